@@ -1,0 +1,84 @@
+# Every verb sets up what it needs by itself, in $(VENV), from nothing but a Python.
+#
+#   make demo           the quick start, on the embedded broker
+#   make test           all tests that need no real broker, with a coverage report
+#   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers)
+#   make lint types     ruff; mypy and pyright
+#   make bench docs     quick benchmarks; the HTML documentation
+#   make clean          remove what the verbs made
+#
+# PYTHON=python3.12 VENV=.venv-3.12 uses another Python beside the first one.
+# ARGS='-k heartbeat -x' is handed to pytest.
+
+PYTHON  ?= python3
+VENV    ?= .venv
+BROKERS ?= all
+ARGS    ?=
+
+PY := $(VENV)/bin/python
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+
+# Stamps: an extra is installed again only after pyproject.toml has changed.
+BASE := $(VENV)/.installed-base
+DEV  := $(VENV)/.installed-dev
+DOCS := $(VENV)/.installed-docs
+
+# One data file per environment, so that runs under two Pythons do not mix.
+export COVERAGE_FILE = $(VENV)/.coverage
+
+.PHONY: help demo test test-brokers lint types bench docs clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '/^# /s/^# //p; /^$$/q' Makefile
+
+demo: $(BASE)
+	@$(PY) examples/quickstart_demo.py
+
+test: $(DEV)
+	@$(PY) -m coverage run -m pytest -m 'not broker' $(ARGS); status=$$?; \
+	$(PY) -m coverage report; exit $$status
+
+test-brokers: $(DEV)
+	@trap 'scripts/brokers down $(BROKERS)' EXIT; trap 'exit 1' HUP INT TERM; \
+	scripts/brokers up $(BROKERS) && eval "$$(scripts/brokers env)" && \
+	STOMP_REQUIRE_BROKERS=1 $(PY) -m pytest -m broker $(ARGS)
+
+lint: $(DEV)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types: $(DEV)
+	@$(PY) -m mypy
+	@$(PY) -m pyright --pythonpath $(PY)
+
+bench: $(BASE)
+	@if [ -f bench/run.py ]; then $(PY) bench/run.py --quick; else echo "bench/run.py is not written yet"; fi
+
+docs: $(DOCS)
+	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+clean:
+	rm -rf .venv .venv-* build dist docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests examples bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(BASE): pyproject.toml | $(PY)
+	@echo "installing stompkit into $(VENV)"
+	@$(PIP_INSTALL) -e .
+	@touch $@
+
+$(DEV): pyproject.toml | $(PY)
+	@echo "installing stompkit[dev] into $(VENV)"
+	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@ $(BASE)
+
+$(DOCS): pyproject.toml | $(PY)
+	@echo "installing stompkit[docs] into $(VENV)"
+	@$(PIP_INSTALL) -e '.[docs]'
+	@touch $@ $(BASE)
+
+# Debian splits venv off; a half-made environment must not pass for a good one.
+$(PY):
+	@$(PYTHON) -m venv $(VENV) || { rm -f $(PY); \
+	echo "cannot make $(VENV) with $(PYTHON): on Debian, apt-get install python3-venv"; exit 1; }
