@@ -1,0 +1,164 @@
+"""Where the real brokers are, for the tests in this folder.
+
+The addresses come from ``eval "$(scripts/brokers env)"``, and without it from the ports that scripts/brokers
+uses by default. Every test here carries the marker ``broker``. A broker that is down skips its tests, unless
+``STOMP_REQUIRE_BROKERS=1``, as in ``make test-brokers``: then it fails them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+WORK = Path(os.environ.get("BROKERS_WORK") or ROOT / ".brokers")
+TLS = Path(os.environ.get("BROKERS_TLS_DIR") or WORK / "tls")
+
+
+@dataclass(frozen=True)
+class RealBroker:
+    """A broker that answers CONNECT. A door that it does not have is None."""
+
+    name: str
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    vhost: str = "/"
+    tls_port: int | None = None
+    mtls_port: int | None = None  # demands a client certificate
+    ws_url: str | None = None
+    ca_file: Path = TLS / "server.crt"
+    client_cert: Path = TLS / "client.crt"
+    client_key: Path = TLS / "client.key"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.host, self.port
+
+
+@dataclass(frozen=True)
+class TlsDoors:
+    """haproxy in front of ActiveMQ: doors that a broker by itself does not offer."""
+
+    host: str
+    sni_port: int  # my.example.com or my.example.org, whichever the client names
+    expired_port: int  # a certificate that has expired
+    dead_port: int  # accepts, then closes
+    com_ca: Path = TLS / "com.crt"
+    org_ca: Path = TLS / "org.crt"
+    expired_ca: Path = TLS / "expired.crt"
+
+
+def door(variable: str, default_port: int) -> tuple[str, int]:
+    host, _, port = os.environ.get(variable, f"127.0.0.1:{default_port}").rpartition(":")
+    return host, int(port)
+
+
+def require(name: str, trouble: str | None) -> None:
+    """Skip or fail, if there is trouble; which of the two is up to STOMP_REQUIRE_BROKERS."""
+    if trouble is None:
+        return
+    reason = f'{name} cannot be used: {trouble} (scripts/brokers up {name}; eval "$(scripts/brokers env)")'
+    if os.environ.get("STOMP_REQUIRE_BROKERS") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def trouble_with(address: tuple[str, int], login: str = "", passcode: str = "") -> str | None:
+    """What keeps this address from being a broker that lets us in, asked without the code under test."""
+    connect = f"CONNECT\naccept-version:1.0,1.1,1.2\nhost:/\nlogin:{login}\npasscode:{passcode}\n\n\0"
+    try:
+        with socket.create_connection(address, timeout=5) as sock:
+            sock.sendall(connect.encode())
+            answer = sock.recv(4096)
+    except OSError as error:
+        return f"{address[0]}:{address[1]}: {error}"
+    if answer.startswith(b"CONNECTED"):
+        return None
+    return f"{address[0]}:{address[1]} answered {answer[:200]!r}"
+
+
+def checked(broker: RealBroker) -> RealBroker:
+    require(broker.name, trouble_with(broker.address, broker.user, broker.password))
+    if broker.tls_port is not None and not broker.ca_file.exists():
+        # it answers on its default port, but somebody chose another BROKERS_WORK
+        require(broker.name, f"there is no {broker.ca_file}")
+    return broker
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> RealBroker:
+    host, port = door("BROKERS_RABBITMQ", 61613)
+    return checked(
+        RealBroker(
+            name="rabbitmq",
+            host=host,
+            port=port,
+            user="admin",
+            password="password",
+            tls_port=door("BROKERS_RABBITMQ_TLS", 61612)[1],
+            ws_url=os.environ.get("BROKERS_RABBITMQ_WS", "ws://127.0.0.1:15674/ws"),
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def activemq() -> RealBroker:
+    host, port = door("BROKERS_ACTIVEMQ", 62613)
+    return checked(
+        RealBroker(
+            name="activemq",
+            host=host,
+            port=port,
+            user="admin",
+            password="password",
+            tls_port=door("BROKERS_ACTIVEMQ_TLS", 62614)[1],
+            mtls_port=door("BROKERS_ACTIVEMQ_MTLS", 62615)[1],
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def stompserver() -> RealBroker:
+    """STOMP 1.0 only, and any name and password are good."""
+    host, port = door("BROKERS_STOMPSERVER", 63613)
+    return checked(RealBroker(name="stompserver", host=host, port=port, user="", password=""))
+
+
+@pytest.fixture(scope="session")
+def haproxy(activemq: RealBroker) -> TlsDoors:
+    host, sni_port = door("BROKERS_HAPROXY_SNI", 65001)
+    try:
+        socket.create_connection((host, sni_port), timeout=5).close()
+        trouble = None
+    except OSError as error:
+        trouble = f"{host}:{sni_port}: {error}"
+    require("haproxy", trouble)
+    return TlsDoors(
+        host=host,
+        sni_port=sni_port,
+        expired_port=door("BROKERS_HAPROXY_EXPIRED", 62619)[1],
+        dead_port=door("BROKERS_HAPROXY_DEAD", 65009)[1],
+    )
+
+
+@pytest.fixture(scope="session", params=["rabbitmq", "activemq"])
+def real_broker(request: pytest.FixtureRequest) -> RealBroker:
+    """Each of the two brokers that our users have most."""
+    broker = request.getfixturevalue(request.param)
+    assert isinstance(broker, RealBroker)
+    return broker
+
+
+# Before -m is applied, which is a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("broker")
