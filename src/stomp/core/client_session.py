@@ -1,0 +1,389 @@
+"""The client's end of a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.core import commands, heartbeat
+from stomp.core.codec import Eol, encode_parts
+from stomp.core.dialect import DIALECTS, STOMP10, Dialect
+from stomp.core.errors import (
+    AuthenticationFailed,
+    BrokerError,
+    ConnectionLost,
+    NotConnected,
+    ReceiptMissing,
+    RemoteProtocolError,
+    UsageError,
+)
+from stomp.core.events import Connected, Error, Message, Reason, Receipt, ReceiptOverdue, Unknown
+from stomp.core.frame import Frame, Headers
+from stomp.core.limits import STRICT, Leniency, Limits
+from stomp.core.session import BEAT_RECEIVED, Session
+from stomp.core.state import Move, Role, State, after
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stomp.core.commands import Extra
+    from stomp.core.ledger import Ledger, Ticket
+
+#: Words by which brokers say that a login was refused; the protocol has no code for it.
+_LOGIN_WORDS = ("login", "credential", "password", "authenti", "access_refused", "access refused")
+
+
+class ClientSession(Session):
+    """The client's end. Begin with `connect`; the verbs may follow once `Connected` is among the events.
+
+    >>> session = ClientSession()
+    >>> session.connect(["1.2"], "/")
+    >>> session.data_to_send(now=0.0)
+    [b'CONNECT\\naccept-version:1.2\\nhost:/\\n\\n\\x00']
+    >>> session.receive_data(b"CONNECTED\\nversion:1.2\\n\\n\\0", now=0.1)
+    >>> session.events()[0].dialect.version
+    '1.2'
+    """
+
+    role = Role.CLIENT
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        lenient: Leniency = STRICT,
+        ledger: Ledger | None = None,
+        tolerance: float = heartbeat.TOLERANCE,
+    ) -> None:
+        super().__init__(limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance)
+        self._offered: tuple[str, ...] = ()
+        self._wish = (0, 0)
+        self._connect_deadline: float | None = None
+        self._held: list[bytes] = []  # frames given before CONNECTED, encoded
+        self._leaving = False  # DISCONNECT was given
+        self._farewell: Ticket | None = None  # its receipt
+        self._last_error: Frame | None = None
+
+    # ------------------------------------------------------------------------------------- verbs
+
+    def transmit(
+        self, frame: Frame, *, escaped: bool = False, deadline: float | None = None
+    ) -> Ticket | None:
+        """Send a frame; all verbs end here.
+
+        A frame given before CONNECTED came is held back until then. A ``receipt`` header makes a ticket, which
+        is returned, and shows up again in `Receipt`, `Error`, `ReceiptOverdue` or `Closed`.
+
+        Args:
+            frame: the frame. Of a CONNECT, ``accept-version`` and ``heart-beat`` decide what is offered.
+            escaped: the headers are in escaped form already.
+            deadline: when to give up waiting for the RECEIPT; for a CONNECT, for the CONNECTED.
+
+        Raises:
+            NotConnected: there is no connection that could take it.
+            FrameError: it cannot be encoded.
+        """
+        command = frame.command
+        if command == "CONNECT" or command == "STOMP":
+            self._transmit_connect(frame, deadline)
+            return None
+        leaving = command == "DISCONNECT"
+        state = after(self.role, self.state, Move.DISCONNECT if leaving else Move.FRAME)
+        if self._leaving:
+            raise NotConnected(f"{command} after DISCONNECT", hint="connect again")
+        dialect = self.dialect
+        if dialect is None:
+            raise UsageError(f"{command} before a version was agreed on", hint="wait for CONNECTED")
+        parts = encode_parts(frame, dialect, escaped=escaped)
+        headers = frame.headers
+        if escaped and command != "SEND":
+            headers = Headers((name, dialect.unescape(value)) for name, value in headers.items())
+        self.ledger.note(command, headers)
+        receipt = headers.get("receipt")
+        ticket = None
+        if receipt is not None:
+            if escaped and command == "SEND":
+                receipt = dialect.unescape(receipt)
+            ticket = self.ledger.await_receipt(receipt, command, deadline)
+        if self.state is State.CONNECTING:
+            self._held += parts
+        else:
+            self._out += parts
+        self.counters.frames_sent += 1
+        if leaving:
+            self._leave(ticket, state)
+        return ticket
+
+    def connect(
+        self,
+        versions: Iterable[str] = ("1.0", "1.1", "1.2"),
+        host: str | None = None,
+        *,
+        login: str | None = None,
+        passcode: str | None = None,
+        heartbeat: tuple[int, int] = (0, 0),
+        headers: Extra = None,
+        command: str = "CONNECT",
+        deadline: float | None = None,
+    ) -> None:
+        """Ask to connect. `Connected` or `Closed` will be among the events."""
+        frame = commands.connect(
+            versions,
+            host,
+            login=login,
+            passcode=passcode,
+            heartbeat=heartbeat,
+            headers=headers,
+            command=command,
+        )
+        self.transmit(frame, deadline=deadline)
+
+    def send(
+        self,
+        destination: str,
+        body: bytes,
+        *,
+        content_type: str | None = None,
+        content_length: bool = True,
+        transaction: str | None = None,
+        receipt: str | None = None,
+        headers: Extra = None,
+        deadline: float | None = None,
+    ) -> Ticket | None:
+        """Send a message. With a receipt, its `Receipt` tells that the broker has it."""
+        frame = commands.send(
+            destination,
+            body,
+            content_type=content_type,
+            content_length=content_length,
+            transaction=transaction,
+            receipt=receipt,
+            headers=headers,
+        )
+        return self.transmit(frame, deadline=deadline)
+
+    def subscribe(
+        self,
+        destination: str,
+        id: str | None = None,
+        *,
+        ack: str = "auto",
+        receipt: str | None = None,
+        headers: Extra = None,
+        deadline: float | None = None,
+    ) -> Ticket | None:
+        """Ask for the messages of a destination; they come as `Message` events."""
+        frame = commands.subscribe(self._agreed(), destination, id, ack=ack, receipt=receipt, headers=headers)
+        return self.transmit(frame, deadline=deadline)
+
+    def unsubscribe(
+        self,
+        id: str | None = None,
+        *,
+        destination: str | None = None,
+        receipt: str | None = None,
+        headers: Extra = None,
+        deadline: float | None = None,
+    ) -> Ticket | None:
+        """End a subscription. Messages that are on their way may still come."""
+        frame = commands.unsubscribe(
+            self._agreed(), id, destination=destination, receipt=receipt, headers=headers
+        )
+        return self.transmit(frame, deadline=deadline)
+
+    def ack(
+        self,
+        message: str,
+        subscription: str | None = None,
+        *,
+        negative: bool = False,
+        transaction: str | None = None,
+        receipt: str | None = None,
+        headers: Extra = None,
+        deadline: float | None = None,
+    ) -> Ticket | None:
+        """Acknowledge a message, or refuse it if `negative`: see `stomp.core.commands.ack` for its name."""
+        frame = commands.ack(
+            self._agreed(),
+            message,
+            subscription,
+            negative=negative,
+            transaction=transaction,
+            receipt=receipt,
+            headers=headers,
+        )
+        return self.transmit(frame, deadline=deadline)
+
+    def begin(self, transaction: str, *, receipt: str | None = None) -> Ticket | None:
+        """Begin a transaction."""
+        return self.transmit(commands.transaction("BEGIN", transaction, receipt=receipt))
+
+    def commit(self, transaction: str, *, receipt: str | None = None) -> Ticket | None:
+        """Carry a transaction out."""
+        return self.transmit(commands.transaction("COMMIT", transaction, receipt=receipt))
+
+    def rollback(self, transaction: str, *, receipt: str | None = None) -> Ticket | None:
+        """Drop a transaction: the ABORT frame. (`abort` drops the connection.)"""
+        return self.transmit(commands.transaction("ABORT", transaction, receipt=receipt))
+
+    def disconnect(self, receipt: str | None = None, *, deadline: float | None = None) -> Ticket | None:
+        """Say good-bye. With a receipt, `Closed` comes when the broker has answered it, else at once."""
+        return self.transmit(commands.disconnect(receipt), deadline=deadline)
+
+    # ------------------------------------------------------------------------------------- inside
+
+    def _agreed(self) -> Dialect:
+        if self.dialect is None:
+            after(self.role, self.state, Move.FRAME)
+            raise UsageError("no version is agreed on yet", hint="wait for CONNECTED")
+        return self.dialect
+
+    def _transmit_connect(self, frame: Frame, deadline: float | None) -> None:
+        state = after(self.role, self.state, Move.CONNECT)
+        offered = tuple(v.strip() for v in frame.headers.get("accept-version", "1.0").split(","))
+        unknown = [version for version in offered if version not in DIALECTS]
+        if unknown:
+            raise UsageError(f"STOMP has no version {unknown[0]!r}", hint="offer 1.0, 1.1 or 1.2")
+        wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+        self._out += encode_parts(frame, STOMP10)
+        self.counters.frames_sent += 1
+        self.state = state
+        self._offered = offered
+        self._wish = wish
+        self._connect_deadline = deadline
+        if len(offered) == 1:
+            # One offer leaves nothing to agree on, so frames can be encoded, and held, before CONNECTED.
+            self.dialect = DIALECTS[offered[0]]
+
+    def _leave(self, ticket: Ticket | None, state: State) -> None:
+        self._leaving = True
+        self._farewell = ticket
+        self.state = state
+        if ticket is None and state is State.DISCONNECTING:
+            self._close(Reason.CLEAN, None)
+
+    def _take(self, frames: list[Frame | Eol], now: float) -> None:
+        flowing = self.state is State.CONNECTED or self.state is State.DISCONNECTING
+        subscriptions = self.ledger.subscriptions
+        events = self._events
+        for frame in frames:
+            if type(frame) is Message and flowing:
+                # The one hot branch of receiving: everything else is rare.
+                headers = frame.headers
+                id = headers.get("subscription")
+                if id is None:
+                    id = headers.get("destination", "")
+                subscription = subscriptions.get(id)
+                if subscription is not None:
+                    frame.subscription = subscription
+                    if subscription.ack != "auto":
+                        message = headers.get("ack") or headers.get("message-id", "")
+                        subscription.unacked[message] = None
+                events.append(frame)
+            elif isinstance(frame, Eol):
+                self.counters.heartbeats_received += 1
+                events.append(BEAT_RECEIVED)
+                continue
+            elif self.state is not State.CLOSED:
+                self._take_rare(frame, now)
+                flowing = self.state is State.CONNECTED or self.state is State.DISCONNECTING
+            self.counters.frames_received += 1
+
+    def _take_rare(self, frame: Frame, now: float) -> None:
+        command = frame.command
+        if command == "CONNECTED":
+            self._connected(frame, now)
+        elif command == "RECEIPT":
+            self._may_receive(Move.DELIVERY, command)
+            ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+            self._events.append(Receipt(frame, ticket))
+            if ticket is not None and ticket is self._farewell and self.state is State.DISCONNECTING:
+                self._close(Reason.CLEAN, None)
+        elif command == "ERROR":
+            self._error(frame)
+        elif command == "MESSAGE":
+            self._may_receive(Move.DELIVERY, command)
+        else:
+            self._events.append(Unknown(frame))
+
+    def _may_receive(self, move: Move, command: str) -> None:
+        try:
+            after(self.role, self.state, move)
+        except NotConnected:
+            raise RemoteProtocolError(f"the broker sent {command} while {self.state.value}") from None
+
+    def _connected(self, frame: Frame, now: float) -> None:
+        self._may_receive(Move.CONNECTED, "CONNECTED")
+        told = frame.headers.get("version")
+        # A server that tells no version speaks 1.0 (STOMP 1.1, "Protocol Negotiation").
+        dialect = STOMP10 if told is None else DIALECTS.get(told.strip())
+        if dialect is None or (told is not None and dialect.version not in self._offered):
+            offered = ",".join(self._offered)
+            raise RemoteProtocolError(f"the broker chose version {told!r:.20}, offered was {offered}")
+        theirs = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+        self._move(Move.CONNECTED)
+        self._connect_deadline = None
+        self.dialect = self._decoder.dialect = dialect
+        self._start_pulse(heartbeat.negotiate(self._wish, theirs), now)
+        self._events.append(Connected(frame, dialect, self.heartbeat))
+        self._out += self._held
+        self._held = []
+        if self._leaving:
+            self._move(Move.DISCONNECT)
+            if self._farewell is None:
+                self._close(Reason.CLEAN, None)
+
+    def _error(self, frame: Frame) -> None:
+        connecting = self.state is State.CONNECTING
+        self._may_receive(Move.ERROR, "ERROR")
+        self._last_error = frame
+        ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+        self._events.append(Error(frame, ticket))
+        self._move(Move.ERROR)
+        if connecting or self.state is State.CLOSED:
+            # Not waiting for the broker to close: RabbitMQ takes 10 s to do so.
+            self._closed_because(Reason.REFUSED, self._refused(frame))
+
+    def _refused(self, frame: Frame) -> BrokerError:
+        words = words_of(frame)
+        low = words.lower()
+        if "virtual host" in low or "vhost" in low:
+            hint = "set the virtual host: RabbitMQ's default one is '/'"
+            return BrokerError(f"the broker refused the connection: {words}", frame=frame, hint=hint)
+        if any(word in low for word in _LOGIN_WORDS):
+            return AuthenticationFailed(
+                f"the broker refused the login: {words}", frame=frame, hint="check login and passcode"
+            )
+        return BrokerError(f"the broker refused the connection: {words}", frame=frame)
+
+    def _last_words(self) -> str:
+        return f"; its last ERROR said: {words_of(self._last_error)}" if self._last_error else ""
+
+    def _tick(self, now: float) -> None:
+        if self._connect_deadline is not None and now >= self._connect_deadline:
+            self._close(Reason.TIMEOUT, ConnectionLost("the broker did not answer CONNECT in time"))
+            return
+        for ticket in self.ledger.expired(now):
+            self._events.append(ReceiptOverdue(ticket))
+            if ticket is self._farewell and self.state is State.DISCONNECTING:
+                late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=ticket.receipt)
+                self._close(Reason.TIMEOUT, late)
+                return
+
+    def _deadlines(self) -> list[float | None]:
+        return [self._connect_deadline, self.ledger.next_deadline()]
+
+
+def words_of(frame: Frame) -> str:
+    """What an ERROR frame says, in one line: its ``message`` header and the beginning of its body.
+
+    >>> words_of(Frame("ERROR", Headers(message="Bad CONNECT"), b"Access refused for user 'guest'"))
+    "Bad CONNECT: Access refused for user 'guest'"
+    """
+    message = frame.headers.get("message", "").strip()
+    # Java brokers send a stack trace; its first line has the words.
+    lines = frame.body.decode(errors="replace").strip().splitlines()
+    detail = lines[0].strip() if lines else ""
+    parts = [part for part in (message, detail) if part]
+    if len(parts) == 2 and (message in detail or detail in message):
+        parts = [max(parts, key=len)]
+    return ": ".join(parts)[:500] or "no reason given"

@@ -1,0 +1,481 @@
+"""Frames to bytes and bytes to frames (STOMP 1.2, "STOMP Frames", "Augmented BNF").
+
+Rules of this file:
+
+- `encode` never lets a value become structure. What a version cannot carry raises `FrameError`.
+- `Decoder` takes bytes cut anywhere and works in time linear in their number.
+- Every size that comes from the network is compared with `Limits` before memory is spent on it.
+- The fast path only ever does what the careful path would have done; at the first surprise it hands over.
+- Decoding is strict. Each exception made for brokers that break the rules is a member of `Leniency`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from stomp.core.dialect import UNESCAPED, Dialect
+from stomp.core.errors import FrameError, LimitExceeded, RemoteProtocolError
+from stomp.core.frame import Frame, Headers
+from stomp.core.limits import STRICT, Leniency, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NUL = b"\0"
+
+#: Bodies from this size on are not copied into one buffer with their head (measured: joining is cheaper below).
+LARGE_BODY = 32 * 1024
+
+
+# ---------------------------------------------------------------------------------------------- encoding
+
+
+def encode(frame: Frame, dialect: Dialect) -> bytes:
+    """Turn a frame into bytes.
+
+    Raises:
+        FrameError: for what this version cannot carry, for a body with a NUL but no ``content-length``,
+            and for a ``content-length`` that is not the body's.
+
+    >>> from stomp.core.dialect import STOMP12
+    >>> encode(Frame("SEND", Headers(destination="/queue/a"), b"hi"), STOMP12)
+    b'SEND\\ndestination:/queue/a\\n\\nhi\\x00'
+    """
+    return b"".join(encode_parts(frame, dialect))
+
+
+def encode_parts(frame: Frame, dialect: Dialect, *, escaped: bool = False) -> list[bytes]:
+    """Like `encode`, but in parts to write one after the other, so that a large body is not copied.
+
+    Args:
+        frame: the frame.
+        dialect: the version to write.
+        escaped: the headers are in their escaped form already; they are only checked.
+    """
+    body = frame.body
+    _check_length(frame.headers.get("content-length"), body)
+    head = _encode_head(frame, dialect, escaped=escaped)
+    if not body:
+        return [head + NUL]
+    if len(body) < LARGE_BODY:
+        return [head + body + NUL]
+    return [head, body, NUL]
+
+
+def _check_length(length: str | None, body: bytes) -> None:
+    if length is None:
+        # STOMP 1.2, "Body": without content-length the first NUL ends the frame.
+        if 0 in body:
+            raise FrameError(
+                "the body holds a NUL byte and there is no content-length header",
+                hint="add content-length, or leave adding it to the library",
+            )
+    elif length != str(len(body)):
+        raise FrameError(
+            f"content-length says {length[:20]!r} but the body has {len(body)} bytes",
+            hint="leave the content-length header to the library",
+        )
+
+
+def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
+    headers = frame.headers
+    count = len(headers)
+    text = "".join([f"{name}:{value}\n" for name, value in headers.items()])
+    # As many colons and newlines as headers, none of the other special characters, no empty name:
+    # then nothing needs escaping. This is the common case, found by a few scans at C speed.
+    if (
+        text.count(":") != count
+        or text.count("\n") != count
+        or "\\" in text
+        or "\r" in text
+        or "\0" in text
+        or headers.repeated
+        or "" in headers
+    ):
+        text = _careful_head(frame, dialect, escaped=escaped)
+    command = frame.command
+    if not (command.isascii() and command.isalpha()):
+        raise FrameError(f"{command[:40]!r} is not a STOMP command")
+    try:
+        return f"{command}\n{text}\n".encode()
+    except UnicodeEncodeError as err:
+        raise FrameError("a header holds a character that UTF-8 cannot encode (a lone surrogate)") from err
+
+
+def _careful_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> str:
+    plain = frame.command in UNESCAPED
+    unsafe_value = "\n\r\0" if plain or escaped else dialect.unsafe
+    # A name that may not be escaped cannot hold a colon either: the first colon ends it.
+    unsafe_name = unsafe_value + ":" if plain or escaped or not dialect.escapes else unsafe_value
+    lines: list[str] = []
+    for name, value in frame.headers.pairs():
+        _refuse(frame.command, name, "name", name, unsafe_name, dialect)
+        _refuse(frame.command, name, "value", value, unsafe_value, dialect)
+        if not name:
+            raise FrameError(f"{frame.command} has a header with an empty name")
+        if not (plain or escaped):
+            name, value = dialect.escape(name), dialect.escape(value)
+        lines.append(f"{name}:{value}\n")
+    return "".join(lines)
+
+
+_CHARACTERS = {"\n": "a newline", "\r": "a carriage return", "\0": "a NUL", ":": "a colon"}
+
+
+def _refuse(command: str, name: str, part: str, text: str, unsafe: str, dialect: Dialect) -> None:
+    for char in unsafe:
+        if char in text:
+            # The name is quoted by repr, the value is not told at all: it may be a passcode.
+            raise FrameError(
+                f"the {part} of header {name[:60]!r} of {command} holds {_CHARACTERS[char]}, "
+                f"which STOMP {dialect.version} cannot carry there",
+                hint="remove it, or put it into the body",
+            )
+
+
+# ---------------------------------------------------------------------------------------------- decoding
+
+
+class Eol:
+    """One end-of-line between frames: a heart-beat (STOMP 1.2, "Heart-beating"). There is one, `EOL`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "EOL"
+
+
+EOL: Final = Eol()
+
+_EOLS = re.compile(rb"(?:\r?\n)+")
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+#: How many layouts of header names a decoder remembers, one for each number of headers.
+_LAYOUTS = 64
+
+
+class _Head:
+    """A parsed head whose body is still arriving."""
+
+    __slots__ = ("command", "headers", "length", "size")
+
+    def __init__(self, command: str, headers: Headers, length: int | None, size: int) -> None:
+        self.command = command
+        self.headers = headers
+        self.length = length
+        self.size = size
+
+
+class Decoder:
+    """Turns received bytes into frames, however they are cut.
+
+    Call `feed` with what was read, then `frames` until it returns an empty list. Until `dialect` is set, `frames`
+    returns one frame at a time and reads it by the rules common to all versions, because the first frame
+    decides how the next ones are to be read.
+
+    Args:
+        limits: what a peer may make us hold.
+        dialect: the agreed version, or None before there is one.
+        lenient: what to forgive.
+        classes: the `Frame` subclass to make for a command, where it is not `Frame` itself.
+
+    >>> from stomp.core.dialect import STOMP12
+    >>> decoder = Decoder(dialect=STOMP12)
+    >>> decoder.feed(b"RECEIPT\\nreceipt-id:1\\n\\n\\0\\n")
+    >>> decoder.frames()
+    [<Frame RECEIPT ['receipt-id'] 0 bytes>]
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        dialect: Dialect | None = None,
+        lenient: Leniency = STRICT,
+        classes: Mapping[str, type[Frame]] | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.dialect = dialect
+        self.lenient = lenient
+        self._classes = dict(classes or {})
+        self._data = b""  # fed, not looked at yet
+        self._partial = bytearray()  # the unfinished frame: its head, or once _head is set its body
+        self._scanned = 0  # how much of an unfinished head was searched for its end
+        self._head: _Head | None = None
+        self._error: RemoteProtocolError | None = None
+        self._layouts: dict[int, list[str]] = {}
+
+    def feed(self, data: bytes) -> None:
+        """Add received bytes."""
+        self._data = self._data + data if self._data else data
+
+    @property
+    def idle(self) -> bool:
+        """True between frames, False while a frame has begun and not ended."""
+        return not (self._data or self._partial or self._head)
+
+    def frames(self) -> list[Frame | Eol]:
+        """The frames (and EOLs between frames) that are complete now, in order; an empty list when there are none.
+
+        Raises:
+            RemoteProtocolError: the bytes are not STOMP. Frames before the offending one were returned first.
+            LimitExceeded: the peer sent more than the limits allow.
+        """
+        if self._error is not None:
+            raise self._error
+        out: list[Frame | Eol] = []
+        data, self._data = self._data, b""
+        if not data:
+            return out
+        try:
+            pos = 0
+            if self._head is not None:
+                pos = self._continue_body(self._head, data, out)
+                if pos >= 0:
+                    self._read(data, pos, out, fresh=False)
+            elif self._partial:
+                # A CR alone was the first half of a heart-beat, cut in two.
+                fresh = bytes(self._partial[:2]) == b"\r"
+                joined = self._continue_head(data, whole=fresh)
+                if joined:
+                    self._read(joined, 0, out, fresh=fresh)
+            else:
+                self._read(data, 0, out, fresh=True)
+        except RemoteProtocolError as err:
+            self._error = err
+            if not out:
+                raise
+        return out
+
+    def _read(self, data: bytes, pos: int, out: list[Frame | Eol], *, fresh: bool) -> None:
+        """Decode from a frame boundary at `pos`; what is left over waits in `_partial`."""
+        eols = _EOLS.match(data, pos)
+        if eols:
+            pos = eols.end()
+            # EOLs straight behind a frame are padding; those that a read begins with are heart-beats.
+            if fresh:
+                out.extend([EOL] * data.count(b"\n", 0, pos))
+        if self.dialect is None:
+            if pos < len(data):
+                pos = self._read_one(data, pos, out)
+                eols = _EOLS.match(data, pos)
+                self._data = data[eols.end() if eols else pos :]
+            return
+        if not self.lenient and len(data) - pos <= min(self.limits.frame, self.limits.body):
+            pos = self._read_fast(data, pos, out)
+        while pos < len(data):
+            eols = _EOLS.match(data, pos)
+            if eols:
+                pos = eols.end()
+                if pos == len(data):
+                    break
+            pos = self._read_one(data, pos, out)
+
+    def _read_fast(self, data: bytes, pos: int, out: list[Frame | Eol]) -> int:
+        """Take whole small frames in one sweep; return where it stopped."""
+        dialect = self.dialect
+        assert dialect is not None
+        layouts = self._layouts
+        classes = self._classes
+        line_limit = min(self.limits.header_line, self.limits.head)
+        rest = data[pos:] if pos else data
+        # Brokers write LF behind NUL; splitting at both saves stripping it from each frame.
+        pieces = rest.split(b"\0\n")
+        separator = 2
+        if len(pieces) == 1:
+            pieces = rest.split(NUL)
+            separator = 1
+        del pieces[-1]
+        for piece in pieces:
+            head, blank, body = piece.partition(b"\n\n")
+            if not blank or len(head) > line_limit:
+                return pos
+            try:
+                text = head.decode()
+            except UnicodeDecodeError:
+                return pos
+            if "\r" in text:
+                return pos
+            fields = text.replace("\n", ":").split(":")
+            layout = layouts.get(len(fields))
+            if layout is not None and fields[1::2] == layout:
+                values = fields[2::2]
+                command = fields[0]
+                if "\\" in text and command not in UNESCAPED:
+                    values = [dialect.unescape(value) for value in values]
+                headers = Headers(zip(layout, values, strict=True))
+                length = headers.get("content-length")
+                if length is None:
+                    if 0 in body:
+                        return pos
+                elif length != str(len(body)):
+                    return pos
+                out.append(classes.get(command, Frame)(command, headers, body))
+                pos += len(piece) + separator
+            else:
+                before = pos
+                pos = self._read_one(data, pos, out)
+                if pos != before + len(piece) + 1:
+                    return pos
+                pos += separator - 1
+        return pos
+
+    def _read_one(self, data: bytes, pos: int, out: list[Frame | Eol]) -> int:
+        """Decode one frame that starts at `pos`, carefully; return the place behind it, or the end of the data."""
+        blank = _BLANK_LINE.search(data, pos, pos + self.limits.head + 3)
+        if blank is None:
+            self._partial = bytearray(data[pos:])
+            self._scanned = len(self._partial)
+            self._check_open_head()
+            return len(data)
+        head = self._parse_head(data[pos : blank.start()])
+        start = blank.end()
+        if head.length is None:
+            end = data.find(0, start, start + self.limits.body + 1)
+            if end < 0:
+                end = len(data)
+                self._keep_body(head, data[start:])
+                return end
+        else:
+            end = start + head.length
+            if end >= len(data):
+                self._keep_body(head, data[start:])
+                return len(data)
+            if data[end]:
+                raise RemoteProtocolError("the frame does not end where its content-length says")
+        self._finish(head, data[start:end], out)
+        return end + 1
+
+    def _continue_head(self, data: bytes, *, whole: bool) -> bytes:
+        """Add to an unfinished head; return all of it once its end is in (or `whole`), else nothing."""
+        partial = self._partial
+        partial += data
+        if not whole and not _BLANK_LINE.search(partial, max(0, self._scanned - 2)):
+            self._scanned = len(partial)
+            self._check_open_head()
+            return b""
+        joined = bytes(partial)
+        self._partial = bytearray()
+        self._scanned = 0
+        return joined
+
+    def _check_open_head(self) -> None:
+        if len(self._partial) > self.limits.head:
+            raise LimitExceeded(f"the head of a frame is longer than {self.limits.head} bytes", limit="head")
+
+    def _keep_body(self, head: _Head, body: bytes) -> None:
+        self._head = head
+        self._partial = bytearray(body)
+        self._check_open_body(head)
+
+    def _check_open_body(self, head: _Head) -> None:
+        if head.length is None:
+            self._check_body(len(self._partial), head.size)
+
+    def _check_body(self, length: int, head_size: int) -> None:
+        if length > self.limits.body:
+            raise LimitExceeded(f"a body is larger than {self.limits.body} bytes", limit="body")
+        if length + head_size > self.limits.frame:
+            raise LimitExceeded(f"a frame is larger than {self.limits.frame} bytes", limit="frame")
+
+    def _continue_body(self, head: _Head, data: bytes, out: list[Frame | Eol]) -> int:
+        """Add to an unfinished body; return the place behind its end, or -1 if that has not come."""
+        partial = self._partial
+        if head.length is None:
+            end = data.find(0)
+            if end < 0:
+                partial += data
+                self._check_open_body(head)
+                return -1
+            partial += data[:end]
+            pos = end + 1
+        else:
+            missing = head.length + 1 - len(partial)
+            partial += data[:missing]
+            if len(data) < missing:
+                return -1
+            if partial.pop():
+                raise RemoteProtocolError("the frame does not end where its content-length says")
+            pos = missing
+        self._head = None
+        self._partial = bytearray()
+        self._finish(head, bytes(partial), out)
+        return pos
+
+    def _finish(self, head: _Head, body: bytes, out: list[Frame | Eol]) -> None:
+        self._check_body(len(body), head.size)
+        out.append(self._classes.get(head.command, Frame)(head.command, head.headers, body))
+
+    # ------------------------------------------------------------------------------------------ heads
+
+    def _parse_head(self, raw: bytes) -> _Head:
+        limits = self.limits
+        if len(raw) > limits.head:
+            raise LimitExceeded(f"the head of a frame is longer than {limits.head} bytes", limit="head")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as err:
+            if Leniency.NOT_UTF8 not in self.lenient:
+                raise RemoteProtocolError(
+                    f"a header is not UTF-8: {err.reason} at byte {err.start}"
+                ) from None
+            text = raw.decode(errors="replace")
+        if "\0" in text:
+            raise RemoteProtocolError("a NUL byte in the head of a frame")
+        command, *lines = text.split("\n")
+        if len(lines) > limits.headers:
+            raise LimitExceeded(f"a frame has more than {limits.headers} headers", limit="headers")
+        if len(raw) > limits.header_line:
+            for line in lines:
+                if len(line.encode(errors="replace")) > limits.header_line:
+                    raise LimitExceeded(
+                        f"a header line is longer than {limits.header_line} bytes", limit="header_line"
+                    )
+        # Before a version is agreed on, CR LF is read as 1.2 would: its CONNECT may come that way.
+        if self.dialect is None or self.dialect.crlf or Leniency.CRLF in self.lenient:
+            command = command.removesuffix("\r")
+            lines = [line.removesuffix("\r") for line in lines]
+        if not (command.isascii() and command.isalpha()):
+            raise RemoteProtocolError(f"{command[:40]!r} is not a STOMP command")
+        pairs = [self._parse_line(line, escaped=command not in UNESCAPED) for line in lines]
+        headers = Headers.of([pair for pair in pairs if pair is not None])
+        if not headers.repeated and "\\" not in text and "\r" not in text and len(headers) == len(lines):
+            self._remember(list(headers), 2 * len(lines) + 1)
+        length = self._content_length(headers)
+        if length is not None:
+            self._check_body(length, len(raw))
+        return _Head(command, headers, length, len(raw))
+
+    def _remember(self, names: list[str], fields: int) -> None:
+        # A colon in a value would make the fields of the fast path come out wrong; it then compares unequal.
+        if len(self._layouts) < _LAYOUTS or fields in self._layouts:
+            self._layouts[fields] = names
+
+    def _parse_line(self, line: str, *, escaped: bool) -> tuple[str, str] | None:
+        name, colon, value = line.partition(":")
+        if not colon:
+            if Leniency.NO_COLON in self.lenient:
+                return None
+            raise RemoteProtocolError("a header line has no colon")
+        if Leniency.TRIM in self.lenient:
+            name, value = name.strip(), value.strip()
+        if escaped and self.dialect is not None and "\\" in line:
+            keep = Leniency.UNDEFINED_ESCAPE in self.lenient
+            name = self.dialect.unescape(name, keep_undefined=keep)
+            value = self.dialect.unescape(value, keep_undefined=keep)
+        if not name:
+            raise RemoteProtocolError("a header has an empty name")
+        return name, value
+
+    def _content_length(self, headers: Headers) -> int | None:
+        text = headers.get("content-length")
+        if text is None:
+            return None
+        once = len(headers.all("content-length")) == 1
+        if not once and Leniency.REPEATED_LENGTH not in self.lenient:
+            raise RemoteProtocolError("content-length is given more than once")
+        if not (text.isascii() and text.isdigit()):
+            raise RemoteProtocolError(f"content-length {text[:40]!r} is not a number")
+        if len(text) > 18:
+            raise LimitExceeded("content-length has more than 18 digits", limit="body")
+        return int(text)

@@ -1,0 +1,158 @@
+"""Everything that stompkit raises, by who is to blame.
+
+::
+
+    StompError
+    ├── UsageError               the caller: a verb in the wrong state, a value that cannot be used
+    │   ├── FrameError           the caller: a frame that cannot be put on the wire safely
+    │   └── AddressError         the caller: an address that cannot be understood
+    ├── NotConnected             the caller used a connection that is not (or no longer) there
+    ├── RemoteProtocolError      the peer broke the protocol
+    │   └── LimitExceeded        the peer sent more than the limits allow
+    ├── BrokerError              the broker refused: it answered with an ERROR frame
+    │   └── AuthenticationFailed the broker refused the login; trying again will not help
+    ├── ConnectFailed            no connection could be made; says where, in which phase, and why
+    └── ConnectionLost           an established connection ended
+        ├── HeartbeatLost        the peer was silent for longer than it had promised
+        └── ReceiptMissing       the broker did not answer in time: the outcome is unknown
+
+Facts are fields, so programs need not parse texts. `hint` says what to do next, where that is known;
+`str(error)` ends with it. No error text holds a password: redaction happens before an error is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stomp.core.frame import Frame
+
+
+class StompError(Exception):
+    """The root of the tree.
+
+    Attributes:
+        hint: what to do about it, a sentence, or an empty string.
+    """
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(*([message] if message else []))
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        if self.message and self.hint:
+            return f"{self.message} ({self.hint})"
+        return self.message or self.hint or super().__str__()
+
+
+class UsageError(StompError):
+    """The call cannot be carried out as it was made. Nothing was sent."""
+
+
+class FrameError(UsageError):
+    """A frame cannot be encoded without changing its meaning for the peer. Nothing was sent.
+
+    Raised for a newline or NUL where the protocol version cannot escape it (STOMP 1.2, "Value Encoding"):
+    passing it on would let a value start a header or a frame of its own.
+    """
+
+
+class AddressError(UsageError):
+    """A broker address is malformed."""
+
+
+class NotConnected(StompError):
+    """There is no connection, or it ended. Nothing of this call was sent. Call `connect` first."""
+
+
+class RemoteProtocolError(StompError):
+    """The peer broke the protocol. The stream cannot be trusted any more, so the connection is closed."""
+
+
+class LimitExceeded(RemoteProtocolError):
+    """The peer sent more than `stomp.core.codec.Limits` allows.
+
+    Attributes:
+        limit: the name of the field of `Limits`.
+    """
+
+    def __init__(self, message: str = "", *, limit: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
+
+
+class BrokerError(StompError):
+    """The broker answered with an ERROR frame (STOMP 1.2, "ERROR").
+
+    Attributes:
+        frame: the ERROR frame, or None.
+    """
+
+    def __init__(self, message: str = "", *, frame: Frame | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.frame = frame
+
+
+class AuthenticationFailed(BrokerError):
+    """The broker refused the login. The same credentials will be refused again, so nothing retries this."""
+
+
+class ConnectFailed(StompError):
+    """No connection could be made.
+
+    Attributes:
+        address: the last address that was tried, as text, or an empty string.
+        phase: "resolve", "tcp", "tls", "websocket" or "stomp": how far that try came.
+        frame: the broker's ERROR frame, if it sent one.
+        failures: one error for each try that failed, oldest first.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        address: str = "",
+        phase: str = "",
+        frame: Frame | None = None,
+        failures: Sequence[BaseException] = (),
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.address = address
+        self.phase = phase
+        self.frame = frame
+        self.failures = tuple(failures)
+
+
+class ConnectionLost(StompError):
+    """An established connection ended without having been asked to.
+
+    What was sent and not yet confirmed by a RECEIPT has an unknown outcome: the broker may have it or not.
+    """
+
+
+class HeartbeatLost(ConnectionLost):
+    """No byte arrived within the time the peer had promised (STOMP 1.2, "Heart-beating").
+
+    Attributes:
+        silence: seconds since the last byte was read.
+    """
+
+    def __init__(self, message: str = "", *, silence: float = 0.0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.silence = silence
+
+
+class ReceiptMissing(ConnectionLost):
+    """A RECEIPT did not come in time. The broker may have done what was asked, or not.
+
+    Attributes:
+        receipt: the receipt id that was waited for.
+    """
+
+    def __init__(self, message: str = "", *, receipt: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.receipt = receipt

@@ -1,0 +1,155 @@
+"""What a `Session` tells its driver, in the order in which it happened.
+
+A MESSAGE is its own event (`Message` is a `Frame`), because there are many of them and a wrapper for each
+would cost a tenth of the receiving speed. Everything else is a small record.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from stomp.core.dialect import Dialect
+from stomp.core.errors import StompError
+from stomp.core.frame import Frame, Headers
+from stomp.core.ledger import Subscription, Ticket
+
+
+class Message(Frame):
+    """A MESSAGE frame arrived (client).
+
+    Attributes:
+        subscription: what it was delivered for; None when no subscription of ours fits (a reply to a
+            temporary queue on RabbitMQ, for one).
+    """
+
+    __slots__ = ("subscription",)
+
+    def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
+        self.command = command
+        self.headers = headers
+        self.body = body
+        self.subscription: Subscription | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The CONNECTED frame arrived (client), or was sent (server). Frames may flow.
+
+    Attributes:
+        frame: the CONNECTED frame.
+        dialect: the agreed version.
+        heartbeat: milliseconds between our beats and between the peer's, 0 for none.
+    """
+
+    frame: Frame
+    dialect: Dialect
+    heartbeat: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A RECEIPT arrived; `ticket` is what was waited for, None if nobody asked or it came too late."""
+
+    frame: Frame
+    ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptOverdue:
+    """A RECEIPT did not come in time. Whether the broker did what was asked is unknown."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """An ERROR arrived. Some brokers then close the connection, others do not; `Closed` follows if they do.
+
+    Attributes:
+        frame: the ERROR frame.
+        ticket: the frame it answers, where the broker says so by ``receipt-id``.
+    """
+
+    frame: Frame
+    ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatReceived:
+    """The peer sent a heart-beat."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatSent:
+    """A heart-beat of ours is in the data to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A frame with a command that STOMP does not define arrived (client). It was ignored."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectRequested:
+    """A client wants to connect (server). Answer by `Session.accept` or `Session.refuse`.
+
+    Attributes:
+        frame: the CONNECT or STOMP frame, credentials included: do not log it.
+        dialect: the version that will be agreed on.
+    """
+
+    frame: Frame
+    dialect: Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A client sent a frame (server). It has the headers its version requires."""
+
+    frame: Frame
+
+
+class Reason(enum.Enum):
+    """Why a connection ended."""
+
+    CLEAN = "disconnected as asked"
+    EOF = "the peer closed the connection"
+    FAILED = "the network failed"
+    HEARTBEAT = "the peer was silent for too long"
+    PROTOCOL = "the protocol was broken"
+    REFUSED = "the broker refused the connection"
+    TIMEOUT = "the broker did not answer in time"
+    ABORTED = "closed on this side"
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The session is over: the last event, exactly once. Send what is still to be sent, then close the socket.
+
+    Attributes:
+        reason: why.
+        error: the error to raise to those who still wait, None after a clean end.
+        unanswered: receipts that will never come; the outcome of their frames is unknown.
+    """
+
+    reason: Reason
+    error: StompError | None
+    unanswered: tuple[Ticket, ...]
+
+
+Event = (
+    Message
+    | Connected
+    | Receipt
+    | ReceiptOverdue
+    | Error
+    | HeartbeatReceived
+    | HeartbeatSent
+    | Unknown
+    | ConnectRequested
+    | Request
+    | Closed
+)

@@ -1,0 +1,115 @@
+"""A frame: a command, headers, a body (STOMP 1.2, "STOMP Frames").
+
+Rules of this file: headers keep their order; a repeated header keeps all its values and the first one counts
+(STOMP 1.2, "Repeated Header Entries"); bodies are bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Headers(dict[str, str]):
+    """The headers of a frame: a dictionary from name to first value, in the order they came.
+
+    Where a name came more than once, the dictionary holds its first value and `all` gives every one:
+
+    >>> headers = Headers.of([("foo", "World"), ("foo", "Hello")])
+    >>> headers["foo"], headers.all("foo")
+    ('World', ['World', 'Hello'])
+    """
+
+    __slots__ = ("_later",)
+    _later: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
+        """Make headers from (name, value) pairs, repeated names allowed."""
+        headers = cls()
+        later: list[tuple[str, str]] = []
+        for name, value in pairs:
+            if headers.setdefault(name, value) is not value:
+                later.append((name, value))
+        if later:
+            headers._later = later
+        return headers
+
+    @property
+    def repeated(self) -> list[tuple[str, str]]:
+        """The (name, value) pairs whose name had come before, in order: those that do not count."""
+        return getattr(self, "_later", [])
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a name, the one that counts first. An empty list where there is none."""
+        if name not in self:
+            return []
+        return [self[name], *(value for other, value in self.repeated if other == name)]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """All (name, value) pairs as they go on the wire: the ones that count, then the repeated ones."""
+        return [*self.items(), *self.repeated]
+
+
+class Frame:
+    """One STOMP frame.
+
+    Attributes:
+        command: "SEND", "MESSAGE" ...
+        headers: the headers, unescaped.
+        body: the body, as it is on the wire.
+
+    Two frames are equal when command, headers (repeated ones included) and body are.
+    """
+
+    __slots__ = ("body", "command", "headers")
+
+    def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
+        self.command = command
+        self.headers = headers
+        self.body = body
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frame):
+            return NotImplemented
+        return (
+            self.command == other.command
+            and self.body == other.body
+            and self.headers.pairs() == other.headers.pairs()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        # Neither values nor bodies: either may hold what must not reach a log.
+        return f"<{type(self).__name__} {self.command} {list(self.headers)} {len(self.body)} bytes>"
+
+
+def headers_of(*sources: dict[str, Any] | None) -> Headers:
+    """Merge header dictionaries into new `Headers`; later ones win, None values drop out.
+
+    Values may be anything with a plain text form: True becomes "true", 5 becomes "5", bytes are read as UTF-8.
+    The dictionaries given are not changed.
+    """
+    merged = Headers()
+    for source in sources:
+        if source:
+            for name, value in source.items():
+                if value is not None:
+                    merged[str(name)] = value if type(value) is str else text_of(value)
+    return merged
+
+
+def text_of(value: object) -> str:
+    """The text of one header value.
+
+    >>> text_of(True), text_of(5), text_of(b"x")
+    ('true', '5', 'x')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes | bytearray):
+        return value.decode()
+    return str(value)

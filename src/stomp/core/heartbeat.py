@@ -1,0 +1,72 @@
+"""Heart-beats: what was agreed, and the two moments that follow from it (STOMP 1.2, "Heart-beating").
+
+Rules of this file: it never asks the time, every call is told it; silence counts bytes read, whatever they
+were and whatever became of them; both sides start from what they are configured for at every connection.
+"""
+
+from __future__ import annotations
+
+from stomp.core.errors import RemoteProtocolError
+
+#: Send when this part of the agreed interval has passed: a beat that is exactly on time arrives late.
+SEND_MARGIN = 0.8
+#: Silence is tolerated for this many agreed intervals ("an error margin is acceptable").
+TOLERANCE = 2.0
+#: Longest interval that is believed, in ms: one day.
+_LONGEST = 24 * 60 * 60 * 1000
+
+
+def parse(text: str) -> tuple[int, int]:
+    """Read the value of a ``heart-beat`` header: (what its sender can do, what it wants), in milliseconds.
+
+    Raises:
+        RemoteProtocolError: it is not two non-negative numbers.
+    """
+    can, comma, want = text.partition(",")
+    can, want = can.strip(), want.strip()
+    if not (comma and _is_interval(can) and _is_interval(want)):
+        raise RemoteProtocolError(f"heart-beat {text[:40]!r} is not two numbers of milliseconds")
+    return min(int(can), _LONGEST), min(int(want), _LONGEST)
+
+
+def _is_interval(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
+def negotiate(mine: tuple[int, int], theirs: tuple[int, int]) -> tuple[int, int]:
+    """What two sides agree on: (milliseconds between my beats, between theirs); 0 is none.
+
+    >>> negotiate((1000, 2000), (500, 4000))
+    (4000, 2000)
+    """
+    send = max(mine[0], theirs[1]) if mine[0] and theirs[1] else 0
+    expect = max(mine[1], theirs[0]) if mine[1] and theirs[0] else 0
+    return send, expect
+
+
+class Heartbeat:
+    """The two deadlines of one connection. All times are seconds on the driver's clock.
+
+    Args:
+        send: seconds between the beats that we promised, 0 for none.
+        expect: seconds between the beats that the peer promised, 0 for none.
+        now: the moment of agreement.
+        tolerance: how many intervals of silence are borne.
+    """
+
+    def __init__(self, send: float, expect: float, now: float, *, tolerance: float = TOLERANCE) -> None:
+        self.send = send
+        self.expect = expect
+        self.tolerance = tolerance
+        self.last_sent = now
+        self.last_read = now
+
+    @property
+    def beat_due(self) -> float | None:
+        """When the next beat must go out, or None."""
+        return self.last_sent + self.send * SEND_MARGIN if self.send else None
+
+    @property
+    def silence_due(self) -> float | None:
+        """When the peer will have been silent for too long, or None."""
+        return self.last_read + self.expect * self.tolerance if self.expect else None

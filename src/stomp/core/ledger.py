@@ -1,0 +1,164 @@
+"""What a connection owes and is owed: subscriptions, transactions, receipts awaited, deliveries not acknowledged.
+
+The ledger belongs to the client, not to one connection: it counts connections (`generation`), so that what
+belongs to an earlier one can be told from what belongs to this one. Subscriptions survive a lost connection;
+transactions, receipts and deliveries do not (a broker forgets them with the connection).
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stomp.core.frame import Headers
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One SUBSCRIBE that is in force.
+
+    Attributes:
+        id: its ``id``; in STOMP 1.0 it may be the destination.
+        destination: where messages come from.
+        ack: "auto", "client" or "client-individual".
+        headers: the headers of the SUBSCRIBE frame, to send it again.
+        unacked: message ids delivered and neither acknowledged nor refused, oldest first. Empty for "auto".
+    """
+
+    id: str
+    destination: str
+    ack: str
+    headers: Headers
+    unacked: dict[str, None] = field(default_factory=dict[str, None])
+
+    @property
+    def acknowledges(self) -> bool:
+        """True when deliveries wait for an ACK or NACK."""
+        return self.ack != "auto"
+
+    def settle(self, message: str) -> None:
+        """Take an acknowledged or refused delivery off the list.
+
+        With "client" an ACK covers all earlier deliveries, too (STOMP 1.2, "SUBSCRIBE ack Header").
+        """
+        unacked = self.unacked
+        if message not in unacked:
+            return
+        if self.ack == "client":
+            for earlier in list(unacked):
+                del unacked[earlier]
+                if earlier == message:
+                    break
+        else:
+            del unacked[message]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A receipt that was asked for and has not come.
+
+    Attributes:
+        receipt: the receipt id.
+        command: the command of the frame that asked.
+        deadline: when it is given up, in seconds on the driver's clock, or None.
+        generation: the connection it was asked on.
+    """
+
+    receipt: str
+    command: str
+    deadline: float | None
+    generation: int
+
+
+class Ledger:
+    """See the module. Sessions write it; drivers and clients read it."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self.subscriptions: dict[str, Subscription] = {}
+        self.transactions: set[str] = set()
+        self._tickets: dict[str, Ticket] = {}
+        # (deadline, receipt), earliest first; entries of answered tickets are dropped when they surface.
+        self._deadlines: list[tuple[float, str]] = []
+
+    def begin_generation(self) -> int:
+        """A new connection begins; returns its number. Call `end_generation` for the old one first."""
+        self.generation += 1
+        return self.generation
+
+    def end_generation(self) -> tuple[Ticket, ...]:
+        """The connection ended: forget what the broker forgets; return the receipts that will never come."""
+        unanswered = tuple(self._tickets.values())
+        self._tickets.clear()
+        self._deadlines.clear()
+        self.transactions.clear()
+        for subscription in self.subscriptions.values():
+            subscription.unacked.clear()
+        return unanswered
+
+    def note(self, command: str, headers: Headers) -> None:
+        """Write down what a frame of the client means. The headers are not escaped."""
+        if command == "SUBSCRIBE":
+            destination = headers.get("destination", "")
+            # Without an id, as STOMP 1.0 allows, the destination is what UNSUBSCRIBE will name.
+            id = headers.get("id", destination)
+            self.subscriptions[id] = Subscription(id, destination, headers.get("ack", "auto"), headers)
+        elif command == "UNSUBSCRIBE":
+            self.subscriptions.pop(headers.get("id", headers.get("destination", "")), None)
+        elif command == "BEGIN":
+            self.transactions.add(headers.get("transaction", ""))
+        elif command in ("COMMIT", "ABORT"):
+            self.transactions.discard(headers.get("transaction", ""))
+        elif command in ("ACK", "NACK"):
+            # 1.2 names the message by id, the versions before it by message-id.
+            message = headers.get("id") or headers.get("message-id")
+            if message is not None:
+                self.settle(message, headers.get("subscription"))
+
+    def await_receipt(self, receipt: str, command: str, deadline: float | None) -> Ticket:
+        """A frame asks for a receipt."""
+        ticket = Ticket(receipt, command, deadline, self.generation)
+        self._tickets[receipt] = ticket
+        if deadline is not None:
+            heapq.heappush(self._deadlines, (deadline, receipt))
+        return ticket
+
+    def answer(self, receipt: str | None) -> Ticket | None:
+        """A receipt came, or an ERROR in its place: take out and return the ticket, None if there is none."""
+        return None if receipt is None else self._tickets.pop(receipt, None)
+
+    def awaits(self, receipt: str) -> bool:
+        """True while this receipt is awaited."""
+        return receipt in self._tickets
+
+    def next_deadline(self) -> float | None:
+        """The earliest deadline of a receipt, or None."""
+        while self._deadlines:
+            deadline, receipt = self._deadlines[0]
+            ticket = self._tickets.get(receipt)
+            if ticket is not None and ticket.deadline == deadline:
+                return deadline
+            heapq.heappop(self._deadlines)
+        return None
+
+    def expired(self, now: float) -> list[Ticket]:
+        """Take out and return the receipts whose deadline has passed."""
+        late: list[Ticket] = []
+        while (deadline := self.next_deadline()) is not None and deadline <= now:
+            _, receipt = heapq.heappop(self._deadlines)
+            late.append(self._tickets.pop(receipt))
+        return late
+
+    def settle(self, message: str, subscription: str | None) -> None:
+        """A message was acknowledged or refused; `subscription` is its id where the version tells it."""
+        if subscription is not None:
+            found = self.subscriptions.get(subscription)
+            if found is not None:
+                found.settle(message)
+            return
+        for found in self.subscriptions.values():
+            if message in found.unacked:
+                found.settle(message)
+                return

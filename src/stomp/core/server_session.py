@@ -1,0 +1,204 @@
+"""The server's end of a connection: what the embedded broker and the test kit speak through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.core import commands, heartbeat
+from stomp.core.codec import Eol, encode_parts
+from stomp.core.dialect import DIALECTS, STOMP10, Dialect
+from stomp.core.errors import LimitExceeded, RemoteProtocolError
+from stomp.core.events import Connected, ConnectRequested, Reason, Request
+from stomp.core.frame import Frame
+from stomp.core.limits import STRICT, Leniency, Limits
+from stomp.core.session import BEAT_RECEIVED, Session
+from stomp.core.state import Move, Role, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stomp.core.commands import Extra
+    from stomp.core.ledger import Ledger
+
+
+#: The frames whose ``transaction`` header must name one that was begun.
+_TRANSACTED = ("SEND", "ACK", "NACK", "COMMIT", "ABORT")
+
+
+class ServerSession(Session):
+    """The server's end. Answer `ConnectRequested` by `accept` or `refuse`, then each `Request` as it asks.
+
+    The session answers by itself what breaks the protocol: it sends an ERROR and closes (STOMP 1.2, "ERROR").
+
+    Args:
+        versions: what to agree to.
+        heartbeat: milliseconds between the beats that this server can send, and that it wants.
+        limits: what the peer may make us hold.
+        lenient: which broken rules to forgive.
+        ledger: what outlives this connection; a new one if not given.
+        tolerance: how many agreed heart-beat intervals without a byte are borne.
+    """
+
+    role = Role.SERVER
+
+    def __init__(
+        self,
+        *,
+        versions: Iterable[str] = ("1.0", "1.1", "1.2"),
+        heartbeat: tuple[int, int] = (0, 0),
+        limits: Limits | None = None,
+        lenient: Leniency = STRICT,
+        ledger: Ledger | None = None,
+        tolerance: float = heartbeat.TOLERANCE,
+    ) -> None:
+        super().__init__(limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance)
+        self._versions = tuple(versions)
+        self._can = heartbeat
+        self._wish = (0, 0)
+        self._early: list[Frame] = []  # frames that came before our CONNECTED went out
+        self._asked: str | None = None  # the receipt that the frame at hand asks for
+
+    # ------------------------------------------------------------------------------------- verbs
+
+    def accept(self, now: float, *, headers: Extra = None) -> None:
+        """Let the client in: send CONNECTED. Frames that it sent early are then among the events."""
+        dialect = self._dialect()
+        self._move(Move.CONNECTED)
+        frame = commands.connected(dialect, self._can, headers=headers)
+        self._out += encode_parts(frame, dialect)
+        self.counters.frames_sent += 1
+        if dialect.heartbeats:
+            self._start_pulse(heartbeat.negotiate(self._can, self._wish), now)
+        self._events.append(Connected(frame, dialect, self.heartbeat))
+        early, self._early = self._early, []
+        try:
+            for request in early:
+                if self.state is not State.CLOSED:
+                    self._request(request)
+        except RemoteProtocolError as err:
+            self._broken(err)
+
+    def refuse(
+        self, message: str, *, detail: str = "", receipt_id: str | None = None, headers: Extra = None
+    ) -> None:
+        """Send an ERROR and close: `Closed` is among the events. Write what there is to send, then hang up."""
+        dialect = self.dialect or STOMP10
+        frame = commands.error(message, detail=detail, receipt_id=receipt_id, headers=headers)
+        self._move(Move.ERROR)
+        self._out += encode_parts(frame, dialect)
+        self.counters.frames_sent += 1
+        self._closed_because(Reason.REFUSED, None)
+
+    def deliver(self, frame: Frame) -> None:
+        """Send a MESSAGE."""
+        self._move(Move.DELIVERY)
+        self._out += encode_parts(frame, self._dialect())
+        self.counters.frames_sent += 1
+
+    def receipt(self, id: str) -> None:
+        """Send a RECEIPT."""
+        self._move(Move.DELIVERY)
+        self._out += encode_parts(commands.receipt(id), self._dialect())
+        self.counters.frames_sent += 1
+
+    def farewell(self) -> None:
+        """The client's DISCONNECT is done with: close. Write what there is to send, then hang up."""
+        self._close(Reason.CLEAN, None)
+
+    # ------------------------------------------------------------------------------------- inside
+
+    def _tick(self, now: float) -> None:
+        pass
+
+    def _deadlines(self) -> list[float | None]:
+        return []
+
+    def _dialect(self) -> Dialect:
+        assert self.dialect is not None, "a version is agreed on when ConnectRequested is told"
+        return self.dialect
+
+    def _broken(self, error: RemoteProtocolError) -> None:
+        frame = commands.error(error.message, receipt_id=self._asked)
+        self._out += encode_parts(frame, self.dialect or STOMP10)
+        self.counters.frames_sent += 1
+        self._close(Reason.PROTOCOL, error)
+
+    def _take(self, frames: list[Frame | Eol], now: float) -> None:
+        for frame in frames:
+            if self.state is State.CLOSED:
+                return
+            if isinstance(frame, Eol):
+                self.counters.heartbeats_received += 1
+                self._events.append(BEAT_RECEIVED)
+                continue
+            self.counters.frames_received += 1
+            if self.state is State.IDLE:
+                self._connect(frame)
+            elif self.state is State.CONNECTING:
+                self._hold(frame)
+            else:
+                self._request(frame)
+
+    def _connect(self, frame: Frame) -> None:
+        if frame.command not in ("CONNECT", "STOMP"):
+            raise RemoteProtocolError(f"the first frame must be CONNECT, not {frame.command[:20]}")
+        wanted = [version.strip() for version in frame.headers.get("accept-version", "1.0").split(",")]
+        common = [version for version in self._versions if version in wanted]
+        if not common:
+            supported = ",".join(self._versions)
+            # STOMP 1.2, "Protocol Negotiation": tell the versions that would have been accepted.
+            self.refuse(f"Supported protocol versions are {supported}", headers={"version": supported})
+            return
+        self._wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+        dialect = DIALECTS[max(common)]
+        self._move(Move.CONNECT)
+        self.dialect = self._decoder.dialect = dialect
+        self._events.append(ConnectRequested(frame, dialect))
+
+    def _hold(self, frame: Frame) -> None:
+        if len(self._early) >= self.limits.early_frames:
+            raise LimitExceeded(
+                f"more than {self.limits.early_frames} frames before CONNECTED", limit="early_frames"
+            )
+        self._early.append(frame)
+
+    def _request(self, frame: Frame) -> None:
+        command = frame.command
+        # STOMP 1.2, "ERROR": an ERROR about a frame that asked for a receipt carries its receipt-id.
+        self._asked = frame.headers.get("receipt")
+        if command not in commands.CLIENT_COMMANDS:
+            raise RemoteProtocolError(f"{command[:20]} is not a frame of a client")
+        if command in ("CONNECT", "STOMP"):
+            raise RemoteProtocolError("already connected")
+        if self.state is State.DISCONNECTING:
+            raise RemoteProtocolError(f"{command} after DISCONNECT")
+        dialect = self._dialect()
+        if command == "NACK" and not dialect.nack:
+            raise RemoteProtocolError(f"STOMP {dialect.version} has no NACK")
+        for name in commands.required(dialect, command):
+            if name not in frame.headers:
+                raise RemoteProtocolError(f"{command} needs the header {name}")
+        self._move(Move.DISCONNECT if command == "DISCONNECT" else Move.FRAME)
+        self._check(command, frame)
+        self.ledger.note(command, frame.headers)
+        self._events.append(Request(frame))
+        self._asked = None
+
+    def _check(self, command: str, frame: Frame) -> None:
+        """Refuse what contradicts the ledger."""
+        headers = frame.headers
+        transaction = headers.get("transaction")
+        known = self.ledger.transactions
+        if command == "BEGIN":
+            if transaction in known:
+                raise RemoteProtocolError(f"transaction {transaction!r:.60} was begun already")
+        elif transaction is not None and command in _TRANSACTED and transaction not in known:
+            raise RemoteProtocolError(f"there is no transaction {transaction!r:.60}")
+        id = headers.get("id", headers.get("destination", ""))
+        if command == "SUBSCRIBE":
+            if id in self.ledger.subscriptions:
+                raise RemoteProtocolError(f"there is a subscription {id!r:.60} already")
+            if headers.get("ack", "auto") not in ("auto", "client", "client-individual"):
+                raise RemoteProtocolError("ack must be auto, client or client-individual")
+        elif command == "UNSUBSCRIBE" and id not in self.ledger.subscriptions:
+            raise RemoteProtocolError(f"there is no subscription {id!r:.60}")

@@ -1,0 +1,211 @@
+"""One STOMP connection, without I/O: what both ends have in common.
+
+`ClientSession` and `ServerSession` are the two ends; this base holds the state, the clock and the bytes.
+A driver does this, and nothing else that knows STOMP:
+
+    bytes read       -> session.receive_data(data, now); at the end of the stream session.receive_eof()
+    what happened    <- session.events()
+    bytes to write   <- session.data_to_send(now), after each of the calls here
+    the clock        -> session.tick(now), at session.next_deadline()
+
+`now` is any monotonic clock in seconds. No call waits. The session is not thread-safe: the driver has a lock.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from stomp.core.codec import Decoder, Eol, encode_parts
+from stomp.core.errors import ConnectionLost, HeartbeatLost, RemoteProtocolError, StompError
+from stomp.core.events import Closed, Event, HeartbeatReceived, HeartbeatSent, Message, Reason
+from stomp.core.heartbeat import TOLERANCE, Heartbeat
+from stomp.core.ledger import Ledger
+from stomp.core.limits import STRICT, Leniency, Limits
+from stomp.core.observe import Counters
+from stomp.core.state import Move, Role, State, after
+
+if TYPE_CHECKING:
+    from stomp.core.dialect import Dialect
+    from stomp.core.frame import Frame
+
+_BEAT = b"\n"
+_BEAT_SENT = HeartbeatSent()
+BEAT_RECEIVED = HeartbeatReceived()
+
+
+class Session(ABC):
+    """The state of one connection. See the module for how to drive it; make one of its two subclasses.
+
+    Args:
+        limits: what the peer may make us hold.
+        lenient: which broken rules to forgive.
+        ledger: what outlives this connection; a new one if not given.
+        tolerance: how many agreed heart-beat intervals without a byte are borne.
+
+    Attributes:
+        state: how far the session has come.
+        dialect: the agreed version, None before.
+        closed: the `Closed` event once the session is over.
+        counters: what went over the connection.
+        generation: which connection of its ledger this is.
+    """
+
+    role: ClassVar[Role]
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        lenient: Leniency = STRICT,
+        ledger: Ledger | None = None,
+        tolerance: float = TOLERANCE,
+    ) -> None:
+        self.state = State.IDLE
+        self.dialect: Dialect | None = None
+        self.closed: Closed | None = None
+        self.counters = Counters()
+        self.limits = limits or Limits()
+        self.ledger = ledger if ledger is not None else Ledger()
+        self.generation = self.ledger.begin_generation()
+        self._decoder = Decoder(self.limits, lenient=lenient, classes={"MESSAGE": Message})
+        self._tolerance = tolerance
+        self._pulse: Heartbeat | None = None
+        self._events: list[Event] = []
+        self._out: list[bytes] = []
+
+    # ------------------------------------------------------------------------------------- in
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes that were read. Look at `events` and `data_to_send` afterwards."""
+        if self.state is State.CLOSED:
+            return
+        self.counters.bytes_received += len(data)
+        # Any byte is a sign of life (STOMP 1.2, "Heart-beating"), whatever becomes of it.
+        if self._pulse is not None:
+            self._pulse.last_read = now
+        decoder = self._decoder
+        decoder.feed(data)
+        try:
+            while frames := decoder.frames():
+                self._take(frames, now)
+        except RemoteProtocolError as err:
+            self._broken(err)
+
+    def receive_eof(self, error: BaseException | None = None) -> None:
+        """The stream ended: the peer closed it, or `error` broke it."""
+        if self.state is State.CLOSED:
+            return
+        if self.state is State.DISCONNECTING:
+            # STOMP 1.2, "DISCONNECT": the other side may close without having answered.
+            self._close(Reason.CLEAN, None)
+            return
+        cut = "" if self._decoder.idle else " in the middle of a frame"
+        if error is None:
+            self._close(
+                Reason.EOF, ConnectionLost(f"the peer closed the connection{cut}{self._last_words()}")
+            )
+        else:
+            lost = ConnectionLost(f"the connection failed{cut}: {error}{self._last_words()}")
+            lost.__cause__ = error
+            self._close(Reason.FAILED, lost)
+
+    def tick(self, now: float) -> None:
+        """The clock moved: send a beat, notice silence, give up what is overdue."""
+        if self.state is State.CLOSED:
+            return
+        pulse = self._pulse
+        if pulse is not None:
+            if pulse.silence_due is not None and now >= pulse.silence_due:
+                silence = now - pulse.last_read
+                lost = HeartbeatLost(
+                    f"the peer sent nothing for {silence:.1f} s, although it promised a heart-beat "
+                    f"every {pulse.expect:g} s",
+                    silence=silence,
+                )
+                self._close(Reason.HEARTBEAT, lost)
+                return
+            if pulse.beat_due is not None and now >= pulse.beat_due:
+                pulse.last_sent = now
+                self._out.append(_BEAT)
+                self.counters.heartbeats_sent += 1
+                self._events.append(_BEAT_SENT)
+        self._tick(now)
+
+    # ------------------------------------------------------------------------------------- out
+
+    def events(self) -> list[Event]:
+        """What happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def data_to_send(self, now: float) -> list[bytes]:
+        """The bytes to write since the last call, in parts; an empty list when there are none."""
+        out = self._out
+        if out:
+            self._out = []
+            if self._pulse is not None:
+                self._pulse.last_sent = now
+        return out
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has something to do, or None."""
+        if self.state is State.CLOSED:
+            return None
+        moments = self._deadlines()
+        if self._pulse is not None:
+            moments += [self._pulse.beat_due, self._pulse.silence_due]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    @property
+    def heartbeat(self) -> tuple[int, int]:
+        """Milliseconds between our beats and between the peer's, as agreed; 0 for none."""
+        pulse = self._pulse
+        return (0, 0) if pulse is None else (round(pulse.send * 1000), round(pulse.expect * 1000))
+
+    def abort(self, error: StompError | None = None) -> None:
+        """Give the connection up on this side, without a word to the peer."""
+        if self.state is not State.CLOSED:
+            self._close(Reason.ABORTED, error)
+
+    # ------------------------------------------------------------------------------------- for the two ends
+
+    @abstractmethod
+    def _take(self, frames: list[Frame | Eol], now: float) -> None:
+        """Handle decoded frames; ignore them once the session is closed."""
+
+    @abstractmethod
+    def _tick(self, now: float) -> None:
+        """Handle the deadlines of this end."""
+
+    @abstractmethod
+    def _deadlines(self) -> list[float | None]:
+        """The deadlines of this end."""
+
+    def _last_words(self) -> str:
+        return ""
+
+    def _broken(self, error: RemoteProtocolError) -> None:
+        """The peer broke the protocol."""
+        self._close(Reason.PROTOCOL, error)
+
+    def _move(self, move: Move) -> None:
+        self.state = after(self.role, self.state, move)
+
+    def _start_pulse(self, agreed: tuple[int, int], now: float) -> None:
+        if agreed != (0, 0):
+            send, expect = agreed
+            self._pulse = Heartbeat(send / 1000, expect / 1000, now, tolerance=self._tolerance)
+
+    def _write(self, frame: Frame, dialect: Dialect) -> None:
+        self._out += encode_parts(frame, dialect)
+        self.counters.frames_sent += 1
+
+    def _close(self, reason: Reason, error: StompError | None) -> None:
+        self._move(Move.END)
+        self._closed_because(reason, error)
+
+    def _closed_because(self, reason: Reason, error: StompError | None) -> None:
+        self._pulse = None
+        self.closed = Closed(reason, error, self.ledger.end_generation())
+        self._events.append(self.closed)
