@@ -1,0 +1,12 @@
+"""Tools for tests: shipped, so that what proves stompkit can prove what is built on it.
+
+Nothing of stompkit but its tests and the pytest plugin imports this package.
+
+- `FakeClock` (`stomp.testing.clock`): a clock that only moves when told to.
+- `Wire` (`stomp.testing.wire`): a client's and a server's session in memory, with the bytes between them.
+"""
+
+from stomp.testing.clock import FakeClock
+from stomp.testing.wire import End, Wire
+
+__all__ = ["End", "FakeClock", "Wire"]

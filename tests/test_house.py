@@ -1,0 +1,70 @@
+"""What the house promises to those who enter: a light front door, documentation that runs."""
+
+import doctest
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import stomp.core
+import stomp.testing
+
+SRC = Path(__file__).parent.parent / "src"
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter loads for a statement, beyond those it starts with."""
+    code = (
+        f"import sys, json; sys.path.insert(0, {str(SRC)!r}); before = set(sys.modules)\n"
+        f"{statement}\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def foreign(modules: set[str]) -> set[str]:
+    """The top-level packages that are neither stompkit nor of the standard library."""
+    return {name.partition(".")[0] for name in modules} - {"stomp"} - sys.stdlib_module_names
+
+
+def test_import_stomp_loads_nothing_heavy() -> None:
+    loaded = loaded_by("import stomp")
+    assert foreign(loaded) == set()
+    assert loaded.isdisjoint({"asyncio", "ssl", "socket", "argparse", "logging"})
+
+
+def test_the_core_needs_nothing_that_can_wait() -> None:
+    names = [f"stomp.core.{found.name}" for found in pkgutil.iter_modules(stomp.core.__path__)]
+    loaded = loaded_by(f"import {', '.join(names)}")
+    assert foreign(loaded) == set()
+    assert loaded.isdisjoint({"asyncio", "ssl", "socket", "threading", "selectors", "random", "logging"})
+
+
+def documented() -> list[ModuleType]:
+    """The modules whose examples run here: the core and the test kit."""
+    found = [stomp.testing]
+    for package in (stomp.core, stomp.testing):
+        prefix = package.__name__ + "."
+        found += [
+            importlib.import_module(prefix + module.name) for module in pkgutil.iter_modules(package.__path__)
+        ]
+    return found
+
+
+@pytest.mark.parametrize("module", documented(), ids=lambda module: module.__name__)
+def test_examples_in_docstrings_are_true(module: ModuleType) -> None:
+    failures, _ = doctest.testmod(module)
+    assert failures == 0
+
+
+def test_there_are_examples() -> None:
+    finder = doctest.DocTestFinder()
+    assert sum(len(test.examples) for module in documented() for test in finder.find(module)) > 15
