@@ -1,0 +1,96 @@
+"""STOMP for Python: the toolkit for message brokers that speak STOMP 1.0, 1.1 and 1.2.
+
+    import stomp
+
+    conn = stomp.Connection([("localhost", 61613)])
+    conn.set_listener("", MyListener())
+    conn.connect("admin", "password", wait=True)
+    conn.subscribe("/queue/test", id="1")
+    conn.send("/queue/test", "hello")
+    conn.disconnect()
+
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from stomp._version import __version__
+
+if TYPE_CHECKING:
+    from stomp import connect as connect
+    from stomp import constants as constants
+    from stomp import exception as exception
+    from stomp import listener as listener
+    from stomp import protocol as protocol
+    from stomp import transport as transport
+    from stomp import utils as utils
+    from stomp.connect import (
+        Connection,
+        Connection10,
+        Connection11,
+        Connection12,
+        StompConnection10,
+        StompConnection11,
+        StompConnection12,
+    )
+    from stomp.listener import ConnectionListener, PrintingListener, StatsListener, WaitingListener
+
+#: name -> the module that has it
+_HOMES = {
+    **dict.fromkeys(
+        [
+            "Connection",
+            "Connection10",
+            "Connection11",
+            "Connection12",
+            "StompConnection10",
+            "StompConnection11",
+            "StompConnection12",
+        ],
+        "stomp.connect",
+    ),
+    **dict.fromkeys(
+        ["ConnectionListener", "PrintingListener", "StatsListener", "WaitingListener"], "stomp.listener"
+    ),
+}
+_SUBMODULES = {"connect", "constants", "exception", "listener", "protocol", "transport", "utils"}
+
+__all__ = [
+    "Connection",
+    "Connection10",
+    "Connection11",
+    "Connection12",
+    "ConnectionListener",
+    "PrintingListener",
+    "StatsListener",
+    "StompConnection10",
+    "StompConnection11",
+    "StompConnection12",
+    "WaitingListener",
+    "__version__",
+    "connect",
+    "constants",
+    "exception",
+    "listener",
+    "protocol",
+    "transport",
+    "utils",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"stomp.{name}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'stomp' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_SUBMODULES})

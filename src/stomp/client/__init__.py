@@ -1,0 +1,1 @@
+"""Drivers: they wait, so that the core need not."""

@@ -1,0 +1,61 @@
+"""The settings of a connection, in one frozen object. Clock, dice and threads are settings, too."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stomp.core.failover import Backoff, Dice
+from stomp.core.heartbeat import TOLERANCE
+from stomp.core.limits import STRICT, Leniency, Limits
+from stomp.net.dial import Keepalive
+
+#: Starts a callable in a thread of its own. What it returns is kept, and never looked into.
+ThreadFactory = Callable[[Callable[[], None]], object]
+
+
+def start_daemon(run: Callable[[], None]) -> threading.Thread:
+    """The default thread factory: a daemon, so that a program can end without having disconnected."""
+    thread = threading.Thread(target=run, name="stomp-receiver", daemon=True)
+    thread.start()
+    return thread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to connect and how to behave. Times are seconds.
+
+    Attributes:
+        connect_timeout: for each step of connecting: TCP, TLS, and the broker's CONNECTED.
+        send_timeout: how long a full connection may block a sender before `SendStalled`.
+        disconnect_timeout: how long to wait for the RECEIPT of a DISCONNECT.
+        backoff: the waits between rounds of attempts.
+        attempts: how many rounds over all addresses; -1 for no limit.
+        shuffle: try the addresses in random order.
+        keepalive: TCP keep-alive, see `stomp.net.dial.Keepalive`.
+        bind: the (host, port) to connect from, or None.
+        tolerance: how many heart-beat intervals of silence are borne.
+        limits: what the broker may make us hold.
+        lenient: which broken rules of the broker are forgiven.
+        clock: a monotonic clock.
+        dice: randomness for jitter and shuffle.
+        start_thread: how the receiving thread is started.
+    """
+
+    connect_timeout: float = 30.0
+    send_timeout: float = 60.0
+    disconnect_timeout: float = 10.0
+    backoff: Backoff = field(default_factory=Backoff)
+    attempts: float = 3
+    shuffle: bool = False
+    keepalive: Keepalive = None
+    bind: tuple[str, int] | None = None
+    tolerance: float = TOLERANCE
+    limits: Limits = field(default_factory=Limits)
+    lenient: Leniency = STRICT
+    clock: Callable[[], float] = time.monotonic
+    dice: Dice = random.random
+    start_thread: ThreadFactory = start_daemon

@@ -1,0 +1,486 @@
+"""The threaded driver: one `Link` is one connection, from open socket to `Closed`.
+
+Rules of this file:
+
+- The receiving thread reads and runs the handler; the keeper (`stomp.client.keeper`) has the clock.
+- Locks, each short, always taken in this order, and none held while user code runs:
+  `_reading` (who reads the socket), `_writing` (who writes it), `_state` (session and queues), `_codec` (layer).
+- Nobody waits for the socket while holding `_state`. The receiving thread only tries `_writing`: if both sides
+  send a lot, somebody must go on reading (one lock held across a blocking send deadlocks).
+- Whoever holds `_writing` writes everything that is queued, and looks again after letting go.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import socket
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from stomp.client.keeper import KEEPER
+from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
+from stomp.core.flow import Gate
+from stomp.net.dial import Deadline, wait_ready
+
+if TYPE_CHECKING:
+    from stomp.client.options import Options
+    from stomp.core.client_session import ClientSession
+    from stomp.core.errors import StompError
+    from stomp.core.events import Event
+    from stomp.core.frame import Frame
+    from stomp.core.ledger import Ticket
+    from stomp.net.layer import Layer
+
+#: Called on the receiving thread with what happened, in order. It holds no lock and may call anything.
+Handler = Callable[[list["Event"]], None]
+
+_READ = 64 * 1024
+#: What one call to the socket writes at most.
+_WRITE = 256 * 1024
+#: Writes of less than this are joined: copying is cheaper than a list of buffers.
+_JOIN = 32 * 1024
+#: From this many queued bytes on a busy sender writes them itself.
+_BATCH = 64 * 1024
+#: A sender that comes back within this many seconds is busy: its frames may wait for company.
+_BUSY = 20e-6
+#: No frame waits longer than about this, in seconds, for company.
+_LINGER = 0.001
+#: When the kernel's buffer is full, try again after this many seconds.
+_RETRY = 0.01
+#: How long the end of a connection, or of the program, may wait for a broker that does not read, in seconds.
+_LAST_WORDS = 2.0
+#: Without MSG_DONTWAIT the receiving thread looks up this often, in seconds.
+_LONGEST_WAIT = 60.0
+#: How many reads the keeper does at most for a busy receiving thread, in one go.
+_LISTEN_READS = 64
+_OUT_HIGH = 1024 * 1024
+_IN_HIGH = 4 * 1024 * 1024
+
+#: Makes a call return at once instead of waiting, where the system has it (Windows does not).
+_DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+
+
+class Link:
+    """One connection. Made with an open socket; `start` begins to read.
+
+    Args:
+        sock: connected and blocking. The link owns it from now on.
+        session: a new session.
+        handler: told what happens.
+        options: the settings.
+        layer: TLS, or None.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        session: ClientSession,
+        handler: Handler,
+        options: Options,
+        layer: Layer | None = None,
+    ) -> None:
+        self.sock = sock
+        self.session = session
+        self.thread: object = None
+        self._handler = handler
+        self._options = options
+        self._clock = options.clock
+        self._layer = layer
+        self._reading = threading.Lock()
+        self._writing = threading.Lock()
+        self._state = threading.Lock()
+        self._codec = threading.Lock()
+        self._inbox: list[Event] = []
+        self._in_gate = Gate(_IN_HIGH)
+        self._queue: list[bytes] = []  # frames, encoded, not yet with the layer
+        self._out_gate = Gate(_OUT_HIGH, _BATCH)  # counts the queue and what the socket has not taken of it
+        self._wire: list[memoryview] = []  # what the socket takes next; whoever has _writing owns it
+        self._charged = 0  # what of the gate's level is in _wire
+        self._last_sent = 0.0
+        self._lingering = False  # the keeper was asked to write what is queued
+        self._due: float | None = None  # the moment for which the keeper was asked to come
+        self._receiver = 0  # ident of the receiving thread
+        self._corked = False  # a batch is being handled: replies leave together
+        self._hung_up = False
+        self._finished = threading.Event()
+        if not _DONTWAIT:
+            sock.setblocking(False)
+
+    # ------------------------------------------------------------------------------------- for clients
+
+    def start(self) -> None:
+        """Begin to read. The handler may be called from now on."""
+        _LINKS.add(self)
+        KEEPER.add(self)
+        self.thread = self._options.start_thread(self._receive_all)
+
+    @property
+    def alive(self) -> bool:
+        """True until the session has ended, for whatever reason."""
+        return self.session.closed is None
+
+    def transmit(
+        self, frame: Frame, *, escaped: bool = False, deadline: float | None = None
+    ) -> Ticket | None:
+        """Send a frame, from any thread. See `ClientSession.transmit`.
+
+        When it returns, the frame is with the kernel, or queued behind frames that are being written.
+
+        Raises:
+            NotConnected: there is no connection any more.
+            FrameError: the frame cannot be encoded.
+            SendStalled: the broker has not read for `Options.send_timeout`. The frame is queued.
+        """
+        with self._state:
+            self._require_alive()
+            ticket = self.session.transmit(frame, escaped=escaped, deadline=deadline)
+            self._absorb()
+            if deadline is not None:
+                self._ask_keeper()
+        self._send()
+        return ticket
+
+    def send_raw(self, data: bytes) -> None:
+        """Write bytes as they are, behind the frames that are queued."""
+        with self._state:
+            self._require_alive()
+            self._queue.append(data)
+            self._out_gate.add(len(data))
+        self._send()
+
+    def close(self, error: StompError | None = None) -> None:
+        """Drop the connection now, without DISCONNECT. The handler will be told `Closed`."""
+        with self._state:
+            self.session.abort(error)
+            self._absorb()
+        self._hang_up()
+
+    def join(self, seconds: float) -> bool:
+        """Wait until the last event was handled: True if it was, False if time is up.
+
+        False at once when called from the handler, which cannot wait for itself.
+        """
+        if threading.get_ident() == self._receiver:
+            return False
+        return self._finished.wait(seconds)
+
+    def _require_alive(self) -> None:
+        closed = self.session.closed
+        if closed is not None:
+            why = closed.error.message if closed.error is not None else closed.reason.value
+            raise NotConnected(f"the connection has ended: {why}", hint="connect again")
+
+    # ------------------------------------------------------------------------------------- receiving
+
+    def _receive_all(self) -> None:
+        """The receiving thread."""
+        self._receiver = threading.get_ident()
+        try:
+            while self.alive:
+                with self._reading:
+                    # The keeper may have read in our place while the handler was busy.
+                    if not self._inbox and not self._read(0):
+                        wait_ready(self.sock, read=True, write=False, seconds=_LONGEST_WAIT)
+                if self.alive:
+                    self._dispatch()
+        finally:
+            self._part()
+            self._dispatch()
+            self._finished.set()
+
+    def _read(self, flags: int) -> bool:
+        """Read once and take it in; False if there was nothing to read. The caller has `_reading`."""
+        error: OSError | None = None
+        data = b""
+        try:
+            data = self.sock.recv(_READ, flags)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as err:
+            error = err
+        ended = not data
+        if data and self._layer is not None:
+            try:
+                with self._codec:
+                    data = self._layer.receive(data)
+                    ended = self._layer.ended
+            except OSError as err:
+                data, ended, error = b"", True, err
+        with self._state:
+            if data:
+                self.session.receive_data(data, self._clock())
+                self._in_gate.add(len(data))
+            if ended:
+                self.session.receive_eof(error)
+            self._absorb()
+            self._ask_keeper()
+        # The session answers by itself at times, and so does TLS.
+        if self._queue or self._layer is not None:
+            self._try_write()
+        return True
+
+    def _absorb(self) -> None:
+        """Move what the session has to tell and to send into our queues. The caller has `_state`."""
+        events = self.session.events()
+        if events:
+            self._inbox += events
+        parts = self.session.data_to_send(self._clock())
+        if parts:
+            self._queue += parts
+            self._out_gate.add(sum(map(len, parts)))
+
+    def _dispatch(self) -> None:
+        """Tell the handler everything, in order. Only the receiving thread comes here."""
+        while self._inbox:
+            with self._state:
+                batch, self._inbox = self._inbox, []
+                self._in_gate.remove(self._in_gate.level)
+            self._corked = len(batch) > 1
+            try:
+                self._handler(batch)
+            except Exception:
+                # Handlers guard their own callbacks; this keeps a defect of theirs from ending the connection.
+                logging.getLogger("stomp.py").exception("the handler of a connection failed")
+            self._corked = False
+            if self._queue:
+                self._try_write()
+
+    def _part(self) -> None:
+        """The session is over, and this thread with it: let go of the socket."""
+        if self.alive:  # only if the code above has a defect
+            self.close()
+        self._hang_up()
+        KEEPER.remove(self)
+        _LINKS.discard(self)
+        with self._writing:
+            self.sock.close()
+
+    def _hang_up(self) -> None:
+        """Close for both directions, after what is queued; that ends the wait of the receiving thread."""
+        if self._hung_up:
+            return
+        self._hung_up = True
+        with contextlib.suppress(OSError, NotConnected, SendStalled):
+            if self._layer is not None:
+                self._write_queued(leave=0)
+                with self._codec:
+                    self._layer.close()
+            self._write_queued(leave=0, seconds=_LAST_WORDS)
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+    # ------------------------------------------------------------------------------------- sending
+
+    def _send(self) -> None:
+        """Write what was queued by this thread, now or in good company."""
+        if threading.get_ident() == self._receiver:
+            if self._corked and self._out_gate.level < _BATCH:
+                self._linger(_LINGER)
+            else:
+                self._try_write()
+                if self._out_gate.full:
+                    self._make_room()
+        elif self._clock() - self._last_sent < _BUSY and self._out_gate.level < _BATCH:
+            self._linger(0.0)
+            self._last_sent = self._clock()
+        else:
+            self._write_queued(leave=_BATCH)
+            self._last_sent = self._clock()
+        if not self.alive:
+            self._hang_up()
+
+    def _linger(self, seconds: float) -> None:
+        if not self._lingering:
+            self._lingering = True
+            KEEPER.attend_in(self, seconds)
+
+    def _try_write(self) -> None:
+        """Write what the kernel takes without waiting; the keeper will see to the rest."""
+        with contextlib.suppress(ConnectionLost):
+            if not self._write_queued(leave=None):
+                self._linger(_RETRY)
+
+    def _write_queued(self, *, leave: int | None, seconds: float | None = None) -> bool:
+        """Write what is queued; False if the kernel has no room for all of it.
+
+        Args:
+            leave: wait until no more than this many bytes are left; None for not waiting at all.
+            seconds: how long to wait; `Options.send_timeout` if None.
+
+        Raises:
+            ConnectionLost: the socket is broken.
+            SendStalled: it took too long.
+        """
+        deadline: Deadline | None = None
+        while self._queue or self._wire or self._layer is not None:
+            # Short, but the receiving thread does not even wait that long: the holder looks again.
+            if not self._writing.acquire(blocking=leave is not None and self._out_gate.full):
+                return True
+            try:
+                written = self._write()
+            except OSError as err:
+                raise self._failed(err) from err
+            finally:
+                self._writing.release()
+            if written and not self._queue:
+                return True
+            if written:
+                continue
+            if leave is None or self._out_gate.level <= leave:
+                self._linger(_RETRY)
+                return False
+            deadline = deadline or Deadline(self._options.send_timeout if seconds is None else seconds)
+            if not deadline.left:
+                raise SendStalled(
+                    f"the broker has not read for {self._options.send_timeout:g} s; "
+                    f"{self._out_gate.level} bytes wait to be written",
+                    hint="look at the broker's memory and disk alarms",
+                )
+            wait_ready(self.sock, read=False, write=True, seconds=deadline.left)
+        return True
+
+    def _write(self) -> bool:
+        """Write until nothing is queued (True) or the kernel has no room (False). The caller has `_writing`."""
+        while True:
+            if not self._wire and not self._fill_wire():
+                return True
+            wire = self._wire
+            try:
+                while wire:
+                    sent = self.sock.send(wire[-1], _DONTWAIT)
+                    if sent == len(wire[-1]):
+                        wire.pop()
+                    else:
+                        wire[-1] = wire[-1][sent:]
+            except (BlockingIOError, InterruptedError):
+                return False
+
+    def _fill_wire(self) -> bool:
+        """Take everything that is queued to be written next; False if there is nothing."""
+        with self._state:
+            parts: list[bytes] = self._queue
+            self._queue = []
+            self._out_gate.remove(self._charged)
+            self._charged = sum(map(len, parts))
+        if self._layer is not None:
+            with self._codec:
+                self._layer.send(parts)
+                out = self._layer.outgoing()
+            parts = [out] if out else []
+        # Last first, so that taking the next one off is cheap.
+        self._wire = [memoryview(part) for part in reversed(_joined(parts))]
+        return bool(parts)
+
+    def _make_room(self) -> None:
+        """The queue is full and the receiving thread wants to send: read on while waiting.
+
+        The broker may be waiting for us to read before it reads itself.
+        """
+        deadline = Deadline(self._options.send_timeout)
+        while self._out_gate.full and self.alive:
+            if not deadline.left:
+                raise SendStalled(f"the broker has not read for {self._options.send_timeout:g} s")
+            readable, _ = wait_ready(
+                self.sock, read=not self._in_gate.full, write=True, seconds=min(deadline.left, 1.0)
+            )
+            if readable:
+                with self._reading:
+                    self._read(_DONTWAIT)
+            self._try_write()
+
+    def _failed(self, err: OSError) -> ConnectionLost:
+        """The socket broke under a write: end the session, wake the receiving thread."""
+        with self._state:
+            self.session.receive_eof(err)
+            self._absorb()
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        return ConnectionLost(
+            f"the connection failed while writing: {err.strerror or err}", hint="connect again"
+        )
+
+    # ------------------------------------------------------------------------------------- the clock
+
+    def _ask_keeper(self) -> None:
+        """Have the keeper come when the session next wants it. The caller has `_state`."""
+        due = self.session.next_deadline()
+        if due is not None and (self._due is None or due < self._due):
+            self._due = due
+            KEEPER.attend_in(self, due - self._clock())
+
+    def attend(self) -> float | None:
+        """See `Charge.attend`. Called by the keeper; never waits, never calls the handler."""
+        self._lingering = False
+        now = self._clock()
+        due = self._due is not None and now >= self._due
+        if due:
+            self._listen_in()
+            with self._state:
+                self.session.tick(self._clock())
+                self._absorb()
+                self._due = self.session.next_deadline()
+        if self.alive:
+            self._try_write()
+        else:
+            self._wake()
+            return None
+        return max(0.0, self._due - now) if due and self._due is not None else None
+
+    def _listen_in(self) -> None:
+        """Read for the receiving thread while it is busy in a handler: silence counts bytes, not handlers."""
+        if not self._reading.acquire(blocking=False):
+            return
+        try:
+            for _ in range(_LISTEN_READS):
+                if not wait_ready(self.sock, read=True, write=False, seconds=0)[0]:
+                    return
+                if self._in_gate.full:
+                    with self._state:
+                        self.session.heard(self._clock())
+                    return
+                if not self._read(_DONTWAIT) or not self.alive:
+                    return
+        finally:
+            self._reading.release()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _joined(parts: list[bytes]) -> list[bytes]:
+    """Join small neighbours, so that one call writes many frames; large bodies are not copied."""
+    if len(parts) < 2:
+        return parts
+    out: list[bytes] = []
+    run: list[bytes] = []
+    size = 0
+    for part in parts:
+        if size + len(part) > _WRITE or len(part) >= _JOIN:
+            if run:
+                out.append(b"".join(run))
+            run, size = [], 0
+        if len(part) >= _JOIN:
+            out.append(part)
+        else:
+            run.append(part)
+            size += len(part)
+    if run:
+        out.append(b"".join(run))
+    return out
+
+
+#: Open links, for the end of the program.
+_LINKS: weakref.WeakSet[Link] = weakref.WeakSet()
+
+
+@atexit.register
+def _write_all() -> None:
+    """A program that ends without disconnecting still gets its last frames out: they may wait for company."""
+    for link in list(_LINKS):
+        with contextlib.suppress(NotConnected, SendStalled):
+            link._write_queued(leave=0, seconds=_LAST_WORDS)

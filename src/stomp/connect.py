@@ -1,0 +1,225 @@
+"""Connections of the listener API: a transport and the verbs of one STOMP version in one object."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from stomp.core.errors import NotConnected
+from stomp.listener import Publisher
+from stomp.protocol import Protocol10, Protocol11, Protocol12
+from stomp.transport import Transport
+
+
+class BaseConnection(Publisher):
+    """What connections of all versions have in common."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
+        # It may have ended by itself meanwhile; that must not cover an exception of the block.
+        with contextlib.suppress(NotConnected):
+            self.disconnect()
+
+    def set_listener(self, name: str, listener: Any) -> None:
+        """Add a listener under a name, or replace the one of that name."""
+        self.transport.set_listener(name, listener)
+
+    def remove_listener(self, name: str) -> None:
+        """Remove a listener.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        self.transport.remove_listener(name)
+
+    def get_listener(self, name: str) -> Any:
+        """The listener of that name, or None."""
+        return self.transport.get_listener(name)
+
+    def is_connected(self) -> bool:
+        """True from the broker's CONNECTED until the connection ends, for whatever reason."""
+        return self.transport.is_connected()
+
+    def set_ssl(self, *args: Any, **kwargs: Any) -> None:
+        """Use TLS: see `stomp.transport.Transport.set_ssl`."""
+        self.transport.set_ssl(*args, **kwargs)
+
+    def get_ssl(self, host_and_port: Any = None) -> Any:
+        """The TLS settings for a pair, or for the current connection; None if it has none."""
+        return self.transport.get_ssl(host_and_port)
+
+    def start(self) -> None:
+        """Nothing: `connect` opens the connection. Programs written for older releases call it."""
+
+    def stop(self) -> None:
+        """Nothing: `disconnect` closes the connection. Programs written for older releases call it."""
+
+    def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
+        """Say good-bye: see the protocol of the version."""
+        raise NotImplementedError
+
+
+class StompConnection10(BaseConnection, Protocol10):
+    """A STOMP 1.0 connection: the transport, and the verbs of `stomp.protocol.Protocol10`.
+
+    For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
+    message.
+    """
+
+    def __init__(
+        self,
+        host_and_ports: Any = None,
+        prefer_localhost: bool = True,
+        try_loopback_connect: bool = True,
+        reconnect_sleep_initial: float = 0.1,
+        reconnect_sleep_increase: float = 0.5,
+        reconnect_sleep_jitter: float = 0.1,
+        reconnect_sleep_max: float = 60.0,
+        reconnect_attempts_max: float = 3,
+        timeout: float | None = None,
+        keepalive: Any = None,
+        auto_decode: bool = True,
+        encoding: str | None = "utf-8",
+        auto_content_length: bool = True,
+        bind_host_port: tuple[str, int] | None = None,
+    ) -> None:
+        transport = Transport(
+            host_and_ports,
+            prefer_localhost,
+            try_loopback_connect,
+            reconnect_sleep_initial,
+            reconnect_sleep_increase,
+            reconnect_sleep_jitter,
+            reconnect_sleep_max,
+            reconnect_attempts_max,
+            timeout,
+            keepalive,
+            None,
+            auto_decode,
+            encoding,
+            bind_host_port,
+        )
+        BaseConnection.__init__(self, transport)
+        Protocol10.__init__(self, transport, auto_content_length)
+
+    def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
+        """Say good-bye, and wait until the broker has answered, but not longer than 10 s."""
+        Protocol10.disconnect(self, receipt, headers, **keyword_headers)
+
+
+class StompConnection11(BaseConnection, Protocol11):
+    """A STOMP 1.1 connection: the transport, and the verbs of `stomp.protocol.Protocol11`.
+
+    For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
+    message, `heartbeats` is (what we can send, what we want) in milliseconds, and `heart_beat_receive_scale`
+    how many intervals of silence are borne.
+    """
+
+    def __init__(
+        self,
+        host_and_ports: Any = None,
+        prefer_localhost: bool = True,
+        try_loopback_connect: bool = True,
+        reconnect_sleep_initial: float = 0.1,
+        reconnect_sleep_increase: float = 0.5,
+        reconnect_sleep_jitter: float = 0.1,
+        reconnect_sleep_max: float = 60.0,
+        reconnect_attempts_max: float = 3,
+        timeout: float | None = None,
+        heartbeats: tuple[int, int] = (0, 0),
+        keepalive: Any = None,
+        vhost: str | None = None,
+        auto_decode: bool = True,
+        encoding: str | None = "utf-8",
+        auto_content_length: bool = True,
+        heart_beat_receive_scale: float = 1.5,
+        bind_host_port: tuple[str, int] | None = None,
+    ) -> None:
+        transport = Transport(
+            host_and_ports,
+            prefer_localhost,
+            try_loopback_connect,
+            reconnect_sleep_initial,
+            reconnect_sleep_increase,
+            reconnect_sleep_jitter,
+            reconnect_sleep_max,
+            reconnect_attempts_max,
+            timeout,
+            keepalive,
+            vhost,
+            auto_decode,
+            encoding,
+            bind_host_port,
+            tolerance=heart_beat_receive_scale,
+        )
+        BaseConnection.__init__(self, transport)
+        Protocol11.__init__(self, transport, heartbeats, auto_content_length)
+
+    def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
+        """Say good-bye, and wait until the broker has answered, but not longer than 10 s."""
+        Protocol11.disconnect(self, receipt, headers, **keyword_headers)
+
+
+class StompConnection12(BaseConnection, Protocol12):
+    """A STOMP 1.2 connection: the transport, and the verbs of `stomp.protocol.Protocol12`.
+
+    For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
+    message, `heartbeats` is (what we can send, what we want) in milliseconds, and `heart_beat_receive_scale`
+    how many intervals of silence are borne.
+    """
+
+    def __init__(
+        self,
+        host_and_ports: Any = None,
+        prefer_localhost: bool = True,
+        try_loopback_connect: bool = True,
+        reconnect_sleep_initial: float = 0.1,
+        reconnect_sleep_increase: float = 0.5,
+        reconnect_sleep_jitter: float = 0.1,
+        reconnect_sleep_max: float = 60.0,
+        reconnect_attempts_max: float = 3,
+        timeout: float | None = None,
+        heartbeats: tuple[int, int] = (0, 0),
+        keepalive: Any = None,
+        vhost: str | None = None,
+        auto_decode: bool = True,
+        encoding: str | None = "utf-8",
+        auto_content_length: bool = True,
+        heart_beat_receive_scale: float = 1.5,
+        bind_host_port: tuple[str, int] | None = None,
+    ) -> None:
+        transport = Transport(
+            host_and_ports,
+            prefer_localhost,
+            try_loopback_connect,
+            reconnect_sleep_initial,
+            reconnect_sleep_increase,
+            reconnect_sleep_jitter,
+            reconnect_sleep_max,
+            reconnect_attempts_max,
+            timeout,
+            keepalive,
+            vhost,
+            auto_decode,
+            encoding,
+            bind_host_port,
+            tolerance=heart_beat_receive_scale,
+        )
+        BaseConnection.__init__(self, transport)
+        Protocol12.__init__(self, transport, heartbeats, auto_content_length)
+
+    def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
+        """Say good-bye, and wait until the broker has answered, but not longer than 10 s."""
+        Protocol12.disconnect(self, receipt, headers, **keyword_headers)
+
+
+Connection10 = StompConnection10
+Connection11 = StompConnection11
+Connection12 = StompConnection12
+#: The default has always been 1.1.
+Connection = StompConnection11

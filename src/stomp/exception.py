@@ -1,0 +1,18 @@
+"""The exceptions of stomp.py, under the names that its users catch. They are those of `stomp.core.errors`."""
+
+from stomp.core.errors import ConnectFailed as ConnectFailedException
+from stomp.core.errors import ConnectionLost as ConnectionClosedException
+from stomp.core.errors import NotConnected as NotConnectedException
+from stomp.core.errors import StompError as StompException
+
+__all__ = [
+    "ConnectFailedException",
+    "ConnectionClosedException",
+    "InterruptedException",
+    "NotConnectedException",
+    "StompException",
+]
+
+
+class InterruptedException(StompException):
+    """Never raised; stomp.py used it inside, and programs name it."""

@@ -1,0 +1,1 @@
+"""Bytes on the network: addresses, sockets, TLS. Nothing here knows a STOMP frame."""

@@ -1,0 +1,390 @@
+"""The verbs of the listener API, one class for each version of STOMP.
+
+Rules of this file: headers come from `headers`, then from keyword arguments, and the named parameters win;
+the dictionaries given are never changed, but for that of `send_frame`, which stomp.py escapes in place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stomp.constants import (
+    CMD_ABORT,
+    CMD_ACK,
+    CMD_BEGIN,
+    CMD_COMMIT,
+    CMD_CONNECT,
+    CMD_DISCONNECT,
+    CMD_NACK,
+    CMD_SEND,
+    CMD_STOMP,
+    CMD_SUBSCRIBE,
+    CMD_UNSUBSCRIBE,
+    HDR_ACCEPT_VERSION,
+    HDR_ACK,
+    HDR_CONTENT_LENGTH,
+    HDR_CONTENT_TYPE,
+    HDR_DESTINATION,
+    HDR_HEARTBEAT,
+    HDR_HOST,
+    HDR_ID,
+    HDR_LOGIN,
+    HDR_MESSAGE_ID,
+    HDR_PASSCODE,
+    HDR_RECEIPT,
+    HDR_SUBSCRIPTION,
+    HDR_TRANSACTION,
+)
+from stomp.core.dialect import STOMP10, STOMP11, STOMP12, UNESCAPED, Dialect
+from stomp.core.frame import text_of
+from stomp.listener import ConnectionListener
+from stomp.utils import Frame, encode, get_uuid, merge_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stomp.transport import Transport
+
+#: Header dictionaries: anything with a plain text form as value; None drops the header.
+Headers = "Mapping[str, Any] | None"
+
+
+class _Protocol(ConnectionListener):
+    """What the versions have in common."""
+
+    _dialect: Dialect
+
+    def __init__(self, transport: Transport, auto_content_length: bool = True) -> None:
+        self.transport = transport
+        self.auto_content_length = auto_content_length
+        self.version = self._dialect.version
+
+    def send_frame(self, cmd: str, headers: dict[str, Any] | None = None, body: Any = "") -> None:
+        """Send any frame. The values of `headers` are escaped in place.
+
+        Raises:
+            NotConnected: there is no connection.
+            FrameError: the frame cannot be encoded safely.
+        """
+        if headers is None:
+            headers = {}
+        if cmd not in UNESCAPED:
+            self._escape_headers(headers)
+        self.transport.transmit(Frame(cmd, headers, body))
+
+    def _escape_headers(self, headers: dict[str, Any]) -> None:
+        for name, value in headers.items():
+            if isinstance(value, str):
+                headers[name] = self._dialect.escape(value)
+
+    def send(
+        self,
+        destination: str,
+        body: Any,
+        content_type: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+        **keyword_headers: Any,
+    ) -> None:
+        """Send a message.
+
+        Args:
+            destination: where to, "/queue/orders" for one.
+            body: text (sent as UTF-8) or bytes.
+            content_type: its MIME type.
+            headers: further headers.
+            **keyword_headers: further headers.
+
+        Raises:
+            NotConnected: there is no connection.
+        """
+        assert destination is not None, "'destination' is required"
+        assert body is not None, "'body' is required"
+        merged = merge_headers([headers, keyword_headers])
+        merged[HDR_DESTINATION] = destination
+        if content_type:
+            merged[HDR_CONTENT_TYPE] = content_type
+        body = encode(body)
+        if self.auto_content_length and body and HDR_CONTENT_LENGTH not in merged:
+            merged[HDR_CONTENT_LENGTH] = len(body)
+        self.send_frame(CMD_SEND, merged, body)
+
+    def begin(
+        self,
+        transaction: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        **keyword_headers: Any,
+    ) -> Any:
+        """Begin a transaction; returns its id, a new one if none is given."""
+        if transaction is None:
+            transaction = get_uuid()
+        self._transaction(CMD_BEGIN, transaction, headers, keyword_headers)
+        return transaction
+
+    def commit(
+        self,
+        transaction: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        **keyword_headers: Any,
+    ) -> None:
+        """Carry a transaction out."""
+        assert transaction is not None, "'transaction' is required"
+        self._transaction(CMD_COMMIT, transaction, headers, keyword_headers)
+
+    def abort(
+        self, transaction: Any, headers: Mapping[str, Any] | None = None, **keyword_headers: Any
+    ) -> None:
+        """Drop a transaction."""
+        assert transaction is not None, "'transaction' is required"
+        self._transaction(CMD_ABORT, transaction, headers, keyword_headers)
+
+    def _transaction(
+        self, cmd: str, id: Any, headers: Mapping[str, Any] | None, keyword_headers: dict[str, Any]
+    ) -> None:
+        merged = merge_headers([headers, keyword_headers])
+        merged[HDR_TRANSACTION] = id
+        self.send_frame(cmd, merged)
+
+    def disconnect(
+        self,
+        receipt: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        **keyword_headers: Any,
+    ) -> None:
+        """Say good-bye, and wait until the broker has answered, but not longer than 10 s.
+
+        Nothing happens when there is no connection. From a callback it does not wait.
+        """
+        link = self.transport._link
+        if link is None or not link.alive:
+            return
+        self.transport.registry.notify("on_disconnecting")
+        merged = merge_headers([headers, keyword_headers])
+        merged[HDR_RECEIPT] = text_of(receipt) if receipt else get_uuid()
+        self.send_frame(CMD_DISCONNECT, merged)
+        self.transport.join()
+
+    def _connect(self, cmd: str, merged: dict[str, Any], wait: bool) -> None:
+        self.transport.start()
+        if self.transport.begin_login():
+            self._name_host(merged)
+            self.send_frame(cmd, merged)
+        if wait:
+            self.transport.wait_for_connection()
+
+    def _name_host(self, merged: dict[str, Any]) -> None:
+        """Add the ``host`` header, where the version has one."""
+
+
+def _login(username: str | None, passcode: str | None, merged: dict[str, Any]) -> None:
+    if username is not None:
+        merged[HDR_LOGIN] = username
+    if passcode is not None:
+        merged[HDR_PASSCODE] = passcode
+
+
+class Protocol10(_Protocol):
+    """STOMP 1.0."""
+
+    _dialect = STOMP10
+
+    def connect(
+        self,
+        username: str | None = None,
+        passcode: str | None = None,
+        wait: bool = False,
+        headers: Mapping[str, Any] | None = None,
+        **keyword_headers: Any,
+    ) -> None:
+        """Connect to the broker and log in.
+
+        Args:
+            username: the login.
+            passcode: the password.
+            wait: return when the broker has let us in, not before.
+            headers: further headers.
+            **keyword_headers: further headers.
+
+        Raises:
+            ConnectFailed: no broker could be reached; with `wait`, also if it did not let us in.
+        """
+        merged = merge_headers([headers, keyword_headers])
+        merged[HDR_ACCEPT_VERSION] = self.version
+        _login(username, passcode, merged)
+        self._connect(CMD_CONNECT, merged, wait)
+
+    def subscribe(
+        self,
+        destination: str,
+        id: Any = None,
+        ack: str = "auto",
+        headers: Mapping[str, Any] | None = None,
+        **keyword_headers: Any,
+    ) -> None:
+        """Ask for the messages of a destination. `ack` is auto, client or client-individual."""
+        assert destination is not None, "'destination' is required"
+        merged = merge_headers([headers, keyword_headers])
+        merged[HDR_DESTINATION] = destination
+        if id is not None:
+            merged[HDR_ID] = id
+        merged[HDR_ACK] = ack
+        self.send_frame(CMD_SUBSCRIBE, merged)
+
+    def unsubscribe(
+        self,
+        destination: str | None = None,
+        id: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        **keyword_headers: Any,
+    ) -> None:
+        """End a subscription, named by its id or its destination."""
+        assert id is not None or destination is not None, "'id' or 'destination' is required"
+        merged = merge_headers([headers, keyword_headers])
+        if id is not None:
+            merged[HDR_ID] = id
+        if destination is not None:
+            merged[HDR_DESTINATION] = destination
+        self.send_frame(CMD_UNSUBSCRIBE, merged)
+
+    def ack(self, id: Any, transaction: Any = None, receipt: Any = None) -> None:
+        """Acknowledge a message by its message-id."""
+        assert id is not None, "'id' is required"
+        self.send_frame(CMD_ACK, {HDR_MESSAGE_ID: id, HDR_TRANSACTION: transaction, HDR_RECEIPT: receipt})
+
+
+class Protocol11(_Protocol):
+    """STOMP 1.1: heart-beats, NACK, escaped headers, several subscriptions by id."""
+
+    _dialect = STOMP11
+
+    def __init__(
+        self,
+        transport: Transport,
+        heartbeats: tuple[int, int] = (0, 0),
+        auto_content_length: bool = True,
+    ) -> None:
+        super().__init__(transport, auto_content_length)
+        self._heartbeats = heartbeats
+
+    def connect(
+        self,
+        username: str | None = None,
+        passcode: str | None = None,
+        wait: bool = False,
+        headers: Mapping[str, Any] | None = None,
+        with_connect_command: bool = False,
+        **keyword_headers: Any,
+    ) -> None:
+        """Connect to the broker and log in.
+
+        Args:
+            username: the login.
+            passcode: the password.
+            wait: return when the broker has let us in, not before.
+            headers: further headers.
+            with_connect_command: send CONNECT instead of STOMP.
+            **keyword_headers: further headers.
+
+        Raises:
+            ConnectFailed: no broker could be reached; with `wait`, also if it did not let us in.
+        """
+        merged = merge_headers([headers, keyword_headers])
+        merged[HDR_ACCEPT_VERSION] = self.version
+        if tuple(self._heartbeats) != (0, 0):
+            merged[HDR_HEARTBEAT] = f"{self._heartbeats[0]},{self._heartbeats[1]}"
+        _login(username, passcode, merged)
+        self._connect(CMD_CONNECT if with_connect_command else CMD_STOMP, merged, wait)
+
+    def _name_host(self, merged: dict[str, Any]) -> None:
+        if self.transport.vhost is not None:
+            merged[HDR_HOST] = self.transport.vhost
+
+    def subscribe(
+        self,
+        destination: str,
+        id: Any,
+        ack: str = "auto",
+        headers: Mapping[str, Any] | None = None,
+        **keyword_headers: Any,
+    ) -> None:
+        """Ask for the messages of a destination.
+
+        Args:
+            destination: what to get messages from.
+            id: your name for this subscription; messages carry it.
+            ack: "auto", "client" (an ACK covers all earlier messages) or "client-individual".
+            headers: further headers.
+            **keyword_headers: further headers.
+        """
+        assert destination is not None, "'destination' is required"
+        assert id is not None, "'id' is required"
+        merged = merge_headers([headers, keyword_headers])
+        merged[HDR_DESTINATION] = destination
+        merged[HDR_ID] = id
+        merged[HDR_ACK] = ack
+        self.send_frame(CMD_SUBSCRIBE, merged)
+
+    def unsubscribe(self, id: Any, headers: Mapping[str, Any] | None = None, **keyword_headers: Any) -> None:
+        """End a subscription."""
+        assert id is not None, "'id' is required"
+        merged = merge_headers([headers, keyword_headers])
+        merged[HDR_ID] = id
+        self.send_frame(CMD_UNSUBSCRIBE, merged)
+
+    def ack(self, id: Any, subscription: Any, transaction: Any = None, receipt: Any = None) -> None:
+        """Acknowledge a message by its message-id and subscription."""
+        self._answer(CMD_ACK, id, subscription, transaction, receipt, {})
+
+    def nack(
+        self,
+        id: Any,
+        subscription: Any,
+        transaction: Any = None,
+        receipt: Any = None,
+        **keyword_headers: Any,
+    ) -> None:
+        """Refuse a message. What the broker does then differs: see the documentation of yours."""
+        self._answer(CMD_NACK, id, subscription, transaction, receipt, keyword_headers)
+
+    def _answer(
+        self, cmd: str, id: Any, subscription: Any, transaction: Any, receipt: Any, more: dict[str, Any]
+    ) -> None:
+        assert id is not None, "'id' is required"
+        assert subscription is not None, "'subscription' is required"
+        merged = {
+            **more,
+            HDR_MESSAGE_ID: id,
+            HDR_SUBSCRIPTION: subscription,
+            HDR_TRANSACTION: transaction,
+            HDR_RECEIPT: receipt,
+        }
+        self.send_frame(cmd, merged)
+
+
+class Protocol12(Protocol11):
+    """STOMP 1.2: one id acknowledges a message; the host header is a must."""
+
+    _dialect = STOMP12
+
+    def _name_host(self, merged: dict[str, Any]) -> None:
+        # Which host of a failover list it is, is known now that there is a connection; a header given wins.
+        current = self.transport.current_host_and_port or ("", 0)
+        if self.transport.vhost is not None:
+            merged[HDR_HOST] = self.transport.vhost
+        else:
+            merged.setdefault(HDR_HOST, current[0])
+
+    def ack(  # type: ignore[override]
+        self, id: Any, transaction: Any = None, receipt: Any = None
+    ) -> None:
+        """Acknowledge a message by its ``ack`` header."""
+        self._answer12(CMD_ACK, id, transaction, receipt, {})
+
+    def nack(  # type: ignore[override]
+        self, id: Any, transaction: Any = None, receipt: Any = None, **keyword_headers: Any
+    ) -> None:
+        """Refuse a message by its ``ack`` header."""
+        self._answer12(CMD_NACK, id, transaction, receipt, keyword_headers)
+
+    def _answer12(self, cmd: str, id: Any, transaction: Any, receipt: Any, more: dict[str, Any]) -> None:
+        assert id is not None, "'id' is required"
+        self.send_frame(cmd, {**more, HDR_ID: id, HDR_TRANSACTION: transaction, HDR_RECEIPT: receipt})

@@ -1,0 +1,135 @@
+"""Named listeners, and how to call each of their methods.
+
+stomp.py changed the shape of its callbacks once: up to 6.0 they took `(headers, body)`, since 6.1 they take
+one `frame`. Both kinds work, side by side: the shape is read from the signature.
+
+Rules of this file: listeners are called in the order of their names; one that lacks a method is passed over;
+an exception in a listener is logged with the listener's name and hurts nobody else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from stomp.utils import Frame
+
+log = logging.getLogger("stomp.py")
+
+#: The callbacks that are given a frame: one argument, or in the old shape two.
+FRAME_METHODS = frozenset(
+    [
+        "on_connected",
+        "on_before_message",
+        "on_message",
+        "on_receipt",
+        "on_error",
+        "on_receiver_loop_completed",
+    ]
+)
+
+
+class Target(NamedTuple):
+    """One method of one listener."""
+
+    name: str
+    call: Callable[..., Any]
+    pair: bool  #: it takes (headers, body)
+
+
+class Registry:
+    """The listeners of one connection. Reading needs no lock; writing replaces, never changes."""
+
+    def __init__(self) -> None:
+        self.listeners: dict[str, Any] = {}
+        self._shapes: dict[Any, bool] = {}
+        #: Goes up whenever a listener is set or removed, so that a loop notices.
+        self.version = 0
+
+    def set(self, name: str, listener: Any) -> None:
+        """Add a listener, or replace the one of that name."""
+        self.listeners = {**self.listeners, name: listener}
+        self._shapes = {}
+        self.version += 1
+
+    def remove(self, name: str) -> None:
+        """Remove a listener.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        rest = dict(self.listeners)
+        del rest[name]
+        self.listeners = rest
+        self.version += 1
+
+    def targets(self, method: str) -> list[Target]:
+        """The methods to call, in order. Those that a listener only inherits to do nothing are left out."""
+        found: list[Target] = []
+        for name, listener in sorted(self.listeners.items(), key=lambda item: str(item[0])):
+            call = getattr(listener, method, None)
+            if call is None or getattr(getattr(call, "__func__", None), "does_nothing", False):
+                continue
+            found.append(Target(name, call, method in FRAME_METHODS and self._takes_pair(call)))
+        return found
+
+    def notify(self, method: str, *args: Any) -> None:
+        """Call a method that takes no frame on every listener."""
+        for target in self.targets(method):
+            try:
+                target.call(*args)
+            except Exception:
+                report(target, method)
+
+    def notify_frame(self, method: str, frame: Frame | None) -> None:
+        """Call a method that takes a frame on every listener."""
+        for target in self.targets(method):
+            deliver(target, method, frame)
+
+    def _takes_pair(self, call: Callable[..., Any]) -> bool:
+        key = getattr(call, "__func__", call)
+        try:
+            known = self._shapes.get(key)
+        except TypeError:  # not hashable
+            return _takes_pair(call)
+        if known is None:
+            known = self._shapes[key] = _takes_pair(call)
+        return known
+
+
+def deliver(target: Target, method: str, frame: Frame | None) -> None:
+    """Give a frame to one listener, in the shape it wants; an exception is logged.
+
+    What a `(headers, body)` listener returns, if it is such a pair, is what the next listeners get to see.
+    """
+    try:
+        if not target.pair:
+            target.call(frame)
+        elif frame is None:
+            target.call(None, None)
+        else:
+            answer = target.call(frame.headers, frame.body)
+            if isinstance(answer, tuple) and len(answer) == 2:
+                frame.headers, frame.body = answer
+    except Exception:
+        report(target, method)
+
+
+def report(target: Target, method: str) -> None:
+    """Log the exception at hand. The frame is not shown: it may hold secrets."""
+    owner = type(getattr(target.call, "__self__", target.call)).__name__
+    log.exception("listener %r (%s): %s failed; the connection goes on", target.name, owner, method)
+
+
+def _takes_pair(call: Callable[..., Any]) -> bool:
+    """True for a callback of the old shape: two positional arguments that it cannot do without."""
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p for p in positional if p.default is p.empty]
+    return len(required) >= 2

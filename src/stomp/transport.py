@@ -1,0 +1,531 @@
+"""The listener API's connection to the network: dials, holds the `Link`, and tells the listeners.
+
+`Transport` is what `conn.transport` is. Programs set TLS and threading on it, and read where they are connected.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from stomp.client.options import Options, start_daemon
+from stomp.client.threads import Link
+from stomp.core.client_session import ClientSession
+from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageError
+from stomp.core.events import (
+    Closed,
+    Connected,
+    Error,
+    Event,
+    HeartbeatReceived,
+    HeartbeatSent,
+    Message,
+    Reason,
+    Receipt,
+    Unknown,
+)
+from stomp.core.failover import Backoff, Failover, GiveUp
+from stomp.core.frame import Frame as CoreFrame
+from stomp.core.frame import headers_of
+from stomp.core.heartbeat import TOLERANCE
+from stomp.core.observe import describe
+from stomp.core.state import State
+from stomp.listener import Publisher
+from stomp.net.address import Address, pairs_of
+from stomp.net.dial import Deadline, keep_alive, open_socket, shake_hands
+from stomp.registry import Registry, deliver, report
+from stomp.utils import HEARTBEAT_FRAME, Frame, encode
+
+if TYPE_CHECKING:
+    from stomp.net.tls import TlsLayer
+
+log = logging.getLogger("stomp.py")
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+class BaseTransport(Publisher):
+    """Listeners, and frames to and from them. `Transport` adds the network."""
+
+    def __init__(self, auto_decode: bool = True, encoding: str | None = "utf-8") -> None:
+        self.registry = Registry()
+        self.current_host_and_port: tuple[str, int] | None = None
+        self.connection_error = False
+        self._auto_decode = auto_decode
+        # stomp.py always read and wrote UTF-8, whatever was given here; so does the rest of the world.
+        self._encoding = encoding
+
+    @property
+    def listeners(self) -> dict[str, Any]:
+        """The listeners by name. Use `set_listener` and `remove_listener` to change them."""
+        return self.registry.listeners
+
+    def set_listener(self, name: str, listener: Any) -> None:
+        """Add a listener, or replace the one of that name."""
+        assert listener is not None
+        self.registry.set(name, listener)
+
+    def remove_listener(self, name: str) -> None:
+        """Remove a listener.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        self.registry.remove(name)
+
+    def get_listener(self, name: str) -> Any:
+        """The listener of that name, or None."""
+        return self.registry.listeners.get(name)
+
+    def handle(self, batch: list[Event]) -> None:
+        """Tell the listeners what happened; the link calls this on its receiving thread."""
+        registry = self.registry
+        version = -1
+        before = targets = registry.targets("on_message")
+        for event in batch:
+            if type(event) is not Message:
+                self._handle_rare(event)
+                continue
+            if version != registry.version:
+                version = registry.version
+                before = registry.targets("on_before_message")
+                targets = registry.targets("on_message")
+            body = event.body
+            frame = Frame(
+                "MESSAGE", event.headers, body.decode("utf-8", "replace") if self._auto_decode else body
+            )
+            for target in before:
+                deliver(target, "on_before_message", frame)
+            for target in targets:
+                if target.pair:
+                    deliver(target, "on_message", frame)
+                    continue
+                # What `deliver` would do, without the call: this is the hot line of receiving.
+                try:
+                    target.call(frame)
+                except Exception:
+                    report(target, "on_message")
+
+    def _handle_rare(self, event: Event) -> None:
+        registry = self.registry
+        if isinstance(event, Connected):
+            self._on_connected(event)
+            registry.notify_frame("on_connected", self._frame(event.frame))
+        elif isinstance(event, Receipt):
+            registry.notify_frame("on_receipt", self._frame(event.frame))
+        elif isinstance(event, Error):
+            log.debug("received %s", describe(event.frame))
+            registry.notify_frame("on_error", self._frame(event.frame))
+        elif isinstance(event, HeartbeatReceived):
+            registry.notify("on_heartbeat")
+        elif isinstance(event, HeartbeatSent):
+            registry.notify("on_send", HEARTBEAT_FRAME)
+        elif isinstance(event, Closed):
+            self._on_closed(event)
+            if event.reason is Reason.HEARTBEAT:
+                registry.notify("on_heartbeat_timeout")
+            registry.notify("on_disconnected")
+            registry.notify_frame("on_receiver_loop_completed", None)
+        elif isinstance(event, Unknown):
+            log.warning("unknown frame %s from the broker ignored", event.frame.command[:40])
+
+    def _on_connected(self, event: Connected) -> None:
+        """The broker let us in."""
+
+    def _on_closed(self, event: Closed) -> None:
+        """The connection is over."""
+
+    def _frame(self, frame: CoreFrame) -> Frame:
+        body = frame.body.decode("utf-8", "replace") if self._auto_decode else frame.body
+        return Frame(frame.command, frame.headers, body)
+
+
+class Transport(BaseTransport):
+    """One broker connection at a time, to the first of `host_and_ports` that answers.
+
+    Args:
+        host_and_ports: (host, port) pairs to try in turn; localhost:61613 if None.
+        prefer_localhost: try the pairs that name this machine first.
+        try_loopback_connect: for a pair that names this machine by its host name, try 127.0.0.1 before it.
+        reconnect_sleep_initial: seconds to wait after the first round of attempts.
+        reconnect_sleep_increase: each wait is longer than the one before by this part.
+        reconnect_sleep_jitter: up to this part is added to a wait by chance.
+        reconnect_sleep_max: the longest wait, in seconds.
+        reconnect_attempts_max: how many rounds over all pairs; -1 for no limit.
+        timeout: seconds for each of: TCP connection, TLS handshake, the broker's CONNECTED. It is never a limit
+            on how long a connection may be idle. 30 if None.
+        keepalive: TCP keep-alive, see `stomp.net.dial.Keepalive`.
+        vhost: the virtual host; the ``host`` header.
+        auto_decode: message bodies are text (UTF-8); with False they are bytes.
+        encoding: not used; bodies and headers are UTF-8.
+        bind_host_port: the (host, port) to connect from.
+        tolerance: how many heart-beat intervals of silence are borne.
+    """
+
+    def __init__(
+        self,
+        host_and_ports: Any = None,
+        prefer_localhost: bool = True,
+        try_loopback_connect: bool = True,
+        reconnect_sleep_initial: float = 0.1,
+        reconnect_sleep_increase: float = 0.5,
+        reconnect_sleep_jitter: float = 0.1,
+        reconnect_sleep_max: float = 60.0,
+        reconnect_attempts_max: float = 3,
+        timeout: float | None = None,
+        keepalive: Any = None,
+        vhost: str | None = None,
+        auto_decode: bool = True,
+        encoding: str | None = "utf-8",
+        bind_host_port: tuple[str, int] | None = None,
+        *,
+        tolerance: float = TOLERANCE,
+    ) -> None:
+        super().__init__(auto_decode, encoding)
+        self.vhost = vhost
+        self._pairs = pairs_of(host_and_ports) if host_and_ports else [("localhost", 61613)]
+        self._prefer_localhost = prefer_localhost
+        self._try_loopback = try_loopback_connect
+        self._timeout = timeout
+        self._options = Options(
+            connect_timeout=30.0 if timeout is None else float(timeout),
+            backoff=Backoff(
+                reconnect_sleep_initial,
+                reconnect_sleep_increase,
+                reconnect_sleep_jitter,
+                reconnect_sleep_max,
+            ),
+            attempts=reconnect_attempts_max,
+            keepalive=keepalive,
+            bind=bind_host_port,
+            tolerance=tolerance,
+        )
+        self._start_thread: Callable[[Callable[[], None]], Any] = start_daemon
+        self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
+        self._link: Link | None = None
+        self._outcome = threading.Condition()
+        self._connecting = threading.Lock()
+        self._last_error: StompError | None = None
+        self._stopping = threading.Event()
+
+    # ------------------------------------------------------------------------------------- life
+
+    def start(self) -> None:
+        """Open a connection to one of the brokers, unless there is one.
+
+        Raises:
+            ConnectFailed: none could be reached.
+        """
+        with self._connecting:
+            link = self._link
+            if link is not None and link.alive:
+                return
+            self._stopping.clear()
+            self.connection_error = False
+            self._last_error = None
+            self._link = link = self._dial()
+            link.start()
+            assert self.current_host_and_port is not None
+            self.registry.notify("on_connecting", self.current_host_and_port)
+
+    def stop(self) -> None:
+        """Drop the connection, or stop trying to make one. Waits until the listeners know."""
+        self._stopping.set()
+        link = self._link
+        if link is not None:
+            link.close()
+            link.join(self._options.disconnect_timeout)
+
+    def begin_login(self) -> bool:
+        """True if CONNECT is to be sent now; False if that was done on this connection already."""
+        link = self._link
+        if link is not None and link.session.state is State.IDLE:
+            return True
+        log.warning("connect was called, but there is a connection already")
+        return False
+
+    def disconnect_socket(self) -> None:
+        """Drop the connection at once, without DISCONNECT. The listeners are told by on_disconnected."""
+        if self._link is not None:
+            self._link.close()
+
+    def is_connected(self) -> bool:
+        """True from the broker's CONNECTED until the connection ends, for whatever reason."""
+        link = self._link
+        return link is not None and link.session.state in (State.CONNECTED, State.DISCONNECTING)
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """The socket of the connection, for those who want to know its names; None without a connection."""
+        link = self._link
+        return link.sock if link is not None and link.alive else None
+
+    @property
+    def heartbeat(self) -> tuple[int, int]:
+        """Milliseconds between our heart-beats and the broker's, as agreed."""
+        return self._link.session.heartbeat if self._link is not None else (0, 0)
+
+    def override_threading(self, create_thread_fc: Callable[[Callable[[], None]], Any]) -> None:
+        """Have the receiving thread started by `create_thread_fc(callable)`."""
+        self._start_thread = create_thread_fc
+
+    def wait_for_connection(self, timeout: float | None = None) -> None:
+        """Wait until the broker has let us in.
+
+        Args:
+            timeout: seconds; None waits as long as connecting may take.
+
+        Raises:
+            ConnectFailed: it did not. Says where, in which phase, and what the broker said.
+        """
+        # The session itself gives up after the connect timeout; this is only for a receiving thread that never ran.
+        limit = self._options.connect_timeout + 5.0 if timeout is None else timeout
+        with self._outcome:
+            self._outcome.wait_for(lambda: self.is_connected() or self._last_error is not None, limit)
+        if self.is_connected():
+            return
+        error = self._last_error
+        address = self._address_text()
+        if error is None:
+            raise ConnectFailed(f"{address} did not answer CONNECT in time", address=address, phase="stomp")
+        raise ConnectFailed(
+            f"connecting to {address} failed: {error.message}",
+            address=address,
+            phase="stomp",
+            frame=getattr(error, "frame", None),
+            failures=[error],
+            hint=error.hint,
+        ) from error
+
+    def join(self) -> None:
+        """Wait, for a limited time, until the connection has ended and the listeners know."""
+        link = self._link
+        if link is not None and not link.join(self._options.disconnect_timeout + 1.0):
+            log.debug("not waiting any longer for the end of the connection")
+
+    # ------------------------------------------------------------------------------------- frames
+
+    def transmit(self, frame: Frame) -> None:
+        """Send a frame whose headers are in their escaped form, after the listeners have seen it.
+
+        Raises:
+            NotConnected: there is no connection.
+            FrameError: the frame cannot be encoded safely.
+        """
+        for target in self.registry.targets("on_send"):
+            # As in stomp.py, a listener may keep a frame from being sent by raising.
+            target.call(frame)
+        link = self._link
+        if link is None:
+            raise NotConnected("not connected", hint="call connect first")
+        body = encode(frame.body)
+        headers = headers_of(frame.headers)
+        if "content-length" in headers:
+            headers["content-length"] = str(len(body))
+        command = str(frame.cmd)
+        link.transmit(CoreFrame(command, headers, body), escaped=True, deadline=self._deadline(command))
+
+    def _deadline(self, command: str) -> float | None:
+        options = self._options
+        if command in ("CONNECT", "STOMP"):
+            return options.clock() + options.connect_timeout
+        if command == "DISCONNECT":
+            return options.clock() + options.disconnect_timeout
+        return None
+
+    def send(self, encoded_frame: bytes) -> None:
+        """Write bytes as they are."""
+        if self._link is None:
+            raise NotConnected("not connected", hint="call connect first")
+        self._link.send_raw(encoded_frame)
+
+    # ------------------------------------------------------------------------------------- TLS
+
+    def set_ssl(
+        self,
+        for_hosts: Any = (),
+        key_file: str | None = None,
+        cert_file: str | None = None,
+        ca_certs: str | None = None,
+        cert_validator: Callable[[Any, str], tuple[bool, str]] | None = None,
+        ssl_version: Any = None,
+        password: Any = None,
+        verify: bool = True,
+        *,
+        ssl_context: Any = None,
+    ) -> None:
+        """Use TLS. Call it before `connect`.
+
+        Args:
+            for_hosts: the (host, port) pairs it is for; all, if there are none.
+            key_file: the key of the client's certificate, where it is not in `cert_file`.
+            cert_file: the client's certificate, PEM.
+            ca_certs: the authorities to trust, PEM; the system's if None.
+            cert_validator: called with the broker's certificate and its host name after the handshake; returns
+                (True, "") or (False, reason).
+            ssl_version: not used; TLS 1.2 is the least.
+            password: of the key.
+            verify: False accepts any certificate.
+            ssl_context: an `ssl.SSLContext` to use in place of all the other settings.
+
+        Raises:
+            UsageError: none of `for_hosts` is a host of this connection: it would go out in clear text.
+        """
+        settings = {
+            "key_file": key_file,
+            "cert_file": cert_file,
+            "ca_certs": ca_certs,
+            "cert_validator": cert_validator,
+            "ssl_version": ssl_version,
+            "password": password,
+            "verify": verify,
+            "ssl_context": ssl_context,
+        }
+        if not for_hosts:
+            self._tls[None] = settings
+            return
+        pairs = pairs_of(for_hosts)
+        mine = {_normal(pair) for pair in self._pairs}
+        if not any(_normal(pair) in mine for pair in pairs):
+            raise UsageError(
+                f"set_ssl names {pairs}, but this connection goes to {self._pairs}: nothing would be encrypted",
+                hint="give the same host names and ports, or leave for_hosts out",
+            )
+        if not verify:
+            log.warning("TLS certificates of %s are not verified", pairs)
+        for pair in pairs:
+            self._tls[_normal(pair)] = settings
+
+    def get_ssl(self, host_and_port: Any = None) -> dict[str, Any] | None:
+        """The TLS settings for a pair, or for the current connection; None if it has none."""
+        pair = host_and_port or self.current_host_and_port or self._pairs[0]
+        return self._tls.get(_normal((pair[0], int(pair[1]))), self._tls.get(None))
+
+    # ------------------------------------------------------------------------------------- dialing
+
+    def _dial(self) -> Link:
+        options = self._options
+        policy = Failover(
+            self._ordered(), backoff=options.backoff, attempts=options.attempts, dice=options.dice
+        )
+        failures: list[ConnectFailed] = []
+        while True:
+            step = policy.next(failures[-1] if failures else None)
+            if isinstance(step, GiveUp) or self._stopping.wait(step.after):
+                why = step.why if isinstance(step, GiveUp) else "stopped"
+                raise _all_failed(why, failures)
+            try:
+                return self._open(step.address)
+            except ConnectFailed as err:
+                failures.append(err)
+                log.warning(
+                    "could not connect to host %s, port %s: %s",
+                    step.address.host,
+                    step.address.port,
+                    err.message,
+                )
+
+    def _open(self, address: Address) -> Link:
+        options = self._options
+        sock = open_socket(address, Deadline(options.connect_timeout), bind=options.bind)
+        layer: TlsLayer | None = None
+        try:
+            if complaint := keep_alive(sock, options.keepalive):
+                log.warning("%s", complaint)
+            settings = self.get_ssl(address.pair)
+            if settings is not None:
+                layer = _tls_layer(settings, address)
+                shake_hands(sock, layer, address, Deadline(options.connect_timeout))
+                _validate(settings["cert_validator"], layer, address)
+            session = ClientSession(
+                limits=options.limits, lenient=options.lenient, tolerance=options.tolerance
+            )
+            self.current_host_and_port = address.pair
+            thread_options = _with_threads(options, self._start_thread)
+            return Link(sock, session, self.handle, thread_options, layer)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _ordered(self) -> list[Address]:
+        """The pairs as addresses, in the order in which to try them."""
+        pairs = list(self._pairs)
+        if self._prefer_localhost and len(pairs) > 1:
+            pairs.sort(key=lambda pair: pair[0] not in _LOCAL)
+        if self._try_loopback and not self._tls:
+            # With TLS the certificate is for the host name, so 127.0.0.1 is no substitute for it.
+            own = socket.gethostname()
+            listed = {port for host, port in pairs if host in _LOCAL}
+            loopback = [("127.0.0.1", port) for host, port in pairs if host == own and port not in listed]
+            pairs = loopback + pairs
+        return [Address(host, port) for host, port in pairs]
+
+    # ------------------------------------------------------------------------------------- inside
+
+    def _on_connected(self, event: Connected) -> None:
+        with self._outcome:
+            self._outcome.notify_all()
+
+    def _on_closed(self, event: Closed) -> None:
+        if event.error is not None:
+            log.info("connection to %s ended: %s", self._address_text(), event.error.message)
+        with self._outcome:
+            self._last_error = event.error or StompError(event.reason.value)
+            self.connection_error = event.reason is Reason.REFUSED
+            self._outcome.notify_all()
+
+    def _address_text(self) -> str:
+        pair = self.current_host_and_port
+        return str(Address(*pair)) if pair is not None else "the broker"
+
+
+def _normal(pair: tuple[str, int]) -> tuple[str, int]:
+    return pair[0].lower(), int(pair[1])
+
+
+def _with_threads(options: Options, start_thread: Callable[[Callable[[], None]], Any]) -> Options:
+    from dataclasses import replace
+
+    return replace(options, start_thread=start_thread)
+
+
+def _tls_layer(settings: dict[str, Any], address: Address) -> TlsLayer:
+    # Imported here: a connection without TLS does without the ssl module.
+    from stomp.net.tls import TlsLayer, client_context
+
+    context = settings["ssl_context"] or client_context(
+        ca_certs=settings["ca_certs"],
+        cert_file=settings["cert_file"] or settings["key_file"],
+        key_file=settings["key_file"],
+        password=settings["password"],
+        verify=settings["verify"],
+    )
+    return TlsLayer(context, address.host)
+
+
+def _validate(validator: Any, layer: TlsLayer, address: Address) -> None:
+    if validator is None:
+        return
+    accepted, reason = validator(layer.peer_certificate(), address.host)
+    if not accepted:
+        raise ConnectFailed(
+            f"TLS with {address} failed: certificate not accepted: {reason}",
+            address=str(address),
+            phase="tls",
+        )
+
+
+def _all_failed(why: str, failures: list[ConnectFailed]) -> ConnectFailed:
+    if not failures:
+        return ConnectFailed(f"no connection: {why}")
+    last = failures[-1]
+    return ConnectFailed(
+        f"{last.message}; {why}",
+        address=last.address,
+        phase=last.phase,
+        failures=failures,
+        hint=last.hint,
+    )
