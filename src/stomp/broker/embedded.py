@@ -1,0 +1,251 @@
+"""`Broker`: a broker of one's own, in a thread or on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from stomp.broker.server import LIMITS, ConnectionInfo, Server, Settings
+from stomp.broker.store import Policy
+from stomp.core.dialect import DIALECTS
+from stomp.core.errors import NotConnected, UsageError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from stomp.core.limits import Limits
+
+_T = TypeVar("_T")
+#: Seconds that starting, stopping and asking may take.
+_PATIENCE = 10.0
+
+
+class Broker:
+    """A STOMP broker for trying things out, developing and testing.
+
+    It is not for production: messages are in memory, and gone when it stops.
+
+    From ordinary code it runs in a thread of its own:
+
+    >>> with Broker() as broker:
+    ...     print(broker.host, broker.port > 0, broker.depth("/queue/a"))
+    127.0.0.1 True 0
+
+    From asyncio it runs on the running loop: ``async with Broker() as broker: ...``, or
+    ``await broker.serve()`` to serve until cancelled.
+
+    Args:
+        host: the address to listen on; "" for all.
+        port: the port to listen on, 0 for one that is free: see the attribute after the start.
+        users: passcodes by login; None lets everybody in.
+        heartbeat: milliseconds between the beats that the broker can send, and that it wants; 0 for none.
+        limits: what a client may make the broker hold; None for bodies of 16 MiB at most.
+        policy: how messages are treated and how many are kept; None for the defaults of `Policy`.
+        ssl_context: speak TLS, with this context.
+        versions: the STOMP versions to agree to.
+        connect_timeout: seconds until a client must have said CONNECT.
+
+    Raises:
+        UsageError: for a version that does not exist, or none.
+
+    Attributes:
+        host: the address it listens on.
+        port: the port it listens on, once it is started.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        users: Mapping[str, str] | None = None,
+        heartbeat: tuple[int, int] = (10_000, 10_000),
+        limits: Limits | None = None,
+        policy: Policy | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        versions: Iterable[str] = ("1.0", "1.1", "1.2"),
+        connect_timeout: float = 10.0,
+    ) -> None:
+        offered = tuple(versions)
+        if not offered or not set(offered) <= set(DIALECTS):
+            raise UsageError(f"versions is {offered!r}", hint=f"use some of {', '.join(DIALECTS)}")
+        self.host = host
+        self.port = port
+        self._settings = Settings(
+            host=host,
+            port=port,
+            users=None if users is None else dict(users),
+            heartbeat=heartbeat,
+            limits=limits or LIMITS,
+            policy=policy or Policy(),
+            ssl_context=ssl_context,
+            versions=offered,
+            connect_timeout=connect_timeout,
+        )
+        self._server: Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping: asyncio.Event | None = None
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._server is None else f"{len(self._server.doors)} connections"
+        return f"<Broker {self.host} port {self.port}, {state}>"
+
+    # ------------------------------------------------------------------------------------- in a thread
+
+    def start(self) -> Self:
+        """Start in a thread of its own; return when it listens.
+
+        Raises:
+            UsageError: it runs already.
+            OSError: the address cannot be listened on.
+        """
+        self._must_be_stopped()
+        started: concurrent.futures.Future[None] = concurrent.futures.Future()
+        thread = threading.Thread(
+            target=lambda: asyncio.run(self._run(started)), name="stomp-broker", daemon=True
+        )
+        thread.start()
+        try:
+            started.result(_PATIENCE)
+        except BaseException:
+            thread.join(_PATIENCE)
+            raise
+        self._thread = thread
+        return self
+
+    def stop(self) -> None:
+        """End all connections and the thread. Stopping what is stopped does nothing."""
+        thread, self._thread = self._thread, None
+        loop, stopping = self._loop, self._stopping
+        if thread is None or loop is None or stopping is None:
+            return
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join(_PATIENCE)
+        if thread.is_alive():
+            raise RuntimeError(f"the broker's thread did not end within {_PATIENCE:g} seconds")
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def _run(self, started: concurrent.futures.Future[None]) -> None:
+        try:
+            await self._open()
+        except BaseException as err:
+            started.set_exception(err)
+            return
+        assert self._stopping is not None
+        started.set_result(None)
+        try:
+            await self._stopping.wait()
+        finally:
+            await self._close()
+
+    # ------------------------------------------------------------------------------------- on a loop
+
+    async def serve(self) -> None:
+        """Serve on the running event loop until cancelled.
+
+        Raises:
+            UsageError: it runs already.
+            OSError: the address cannot be listened on.
+        """
+        async with self:
+            await asyncio.Event().wait()
+
+    async def __aenter__(self) -> Self:
+        self._must_be_stopped()
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def _open(self) -> None:
+        server = Server(self._settings)
+        await server.open()
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._server = server
+        self.port = server.port
+
+    async def _close(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            await server.close()
+        self._loop = self._stopping = None
+
+    def _must_be_stopped(self) -> None:
+        if self._server is not None:
+            raise UsageError("the broker runs already", hint="stop it first")
+
+    # ------------------------------------------------------------------------------------- questions
+
+    @property
+    def connections(self) -> list[ConnectionInfo]:
+        """The open connections, oldest first; an empty list when the broker is stopped."""
+        return self._ask(Server.connections) if self._server is not None else []
+
+    def depth(self, destination: str) -> int:
+        """How many messages a destination holds: those that wait, and those delivered and not acknowledged.
+
+        The copies of a topic count for each of its subscribers.
+
+        Raises:
+            NotConnected: the broker is stopped.
+        """
+        return self._ask(lambda server: server.engine.depth(destination))
+
+    def destinations(self) -> dict[str, int]:
+        """The depth of every destination that has messages or subscribers.
+
+        Raises:
+            NotConnected: the broker is stopped.
+        """
+        return self._ask(lambda server: server.engine.destinations())
+
+    def disconnect_all(self, *, abort: bool = True) -> int:
+        """Drop every connection and go on serving; return how many there were.
+
+        Args:
+            abort: as if the broker had been killed: what waits to be written is lost. Otherwise it is
+                written first, as when a broker is shut down. Either way clients see the stream end.
+
+        Raises:
+            NotConnected: the broker is stopped.
+        """
+        return self._ask(lambda server: server.disconnect_all(abort=abort))
+
+    def _ask(self, question: Callable[[Server], _T]) -> _T:
+        """Ask the server on its own loop, from whichever thread."""
+        server, loop = self._server, self._loop
+        if server is None or loop is None:
+            raise NotConnected("the broker is stopped", hint="start it first")
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+        if here is loop:
+            return question(server)
+        answer: concurrent.futures.Future[_T] = concurrent.futures.Future()
+
+        def respond() -> None:
+            try:
+                answer.set_result(question(server))
+            except BaseException as err:
+                answer.set_exception(err)
+
+        loop.call_soon_threadsafe(respond)
+        return answer.result(_PATIENCE)

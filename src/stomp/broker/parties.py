@@ -1,0 +1,196 @@
+"""Who takes part: connections, their consumers, the queues between them, and what is under way.
+
+Plain records; the rules that move them are in `stomp.broker.engine`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stomp.broker.store import Backlog, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stomp.core.dialect import Dialect
+    from stomp.core.frame import Frame
+
+#: How many deliveries taken back by UNSUBSCRIBE a connection remembers, to forgive an ACK that comes late.
+_REMEMBERED = 10_000
+
+
+class Queue:
+    """Messages and the consumers that share them.
+
+    A topic has one queue for each of its subscriptions (`private`), with that one consumer: what its
+    subscriber does not take is nobody else's.
+
+    Attributes:
+        name: the destination.
+        private: it belongs to one subscription of a topic, and goes when that goes.
+        backlog: the messages that wait.
+        consumers: who gets the next message, the first one first.
+        unsettled: messages that are delivered, and neither acknowledged nor back.
+    """
+
+    __slots__ = ("backlog", "consumers", "name", "private", "unsettled")
+
+    def __init__(self, name: str, *, private: bool = False) -> None:
+        self.name = name
+        self.private = private
+        self.backlog = Backlog()
+        self.consumers: deque[Consumer] = deque()
+        self.unsettled = 0
+
+    def __len__(self) -> int:
+        return len(self.backlog) + self.unsettled
+
+    def choose(self, message: Stored) -> Consumer | None:
+        """The consumer that gets this message, round-robin; None when no one has room.
+
+        One that refused the message gets it again only when no other has room.
+        """
+        consumers = self.consumers
+        refuser: Consumer | None = None
+        for _ in range(len(consumers)):
+            consumer = consumers[0]
+            consumers.rotate(-1)
+            if consumer.has_room:
+                if consumer.number not in message.refused_by:
+                    return consumer
+                refuser = refuser or consumer
+        return refuser
+
+
+class Consumer:
+    """One subscription.
+
+    Attributes:
+        number: unique in the broker.
+        client: whose it is.
+        key: the id of the SUBSCRIBE, or in STOMP 1.0 without one the destination.
+        id: what MESSAGE frames say as ``subscription``, None to leave it out.
+        ack: "auto", "client" or "client-individual".
+        window: how many messages may be un-acknowledged.
+        unacked: those that are, oldest first, by what an ACK calls them.
+        open: False once the subscription ended.
+    """
+
+    __slots__ = ("ack", "client", "id", "key", "number", "open", "queue", "unacked", "window")
+
+    def __init__(self, number: int, client: Client, key: str, id: str | None, queue: Queue) -> None:
+        self.number = number
+        self.client = client
+        self.key = key
+        self.id = id
+        self.queue = queue
+        self.ack = "auto"
+        self.window = 1
+        self.unacked: dict[str, Delivery] = {}
+        self.open = True
+
+    @property
+    def has_room(self) -> bool:
+        """True when a message may be delivered now."""
+        return not self.client.blocked and len(self.unacked) < self.window
+
+
+class Delivery:
+    """A message that was delivered and waits for an ACK or NACK. `key` is what these call it."""
+
+    __slots__ = ("consumer", "key", "message", "number")
+
+    def __init__(self, number: int, key: str, message: Stored, consumer: Consumer) -> None:
+        self.number = number
+        self.key = key
+        self.message = message
+        self.consumer = consumer
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A SEND that waits for its COMMIT."""
+
+    destination: str
+    headers: Mapping[str, str]
+    body: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """An ACK or NACK, with all deliveries that it covers.
+
+    Attributes:
+        deliveries: the deliveries, oldest first.
+        refused: it is a NACK.
+        requeue: a NACK that wants redelivery.
+    """
+
+    deliveries: list[Delivery]
+    refused: bool
+    requeue: bool
+
+
+#: What waits for COMMIT, in the order in which it came.
+Transaction = list[Sending | Settling]
+
+
+class Client:
+    """One connection, as the engine sees it. The driver takes `outbox` after each call of the engine.
+
+    Attributes:
+        number: unique in the broker.
+        dialect: the version that the client speaks.
+        outbox: frames to write, in order.
+        pending: bytes of messages in the outbox.
+        blocked: no message is delivered: the chunk is full, or the driver says that the network is.
+        consumers: its subscriptions, by key.
+        transactions: its open transactions, by id.
+        awaiting: its un-acknowledged deliveries, by what an ACK calls them.
+        temporary: the names of its temporary queues and topics that exist.
+        open: False once the connection ended.
+    """
+
+    __slots__ = (
+        "awaiting",
+        "blocked",
+        "consumers",
+        "dialect",
+        "dirty",
+        "number",
+        "open",
+        "outbox",
+        "pending",
+        "released",
+        "temporary",
+        "transactions",
+    )
+
+    def __init__(self, number: int, dialect: Dialect) -> None:
+        self.number = number
+        self.dialect = dialect
+        self.outbox: list[Frame] = []
+        self.pending = 0
+        self.blocked = False
+        self.dirty = False
+        self.open = True
+        self.consumers: dict[str, Consumer] = {}
+        self.transactions: dict[str, Transaction] = {}
+        self.awaiting: dict[str, Delivery] = {}
+        self.released: dict[str, None] = {}
+        self.temporary: set[str] = set()
+
+    def take(self) -> list[Frame]:
+        """The frames to write since the last call. When `blocked`, ask `Engine.resume` for more."""
+        frames, self.outbox = self.outbox, []
+        self.pending = 0
+        return frames
+
+    def remember(self, key: str) -> None:
+        """An un-acknowledged delivery was taken back; an ACK may be on its way."""
+        self.released[key] = None
+        if len(self.released) > _REMEMBERED:
+            del self.released[next(iter(self.released))]
