@@ -6,7 +6,7 @@
 """
 
 from stomp.broker.embedded import Broker
-from stomp.broker.server import ConnectionInfo
+from stomp.broker.settings import LIMITS, ConnectionInfo
 from stomp.broker.store import Policy
 
-__all__ = ["Broker", "ConnectionInfo", "Policy"]
+__all__ = ["Broker", "ConnectionInfo", "LIMITS", "Policy"]

@@ -7,7 +7,8 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from stomp.broker.server import LIMITS, ConnectionInfo, Server, Settings
+from stomp.broker.server import Server
+from stomp.broker.settings import LIMITS, ConnectionInfo, Settings
 from stomp.broker.store import Policy
 from stomp.core.dialect import DIALECTS
 from stomp.core.errors import NotConnected, UsageError

@@ -21,22 +21,21 @@ import itertools
 import logging
 import secrets
 import socket
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stomp._version import __version__
 from stomp.broker.engine import Engine
-from stomp.broker.store import Policy, Refusal
+from stomp.broker.listen import listen
+from stomp.broker.settings import ConnectionInfo, Settings
+from stomp.broker.store import Refusal
 from stomp.core.errors import FrameError
 from stomp.core.events import Closed, ConnectRequested, Reason, Request
 from stomp.core.frame import Frame, Headers
-from stomp.core.limits import Limits
 from stomp.core.observe import describe
 from stomp.core.server_session import ServerSession
 from stomp.core.state import State
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Mapping
 
     from stomp.broker.parties import Client
@@ -44,49 +43,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("stomp.broker")
 
-#: What a client may make the broker hold, unless told otherwise: bodies of 16 MiB.
-LIMITS = Limits(frame=17 * 1024 * 1024, body=16 * 1024 * 1024, early_frames=10_000)
-
 #: Output that waits in a connection before messages are held back.
 _HIGH_WATER = 256 * 1024
 #: Output that waits in a connection before it is not read from any more.
 _DEAF = 4 * 1024 * 1024
 #: Seconds that a client has to read the last words of the broker.
 _LINGER = 2.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a broker meets its clients. See `stomp.broker.Broker` for what each field means."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    users: Mapping[str, str] | None = field(default=None, repr=False)
-    heartbeat: tuple[int, int] = (10_000, 10_000)
-    limits: Limits = LIMITS
-    policy: Policy = field(default_factory=Policy)
-    ssl_context: ssl.SSLContext | None = None
-    versions: tuple[str, ...] = ("1.0", "1.1", "1.2")
-    connect_timeout: float = 10.0
-
-
-@dataclass(frozen=True)
-class ConnectionInfo:
-    """One connection, as it was when asked for.
-
-    Attributes:
-        number: counts connections from 1.
-        peer: the client's address as text.
-        login: who it is; None if it did not say, or is not let in yet.
-        version: the STOMP version; None before it is agreed on.
-        subscriptions: how many it has.
-    """
-
-    number: int
-    peer: str
-    login: str | None
-    version: str | None
-    subscriptions: int
 
 
 class Server:
@@ -112,7 +74,7 @@ class Server:
         settings = self.settings
         loop = asyncio.get_running_loop()
         tls = settings.ssl_context
-        sockets = await _listen(settings.host, settings.port)
+        sockets = await listen(settings.host, settings.port)
         self.port = int(sockets[0].getsockname()[1])
         for sock in sockets:
             listener = await loop.create_server(
@@ -308,7 +270,6 @@ class Door(asyncio.Protocol):
             headers={
                 "server": f"stompkit/{__version__}",
                 "session": f"session-{self.number}",
-                "user-name": login if dialect.version != "1.0" else None,
             },
         )
         logger.debug("connection %d from %s: %s", self.number, self._peer, describe(frame))
@@ -337,9 +298,10 @@ class Door(asyncio.Protocol):
         client, session = self.client, self._session
         if client is not None:
             frames = client.take()
-            if session.state is not State.CLOSED:
-                for frame in frames:
-                    self._deliver(frame, client.dialect)
+            for frame in frames:
+                if session.state is State.CLOSED:
+                    break
+                self._deliver(frame, client.dialect)
         self._flush_session()
         if client is not None and client.blocked and not self._blocked:
             # The chunk was full and the network took it: more in a moment, after the other connections.
@@ -349,6 +311,11 @@ class Door(asyncio.Protocol):
         try:
             self._session.deliver(frame)
         except FrameError:
+            if frame.command == "RECEIPT":
+                # A carriage return, in a version that has no escape for it.
+                self._session.refuse(f"STOMP {dialect.version} cannot carry that receipt id")
+                self._loop.call_soon(self._events)
+                return
             # A header of a sender that speaks a newer version, which this one cannot carry: leave it out.
             frame.headers = _carried(frame.headers, dialect)
             self._session.deliver(frame)
@@ -407,12 +374,12 @@ class Door(asyncio.Protocol):
         if self.leaving:
             return
         self.leaving = True
-        transport = self._transport
-        if transport.is_closing():
-            return
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(_LINGER, self._on_time)
+        transport = self._transport
+        if transport.is_closing():
+            return
         if self._deaf:
             transport.resume_reading()
         if transport.can_write_eof():
@@ -458,34 +425,3 @@ def _carried(headers: Headers, dialect: Dialect) -> Headers:
 
 def _address(peer: object) -> str:
     return f"{peer[0]} port {peer[1]}" if isinstance(peer, tuple) and len(peer) > 1 else str(peer)
-
-
-async def _listen(host: str, port: int) -> list[socket.socket]:
-    """Bind all addresses of a host, to one and the same port where it is 0."""
-    loop = asyncio.get_running_loop()
-    infos = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    sockets: list[socket.socket] = []
-    failure: OSError | None = None
-    for family, kind, protocol, _, address in dict.fromkeys(infos):
-        if sockets:
-            address = (address[0], sockets[0].getsockname()[1], *address[2:])
-        try:
-            sock = socket.socket(family, kind, protocol)
-        except OSError as err:
-            failure = err
-            continue
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(address)
-        except OSError as err:
-            # A host may have a name in a family that this machine does not speak.
-            sock.close()
-            failure = err
-            continue
-        sock.setblocking(False)
-        sockets.append(sock)
-    if not sockets:
-        raise failure or OSError(f"{host!r} has no address")
-    return sockets

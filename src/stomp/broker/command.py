@@ -1,0 +1,154 @@
+"""``stomp broker``: the embedded broker as a program."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stomp.broker.embedded import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DESCRIPTION = """\
+A STOMP broker for trying things out, developing and testing. Not for production: its messages are in memory,
+and gone when it stops."""
+
+_EPILOGUE = """\
+Without --user and --login every login is accepted. The first line of the output names the address, as
+"stomp broker listening on stomp://127.0.0.1:61613". The broker stops on Ctrl-C with exit status 130 and on
+SIGTERM with exit status 0."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the broker until a signal ends it.
+
+    Args:
+        argv: the arguments behind ``stomp broker``.
+
+    Returns:
+        The exit status: 0 after SIGTERM, 130 after Ctrl-C, 1 when it cannot listen, 2 for wrong arguments.
+    """
+    parser = _parser()
+    try:
+        args = parser.parse_args(argv)
+        users = _users(parser, args)
+        context = _tls(parser, args)
+    except SystemExit as stop:  # argparse has said why
+        return stop.code if isinstance(stop.code, int) else 2
+    level = logging.DEBUG if args.verbose > 1 else logging.INFO if args.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    broker = Broker(args.host, args.port, users=users, heartbeat=args.heartbeat, ssl_context=context)
+    try:
+        return asyncio.run(_serve(broker, "stomp+ssl" if context else "stomp"))
+    except KeyboardInterrupt:
+        return 130
+    except OSError as err:
+        print(f"stomp broker: cannot listen on {args.host} port {args.port}: {err}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stomp broker",
+        description=_DESCRIPTION,
+        epilog=_EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help='the address to listen on, "" for all (default %(default)s)')
+    add("--port", type=_port, default=61613, help="the port, 0 for a free one (default %(default)s)")
+    add("--user", metavar="NAME", help="let in this user, with --password-file")
+    add("--password-file", metavar="FILE", help="the first line of this file is the password of --user")
+    add(
+        "--login",
+        metavar="NAME:PASSWORD",
+        action="append",
+        default=[],
+        help="let in this user; may be repeated. Everybody on this machine can read the password in the "
+        "list of processes: use --password-file where that matters",
+    )
+    add("--tls-cert", metavar="FILE", help="speak TLS with this certificate chain (PEM)")
+    add("--tls-key", metavar="FILE", help="its private key, if that is in a file of its own (PEM)")
+    add(
+        "--heartbeat",
+        metavar="SEND,WANT",
+        type=_heartbeat,
+        default=(10_000, 10_000),
+        help="milliseconds between the heart-beats that are sent and wanted, 0 for none (default 10000,10000)",
+    )
+    add(
+        "--verbose", "-v", action="count", default=0, help="tell on standard error what happens; -vv for more"
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65_536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+    return int(text)
+
+
+def _heartbeat(text: str) -> tuple[int, int]:
+    numbers = text.split(",")
+    if len(numbers) != 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers of milliseconds, like 10000,10000")
+    return int(numbers[0]), int(numbers[1])
+
+
+def _users(parser: argparse.ArgumentParser, args: argparse.Namespace) -> dict[str, str] | None:
+    users: dict[str, str] = {}
+    for login in args.login:
+        name, colon, password = login.partition(":")
+        if not (name and colon):
+            parser.error("--login must be NAME:PASSWORD")
+        users[name] = password
+    if (args.user is None) != (args.password_file is None):
+        parser.error("--user and --password-file go together")
+    if args.user is not None:
+        try:
+            lines = Path(args.password_file).read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as err:
+            parser.error(f"--password-file: {err}")
+        users[args.user] = lines[0] if lines else ""
+    return users or None
+
+
+def _tls(parser: argparse.ArgumentParser, args: argparse.Namespace) -> ssl.SSLContext | None:
+    if args.tls_cert is None:
+        if args.tls_key is not None:
+            parser.error("--tls-key needs --tls-cert")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(args.tls_cert, args.tls_key)
+    except OSError as err:  # ssl.SSLError is one
+        parser.error(f"--tls-cert: {err}")
+    return context
+
+
+async def _serve(broker: Broker, scheme: str) -> int:
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def stop(status: int) -> None:
+        if not stopped.done():
+            stopped.set_result(status)
+
+    # Where a loop has no signal handlers (Windows), Ctrl-C raises KeyboardInterrupt.
+    with contextlib.suppress(NotImplementedError):
+        loop.add_signal_handler(signal.SIGTERM, stop, 0)
+        loop.add_signal_handler(signal.SIGINT, stop, 130)
+    async with broker:
+        host = f"[{broker.host}]" if ":" in broker.host else broker.host or "0.0.0.0"
+        print(f"stomp broker listening on {scheme}://{host}:{broker.port}", flush=True)
+        print("for development and tests: messages are in memory; Ctrl-C stops it", flush=True)
+        return await stopped
