@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from stomp.core.commands import CLIENT_COMMANDS
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import FrameError, LimitExceeded, RemoteProtocolError
 from stomp.core.frame import Frame, Headers
@@ -108,16 +109,33 @@ def _careful_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> str:
     unsafe_value = "\n\r\0" if plain or escaped else dialect.unsafe
     # A name that may not be escaped cannot hold a colon either: the first colon ends it.
     unsafe_name = unsafe_value + ":" if plain or escaped or not dialect.escapes else unsafe_value
+    if len(frame.headers.all("content-length")) > 1:
+        raise FrameError(
+            f"{frame.command} has more than one content-length: brokers differ in which one counts"
+        )
     lines: list[str] = []
     for name, value in frame.headers.pairs():
         _refuse(frame.command, name, "name", name, unsafe_name, dialect)
         _refuse(frame.command, name, "value", value, unsafe_value, dialect)
         if not name:
             raise FrameError(f"{frame.command} has a header with an empty name")
-        if not (plain or escaped):
+        if escaped and not plain:
+            _check_escapes(frame.command, name, value, dialect)
+        elif not plain:
             name, value = dialect.escape(name), dialect.escape(value)
         lines.append(f"{name}:{value}\n")
     return "".join(lines)
+
+
+def _check_escapes(command: str, name: str, value: str, dialect: Dialect) -> None:
+    try:
+        dialect.unescape(name)
+        dialect.unescape(value)
+    except RemoteProtocolError:
+        raise FrameError(
+            f"the header {name[:60]!r} of {command} holds a backslash that is no escape of STOMP {dialect.version}",
+            hint="write a backslash as two",
+        ) from None
 
 
 _CHARACTERS = {"\n": "a newline", "\r": "a carriage return", "\0": "a NUL", ":": "a colon"}
@@ -149,9 +167,24 @@ class Eol:
 EOL: Final = Eol()
 
 _EOLS = re.compile(rb"(?:\r?\n)+")
+
+
+def _skip_eols(data: bytes, pos: int) -> int:
+    eols = _EOLS.match(data, pos)
+    return eols.end() if eols else pos
+
+
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-#: How many layouts of header names a decoder remembers, one for each number of headers.
+#: How many layouts of header names a decoder remembers, one for each number of headers, and from heads of
+#: which size: together they bound what a peer can make it remember.
 _LAYOUTS = 64
+_LAYOUT_HEAD = 4096
+#: The commands that the fast path reads.
+_USUAL = ("MESSAGE", "RECEIPT", "ERROR", *sorted(CLIENT_COMMANDS - UNESCAPED))
+
+#: "name:" for each line of a head ("" for its command), the names, and how much of the head is not value.
+_Layout = tuple[list[str], list[str], int]
+_NO_LAYOUT: _Layout = ([], [], 0)
 
 
 class _Head:
@@ -198,16 +231,20 @@ class Decoder:
         self.dialect = dialect
         self.lenient = lenient
         self._classes = dict(classes or {})
-        self._data = b""  # fed, not looked at yet
+        self._usual = {command: self._classes.get(command, Frame) for command in _USUAL}
+        self._data = b""  # fed, and looked at up to
+        self._at = 0  # this place
         self._partial = bytearray()  # the unfinished frame: its head, or once _head is set its body
         self._scanned = 0  # how much of an unfinished head was searched for its end
         self._head: _Head | None = None
         self._error: RemoteProtocolError | None = None
-        self._layouts: dict[int, list[str]] = {}
+        self._layouts: dict[int, _Layout] = {}  # by number of lines: the last head that had so many
 
     def feed(self, data: bytes) -> None:
         """Add received bytes."""
-        self._data = self._data + data if self._data else data
+        if self._data:
+            data = self._data[self._at :] + data
+        self._data, self._at = data, 0
 
     @property
     def idle(self) -> bool:
@@ -224,11 +261,11 @@ class Decoder:
         if self._error is not None:
             raise self._error
         out: list[Frame | Eol] = []
-        data, self._data = self._data, b""
+        data, pos = self._data, self._at
+        self._data, self._at = b"", 0
         if not data:
             return out
         try:
-            pos = 0
             if self._head is not None:
                 pos = self._continue_body(self._head, data, out)
                 if pos >= 0:
@@ -240,7 +277,7 @@ class Decoder:
                 if joined:
                     self._read(joined, 0, out, fresh=fresh)
             else:
-                self._read(data, 0, out, fresh=True)
+                self._read(data, pos, out, fresh=True)
         except RemoteProtocolError as err:
             self._error = err
             if not out:
@@ -249,34 +286,30 @@ class Decoder:
 
     def _read(self, data: bytes, pos: int, out: list[Frame | Eol], *, fresh: bool) -> None:
         """Decode from a frame boundary at `pos`; what is left over waits in `_partial`."""
-        eols = _EOLS.match(data, pos)
-        if eols:
-            pos = eols.end()
-            # EOLs straight behind a frame are padding; those that a read begins with are heart-beats.
-            if fresh:
-                out.extend([EOL] * data.count(b"\n", 0, pos))
+        start, pos = pos, _skip_eols(data, pos)
+        # EOLs straight behind a frame are padding; those that a read begins with are heart-beats.
+        if fresh and pos > start:
+            out.extend([EOL] * data.count(b"\n", start, pos))
         if self.dialect is None:
             if pos < len(data):
-                pos = self._read_one(data, pos, out)
-                eols = _EOLS.match(data, pos)
-                self._data = data[eols.end() if eols else pos :]
+                pos = _skip_eols(data, self._read_one(data, pos, out))
+            if pos < len(data):
+                # Not cut off: a peer that packs many frames into one read would have the rest copied for each.
+                self._data, self._at = data, pos
             return
         if not self.lenient and len(data) - pos <= min(self.limits.frame, self.limits.body):
             pos = self._read_fast(data, pos, out)
-        while pos < len(data):
-            eols = _EOLS.match(data, pos)
-            if eols:
-                pos = eols.end()
-                if pos == len(data):
-                    break
+        while (pos := _skip_eols(data, pos)) < len(data):
             pos = self._read_one(data, pos, out)
 
     def _read_fast(self, data: bytes, pos: int, out: list[Frame | Eol]) -> int:
         """Take whole small frames in one sweep; return where it stopped."""
         dialect = self.dialect
         assert dialect is not None
+        unescape = dialect.unescape
+        without = str.removeprefix
         layouts = self._layouts
-        classes = self._classes
+        usual = self._usual
         line_limit = min(self.limits.header_line, self.limits.head)
         rest = data[pos:] if pos else data
         # Brokers write LF behind NUL; splitting at both saves stripping it from each frame.
@@ -294,25 +327,30 @@ class Decoder:
                 text = head.decode()
             except UnicodeDecodeError:
                 return pos
-            if "\r" in text:
+            if "\r" in text or "\0" in text:
                 return pos
-            fields = text.replace("\n", ":").split(":")
-            layout = layouts.get(len(fields))
-            if layout is not None and fields[1::2] == layout:
-                values = fields[2::2]
-                command = fields[0]
-                if "\\" in text and command not in UNESCAPED:
-                    values = [dialect.unescape(value) for value in values]
-                headers = Headers(zip(layout, values, strict=True))
+            lines = text.split("\n")
+            make = usual.get(lines[0])
+            prefixes, names, overhead = layouts.get(len(lines), _NO_LAYOUT)
+            values = list(map(without, lines, prefixes))
+            # Each line has lost its prefix, or the total would be larger. (Splitting at newlines and colons alike
+            # would be faster, but then a colon in a value passes for the end of a line and forges headers.)
+            if make is not None and len("".join(values)) == len(text) - overhead:
+                del values[0]
+                if "\\" in text:
+                    values = [unescape(value) if "\\" in value else value for value in values]
+                headers = Headers(zip(names, values, strict=True))
                 length = headers.get("content-length")
                 if length is None:
                     if 0 in body:
                         return pos
                 elif length != str(len(body)):
                     return pos
-                out.append(classes.get(command, Frame)(command, headers, body))
+                out.append(make(lines[0], headers, body))
                 pos += len(piece) + separator
             else:
+                if head[:1] == b"\n" or not head:
+                    return pos  # a heart-beat
                 before = pos
                 pos = self._read_one(data, pos, out)
                 if pos != before + len(piece) + 1:
@@ -360,17 +398,14 @@ class Decoder:
         return joined
 
     def _check_open_head(self) -> None:
-        if len(self._partial) > self.limits.head:
+        # The first bytes of the blank line may be in: a head is as long as it is, however it is cut.
+        if len(self._partial) > self.limits.head + 2:
             raise LimitExceeded(f"the head of a frame is longer than {self.limits.head} bytes", limit="head")
 
     def _keep_body(self, head: _Head, body: bytes) -> None:
         self._head = head
         self._partial = bytearray(body)
-        self._check_open_body(head)
-
-    def _check_open_body(self, head: _Head) -> None:
-        if head.length is None:
-            self._check_body(len(self._partial), head.size)
+        self._check_body(len(self._partial), head.size)
 
     def _check_body(self, length: int, head_size: int) -> None:
         if length > self.limits.body:
@@ -385,7 +420,7 @@ class Decoder:
             end = data.find(0)
             if end < 0:
                 partial += data
-                self._check_open_body(head)
+                self._check_body(len(partial), head.size)
                 return -1
             partial += data[:end]
             pos = end + 1
@@ -412,6 +447,12 @@ class Decoder:
         limits = self.limits
         if len(raw) > limits.head:
             raise LimitExceeded(f"the head of a frame is longer than {limits.head} bytes", limit="head")
+        if raw.count(b"\n") > limits.headers:
+            raise LimitExceeded(f"a frame has more than {limits.headers} headers", limit="headers")
+        if len(raw) > limits.header_line and max(map(len, raw.split(b"\n"))) > limits.header_line:
+            raise LimitExceeded(
+                f"a header line is longer than {limits.header_line} bytes", limit="header_line"
+            )
         try:
             text = raw.decode()
         except UnicodeDecodeError as err:
@@ -423,14 +464,6 @@ class Decoder:
         if "\0" in text:
             raise RemoteProtocolError("a NUL byte in the head of a frame")
         command, *lines = text.split("\n")
-        if len(lines) > limits.headers:
-            raise LimitExceeded(f"a frame has more than {limits.headers} headers", limit="headers")
-        if len(raw) > limits.header_line:
-            for line in lines:
-                if len(line.encode(errors="replace")) > limits.header_line:
-                    raise LimitExceeded(
-                        f"a header line is longer than {limits.header_line} bytes", limit="header_line"
-                    )
         # Before a version is agreed on, CR LF is read as 1.2 would: its CONNECT may come that way.
         if self.dialect is None or self.dialect.crlf or Leniency.CRLF in self.lenient:
             command = command.removesuffix("\r")
@@ -439,17 +472,22 @@ class Decoder:
             raise RemoteProtocolError(f"{command[:40]!r} is not a STOMP command")
         pairs = [self._parse_line(line, escaped=command not in UNESCAPED) for line in lines]
         headers = Headers.of([pair for pair in pairs if pair is not None])
-        if not headers.repeated and "\\" not in text and "\r" not in text and len(headers) == len(lines):
-            self._remember(list(headers), 2 * len(lines) + 1)
+        self._remember(len(raw), lines, headers)
         length = self._content_length(headers)
         if length is not None:
             self._check_body(length, len(raw))
         return _Head(command, headers, length, len(raw))
 
-    def _remember(self, names: list[str], fields: int) -> None:
-        # A colon in a value would make the fields of the fast path come out wrong; it then compares unequal.
-        if len(self._layouts) < _LAYOUTS or fields in self._layouts:
-            self._layouts[fields] = names
+    def _remember(self, size: int, lines: list[str], headers: Headers) -> None:
+        """Let the fast path read the next head that has these names."""
+        count = len(lines) + 1
+        if size > _LAYOUT_HEAD or (len(self._layouts) >= _LAYOUTS and count not in self._layouts):
+            return
+        # Names that came more than once, or escaped, are not what they look like.
+        names = [line.partition(":")[0] for line in lines]
+        if names == list(headers):
+            prefixes = ["", *(name + ":" for name in names)]
+            self._layouts[count] = (prefixes, names, len("\n".join(prefixes)))
 
     def _parse_line(self, line: str, *, escaped: bool) -> tuple[str, str] | None:
         name, colon, value = line.partition(":")

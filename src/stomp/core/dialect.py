@@ -64,6 +64,14 @@ class Dialect:
         """
         return text.translate(self._translation)
 
+    def carries(self, text: str) -> bool:
+        """True if a header value can hold this text.
+
+        >>> STOMP11.carries("a\\rb"), STOMP12.carries("a\\rb")
+        (False, True)
+        """
+        return not any(char in text for char in self.unsafe)
+
     def unescape(self, text: str, *, keep_undefined: bool = False) -> str:
         """Undo `escape`.
 

@@ -6,15 +6,16 @@
     ├── UsageError               the caller: a verb in the wrong state, a value that cannot be used
     │   ├── FrameError           the caller: a frame that cannot be put on the wire safely
     │   └── AddressError         the caller: an address that cannot be understood
-    ├── NotConnected             the caller used a connection that is not (or no longer) there
+    ├── NotConnected             there is no connection
+    │   └── ConnectionLost       there was one, and it ended without having been asked to
+    │       └── HeartbeatLost    the peer was silent for longer than it had promised
+    ├── ReceiptMissing           the broker did not answer in time: the outcome is unknown
+    ├── SendStalled              the broker has not read what we wrote for too long
     ├── RemoteProtocolError      the peer broke the protocol
     │   └── LimitExceeded        the peer sent more than the limits allow
     ├── BrokerError              the broker refused: it answered with an ERROR frame
     │   └── AuthenticationFailed the broker refused the login; trying again will not help
-    ├── ConnectFailed            no connection could be made; says where, in which phase, and why
-    └── ConnectionLost           an established connection ended
-        ├── HeartbeatLost        the peer was silent for longer than it had promised
-        └── ReceiptMissing       the broker did not answer in time: the outcome is unknown
+    └── ConnectFailed            no connection could be made; says where, in which phase, and why
 
 Facts are fields, so programs need not parse texts. `hint` says what to do next, where that is known;
 `str(error)` ends with it. No error text holds a password: redaction happens before an error is made.
@@ -65,7 +66,14 @@ class AddressError(UsageError):
 
 
 class NotConnected(StompError):
-    """There is no connection, or it ended. Nothing of this call was sent. Call `connect` first."""
+    """There is no connection. Nothing of this call was sent (but see `ConnectionLost`). Call `connect` first."""
+
+
+class SendStalled(StompError):
+    """The broker does not read: what was given to be sent waits in memory, in order.
+
+    It goes out when the broker reads again. Brokers do this on purpose when they run short of memory or disk.
+    """
 
 
 class RemoteProtocolError(StompError):
@@ -73,7 +81,7 @@ class RemoteProtocolError(StompError):
 
 
 class LimitExceeded(RemoteProtocolError):
-    """The peer sent more than `stomp.core.codec.Limits` allows.
+    """The peer sent more than `stomp.core.limits.Limits` allows.
 
     Attributes:
         limit: the name of the field of `Limits`.
@@ -127,7 +135,7 @@ class ConnectFailed(StompError):
         self.failures = tuple(failures)
 
 
-class ConnectionLost(StompError):
+class ConnectionLost(NotConnected):
     """An established connection ended without having been asked to.
 
     What was sent and not yet confirmed by a RECEIPT has an unknown outcome: the broker may have it or not.
@@ -146,7 +154,7 @@ class HeartbeatLost(ConnectionLost):
         self.silence = silence
 
 
-class ReceiptMissing(ConnectionLost):
+class ReceiptMissing(StompError):
     """A RECEIPT did not come in time. The broker may have done what was asked, or not.
 
     Attributes:

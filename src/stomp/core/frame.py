@@ -31,8 +31,10 @@ class Headers(dict[str, str]):
         headers = cls()
         later: list[tuple[str, str]] = []
         for name, value in pairs:
-            if headers.setdefault(name, value) is not value:
+            if name in headers:
                 later.append((name, value))
+            else:
+                headers[name] = value
         if later:
             headers._later = later
         return headers
@@ -50,7 +52,8 @@ class Headers(dict[str, str]):
 
     def pairs(self) -> list[tuple[str, str]]:
         """All (name, value) pairs as they go on the wire: the ones that count, then the repeated ones."""
-        return [*self.items(), *self.repeated]
+        # A name that was deleted is gone with all its values.
+        return [*self.items(), *(pair for pair in self.repeated if pair[0] in self)]
 
 
 class Frame:
@@ -98,7 +101,7 @@ def headers_of(*sources: dict[str, Any] | None) -> Headers:
         if source:
             for name, value in source.items():
                 if value is not None:
-                    merged[str(name)] = value if type(value) is str else text_of(value)
+                    merged[text_of(name)] = value if type(value) is str else text_of(value)
     return merged
 
 

@@ -15,7 +15,7 @@ class Limits:
         frame: bytes of a whole frame, head and body.
         body: bytes of a body.
         head: bytes of a command line with all header lines.
-        header_line: bytes of one header line.
+        header_line: bytes of one line of these.
         headers: header lines in a frame.
         early_frames: frames that a client may send before its CONNECTED went out.
     """

@@ -1,0 +1,663 @@
+"""stomp.core.codec"""
+
+from collections.abc import Iterable
+
+import pytest
+
+from stomp.core.codec import EOL, LARGE_BODY, Decoder, Eol, encode, encode_parts
+from stomp.core.dialect import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
+from stomp.core.errors import FrameError, LimitExceeded, RemoteProtocolError
+from stomp.core.events import Message
+from stomp.core.frame import Frame, Headers
+from stomp.core.limits import LENIENT, STRICT, Leniency, Limits
+
+ALL = list(DIALECTS.values())
+
+
+def decode(
+    *reads: bytes,
+    dialect: Dialect | None = STOMP12,
+    limits: Limits | None = None,
+    lenient: Leniency = STRICT,
+) -> list[Frame | Eol]:
+    """What a decoder makes of some reads."""
+    decoder = Decoder(limits, dialect=dialect, lenient=lenient)
+    found = []
+    for data in reads:
+        decoder.feed(data)
+        while frames := decoder.frames():
+            found += frames
+    return found
+
+
+def one(data: bytes, *, dialect: Dialect | None = STOMP12, lenient: Leniency = STRICT) -> Frame:
+    """The only frame in the data, the same however it is cut."""
+    (frame,) = decode(data, dialect=dialect, lenient=lenient)
+    assert isinstance(frame, Frame)
+    (bitwise,) = decode(*bites(data), dialect=dialect, lenient=lenient)
+    # A frame seen before goes through the fast path.
+    assert decode(data, data, dialect=dialect, lenient=lenient) == [frame, frame]
+    assert bitwise == frame
+    return frame
+
+
+def bites(data: bytes) -> Iterable[bytes]:
+    return (data[at : at + 1] for at in range(len(data)))
+
+
+def refused(data: bytes, *, dialect: Dialect | None = STOMP12, lenient: Leniency = STRICT) -> str:
+    """Why the data is refused, however it is cut and however ordinary what came before it was."""
+    with pytest.raises(RemoteProtocolError) as caught:
+        decode(data, dialect=dialect, lenient=lenient)
+    with pytest.raises(RemoteProtocolError):
+        decode(*bites(data), dialect=dialect, lenient=lenient)
+    ordinary = b"MESSAGE\na:1\n\n\0\nMESSAGE\na:1\nb:2\n\n\0\nMESSAGE\na:1\nb:2\nc:3\n\n\0\n"
+    if dialect is not None:
+        with pytest.raises(RemoteProtocolError):
+            decode(ordinary + data, dialect=dialect, lenient=lenient)
+    return str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------- encoding
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=repr)
+def test_a_plain_frame(dialect: Dialect) -> None:
+    frame = Frame("SEND", Headers(destination="/queue/a"), b"hello")
+    assert encode(frame, dialect) == b"SEND\ndestination:/queue/a\n\nhello\0"
+
+
+def test_no_headers_no_body() -> None:
+    assert encode(Frame("DISCONNECT", Headers()), STOMP12) == b"DISCONNECT\n\n\0"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "value"),
+    [
+        (STOMP11, b"a\\\\b\\cc", b"d\\\\e\\nf\\cg"),
+        (STOMP12, b"a\\\\b\\cc", b"d\\\\e\\nf\\cg"),
+    ],
+    ids=repr,
+)
+def test_names_and_values_are_escaped(dialect: Dialect, name: bytes, value: bytes) -> None:
+    frame = Frame("SEND", Headers({"a\\b:c": "d\\e\nf:g"}))
+    assert encode(frame, dialect) == b"SEND\n" + name + b":" + value + b"\n\n\0"
+
+
+def test_a_carriage_return_is_escaped_in_1_2() -> None:
+    assert encode(Frame("SEND", Headers(a="x\r")), STOMP12) == b"SEND\na:x\\r\n\n\0"
+
+
+def test_1_0_knows_no_escapes() -> None:
+    frame = Frame("SEND", Headers({"a\\b": "C:\\new"}))
+    assert encode(frame, STOMP10) == b"SEND\na\\b:C:\\new\n\n\0"
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=repr)
+@pytest.mark.parametrize("command", ["CONNECT", "STOMP", "CONNECTED"])
+def test_connect_frames_are_never_escaped(dialect: Dialect, command: str) -> None:
+    frame = Frame(command, Headers(login="a:b\\c"))
+    assert encode(frame, dialect) == command.encode() + b"\nlogin:a:b\\c\n\n\0"
+
+
+def test_repeated_headers_are_written_in_their_order() -> None:
+    headers = Headers.of([("foo", "1"), ("bar", "2"), ("foo", "3")])
+    assert encode(Frame("SEND", headers), STOMP12) == b"SEND\nfoo:1\nbar:2\nfoo:3\n\n\0"
+
+
+def test_text_is_utf8() -> None:
+    assert encode(Frame("SEND", Headers(a="café ☕")), STOMP12) == "SEND\na:café ☕\n\n\0".encode()
+
+
+def test_a_body_may_hold_anything_if_its_length_is_told() -> None:
+    body = b"a\0b\n\n\0\n"
+    frame = Frame("SEND", Headers({"content-length": "7"}), body)
+    assert encode(frame, STOMP12) == b"SEND\ncontent-length:7\n\n" + body + b"\0"
+
+
+@pytest.mark.parametrize("size", [0, 1, LARGE_BODY - 1, LARGE_BODY, LARGE_BODY + 1])
+def test_large_bodies_are_not_copied(size: int) -> None:
+    body = b"x" * size
+    parts = encode_parts(Frame("SEND", Headers(a="1"), body), STOMP12)
+    assert b"".join(parts) == b"SEND\na:1\n\n" + body + b"\0"
+    assert len(parts) == (3 if size >= LARGE_BODY else 1)
+    assert size < LARGE_BODY or parts[1] is body
+
+
+# What cannot be put on the wire safely is refused.
+
+SMUGGLED = "x\n\n\0SEND\ndestination:/queue/evil\n\nbody\0"
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=repr)
+@pytest.mark.parametrize(
+    "command", ["SEND", "SUBSCRIBE", "CONNECT", "STOMP", "CONNECTED", "MESSAGE", "ERROR"]
+)
+@pytest.mark.parametrize("headers", [{"a": SMUGGLED}, {SMUGGLED: "a"}, {"ok": "1", "a": SMUGGLED}])
+def test_no_frame_can_be_smuggled_in(dialect: Dialect, command: str, headers: dict[str, str]) -> None:
+    for escaped in (False, True):
+        with pytest.raises(FrameError):
+            encode_parts(Frame(command, Headers(headers)), dialect, escaped=escaped)
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=repr)
+@pytest.mark.parametrize("command", ["SEND", "CONNECT"])
+@pytest.mark.parametrize("char", ["\n", "\r", "\0", ":", "\\"])
+@pytest.mark.parametrize("part", ["name", "value"])
+def test_what_each_version_can_carry(dialect: Dialect, command: str, char: str, part: str) -> None:
+    text = f"a{char}b"
+    headers = Headers({text: "x"} if part == "name" else {"x": text})
+    frame = Frame(command, headers)
+    escapable = command != "CONNECT" and char in dialect.escapes
+    # Where there are no escapes a colon ends the name, and may be anywhere behind it.
+    harmless = char == "\\" or (char == ":" and part == "value")
+    if escapable or harmless:
+        assert one(encode(frame, dialect), dialect=dialect) == frame
+    else:
+        with pytest.raises(FrameError, match=f"{part} of header"):
+            encode(frame, dialect)
+
+
+def test_the_refusal_tells_the_name_and_not_the_value() -> None:
+    with pytest.raises(FrameError) as caught:
+        encode(Frame("CONNECT", Headers(passcode="sword\nfish")), STOMP12)
+    assert "'passcode' of CONNECT holds a newline" in str(caught.value)
+    assert "sword" not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["", "SEND\n", "SEND\n\n\0SEND", "SE ND", "SEND:", "SÉND", "1", "\0"])
+def test_commands_are_letters(command: str) -> None:
+    with pytest.raises(FrameError, match="is not a STOMP command"):
+        encode(Frame(command, Headers()), STOMP12)
+
+
+@pytest.mark.parametrize("headers", [{"a": "\ud800"}, {"\udfff": "a"}])
+def test_lone_surrogates(headers: dict[str, str]) -> None:
+    with pytest.raises(FrameError, match="surrogate"):
+        encode(Frame("SEND", Headers(headers)), STOMP12)
+
+
+def test_an_empty_name() -> None:
+    for escaped in (False, True):
+        with pytest.raises(FrameError, match="empty name"):
+            encode_parts(Frame("SEND", Headers({"": "a"})), STOMP12, escaped=escaped)
+
+
+def test_a_nul_in_the_body_needs_a_length() -> None:
+    with pytest.raises(FrameError, match="add content-length"):
+        encode(Frame("SEND", Headers(), b"a\0b"), STOMP12)
+
+
+@pytest.mark.parametrize("length", ["4", "6", "05", "+5", " 5", "", "five", "-5"])
+def test_a_length_that_is_not_the_bodys(length: str) -> None:
+    with pytest.raises(FrameError, match="content-length says"):
+        encode(Frame("SEND", Headers({"content-length": length}), b"hello"), STOMP12)
+
+
+@pytest.mark.parametrize("second", ["5", "2"])
+def test_a_second_length_is_refused(second: str) -> None:
+    # stompserver takes the last one, the specification the first: one of them would see another frame.
+    headers = Headers.of([("content-length", "5"), ("content-length", second)])
+    with pytest.raises(FrameError, match="more than one content-length"):
+        encode(Frame("SEND", headers, b"hello"), STOMP12)
+
+
+def test_escaped_headers_are_written_as_they_are() -> None:
+    frame = Frame("SEND", Headers({"a\\cb": "c\\nd\\\\e:f"}))
+    assert encode_parts(frame, STOMP12, escaped=True) == [b"SEND\na\\cb:c\\nd\\\\e:f\n\n\0"]
+
+
+@pytest.mark.parametrize("headers", [{"a": "C:\\temp"}, {"a": "x\\"}, {"a\\q": "x"}])
+def test_escaped_headers_are_checked(headers: dict[str, str]) -> None:
+    with pytest.raises(FrameError, match="is no escape of STOMP"):
+        encode_parts(Frame("SEND", Headers(headers)), STOMP12, escaped=True)
+    assert encode_parts(Frame("SEND", Headers(headers)), STOMP10, escaped=True)
+
+
+# ---------------------------------------------------------------------------------------------- decoding
+
+
+@pytest.mark.parametrize("dialect", [*ALL, None], ids=repr)
+def test_read_a_plain_frame(dialect: Dialect | None) -> None:
+    frame = one(b"MESSAGE\nfoo:bar\n\nhello\0", dialect=dialect)
+    assert frame == Frame("MESSAGE", Headers(foo="bar"), b"hello")
+
+
+def test_read_without_headers_and_body() -> None:
+    assert one(b"ERROR\n\n\0") == Frame("ERROR", Headers())
+
+
+@pytest.mark.parametrize(
+    ("dialect", "value"),
+    [(None, "\\n\\c\\\\"), (STOMP10, "\\n\\c\\\\"), (STOMP11, "\n:\\"), (STOMP12, "\n:\\")],
+    ids=repr,
+)
+def test_escapes_are_read_by_the_version(dialect: Dialect | None, value: str) -> None:
+    assert one(b"MESSAGE\na:\\n\\c\\\\\n\n\0", dialect=dialect).headers == {"a": value}
+    assert one(b"MESSAGE\n\\n\\c\\\\:a\n\n\0", dialect=dialect).headers == {value: "a"}
+
+
+def test_a_carriage_return_escape() -> None:
+    assert one(b"MESSAGE\na:\\r\n\n\0").headers == {"a": "\r"}
+    assert "undefined escape" in refused(b"MESSAGE\na:\\r\n\n\0", dialect=STOMP11)
+
+
+@pytest.mark.parametrize("command", [b"CONNECTED", b"CONNECT", b"STOMP"])
+def test_connect_frames_are_never_unescaped(command: bytes) -> None:
+    assert one(command + b"\na:\\n\\t\\\n\n\0").headers == {"a": "\\n\\t\\"}
+
+
+def test_undefined_escapes() -> None:
+    assert "undefined escape sequence \\t" in refused(b"MESSAGE\na:x\\ty\n\n\0")
+    assert "undefined escape" in refused(b"MESSAGE\na:x\\\n\n\0")
+    assert "undefined escape" in refused(b"MESSAGE\n\\q:x\n\n\0")
+
+
+@pytest.mark.parametrize("dialect", [None, STOMP12], ids=repr)
+def test_crlf_ends_a_line_in_1_2_and_before_a_version_is_known(dialect: Dialect | None) -> None:
+    frame = one(b"CONNECT\r\nhost:x\r\n\r\nbody\r\n\0", dialect=dialect)
+    assert frame == Frame("CONNECT", Headers(host="x"), b"body\r\n")
+
+
+@pytest.mark.parametrize("dialect", [STOMP10, STOMP11], ids=repr)
+def test_crlf_before_1_2(dialect: Dialect) -> None:
+    assert "is not a STOMP command" in refused(b"MESSAGE\r\na:b\r\n\r\n\0", dialect=dialect)
+    assert one(b"MESSAGE\na:b\r\n\n\0", dialect=dialect).headers == {"a": "b\r"}
+
+
+def test_lines_may_end_differently_in_one_frame() -> None:
+    assert one(b"MESSAGE\r\na:b\nc:d\r\n\nx\0") == Frame("MESSAGE", Headers(a="b", c="d"), b"x")
+    assert one(b"MESSAGE\na:b\nc:d\n\r\nx\0") == Frame("MESSAGE", Headers(a="b", c="d"), b"x")
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=repr)
+def test_a_value_may_hold_colons_and_spaces(dialect: Dialect) -> None:
+    frame = one(b"MESSAGE\na: b:c :d\ne:\n f:x\n\n\0", dialect=dialect)
+    assert frame.headers == {"a": " b:c :d", "e": "", " f": "x"}
+
+
+def test_of_a_repeated_header_the_first_counts() -> None:
+    frame = one(b"MESSAGE\nfoo:World\nbar:x\nfoo:Hello\n\n\0")
+    assert frame.headers == {"foo": "World", "bar": "x"}
+    assert frame.headers.all("foo") == ["World", "Hello"]
+
+
+def test_a_body_with_nuls_and_everything_else() -> None:
+    body = b"a\0b\n\n\0\nMESSAGE\n\n\0\r\n"
+    data = b"MESSAGE\ncontent-length:%d\n\n%b\0" % (len(body), body)
+    assert one(data).body == body
+    assert [frame.body for frame in decode(data * 3) if isinstance(frame, Frame)] == [body] * 3
+
+
+def test_the_body_without_length_ends_at_the_first_nul() -> None:
+    assert one(b"MESSAGE\n\na\n\nb\r\n\0").body == b"a\n\nb\r\n"
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 70_000])
+@pytest.mark.parametrize("told", [True, False])
+def test_bodies_of_all_sizes(size: int, told: bool) -> None:
+    head = b"MESSAGE\ncontent-length:%d\n\n" % size if told else b"MESSAGE\na:b\n\n"
+    data = head + b"x" * size + b"\0\n"
+    whole = decode(data * 3)
+    assert [len(frame.body) for frame in whole if isinstance(frame, Frame)] == [size] * 3
+    for step in (1, 7, 4096):
+        if size / step < 20_000:
+            assert decode(*(data[at : at + step] for at in range(0, len(data) - 1, step))) == whole[:1]
+
+
+def test_the_frame_class_of_a_command() -> None:
+    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Message})
+    decoder.feed(b"MESSAGE\na:b\n\n\0RECEIPT\na:b\n\n\0MESSAGE\na:b\n\n\0")
+    assert [type(frame) for frame in decoder.frames()] == [Message, Frame, Message]
+
+
+def test_the_first_frame_decides_how_the_second_is_read() -> None:
+    decoder = Decoder()
+    decoder.feed(b"CONNECTED\nversion:1.1\n\n\0\nMESSAGE\na:\\c\n\n\0")
+    (first,) = decoder.frames()
+    assert isinstance(first, Frame)
+    assert first.command == "CONNECTED"
+    assert not decoder.idle
+    decoder.dialect = STOMP11
+    (second,) = decoder.frames()
+    assert isinstance(second, Frame)
+    assert second.headers == {"a": ":"}
+    assert decoder.frames() == []
+    assert decoder.idle
+
+
+def test_more_may_be_fed_before_the_first_frame_was_handled() -> None:
+    decoder = Decoder()
+    decoder.feed(b"CONNECTED\n\n\0\nMESS")
+    decoder.feed(b"AGE\n\nx\0")
+    assert [len(decoder.frames()) for _ in range(3)] == [1, 1, 0]
+
+
+def test_idle_is_between_frames() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    assert decoder.idle
+    for data, idle in [(b"MESS", False), (b"AGE\n\nbo", False), (b"dy", False), (b"\0", True), (b"\n", True)]:
+        decoder.feed(data)
+        while decoder.frames():
+            pass
+        assert decoder.idle is idle
+
+
+# ------------------------------------------------------------------------------------- heart-beats
+
+CONNECTED = b"CONNECTED\nversion:1.1\n\n\0"
+
+
+@pytest.mark.parametrize("dialect", [None, STOMP11, STOMP12], ids=repr)
+@pytest.mark.parametrize(
+    ("reads", "beats"),
+    [
+        ([CONNECTED + b"\n\n\n"], 0),
+        ([CONNECTED, b"\n"], 1),
+        ([CONNECTED + b"\n", b"\n", CONNECTED + b"\n"], 1),
+        ([CONNECTED + b"\n", b"\n", b"\n", CONNECTED], 2),
+        ([b"\n\n"], 2),
+        ([b"\n\n", b"\n"], 3),
+        ([b"\n\n" + CONNECTED], 2),
+        ([CONNECTED + b"\n\n" + CONNECTED], 0),
+        ([b"\r\n"], 1),
+        ([b"\r", b"\n"], 1),
+        ([b"\r", b"\n\r", b"\n"], 2),
+        ([b"\r\n\n\r\n"], 3),
+        ([b"\r\n" + CONNECTED + b"\r\n"], 1),
+        ([CONNECTED[:9], CONNECTED[9:] + b"\n\n"], 0),
+        ([CONNECTED[:-1], CONNECTED[-1:] + b"\n"], 0),
+    ],
+)
+def test_heartbeats_are_counted(dialect: Dialect | None, reads: list[bytes], beats: int) -> None:
+    found = decode(*reads, dialect=dialect)
+    assert found.count(EOL) == beats
+    assert len(found) - beats == b"".join(reads).count(b"\0")
+
+
+@pytest.mark.parametrize("eols", [b"\n", b"\n\n", b"\n\n\n", b"\r\n", b"\r\n\r\n", b"\n\r\n\n"])
+def test_heartbeats_between_frames_lose_no_frame(eols: bytes) -> None:
+    frames = [b"MESSAGE\na:%d\n\nx\0" % number for number in range(6)]
+    bare = [b"ERROR\n\n\0"] * 3
+    found = decode(eols.join(frames) + eols + eols.join(bare) + b"\n" + b"".join(bare))
+    assert [frame.command for frame in found if isinstance(frame, Frame)] == ["MESSAGE"] * 6 + ["ERROR"] * 6
+
+
+def test_there_is_one_eol() -> None:
+    assert repr(EOL) == "EOL"
+    assert decode(b"\n")[0] is EOL
+
+
+# ------------------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"MESS AGE\na:b\n\n\0", "'MESS AGE' is not a STOMP command"),
+        (b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n", "is not a STOMP command"),
+        (b":\na:b\n\n\0", "':' is not a STOMP command"),
+        (b"\xc3\x89\n\n\0", "is not a STOMP command"),
+        (b"MESSAGE\na\n\n\0", "no colon"),
+        (b"MESSAGE\na:b:c\nd\n\n\0", "no colon"),
+        (b"MESSAGE\n:b\n\n\0", "empty name"),
+        (b"MESSAGE\na:\xff\n\n\0", "not UTF-8"),
+        (b"MESSAGE\na:\xed\xa0\x80\n\n\0", "not UTF-8"),
+        (b"MESSAGE\na:x\0y\n\n\0", "NUL byte in the head"),
+        (b"MESSAGE\na:1\0\nb:2\n\n\0", "NUL byte in the head"),
+        (b"MESSAGE\0MESSAGE\na:b\n\n\0", "NUL byte in the head"),
+        (b"MESSAGE\ncontent-length:-1\n\n\0", "'-1' is not a number"),
+        (b"MESSAGE\ncontent-length:\n\n\0", "'' is not a number"),
+        (b"MESSAGE\ncontent-length:five\n\n\0", "is not a number"),
+        (b"MESSAGE\ncontent-length: 1\n\nx\0", "is not a number"),
+        (b"MESSAGE\ncontent-length:+1\n\nx\0", "is not a number"),
+        (b"MESSAGE\ncontent-length:1.0\n\nx\0", "is not a number"),
+        (b"MESSAGE\ncontent-length:0x1\n\nx\0", "is not a number"),
+        ("MESSAGE\ncontent-length:\u00b2\n\nx\0".encode(), "is not a number"),
+        ("MESSAGE\ncontent-length:\u0661\n\nx\0".encode(), "is not a number"),
+        (b"MESSAGE\ncontent-length:1\ncontent-length:1\n\nx\0", "more than once"),
+        (b"MESSAGE\ncontent-length:1\ncontent-length:2\n\nx\0", "more than once"),
+        (b"MESSAGE\ncontent-length:2\n\nabc\0", "does not end where its content-length says"),
+        (b"MESSAGE\ncontent-length:0\n\nabc\0", "does not end where its content-length says"),
+        (b"MESSAGE\ncontent-length:4\n\nabc\0M", "does not end where its content-length says"),
+        (b"MESSAGE\ncontent-length:1000000000000\n\n", "a body is larger than"),
+        (b"MESSAGE\ncontent-length:%b\n\n" % (b"9" * 5000), "more than 18 digits"),
+    ],
+)
+def test_malformed_frames(data: bytes, why: str) -> None:
+    assert why in refused(data)
+
+
+@pytest.mark.parametrize("length", [b"0", b"00", b"3", b"03"])
+def test_leading_zeros_are_a_number(length: bytes) -> None:
+    size = int(length)
+    assert len(one(b"MESSAGE\ncontent-length:%b\n\n%b\0" % (length, b"x" * size)).body) == size
+
+
+def test_a_colon_in_a_value_forges_no_header() -> None:
+    ordinary = b"MESSAGE\nfoo:1\ndestination:/queue/mine\n\n\0\n"
+    forged = b"MESSAGE\nfoo:1:destination:/queue/evil\n\n\0\n"
+    found = decode(ordinary + forged + ordinary, dialect=STOMP10)
+    assert found[1] == Frame("MESSAGE", Headers(foo="1:destination:/queue/evil"))
+
+
+def test_frames_before_the_offending_one_come_first() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(b"MESSAGE\na:1\n\n\0\nMESSAGE\na:2\n\n\0\nMESSAGE\nbad\n\n\0\nMESSAGE\na:3\n\n\0\n")
+    assert [frame.headers for frame in decoder.frames() if isinstance(frame, Frame)] == [
+        {"a": "1"},
+        {"a": "2"},
+    ]
+    for _ in range(2):
+        with pytest.raises(RemoteProtocolError, match="no colon"):
+            decoder.frames()
+
+
+def test_a_refused_stream_stays_refused() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(b"bad frame\n\n\0")
+    with pytest.raises(RemoteProtocolError) as first:
+        decoder.frames()
+    decoder.feed(b"MESSAGE\n\n\0")
+    with pytest.raises(RemoteProtocolError) as second:
+        decoder.frames()
+    assert second.value is first.value
+
+
+# ------------------------------------------------------------------------------------- limits
+
+SMALL = Limits(frame=120, body=80, head=60, header_line=20, headers=4)
+
+
+def exceeded(*reads: bytes, dialect: Dialect | None = STOMP12, limits: Limits = SMALL) -> str:
+    with pytest.raises(LimitExceeded) as caught:
+        decode(*reads, dialect=dialect, limits=limits)
+    return caught.value.limit
+
+
+LINES = b"a:%b\nb:%b\nc:%b" % (b"x" * 15, b"x" * 15, b"x" * 8)  # with "ACK\n" before it: 50 bytes
+
+
+@pytest.mark.parametrize("dialect", [None, STOMP10, STOMP12], ids=repr)
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize(
+    ("data", "limit"),
+    [
+        (b"ACK\na:%b\n\n\0" % (b"x" * 18), ""),
+        (b"ACK\na:%b\n\n\0" % (b"x" * 19), "header_line"),
+        (b"ACK\na:1\nb:2\nc:3\nd:4\n\n\0", ""),
+        (b"ACK\na:1\nb:2\nc:3\nd:4\ne:5\n\n\0", "headers"),
+        (b"ACK\n" + LINES + b"\nd:%b\n\n\0" % (b"x" * 7), ""),
+        (b"ACK\n" + LINES + b"\nd:%b\n\n\0" % (b"x" * 8), "head"),
+        (b"ACK\n\n" + b"x" * 80 + b"\0", ""),
+        (b"ACK\n\n" + b"x" * 81 + b"\0", "body"),
+        (b"ACK\ncontent-length:80\n\n" + b"x" * 80 + b"\0", ""),
+        (b"ACK\ncontent-length:81\n\n", "body"),
+        (b"ACK\n" + LINES + b"\n\n" + b"x" * 70 + b"\0", ""),
+        (b"ACK\n" + LINES + b"\n\n" + b"x" * 71 + b"\0", "frame"),
+        (b"X" * 20 + b"\n\n\0", ""),
+        (b"X" * 21 + b"\n\n\0", "header_line"),
+        (b"X" * 61 + b"\n\n\0", "head"),
+    ],
+)
+def test_limits_are_exact_and_the_same_however_bytes_are_cut(
+    dialect: Dialect | None, fresh: bool, data: bytes, limit: str
+) -> None:
+    assert len(b"ACK\n" + LINES) == 50
+    ordinary = b"".join(
+        b"ACK\n%b\n\n\0\n" % b"\n".join([b"a:1", b"b:2", b"c:3", b"d:4"][:n]) for n in range(1, 5)
+    )
+    data = data if fresh else ordinary + data
+    for reads in ([data], list(bites(data)), [data[:-1], data[-1:]], [data[:-2], data[-2:]]):
+        if limit:
+            assert exceeded(*reads, dialect=dialect) == limit
+        else:
+            decode(*reads, dialect=dialect, limits=SMALL)
+
+
+@pytest.mark.parametrize("lenient", [STRICT, LENIENT])
+def test_limits_hold_for_lenient_decoders_too(lenient: Leniency) -> None:
+    with pytest.raises(LimitExceeded):
+        decode(b"X\na:%b\n\n\0" % (b"\xff" * 19), limits=SMALL, lenient=lenient)
+    if lenient:
+        # U+FFFD takes more bytes than what it replaces; what counts is what came.
+        decode(b"X\na:%b\n\n\0" % (b"\xff" * 18), limits=SMALL, lenient=lenient)
+
+
+def fed_until_refused(decoder: Decoder, limit: str) -> int:
+    """How many bytes of a stream without end a decoder takes."""
+    for fed in range(0, 1000, 7):
+        decoder.feed(b"xxxxxxx")
+        try:
+            decoder.frames()
+        except LimitExceeded as err:
+            assert err.limit == limit
+            return fed
+    raise AssertionError("it takes everything")
+
+
+def test_a_head_that_never_ends() -> None:
+    assert fed_until_refused(Decoder(SMALL, dialect=STOMP12), "head") <= SMALL.head + 2
+
+
+def test_a_body_that_never_ends() -> None:
+    decoder = Decoder(SMALL, dialect=STOMP12)
+    decoder.feed(b"MESSAGE\n\n")
+    assert decoder.frames() == []
+    assert fed_until_refused(decoder, "body") <= SMALL.body
+
+
+def test_a_huge_length_is_refused_before_its_body_comes() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(b"MESSAGE\ncontent-length:1000000000000\n\n")
+    with pytest.raises(LimitExceeded) as caught:
+        decoder.frames()
+    assert caught.value.limit == "body"
+
+
+def test_what_a_decoder_remembers_is_bounded() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    for count in range(1, 200):
+        names = [b"%0*d:x" % (5000 // count, number) for number in range(count)]
+        decoder.feed(b"MESSAGE\n" + b"\n".join(names) + b"\n\n\0")
+        assert len(decoder.frames()) == 1
+    remembered = sum(len(name) for _, names, _ in decoder._layouts.values() for name in names)
+    assert len(decoder._layouts) <= 64
+    assert remembered <= 64 * 4096
+
+
+# ------------------------------------------------------------------------------------- leniency
+
+
+@pytest.mark.parametrize(
+    ("member", "dialect", "data", "frame"),
+    [
+        (Leniency.CRLF, STOMP11, b"MESSAGE\r\na:b\r\n\r\n\0", Frame("MESSAGE", Headers(a="b"))),
+        (Leniency.CRLF, STOMP10, b"MESSAGE\r\na:b\r\n\r\n\0", Frame("MESSAGE", Headers(a="b"))),
+        (
+            Leniency.TRIM,
+            STOMP12,
+            b"MESSAGE\n content-length : 1 \n\nx\0",
+            Frame("MESSAGE", Headers({"content-length": "1"}), b"x"),
+        ),
+        (Leniency.NO_COLON, STOMP12, b"MESSAGE\nwhat\na:b\n\n\0", Frame("MESSAGE", Headers(a="b"))),
+        (
+            Leniency.UNDEFINED_ESCAPE,
+            STOMP12,
+            b"MESSAGE\na:\\t\\n\n\n\0",
+            Frame("MESSAGE", Headers(a="\\t\n")),
+        ),
+        (
+            Leniency.REPEATED_LENGTH,
+            STOMP12,
+            b"MESSAGE\ncontent-length:1\ncontent-length:9\n\nx\0",
+            Frame("MESSAGE", Headers.of([("content-length", "1"), ("content-length", "9")]), b"x"),
+        ),
+        (Leniency.NOT_UTF8, STOMP12, b"MESSAGE\na:\xff\n\n\0", Frame("MESSAGE", Headers(a="\ufffd"))),
+    ],
+    ids=str,
+)
+def test_each_leniency_forgives_one_thing(
+    member: Leniency, dialect: Dialect, data: bytes, frame: Frame
+) -> None:
+    assert one(data, dialect=dialect, lenient=member) == frame
+    assert one(data, dialect=dialect, lenient=LENIENT) == frame
+    others = LENIENT & ~member
+    # White space around a name is no error: without TRIM it is part of the name.
+    if member is Leniency.TRIM:
+        assert one(data, dialect=dialect, lenient=others) != frame
+    else:
+        refused(data, dialect=dialect, lenient=others)
+        refused(data, dialect=dialect)
+
+
+def test_what_no_leniency_forgives() -> None:
+    refused(b"MESSAGE\ncontent-length:x\n\n\0", lenient=LENIENT)
+    refused(b"MESSAGE\ncontent-length:-1\n\n\0", lenient=LENIENT)
+    refused(b"MESSAGE\ncontent-length:1\n\nxy\0", lenient=LENIENT)
+    refused(b"MESS AGE\n\n\0", lenient=LENIENT)
+    refused(b"MESSAGE\n:x\n\n\0", lenient=LENIENT)
+    refused(b"MESSAGE\na:\0\n\n\0", lenient=LENIENT)
+
+
+# ------------------------------------------------------------------------------------- linear work
+
+
+class Reads(bytes):
+    """Bytes that count how much of them is cut out or joined to others."""
+
+    copied = 0
+
+    def __getitem__(self, key):
+        part = super().__getitem__(key)
+        if isinstance(part, bytes):
+            Reads.copied += len(part)
+            return Reads(part)
+        return part
+
+    def __add__(self, other):
+        Reads.copied += len(self) + len(other)
+        return Reads(super().__add__(other))
+
+
+@pytest.mark.parametrize("dialect", [None, STOMP12], ids=repr)
+@pytest.mark.parametrize(
+    "unit",
+    [b"X\n\n\0", b"X\na:b\n\nx\0\n", b"X\ncontent-length:2\n\n\0\0\0", b"X\n\nx\0\n\n", b"X\r\n\r\n\0"],
+)
+def test_many_frames_in_one_read_are_copied_once_each(dialect: Dialect | None, unit: bytes) -> None:
+    count = 2000
+    data = Reads(unit * count)
+    Reads.copied = 0
+    assert len(decode(data, dialect=dialect)) == count
+    assert Reads.copied <= 3 * len(data)
+
+
+def test_an_unfinished_frame_is_not_searched_again() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    starts = []
+    for byte in bites(b"MESSAGE\n" + b"a:" + b"x" * 500):
+        decoder.feed(byte)
+        decoder.frames()
+        starts.append(len(decoder._partial) - decoder._scanned)
+    assert set(starts) == {0}

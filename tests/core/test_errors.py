@@ -1,0 +1,74 @@
+"""stomp.core.errors"""
+
+import copy
+import pickle
+
+import pytest
+
+from stomp.core import errors
+from stomp.core.errors import (
+    BrokerError,
+    ConnectFailed,
+    HeartbeatLost,
+    LimitExceeded,
+    ReceiptMissing,
+    StompError,
+    UsageError,
+)
+from stomp.core.frame import Frame, Headers
+
+CLASSES = [
+    value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, StompError)
+]
+
+
+def drawn_tree() -> dict[str, str]:
+    """Class -> base, read from the picture in the module's docstring."""
+    assert errors.__doc__ is not None
+    parents: dict[str, str] = {}
+    path: list[str] = []
+    for line in errors.__doc__.splitlines():
+        bare = line.lstrip(" │├└─")
+        if line.startswith("    ") and bare:
+            depth = (len(line) - len(bare) - 4) // 4
+            name = bare.split()[0]
+            del path[depth:]
+            parents[name] = path[-1] if path else "Exception"
+            path.append(name)
+    return parents
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    assert drawn_tree() == {cls.__name__: cls.__bases__[0].__name__ for cls in CLASSES}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_each_error_can_be_made_from_a_text_or_nothing(cls: type[StompError]) -> None:
+    assert str(cls("it broke")) == "it broke"
+    assert cls("it broke").args == ("it broke",)
+    assert str(cls()) == ""
+    assert cls().args == ()
+
+
+def test_the_hint_ends_the_text() -> None:
+    error = UsageError("the door is closed", hint="open it")
+    assert str(error) == "the door is closed (open it)"
+    assert (error.message, error.hint) == ("the door is closed", "open it")
+    assert str(UsageError(hint="open it")) == "open it"
+
+
+def test_facts_are_fields() -> None:
+    frame = Frame("ERROR", Headers(message="no"))
+    cause = OSError("refused")
+    failed = ConnectFailed("x", address="a:1", phase="stomp", frame=frame, failures=[cause])
+    assert (failed.address, failed.phase, failed.frame, failed.failures) == ("a:1", "stomp", frame, (cause,))
+    assert BrokerError("x", frame=frame).frame is frame
+    assert LimitExceeded("x", limit="body").limit == "body"
+    assert HeartbeatLost("x", silence=2.5).silence == 2.5
+    assert ReceiptMissing("x", receipt="r-1").receipt == "r-1"
+
+
+def test_errors_survive_copying_and_pickling() -> None:
+    error = LimitExceeded("too much", limit="body", hint="send less")
+    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert (str(twin), twin.limit, twin.hint) == (str(error), "body", "send less")

@@ -1,0 +1,63 @@
+"""stomp.core.heartbeat"""
+
+import pytest
+
+from stomp.core.errors import RemoteProtocolError
+from stomp.core.heartbeat import Heartbeat, negotiate, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("0,0", (0, 0)),
+        ("1000,2000", (1000, 2000)),
+        (" 5 , 6 ", (5, 6)),
+        ("999999999999999,1", (86_400_000, 1)),
+    ],
+)
+def test_parse(text: str, pair: tuple[int, int]) -> None:
+    assert parse(text) == pair
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "5", "5,", ",5", "-1,0", "0,-1", "1.5,0", "a,b", "1,2,3", "٣,٣", "²,1", "9" * 5000 + ",0", "+1,1"],
+)
+def test_malformed(text: str) -> None:
+    with pytest.raises(RemoteProtocolError, match="is not two numbers of milliseconds"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "agreed"),
+    [
+        ((0, 0), (0, 0), (0, 0)),
+        ((1000, 0), (0, 2000), (2000, 0)),
+        ((3000, 0), (0, 2000), (3000, 0)),
+        ((0, 1000), (2000, 0), (0, 2000)),
+        ((0, 3000), (2000, 0), (0, 3000)),
+        ((1000, 1000), (0, 0), (0, 0)),
+        ((0, 0), (1000, 1000), (0, 0)),
+        ((1000, 2000), (500, 4000), (4000, 2000)),
+    ],
+)
+def test_negotiation(mine: tuple[int, int], theirs: tuple[int, int], agreed: tuple[int, int]) -> None:
+    assert negotiate(mine, theirs) == agreed
+    assert negotiate(theirs, mine) == agreed[::-1]
+
+
+def test_the_two_moments() -> None:
+    pulse = Heartbeat(10.0, 5.0, 100.0)
+    assert (pulse.beat_due, pulse.silence_due) == (108.0, 110.0)
+    pulse.last_sent, pulse.last_read = 200.0, 300.0
+    assert (pulse.beat_due, pulse.silence_due) == (208.0, 310.0)
+
+
+def test_the_tolerance_is_a_choice() -> None:
+    assert Heartbeat(0.0, 4.0, 0.0, tolerance=1.5).silence_due == 6.0
+
+
+def test_none_agreed() -> None:
+    pulse = Heartbeat(0.0, 0.0, 0.0)
+    assert pulse.beat_due is None
+    assert pulse.silence_due is None
