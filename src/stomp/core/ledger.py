@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stomp.core.frame import Headers
 
+#: From this number of deadlines on, those of answered tickets are swept out.
+_SWEEP = 128
+
 
 @dataclass(slots=True)
 class Subscription:
@@ -79,9 +82,12 @@ class Ledger:
         self.generation = 0
         self.subscriptions: dict[str, Subscription] = {}
         self.transactions: set[str] = set()
-        self._tickets: dict[str, Ticket] = {}
-        # (deadline, receipt), earliest first; entries of answered tickets are dropped when they surface.
-        self._deadlines: list[tuple[float, str]] = []
+        # By receipt id, in the order in which they were asked for: an id may be used again at any time.
+        self._tickets: dict[str, list[Ticket]] = {}
+        # (deadline, count, ticket), earliest first; answered tickets are dropped when they surface.
+        self._deadlines: list[tuple[float, int, Ticket]] = []
+        self._count = 0
+        self._sweep_at = _SWEEP
 
     def begin_generation(self) -> int:
         """A new connection begins; returns its number. Call `end_generation` for the old one first."""
@@ -90,7 +96,7 @@ class Ledger:
 
     def end_generation(self) -> tuple[Ticket, ...]:
         """The connection ended: forget what the broker forgets; return the receipts that will never come."""
-        unanswered = tuple(self._tickets.values())
+        unanswered = tuple(ticket for waiting in self._tickets.values() for ticket in waiting)
         self._tickets.clear()
         self._deadlines.clear()
         self.transactions.clear()
@@ -120,14 +126,21 @@ class Ledger:
     def await_receipt(self, receipt: str, command: str, deadline: float | None) -> Ticket:
         """A frame asks for a receipt."""
         ticket = Ticket(receipt, command, deadline, self.generation)
-        self._tickets[receipt] = ticket
+        self._tickets.setdefault(receipt, []).append(ticket)
         if deadline is not None:
-            heapq.heappush(self._deadlines, (deadline, receipt))
+            self._count += 1
+            heapq.heappush(self._deadlines, (deadline, self._count, ticket))
+            if len(self._deadlines) >= self._sweep_at:
+                self._sweep()
         return ticket
 
     def answer(self, receipt: str | None) -> Ticket | None:
         """A receipt came, or an ERROR in its place: take out and return the ticket, None if there is none."""
-        return None if receipt is None else self._tickets.pop(receipt, None)
+        if receipt is None or receipt not in self._tickets:
+            return None
+        ticket = self._tickets[receipt][0]
+        self._forget(ticket)
+        return ticket
 
     def awaits(self, receipt: str) -> bool:
         """True while this receipt is awaited."""
@@ -136,9 +149,8 @@ class Ledger:
     def next_deadline(self) -> float | None:
         """The earliest deadline of a receipt, or None."""
         while self._deadlines:
-            deadline, receipt = self._deadlines[0]
-            ticket = self._tickets.get(receipt)
-            if ticket is not None and ticket.deadline == deadline:
+            deadline, _, ticket = self._deadlines[0]
+            if any(waiting is ticket for waiting in self._tickets.get(ticket.receipt, ())):
                 return deadline
             heapq.heappop(self._deadlines)
         return None
@@ -147,9 +159,23 @@ class Ledger:
         """Take out and return the receipts whose deadline has passed."""
         late: list[Ticket] = []
         while (deadline := self.next_deadline()) is not None and deadline <= now:
-            _, receipt = heapq.heappop(self._deadlines)
-            late.append(self._tickets.pop(receipt))
+            _, _, ticket = heapq.heappop(self._deadlines)
+            self._forget(ticket)
+            late.append(ticket)
         return late
+
+    def _sweep(self) -> None:
+        """Drop the deadlines of answered tickets, which one unanswered ticket can keep from surfacing."""
+        open_ = {id(ticket) for waiting in self._tickets.values() for ticket in waiting}
+        self._deadlines = [entry for entry in self._deadlines if id(entry[2]) in open_]
+        heapq.heapify(self._deadlines)
+        self._sweep_at = max(_SWEEP, 2 * len(self._deadlines))
+
+    def _forget(self, ticket: Ticket) -> None:
+        waiting = self._tickets[ticket.receipt]
+        del waiting[next(at for at, other in enumerate(waiting) if other is ticket)]
+        if not waiting:
+            del self._tickets[ticket.receipt]
 
     def settle(self, message: str, subscription: str | None) -> None:
         """A message was acknowledged or refused; `subscription` is its id where the version tells it."""
