@@ -3,10 +3,12 @@
 Nothing of stompkit but its tests and the pytest plugin imports this package.
 
 - `FakeClock` (`stomp.testing.clock`): a clock that only moves when told to.
+- `ScriptedServer` (`stomp.testing.servers`): a server that does what a script says, good or bad.
 - `Wire` (`stomp.testing.wire`): a client's and a server's session in memory, with the bytes between them.
 """
 
 from stomp.testing.clock import FakeClock
+from stomp.testing.servers import ScriptedServer
 from stomp.testing.wire import End, Wire
 
-__all__ = ["End", "FakeClock", "Wire"]
+__all__ = ["End", "FakeClock", "ScriptedServer", "Wire"]
