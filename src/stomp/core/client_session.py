@@ -243,9 +243,11 @@ class ClientSession(Session):
         unknown = [version for version in offered if version not in DIALECTS]
         if unknown:
             raise UsageError(f"STOMP has no version {unknown[0]!r}", hint="offer 1.0, 1.1 or 1.2")
-        wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
-        self._out += encode_parts(frame, STOMP10)
-        self.counters.frames_sent += 1
+        try:
+            wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+        except RemoteProtocolError as err:
+            raise UsageError(err.message, hint="two numbers of milliseconds, 0 for none") from None
+        self._write(frame, STOMP10)
         self.state = state
         self._offered = offered
         self._wish = wish
@@ -264,6 +266,8 @@ class ClientSession(Session):
     def _take(self, frames: list[Frame | Eol], now: float) -> None:
         flowing = self.state is State.CONNECTED or self.state is State.DISCONNECTING
         subscriptions = self.ledger.subscriptions
+        # Before 1.2 an ack header on a MESSAGE is one of its sender's own.
+        by_ack = self.dialect is not None and self.dialect.ack_header == "id"
         events = self._events
         for frame in frames:
             if type(frame) is Message and flowing:
@@ -276,14 +280,16 @@ class ClientSession(Session):
                 if subscription is not None:
                     frame.subscription = subscription
                     if subscription.ack != "auto":
-                        message = headers.get("ack") or headers.get("message-id", "")
+                        message = (by_ack and headers.get("ack")) or headers.get("message-id", "")
                         subscription.unacked[message] = None
                 events.append(frame)
             elif isinstance(frame, Eol):
                 self.counters.heartbeats_received += 1
                 events.append(BEAT_RECEIVED)
                 continue
-            elif self.state is not State.CLOSED:
+            elif self.state is State.CLOSED:
+                return
+            else:
                 self._take_rare(frame, now)
                 flowing = self.state is State.CONNECTED or self.state is State.DISCONNECTING
             self.counters.frames_received += 1
@@ -303,6 +309,7 @@ class ClientSession(Session):
         elif command == "MESSAGE":
             self._may_receive(Move.DELIVERY, command)
         else:
+            self._may_receive(Move.DELIVERY, command[:20])
             self._events.append(Unknown(frame))
 
     def _may_receive(self, move: Move, command: str) -> None:
@@ -342,6 +349,10 @@ class ClientSession(Session):
         if connecting or self.state is State.CLOSED:
             # Not waiting for the broker to close: RabbitMQ takes 10 s to do so.
             self._closed_because(Reason.REFUSED, self._refused(frame))
+        elif ticket is not None and ticket is self._farewell:
+            # The broker will not answer DISCONNECT again.
+            refused = BrokerError(f"the broker refused DISCONNECT: {words_of(frame)}", frame=frame)
+            self._close(Reason.REFUSED, refused)
 
     def _refused(self, frame: Frame) -> BrokerError:
         words = words_of(frame)
@@ -362,12 +373,12 @@ class ClientSession(Session):
         if self._connect_deadline is not None and now >= self._connect_deadline:
             self._close(Reason.TIMEOUT, ConnectionLost("the broker did not answer CONNECT in time"))
             return
-        for ticket in self.ledger.expired(now):
-            self._events.append(ReceiptOverdue(ticket))
-            if ticket is self._farewell and self.state is State.DISCONNECTING:
-                late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=ticket.receipt)
-                self._close(Reason.TIMEOUT, late)
-                return
+        overdue = self.ledger.expired(now)
+        self._events += map(ReceiptOverdue, overdue)
+        farewell = self._farewell
+        if farewell is not None and any(ticket is farewell for ticket in overdue):
+            late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=farewell.receipt)
+            self._close(Reason.TIMEOUT, late)
 
     def _deadlines(self) -> list[float | None]:
         return [self._connect_deadline, self.ledger.next_deadline()]
@@ -381,7 +392,7 @@ def words_of(frame: Frame) -> str:
     """
     message = frame.headers.get("message", "").strip()
     # Java brokers send a stack trace; its first line has the words.
-    lines = frame.body.decode(errors="replace").strip().splitlines()
+    lines = frame.body[:2000].decode(errors="replace").strip().splitlines()
     detail = lines[0].strip() if lines else ""
     parts = [part for part in (message, detail) if part]
     if len(parts) == 2 and (message in detail or detail in message):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.core import commands, heartbeat
-from stomp.core.codec import Eol, encode_parts
+from stomp.core.codec import Eol
 from stomp.core.dialect import DIALECTS, STOMP10, Dialect
-from stomp.core.errors import LimitExceeded, RemoteProtocolError
+from stomp.core.errors import LimitExceeded, RemoteProtocolError, UsageError
 from stomp.core.events import Connected, ConnectRequested, Reason, Request
 from stomp.core.frame import Frame
 from stomp.core.limits import STRICT, Leniency, Limits
 from stomp.core.session import BEAT_RECEIVED, Session
-from stomp.core.state import Move, Role, State
+from stomp.core.state import Move, Role, State, after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,6 +53,8 @@ class ServerSession(Session):
     ) -> None:
         super().__init__(limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance)
         self._versions = tuple(versions)
+        if not self._versions or not DIALECTS.keys() >= set(self._versions):
+            raise UsageError(f"versions is {self._versions!r}", hint="take some of 1.0, 1.1 and 1.2")
         self._can = heartbeat
         self._wish = (0, 0)
         self._early: list[Frame] = []  # frames that came before our CONNECTED went out
@@ -62,11 +64,11 @@ class ServerSession(Session):
 
     def accept(self, now: float, *, headers: Extra = None) -> None:
         """Let the client in: send CONNECTED. Frames that it sent early are then among the events."""
+        state = after(self.role, self.state, Move.CONNECTED)
         dialect = self._dialect()
-        self._move(Move.CONNECTED)
         frame = commands.connected(dialect, self._can, headers=headers)
-        self._out += encode_parts(frame, dialect)
-        self.counters.frames_sent += 1
+        self._write(frame, dialect)
+        self.state = state
         if dialect.heartbeats:
             self._start_pulse(heartbeat.negotiate(self._can, self._wish), now)
         self._events.append(Connected(frame, dialect, self.heartbeat))
@@ -82,24 +84,21 @@ class ServerSession(Session):
         self, message: str, *, detail: str = "", receipt_id: str | None = None, headers: Extra = None
     ) -> None:
         """Send an ERROR and close: `Closed` is among the events. Write what there is to send, then hang up."""
-        dialect = self.dialect or STOMP10
+        state = after(self.role, self.state, Move.ERROR)
         frame = commands.error(message, detail=detail, receipt_id=receipt_id, headers=headers)
-        self._move(Move.ERROR)
-        self._out += encode_parts(frame, dialect)
-        self.counters.frames_sent += 1
+        self._write(frame, self.dialect or STOMP10)
+        self.state = state
         self._closed_because(Reason.REFUSED, None)
 
     def deliver(self, frame: Frame) -> None:
         """Send a MESSAGE."""
         self._move(Move.DELIVERY)
-        self._out += encode_parts(frame, self._dialect())
-        self.counters.frames_sent += 1
+        self._write(frame, self._dialect())
 
     def receipt(self, id: str) -> None:
         """Send a RECEIPT."""
         self._move(Move.DELIVERY)
-        self._out += encode_parts(commands.receipt(id), self._dialect())
-        self.counters.frames_sent += 1
+        self._write(commands.receipt(id), self._dialect())
 
     def farewell(self) -> None:
         """The client's DISCONNECT is done with: close. Write what there is to send, then hang up."""
@@ -119,8 +118,7 @@ class ServerSession(Session):
 
     def _broken(self, error: RemoteProtocolError) -> None:
         frame = commands.error(error.message, receipt_id=self._asked)
-        self._out += encode_parts(frame, self.dialect or STOMP10)
-        self.counters.frames_sent += 1
+        self._write(frame, self.dialect or STOMP10)
         self._close(Reason.PROTOCOL, error)
 
     def _take(self, frames: list[Frame | Eol], now: float) -> None:
@@ -164,8 +162,11 @@ class ServerSession(Session):
 
     def _request(self, frame: Frame) -> None:
         command = frame.command
+        receipt = frame.headers.get("receipt")
+        if receipt is not None and not self._dialect().carries(receipt):
+            raise RemoteProtocolError("the receipt id holds a character that no RECEIPT can carry")
         # STOMP 1.2, "ERROR": an ERROR about a frame that asked for a receipt carries its receipt-id.
-        self._asked = frame.headers.get("receipt")
+        self._asked = receipt
         if command not in commands.CLIENT_COMMANDS:
             raise RemoteProtocolError(f"{command[:20]} is not a frame of a client")
         if command in ("CONNECT", "STOMP"):

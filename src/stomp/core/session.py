@@ -89,8 +89,15 @@ class Session(ABC):
         try:
             while frames := decoder.frames():
                 self._take(frames, now)
+                if self.closed is not None:
+                    return  # what follows the end is not looked at, or the session could end a second time
         except RemoteProtocolError as err:
             self._broken(err)
+
+    def heard(self, now: float) -> None:
+        """Bytes of the peer have arrived and are not read yet, for want of room: it is not silent."""
+        if self._pulse is not None:
+            self._pulse.last_read = now
 
     def receive_eof(self, error: BaseException | None = None) -> None:
         """The stream ended: the peer closed it, or `error` broke it."""
@@ -136,7 +143,9 @@ class Session(ABC):
 
     def events(self) -> list[Event]:
         """What happened since the last call."""
-        events, self._events = self._events, []
+        events = self._events
+        if events:
+            self._events = []
         return events
 
     def data_to_send(self, now: float) -> list[bytes]:
@@ -144,6 +153,7 @@ class Session(ABC):
         out = self._out
         if out:
             self._out = []
+            self.counters.bytes_sent += sum(map(len, out))
             if self._pulse is not None:
                 self._pulse.last_sent = now
         return out
@@ -166,6 +176,7 @@ class Session(ABC):
     def abort(self, error: StompError | None = None) -> None:
         """Give the connection up on this side, without a word to the peer."""
         if self.state is not State.CLOSED:
+            self._out = []
             self._close(Reason.ABORTED, error)
 
     # ------------------------------------------------------------------------------------- for the two ends
