@@ -45,15 +45,15 @@ class Registry:
 
     def __init__(self) -> None:
         self.listeners: dict[str, Any] = {}
+        #: The listeners in the order of their names.
+        self.ordered: list[tuple[str, Any]] = []
         self._shapes: dict[Any, bool] = {}
         #: Goes up whenever a listener is set or removed, so that a loop notices.
         self.version = 0
 
     def set(self, name: str, listener: Any) -> None:
         """Add a listener, or replace the one of that name."""
-        self.listeners = {**self.listeners, name: listener}
-        self._shapes = {}
-        self.version += 1
+        self._replace({**self.listeners, name: listener})
 
     def remove(self, name: str) -> None:
         """Remove a listener.
@@ -63,13 +63,18 @@ class Registry:
         """
         rest = dict(self.listeners)
         del rest[name]
-        self.listeners = rest
+        self._replace(rest)
+
+    def _replace(self, listeners: dict[str, Any]) -> None:
+        self.listeners = listeners
+        self.ordered = sorted(listeners.items(), key=lambda item: str(item[0]))
+        self._shapes = {}
         self.version += 1
 
     def targets(self, method: str) -> list[Target]:
         """The methods to call, in order. Those that a listener only inherits to do nothing are left out."""
         found: list[Target] = []
-        for name, listener in sorted(self.listeners.items(), key=lambda item: str(item[0])):
+        for name, listener in self.ordered:
             call = getattr(listener, method, None)
             if call is None or getattr(getattr(call, "__func__", None), "does_nothing", False):
                 continue

@@ -203,6 +203,12 @@ class Transport(BaseTransport):
             bind=bind_host_port,
             tolerance=tolerance,
         )
+        #: How long the answer to a frame is waited for, in seconds.
+        self._patience = {
+            "CONNECT": self._options.connect_timeout,
+            "STOMP": self._options.connect_timeout,
+            "DISCONNECT": self._options.disconnect_timeout,
+        }
         self._start_thread: Callable[[Callable[[], None]], Any] = start_daemon
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
@@ -315,9 +321,11 @@ class Transport(BaseTransport):
             NotConnected: there is no connection.
             FrameError: the frame cannot be encoded safely.
         """
-        for target in self.registry.targets("on_send"):
-            # As in stomp.py, a listener may keep a frame from being sent by raising.
-            target.call(frame)
+        for _, listener in self.registry.ordered:
+            on_send = getattr(listener, "on_send", None)
+            if on_send is not None:
+                # As in stomp.py, a listener may keep a frame from being sent by raising.
+                on_send(frame)
         link = self._link
         if link is None:
             raise NotConnected("not connected", hint="call connect first")
@@ -326,15 +334,9 @@ class Transport(BaseTransport):
         if "content-length" in headers:
             headers["content-length"] = str(len(body))
         command = str(frame.cmd)
-        link.transmit(CoreFrame(command, headers, body), escaped=True, deadline=self._deadline(command))
-
-    def _deadline(self, command: str) -> float | None:
-        options = self._options
-        if command in ("CONNECT", "STOMP"):
-            return options.clock() + options.connect_timeout
-        if command == "DISCONNECT":
-            return options.clock() + options.disconnect_timeout
-        return None
+        patience = self._patience.get(command)
+        deadline = None if patience is None else self._options.clock() + patience
+        link.transmit(CoreFrame(command, headers, body), escaped=True, deadline=deadline)
 
     def send(self, encoded_frame: bytes) -> None:
         """Write bytes as they are."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import os
 import threading
 import time
 from typing import Protocol
+
+log = logging.getLogger("stomp.py")
 
 
 class Charge(Protocol):
@@ -64,7 +67,12 @@ class Keeper:
 
     def _run(self) -> None:
         while (charge := self._next()) is not None:
-            again = charge.attend()
+            try:
+                again = charge.attend()
+            except Exception:
+                # A defect there must not stop the clocks of all the others.
+                log.exception("the keeper failed for %r", charge)
+                continue
             if again is not None:
                 self.attend_in(charge, again)
 

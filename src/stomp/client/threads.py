@@ -19,7 +19,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from stomp.client.keeper import KEEPER
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stomp.client.options import Options
     from stomp.core.client_session import ClientSession
     from stomp.core.errors import StompError
-    from stomp.core.events import Event
+    from stomp.core.events import Closed, Event
     from stomp.core.frame import Frame
     from stomp.core.ledger import Ticket
     from stomp.net.layer import Layer
@@ -135,28 +135,32 @@ class Link:
             FrameError: the frame cannot be encoded.
             SendStalled: the broker has not read for `Options.send_timeout`. The frame is queued.
         """
+        session = self.session
+        now = self._clock()
         with self._state:
-            self._require_alive()
-            ticket = self.session.transmit(frame, escaped=escaped, deadline=deadline)
-            self._absorb()
+            if session.closed is not None:
+                self._refuse(session.closed)
+            ticket = session.transmit(frame, escaped=escaped, deadline=deadline)
+            self._collect(now)
             if deadline is not None:
                 self._ask_keeper()
-        self._send()
+        self._send(now)
         return ticket
 
     def send_raw(self, data: bytes) -> None:
         """Write bytes as they are, behind the frames that are queued."""
         with self._state:
-            self._require_alive()
+            if self.session.closed is not None:
+                self._refuse(self.session.closed)
             self._queue.append(data)
             self._out_gate.add(len(data))
-        self._send()
+        self._send(self._clock())
 
     def close(self, error: StompError | None = None) -> None:
         """Drop the connection now, without DISCONNECT. The handler will be told `Closed`."""
         with self._state:
             self.session.abort(error)
-            self._absorb()
+            self._collect(self._clock())
         self._hang_up()
 
     def join(self, seconds: float) -> bool:
@@ -168,11 +172,9 @@ class Link:
             return False
         return self._finished.wait(seconds)
 
-    def _require_alive(self) -> None:
-        closed = self.session.closed
-        if closed is not None:
-            why = closed.error.message if closed.error is not None else closed.reason.value
-            raise NotConnected(f"the connection has ended: {why}", hint="connect again")
+    def _refuse(self, closed: Closed) -> NoReturn:
+        why = closed.error.message if closed.error is not None else closed.reason.value
+        raise NotConnected(f"the connection has ended: {why}", hint="connect again")
 
     # ------------------------------------------------------------------------------------- receiving
 
@@ -216,22 +218,22 @@ class Link:
                 self._in_gate.add(len(data))
             if ended:
                 self.session.receive_eof(error)
-            self._absorb()
+            self._collect(self._clock())
             self._ask_keeper()
         # The session answers by itself at times, and so does TLS.
         if self._queue or self._layer is not None:
             self._try_write()
         return True
 
-    def _absorb(self) -> None:
+    def _collect(self, now: float) -> None:
         """Move what the session has to tell and to send into our queues. The caller has `_state`."""
         events = self.session.events()
         if events:
             self._inbox += events
-        parts = self.session.data_to_send(self._clock())
+        parts = self.session.data_to_send(now)
         if parts:
             self._queue += parts
-            self._out_gate.add(sum(map(len, parts)))
+            self._out_gate.add(len(parts[0]) if len(parts) == 1 else sum(map(len, parts)))
 
     def _dispatch(self) -> None:
         """Tell the handler everything, in order. Only the receiving thread comes here."""
@@ -275,8 +277,8 @@ class Link:
 
     # ------------------------------------------------------------------------------------- sending
 
-    def _send(self) -> None:
-        """Write what was queued by this thread, now or in good company."""
+    def _send(self, now: float) -> None:
+        """Write what this thread has queued, at once or in good company; `now` is when its call began."""
         if threading.get_ident() == self._receiver:
             if self._corked and self._out_gate.level < _BATCH:
                 self._linger(_LINGER)
@@ -284,13 +286,14 @@ class Link:
                 self._try_write()
                 if self._out_gate.full:
                     self._make_room()
-        elif self._clock() - self._last_sent < _BUSY and self._out_gate.level < _BATCH:
+        elif now - self._last_sent < _BUSY and self._out_gate.level < _BATCH:
             self._linger(0.0)
-            self._last_sent = self._clock()
+            # Close enough to the end of this call, which did not wait.
+            self._last_sent = now
         else:
             self._write_queued(leave=_BATCH)
             self._last_sent = self._clock()
-        if not self.alive:
+        if self.session.closed is not None:
             self._hang_up()
 
     def _linger(self, seconds: float) -> None:
@@ -301,11 +304,10 @@ class Link:
     def _try_write(self) -> None:
         """Write what the kernel takes without waiting; the keeper will see to the rest."""
         with contextlib.suppress(ConnectionLost):
-            if not self._write_queued(leave=None):
-                self._linger(_RETRY)
+            self._write_queued(leave=None)
 
-    def _write_queued(self, *, leave: int | None, seconds: float | None = None) -> bool:
-        """Write what is queued; False if the kernel has no room for all of it.
+    def _write_queued(self, *, leave: int | None, seconds: float | None = None) -> None:
+        """Write what is queued. What the kernel has no room for, the keeper will write.
 
         Args:
             leave: wait until no more than this many bytes are left; None for not waiting at all.
@@ -319,29 +321,25 @@ class Link:
         while self._queue or self._wire or self._layer is not None:
             # Short, but the receiving thread does not even wait that long: the holder looks again.
             if not self._writing.acquire(blocking=leave is not None and self._out_gate.full):
-                return True
+                return
             try:
                 written = self._write()
             except OSError as err:
                 raise self._failed(err) from err
             finally:
                 self._writing.release()
-            if written and not self._queue:
-                return True
             if written:
-                continue
+                if self._queue:
+                    continue
+                return
             if leave is None or self._out_gate.level <= leave:
                 self._linger(_RETRY)
-                return False
+                return
             deadline = deadline or Deadline(self._options.send_timeout if seconds is None else seconds)
             if not deadline.left:
-                raise SendStalled(
-                    f"the broker has not read for {self._options.send_timeout:g} s; "
-                    f"{self._out_gate.level} bytes wait to be written",
-                    hint="look at the broker's memory and disk alarms",
-                )
+                self._linger(_RETRY)
+                raise self._stalled()
             wait_ready(self.sock, read=False, write=True, seconds=deadline.left)
-        return True
 
     def _write(self) -> bool:
         """Write until nothing is queued (True) or the kernel has no room (False). The caller has `_writing`."""
@@ -383,7 +381,7 @@ class Link:
         deadline = Deadline(self._options.send_timeout)
         while self._out_gate.full and self.alive:
             if not deadline.left:
-                raise SendStalled(f"the broker has not read for {self._options.send_timeout:g} s")
+                raise self._stalled()
             readable, _ = wait_ready(
                 self.sock, read=not self._in_gate.full, write=True, seconds=min(deadline.left, 1.0)
             )
@@ -392,11 +390,18 @@ class Link:
                     self._read(_DONTWAIT)
             self._try_write()
 
+    def _stalled(self) -> SendStalled:
+        return SendStalled(
+            f"the broker has not read for {self._options.send_timeout:g} s; "
+            f"{self._out_gate.level} bytes wait to be written",
+            hint="look at the broker's memory and disk alarms",
+        )
+
     def _failed(self, err: OSError) -> ConnectionLost:
         """The socket broke under a write: end the session, wake the receiving thread."""
         with self._state:
             self.session.receive_eof(err)
-            self._absorb()
+            self._collect(self._clock())
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
         return ConnectionLost(
@@ -421,7 +426,7 @@ class Link:
             self._listen_in()
             with self._state:
                 self.session.tick(self._clock())
-                self._absorb()
+                self._collect(self._clock())
                 self._due = self.session.next_deadline()
         if self.alive:
             self._try_write()

@@ -1,0 +1,82 @@
+import threading
+
+from stomp.client.keeper import Keeper
+from tests.listening import PATIENCE, wait_until
+
+
+class Charge:
+    """Counts how often it is attended to; `again` are the answers it gives, then None."""
+
+    def __init__(self, *again):
+        self.again = list(again)
+        self.attended = threading.Semaphore(0)
+
+    def attend(self):
+        self.attended.release()
+        return self.again.pop(0) if self.again else None
+
+
+def attended(charge, times):
+    return all(charge.attended.acquire(timeout=PATIENCE) for _ in range(times))
+
+
+def test_attends_when_asked_and_as_often_as_the_charge_wants():
+    keeper, charge = Keeper(), Charge(0.0, 0.001)
+    keeper.add(charge)
+    keeper.attend_in(charge, 0.0)
+    assert attended(charge, 3)
+    keeper.remove(charge)
+
+
+def test_an_earlier_moment_is_not_held_up_by_a_later_one():
+    keeper, late, soon = Keeper(), Charge(), Charge()
+    keeper.add(late)
+    keeper.add(soon)
+    keeper.attend_in(late, 3600.0)
+    keeper.attend_in(soon, 0.0)
+    assert attended(soon, 1)
+    assert not late.attended.acquire(blocking=False)
+    keeper.remove(late)
+    keeper.remove(soon)
+
+
+def test_its_thread_ends_with_the_last_charge_and_comes_back_with_the_next():
+    keeper, charge = Keeper(), Charge()
+    keeper.add(charge)
+    first = keeper._thread
+    assert first is not None
+    keeper.remove(charge)
+    wait_until(lambda: not first.is_alive())
+    keeper.add(charge)
+    keeper.attend_in(charge, 0.0)
+    assert attended(charge, 1)
+    keeper.remove(charge)
+
+
+def test_a_removed_charge_is_left_alone():
+    keeper, gone, other = Keeper(), Charge(), Charge()
+    keeper.add(other)
+    keeper.add(gone)
+    keeper.attend_in(gone, 0.01)
+    keeper.remove(gone)
+    keeper.attend_in(other, 0.02)
+    assert attended(other, 1)
+    assert not gone.attended.acquire(blocking=False)
+    keeper.remove(other)
+
+
+def test_a_charge_that_fails_does_not_stop_the_clock_of_the_others():
+    class Broken(Charge):
+        def attend(self):
+            super().attend()
+            raise RuntimeError("a defect")
+
+    keeper, broken, other = Keeper(), Broken(), Charge()
+    keeper.add(broken)
+    keeper.add(other)
+    keeper.attend_in(broken, 0.0)
+    assert attended(broken, 1)
+    keeper.attend_in(other, 0.0)
+    assert attended(other, 1)
+    keeper.remove(broken)
+    keeper.remove(other)

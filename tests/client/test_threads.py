@@ -1,0 +1,396 @@
+"""The threaded driver over a socket pair; the test is the broker, through a `ServerSession`."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from stomp.client.options import Options
+from stomp.client.threads import Link
+from stomp.core import commands
+from stomp.core.client_session import ClientSession
+from stomp.core.errors import ConnectionLost, FrameError, NotConnected, SendStalled
+from stomp.core.events import Closed, Connected, Message, Reason, Receipt, Request
+from stomp.core.frame import Frame, Headers
+from stomp.core.server_session import ServerSession
+from tests.listening import PATIENCE, stomp_threads, wait_until
+
+
+class Events:
+    """A handler that notes events, and can be made to wait or fail."""
+
+    def __init__(self):
+        self.all = []
+        self.batches = []
+        self.hook = lambda event: None
+        self._changed = threading.Condition()
+
+    def __call__(self, batch):
+        self.batches.append(list(batch))
+        for event in batch:
+            with self._changed:
+                self.all.append(event)
+                self._changed.notify_all()
+            self.hook(event)
+
+    def wait_for(self, kind, count=1):
+        with self._changed:
+            done = self._changed.wait_for(lambda: len(self.of(kind)) >= count, PATIENCE)
+        assert done, f"{count} of {kind} expected, got {self.all[-20:]}"
+        return self.of(kind)[-1]
+
+    def of(self, kind):
+        return [event for event in self.all if isinstance(event, kind)]
+
+
+class Peer:
+    """The broker's end of the socket pair."""
+
+    def __init__(self, sock, heartbeat=(0, 0)):
+        self.sock = sock
+        self.sock.settimeout(PATIENCE)
+        self.session = ServerSession(heartbeat=heartbeat)
+        self.requests = []
+
+    def read(self):
+        """Read once; False at the end."""
+        data = self.sock.recv(1 << 20)
+        if not data:
+            return False
+        self.session.receive_data(data, time.monotonic())
+        for event in self.session.events():
+            if isinstance(event, Request):
+                self.requests.append(event.frame)
+            elif type(event).__name__ == "ConnectRequested":
+                self.session.accept(time.monotonic())
+        self.write()
+        return True
+
+    def write(self):
+        data = b"".join(self.session.data_to_send(time.monotonic()))
+        if data:
+            self.sock.sendall(data)
+
+    def read_requests(self, count):
+        while len(self.requests) < count:
+            assert self.read(), "the client hung up"
+
+    def deliver(self, count, body=b"x"):
+        for number in range(count):
+            headers = Headers({"subscription": "1", "message-id": str(number), "destination": "/queue/a"})
+            self.session.deliver(
+                Frame("MESSAGE", Headers({**headers, "content-length": str(len(body))}), body)
+            )
+        self.write()
+
+
+@pytest.fixture
+def pair(request):
+    ours, theirs = socket.socketpair()
+    events, peer = Events(), Peer(theirs)
+    link = Link(ours, ClientSession(), events, Options(send_timeout=5.0))
+    link.start()
+    yield link, peer, events
+    link.close()
+    theirs.close()
+    assert link.join(PATIENCE)
+
+
+@pytest.fixture
+def connected(pair):
+    link, peer, events = pair
+    link.transmit(commands.connect(["1.2"], "/"))
+    while peer.session.state.value != "connected":
+        peer.read()
+    events.wait_for(Connected)
+    return link, peer, events
+
+
+def send(link, body=b"hello", **headers):
+    link.transmit(commands.send("/queue/a", body, headers=headers))
+
+
+def test_frames_go_out_in_order_and_events_come_in_order(connected):
+    link, peer, events = connected
+    for number in range(50):
+        send(link, str(number).encode())
+    peer.read_requests(50)
+    assert [frame.body for frame in peer.requests] == [str(n).encode() for n in range(50)]
+    peer.deliver(50)
+    events.wait_for(Message, 50)
+    assert [event.headers["message-id"] for event in events.of(Message)] == [str(n) for n in range(50)]
+
+
+def test_many_senders_at_once_lose_and_mix_nothing(connected):
+    link, peer, _ = connected
+
+    def run(name):
+        for number in range(300):
+            send(link, f"{name} {number}".encode())
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    peer.read_requests(1200)
+    for thread in threads:
+        thread.join(PATIENCE)
+    bodies = [frame.body.decode().split() for frame in peer.requests]
+    for name in "abcd":
+        assert [int(number) for who, number in bodies if who == name] == list(range(300))
+
+
+def test_replies_of_a_batch_leave_together(connected):
+    link, peer, events = connected
+    link.transmit(commands.subscribe(link.session.dialect, "/queue/a", "1", ack="client-individual"))
+    peer.read_requests(1)
+
+    def acknowledge(event):
+        if isinstance(event, Message):
+            link.transmit(commands.ack(link.session.dialect, event.headers["message-id"]))
+
+    events.hook = acknowledge
+    peer.deliver(200)
+    peer.read_requests(201)
+    assert [frame.command for frame in peer.requests[1:]] == ["ACK"] * 200
+    assert max(map(len, events.batches)) > 50
+
+
+def test_a_reply_of_a_handler_that_goes_on_working_does_not_wait_for_it(connected):
+    link, peer, events = connected
+    go_on = threading.Event()
+
+    def reply_and_work(event):
+        if isinstance(event, Message):
+            send(link, b"reply")
+            assert go_on.wait(PATIENCE)
+
+    events.hook = reply_and_work
+    peer.deliver(2)
+    peer.read_requests(1)
+    assert peer.requests[0].body == b"reply"
+    go_on.set()
+
+
+def test_a_handler_that_fails_is_logged_and_the_connection_lives(connected, caplog):
+    _link, peer, events = connected
+
+    def fail(event):
+        raise KeyError("a defect of the user's")
+
+    events.hook = fail
+    peer.deliver(1)
+    events.wait_for(Message)
+    events.hook = lambda event: None
+    peer.deliver(1)
+    events.wait_for(Message, 2)
+    assert "a defect of the user's" in caplog.text
+
+
+def test_the_peer_closes(connected):
+    link, peer, events = connected
+    peer.sock.close()
+    closed = events.wait_for(Closed)
+    assert closed.reason is Reason.EOF
+    assert link.join(PATIENCE)
+    assert not link.alive
+    assert len(events.of(Closed)) == 1
+    with pytest.raises(NotConnected, match="closed the connection"):
+        send(link)
+
+
+def test_the_peer_resets(connected):
+    link, peer, events = connected
+    peer.sock.shutdown(socket.SHUT_RD)
+    with pytest.raises(NotConnected):
+        for _ in range(1000):
+            send(link)
+    closed = events.wait_for(Closed)
+    assert isinstance(closed.error, ConnectionLost)
+    assert len(events.of(Closed)) == 1
+
+
+def test_close_tells_the_handler_once_and_ends_the_thread(connected):
+    link, _, events = connected
+    link.close()
+    link.close()
+    assert link.join(PATIENCE)
+    assert [event.reason for event in events.of(Closed)] == [Reason.ABORTED]
+    assert link.sock.fileno() == -1
+    wait_until(lambda: not stomp_threads())
+
+
+def test_disconnect_with_receipt_ends_cleanly(connected):
+    link, peer, events = connected
+    link.transmit(commands.disconnect("bye"))
+    peer.read_requests(1)
+    peer.session.receipt("bye")
+    peer.write()
+    assert link.join(PATIENCE)
+    assert [type(event) for event in events.all[-2:]] == [Receipt, Closed]
+    assert events.all[-1].reason is Reason.CLEAN
+
+
+def test_disconnect_without_receipt_is_written_before_the_socket_closes(connected):
+    link, peer, _events = connected
+    send(link, b"last words")
+    link.transmit(commands.disconnect())
+    peer.read_requests(2)
+    assert [frame.command for frame in peer.requests] == ["SEND", "DISCONNECT"]
+    assert not peer.read()
+    assert link.join(PATIENCE)
+
+
+def test_an_unanswered_disconnect_ends_at_its_deadline(connected):
+    link, _, events = connected
+    link.transmit(commands.disconnect("bye"), deadline=time.monotonic() + 0.05)
+    assert events.wait_for(Closed).reason is Reason.TIMEOUT
+    assert link.join(PATIENCE)
+
+
+def test_an_unanswered_connect_ends_at_its_deadline(pair):
+    link, _, events = pair
+    link.transmit(commands.connect(["1.2"], "/"), deadline=time.monotonic() + 0.05)
+    assert events.wait_for(Closed).reason is Reason.TIMEOUT
+
+
+def test_join_from_the_handler_does_not_wait_for_itself(connected):
+    link, peer, events = connected
+    answers = []
+    events.hook = lambda event: answers.append(link.join(PATIENCE))
+    peer.deliver(1)
+    wait_until(lambda: answers)
+    assert answers == [False]
+
+
+def test_a_frame_that_cannot_be_encoded_leaves_nothing_behind(connected):
+    link, peer, _ = connected
+    with pytest.raises(FrameError):
+        send(link, evil="a\0b", receipt="never")
+    assert not link.session.ledger.awaits("never")
+    send(link, b"good")
+    peer.read_requests(1)
+    assert peer.requests[0].body == b"good"
+
+
+def test_a_sender_is_stopped_when_the_peer_does_not_read(connected):
+    link, peer, _ = connected
+    object.__setattr__(link._options, "send_timeout", 0.1)
+    with pytest.raises(SendStalled, match="has not read"):
+        for _ in range(100):
+            send(link, bytes(256 * 1024))
+    # Nothing is lost: the queue goes out when the peer reads again.
+    peer.read_requests(1)
+    assert link.alive
+
+
+def test_a_handler_may_send_more_than_the_peer_reads_at_once(connected):
+    """The peer reads only after it has written everything: whoever waits for it must read meanwhile."""
+    link, peer, events = connected
+    body = bytes(64 * 1024)
+    events.hook = lambda event: send(link, body) if isinstance(event, Message) else None
+    writer = threading.Thread(target=peer.deliver, args=(40, body))
+    writer.start()
+    writer.join(PATIENCE)
+    assert not writer.is_alive()
+    peer.read_requests(40)
+    assert sum(len(frame.body) for frame in peer.requests) == 40 * len(body)
+
+
+def test_heartbeats_go_out_while_a_handler_is_busy_and_silence_is_seen(request):
+    ours, theirs = socket.socketpair()
+    events, peer = Events(), Peer(theirs, heartbeat=(100, 50))
+    link = Link(ours, ClientSession(tolerance=2.0), events, Options())
+    link.start()
+    request.addfinalizer(theirs.close)
+    request.addfinalizer(link.close)
+    busy, go_on = threading.Event(), threading.Event()
+
+    def work(event):
+        if isinstance(event, Message):
+            busy.set()
+            assert go_on.wait(PATIENCE)
+
+    events.hook = work
+    link.transmit(commands.connect(["1.2"], "/", heartbeat=(50, 100)))
+    while peer.session.state.value != "connected":
+        peer.read()
+    peer.deliver(1)
+    assert busy.wait(PATIENCE)
+    # The handler is busy: our beats come all the same, and the peer's beats keep the link alive ...
+    while peer.session.counters.heartbeats_received < 10:
+        peer.session.tick(time.monotonic())
+        peer.write()
+        assert peer.read()
+    assert link.alive
+    # ... until they stop: that is noticed at once, and told in order, after the handler has returned.
+    wait_until(lambda: not link.alive)
+    assert not events.of(Closed)
+    go_on.set()
+    assert events.wait_for(Closed).reason is Reason.HEARTBEAT
+
+
+def test_bytes_that_wait_for_room_are_a_sign_of_life(request, monkeypatch):
+    """A flood nobody takes in fills the inbox; the link stops reading, and must not call that silence."""
+    monkeypatch.setattr("stomp.client.threads._IN_HIGH", 64 * 1024)
+    ours, theirs = socket.socketpair()
+    events, peer = Events(), Peer(theirs, heartbeat=(50, 0))
+    link = Link(ours, ClientSession(), events, Options())
+    link.start()
+    request.addfinalizer(theirs.close)
+    request.addfinalizer(link.close)
+    busy, go_on = threading.Event(), threading.Event()
+
+    def work(event):
+        if isinstance(event, Message):
+            busy.set()
+            assert go_on.wait(PATIENCE)
+
+    events.hook = work
+    link.transmit(commands.connect(["1.2"], "/", heartbeat=(0, 50)))
+    while peer.session.state.value != "connected":
+        peer.read()
+    peer.deliver(1)
+    assert busy.wait(PATIENCE)
+    writer = threading.Thread(target=peer.deliver, args=(400, bytes(64 * 1024)))
+    writer.start()
+    wait_until(lambda: link._in_gate.full)
+    level = link._in_gate.level
+    pulse = link.session._pulse
+    assert pulse is not None
+    then = pulse.last_read
+    wait_until(lambda: not link.alive or pulse.last_read > then + 0.3)
+    assert link.alive
+    assert link._in_gate.level <= level + 64 * 1024
+    go_on.set()
+    events.wait_for(Message, 401)
+    writer.join(PATIENCE)
+
+
+def test_the_last_frames_of_a_program_that_just_ends_go_out():
+    """Frames may wait for company; a program that ends without disconnecting must not lose them."""
+    import subprocess
+    import sys
+
+    program = (
+        "import socket, sys\n"
+        "from stomp.client.options import Options\n"
+        "from stomp.client.threads import Link\n"
+        "from stomp.core import commands\n"
+        "from stomp.core.client_session import ClientSession\n"
+        "link = Link(socket.create_connection(('127.0.0.1', int(sys.argv[1]))), ClientSession(), print, Options())\n"
+        "link.start()\n"
+        "link.transmit(commands.connect(['1.2'], '/'))\n"
+        "while link.session.state.value != 'connected': pass\n"
+        "for n in range(1000): link.transmit(commands.send('/queue/a', b'%d' % n))\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, str(server.getsockname()[1])], stdout=subprocess.DEVNULL
+        )
+        server.settimeout(PATIENCE)
+        peer = Peer(server.accept()[0])
+        with peer.sock:
+            peer.read_requests(1000)
+    assert child.wait(PATIENCE) == 0
+    assert [int(frame.body) for frame in peer.requests] == list(range(1000))

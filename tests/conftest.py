@@ -1,0 +1,46 @@
+"""Fixtures that more than one folder of tests uses."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+import trustme
+
+from stomp.broker import Broker
+
+
+@pytest.fixture
+def broker():
+    """An embedded broker; everybody may log in."""
+    with Broker() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def authority():
+    """A certificate authority."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority, tmp_path_factory):
+    """A PEM file with the certificate of the authority."""
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority):
+    """A context for a server that is localhost, or 127.0.0.1."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def tls_broker(server_tls):
+    """An embedded broker that speaks TLS."""
+    with Broker(ssl_context=server_tls) as running:
+        yield running

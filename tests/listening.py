@@ -1,0 +1,90 @@
+"""Listeners for tests: they note what they are told and let a test wait for it, with a deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+#: Seconds that anything may take before a test gives up on it. Nothing waits that long when all is well.
+PATIENCE = 20.0
+
+
+class Recorder:
+    """Notes every callback as (method, detail); `wait_for` waits until a predicate on the notes holds."""
+
+    def __init__(self):
+        self.notes = []
+        self.bodies = []
+        self._changed = threading.Condition()
+
+    def note(self, method, detail=None):
+        with self._changed:
+            self.notes.append((method, detail))
+            self._changed.notify_all()
+
+    def wait_for(self, condition, seconds=PATIENCE):
+        with self._changed:
+            if not self._changed.wait_for(condition, seconds):
+                raise AssertionError(f"not within {seconds} s; noted: {self.notes[-20:]}")
+
+    def wait_for_method(self, method, count=1):
+        self.wait_for(lambda: self.methods.count(method) >= count)
+
+    def wait_for_bodies(self, count):
+        self.wait_for(lambda: len(self.bodies) >= count)
+
+    @property
+    def methods(self):
+        return [method for method, _ in self.notes]
+
+    def on_connecting(self, host_and_port):
+        self.note("on_connecting", host_and_port)
+
+    def on_connected(self, frame):
+        self.note("on_connected", frame)
+
+    def on_disconnecting(self):
+        self.note("on_disconnecting")
+
+    def on_disconnected(self):
+        self.note("on_disconnected")
+
+    def on_heartbeat(self):
+        self.note("on_heartbeat")
+
+    def on_heartbeat_timeout(self):
+        self.note("on_heartbeat_timeout")
+
+    def on_before_message(self, frame):
+        self.note("on_before_message", frame)
+
+    def on_message(self, frame):
+        self.bodies.append(frame.body)
+        self.note("on_message", frame)
+
+    def on_receipt(self, frame):
+        self.note("on_receipt", frame.headers["receipt-id"])
+
+    def on_error(self, frame):
+        self.note("on_error", frame)
+
+    def on_send(self, frame):
+        self.note("on_send", frame.cmd)
+
+    def on_receiver_loop_completed(self, frame):
+        self.note("on_receiver_loop_completed", frame)
+
+
+def wait_until(condition, seconds=PATIENCE):
+    """Wait for something that nobody announces, such as a thread that ends."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {condition}")
+        time.sleep(0.005)
+
+
+def stomp_threads():
+    """The threads that stompkit runs now."""
+    names = ("stomp-receiver", "stomp-keeper")
+    return [thread for thread in threading.enumerate() if thread.name in names]

@@ -1,0 +1,323 @@
+"""Connecting: what succeeds, and what every failure says. The issue's words: where, in which phase, why."""
+
+import socket
+import threading
+import uuid
+
+import pytest
+
+import stomp
+from stomp.broker import Broker
+from stomp.core.errors import AuthenticationFailed
+from stomp.exception import ConnectFailedException, NotConnectedException
+from stomp.testing.servers import ScriptedServer, greet_back, read_frame, refuse, say_nothing
+from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
+
+CLASSES = [stomp.Connection10, stomp.Connection11, stomp.Connection12]
+
+
+def connect(address, cls=stomp.Connection, **options):
+    recorder = Recorder()
+    conn = cls([address], **options)
+    conn.set_listener("recorder", recorder)
+    return conn, recorder
+
+
+@pytest.fixture
+def free_port():
+    """A port on which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_the_main_job(broker, cls):
+    conn, recorder = connect((broker.host, broker.port), cls)
+    conn.connect("admin", "password", wait=True)
+    assert conn.is_connected()
+    conn.subscribe("/queue/test", id="1", ack="auto")
+    conn.send("/queue/test", "hallo ☃", receipt="r1")
+    recorder.wait_for_bodies(1)
+    recorder.wait_for_method("on_receipt")
+    assert recorder.bodies == ["hallo ☃"]
+    conn.disconnect()
+    assert not conn.is_connected()
+    assert [m for m in recorder.methods if m not in ("on_send", "on_before_message", "on_message")] == [
+        "on_connecting",
+        "on_connected",
+        "on_receipt",
+        "on_disconnecting",
+        "on_receipt",
+        "on_disconnected",
+        "on_receiver_loop_completed",
+    ]
+    with pytest.raises(NotConnectedException):
+        conn.send("/queue/test", "too late")
+
+
+def test_start_and_stop_are_harmless(broker):
+    conn, _ = connect((broker.host, broker.port))
+    conn.start()
+    conn.connect(wait=True)
+    conn.stop()
+    assert conn.is_connected()
+    conn.disconnect()
+
+
+def test_the_version_asked_for_is_the_version_spoken(broker):
+    for cls in CLASSES:
+        conn, recorder = connect((broker.host, broker.port), cls)
+        conn.connect(wait=True)
+        frame = dict(recorder.notes)["on_connected"]
+        assert frame.headers.get("version", "1.0") == conn.version
+        conn.disconnect()
+
+
+def test_failover_goes_on_to_the_next_address(broker, free_port):
+    conn = stomp.Connection([("127.0.0.1", free_port), (broker.host, broker.port)])
+    conn.connect(wait=True)
+    assert conn.transport.current_host_and_port == (broker.host, broker.port)
+    conn.disconnect()
+
+
+def test_a_bare_pair_and_a_port_of_digits_are_addresses(broker):
+    conn = stomp.Connection([broker.host, str(broker.port)])
+    conn.connect(wait=True)
+    conn.disconnect()
+
+
+def test_a_refused_port(free_port):
+    conn, recorder = connect(("127.0.0.1", free_port), reconnect_attempts_max=2, reconnect_sleep_initial=0.01)
+    with pytest.raises(ConnectFailedException) as caught:
+        conn.connect(wait=True)
+    error = caught.value
+    assert error.address == f"127.0.0.1:{free_port}"
+    assert error.phase == "tcp"
+    assert "refused" in str(error)
+    assert "is the broker running" in error.hint
+    assert len(error.failures) == 2
+    assert recorder.notes == []
+
+
+def test_a_server_that_accepts_and_says_nothing():
+    with ScriptedServer(say_nothing) as server:
+        conn, recorder = connect(server.address, timeout=0.2)
+        with pytest.raises(ConnectFailedException, match="did not answer CONNECT in time") as caught:
+            conn.connect(wait=True)
+        assert caught.value.phase == "stomp"
+        assert caught.value.address == f"127.0.0.1:{server.port}"
+        recorder.wait_for_method("on_disconnected")
+
+
+def test_a_login_that_is_refused():
+    def script(sock):
+        refuse(sock, "Bad CONNECT", "Access refused for user 'admin'")
+        say_nothing(sock)  # as RabbitMQ does: it closes 10 s later
+
+    with ScriptedServer(script) as server:
+        conn, recorder = connect(server.address)
+        with pytest.raises(ConnectFailedException) as caught:
+            conn.connect("admin", "wrong", wait=True)
+        error = caught.value
+        assert error.phase == "stomp"
+        assert error.frame is not None
+        assert error.frame.headers["message"] == "Bad CONNECT"
+        assert "Access refused for user 'admin'" in str(error)
+        assert isinstance(error.__cause__, AuthenticationFailed)
+        assert "on_error" in recorder.methods
+        recorder.wait_for_method("on_disconnected")
+        assert recorder.methods.index("on_error") < recorder.methods.index("on_disconnected")
+
+
+def test_a_virtual_host_that_is_refused_says_what_to_do():
+    def script(sock):
+        refuse(sock, "Bad CONNECT", "Virtual host '127.0.0.1' access denied")
+
+    with ScriptedServer(script) as server:
+        conn, _ = connect(server.address, stomp.Connection12)
+        with pytest.raises(ConnectFailedException, match="set the virtual host"):
+            conn.connect(wait=True)
+
+
+def test_a_server_that_hangs_up_before_connected():
+    def script(sock):
+        read_frame(sock)
+
+    with ScriptedServer(script) as server:
+        conn, recorder = connect(server.address)
+        with pytest.raises(ConnectFailedException, match="closed the connection"):
+            conn.connect(wait=True)
+        recorder.wait_for_method("on_disconnected")
+
+
+def test_a_server_that_is_no_broker():
+    with ScriptedServer(lambda sock: sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
+        conn, _ = connect(server.address)
+        with pytest.raises(ConnectFailedException, match="not a STOMP command"):
+            conn.connect(wait=True)
+
+
+def test_tls_to_a_certificate_that_is_not_trusted(tls_broker):
+    conn, _ = connect((tls_broker.host, tls_broker.port), reconnect_attempts_max=1)
+    conn.set_ssl()
+    with pytest.raises(ConnectFailedException) as caught:
+        conn.connect(wait=True)
+    assert caught.value.phase == "tls"
+    assert "certificate" in str(caught.value)
+
+
+def test_tls_to_a_port_without_it(broker):
+    conn, _ = connect((broker.host, broker.port), reconnect_attempts_max=1, timeout=5)
+    conn.set_ssl()
+    with pytest.raises(ConnectFailedException) as caught:
+        conn.connect(wait=True)
+    assert caught.value.phase == "tls"
+
+
+def test_without_wait_it_can_be_polled_and_frames_follow_connected():
+    connected = threading.Event()
+    frames = []
+
+    def script(sock):
+        read_frame(sock)
+        assert connected.wait(PATIENCE)
+        greet_back(sock, version="1.1")
+        frames.append(read_frame(sock))
+
+    with ScriptedServer(script) as server:
+        conn, recorder = connect(server.address)
+        conn.connect()
+        assert not conn.is_connected()
+        conn.subscribe("/queue/a", id="1")
+        connected.set()
+        recorder.wait_for_method("on_connected")
+        wait_until(lambda: frames)
+        assert frames[0].startswith(b"SUBSCRIBE\n")
+
+
+def test_connect_while_connected_makes_no_second_connection(broker):
+    conn, recorder = connect((broker.host, broker.port))
+    conn.connect(wait=True)
+    conn.connect(wait=True)
+    assert len(broker.connections) == 1
+    assert recorder.methods.count("on_connected") == 1
+    conn.disconnect()
+
+
+def test_an_object_connects_again_and_again(broker):
+    conn, recorder = connect((broker.host, broker.port))
+    for cycle in range(1, 21):
+        conn.connect("a", "b", wait=True)
+        conn.subscribe("/queue/a", id="1")
+        conn.send("/queue/a", str(cycle))
+        recorder.wait_for_bodies(cycle)
+        conn.disconnect(receipt=f"bye-{cycle}")
+        assert not conn.is_connected()
+    assert recorder.bodies == [str(n) for n in range(1, 21)]
+    assert recorder.methods.count("on_disconnected") == 20
+    wait_until(lambda: not stomp_threads())
+
+
+def test_reconnecting_inside_on_disconnected(broker):
+    conn, recorder = connect((broker.host, broker.port))
+
+    class Reconnect:
+        def on_disconnected(self):
+            if recorder.methods.count("on_connected") < 6:
+                conn.connect("a", "b", wait=True)
+                conn.subscribe("/queue/a", id="1")
+                recorder.note("again")
+
+    conn.set_listener("", Reconnect())
+    conn.connect("a", "b", wait=True)
+    for time in range(1, 6):
+        broker.disconnect_all()
+        recorder.wait_for_method("again", time)
+        assert conn.is_connected()
+        assert len(broker.connections) == 1
+    conn.send("/queue/a", "still here")
+    recorder.wait_for_bodies(1)
+    conn.disconnect()
+    recorder.wait_for_method("on_disconnected", 6)
+    wait_until(lambda: not stomp_threads())
+
+
+@pytest.mark.parametrize("receipt", [123, uuid.uuid4(), "a:b", None])
+def test_disconnect_with_any_kind_of_receipt(broker, receipt):
+    conn, recorder = connect((broker.host, broker.port))
+    conn.connect(wait=True)
+    conn.disconnect(receipt=receipt)
+    assert recorder.methods[-1] == "on_receiver_loop_completed"
+    assert not conn.is_connected()
+
+
+def test_disconnect_without_a_connection_does_nothing(broker):
+    conn, recorder = connect((broker.host, broker.port))
+    conn.disconnect()
+    assert recorder.notes == []
+
+
+def test_disconnect_in_a_callback(broker):
+    conn, recorder = connect((broker.host, broker.port))
+
+    class Leave:
+        def on_message(self, frame):
+            conn.disconnect(receipt="bye")
+
+    conn.set_listener("leave", Leave())
+    conn.connect(wait=True)
+    conn.subscribe("/queue/a", id="1")
+    conn.send("/queue/a", "go")
+    recorder.wait_for_method("on_disconnected")
+    wait_until(lambda: not stomp_threads())
+
+
+def test_disconnect_before_connected_takes_the_connection_down():
+    frames = []
+
+    def script(sock):
+        read_frame(sock)
+        greet_back(sock, version="1.1")
+        frames.append(read_frame(sock))
+        receipt = frames[0].split(b"receipt:")[1].split(b"\n")[0]
+        sock.sendall(b"RECEIPT\nreceipt-id:" + receipt + b"\n\n\0")
+
+    with ScriptedServer(script) as server:
+        conn, recorder = connect(server.address)
+        conn.connect()
+        conn.disconnect()
+        recorder.wait_for_method("on_disconnected")
+        assert frames[0].startswith(b"DISCONNECT\n")
+
+
+def test_with_leaves_cleanly_and_lets_exceptions_through(broker):
+    with pytest.raises(ZeroDivisionError), stomp.Connection([(broker.host, broker.port)]) as conn:
+        conn.connect(wait=True)
+        raise ZeroDivisionError
+    assert not conn.is_connected()
+    with stomp.Connection([(broker.host, broker.port)]):
+        pass
+
+
+def test_override_threading_may_start_the_thread_late(broker):
+    conn, recorder = connect((broker.host, broker.port))
+    waiting = []
+    conn.transport.override_threading(waiting.append)
+    conn.connect()
+    assert not conn.is_connected()
+    thread = threading.Thread(target=waiting[0])
+    thread.start()
+    recorder.wait_for_method("on_connected")
+    conn.disconnect()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_users_are_checked():
+    with Broker(users={"admin": "password"}) as broker:
+        conn, _ = connect((broker.host, broker.port))
+        with pytest.raises(ConnectFailedException):
+            conn.connect("admin", "wrong", wait=True)
+        conn.connect("admin", "password", wait=True)
+        conn.disconnect()

@@ -1,0 +1,147 @@
+"""A handler never stops the heart; silence and loss are noticed at once, and told once."""
+
+import contextlib
+import ssl
+import threading
+
+import pytest
+
+import stomp
+from stomp.broker import Broker
+from stomp.core.errors import NotConnected
+from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
+from tests.listening import PATIENCE, Recorder, wait_until
+
+#: The agreed interval of heart-beats in these tests, in milliseconds.
+BEAT = 100
+
+
+class Blocking(Recorder):
+    """Blocks in on_message until `go_on` is set."""
+
+    def __init__(self):
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def on_message(self, frame):
+        super().on_message(frame)
+        assert self.go_on.wait(PATIENCE)
+
+
+def test_a_handler_that_blocks_for_many_beats_costs_nothing():
+    with Broker(heartbeat=(BEAT, BEAT)) as broker:
+        conn = stomp.Connection([(broker.host, broker.port)], heartbeats=(BEAT, BEAT))
+        listener = Blocking()
+        conn.set_listener("", listener)
+        conn.connect(wait=True)
+        assert conn.transport.heartbeat == (BEAT, BEAT)
+        conn.subscribe("/queue/a", id="1")
+        conn.send("/queue/a", "work")
+        listener.wait_for_bodies(1)
+        # The broker would drop us after two intervals without a beat; wait for many more.
+        link = conn.transport._link
+        assert link is not None
+        session = link.session
+        before = session.counters.heartbeats_sent
+        wait_until(lambda: session.counters.heartbeats_sent >= before + 8)
+        assert conn.is_connected()
+        assert len(broker.connections) == 1
+        listener.go_on.set()
+        conn.send("/queue/a", "more")
+        listener.wait_for_bodies(2)
+        assert "on_disconnected" not in listener.methods
+        conn.disconnect()
+
+
+def test_a_server_that_goes_silent_is_noticed():
+    def script(sock):
+        read_frame(sock)
+        greet_back(sock, version="1.1", heartbeat=f"{BEAT},{BEAT}")
+        say_nothing(sock)
+
+    with ScriptedServer(script) as server:
+        conn = stomp.Connection([server.address], heartbeats=(BEAT, BEAT))
+        recorder = Recorder()
+        conn.set_listener("", recorder)
+        conn.connect(wait=True)
+        recorder.wait_for_method("on_receiver_loop_completed")
+        assert not conn.is_connected()
+        ends = [m for m in recorder.methods if m not in ("on_send", "on_connecting", "on_connected")]
+        assert ends == ["on_heartbeat_timeout", "on_disconnected", "on_receiver_loop_completed"]
+
+
+def test_a_server_that_goes_silent_is_noticed_while_a_handler_blocks():
+    def script(sock):
+        read_frame(sock)
+        greet_back(sock, version="1.1", heartbeat=f"{BEAT},0")
+        sock.sendall(b"MESSAGE\nsubscription:1\nmessage-id:1\ndestination:/queue/a\n\nwork\0")
+        say_nothing(sock)
+
+    with ScriptedServer(script) as server:
+        conn = stomp.Connection([server.address], heartbeats=(0, BEAT))
+        listener = Blocking()
+        conn.set_listener("", listener)
+        conn.connect(wait=True)
+        wait_until(lambda: not conn.is_connected())
+        assert "on_disconnected" not in listener.methods
+        listener.go_on.set()
+        listener.wait_for_method("on_disconnected")
+        assert listener.methods.count("on_heartbeat_timeout") == 1
+
+
+@pytest.mark.parametrize("ending", ["close_notify", "cut"])
+def test_a_server_that_closes_a_tls_connection(server_tls, ca_file, ending):
+    def script(sock):
+        read_frame(sock)
+        greet_back(sock, version="1.1")
+        read_frame(sock)
+        if ending == "close_notify":
+            with contextlib.suppress(OSError, ssl.SSLError):
+                sock.unwrap()
+
+    with ScriptedServer(script, tls=server_tls) as server:
+        conn = stomp.Connection([server.address])
+        conn.set_ssl([server.address], ca_certs=ca_file)
+        recorder = Recorder()
+        conn.set_listener("", recorder)
+        conn.connect(wait=True)
+        conn.send("/queue/a", "good-bye")
+        recorder.wait_for_method("on_receiver_loop_completed")
+        assert recorder.methods.count("on_disconnected") == 1
+        assert not conn.is_connected()
+        with pytest.raises(NotConnected):
+            conn.send("/queue/a", "too late")
+        assert recorder.methods.count("on_disconnected") == 1
+
+
+def test_a_broker_that_is_killed_is_noticed(broker):
+    conn = stomp.Connection([(broker.host, broker.port)])
+    recorder = Recorder()
+    conn.set_listener("", recorder)
+    conn.connect(wait=True)
+    broker.stop()
+    recorder.wait_for_method("on_disconnected")
+    assert not conn.is_connected()
+    with pytest.raises(NotConnected):
+        conn.send("/queue/a", "too late")
+
+
+def test_every_connection_agrees_on_heartbeats_anew():
+    def script(answer):
+        def run(sock):
+            frames.append(read_frame(sock))
+            greet_back(sock, version="1.1", heartbeat=answer)
+            read_frame(sock)
+
+        return run
+
+    frames: list[bytes] = []
+    with ScriptedServer(script("0,0"), script("5000,5000")) as server:
+        conn = stomp.Connection([server.address], heartbeats=(3000, 4000))
+        conn.connect(wait=True)
+        assert conn.transport.heartbeat == (0, 0)
+        conn.transport.stop()
+        conn.connect(wait=True)
+        assert conn.transport.heartbeat == (5000, 5000)
+        conn.transport.stop()
+    assert all(b"heart-beat:3000,4000\n" in frame for frame in frames)
