@@ -116,11 +116,11 @@ class Engine:
         client.transactions.clear()
         consumers = list(client.consumers.values())
         client.consumers.clear()
-        # All consumers go first, so that none of them gets back what another one leaves.
+        # Two subscriptions may share a queue: all goes back before anything of it is delivered again, in order.
         for consumer in consumers:
             self._detach(consumer)
         for consumer in consumers:
-            self._give_back_all(consumer)
+            self._dispatch_or_drop(consumer.queue)
         for name in client.temporary:
             queue = self._queues.pop(name, None)
             if queue is not None:
@@ -276,37 +276,36 @@ class Engine:
         for delivered in consumer.unacked:
             client.remember(delivered)
         self._detach(consumer)
-        self._give_back_all(consumer)
+        self._dispatch_or_drop(consumer.queue)
 
     def _detach(self, consumer: Consumer) -> None:
-        """Let a consumer get no more."""
+        """Let a consumer get no more, and give back what it did not acknowledge."""
         consumer.open = False
         queue = consumer.queue
         queue.consumers.remove(consumer)
+        for delivery in consumer.unacked.values():
+            del consumer.client.awaiting[delivery.key]
+            self._give_back(delivery)
+        consumer.unacked.clear()
         if queue.private:
             queues = self._topics[queue.name]
             queues.remove(queue)
             if not queues:
                 del self._topics[queue.name]
 
-    def _give_back_all(self, consumer: Consumer) -> None:
-        """Give back what a detached consumer did not acknowledge."""
-        queue = consumer.queue
-        for delivery in consumer.unacked.values():
-            del consumer.client.awaiting[delivery.key]
-            self._give_back(delivery)
-        consumer.unacked.clear()
-        if queue.private:
-            self._drop(queue)
-        else:
-            self._dispatch(queue)
-            self._tidy(queue)
-
     def _give_back(self, delivery: Delivery) -> None:
         queue, message = delivery.consumer.queue, delivery.message
         queue.unsettled -= 1
         message.redelivered = True
         queue.backlog.put_back(message)
+
+    def _dispatch_or_drop(self, queue: Queue) -> None:
+        """Something came back: deliver it, or forget it where nobody will ask for it again."""
+        if queue.private and not queue.consumers:
+            self._drop(queue)
+        else:
+            self._dispatch(queue)
+            self._tidy(queue)
 
     def _drop(self, queue: Queue) -> None:
         """Forget the messages that wait in a queue."""
@@ -404,13 +403,6 @@ class Engine:
                 queue.unsettled -= 1
                 self.capacity.release(1, delivery.message.size)
         self._dispatch_or_drop(queue)
-
-    def _dispatch_or_drop(self, queue: Queue) -> None:
-        if queue.private and not queue.consumers:
-            self._drop(queue)
-        else:
-            self._dispatch(queue)
-            self._tidy(queue)
 
     def _refuse(self, delivery: Delivery, *, requeue: bool) -> None:
         message = delivery.message

@@ -311,11 +311,6 @@ class Door(asyncio.Protocol):
         try:
             self._session.deliver(frame)
         except FrameError:
-            if frame.command == "RECEIPT":
-                # A carriage return, in a version that has no escape for it.
-                self._session.refuse(f"STOMP {dialect.version} cannot carry that receipt id")
-                self._loop.call_soon(self._events)
-                return
             # A header of a sender that speaks a newer version, which this one cannot carry: leave it out.
             frame.headers = _carried(frame.headers, dialect)
             self._session.deliver(frame)
@@ -325,7 +320,6 @@ class Door(asyncio.Protocol):
         if not parts or self._transport.is_closing():
             return
         data = b"".join(parts)
-        self._session.counters.bytes_sent += len(data)
         # Not writelines: in some releases of Python 3.12 it does not call pause_writing (CVE-2024-12254).
         self._transport.write(data)
         if self._blocked and not self._deaf and self._transport.get_write_buffer_size() > _DEAF:
@@ -362,7 +356,7 @@ class Door(asyncio.Protocol):
         else:
             if self._deaf:
                 # Its beats may be waiting unread: that is not its silence.
-                self._session.receive_data(b"", now)
+                self._session.heard(now)
             self._session.tick(now)
         self._events()
         self._server.flush()
@@ -413,13 +407,11 @@ def _knows(users: Mapping[str, str], login: str | None, passcode: str | None) ->
 
 def _carried(headers: Headers, dialect: Dialect) -> Headers:
     """The headers that a version can carry."""
-    unsafe_name = dialect.unsafe if dialect.escapes else dialect.unsafe + ":"
+    no_colon = not dialect.escapes
     return Headers(
         (name, value)
         for name, value in headers.items()
-        if name
-        and not any(char in name for char in unsafe_name)
-        and not any(char in value for char in dialect.unsafe)
+        if name and dialect.carries(name + value) and not (no_colon and ":" in name)
     )
 
 
