@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 
 import pytest
@@ -44,3 +45,11 @@ def tls_broker(server_tls):
     """An embedded broker that speaks TLS."""
     with Broker(ssl_context=server_tls) as running:
         yield running
+
+
+@pytest.fixture
+def free_port():
+    """A port on which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]

@@ -1,8 +1,8 @@
 """Connecting: what succeeds, and what every failure says. The issue's words: where, in which phase, why."""
 
-import socket
 import threading
 import uuid
+from collections.abc import Callable
 
 import pytest
 
@@ -21,14 +21,6 @@ def connect(address, cls=stomp.Connection, **options):
     conn = cls([address], **options)
     conn.set_listener("recorder", recorder)
     return conn, recorder
-
-
-@pytest.fixture
-def free_port():
-    """A port on which nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -302,7 +294,7 @@ def test_with_leaves_cleanly_and_lets_exceptions_through(broker):
 
 def test_override_threading_may_start_the_thread_late(broker):
     conn, recorder = connect((broker.host, broker.port))
-    waiting = []
+    waiting: list[Callable[[], None]] = []
     conn.transport.override_threading(waiting.append)
     conn.connect()
     assert not conn.is_connected()

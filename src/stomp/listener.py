@@ -231,11 +231,12 @@ class PrintingListener(ConnectionListener):
         if self.print_to_log:
             log.info("%s", text)
         else:
-            print(text, file=sys.stdout, flush=True)
+            # One write for the line and its end: the thread that sends prints, too, and lines must not mix.
+            print(text + "\n", end="", file=sys.stdout, flush=True)
 
     def __frame(self, method: str, frame: Any, body: Any) -> None:
         headers, body = _unpack(frame, body)
-        self.__print(f"{method} {dict(headers)} {body if body is not None else ''}")
+        self.__print(f"{method} {clean_headers(headers)} {body if body is not None else ''}")
 
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
         """Print."""

@@ -33,7 +33,7 @@ class Subscription:
     id: str
     destination: str
     ack: str
-    headers: Headers
+    headers: Headers = field(repr=False)  # may hold credentials
     unacked: dict[str, None] = field(default_factory=dict[str, None])
 
     @property

@@ -1,0 +1,130 @@
+"""A passcode with a mark on it must not turn up in any log, repr, print-out or error text, at any level."""
+
+import logging
+import traceback
+
+import pytest
+
+import stomp
+from stomp.broker import Broker
+from stomp.core import commands
+from stomp.core.client_session import ClientSession
+from stomp.core.server_session import ServerSession
+from stomp.exception import StompException
+from stomp.net import address
+from stomp.testing.servers import ScriptedServer
+from stomp.utils import Frame
+from tests.listening import Recorder
+
+SECRET = "s3cr3t-mark-4711"
+
+
+@pytest.fixture
+def told(caplog, capfd):
+    """Everything that was logged or printed so far, and what the test adds."""
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("stomp.py").setLevel(logging.DEBUG)
+    extra: list[str] = []
+
+    def everything():
+        out, err = capfd.readouterr()
+        records = [
+            record.getMessage() + repr(record.args) + (record.exc_text or "") for record in caplog.records
+        ]
+        return "\n".join([out, err, caplog.text, *records, *extra])
+
+    everything.add = lambda value: extra.extend([repr(value), str(value)])  # type: ignore[attr-defined]
+    yield everything
+    logging.getLogger("stomp.py").setLevel(logging.NOTSET)
+
+
+def texts_of(error):
+    """All that a program might log of an error: text, repr, fields, the whole traceback with its causes."""
+    chain = "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format())
+    return [str(error), repr(error), repr(vars(error)), chain]
+
+
+def attempt(told, action):
+    try:
+        action()
+    except StompException as err:
+        for text in texts_of(err):
+            told.add(text)
+    else:
+        raise AssertionError("it should have failed")
+
+
+def test_the_mark_is_found_where_it_is(told):
+    logging.getLogger("stomp.py").debug("passcode is %s", SECRET)
+    assert SECRET in told()
+
+
+def test_a_whole_conversation(told):
+    with Broker(users={"admin": SECRET}) as broker:
+        conn = stomp.Connection12([(broker.host, broker.port)], vhost="/")
+        conn.set_listener("print", stomp.PrintingListener())
+        conn.set_listener("log", stomp.PrintingListener(print_to_log=True))
+        conn.set_listener("stats", stomp.StatsListener())
+        recorder = Recorder()
+        conn.set_listener("recorder", recorder)
+        conn.connect("admin", SECRET, wait=True)
+        link = conn.transport._link
+        assert link is not None
+        conn.subscribe("/queue/a", id="1", headers={"authorization": SECRET})
+        conn.send("/queue/a", "x", headers={"x-token": SECRET})
+        recorder.wait_for_bodies(1)
+        for thing in (
+            conn,
+            conn.transport,
+            link,
+            link.session,
+            link.session.ledger,
+            broker,
+            broker.connections,
+        ):
+            told.add(thing)
+        for subscription in link.session.ledger.subscriptions.values():
+            told.add(subscription)
+        conn.disconnect()
+        told.add(recorder.notes)
+    assert "on_send STOMP" in told()
+    assert SECRET not in told()
+
+
+def test_every_way_of_failing(told, free_port):
+    with Broker(users={"admin": "another"}) as broker:
+        conn = stomp.Connection([(broker.host, broker.port)])
+        attempt(told, lambda: conn.connect("admin", SECRET, wait=True))
+        conn.transport.stop()
+        # A passcode that cannot be encoded, and a frame that cannot, in the clear versions.
+        attempt(told, lambda: conn.connect("admin", SECRET + "\n", wait=True))
+        conn.transport.stop()
+    with ScriptedServer(lambda sock: None) as server:
+        conn = stomp.Connection([server.address])
+        attempt(told, lambda: conn.connect("admin", SECRET, wait=True))
+    conn = stomp.Connection([("127.0.0.1", free_port)], reconnect_attempts_max=1)
+    attempt(told, lambda: conn.connect("admin", SECRET, wait=True))
+    assert "refused" in told()
+    assert SECRET not in told()
+
+
+def test_objects_of_the_core(told):
+    client, server = ClientSession(), ServerSession()
+    client.connect(["1.2"], "/", login="admin", passcode=SECRET)
+    server.receive_data(b"".join(client.data_to_send(0.0)), 0.0)
+    for thing in (client, server, *server.events(), commands.connect(["1.2"], "/", passcode=SECRET)):
+        told.add(thing)
+    told.add(Frame("CONNECT", {"passcode": SECRET}, ""))
+    assert SECRET not in told()
+
+
+def test_urls(told):
+    target = address.parse(f"stomp://admin:{SECRET}@localhost/")
+    told.add(target)
+    for wrong in (
+        f"stomp://admin:{SECRET}@localhost:port",
+        f"nonsense://admin:{SECRET}@a",
+        f"stomp://a:{SECRET}@",
+    ):
+        attempt(told, lambda wrong=wrong: address.parse(wrong))
+    assert SECRET not in told()
