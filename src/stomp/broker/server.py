@@ -47,6 +47,8 @@ logger = logging.getLogger("stomp.broker")
 _HIGH_WATER = 256 * 1024
 #: Output that waits in a connection before it is not read from any more.
 _DEAF = 4 * 1024 * 1024
+#: Turns of the event loop after which an accepted connection has reached its door.
+_TURNS = 5
 #: Seconds that a client has to read the last words of the broker.
 _LINGER = 2.0
 
@@ -62,6 +64,7 @@ class Server:
         self._of_client: dict[int, Door] = {}
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
+        self._closing = False
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -90,6 +93,16 @@ class Server:
 
     async def close(self, grace: float = 1.0) -> None:
         """End every connection, after writing what waits to be written, but in no more than `grace` seconds."""
+        self._closing = True
+        # An accepted connection reaches its door some turns of the loop later, and until Python 3.12 one that
+        # finds its listener closed on the way is left open for ever. So stop accepting, let them pass, close.
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            for sock in listener.sockets:
+                with contextlib.suppress(NotImplementedError):  # Windows has no readers
+                    loop.remove_reader(sock.fileno())
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
@@ -117,6 +130,8 @@ class Server:
         """A connection was made."""
         self.doors[door.number] = door
         self._empty.clear()
+        if self._closing:
+            door.shut(abort=True)
 
     def admitted(self, door: Door, client: Client) -> None:
         """A connection was let in."""
@@ -284,7 +299,10 @@ class Door(asyncio.Protocol):
         """The session is over, for whatever reason."""
         if closed.reason not in (Reason.CLEAN, Reason.EOF):
             logger.info(
-                "connection %d from %s ended: %s", self.number, self._peer, closed.error or closed.reason
+                "connection %d from %s ended: %s",
+                self.number,
+                self._peer,
+                closed.error or closed.reason.value,
             )
         if self.client is not None:
             self._server.dismissed(self.client)

@@ -1,0 +1,150 @@
+"""A client that writes bytes and reads frames: for what no well-behaved client would do, too."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from collections import deque
+from types import TracebackType
+from typing import Protocol
+
+from stomp.core.codec import Decoder, Eol, encode
+from stomp.core.dialect import DIALECTS
+from stomp.core.frame import Frame, headers_of
+
+#: Seconds after which whatever a test waits for will not come any more.
+PATIENCE = 10.0
+
+
+class HasAddress(Protocol):
+    """Anything that says where a broker listens."""
+
+    host: str
+    port: int
+
+
+class Ended(Exception):
+    """The broker closed the connection."""
+
+
+class RawClient:
+    """One connection, at the start without a word said.
+
+    Attributes:
+        beats: how many heart-beats were received.
+    """
+
+    def __init__(
+        self,
+        broker: HasAddress,
+        *,
+        version: str = "1.2",
+        tls: ssl.SSLContext | None = None,
+        receive_buffer: int | None = None,
+    ) -> None:
+        self.version = version
+        self.dialect = DIALECTS[version]
+        self.beats = 0
+        self._decoder = Decoder()
+        self._frames: deque[Frame] = deque()
+        host = broker.host or "127.0.0.1"
+        self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        if receive_buffer is not None:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.sock.settimeout(PATIENCE)
+        try:
+            self.sock.connect((host, broker.port))
+            if tls is not None:
+                self.sock = tls.wrap_socket(self.sock, server_hostname=host)
+        except BaseException:
+            self.sock.close()
+            raise
+
+    def __enter__(self) -> RawClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up without a word."""
+        self.sock.close()
+
+    def connect(self, **headers: str) -> Frame:
+        """Say CONNECT; return the CONNECTED frame."""
+        self.send("CONNECT", accept_version=self.version, host="/", **headers)
+        connected = self.expect("CONNECTED")
+        self._decoder.dialect = self.dialect
+        return connected
+
+    def write(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        self.sock.sendall(data)
+
+    def send(self, command: str, body: bytes | str = b"", **headers: object) -> None:
+        """Write a frame. Underscores in the names of headers become hyphens."""
+        body = body.encode() if isinstance(body, str) else body
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body:
+            named["content-length"] = len(body)
+        self.write(encode(Frame(command, headers_of(named), body), self.dialect))
+
+    def frame(self, patience: float = PATIENCE) -> Frame:
+        """The next frame.
+
+        Raises:
+            Ended: there is none, the broker closed.
+            TimeoutError: nothing came.
+        """
+        deadline = time.monotonic() + patience
+        while not self._frames:
+            self.sock.settimeout(max(0.001, deadline - time.monotonic()))
+            data = self.sock.recv(256 * 1024)
+            if not data:
+                raise Ended
+            self._decoder.feed(data)
+            while found := self._decoder.frames():
+                for frame in found:
+                    if isinstance(frame, Eol):
+                        self.beats += 1
+                    else:
+                        self._frames.append(frame)
+                        if frame.command == "CONNECTED":
+                            self._decoder.dialect = self.dialect
+        return self._frames.popleft()
+
+    def expect(self, command: str, **headers: str) -> Frame:
+        """The next frame, which must have this command and these headers."""
+        frame = self.frame()
+        assert frame.command == command, f"{frame.command} {frame.headers} {frame.body[:200]!r}"
+        for name, value in headers.items():
+            assert frame.headers.get(name.replace("_", "-")) == value, frame.headers
+        return frame
+
+    def expect_end(self) -> None:
+        """The broker closes the connection, without another frame."""
+        try:
+            frame = self.frame()
+        except (Ended, ConnectionResetError):
+            return
+        raise AssertionError(f"another frame: {frame.command} {frame.headers}")
+
+    def sync(self) -> list[Frame]:
+        """Let the broker handle all that was written; return the frames that came until then."""
+        # A BEGIN and ABORT have no effect, and answers come in order.
+        self.send("BEGIN", transaction="sync")
+        self.send("ABORT", transaction="sync", receipt="sync")
+        frames: list[Frame] = []
+        while True:
+            frame = self.frame()
+            if frame.command == "RECEIPT" and frame.headers["receipt-id"] == "sync":
+                return frames
+            frames.append(frame)
+
+    def silent_for(self, seconds: float) -> bool:
+        """True if nothing can be read for so long."""
+        return not self._frames and not select.select([self.sock], [], [], seconds)[0]

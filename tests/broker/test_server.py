@@ -1,0 +1,722 @@
+"""The broker over real sockets, TCP and TLS, with clients that keep the rules and clients that do not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from stomp.broker import Broker, Policy
+from stomp.core.errors import NotConnected, UsageError
+from stomp.core.limits import Limits
+from tests.broker.rawclient import PATIENCE, Ended, RawClient
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to pass"
+        time.sleep(0.002)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with Broker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def client(broker: Broker) -> Iterator[RawClient]:
+    with RawClient(broker) as client:
+        client.connect()
+        yield client
+
+
+def still_serves(broker: Broker, tls: ssl.SSLContext | None = None) -> bool:
+    with RawClient(broker, tls=tls) as fresh:
+        fresh.connect()
+        fresh.send("SUBSCRIBE", id="1", destination="/queue/still")
+        fresh.send("SEND", "here", destination="/queue/still")
+        return fresh.expect("MESSAGE").body == b"here"
+
+
+# ---------------------------------------------------------------------------------------------- the main job
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_a_conversation(
+    version: str, secure: bool, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    with (
+        Broker(ssl_context=server_tls if secure else None) as broker,
+        RawClient(broker, version=version, tls=client_tls if secure else None) as client,
+    ):
+        connected = client.connect()
+        assert connected.headers.get("version") == (None if version == "1.0" else version)
+        assert connected.headers["server"].startswith("stompkit/")
+        client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client", receipt="s")
+        client.expect("RECEIPT", receipt_id="s")
+        client.send("SEND", "hällo\0", destination="/queue/a", colour="red", receipt="m")
+        message = client.expect("MESSAGE", destination="/queue/a", subscription="1", colour="red")
+        assert message.body == "hällo\0".encode()
+        client.expect("RECEIPT", receipt_id="m")
+        if version == "1.2":
+            client.send("ACK", id=message.headers["ack"], receipt="a")
+        else:
+            client.send("ACK", message_id=message.headers["message-id"], subscription="1", receipt="a")
+        client.expect("RECEIPT", receipt_id="a")
+        assert broker.depth("/queue/a") == 0
+        client.send("UNSUBSCRIBE", id="1", receipt="u")
+        client.expect("RECEIPT", receipt_id="u")
+        client.send("DISCONNECT", receipt="d")
+        client.expect("RECEIPT", receipt_id="d")
+        client.expect_end()
+
+
+def test_everything_in_one_write(broker: Broker) -> None:
+    with RawClient(broker) as client:
+        client.write(
+            b"\n\r\nSTOMP\r\naccept-version:1.0,1.1,1.2\r\nhost:/\r\n\r\n\0\n"
+            b"SUBSCRIBE\nid:1\ndestination:/topic/t\n\n\0\n\n"
+            + b"SEND\ndestination:/topic/t\n\nx\0" * 100
+            + b"DISCONNECT\nreceipt:bye\n\n\0"
+        )
+        assert client.expect("CONNECTED").headers["version"] == "1.2"
+        for _ in range(100):
+            assert client.expect("MESSAGE").body == b"x"
+        client.expect("RECEIPT", receipt_id="bye")
+        client.expect_end()
+
+
+def test_a_byte_at_a_time(broker: Broker) -> None:
+    with RawClient(broker) as client:
+        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in b"CONNECT\naccept-version:1.2\n\n\0BEGIN\ntransaction:t\nreceipt:r\n\n\0":
+            client.write(bytes([byte]))
+        client.expect("CONNECTED")
+        client.expect("RECEIPT", receipt_id="r")
+
+
+def test_transactions(broker: Broker, client: RawClient) -> None:
+    client.send("SUBSCRIBE", id="1", destination="/queue/a")
+    client.send("BEGIN", transaction="t")
+    client.send("SEND", "in", destination="/queue/a", transaction="t", receipt="now")
+    client.expect("RECEIPT", receipt_id="now")  # not only at COMMIT: a client may wait for it
+    client.send("SEND", "out", destination="/queue/a")
+    assert client.expect("MESSAGE").body == b"out"
+    client.send("COMMIT", transaction="t")
+    assert client.expect("MESSAGE").body == b"in"
+    client.send("BEGIN", transaction="u")
+    client.send("SEND", "never", destination="/queue/a", transaction="u")
+    client.send("ABORT", transaction="u")
+    assert client.sync() == []
+
+
+def test_a_transaction_ends_with_its_connection(broker: Broker, client: RawClient) -> None:
+    with RawClient(broker) as other:
+        other.connect()
+        other.send("BEGIN", transaction="t")
+        other.send("SEND", "never", destination="/queue/a", transaction="t")
+        other.sync()
+    eventually(lambda: len(broker.connections) == 1)
+    assert broker.depth("/queue/a") == 0
+
+
+def test_what_a_lost_connection_held_goes_to_the_next(broker: Broker, client: RawClient) -> None:
+    client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client-individual")
+    for body in ("1", "2", "3"):
+        client.send("SEND", body, destination="/queue/a")
+    second = [client.expect("MESSAGE") for _ in range(3)][1]
+    client.send("ACK", id=second.headers["ack"])
+    client.sync()
+    client.close()
+    with RawClient(broker) as other:
+        other.connect()
+        other.send("SUBSCRIBE", id="1", destination="/queue/a")
+        assert [other.expect("MESSAGE", redelivered="true").body for _ in range(2)] == [b"1", b"3"]
+
+
+def test_nack_does_not_loop(broker: Broker, client: RawClient) -> None:
+    client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client-individual")
+    client.send("SEND", "poison", destination="/queue/a")
+    for _ in range(5):
+        message = client.expect("MESSAGE")
+        client.send("NACK", id=message.headers["ack"])
+    assert client.sync() == []
+    assert broker.destinations() == {"/queue/a": 0, "/queue/DLQ": 1}
+
+
+def test_headers_that_an_older_version_cannot_carry_are_left_out(broker: Broker, client: RawClient) -> None:
+    with RawClient(broker, version="1.0") as old:
+        old.connect()
+        old.send("SUBSCRIBE", destination="/queue/a")
+        old.sync()
+        client.write(b"SEND\ndestination:/queue/a\nevil:x\\nforged\\cyes\nna\\cme:x\nkind:a\\cb\n\nbody\0")
+        message = old.expect("MESSAGE")
+        assert message.body == b"body"
+        assert message.headers["kind"] == "a:b"
+        assert set(message.headers) == {"message-id", "destination", "content-length", "kind"}
+
+
+# ---------------------------------------------------------------------------------------------- login, versions
+
+
+def test_login() -> None:
+    with Broker(users={"alice": "sécret"}) as broker:
+        with RawClient(broker) as client:
+            client.connect(login="alice", passcode="sécret")
+            assert [info.login for info in broker.connections] == ["alice"]
+        wrong: list[dict[str, str]] = [
+            {"login": "alice", "passcode": "secret"},
+            {"login": "alice"},
+            {"login": "bob", "passcode": "sécret"},
+            {"login": "bob"},
+            {"passcode": "sécret"},
+            {},
+        ]
+        for headers in wrong:
+            with RawClient(broker) as client:
+                client.send("CONNECT", accept_version="1.2", host="/", **headers)
+                error = client.expect("ERROR", message="Bad CONNECT")
+                assert error.body.decode() == f"Access refused for user '{headers.get('login', '')}'"
+                client.expect_end()
+
+
+def test_nothing_is_done_for_a_client_that_is_refused() -> None:
+    with Broker(users={}) as broker, RawClient(broker) as client:
+        client.write(b"CONNECT\naccept-version:1.2\n\n\0SEND\ndestination:/queue/a\n\nx\0")
+        client.expect("ERROR")
+        client.expect_end()
+        assert broker.destinations() == {}
+
+
+def test_no_secret_or_body_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "stomp.broker")
+    with Broker(users={"alice": "Zauberwort"}) as broker:
+        with RawClient(broker) as client:
+            client.send("CONNECT", accept_version="1.2", login="alice", passcode="Falschwort")
+            client.expect("ERROR")
+        with RawClient(broker) as client:
+            client.connect(login="alice", passcode="Zauberwort")
+            client.send("ACK", "Geheimtext", id="nonsense")
+            client.expect("ERROR")
+    assert "alice" in caplog.text
+    assert "ACK" in caplog.text
+    for secret in ("Zauberwort", "Falschwort", "Geheimtext"):
+        assert secret not in caplog.text
+
+
+@pytest.mark.parametrize(("offered", "agreed"), [("1.0", "1.0"), ("1.0,1.1,1.2", "1.1"), ("1.1,9.9", "1.1")])
+def test_versions(offered: str, agreed: str) -> None:
+    with Broker(versions=["1.0", "1.1"]) as broker, RawClient(broker) as client:
+        client.send("CONNECT", accept_version=offered)
+        client.expect("CONNECTED")
+        assert [info.version for info in broker.connections] == [agreed]
+
+
+def test_no_common_version(broker: Broker) -> None:
+    with RawClient(broker) as client:
+        client.send("CONNECT", accept_version="2.0")
+        client.expect("ERROR", version="1.0,1.1,1.2")
+        client.expect_end()
+
+
+# ---------------------------------------------------------------------------------------------- malformed input
+
+_LIMITS = Limits(frame=200_000, body=100_000, head=50_000, header_line=10_000, headers=100)
+
+# what is sent after CONNECTED -> a part of the ERROR message
+MALFORMED = {
+    "garbage": (b"\x00\x01\x02\xff" * 100 + b"\n\n", "not UTF-8"),
+    "http": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "is not a STOMP command"),
+    "no number": (b"SEND\ndestination:/queue/a\ncontent-length:ten\n\nx\0", "is not a number"),
+    "negative": (b"SEND\ndestination:/queue/a\ncontent-length:-1\n\nx\0", "is not a number"),
+    "short": (b"SEND\ndestination:/queue/a\ncontent-length:1\n\nlonger\0", "content-length says"),
+    "twice": (b"SEND\ndestination:/queue/a\ncontent-length:1\ncontent-length:2\n\nx\0", "more than once"),
+    "endless": (b"SEND\ndestination:/queue/a\ncontent-length:%s\n\n" % (b"9" * 30), "18 digits"),
+    "huge body announced": (b"SEND\ndestination:/queue/a\ncontent-length:100001\n\n", "100000 bytes"),
+    "huge body": (b"SEND\ndestination:/queue/a\n\n" + b"x" * 100_001, "100000 bytes"),
+    "huge header": (b"SEND\ndestination:" + b"x" * 200_000, "longer than"),
+    "huge header line": (b"SEND\ndestination:" + b"x" * 10_001 + b"\n\n\0", "longer than 10000"),
+    "many headers": (b"SEND\n" + b"a:b\n" * 101 + b"\n\0", "more than 100 headers"),
+    "no colon": (b"SEND\ndestination\n\n\0", "no colon"),
+    "empty name": (b"SEND\n:x\n\n\0", "empty name"),
+    "NUL in a header": (b"SEND\ndestination:/queue/\0a\n\nx\0", "NUL byte"),
+    "bad escape": (b"SEND\ndestination:/queue/\\ta\n\nx\0", "undefined escape"),
+    "not UTF-8": (b"SEND\ndestination:/queue/\xff\n\nx\0", "not UTF-8"),
+    "no destination": (b"SEND\nreceipt:r\n\nx\0", "SEND needs the header destination"),
+    "no id": (b"SUBSCRIBE\ndestination:/queue/a\n\n\0", "SUBSCRIBE needs the header id"),
+    "no transaction": (b"BEGIN\n\n\0", "BEGIN needs the header transaction"),
+    "unknown command": (b"JUMP\nreceipt:r\n\n\0", "JUMP"),
+    "a server's frame": (b"MESSAGE\n\n\0", "MESSAGE is not a frame of a client"),
+    "second CONNECT": (b"CONNECT\naccept-version:1.2\n\n\0", "already connected"),
+    "frame after DISCONNECT": (b"DISCONNECT\n\n\0BEGIN\ntransaction:t\n\n\0", "after DISCONNECT"),
+    "unknown ack": (b"ACK\nid:nonsense\nreceipt:r\n\n\0", "awaits ACK"),
+    "unknown transaction": (b"COMMIT\ntransaction:t\n\n\0", "no transaction"),
+    "bad prefetch": (b"SUBSCRIBE\nid:1\ndestination:/queue/a\nprefetch-count:x\n\n\0", "must be a number"),
+}
+
+
+@pytest.fixture(scope="module")
+def small_broker() -> Iterator[Broker]:
+    with Broker(limits=_LIMITS) as broker:
+        yield broker
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_malformed_input_gets_an_error_and_the_broker_serves_on(small_broker: Broker, case: str) -> None:
+    data, words = MALFORMED[case]
+    with RawClient(small_broker) as client, RawClient(small_broker) as bystander:
+        bystander.connect()
+        client.connect()
+        client.write(data)
+        error = client.expect("ERROR")
+        assert words in error.headers["message"]
+        if b"receipt:r" in data:
+            assert error.headers["receipt-id"] == "r"
+        client.expect_end()
+        assert bystander.sync() == []
+    assert still_serves(small_broker)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n\0", "not UTF-8"),
+        (b"SEND\ndestination:/queue/a\n\nx\0", "first frame must be CONNECT"),
+        (b"CONNECT\naccept-version:1.2\nheart-beat:often\n\n\0", "heart-beat"),
+        (b"CONNECT\naccept-version:1.2\nheart-beat:-1,0\n\n\0", "heart-beat"),
+        (b"CONNECT\n" + b"x" * 60_000, "longer than 50000"),
+    ],
+)
+def test_malformed_beginnings(small_broker: Broker, data: bytes, words: str) -> None:
+    with RawClient(small_broker) as client:
+        client.write(data)
+        assert words in client.expect("ERROR").headers["message"]
+        client.expect_end()
+    assert still_serves(small_broker)
+
+
+def test_frames_before_the_malformed_one_count(small_broker: Broker) -> None:
+    with RawClient(small_broker) as client:
+        client.connect()
+        client.write(b"SEND\ndestination:/queue/before\n\nx\0JUMP\n\n\0SEND\ndestination:/queue/after\n\nx\0")
+        client.expect("ERROR")
+        client.expect_end()
+    assert (small_broker.depth("/queue/before"), small_broker.depth("/queue/after")) == (1, 0)
+
+
+def test_frames_after_a_refused_one_do_not_count(small_broker: Broker) -> None:
+    with RawClient(small_broker) as client:
+        client.connect()
+        client.write(b"ACK\nid:nonsense\n\n\0SEND\ndestination:/queue/late\n\nx\0DISCONNECT\nreceipt:r\n\n\0")
+        client.expect("ERROR")
+        client.expect_end()
+    assert small_broker.depth("/queue/late") == 0
+
+
+def test_an_error_is_read_even_by_one_who_writes_on(small_broker: Broker) -> None:
+    """Closing at once would reset the connection, and the ERROR with it."""
+    with RawClient(small_broker) as client:
+        client.connect()
+        client.sock.settimeout(0.2)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            client.write(b"JUMP\n\n\0" + b"x" * 3_000_000)
+        client.expect("ERROR")
+
+
+@pytest.mark.parametrize("said", [b"", b"\n", b"CONN", b"CONNECT\naccept-version:1.2\n"])
+def test_who_does_not_say_connect_is_sent_away(said: bytes) -> None:
+    with Broker(connect_timeout=0.15) as broker, RawClient(broker) as client:
+        client.write(said)
+        assert "no CONNECT" in client.expect("ERROR").headers["message"]
+        client.expect_end()
+        assert still_serves(broker)
+
+
+def test_a_slow_loris_is_sent_away_however_busy_it_looks() -> None:
+    with Broker(connect_timeout=0.3) as broker, RawClient(broker) as client:
+        client.write(b"CONNECT\nheader:")
+        deadline = time.monotonic() + PATIENCE
+        with contextlib.suppress(ConnectionError):
+            while client.silent_for(0.01):
+                assert time.monotonic() < deadline, "it was never sent away"
+                client.write(b"x")
+        assert "no CONNECT" in client.expect("ERROR").headers["message"]
+
+
+def test_who_does_not_shake_hands_is_sent_away(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    with Broker(ssl_context=server_tls, connect_timeout=0.15) as broker:
+        with RawClient(broker) as client:
+            client.expect_end()
+        with RawClient(broker) as client:
+            client.write(b"CONNECT\naccept-version:1.2\n\n\0" * 10)
+            with contextlib.suppress(ConnectionResetError):
+                while client.sock.recv(1000):  # a TLS alert, perhaps
+                    pass
+        assert still_serves(broker, client_tls)
+
+
+def test_a_full_broker_says_so() -> None:
+    with Broker(policy=Policy(max_messages=2)) as broker, RawClient(broker) as client:
+        client.connect()
+        for receipt in ("1", "2"):
+            client.send("SEND", "x", destination="/queue/a", receipt=receipt)
+            client.expect("RECEIPT", receipt_id=receipt)
+        client.send("SEND", "x", destination="/queue/a", receipt="3")
+        client.expect("ERROR", message="the broker is full", receipt_id="3")
+        client.expect_end()
+        assert broker.depth("/queue/a") == 2
+
+
+# ---------------------------------------------------------------------------------------------- time
+
+
+def test_heart_beats_are_kept() -> None:
+    with Broker(heartbeat=(50, 0)) as broker, RawClient(broker) as client:
+        connected = client.connect(heart_beat="0,50")
+        assert connected.headers["heart-beat"] == "50,0"
+        with pytest.raises(TimeoutError):
+            client.frame(patience=0.5)
+        assert client.beats >= 5  # ten at best
+
+
+def test_a_silent_client_is_dropped_and_one_that_beats_is_not() -> None:
+    with Broker(heartbeat=(0, 100)) as broker, RawClient(broker) as silent, RawClient(broker) as beating:
+        beating.connect(heart_beat="100,0")
+        silent.connect(heart_beat="100,0")
+        silent.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client")
+        silent.send("SEND", "x", destination="/queue/a")
+        silent.expect("MESSAGE")
+        begun = time.monotonic()
+        silent.sock.setblocking(False)
+        while time.monotonic() < begun + PATIENCE:
+            beating.write(b"\n")
+            if not silent.silent_for(0.02):
+                break
+        assert 0.15 < time.monotonic() - begun < 2.0  # two intervals, and what the machine is late
+        silent.expect_end()
+        beating.send("SUBSCRIBE", id="1", destination="/queue/a")
+        assert beating.expect("MESSAGE", redelivered="true").body == b"x"
+
+
+def test_no_heart_beats_in_10_or_when_not_asked_for(broker: Broker) -> None:
+    for version in ("1.0", "1.2"):
+        with RawClient(broker, version=version) as client:
+            client.connect()
+            assert client.silent_for(0.05)
+
+
+# ---------------------------------------------------------------------------------------------- floods
+
+
+_MIB = b"x" * 1024 * 1024
+_COUNT = 200
+
+
+class Pump:
+    """Writes and reads on one connection at once, without blocking.
+
+    Attributes:
+        bodies: bytes of bodies ("x") received.
+        rest: everything else that was received.
+    """
+
+    def __init__(self, client: RawClient) -> None:
+        self.sock = client.sock
+        self.sock.setblocking(False)
+        self.bodies = 0
+        self.rest = bytearray()
+
+    def run(self, data: list[bytes], done: Callable[[], bool]) -> None:
+        waiting = [memoryview(part) for part in reversed(data)]
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.sock, selectors.EVENT_READ)
+            while not done():
+                selector.modify(self.sock, selectors.EVENT_READ | (selectors.EVENT_WRITE if waiting else 0))
+                assert selector.select(PATIENCE), f"stalled with {len(waiting)} parts to write"
+                self._read()
+                if waiting:
+                    self._write(waiting)
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
+            while data := self.sock.recv(256 * 1024):
+                rest = data.replace(b"x", b"")
+                self.bodies += len(data) - len(rest)
+                self.rest += rest
+
+    def _write(self, waiting: list[memoryview]) -> None:
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantWriteError):
+            written = self.sock.send(waiting[-1][: 256 * 1024])
+            waiting[-1] = waiting[-1][written:]
+            if not waiting[-1]:
+                waiting.pop()
+
+
+def flood(destination: str) -> list[bytes]:
+    head = f"SEND\ndestination:{destination}\ncontent-length:{len(_MIB)}\n\n".encode()
+    return [head + _MIB + b"\0"] * _COUNT
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_both_sides_send_200_mib_at_once(
+    secure: bool, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    tls = client_tls if secure else None
+    with Broker(ssl_context=server_tls if secure else None) as broker:
+        with RawClient(broker, tls=tls) as client:
+            client.connect()
+            for part in flood("/queue/out"):
+                client.write(part)
+            client.sync()
+        assert broker.depth("/queue/out") == _COUNT
+        with RawClient(broker, tls=tls) as client:
+            client.connect()
+            pump = Pump(client)
+            subscribe = b"SUBSCRIBE\nid:1\ndestination:/queue/out\n\n\0"
+            last = b"SEND\ndestination:/queue/in\nreceipt:last\n\n\0"
+            pump.run(
+                [subscribe, *flood("/queue/in"), last],
+                lambda: pump.bodies >= _COUNT * len(_MIB) and b"receipt-id:last" in pump.rest,
+            )
+            assert pump.bodies == _COUNT * len(_MIB)
+            assert pump.rest.count(b"MESSAGE\n") == _COUNT
+            assert broker.destinations() == {"/queue/out": 0, "/queue/in": _COUNT + 1}
+
+
+def test_a_client_that_does_not_read_holds_up_nobody_and_costs_little(broker: Broker) -> None:
+    with RawClient(broker, receive_buffer=64 * 1024) as slow, RawClient(broker) as fast:
+        slow.connect()
+        slow.send("SUBSCRIBE", id="1", destination="/topic/t")
+        slow.sync()
+        fast.connect()
+        fast.send("SUBSCRIBE", id="1", destination="/topic/t")
+        body = b"x" * 100_000
+        for _ in range(300):
+            fast.send("SEND", body, destination="/topic/t")
+            assert fast.expect("MESSAGE").body == body
+        # What the slow one has not read waits as messages, not as bytes in a buffer that only grows.
+        assert broker.depth("/topic/t") > 200
+        for _ in range(300):
+            assert slow.expect("MESSAGE").body == body
+        eventually(lambda: broker.depth("/topic/t") == 0)
+
+
+def test_a_client_that_reads_no_receipts_is_not_read_for_a_while(broker: Broker) -> None:
+    count = 400_000
+    with RawClient(broker, receive_buffer=64 * 1024) as client:
+        client.connect()
+        frame = b"SEND\ndestination:/topic/nobody\nreceipt:" + b"r" * 50 + b"\n\n\0"
+        client.sock.settimeout(1.0)
+        with pytest.raises(TimeoutError):  # it stops taking what it could only answer into memory
+            for _ in range(count // 1000):
+                client.write(frame * 1000)
+        assert still_serves(broker)
+        # Once the receipts are read it goes on where it was.
+        answered = 0
+        client.sock.settimeout(PATIENCE)
+        while answered < 10_000:
+            assert client.frame().command == "RECEIPT"
+            answered += 1
+
+
+# ---------------------------------------------------------------------------------------------- the public face
+
+
+def threads() -> set[threading.Thread]:
+    return set(threading.enumerate())
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_stop_leaves_no_thread_or_descriptor(host: str) -> None:
+    gc.collect()
+    before, open_before = threads(), descriptors()
+    broker = Broker(host).start()
+    assert threads() > before
+    client = RawClient(broker) if host == "127.0.0.1" else None
+    begun = time.monotonic()
+    broker.stop()
+    broker.stop()
+    assert time.monotonic() - begun < 3.0
+    if client is not None:
+        client.expect_end()
+        client.close()
+    gc.collect()
+    assert threads() == before
+    assert descriptors() == open_before
+    with pytest.raises(ConnectionError):
+        socket.create_connection(("127.0.0.1", broker.port), timeout=1).close()
+
+
+def test_stop_does_not_wait_for_a_client_that_does_not_read() -> None:
+    with Broker() as broker:
+        client = RawClient(broker, receive_buffer=64 * 1024)
+        client.connect()
+        client.send("SUBSCRIBE", id="1", destination="/queue/a")
+        for _ in range(100):
+            client.send("SEND", b"x" * 100_000, destination="/queue/a")
+        eventually(lambda: broker.depth("/queue/a") > 0)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 3.0
+    client.close()
+
+
+def test_a_broker_can_be_started_again() -> None:
+    broker = Broker()
+    for _ in range(2):
+        with broker:
+            assert still_serves(broker)
+    assert broker.connections == []
+    with pytest.raises(NotConnected, match="stopped"):
+        broker.depth("/queue/a")
+
+
+def test_a_broker_is_started_once() -> None:
+    with Broker() as broker, pytest.raises(UsageError, match="runs already"):
+        broker.start()
+
+
+def test_a_port_in_use_is_told(broker: Broker) -> None:
+    before = threads()
+    with pytest.raises(OSError, match="in use"):
+        Broker(port=broker.port).start()
+    assert threads() == before
+
+
+@pytest.mark.parametrize("versions", [[], ["1.3"], ["1.2", "2.0"]])
+def test_versions_must_exist(versions: list[str]) -> None:
+    with pytest.raises(UsageError, match="versions"):
+        Broker(versions=versions)
+
+
+def test_ipv6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with Broker("::1") as broker:
+        assert still_serves(broker)
+
+
+def test_localhost_has_one_port_on_all_its_addresses() -> None:
+    with Broker("localhost") as broker:
+        reached = 0
+        for family, _, _, _, address in socket.getaddrinfo("localhost", broker.port, type=socket.SOCK_STREAM):
+            with socket.socket(family) as sock, contextlib.suppress(OSError):
+                sock.connect(address)
+                reached += 1
+        assert reached >= 1
+
+
+def test_connections_are_told(broker: Broker) -> None:
+    with RawClient(broker) as client:
+        client.connect(login="bob")
+        client.send("SUBSCRIBE", id="1", destination="/queue/a")
+        client.sync()
+        (info,) = broker.connections
+        assert (info.login, info.version, info.subscriptions) == ("bob", "1.2", 1)
+        assert info.peer == f"127.0.0.1 port {client.sock.getsockname()[1]}"
+    eventually(lambda: broker.connections == [])
+
+
+@pytest.mark.parametrize("abort", [True, False])
+def test_connections_can_be_dropped(broker: Broker, client: RawClient, abort: bool) -> None:
+    client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client")
+    client.send("SEND", "x", destination="/queue/a")
+    client.expect("MESSAGE")
+    assert broker.disconnect_all(abort=abort) == 1
+    client.expect_end()
+    assert broker.connections == []
+    with RawClient(broker) as again:
+        again.connect()
+        again.send("SUBSCRIBE", id="1", destination="/queue/a")
+        again.expect("MESSAGE", redelivered="true")
+
+
+def test_a_client_that_hangs_up_gives_back_what_it_held(broker: Broker, client: RawClient) -> None:
+    client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client")
+    client.send("SEND", "x", destination="/queue/a", receipt="r")
+    client.expect("MESSAGE")
+    client.sock.shutdown(socket.SHUT_WR)
+    client.expect("RECEIPT", receipt_id="r")
+    with pytest.raises(Ended):
+        client.frame()
+    assert broker.destinations() == {"/queue/a": 1}
+
+
+def test_it_runs_on_an_event_loop() -> None:
+    async def main() -> None:
+        before = threads()
+        async with Broker() as broker:
+            assert threads() == before
+            reader, writer = await asyncio.open_connection(broker.host, broker.port)
+            writer.write(b"CONNECT\naccept-version:1.2\n\n\0SEND\ndestination:/queue/a\nreceipt:r\n\nx\0")
+            await asyncio.wait_for(reader.readuntil(b"receipt-id:r\n\n\0"), PATIENCE)
+            assert broker.depth("/queue/a") == 1
+            assert len(broker.connections) == 1
+            writer.close()
+            await writer.wait_closed()
+
+    asyncio.run(main())
+
+
+def test_serve_serves_until_cancelled() -> None:
+    async def main() -> None:
+        broker = Broker()
+        task = asyncio.create_task(broker.serve())
+        while broker.port == 0:
+            await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        assert await loop.run_in_executor(None, still_serves, broker)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert broker.connections == []
+
+    asyncio.run(main())
+
+
+def test_the_repr_tells_no_secret() -> None:
+    with Broker(users={"alice": "Zauberwort"}) as broker:
+        assert str(broker.port) in repr(broker)
+        assert "Zauberwort" not in repr(broker) + repr(vars(broker))
