@@ -5,14 +5,21 @@ stomp+ssl://host:61612      TLS (also stomp+tls, stomps)
 ws://host:15674/ws          WebSocket, and wss:// over TLS
 unix:///run/broker.sock     a Unix socket
 failover:(stomp://a,stomp://b)?randomize=true
+
+A URL may carry a password, so nothing here quotes one that it does not understand.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from typing import TypeVar
+from urllib.parse import parse_qsl, unquote
 
 from stomp.core.errors import AddressError
+from stomp.core.observe import redacted
+
+_T = TypeVar("_T")
 
 #: The ports that brokers listen on unless told otherwise.
 DEFAULT_PORTS = {"tcp": 61613, "tls": 61612, "ws": 15674, "wss": 15673}
@@ -26,8 +33,11 @@ _SCHEMES = {
     "ssl": "tls",
     "ws": "ws",
     "wss": "wss",
+    "tls": "tls",
     "unix": "unix",
 }
+
+_ENCODE = "in a login or passcode write / ? # @ , : as %2F %3F %23 %40 %2C %3A"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,7 @@ class Address:
         return f"{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Target:
     """What a URL says: where, who, and how.
 
@@ -66,28 +76,19 @@ class Target:
         addresses: the brokers, in the order written.
         login: the user, or None.
         passcode: the password, or None. It is not shown by repr.
-        vhost: the virtual host, from the path; None if the URL has none.
-        options: the query, last value of each name.
+        vhost: the virtual host, from the path or the query; None if the URL has none.
+        options: the rest of the query, last value of each name.
     """
 
     addresses: tuple[Address, ...]
     login: str | None = None
-    passcode: str | None = field(default=None, repr=False)
+    passcode: str | None = None
     vhost: str | None = None
     options: dict[str, str] = field(default_factory=dict[str, str])
 
-
-def port_of(value: object) -> int:
-    """A port from an int or from digits.
-
-    Raises:
-        AddressError: it is neither, or not from 0 to 65535.
-    """
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
-        raise AddressError(f"{value!r} is not a port", hint="ports are numbers from 1 to 65535")
-    return value
+    def __repr__(self) -> str:
+        where = ", ".join(map(repr, self.addresses))
+        return f"Target(({where}), login={self.login!r}, vhost={self.vhost!r}, options={redacted(self.options)!r})"
 
 
 def pairs_of(value: object) -> list[tuple[str, int]]:
@@ -99,18 +100,26 @@ def pairs_of(value: object) -> list[tuple[str, int]]:
     ([('localhost', 61613), ('::1', 61613)], [('fe80::a00:27ff:fe90:3f1a%en1', 62613)])
 
     Raises:
-        AddressError: it is something else.
+        AddressError: it is something else. What is no pair is not shown: it may be a URL with a password.
     """
-    hint = "give a list of (host, port) pairs"
+    hint = 'give a list of (host, port) pairs, as in [("localhost", 61613)]'
     if not isinstance(value, list | tuple):
-        raise AddressError(f"{value!r} is not a list of addresses", hint=hint)
+        raise AddressError(f"a {type(value).__name__} is not a list of addresses", hint=hint)
     if len(value) == 2 and isinstance(value[0], str):
         value = [value]
     pairs: list[tuple[str, int]] = []
-    for pair in value:
+    for number, pair in enumerate(value, 1):
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise AddressError(f"{pair!r} is not an address", hint=hint)
-        pairs.append((pair[0].removeprefix("[").removesuffix("]"), port_of(pair[1])))
+            raise AddressError(f"address {number} is not a pair of host and port", hint=hint)
+        host: str = pair[0]
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+        port = _port(pair[1])
+        if not _is_host(host):
+            raise AddressError(f"address {number} does not begin with a host name", hint=hint)
+        if port is None:
+            raise AddressError(f"the port of {host!r} is not from 1 to 65535", hint=hint)
+        pairs.append((host, port))
     return pairs
 
 
@@ -122,65 +131,138 @@ def parse(url: str) -> Target:
     (['a:61612', 'b:7000'], 'admin', 'vhost', {'heartbeat': '5000'})
 
     Raises:
-        AddressError: it cannot be understood. The text of the error holds no password.
+        AddressError: it cannot be understood. Its text shows no part of the URL that could be one of a password.
     """
     text = url.strip()
-    if text.startswith("failover:"):
-        return _parse_failover(text.removeprefix("failover:").removeprefix("//"))
-    if "://" not in text:
-        text = f"stomp://{text}"
-    parts = urlsplit(text)
-    transport = _SCHEMES.get(parts.scheme)
+    if text[:9].lower() == "failover:":
+        return _parse_failover(text[9:].removeprefix("//"))
+    return _parse_one(text, "stomp")
+
+
+def _parse_one(text: str, default_scheme: str) -> Target:
+    scheme, authority, path, query = _split(text, default_scheme)
+    transport = _SCHEMES.get(scheme)
     if transport is None:
-        raise AddressError(f"unknown scheme {parts.scheme!r}", hint=f"use one of {', '.join(_SCHEMES)}")
-    login, passcode = _credentials(parts)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        shown = f" {scheme!r}" if scheme.isalnum() else ""
+        raise AddressError(f"unknown scheme{shown}", hint=f"use one of {', '.join(_SCHEMES)}")
+    user, at, hosts = authority.rpartition("@")
+    login, colon, passcode = user.partition(":")
+    options = _options(query)
+    asked = options.pop("login", None), options.pop("passcode", None)
+    who = (_decoded(login) or None, _decoded(passcode) if colon else None) if at else asked
     if transport == "unix":
-        path = unquote(parts.path)
-        if not path:
+        place = _decoded(path)
+        if hosts or not place or "\0" in place:
             raise AddressError("a Unix socket needs a path", hint="write unix:///run/broker.sock")
-        return Target((Address("", 0, "unix", path),), login, passcode, options.pop("vhost", None), options)
-    hosts = parts.netloc.rpartition("@")[2].split(",")
+        return Target((Address("", 0, "unix", place),), *who, options.pop("vhost", None), options)
     web = transport in ("ws", "wss")
-    addresses = tuple(_parse_host(host, transport, parts.path if web else "") for host in hosts)
-    vhost = unquote(parts.path)[1:] if len(parts.path) > 1 and not web else None
-    return Target(addresses, login, passcode, options.pop("vhost", vhost), options)
+    addresses = tuple(_parse_host(host, transport, path if web else "") for host in hosts.split(","))
+    vhost = None if web else _decoded(path[1:]) or None
+    return Target(addresses, *who, options.pop("vhost", vhost), options)
+
+
+def _split(text: str, default_scheme: str) -> tuple[str, str, str, str]:
+    """Scheme, authority, path and query (RFC 3986, section 3).
+
+    Not by urllib.parse.urlsplit: it takes control characters out unseen, its ValueErrors quote the password, and
+    it keeps the URLs it has seen.
+    """
+    scheme, mark, rest = text.partition("://")
+    if not mark and text[:6].lower() == "unix:/":
+        scheme, rest = "unix", text[5:]
+    elif not mark:
+        scheme, rest = default_scheme, text
+    if "#" in rest:
+        raise AddressError("the address of a broker has no fragment (#)", hint=_ENCODE)
+    rest, _, query = rest.partition("?")
+    authority, slash, path = rest.partition("/")
+    if "@" in path and "@" not in authority:
+        # The password would become the port or the virtual host.
+        raise AddressError("a / stands before the @", hint=_ENCODE)
+    return scheme.lower(), authority, slash + path, query
 
 
 def _parse_failover(text: str) -> Target:
-    if not text.startswith("(") or ")" not in text:
+    inner, closed, query = text[1:].partition(")")
+    if not text.startswith("(") or not closed or query[:1] not in ("", "?"):
         raise AddressError(
-            "failover: needs a list in parentheses", hint="write failover:(stomp://a,stomp://b)"
+            "failover: needs a list in parentheses",
+            hint="write failover:(stomp://a,stomp://b)?randomize=true",
         )
-    inner, _, query = text[1:].partition(")")
-    targets = [parse(part) for part in inner.split(",") if part.strip()]
-    if not targets:
-        raise AddressError("failover: has no address")
-    first = targets[0]
-    options = {**first.options, **dict(parse_qsl(query.removeprefix("?"), keep_blank_values=True))}
+    targets: list[Target] = []
+    scheme = "stomp"
+    for part in filter(None, map(str.strip, inner.split(","))):
+        targets.append(_parse_one(part, scheme))
+        # In failover:(ssl://a,b) b must not get in clear text what a would get encrypted.
+        scheme = targets[-1].addresses[0].transport
+    options = _options(query[1:])
+    asked = options.pop("login", None), options.pop("passcode", None)
+    login, passcode = _agreed("logins", [(t.login, t.passcode) for t in targets], (None, None)) or asked
+    vhost = options.pop("vhost", None) or _agreed("virtual hosts", [t.vhost for t in targets], None)
+    for target in targets:
+        options = {**target.options, **options}
     addresses = tuple(address for target in targets for address in target.addresses)
-    return Target(addresses, first.login, first.passcode, first.vhost, options)
+    if not addresses:
+        raise AddressError("failover: has no address", hint="write failover:(stomp://a,stomp://b)")
+    return Target(addresses, login, passcode, vhost, options)
 
 
-def _credentials(parts: SplitResult) -> tuple[str | None, str | None]:
-    user, at, _ = parts.netloc.rpartition("@")
-    if not at:
-        return None, None
-    login, colon, passcode = user.partition(":")
-    return unquote(login) or None, unquote(passcode) if colon else None
+def _agreed(what: str, values: list[_T], missing: _T) -> _T | None:
+    """The one value that some of the addresses have; None if none has one."""
+    found = [value for value in values if value != missing]
+    if any(value != found[0] for value in found):
+        raise AddressError(f"the addresses have different {what}", hint="make one connection for each")
+    return found[0] if found else None
+
+
+def _options(query: str) -> dict[str, str]:
+    with contextlib.suppress(UnicodeDecodeError):
+        return dict(parse_qsl(query, keep_blank_values=True, errors="strict"))
+    raise AddressError("the options are not UTF-8", hint=_ENCODE)
+
+
+def _decoded(text: str) -> str:
+    with contextlib.suppress(UnicodeDecodeError):
+        return unquote(text, errors="strict")
+    raise AddressError("what is percent-encoded is not UTF-8", hint=_ENCODE)
 
 
 def _parse_host(text: str, transport: str, path: str) -> Address:
-    host, port = text.strip(), ""
-    if host.startswith("["):
-        host, bracket, rest = host[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise AddressError(f"{text!r} is not a host", hint="write an IPv6 address as [::1]:61613")
-        port = rest[1:]
-    elif host.count(":") == 1:
-        host, _, port = host.partition(":")
-    elif ":" in host:
-        raise AddressError(f"{text!r} is not a host", hint="write an IPv6 address as [::1]:61613")
-    if not host:
-        raise AddressError("a host is missing")
-    return Address(unquote(host), port_of(port) if port else DEFAULT_PORTS[transport], transport, path)
+    """An address from host:port. What it complains of it does not show: it may be a password without its host."""
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or text.rstrip().endswith("]"):
+        host, port = text.strip(), ""
+    if host.startswith("[") and host.endswith("]"):
+        # A scope is written %25eth0 by those who obey RFC 6874, and %eth0 by everybody else.
+        host = host[1:-1].replace("%25", "%", 1)
+        valid = host.count(":") > 1
+    else:
+        host = _decoded(host)
+        valid = ":" not in host
+    if not valid or not _is_host(host):
+        raise AddressError(
+            "there is no host where one should be",
+            hint=f"write scheme://login:passcode@host:port, an IPv6 host as [::1]; {_ENCODE}",
+        )
+    number = _port(port) if port else DEFAULT_PORTS[transport]
+    if number is None:
+        raise AddressError("a port is not a number from 1 to 65535", hint=f"write host:port; {_ENCODE}")
+    return Address(host, number, transport, path)
+
+
+def _is_host(text: str) -> bool:
+    """False for what cannot be a host name or a numeric address, or would be read as something else in a URL."""
+    if not text or text.count(":") == 1:
+        return False
+    return all(char.isprintable() and not char.isspace() and char not in "/\\@,?#[]()" for char in text)
+
+
+def _port(value: object) -> int | None:
+    """A port from an int or from digits; None if it is neither, or not from 1 to 65535."""
+    if isinstance(value, str):
+        digits = value.strip()
+        # The length first: int() refuses thousands of digits with an error of its own.
+        value = int(digits) if len(digits) < 10 and digits.isascii() and digits.isdecimal() else None
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
+        return value
+    return None
