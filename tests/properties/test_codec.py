@@ -1,0 +1,235 @@
+"""What holds for every frame, every stream of bytes and every way of cutting it."""
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from stomp.core.codec import Decoder, Eol, encode, encode_parts
+from stomp.core.dialect import DIALECTS, STOMP10, STOMP12, Dialect
+from stomp.core.errors import FrameError, RemoteProtocolError
+from stomp.core.frame import Frame, Headers, headers_of
+from stomp.core.limits import LENIENT, STRICT, Leniency, Limits
+
+dialects = st.sampled_from(list(DIALECTS.values()))
+commands = st.sampled_from(["MESSAGE", "MESSAGE", "RECEIPT", "ERROR", "SEND", "CONNECT", "CONNECTED", "NEWS"])
+#: Text in which everything that means something to the protocol is frequent.
+text = st.text(
+    st.one_of(st.sampled_from("\\:\n\r\0nrc a1\u00e9"), st.characters(exclude_categories=["Cs"])), max_size=8
+)
+#: Few names, so that the same layouts come again and the fast path is taken.
+names = st.one_of(st.sampled_from(["destination", "message-id", "foo", "a"]), st.sampled_from("xyz"), text)
+bodies = st.one_of(
+    st.binary(max_size=40),
+    st.lists(st.sampled_from([b"\0", b"\n", b"\r", b"\0\n", b"a", b"MESSAGE\nfoo:x\n\n\0"]), max_size=6).map(
+        b"".join
+    ),
+)
+eols = st.sampled_from([b"", b"\n", b"\n", b"\n", b"\r\n", b"\n\n", b"\r\n\n\n"])
+cuts = st.lists(st.integers(1, 60), min_size=1, max_size=20)
+
+
+@st.composite
+def any_frames(draw: st.DrawFn) -> Frame:
+    """Any frame that the types allow, sendable or not."""
+    pairs = draw(st.lists(st.tuples(names, text), max_size=4))
+    body = draw(bodies)
+    if draw(st.booleans()) or 0 in body:
+        pairs.insert(draw(st.integers(0, len(pairs))), ("content-length", str(len(body))))
+    return Frame(draw(commands), Headers.of(pairs), body)
+
+
+def is_sendable(frame: Frame, dialect: Dialect) -> bool:
+    try:
+        encode(frame, dialect)
+    except FrameError:
+        return False
+    return True
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[Dialect, list[Frame], bytes]:
+    """Frames of one version, and their bytes with EOLs between them."""
+    dialect = draw(dialects)
+    frames = draw(st.lists(any_frames().filter(lambda frame: is_sendable(frame, dialect)), max_size=8))
+    data = b"".join(encode(frame, dialect) + draw(eols) for frame in frames)
+    return dialect, frames, draw(eols) + data
+
+
+def chopped(data: bytes, sizes: list[int]) -> list[bytes]:
+    """The data in pieces of the given sizes, over and over."""
+    pieces, at, turn = [], 0, 0
+    while at < len(data):
+        size = sizes[turn % len(sizes)]
+        pieces.append(data[at : at + size])
+        at, turn = at + size, turn + 1
+    return pieces
+
+
+def outcome(
+    pieces: list[bytes],
+    dialect: Dialect | None,
+    *,
+    limits: Limits | None = None,
+    lenient: Leniency = STRICT,
+) -> tuple[list[Frame], type[Exception] | None]:
+    """The frames, and the error that ended it. On the way: what is held never exceeds the limits."""
+    decoder = Decoder(limits, dialect=dialect, lenient=lenient)
+    most = max(decoder.limits.head + 2, decoder.limits.body + 1)
+    found: list[Frame] = []
+    for piece in pieces:
+        decoder.feed(piece)
+        try:
+            while frames := decoder.frames():
+                found += [frame for frame in frames if not isinstance(frame, Eol)]
+        except RemoteProtocolError as err:
+            return found, type(err)
+        assert len(decoder._data) - decoder._at == 0
+        assert len(decoder._partial) <= most
+        assert decoder._head is None or decoder._head.size <= decoder.limits.head
+    return found, None
+
+
+def same_however_cut(
+    data: bytes,
+    sizes: list[int],
+    dialect: Dialect | None,
+    *,
+    limits: Limits | None = None,
+    lenient: Leniency = STRICT,
+) -> tuple[list[Frame], type[Exception] | None]:
+    whole = outcome([data], dialect, limits=limits, lenient=lenient)
+    assert outcome(chopped(data, [1]), dialect, limits=limits, lenient=lenient) == whole
+    assert outcome(chopped(data, sizes), dialect, limits=limits, lenient=lenient) == whole
+    return whole
+
+
+@given(streams(), cuts)
+def test_any_frames_survive_any_cutting(stream: tuple[Dialect, list[Frame], bytes], sizes: list[int]) -> None:
+    dialect, frames, data = stream
+    assert same_however_cut(data, sizes, dialect) == (frames, None)
+
+
+@given(any_frames(), dialects)
+def test_what_is_sent_is_what_is_read_or_it_is_refused(frame: Frame, dialect: Dialect) -> None:
+    try:
+        data = encode(frame, dialect)
+    except FrameError:
+        return
+    # Nothing of it became another frame, another header or another value.
+    assert outcome([data], dialect) == ([frame], None)
+
+
+@given(any_frames(), dialects)
+def test_what_is_escaped_already_stays_one_frame(frame: Frame, dialect: Dialect) -> None:
+    try:
+        data = b"".join(encode_parts(frame, dialect, escaped=True))
+    except FrameError:
+        return
+    (found,), error = outcome([data], dialect)
+    assert error is None
+    assert len(found.headers.pairs()) == len(frame.headers.pairs())
+    assert b"".join(encode_parts(frame, dialect, escaped=True)) == data
+
+
+# ------------------------------------------------------------------------------------- hostile bytes
+
+SMALL = Limits(frame=150, body=90, head=70, header_line=30, headers=4)
+_TOKENS = [b"\0", b"\n", b"\n\n", b"\r\n", b"\r", b":", b"\\", b"3", b"\xff", b"x" * 50]
+_LINES = [b"MESSAGE\n", b"a:b\n", b"foo:1\na:2\n", b"content-length:"]
+_LENGTHS = [b"content-length:3\n", b"content-length:99\n", b"content-length:-1\n"]
+fragments = st.sampled_from([*_TOKENS, *_LINES, *_LENGTHS])
+scraps = st.lists(st.one_of(fragments, st.binary(max_size=4)), max_size=30).map(b"".join)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A valid stream with some damage."""
+    data = bytearray(draw(streams())[2])
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(data)))
+        data[at : at + draw(st.integers(0, 3))] = draw(st.one_of(fragments, st.just(b"")))
+    return bytes(data)
+
+
+@given(
+    st.one_of(scraps, mutated()),
+    cuts,
+    st.one_of(dialects, st.none()),
+    st.sampled_from([SMALL, Limits()]),
+    st.sampled_from([STRICT, STRICT, LENIENT]),
+)
+@example(b"MESSAGE\na:1\n\n\0\n\nMESSAGE\na:1\n\n\0\n", [7], STOMP12, SMALL, STRICT)
+@example(b"MESSAGE\n\n\0\n\n\nMESSAGE\na:1\n\n\0\n", [7], STOMP12, SMALL, STRICT)
+@example(b"MESSAGE\na:1\nb:2\n\n\0\nMESSAGE\na:1:b:2\n\n\0\n", [7], STOMP10, SMALL, STRICT)
+@example(b"MESSAGE\na:1\nb:2\n\n\0\nMESSAGE\na:1:b\n2\n\n\0\n", [7], STOMP10, SMALL, STRICT)
+@settings(max_examples=settings().max_examples * 4)
+def test_any_bytes_are_read_or_refused_within_the_limits(
+    data: bytes, sizes: list[int], dialect: Dialect | None, limits: Limits, lenient: Leniency
+) -> None:
+    frames, _ = same_however_cut(data, sizes, dialect, limits=limits, lenient=lenient)
+    for frame in frames:
+        assert frame.command.isalpha()
+        assert len(frame.body) <= limits.body
+        assert len(frame.headers.pairs()) <= limits.headers
+        assert "" not in frame.headers
+
+
+@given(st.lists(mutated(), max_size=4).map(b"".join), dialects)
+def test_the_fast_path_reads_what_the_careful_path_reads(data: bytes, dialect: Dialect) -> None:
+    class Careful(Decoder):
+        def _read_fast(self, data: bytes, pos: int, out: list[Frame | Eol]) -> int:
+            return pos
+
+    def read(decoder: Decoder) -> tuple[list[Frame | Eol], str]:
+        found: list[Frame | Eol] = []
+        decoder.feed(data)
+        try:
+            while frames := decoder.frames():
+                found += frames
+        except RemoteProtocolError as err:
+            return found, str(err)
+        return found, ""
+
+    assert read(Decoder(dialect=dialect)) == read(Careful(dialect=dialect))
+
+
+# ------------------------------------------------------------------------------------- texts
+
+
+@given(text, dialects)
+def test_escaping_can_be_undone(plain: str, dialect: Dialect) -> None:
+    escaped = dialect.escape(plain)
+    assert dialect.unescape(escaped) == plain
+    assert not any(char in escaped for char in dialect.escapes if char != "\\")
+
+
+@given(text, dialects)
+def test_any_text_is_unescaped_or_refused(escaped: str, dialect: Dialect) -> None:
+    kept = dialect.unescape(escaped, keep_undefined=True)
+    try:
+        assert dialect.unescape(escaped) == kept
+    except RemoteProtocolError:
+        assert "\\" in escaped
+
+
+values = st.one_of(st.none(), st.booleans(), st.integers(), text)
+sources = st.lists(st.one_of(st.none(), st.dictionaries(names, values, max_size=4)), max_size=4)
+
+
+@given(sources)
+def test_merged_headers_are_texts_and_the_last_one_wins(given_: list[dict[str, object] | None]) -> None:
+    merged = headers_of(*given_)
+    flat = [
+        (name, value) for source in given_ if source for name, value in source.items() if value is not None
+    ]
+    assert merged.keys() == {name for name, _ in flat}
+    for name, value in merged.items():
+        last = [other for key, other in flat if key == name][-1]
+        assert value == (str(last).lower() if isinstance(last, bool) else str(last))
+
+
+@given(st.lists(st.tuples(names, text), max_size=10))
+def test_headers_lose_no_value(pairs: list[tuple[str, str]]) -> None:
+    headers = Headers.of(pairs)
+    assert sorted(headers.pairs()) == sorted(pairs)
+    for name in headers:
+        assert headers.all(name) == [value for other, value in pairs if other == name]
