@@ -9,9 +9,11 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from stomp.client.options import Options, start_daemon
+from stomp.client.dialing import TlsSettings, dial_any
+from stomp.client.options import Options
 from stomp.client.threads import Link
 from stomp.core.client_session import ClientSession
 from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageError
@@ -27,7 +29,7 @@ from stomp.core.events import (
     Receipt,
     Unknown,
 )
-from stomp.core.failover import Backoff, Failover, GiveUp
+from stomp.core.failover import Backoff
 from stomp.core.frame import Frame as CoreFrame
 from stomp.core.frame import headers_of
 from stomp.core.heartbeat import TOLERANCE
@@ -35,12 +37,8 @@ from stomp.core.observe import describe
 from stomp.core.state import State
 from stomp.listener import Publisher
 from stomp.net.address import Address, pairs_of
-from stomp.net.dial import Deadline, keep_alive, open_socket, shake_hands
 from stomp.registry import Registry, deliver, report
 from stomp.utils import HEARTBEAT_FRAME, Frame, encode
-
-if TYPE_CHECKING:
-    from stomp.net.tls import TlsLayer
 
 log = logging.getLogger("stomp.py")
 
@@ -190,6 +188,7 @@ class Transport(BaseTransport):
         self._prefer_localhost = prefer_localhost
         self._try_loopback = try_loopback_connect
         self._timeout = timeout
+        #: The settings of the next connection.
         self._options = Options(
             connect_timeout=30.0 if timeout is None else float(timeout),
             backoff=Backoff(
@@ -209,7 +208,6 @@ class Transport(BaseTransport):
             "STOMP": self._options.connect_timeout,
             "DISCONNECT": self._options.disconnect_timeout,
         }
-        self._start_thread: Callable[[Callable[[], None]], Any] = start_daemon
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
         self._outcome = threading.Condition()
@@ -276,7 +274,7 @@ class Transport(BaseTransport):
 
     def override_threading(self, create_thread_fc: Callable[[Callable[[], None]], Any]) -> None:
         """Have the receiving thread started by `create_thread_fc(callable)`."""
-        self._start_thread = create_thread_fc
+        self._options = replace(self._options, start_thread=create_thread_fc)
 
     def wait_for_connection(self, timeout: float | None = None) -> None:
         """Wait until the broker has let us in.
@@ -386,6 +384,8 @@ class Transport(BaseTransport):
             "verify": verify,
             "ssl_context": ssl_context,
         }
+        if not verify:
+            log.warning("TLS certificates are not verified: whoever sits in between can read and change everything")
         if not for_hosts:
             self._tls[None] = settings
             return
@@ -396,8 +396,6 @@ class Transport(BaseTransport):
                 f"set_ssl names {pairs}, but this connection goes to {self._pairs}: nothing would be encrypted",
                 hint="give the same host names and ports, or leave for_hosts out",
             )
-        if not verify:
-            log.warning("TLS certificates of %s are not verified", pairs)
         for pair in pairs:
             self._tls[_normal(pair)] = settings
 
@@ -410,47 +408,24 @@ class Transport(BaseTransport):
 
     def _dial(self) -> Link:
         options = self._options
-        policy = Failover(
-            self._ordered(), backoff=options.backoff, attempts=options.attempts, dice=options.dice
-        )
-        failures: list[ConnectFailed] = []
-        while True:
-            step = policy.next(failures[-1] if failures else None)
-            if isinstance(step, GiveUp) or self._stopping.wait(step.after):
-                why = step.why if isinstance(step, GiveUp) else "stopped"
-                raise _all_failed(why, failures)
-            try:
-                return self._open(step.address)
-            except ConnectFailed as err:
-                failures.append(err)
-                log.warning(
-                    "could not connect to host %s, port %s: %s",
-                    step.address.host,
-                    step.address.port,
-                    err.message,
-                )
+        address, stream = dial_any(self._ordered(), options, self._tls_for, self._stopping.wait)
+        self.current_host_and_port = address.pair
+        session = ClientSession(limits=options.limits, lenient=options.lenient, tolerance=options.tolerance)
+        return Link(stream.sock, session, self.handle, options, stream.layer)
 
-    def _open(self, address: Address) -> Link:
-        options = self._options
-        sock = open_socket(address, Deadline(options.connect_timeout), bind=options.bind)
-        layer: TlsLayer | None = None
-        try:
-            if complaint := keep_alive(sock, options.keepalive):
-                log.warning("%s", complaint)
-            settings = self.get_ssl(address.pair)
-            if settings is not None:
-                layer = _tls_layer(settings, address)
-                shake_hands(sock, layer, address, Deadline(options.connect_timeout))
-                _validate(settings["cert_validator"], layer, address)
-            session = ClientSession(
-                limits=options.limits, lenient=options.lenient, tolerance=options.tolerance
-            )
-            self.current_host_and_port = address.pair
-            thread_options = _with_threads(options, self._start_thread)
-            return Link(sock, session, self.handle, thread_options, layer)
-        except BaseException:
-            sock.close()
-            raise
+    def _tls_for(self, address: Address) -> TlsSettings | None:
+        settings = self.get_ssl(address.pair)
+        if settings is None:
+            return None
+        return TlsSettings(
+            ca_certs=settings["ca_certs"],
+            cert_file=settings["cert_file"],
+            key_file=settings["key_file"],
+            password=settings["password"],
+            verify=settings["verify"],
+            context=settings["ssl_context"],
+            validator=settings["cert_validator"],
+        )
 
     def _ordered(self) -> list[Address]:
         """The pairs as addresses, in the order in which to try them."""
@@ -486,48 +461,3 @@ class Transport(BaseTransport):
 
 def _normal(pair: tuple[str, int]) -> tuple[str, int]:
     return pair[0].lower(), int(pair[1])
-
-
-def _with_threads(options: Options, start_thread: Callable[[Callable[[], None]], Any]) -> Options:
-    from dataclasses import replace
-
-    return replace(options, start_thread=start_thread)
-
-
-def _tls_layer(settings: dict[str, Any], address: Address) -> TlsLayer:
-    # Imported here: a connection without TLS does without the ssl module.
-    from stomp.net.tls import TlsLayer, client_context
-
-    context = settings["ssl_context"] or client_context(
-        ca_certs=settings["ca_certs"],
-        cert_file=settings["cert_file"] or settings["key_file"],
-        key_file=settings["key_file"],
-        password=settings["password"],
-        verify=settings["verify"],
-    )
-    return TlsLayer(context, address.host)
-
-
-def _validate(validator: Any, layer: TlsLayer, address: Address) -> None:
-    if validator is None:
-        return
-    accepted, reason = validator(layer.peer_certificate(), address.host)
-    if not accepted:
-        raise ConnectFailed(
-            f"TLS with {address} failed: certificate not accepted: {reason}",
-            address=str(address),
-            phase="tls",
-        )
-
-
-def _all_failed(why: str, failures: list[ConnectFailed]) -> ConnectFailed:
-    if not failures:
-        return ConnectFailed(f"no connection: {why}")
-    last = failures[-1]
-    return ConnectFailed(
-        f"{last.message}; {why}",
-        address=last.address,
-        phase=last.phase,
-        failures=failures,
-        hint=last.hint,
-    )

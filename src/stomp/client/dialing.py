@@ -1,0 +1,154 @@
+"""From a list of addresses to one open stream: the pure policy of `stomp.core.failover`, carried out.
+
+Asyncio has its own way of waiting; what both drivers share is `TlsSettings` and the order of things: socket,
+keep-alive, TLS handshake, the caller's own check of the certificate.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stomp.core.errors import ConnectFailed
+from stomp.core.failover import Failover, GiveUp
+from stomp.net.dial import Deadline, keep_alive, open_socket, shake_hands
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+    from stomp.client.options import Options
+    from stomp.net.address import Address
+    from stomp.net.tls import TlsLayer
+
+log = logging.getLogger("stomp.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """How to do TLS with one broker.
+
+    Attributes:
+        ca_certs: the authorities to trust, a PEM file; the system's if None.
+        cert_file: the client's certificate, a PEM file.
+        key_file: its key, where that is not in the same file.
+        password: of the key.
+        verify: False accepts any certificate.
+        context: to use in place of all the above.
+        validator: called with the broker's certificate and host name after the handshake; returns (accepted,
+            reason if not).
+    """
+
+    ca_certs: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    password: Any = field(default=None, repr=False)
+    verify: bool = True
+    context: ssl.SSLContext | None = None
+    validator: Callable[[Any, str], tuple[bool, str]] | None = None
+
+    def layer(self, host: str) -> TlsLayer:
+        """A new layer for a connection to this host.
+
+        Raises:
+            UsageError: a file cannot be used.
+        """
+        # Imported here: a connection without TLS does without the ssl module.
+        from stomp.net.tls import TlsLayer, client_context
+
+        context = self.context or client_context(
+            ca_certs=self.ca_certs,
+            cert_file=self.cert_file or self.key_file,
+            key_file=self.key_file,
+            password=self.password,
+            verify=self.verify,
+        )
+        return TlsLayer(context, host)
+
+
+class Stream(NamedTuple):
+    """An open connection: the socket, and the layer that is on it."""
+
+    sock: socket.socket
+    layer: TlsLayer | None
+
+
+def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> Stream:
+    """Connect to one address.
+
+    Raises:
+        ConnectFailed: it did not work; says in which phase.
+        UsageError: the TLS settings cannot be used.
+    """
+    # Settings that cannot work are the caller's mistake, and no reason to bother the broker.
+    layer = tls.layer(address.host) if tls is not None else None
+    sock = open_socket(address, Deadline(options.connect_timeout), bind=options.bind)
+    with contextlib.ExitStack() as on_failure:
+        on_failure.callback(sock.close)
+        if complaint := keep_alive(sock, options.keepalive):
+            log.warning("%s", complaint)
+        if tls is not None and layer is not None:
+            shake_hands(sock, layer, address, Deadline(options.connect_timeout))
+            if tls.validator is not None:
+                accepted, reason = tls.validator(layer.peer_certificate(), address.host)
+                if not accepted:
+                    raise ConnectFailed(
+                        f"TLS with {address} failed: certificate not accepted: {reason}",
+                        address=str(address),
+                        phase="tls",
+                    )
+        on_failure.pop_all()
+    return Stream(sock, layer)
+
+
+def dial_any(
+    addresses: Sequence[Address],
+    options: Options,
+    tls_for: Callable[[Address], TlsSettings | None],
+    stopped: Callable[[float], bool],
+) -> tuple[Address, Stream]:
+    """Connect to the first address that answers, as often as the options allow.
+
+    Args:
+        addresses: most wanted first.
+        options: how often, and how long to wait in between.
+        tls_for: the TLS settings of an address, None for none.
+        stopped: waits so many seconds; True if nobody wants the connection any more.
+
+    Raises:
+        ConnectFailed: none did; `failures` has an error for each try.
+        UsageError: the TLS settings cannot be used.
+    """
+    policy = Failover(
+        addresses,
+        backoff=options.backoff,
+        attempts=options.attempts,
+        shuffle=options.shuffle,
+        dice=options.dice,
+    )
+    failures: list[ConnectFailed] = []
+    while True:
+        step = policy.next(failures[-1] if failures else None)
+        if isinstance(step, GiveUp):
+            raise _all_failed(step.why, failures)
+        if stopped(step.after):
+            raise _all_failed("stopped", failures)
+        try:
+            return step.address, open_stream(step.address, options, tls_for(step.address))
+        except ConnectFailed as err:
+            failures.append(err)
+            log.warning(
+                "could not connect to host %s, port %s: %s", step.address.host, step.address.port, err.message
+            )
+
+
+def _all_failed(why: str, failures: list[ConnectFailed]) -> ConnectFailed:
+    if not failures:
+        return ConnectFailed(f"no connection: {why}")
+    last = failures[-1]
+    return ConnectFailed(
+        f"{last.message}; {why}", address=last.address, phase=last.phase, failures=failures, hint=last.hint
+    )

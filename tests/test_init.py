@@ -1,0 +1,48 @@
+"""The front door: everything can be had from it, and it costs nothing to open."""
+
+import subprocess
+import sys
+
+import pytest
+
+import stomp
+from stomp.core import errors
+
+
+def test_names_are_there_and_come_from_their_homes():
+    assert stomp.Connection is stomp.Connection11 is stomp.connect.StompConnection11
+    assert stomp.Connection10 is stomp.StompConnection10
+    assert stomp.Connection12 is stomp.StompConnection12
+    assert stomp.PrintingListener is stomp.listener.PrintingListener
+    for name in stomp.__all__:
+        assert getattr(stomp, name) is not None
+        assert name in dir(stomp)
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        stomp.nothing  # noqa: B018
+
+
+def test_star_import_hands_out_classes_and_modules():
+    names: dict[str, object] = {}
+    exec("from stomp import *", names)
+    assert names["Connection"] is stomp.Connection
+    assert names["PrintingListener"] is stomp.PrintingListener
+    assert names["exception"] is stomp.exception
+
+
+def test_the_exceptions_have_the_names_that_programs_catch():
+    exception = stomp.exception
+    assert exception.StompException is errors.StompError
+    assert issubclass(exception.NotConnectedException, exception.StompException)
+    assert issubclass(exception.ConnectFailedException, exception.StompException)
+    assert issubclass(exception.ConnectionClosedException, exception.StompException)
+    assert issubclass(exception.InterruptedException, exception.StompException)
+    assert str(exception.ConnectFailedException()) == ""
+
+
+def test_exceptions_are_reached_by_a_plain_import():
+    program = "import stomp; print(stomp.exception.ConnectFailedException.__name__)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "ConnectFailed"

@@ -1,0 +1,114 @@
+import pytest
+
+import stomp
+from stomp.core.errors import ReceiptMissing
+from stomp.listener import (
+    ConnectionListener,
+    PrintingListener,
+    Publisher,
+    StatsListener,
+    WaitingListener,
+)
+from stomp.utils import HEARTBEAT_FRAME, Frame
+
+
+def test_a_publisher_alone_does_nothing():
+    publisher = Publisher()
+    publisher.set_listener("a", object())
+    assert publisher.get_listener("a") is None
+    publisher.remove_listener("a")
+
+
+def test_every_default_does_nothing():
+    listener = ConnectionListener()
+    frame = Frame("MESSAGE", {}, "")
+    for name in dir(listener):
+        if name.startswith("on_"):
+            arguments = {"on_connecting": (("h", 1),)}.get(name, (frame,))
+            method = getattr(listener, name)
+            alone = name in ("on_disconnected", "on_disconnecting", "on_heartbeat", "on_heartbeat_timeout")
+            assert method(*(() if alone else arguments)) is None
+            assert method.does_nothing
+
+
+def test_stats_count():
+    stats = StatsListener()
+    stats.on_connecting(("host", 61613))
+    stats.on_message(Frame("MESSAGE", {}, "x"))
+    stats.on_message({}, "x")
+    stats.on_send(Frame("SEND", {}, "x"))
+    stats.on_heartbeat()
+    stats.on_heartbeat_timeout()
+    stats.on_error({}, "x")
+    stats.on_disconnected()
+    assert stats.heartbeat_timeouts == 1
+    assert str(stats) == (
+        "Connections: 1\nDisconnects: 1\nMessages sent: 1\nMessages received: 2\n"
+        "Heartbeats received: 1\nErrors: 1"
+    )
+
+
+def test_printing_has_one_line_for_each_callback(capsys):
+    printing = PrintingListener()
+    frame = Frame("MESSAGE", {"n": "1"}, "body")
+    printing.on_connecting(("host", 61613))
+    printing.on_send(Frame("STOMP", {"login": "admin", "passcode": "secret"}, ""))
+    printing.on_connected(Frame("CONNECTED", {"version": "1.2"}, ""))
+    printing.on_before_message(frame)
+    printing.on_message({"n": "1"}, "body")
+    printing.on_receipt(Frame("RECEIPT", {"receipt-id": "1"}, None))
+    printing.on_error(Frame("ERROR", {"message": "no"}, "why"))
+    printing.on_heartbeat()
+    printing.on_send(HEARTBEAT_FRAME)
+    printing.on_heartbeat_timeout()
+    printing.on_disconnecting()
+    printing.on_disconnected()
+    assert capsys.readouterr().out.splitlines() == [
+        "on_connecting host 61613",
+        "on_send STOMP {'login': 'admin', 'passcode': '********'} ",
+        "on_connected {'version': '1.2'} ",
+        "on_before_message {'n': '1'} body",
+        "on_message {'n': '1'} body",
+        "on_receipt {'receipt-id': '1'} ",
+        "on_error {'message': 'no'} why",
+        "on_heartbeat",
+        "on_send None {} None",
+        "on_heartbeat_timeout",
+        "on_disconnected",
+    ]
+
+
+def test_printing_to_the_log(caplog, capsys):
+    caplog.set_level("INFO")
+    PrintingListener(print_to_log=True).on_connecting(("host", 61613))
+    assert "on_connecting host 61613" in caplog.text
+    assert capsys.readouterr().out == ""
+
+
+def test_waiting_for_a_receipt(broker):
+    conn = stomp.Connection([(broker.host, broker.port)])
+    waiting = WaitingListener(17)
+    conn.set_listener("waiting", waiting)
+    conn.connect(wait=True)
+    conn.send("/queue/a", "x", receipt=17)
+    waiting.wait_on_receipt(20)
+    conn.disconnect()
+    waiting.wait_on_disconnected(20)
+    assert waiting.disconnected
+
+
+def test_a_receipt_that_does_not_come():
+    waiting = WaitingListener("r1")
+    waiting.on_receipt(Frame("RECEIPT", {"receipt-id": "other"}, ""))
+    waiting.on_receipt(Frame("RECEIPT", {}, ""))
+    with pytest.raises(ReceiptMissing, match="passed") as caught:
+        waiting.wait_on_receipt(0.01)
+    assert caught.value.receipt == "r1"
+
+
+def test_a_connection_that_ends_lets_nobody_wait_on():
+    waiting = WaitingListener("r1")
+    waiting.on_disconnected()
+    with pytest.raises(ReceiptMissing, match="the connection ended"):
+        waiting.wait_on_receipt()
+    waiting.wait_on_disconnected()

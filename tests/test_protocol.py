@@ -1,0 +1,216 @@
+"""The verbs: what each puts on the wire, and that the caller's dictionaries stay as they are."""
+
+import threading
+
+import pytest
+
+import stomp
+from stomp.core.codec import Decoder
+from stomp.core.dialect import DIALECTS
+from stomp.core.errors import FrameError
+from stomp.testing.servers import ScriptedServer, greet_back, read_frame
+from tests.listening import PATIENCE, wait_until
+
+
+@pytest.fixture(params=["1.0", "1.1", "1.2"])
+def version(request):
+    return request.param
+
+
+class Wire:
+    """A connection whose frames are noted by the server."""
+
+    def __init__(self, version, **options):
+        self.version = version
+        self.raw = []
+        self.done = threading.Event()
+        self.server = ScriptedServer(self.script)
+        self.options = options
+
+    def script(self, sock):
+        self.raw.append(read_frame(sock))
+        greet_back(sock, version=self.version)
+        while True:
+            try:
+                self.raw.append(read_frame(sock))
+            except ConnectionResetError:
+                return
+
+    def __enter__(self):
+        self.server.__enter__()
+        cls = {"1.0": stomp.Connection10, "1.1": stomp.Connection11, "1.2": stomp.Connection12}[self.version]
+        self.conn = cls([self.server.address], **self.options)
+        return self
+
+    def __exit__(self, *exc):
+        self.conn.transport.stop()
+        self.server.__exit__(*exc)
+
+    def frame(self, index):
+        wait_until(lambda: len(self.raw) > index, PATIENCE)
+        decoder = Decoder(dialect=DIALECTS[self.version])
+        decoder.feed(self.raw[index])
+        (frame,) = decoder.frames()
+        return frame
+
+
+@pytest.fixture
+def wire(version):
+    with Wire(version) as running:
+        running.conn.connect("admin", "secret", wait=True)
+        yield running
+
+
+def test_connect(version, wire):
+    frame = wire.frame(0)
+    assert frame.command == ("CONNECT" if version == "1.0" else "STOMP")
+    expected = {"accept-version": version, "login": "admin", "passcode": "secret"}
+    assert frame.headers == (expected if version != "1.2" else {**expected, "host": "127.0.0.1"})
+
+
+def test_connect_with_everything():
+    with Wire("1.2", vhost="/", heartbeats=(1000, 2000)) as wire:
+        wire.conn.connect(
+            "admin",
+            wait=True,
+            headers={"client-id": "me"},
+            with_connect_command=True,
+            durable=True,
+            nothing=None,
+        )
+        frame = wire.frame(0)
+    assert frame.command == "CONNECT"
+    assert frame.headers == {
+        "client-id": "me",
+        "durable": "true",
+        "accept-version": "1.2",
+        "heart-beat": "1000,2000",
+        "login": "admin",
+        "host": "/",
+    }
+
+
+def test_send(wire):
+    wire.conn.send(
+        "/queue/a", "ä", "text/plain", {"n": 1, "destination": "ignored", "gone": None}, persistent="true"
+    )
+    frame = wire.frame(1)
+    assert frame.command == "SEND"
+    assert frame.headers == {
+        "n": "1",
+        "destination": "/queue/a",
+        "persistent": "true",
+        "content-type": "text/plain",
+        "content-length": "2",
+    }
+    assert frame.body == "ä".encode()
+
+
+def test_a_wrong_content_length_is_put_right(wire):
+    wire.conn.send("/queue/a", "four", headers={"content-length": 17})
+    assert wire.frame(1).headers["content-length"] == "4"
+
+
+def test_without_content_length(version):
+    with Wire(version, auto_content_length=False) as wire:
+        wire.conn.connect(wait=True)
+        wire.conn.send("/queue/a", "x")
+        assert "content-length" not in wire.frame(1).headers
+
+
+def test_what_a_version_can_escape_is_escaped_and_the_rest_refused(version, wire):
+    awkward = "a:b\\c" if version == "1.0" else "a:b\\c\nd"
+    for _ in range(2):
+        headers = {"x": awkward}
+        wire.conn.send("/queue/a", "x", headers=headers)
+        assert headers == {"x": awkward}
+    assert wire.frame(1).headers["x"] == wire.frame(2).headers["x"] == awkward
+    with pytest.raises(FrameError):
+        wire.conn.send("/queue/a", "x", headers={"x": "\0"})
+    if version == "1.0":
+        with pytest.raises(FrameError):
+            wire.conn.send("/queue/a", "x", headers={"x": "1\nforged:yes"})
+    with pytest.raises(FrameError):
+        wire.conn.send("/queue/a", "x", headers={"x\nforged": "yes"})
+    assert wire.conn.is_connected()
+
+
+def test_connect_cannot_be_made_to_carry_a_second_frame(version):
+    with Wire(version) as wire:
+        with pytest.raises(FrameError):
+            wire.conn.connect("admin\n\n\0SEND", "x", wait=True)
+        with pytest.raises(FrameError):
+            wire.conn.connect("admin", "x\nforged:yes", wait=True)
+        assert wire.raw == []
+
+
+def test_subscribe_and_unsubscribe(version, wire):
+    wire.conn.subscribe("/queue/a", 7, "client", {"selector": "x > 1"}, exclusive=True)
+    assert wire.frame(1).headers == {
+        "selector": "x > 1",
+        "exclusive": "true",
+        "destination": "/queue/a",
+        "id": "7",
+        "ack": "client",
+    }
+    wire.conn.unsubscribe(id=7)
+    assert wire.frame(2).headers == {"id": "7"}
+    if version == "1.0":
+        wire.conn.subscribe("/queue/b")
+        assert "id" not in wire.frame(3).headers
+        wire.conn.unsubscribe("/queue/b")
+        assert wire.frame(4).headers == {"destination": "/queue/b"}
+
+
+def test_ack_and_nack(version, wire):
+    more = {"transaction": "t", "receipt": "r"}
+    if version == "1.0":
+        wire.conn.ack("m1", "t", "r")
+        assert wire.frame(1).headers == {"message-id": "m1", **more}
+        assert not hasattr(wire.conn, "nack")
+    elif version == "1.1":
+        wire.conn.ack("m1", 4, "t", "r")
+        wire.conn.nack("m2", 4, requeue=False)
+        assert wire.frame(1).headers == {"message-id": "m1", "subscription": "4", **more}
+        assert wire.frame(2).headers == {"requeue": "false", "message-id": "m2", "subscription": "4"}
+    else:
+        wire.conn.ack("m1", "t", "r")
+        wire.conn.nack("m2", requeue=False)
+        assert wire.frame(1).headers == {"id": "m1", **more}
+        assert wire.frame(2).headers == {"requeue": "false", "id": "m2"}
+
+
+def test_transactions(wire):
+    tx = wire.conn.begin()
+    assert wire.conn.begin("mine", {"x": "y"}) == "mine"
+    wire.conn.commit(tx)
+    wire.conn.abort("mine")
+    frames = [wire.frame(i) for i in range(1, 5)]
+    assert [frame.command for frame in frames] == ["BEGIN", "BEGIN", "COMMIT", "ABORT"]
+    assert [frame.headers["transaction"] for frame in frames] == [tx, "mine", tx, "mine"]
+
+
+def test_send_frame_escapes_the_dictionary_it_is_given(version, wire):
+    headers = {"destination": "/queue/a", "x": "a:b"}
+    wire.conn.send_frame("SEND", headers, "body")
+    assert headers["x"] == ("a:b" if version == "1.0" else "a\\cb")
+    assert wire.frame(1).headers["x"] == "a:b"
+
+
+def test_required_arguments(version, wire):
+    conn = wire.conn
+    wrong = [
+        lambda: conn.send(None, "x"),
+        lambda: conn.send("/queue/a", None),
+        lambda: conn.subscribe(None, "1"),
+        lambda: conn.commit(),
+        lambda: conn.abort(None),
+        lambda: conn.unsubscribe(id=None),
+    ]
+    if version == "1.1":
+        wrong += [lambda: conn.ack("m", None), lambda: conn.ack(None, "1"), lambda: conn.nack("m", None)]
+    if version == "1.2":
+        wrong += [lambda: conn.ack(None), lambda: conn.nack(None), lambda: conn.subscribe("/queue/a", None)]
+    for call in wrong:
+        with pytest.raises(AssertionError):
+            call()

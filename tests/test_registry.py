@@ -1,0 +1,165 @@
+from unittest import mock
+
+import pytest
+
+from stomp.listener import ConnectionListener
+from stomp.registry import Registry, deliver
+from stomp.utils import Frame
+
+
+@pytest.fixture
+def registry():
+    return Registry()
+
+
+def message(body="hello", **headers):
+    return Frame("MESSAGE", headers, body)
+
+
+def test_listeners_are_called_in_the_order_of_their_names(registry):
+    called = []
+    for name in ("b", "", "a", 7):
+        registry.set(
+            name, mock.Mock(spec=["on_message"], on_message=lambda frame, name=name: called.append(name))
+        )
+    registry.notify_frame("on_message", message())
+    assert called == ["", 7, "a", "b"]
+
+
+def test_a_name_is_replaced_and_removed(registry):
+    registry.set("a", mock.Mock())
+    registry.set("a", listener := mock.Mock())
+    assert registry.listeners == {"a": listener}
+    registry.remove("a")
+    assert registry.listeners == {}
+    assert registry.targets("on_message") == []
+    with pytest.raises(KeyError):
+        registry.remove("a")
+
+
+class TakesFrame:
+    def on_message(self, frame):
+        self.got = frame.headers, frame.body
+
+
+class TakesPair:
+    def on_message(self, headers, body):
+        self.got = headers, body
+
+
+class TakesFrameAndMore:
+    def on_message(self, frame, body=None):
+        self.got = frame.headers, frame.body
+
+
+class TakesAnything:
+    def on_message(self, *args):
+        (frame,) = args
+        self.got = frame.headers, frame.body
+
+
+class IsStatic:
+    got: tuple
+
+    @staticmethod
+    def on_message(headers, body):
+        IsStatic.got = headers, body
+
+
+@pytest.mark.parametrize("kind", [TakesFrame, TakesPair, TakesFrameAndMore, TakesAnything, IsStatic])
+def test_every_shape_of_a_callback(registry, kind):
+    registry.set("", listener := kind())
+    registry.notify_frame("on_message", message("hello", n="1"))
+    assert listener.got == ({"n": "1"}, "hello")
+
+
+def test_a_method_put_on_an_instance_later_is_called(registry):
+    registry.set("", listener := ConnectionListener())
+    registry.notify_frame("on_message", message("unheard"))
+    got: list[str] = []
+    setattr(listener, "on_message", lambda headers, body: got.append(body))  # noqa: B010
+    registry.notify_frame("on_message", message("heard"))
+    assert got == ["heard"]
+
+
+def test_what_has_no_signature_gets_a_frame(registry):
+    got: list[Frame] = []
+    registry.set("", mock.Mock(spec=["on_message"], on_message=got.append))
+    frame = message()
+    registry.notify_frame("on_message", frame)
+    assert got == [frame]
+
+
+def test_missing_methods_and_inherited_ones_that_do_nothing_are_passed_over(registry):
+    registry.set("a", object())
+    registry.set("b", ConnectionListener())
+    assert registry.targets("on_message") == []
+    registry.notify("on_disconnected")
+
+
+def test_what_a_pair_listener_returns_is_what_the_next_one_sees(registry):
+    class Before:
+        def on_before_message(self, headers, body):
+            return {**headers, "seen": "yes"}, body.upper()
+
+    registry.set("1", Before())
+    registry.set("2", listener := mock.Mock(spec=["on_before_message"]))
+    frame = message("hello")
+    registry.notify_frame("on_before_message", frame)
+    assert (frame.headers, frame.body) == ({"seen": "yes"}, "HELLO")
+    listener.on_before_message.assert_called_once_with(frame)
+
+
+@pytest.mark.parametrize("answer", [None, True, "no", ("a", "b", "c")])
+def test_any_other_answer_changes_nothing(registry, answer):
+    class Before:
+        def on_before_message(self, headers, body):
+            return answer
+
+    registry.set("", Before())
+    frame = message("hello", n="1")
+    registry.notify_frame("on_before_message", frame)
+    assert (frame.headers, frame.body) == ({"n": "1"}, "hello")
+
+
+def test_no_frame_is_given_in_the_shape_wanted(registry):
+    got = []
+
+    class Pair:
+        def on_receiver_loop_completed(self, headers, body):
+            got.append((headers, body))
+
+    class One:
+        def on_receiver_loop_completed(self, frame):
+            got.append(frame)
+
+    registry.set("1", Pair())
+    registry.set("2", One())
+    registry.notify_frame("on_receiver_loop_completed", None)
+    assert got == [(None, None), None]
+
+
+def test_an_exception_is_logged_with_the_name_and_hurts_nobody_else(registry, caplog):
+    class Broken:
+        def on_message(self, frame):
+            raise KeyError("missing key")
+
+        def on_disconnected(self):
+            raise ValueError("no")
+
+    registry.set("first", Broken())
+    registry.set("second", other := mock.Mock())
+    registry.notify_frame("on_message", message("the body"))
+    registry.notify("on_disconnected")
+    other.on_message.assert_called_once()
+    other.on_disconnected.assert_called_once()
+    assert "listener 'first' (Broken): on_message failed" in caplog.text
+    assert "missing key" in caplog.text
+    assert "the body" not in caplog.text
+
+
+def test_deliver_gives_one_listener_one_frame(registry):
+    registry.set("", listener := TakesPair())
+    (target,) = registry.targets("on_message")
+    deliver(target, "on_message", message("x"))
+    assert listener.got == ({}, "x")
