@@ -115,13 +115,17 @@ class Broker:
         try:
             started.result(_PATIENCE)
         except BaseException:
+            started.cancel()  # a name server that answers too late must not start it after all
             thread.join(_PATIENCE)
             raise
         self._thread = thread
         return self
 
     def stop(self) -> None:
-        """End all connections and the thread. Stopping what is stopped does nothing."""
+        """End all connections and the thread that `start` made. Stopping what is stopped does nothing.
+
+        What waits to be written is written first, for a second at most; then clients see the stream end.
+        """
         thread, self._thread = self._thread, None
         loop, stopping = self._loop, self._stopping
         if thread is None or loop is None or stopping is None:
@@ -143,12 +147,14 @@ class Broker:
         try:
             await self._open()
         except BaseException as err:
-            started.set_exception(err)
+            if started.set_running_or_notify_cancel():
+                started.set_exception(err)
             return
         assert self._stopping is not None
-        started.set_result(None)
         try:
-            await self._stopping.wait()
+            if started.set_running_or_notify_cancel():
+                started.set_result(None)
+                await self._stopping.wait()
         finally:
             await self._close()
 

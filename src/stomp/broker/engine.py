@@ -16,6 +16,7 @@ Rules of this file:
 - SEND, ACK and NACK of a transaction take effect at COMMIT, in their order. Their receipts come at once.
 - ``/temp-queue/NAME`` and ``/temp-topic/NAME`` belong to the connection that names them. Other connections see
   them, in ``reply-to``, under a name that they can send to and not subscribe to.
+- ``selector`` and expiry headers have no effect, and there are no wildcards and no durable topics.
 """
 
 from __future__ import annotations
