@@ -14,14 +14,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from stomp.core.commands import CLIENT_COMMANDS
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import FrameError, LimitExceeded, RemoteProtocolError
 from stomp.core.frame import Frame, Headers
+from stomp.core.layout import Layouts
 from stomp.core.limits import STRICT, Leniency, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 NUL = b"\0"
 
@@ -175,16 +175,6 @@ def _skip_eols(data: bytes, pos: int) -> int:
 
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-#: How many layouts of header names a decoder remembers, one for each number of headers, and from heads of
-#: which size: together they bound what a peer can make it remember.
-_LAYOUTS = 64
-_LAYOUT_HEAD = 4096
-#: The commands that the fast path reads.
-_USUAL = ("MESSAGE", "RECEIPT", "ERROR", *sorted(CLIENT_COMMANDS - UNESCAPED))
-
-#: "name:" for each line of a head ("" for its command), the names, and how much of the head is not value.
-_Layout = tuple[list[str], list[str], int]
-_NO_LAYOUT: _Layout = ([], [], 0)
 
 
 class _Head:
@@ -231,14 +221,13 @@ class Decoder:
         self.dialect = dialect
         self.lenient = lenient
         self._classes = dict(classes or {})
-        self._usual = {command: self._classes.get(command, Frame) for command in _USUAL}
+        self._layouts = Layouts(self._classes, Frame)
         self._data = b""  # fed, and looked at up to
         self._at = 0  # this place
         self._partial = bytearray()  # the unfinished frame: its head, or once _head is set its body
         self._scanned = 0  # how much of an unfinished head was searched for its end
         self._head: _Head | None = None
         self._error: RemoteProtocolError | None = None
-        self._layouts: dict[int, _Layout] = {}  # by number of lines: the last head that had so many
 
     def feed(self, data: bytes) -> None:
         """Add received bytes."""
@@ -307,9 +296,8 @@ class Decoder:
         dialect = self.dialect
         assert dialect is not None
         unescape = dialect.unescape
-        without = str.removeprefix
         layouts = self._layouts
-        usual = self._usual
+        layout = layouts.latest
         line_limit = min(self.limits.header_line, self.limits.head)
         rest = data[pos:] if pos else data
         # Brokers write LF behind NUL; splitting at both saves stripping it from each frame.
@@ -329,26 +317,11 @@ class Decoder:
                 return pos
             if "\r" in text or "\0" in text:
                 return pos
-            lines = text.split("\n")
-            make = usual.get(lines[0])
-            prefixes, names, overhead = layouts.get(len(lines), _NO_LAYOUT)
-            values = list(map(without, lines, prefixes))
-            # Each line has lost its prefix, or the total would be larger. (Splitting at newlines and colons alike
-            # would be faster, but then a colon in a value passes for the end of a line and forges headers.)
-            if make is not None and len("".join(values)) == len(text) - overhead:
-                del values[0]
-                if "\\" in text:
-                    values = [unescape(value) if "\\" in value else value for value in values]
-                headers = Headers(zip(names, values, strict=True))
-                length = headers.get("content-length")
-                if length is None:
-                    if 0 in body:
-                        return pos
-                elif length != str(len(body)):
-                    return pos
-                out.append(make(lines[0], headers, body))
-                pos += len(piece) + separator
-            else:
+            found = layout.match(text)
+            if found is None:
+                layout = layouts.other(text) or layout
+                found = layout.match(text)
+            if found is None:
                 if head[:1] == b"\n" or not head:
                     return pos  # a heart-beat
                 before = pos
@@ -356,6 +329,20 @@ class Decoder:
                 if pos != before + len(piece) + 1:
                     return pos
                 pos += separator - 1
+                layout = layouts.latest
+                continue
+            values: Iterable[str] = found.groups()
+            if "\\" in text:
+                values = [unescape(value) if "\\" in value else value for value in values]
+            headers = Headers(zip(layout.names, values, strict=False))
+            length = headers.get("content-length")
+            if length is None:
+                if 0 in body:
+                    return pos
+            elif length != str(len(body)):
+                return pos
+            out.append(layout.make(layout.command, headers, body))
+            pos += len(piece) + separator
         return pos
 
     def _read_one(self, data: bytes, pos: int, out: list[Frame | Eol]) -> int:
@@ -472,22 +459,11 @@ class Decoder:
             raise RemoteProtocolError(f"{command[:40]!r} is not a STOMP command")
         pairs = [self._parse_line(line, escaped=command not in UNESCAPED) for line in lines]
         headers = Headers.of([pair for pair in pairs if pair is not None])
-        self._remember(len(raw), lines, headers)
+        self._layouts.learn(command, lines, headers, len(raw))
         length = self._content_length(headers)
         if length is not None:
             self._check_body(length, len(raw))
         return _Head(command, headers, length, len(raw))
-
-    def _remember(self, size: int, lines: list[str], headers: Headers) -> None:
-        """Let the fast path read the next head that has these names."""
-        count = len(lines) + 1
-        if size > _LAYOUT_HEAD or (len(self._layouts) >= _LAYOUTS and count not in self._layouts):
-            return
-        # Names that came more than once, or escaped, are not what they look like.
-        names = [line.partition(":")[0] for line in lines]
-        if names == list(headers):
-            prefixes = ["", *(name + ":" for name in names)]
-            self._layouts[count] = (prefixes, names, len("\n".join(prefixes)))
 
     def _parse_line(self, line: str, *, escaped: bool) -> tuple[str, str] | None:
         name, colon, value = line.partition(":")
