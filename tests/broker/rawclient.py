@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
@@ -148,3 +149,20 @@ class RawClient:
     def silent_for(self, seconds: float) -> bool:
         """True if nothing can be read for so long."""
         return not self._frames and not select.select([self.sock], [], [], seconds)[0]
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to pass"
+        time.sleep(0.002)
+
+
+def still_serves(broker: HasAddress, tls: ssl.SSLContext | None = None) -> bool:
+    """True if a fresh client gets done what it came for."""
+    with RawClient(broker, tls=tls) as fresh:
+        fresh.connect()
+        fresh.send("SUBSCRIBE", id="1", destination="/queue/still")
+        fresh.send("SEND", "here", destination="/queue/still")
+        return fresh.expect("MESSAGE").body == b"here"

@@ -1,0 +1,71 @@
+"""A client of the engine, for tests: frames go in, and what is in its outbox is looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stomp.broker.engine import Engine
+from stomp.broker.parties import Client
+from stomp.core import commands
+from stomp.core.dialect import STOMP12, Dialect
+from stomp.core.frame import Frame
+
+
+class Party:
+    """A client of the engine, with the verbs that tests need."""
+
+    def __init__(self, engine: Engine, dialect: Dialect = STOMP12) -> None:
+        self.engine = engine
+        self.dialect = dialect
+        self.client: Client = engine.open(dialect)
+
+    def subscribe(self, destination: str, id: str | None = "1", ack: str = "auto", **headers: Any) -> None:
+        extra = {name.replace("_", "-"): value for name, value in headers.items()}
+        frame = commands.subscribe(self.dialect, destination, id, ack=ack, headers=extra)
+        self.engine.handle(self.client, frame)
+
+    def unsubscribe(self, id: str | None = "1", destination: str | None = None) -> None:
+        self.engine.handle(self.client, commands.unsubscribe(self.dialect, id, destination=destination))
+
+    def send(self, destination: str, *bodies: str, tx: str | None = None, **headers: Any) -> None:
+        for body in bodies:
+            frame = commands.send(destination, body.encode(), transaction=tx, headers=headers)
+            self.engine.handle(self.client, frame)
+
+    def ack(self, message: Frame, *, negative: bool = False, tx: str | None = None, **headers: Any) -> None:
+        name = message.headers["ack" if self.dialect is STOMP12 else "message-id"]
+        frame = commands.ack(
+            self.dialect,
+            name,
+            message.headers.get("subscription"),
+            negative=negative,
+            transaction=tx,
+            headers=headers,
+        )
+        self.engine.handle(self.client, frame)
+
+    def nack(self, message: Frame, *, tx: str | None = None, **headers: Any) -> None:
+        self.ack(message, negative=True, tx=tx, **headers)
+
+    def do(self, command: str, tx: str, receipt: str | None = None) -> None:
+        self.engine.handle(self.client, commands.transaction(command, tx, receipt=receipt))
+
+    def leave(self) -> None:
+        self.engine.close(self.client)
+
+    def frames(self) -> list[Frame]:
+        return self.client.take()
+
+    def messages(self) -> list[Frame]:
+        return [frame for frame in self.frames() if frame.command == "MESSAGE"]
+
+    def bodies(self) -> list[str]:
+        return [frame.body.decode() for frame in self.messages()]
+
+
+def party(engine: Engine, dialect: Dialect = STOMP12) -> Party:
+    return Party(engine, dialect)
+
+
+def receipts(frames: list[Frame]) -> list[str]:
+    return [frame.headers["receipt-id"] for frame in frames if frame.command == "RECEIPT"]

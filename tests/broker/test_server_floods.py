@@ -1,0 +1,123 @@
+"""Back-pressure over real sockets: both sides send a lot, or one of them does not read."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import ssl
+from collections.abc import Callable
+
+import pytest
+
+from stomp.broker import Broker
+from tests.broker.rawclient import PATIENCE, RawClient, eventually, still_serves
+
+_MIB = b"x" * 1024 * 1024
+_COUNT = 200
+
+
+class Pump:
+    """Writes and reads on one connection at once, without blocking.
+
+    Attributes:
+        bodies: bytes of bodies ("x") received.
+        rest: everything else that was received.
+    """
+
+    def __init__(self, client: RawClient) -> None:
+        self.sock = client.sock
+        self.sock.setblocking(False)
+        self.bodies = 0
+        self.rest = bytearray()
+
+    def run(self, data: list[bytes], done: Callable[[], bool]) -> None:
+        waiting = [memoryview(part) for part in reversed(data)]
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.sock, selectors.EVENT_READ)
+            while not done():
+                selector.modify(self.sock, selectors.EVENT_READ | (selectors.EVENT_WRITE if waiting else 0))
+                assert selector.select(PATIENCE), f"stalled with {len(waiting)} parts to write"
+                self._read()
+                if waiting:
+                    self._write(waiting)
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
+            while data := self.sock.recv(256 * 1024):
+                rest = data.replace(b"x", b"")
+                self.bodies += len(data) - len(rest)
+                self.rest += rest
+
+    def _write(self, waiting: list[memoryview]) -> None:
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantWriteError):
+            written = self.sock.send(waiting[-1][: 256 * 1024])
+            waiting[-1] = waiting[-1][written:]
+            if not waiting[-1]:
+                waiting.pop()
+
+
+def flood(destination: str) -> list[bytes]:
+    head = f"SEND\ndestination:{destination}\ncontent-length:{len(_MIB)}\n\n".encode()
+    return [head + _MIB + b"\0"] * _COUNT
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_both_sides_send_200_mib_at_once(
+    secure: bool, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    tls = client_tls if secure else None
+    with Broker(ssl_context=server_tls if secure else None) as broker:
+        with RawClient(broker, tls=tls) as client:
+            client.connect()
+            for part in flood("/queue/out"):
+                client.write(part)
+            client.sync()
+        assert broker.depth("/queue/out") == _COUNT
+        with RawClient(broker, tls=tls) as client:
+            client.connect()
+            pump = Pump(client)
+            subscribe = b"SUBSCRIBE\nid:1\ndestination:/queue/out\n\n\0"
+            last = b"SEND\ndestination:/queue/in\nreceipt:last\n\n\0"
+            pump.run(
+                [subscribe, *flood("/queue/in"), last],
+                lambda: pump.bodies >= _COUNT * len(_MIB) and b"receipt-id:last" in pump.rest,
+            )
+            assert pump.bodies == _COUNT * len(_MIB)
+            assert pump.rest.count(b"MESSAGE\n") == _COUNT
+            assert broker.destinations() == {"/queue/out": 0, "/queue/in": _COUNT + 1}
+
+
+def test_a_client_that_does_not_read_holds_up_nobody_and_costs_little(broker: Broker) -> None:
+    with RawClient(broker, receive_buffer=64 * 1024) as slow, RawClient(broker) as fast:
+        slow.connect()
+        slow.send("SUBSCRIBE", id="1", destination="/topic/t")
+        slow.sync()
+        fast.connect()
+        fast.send("SUBSCRIBE", id="1", destination="/topic/t")
+        body = b"x" * 100_000
+        for _ in range(300):
+            fast.send("SEND", body, destination="/topic/t")
+            assert fast.expect("MESSAGE").body == body
+        # What the slow one has not read waits as messages, not as bytes in a buffer that only grows.
+        assert broker.depth("/topic/t") > 200
+        for _ in range(300):
+            assert slow.expect("MESSAGE").body == body
+        eventually(lambda: broker.depth("/topic/t") == 0)
+
+
+def test_a_client_that_reads_no_receipts_is_not_read_for_a_while(broker: Broker) -> None:
+    count = 400_000
+    with RawClient(broker, receive_buffer=64 * 1024) as client:
+        client.connect()
+        frame = b"SEND\ndestination:/topic/nobody\nreceipt:" + b"r" * 50 + b"\n\n\0"
+        client.sock.settimeout(1.0)
+        with pytest.raises(TimeoutError):  # it stops taking what it could only answer into memory
+            for _ in range(count // 1000):
+                client.write(frame * 1000)
+        assert still_serves(broker)
+        # Once the receipts are read it goes on where it was.
+        answered = 0
+        client.sock.settimeout(PATIENCE)
+        while answered < 10_000:
+            assert client.frame().command == "RECEIPT"
+            answered += 1
