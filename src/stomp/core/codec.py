@@ -333,7 +333,8 @@ class Decoder:
                 continue
             values: Iterable[str] = found.groups()
             if "\\" in text:
-                values = [unescape(value) if "\\" in value else value for value in values]
+                # All at once: no value holds a NUL, and unescaping makes none.
+                values = unescape("\0".join(values)).split("\0")
             headers = Headers(zip(layout.names, values, strict=False))
             length = headers.get("content-length")
             if length is None:
