@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import selectors
+import contextlib
+import math
+import queue
+import select
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from stomp.core.errors import ConnectFailed
+from stomp.core.errors import AddressError, ConnectFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,16 +19,15 @@ if TYPE_CHECKING:
     from stomp.net.address import Address
     from stomp.net.tls import TlsLayer
 
-#: keepalive: False or None for off, True for the system's settings, ("linux", idle, interval, count) in seconds
-#: and probes (None leaves one as it is), or ("mac", interval).
+#: keepalive: False or None for off, True or ("auto",) for the system's settings, ("linux", idle, interval, count)
+#: in seconds and probes (None leaves one as it is), or ("mac", idle). The names are stomp.py's: both work on
+#: every system that has the settings.
 Keepalive = object
 
 #: A numeric address, as `socket.getaddrinfo` gives it.
 SockAddr = tuple[Any, ...]
 
 _READ = 64 * 1024
-#: No try at one of several numeric addresses gets less than this many seconds, unless the whole has less.
-_FAIR_SHARE = 2.0
 
 
 class Deadline:
@@ -39,46 +42,108 @@ class Deadline:
         """Seconds left, 0.0 when it has passed."""
         return max(0.0, self._at - self._clock())
 
+    def check(self) -> float:
+        """Seconds left, for a step that must not begin too late.
+
+        Raises:
+            TimeoutError: it has passed.
+        """
+        left = self.left
+        if not left:
+            raise TimeoutError("timed out")
+        return left
+
 
 def open_socket(
     address: Address, deadline: Deadline, *, bind: tuple[str, int] | None = None
 ) -> socket.socket:
     """Connect a TCP or Unix socket. It is blocking, and has TCP_NODELAY.
 
-    All numeric addresses of the name are tried, IPv6 and IPv4 in turns.
+    All numeric addresses of the name are tried, IPv6 and IPv4 in turns; each gets an equal share of the time that
+    those before it have left.
+
+    Args:
+        address: where to.
+        deadline: for everything, the resolver included.
+        bind: the (host, port) to connect from; port 0 lets the system choose.
 
     Raises:
         ConnectFailed: in phase "resolve" or "tcp", with one failure for each numeric address.
+        AddressError: `bind` is no address.
     """
     if address.transport == "unix":
         return _open_unix(address, deadline)
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as err:
-        reason = getattr(err, "strerror", None) or str(err)
-        raise ConnectFailed(
-            f"cannot resolve the host name {address.host!r}: {reason}",
-            address=str(address),
-            phase="resolve",
-            failures=[err],
-            hint="check the name, or give a numeric address",
-        ) from err
-    choices = _interleaved((family, sockaddr) for family, _, _, _, sockaddr in found)
+    choices = _resolve(address, deadline)
     failures: list[OSError] = []
+    reasons: dict[str, list[str]] = {}
     for tried, (family, sockaddr) in enumerate(choices):
-        share = max(deadline.left / (len(choices) - tried), _FAIR_SHARE)
         try:
-            return _connect(family, sockaddr, min(share, deadline.left), bind)
+            return _connect(family, sockaddr, deadline.check() / (len(choices) - tried), bind)
         except OSError as err:
             failures.append(err)
-    last = failures[-1]
+            reasons.setdefault(_reason(err), []).append(str(sockaddr[0]))
+    if len(choices) == 1 and choices[0][1][0] == address.host:
+        why = _reason(failures[0])
+    else:
+        why = "; ".join(f"{reason} ({', '.join(hosts)})" for reason, hosts in reasons.items())
     raise ConnectFailed(
-        f"cannot connect to {address}: {_reason(last)}",
+        f"cannot connect to {address}: {why}",
         address=str(address),
         phase="tcp",
         failures=failures,
-        hint=_hint(last),
-    ) from last
+        hint=next(filter(None, map(_hint, failures)), ""),
+    ) from failures[-1]
+
+
+def _resolve(address: Address, deadline: Deadline) -> list[tuple[int, SockAddr]]:
+    try:
+        found = _look_up(address.host, address.port, deadline)
+        if not found:
+            raise OSError("it has no address")
+    except (OSError, ValueError) as err:  # UnicodeError is a ValueError
+        slow = isinstance(err, TimeoutError)
+        raise ConnectFailed(
+            f"cannot resolve the host name {address.host!r}: {_reason(err)}",
+            address=str(address),
+            phase="resolve",
+            failures=[err],
+            hint="the name server does not answer" if slow else "check the name, or give a numeric address",
+        ) from err
+    return _interleaved((family, sockaddr) for family, _, _, _, sockaddr in found)
+
+
+def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
+    """`socket.getaddrinfo`, in time: the resolver may take minutes, and cannot be told to hurry."""
+
+    def ask() -> list[Any]:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+    def ask_and_tell() -> None:
+        try:
+            answers.put((ask(), None))
+        except Exception as err:
+            answers.put(([], err))
+
+    if _is_numeric(host):
+        return ask()
+    answers: queue.SimpleQueue[tuple[list[Any], Exception | None]] = queue.SimpleQueue()
+    # When time is up it is left to itself, and its answer to nobody.
+    threading.Thread(target=ask_and_tell, name="stomp-resolver", daemon=True).start()
+    try:
+        found, error = answers.get(timeout=deadline.left)
+    except queue.Empty:
+        raise TimeoutError("timed out") from None
+    if error is not None:
+        raise error
+    return found
+
+
+def _is_numeric(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError, ValueError):
+            socket.inet_pton(family, host.partition("%")[0])
+            return True
+    return False
 
 
 def _interleaved(found: Iterable[tuple[int, SockAddr]]) -> list[tuple[int, SockAddr]]:
@@ -88,7 +153,7 @@ def _interleaved(found: Iterable[tuple[int, SockAddr]]) -> list[tuple[int, SockA
         known = families.setdefault(family, [])
         if sockaddr not in known:
             known.append(sockaddr)
-    longest = max(map(len, families.values()))
+    longest = max(map(len, families.values()), default=0)
     return [(f, known[i]) for i in range(longest) for f, known in families.items() if i < len(known)]
 
 
@@ -96,45 +161,71 @@ def _connect(family: int, sockaddr: SockAddr, seconds: float, bind: tuple[str, i
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if bind is not None:
-            sock.bind(bind)
-        if seconds <= 0:
-            raise TimeoutError("timed out")
+            _bind(sock, bind)
         sock.settimeout(seconds)
         sock.connect(sockaddr)
         sock.settimeout(None)
-        # Without it, a frame that follows another waits for the peer's delayed acknowledgement: 40 ms.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Without it, a frame that follows another waits for the peer's delayed acknowledgement: 40 ms. macOS
+        # refuses it when the peer has closed already, which reading will tell in better words.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def _open_unix(address: Address, deadline: Deadline) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _bind(sock: socket.socket, bind: tuple[str, int]) -> None:
     try:
-        sock.settimeout(deadline.left or 0.001)
-        sock.connect(address.path)
-        sock.settimeout(None)
+        sock.bind(bind)
     except OSError as err:
-        sock.close()
+        raise OSError(err.errno, f"cannot bind to {bind[0]}:{bind[1]}: {_reason(err)}") from err
+    except (TypeError, ValueError, OverflowError) as err:
+        raise AddressError(f"cannot connect from {bind!r}", hint="give (host, port) to bind to") from err
+
+
+def _open_unix(address: Address, deadline: Deadline) -> socket.socket:
+    try:
+        family = getattr(socket, "AF_UNIX", None)
+        if family is None:
+            raise OSError("this system has no Unix sockets")
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(deadline.check())
+            sock.connect(address.path)
+            sock.settimeout(None)
+        except BaseException:
+            sock.close()
+            raise
+    except (OSError, ValueError) as err:
         raise ConnectFailed(
-            f"cannot connect to {address}: {_reason(err)}", address=str(address), phase="tcp", failures=[err]
+            f"cannot connect to {address}: {_reason(err)}",
+            address=str(address),
+            phase="tcp",
+            failures=[err],
+            hint=_hint(err),
         ) from err
     return sock
 
 
-def _reason(err: OSError) -> str:
+def _reason(err: Exception) -> str:
     if isinstance(err, TimeoutError):
         return "timed out"
-    return (err.strerror or str(err)).lower()
+    text = getattr(err, "strerror", None) or str(err)
+    return text[:1].lower() + text[1:]
 
 
-def _hint(err: OSError) -> str:
+def _hint(err: Exception) -> str:
     if isinstance(err, ConnectionRefusedError):
         return "is the broker running, and is this its STOMP port?"
     if isinstance(err, TimeoutError):
         return "a firewall may be dropping packets"
+    if isinstance(err, BlockingIOError):  # a Unix socket; TCP would wait
+        return "the broker is too busy to accept connections"
+    if isinstance(err, FileNotFoundError):
+        return "is the broker running, and is this its socket?"
+    if isinstance(err, PermissionError):
+        return "may this user write to it?"
     return ""
 
 
@@ -145,86 +236,122 @@ def keep_alive(sock: socket.socket, keepalive: Keepalive) -> str:
     """
     if not keepalive:
         return ""
-    kind, values = "auto", tuple[Any, ...]()
-    if keepalive is True:
-        pass
-    elif isinstance(keepalive, list | tuple):
-        kind, values = str(keepalive[0]), tuple(keepalive[1:])
-    else:
+    form: tuple[Any, ...] = tuple(keepalive) if isinstance(keepalive, list | tuple) else (keepalive,)
+    if form[0] is True:
+        form = ("auto", *form[1:])
+    # macOS has the idle time under a name of its own.
+    idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
+    forms = {"auto": (), "linux": (idle, "TCP_KEEPINTVL", "TCP_KEEPCNT"), "mac": (idle,)}
+    names = forms.get(form[0]) if isinstance(form[0], str) else None
+    if names is None or len(names) != len(form) - 1 or isinstance(keepalive, str):
         return f"keepalive {keepalive!r} is not understood; it stays off"
-    names = {
-        "auto": (),
-        "linux": ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"),
-        # What Linux calls the idle time is the only setting that macOS names for itself.
-        "mac": ("TCP_KEEPALIVE",),
-    }.get(kind)
-    if names is None or len(values) != len(names):
-        return f"keepalive {keepalive!r} is not understood; it stays off"
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in zip(names, values, strict=True):
-            if value is not None:
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), int(value))
-    except (OSError, AttributeError, TypeError, ValueError) as err:
-        return f"keepalive {keepalive!r} could not be set: {err}"
-    return ""
+    failed: list[str] = []
+    for level, name, value in [
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        *((socket.IPPROTO_TCP, name, value) for name, value in zip(names, form[1:], strict=True)),
+    ]:
+        if value is None:
+            continue
+        try:
+            sock.setsockopt(level, getattr(socket, name), int(value))
+        except (OSError, AttributeError, TypeError, ValueError, OverflowError) as err:
+            failed.append(f"{name}: {err}")
+    return f"keepalive {keepalive!r} could not be set: {', '.join(failed)}" if failed else ""
 
 
 def shake_hands(sock: socket.socket, layer: TlsLayer, address: Address, deadline: Deadline) -> None:
     """Do the TLS handshake over a connected socket. The socket is blocking again afterwards.
 
     Raises:
-        ConnectFailed: in phase "tls".
+        ConnectFailed: in phase "tls". The socket is still open.
     """
     try:
-        done = layer.handshake()
-        while True:
-            if out := layer.outgoing():
-                sock.settimeout(deadline.left or 0.001)
-                sock.sendall(out)
-            if done:
-                break
-            sock.settimeout(deadline.left or 0.001)
-            data = sock.recv(_READ)
-            if not data:
-                raise ConnectionResetError("the broker closed the connection")
-            done = layer.handshake(data)
-        sock.settimeout(None)
+        _shake_hands(sock, layer, deadline)
     except OSError as err:  # ssl.SSLError is one
-        verify = getattr(err, "verify_message", "")
-        reason = f"certificate not accepted: {verify}" if verify else _tls_reason(err)
+        reason, hint = _tls_reason(err)
         raise ConnectFailed(
             f"TLS with {address} failed: {reason}",
             address=str(address),
             phase="tls",
             failures=[err],
-            hint="check the host name and the CA file" if verify else _tls_hint(err),
+            hint=hint,
         ) from err
 
 
-def _tls_reason(err: OSError) -> str:
+def _shake_hands(sock: socket.socket, layer: TlsLayer, deadline: Deadline) -> None:
+    def flush() -> None:
+        if out := layer.outgoing():
+            sock.settimeout(deadline.check())
+            sock.sendall(out)
+
+    data = b""
+    while True:
+        try:
+            done = layer.handshake(data)
+        except OSError:
+            # Our alert tells the log of the broker why.
+            with contextlib.suppress(OSError):
+                flush()
+            raise
+        flush()
+        if done:
+            sock.settimeout(None)
+            return
+        sock.settimeout(deadline.check())
+        data = sock.recv(_READ)
+        if not data:
+            raise ConnectionResetError("the broker closed the connection")
+
+
+#: Hints by a part of the name that OpenSSL gives to what went wrong.
+_TLS_HINTS = {
+    "WRONG_VERSION_NUMBER": "the port does not speak TLS",
+    "RECORD_LAYER_FAILURE": "the port does not speak TLS",
+    "HTTP_REQUEST": "the port does not speak TLS",
+    "UNSUPPORTED_PROTOCOL": "the broker's TLS is older than 1.2; an SSLContext of your own can allow that",
+    "PROTOCOL_VERSION": "the broker's TLS is older than 1.2; an SSLContext of your own can allow that",
+    "CERTIFICATE_REQUIRED": "the broker asks for a client certificate",
+    "HANDSHAKE_FAILURE": "the broker may ask for a client certificate, or for other ciphers",
+    "UNKNOWN_CA": "the broker does not trust the client certificate",
+}
+
+#: Hints by the X509_V_ERR codes of OpenSSL.
+_VERIFY_HINTS = {
+    **dict.fromkeys((9, 10), "renew the broker's certificate, or set the clock of this machine"),
+    **dict.fromkeys((18, 19, 20, 21), "give the authority that signed the broker's certificate as CA file"),
+    **dict.fromkeys((62, 64), "connect to a name that the broker's certificate has"),
+}
+
+
+def _tls_reason(err: OSError) -> tuple[str, str]:
+    """What went wrong, and what to do about it."""
     if isinstance(err, TimeoutError):
-        return "timed out"
-    reason = getattr(err, "reason", None)
-    return str(reason).replace("_", " ").lower() if reason else str(err)
-
-
-def _tls_hint(err: OSError) -> str:
-    if getattr(err, "reason", None) in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
-        return "the port does not speak TLS"
-    return ""
+        return "timed out", "the port may not speak TLS"
+    if verify := getattr(err, "verify_message", ""):
+        hint = _VERIFY_HINTS.get(getattr(err, "verify_code", 0), "check the host name and the CA file")
+        return f"certificate not accepted: {verify}", hint
+    name = str(getattr(err, "reason", None) or "")
+    if not name:
+        return _reason(err), "the port may not speak TLS, or the broker asks for a client certificate"
+    hint = next((hint for part, hint in _TLS_HINTS.items() if part in name), "")
+    return name.replace("_", " ").lower(), hint
 
 
 def wait_ready(sock: socket.socket, *, read: bool, write: bool, seconds: float) -> tuple[bool, bool]:
-    """Wait until the socket can be read or written, or time is up; returns (readable, writable)."""
-    events = (selectors.EVENT_READ if read else 0) | (selectors.EVENT_WRITE if write else 0)
-    kind = getattr(selectors, "PollSelector", selectors.SelectSelector)
-    with kind() as selector:
-        try:
-            selector.register(sock, events)
-        except ValueError:
-            # Closed meanwhile: reading or writing it will say so.
-            return read, write
-        ready = selector.select(seconds)
+    """Wait until the socket can be read or written, or time is up; returns (readable, writable).
+
+    A socket that is broken or closed is ready for what was asked: trying it will say so.
+    """
+    fd = sock.fileno()
+    if fd < 0:
+        return read, write
+    if not hasattr(select, "poll"):  # Windows
+        reading, writing = [fd] if read else [], [fd] if write else []
+        can_read, can_write, failed = select.select(reading, writing, writing, seconds)
+        return bool(can_read), bool(can_write or failed)
+    poller = select.poll()
+    poller.register(fd, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
+    ready = poller.poll(math.ceil(seconds * 1000))
     happened = ready[0][1] if ready else 0
-    return bool(happened & selectors.EVENT_READ), bool(happened & selectors.EVENT_WRITE)
+    # Errors and the end of the stream are neither, and so they are both.
+    return read and bool(happened & ~select.POLLOUT), write and bool(happened & ~select.POLLIN)
