@@ -99,11 +99,12 @@ class _Protocol(ConnectionListener):
         """
         assert destination is not None, "'destination' is required"
         assert body is not None, "'body' is required"
-        merged = merge_headers([headers, keyword_headers])
+        merged = {**headers, **keyword_headers} if headers else keyword_headers
         merged[HDR_DESTINATION] = destination
         if content_type:
             merged[HDR_CONTENT_TYPE] = content_type
-        body = encode(body)
+        if type(body) is not bytes:
+            body = encode(body)
         if self.auto_content_length and body and HDR_CONTENT_LENGTH not in merged:
             merged[HDR_CONTENT_LENGTH] = len(body)
         self.send_frame(CMD_SEND, merged, body)

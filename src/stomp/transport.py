@@ -327,7 +327,9 @@ class Transport(BaseTransport):
         link = self._link
         if link is None:
             raise NotConnected("not connected", hint="call connect first")
-        body = encode(frame.body)
+        body = frame.body
+        if type(body) is not bytes:
+            body = encode(body)
         headers = headers_of(frame.headers)
         if "content-length" in headers:
             headers["content-length"] = str(len(body))

@@ -87,7 +87,10 @@ class ClientSession(Session):
             self._transmit_connect(frame, deadline)
             return None
         leaving = command == "DISCONNECT"
-        state = after(self.role, self.state, Move.DISCONNECT if leaving else Move.FRAME)
+        state = self.state
+        # The table would say so, too: this is the hot way.
+        if leaving or state is not State.CONNECTED:
+            state = after(self.role, state, Move.DISCONNECT if leaving else Move.FRAME)
         if self._leaving:
             raise NotConnected(f"{command} after DISCONNECT", hint="connect again")
         dialect = self.dialect
@@ -95,15 +98,14 @@ class ClientSession(Session):
             raise UsageError(f"{command} before a version was agreed on", hint="wait for CONNECTED")
         parts = encode_parts(frame, dialect, escaped=escaped)
         headers = frame.headers
-        if escaped and command != "SEND":
-            headers = Headers((name, dialect.unescape(value)) for name, value in headers.items())
-        self.ledger.note(command, headers)
         receipt = headers.get("receipt")
         ticket = None
-        if receipt is not None:
-            if escaped and command == "SEND":
-                receipt = dialect.unescape(receipt)
-            ticket = self.ledger.await_receipt(receipt, command, deadline)
+        if command != "SEND" or receipt is not None:
+            if escaped:
+                headers = Headers((name, dialect.unescape(value)) for name, value in headers.items())
+            self.ledger.note(command, headers)
+            if receipt is not None:
+                ticket = self.ledger.await_receipt(headers["receipt"], command, deadline)
         if self.state is State.CONNECTING:
             self._held += parts
         else:

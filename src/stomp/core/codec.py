@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from stomp.core.commands import CLIENT_COMMANDS
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import FrameError, LimitExceeded, RemoteProtocolError
 from stomp.core.frame import Frame, Headers
@@ -96,7 +97,7 @@ def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
     ):
         text = _careful_head(frame, dialect, escaped=escaped)
     command = frame.command
-    if not (command.isascii() and command.isalpha()):
+    if command not in CLIENT_COMMANDS and not (command.isascii() and command.isalpha()):
         raise FrameError(f"{command[:40]!r} is not a STOMP command")
     try:
         return f"{command}\n{text}\n".encode()

@@ -100,8 +100,10 @@ def headers_of(*sources: dict[str, Any] | None) -> Headers:
     for source in sources:
         if source:
             for name, value in source.items():
-                if value is not None:
-                    merged[text_of(name)] = value if type(value) is str else text_of(value)
+                if type(value) is str and type(name) is str:
+                    merged[name] = value
+                elif value is not None:
+                    merged[text_of(name)] = text_of(value)
     return merged
 
 
@@ -113,6 +115,6 @@ def text_of(value: object) -> str:
     """
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, (bytes, bytearray)):
         return value.decode()
     return str(value)
