@@ -6,6 +6,8 @@ import pytest
 
 from stomp.broker.engine import Engine
 from stomp.broker.store import Policy, Refusal
+from stomp.core import commands
+from stomp.core.dialect import STOMP12
 from tests.broker.party import party
 
 # ---------------------------------------------------------------------------------------------- windows
@@ -235,3 +237,12 @@ def test_a_connection_has_so_many_subscriptions_and_transactions() -> None:
 def test_a_policy_must_make_sense(name: str) -> None:
     with pytest.raises(ValueError, match=f"Policy.{name} must be at least 1"):
         Policy(**{name: 0})  # type: ignore[arg-type]
+
+
+def test_late_acks_are_forgiven_for_so_many_deliveries(engine: Engine) -> None:
+    one = party(engine)
+    for number in range(10_001):
+        one.client.remember(str(number))
+    engine.handle(one.client, commands.ack(STOMP12, "1"))
+    with pytest.raises(Refusal):
+        engine.handle(one.client, commands.ack(STOMP12, "0"))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from stomp.broker import Broker, Policy
+from stomp.broker.engine import Engine
 from stomp.core.limits import Limits
 from tests.broker.rawclient import PATIENCE, Ended, RawClient, eventually, still_serves
 
@@ -383,3 +384,33 @@ def test_no_heart_beats_in_10_or_when_not_asked_for(broker: Broker) -> None:
         with RawClient(broker, version=version) as client:
             client.connect()
             assert client.silent_for(0.05)
+
+
+# ---------------------------------------------------------------------------------------------- its own mistakes
+
+
+def test_a_mistake_of_the_broker_costs_one_connection(
+    broker: Broker, client: RawClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    with RawClient(broker) as victim:
+        victim.connect()
+        with monkeypatch.context() as patch:
+            patch.setattr(Engine, "handle", mistaken)
+            victim.send("SEND", "x", destination="/queue/a")
+            victim.expect_end()
+    assert client.sync() == []
+    assert "gave up" in caplog.text
+
+
+def test_who_does_not_hang_up_is_hung_up_on(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stomp.broker.server._LINGER", 0.05)
+    with RawClient(broker) as client:
+        client.connect()
+        client.send("DISCONNECT", receipt="bye")
+        client.expect("RECEIPT")
+        client.expect_end()
+        assert broker.connections == []
+        eventually(lambda: "0 connections" in repr(broker))  # while the client's own end is still open
