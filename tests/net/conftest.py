@@ -19,8 +19,9 @@ def no_descriptor_is_left_open() -> Iterator[None]:
         return
     before = len(os.listdir(folder))
     yield
-    gc.collect()
-    assert len(os.listdir(folder)) == before
+    if len(os.listdir(folder)) > before:
+        gc.collect()  # an error may be the last to hold a closed socket in a circle
+    assert len(os.listdir(folder)) <= before
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,8 @@ _LAST_WORDS = 2.0
 _LONGEST_WAIT = 60.0
 #: How many reads the keeper does at most for a busy receiving thread, in one go.
 _LISTEN_READS = 64
+#: A deadline that is less than this many seconds away has come.
+_SLACK = 0.0005
 _OUT_HIGH = 1024 * 1024
 _IN_HIGH = 4 * 1024 * 1024
 
@@ -182,6 +184,10 @@ class Link:
         """The receiving thread."""
         self._receiver = threading.get_ident()
         try:
+            if self._layer is not None:
+                # The end of the handshake may have brought bytes of the session with it.
+                with self._reading:
+                    self._take(b"", ended=False, error=None)
             while self.alive:
                 with self._reading:
                     # The keeper may have read in our place while the handler was busy.
@@ -204,14 +210,18 @@ class Link:
             return False
         except OSError as err:
             error = err
-        ended = not data
-        if data and self._layer is not None:
+        self._take(data, ended=not data, error=error)
+        return True
+
+    def _take(self, data: bytes, *, ended: bool, error: OSError | None) -> None:
+        """Take in what was read. The caller has `_reading`."""
+        if self._layer is not None:
             try:
                 with self._codec:
                     data = self._layer.receive(data)
-                    ended = self._layer.ended
+                    ended = ended or self._layer.ended
             except OSError as err:
-                data, ended, error = b"", True, err
+                data, ended, error = b"", True, error or err
         with self._state:
             if data:
                 self.session.receive_data(data, self._clock())
@@ -223,7 +233,6 @@ class Link:
         # The session answers by itself at times, and so does TLS.
         if self._queue or self._layer is not None:
             self._try_write()
-        return True
 
     def _collect(self, now: float) -> None:
         """Move what the session has to tell and to send into our queues. The caller has `_state`."""
@@ -421,7 +430,8 @@ class Link:
         """See `Charge.attend`. Called by the keeper; never waits, never calls the handler."""
         self._lingering = False
         now = self._clock()
-        due = self._due is not None and now >= self._due
+        # A timer may fire a rounding error too early; this must still count, or nobody would come again.
+        due = self._due is not None and now >= self._due - _SLACK
         if due:
             self._listen_in()
             with self._state:

@@ -18,6 +18,9 @@ class Layer(Protocol):
     def receive(self, data: bytes) -> bytes:
         """Bytes from the socket in, bytes for the session out.
 
+        Without bytes, when the socket has come to its end or nothing was read yet, it gives what is left: bytes of
+        the session that came in one piece with the end of the handshake, or an error that stood behind bytes.
+
         Raises:
             OSError: the peer broke the rules of this layer (`ssl.SSLError` is one).
         """

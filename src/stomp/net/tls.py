@@ -37,24 +37,35 @@ def client_context(
     Raises:
         UsageError: a file cannot be read or is not what it should be.
     """
+    if key_file is not None and cert_file is None:
+        raise UsageError("a TLS key without its certificate", hint="give cert_file, too")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A write must never have to wait for a read; and renegotiation has a history of attacks.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    using = "authorities of the system"
     try:
-        what, path = "CA file", ca_certs
         if ca_certs is not None:
+            using = f"CA file {ca_certs!r}"
             context.load_verify_locations(cafile=ca_certs)
         elif verify:
             context.load_default_certs()
-        what, path = "certificate", cert_file
         if cert_file is not None:
-            context.load_cert_chain(cert_file, key_file, password)
-    except OSError as err:  # ssl.SSLError is one
-        reason = err.strerror or getattr(err, "reason", None) or str(err)
-        raise UsageError(f"cannot use the TLS {what} {path!r}: {reason}") from err
+            using = f"certificate {cert_file!r}" + (f" with key {key_file!r}" if key_file else "")
+            # Without a password OpenSSL would ask at the terminal, and wait.
+            context.load_cert_chain(cert_file, key_file, _no_password if password is None else password)
+    except (OSError, ValueError) as err:  # ssl.SSLError is an OSError
+        reason = str(getattr(err, "reason", None) or "").replace("_", " ").lower()
+        reason = reason or getattr(err, "strerror", None) or str(err)
+        raise UsageError(f"cannot use the TLS {using}: {reason}") from err
     return context
+
+
+def _no_password() -> str:
+    raise UsageError("the TLS key is encrypted", hint="give its password")
 
 
 class TlsLayer:
@@ -62,7 +73,8 @@ class TlsLayer:
 
     Args:
         context: how to verify, what to present.
-        server_hostname: the name to ask for (SNI) and to verify; None for a server.
+        server_hostname: the name to ask for (SNI) and to verify; None for a server. The scope of an IPv6 address
+            and the dot at the end of a full name are left out, as certificates have neither.
         server_side: accept instead of connect.
     """
 
@@ -71,7 +83,10 @@ class TlsLayer:
     ) -> None:
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
+        if server_hostname is not None:
+            server_hostname = server_hostname.partition("%")[0].removesuffix(".")
         self._tls = context.wrap_bio(self._in, self._out, server_side, server_hostname)
+        self._failure: ssl.SSLError | None = None
         self.ended = False
 
     def handshake(self, data: bytes = b"") -> bool:
@@ -94,6 +109,8 @@ class TlsLayer:
 
     def receive(self, data: bytes) -> bytes:
         """See `Layer.receive`."""
+        if self._failure is not None:
+            raise self._failure
         if data:
             self._in.write(data)
         parts: list[bytes] = []
@@ -105,6 +122,11 @@ class TlsLayer:
             pass
         except ssl.SSLZeroReturnError:
             self.ended = True
+        except ssl.SSLError as err:
+            # What came before it counts: a broker may say why in an ERROR frame, and then in an alert.
+            if not parts:
+                raise
+            self._failure = err
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def send(self, parts: list[bytes]) -> None:

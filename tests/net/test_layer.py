@@ -1,0 +1,155 @@
+"""stomp.net.layer: what a driver owes to a layer, shown with the threaded one"""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from stomp.client.options import Options
+from stomp.client.threads import Link
+from stomp.core.client_session import ClientSession
+from stomp.core.events import Closed, Connected, Event
+from stomp.core.frame import Frame, Headers
+from stomp.net.layer import Layer
+from stomp.net.tls import TlsLayer
+
+PATIENCE = 10.0
+CONNECTED = b"CONNECTED\nversion:1.2\n\n\0"
+
+
+class Shouting:
+    """A layer that turns upper case into lower case and back, says "!" to all it hears, and "." in the end."""
+
+    def __init__(self, *, left: bytes = b"", failure: OSError | None = None) -> None:
+        self.ended = False
+        self._left = left
+        self._failure = failure
+        self._out = b""
+
+    def receive(self, data: bytes) -> bytes:
+        if data:
+            self._out += b"!"
+        elif self._failure is not None and not self._left:
+            raise self._failure
+        self.ended = data.endswith(b".")
+        left, self._left = self._left, b""
+        return left + data.swapcase().removesuffix(b".")
+
+    def send(self, parts: list[bytes]) -> None:
+        self._out += b"".join(parts).swapcase()
+
+    def outgoing(self) -> bytes:
+        out, self._out = self._out, b""
+        return out
+
+    def close(self) -> None:
+        self._out += b"."
+
+
+class Peer:
+    """A link with a layer, its events, and the other end of its socket."""
+
+    def __init__(self, layer: Layer) -> None:
+        ours, self.sock = socket.socketpair()
+        self.sock.settimeout(PATIENCE)
+        self.events: list[Event] = []
+        self._news = threading.Condition()
+        self.link = Link(ours, ClientSession(), self._handle, Options(), layer)
+
+    def _handle(self, batch: list[Event]) -> None:
+        with self._news:
+            self.events += batch
+            self._news.notify_all()
+
+    def wait_for(self, kind: type[Event]) -> Event:
+        """The first event of a kind."""
+
+        def found() -> Event | None:
+            return next((event for event in self.events if isinstance(event, kind)), None)
+
+        with self._news:
+            assert self._news.wait_for(lambda: found() is not None, PATIENCE), self.events
+        event = found()
+        assert event is not None
+        return event
+
+    def start(self) -> None:
+        self.link.session.connect(("1.2",), "/")
+        self.link.start()
+
+
+@contextlib.contextmanager
+def peer_of(layer: Layer) -> Iterator[Peer]:
+    peer = Peer(layer)
+    try:
+        with peer.sock:
+            yield peer
+    finally:
+        peer.link.close()
+        assert peer.link.join(PATIENCE)
+
+
+def read_to_the_end(sock: socket.socket) -> bytes:
+    return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def test_tls_is_a_layer() -> None:
+    # The type checker proves it; this keeps the line from being lost.
+    layer: Layer = TlsLayer(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), None, server_side=True)
+    assert not layer.ended
+
+
+def test_bytes_pass_through_it_both_ways_and_its_own_words_are_written() -> None:
+    with peer_of(Shouting()) as peer:
+        peer.start()
+        peer.sock.sendall(CONNECTED.swapcase())
+        peer.wait_for(Connected)
+        peer.link.transmit(Frame("SEND", Headers({"destination": "/a"}), b"x"))
+        peer.link.close()
+        said = read_to_the_end(peer.sock)
+    assert b"connect\nACCEPT-VERSION:1.2\n" in said
+    assert b"!" in said
+    assert b"send\n" in said
+    assert said.endswith(b".")
+
+
+def test_what_is_left_of_the_handshake_is_taken_at_once() -> None:
+    with peer_of(Shouting(left=CONNECTED)) as peer:
+        peer.start()
+        # Nothing was read from the socket.
+        peer.wait_for(Connected)
+
+
+def test_the_end_of_the_layer_is_the_end_of_the_connection() -> None:
+    with peer_of(Shouting()) as peer:
+        peer.start()
+        peer.sock.sendall(CONNECTED.swapcase() + b".")
+        peer.wait_for(Closed)
+        assert isinstance(peer.events[0], Connected)
+
+
+def test_an_error_that_stands_behind_bytes_comes_after_them() -> None:
+    failure = ssl.SSLError("bad record")
+    layer = Shouting()
+    with peer_of(layer) as peer:
+        peer.start()
+        peer.sock.sendall(CONNECTED.swapcase())
+        peer.wait_for(Connected)
+        layer._failure = failure
+        peer.sock.shutdown(socket.SHUT_WR)
+        closed = peer.wait_for(Closed)
+    assert isinstance(closed, Closed)
+    assert "bad record" in str(closed.error)
+
+
+@pytest.mark.parametrize("left", [b"", b"ERROR\nmessage:no\n\n\0"])
+def test_an_error_ends_the_connection_once(left: bytes) -> None:
+    with peer_of(Shouting(left=left, failure=ssl.SSLError("bad record"))) as peer:
+        peer.start()
+        peer.sock.shutdown(socket.SHUT_WR)
+        peer.wait_for(Closed)
+        assert peer.link.join(PATIENCE)
+        assert [type(event) for event in peer.events].count(Closed) == 1
