@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from pygments.lexers.special import TextLexer
+
 ROOT = Path(__file__).parent.parent
 
 project = "stompkit"
@@ -25,3 +27,8 @@ autodoc_typehints = "description"
 
 html_theme = "furo"
 html_title = f"stompkit {release}"
+
+
+def setup(app):
+    # Where Mermaid is not drawn, it is read: it is plain text.
+    app.add_lexer("mermaid", TextLexer)

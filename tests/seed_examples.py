@@ -8,7 +8,6 @@ against real brokers, which say in a fixture `site` where that broker is.
 
 from __future__ import annotations
 
-import io
 import re
 import socket
 import sys
@@ -21,9 +20,7 @@ from typing import Any
 import pytest
 
 import stomp
-
-#: Seconds that a broker has for anything.
-PATIENCE = 15.0
+from tests.printed import PATIENCE, Printed
 
 SECTION_1_1 = """
 >>> import time
@@ -201,34 +198,10 @@ def unused_port() -> int:
         return port
 
 
-class Output(io.StringIO):
-    """What was printed, by whichever thread. Like a reader of a terminal it goes from top to bottom."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._changed = threading.Condition()
-        self._seen = 0
-
-    def write(self, text: str) -> int:
-        with self._changed:
-            count = super().write(text)
-            self._changed.notify_all()
-            return count
-
-    def find(self, pattern: str, within: float = PATIENCE) -> re.Match[str] | None:
-        """Wait until a line that matches is printed below the last one found."""
-        line = re.compile(f"^{pattern}$", re.MULTILINE)
-        with self._changed:
-            match = self._changed.wait_for(lambda: line.search(self.getvalue(), self._seen), within)
-            if match:
-                self._seen = match.end()
-            return match
-
-
 class Reader:
     """Somebody who types the examples into one interpreter, and watches what it prints."""
 
-    def __init__(self, site: Site, output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, site: Site, output: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
         self.site = site
         self.output = output
         self.monkeypatch = monkeypatch
@@ -245,9 +218,7 @@ class Reader:
         exec(compile(self.site.adapted(code), "example", "exec"), self.namespace)
 
     def sees(self, pattern: str) -> re.Match[str]:
-        match = self.output.find(pattern)
-        assert match, f"no line {pattern!r} came; printed so far:\n{self.output.getvalue()}"
-        return match
+        return self.output.expect(pattern)
 
     def pauses(self, happening: Callable[[float], object]) -> None:
         """Have this done where the example sleeps for a while."""
@@ -297,7 +268,7 @@ class SeedExamples:
 
     @pytest.fixture
     def reader(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
-        reader = Reader(site, Output(), monkeypatch)
+        reader = Reader(site, Printed(), monkeypatch)
         yield reader
         reader.leaves()
         left_at(site)

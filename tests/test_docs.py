@@ -1,0 +1,160 @@
+"""The documentation is true: its Python runs, its tables are those of the code."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import re
+import ssl
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+import stomp
+from stomp.broker import LIMITS, Broker
+from stomp.broker import command as broker_command
+from stomp.client.options import Options
+from stomp.core import errors
+from stomp.core.limits import Leniency, Limits
+from stomp.core.state import Role, diagram
+from tests.documents import ROOT, blocks, run_page
+
+DOCS = ROOT / "docs"
+PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
+
+
+def text_of(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def rows(name: str) -> list[list[str]]:
+    """The cells of all tables of a page."""
+    lines = [line for line in text_of(name).splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+
+
+# ------------------------------------------------------------------------------------- pages that run
+
+
+@pytest.fixture
+def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """A broker, one with TLS, and the certificates that the pages speak of."""
+    ca = trustme.CA()
+    server, client = ca.issue_cert("localhost"), ca.issue_cert("client@example.com")
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    client.private_key_pem.write_to_path(str(tmp_path / "client.key"))
+    for blob in client.cert_chain_pems:
+        blob.write_to_path(str(tmp_path / "client.pem"), append=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.configure_cert(context)
+    ca.configure_trust(context)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    monkeypatch.chdir(tmp_path)
+    users = {"admin": "password"}
+    with Broker(users=users) as plain, Broker("localhost", users=users, ssl_context=context) as tls:
+        yield {
+            '"localhost", 61613': f'"{plain.host}", {plain.port}',
+            '"broker.example.com", 61612': f'"localhost", {tls.port}',
+        }
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if blocks(page, "python")],
+    ids=lambda page: str(page.relative_to(DOCS)),
+)
+def test_a_page_runs(page: Path, addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    run_page(page, addresses, monkeypatch)
+
+
+def test_there_are_pages_that_run() -> None:
+    assert sum(len(blocks(page, "python")) for page in PAGES) > 15
+
+
+# ------------------------------------------------------------------------------------- tables and pictures
+
+
+def test_the_diagrams_are_the_table_of_states() -> None:
+    drawn = [text.strip() for _, text in blocks(DOCS / "explanation/session.md", "mermaid")]
+    assert drawn == [diagram(Role.CLIENT), diagram(Role.SERVER)]
+
+
+def test_the_tree_of_errors_is_that_of_the_code() -> None:
+    tree = blocks(DOCS / "reference/errors.md", "text")[0][1]
+    assert textwrap.indent(tree.rstrip(), "    ") in (inspect.getdoc(errors) or "")
+    classes = {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.StompError)
+    }
+    assert set(re.findall(r"^[│├└─ ]*(\w+)", tree, re.MULTILINE)) == classes
+
+
+def test_the_names_of_stomp_py_are_listed() -> None:
+    for name in stomp.exception.__all__:
+        kind = getattr(stomp.exception, name)
+        [row] = [cells for cells in rows("reference/errors.md") if cells[0] == f"`{name}`"]
+        assert row[1] == f"`{kind.__name__}`" or kind.__module__ == "stomp.exception"
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    table = {cells[0]: cells[2:] for cells in rows("reference/limits.md")}
+    for name, value in dataclasses.asdict(Limits()).items():
+        assert table[f"`{name}`"] == [str(value), str(getattr(LIMITS, name))]
+
+
+def test_the_leniencies_are_those_of_the_code() -> None:
+    told = [cells for cells in rows("reference/limits.md") if cells[0].strip("`").isupper()]
+    assert [cells[0].strip("`") for cells in told] == [member.name for member in Leniency]
+    explained = inspect.getdoc(Leniency) or ""
+    for member, *rest in told:
+        assert f"| {member.strip('`')} | {' | '.join(rest)} |" in explained
+
+
+def test_the_times_are_those_of_the_code() -> None:
+    table = text_of("reference/limits.md")
+    options = Options()
+    assert f"`timeout=` of the connection, {options.connect_timeout:g} seconds" in table
+    assert f"| `send`, when the broker does not read | {options.send_timeout:g} seconds |" in table
+    assert f"| the receipt of DISCONNECT | {options.disconnect_timeout:g} seconds |" in table
+    assert f"`reconnect_attempts_max=`, {options.attempts}" in table
+
+
+def test_every_callback_is_explained() -> None:
+    told = {cells[0].split("(")[0].strip("`") for cells in rows("reference/listeners.md")}
+    methods = {name for name in vars(stomp.ConnectionListener) if name.startswith("on_")}
+    assert methods == {name for name in told if name.startswith("on_")}
+
+
+def test_every_option_of_the_broker_is_explained() -> None:
+    told = {}
+    for cells in rows("reference/broker-command.md"):
+        if option := re.search("`(--[-a-z]+)", cells[0]):
+            told[option[1]] = cells
+    actions = {
+        name: action
+        for action in broker_command._parser()._actions
+        for name in action.option_strings
+        if name.startswith("--")
+    }
+    assert told.keys() == actions.keys()
+    for name, action in actions.items():
+        cell, _, default = told[name]
+        assert all(f"`{short}`" in cell for short in action.option_strings if not short.startswith("--"))
+        assert action.metavar is None or f"`{name} {action.metavar}`" in cell
+        if action.default not in (None, 0, [], argparse.SUPPRESS):
+            value = action.default
+            assert default == (",".join(map(str, value)) if isinstance(value, tuple) else str(value))
+
+
+# ------------------------------------------------------------------------------------- links
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+\.md)[^)]*\)", page.read_text()):
+        assert (page.parent / link).exists(), link

@@ -1,0 +1,34 @@
+"""The README is the first thing that is read, and tried."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from stomp.broker import Broker
+from tests.documents import ROOT, run_page
+
+README = ROOT / "README.md"
+
+
+def test_the_quick_start_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Broker() as broker:
+        here = {'"localhost", 61613': f'"{broker.host}", {broker.port}'}
+        printed = run_page(README, here, monkeypatch)
+    assert printed == 'received a message "hello world"\n'
+
+
+def test_the_commands_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    verbs = re.findall(r"\bmake (\w+)", README.read_text())
+    assert verbs
+    for verb in verbs:
+        assert f"\n{verb}:" in makefile
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README.read_text())
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
