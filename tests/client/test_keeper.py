@@ -40,6 +40,35 @@ def test_an_earlier_moment_is_not_held_up_by_a_later_one():
     keeper.remove(soon)
 
 
+def test_of_several_wishes_the_earliest_counts_and_the_charge_is_visited_once():
+    keeper, charge, after = Keeper(), Charge(), Charge()
+    keeper.add(charge)
+    keeper.add(after)
+    for seconds in (3600.0, 0.03, 0.01, 0.02, 7200.0):
+        keeper.attend_in(charge, seconds)
+    assert attended(charge, 1)
+    keeper.attend_in(after, 0.1)
+    assert attended(after, 1)
+    assert not charge.attended.acquire(blocking=False)
+    keeper.remove(charge)
+    keeper.remove(after)
+
+
+def test_wishes_that_no_longer_count_do_not_pile_up():
+    keeper, charge = Keeper(), Charge()
+    keeper.add(charge)
+    for number in range(10_000):
+        keeper.attend_in(charge, 3600.0 - number * 0.01)
+    assert len(keeper._agenda) < 200
+    keeper.remove(charge)
+
+
+def test_a_charge_that_is_not_looked_after_is_not_visited():
+    keeper, charge = Keeper(), Charge()
+    keeper.attend_in(charge, 0.0)
+    assert keeper._agenda == []
+
+
 def test_its_thread_ends_with_the_last_charge_and_comes_back_with_the_next():
     keeper, charge = Keeper(), Charge()
     keeper.add(charge)

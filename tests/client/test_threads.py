@@ -74,7 +74,7 @@ class Peer:
 
     def read_requests(self, count):
         while len(self.requests) < count:
-            assert self.read(), "the client hung up"
+            assert self.read(), f"the client hung up after {len(self.requests)} frames"
 
     def deliver(self, count, body=b"x"):
         for number in range(count):

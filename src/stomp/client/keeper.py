@@ -28,6 +28,8 @@ class Charge(Protocol):
 
 #: The keeper looks up from its sleep at least this often, in seconds: no wait is without end.
 _LONGEST_SLEEP = 60.0
+#: So many entries that count no more are borne before the agenda is tidied.
+_UNTIDY = 64
 
 
 class Keeper:
@@ -35,7 +37,9 @@ class Keeper:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._charges: set[Charge] = set()
+        #: Each charge, with the moment of the next visit.
+        self._charges: dict[Charge, float | None] = {}
+        # Earliest first. An entry whose moment is not the charge's next one any more is passed over.
         self._agenda: list[tuple[float, int, Charge]] = []
         self._order = itertools.count()
         self._thread: threading.Thread | None = None
@@ -44,7 +48,7 @@ class Keeper:
     def add(self, charge: Charge) -> None:
         """Look after a charge until `remove`."""
         with self._changed:
-            self._charges.add(charge)
+            self._charges.setdefault(charge)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="stomp-keeper", daemon=True)
                 self._thread.start()
@@ -52,18 +56,31 @@ class Keeper:
     def remove(self, charge: Charge) -> None:
         """Forget a charge. It may still be attended to once, if that has begun."""
         with self._changed:
-            self._charges.discard(charge)
+            self._charges.pop(charge, None)
             if not self._charges:
                 self._agenda.clear()
                 self._changed.notify()
 
     def attend_in(self, charge: Charge, seconds: float) -> None:
-        """Attend to a charge so many seconds from now, too."""
+        """Attend to a charge within so many seconds. Of several wishes the earliest counts."""
         when = time.monotonic() + seconds
         with self._changed:
+            if charge not in self._charges:
+                return
+            planned = self._charges[charge]
+            if planned is not None and planned <= when:
+                return
+            self._charges[charge] = when
+            if len(self._agenda) > 2 * len(self._charges) + _UNTIDY:
+                self._tidy()
             heapq.heappush(self._agenda, (when, next(self._order), charge))
             if when < self._wakes_at:
                 self._changed.notify()
+
+    def _tidy(self) -> None:
+        """Drop the entries that would be passed over. The caller has the lock."""
+        self._agenda = [entry for entry in self._agenda if self._charges.get(entry[2]) == entry[0]]
+        heapq.heapify(self._agenda)
 
     def _run(self) -> None:
         while (charge := self._next()) is not None:
@@ -86,7 +103,8 @@ class Keeper:
                     when, _, charge = self._agenda[0]
                     if when <= now:
                         heapq.heappop(self._agenda)
-                        if charge in self._charges:
+                        if self._charges.get(charge) == when:
+                            self._charges[charge] = None
                             return charge
                         continue
                     wait = min(wait, when - now)

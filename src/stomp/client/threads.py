@@ -57,8 +57,6 @@ _LAST_WORDS = 2.0
 _LONGEST_WAIT = 60.0
 #: How many reads the keeper does at most for a busy receiving thread, in one go.
 _LISTEN_READS = 64
-#: A deadline that is less than this many seconds away has come.
-_SLACK = 0.0005
 _OUT_HIGH = 1024 * 1024
 _IN_HIGH = 4 * 1024 * 1024
 
@@ -328,8 +326,10 @@ class Link:
         """
         deadline: Deadline | None = None
         while self._queue or self._wire or self._layer is not None:
-            # Short, but the receiving thread does not even wait that long: the holder looks again.
-            if not self._writing.acquire(blocking=leave is not None and self._out_gate.full):
+            # Whoever has it looks again before it is content, so there is no need to wait for it, unless to be
+            # held up, or to know that all is written. The receiving thread does neither.
+            wait = leave == 0 or (leave is not None and self._out_gate.full)
+            if not self._writing.acquire(blocking=wait):
                 return
             try:
                 written = self._write()
@@ -430,20 +430,19 @@ class Link:
         """See `Charge.attend`. Called by the keeper; never waits, never calls the handler."""
         self._lingering = False
         now = self._clock()
-        # A timer may fire a rounding error too early; this must still count, or nobody would come again.
-        due = self._due is not None and now >= self._due - _SLACK
+        due = self._due is not None and now >= self._due
         if due:
             self._listen_in()
-            with self._state:
-                self.session.tick(self._clock())
-                self._collect(self._clock())
-                self._due = self.session.next_deadline()
-        if self.alive:
-            self._try_write()
-        else:
+        with self._state:
+            if due:
+                now = self._clock()
+                self.session.tick(now)
+                self._collect(now)
+            self._due = next_due = self.session.next_deadline()
+        self._try_write()
+        if due and not self.alive:
             self._wake()
-            return None
-        return max(0.0, self._due - now) if due and self._due is not None else None
+        return None if next_due is None else max(0.0, next_due - now)
 
     def _listen_in(self) -> None:
         """Read for the receiving thread while it is busy in a handler: silence counts bytes, not handlers."""
