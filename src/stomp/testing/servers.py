@@ -81,7 +81,10 @@ def hang_up(sock: socket.socket) -> None:
 
 def reset(sock: socket.socket) -> None:
     """Script, or the end of one: close so that the client sees a reset (RST) and not the end of the stream."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # The structure is of two shorts on Windows, and of two ints everywhere else.
+    layout = "hh" if hasattr(socket, "SIO_RCVALL") else "ii"
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(layout, 1, 0))
     sock.close()
 
 

@@ -1,0 +1,285 @@
+"""A relay between a client and a broker, on which the faults of a network can be played.
+
+>>> from stomp.testing.servers import ScriptedServer, greet, read_frame
+>>> with ScriptedServer(greet) as broker, Relay(*broker.address) as relay:
+...     with socket.create_connection(relay.address) as client:
+...         client.sendall(b"CONNECT\\n\\n\\0")
+...         answer = read_frame(client)
+...         relay.close()
+...         answer[:9], client.recv(100)
+(b'CONNECTED', b'')
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import selectors
+import socket
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from stomp.testing.servers import reset
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+#: The way that bytes go.
+Direction = Literal["to_target", "to_client"]
+
+_DIRECTIONS: tuple[Direction, Direction] = ("to_target", "to_client")
+#: What a pipe holds at most: no more is read until the other side has taken this.
+_HELD = 64 * 1024
+
+
+class _Pipe:
+    """One direction of one connection."""
+
+    def __init__(self, direction: Direction, source: socket.socket, sink: socket.socket) -> None:
+        self.direction: Direction = direction
+        self.source = source
+        self.sink = sink
+        self.held = b""  # read, and not yet written
+        self.ended = False  # the source will send no more
+
+
+class _Pair:
+    """One connection: the client's socket, the one to the target, and the pipes between them."""
+
+    def __init__(self, client: socket.socket, target: socket.socket) -> None:
+        self.socks = (client, target)
+        self.pipes = (_Pipe("to_target", client, target), _Pipe("to_client", target, client))
+        self.closing = False  # both were told the end; what they still say goes nowhere
+        self.over = False
+
+
+class Relay:
+    """Listens on a free port, and relays each connection to a target, byte by byte, until told otherwise.
+
+    One daemon thread does it all. When a method returns, its effect is there: after `stall` no byte moves, after
+    `cut` there is no connection. New connections are taken at any time; `stall` holds for them, too. An end of
+    the stream and a reset are passed on like the bytes before them. Leaving the relay resets what is open.
+
+    Args:
+        target_host: where the broker is.
+        target_port: its port. Both may be changed; that is for the connections to come.
+        host: the address to listen on; "::1" for IPv6.
+        patience: how many seconds to wait for the target to accept a connection, and for the thread to obey.
+
+    Attributes:
+        port: where it listens.
+        forwarded: how many bytes the other side was given, by direction.
+        accepted: how many connections there were.
+    """
+
+    def __init__(
+        self, target_host: str, target_port: int, *, host: str = "127.0.0.1", patience: float = 10.0
+    ) -> None:
+        self.target_host = target_host
+        self.target_port = target_port
+        self.host = host
+        self.port = 0
+        self.forwarded: dict[Direction, int] = dict.fromkeys(_DIRECTIONS, 0)
+        self.accepted = 0
+        self._patience = patience
+        self._stalled: set[Direction] = set()
+        self._left: dict[Direction, int] = {}  # bytes until a cut
+        self._pairs: set[_Pair] = set()
+        self._orders: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+        self._running = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """(host, port), as `stomp.Connection` and `socket.create_connection` want it."""
+        return self.host, self.port
+
+    def __enter__(self) -> Relay:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self._listener = socket.create_server((self.host, 0), family=family)
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        self._waker, self._wakened = socket.socketpair()
+        self._running = True
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._order(self._stop)
+        assert self._thread is not None
+        self._thread.join(self._patience)
+        self._waker.close()
+
+    # ------------------------------------------------------------------------------------- the faults
+
+    def cut(self) -> None:
+        """Reset (RST) all connections, on both sides. What was not yet forwarded is lost."""
+        self._order(lambda: self._all(self._reset))
+
+    def close(self) -> None:
+        """End (FIN) all connections, on both sides. What was not yet forwarded is lost."""
+        self._order(lambda: self._all(self._close))
+
+    def stall(self, direction: Direction | None = None) -> None:
+        """Forward nothing more in a direction, or in both, and keep the connections open.
+
+        The side that sends can go on until the buffers of the system are full.
+        """
+        if direction is not None:
+            _check(direction)
+        self._order(lambda: self._stalled.update([direction] if direction else _DIRECTIONS))
+
+    def resume(self) -> None:
+        """End `stall`. What was held goes on its way."""
+        self._order(self._stalled.clear)
+
+    def cut_after(self, count: int, direction: Direction) -> None:
+        """Reset the connection, on both sides, that forwards the last of the next `count` bytes of a direction.
+
+        Nothing behind them is forwarded. The receiver gets all of them unless there are more than its system takes
+        in before it reads (64 KiB, or so): a reset overtakes what is still waiting for that.
+        """
+        if count < 1:
+            raise ValueError(f"cannot cut after {count} bytes; use cut")
+        _check(direction)
+        self._order(lambda: self._left.update({direction: count}))
+
+    def _order(self, do: Callable[[], None]) -> None:
+        """Have the thread do something, and wait until it is done."""
+        if self._thread is None or not self._thread.is_alive():
+            raise RuntimeError("the relay is not running; use it in a with statement")
+        done = threading.Event()
+        self._orders.put((do, done))
+        self._waker.send(b"!")
+        if not done.wait(self._patience):
+            raise RuntimeError("the relay does not obey")
+
+    # ------------------------------------------------------------------------------------- the thread
+
+    def _run(self) -> None:
+        with self._listener, self._wakened, selectors.DefaultSelector() as self._selector:
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+            self._selector.register(self._wakened, selectors.EVENT_READ, self._obey)
+            while self._running:
+                for key, events in self._selector.select():
+                    key.data(events)
+            self._all(self._reset)
+
+    def _obey(self, events: int) -> None:
+        self._wakened.recv(100)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                do, done = self._orders.get_nowait()
+                do()
+                self._all(self._watch)
+                done.set()
+
+    def _stop(self) -> None:
+        self._running = False
+
+    def _accept(self, events: int) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except OSError:  # it has gone already
+            return
+        self.accepted += 1
+        try:
+            target = socket.create_connection((self.target_host, self.target_port), self._patience)
+        except OSError:
+            reset(client)
+            return
+        pair = _Pair(client, target)
+        self._pairs.add(pair)
+        for sock in pair.socks:
+            sock.setblocking(False)
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._watch(pair)
+
+    def _serve(self, pair: _Pair, sock: socket.socket, events: int) -> None:
+        """One of the sockets can be read or written."""
+        try:
+            for pipe in pair.pipes:
+                if pipe.source is sock and events & selectors.EVENT_READ and not pair.over:
+                    self._read(pair, pipe)
+                if pipe.sink is sock and events & selectors.EVENT_WRITE and not pair.over:
+                    self._write(pair, pipe)
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            self._reset(pair)
+        self._watch(pair)
+
+    def _read(self, pair: _Pair, pipe: _Pipe) -> None:
+        data = pipe.source.recv(_HELD)
+        if not data:
+            pipe.ended = True
+            if not pair.closing:
+                pipe.sink.shutdown(socket.SHUT_WR)
+        elif not pair.closing:
+            pipe.held = data
+            self._write(pair, pipe)
+
+    def _write(self, pair: _Pair, pipe: _Pipe) -> None:
+        left = self._left.get(pipe.direction)
+        sent = pipe.sink.send(pipe.held[:left])
+        pipe.held = pipe.held[sent:]
+        self.forwarded[pipe.direction] += sent
+        if left is not None:
+            self._left[pipe.direction] = left - sent
+            if left == sent:
+                del self._left[pipe.direction]
+                self._reset(pair)
+
+    def _watch(self, pair: _Pair) -> None:
+        """Have the selector look for what can be done next."""
+        if all(pipe.ended for pipe in pair.pipes):
+            self._end(pair)
+        if pair.over:
+            return
+        wanted = dict.fromkeys(pair.socks, 0)
+        for pipe in pair.pipes:
+            stalled = pipe.direction in self._stalled and not pair.closing
+            if not stalled and not pipe.held and not pipe.ended:
+                wanted[pipe.source] |= selectors.EVENT_READ
+            if not stalled and pipe.held:
+                wanted[pipe.sink] |= selectors.EVENT_WRITE
+        for sock, events in wanted.items():
+            key = self._selector.get_map().get(sock)
+            if key is not None and key.events != events:
+                self._selector.unregister(sock)
+            if events and (key is None or key.events != events):
+                self._selector.register(sock, events, partial(self._serve, pair, sock))
+
+    def _all(self, do: Callable[[_Pair], None]) -> None:
+        for pair in list(self._pairs):
+            do(pair)
+
+    def _close(self, pair: _Pair) -> None:
+        pair.closing = True
+        for pipe in pair.pipes:
+            pipe.held = b""
+            # Reading goes on until they close, too: closing with something unread would be a reset.
+            with contextlib.suppress(OSError):
+                pipe.sink.shutdown(socket.SHUT_WR)
+
+    def _reset(self, pair: _Pair) -> None:
+        self._end(pair, reset)
+
+    def _end(self, pair: _Pair, close: Callable[[socket.socket], None] = socket.socket.close) -> None:
+        pair.over = True
+        self._pairs.discard(pair)
+        for sock in pair.socks:
+            if sock in self._selector.get_map():
+                self._selector.unregister(sock)
+            close(sock)
+
+
+def _check(direction: str) -> None:
+    if direction not in _DIRECTIONS:
+        raise ValueError(f"{direction!r} is not one of {', '.join(_DIRECTIONS)}")

@@ -1,0 +1,276 @@
+"""stomp.testing.relay"""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stomp.testing.relay import Direction, Relay
+from stomp.testing.servers import ScriptedServer, reset, say_nothing
+
+PATIENCE = 10.0
+FDS = Path("/proc/self/fd")
+
+
+def echo(sock: socket.socket) -> None:
+    """Script: send everything back."""
+    while data := sock.recv(65536):
+        sock.sendall(data)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    threads = threading.active_count()
+    fds = len(os.listdir(FDS)) if FDS.exists() else 0
+    yield
+    assert threading.active_count() == threads
+    assert not FDS.exists() or len(os.listdir(FDS)) == fds
+
+
+@pytest.fixture
+def broker() -> Iterator[ScriptedServer]:
+    with ScriptedServer(echo) as server:
+        yield server
+
+
+@pytest.fixture
+def relay(broker: ScriptedServer) -> Iterator[Relay]:
+    with Relay(*broker.address) as relay:
+        yield relay
+
+
+@pytest.fixture
+def client(relay: Relay) -> Iterator[socket.socket]:
+    with connected(relay) as sock:
+        yield sock
+
+
+def connected(relay: Relay) -> socket.socket:
+    """A client whose connection goes all the way."""
+    sock = socket.create_connection(relay.address, PATIENCE)
+    sock.sendall(b"?")
+    assert sock.recv(1) == b"?"
+    return sock
+
+
+def read_all(sock: socket.socket) -> bytes:
+    return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def assert_silent(sock: socket.socket) -> None:
+    sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        sock.recv(1)
+    sock.settimeout(PATIENCE)
+
+
+def test_bytes_go_both_ways_and_are_counted(relay: Relay, client: socket.socket) -> None:
+    body = bytes(range(256)) * 4096
+
+    def write() -> None:
+        client.sendall(body)
+        client.shutdown(socket.SHUT_WR)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert read_all(client) == body
+    writer.join(PATIENCE)
+    assert relay.forwarded == {"to_target": len(body) + 1, "to_client": len(body) + 1}
+    assert relay.accepted == 1
+
+
+def test_the_end_of_the_stream_is_passed_on_and_the_answer_to_it_comes_back() -> None:
+    def answer_the_end(sock: socket.socket) -> None:
+        sock.sendall(b"got %d" % len(read_all(sock)))
+
+    with (
+        ScriptedServer(answer_the_end) as server,
+        Relay(*server.address) as relay,
+        socket.create_connection(relay.address, PATIENCE) as client,
+    ):
+        client.sendall(b"12345")
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == b"got 5"
+
+
+def test_a_reset_is_passed_on() -> None:
+    with (
+        ScriptedServer(reset) as server,
+        Relay(*server.address) as relay,
+        pytest.raises(ConnectionResetError),  # by connecting, too: a reset may be fast
+        socket.create_connection(relay.address, PATIENCE) as client,
+    ):
+        client.recv(1)
+
+
+def test_a_target_that_refuses_is_a_reset() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with (
+            Relay(*nobody.getsockname()) as relay,
+            pytest.raises(ConnectionResetError),  # by connecting, too: a reset may be fast
+            socket.create_connection(relay.address, PATIENCE) as client,
+        ):
+            client.recv(1)
+
+
+def test_cut(relay: Relay, client: socket.socket, broker: ScriptedServer) -> None:
+    with connected(relay) as other:
+        relay.cut()
+        for sock in (client, other):
+            with pytest.raises(ConnectionResetError):
+                sock.recv(1)
+    # The next one is served.
+    connected(relay).close()
+
+
+def test_cut_is_a_reset_for_the_broker_too() -> None:
+    with ScriptedServer(echo) as server, Relay(*server.address) as relay, connected(relay):
+        relay.cut()
+    assert [type(error) for error in server.errors] == [ConnectionResetError]
+
+
+def test_close(relay: Relay, client: socket.socket, broker: ScriptedServer) -> None:
+    relay.close()
+    assert client.recv(1) == b""
+    # Whoever has not noticed yet is not answered, and not reset either.
+    client.sendall(b"x" * 100_000)
+    assert client.recv(1) == b""
+    connected(relay).close()
+
+
+def test_close_is_the_end_of_the_stream_for_the_broker_too() -> None:
+    with ScriptedServer(echo) as server, Relay(*server.address) as relay, connected(relay):
+        relay.close()
+    assert server.errors == []
+
+
+@pytest.mark.parametrize("direction", [None, "to_target", "to_client"])
+def test_stall_and_resume(relay: Relay, client: socket.socket, direction: Direction | None) -> None:
+    relay.stall(direction)
+    before = dict(relay.forwarded)
+    client.sendall(b"x" * 1000)
+    # Between two orders the relay does what there is to do.
+    relay.stall(direction)
+    while direction == "to_client" and relay.forwarded["to_target"] < 1001:
+        relay.stall(direction)
+    assert_silent(client)
+    stalled: Direction = direction or "to_target"
+    assert relay.forwarded[stalled] == before[stalled]
+    relay.resume()
+    got = b""
+    while len(got) < 1000:
+        got += client.recv(1000)
+    assert got == b"x" * 1000
+
+
+def test_stall_holds_for_new_connections_and_can_be_cut(relay: Relay) -> None:
+    relay.stall()
+    with socket.create_connection(relay.address, PATIENCE) as client:
+        client.sendall(b"x")
+        # Taken in one after the other.
+        with socket.create_connection(relay.address, PATIENCE):
+            while relay.accepted < 2:
+                relay.stall()
+            assert_silent(client)
+            relay.cut()
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    assert relay.forwarded == {"to_target": 0, "to_client": 0}
+
+
+def test_a_stalled_relay_holds_little(relay: Relay, client: socket.socket) -> None:
+    relay.stall("to_target")
+    client.setblocking(False)
+    sent = 0
+    with pytest.raises(BlockingIOError):
+        while sent < 1 << 30:
+            sent += client.send(b"x" * 65536)
+    assert relay.forwarded["to_target"] == 1
+
+
+@pytest.mark.parametrize("count", [1, 7, 10_000])
+def test_cut_after_some_bytes_to_the_client(relay: Relay, client: socket.socket, count: int) -> None:
+    relay.cut_after(count, "to_client")
+    feeder = threading.Thread(target=send_until_reset, args=[client, b"y" * 200_000])
+    feeder.start()
+    got = bytearray()
+    with pytest.raises(ConnectionResetError):
+        while data := client.recv(65536):
+            got += data
+    feeder.join(PATIENCE)
+    assert len(got) == count
+    # Once only.
+    with connected(relay) as other:
+        other.sendall(b"z" * 10)
+        assert other.recv(10)
+
+
+def send_until_reset(sock: socket.socket, data: bytes) -> None:
+    try:
+        sock.sendall(data)
+    except OSError:
+        return
+
+
+def test_cut_after_some_bytes_to_the_target() -> None:
+    got = bytearray()
+
+    def collect(sock: socket.socket) -> None:
+        while data := sock.recv(65536):
+            got.extend(data)
+
+    with ScriptedServer(collect) as server, Relay(*server.address) as relay:
+        relay.cut_after(5, "to_target")
+        with socket.create_connection(relay.address, PATIENCE) as client:
+            client.sendall(b"1234567")
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+    assert got == b"12345"
+    assert [type(error) for error in server.errors] == [ConnectionResetError]
+
+
+def test_what_cannot_be_cut_after_is_told(relay: Relay) -> None:
+    with pytest.raises(ValueError, match="use cut"):
+        relay.cut_after(0, "to_client")
+    with pytest.raises(ValueError, match="to_target, to_client"):
+        relay.cut_after(1, "sideways")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="to_target, to_client"):
+        relay.stall("sideways")  # type: ignore[arg-type]
+
+
+def test_the_target_may_move(relay: Relay, client: socket.socket) -> None:
+    with ScriptedServer(lambda sock: sock.sendall(b"moved")) as other:
+        relay.target_port = other.port
+        with socket.create_connection(relay.address, PATIENCE) as newcomer:
+            assert newcomer.recv(5) == b"moved"
+        client.sendall(b"still there")
+        assert client.recv(100)
+
+
+def test_over_ipv6() -> None:
+    with ScriptedServer(echo, host="::1") as server, Relay(*server.address, host="::1") as relay:
+        connected(relay).close()
+
+
+def test_leaving_resets_what_is_open() -> None:
+    with ScriptedServer(say_nothing) as server:
+        with Relay(*server.address) as relay:
+            client = socket.create_connection(relay.address, PATIENCE)
+            while not relay.accepted:
+                relay.resume()
+        with client, pytest.raises(ConnectionResetError):
+            client.recv(1)
+
+
+def test_outside_of_with_it_does_nothing(broker: ScriptedServer) -> None:
+    relay = Relay(*broker.address)
+    with pytest.raises(RuntimeError, match="with"):
+        relay.cut()
+    with relay:
+        pass
+    with pytest.raises(RuntimeError, match="with"):
+        relay.cut()
