@@ -211,6 +211,16 @@ def test_an_object_connects_again_and_again(broker):
     wait_until(lambda: not stomp_threads())
 
 
+def test_leaving_over_tls_never_fails(tls_broker, ca_file):
+    """Sending DISCONNECT races with the answer to it, and with the end of the TLS session."""
+    conn, recorder = connect(("127.0.0.1", tls_broker.port))
+    conn.set_ssl(ca_certs=ca_file)
+    for _ in range(100):
+        conn.connect(wait=True)
+        conn.disconnect()
+    assert recorder.methods.count("on_disconnected") == 100
+
+
 def test_reconnecting_inside_on_disconnected(broker):
     conn, recorder = connect((broker.host, broker.port))
 

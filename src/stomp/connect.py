@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
-from stomp.core.errors import NotConnected
 from stomp.listener import Publisher
 from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
@@ -21,9 +19,7 @@ class BaseConnection(Publisher):
         return self
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
-        # It may have ended by itself meanwhile; that must not cover an exception of the block.
-        with contextlib.suppress(NotConnected):
-            self.disconnect()
+        self.disconnect()
 
     def set_listener(self, name: str, listener: Any) -> None:
         """Add a listener under a name, or replace the one of that name."""

@@ -6,6 +6,7 @@ the dictionaries given are never changed, but for that of `send_frame`, which st
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from stomp.constants import (
@@ -36,6 +37,7 @@ from stomp.constants import (
     HDR_TRANSACTION,
 )
 from stomp.core.dialect import STOMP10, STOMP11, STOMP12, UNESCAPED, Dialect
+from stomp.core.errors import NotConnected
 from stomp.core.frame import text_of
 from stomp.listener import ConnectionListener
 from stomp.utils import Frame, encode, get_uuid, merge_headers
@@ -161,7 +163,9 @@ class _Protocol(ConnectionListener):
         self.transport.registry.notify("on_disconnecting")
         merged = merge_headers([headers, keyword_headers])
         merged[HDR_RECEIPT] = text_of(receipt) if receipt else get_uuid()
-        self.send_frame(CMD_DISCONNECT, merged)
+        # If it ends by itself just now, then that is what was wanted.
+        with contextlib.suppress(NotConnected):
+            self.send_frame(CMD_DISCONNECT, merged)
         self.transport.join()
 
     def _connect(self, cmd: str, merged: dict[str, Any], wait: bool) -> None:

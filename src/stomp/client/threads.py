@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from stomp.client.keeper import KEEPER
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
+from stomp.core.events import Reason
 from stomp.core.flow import Gate
 from stomp.net.dial import Deadline, wait_ready
 
@@ -334,6 +335,9 @@ class Link:
             try:
                 written = self._write()
             except OSError as err:
+                closed = self.session.closed
+                if closed is not None and closed.reason is Reason.CLEAN:
+                    return  # the good-bye of TLS, to a broker that has already gone as asked
                 raise self._failed(err) from err
             finally:
                 self._writing.release()
