@@ -220,12 +220,14 @@ def test_cut_after_some_bytes_to_the_target() -> None:
     got = bytearray()
 
     def collect(sock: socket.socket) -> None:
+        sock.sendall(b"ready")  # a reset before it was accepted would take everything with it
         while data := sock.recv(65536):
             got.extend(data)
 
     with ScriptedServer(collect) as server, Relay(*server.address) as relay:
         relay.cut_after(5, "to_target")
         with socket.create_connection(relay.address, PATIENCE) as client:
+            assert client.recv(5) == b"ready"
             client.sendall(b"1234567")
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
