@@ -192,6 +192,8 @@ class ScriptedServer:
                 with self._lock:
                     self._open.remove(plain)
                     self._open.add(sock)
+                if self.leaving.is_set():  # set while neither of the two was there to be ended
+                    raise ConnectionAbortedError("the server is closing")
                 sock.do_handshake()
             script(sock)
             _finish(sock)
