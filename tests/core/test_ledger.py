@@ -128,6 +128,20 @@ def test_answered_receipts_do_not_pile_up_behind_an_open_one(ledger: Ledger) -> 
     assert len(ledger._deadlines) < 200
 
 
+def test_sweeping_keeps_the_order_of_deadlines(ledger: Ledger) -> None:
+    deadlines = [float(number * 37 % 101) for number in range(101)]
+    for number, deadline in enumerate(deadlines * 3):
+        ledger.await_receipt(str(number), "SEND", deadline)
+        if number >= 101:
+            ledger.answer(str(number))
+    for number in range(0, 101, 2):
+        ledger.answer(str(number))
+    for number in range(1000, 1100):
+        ledger.await_receipt(str(number), "SEND", 500.0)
+    late = [ticket.deadline for ticket in ledger.expired(200.0)]
+    assert late == sorted(deadlines[1::2])
+
+
 def test_a_new_generation_keeps_subscriptions_only(ledger: Ledger) -> None:
     subscribe(ledger, "1", "client")
     deliver(ledger, "1", "a")

@@ -33,7 +33,7 @@ _STEPS = {(role, before, after) for (role, before, _), after in TRANSITIONS.item
 class _Watched(Session):
     """Every change of state is one of the table."""
 
-    @property  # type: ignore[override]
+    @property
     def state(self) -> State:
         return self._state
 
