@@ -253,6 +253,13 @@ def test_undefined_escapes() -> None:
     assert "undefined escape" in refused(b"MESSAGE\n\\q:x\n\n\0")
 
 
+def test_an_undefined_escape_is_told_alike_when_the_head_was_seen_before() -> None:
+    ordinary = b"MESSAGE\na:1\nb:2\n\n\0\n" * 3
+    with pytest.raises(RemoteProtocolError) as caught:
+        decode(ordinary + b"MESSAGE\na:x\\\nb:y\n\n\0\n")
+    assert "undefined escape sequence \\ in a header" in str(caught.value)
+
+
 @pytest.mark.parametrize("dialect", [None, STOMP12], ids=repr)
 def test_crlf_ends_a_line_in_1_2_and_before_a_version_is_known(dialect: Dialect | None) -> None:
     frame = one(b"CONNECT\r\nhost:x\r\n\r\nbody\r\n\0", dialect=dialect)

@@ -334,8 +334,11 @@ class Decoder:
                 continue
             values: Iterable[str] = found.groups()
             if "\\" in text:
-                # All at once: no value holds a NUL, and unescaping makes none.
-                values = unescape("\0".join(values)).split("\0")
+                try:
+                    # All at once: no value holds a NUL, and unescaping makes none.
+                    values = unescape("\0".join(values)).split("\0")
+                except RemoteProtocolError:
+                    return pos  # the careful path tells which escape it is
             headers = Headers(zip(layout.names, values, strict=False))
             length = headers.get("content-length")
             if length is None:
