@@ -387,7 +387,9 @@ class Transport(BaseTransport):
             "ssl_context": ssl_context,
         }
         if not verify:
-            log.warning("TLS certificates are not verified: whoever sits in between can read and change everything")
+            log.warning(
+                "TLS certificates are not verified: whoever sits in between can read and change everything"
+            )
         if not for_hosts:
             self._tls[None] = settings
             return

@@ -394,3 +394,45 @@ def test_the_last_frames_of_a_program_that_just_ends_go_out():
             peer.read_requests(1000)
     assert child.wait(PATIENCE) == 0
     assert [int(frame.body) for frame in peer.requests] == list(range(1000))
+
+
+def test_what_was_sent_before_a_close_goes_out(connected):
+    """Frames that wait for company are with us, not with the kernel: dropping the connection must not drop them."""
+    link, peer, _ = connected
+    for number in range(100):
+        send(link, str(number).encode())
+    link.close()
+    peer.read_requests(100)
+    assert [frame.body for frame in peer.requests] == [str(n).encode() for n in range(100)]
+
+
+def test_a_peer_that_does_not_read_does_not_hold_up_a_close(connected):
+    link, _, events = connected
+    object.__setattr__(link._options, "send_timeout", 0.1)
+    with pytest.raises(SendStalled):
+        for _ in range(100):
+            send(link, bytes(256 * 1024))
+    object.__setattr__(link._options, "send_timeout", 3600.0)
+    link.close()
+    assert link.join(PATIENCE)
+    assert events.of(Closed)[0].reason is Reason.ABORTED
+
+
+def test_a_forked_child_does_not_write_what_is_its_parents(connected):
+    import os
+
+    link, peer, _ = connected
+    with link._state:
+        link._queue.append(b"the parent's\n")
+    child = os.fork()
+    if child == 0:
+        from stomp.client import threads
+
+        threads._write_all()
+        os._exit(0)
+    os.waitpid(child, 0)
+    peer.sock.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        peer.sock.recv(100)
+    with link._state:
+        link._queue.clear()

@@ -66,6 +66,8 @@ def test_silence_is_borne_for_two_intervals() -> None:
     client.tick(1.9)
     assert client.state is State.CONNECTED
     assert client.next_deadline() == 2.0
+    assert not client.silent(1.9)
+    assert client.silent(2.0)
     client.tick(2.0)
     end = closed(client)
     assert end.reason is Reason.HEARTBEAT

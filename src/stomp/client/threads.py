@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import os
 import socket
 import threading
 import weakref
@@ -58,6 +59,8 @@ _LAST_WORDS = 2.0
 _LONGEST_WAIT = 60.0
 #: How many reads the keeper does at most for a busy receiving thread, in one go.
 _LISTEN_READS = 64
+#: Before silence is taken for the end, the receiving thread may run for this many seconds.
+_MOMENT = 0.02
 _OUT_HIGH = 1024 * 1024
 _IN_HIGH = 4 * 1024 * 1024
 
@@ -274,14 +277,17 @@ class Link:
         if self._hung_up:
             return
         self._hung_up = True
-        with contextlib.suppress(OSError, NotConnected, SendStalled):
-            if self._layer is not None:
-                self._write_queued(leave=0)
-                with self._codec:
-                    self._layer.close()
-            self._write_queued(leave=0, seconds=_LAST_WORDS)
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+        closed = self.session.closed
+        if closed is not None and closed.reason is Reason.CLEAN:
+            with contextlib.suppress(NotConnected, SendStalled):
+                self._write_queued(leave=0, seconds=_LAST_WORDS)
+        else:
+            self._try_write()
+        if self._layer is not None:
+            with self._codec:
+                self._layer.close()
+            self._try_write()
+        self._wake()
 
     # ------------------------------------------------------------------------------------- sending
 
@@ -335,9 +341,8 @@ class Link:
             try:
                 written = self._write()
             except OSError as err:
-                closed = self.session.closed
-                if closed is not None and closed.reason is Reason.CLEAN:
-                    return  # the good-bye of TLS, to a broker that has already gone as asked
+                if not self._charged:
+                    return  # nothing of the session: the good-bye of TLS, to a peer that has gone already
                 raise self._failed(err) from err
             finally:
                 self._writing.release()
@@ -415,8 +420,7 @@ class Link:
         with self._state:
             self.session.receive_eof(err)
             self._collect(self._clock())
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+        self._wake()
         return ConnectionLost(
             f"the connection failed while writing: {err.strerror or err}", hint="connect again"
         )
@@ -431,7 +435,7 @@ class Link:
             KEEPER.attend_in(self, due - self._clock())
 
     def attend(self) -> float | None:
-        """See `Charge.attend`. Called by the keeper; never waits, never calls the handler."""
+        """See `Charge.attend`. Called by the keeper; does not wait for the socket or the handler."""
         self._lingering = False
         now = self._clock()
         due = self._due is not None and now >= self._due
@@ -450,7 +454,10 @@ class Link:
 
     def _listen_in(self) -> None:
         """Read for the receiving thread while it is busy in a handler: silence counts bytes, not handlers."""
-        if not self._reading.acquire(blocking=False):
+        # If it is reading itself, then all there is has been read; but where this is about the end of the
+        # connection, it gets a moment to say so: it may have been kept from running, as we may have been.
+        patience = _MOMENT if self.session.silent(self._clock()) else 0.0
+        if not self._reading.acquire(timeout=patience):
             return
         try:
             for _ in range(_LISTEN_READS):
@@ -466,6 +473,7 @@ class Link:
             self._reading.release()
 
     def _wake(self) -> None:
+        """Have the wait of the receiving thread end."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
@@ -494,6 +502,10 @@ def _joined(parts: list[bytes]) -> list[bytes]:
 
 #: Open links, for the end of the program.
 _LINKS: weakref.WeakSet[Link] = weakref.WeakSet()
+
+# What is queued is its parent's to write, not a forked child's.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_LINKS.clear)
 
 
 @atexit.register

@@ -94,6 +94,11 @@ class Session(ABC):
         except RemoteProtocolError as err:
             self._broken(err)
 
+    def silent(self, now: float) -> bool:
+        """True when the peer has sent nothing for too long: `tick` would end the connection now."""
+        due = self._pulse.silence_due if self._pulse is not None else None
+        return due is not None and now >= due
+
     def heard(self, now: float) -> None:
         """Bytes of the peer have arrived and are not read yet, for want of room: it is not silent."""
         if self._pulse is not None:
@@ -123,7 +128,7 @@ class Session(ABC):
             return
         pulse = self._pulse
         if pulse is not None:
-            if pulse.silence_due is not None and now >= pulse.silence_due:
+            if self.silent(now):
                 silence = now - pulse.last_read
                 lost = HeartbeatLost(
                     f"the peer sent nothing for {silence:.1f} s, although it promised a heart-beat "
