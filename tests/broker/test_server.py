@@ -204,7 +204,7 @@ _LIMITS = Limits(frame=200_000, body=100_000, head=50_000, header_line=10_000, h
 
 # what is sent after CONNECTED -> a part of the ERROR message
 MALFORMED = {
-    "garbage": (b"\x00\x01\x02\xff" * 100 + b"\n\n", "not UTF-8"),
+    "garbage": (b"\x00\x01\x02\xff" * 100 + b"\n\n", "is not a STOMP command"),
     "http": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "is not a STOMP command"),
     "no number": (b"SEND\ndestination:/queue/a\ncontent-length:ten\n\nx\0", "is not a number"),
     "negative": (b"SEND\ndestination:/queue/a\ncontent-length:-1\n\nx\0", "is not a number"),
@@ -220,7 +220,7 @@ MALFORMED = {
     "empty name": (b"SEND\n:x\n\n\0", "empty name"),
     "NUL in a header": (b"SEND\ndestination:/queue/\0a\n\nx\0", "NUL byte"),
     "bad escape": (b"SEND\ndestination:/queue/\\ta\n\nx\0", "undefined escape"),
-    "not UTF-8": (b"SEND\ndestination:/queue/\xff\n\nx\0", "not UTF-8"),
+    "is not a STOMP command": (b"SEND\ndestination:/queue/\xff\n\nx\0", "is not a STOMP command"),
     "no destination": (b"SEND\nreceipt:r\n\nx\0", "SEND needs the header destination"),
     "no id": (b"SUBSCRIBE\ndestination:/queue/a\n\n\0", "SUBSCRIBE needs the header id"),
     "no transaction": (b"BEGIN\n\n\0", "BEGIN needs the header transaction"),
@@ -259,7 +259,7 @@ def test_malformed_input_gets_an_error_and_the_broker_serves_on(small_broker: Br
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n\0", "not UTF-8"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n\0", "is not a STOMP command"),
         (b"SEND\ndestination:/queue/a\n\nx\0", "first frame must be CONNECT"),
         (b"CONNECT\naccept-version:1.2\nheart-beat:often\n\n\0", "heart-beat"),
         (b"CONNECT\naccept-version:1.2\nheart-beat:-1,0\n\n\0", "heart-beat"),

@@ -412,7 +412,7 @@ def test_there_is_one_eol() -> None:
         (b"MESSAGE\na:\xed\xa0\x80\n\n\0", "not UTF-8"),
         (b"MESSAGE\na:x\0y\n\n\0", "NUL byte in the head"),
         (b"MESSAGE\na:1\0\nb:2\n\n\0", "NUL byte in the head"),
-        (b"MESSAGE\0MESSAGE\na:b\n\n\0", "NUL byte in the head"),
+        (b"MESSAGE\0MESSAGE\na:b\n\n\0", "is not a STOMP command"),
         (b"MESSAGE\ncontent-length:-1\n\n\0", "'-1' is not a number"),
         (b"MESSAGE\ncontent-length:\n\n\0", "'' is not a number"),
         (b"MESSAGE\ncontent-length:five\n\n\0", "is not a number"),
@@ -504,7 +504,7 @@ LINES = b"a:%b\nb:%b\nc:%b" % (b"x" * 15, b"x" * 15, b"x" * 8)  # with "ACK\n" b
         (b"ACK\n" + LINES + b"\n\n" + b"x" * 71 + b"\0", "frame"),
         (b"X" * 20 + b"\n\n\0", ""),
         (b"X" * 21 + b"\n\n\0", "header_line"),
-        (b"X" * 61 + b"\n\n\0", "head"),
+        (b"ACK\n" + b"x" * 57 + b"\n\n\0", "head"),
     ],
 )
 def test_limits_are_exact_and_the_same_however_bytes_are_cut(
@@ -545,7 +545,36 @@ def fed_until_refused(decoder: Decoder, limit: str) -> int:
 
 
 def test_a_head_that_never_ends() -> None:
-    assert fed_until_refused(Decoder(SMALL, dialect=STOMP12), "head") <= SMALL.head + 2
+    decoder = Decoder(SMALL, dialect=STOMP12)
+    decoder.feed(b"MESSAGE\n")
+    assert decoder.frames() == []
+    assert fed_until_refused(decoder, "head") <= SMALL.head + 2
+
+
+@pytest.mark.parametrize("dialect", [None, STOMP10, STOMP12], ids=repr)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"*1\r\n$4\r\nPING\r\n",
+        b"A" * 41,
+        b"SEND ",
+        b"\xc3\x89CRIT\n",
+    ],
+)
+def test_what_is_not_stomp_is_refused_by_its_first_bytes(data: bytes, dialect: Dialect | None) -> None:
+    """A peer of another protocol may wait for our answer, as we would for the end of its head."""
+    decoder = Decoder(dialect=dialect)
+    decoder.feed(data)
+    with pytest.raises(RemoteProtocolError, match="is not a STOMP command"):
+        decoder.frames()
+    decoder = Decoder(dialect=dialect)
+    with pytest.raises(RemoteProtocolError, match="is not a STOMP command"):
+        for at in range(len(data)):
+            decoder.feed(data[at : at + 1])
+            assert decoder.frames() == []
 
 
 def test_a_body_that_never_ends() -> None:

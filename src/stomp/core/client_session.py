@@ -332,7 +332,8 @@ class ClientSession(Session):
         self._move(Move.CONNECTED)
         self._connect_deadline = None
         self.dialect = self._decoder.dialect = dialect
-        self._start_pulse(heartbeat.negotiate(self._wish, theirs), now)
+        if dialect.heartbeats:
+            self._start_pulse(heartbeat.negotiate(self._wish, theirs), now)
         self._events.append(Connected(frame, dialect, self.heartbeat))
         self._out += self._held
         self._held = []

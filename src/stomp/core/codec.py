@@ -175,6 +175,8 @@ def _skip_eols(data: bytes, pos: int) -> int:
     return eols.end() if eols else pos
 
 
+#: No command is longer than this many bytes.
+_COMMAND = 40
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
@@ -390,9 +392,25 @@ class Decoder:
         return joined
 
     def _check_open_head(self) -> None:
+        if self._partial != b"\r":
+            self._check_command(bytes(self._partial[: _COMMAND + 2]))
         # The first bytes of the blank line may be in: a head is as long as it is, however it is cut.
         if len(self._partial) > self.limits.head + 2:
             raise LimitExceeded(f"the head of a frame is longer than {self.limits.head} bytes", limit="head")
+
+    def _check_command(self, head: bytes) -> None:
+        """Refuse what is not STOMP by its first bytes: a peer of another protocol may wait for our answer."""
+        command = head[: _COMMAND + 2].partition(b"\n")[0]
+        if self._crlf:
+            command = command.removesuffix(b"\r")
+        if not command.isalpha() or len(command) > _COMMAND:
+            text = command.decode(errors="replace")
+            raise RemoteProtocolError(f"{text!r} is not a STOMP command")
+
+    @property
+    def _crlf(self) -> bool:
+        # Before a version is agreed on, CR LF is read as 1.2 would: its CONNECT may come that way.
+        return self.dialect is None or self.dialect.crlf or Leniency.CRLF in self.lenient
 
     def _keep_body(self, head: _Head, body: bytes) -> None:
         self._head = head
@@ -437,6 +455,7 @@ class Decoder:
 
     def _parse_head(self, raw: bytes) -> _Head:
         limits = self.limits
+        self._check_command(raw)
         if len(raw) > limits.head:
             raise LimitExceeded(f"the head of a frame is longer than {limits.head} bytes", limit="head")
         if raw.count(b"\n") > limits.headers:
@@ -456,12 +475,9 @@ class Decoder:
         if "\0" in text:
             raise RemoteProtocolError("a NUL byte in the head of a frame")
         command, *lines = text.split("\n")
-        # Before a version is agreed on, CR LF is read as 1.2 would: its CONNECT may come that way.
-        if self.dialect is None or self.dialect.crlf or Leniency.CRLF in self.lenient:
+        if self._crlf:
             command = command.removesuffix("\r")
             lines = [line.removesuffix("\r") for line in lines]
-        if not (command.isascii() and command.isalpha()):
-            raise RemoteProtocolError(f"{command[:40]!r} is not a STOMP command")
         pairs = [self._parse_line(line, escaped=command not in UNESCAPED) for line in lines]
         headers = Headers.of([pair for pair in pairs if pair is not None])
         self._layouts.learn(command, lines, headers, len(raw))
