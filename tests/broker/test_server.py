@@ -220,7 +220,7 @@ MALFORMED = {
     "empty name": (b"SEND\n:x\n\n\0", "empty name"),
     "NUL in a header": (b"SEND\ndestination:/queue/\0a\n\nx\0", "NUL byte"),
     "bad escape": (b"SEND\ndestination:/queue/\\ta\n\nx\0", "undefined escape"),
-    "is not a STOMP command": (b"SEND\ndestination:/queue/\xff\n\nx\0", "is not a STOMP command"),
+    "not UTF-8": (b"SEND\ndestination:/queue/\xff\n\nx\0", "not UTF-8"),
     "no destination": (b"SEND\nreceipt:r\n\nx\0", "SEND needs the header destination"),
     "no id": (b"SUBSCRIBE\ndestination:/queue/a\n\n\0", "SUBSCRIBE needs the header id"),
     "no transaction": (b"BEGIN\n\n\0", "BEGIN needs the header transaction"),
