@@ -3,7 +3,8 @@
     python examples/acks.py [HOST PORT]
 
 What becomes of a refused message is the broker's affair. The embedded broker and RabbitMQ deliver it again,
-with the header redelivered:true. ActiveMQ does not: there, the program waits for the first order for five seconds, and ends.
+with the header redelivered:true. ActiveMQ does not: there, the program waits five seconds for the first order,
+and ends.
 """
 
 import sys

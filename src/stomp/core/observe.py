@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
 MASK = "********"
 #: Headers whose values never reach a log, a repr or an error text, by parts of their lower-case names.
-_SECRET = ("passcode", "password", "passwd", "secret", "token", "authorization", "credential", "api-key", "apikey")
+_SECRET = (
+    "passcode",
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "authorization",
+    "credential",
+    "api-key",
+    "apikey",
+)
 
 
 def is_secret(name: str) -> bool:
