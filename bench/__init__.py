@@ -1,0 +1,1 @@
+"""The benchmark kit of stompkit: see README.md."""
