@@ -4,11 +4,11 @@
 #   make test           all tests that need no real broker, with a coverage report
 #   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers)
 #   make lint types     ruff; mypy and pyright
-#   make bench docs     quick benchmarks; the HTML documentation
+#   make bench docs     benchmarks, side by side with stomp.py (see bench/README.md); the HTML documentation
 #   make clean          remove what the verbs made
 #
 # PYTHON=python3.12 VENV=.venv-3.12 uses another Python beside the first one.
-# ARGS='-k heartbeat -x' is handed to pytest.
+# ARGS='-k heartbeat -x' is handed to pytest, ARGS=--quick to the benchmarks.
 
 PYTHON  ?= python3
 VENV    ?= .venv
@@ -52,15 +52,16 @@ types: $(DEV)
 	@$(PY) -m mypy
 	@$(PY) -m pyright --pythonpath $(PY)
 
-bench: $(BASE)
-	@if [ -f bench/run.py ]; then $(PY) bench/run.py --quick; else echo "bench/run.py is not written yet"; fi
+# It measures src/ as it lies here, so nothing is installed into $(VENV).
+bench: | $(PY)
+	@$(PY) -m bench.run $(ARGS)
 
 docs: $(DOCS)
 	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv .venv-* build dist docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .bench build dist docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests examples bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(BASE): pyproject.toml | $(PY)
