@@ -21,6 +21,7 @@ class Client(stomp.ConnectionListener):
         self._acknowledge = False
         self._all_here = _shut()
         self._confirmed = _shut()
+        self._gone = threading.Event()
         self._seen: tuple[str, int] = ("", 0)
         self._connection = stomp.Connection12([("127.0.0.1", port)])
         self._connection.set_listener("bench", self)
@@ -37,6 +38,9 @@ class Client(stomp.ConnectionListener):
     def on_receipt(self, frame: Any) -> None:
         if frame.headers["receipt-id"] == "bench":
             self._confirmed.release()
+
+    def on_disconnected(self) -> None:
+        self._gone.set()
 
     def expect(self, messages: int, *, acknowledge: bool = False) -> None:
         self._left = messages
@@ -60,6 +64,9 @@ class Client(stomp.ConnectionListener):
 
     def close(self) -> None:
         self._connection.disconnect()
+        # stomp.py returns at once, and stompkit when the broker knows: wait for the same moment with both.
+        if not self._gone.wait(PATIENCE):
+            raise TimeoutError("the broker did not let go")
 
 
 def _shut() -> threading.Lock:
