@@ -275,7 +275,7 @@ def test_a_frame_that_cannot_be_encoded_leaves_nothing_behind(connected):
 
 def test_a_sender_is_stopped_when_the_peer_does_not_read(connected):
     link, peer, _ = connected
-    object.__setattr__(link._options, "send_timeout", 0.1)
+    link._outbox._patience = 0.1
     with pytest.raises(SendStalled, match="has not read"):
         for _ in range(100):
             send(link, bytes(256 * 1024))
@@ -408,11 +408,11 @@ def test_what_was_sent_before_a_close_goes_out(connected):
 
 def test_a_peer_that_does_not_read_does_not_hold_up_a_close(connected):
     link, _, events = connected
-    object.__setattr__(link._options, "send_timeout", 0.1)
+    link._outbox._patience = 0.1
     with pytest.raises(SendStalled):
         for _ in range(100):
             send(link, bytes(256 * 1024))
-    object.__setattr__(link._options, "send_timeout", 3600.0)
+    link._outbox._patience = 3600.0
     link.close()
     assert link.join(PATIENCE)
     assert events.of(Closed)[0].reason is Reason.ABORTED
@@ -423,7 +423,7 @@ def test_a_forked_child_does_not_write_what_is_its_parents(connected):
 
     link, peer, _ = connected
     with link._state:
-        link._queue.append(b"the parent's\n")
+        link._outbox.put([b"the parent's\n"])
     child = os.fork()
     if child == 0:
         from stomp.client import threads
@@ -435,4 +435,4 @@ def test_a_forked_child_does_not_write_what_is_its_parents(connected):
     with pytest.raises(TimeoutError):
         peer.sock.recv(100)
     with link._state:
-        link._queue.clear()
+        link._outbox._queue.clear()

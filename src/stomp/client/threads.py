@@ -3,11 +3,11 @@
 Rules of this file:
 
 - The receiving thread reads and runs the handler; the keeper (`stomp.client.keeper`) has the clock.
-- Locks, each short, always taken in this order, and none held while user code runs:
-  `_reading` (who reads the socket), `_writing` (who writes it), `_state` (session and queues), `_codec` (layer).
-- Nobody waits for the socket while holding `_state`. The receiving thread only tries `_writing`: if both sides
-  send a lot, somebody must go on reading (one lock held across a blocking send deadlocks).
-- Whoever holds `_writing` writes everything that is queued, and looks again after letting go.
+- Locks, each short, always taken in this order, and none held while user code runs: `_reading` (who reads the
+  socket), that of the outbox (who writes it), `_state` (session and queues), `_codec` (layer).
+- Nobody waits for the socket while holding one, but for `_reading`. The receiving thread does not even wait to be
+  let into the outbox: if both sides send a lot, somebody must go on reading (one lock held across a blocking
+  send deadlocks).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from stomp.client.keeper import KEEPER
+from stomp.client.outbox import BATCH, DONTWAIT, Outbox
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.core.events import Reason
 from stomp.core.flow import Gate
@@ -41,12 +42,6 @@ if TYPE_CHECKING:
 Handler = Callable[[list["Event"]], None]
 
 _READ = 64 * 1024
-#: What one call to the socket writes at most.
-_WRITE = 256 * 1024
-#: Writes of less than this are joined: copying is cheaper than a list of buffers.
-_JOIN = 32 * 1024
-#: From this many queued bytes on a busy sender writes them itself.
-_BATCH = 64 * 1024
 #: A sender that comes back within this many seconds is busy: its frames may wait for company.
 _BUSY = 20e-6
 #: No frame waits longer than about this, in seconds, for company.
@@ -61,11 +56,7 @@ _LONGEST_WAIT = 60.0
 _LISTEN_READS = 64
 #: Before silence is taken for the end, the receiving thread may run for this many seconds.
 _MOMENT = 0.02
-_OUT_HIGH = 1024 * 1024
 _IN_HIGH = 4 * 1024 * 1024
-
-#: Makes a call return at once instead of waiting, where the system has it (Windows does not).
-_DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
 
 class Link:
@@ -95,15 +86,11 @@ class Link:
         self._clock = options.clock
         self._layer = layer
         self._reading = threading.Lock()
-        self._writing = threading.Lock()
         self._state = threading.Lock()
         self._codec = threading.Lock()
+        self._outbox = Outbox(sock, layer, self._state, self._codec, options.send_timeout)
         self._inbox: list[Event] = []
         self._in_gate = Gate(_IN_HIGH)
-        self._queue: list[bytes] = []  # frames, encoded, not yet with the layer
-        self._out_gate = Gate(_OUT_HIGH, _BATCH)  # counts the queue and what the socket has not taken of it
-        self._wire: list[memoryview] = []  # what the socket takes next; whoever has _writing owns it
-        self._charged = 0  # what of the gate's level is in _wire
         self._last_sent = 0.0
         self._lingering = False  # the keeper was asked to write what is queued
         self._due: float | None = None  # the moment for which the keeper was asked to come
@@ -111,7 +98,7 @@ class Link:
         self._corked = False  # a batch is being handled: replies leave together
         self._hung_up = False
         self._finished = threading.Event()
-        if not _DONTWAIT:
+        if not DONTWAIT:
             sock.setblocking(False)
 
     # ------------------------------------------------------------------------------------- for clients
@@ -156,8 +143,7 @@ class Link:
         with self._state:
             if self.session.closed is not None:
                 self._refuse(self.session.closed)
-            self._queue.append(data)
-            self._out_gate.add(len(data))
+            self._outbox.put([data])
         self._send(self._clock())
 
     def close(self, error: StompError | None = None) -> None:
@@ -233,7 +219,7 @@ class Link:
             self._collect(self._clock())
             self._ask_keeper()
         # The session answers by itself at times, and so does TLS.
-        if self._queue or self._layer is not None:
+        if self._outbox.waiting:
             self._try_write()
 
     def _collect(self, now: float) -> None:
@@ -243,8 +229,7 @@ class Link:
             self._inbox += events
         parts = self.session.data_to_send(now)
         if parts:
-            self._queue += parts
-            self._out_gate.add(len(parts[0]) if len(parts) == 1 else sum(map(len, parts)))
+            self._outbox.put(parts)
 
     def _dispatch(self) -> None:
         """Tell the handler everything, in order. Only the receiving thread comes here."""
@@ -259,7 +244,7 @@ class Link:
                 # Handlers guard their own callbacks; this keeps a defect of theirs from ending the connection.
                 logging.getLogger("stomp.py").exception("the handler of a connection failed")
             self._corked = False
-            if self._queue:
+            if self._outbox.waiting:
                 self._try_write()
 
     def _part(self) -> None:
@@ -269,8 +254,7 @@ class Link:
         self._hang_up()
         KEEPER.remove(self)
         _LINKS.discard(self)
-        with self._writing:
-            self.sock.close()
+        self._outbox.close()
 
     def _hang_up(self) -> None:
         """Close for both directions, after what is queued; that ends the wait of the receiving thread."""
@@ -280,7 +264,7 @@ class Link:
         closed = self.session.closed
         if closed is not None and closed.reason is Reason.CLEAN:
             with contextlib.suppress(NotConnected, SendStalled):
-                self._write_queued(leave=0, seconds=_LAST_WORDS)
+                self._write(leave=0, seconds=_LAST_WORDS)
         else:
             self._try_write()
         if self._layer is not None:
@@ -294,18 +278,18 @@ class Link:
     def _send(self, now: float) -> None:
         """Write what this thread has queued, at once or in good company; `now` is when its call began."""
         if threading.get_ident() == self._receiver:
-            if self._corked and self._out_gate.level < _BATCH:
+            if self._corked and self._outbox.level < BATCH:
                 self._linger(_LINGER)
             else:
                 self._try_write()
-                if self._out_gate.full:
+                if self._outbox.full:
                     self._make_room()
-        elif now - self._last_sent < _BUSY and self._out_gate.level < _BATCH:
+        elif now - self._last_sent < _BUSY and self._outbox.level < BATCH:
             self._linger(0.0)
             # Close enough to the end of this call, which did not wait.
             self._last_sent = now
         else:
-            self._write_queued(leave=_BATCH)
+            self._write(leave=BATCH)
             self._last_sent = self._clock()
         if self.session.closed is not None:
             self._hang_up()
@@ -318,78 +302,23 @@ class Link:
     def _try_write(self) -> None:
         """Write what the kernel takes without waiting; the keeper will see to the rest."""
         with contextlib.suppress(ConnectionLost):
-            self._write_queued(leave=None)
+            self._write(leave=None)
 
-    def _write_queued(self, *, leave: int | None, seconds: float | None = None) -> None:
-        """Write what is queued. What the kernel has no room for, the keeper will write.
-
-        Args:
-            leave: wait until no more than this many bytes are left; None for not waiting at all.
-            seconds: how long to wait; `Options.send_timeout` if None.
+    def _write(self, *, leave: int | None, seconds: float | None = None) -> None:
+        """Write what is in the outbox: see `Outbox.write`. What is left then, the keeper will write.
 
         Raises:
             ConnectionLost: the socket is broken.
             SendStalled: it took too long.
         """
-        deadline: Deadline | None = None
-        while self._queue or self._wire or self._layer is not None:
-            # Whoever has it looks again before it is content, so there is no need to wait for it, unless to be
-            # held up, or to know that all is written. The receiving thread does neither.
-            wait = leave == 0 or (leave is not None and self._out_gate.full)
-            if not self._writing.acquire(blocking=wait):
-                return
-            try:
-                written = self._write()
-            except OSError as err:
-                if not self._charged:
-                    return  # nothing of the session: the good-bye of TLS, to a peer that has gone already
-                raise self._failed(err) from err
-            finally:
-                self._writing.release()
-            if written:
-                if self._queue:
-                    continue
-                return
-            if leave is None or self._out_gate.level <= leave:
+        try:
+            if not self._outbox.write(leave=leave, seconds=seconds):
                 self._linger(_RETRY)
-                return
-            deadline = deadline or Deadline(self._options.send_timeout if seconds is None else seconds)
-            if not deadline.left:
-                self._linger(_RETRY)
-                raise self._stalled()
-            wait_ready(self.sock, read=False, write=True, seconds=deadline.left)
-
-    def _write(self) -> bool:
-        """Write until nothing is queued (True) or the kernel has no room (False). The caller has `_writing`."""
-        while True:
-            if not self._wire and not self._fill_wire():
-                return True
-            wire = self._wire
-            try:
-                while wire:
-                    sent = self.sock.send(wire[-1], _DONTWAIT)
-                    if sent == len(wire[-1]):
-                        wire.pop()
-                    else:
-                        wire[-1] = wire[-1][sent:]
-            except (BlockingIOError, InterruptedError):
-                return False
-
-    def _fill_wire(self) -> bool:
-        """Take everything that is queued to be written next; False if there is nothing."""
-        with self._state:
-            parts: list[bytes] = self._queue
-            self._queue = []
-            self._out_gate.remove(self._charged)
-            self._charged = sum(map(len, parts))
-        if self._layer is not None:
-            with self._codec:
-                self._layer.send(parts)
-                out = self._layer.outgoing()
-            parts = [out] if out else []
-        # Last first, so that taking the next one off is cheap.
-        self._wire = [memoryview(part) for part in reversed(_joined(parts))]
-        return bool(parts)
+        except SendStalled:
+            self._linger(_RETRY)
+            raise
+        except OSError as err:
+            raise self._failed(err) from err
 
     def _make_room(self) -> None:
         """The queue is full and the receiving thread wants to send: read on while waiting.
@@ -397,23 +326,16 @@ class Link:
         The broker may be waiting for us to read before it reads itself.
         """
         deadline = Deadline(self._options.send_timeout)
-        while self._out_gate.full and self.alive:
+        while self._outbox.full and self.alive:
             if not deadline.left:
-                raise self._stalled()
+                raise self._outbox.stalled()
             readable, _ = wait_ready(
                 self.sock, read=not self._in_gate.full, write=True, seconds=min(deadline.left, 1.0)
             )
             if readable:
                 with self._reading:
-                    self._read(_DONTWAIT)
+                    self._read(DONTWAIT)
             self._try_write()
-
-    def _stalled(self) -> SendStalled:
-        return SendStalled(
-            f"the broker has not read for {self._options.send_timeout:g} s; "
-            f"{self._out_gate.level} bytes wait to be written",
-            hint="look at the broker's memory and disk alarms",
-        )
 
     def _failed(self, err: OSError) -> ConnectionLost:
         """The socket broke under a write: end the session, wake the receiving thread."""
@@ -467,7 +389,7 @@ class Link:
                     with self._state:
                         self.session.heard(self._clock())
                     return
-                if not self._read(_DONTWAIT) or not self.alive:
+                if not self._read(DONTWAIT) or not self.alive:
                     return
         finally:
             self._reading.release()
@@ -476,28 +398,6 @@ class Link:
         """Have the wait of the receiving thread end."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _joined(parts: list[bytes]) -> list[bytes]:
-    """Join small neighbours, so that one call writes many frames; large bodies are not copied."""
-    if len(parts) < 2:
-        return parts
-    out: list[bytes] = []
-    run: list[bytes] = []
-    size = 0
-    for part in parts:
-        if size + len(part) > _WRITE or len(part) >= _JOIN:
-            if run:
-                out.append(b"".join(run))
-            run, size = [], 0
-        if len(part) >= _JOIN:
-            out.append(part)
-        else:
-            run.append(part)
-            size += len(part)
-    if run:
-        out.append(b"".join(run))
-    return out
 
 
 #: Open links, for the end of the program.
@@ -513,4 +413,4 @@ def _write_all() -> None:
     """A program that ends without disconnecting still gets its last frames out: they may wait for company."""
     for link in list(_LINKS):
         with contextlib.suppress(NotConnected, SendStalled):
-            link._write_queued(leave=0, seconds=_LAST_WORDS)
+            link._write(leave=0, seconds=_LAST_WORDS)

@@ -1,0 +1,165 @@
+import socket
+import threading
+
+import pytest
+
+from stomp.client.outbox import HIGH, Outbox, _joined
+from stomp.core.errors import SendStalled
+from tests.listening import PATIENCE
+
+
+class Box:
+    """An outbox on a socket pair; the test reads what it writes."""
+
+    def __init__(self, layer=None, patience=PATIENCE):
+        ours, self.theirs = socket.socketpair()
+        self.theirs.settimeout(PATIENCE)
+        self.state = threading.Lock()
+        self.outbox = Outbox(ours, layer, self.state, threading.Lock(), patience)
+
+    def put(self, *parts):
+        with self.state:
+            self.outbox.put(list(parts))
+
+    def read(self, count):
+        data = bytearray()
+        while len(data) < count:
+            data += self.theirs.recv(1 << 20)
+        return bytes(data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.outbox.close()
+        self.theirs.close()
+
+
+@pytest.fixture
+def box():
+    with Box() as running:
+        yield running
+
+
+def test_nothing_to_write(box):
+    assert not box.outbox.waiting
+    assert box.outbox.write()
+
+
+def test_parts_leave_in_order(box):
+    box.put(b"1", b"22")
+    box.put(b"x" * 100_000, b"3")
+    assert box.outbox.waiting
+    reader = threading.Thread(target=lambda: found.append(box.read(100_004)))
+    found: list[bytes] = []
+    reader.start()
+    assert box.outbox.write(leave=0)
+    reader.join(PATIENCE)
+    assert found == [b"122" + b"x" * 100_000 + b"3"]
+    assert not box.outbox.waiting
+
+
+def test_what_the_kernel_does_not_take_stays_and_is_counted(box):
+    box.put(b"x" * 5_000_000)
+    assert not box.outbox.write()
+    assert box.outbox.full
+    assert box.outbox.level == 5_000_000
+    box.put(b"y")
+    assert not box.outbox.write(leave=10_000_000)
+    reader = threading.Thread(target=lambda: found.append(box.read(5_000_001)))
+    found: list[bytes] = []
+    reader.start()
+    assert box.outbox.write(leave=0)
+    reader.join(PATIENCE)
+    assert found == [b"x" * 5_000_000 + b"y"]
+    assert box.outbox.write()
+    with box.state:
+        box.outbox.put([b"z"])
+    assert box.outbox.level < HIGH
+    assert not box.outbox.full
+
+
+def test_patience_has_an_end_and_nothing_is_lost():
+    with Box(patience=0.05) as box:
+        box.put(b"x" * 5_000_000)
+        with pytest.raises(SendStalled, match="5000000 bytes wait"):
+            box.outbox.write(leave=0)
+        with pytest.raises(SendStalled):
+            box.outbox.write(leave=0, seconds=0.01)
+        assert box.outbox.level == 5_000_000
+
+
+def test_somebody_else_is_at_it(box):
+    box.put(b"x")
+    with box.outbox._writing:
+        assert box.outbox.write()
+    assert box.outbox.waiting
+    assert box.outbox.write()
+    assert box.read(1) == b"x"
+
+
+def test_a_broken_socket_is_told_if_it_concerns_the_session(box):
+    box.theirs.close()
+    box.put(b"x")
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        box.outbox.write()
+        box.put(b"x")
+        box.outbox.write()
+
+
+class Talkative:
+    """A layer that has something of its own to say."""
+
+    ended = False
+
+    def __init__(self):
+        self.out = b""
+
+    def receive(self, data):
+        return data
+
+    def send(self, parts):
+        self.out += b"".join(part.upper() for part in parts)
+
+    def outgoing(self):
+        out, self.out = self.out, b""
+        return out
+
+    def close(self):
+        self.out += b"bye"
+
+
+def test_a_layer_is_between_and_may_speak_by_itself():
+    layer = Talkative()
+    with Box(layer) as box:
+        box.put(b"hello")
+        layer.out = b"> "
+        assert box.outbox.write()
+        assert box.read(7) == b"> HELLO"
+        layer.close()
+        assert box.outbox.write()
+        assert box.read(3) == b"bye"
+
+
+def test_a_good_bye_to_a_peer_that_has_gone_is_no_failure():
+    layer = Talkative()
+    with Box(layer) as box:
+        box.theirs.close()
+        layer.close()
+        assert box.outbox.write()
+        box.put(b"but this is")
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            box.outbox.write()
+
+
+def test_small_neighbours_are_joined_and_large_parts_are_not_copied():
+    large = b"x" * 40_000
+    parts = [b"1", b"2", large, b"3", b"4"]
+    joined = _joined(parts)
+    assert joined == [b"12", large, b"34"]
+    assert joined[1] is large
+    assert _joined([]) == []
+    assert _joined([b"1"]) == [b"1"]
+    many = _joined([b"x" * 1000] * 1000)
+    assert len(many) == 4
+    assert sum(map(len, many)) == 1_000_000
