@@ -11,8 +11,9 @@ What it does is chosen by the destination that a client subscribes to; `count`, 
 
 Why Python is fast enough: what is sent is rendered once, in blocks of some MiB, and written by the kernel at several
 GB/s; what comes is counted by its NULs, at C speed. Only single frames (confirmed ones, echoed ones) are looked at,
-and of those the one header that matters. Bodies of the kit hold no NUL, or counting would lie. The adapter `bare`,
-which does as little at the client's end, shows in every report how far the server is from being the limit.
+and of those the one header that matters: a server in C took 5 to 10 µs less of a round trip of 55 µs, which is not
+worth a compiler. Bodies of the kit hold no NUL, or counting would lie. The adapter `bare`, which does as little at the
+client's end, shows in every report how far the server is from being the limit.
 
 Message ids are different within a block of thousands, and come again with the next block: rendering them anew would
 cost more than all the rest, and no client remembers ids for that long.
