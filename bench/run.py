@@ -1,6 +1,6 @@
 """Compare clients side by side: A B A B, so that whatever the machine does meets them all.
 
-python -m bench.run                       everything, about five minutes
+python -m bench.run                       everything, about three minutes
 python -m bench.run --quick               what must not get lost; exits with 1 if it is
 python -m bench.run --scenarios send,pair --clients stompkit,bare --rounds 9
 """
