@@ -13,7 +13,7 @@ from stomp.client.threads import Link
 from stomp.core.client_session import ClientSession
 from stomp.core.events import Closed, Connected, Event
 from stomp.core.frame import Frame, Headers
-from stomp.net.layer import Layer
+from stomp.net.layer import Layer, Stack
 from stomp.net.tls import TlsLayer
 
 PATIENCE = 10.0
@@ -25,6 +25,7 @@ class Shouting:
 
     def __init__(self, *, left: bytes = b"", failure: OSError | None = None) -> None:
         self.ended = False
+        self.failure: OSError | None = None
         self._left = left
         self._failure = failure
         self._out = b""
@@ -131,16 +132,14 @@ def test_the_end_of_the_layer_is_the_end_of_the_connection() -> None:
         assert isinstance(peer.events[0], Connected)
 
 
-def test_an_error_that_stands_behind_bytes_comes_after_them() -> None:
-    failure = ssl.SSLError("bad record")
+def test_an_error_that_stands_behind_bytes_comes_after_them_and_waits_for_nothing() -> None:
     layer = Shouting()
     with peer_of(layer) as peer:
         peer.start()
-        peer.sock.sendall(CONNECTED.swapcase())
-        peer.wait_for(Connected)
-        layer._failure = failure
-        peer.sock.shutdown(socket.SHUT_WR)
-        closed = peer.wait_for(Closed)
+        layer.failure = ssl.SSLError("bad record")
+        peer.sock.sendall(CONNECTED.swapcase() + b".")
+        closed = peer.wait_for(Closed)  # although the peer has not closed the socket
+    assert isinstance(peer.events[0], Connected)
     assert isinstance(closed, Closed)
     assert "bad record" in str(closed.error)
 
@@ -153,3 +152,62 @@ def test_an_error_ends_the_connection_once(left: bytes) -> None:
         peer.wait_for(Closed)
         assert peer.link.join(PATIENCE)
         assert [type(event) for event in peer.events].count(Closed) == 1
+
+
+# ------------------------------------------------------------------------------------- two layers
+
+
+class Tagging:
+    """A layer that marks what it sends, and takes the mark off what it receives."""
+
+    def __init__(self, tag: bytes) -> None:
+        self.ended = False
+        self.failure: OSError | None = None
+        self.tag = tag
+        self._out: list[bytes] = []
+
+    def receive(self, data: bytes) -> bytes:
+        self.ended = data.endswith(b".")
+        return data.removeprefix(self.tag)
+
+    def send(self, parts: list[bytes]) -> None:
+        self._out.append(self.tag + b"".join(parts))
+
+    def outgoing(self) -> bytes:
+        out, self._out = b"".join(self._out), []
+        return out
+
+    def close(self) -> None:
+        self._out.append(self.tag + b".")
+
+
+def test_the_lower_layer_wraps_the_upper() -> None:
+    stack = Stack(Tagging(b"<"), Tagging(b"["))
+    stack.send([b"a", b"b"])
+    assert stack.outgoing() == b"<[ab"
+    assert stack.outgoing() == b""
+    assert stack.receive(b"<[cd") == b"cd"
+    assert not stack.ended
+
+
+def test_both_layers_say_good_bye_the_upper_one_first() -> None:
+    stack = Stack(Tagging(b"<"), Tagging(b"["))
+    stack.close()
+    assert stack.outgoing() == b"<[.<."
+
+
+def test_what_the_upper_layer_says_by_itself_is_wrapped() -> None:
+    upper = Tagging(b"[")
+    stack = Stack(Tagging(b"<"), upper)
+    upper.send([b"pong"])
+    assert stack.outgoing() == b"<[pong"
+
+
+@pytest.mark.parametrize("which", ["lower", "upper"])
+def test_the_end_of_one_is_the_end_of_both(which: str) -> None:
+    stack = Stack(Tagging(b"<"), Tagging(b"["))
+    failure = OSError("why")
+    getattr(stack, which).failure = failure
+    stack.receive(b"<[x.")
+    assert stack.ended
+    assert stack.failure is failure

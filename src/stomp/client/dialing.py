@@ -1,7 +1,7 @@
 """From a list of addresses to one open stream: the pure policy of `stomp.core.failover`, carried out.
 
 Asyncio has its own way of waiting; what both drivers share is `TlsSettings` and the order of things: socket,
-keep-alive, TLS handshake, the caller's own check of the certificate.
+keep-alive, TLS handshake, the caller's own check of the certificate, WebSocket handshake.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stomp.core.errors import ConnectFailed
 from stomp.core.failover import Failover, GiveUp
 from stomp.net.dial import Deadline, keep_alive, open_socket, shake_hands
+from stomp.net.layer import Stack
+from stomp.net.websocket import WebSocketLayer, open_websocket
 
 if TYPE_CHECKING:
     import socket
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from stomp.client.options import Options
     from stomp.net.address import Address
+    from stomp.net.layer import Layer
     from stomp.net.tls import TlsLayer
 
 log = logging.getLogger("stomp.py")
@@ -73,35 +76,55 @@ class Stream(NamedTuple):
     """An open connection: the socket, and the layer that is on it."""
 
     sock: socket.socket
-    layer: TlsLayer | None
+    layer: Layer | None
 
 
 def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> Stream:
     """Connect to one address.
 
+    Args:
+        address: where to. If its transport is "tls" or "wss", there is TLS with or without settings.
+        options: the settings.
+        tls: how to do TLS; None for not doing it, or with the authorities of the system.
+
     Raises:
         ConnectFailed: it did not work; says in which phase.
-        UsageError: the TLS settings cannot be used.
+        UsageError: the settings for TLS or the WebSocket cannot be used.
     """
+    if tls is None and address.transport in ("tls", "wss"):
+        tls = TlsSettings()
     # Settings that cannot work are the caller's mistake, and no reason to bother the broker.
-    layer = tls.layer(address.host) if tls is not None else None
+    secure = tls.layer(address.host) if tls is not None else None
+    web: WebSocketLayer | None = None
+    if address.transport in ("ws", "wss"):
+        web = WebSocketLayer(address, options.websocket, options.limits)
     sock = open_socket(address, Deadline(options.connect_timeout), bind=options.bind)
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(sock.close)
         if complaint := keep_alive(sock, options.keepalive):
             log.warning("%s", complaint)
-        if tls is not None and layer is not None:
-            shake_hands(sock, layer, address, Deadline(options.connect_timeout))
-            if tls.validator is not None:
-                accepted, reason = tls.validator(layer.peer_certificate(), address.host)
-                if not accepted:
-                    raise ConnectFailed(
-                        f"TLS with {address} failed: certificate not accepted: {reason}",
-                        address=str(address),
-                        phase="tls",
-                    )
+        if tls is not None and secure is not None:
+            shake_hands(sock, secure, address, Deadline(options.connect_timeout))
+            _validate(secure, tls, address)
+        if web is not None:
+            open_websocket(sock, web, secure, address, Deadline(options.connect_timeout))
         on_failure.pop_all()
-    return Stream(sock, layer)
+    if web is None:
+        return Stream(sock, secure)
+    return Stream(sock, Stack(secure, web) if secure is not None else web)
+
+
+def _validate(layer: TlsLayer, tls: TlsSettings, address: Address) -> None:
+    """Ask the caller what he thinks of the broker's certificate."""
+    if tls.validator is None:
+        return
+    accepted, reason = tls.validator(layer.peer_certificate(), address.host)
+    if not accepted:
+        raise ConnectFailed(
+            f"TLS with {address} failed: certificate not accepted: {reason}",
+            address=str(address),
+            phase="tls",
+        )
 
 
 def dial_any(
@@ -120,7 +143,7 @@ def dial_any(
 
     Raises:
         ConnectFailed: none did; `failures` has an error for each try.
-        UsageError: the TLS settings cannot be used.
+        UsageError: the settings for TLS or the WebSocket cannot be used.
     """
     policy = Failover(
         addresses,

@@ -12,6 +12,7 @@ from stomp.core.failover import Backoff, Dice
 from stomp.core.heartbeat import TOLERANCE
 from stomp.core.limits import STRICT, Leniency, Limits
 from stomp.net.dial import Keepalive
+from stomp.net.websocket import WebSocketSettings
 
 #: Starts a callable in a thread of its own. What it returns is kept, and never looked into.
 ThreadFactory = Callable[[Callable[[], None]], object]
@@ -37,6 +38,7 @@ class Options:
         shuffle: try the addresses in random order.
         keepalive: TCP keep-alive, see `stomp.net.dial.Keepalive`.
         bind: the (host, port) to connect from, or None.
+        websocket: headers and the like, for addresses that are WebSockets.
         tolerance: how many heart-beat intervals of silence are borne.
         limits: what the broker may make us hold.
         lenient: which broken rules of the broker are forgiven.
@@ -53,6 +55,7 @@ class Options:
     shuffle: bool = False
     keepalive: Keepalive = None
     bind: tuple[str, int] | None = None
+    websocket: WebSocketSettings = field(default_factory=WebSocketSettings)
     tolerance: float = TOLERANCE
     limits: Limits = field(default_factory=Limits)
     lenient: Leniency = STRICT

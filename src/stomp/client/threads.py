@@ -67,7 +67,7 @@ class Link:
         session: a new session.
         handler: told what happens.
         options: the settings.
-        layer: TLS, or None.
+        layer: TLS, a WebSocket, or both as a stack; or None.
     """
 
     def __init__(
@@ -208,6 +208,7 @@ class Link:
                 with self._codec:
                     data = self._layer.receive(data)
                     ended = ended or self._layer.ended
+                    error = error or self._layer.failure
             except OSError as err:
                 data, ended, error = b"", True, error or err
         with self._state:

@@ -14,12 +14,14 @@ class Layer(Protocol):
 
     #: True when the peer said that it will send no more.
     ended: bool
+    #: Why it ended, where that was no good-bye: an error that stood behind bytes. `ended` is True then.
+    failure: OSError | None
 
     def receive(self, data: bytes) -> bytes:
         """Bytes from the socket in, bytes for the session out.
 
         Without bytes, when the socket has come to its end or nothing was read yet, it gives what is left: bytes of
-        the session that came in one piece with the end of the handshake, or an error that stood behind bytes.
+        the session that came in one piece with the end of the handshake.
 
         Raises:
             OSError: the peer broke the rules of this layer (`ssl.SSLError` is one).
@@ -37,3 +39,41 @@ class Layer(Protocol):
     def close(self) -> None:
         """Say good-bye to the peer: that is in `outgoing` then. Its answer is not waited for."""
         ...
+
+
+class Stack:
+    """Two layers as one: what the upper one writes, the lower one wraps (a WebSocket over TLS)."""
+
+    def __init__(self, lower: Layer, upper: Layer) -> None:
+        self.lower = lower
+        self.upper = upper
+        self.ended = False
+        self.failure: OSError | None = None
+
+    def receive(self, data: bytes) -> bytes:
+        """See `Layer.receive`."""
+        data = self.upper.receive(self.lower.receive(data))
+        # What the upper layer has to say of the end is closer to the user.
+        self.failure = self.upper.failure or self.lower.failure
+        self.ended = self.upper.ended or self.lower.ended
+        return data
+
+    def send(self, parts: list[bytes]) -> None:
+        """See `Layer.send`."""
+        self.upper.send(parts)
+        self._pass_down()
+
+    def outgoing(self) -> bytes:
+        """See `Layer.outgoing`."""
+        self._pass_down()
+        return self.lower.outgoing()
+
+    def close(self) -> None:
+        """See `Layer.close`."""
+        self.upper.close()
+        self._pass_down()
+        self.lower.close()
+
+    def _pass_down(self) -> None:
+        if out := self.upper.outgoing():
+            self.lower.send([out])

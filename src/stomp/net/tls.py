@@ -86,7 +86,7 @@ class TlsLayer:
         if server_hostname is not None:
             server_hostname = server_hostname.partition("%")[0].removesuffix(".")
         self._tls = context.wrap_bio(self._in, self._out, server_side, server_hostname)
-        self._failure: ssl.SSLError | None = None
+        self.failure: OSError | None = None
         self.ended = False
 
     def handshake(self, data: bytes = b"") -> bool:
@@ -109,8 +109,8 @@ class TlsLayer:
 
     def receive(self, data: bytes) -> bytes:
         """See `Layer.receive`."""
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if data:
             self._in.write(data)
         parts: list[bytes] = []
@@ -126,7 +126,8 @@ class TlsLayer:
             # What came before it counts: a broker may say why in an ERROR frame, and then in an alert.
             if not parts:
                 raise
-            self._failure = err
+            self.failure = err
+            self.ended = True
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def send(self, parts: list[bytes]) -> None:

@@ -1,0 +1,352 @@
+"""WebSocket (RFC 6455) as a layer, over the sans-I/O protocol of the `websockets` package.
+
+Rules of this file: `websockets` is imported when a WebSocket is first made, never before; what it may log, headers
+and frames with passwords in them, goes nowhere; one STOMP frame is one message, because some brokers read no other;
+what arrives is bytes, whatever its opcode says: RabbitMQ sends bodies that are not UTF-8 as text.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
+
+from stomp.core.errors import ConnectFailed, UsageError
+from stomp.core.limits import Limits
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable, Mapping
+
+    from websockets.client import ClientProtocol
+    from websockets.typing import Origin, Subprotocol
+
+    from stomp.net.address import Address
+    from stomp.net.dial import Deadline
+    from stomp.net.layer import Layer
+
+#: The names under which WebSocket servers know STOMP, most wanted first.
+SUBPROTOCOLS = ("v12.stomp", "v11.stomp", "v10.stomp")
+
+_READ = 64 * 1024
+#: A message may hold a few newlines besides its frame.
+_SLACK = 1024
+_NUL = b"\0"
+
+# A logger of its own, in no tree: at the level DEBUG `websockets` would log the Authorization header and CONNECT.
+_NOWHERE = logging.Logger("stomp.websocket", logging.CRITICAL + 1)
+
+_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+#: What the handshake says by itself.
+_OURS = frozenset(
+    ["connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"]
+)
+
+
+class WebSocketError(ConnectionError):
+    """The WebSocket was refused, or ended otherwise than by a plain good-bye.
+
+    Attributes:
+        code: the HTTP status of a refusal, or the code of the close frame (RFC 6455, section 7.4); 0 for neither.
+        hint: what to do about it, or an empty string.
+    """
+
+    def __init__(self, message: str, *, code: int = 0, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketSettings:
+    """How to open WebSockets. The path is part of the address.
+
+    Attributes:
+        headers: (name, value) pairs for the HTTP request, see `header_pairs`.
+        origin: the ``Origin`` header, for servers that look at it.
+        subprotocols: what to offer, most wanted first; the server may choose none.
+        binary: send binary messages. Else they are text, but for those that are not UTF-8.
+    """
+
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    origin: str | None = None
+    subprotocols: tuple[str, ...] = SUBPROTOCOLS
+    binary: bool = False
+
+
+def header_pairs(headers: Mapping[str, object] | Iterable[str] | None) -> tuple[tuple[str, str], ...]:
+    """HTTP headers from a dict, or from "Name: value" lines.
+
+    Raises:
+        UsageError: one of them cannot be sent. Its value is not shown: it may be a password.
+    """
+    pairs: list[tuple[str, str]] = []
+    items = getattr(headers, "items", None)
+    given = items() if items is not None else [line.partition(":")[::2] for line in headers or ()]
+    for name, value in given:
+        name, value = str(name).strip(), str(value).strip()
+        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise UsageError(
+                f"the HTTP header {name[:40]!r} cannot be sent",
+                hint='give a dict, or lines as in ["Name: value"], without newlines',
+            )
+        if name.lower() in _OURS:
+            raise UsageError(f"the HTTP header {name} is the handshake's own", hint="leave it out")
+        pairs.append((name, value))
+    return tuple(pairs)
+
+
+class WebSocketLayer:
+    """One WebSocket, seen by the client. Call `handshake` until it returns True, then use it as a `Layer`.
+
+    Args:
+        address: its host, port and path are asked for; over TLS its transport is "wss".
+        settings: see there.
+        limits: a message that would be larger than a frame may be is refused by its first bytes.
+
+    Raises:
+        UsageError: the `websockets` package is not there.
+    """
+
+    def __init__(
+        self, address: Address, settings: WebSocketSettings | None = None, limits: Limits | None = None
+    ) -> None:
+        settings = settings or WebSocketSettings()
+        self.ended = False
+        self.failure: OSError | None = None
+        self._binary = settings.binary
+        self._protocol = _protocol(address, settings, (limits or Limits()).frame + _SLACK)
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the server has chosen of what was offered, or None."""
+        return self._protocol.subprotocol
+
+    def handshake(self, data: bytes) -> bool:
+        """Go on with the handshake; True when it is done. Without bytes the stream has ended.
+
+        Raises:
+            WebSocketError: the server refused, or is no WebSocket server.
+        """
+        protocol = self._protocol
+        if data:
+            protocol.receive_data(data)
+        else:
+            protocol.receive_eof()
+        if protocol.handshake_exc is not None:
+            raise _refusal(protocol.handshake_exc, ended=not data)
+        return protocol.state.name != "CONNECTING"
+
+    def receive(self, data: bytes) -> bytes:
+        """See `Layer.receive`."""
+        from websockets.frames import Frame, Opcode
+
+        if self.failure is not None:
+            raise self.failure
+        protocol = self._protocol
+        if data:
+            protocol.receive_data(data)
+        parts: list[bytes] = []
+        for event in protocol.events_received():
+            if not isinstance(event, Frame):
+                continue  # the response to the handshake
+            if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                parts.append(bytes(event.data))
+            elif event.opcode is Opcode.CLOSE:
+                self.ended = True
+                self.failure = self._farewell()
+        if protocol.parser_exc is not None:
+            self.ended = True
+            self.failure = _broken(protocol.parser_exc)
+        if self.failure is not None and not parts:
+            raise self.failure
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def send(self, parts: list[bytes]) -> None:
+        """See `Layer.send`. The parts of one STOMP frame must be in one call."""
+        if not parts:
+            return
+        if self._protocol.state.name != "OPEN":
+            raise WebSocketError("the WebSocket is closed")
+        for message in _messages(parts):
+            if self._binary or not _is_utf8(message):
+                self._protocol.send_binary(message)
+            else:
+                self._protocol.send_text(message)
+
+    def outgoing(self) -> bytes:
+        """See `Layer.outgoing`."""
+        return b"".join(self._protocol.data_to_send())
+
+    def close(self) -> None:
+        """See `Layer.close`."""
+        if self._protocol.state.name == "OPEN":
+            self._protocol.send_close(1000)
+
+    def _farewell(self) -> WebSocketError | None:
+        """What the peer's close frame has to say; None if it is a plain good-bye."""
+        close = self._protocol.close_rcvd
+        # 1005 stands for a close frame without a code.
+        if close is None or (close.code in (1000, 1005) and not close.reason):
+            return None
+        said = f": {close.reason}" if close.reason else ""
+        return WebSocketError(
+            f"the broker closed the WebSocket with code {close.code}{said}", code=close.code
+        )
+
+
+def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> ClientProtocol:
+    """The protocol of a new connection; its request is what there is to send."""
+    try:
+        from websockets.client import ClientProtocol
+        from websockets.uri import WebSocketURI
+    except ImportError as err:
+        raise UsageError(
+            "a WebSocket needs the package websockets", hint='pip install "stompkit[ws]"'
+        ) from err
+    headers = {name.lower(): value for name, value in settings.headers}
+    offered = settings.subprotocols
+    if "sec-websocket-protocol" in headers:
+        offered = tuple(name.strip() for name in headers["sec-websocket-protocol"].split(","))
+    # No space and no line end gets out, and what is encoded already stays as it is.
+    path, _, query = quote(address.path or "/", safe="/?%:@!$&'()*+,;=~").partition("?")
+    # A scope means something on this machine only (RFC 6874, section 1).
+    host = address.host.partition("%")[0]
+    uri = WebSocketURI(address.transport == "wss", host, address.port, "/" + path.lstrip("/"), query)
+    protocol = ClientProtocol(
+        uri,
+        origin=cast("Origin | None", headers.get("origin", settings.origin)),
+        subprotocols=cast("tuple[Subprotocol, ...]", offered) or None,
+        max_size=max_size,
+        logger=_NOWHERE,
+    )
+    request = protocol.connect()
+    for name, value in settings.headers:
+        if name.lower() in ("origin", "sec-websocket-protocol"):
+            continue
+        if name.lower() == "host":
+            del request.headers[name]
+        request.headers[name] = value
+    protocol.send_request(request)
+    return protocol
+
+
+def _messages(parts: list[bytes]) -> Iterable[bytes]:
+    """Join what belongs to one frame.
+
+    The session gives a frame in one part, or in three if its body is large, of which the last is its NUL alone. What
+    fits neither, because the user writes bytes of his own, leaves as it came: the stream is the same.
+    """
+    run: list[bytes] = []
+    for part in parts:
+        if run or not (part.endswith(_NUL) or not part.strip(b"\r\n")):
+            run.append(part)
+            if part != _NUL:
+                continue
+            part = b"".join(run)
+            run = []
+        yield part
+    if run:
+        yield b"".join(run)
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_NOT_HTTP = "the port may not speak WebSocket, or speak it over TLS only"
+
+_HINTS = {
+    **dict.fromkeys((301, 302, 303, 307, 308), "the WebSocket is somewhere else; redirects are not followed"),
+    400: "is this the port and the path of a WebSocket?",
+    401: "the server wants to know who asks: give an Authorization header",
+    403: "the server may want another Origin, or an Authorization header",
+    404: "check the path (ws_path); that of RabbitMQ is /ws",
+    426: "the server may want another subprotocol",
+}
+
+
+def _refusal(error: Exception, *, ended: bool) -> WebSocketError:
+    """The handshake failed: why, in words."""
+    from websockets.exceptions import InvalidMessage, InvalidStatus
+
+    if isinstance(error, InvalidStatus):
+        code = error.response.status_code
+        text = f"HTTP {code} {error.response.reason_phrase[:100]}".rstrip()
+        refusal = WebSocketError(text, code=code, hint=_HINTS.get(code, ""))
+    elif isinstance(error, InvalidMessage):
+        text = "the server closed the connection" if ended else "the answer is not HTTP"
+        refusal = WebSocketError(text, hint=_NOT_HTTP)
+    else:
+        refusal = WebSocketError(str(error)[:200])
+    refusal.__cause__ = error
+    return refusal
+
+
+def _broken(error: Exception) -> WebSocketError:
+    """The peer broke the rules."""
+    from websockets.exceptions import PayloadTooBig
+
+    if isinstance(error, PayloadTooBig):
+        text, code = f"the broker sent a WebSocket message that is too large: {error}", 1009
+    else:
+        text, code = f"the broker broke the WebSocket protocol: {error}", 1002
+    broken = WebSocketError(text[:300], code=code)
+    broken.__cause__ = error
+    return broken
+
+
+def open_websocket(
+    sock: socket.socket, layer: WebSocketLayer, below: Layer | None, address: Address, deadline: Deadline
+) -> None:
+    """Do the handshake over a connected socket. The socket is blocking again afterwards.
+
+    Args:
+        sock: the socket.
+        layer: a new one.
+        below: TLS, when it is there, with its own handshake done.
+        address: for the error.
+        deadline: for everything.
+
+    Raises:
+        ConnectFailed: in phase "websocket". The socket is still open.
+    """
+    try:
+        done = False
+        while not done:
+            out = layer.outgoing()
+            if below is not None:
+                below.send([out])
+                out = below.outgoing()
+            if out:
+                sock.settimeout(deadline.check())
+                sock.sendall(out)
+            sock.settimeout(deadline.check())
+            data = sock.recv(_READ)
+            if data and below is not None:
+                data = below.receive(data)
+                if not data and not below.ended:
+                    continue
+            done = layer.handshake(data)
+        sock.settimeout(None)
+    except OSError as err:
+        if isinstance(err, TimeoutError):
+            reason, hint = "timed out", _NOT_HTTP
+        else:
+            reason, hint = err.strerror or str(err), getattr(err, "hint", "")
+        raise ConnectFailed(
+            f"WebSocket with {address} failed: {reason}",
+            address=str(address),
+            phase="websocket",
+            failures=[err],
+            hint=hint,
+        ) from err
