@@ -46,3 +46,23 @@ def test_exceptions_are_reached_by_a_plain_import():
     program = "import stomp; print(stomp.exception.ConnectFailedException.__name__)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "ConnectFailed"
+
+
+def test_the_version_is_text_and_compares_with_numbers():
+    version = stomp.__version__
+    assert isinstance(version, str)
+    assert version == str(version) == ".".join(map(str, stomp.tuple_version()))
+    assert version == stomp.tuple_version()
+    assert version != (4, 1, 22)
+    assert version > (8, 2, 0)
+    assert version >= (5, 0, 0)
+    assert (5, 0, 0) <= version < (100,)
+    assert version <= "100.0.0"
+    assert version > "8.2.0"
+    assert not version[0] < "5"
+    assert not version[0] < 5
+    assert version[0] >= 5
+    assert hash(version) == hash(str(version))
+    with pytest.raises(TypeError):
+        assert version < None
+    assert version != None  # noqa: E711

@@ -1,8 +1,35 @@
+import importlib
+import select
+import threading
 import uuid
 
 import pytest
 
-from stomp.utils import HEARTBEAT_FRAME, Frame, clean_headers, encode, get_uuid, merge_headers
+import stomp.utils
+from stomp.core.errors import FrameError
+from stomp.utils import (
+    HEARTBEAT_FRAME,
+    Frame,
+    PollableQueue,
+    calculate_heartbeats,
+    clean_headers,
+    clean_lines,
+    convert_frame,
+    decode,
+    default_create_thread,
+    encode,
+    get_errno,
+    get_uuid,
+    is_eol_default,
+    is_localhost,
+    join,
+    length,
+    merge_headers,
+    pack,
+    parse_frame,
+    parse_headers,
+)
+from tests.listening import PATIENCE
 
 
 def test_a_frame_keeps_the_headers_as_they_came():
@@ -58,3 +85,154 @@ def test_encode_refuses_what_is_no_body():
 
 def test_uuids_are_new_each_time():
     assert uuid.UUID(get_uuid()) != uuid.UUID(get_uuid())
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (Frame(None), [b"\n"]),
+        (Frame("SEND"), [b"SEND", b"\n", b"\n", b"\0"]),
+        (
+            Frame("SEND", {"b": 2, "a": "1", "none": None, "t": ("x", "y")}, "hä"),
+            [b"SEND", b"\n", b"a:1\n", b"b:2\n", b"t:x\n", b"t:y\n", b"\n", b"h\xc3\xa4", b"\0"],
+        ),
+        (
+            Frame("SEND", {"content-length": 99}, b"abc"),
+            [b"SEND", b"\n", b"content-length:3\n", b"\n", b"abc", b"\0"],
+        ),
+    ],
+)
+def test_convert_frame(frame, expected):
+    assert convert_frame(frame) == expected
+
+
+def test_convert_frame_in_another_encoding():
+    assert convert_frame(Frame("SEND", {}, "ä"), body_encoding="latin-1")[3] == b"\xe4"
+
+
+@pytest.mark.parametrize("headers", [{"a": "b\nc:d"}, {"a\nb": "c"}, {"a": "\0"}, {"a": ("b", "c\n")}])
+def test_convert_frame_refuses_what_would_be_read_as_something_else(headers):
+    with pytest.raises(FrameError):
+        convert_frame(Frame("SEND", headers, "x"))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"CONNECTED\nversion:1.1\n\n", ("CONNECTED", {"version": "1.1"}, b"")),
+        (b"MESSAGE\r\na:b\r\n\r\nbody", ("MESSAGE", {"a": "b"}, b"body")),
+        (
+            b"MESSAGE\na:b\na:c\nx\\cy:1\\n2\\t\n\none\n\ntwo",
+            ("MESSAGE", {"a": "b", "x:y": "1\n2\\t"}, b"one\n\ntwo"),
+        ),
+        (b"\n\n\r\nMESSAGE\n\nx", ("MESSAGE", {}, b"x")),
+        (b"MESSAGE\na:b", ("MESSAGE", {"a": "b"}, b"")),
+        (b"\n", ("heartbeat", {}, None)),
+    ],
+)
+def test_parse_frame(data, expected):
+    frame = parse_frame(data)
+    assert frame is not None
+    assert (frame.cmd, frame.headers, frame.body) == expected
+
+
+@pytest.mark.parametrize("data", [b"", b"\r\n"])
+def test_parse_frame_of_nothing(data):
+    assert parse_frame(data) is None
+
+
+def test_parse_headers():
+    lines = ["CMD", "a:b", " c : d ", ":x", "no colon", "a:z", "e:f:g", ""]
+    assert parse_headers(lines, 1) == {"a": "b", " c ": " d ", "e": "f:g"}
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "expected"),
+    [
+        (("1000", "0"), (500, 600), (0, 1000)),
+        (("1000", "2000"), (500, 600), (2000, 1000)),
+        ((0, 0), (500, 600), (0, 0)),
+        (("1", "1"), (0, 0), (0, 0)),
+    ],
+)
+def test_calculate_heartbeats(server, client, expected):
+    assert calculate_heartbeats(server, client) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("before passcode: x after", "before passcode:******** after"),
+        ([b"passcode:secret\n", b"a:b\n"], "[b'passcode:********\\n', b'a:b\\n']"),
+        ({"login": "a"}, "{'login': 'a'}"),
+    ],
+)
+def test_clean_lines(lines, expected):
+    assert clean_lines(lines) == expected
+
+
+def test_text_and_bytes():
+    assert pack([b"a", b"b"]) == b"ab"
+    assert pack() == b""
+    assert join([b"a", b"\xff"]) == "a�"
+    assert (decode(None), decode(b"\xff")) == (None, "�")
+    assert [length(text) for text in (None, "", "ä", b"ab")] == [0, 0, 1, 2]
+    assert [is_eol_default(c) for c in (b"\n", b"\r\n")] == [True, False]
+
+
+def test_get_errno():
+    assert get_errno(OSError(5, "text")) == 5
+    assert get_errno(Exception(7, "text")) == 7
+
+
+def test_this_machine_comes_first():
+    assert is_localhost(("localhost", 1)) == is_localhost(("127.0.0.1", 1)) == 1
+    assert is_localhost(("broker.example", 1)) == 2
+
+
+@pytest.fixture
+def reloadable():
+    """Reloading makes new classes; the others are to go on with the old ones."""
+    before = dict(vars(stomp.utils))
+    yield
+    vars(stomp.utils).update(before)
+
+
+@pytest.mark.usefixtures("reloadable")
+def test_the_names_of_this_machine_are_asked_for_when_they_are_needed(monkeypatch):
+    monkeypatch.setenv("STOMP_SKIP_HOSTNAME_SCAN", "1")
+    importlib.reload(stomp.utils)
+    assert stomp.utils.LOCALHOST_NAMES == ["localhost", "127.0.0.1"]
+    monkeypatch.delenv("STOMP_SKIP_HOSTNAME_SCAN")
+    importlib.reload(stomp.utils)
+    assert len(stomp.utils.LOCALHOST_NAMES) > 2
+    assert stomp.utils.LOCALHOST_NAMES is stomp.utils.LOCALHOST_NAMES
+    with pytest.raises(AttributeError):
+        stomp.utils.nothing  # noqa: B018
+
+
+def test_a_star_import_hands_on_modules_and_constants():
+    names: dict[str, object] = {}
+    exec("from stomp.utils import *", names)
+    for name in ("copy", "re", "socket", "threading", "uuid", "os", "queue", "HDR_ACK", "CMD_SEND", "Frame"):
+        assert name in names
+
+
+def test_a_thread_is_started():
+    done = threading.Event()
+    thread = default_create_thread(done.set)
+    assert done.wait(PATIENCE)
+    assert thread.daemon
+
+
+def test_a_queue_that_can_be_polled():
+    queue = PollableQueue()
+    assert select.select([queue], [], [], 0)[0] == []
+    for number in range(100_000):
+        queue.put(number)
+    assert select.select([queue], [], [], 0)[0] == [queue]
+    assert [queue.get() for _ in range(100_000)] == list(range(100_000))
+    assert select.select([queue], [], [], 0)[0] == []
+    threading.Timer(0.01, lambda: queue.put("late")).start()
+    assert queue.get() == "late"
+    queue.shutdown()

@@ -17,13 +17,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from stomp._version import __version__
+from stomp import aliases
+from stomp._version import Version
+from stomp._version import __version__ as _number
 
 if TYPE_CHECKING:
+    from stomp import backward as backward
+    from stomp import colours as colours
     from stomp import connect as connect
     from stomp import constants as constants
     from stomp import exception as exception
     from stomp import listener as listener
+    from stomp import log as log
     from stomp import protocol as protocol
     from stomp import transport as transport
     from stomp import utils as utils
@@ -37,6 +42,9 @@ if TYPE_CHECKING:
         StompConnection12,
     )
     from stomp.listener import ConnectionListener, PrintingListener, StatsListener, WaitingListener
+
+__version__ = Version(_number)
+aliases.install()
 
 #: name -> the module that has it
 _HOMES = {
@@ -56,7 +64,20 @@ _HOMES = {
         ["ConnectionListener", "PrintingListener", "StatsListener", "WaitingListener"], "stomp.listener"
     ),
 }
-_SUBMODULES = {"connect", "constants", "exception", "listener", "protocol", "transport", "utils"}
+_SUBMODULES = {
+    "adapter",
+    "backward",
+    "colours",
+    "connect",
+    "constants",
+    "exception",
+    "listener",
+    "log",
+    "protocol",
+    "transport",
+    "utils",
+    *(name.partition(".")[2] for name in aliases.ALIASES),
+}
 
 __all__ = [
     "Connection",
@@ -75,10 +96,17 @@ __all__ = [
     "constants",
     "exception",
     "listener",
+    "log",
     "protocol",
     "transport",
+    "tuple_version",
     "utils",
 ]
+
+
+def tuple_version() -> tuple[int, ...]:
+    """The version as numbers."""
+    return tuple(int(part) for part in _number.split("."))
 
 
 def __getattr__(name: str) -> Any:

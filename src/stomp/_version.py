@@ -1,3 +1,62 @@
 """The version of this distribution; the build reads it from here, and so does ``stomp.__version__``."""
 
+from __future__ import annotations
+
+from typing import Any
+
 __version__ = "9.1.0"
+
+
+class Version(str):
+    """A version that is text, as since 8.2, and compares with tuples of numbers, as before.
+
+    >>> Version("9.10.0") >= (9, 2), Version("9.10.0") > "9.2.0", Version("9.10.0")[0] < 5
+    (True, True, False)
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        # Both `__version__[0] < "5"` and `__version__[0] < 5` are in use.
+        return Version(super().__getitem__(index))
+
+    @property
+    def _numbers(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.split(".") if part.isdigit())
+
+    def _pair(self, other: object) -> tuple[Any, Any] | None:
+        """What to compare with what; numbers where both sides have some."""
+        if isinstance(other, tuple):
+            return self._numbers, tuple(int(part) for part in other if str(part).isdigit())
+        if isinstance(other, int):
+            return self._numbers[:1], (other,)
+        if isinstance(other, str):
+            return self._numbers, Version(other)._numbers
+        return None
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return str.__eq__(self, other)
+        pair = self._pair(other)
+        return pair is not None and pair[0] == pair[1]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    def __lt__(self, other: Any) -> bool:
+        pair = self._pair(other)
+        return NotImplemented if pair is None else bool(pair[0] < pair[1])
+
+    def __le__(self, other: Any) -> bool:
+        pair = self._pair(other)
+        return NotImplemented if pair is None else bool(pair[0] <= pair[1])
+
+    def __gt__(self, other: Any) -> bool:
+        pair = self._pair(other)
+        return NotImplemented if pair is None else bool(pair[0] > pair[1])
+
+    def __ge__(self, other: Any) -> bool:
+        pair = self._pair(other)
+        return NotImplemented if pair is None else bool(pair[0] >= pair[1])

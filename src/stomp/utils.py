@@ -1,12 +1,67 @@
-"""What listeners get to see: the `Frame` of the listener API, and small helpers."""
+"""What listeners get to see: the `Frame` of the listener API, and the helpers that stomp.py has had in this place.
+
+A star import of this module has always handed on the modules it uses and the constants, and test suites live on that.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import copy as copy
+import functools
+import os
+import queue
+import re
+import socket
+import threading as threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from stomp.core.observe import redacted
+from stomp.client.options import start_daemon
+from stomp.constants import CMD_ABORT as CMD_ABORT
+from stomp.constants import CMD_ACK as CMD_ACK
+from stomp.constants import CMD_BEGIN as CMD_BEGIN
+from stomp.constants import CMD_COMMIT as CMD_COMMIT
+from stomp.constants import CMD_CONNECT as CMD_CONNECT
+from stomp.constants import CMD_DISCONNECT as CMD_DISCONNECT
+from stomp.constants import CMD_NACK as CMD_NACK
+from stomp.constants import CMD_SEND as CMD_SEND
+from stomp.constants import CMD_STOMP as CMD_STOMP
+from stomp.constants import CMD_SUBSCRIBE as CMD_SUBSCRIBE
+from stomp.constants import CMD_UNSUBSCRIBE as CMD_UNSUBSCRIBE
+from stomp.constants import HDR_ACCEPT_VERSION as HDR_ACCEPT_VERSION
+from stomp.constants import HDR_ACK as HDR_ACK
+from stomp.constants import HDR_CONTENT_LENGTH as HDR_CONTENT_LENGTH
+from stomp.constants import HDR_CONTENT_TYPE as HDR_CONTENT_TYPE
+from stomp.constants import HDR_DESTINATION as HDR_DESTINATION
+from stomp.constants import HDR_HEARTBEAT as HDR_HEARTBEAT
+from stomp.constants import HDR_HOST as HDR_HOST
+from stomp.constants import HDR_ID as HDR_ID
+from stomp.constants import HDR_LOGIN as HDR_LOGIN
+from stomp.constants import HDR_MESSAGE_ID as HDR_MESSAGE_ID
+from stomp.constants import HDR_PASSCODE as HDR_PASSCODE
+from stomp.constants import HDR_RECEIPT as HDR_RECEIPT
+from stomp.constants import HDR_SUBSCRIPTION as HDR_SUBSCRIPTION
+from stomp.constants import HDR_TRANSACTION as HDR_TRANSACTION
+from stomp.core.errors import FrameError
+from stomp.core.frame import text_of
+from stomp.core.observe import MASK, redacted
+
+NULL = b"\0"
+ENC_NULL = NULL
+ENC_NEWLINE = b"\n"
+
+HEADER_LINE_RE = re.compile("(?P<key>[^:]+)[:](?P<value>.*)")
+PREAMBLE_END_RE = re.compile(b"\n\n|\r\n\r\n")
+LINE_END_RE = re.compile("\n|\r\n")
+#: A passcode in a line of text: to its end, or to the next blank or quote.
+PASSCODE_RE = re.compile(r"passcode:\s*(?:(?!\\[nr])[^\s'\"])+")
+
+_HEADER_ESCAPES = {"\r": "\\r", "\n": "\\n", ":": "\\c", "\\": "\\\\"}
+_HEADER_UNESCAPES = {code: char for char, code in _HEADER_ESCAPES.items()}
+
+
+# ------------------------------------------------------------------------------------- frames
 
 
 class Frame:
@@ -33,9 +88,73 @@ class Frame:
 HEARTBEAT_FRAME = Frame(None)
 
 
-def get_uuid() -> str:
-    """A new random id, as text."""
-    return str(uuid.uuid4())
+def convert_frame(frame: Frame, body_encoding: str | None = None) -> list[bytes]:
+    """The bytes of a frame, in pieces. The headers are in their escaped form already.
+
+    Args:
+        frame: the frame; one without a command is a heart-beat.
+        body_encoding: of a text body; UTF-8 if None.
+
+    Raises:
+        FrameError: a header holds a newline or NUL, and would be read as something else.
+        TypeError: the body is neither text nor bytes.
+    """
+    if not frame.cmd:
+        return [ENC_NEWLINE]
+    body = encode(frame.body, body_encoding or "utf-8") if frame.body else b""
+    headers = dict(frame.headers)
+    if body and headers.get(HDR_CONTENT_LENGTH) is not None:
+        headers[HDR_CONTENT_LENGTH] = len(body)
+    pieces = [frame.cmd.encode(), ENC_NEWLINE]
+    for name in sorted(headers, key=str):
+        value = headers[name]
+        for item in value if isinstance(value, tuple) else () if value is None else (value,):
+            line = f"{name}:{text_of(item)}"
+            if any(char in line for char in "\n\r\0"):
+                raise FrameError(f"the header {str(name)[:60]!r} of {frame.cmd} holds a line end or a NUL")
+            pieces.append(line.encode() + ENC_NEWLINE)
+    pieces.append(ENC_NEWLINE)
+    if body:
+        pieces.append(body)
+    pieces.append(ENC_NULL)
+    return pieces
+
+
+def parse_frame(frame: bytes) -> Frame | None:
+    """Read one frame. Its body is the bytes after the empty line, all of them.
+
+    Returns:
+        None for nothing; for a single line end a frame whose `cmd` is "heartbeat".
+    """
+    if frame == ENC_NEWLINE:
+        return Frame("heartbeat")
+    start = re.match(rb"[\r\n]*", frame)
+    frame = frame[start.end() :] if start else frame
+    if not frame:
+        return None
+    end = PREAMBLE_END_RE.search(frame)
+    head, body = (frame[: end.start()], frame[end.end() :]) if end else (frame, b"")
+    lines = head.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    return Frame(lines[0], parse_headers(lines, 1), body)
+
+
+def parse_headers(lines: list[str], offset: int = 0) -> dict[str, str]:
+    """The headers in these lines, from a line on, unescaped. Of a repeated one the first counts."""
+    headers: dict[str, str] = {}
+    for line in lines[offset:]:
+        name, colon, value = line.partition(":")
+        if name and colon:
+            headers.setdefault(_unescape(name), _unescape(value))
+    return headers
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\.", _unescape_header, text) if "\\" in text else text
+
+
+def _unescape_header(matchobj: re.Match[str]) -> str:
+    # One that is not defined stays as it is.
+    return _HEADER_UNESCAPES.get(matchobj.group(0), matchobj.group(0))
 
 
 def merge_headers(header_map_list: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
@@ -52,18 +171,145 @@ def clean_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     return redacted(headers)
 
 
-def encode(body: object) -> bytes:
+def clean_lines(lines: Any) -> str:
+    """The text of lines, with passcodes masked."""
+    return PASSCODE_RE.sub(f"passcode:{MASK}", str(lines))
+
+
+def calculate_heartbeats(
+    shb: tuple[int | str, int | str], chb: tuple[int | str, int | str]
+) -> tuple[int, int]:
+    """What the server's and the client's heart-beat settings come to: (what the client sends, what it gets)."""
+    (server_sends, server_wants), (client_sends, client_wants) = map(int, shb), map(int, chb)
+    return (
+        max(client_sends, server_wants) if client_sends and server_wants else 0,
+        max(client_wants, server_sends) if client_wants and server_sends else 0,
+    )
+
+
+# ------------------------------------------------------------------------------------- text and bytes
+
+
+def encode(char_data: object, encoding: str = "utf-8") -> bytes:
     """The bytes of a body: text becomes UTF-8.
 
     Raises:
         TypeError: it is neither text nor bytes.
     """
-    if isinstance(body, str):
-        return body.encode("utf-8", errors="replace")
-    if isinstance(body, bytes):
-        return body
-    if isinstance(body, bytearray | memoryview):
-        return bytes(body)
-    if not body:
+    if isinstance(char_data, str):
+        return char_data.encode(encoding, errors="replace")
+    if isinstance(char_data, bytes):
+        return char_data
+    if isinstance(char_data, bytearray | memoryview):
+        return bytes(char_data)
+    if not char_data:
         return b""
-    raise TypeError(f"message should be a string or bytes, found {type(body)}")
+    raise TypeError(f"message should be a string or bytes, found {type(char_data)}")
+
+
+def decode(byte_data: bytes | None, encoding: str = "utf-8") -> str | None:
+    """The text of bytes; what is no text is replaced. None stays None."""
+    return None if byte_data is None else byte_data.decode(encoding, errors="replace")
+
+
+def pack(pieces: Iterable[bytes] = ()) -> bytes:
+    """Pieces of bytes in one."""
+    return b"".join(pieces)
+
+
+def join(chars: Iterable[bytes] = ()) -> str:
+    """Pieces of bytes in one, as text."""
+    return b"".join(chars).decode("utf-8", errors="replace")
+
+
+def length(s: str | bytes | None) -> int:
+    """How long it is; None is 0."""
+    return len(s) if s is not None else 0
+
+
+def is_eol_default(c: bytes) -> bool:
+    """True for a newline."""
+    return c == ENC_NEWLINE
+
+
+# ------------------------------------------------------------------------------------- the rest
+
+
+def get_uuid() -> str:
+    """A new random id, as text."""
+    return str(uuid.uuid4())
+
+
+def get_errno(e: BaseException) -> Any:
+    """The number of an OSError; of other exceptions their first argument."""
+    number = getattr(e, "errno", None)
+    return number if number is not None else e.args[0]
+
+
+def default_create_thread(callback: Callable[[], None]) -> threading.Thread:
+    """Start a daemon thread."""
+    return start_daemon(callback)
+
+
+def is_localhost(host_and_port: tuple[str, Any]) -> int:
+    """1 for an address that names this machine, 2 for any other: a key to sort by."""
+    return 1 if host_and_port[0] in _localhost_names() else 2
+
+
+@functools.cache
+def _localhost_names() -> list[str]:
+    """The names of this machine. Asks DNS, so nobody asks this before it is needed."""
+    names = ["localhost", "127.0.0.1"]
+    if os.environ.get("STOMP_SKIP_HOSTNAME_SCAN") is None:
+        own = socket.gethostname()
+        with contextlib.suppress(OSError, UnicodeError):
+            names.append(socket.gethostbyname(own))
+        names += [own, socket.getfqdn(own)]
+    return names
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LOCALHOST_NAMES":
+        return _localhost_names()
+    raise AttributeError(f"module 'stomp.utils' has no attribute {name!r}")
+
+
+class PollableQueue(queue.Queue[Any]):
+    """A queue that `select` can wait for: `fileno()` is readable while there is something in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._signal, self._sign = socket.socketpair()
+        self._signal.setblocking(False)
+        self._sign.setblocking(False)
+
+    def fileno(self) -> int:
+        """What to wait for."""
+        return self._signal.fileno()
+
+    def put(self, item: Any) -> None:  # type: ignore[override]
+        """Put something in. Never waits."""
+        with self.mutex:
+            self._put(item)
+            self.unfinished_tasks += 1
+            # One byte says that there is something; a byte for each would fill the pipe, and block.
+            if self._qsize() == 1:
+                with contextlib.suppress(OSError):
+                    self._sign.send(b"x")
+            self.not_empty.notify()
+
+    def get(self) -> Any:  # type: ignore[override]
+        """Take the next one out. Waits for it."""
+        with self.not_empty:
+            while not self._qsize():
+                self.not_empty.wait()
+            item = self._get()
+            if not self._qsize():
+                with contextlib.suppress(OSError):
+                    self._signal.recv(16)
+            return item
+
+    def shutdown(self) -> None:  # type: ignore[override,unused-ignore]
+        """Let go of what `select` waits for."""
+        self._signal.close()
+        self._sign.close()
