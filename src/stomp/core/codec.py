@@ -289,67 +289,69 @@ class Decoder:
                 # Not cut off: a peer that packs many frames into one read would have the rest copied for each.
                 self._data, self._at = data, pos
             return
-        if not self.lenient and len(data) - pos <= min(self.limits.frame, self.limits.body):
-            pos = self._read_fast(data, pos, out)
         while (pos := _skip_eols(data, pos)) < len(data):
-            pos = self._read_one(data, pos, out)
+            before = pos
+            if not self.lenient:
+                pos = self._read_fast(data, pos, out)
+            if pos == before:
+                pos = self._read_one(data, pos, out)
 
     def _read_fast(self, data: bytes, pos: int, out: list[Frame | Eol]) -> int:
-        """Take whole small frames in one sweep; return where it stopped."""
+        """Take frames whose heads have a layout that is known; return where it stopped."""
         dialect = self.dialect
         assert dialect is not None
-        unescape = dialect.unescape
+        limits = self.limits
+        body_limit = limits.body
+        head_limit = min(limits.header_line, limits.head)
+        size_limit = min(body_limit, limits.frame - head_limit)  # no limit is exceeded by less
         layouts = self._layouts
         layout = layouts.latest
-        line_limit = min(self.limits.header_line, self.limits.head)
-        rest = data[pos:] if pos else data
-        # Brokers write LF behind NUL; splitting at both saves stripping it from each frame.
-        pieces = rest.split(b"\0\n")
-        separator = 2
-        if len(pieces) == 1:
-            pieces = rest.split(NUL)
-            separator = 1
-        del pieces[-1]
-        for piece in pieces:
-            head, blank, body = piece.partition(b"\n\n")
-            if not blank or len(head) > line_limit:
+        told_before, length = "0", 0
+        end = len(data)
+        while pos < end:
+            blank = data.find(b"\n\n", pos, pos + head_limit + 2)
+            if blank < 0:
                 return pos
             try:
-                text = head.decode()
+                text = data[pos:blank].decode()
             except UnicodeDecodeError:
-                return pos
-            if "\r" in text or "\0" in text:
                 return pos
             found = layout.match(text)
             if found is None:
                 layout = layouts.other(text) or layout
                 found = layout.match(text)
-            if found is None:
-                if head[:1] == b"\n" or not head:
-                    return pos  # a heart-beat
-                before = pos
-                pos = self._read_one(data, pos, out)
-                if pos != before + len(piece) + 1:
-                    return pos
-                pos += separator - 1
-                layout = layouts.latest
-                continue
+            if found is None or "\r" in text or "\0" in text:
+                return pos
             values: Iterable[str] = found.groups()
             if "\\" in text:
                 try:
                     # All at once: no value holds a NUL, and unescaping makes none.
-                    values = unescape("\0".join(values)).split("\0")
+                    values = dialect.unescape("\0".join(values)).split("\0")
                 except RemoteProtocolError:
                     return pos  # the careful path tells which escape it is
             headers = Headers(zip(layout.names, values, strict=False))
-            length = headers.get("content-length")
-            if length is None:
-                if 0 in body:
-                    return pos
-            elif length != str(len(body)):
-                return pos
-            out.append(layout.make(layout.command, headers, body))
-            pos += len(piece) + separator
+            start = blank + 2
+            told = headers.get("content-length")
+            if told is None:
+                stop = data.find(0, start, start + body_limit + 1)
+                if stop < 0:
+                    stop = end
+            else:
+                if told != told_before:
+                    told_before, length = told, self._length(told)
+                stop = start + length
+            if stop - start > size_limit:
+                self._check_body(stop - start, blank - pos)
+            if stop >= end:
+                head = _Head(layout.command, headers, None if told is None else length, blank - pos)
+                self._keep_body(head, data[start:])
+                return end
+            if data[stop]:
+                raise RemoteProtocolError("the frame does not end where its content-length says")
+            out.append(layout.make(layout.command, headers, data[start:stop]))
+            pos = stop + 1
+            if pos < end and data[pos] == 10:
+                pos += 1  # brokers write LF behind NUL
         return pos
 
     def _read_one(self, data: bytes, pos: int, out: list[Frame | Eol]) -> int:
@@ -509,6 +511,10 @@ class Decoder:
         once = len(headers.all("content-length")) == 1
         if not once and Leniency.REPEATED_LENGTH not in self.lenient:
             raise RemoteProtocolError("content-length is given more than once")
+        return self._length(text)
+
+    @staticmethod
+    def _length(text: str) -> int:
         if not (text.isascii() and text.isdigit()):
             raise RemoteProtocolError(f"content-length {text[:40]!r} is not a number")
         if len(text) > 18:
