@@ -13,7 +13,7 @@ from bench.client import measure
 from bench.report import Demand, Spread, figures, number, quantile, rows, table
 from bench.scenarios import SCENARIOS
 from bench.server import Conversation, body_of, header, render
-from stomp.core.codec import Decoder
+from stomp.core.decoder import Decoder
 from stomp.core.dialect import STOMP12
 from stomp.core.frame import Frame
 

@@ -106,7 +106,7 @@ def faults_of(name: str) -> list[str]:
 
 
 def test_the_source_was_found() -> None:
-    assert "stomp.core.codec" in MODULES
+    assert "stomp.core.decoder" in MODULES
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -179,7 +179,7 @@ def test_modules_and_functions_fit_on_a_page(name: str) -> None:
 def test_all_kinds_of_imports_are_seen() -> None:
     source = """
 import os.path
-from stomp.core import codec, errors
+from stomp.core import decoder, errors
 from . import flow
 from ..net.dial import dial
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def late():
     assert sorted({target for target, _, _ in found}) == [
         "asyncio",
         "os.path",
-        "stomp.core.codec",
+        "stomp.core.decoder",
         "stomp.core.errors",
         "stomp.core.flow",
         "stomp.core.frame",
@@ -203,7 +203,7 @@ def late():
 
 
 def test_floors_are_told_apart() -> None:
-    assert folder("stomp.core") == folder("stomp.core.codec") == "core"
+    assert folder("stomp.core") == folder("stomp.core.decoder") == "core"
     assert folder("stomp") == ""
     assert floor("stomp") == TOP
-    assert floor("stomp.core.codec") == 0
+    assert floor("stomp.core.decoder") == 0

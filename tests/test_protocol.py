@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import stomp
-from stomp.core.codec import Decoder
+from stomp.core.decoder import Decoder
 from stomp.core.dialect import DIALECTS
 from stomp.core.errors import FrameError
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame

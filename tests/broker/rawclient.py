@@ -11,8 +11,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
-from stomp.core.codec import Decoder, Eol, encode
+from stomp.core.decoder import Decoder, Eol
 from stomp.core.dialect import DIALECTS
+from stomp.core.encoder import encode
 from stomp.core.frame import Frame, headers_of
 
 #: Seconds after which whatever a test waits for will not come any more.

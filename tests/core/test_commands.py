@@ -3,8 +3,8 @@
 import pytest
 
 from stomp.core import commands
-from stomp.core.codec import encode
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
+from stomp.core.encoder import encode
 from stomp.core.errors import UsageError
 from stomp.core.frame import Frame
 

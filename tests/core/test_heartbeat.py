@@ -48,13 +48,29 @@ def test_negotiation(mine: tuple[int, int], theirs: tuple[int, int], agreed: tup
 
 def test_the_two_moments() -> None:
     pulse = Heartbeat(10.0, 5.0, 100.0)
-    assert (pulse.beat_due, pulse.silence_due) == (108.0, 110.0)
-    pulse.last_sent, pulse.last_read = 200.0, 300.0
+    assert (pulse.beat_due, pulse.silence_due) == (108.0, 115.0)
+    pulse.last_sent = 200.0
+    pulse.read(300.0, b"\n")
     assert (pulse.beat_due, pulse.silence_due) == (208.0, 310.0)
 
 
+@pytest.mark.parametrize("data", [b"MESSAGE\n", b"\0\n", b"x", b"\n\n", b""])
+def test_one_more_interval_after_anything_but_a_beat(data: bytes) -> None:
+    """ActiveMQ beats up to two intervals after a frame: it looks once in an interval whether it has sent something."""
+    pulse = Heartbeat(0.0, 1.0, 0.0)
+    pulse.read(10.0, b"\n")
+    assert pulse.silence_due == 12.0
+    pulse.read(20.0, data)
+    assert pulse.silence_due == 23.0
+    pulse.read(30.0, b"\r\n")
+    assert pulse.silence_due == 32.0
+
+
 def test_the_tolerance_is_a_choice() -> None:
-    assert Heartbeat(0.0, 4.0, 0.0, tolerance=1.5).silence_due == 6.0
+    pulse = Heartbeat(0.0, 4.0, 0.0, tolerance=1.5)
+    assert pulse.silence_due == 10.0
+    pulse.read(0.0, b"\n")
+    assert pulse.silence_due == 6.0
 
 
 def test_none_agreed() -> None:

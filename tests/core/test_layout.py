@@ -1,4 +1,4 @@
-from stomp.core.codec import Decoder
+from stomp.core.decoder import Decoder
 from stomp.core.dialect import STOMP12
 from stomp.core.events import Message
 from stomp.core.frame import Frame, Headers

@@ -3,9 +3,9 @@
 import pytest
 
 from stomp.core.client_session import ClientSession
-from stomp.core.codec import encode
 from stomp.core.commands import send
 from stomp.core.dialect import STOMP12
+from stomp.core.encoder import encode
 from stomp.core.errors import ConnectionLost, HeartbeatLost, NotConnected, RemoteProtocolError, UsageError
 from stomp.core.events import Closed, HeartbeatReceived, HeartbeatSent, Message, Reason, Request
 from stomp.core.ledger import Ledger
@@ -63,6 +63,8 @@ def test_frames_are_beats_too() -> None:
 def test_silence_is_borne_for_two_intervals() -> None:
     wire = Wire.connected("1.2", heartbeat=(1000, 1000))
     client = wire.client
+    client.receive_data(b"\n", 0.0)
+    client.events()
     client.tick(1.9)
     assert client.state is State.CONNECTED
     assert client.next_deadline() == 2.0
@@ -86,10 +88,34 @@ def test_the_tolerance_is_a_choice() -> None:
     wire.run()
     wire.server.accept(0.0)
     wire.run()
+    client.receive_data(b"\n", 0.0)
     client.tick(1.4)
     assert client.state is State.CONNECTED
     client.tick(1.5)
     assert closed(client).reason is Reason.HEARTBEAT
+
+
+def test_a_broker_that_looks_once_in_an_interval_stays_alive() -> None:
+    """ActiveMQ: a frame counts for the interval it was sent in, so the next beat may be two intervals away."""
+    client = ClientSession(tolerance=1.5)
+    wire = Wire(client, ServerSession(heartbeat=(1000, 1000)))
+    client.connect(heartbeat=(0, 1000))
+    wire.run()
+    wire.server.accept(0.0)
+    wire.run()
+    beat, frame = b"\n", b"RECEIPT\nreceipt-id:1\n\n\0\n"
+    for at, data in [
+        (2.0, beat),
+        (3.0, beat),
+        (3.01, frame),
+        (5.0, beat),
+        (6.0, beat),
+        (6.9, frame),
+        (8.0, beat),
+    ]:
+        client.tick(at)
+        client.receive_data(data, at)
+    assert client.state is State.CONNECTED
 
 
 def test_silence_counts_bytes_not_frames() -> None:
@@ -108,9 +134,9 @@ def test_silence_counts_bytes_not_frames() -> None:
 def test_bytes_that_wait_unread_are_a_sign_of_life() -> None:
     wire = Wire.connected("1.2", heartbeat=(1000, 1000))
     wire.client.heard(1.9)
-    wire.client.tick(3.8)
+    wire.client.tick(4.8)
     assert wire.client.state is State.CONNECTED
-    wire.client.tick(3.9)
+    wire.client.tick(4.9)
     assert closed(wire.client).reason is Reason.HEARTBEAT
 
 

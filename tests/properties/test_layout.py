@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stomp.core.codec import Decoder, Eol
+from stomp.core.decoder import Decoder, Eol
 from stomp.core.dialect import DIALECTS, Dialect
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frame import Frame

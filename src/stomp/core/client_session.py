@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.core import commands, heartbeat
-from stomp.core.codec import Eol, encode_parts
+from stomp.core.decoder import Eol
 from stomp.core.dialect import DIALECTS, STOMP10, Dialect
+from stomp.core.encoder import encode_parts
 from stomp.core.errors import (
     AuthenticationFailed,
     BrokerError,

@@ -2,6 +2,9 @@
 
 Rules of this file: it never asks the time, every call is told it; silence counts bytes read, whatever they
 were and whatever became of them; both sides start from what they are configured for at every connection.
+
+A broker that looks once in an interval whether it has sent something (ActiveMQ does) beats up to two intervals
+after a frame, and then once in an interval. So after anything but a beat one more interval of silence is borne.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from stomp.core.errors import RemoteProtocolError
 SEND_MARGIN = 0.8
 #: Silence is tolerated for this many agreed intervals ("an error margin is acceptable").
 TOLERANCE = 2.0
+#: What a beat looks like; anything else that is read is, or may be, of a frame.
+_BEATS = (b"\n", b"\r\n")
 #: Longest interval that is believed, in ms: one day.
 _LONGEST = 24 * 60 * 60 * 1000
 
@@ -51,7 +56,7 @@ class Heartbeat:
         send: seconds between the beats that we promised, 0 for none.
         expect: seconds between the beats that the peer promised, 0 for none.
         now: the moment of agreement.
-        tolerance: how many intervals of silence are borne.
+        tolerance: how many intervals of silence are borne after a beat, and one more after anything else.
     """
 
     def __init__(self, send: float, expect: float, now: float, *, tolerance: float = TOLERANCE) -> None:
@@ -60,6 +65,12 @@ class Heartbeat:
         self.tolerance = tolerance
         self.last_sent = now
         self.last_read = now
+        self._after_beat = False
+
+    def read(self, now: float, data: bytes = b"") -> None:
+        """Bytes of the peer were read, or wait to be read."""
+        self.last_read = now
+        self._after_beat = data in _BEATS
 
     @property
     def beat_due(self) -> float | None:
@@ -69,4 +80,6 @@ class Heartbeat:
     @property
     def silence_due(self) -> float | None:
         """When the peer will have been silent for too long, or None."""
-        return self.last_read + self.expect * self.tolerance if self.expect else None
+        if not self.expect:
+            return None
+        return self.last_read + self.expect * (self.tolerance if self._after_beat else self.tolerance + 1)

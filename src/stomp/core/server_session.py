@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.core import commands, heartbeat
-from stomp.core.codec import Eol
+from stomp.core.decoder import Eol
 from stomp.core.dialect import DIALECTS, STOMP10, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError, UsageError
 from stomp.core.events import Connected, ConnectRequested, Reason, Request

@@ -16,7 +16,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from stomp.core.codec import Decoder, Eol, encode_parts
+from stomp.core.decoder import Decoder, Eol
+from stomp.core.encoder import encode_parts
 from stomp.core.errors import ConnectionLost, HeartbeatLost, RemoteProtocolError, StompError
 from stomp.core.events import Closed, Event, HeartbeatReceived, HeartbeatSent, Message, Reason
 from stomp.core.heartbeat import TOLERANCE, Heartbeat
@@ -41,7 +42,7 @@ class Session(ABC):
         limits: what the peer may make us hold.
         lenient: which broken rules to forgive.
         ledger: what outlives this connection; a new one if not given.
-        tolerance: how many agreed heart-beat intervals without a byte are borne.
+        tolerance: how many agreed heart-beat intervals without a byte are borne; see `stomp.core.heartbeat`.
 
     Attributes:
         state: how far the session has come.
@@ -83,7 +84,7 @@ class Session(ABC):
         self.counters.bytes_received += len(data)
         # Any byte is a sign of life (STOMP 1.2, "Heart-beating"), whatever becomes of it.
         if self._pulse is not None:
-            self._pulse.last_read = now
+            self._pulse.read(now, data)
         decoder = self._decoder
         decoder.feed(data)
         try:
@@ -102,7 +103,7 @@ class Session(ABC):
     def heard(self, now: float) -> None:
         """Bytes of the peer have arrived and are not read yet, for want of room: it is not silent."""
         if self._pulse is not None:
-            self._pulse.last_read = now
+            self._pulse.read(now)
 
     def receive_eof(self, error: BaseException | None = None) -> None:
         """The stream ended: the peer closed it, or `error` broke it."""

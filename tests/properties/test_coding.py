@@ -3,8 +3,9 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stomp.core.codec import Decoder, Eol, encode, encode_parts
+from stomp.core.decoder import Decoder, Eol
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP12, Dialect
+from stomp.core.encoder import encode, encode_parts
 from stomp.core.errors import FrameError, RemoteProtocolError
 from stomp.core.frame import Frame, Headers, headers_of
 from stomp.core.limits import LENIENT, STRICT, Leniency, Limits
