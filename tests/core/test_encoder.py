@@ -2,6 +2,7 @@
 
 import pytest
 
+from stomp.core.decoder import Decoder
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
 from stomp.core.encoder import LARGE_BODY, encode, encode_parts
 from stomp.core.errors import FrameError
@@ -101,7 +102,9 @@ def test_what_each_version_can_carry(dialect: Dialect, command: str, char: str, 
     # Where there are no escapes a colon ends the name, and may be anywhere behind it.
     harmless = char == "\\" or (char == ":" and part == "value")
     if escapable or harmless:
-        assert one(encode(frame, dialect), dialect=dialect) == frame
+        decoder = Decoder(dialect=dialect)
+        decoder.feed(encode(frame, dialect))
+        assert decoder.frames() == [frame]
     else:
         with pytest.raises(FrameError, match=f"{part} of header"):
             encode(frame, dialect)
