@@ -1,0 +1,206 @@
+"""What a message carries: headers and bodies, there and back."""
+
+from __future__ import annotations
+
+import pytest
+
+from stomp.core.errors import FrameError
+from tests.conformance.lobby import Lobby, Suite
+from tests.conformance.venues import needs, once
+
+#: Header values that need care, as every version can carry them.
+VALUES = {
+    "colons": "a:b:c",
+    "a-colon": ":",
+    "backslashes": r"C:\new\code",
+    "a-backslash-at-the-end": "end\\",
+    "two-backslashes": r"a\\b",
+    "like-a-newline": r"\n",
+    "like-a-colon": r"\c",
+    "like-no-escape": r"\t is no escape",
+    "utf-8": "äöü ☃ 😀",
+    "leading-blanks": "  before",
+    "trailing-blanks": "behind  ",
+    "tabs": "\taround\t",
+    "a-blank": " ",
+    "nothing": "",
+}
+#: Those that some versions cannot carry.
+LINES = {
+    "a-newline": "a\nb",
+    "a-newline-at-the-end": "a\n",
+    "a-header-in-disguise": "a\nreceipt:b",
+    "a-frame-in-disguise": "a\n\n\0SEND\ndestination:/queue/b\n\nc",
+    "a-carriage-return": "a\rb",
+    "a-carriage-return-at-the-end": "a\r",
+    "both": "a\r\nb",
+}
+
+BODIES = {
+    "nothing": b"",
+    "a-nul": b"\0",
+    "nuls": b"\0\0a\0\n\0\0",
+    "every-byte": bytes(range(256)),
+    "newlines": b"\n\n\r\n\n",
+    "like-a-frame": b"a\0\nMESSAGE\ndestination:/queue/b\n\nc\0\n",
+    "not-utf-8": "ä".encode("latin-1"),
+}
+MEBIBYTE = 1024 * 1024
+LARGE = {
+    "letters": b"x" * MEBIBYTE,
+    "every-byte": bytes(range(256)) * (MEBIBYTE // 256),
+    "nuls": bytes(MEBIBYTE),
+}
+TEXT = "Grüße aus Zürich ☃ 😀 \\c \\n : \n zwei Zeilen"
+
+
+def can_carry(version: str, value: str) -> bool:
+    if "\0" in value:
+        return False
+    return {"1.0": not set(value) & set("\r\n"), "1.1": "\r" not in value, "1.2": True}[version]
+
+
+class Carrying(Suite):
+    @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+    def test_a_header_value_comes_back(self, lobby: Lobby, value: str) -> None:
+        expected = lobby.venue.habits.returns(lobby.version, value)
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        guest.send(queue, "body", probe=value, other="as it is")
+        if expected is None:
+            guest.heard.wait_for_method("on_disconnected")
+            return
+        (frame,) = guest.messages(1)
+        assert frame.headers["probe"] == expected
+        assert frame.headers["other"] == "as it is"
+        assert frame.body == "body"
+
+    @pytest.mark.parametrize("value", LINES.values(), ids=LINES.keys())
+    def test_a_line_end_comes_back_or_is_not_sent(self, lobby: Lobby, value: str) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        headers = {"probe": value}
+        if can_carry(lobby.version, value):
+            guest.conn.send(queue, "body", headers=guest.headers_for(queue, headers))
+            assert guest.message("body").headers["probe"] == value
+        else:
+            with pytest.raises(FrameError):
+                guest.conn.send(queue, "body", headers=guest.headers_for(queue, headers))
+            assert headers == {"probe": value}
+        # Nothing of it is on the wire, and the connection is as good as before.
+        guest.send(queue, "after")
+        guest.message("after")
+        assert [body for body in guest.heard.bodies if body not in ("body", "after")] == []
+
+    def test_a_header_name_may_be_of_any_language(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        guest.conn.send(queue, "body", headers=guest.headers_for(queue, {"grüße": "☃"}))
+        assert guest.message("body").headers["grüße"] == "☃"
+
+    @pytest.mark.parametrize("name", ["a:b", "a\nb", "a\nb:c\n\n\0SEND", "a\0b", ""])
+    def test_a_header_name_cannot_become_structure(self, lobby: Lobby, name: str) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        with pytest.raises(FrameError):
+            guest.conn.send(queue, "body", headers={name: "x"})
+        guest.send(queue, "after")
+        guest.message("after")
+        assert guest.heard.bodies == ["after"]
+
+    def test_the_headers_given_stay_as_they_are(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        headers = {"probe": r"a\\b", **guest.venue.habits.queue_headers}
+        given = dict(headers)
+        for number in range(3):
+            guest.conn.send(queue, str(number), headers=headers)
+        assert headers == given
+        assert len({frame.headers["probe"] for frame in guest.messages(3)}) == 1
+
+    def test_64_kib_of_headers(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        many = {f"h{number}": f"{number}-".ljust(1024, "x") for number in range(64)}
+        guest.send(queue, "body", **many)
+        headers = guest.message("body").headers
+        assert {name: headers[name] for name in many} == many
+
+    @needs(lambda habits: habits.long_lines)
+    def test_a_header_line_of_64_kib(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        long = "x" * (64 * 1024 - len("probe:"))
+        guest.send(queue, "body", probe=long)
+        assert guest.message("body").headers["probe"] == long
+
+    @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+    def test_a_body_comes_back(self, lobby: Lobby, body: bytes) -> None:
+        guest, queue = lobby.enter(auto_decode=False), lobby.queue()
+        guest.subscribe(queue)
+        guest.send(queue, body)
+        guest.send(queue, b"after")
+        guest.messages(2)
+        assert guest.heard.bodies == [body, b"after"]
+
+    @once
+    @pytest.mark.parametrize("body", LARGE.values(), ids=LARGE.keys())
+    def test_a_body_of_1_mib_comes_back(self, lobby: Lobby, body: bytes) -> None:
+        guest, queue = lobby.enter(auto_decode=False), lobby.queue()
+        guest.subscribe(queue)
+        guest.send(queue, body)
+        guest.send(queue, b"after")
+        guest.messages(2)
+        assert guest.heard.bodies[0] == body
+        assert guest.heard.bodies[1] == b"after"
+
+    def test_text_comes_back_as_text(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        guest.send(queue, TEXT)
+        frame = guest.message(TEXT)
+        assert frame.headers["content-length"] == str(len(TEXT.encode()))
+
+    def test_what_is_not_text_is_replaced_and_costs_nothing(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        guest.send(queue, b"\xff\xfe")
+        guest.send(queue, "after")
+        guest.messages(2)
+        assert guest.heard.bodies == ["\N{REPLACEMENT CHARACTER}" * 2, "after"]
+
+    def test_without_a_content_length(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(auto_content_length=False), lobby.queue()
+        guest.subscribe(queue)
+        guest.send(queue, TEXT)
+        frame = guest.message(TEXT)
+        assert ("content-length" in frame.headers) == lobby.venue.habits.adds_length
+
+    def test_a_nul_without_a_content_length_is_not_sent(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(auto_content_length=False), lobby.queue()
+        guest.subscribe(queue)
+        with pytest.raises(FrameError):
+            guest.send(queue, b"a\0b")
+        guest.send(queue, "after")
+        guest.message("after")
+        assert guest.heard.bodies == ["after"]
+
+    def test_a_content_type_comes_back(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        guest.conn.send(queue, "{}", "application/json;a=b", guest.headers_for(queue, {}))
+        assert guest.message("{}").headers["content-type"] == "application/json;a=b"
+
+    @needs(lambda habits: "1.2" in habits.versions)
+    @once
+    def test_the_newest_version_talks_to_the_oldest(self, lobby: Lobby) -> None:
+        """What 1.0 has no way to say is left out or altered, but does no harm."""
+        queue = lobby.queue()
+        new, old = lobby.enter("1.2"), lobby.enter("1.0")
+        old.subscribe(queue)
+        new.send(queue, "first", probe="a\nb:c\\d\r", plain="text")
+        new.send(queue, "second", plain="text")
+        first, second = old.messages(2)
+        assert (first.body, second.body) == ("first", "second")
+        assert second.headers["plain"] == "text"
+        assert "a\nb" not in first.headers.get("probe", "")

@@ -1,0 +1,235 @@
+"""Coming, going, and staying."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from stomp.core.errors import AuthenticationFailed
+from stomp.exception import ConnectFailedException, NotConnectedException
+from tests.conformance.lobby import Lobby, Suite
+from tests.conformance.venues import needs, once, since
+from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
+
+CYCLES = 20
+
+
+class Connecting(Suite):
+    def test_the_version_asked_for_is_spoken(self, lobby: Lobby) -> None:
+        guest = lobby.enter()
+        connected = dict(guest.heard.notes)["on_connected"]
+        assert connected.headers.get("version", "1.0") == lobby.version
+        assert guest.conn.is_connected()
+
+    def test_one_object_connects_again_and_again(self, lobby: Lobby) -> None:
+        guest, queue = lobby.guest(), lobby.queue()
+        for cycle in range(1, CYCLES + 1):
+            guest.enter()
+            guest.subscribe(queue)
+            guest.send(queue, f"cycle {cycle}")
+            guest.messages(cycle)
+            guest.conn.disconnect(receipt=f"bye-{cycle}")
+            assert not guest.conn.is_connected()
+            with pytest.raises(NotConnectedException):
+                guest.conn.send(queue, "too late")
+        assert guest.heard.bodies == [f"cycle {cycle}" for cycle in range(1, CYCLES + 1)]
+        for method in ("on_connecting", "on_connected", "on_disconnecting", "on_disconnected"):
+            assert guest.heard.methods.count(method) == CYCLES
+        if lobby.venue.habits.answers_leaving:
+            byes = [f"bye-{cycle}" for cycle in range(1, CYCLES + 1)]
+            assert [r for m, r in guest.heard.notes if m == "on_receipt" and r.startswith("bye")] == byes
+
+    def test_a_lost_connection_is_told_once_and_can_be_made_again(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        for loss in range(1, 6):
+            guest.cut()
+            assert guest.heard.methods.count("on_disconnected") == loss
+            with pytest.raises(NotConnectedException):
+                guest.conn.send(queue, "into the void")
+            guest.enter()
+        guest.subscribe(queue)
+        guest.send(queue, "back")
+        guest.message("back")
+        assert "on_disconnecting" not in guest.heard.methods
+
+    def test_connecting_while_connected_changes_nothing(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.enter()
+        guest.subscribe(queue)
+        guest.send(queue, "one")
+        guest.message("one")
+        assert guest.heard.methods.count("on_connected") == 1
+        assert guest.heard.methods.count("on_message") == 1
+
+    def test_connecting_again_in_on_disconnected(self, lobby: Lobby) -> None:
+        guest, queue = lobby.guest(), lobby.queue()
+
+        class Reconnect:
+            def on_disconnected(self) -> None:
+                if guest.heard.methods.count("on_connected") < 4:
+                    guest.enter()
+                    guest.conn.subscribe(queue, "1", "auto", guest.headers_for(queue, {}))
+                    guest.heard.note("again")
+
+        guest.conn.set_listener("", Reconnect())  # its name comes before all others
+        guest.enter()
+        for time_ in (1, 2, 3):
+            guest.conn.transport.disconnect_socket()
+            guest.heard.wait_for_method("again", time_)
+            assert guest.conn.is_connected()
+        # A broker that has not noticed yet that the old connections are gone may send to one of them.
+        wait_until(lambda: self.arrives(guest, queue))
+        guest.conn.remove_listener("")
+
+    def arrives(self, guest: Any, queue: str) -> bool:
+        body = uuid.uuid4().hex
+        guest.send(queue, body)
+        try:
+            guest.heard.wait_for(lambda: body in guest.heard.bodies, 1)
+        except AssertionError:
+            return False
+        return True
+
+    @needs(lambda habits: habits.answers_leaving)
+    @pytest.mark.parametrize("receipt", [123, uuid.UUID(int=5), "with blanks", "ä☃"], ids=type)
+    def test_leaving_with_any_kind_of_receipt(self, lobby: Lobby, receipt: object) -> None:
+        guest = lobby.enter()
+        guest.conn.disconnect(receipt=receipt)
+        assert not guest.conn.is_connected()
+        methods = [method for method in guest.heard.methods if method not in ("on_send", "on_heartbeat")]
+        assert methods[-4:] == [
+            "on_disconnecting",
+            "on_receipt",
+            "on_disconnected",
+            "on_receiver_loop_completed",
+        ]
+        assert ("on_receipt", str(receipt)) in guest.heard.notes
+
+    def test_leaving_in_a_callback(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+
+        class Leave:
+            def on_message(self, frame: object) -> None:
+                guest.conn.disconnect(receipt="bye")
+
+        guest.conn.set_listener("leave", Leave())
+        guest.subscribe(queue)
+        guest.send(queue, "go")
+        guest.heard.wait_for_method("on_disconnected")
+        assert not guest.conn.is_connected()
+
+    def test_what_was_sent_before_leaving_arrives(self, lobby: Lobby) -> None:
+        sender, receiver, queue = lobby.enter(), lobby.enter(), lobby.queue()
+        receiver.subscribe(queue)
+        for number in range(200):
+            sender.send(queue, str(number))
+        sender.conn.disconnect()
+        receiver.messages(200)
+        assert receiver.heard.bodies == [str(number) for number in range(200)]
+
+    def test_a_callback_may_send_a_lot(self, lobby: Lobby) -> None:
+        guest, queue, answers = lobby.enter(), lobby.queue(), lobby.queue()
+        bodies = [f"answer {number}" for number in range(1000)]
+
+        class Answer:
+            def on_message(self, frame: Any) -> None:
+                if frame.body == "question":
+                    for body in bodies:
+                        guest.send(answers, body)
+
+        guest.conn.set_listener("answer", Answer())
+        guest.subscribe(queue, "1")
+        guest.subscribe(answers, "2")
+        guest.send(queue, "question")
+        guest.messages(1001)
+        assert guest.heard.bodies == ["question", *bodies]
+
+    def test_a_callback_that_fails_costs_nothing(
+        self, lobby: Lobby, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+
+        class Fail:
+            def on_message(self, frame: Any) -> None:
+                raise KeyError(frame.body)
+
+        guest.conn.set_listener("fail", Fail())
+        guest.subscribe(queue)
+        guest.send(queue, "one")
+        guest.send(queue, "two")
+        guest.messages(2)
+        assert guest.conn.is_connected()
+        guest.leave()
+        failures = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+        assert failures == ["'one'", "'two'"]
+
+    @needs(lambda habits: habits.refusal)
+    def test_a_wrong_password_is_refused_in_the_words_of_the_broker(self, lobby: Lobby) -> None:
+        guest = lobby.guest()
+        guest.blunders = True
+        for _ in range(3):
+            began = time.monotonic()
+            with pytest.raises(ConnectFailedException, match=lobby.venue.habits.refusal) as caught:
+                guest.conn.connect(lobby.venue.user, "wrong", wait=True)
+            # RabbitMQ closes 10 s later; that is not waited for.
+            assert time.monotonic() - began < 5
+            error = caught.value
+            assert isinstance(error.__cause__, AuthenticationFailed)
+            assert error.phase == "stomp"
+            assert error.frame is not None
+            host, port = lobby.venue.address
+            assert error.address == f"{host}:{port}"
+            assert not guest.conn.is_connected()
+        wait_until(lambda: not stomp_threads())
+        assert guest.heard.methods.count("on_error") == 3
+        # The same object, with the right password.
+        guest.enter()
+        assert guest.conn.is_connected()
+
+    @once
+    @since("1.1")
+    def test_a_handler_that_blocks_for_several_beats_costs_nothing(self, lobby: Lobby) -> None:
+        go_on = threading.Event()
+
+        class Blocking(Recorder):
+            def on_message(self, frame: Any) -> None:
+                super().on_message(frame)
+                assert go_on.wait(PATIENCE)
+
+        beat = lobby.venue.beat
+        guest = lobby.enter(listener=Blocking(), heartbeats=(beat, beat))
+        assert guest.conn.transport.heartbeat == (beat, beat)
+        queue = lobby.queue()
+        guest.subscribe(queue)
+        guest.send(queue, "work")
+        guest.messages(1)
+        counters = guest.conn.transport._link.session.counters
+        sent, received = counters.heartbeats_sent, counters.heartbeats_received
+        # Either side would take three beats of silence for the end. Beats wait in the buffer, too.
+        wait_until(
+            lambda: counters.heartbeats_sent >= sent + 4 and counters.heartbeats_received >= received + 4
+        )
+        other = lobby.enter()
+        other.send_surely(queue, "more")
+        other.send_surely(queue, "and more")
+        assert guest.conn.is_connected()
+        go_on.set()
+        guest.messages(3)
+        assert guest.heard.bodies == ["work", "more", "and more"]
+        assert "on_heartbeat_timeout" not in guest.heard.methods
+        assert "on_disconnected" not in guest.heard.methods
+
+    @once
+    @since("1.1")
+    def test_beats_go_on_after_connecting_again(self, lobby: Lobby) -> None:
+        beat = lobby.venue.beat
+        guest = lobby.enter(heartbeats=(beat, beat))
+        guest.cut()
+        guest.enter()
+        counters = guest.conn.transport._link.session.counters
+        wait_until(lambda: counters.heartbeats_sent >= 3 and counters.heartbeats_received >= 3)
+        assert guest.conn.is_connected()

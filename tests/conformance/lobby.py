@@ -1,0 +1,196 @@
+"""Guests: connections with ears, at one door. The lobby sees to it that nothing of them is left behind."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import stomp
+from stomp.utils import Frame
+from tests.conformance.venues import Venue
+from tests.listening import Recorder, stomp_threads, wait_until
+
+CLASSES: dict[str, Any] = {
+    "1.0": stomp.Connection10,
+    "1.1": stomp.Connection11,
+    "1.2": stomp.Connection12,
+}
+
+
+class Guest:
+    """A connection to a venue, and a recorder on it.
+
+    Attributes:
+        conn: the connection.
+        heard: what its listener was told.
+        blunders: the test wants to see an ERROR.
+    """
+
+    def __init__(self, venue: Venue, version: str, listener: Recorder | None = None, **options: Any) -> None:
+        if version != "1.0" and venue.vhost is not None:
+            options.setdefault("vhost", venue.vhost)
+        options.setdefault("timeout", 10)
+        self.venue = venue
+        self.version = version
+        self.blunders = False
+        self.heard = listener or Recorder()
+        self.conn = CLASSES[version]([venue.address], **options)
+        if venue.tls is not None:
+            self.conn.set_ssl(**venue.tls)
+        self.conn.set_listener("guest", self.heard)
+
+    def enter(self) -> Guest:
+        self.conn.connect(self.venue.user, self.venue.password, wait=True)
+        return self
+
+    def leave(self) -> None:
+        """Say good-bye; the connection must have ended when that returns."""
+        self.conn.disconnect()
+        assert not self.conn.is_connected()
+        self.heard.wait_for_method("on_disconnected", self.heard.methods.count("on_connected"))
+
+    def cut(self) -> None:
+        """Lose the connection."""
+        self.conn.transport.disconnect_socket()
+        self.heard.wait_for_method("on_disconnected", self.heard.methods.count("on_connected"))
+
+    # ------------------------------------------------------------------------------------- verbs
+
+    def confirmed(self, receipt: str) -> None:
+        """Wait for a RECEIPT."""
+        self.heard.wait_for(lambda: ("on_receipt", receipt) in self.heard.notes)
+
+    def subscribe(self, destination: str, id: str = "1", ack: str = "auto", **headers: str) -> None:
+        """Subscribe, and wait until that is in force."""
+        receipt = f"subscribed-{uuid.uuid4().hex}"
+        self.conn.subscribe(destination, id, ack, self.headers_for(destination, headers), receipt=receipt)
+        self.confirmed(receipt)
+
+    def unsubscribe(self, destination: str, id: str = "1") -> None:
+        """End a subscription, and wait until it has ended."""
+        receipt = f"unsubscribed-{uuid.uuid4().hex}"
+        if self.version == "1.0":
+            self.conn.unsubscribe(destination, id, receipt=receipt)
+        else:
+            self.conn.unsubscribe(id, receipt=receipt)
+        self.confirmed(receipt)
+
+    def send(self, destination: str, body: str | bytes, **headers: str) -> None:
+        self.conn.send(destination, body, headers=self.headers_for(destination, headers))
+
+    def send_surely(self, destination: str, body: str | bytes, **headers: str) -> None:
+        """Send, and wait until the broker has it."""
+        receipt = f"sent-{uuid.uuid4().hex}"
+        self.send(destination, body, receipt=receipt, **headers)
+        self.confirmed(receipt)
+
+    def accept(self, frame: Frame, transaction: str | None = None) -> None:
+        """Acknowledge, and wait until the broker has heard it."""
+        receipt = f"accepted-{uuid.uuid4().hex}"
+        if self.version == "1.1":
+            headers = frame.headers
+            self.conn.ack(headers["message-id"], headers["subscription"], transaction, receipt)
+        else:
+            self.conn.ack(
+                frame.headers["ack" if self.version == "1.2" else "message-id"], transaction, receipt
+            )
+        self.confirmed(receipt)
+
+    def refuse(self, frame: Frame, **headers: str) -> None:
+        """NACK, and wait until the broker has heard it."""
+        receipt = f"refused-{uuid.uuid4().hex}"
+        if self.version == "1.1":
+            names = [frame.headers["message-id"], frame.headers["subscription"]]
+        else:
+            names = [frame.headers["ack"]]
+        self.conn.nack(*names, receipt=receipt, **headers)
+        self.confirmed(receipt)
+
+    def headers_for(self, destination: str, headers: dict[str, str]) -> dict[str, str]:
+        if destination.startswith("/queue/"):
+            return {**self.venue.habits.queue_headers, **headers}
+        return headers
+
+    # ------------------------------------------------------------------------------------- what came
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The messages, all of them, oldest first."""
+        return [detail for method, detail in self.heard.notes if method == "on_message"]
+
+    def messages(self, count: int) -> list[Frame]:
+        """The messages, once there are so many."""
+        self.heard.wait_for_method("on_message", count)
+        return self.frames
+
+    def message(self, body: str | bytes) -> Frame:
+        """The latest message with this body, once there is one."""
+        self.heard.wait_for(lambda: body in self.heard.bodies)
+        return [frame for frame in self.frames if frame.body == body][-1]
+
+
+class Lobby:
+    """Lets guests in, and hands out destinations that nobody else uses."""
+
+    def __init__(self, venue: Venue, version: str) -> None:
+        self.venue = venue
+        self.version = version
+        self.guests: list[Guest] = []
+        self.queues: list[str] = []
+
+    def guest(self, version: str | None = None, **options: Any) -> Guest:
+        """A guest who has not entered yet."""
+        guest = Guest(self.venue, version or self.version, **options)
+        self.guests.append(guest)
+        return guest
+
+    def enter(self, version: str | None = None, **options: Any) -> Guest:
+        """A guest who has entered."""
+        return self.guest(version, **options).enter()
+
+    def queue(self) -> str:
+        queue = f"/queue/conformance-{uuid.uuid4().hex}"
+        self.queues.append(queue)
+        return queue
+
+    def topic(self) -> str:
+        return f"/topic/conformance-{uuid.uuid4().hex}"
+
+    def take_all(self, queue: str) -> list[str]:
+        """The bodies of what a queue holds, taken out of it."""
+        end = f"end of {queue}"
+        guest = self.enter()
+        guest.subscribe(queue)
+        guest.send(queue, end)
+        guest.message(end)
+        guest.leave()
+        *bodies, last = guest.heard.bodies
+        assert last == end
+        return bodies
+
+    def close(self) -> None:
+        for guest in self.guests:
+            guest.leave()
+        if not self.venue.habits.queue_headers:
+            for queue in self.queues:
+                self.take_all(queue)
+        for guest in self.guests:
+            methods = guest.heard.methods
+            for end in ("on_disconnected", "on_receiver_loop_completed"):
+                assert methods.count(end) == methods.count("on_connecting"), methods
+            errors = [detail for method, detail in guest.heard.notes if method == "on_error"]
+            assert bool(errors) == guest.blunders, [(error.headers, error.body) for error in errors]
+        wait_until(lambda: not stomp_threads())
+
+
+class Suite:
+    """What the classes of tests have in common. `venue` and `version` come from `spread`."""
+
+    @pytest.fixture
+    def lobby(self, venue: Venue, version: str) -> Iterator[Lobby]:
+        lobby = Lobby(venue, version)
+        yield lobby
+        lobby.close()

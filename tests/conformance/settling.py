@@ -1,0 +1,310 @@
+"""Receipts, acknowledgements and transactions: who has what, also when a connection is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+import stomp
+from stomp.core.errors import StompError
+from tests.conformance.lobby import Guest, Lobby, Suite
+from tests.conformance.venues import needs, since
+
+
+class Receipts(Suite):
+    def test_a_send_is_confirmed(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.send(queue, "a", receipt="first")
+        guest.send(queue, "b")
+        guest.send(queue, "c", receipt="third")
+        guest.confirmed("third")
+        assert [note for note in guest.heard.notes if note[0] == "on_receipt"] == [
+            ("on_receipt", "first"),
+            ("on_receipt", "third"),
+        ]
+        assert lobby.take_all(queue) == ["a", "b", "c"]
+
+    def test_a_subscription_is_confirmed(self, lobby: Lobby) -> None:
+        guest, topic = lobby.enter(), lobby.topic()
+        guest.conn.subscribe(topic, "1", "auto", receipt="in force")
+        guest.confirmed("in force")
+        # So it misses nothing from now on.
+        lobby.enter().send(topic, "news")
+        guest.message("news")
+        guest.conn.unsubscribe(
+            id="1", **({"destination": topic} if lobby.version == "1.0" else {}), receipt="over"
+        )
+        guest.confirmed("over")
+        assert guest.heard.methods.count("on_receipt") == 2
+
+    def test_waiting_for_a_receipt(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        waiting = stomp.WaitingListener("r-1")
+        guest.conn.set_listener("waiting", waiting)
+        guest.send(queue, "a", receipt="r-1")
+        waiting.wait_on_receipt(20)
+        assert lobby.take_all(queue) == ["a"]
+
+    def test_many_receipts_come_each_once(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        for number in range(300):
+            guest.send(queue, "x", receipt=f"r-{number}")
+        guest.heard.wait_for_method("on_receipt", 300)
+        receipts = [receipt for method, receipt in guest.heard.notes if method == "on_receipt"]
+        assert sorted(receipts) == sorted(f"r-{number}" for number in range(300))
+        assert lobby.take_all(queue) == ["x"] * 300
+
+    def test_a_receipt_may_have_any_name(self, lobby: Lobby) -> None:
+        name = "ä ☃" if lobby.version == "1.0" else "ä: ☃\\\n"
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.send(queue, "a", receipt=name)
+        guest.confirmed(name)
+
+
+class Acknowledging(Suite):
+    def test_auto_needs_no_ack(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        for body in ("a", "b", "c"):
+            guest.send(queue, body)
+        guest.messages(3)
+        guest.unsubscribe(queue)
+        guest.cut()
+        assert lobby.take_all(queue) == []
+
+    def test_what_was_not_acknowledged_comes_back(self, lobby: Lobby, ack_mode: str) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        # Sent first: stompserver can take back only what had waited in the queue.
+        guest.send_surely(queue, "work")
+        guest.subscribe(queue, ack=ack_mode)
+        guest.messages(1)
+        guest.cut()
+        guest.enter()
+        guest.subscribe(queue, ack=ack_mode)
+        again = guest.messages(2)[1]
+        assert again.body == "work"
+        if lobby.venue.habits.marks:
+            assert again.headers["redelivered"] == "true"
+        guest.accept(again)
+        guest.cut()
+        assert lobby.take_all(queue) == []
+
+    @needs(lambda habits: habits.window)
+    def test_a_lost_connection_gives_back_what_is_left(self, lobby: Lobby, ack_mode: str) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue, ack=ack_mode)
+        for body in "abcde":
+            guest.send(queue, body)
+        guest.messages(5)
+        if ack_mode == "client":
+            guest.accept(guest.message("c"))
+            left = ["d", "e"]
+        else:
+            for body in "bd":
+                guest.accept(guest.message(body))
+            left = ["a", "c", "e"]
+        guest.cut()
+        guest.enter()
+        guest.subscribe(queue, ack="client-individual")
+        again = guest.messages(5 + len(left))[5:]
+        assert [frame.body for frame in again] == left
+        for frame in again:
+            guest.accept(frame)
+        # All that came back has come: nothing but what is sent now follows.
+        guest.send(queue, "end")
+        assert guest.messages(6 + len(left))[-1].body == "end"
+        guest.accept(guest.message("end"))
+        guest.leave()
+        assert lobby.take_all(queue) == []
+
+    def test_acknowledged_in_any_order(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue, ack=lobby.venue.habits.ack_modes[-1])
+        bodies = [str(number) for number in range(10 if lobby.venue.habits.window else 1)]
+        for body in bodies:
+            guest.send(queue, body)
+        for frame in reversed(guest.messages(len(bodies))):
+            guest.accept(frame)
+        guest.leave()
+        assert lobby.take_all(queue) == []
+
+    @since("1.1")
+    @needs(lambda habits: habits.redelivers)
+    def test_a_refused_message_comes_again(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue, ack="client-individual")
+        guest.send(queue, "work")
+        (first,) = guest.messages(1)
+        assert first.headers.get("redelivered", "false") == "false"
+        guest.refuse(first)
+        again = guest.messages(2)[1]
+        assert again.body == "work"
+        assert again.headers["redelivered"] == "true"
+        guest.accept(again)
+        guest.leave()
+        assert lobby.take_all(queue) == []
+
+    @since("1.1")
+    def test_a_message_refused_for_good_does_not_come_again(self, lobby: Lobby) -> None:
+        """ActiveMQ means that by each NACK; the others want to be told."""
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue, ack="client-individual")
+        guest.send(queue, "work")
+        guest.send(queue, "more work")
+        guest.refuse(guest.messages(2)[0], **({"requeue": "false"} if lobby.venue.habits.redelivers else {}))
+        guest.accept(guest.message("more work"))
+        guest.leave()
+        assert lobby.take_all(queue) == []
+
+    @needs(lambda habits: habits.window)
+    def test_what_an_unsubscribed_client_still_has_is_not_lost(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue, ack="client-individual")
+        guest.send(queue, "a")
+        guest.send(queue, "b")
+        guest.accept(guest.messages(2)[0])
+        guest.unsubscribe(queue)
+        guest.leave()
+        other = lobby.enter()
+        other.subscribe(queue)
+        assert other.messages(1)[0].body == "b"
+
+
+class Transactions(Suite):
+    def send(self, guest: Guest, queue: str, *bodies: str, transaction: str) -> None:
+        """Without a receipt: RabbitMQ answers only at COMMIT."""
+        for body in bodies:
+            guest.send(queue, body, transaction=transaction)
+
+    def test_a_commit_sends_all_in_order(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        name = guest.conn.begin()
+        self.send(guest, queue, "a", "b", "c", transaction=name)
+        guest.send_surely(queue, "outside")
+        guest.message("outside")
+        assert guest.heard.bodies == ["outside"]
+        guest.conn.commit(name, receipt="done")
+        guest.confirmed("done")
+        guest.messages(4)
+        assert guest.heard.bodies == ["outside", "a", "b", "c"]
+
+    def test_an_abort_sends_nothing(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        name = guest.conn.begin()
+        self.send(guest, queue, "a", "b", transaction=name)
+        guest.conn.abort(name, receipt="undone")
+        guest.confirmed("undone")
+        guest.send(queue, "outside")
+        guest.message("outside")
+        guest.leave()
+        assert guest.heard.bodies == ["outside"]
+        assert lobby.take_all(queue) == []
+
+    def test_a_lost_connection_sends_nothing(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        name = guest.conn.begin(receipt="begun")
+        guest.confirmed("begun")
+        self.send(guest, queue, "a", "b", transaction=name)
+        guest.send_surely(queue, "outside")  # and so what came before it has arrived
+        guest.cut()
+        assert lobby.take_all(queue) == ["outside"]
+
+    def test_leaving_in_a_transaction_sends_nothing(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        name = guest.conn.begin()
+        self.send(guest, queue, "a", "b", transaction=name)
+        guest.leave()
+        assert lobby.take_all(queue) == []
+
+    def test_two_transactions_at_once(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue)
+        one, two = guest.conn.begin(), guest.conn.begin("two: two" if lobby.version != "1.0" else "two")
+        self.send(guest, queue, "one", transaction=one)
+        self.send(guest, queue, "two", transaction=two)
+        guest.conn.abort(one)
+        guest.conn.commit(two)
+        guest.message("two")
+        guest.leave()
+        assert guest.heard.bodies == ["two"]
+        assert lobby.take_all(queue) == []
+
+    @needs(lambda habits: habits.settles_in_transactions)
+    def test_an_ack_takes_effect_at_the_commit(self, lobby: Lobby) -> None:
+        guest, queue, answers = lobby.enter(), lobby.queue(), lobby.queue()
+        guest.subscribe(queue, ack="client-individual")
+        guest.send(queue, "a")
+        guest.send(queue, "b")
+        first, _ = guest.messages(2)
+        name = guest.conn.begin()
+        guest.accept(first, transaction=name)
+        self.send(guest, answers, "answer", transaction=name)
+        guest.conn.commit(name, receipt="done")
+        guest.confirmed("done")
+        guest.leave()
+        assert lobby.take_all(answers) == ["answer"]
+        other = lobby.enter()
+        other.subscribe(queue)
+        assert other.messages(1)[0].body == "b"
+
+    @needs(lambda habits: habits.settles_in_transactions)
+    @pytest.mark.parametrize("ending", ["abort", "loss"])
+    def test_an_ack_that_was_not_committed_counts_for_nothing(self, lobby: Lobby, ending: str) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue, ack="client-individual")
+        guest.send(queue, "work")
+        (first,) = guest.messages(1)
+        name = guest.conn.begin()
+        guest.accept(first, transaction=name)
+        if ending == "abort":
+            guest.conn.abort(name, receipt="undone")
+            guest.confirmed("undone")
+        guest.cut()
+        other = lobby.enter()
+        other.subscribe(queue)
+        assert other.messages(1)[0].body == "work"
+
+
+class Errors(Suite):
+    def test_an_error_is_told_in_the_words_of_the_broker(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.blunders = True
+        guest.conn.commit("never-begun", receipt="r-1")
+        guest.heard.wait_for_method("on_error")
+        habits = lobby.venue.habits
+        (error,) = [detail for method, detail in guest.heard.notes if method == "on_error"]
+        assert "transaction" in (error.headers["message"] + error.body).lower()
+        assert error.headers.get("receipt-id") == ("r-1" if habits.blames else None)
+        assert ("on_receipt", "r-1") not in guest.heard.notes
+        self.afterwards(guest, queue, habits.forgives)
+
+    @needs(lambda habits: habits.nowhere is not None)
+    def test_a_destination_that_does_not_exist(self, lobby: Lobby) -> None:
+        nowhere = lobby.venue.habits.nowhere
+        assert nowhere is not None
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.blunders = True
+        guest.send(nowhere, "lost", receipt="r-1")
+        guest.heard.wait_for_method("on_error")
+        (error,) = [detail for method, detail in guest.heard.notes if method == "on_error"]
+        assert "destination" in (error.headers["message"] + error.body).lower()
+        self.afterwards(guest, queue, lobby.venue.habits.forgives)
+
+    def afterwards(self, guest: Guest, queue: str, open_: bool) -> None:
+        """The connection goes on, or has ended, and everybody knows which."""
+        if open_:
+            guest.subscribe(queue)
+            guest.send(queue, "goes on")
+            guest.message("goes on")
+            assert "on_disconnected" not in guest.heard.methods
+            return
+        guest.heard.wait_for_method("on_receiver_loop_completed")
+        assert guest.heard.methods.count("on_disconnected") == 1
+        assert not guest.conn.is_connected()
+        with pytest.raises(StompError):
+            guest.send(queue, "too late")
+        guest.enter()
+        guest.subscribe(queue)
+        guest.send(queue, "goes on")
+        guest.message("goes on")

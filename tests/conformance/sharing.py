@@ -1,0 +1,124 @@
+"""Who gets which message, and in which order."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.conformance.lobby import Lobby, Suite
+from tests.conformance.venues import needs, once
+from tests.listening import wait_until
+
+MANY = 2000
+
+
+class Sharing(Suite):
+    @once
+    def test_2000_messages_arrive_once_and_in_order(self, lobby: Lobby) -> None:
+        sender, receiver, queue = lobby.enter(), lobby.enter(), lobby.queue()
+        receiver.subscribe(queue)
+        bodies = [f"{number} {'x' * (number % 300)}" for number in range(MANY)]
+        for body in bodies:
+            sender.send(queue, body)
+        receiver.heard.wait_for_bodies(MANY)
+        assert receiver.heard.bodies == bodies
+
+    @once
+    def test_2000_messages_that_waited_arrive_once_and_in_order(self, lobby: Lobby) -> None:
+        sender, receiver, queue = lobby.enter(), lobby.enter(), lobby.queue()
+        bodies = [str(number) for number in range(MANY)]
+        for body in bodies[:-1]:
+            sender.send(queue, body)
+        sender.send_surely(queue, bodies[-1])
+        receiver.subscribe(queue)
+        receiver.heard.wait_for_bodies(MANY)
+        assert receiver.heard.bodies == bodies
+
+    @once
+    @needs(lambda habits: habits.window)
+    def test_2000_messages_are_acknowledged_one_by_one(self, lobby: Lobby) -> None:
+        guest, queue = lobby.guest(), lobby.queue()
+        ack = guest.conn.ack
+
+        class Accept:
+            def on_message(self, frame):
+                ack(frame.headers["ack"], receipt="all" if frame.body == str(MANY - 1) else None)
+
+        guest.conn.set_listener("accept", Accept())
+        guest.enter()
+        guest.subscribe(queue, ack="client-individual")
+        for number in range(MANY):
+            guest.send(queue, str(number))
+        guest.confirmed("all")
+        guest.cut()
+        assert guest.heard.bodies == [str(number) for number in range(MANY)]
+        assert lobby.take_all(queue) == []
+
+    def test_two_consumers_share_a_queue(self, lobby: Lobby) -> None:
+        one, two, sender, queue = lobby.enter(), lobby.enter(), lobby.enter(), lobby.queue()
+        one.subscribe(queue)
+        two.subscribe(queue)
+        bodies = [str(number) for number in range(100)]
+        for body in bodies:
+            sender.send(queue, body)
+        wait_until(lambda: len(one.heard.bodies) + len(two.heard.bodies) >= 100)
+        for guest in (one, two):
+            guest.leave()
+            assert guest.heard.bodies, "nothing for one of them"
+            assert guest.heard.bodies == sorted(guest.heard.bodies, key=int)
+        assert Counter(one.heard.bodies + two.heard.bodies) == Counter(bodies)
+
+    def test_a_topic_copies(self, lobby: Lobby) -> None:
+        one, two, sender, topic = lobby.enter(), lobby.enter(), lobby.enter(), lobby.topic()
+        sender.send_surely(topic, "to nobody")
+        one.subscribe(topic)
+        sender.send_surely(topic, "to one")
+        two.subscribe(topic)
+        sender.send(topic, "to both")
+        one.messages(2)
+        two.messages(1)
+        one.unsubscribe(topic)
+        sender.send(topic, "to two")
+        two.messages(2)
+        one.leave()
+        assert one.heard.bodies == ["to one", "to both"]
+        assert two.heard.bodies == ["to both", "to two"]
+
+    def test_several_subscriptions_at_once(self, lobby: Lobby) -> None:
+        guest = lobby.enter()
+        places = {f"id-{number}": lobby.queue() for number in range(5)}
+        for id, queue in places.items():
+            guest.subscribe(queue, id)
+        for id, queue in places.items():
+            guest.send(queue, f"for {id}")
+        guest.messages(5)
+        for id, queue in places.items():
+            headers = guest.message(f"for {id}").headers
+            assert headers["destination"] == queue
+            if lobby.version != "1.0":
+                assert headers["subscription"] == id
+        guest.unsubscribe(places["id-2"], "id-2")
+        for id, queue in places.items():
+            guest.send(queue, f"again for {id}")
+        guest.messages(9)
+        guest.leave()
+        assert guest.heard.methods.count("on_message") == 9
+        assert "again for id-2" not in guest.heard.bodies
+        assert lobby.take_all(places["id-2"]) == ["again for id-2"]
+
+    def test_a_subscription_may_be_made_again(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        for turn in range(1, 6):
+            guest.subscribe(queue, "again")
+            guest.send(queue, f"turn {turn}")
+            guest.messages(turn)
+            guest.unsubscribe(queue, "again")
+        assert guest.heard.bodies == [f"turn {turn}" for turn in range(1, 6)]
+
+    def test_what_came_before_the_subscription_waits_for_it(self, lobby: Lobby) -> None:
+        sender, receiver, queue = lobby.enter(), lobby.enter(), lobby.queue()
+        for number in range(10):
+            sender.send_surely(queue, str(number))
+        sender.leave()
+        receiver.subscribe(queue)
+        receiver.messages(10)
+        assert receiver.heard.bodies == [str(number) for number in range(10)]

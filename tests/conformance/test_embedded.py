@@ -1,0 +1,45 @@
+"""The suite, at the doors of the embedded broker."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.carrying import Carrying
+from tests.conformance.connecting import Connecting
+from tests.conformance.settling import Acknowledging, Errors, Receipts, Transactions
+from tests.conformance.sharing import Sharing
+from tests.conformance.venues import EMBEDDED, VERSIONS, spread
+
+DOORS = {"embedded_tcp": (EMBEDDED, VERSIONS), "embedded_tls": (EMBEDDED, VERSIONS)}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    spread(metafunc, DOORS)
+
+
+class TestConnecting(Connecting):
+    pass
+
+
+class TestCarrying(Carrying):
+    pass
+
+
+class TestReceipts(Receipts):
+    pass
+
+
+class TestAcknowledging(Acknowledging):
+    pass
+
+
+class TestTransactions(Transactions):
+    pass
+
+
+class TestErrors(Errors):
+    pass
+
+
+class TestSharing(Sharing):
+    pass
