@@ -1,12 +1,14 @@
 import pytest
 
 import stomp
-from stomp.core.errors import ReceiptMissing
+from stomp.broker import Broker
+from stomp.core.errors import ReceiptMissing, StompError
 from stomp.listener import (
     ConnectionListener,
     PrintingListener,
     Publisher,
     StatsListener,
+    TestListener,
     WaitingListener,
 )
 from stomp.utils import HEARTBEAT_FRAME, Frame
@@ -112,3 +114,81 @@ def test_a_connection_that_ends_lets_nobody_wait_on():
     with pytest.raises(ReceiptMissing, match="the connection ended"):
         waiting.wait_on_receipt()
     waiting.wait_on_disconnected()
+
+
+def test_defaults_are_called_upwards_in_either_shape():
+    class Old(ConnectionListener):
+        def on_message(self, headers, body):  # type: ignore[override]
+            return ConnectionListener.on_message(self, headers, body)  # type: ignore[call-arg]
+
+    class New(ConnectionListener):
+        def on_message(self, frame):
+            super().on_message(frame)
+
+    Old().on_message({}, "x")
+    New().on_message(Frame("MESSAGE", {}, "x"))
+
+
+class OldShape(TestListener):
+    def on_message(self, headers, body):  # type: ignore[override]
+        TestListener.on_message(self, headers, body)
+
+
+class NewShape(TestListener):
+    def on_message(self, frame):  # type: ignore[override]
+        super().on_message(frame)
+
+
+@pytest.mark.parametrize("kind", [TestListener, OldShape, NewShape])
+def test_a_test_listener_keeps_and_waits(kind, capsys):
+    with Broker(heartbeat=(20, 20)) as broker:
+        keep_and_wait(broker, kind("r1"))
+    assert "on_message {" in capsys.readouterr().out
+
+
+def keep_and_wait(broker, listener):
+    conn = stomp.Connection([(broker.host, broker.port)], heartbeats=(0, 20), heart_beat_receive_scale=500)
+    conn.set_listener("testlistener", listener)
+    conn.connect(wait=True)
+    conn.subscribe("/queue/a", id="1")
+    conn.send("/queue/a", "hello", receipt="r1")
+    listener.wait_on_receipt(20)
+    listener.wait_for_message(20)
+    listener.wait_for_heartbeat(20)
+    headers, body = listener.get_latest_message()
+    assert (headers["destination"], body) == ("/queue/a", "hello")
+    assert (listener.messages, listener.connections, listener.errors) == (1, 1, 0)
+    assert listener.heartbeat_count >= 1
+    with pytest.raises(StompError, match="have passed"):
+        listener.wait_for_message(0.01)
+    conn.disconnect()
+    listener.wait_on_disconnected(20)
+    with pytest.raises(StompError, match="the connection ended"):
+        listener.wait_for_message()
+    with pytest.raises(StompError, match="the connection ended"):
+        while True:
+            listener.wait_for_heartbeat()
+    assert listener.timestamp.isdigit()
+    conn.connect(wait=True)
+    with pytest.raises(StompError, match="have passed"):
+        listener.wait_for_message(0.01)
+    conn.disconnect()
+
+
+def test_a_test_listener_notes_errors_and_silence():
+    listener = TestListener()
+    listener.on_error({"message": "no"}, "why")
+    listener.on_heartbeat_timeout()
+    assert (listener.errors, listener.heartbeat_timeouts) == (1, 1)
+
+
+def test_names_that_this_module_has_handed_on():
+    import logging
+
+    from stomp import listener
+
+    assert listener.HDR_RECEIPT == "receipt"
+    assert listener.logging.getLogger is logging.getLogger
+    assert listener.utils is stomp.utils
+    with pytest.raises(AttributeError):
+        listener.nothing  # noqa: B018

@@ -7,112 +7,19 @@ connection. While it runs, heart-beats go on.
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+import time
+from typing import Any
 
-from stomp.core.errors import ReceiptMissing
+from stomp import log
+from stomp.callbacks import MISSING, unpack
+from stomp.callbacks import ConnectionListener as ConnectionListener
+from stomp.callbacks import Publisher as Publisher
+from stomp.core.errors import ReceiptMissing, StompError
+from stomp.handed_on import hand_on
+from stomp.heartbeat_listener import HeartbeatListener as HeartbeatListener
 from stomp.utils import clean_headers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-log = logging.getLogger("stomp.py")
-
-_F = TypeVar("_F", bound="Callable[..., Any]")
-
-
-def _does_nothing(method: _F) -> _F:
-    """Mark a default, so that no time is spent on calling it."""
-    method.does_nothing = True  # type: ignore[attr-defined]
-    return method
-
-
-class Publisher:
-    """Something that listeners can be set on."""
-
-    def get_listener(self, name: str) -> Any:
-        """The listener of that name, or None."""
-        return None
-
-    def remove_listener(self, name: str) -> None:
-        """Remove the listener of that name."""
-
-    def set_listener(self, name: str, listener: Any) -> None:
-        """Add a listener, or replace the one of that name."""
-
-
-class ConnectionListener:
-    """The methods of a listener. Override those you want.
-
-    Those that take a `frame` (see `stomp.utils.Frame`) may also be written with `(self, headers, body)`.
-    The order for one connection is: on_connecting, on_connected, then frames and heart-beats as they come,
-    at its end on_disconnecting if it was ours, on_heartbeat_timeout if that was why, on_disconnected,
-    on_receiver_loop_completed.
-    """
-
-    @_does_nothing
-    def on_connecting(self, host_and_port: tuple[str, int]) -> None:
-        """The socket is open; CONNECT was not sent yet. Called on the thread that connects."""
-
-    @_does_nothing
-    def on_connected(self, frame: Any) -> None:
-        """The broker has let us in: its CONNECTED frame."""
-
-    @_does_nothing
-    def on_disconnecting(self) -> None:
-        """`disconnect` was called; DISCONNECT was not sent yet. Called on that thread."""
-
-    @_does_nothing
-    def on_disconnected(self) -> None:
-        """The connection is over, for whatever reason. Exactly once for each. `connect` may be called here."""
-
-    @_does_nothing
-    def on_heartbeat_timeout(self) -> None:
-        """The broker was silent for too long; on_disconnected follows."""
-
-    @_does_nothing
-    def on_before_message(self, frame: Any) -> Any:
-        """A MESSAGE came. Called on all listeners before on_message; may change the frame."""
-
-    @_does_nothing
-    def on_message(self, frame: Any) -> None:
-        """A MESSAGE came."""
-
-    @_does_nothing
-    def on_receipt(self, frame: Any) -> None:
-        """A RECEIPT came."""
-
-    @_does_nothing
-    def on_error(self, frame: Any) -> None:
-        """An ERROR came. The broker may close the connection now; on_disconnected tells."""
-
-    @_does_nothing
-    def on_send(self, frame: Any) -> None:
-        """A frame is about to be sent; may change its headers. Called on the thread that sends.
-
-        For a heart-beat, which has gone out then, `frame.cmd` is None.
-        """
-
-    @_does_nothing
-    def on_heartbeat(self) -> None:
-        """The broker sent a heart-beat."""
-
-    @_does_nothing
-    def on_receiver_loop_completed(self, frame: Any) -> None:
-        """The receiving thread of a connection ends; the frame is None."""
-
-
-def _unpack(frame_or_headers: Any, body: Any) -> tuple[Any, Any]:
-    """Headers and body, from either shape of a callback."""
-    if body is _MISSING:
-        return frame_or_headers.headers, frame_or_headers.body
-    return frame_or_headers, body
-
-
-#: Tells a callback that it was called in the new shape. Ellipsis cannot be a body.
-_MISSING: Any = ...
 
 
 class WaitingListener(ConnectionListener):
@@ -130,10 +37,16 @@ class WaitingListener(ConnectionListener):
         self.disconnected = False
         self.receipt_condition = threading.Condition()
         self.disconnect_condition = threading.Condition()
+        # `disconnected` stays, for those who come late; this one is about the connection at hand.
+        self._ended = False
 
-    def on_receipt(self, frame: Any, body: Any = _MISSING) -> None:
+    def on_connecting(self, host_and_port: tuple[str, int]) -> None:
+        """A new connection: what is waited for may come again."""
+        self._ended = False
+
+    def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
         """Note the receipt, if it is the one."""
-        headers, _ = _unpack(frame, body)
+        headers, _ = unpack(frame, body)
         if headers.get("receipt-id") == str(self.receipt):
             with self.receipt_condition:
                 self.received = True
@@ -142,7 +55,7 @@ class WaitingListener(ConnectionListener):
     def on_disconnected(self) -> None:
         """Note the end; nobody waits for a receipt any longer."""
         with self.receipt_condition:
-            self.disconnected = True
+            self.disconnected = self._ended = True
             self.receipt_condition.notify_all()
         with self.disconnect_condition:
             self.disconnect_condition.notify_all()
@@ -154,10 +67,10 @@ class WaitingListener(ConnectionListener):
             ReceiptMissing: time is up, or the connection ended first. The outcome is unknown.
         """
         with self.receipt_condition:
-            self.receipt_condition.wait_for(lambda: self.received or self.disconnected, timeout)
+            self.receipt_condition.wait_for(lambda: self.received or self._ended, timeout)
             received, self.received = self.received, False
         if not received:
-            why = "the connection ended" if self.disconnected else f"{timeout:g} s have passed"
+            why = "the connection ended" if self._ended else f"{timeout:g} s have passed"
             raise ReceiptMissing(f"no receipt {self.receipt!r}: {why}", receipt=str(self.receipt))
 
     def wait_on_disconnected(self, timeout: float = 60.0) -> None:
@@ -188,12 +101,12 @@ class StatsListener(ConnectionListener):
         self.disconnects += 1
         log.info("disconnected (x %s)", self.disconnects)
 
-    def on_error(self, frame: Any, body: Any = _MISSING) -> None:
+    def on_error(self, frame: Any, body: Any = MISSING) -> None:
         """Count."""
         self.errors += 1
         log.info("received an error (x %s)", self.errors)
 
-    def on_message(self, frame: Any, body: Any = _MISSING) -> None:
+    def on_message(self, frame: Any, body: Any = MISSING) -> None:
         """Count."""
         self.messages += 1
 
@@ -235,14 +148,14 @@ class PrintingListener(ConnectionListener):
             print(text + "\n", end="", file=sys.stdout, flush=True)
 
     def __frame(self, method: str, frame: Any, body: Any) -> None:
-        headers, body = _unpack(frame, body)
+        headers, body = unpack(frame, body)
         self.__print(f"{method} {clean_headers(headers)} {body if body is not None else ''}")
 
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
         """Print."""
         self.__print(f"on_connecting {host_and_port[0]} {host_and_port[1]}")
 
-    def on_connected(self, frame: Any, body: Any = _MISSING) -> None:
+    def on_connected(self, frame: Any, body: Any = MISSING) -> None:
         """Print."""
         self.__frame("on_connected", frame, body)
 
@@ -257,20 +170,20 @@ class PrintingListener(ConnectionListener):
         """Print."""
         self.__print("on_heartbeat_timeout")
 
-    def on_before_message(self, frame: Any, body: Any = _MISSING) -> Any:
+    def on_before_message(self, frame: Any, body: Any = MISSING) -> Any:
         """Print."""
         self.__frame("on_before_message", frame, body)
-        return frame if body is _MISSING else (frame, body)
+        return frame if body is MISSING else (frame, body)
 
-    def on_message(self, frame: Any, body: Any = _MISSING) -> None:
+    def on_message(self, frame: Any, body: Any = MISSING) -> None:
         """Print."""
         self.__frame("on_message", frame, body)
 
-    def on_receipt(self, frame: Any, body: Any = _MISSING) -> None:
+    def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
         """Print."""
         self.__frame("on_receipt", frame, body)
 
-    def on_error(self, frame: Any, body: Any = _MISSING) -> None:
+    def on_error(self, frame: Any, body: Any = MISSING) -> None:
         """Print."""
         self.__frame("on_error", frame, body)
 
@@ -281,3 +194,114 @@ class PrintingListener(ConnectionListener):
     def on_heartbeat(self) -> None:
         """Print."""
         self.__print("on_heartbeat")
+
+
+class TestListener(StatsListener, WaitingListener, PrintingListener):
+    """Everything at once, for tests: counts, prints, keeps the messages, and waits for what comes next.
+
+    Args:
+        receipt: what `wait_on_receipt` waits for.
+        print_to_log: print to the log in place of standard output.
+    """
+
+    __test__ = False  # for pytest: this is no test
+
+    def __init__(self, receipt: object = None, print_to_log: bool = False) -> None:
+        StatsListener.__init__(self)
+        WaitingListener.__init__(self, receipt)
+        PrintingListener.__init__(self, print_to_log)
+        #: (headers, body) of each message.
+        self.message_list: list[tuple[Any, Any]] = []
+        self.message_received = False
+        self.heartbeat_received = False
+        self.message_condition = threading.Condition()
+        self.heartbeat_condition = threading.Condition()
+        #: When it was made; good for names of destinations.
+        self.timestamp = time.strftime("%Y%m%d%H%M%S")
+
+    def on_connecting(self, host_and_port: tuple[str, int]) -> None:
+        """Count, print."""
+        StatsListener.on_connecting(self, host_and_port)
+        WaitingListener.on_connecting(self, host_and_port)
+        PrintingListener.on_connecting(self, host_and_port)
+
+    def on_disconnected(self) -> None:
+        """Count, print, wake who waits."""
+        StatsListener.on_disconnected(self)
+        PrintingListener.on_disconnected(self)
+        WaitingListener.on_disconnected(self)
+        for condition in (self.message_condition, self.heartbeat_condition):
+            with condition:
+                condition.notify_all()
+
+    def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
+        """Print, note the receipt."""
+        PrintingListener.on_receipt(self, frame, body)
+        WaitingListener.on_receipt(self, frame, body)
+
+    def on_error(self, frame: Any, body: Any = MISSING) -> None:
+        """Count, print."""
+        StatsListener.on_error(self, frame, body)
+        PrintingListener.on_error(self, frame, body)
+
+    def on_send(self, frame: Any) -> None:
+        """Count, print."""
+        StatsListener.on_send(self, frame)
+        PrintingListener.on_send(self, frame)
+
+    def on_message(self, frame: Any, body: Any = MISSING) -> None:
+        """Count, print, keep."""
+        StatsListener.on_message(self, frame, body)
+        PrintingListener.on_message(self, frame, body)
+        with self.message_condition:
+            self.message_list.append(unpack(frame, body))
+            self.message_received = True
+            self.message_condition.notify_all()
+
+    def on_heartbeat(self) -> None:
+        """Count, print, note it."""
+        StatsListener.on_heartbeat(self)
+        PrintingListener.on_heartbeat(self)
+        with self.heartbeat_condition:
+            self.heartbeat_received = True
+            self.heartbeat_condition.notify_all()
+
+    def on_heartbeat_timeout(self) -> None:
+        """Count, print."""
+        StatsListener.on_heartbeat_timeout(self)
+        PrintingListener.on_heartbeat_timeout(self)
+
+    def wait_for_message(self, timeout: float = 60.0) -> None:
+        """Wait for a message, at most `timeout` seconds; one that has come since the last wait will do.
+
+        Raises:
+            StompError: time is up, or the connection ended first.
+        """
+        with self.message_condition:
+            self.message_condition.wait_for(lambda: self.message_received or self._ended, timeout)
+            received, self.message_received = self.message_received, False
+        self.__check(received, "message", timeout)
+
+    def wait_for_heartbeat(self, timeout: float = 60.0) -> None:
+        """Wait for a heart-beat, at most `timeout` seconds; one that has come since the last wait will do.
+
+        Raises:
+            StompError: time is up, or the connection ended first.
+        """
+        with self.heartbeat_condition:
+            self.heartbeat_condition.wait_for(lambda: self.heartbeat_received or self._ended, timeout)
+            received, self.heartbeat_received = self.heartbeat_received, False
+        self.__check(received, "heart-beat", timeout)
+
+    def __check(self, received: bool, what: str, timeout: float) -> None:
+        if not received:
+            why = "the connection ended" if self._ended else f"{timeout:g} s have passed"
+            raise StompError(f"no {what}: {why}")
+
+    def get_latest_message(self) -> tuple[Any, Any]:
+        """(headers, body) of the last message."""
+        return self.message_list[-1]
+
+
+def __getattr__(name: str) -> Any:
+    return hand_on(__name__, name)

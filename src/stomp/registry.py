@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
+from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Registry:
         found: list[Target] = []
         for name, listener in self.ordered:
             call = getattr(listener, method, None)
-            if call is None or getattr(getattr(call, "__func__", None), "does_nothing", False):
+            if call is None or is_idle(call):
                 continue
             found.append(Target(name, call, method in FRAME_METHODS and self._takes_pair(call)))
         return found
@@ -103,6 +104,11 @@ class Registry:
         if known is None:
             known = self._shapes[key] = _takes_pair(call)
         return known
+
+
+def is_idle(call: Callable[..., Any]) -> bool:
+    """True for a callback that is only inherited, and does nothing. One that a tracer has wrapped is none."""
+    return type(call) is MethodType and getattr(call.__func__, "does_nothing", False)
 
 
 def deliver(target: Target, method: str, frame: Frame | None) -> None:

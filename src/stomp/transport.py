@@ -163,6 +163,9 @@ class Transport(BaseTransport):
         tolerance: how many heart-beat intervals of silence are borne.
     """
 
+    #: For `HeartbeatListener`, which has nothing to do here: the engine keeps the heart-beats.
+    beats_by_itself = True
+
     def __init__(
         self,
         host_and_ports: Any = None,
