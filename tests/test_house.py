@@ -41,6 +41,10 @@ def test_import_stomp_loads_nothing_heavy() -> None:
     assert loaded.isdisjoint({"asyncio", "ssl", "socket", "argparse", "logging"})
 
 
+def test_the_names_for_websockets_load_no_package_before_there_is_a_connection() -> None:
+    assert foreign(loaded_by("import stomp; stomp.WSConnection([('localhost', 15674)])")) == set()
+
+
 def test_the_core_needs_nothing_that_can_wait() -> None:
     names = [f"stomp.core.{found.name}" for found in pkgutil.iter_modules(stomp.core.__path__)]
     loaded = loaded_by(f"import {', '.join(names)}")

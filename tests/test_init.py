@@ -14,6 +14,7 @@ def test_names_are_there_and_come_from_their_homes():
     assert stomp.Connection10 is stomp.StompConnection10
     assert stomp.Connection12 is stomp.StompConnection12
     assert stomp.PrintingListener is stomp.listener.PrintingListener
+    assert stomp.WSConnection is stomp.WSStompConnection is stomp.adapter.ws.WSStompConnection
     for name in stomp.__all__:
         assert getattr(stomp, name) is not None
         assert name in dir(stomp)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stomp import protocol as protocol
     from stomp import transport as transport
     from stomp import utils as utils
+    from stomp.adapter.ws import WSConnection, WSStompConnection
     from stomp.connect import (
         Connection,
         Connection10,
@@ -63,6 +64,7 @@ _HOMES = {
     **dict.fromkeys(
         ["ConnectionListener", "PrintingListener", "StatsListener", "WaitingListener"], "stomp.listener"
     ),
+    **dict.fromkeys(["WSConnection", "WSStompConnection"], "stomp.adapter.ws"),
 }
 _SUBMODULES = {
     "adapter",
@@ -90,6 +92,8 @@ __all__ = [
     "StompConnection10",
     "StompConnection11",
     "StompConnection12",
+    "WSConnection",
+    "WSStompConnection",
     "WaitingListener",
     "__version__",
     "connect",

@@ -1,0 +1,22 @@
+"""Connections over something else than a TCP socket: `stomp.adapter.ws`, `stomp.adapter.multicast`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stomp.adapter import ws as ws
+
+_SUBMODULES = frozenset(["ws"])
+
+
+def __getattr__(name: str) -> Any:
+    # stomp.py loads them with the package; here, they are loaded when they are first asked for.
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES})

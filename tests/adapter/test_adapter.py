@@ -1,0 +1,20 @@
+"""stomp.adapter: its modules can be had without importing them"""
+
+import subprocess
+import sys
+
+import pytest
+
+import stomp
+
+
+def test_modules_are_there_after_a_plain_import():
+    program = "import stomp; print(stomp.adapter.ws.WSTransport.__name__)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "WSTransport"
+    assert "ws" in dir(stomp.adapter)
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        stomp.adapter.nothing  # noqa: B018

@@ -1,0 +1,410 @@
+"""stomp.adapter.ws, through a WebSocket door to the embedded broker"""
+
+import gc
+import logging
+import os
+import socket
+import ssl
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from websockets.frames import Opcode
+
+import stomp
+from stomp.adapter import ws
+from stomp.broker import Broker
+from stomp.core.errors import UsageError
+from stomp.exception import ConnectFailedException, NotConnectedException
+from stomp.testing.servers import ScriptedServer
+from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
+from tests.websocket_door import Door
+
+QUEUE = "/queue/a"
+
+
+@pytest.fixture
+def door(broker):
+    return Door((broker.host, broker.port))
+
+
+@pytest.fixture
+def server(door):
+    with ScriptedServer(door) as running:
+        yield running
+
+
+def connected(server, *, wait=True, **options):
+    """A connection that is subscribed to its own queue, and what it is told."""
+    conn = ws.WSStompConnection([server.address], **options)
+    recorder = Recorder()
+    conn.set_listener("recorder", recorder)
+    return conn, recorder
+
+
+def subscribed(server, **options):
+    conn, recorder = connected(server, **options)
+    conn.connect("admin", "password", wait=True)
+    conn.subscribe(QUEUE, id=1)
+    return conn, recorder
+
+
+def test_the_names():
+    assert ws.WSConnection is ws.WSStompConnection
+    assert issubclass(ws.WSStompConnection, stomp.StompConnection12)
+    assert issubclass(ws.WSTransport, stomp.transport.BaseTransport)
+    assert isinstance(ws.WSStompConnection().transport, ws.WSTransport)
+
+
+# ------------------------------------------------------------------------------------- frames
+
+
+def test_there_and_back_again(server, door):
+    conn, recorder = subscribed(server)
+    conn.send(QUEUE, "hellø", receipt="r1")
+    recorder.wait_for_bodies(1)
+    recorder.wait_for_method("on_receipt")
+    assert recorder.bodies == ["hellø"]
+    assert conn.is_connected()
+    conn.disconnect(receipt="bye")
+    assert recorder.methods[-3:] == ["on_receipt", "on_disconnected", "on_receiver_loop_completed"]
+    assert not conn.is_connected()
+    assert door.requests[0].path == "/"
+    with pytest.raises(NotConnectedException):
+        conn.send(QUEUE, "x")
+
+
+def test_the_subprotocol_is_known(server):
+    conn, _ = connected(server)
+    assert conn.transport.subprotocol is None
+    conn.connect(wait=True)
+    assert conn.transport.subprotocol == "v12.stomp"
+    conn.disconnect()
+
+
+@pytest.mark.parametrize("binary_mode", [False, True])
+def test_each_frame_is_one_message(server, door, binary_mode):
+    conn, recorder = subscribed(server, binary_mode=binary_mode)
+    for number in range(200):
+        conn.send(QUEUE, str(number))
+    recorder.wait_for_bodies(200)
+    conn.disconnect()
+    commands = [data.partition(b"\n")[0] for _, data in door.messages]
+    assert commands == [b"STOMP", b"SUBSCRIBE", *[b"SEND"] * 200, b"DISCONNECT"]
+    assert {opcode for opcode, _ in door.messages} == {Opcode.BINARY if binary_mode else Opcode.TEXT}
+    assert recorder.bodies == [str(number) for number in range(200)]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("fragment", [None, 7])
+def test_bodies_that_are_not_utf8_arrive(broker, binary, fragment):
+    body = bytes(range(256)) + b"\xff\0"
+    with ScriptedServer(Door((broker.host, broker.port), binary=binary, fragment=fragment)) as server:
+        conn, recorder = subscribed(server, auto_decode=False)
+        conn.send(QUEUE, body)
+        recorder.wait_for_bodies(1)
+        assert recorder.bodies == [body]
+        conn.send(QUEUE, "still here")
+        recorder.wait_for_bodies(2)
+        conn.disconnect()
+
+
+def test_with_auto_decode_they_do_not_end_the_connection_either(server):
+    conn, recorder = subscribed(server)
+    conn.send(QUEUE, b"\xff")
+    conn.send(QUEUE, "still here")
+    recorder.wait_for_bodies(2)
+    assert recorder.bodies[1] == "still here"
+    conn.disconnect()
+
+
+def test_large_bodies(server):
+    body = os.urandom(3_000_000)
+    conn, recorder = subscribed(server, auto_decode=False)
+    conn.send(QUEUE, body)
+    conn.send(QUEUE, b"x" * 1_000_000 + b"\0")
+    recorder.wait_for_bodies(2)
+    assert recorder.bodies[0] == body
+    assert recorder.bodies[1].endswith(b"x\0")
+    conn.disconnect()
+
+
+def test_heartbeats_are_lone_newlines_both_ways():
+    with Broker(heartbeat=(50, 50)) as broker:
+        door = Door((broker.host, broker.port))
+        with ScriptedServer(door) as server:
+            conn, recorder = connected(server, heartbeats=(50, 50))
+            conn.connect(wait=True)
+            assert conn.transport.heartbeat == (50, 50)
+            recorder.wait_for_method("on_heartbeat", 2)
+            wait_until(lambda: [data for _, data in door.messages].count(b"\n") >= 2)
+            conn.disconnect()
+    assert "on_heartbeat_timeout" not in recorder.methods
+
+
+def test_an_idle_connection_is_not_dropped_by_the_timeout(server):
+    conn, _ = connected(server, timeout=5)
+    conn.connect(wait=True)
+    assert conn.transport.socket.gettimeout() is None
+    conn.disconnect()
+
+
+def test_raw_bytes_pass(server, door):
+    conn, _ = connected(server)
+    conn.connect(wait=True)
+    conn.transport.send(b"\n")
+    wait_until(lambda: (Opcode.TEXT, b"\n") in door.messages)
+    conn.disconnect()
+
+
+def test_keepalive_and_the_address_to_connect_from_are_used(server, free_port):
+    conn, _ = connected(server, keepalive=True, bind_host_port=("127.0.0.1", free_port))
+    conn.connect(wait=True)
+    assert conn.transport.socket.getsockname() == ("127.0.0.1", free_port)
+    assert conn.transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    conn.disconnect()
+
+
+# ------------------------------------------------------------------------------------- the handshake
+
+
+def test_path_and_headers(broker):
+    door = Door((broker.host, broker.port), path="/ws?x=1", authorization="Bearer swordfish")
+    with ScriptedServer(door) as server:
+        for header in ({"Authorization": "Bearer swordfish"}, ["Authorization: Bearer swordfish"]):
+            conn, _ = connected(server, ws_path="/ws?x=1", header=header)
+            conn.connect(wait=True)
+            conn.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [({"ws_path": "/elsewhere"}, "HTTP 404 Not Found"), ({"ws_path": "/ws"}, "HTTP 401 Unauthorized")],
+)
+def test_a_refusal_says_why(broker, options, why, caplog):
+    door = Door((broker.host, broker.port), path="/ws", authorization="Bearer swordfish")
+    with ScriptedServer(door) as server:
+        conn, recorder = connected(server, reconnect_attempts_max=1, **options)
+        with pytest.raises(ConnectFailedException, match=why) as caught:
+            conn.connect(wait=True)
+    assert caught.value.phase == "websocket"
+    assert caught.value.hint
+    assert recorder.methods == []
+    assert why in caplog.text
+
+
+def test_a_port_that_is_no_websocket(broker):
+    conn = ws.WSConnection([(broker.host, broker.port)], reconnect_attempts_max=1, timeout=PATIENCE)
+    with pytest.raises(ConnectFailedException) as caught:
+        conn.connect()
+    assert caught.value.phase == "websocket"
+    assert "may not speak WebSocket" in caught.value.hint
+
+
+def test_the_next_address_is_tried(server, free_port):
+    conn = ws.WSConnection([("127.0.0.1", free_port), server.address])
+    conn.connect(wait=True)
+    assert conn.transport.current_host_and_port == server.address
+    conn.disconnect()
+
+
+def test_headers_that_cannot_be_sent_are_told_at_once():
+    with pytest.raises(UsageError):
+        ws.WSConnection(header={"X": "a\r\nY: b"})
+
+
+def test_without_the_package_the_extra_is_named(server, monkeypatch):
+    monkeypatch.setitem(sys.modules, "websockets.client", None)
+    with pytest.raises(UsageError, match=r"stompkit\[ws\]"):
+        ws.WSConnection([server.address]).connect()
+
+
+def test_no_secret_is_logged(broker, caplog):
+    caplog.set_level(logging.DEBUG)
+    with ScriptedServer(Door((broker.host, broker.port))) as server:
+        conn, _ = connected(server, header={"Authorization": "swordfish"})
+        conn.connect("admin", "swordfish", wait=True)
+        conn.disconnect()
+    ours = [record for record in caplog.records if record.name != "websockets.server"]
+    assert "swordfish" not in "".join(record.getMessage() for record in ours)
+
+
+def test_ipv6(broker):
+    door = Door((broker.host, broker.port))
+    with ScriptedServer(door, host="::1") as server:
+        conn, _ = connected(server)
+        conn.connect(wait=True)
+        conn.disconnect()
+    assert door.requests[0].headers["Host"] == f"[::1]:{server.port}"
+
+
+# ------------------------------------------------------------------------------------- the end
+
+
+def test_a_disconnect_that_is_answered_by_closing_is_clean(broker):
+    with ScriptedServer(Door((broker.host, broker.port), curt=True)) as server:
+        conn, recorder = connected(server)
+        conn.connect(wait=True)
+        conn.disconnect(receipt="r")
+        recorder.wait_for_method("on_receiver_loop_completed")
+    assert recorder.methods.count("on_disconnected") == 1
+    assert "on_error" not in recorder.methods
+    assert not conn.transport.connection_error
+
+
+@pytest.mark.parametrize("end", ["disconnect", "disconnect_socket", "stop"])
+def test_the_broker_is_told_by_a_close_frame(server, door, end):
+    conn, recorder = connected(server)
+    conn.connect(wait=True)
+    conn.disconnect() if end == "disconnect" else getattr(conn.transport, end)()
+    recorder.wait_for_method("on_disconnected")
+    wait_until(lambda: door.farewells == 1)
+
+
+def test_a_broker_that_closes_says_why(broker, server, caplog):
+    caplog.set_level(logging.INFO)
+    conn, recorder = connected(server)
+    conn.connect(wait=True)
+    broker.disconnect_all()
+    recorder.wait_for_method("on_receiver_loop_completed")
+    assert recorder.methods.count("on_disconnected") == 1
+    assert "code 1001: the broker is gone" in caplog.text
+    assert not conn.is_connected()
+
+
+def test_a_server_that_vanishes(server):
+    conn, recorder = connected(server)
+    conn.connect(wait=True)
+    server._end_all()
+    recorder.wait_for_method("on_disconnected")
+    assert recorder.methods.count("on_disconnected") == 1
+
+
+def test_an_error_frame_is_told(server):
+    conn, recorder = connected(server)
+    conn.connect(wait=True)
+    conn.send_frame("NONSENSE")
+    recorder.wait_for_method("on_error")
+    recorder.wait_for_method("on_disconnected")
+
+
+def descriptors():
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
+def test_connecting_again_when_disconnected_leaves_nothing_behind(broker, server):
+    cycles = 50
+    done = threading.Event()
+
+    class Again(Recorder):
+        def on_disconnected(self):
+            super().on_disconnected()
+            if self.methods.count("on_disconnected") < cycles:
+                conn.connect("admin", "password", wait=False)
+            else:
+                done.set()
+
+        def on_connected(self, frame):
+            super().on_connected(frame)
+            broker.disconnect_all()
+
+    conn = ws.WSConnection([server.address])
+    again = Again()
+    conn.set_listener("again", again)
+    before = descriptors()
+    conn.connect("admin", "password")
+    assert done.wait(PATIENCE)
+    wait_until(lambda: not stomp_threads())
+    wait_until(lambda: broker.connections == [])
+    wait_until(lambda: descriptors() <= before)
+    assert again.methods.count("on_connected") == again.methods.count("on_disconnected") == cycles
+
+
+# ------------------------------------------------------------------------------------- TLS
+
+
+@pytest.fixture
+def tls_server(door, server_tls):
+    with ScriptedServer(door, tls=server_tls) as running:
+        yield running
+
+
+def secured(server, **options):
+    conn = ws.WSConnection([("localhost", server.port)], reconnect_attempts_max=1)
+    conn.set_ssl([("localhost", server.port)], **options)
+    return conn
+
+
+def test_wss(tls_server, ca_file, door):
+    conn = secured(tls_server, ca_certs=ca_file)
+    recorder = Recorder()
+    conn.set_listener("", recorder)
+    conn.connect(wait=True)
+    conn.subscribe(QUEUE, id=1)
+    conn.send(QUEUE, "x" * 1_000_000)
+    recorder.wait_for_bodies(1)
+    assert len(recorder.bodies[0]) == 1_000_000
+    assert conn.transport.subprotocol == "v12.stomp"
+    conn.disconnect()
+    wait_until(lambda: door.farewells == 1)
+    assert door.requests[0].headers["Host"] == f"localhost:{tls_server.port}"
+
+
+def test_wss_over_ipv6(door, authority, ca_file):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("::1").configure_cert(context)
+    with ScriptedServer(door, tls=context, host="::1") as server:
+        conn = ws.WSConnection([server.address])
+        conn.set_ssl(ca_certs=ca_file)
+        conn.connect(wait=True)
+        conn.disconnect()
+
+
+def test_a_certificate_of_a_stranger_is_refused_unless_asked_otherwise(tls_server):
+    with pytest.raises(ConnectFailedException) as caught:
+        secured(tls_server).connect(wait=True)
+    assert caught.value.phase == "tls"
+    conn = secured(tls_server, verify=False)
+    conn.connect(wait=True)
+    conn.disconnect()
+
+
+def test_the_validator_is_asked(tls_server, ca_file):
+    seen = []
+
+    def refuse(certificate, hostname):
+        seen.append((bool(certificate), hostname))
+        return False, "not today"
+
+    with pytest.raises(ConnectFailedException, match="not today"):
+        secured(tls_server, ca_certs=ca_file, cert_validator=refuse).connect(wait=True)
+    assert seen == [(True, "localhost")]
+
+
+def test_a_client_certificate_is_shown(door, authority, ca_file, tmp_path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    client = tmp_path / "client.pem"
+    authority.issue_cert("client@example.com").private_key_and_cert_chain_pem.write_to_path(str(client))
+    with ScriptedServer(door, tls=context) as server:
+        with pytest.raises(ConnectFailedException):
+            secured(server, ca_certs=ca_file).connect(wait=True)
+        conn = secured(server, ca_certs=ca_file, cert_file=str(client))
+        conn.connect(wait=True)
+        conn.disconnect()
+
+
+def test_set_ssl_for_another_host_is_an_error():
+    with pytest.raises(UsageError, match="nothing would be encrypted"):
+        ws.WSConnection([("localhost", 15673)]).set_ssl([("localhost", 15674)])
+
+
+def test_get_ssl(tls_server, ca_file):
+    conn = secured(tls_server, ca_certs=ca_file)
+    assert conn.get_ssl(("localhost", tls_server.port))["ca_certs"] == ca_file
+    assert ws.WSConnection().get_ssl() is None
