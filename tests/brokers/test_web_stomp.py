@@ -1,0 +1,129 @@
+"""RabbitMQ's Web-STOMP, a real WebSocket door."""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import urlsplit
+
+import pytest
+
+import stomp
+from stomp.exception import ConnectFailedException
+from tests.brokers.conftest import RealBroker
+from tests.listening import Recorder
+
+
+class WebStomp:
+    """The door, and connections through it."""
+
+    def __init__(self, broker: RealBroker) -> None:
+        assert broker.ws_url is not None
+        url = urlsplit(broker.ws_url)
+        self.broker = broker
+        self.pair = url.hostname, url.port
+        self.path = url.path
+
+    def open(self, **options):
+        options = {"ws_path": self.path, "vhost": self.broker.vhost, "reconnect_attempts_max": 1, **options}
+        conn = stomp.WSConnection([self.pair], **options)
+        recorder = Recorder()
+        conn.set_listener("recorder", recorder)
+        conn.connect(self.broker.user, self.broker.password, wait=True)
+        return conn, recorder
+
+
+@pytest.fixture
+def web(rabbitmq):
+    return WebStomp(rabbitmq)
+
+
+@pytest.fixture
+def queue():
+    """A name of its own; the queue goes with its consumer."""
+    return f"/queue/web-{uuid.uuid4()}"
+
+
+def subscribe(conn, queue, **headers):
+    conn.subscribe(queue, id=1, headers={"auto-delete": "true", "durable": "false"}, **headers)
+
+
+@pytest.mark.parametrize("binary_mode", [False, True])
+def test_there_and_back_again(web, queue, binary_mode):
+    conn, recorder = web.open(binary_mode=binary_mode)
+    assert conn.transport.subprotocol == "v12.stomp"
+    subscribe(conn, queue)
+    for number in range(100):
+        conn.send(queue, f"größe {number}")
+    recorder.wait_for_bodies(100)
+    assert recorder.bodies == [f"größe {number}" for number in range(100)]
+    conn.disconnect()
+    assert "on_error" not in recorder.methods
+
+
+@pytest.mark.parametrize("binary_mode", [False, True])
+@pytest.mark.parametrize("size", [256, 300_000, 2_000_000])
+def test_bodies_that_are_not_utf8(web, queue, binary_mode, size):
+    body = bytes(range(256)) * (size // 256)
+    conn, recorder = web.open(binary_mode=binary_mode, auto_decode=False)
+    subscribe(conn, queue)
+    conn.send(queue, body)
+    conn.send(queue, b"still here")
+    recorder.wait_for_bodies(2)
+    assert recorder.bodies == [body, b"still here"]
+    conn.disconnect()
+
+
+def test_receipts_and_transactions(web, queue):
+    conn, recorder = web.open()
+    subscribe(conn, queue, ack="client-individual", receipt="subscribed")
+    recorder.wait_for_method("on_receipt")
+    transaction = conn.begin()
+    conn.send(queue, "1", transaction=transaction)
+    conn.commit(transaction, receipt="committed")
+    recorder.wait_for_bodies(1)
+    recorder.wait_for_method("on_receipt", 2)
+    frame = next(detail for method, detail in recorder.notes if method == "on_message")
+    conn.ack(frame.headers["ack"], receipt="acknowledged")
+    recorder.wait_for_method("on_receipt", 3)
+    conn.disconnect()
+
+
+def test_heartbeats(web):
+    conn, recorder = web.open(heartbeats=(1000, 1000))
+    assert conn.transport.heartbeat == (1000, 1000)
+    recorder.wait_for_method("on_heartbeat", 3)
+    assert conn.is_connected()
+    conn.disconnect()
+    assert "on_heartbeat_timeout" not in recorder.methods
+
+
+def test_disconnect_is_answered_by_closing_and_that_is_clean(web):
+    conn, recorder = web.open()
+    conn.disconnect(receipt="bye")
+    recorder.wait_for_method("on_receiver_loop_completed")
+    assert recorder.methods.count("on_disconnected") == 1
+    assert "on_error" not in recorder.methods
+    assert not conn.transport.connection_error
+
+
+def test_a_wrong_password_is_told(web):
+    conn = stomp.WSConnection([web.pair], ws_path=web.path, vhost="/", reconnect_attempts_max=1)
+    with pytest.raises(ConnectFailedException) as caught:
+        conn.connect(web.broker.user, "wrong", wait=True)
+    assert caught.value.phase == "stomp"
+    assert caught.value.frame is not None
+
+
+def test_a_wrong_path_is_told(web):
+    with pytest.raises(ConnectFailedException, match="HTTP 404") as caught:
+        web.open(ws_path="/elsewhere")
+    assert caught.value.phase == "websocket"
+    assert caught.value.hint
+
+
+def test_the_tcp_port_is_no_websocket(web, rabbitmq):
+    conn = stomp.WSConnection([rabbitmq.address], ws_path=web.path, reconnect_attempts_max=1, timeout=1)
+    with pytest.raises(ConnectFailedException) as caught:
+        conn.connect(wait=True)
+    assert caught.value.phase == "websocket"
+    assert caught.value.hint
