@@ -9,10 +9,10 @@ import stomp
 
 
 def test_modules_are_there_after_a_plain_import():
-    program = "import stomp; print(stomp.adapter.ws.WSTransport.__name__)"
+    program = "import stomp; print(stomp.adapter.ws.WSTransport.__name__, stomp.adapter.multicast.MCAST_GRP)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "WSTransport"
-    assert "ws" in dir(stomp.adapter)
+    assert answer.stdout.strip() == "WSTransport 224.1.1.1"
+    assert {"multicast", "ws"} <= set(dir(stomp.adapter))
 
 
 def test_a_name_that_is_not_there():

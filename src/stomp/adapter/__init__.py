@@ -6,9 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stomp.adapter import multicast as multicast
     from stomp.adapter import ws as ws
 
-_SUBMODULES = frozenset(["ws"])
+_SUBMODULES = frozenset(["multicast", "ws"])
 
 
 def __getattr__(name: str) -> Any:

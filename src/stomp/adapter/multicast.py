@@ -1,0 +1,416 @@
+"""STOMP frames over UDP multicast: messages between the processes of a network, without a broker.
+
+    conn = MulticastConnection()
+    conn.set_listener("", MyListener())
+    conn.connect()
+    conn.subscribe("/queue/test", id="1")
+    conn.send("/queue/test", "hello")
+
+Every process in the group sees every SEND, the sender as well, and takes those for its own subscriptions. It is UDP:
+messages can be lost or overtake each other, nobody keeps them, and everybody in the network can read and send them.
+
+Rules of this file: one datagram is one frame; what is no frame is ignored, for anybody may send; subscriptions and
+transactions are kept here and send nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import select
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from stomp.connect import BaseConnection
+from stomp.constants import (
+    CMD_ABORT,
+    CMD_ACK,
+    CMD_BEGIN,
+    CMD_COMMIT,
+    CMD_NACK,
+    CMD_SEND,
+    HDR_DESTINATION,
+    HDR_MESSAGE_ID,
+    HDR_RECEIPT,
+    HDR_SUBSCRIPTION,
+    HDR_TRANSACTION,
+)
+from stomp.core import commands
+from stomp.core.decoder import Decoder
+from stomp.core.dialect import STOMP12
+from stomp.core.encoder import encode_parts
+from stomp.core.errors import ConnectFailed, NotConnected, RemoteProtocolError, UsageError
+from stomp.core.events import Closed, Error, Event, Message, Reason, Receipt
+from stomp.core.frame import Frame as CoreFrame
+from stomp.core.frame import headers_of, text_of
+from stomp.core.limits import LENIENT
+from stomp.handed_on import hand_on
+from stomp.protocol import Protocol12
+from stomp.transport import Transport
+from stomp.utils import Frame, encode, get_uuid, merge_headers
+
+#: Where everybody meets. Set them before `connect` to meet somewhere else.
+MCAST_GRP = "224.1.1.1"
+MCAST_PORT = 5000
+
+log = logging.getLogger("stomp.py")
+
+#: The largest datagram of UDP over IPv4, and so the largest frame.
+_LARGEST = 65_507
+#: How many routers a datagram passes.
+_TTL = 2
+#: Room for messages that come faster than they are handled; the system may give less.
+_BUFFER = 4 * 1024 * 1024
+#: So many receipts are waited for. It may be that nobody ever answers one.
+_AWAITED = 10_000
+
+
+class _Membership:
+    """Being in the group, from `connect` to `disconnect`: a socket, and the thread that reads it."""
+
+    def __init__(self, take: Callable[[bytes], None], say: Callable[[list[Event]], None]) -> None:
+        self.sock = _join(MCAST_GRP, MCAST_PORT)
+        self._to = (MCAST_GRP, MCAST_PORT)
+        self._take = take
+        self._say = say
+        self._waker, self._wakened = socket.socketpair()
+        self._events: deque[Event] = deque()
+        self._leaving = False
+        self._receiver = 0
+        self._finished = threading.Event()
+
+    @property
+    def alive(self) -> bool:
+        return not self._leaving
+
+    def send(self, datagram: bytes) -> None:
+        self.sock.sendto(datagram, self._to)
+
+    def tell(self, event: Event) -> None:
+        """Have the receiving thread tell the listeners."""
+        self._events.append(event)
+        self._wake()
+
+    def leave(self, seconds: float) -> bool:
+        """End the thread, and wait for it; from the thread itself there is no waiting."""
+        self._leaving = True
+        self._wake()
+        return threading.get_ident() == self._receiver or self._finished.wait(seconds)
+
+    def run(self) -> None:
+        """The receiving thread."""
+        self._receiver = threading.get_ident()
+        closed = Closed(Reason.CLEAN, None, ())
+        try:
+            while not self._leaving:
+                ready, _, _ = select.select([self.sock, self._wakened], [], [])
+                if self._wakened in ready:
+                    self._wakened.recv(1024)
+                if self.sock in ready and not self._leaving:
+                    self._take(self.sock.recv(_LARGEST + 1))
+                self._tell_all()
+        except OSError as err:
+            log.warning("leaving the multicast group %s: %s", self._to[0], err)
+            closed = Closed(Reason.FAILED, NotConnected(f"the multicast socket failed: {err}"), ())
+        finally:
+            self._leaving = True
+            self._tell_all()
+            for sock in (self.sock, self._waker, self._wakened):
+                sock.close()
+            self._say([closed])
+            self._finished.set()
+
+    def _tell_all(self) -> None:
+        while self._events:
+            self._say([self._events.popleft()])
+
+    def _wake(self) -> None:
+        # Closed: the thread has ended by itself just now.
+        with contextlib.suppress(OSError):
+            self._waker.send(b"\0")
+
+
+def _join(group: str, port: int) -> socket.socket:
+    """A socket that is in the group, and shares the port with the other processes of this machine.
+
+    Raises:
+        ConnectFailed: the system does not let us.
+    """
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        # Bound to the group, it hears nothing else that comes to this port; Windows does not have that.
+        sock.bind((group if hasattr(socket, "SO_REUSEPORT") else "", port))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, _TTL)
+        member = struct.pack("4s4s", socket.inet_aton(group), socket.inet_aton("0.0.0.0"))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+    except OSError as err:
+        sock.close()
+        raise ConnectFailed(
+            f"cannot join the multicast group {group}:{port}: {err.strerror or err}",
+            address=f"{group}:{port}",
+            failures=[err],
+            hint="does this machine have a network with multicast?",
+        ) from err
+    return sock
+
+
+class MulticastTransport(Transport):
+    """The group, as a transport. There is nobody to be connected to, so `is_connected` is always False.
+
+    Attributes:
+        subscriptions: id -> destination.
+    """
+
+    def __init__(self, encoding: str | None = "utf-8") -> None:
+        super().__init__([(MCAST_GRP, MCAST_PORT)], auto_decode=False, encoding=encoding)
+        self.subscriptions: dict[str, str] = {}
+        self._member: _Membership | None = None
+        self._awaited: dict[str, None] = {}
+
+    def start(self) -> None:
+        """Join the group, unless that was done.
+
+        Raises:
+            ConnectFailed: the system does not let us.
+        """
+        with self._connecting:
+            if self._member is not None and self._member.alive:
+                return
+            self._member = _Membership(self._take, self.handle)
+            self.current_host_and_port = (MCAST_GRP, MCAST_PORT)
+            self._options.start_thread(self._member.run)
+            self.registry.notify("on_connecting", self.current_host_and_port)
+
+    def stop(self) -> None:
+        """Leave the group. When it returns, the listeners know and the thread has ended."""
+        member, self._member = self._member, None
+        if member is not None and not member.leave(self._options.disconnect_timeout):
+            log.warning("a listener keeps the multicast connection from ending")
+
+    def disconnect_socket(self) -> None:
+        """Leave the group."""
+        self.stop()
+
+    def is_connected(self) -> bool:
+        """False: see the class."""
+        return False
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """The socket, or None when not in the group."""
+        return self._member.sock if self._member is not None else None
+
+    def transmit(self, frame: Frame) -> None:
+        """Send a frame whose headers are in their escaped form, after the listeners have seen it.
+
+        Raises:
+            NotConnected: not in the group.
+            UsageError: the frame is too large.
+        """
+        for _, listener in self.registry.ordered:
+            on_send = getattr(listener, "on_send", None)
+            if on_send is not None:
+                on_send(frame)
+        datagram = self.datagram(frame)
+        receipt = frame.headers.get(HDR_RECEIPT)
+        if receipt is not None:
+            self._awaited[STOMP12.unescape(text_of(receipt))] = None
+            if len(self._awaited) > _AWAITED:
+                self._awaited.pop(next(iter(self._awaited)), None)
+        self.send(datagram)
+
+    def send(self, encoded_frame: bytes) -> None:
+        """Send a datagram.
+
+        Raises:
+            NotConnected: not in the group, or the network is gone.
+        """
+        member = self._member
+        if member is None or not member.alive:
+            raise NotConnected("not in the multicast group", hint="call connect first")
+        try:
+            member.send(encoded_frame)
+        except OSError as err:
+            raise NotConnected(f"the datagram could not be sent: {err.strerror or err}") from err
+
+    def datagram(self, frame: Frame) -> bytes:
+        """The bytes of a frame whose headers are escaped.
+
+        Raises:
+            UsageError: they are more than fit into a datagram.
+        """
+        body = encode(frame.body)
+        headers = headers_of(frame.headers)
+        if body:
+            headers["content-length"] = str(len(body))
+        data = b"".join(encode_parts(CoreFrame(str(frame.cmd), headers, body), STOMP12, escaped=True))
+        if len(data) > _LARGEST:
+            raise UsageError(
+                f"a frame of {len(data)} bytes does not fit into a datagram of at most {_LARGEST}",
+                hint="send it in pieces, or over a broker",
+            )
+        return data
+
+    def answer(self, receipt: object) -> None:
+        """Tell our own listeners that what they asked a receipt for has been done here."""
+        if self._member is not None:
+            self._member.tell(Receipt(commands.receipt(text_of(receipt)), None))
+
+    def _take(self, datagram: bytes) -> None:
+        """Look at what somebody has sent."""
+        decoder = Decoder(self._options.limits, dialect=STOMP12, lenient=LENIENT)
+        decoder.feed(datagram)
+        try:
+            while frames := decoder.frames():
+                for frame in frames:
+                    if isinstance(frame, CoreFrame):
+                        self._hear(frame)
+        except RemoteProtocolError as err:
+            log.warning("a datagram that is not STOMP was ignored: %s", err.message)
+            return
+        if not decoder.idle:
+            log.warning("a datagram of %d bytes that ends within a frame was ignored", len(datagram))
+
+    def _hear(self, frame: CoreFrame) -> None:
+        command, headers = frame.command, frame.headers
+        if command == CMD_SEND:
+            destination = headers.get(HDR_DESTINATION)
+            mine = [id for id, wanted in list(self.subscriptions.items()) if wanted == destination]
+            if not mine:
+                return
+            headers.setdefault(HDR_SUBSCRIPTION, mine[0])
+            headers.setdefault(HDR_MESSAGE_ID, get_uuid())
+            self.handle([Message("MESSAGE", headers, frame.body)])
+            if (receipt := headers.get(HDR_RECEIPT)) is not None:
+                with contextlib.suppress(NotConnected):
+                    self.send(b"".join(encode_parts(commands.receipt(receipt), STOMP12)))
+        elif command == "RECEIPT":
+            # All in the group see it, and each subscriber sends one; it is told to who asked, once.
+            id = headers.get("receipt-id")
+            if id in self._awaited:
+                del self._awaited[id]
+                self.handle([Receipt(frame, None)])
+        elif command == "ERROR":
+            self.handle([Error(frame, None)])
+
+
+class MulticastConnection(BaseConnection, Protocol12):
+    """A connection to everybody in the group. See the module.
+
+    Args:
+        encoding: not used; headers are UTF-8, and bodies are bytes.
+        wait_on_receipt: not used.
+    """
+
+    def __init__(self, encoding: str | None = "utf-8", *, wait_on_receipt: bool = False) -> None:
+        transport = MulticastTransport(encoding)
+        BaseConnection.__init__(self, transport)
+        Protocol12.__init__(self, transport, (0, 0))
+        self._group = transport
+        #: id -> the frames that wait for COMMIT
+        self.transactions: dict[str, list[Frame]] = {}
+        transport.set_listener("mcast-listener", self)
+
+    def connect(  # type: ignore[override]
+        self,
+        username: str | None = None,
+        passcode: str | None = None,
+        wait: bool = False,
+        headers: Any = None,
+        **keyword_headers: Any,
+    ) -> None:
+        """Join the group. None of the arguments is used: there is nobody who would ask.
+
+        Raises:
+            ConnectFailed: the system does not let us.
+        """
+        self._group.start()
+
+    def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
+        """Leave the group, and drop all transactions. Nothing is sent. Subscriptions stay for the next `connect`."""
+        self.transactions.clear()
+        if receipt is not None:
+            self._group.answer(receipt)
+        self._group.stop()
+
+    def subscribe(
+        self, destination: str, id: Any, ack: str = "auto", headers: Any = None, **keyword_headers: Any
+    ) -> None:
+        """Take the messages of a destination. There is nobody who would see an ACK."""
+        assert destination is not None, "'destination' is required"
+        assert id is not None, "'id' is required"
+        self._group.subscriptions[text_of(id)] = destination
+        self._answer_receipt(merge_headers([headers, keyword_headers]))
+
+    def unsubscribe(self, id: Any, headers: Any = None, **keyword_headers: Any) -> None:
+        """End a subscription.
+
+        Raises:
+            UsageError: there is none of that id.
+        """
+        assert id is not None, "'id' is required"
+        if self._group.subscriptions.pop(text_of(id), None) is None:
+            raise UsageError(f"there is no subscription {id!r}")
+        self._answer_receipt(merge_headers([headers, keyword_headers]))
+
+    def send_frame(self, cmd: str, headers: dict[str, Any] | None = None, body: Any = "") -> None:
+        """Send a frame, or do here what a broker would do.
+
+        Raises:
+            NotConnected: not in the group.
+            UsageError: the frame is too large; the transaction is not known, or known already.
+        """
+        headers = {} if headers is None else headers
+        transaction = headers.get(HDR_TRANSACTION)
+        if cmd == CMD_BEGIN:
+            self._begin(text_of(transaction))
+        elif cmd == CMD_COMMIT:
+            for frame in self._take_out(transaction):
+                self._group.transmit(frame)
+        elif cmd == CMD_ABORT:
+            self._take_out(transaction)
+        elif cmd in (CMD_ACK, CMD_NACK):
+            pass
+        else:
+            self._escape_headers(headers)
+            frame = Frame(cmd, headers, body)
+            if transaction is None:
+                self._group.transmit(frame)
+            else:
+                self._group.datagram(frame)  # what could not be sent later must not wait for it
+                self._frames_of(transaction).append(frame)
+            return
+        self._answer_receipt(headers)
+
+    def _begin(self, id: str) -> None:
+        if id in self.transactions:
+            raise UsageError(f"the transaction {id!r} has begun already", hint="commit or abort it first")
+        self.transactions[id] = []
+
+    def _frames_of(self, id: object) -> list[Frame]:
+        frames = self.transactions.get(text_of(id))
+        if frames is None:
+            raise UsageError(f"there is no transaction {id!r}", hint="begin it first")
+        return frames
+
+    def _take_out(self, id: object) -> list[Frame]:
+        frames = self._frames_of(id)
+        del self.transactions[text_of(id)]
+        return frames
+
+    def _answer_receipt(self, headers: dict[str, Any]) -> None:
+        if (receipt := headers.get(HDR_RECEIPT)) is not None:
+            self._group.answer(receipt)
+
+
+def __getattr__(name: str) -> Any:
+    return hand_on(__name__, name)

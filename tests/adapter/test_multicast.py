@@ -1,0 +1,407 @@
+"""stomp.adapter.multicast, on this machine"""
+
+import functools
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import stomp
+from stomp.adapter import multicast
+from stomp.adapter.multicast import MulticastConnection
+from stomp.core.errors import ConnectFailed, FrameError, NotConnected, UsageError
+from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
+
+QUEUE = "/queue/a"
+
+
+@functools.cache
+def trouble():
+    """What keeps multicast from working here, or None."""
+    try:
+        with multicast._join(multicast.MCAST_GRP, 0) as sock:
+            sock.settimeout(2)
+            sock.sendto(b"?", (multicast.MCAST_GRP, sock.getsockname()[1]))
+            sock.recv(1)
+    except (OSError, ConnectFailed) as err:
+        return str(err)
+    return None
+
+
+@pytest.fixture(autouse=True)
+def port(monkeypatch):
+    """A group of our own: nobody else uses its port."""
+    if trouble():
+        pytest.skip(f"this machine has no multicast: {trouble()}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("", 0))
+        free = sock.getsockname()[1]
+    monkeypatch.setattr(multicast, "MCAST_PORT", free)
+    return free
+
+
+@pytest.fixture
+def join():
+    """Makes connections, and ends them."""
+    made = []
+
+    def make(*destinations):
+        conn = MulticastConnection()
+        recorder = Recorder()
+        conn.set_listener("recorder", recorder)
+        conn.connect()
+        made.append(conn)
+        for number, destination in enumerate(destinations):
+            conn.subscribe(destination, id=number)
+        return conn, recorder
+
+    yield make
+    for conn in made:
+        conn.disconnect()
+    wait_until(lambda: not stomp_threads())
+
+
+def test_the_names():
+    assert stomp.adapter.multicast.MulticastConnection is MulticastConnection
+    assert issubclass(MulticastConnection, stomp.connect.BaseConnection)
+    assert issubclass(MulticastConnection, stomp.protocol.Protocol12)
+    conn = MulticastConnection()
+    assert isinstance(conn.transport, stomp.transport.Transport)
+    assert conn.get_listener("mcast-listener") is conn
+    assert not conn.is_connected()
+
+
+def test_everybody_who_subscribed_gets_it_and_the_sender_too(join):
+    one, heard = join(QUEUE)
+    _, also_heard = join("/queue/b", QUEUE)
+    _, not_heard = join("/queue/b")
+    one.send(QUEUE, "hellø")
+    one.send("/queue/b", b"\xff\0")
+    for recorder in (heard, also_heard, not_heard):
+        recorder.wait_for_bodies(1)
+    also_heard.wait_for_bodies(2)
+    assert heard.bodies == ["hellø".encode()]
+    assert also_heard.bodies == ["hellø".encode(), b"\xff\0"]
+    assert not_heard.bodies == [b"\xff\0"]
+    assert "on_connecting" not in heard.methods or heard.methods[0] == "on_connecting"
+    frame = next(detail for method, detail in also_heard.notes if method == "on_message")
+    assert frame.cmd == "MESSAGE"
+    assert (frame.headers["destination"], frame.headers["subscription"]) == (QUEUE, "1")
+    assert frame.headers["message-id"]
+
+
+def test_messages_of_any_size_that_a_datagram_holds(join):
+    conn, recorder = join(QUEUE)
+    bodies = [os.urandom(size) for size in (10, 2000, 20, 65_000, 30)]
+    for body in bodies:
+        conn.send(QUEUE, body)
+    recorder.wait_for_bodies(5)
+    assert recorder.bodies == bodies
+
+
+def test_a_message_that_is_too_large_is_an_error_and_hurts_no_other(join):
+    conn, recorder = join(QUEUE)
+    transaction = conn.begin()
+    for options in ({}, {"transaction": transaction}):
+        with pytest.raises(UsageError, match="does not fit into a datagram"):
+            conn.send(QUEUE, "x" * 65_500, **options)
+    conn.commit(transaction)
+    conn.send(QUEUE, "small")
+    recorder.wait_for_bodies(1)
+    assert recorder.bodies == [b"small"]
+
+
+def test_the_largest_message_there_can_be(join):
+    conn, recorder = join(QUEUE)
+    conn.send(QUEUE, "x" * (65_507 - len("SEND\ndestination:/queue/a\ncontent-length:65450\n\n\0")))
+    recorder.wait_for_bodies(1)
+
+
+def test_headers_are_escaped_and_unescaped(join):
+    conn, recorder = join("/queue/with:colon")
+    headers = {"plain": "a", "special": "a:b\\c\nd\re", "none": None, "number": 5}
+    before = dict(headers)
+    conn.send("/queue/with:colon", "x", headers=headers)
+    recorder.wait_for_bodies(1)
+    frame = next(detail for method, detail in recorder.notes if method == "on_message")
+    assert frame.headers["special"] == "a:b\\c\nd\re"
+    assert frame.headers["number"] == "5"
+    assert "none" not in frame.headers
+    assert headers == before
+
+
+def test_a_header_that_cannot_be_sent(join):
+    conn, _ = join()
+    with pytest.raises(FrameError):
+        conn.send(QUEUE, "x", headers={"nul": "\0"})
+
+
+# ------------------------------------------------------------------------------------- receipts
+
+
+def test_a_receipt_is_told_once_and_only_to_who_asked(join):
+    asker, told = join()
+    _, one = join(QUEUE)
+    _, other = join(QUEUE)
+    asker.send(QUEUE, "x", receipt="r:1")
+    told.wait_for_method("on_receipt")
+    asker.send(QUEUE, "y", receipt="r2")
+    told.wait_for_method("on_receipt", 2)
+    for recorder in (one, other):
+        recorder.wait_for_bodies(2)
+    assert [detail for method, detail in told.notes if method == "on_receipt"] == ["r:1", "r2"]
+    assert "on_receipt" not in one.methods + other.methods
+
+
+def test_nobody_has_it_so_there_is_no_receipt(join):
+    conn, recorder = join(QUEUE)
+    conn.send("/queue/nobody", "x", receipt="1")
+    conn.send(QUEUE, "x", receipt="2")
+    recorder.wait_for_method("on_receipt")
+    assert [detail for method, detail in recorder.notes if method == "on_receipt"] == ["2"]
+
+
+def test_what_is_done_here_is_answered_here(join):
+    conn, recorder = join()
+    conn.subscribe(QUEUE, id=7, receipt="1")
+    conn.begin("t", receipt="2")
+    conn.abort("t", receipt="3")
+    conn.ack("5", receipt="4")
+    conn.unsubscribe(7, receipt="5")
+    conn.disconnect(receipt="6")
+    receipts = [detail for method, detail in recorder.notes if method == "on_receipt"]
+    assert receipts == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_receipts_that_never_come_do_not_pile_up(join, monkeypatch):
+    monkeypatch.setattr(multicast, "_AWAITED", 3)
+    conn, _ = join()
+    for number in range(10):
+        conn.send(QUEUE, "x", receipt=number)
+    assert len(conn.transport._awaited) == 3
+
+
+# ------------------------------------------------------------------------------------- transactions
+
+
+def test_a_transaction_is_sent_as_a_whole(join):
+    conn, recorder = join(QUEUE)
+    transaction = conn.begin()
+    conn.send(QUEUE, "2", transaction=transaction)
+    conn.send(QUEUE, "3", transaction=transaction, receipt="r")
+    conn.send(QUEUE, "1")
+    recorder.wait_for_bodies(1)
+    conn.commit(transaction)
+    recorder.wait_for_bodies(3)
+    recorder.wait_for_method("on_receipt")
+    assert recorder.bodies == [b"1", b"2", b"3"]
+
+
+def test_an_aborted_one_is_not_sent(join):
+    conn, recorder = join(QUEUE)
+    conn.begin(5)
+    conn.send(QUEUE, "never", transaction=5)
+    conn.abort(5)
+    conn.send(QUEUE, "after")
+    recorder.wait_for_bodies(1)
+    assert recorder.bodies == [b"after"]
+
+
+def test_a_transaction_that_is_not_known_or_known_already(join):
+    conn, _ = join()
+    conn.begin("t")
+    with pytest.raises(UsageError, match="has begun already"):
+        conn.begin("t")
+    for call in (
+        lambda: conn.commit("nothing"),
+        lambda: conn.abort("nothing"),
+        lambda: conn.send(QUEUE, "x", transaction="nothing"),
+    ):
+        with pytest.raises(UsageError, match="no transaction 'nothing'"):
+            call()
+    conn.commit("t")
+    with pytest.raises(UsageError, match="no transaction"):
+        conn.commit("t")
+
+
+def test_disconnecting_drops_them(join):
+    conn, _ = join()
+    conn.begin("t")
+    conn.disconnect()
+    conn.connect()
+    with pytest.raises(UsageError):
+        conn.commit("t")
+
+
+# ------------------------------------------------------------------------------------- subscriptions
+
+
+def test_after_unsubscribe_nothing_comes(join):
+    conn, recorder = join(QUEUE, "/queue/b")
+    conn.unsubscribe(0)
+    conn.send(QUEUE, "x")
+    conn.send("/queue/b", "y")
+    recorder.wait_for_bodies(1)
+    assert recorder.bodies == [b"y"]
+    with pytest.raises(UsageError, match="no subscription 0"):
+        conn.unsubscribe(0)
+
+
+# ------------------------------------------------------------------------------------- the end
+
+
+def test_disconnect_ends_the_thread_and_tells_once(join):
+    before = threading.active_count()
+    conn, recorder = join(QUEUE)
+    assert threading.active_count() == before + 1
+    sock = conn.transport.socket
+    conn.disconnect()
+    conn.disconnect()
+    assert recorder.methods == ["on_connecting", "on_disconnected", "on_receiver_loop_completed"]
+    assert recorder.notes[0][1] == (multicast.MCAST_GRP, multicast.MCAST_PORT)
+    assert sock.fileno() == -1
+    assert conn.transport.socket is None
+    wait_until(lambda: threading.active_count() == before)
+
+
+def test_it_can_be_joined_again(join):
+    conn, recorder = join(QUEUE)
+    conn.disconnect()
+    conn.connect()
+    conn.connect()
+    conn.send(QUEUE, "x")
+    recorder.wait_for_bodies(1)
+    assert recorder.methods.count("on_connecting") == 2
+
+
+def test_disconnect_from_a_callback(join):
+    conn, recorder = join(QUEUE)
+
+    class Leaver(Recorder):
+        def on_message(self, frame):
+            conn.disconnect()
+
+    conn.set_listener("leaver", Leaver())
+    conn.send(QUEUE, "x")
+    recorder.wait_for_method("on_receiver_loop_completed")
+    assert recorder.methods.count("on_disconnected") == 1
+
+
+def test_outside_of_the_group_nothing_is_sent(join):
+    with pytest.raises(NotConnected, match="not in the multicast group"):
+        MulticastConnection().send(QUEUE, "x")
+    conn, _ = join()
+    conn.disconnect()
+    with pytest.raises(NotConnected):
+        conn.send(QUEUE, "x")
+
+
+def test_a_group_that_cannot_be_joined(monkeypatch):
+    monkeypatch.setattr(multicast, "MCAST_GRP", "127.0.0.1")
+    with pytest.raises(ConnectFailed, match=r"cannot join the multicast group 127\.0\.0\.1"):
+        MulticastConnection().connect()
+
+
+# ------------------------------------------------------------------------------------- strangers
+
+
+@pytest.mark.parametrize(
+    "datagram", [b"\xff\xfe\0", b"SEND\ndestination:/queue/a\n\ncut", b"", b"\n", b"SEND\n\nx\0", b"\0" * 9]
+)
+def test_what_is_no_frame_is_ignored(join, datagram):
+    conn, recorder = join(QUEUE)
+    conn.transport.send(datagram)
+    conn.send(QUEUE, "x")
+    recorder.wait_for_bodies(1)
+    assert recorder.bodies == [b"x"]
+
+
+def test_it_is_told_in_the_log_without_the_body(join, caplog):
+    conn, recorder = join(QUEUE)
+    conn.transport.send(b"SEND\ndestination:/queue/a\n\nswordfish")
+    conn.send(QUEUE, "x")
+    recorder.wait_for_bodies(1)
+    assert "ignored" in caplog.text
+    assert "swordfish" not in caplog.text
+
+
+def test_a_listener_that_fails_hurts_nobody(join, caplog):
+    conn, recorder = join(QUEUE)
+
+    class Bad:
+        def on_message(self, frame):
+            raise ValueError("bad")
+
+    conn.set_listener("a", Bad())
+    conn.send(QUEUE, "1")
+    conn.send(QUEUE, "2")
+    recorder.wait_for_bodies(2)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+
+
+def test_errors_and_unknown_commands_of_others(join):
+    conn, recorder = join(QUEUE)
+    conn.send_frame("ERROR", {"message": "no"}, "")
+    conn.send_frame("HELLO", {}, "")
+    conn.send(QUEUE, "x")
+    recorder.wait_for_bodies(1)
+    assert "on_error" in recorder.methods
+
+
+# ------------------------------------------------------------------------------------- processes
+
+ECHO = """
+import sys, threading
+from stomp.adapter import multicast
+
+multicast.MCAST_PORT = int(sys.argv[1])
+done = threading.Event()
+
+class Echo:
+    def on_message(self, frame):
+        if frame.body == b"end":
+            done.set()
+        else:
+            conn.send("/queue/echo", sys.argv[2].encode() + b":" + frame.body)
+
+conn = multicast.MulticastConnection()
+conn.set_listener("", Echo())
+conn.connect()
+conn.subscribe("/queue/ask", id=1)
+print("ready", flush=True)
+done.wait(30)
+conn.disconnect()
+print("left", flush=True)
+"""
+
+
+def test_several_processes(join, port):
+    conn, recorder = join("/queue/echo")
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", ECHO, str(port), name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two")
+    ]
+    try:
+        for other in others:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "ready\n"
+        conn.send("/queue/ask", "x" * 2000)
+        recorder.wait_for_bodies(2)
+        assert sorted(recorder.bodies) == [b"one:" + b"x" * 2000, b"two:" + b"x" * 2000]
+        conn.send("/queue/ask", "end")
+        for other in others:
+            assert other.communicate(timeout=PATIENCE)[0] == "left\n"
+            assert other.returncode == 0
+    finally:
+        for other in others:
+            other.kill()
+            other.communicate()
