@@ -51,6 +51,8 @@ _DEAF = 4 * 1024 * 1024
 _TURNS = 5
 #: Seconds that a client has to read the last words of the broker.
 _LINGER = 2.0
+#: A client over TLS that is told an ERROR is done sending when it has sent nothing for this many seconds.
+_QUIET = 0.1
 
 
 class Server:
@@ -174,6 +176,7 @@ class Door(asyncio.Protocol):
         )
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._parting: asyncio.TimerHandle | None = None  # hangs up when the client is quiet
         self._connect_deadline: float | None = self._loop.time() + settings.connect_timeout
         self._blocked = False  # the network takes no more output
         self._deaf = False  # so much output waits that we do not read
@@ -196,6 +199,8 @@ class Door(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes were read."""
         if self.leaving:
+            if self._parting is not None:
+                self._part_when_quiet()
             return
         try:
             self._session.receive_data(data, self._loop.time())
@@ -217,8 +222,9 @@ class Door(asyncio.Protocol):
         self._session.receive_eof(exc)
         self._events()
         self.leaving = True
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._parting):
+            if timer is not None:
+                timer.cancel()
         self._server.left(self)
         self._server.flush()
 
@@ -394,10 +400,23 @@ class Door(asyncio.Protocol):
             return
         if self._deaf:
             transport.resume_reading()
+        closed = self._session.closed
         if transport.can_write_eof():
             transport.write_eof()
+        elif closed is not None and closed.reason in (Reason.PROTOCOL, Reason.REFUSED):
+            self._part_when_quiet()
         else:
             transport.close()  # TLS says goodbye by itself, and waits for the answer.
+
+    def _part_when_quiet(self) -> None:
+        """Hang up as soon as the client has sent nothing for a moment.
+
+        TLS cannot end one direction only: what a client sends after the goodbye is answered by a reset, and that
+        can overtake the ERROR which says why.
+        """
+        if self._parting is not None:
+            self._parting.cancel()
+        self._parting = self._loop.call_later(_QUIET, self._transport.close)
 
     def shut(self, *, abort: bool) -> None:
         """End the connection from this side."""
