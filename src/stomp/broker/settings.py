@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-#: What a client may make the broker hold, unless told otherwise: bodies of 16 MiB.
-LIMITS = Limits(frame=17 * 1024 * 1024, body=16 * 1024 * 1024, early_frames=10_000)
+#: What a client may make the broker hold, unless told otherwise: bodies of 16 MiB. Heads are a little smaller than
+#: what clients take by default: a MESSAGE has headers that its SEND had not, and must not be too large for them.
+LIMITS = Limits(
+    frame=17 * 1024 * 1024, body=16 * 1024 * 1024, head=1_000_000, headers=4000, early_frames=10_000
+)
 
 
 @dataclass(frozen=True)
