@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
+from stomp.core.errors import AuthenticationFailed
+from stomp.exception import ConnectFailedException, NotConnectedException
 from tests.brokers.conftest import RealBroker
+from tests.brokers.conftest import TlsDoors as TlsProxy
 from tests.conformance.carrying import Carrying
+from tests.conformance.certified import Certified
 from tests.conformance.connecting import Connecting
+from tests.conformance.lobby import Guest, Lobby, Suite
 from tests.conformance.settling import Acknowledging, Errors, Receipts, Transactions
 from tests.conformance.sharing import Sharing
-from tests.conformance.venues import ACTIVEMQ, RABBITMQ, STOMPSERVER, VERSIONS, Venue, spread
+from tests.conformance.venues import ACTIVEMQ, RABBITMQ, STOMPSERVER, VERSIONS, TlsDoors, Venue, spread
 
 #: Every version in plain text; what TLS adds is the same for all of them.
 DOORS = {
@@ -72,6 +80,25 @@ def stompserver_tcp(stompserver: RealBroker) -> Venue:
     return Venue(STOMPSERVER, stompserver.address, user=stompserver.user, password=stompserver.password)
 
 
+@pytest.fixture(scope="session")
+def tls_doors(activemq_tls: Venue, activemq_mutual: Venue, haproxy: TlsProxy) -> TlsDoors:
+    return TlsDoors(
+        open=activemq_tls,
+        foreign_ca=haproxy.com_ca,
+        expired=Venue(
+            ACTIVEMQ, (haproxy.host, haproxy.expired_port), tls={"ca_certs": str(haproxy.expired_ca)}
+        ),
+        mutual=activemq_mutual,
+        names={
+            name: Venue(ACTIVEMQ, (name, haproxy.sni_port), tls={"ca_certs": str(authority)})
+            for name, authority in {
+                "my.example.com": haproxy.com_ca,
+                "my.example.org": haproxy.org_ca,
+            }.items()
+        },
+    )
+
+
 class TestConnecting(Connecting):
     pass
 
@@ -98,3 +125,118 @@ class TestErrors(Errors):
 
 class TestSharing(Sharing):
     pass
+
+
+class TestCertified(Certified):
+    pass
+
+
+def last(guest: Guest, method: str) -> Any:
+    """What the listener was told last by this method, once it was."""
+    guest.heard.wait_for_method(method)
+    return [detail for called, detail in guest.heard.notes if called == method][-1]
+
+
+class TestRabbitMQ(Suite):
+    """What only RabbitMQ does."""
+
+    @pytest.fixture
+    def lobby(self, rabbitmq_tcp: Venue) -> Iterator[Lobby]:
+        lobby = Lobby(rabbitmq_tcp, "1.2")
+        yield lobby
+        lobby.close()
+
+    @pytest.mark.parametrize("version", ["1.1", "1.2"])
+    def test_an_unknown_virtual_host(self, lobby: Lobby, version: str) -> None:
+        guest = lobby.guest(version, vhost="no-such-host")
+        guest.blunders = True
+        with pytest.raises(ConnectFailedException, match="set the virtual host") as caught:
+            guest.enter()
+        assert "'no-such-host'" in str(caught.value)
+        assert caught.value.frame is not None
+        # The password was right.
+        assert not isinstance(caught.value.__cause__, AuthenticationFailed)
+
+    def test_an_address_is_no_virtual_host(self, lobby: Lobby) -> None:
+        """1.2 must name a host, and where none is given, that is the address."""
+        guest = lobby.guest(vhost=None)
+        guest.blunders = True
+        with pytest.raises(ConnectFailedException, match="set the virtual host"):
+            guest.enter()
+
+    def test_1_1_need_not_name_a_host(self, lobby: Lobby) -> None:
+        assert lobby.enter("1.1", vhost=None).conn.is_connected()
+
+    def test_an_error_that_ends_the_connection_is_the_reason_given_later(self, lobby: Lobby) -> None:
+        """Two subscriptions of one name: ERROR, then a RECEIPT all the same, then the end."""
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.blunders = True
+        guest.subscribe(queue)
+        guest.conn.subscribe(queue, "1", "auto", guest.headers_for(queue, {}))
+        error = last(guest, "on_error")
+        guest.heard.wait_for_method("on_receiver_loop_completed")
+        with pytest.raises(NotConnectedException, match=error.headers["message"]):
+            guest.send(queue, "too late")
+
+
+class TestActiveMQ(Suite):
+    """What only ActiveMQ does."""
+
+    @pytest.fixture
+    def lobby(self, activemq_tcp: Venue) -> Iterator[Lobby]:
+        lobby = Lobby(activemq_tcp, "1.2")
+        yield lobby
+        lobby.close()
+
+    def test_a_header_line_that_is_too_long_for_it(self, lobby: Lobby) -> None:
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.blunders = True
+        guest.send(queue, "body", probe="x" * 20_000)
+        assert "maximum header length" in last(guest, "on_error").headers["message"]
+        guest.heard.wait_for_method("on_receiver_loop_completed")
+        assert guest.heard.methods.count("on_disconnected") == 1
+        assert lobby.take_all(queue) == []
+
+    @pytest.mark.parametrize("version", ["1.1", "1.2"])
+    def test_a_persistent_message_that_is_refused_is_in_the_dead_letter_queue(
+        self, lobby: Lobby, version: str
+    ) -> None:
+        guest, queue = lobby.enter(version), lobby.queue()
+        mark = queue.rpartition("-")[2]
+        guest.subscribe(queue, ack="client-individual")
+        guest.send(queue, mark, persistent="true", mark=mark)
+        guest.refuse(guest.messages(1)[0])
+        guest.subscribe("/queue/ActiveMQ.DLQ", "dead", selector=f"mark = '{mark}'")
+        assert guest.messages(2)[1].headers["subscription"] == "dead"
+        assert guest.heard.bodies == [mark, mark]
+
+    def test_message_ids_with_colons(self, lobby: Lobby) -> None:
+        """They are why an ACK must be unescaped and escaped again."""
+        guest, queue = lobby.enter(), lobby.queue()
+        guest.subscribe(queue, ack="client-individual")
+        guest.send(queue, "work")
+        (frame,) = guest.messages(1)
+        assert ":" in frame.headers["message-id"]
+        assert frame.headers["ack"] != frame.headers["message-id"]
+        guest.accept(frame)
+        guest.leave()
+        assert lobby.take_all(queue) == []
+
+
+class TestProxy:
+    """What only haproxy does."""
+
+    def test_a_door_that_closes_at_once(self, haproxy: TlsProxy) -> None:
+        guest = Guest(Venue(ACTIVEMQ, (haproxy.host, haproxy.dead_port)), "1.2")
+        with pytest.raises(ConnectFailedException, match=r"closed the connection|reset") as caught:
+            guest.enter()
+        assert caught.value.phase == "stomp"
+        guest.heard.wait_for_method("on_receiver_loop_completed")
+
+    def test_coming_and_going_150_times_over_tls(self, haproxy: TlsProxy) -> None:
+        """Reading and writing at once on a young TLS connection has cost first frames elsewhere."""
+        guest = Guest(Venue(ACTIVEMQ, (haproxy.host, haproxy.sni_port), tls={"verify": False}), "1.2")
+        for cycle in range(1, 151):
+            guest.enter()
+            guest.leave()
+            assert guest.heard.methods.count("on_disconnected") == cycle

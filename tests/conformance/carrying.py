@@ -79,14 +79,15 @@ class Carrying(Suite):
     def test_a_line_end_comes_back_or_is_not_sent(self, lobby: Lobby, value: str) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
-        headers = {"probe": value}
+        headers = guest.headers_for(queue, {"probe": value})
+        given = dict(headers)
         if can_carry(lobby.version, value):
-            guest.conn.send(queue, "body", headers=guest.headers_for(queue, headers))
+            guest.conn.send(queue, "body", headers=headers)
             assert guest.message("body").headers["probe"] == value
         else:
             with pytest.raises(FrameError):
-                guest.conn.send(queue, "body", headers=guest.headers_for(queue, headers))
-            assert headers == {"probe": value}
+                guest.conn.send(queue, "body", headers=headers)
+        assert headers == given
         # Nothing of it is on the wire, and the connection is as good as before.
         guest.send(queue, "after")
         guest.message("after")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
+import trustme
 
 from stomp.broker import Broker
-from tests.conformance.venues import EMBEDDED, Venue
+from tests.conformance.venues import EMBEDDED, TlsDoors, Venue
 
 USERS = {"admin": "password"}
 BEAT = 250
@@ -31,3 +35,70 @@ def venue(request: pytest.FixtureRequest) -> Venue:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Venue)
     return found
+
+
+@pytest.fixture(scope="session")
+def tls_doors(
+    authority: trustme.CA, ca_file: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TlsDoors]:
+    folder = tmp_path_factory.mktemp("doors")
+    foreign, clients = trustme.CA(), trustme.CA()
+    foreign.cert_pem.write_to_path(folder / "foreign.pem")
+    clients.issue_cert("stomp-client").private_key_and_cert_chain_pem.write_to_path(folder / "client.pem")
+    wanting = serving(authority.issue_cert("127.0.0.1"))
+    clients.configure_trust(wanting)
+    wanting.verify_mode = ssl.CERT_REQUIRED
+    past = datetime.datetime(2020, 2, 1, tzinfo=datetime.UTC)
+    contexts = {
+        "open": serving(authority.issue_cert("127.0.0.1")),
+        "mutual": wanting,
+        "expired": serving(authority.issue_cert("127.0.0.1", not_before=past, not_after=past)),
+    }
+    # Each name has an authority of its own, so that one cannot pass for the other.
+    authorities = {name: trustme.CA() for name in ("my.example.com", "my.example.org")}
+    for name, of_name in authorities.items():
+        of_name.cert_pem.write_to_path(folder / f"{name}.pem")
+    named = {name: serving(of_name.issue_cert(name)) for name, of_name in authorities.items()}
+    contexts["named"] = by_name(named)
+    with contextlib.ExitStack() as doors:
+        venues = {
+            name: Venue(
+                EMBEDDED,
+                ("127.0.0.1", doors.enter_context(Broker(users=USERS, ssl_context=context)).port),
+                tls={"ca_certs": ca_file},
+            )
+            for name, context in contexts.items()
+        }
+        port = venues["named"].address[1]
+        yield TlsDoors(
+            open=venues["open"],
+            foreign_ca=folder / "foreign.pem",
+            expired=venues["expired"],
+            mutual=replace(
+                venues["mutual"], tls={"ca_certs": ca_file, "cert_file": str(folder / "client.pem")}
+            ),
+            names={
+                name: Venue(EMBEDDED, (name, port), tls={"ca_certs": str(folder / f"{name}.pem")})
+                for name in named
+            },
+        )
+
+
+def serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def by_name(contexts: Mapping[str, ssl.SSLContext]) -> ssl.SSLContext:
+    """A context that shows the certificate of the name that the client asks for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+    def pick(connection: ssl.SSLObject, name: str, _: ssl.SSLContext) -> int | None:
+        if name not in contexts:
+            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+        connection.context = contexts[name]
+        return None
+
+    context.sni_callback = pick
+    return context

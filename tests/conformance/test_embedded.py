@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.carrying import Carrying
+from tests.conformance.certified import Certified
 from tests.conformance.connecting import Connecting
 from tests.conformance.settling import Acknowledging, Errors, Receipts, Transactions
 from tests.conformance.sharing import Sharing
@@ -42,4 +43,8 @@ class TestErrors(Errors):
 
 
 class TestSharing(Sharing):
+    pass
+
+
+class TestCertified(Certified):
     pass

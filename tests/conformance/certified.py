@@ -1,0 +1,138 @@
+"""TLS: whom we trust, whom the broker trusts, and what is said when that is nobody."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stomp.core.errors import UsageError
+from stomp.exception import ConnectFailedException
+from tests.conformance.lobby import CLASSES, Guest
+from tests.conformance.venues import TlsDoors, Venue
+from tests.listening import stomp_threads, wait_until
+
+#: Failing must not take longer than this, in seconds.
+SOON = 5.0
+
+
+def works(guest: Guest) -> None:
+    guest.enter()
+    assert guest.conn.is_connected()
+    guest.leave()
+
+
+def refused(venue: Venue, **options: Any) -> ConnectFailedException:
+    """Connect in vain; the error."""
+    guest = Guest(venue, "1.2", reconnect_attempts_max=1, **options)
+    began = time.monotonic()
+    with pytest.raises(ConnectFailedException) as caught:
+        guest.enter()
+    assert time.monotonic() - began < SOON
+    assert not guest.conn.is_connected()
+    assert "on_connected" not in guest.heard.methods
+    host, port = venue.address
+    assert caught.value.address == f"{host}:{port}"
+    return caught.value
+
+
+class Certified:
+    """Subclasses have a fixture `tls_doors`."""
+
+    @pytest.fixture(autouse=True)
+    def no_thread_is_left(self) -> Any:
+        yield
+        wait_until(lambda: not stomp_threads())
+
+    @pytest.fixture
+    def names_of_this_machine(self, monkeypatch: pytest.MonkeyPatch, tls_doors: TlsDoors) -> None:
+        """The names of the certificates lead here, as if they were in /etc/hosts."""
+        look_up = socket.getaddrinfo
+
+        def here(host: Any, *args: Any, **options: Any) -> Any:
+            return look_up("127.0.0.1" if host in tls_doors.names else host, *args, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", here)
+
+    @pytest.mark.parametrize("version", CLASSES)
+    def test_a_certificate_of_somebody_trusted(self, tls_doors: TlsDoors, version: str) -> None:
+        works(Guest(tls_doors.open, version))
+
+    def test_a_certificate_of_somebody_else(self, tls_doors: TlsDoors) -> None:
+        error = refused(replace(tls_doors.open, tls={"ca_certs": str(tls_doors.foreign_ca)}))
+        assert error.phase == "tls"
+        assert "certificate" in str(error)
+
+    def test_the_authorities_of_the_system_do_not_know_it(self, tls_doors: TlsDoors) -> None:
+        error = refused(replace(tls_doors.open, tls={}))
+        assert error.phase == "tls"
+        assert "certificate" in str(error)
+
+    def test_whoever_does_not_want_to_know_gets_in(self, tls_doors: TlsDoors) -> None:
+        works(Guest(replace(tls_doors.open, tls={"verify": False}), "1.2"))
+        works(Guest(replace(tls_doors.expired, tls={"verify": False}), "1.2"))
+
+    def test_an_expired_certificate(self, tls_doors: TlsDoors) -> None:
+        error = refused(tls_doors.expired)
+        assert error.phase == "tls"
+        assert "expired" in str(error)
+
+    @pytest.mark.usefixtures("names_of_this_machine")
+    def test_the_name_picks_the_certificate(self, tls_doors: TlsDoors) -> None:
+        assert len(tls_doors.names) >= 2
+        for venue in tls_doors.names.values():
+            works(Guest(venue, "1.2"))
+
+    @pytest.mark.usefixtures("names_of_this_machine")
+    def test_the_certificate_of_another_name(self, tls_doors: TlsDoors) -> None:
+        one, two = tls_doors.names.values()
+        error = refused(replace(one, tls=two.tls))
+        assert error.phase == "tls"
+        assert "certificate" in str(error)
+
+    @pytest.mark.usefixtures("names_of_this_machine")
+    def test_a_name_that_the_certificate_does_not_have(self, tls_doors: TlsDoors) -> None:
+        """Trusted, but not for the name that was asked for."""
+        name = next(iter(tls_doors.names))
+        error = refused(replace(tls_doors.open, address=(name, tls_doors.open.address[1])))
+        assert error.phase == "tls"
+        assert name in str(error)
+
+    def test_with_a_certificate_of_our_own(self, tls_doors: TlsDoors) -> None:
+        works(Guest(tls_doors.mutual, "1.2"))
+
+    def test_without_the_certificate_that_the_broker_wants(self, tls_doors: TlsDoors) -> None:
+        """With TLS 1.3 that comes out only after the handshake, so in whichever phase."""
+        assert tls_doors.mutual.tls is not None
+        error = refused(replace(tls_doors.mutual, tls={"ca_certs": tls_doors.mutual.tls["ca_certs"]}))
+        assert error.phase in ("tls", "stomp")
+
+    def test_a_file_that_is_not_there(self, tls_doors: TlsDoors, tmp_path: Path) -> None:
+        for option in ("ca_certs", "cert_file"):
+            venue = replace(
+                tls_doors.open, tls={**(tls_doors.open.tls or {}), option: str(tmp_path / "none")}
+            )
+            with pytest.raises(UsageError, match="none"):
+                Guest(venue, "1.2").enter()
+
+    def test_plain_text_at_a_door_with_tls(self, tls_doors: TlsDoors) -> None:
+        error = refused(replace(tls_doors.open, tls=None), timeout=3)
+        assert error.phase == "stomp"
+
+    def test_what_the_caller_thinks_of_the_certificate(self, tls_doors: TlsDoors) -> None:
+        seen: list[Any] = []
+
+        def accept(certificate: Any, host: str) -> tuple[bool, str]:
+            seen.append((certificate, host))
+            return len(seen) > 1, "not today"
+
+        venue = replace(tls_doors.open, tls={**(tls_doors.open.tls or {}), "cert_validator": accept})
+        assert "not today" in str(refused(venue))
+        works(Guest(venue, "1.2"))
+        certificate, host = seen[0]
+        assert host == venue.address[0]
+        assert certificate["subject"]
