@@ -21,7 +21,10 @@ from stomp.client.options import Options
 from stomp.core import errors
 from stomp.core.limits import Leniency, Limits
 from stomp.core.state import Role, diagram
+from stomp.testing.servers import ScriptedServer
 from tests.documents import ROOT, blocks, run_page
+from tests.multicasting import use_a_group_of_our_own
+from tests.websocket_door import Door
 
 DOCS = ROOT / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
@@ -55,10 +58,17 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
     context.verify_mode = ssl.CERT_OPTIONAL
     monkeypatch.chdir(tmp_path)
     users = {"admin": "password"}
-    with Broker(users=users) as plain, Broker("localhost", users=users, ssl_context=context) as tls:
+    with (
+        Broker(users=users) as plain,
+        Broker("localhost", users=users, ssl_context=context) as tls,
+        ScriptedServer(Door((plain.host, plain.port), path="/ws")) as ws,
+        ScriptedServer(Door((plain.host, plain.port), path="/ws"), tls=context) as wss,
+    ):
         yield {
             '"localhost", 61613': f'"{plain.host}", {plain.port}',
             '"broker.example.com", 61612': f'"localhost", {tls.port}',
+            '"broker.example.com", 15674': f'"{ws.host}", {ws.port}',
+            '"broker.example.com", 15673': f'"localhost", {wss.port}',
         }
 
 
@@ -68,6 +78,8 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
     ids=lambda page: str(page.relative_to(DOCS)),
 )
 def test_a_page_runs(page: Path, addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    if page.stem == "multicast":
+        use_a_group_of_our_own(monkeypatch)
     run_page(page, addresses, monkeypatch)
 
 

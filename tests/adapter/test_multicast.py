@@ -1,9 +1,7 @@
 """stomp.adapter.multicast, on this machine"""
 
-import functools
 import logging
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -15,33 +13,14 @@ from stomp.adapter import multicast
 from stomp.adapter.multicast import MulticastConnection
 from stomp.core.errors import ConnectFailed, FrameError, NotConnected, UsageError
 from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
+from tests.multicasting import use_a_group_of_our_own
 
 QUEUE = "/queue/a"
 
 
-@functools.cache
-def trouble():
-    """What keeps multicast from working here, or None."""
-    try:
-        with multicast._join(multicast.MCAST_GRP, 0) as sock:
-            sock.settimeout(2)
-            sock.sendto(b"?", (multicast.MCAST_GRP, sock.getsockname()[1]))
-            sock.recv(1)
-    except (OSError, ConnectFailed) as err:
-        return str(err)
-    return None
-
-
 @pytest.fixture(autouse=True)
 def port(monkeypatch):
-    """A group of our own: nobody else uses its port."""
-    if trouble():
-        pytest.skip(f"this machine has no multicast: {trouble()}")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("", 0))
-        free = sock.getsockname()[1]
-    monkeypatch.setattr(multicast, "MCAST_PORT", free)
-    return free
+    return use_a_group_of_our_own(monkeypatch)
 
 
 @pytest.fixture
