@@ -1,14 +1,18 @@
 """The verbs: what each puts on the wire, and that the caller's dictionaries stay as they are."""
 
 import threading
+from unittest import mock
 
 import pytest
 
 import stomp
+from stomp.connect import BaseConnection
 from stomp.core.decoder import Decoder
 from stomp.core.dialect import DIALECTS
 from stomp.core.errors import FrameError
-from stomp.testing.servers import ScriptedServer, greet_back, read_frame
+from stomp.protocol import Protocol12
+from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
+from stomp.transport import Transport
 from tests.listening import PATIENCE, wait_until
 
 
@@ -214,3 +218,120 @@ def test_required_arguments(version, wire):
     for call in wrong:
         with pytest.raises(AssertionError):
             call()
+
+
+def test_a_tuple_is_a_header_that_is_repeated():
+    with Wire("1.2") as wire:
+        wire.conn.connect(wait=True)
+        wire.conn.send("/queue/a", "x", headers={"tag": ("a:b", "c\nd", 3), "none": (), "bytes": b"e:f"})
+        frame = wire.frame(1)
+        assert frame.headers.all("tag") == ["a:b", "c\nd", "3"]
+        assert "none" not in frame.headers
+        assert frame.headers["bytes"] == "e:f"
+
+
+def test_ack_takes_further_headers(version, wire):
+    arguments = ("m1", "s1") if version == "1.1" else ("m1",)
+    wire.conn.ack(*arguments, durable=True)
+    assert wire.frame(1).headers["durable"] == "true"
+
+
+def test_the_hook_for_escaping():
+    class Plain(stomp.Connection12):
+        def _escape_headers(self, headers):
+            headers["hook"] = "was here"
+
+    with Wire("1.2") as wire:
+        wire.conn = Plain([wire.server.address])
+        wire.conn.connect(wait=True)
+        wire.conn.send("/queue/a", "x")
+        assert wire.frame(1).headers["hook"] == "was here"
+
+
+def test_send_frame_escapes_in_place_and_goes_out_by_transmit():
+    conn = stomp.Connection12()
+    conn.transport = transport = mock.Mock()
+    headers = {"a": "b:c\n"}
+    conn.send_frame("SEND", headers, "x")
+    assert headers == {"a": "b\\cc\\n"}
+    conn.nack("m1", requeue=False)
+    conn.ack("m2")
+    frames = [call[0][0] for call in transport.transmit.call_args_list]
+    assert [frame.cmd for frame in frames] == ["SEND", "NACK", "ACK"]
+    assert frames[0].headers is headers
+    assert frames[1].headers["requeue"] is False
+
+
+def test_heartbeats_are_those_agreed_and_each_connection_starts_from_the_configured_ones():
+    wishes = []
+
+    def script(sock):
+        wishes.append(read_frame(sock).split(b"heart-beat:")[1].split(b"\n")[0])
+        greet_back(sock, version="1.1", heartbeat="0,0" if len(wishes) == 1 else "50000,50000")
+        say_nothing(sock)
+
+    with ScriptedServer(script) as server:
+        conn = stomp.Connection([server.address], heartbeats=[10_000, 20_000])  # type: ignore[arg-type]
+        for agreed in ((0, 0), (50_000, 50_000)):
+            conn.connect(wait=True)
+            assert conn.heartbeats == agreed
+            conn.transport.stop()
+            assert tuple(conn.heartbeats) == (10_000, 20_000)
+        conn.heartbeats = (1, 2)
+        assert conn.heartbeats == (1, 2)
+    assert wishes == [b"10000,20000"] * 2
+
+
+def test_a_connection_that_listens_to_itself(broker):
+    class Listening(stomp.Connection):
+        def __init__(self, *args, **kwargs):
+            self.bodies: list[str] = []
+            super().__init__(*args, **kwargs)
+
+        def on_message(self, frame):
+            self.bodies.append(frame.body)
+
+    conn = Listening([(broker.host, broker.port)])
+    assert conn.get_listener("protocol-listener") is conn
+    assert stomp.Connection().get_listener("protocol-listener") is None
+    conn.connect(wait=True)
+    conn.subscribe("/queue/a", id="1")
+    conn.send("/queue/a", "x")
+    wait_until(lambda: conn.bodies == ["x"])
+    conn.disconnect()
+
+
+def test_a_connection_composed_by_hand(broker):
+    class Own(BaseConnection, Protocol12):
+        def __init__(self, transport):
+            BaseConnection.__init__(self, transport)
+            Protocol12.__init__(self, transport, (1000, 1000), heart_beat_receive_scale=4)
+
+        def connect(self, *args, **kwargs):
+            self.transport.start()
+            Protocol12.connect(self, *args, **kwargs)
+
+    conn = Own(Transport([(broker.host, broker.port)]))
+    assert conn.heart_beat_receive_scale == 4
+    with conn:
+        conn.connect("a", "b", wait=True)
+        assert conn.version == "1.2"
+        assert conn.is_connected()
+    assert conn.disconnect_listener.received
+    assert not conn.is_connected()
+
+
+@pytest.mark.parametrize("cls", [stomp.Connection10, stomp.Connection11, stomp.Connection12])
+def test_mocks_with_the_shape_of_a_connection(cls):
+    conn = mock.create_autospec(cls)([("h", 1)])
+    conn.connect("a", "b", wait=True)
+    conn.send("/queue/a", "x")
+    with pytest.raises(TypeError):
+        conn.send()
+    with mock.patch.object(cls, "connect") as connect:
+        cls().connect(1)
+    connect.assert_called_once_with(1)
+
+
+def test_what_ends_a_line():
+    assert [stomp.Connection12.is_eol(c) for c in (b"\n", b"\r\n", b"\r")] == [True, True, False]

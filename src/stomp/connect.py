@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from stomp.listener import Publisher
+from stomp.callbacks import Publisher
+from stomp.handed_on import hand_on
+from stomp.listener import WaitingListener
 from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
+from stomp.utils import get_uuid
 
 
 class BaseConnection(Publisher):
@@ -16,10 +19,22 @@ class BaseConnection(Publisher):
         self.transport = transport
 
     def __enter__(self) -> Any:
+        # Programs look at these two, and at the name; `disconnect` needs no listener to know when it is done.
+        self.disconnect_receipt_id = get_uuid()
+        self.disconnect_listener = WaitingListener(self.disconnect_receipt_id)
+        self.set_listener("ZZZZZ-disconnect-listener", self.disconnect_listener)
         return self
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
-        self.disconnect()
+        self.disconnect(self.disconnect_receipt_id)
+
+    def override_threading(self, create_thread_fc: Any) -> None:
+        """Have the receiving thread started by `create_thread_fc(callable)`."""
+        self.transport.override_threading(create_thread_fc)
+
+    def set_receipt(self, receipt_id: object, value: Any) -> None:
+        """See `stomp.transport.Transport.set_receipt`."""
+        self.transport.set_receipt(receipt_id, value)
 
     def set_listener(self, name: str, listener: Any) -> None:
         """Add a listener under a name, or replace the one of that name."""
@@ -56,15 +71,17 @@ class BaseConnection(Publisher):
         """Nothing: `disconnect` closes the connection. Programs written for older releases call it."""
 
     def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
-        """Say good-bye: see the protocol of the version."""
-        raise NotImplementedError
+        """Say good-bye, and wait until the broker has answered, but not longer than 10 s."""
+        # The verbs come from the protocol of a version, the other base of every connection.
+        verbs: Any = super()
+        verbs.disconnect(receipt, headers, **keyword_headers)
 
 
 class StompConnection10(BaseConnection, Protocol10):
     """A STOMP 1.0 connection: the transport, and the verbs of `stomp.protocol.Protocol10`.
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
-    message.
+    message. `older` are arguments of stomp.py 4, see `stomp.legacy`.
     """
 
     def __init__(
@@ -83,6 +100,7 @@ class StompConnection10(BaseConnection, Protocol10):
         encoding: str | None = "utf-8",
         auto_content_length: bool = True,
         bind_host_port: tuple[str, int] | None = None,
+        **older: Any,
     ) -> None:
         transport = Transport(
             host_and_ports,
@@ -98,14 +116,11 @@ class StompConnection10(BaseConnection, Protocol10):
             None,
             auto_decode,
             encoding,
-            bind_host_port,
+            bind_host_port=bind_host_port,
+            **older,
         )
         BaseConnection.__init__(self, transport)
         Protocol10.__init__(self, transport, auto_content_length)
-
-    def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
-        """Say good-bye, and wait until the broker has answered, but not longer than 10 s."""
-        Protocol10.disconnect(self, receipt, headers, **keyword_headers)
 
 
 class StompConnection11(BaseConnection, Protocol11):
@@ -113,7 +128,7 @@ class StompConnection11(BaseConnection, Protocol11):
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
     message, `heartbeats` is (what we can send, what we want) in milliseconds, and `heart_beat_receive_scale`
-    how many intervals of silence are borne.
+    how many intervals of silence are borne. `older` are arguments of stomp.py 4, see `stomp.legacy`.
     """
 
     def __init__(
@@ -135,6 +150,7 @@ class StompConnection11(BaseConnection, Protocol11):
         auto_content_length: bool = True,
         heart_beat_receive_scale: float = 1.5,
         bind_host_port: tuple[str, int] | None = None,
+        **older: Any,
     ) -> None:
         transport = Transport(
             host_and_ports,
@@ -150,15 +166,11 @@ class StompConnection11(BaseConnection, Protocol11):
             vhost,
             auto_decode,
             encoding,
-            bind_host_port,
-            tolerance=heart_beat_receive_scale,
+            bind_host_port=bind_host_port,
+            **older,
         )
         BaseConnection.__init__(self, transport)
-        Protocol11.__init__(self, transport, heartbeats, auto_content_length)
-
-    def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
-        """Say good-bye, and wait until the broker has answered, but not longer than 10 s."""
-        Protocol11.disconnect(self, receipt, headers, **keyword_headers)
+        Protocol11.__init__(self, transport, heartbeats, auto_content_length, heart_beat_receive_scale)
 
 
 class StompConnection12(BaseConnection, Protocol12):
@@ -166,7 +178,7 @@ class StompConnection12(BaseConnection, Protocol12):
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
     message, `heartbeats` is (what we can send, what we want) in milliseconds, and `heart_beat_receive_scale`
-    how many intervals of silence are borne.
+    how many intervals of silence are borne. `older` are arguments of stomp.py 4, see `stomp.legacy`.
     """
 
     def __init__(
@@ -188,6 +200,7 @@ class StompConnection12(BaseConnection, Protocol12):
         auto_content_length: bool = True,
         heart_beat_receive_scale: float = 1.5,
         bind_host_port: tuple[str, int] | None = None,
+        **older: Any,
     ) -> None:
         transport = Transport(
             host_and_ports,
@@ -203,15 +216,16 @@ class StompConnection12(BaseConnection, Protocol12):
             vhost,
             auto_decode,
             encoding,
-            bind_host_port,
-            tolerance=heart_beat_receive_scale,
+            bind_host_port=bind_host_port,
+            **older,
         )
         BaseConnection.__init__(self, transport)
-        Protocol12.__init__(self, transport, heartbeats, auto_content_length)
+        Protocol12.__init__(self, transport, heartbeats, auto_content_length, heart_beat_receive_scale)
 
-    def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
-        """Say good-bye, and wait until the broker has answered, but not longer than 10 s."""
-        Protocol12.disconnect(self, receipt, headers, **keyword_headers)
+    @staticmethod
+    def is_eol(c: bytes) -> bool:
+        """True for what ends a line in STOMP 1.2."""
+        return c in (b"\n", b"\r\n")
 
 
 Connection10 = StompConnection10
@@ -219,3 +233,7 @@ Connection11 = StompConnection11
 Connection12 = StompConnection12
 #: The default has always been 1.1.
 Connection = StompConnection11
+
+
+def __getattr__(name: str) -> Any:
+    return hand_on(__name__, name)

@@ -104,4 +104,4 @@ def _names(module: str) -> set[str]:
     return own - {"annotations", "TYPE_CHECKING"} | foreign
 
 
-_MISSING: Any = ...
+_MISSING: Any = object()

@@ -81,11 +81,11 @@ class HeartbeatListener(ConnectionListener):
         """The broker lives."""
         self.on_heartbeat()
 
-    def on_receipt(self, *_: Any) -> None:
+    def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
         """The broker lives."""
         self.on_heartbeat()
 
-    def on_error(self, *_: Any) -> None:
+    def on_error(self, frame: Any, body: Any = MISSING) -> None:
         """The broker lives."""
         self.on_heartbeat()
 

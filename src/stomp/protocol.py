@@ -39,7 +39,9 @@ from stomp.constants import (
 from stomp.core.dialect import STOMP10, STOMP11, STOMP12, UNESCAPED, Dialect
 from stomp.core.errors import NotConnected
 from stomp.core.frame import text_of
+from stomp.handed_on import hand_on
 from stomp.listener import ConnectionListener
+from stomp.registry import is_idle
 from stomp.utils import Frame, encode, get_uuid, merge_headers
 
 if TYPE_CHECKING:
@@ -51,8 +53,15 @@ if TYPE_CHECKING:
 Headers = "Mapping[str, Any] | None"
 
 
+#: The callbacks of a listener.
+_CALLBACKS = [name for name in vars(ConnectionListener) if name.startswith("on_")]
+
+
 class _Protocol(ConnectionListener):
-    """What the versions have in common."""
+    """What the versions have in common.
+
+    It is a listener of its own transport, under the name "protocol-listener", if a subclass has made one of it.
+    """
 
     _dialect: Dialect
 
@@ -60,6 +69,8 @@ class _Protocol(ConnectionListener):
         self.transport = transport
         self.auto_content_length = auto_content_length
         self.version = self._dialect.version
+        if not all(is_idle(getattr(self, name)) for name in _CALLBACKS):
+            transport.set_listener("protocol-listener", self)
 
     def send_frame(self, cmd: str, headers: dict[str, Any] | None = None, body: Any = "") -> None:
         """Send any frame. The values of `headers` are escaped in place.
@@ -78,6 +89,10 @@ class _Protocol(ConnectionListener):
         for name, value in headers.items():
             if isinstance(value, str):
                 headers[name] = self._dialect.escape(value)
+            elif isinstance(value, tuple):  # a header that is repeated
+                headers[name] = tuple(self._dialect.escape(text_of(item)) for item in value)
+            elif isinstance(value, bytes):
+                headers[name] = self._dialect.escape(text_of(value))
 
     def send(
         self,
@@ -157,8 +172,7 @@ class _Protocol(ConnectionListener):
 
         Nothing happens when there is no connection. From a callback it does not wait.
         """
-        link = self.transport._link
-        if link is None or not link.alive:
+        if not self.transport.is_open:
             return
         self.transport.registry.notify("on_disconnecting")
         merged = merge_headers([headers, keyword_headers])
@@ -250,10 +264,11 @@ class Protocol10(_Protocol):
             merged[HDR_DESTINATION] = destination
         self.send_frame(CMD_UNSUBSCRIBE, merged)
 
-    def ack(self, id: Any, transaction: Any = None, receipt: Any = None) -> None:
+    def ack(self, id: Any, transaction: Any = None, receipt: Any = None, **keyword_headers: Any) -> None:
         """Acknowledge a message by its message-id."""
         assert id is not None, "'id' is required"
-        self.send_frame(CMD_ACK, {HDR_MESSAGE_ID: id, HDR_TRANSACTION: transaction, HDR_RECEIPT: receipt})
+        named = {HDR_MESSAGE_ID: id, HDR_TRANSACTION: transaction, HDR_RECEIPT: receipt}
+        self.send_frame(CMD_ACK, {**keyword_headers, **named})
 
 
 class Protocol11(_Protocol):
@@ -266,9 +281,38 @@ class Protocol11(_Protocol):
         transport: Transport,
         heartbeats: tuple[int, int] = (0, 0),
         auto_content_length: bool = True,
+        heart_beat_receive_scale: float = 1.5,
     ) -> None:
         super().__init__(transport, auto_content_length)
         self._heartbeats = heartbeats
+        transport.heart_beat_receive_scale = heart_beat_receive_scale
+
+    @property
+    def heartbeats(self) -> tuple[int, int]:
+        """(what we send, what we get), in milliseconds: as agreed while connected, else as configured.
+
+        Each connection is negotiated from what is configured: one broker that wants none changes nothing for the next.
+        """
+        return self.transport.heartbeat if self.transport.is_connected() else self._heartbeats
+
+    @heartbeats.setter
+    def heartbeats(self, heartbeats: tuple[int, int]) -> None:
+        self._heartbeats = heartbeats
+
+    @property
+    def heart_beat_receive_scale(self) -> float:
+        """How many intervals of silence are borne."""
+        return self.transport.heart_beat_receive_scale
+
+    @property
+    def received_heartbeat(self) -> float | None:
+        """When the broker was last heard of, by `time.monotonic`; None where no heart-beats were agreed on."""
+        return self.transport.received_heartbeat
+
+    @property
+    def heartbeat_thread(self) -> Any:
+        """The thread that keeps the heart-beats; None where there are none."""
+        return self.transport.heartbeat_thread
 
     def connect(
         self,
@@ -335,9 +379,16 @@ class Protocol11(_Protocol):
         merged[HDR_ID] = id
         self.send_frame(CMD_UNSUBSCRIBE, merged)
 
-    def ack(self, id: Any, subscription: Any, transaction: Any = None, receipt: Any = None) -> None:
+    def ack(
+        self,
+        id: Any,
+        subscription: Any,
+        transaction: Any = None,
+        receipt: Any = None,
+        **keyword_headers: Any,
+    ) -> None:
         """Acknowledge a message by its message-id and subscription."""
-        self._answer(CMD_ACK, id, subscription, transaction, receipt, {})
+        self._answer(CMD_ACK, id, subscription, transaction, receipt, keyword_headers)
 
     def nack(
         self,
@@ -379,10 +430,10 @@ class Protocol12(Protocol11):
             merged.setdefault(HDR_HOST, current[0])
 
     def ack(  # type: ignore[override]
-        self, id: Any, transaction: Any = None, receipt: Any = None
+        self, id: Any, transaction: Any = None, receipt: Any = None, **keyword_headers: Any
     ) -> None:
         """Acknowledge a message by its ``ack`` header."""
-        self._answer12(CMD_ACK, id, transaction, receipt, {})
+        self._answer12(CMD_ACK, id, transaction, receipt, keyword_headers)
 
     def nack(  # type: ignore[override]
         self, id: Any, transaction: Any = None, receipt: Any = None, **keyword_headers: Any
@@ -393,3 +444,7 @@ class Protocol12(Protocol11):
     def _answer12(self, cmd: str, id: Any, transaction: Any, receipt: Any, more: dict[str, Any]) -> None:
         assert id is not None, "'id' is required"
         self.send_frame(cmd, {**more, HDR_ID: id, HDR_TRANSACTION: transaction, HDR_RECEIPT: receipt})
+
+
+def __getattr__(name: str) -> Any:
+    return hand_on(__name__, name)

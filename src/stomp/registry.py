@@ -106,9 +106,9 @@ class Registry:
         return known
 
 
-def is_idle(call: Callable[..., Any]) -> bool:
+def is_idle(call: Any) -> bool:
     """True for a callback that is only inherited, and does nothing. One that a tracer has wrapped is none."""
-    return type(call) is MethodType and getattr(call.__func__, "does_nothing", False)
+    return type(call) is MethodType and getattr(call.__func__, "does_nothing", False) is True
 
 
 def deliver(target: Target, method: str, frame: Frame | None) -> None:

@@ -5,143 +5,35 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from stomp import log
+from stomp.base_transport import BaseTransport as BaseTransport
 from stomp.client.dialing import TlsSettings, dial_any
 from stomp.client.options import Options
 from stomp.client.threads import Link
 from stomp.core.client_session import ClientSession
 from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageError
-from stomp.core.events import (
-    Closed,
-    Connected,
-    Error,
-    Event,
-    HeartbeatReceived,
-    HeartbeatSent,
-    Message,
-    Reason,
-    Receipt,
-    Unknown,
-)
+from stomp.core.events import Closed, Connected, Reason
 from stomp.core.failover import Backoff
 from stomp.core.frame import Frame as CoreFrame
 from stomp.core.frame import headers_of
-from stomp.core.heartbeat import TOLERANCE
-from stomp.core.observe import describe
 from stomp.core.state import State
-from stomp.listener import Publisher
+from stomp.handed_on import hand_on
+from stomp.legacy import OlderTransport, take_arguments
 from stomp.net.address import Address, pairs_of
-from stomp.registry import Registry, deliver, report
-from stomp.utils import HEARTBEAT_FRAME, Frame, encode
+from stomp.utils import Frame, encode, is_eol_default
 
-log = logging.getLogger("stomp.py")
-
+#: The default of 9.0, for those who look; the size of reads is not a setting.
+_RECV_BYTES = 16384
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-class BaseTransport(Publisher):
-    """Listeners, and frames to and from them. `Transport` adds the network."""
-
-    def __init__(self, auto_decode: bool = True, encoding: str | None = "utf-8") -> None:
-        self.registry = Registry()
-        self.current_host_and_port: tuple[str, int] | None = None
-        self.connection_error = False
-        self._auto_decode = auto_decode
-        # stomp.py always read and wrote UTF-8, whatever was given here; so does the rest of the world.
-        self._encoding = encoding
-
-    @property
-    def listeners(self) -> dict[str, Any]:
-        """The listeners by name. Use `set_listener` and `remove_listener` to change them."""
-        return self.registry.listeners
-
-    def set_listener(self, name: str, listener: Any) -> None:
-        """Add a listener, or replace the one of that name."""
-        assert listener is not None
-        self.registry.set(name, listener)
-
-    def remove_listener(self, name: str) -> None:
-        """Remove a listener.
-
-        Raises:
-            KeyError: there is none of that name.
-        """
-        self.registry.remove(name)
-
-    def get_listener(self, name: str) -> Any:
-        """The listener of that name, or None."""
-        return self.registry.listeners.get(name)
-
-    def handle(self, batch: list[Event]) -> None:
-        """Tell the listeners what happened; the link calls this on its receiving thread."""
-        registry = self.registry
-        version = -1
-        before = targets = registry.targets("on_message")
-        for event in batch:
-            if type(event) is not Message:
-                self._handle_rare(event)
-                continue
-            if version != registry.version:
-                version = registry.version
-                before = registry.targets("on_before_message")
-                targets = registry.targets("on_message")
-            body = event.body
-            frame = Frame(
-                "MESSAGE", event.headers, body.decode("utf-8", "replace") if self._auto_decode else body
-            )
-            for target in before:
-                deliver(target, "on_before_message", frame)
-            for target in targets:
-                if target.pair:
-                    deliver(target, "on_message", frame)
-                    continue
-                # What `deliver` would do, without the call: this is the hot line of receiving.
-                try:
-                    target.call(frame)
-                except Exception:
-                    report(target, "on_message")
-
-    def _handle_rare(self, event: Event) -> None:
-        registry = self.registry
-        if isinstance(event, Connected):
-            self._on_connected(event)
-            registry.notify_frame("on_connected", self._frame(event.frame))
-        elif isinstance(event, Receipt):
-            registry.notify_frame("on_receipt", self._frame(event.frame))
-        elif isinstance(event, Error):
-            log.debug("received %s", describe(event.frame))
-            registry.notify_frame("on_error", self._frame(event.frame))
-        elif isinstance(event, HeartbeatReceived):
-            registry.notify("on_heartbeat")
-        elif isinstance(event, HeartbeatSent):
-            registry.notify("on_send", HEARTBEAT_FRAME)
-        elif isinstance(event, Closed):
-            self._on_closed(event)
-            if event.reason is Reason.HEARTBEAT:
-                registry.notify("on_heartbeat_timeout")
-            registry.notify("on_disconnected")
-            registry.notify_frame("on_receiver_loop_completed", None)
-        elif isinstance(event, Unknown):
-            log.warning("unknown frame %s from the broker ignored", event.frame.command[:40])
-
-    def _on_connected(self, event: Connected) -> None:
-        """The broker let us in."""
-
-    def _on_closed(self, event: Closed) -> None:
-        """The connection is over."""
-
-    def _frame(self, frame: CoreFrame) -> Frame:
-        body = frame.body.decode("utf-8", "replace") if self._auto_decode else frame.body
-        return Frame(frame.command, frame.headers, body)
-
-
-class Transport(BaseTransport):
+class Transport(OlderTransport, BaseTransport):
     """One broker connection at a time, to the first of `host_and_ports` that answers.
 
     Args:
@@ -159,8 +51,10 @@ class Transport(BaseTransport):
         vhost: the virtual host; the ``host`` header.
         auto_decode: message bodies are text (UTF-8); with False they are bytes.
         encoding: not used; bodies and headers are UTF-8.
+        recv_bytes: not used; the size of reads is not a setting.
+        is_eol_fc: not used, see `BaseTransport`.
         bind_host_port: the (host, port) to connect from.
-        tolerance: how many heart-beat intervals of silence are borne.
+        **older: constructor arguments of stomp.py 4, see `stomp.legacy`.
     """
 
     #: For `HeartbeatListener`, which has nothing to do here: the engine keeps the heart-beats.
@@ -181,11 +75,12 @@ class Transport(BaseTransport):
         vhost: str | None = None,
         auto_decode: bool = True,
         encoding: str | None = "utf-8",
+        recv_bytes: int = _RECV_BYTES,
+        is_eol_fc: Callable[[bytes], bool] = is_eol_default,
         bind_host_port: tuple[str, int] | None = None,
-        *,
-        tolerance: float = TOLERANCE,
+        **older: Any,
     ) -> None:
-        super().__init__(auto_decode, encoding)
+        super().__init__(auto_decode, encoding, is_eol_fc)
         self.vhost = vhost
         self._pairs = pairs_of(host_and_ports) if host_and_ports else [("localhost", 61613)]
         self._prefer_localhost = prefer_localhost
@@ -203,7 +98,6 @@ class Transport(BaseTransport):
             attempts=reconnect_attempts_max,
             keepalive=keepalive,
             bind=bind_host_port,
-            tolerance=tolerance,
         )
         #: How long the answer to a frame is waited for, in seconds.
         self._patience = {
@@ -217,6 +111,9 @@ class Transport(BaseTransport):
         self._connecting = threading.Lock()
         self._last_error: StompError | None = None
         self._stopping = threading.Event()
+        if recv_bytes != _RECV_BYTES:
+            older["recv_bytes"] = recv_bytes
+        take_arguments(self, older)
 
     # ------------------------------------------------------------------------------------- life
 
@@ -233,6 +130,7 @@ class Transport(BaseTransport):
             self._stopping.clear()
             self.connection_error = False
             self._last_error = None
+            self._declared = None
             self._link = link = self._dial()
             link.start()
             assert self.current_host_and_port is not None
@@ -254,13 +152,24 @@ class Transport(BaseTransport):
         log.warning("connect was called, but there is a connection already")
         return False
 
+    def attempt_connection(self) -> None:
+        """See `start`."""
+        self.start()
+
     def disconnect_socket(self) -> None:
         """Drop the connection at once, without DISCONNECT. The listeners are told by on_disconnected."""
         if self._link is not None:
             self._link.close()
 
+    @property
+    def is_open(self) -> bool:
+        """True from the open socket to the end of the connection."""
+        return self._link is not None and self._link.alive
+
     def is_connected(self) -> bool:
         """True from the broker's CONNECTED until the connection ends, for whatever reason."""
+        if self._declared is not None:
+            return self._declared
         link = self._link
         return link is not None and link.session.state in (State.CONNECTED, State.DISCONNECTING)
 
@@ -275,9 +184,14 @@ class Transport(BaseTransport):
         """Milliseconds between our heart-beats and the broker's, as agreed."""
         return self._link.session.heartbeat if self._link is not None else (0, 0)
 
-    def override_threading(self, create_thread_fc: Callable[[Callable[[], None]], Any]) -> None:
-        """Have the receiving thread started by `create_thread_fc(callable)`."""
-        self._options = replace(self._options, start_thread=create_thread_fc)
+    @property
+    def heart_beat_receive_scale(self) -> float:
+        """How many intervals of silence are borne on the next connection."""
+        return self._options.tolerance
+
+    @heart_beat_receive_scale.setter
+    def heart_beat_receive_scale(self, scale: float) -> None:
+        self._options = replace(self._options, tolerance=float(scale))
 
     def wait_for_connection(self, timeout: float | None = None) -> None:
         """Wait until the broker has let us in.
@@ -322,10 +236,10 @@ class Transport(BaseTransport):
             NotConnected: there is no connection.
             FrameError: the frame cannot be encoded safely.
         """
+        # As in `BaseTransport.transmit`; on the hot way of sending a call less counts.
         for _, listener in self.registry.ordered:
             on_send = getattr(listener, "on_send", None)
             if on_send is not None:
-                # As in stomp.py, a listener may keep a frame from being sent by raising.
                 on_send(frame)
         link = self._link
         if link is None:
@@ -414,8 +328,14 @@ class Transport(BaseTransport):
     # ------------------------------------------------------------------------------------- dialing
 
     def _dial(self) -> Link:
-        options = self._options
-        address, stream = dial_any(self._ordered(), options, self._tls_for, self._stopping.wait)
+        options = replace(self._options, start_thread=self.create_thread_fc)
+        try:
+            address, stream = dial_any(self._ordered(), options, self._tls_for, self._stopping.wait)
+        except ConnectFailed as err:
+            if log.verbose:
+                for failure in err.failures:
+                    log.warning("a failed attempt to connect, in detail", exc_info=failure)
+            raise
         self.current_host_and_port = address.pair
         session = ClientSession(limits=options.limits, lenient=options.lenient, tolerance=options.tolerance)
         return Link(stream.sock, session, self.handle, options, stream.layer)
@@ -468,3 +388,7 @@ class Transport(BaseTransport):
 
 def _normal(pair: tuple[str, int]) -> tuple[str, int]:
     return pair[0].lower(), int(pair[1])
+
+
+def __getattr__(name: str) -> Any:
+    return hand_on(__name__, name)

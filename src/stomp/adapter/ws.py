@@ -149,10 +149,9 @@ class WSStompConnection(StompConnection12):
             ws_path=ws_path,
             header=header,
             binary_mode=binary_mode,
-            tolerance=heart_beat_receive_scale,
         )
         BaseConnection.__init__(self, transport)
-        Protocol12.__init__(self, transport, heartbeats, auto_content_length)
+        Protocol12.__init__(self, transport, heartbeats, auto_content_length, heart_beat_receive_scale)
 
 
 WSConnection = WSStompConnection

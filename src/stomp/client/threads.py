@@ -158,9 +158,11 @@ class Link:
 
         False at once when called from the handler, which cannot wait for itself.
         """
-        if threading.get_ident() == self._receiver:
-            return False
-        return self._finished.wait(seconds)
+        return not self.is_receiving_thread() and self._finished.wait(seconds)
+
+    def is_receiving_thread(self) -> bool:
+        """True when called from the handler, which would wait in vain for anything that comes in."""
+        return threading.get_ident() == self._receiver
 
     def _refuse(self, closed: Closed) -> NoReturn:
         why = closed.error.message if closed.error is not None else closed.reason.value

@@ -44,6 +44,11 @@ class Headers(dict[str, str]):
         """The (name, value) pairs whose name had come before, in order: those that do not count."""
         return getattr(self, "_later", [])
 
+    def _repeat(self, name: str, values: list[str]) -> None:
+        if values:
+            self[name] = values[0]
+            self._later = [*self.repeated, *((name, value) for value in values[1:])]
+
     def all(self, name: str) -> list[str]:
         """Every value of a name, the one that counts first. An empty list where there is none."""
         if name not in self:
@@ -94,6 +99,7 @@ def headers_of(*sources: dict[str, Any] | None) -> Headers:
     """Merge header dictionaries into new `Headers`; later ones win, None values drop out.
 
     Values may be anything with a plain text form: True becomes "true", 5 becomes "5", bytes are read as UTF-8.
+    A tuple is a header that is repeated, once for each item.
     The dictionaries given are not changed.
     """
     merged = Headers()
@@ -102,6 +108,8 @@ def headers_of(*sources: dict[str, Any] | None) -> Headers:
             for name, value in source.items():
                 if type(value) is str and type(name) is str:
                     merged[name] = value
+                elif isinstance(value, tuple):
+                    merged._repeat(text_of(name), [text_of(item) for item in value])
                 elif value is not None:
                     merged[text_of(name)] = text_of(value)
     return merged

@@ -100,6 +100,11 @@ class Session(ABC):
         due = self._pulse.silence_due if self._pulse is not None else None
         return due is not None and now >= due
 
+    @property
+    def last_read(self) -> float | None:
+        """When the peer was last heard of; None as long as no heart-beats are agreed on."""
+        return self._pulse.last_read if self._pulse is not None else None
+
     def heard(self, now: float) -> None:
         """Bytes of the peer have arrived and are not read yet, for want of room: it is not silent."""
         if self._pulse is not None:

@@ -1,0 +1,164 @@
+"""The part of a transport that has no network in it: the listeners, and how they are told of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stomp import log
+from stomp.callbacks import Publisher
+from stomp.constants import CMD_DISCONNECT
+from stomp.core.events import (
+    Closed,
+    Connected,
+    Error,
+    Event,
+    HeartbeatReceived,
+    HeartbeatSent,
+    Message,
+    Reason,
+    Receipt,
+    Unknown,
+)
+from stomp.core.frame import Frame as CoreFrame
+from stomp.core.observe import describe
+from stomp.legacy import OlderBaseTransport
+from stomp.registry import Registry, deliver, report
+from stomp.utils import HEARTBEAT_FRAME, Frame, default_create_thread, is_eol_default
+
+
+class BaseTransport(OlderBaseTransport, Publisher):
+    """Listeners, and frames to and from them. `Transport` adds the network.
+
+    Args:
+        auto_decode: message bodies are text (UTF-8); with False they are bytes.
+        encoding: not used; bodies and headers are UTF-8, as they were whatever was given here.
+        is_eol_fc: not used; what ends a line is in the version of STOMP that is spoken.
+    """
+
+    def __init__(
+        self,
+        auto_decode: bool = True,
+        encoding: str | None = "utf-8",
+        is_eol_fc: Callable[[bytes], bool] = is_eol_default,
+    ) -> None:
+        self.registry = Registry()
+        self.current_host_and_port: tuple[str, int] | None = None
+        self.connection_error = False
+        self.create_thread_fc: Callable[[Callable[[], None]], Any] = default_create_thread
+        self._auto_decode = auto_decode
+
+    @property
+    def listeners(self) -> dict[str, Any]:
+        """The listeners by name. Use `set_listener` and `remove_listener` to change them."""
+        return self.registry.listeners
+
+    def set_listener(self, name: str, listener: Any) -> None:
+        """Add a listener, or replace the one of that name."""
+        assert listener is not None
+        self.registry.set(name, listener)
+
+    def remove_listener(self, name: str) -> None:
+        """Remove a listener.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        self.registry.remove(name)
+
+    def get_listener(self, name: str) -> Any:
+        """The listener of that name, or None."""
+        return self.registry.listeners.get(name)
+
+    def override_threading(self, create_thread_fc: Callable[[Callable[[], None]], Any]) -> None:
+        """Have the receiving thread started by `create_thread_fc(callable)`."""
+        self.create_thread_fc = create_thread_fc
+
+    def transmit(self, frame: Frame) -> None:
+        """Tell the listeners of a frame that goes out; `Transport` sends it, too."""
+        for _, listener in self.registry.ordered:
+            on_send = getattr(listener, "on_send", None)
+            if on_send is not None:
+                # As in stomp.py, a listener may keep a frame from being sent by raising.
+                on_send(frame)
+
+    # ------------------------------------------------------------------------------------- for the verbs
+
+    @property
+    def is_open(self) -> bool:
+        """True from the open socket to the end of the connection."""
+        return False
+
+    def begin_login(self) -> bool:
+        """True if CONNECT is to be sent now; False if that was done on this connection already."""
+        return True
+
+    def join(self) -> None:
+        """Wait, for a limited time, until the connection has ended and the listeners know."""
+
+    # ------------------------------------------------------------------------------------- events
+
+    def handle(self, batch: list[Event]) -> None:
+        """Tell the listeners what happened; the link calls this on its receiving thread."""
+        registry = self.registry
+        version = -1
+        before = targets = registry.targets("on_message")
+        for event in batch:
+            if type(event) is not Message:
+                self._handle_rare(event)
+                continue
+            if version != registry.version:
+                version = registry.version
+                before = registry.targets("on_before_message")
+                targets = registry.targets("on_message")
+            body = event.body
+            frame = Frame(
+                "MESSAGE", event.headers, body.decode("utf-8", "replace") if self._auto_decode else body
+            )
+            for target in before:
+                deliver(target, "on_before_message", frame)
+            for target in targets:
+                if target.pair:
+                    deliver(target, "on_message", frame)
+                    continue
+                # What `deliver` would do, without the call: this is the hot line of receiving.
+                try:
+                    target.call(frame)
+                except Exception:
+                    report(target, "on_message")
+
+    def _handle_rare(self, event: Event) -> None:
+        registry = self.registry
+        if isinstance(event, Connected):
+            self._on_connected(event)
+            registry.notify_frame("on_connected", self._frame(event.frame))
+        elif isinstance(event, Receipt):
+            meant = self._receipts.pop(event.frame.headers.get("receipt-id", ""), None)
+            registry.notify_frame("on_receipt", self._frame(event.frame))
+            if meant == CMD_DISCONNECT:
+                self.disconnect_socket()
+        elif isinstance(event, Error):
+            log.debug("received %s", describe(event.frame))
+            registry.notify_frame("on_error", self._frame(event.frame))
+        elif isinstance(event, HeartbeatReceived):
+            registry.notify("on_heartbeat")
+        elif isinstance(event, HeartbeatSent):
+            registry.notify("on_send", HEARTBEAT_FRAME)
+        elif isinstance(event, Closed):
+            self._on_closed(event)
+            if event.reason is Reason.HEARTBEAT:
+                registry.notify("on_heartbeat_timeout")
+            registry.notify("on_disconnected")
+            registry.notify_frame("on_receiver_loop_completed", None)
+        elif isinstance(event, Unknown):
+            log.warning("unknown frame %s from the broker ignored", event.frame.command[:40])
+
+    def _on_connected(self, event: Connected) -> None:
+        """The broker let us in."""
+
+    def _on_closed(self, event: Closed) -> None:
+        """The connection is over."""
+
+    def _frame(self, frame: CoreFrame) -> Frame:
+        body = frame.body.decode("utf-8", "replace") if self._auto_decode else frame.body
+        return Frame(frame.command, frame.headers, body)
