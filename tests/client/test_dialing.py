@@ -8,7 +8,11 @@ from stomp.client.options import Options
 from stomp.core.errors import ConnectFailed, UsageError
 from stomp.core.failover import Backoff
 from stomp.net.address import Address
-from stomp.testing.servers import ScriptedServer, say_nothing
+from stomp.net.layer import Stack
+from stomp.net.tls import TlsLayer
+from stomp.net.websocket import WebSocketLayer
+from stomp.testing.servers import ScriptedServer, hang_up, say_nothing
+from tests.websocket_door import Door
 
 
 class Pauses:
@@ -132,3 +136,37 @@ def test_a_validator_that_fails_leaves_no_socket_open(server_tls, ca_file):
 
 def test_the_password_of_a_key_is_in_no_repr():
     assert "s3cret" not in repr(TlsSettings(password="s3cret"))
+
+
+@pytest.mark.parametrize("transport", ["tls", "wss"])
+def test_an_address_that_is_tls_is_never_spoken_to_in_clear_text(transport, server_tls):
+    with ScriptedServer(hang_up, tls=server_tls) as server:
+        address = Address("localhost", server.port, transport)
+        with pytest.raises(ConnectFailed, match="certificate") as caught:
+            open_stream(address, Options(), None)
+        assert caught.value.phase == "tls"
+
+
+@pytest.mark.parametrize("transport", ["ws", "wss"])
+def test_what_is_on_a_socket_of_a_websocket(broker, transport, server_tls, ca_file):
+    door = Door((broker.host, broker.port), path="/ws")
+    with ScriptedServer(door, tls=server_tls if transport == "wss" else None) as server:
+        address = Address("localhost", server.port, transport, "/ws")
+        stream = open_stream(
+            address, Options(), TlsSettings(ca_certs=ca_file) if transport == "wss" else None
+        )
+        with stream.sock:
+            if transport == "ws":
+                assert isinstance(stream.layer, WebSocketLayer)
+            else:
+                assert isinstance(stream.layer, Stack)
+                assert isinstance(stream.layer.lower, TlsLayer)
+                assert isinstance(stream.layer.upper, WebSocketLayer)
+            assert stream.sock.gettimeout() is None
+
+
+def test_a_websocket_that_is_refused_leaves_nothing_open(broker):
+    with ScriptedServer(Door((broker.host, broker.port), path="/ws")) as server:
+        with pytest.raises(ConnectFailed, match="HTTP 404") as caught:
+            open_stream(Address("localhost", server.port, "ws", "/"), Options(), None)
+        assert caught.value.phase == "websocket"

@@ -277,13 +277,14 @@ _HINTS = {
 
 def _refusal(error: Exception, *, ended: bool) -> WebSocketError:
     """The handshake failed: why, in words."""
-    from websockets.exceptions import InvalidMessage, InvalidStatus
+    from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
     if isinstance(error, InvalidStatus):
         code = error.response.status_code
         text = f"HTTP {code} {error.response.reason_phrase[:100]}".rstrip()
         refusal = WebSocketError(text, code=code, hint=_HINTS.get(code, ""))
-    elif isinstance(error, InvalidMessage):
+    elif isinstance(error, InvalidMessage) or not isinstance(error, InvalidHandshake):
+        # Older releases hand on whatever their parser has raised.
         text = "the server closed the connection" if ended else "the answer is not HTTP"
         refusal = WebSocketError(text, hint=_NOT_HTTP)
     else:
