@@ -15,6 +15,15 @@ def test_modules_are_there_after_a_plain_import():
     assert {"multicast", "ws"} <= set(dir(stomp.adapter))
 
 
+@pytest.mark.parametrize("module", [stomp.adapter.ws, stomp.adapter.multicast])
+def test_names_that_the_modules_of_stomp_py_handed_on(module):
+    assert module.BaseConnection is stomp.connect.BaseConnection
+    assert module.ConnectFailedException is stomp.exception.ConnectFailedException
+    assert module.HDR_RECEIPT == "receipt"
+    with pytest.raises(AttributeError, match="nothing"):
+        module.nothing  # noqa: B018
+
+
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         stomp.adapter.nothing  # noqa: B018

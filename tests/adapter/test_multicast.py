@@ -237,6 +237,8 @@ def test_disconnect_ends_the_thread_and_tells_once(join):
     before = threading.active_count()
     conn, recorder = join(QUEUE)
     assert threading.active_count() == before + 1
+    assert conn.transport.running
+    thread = conn.transport.receiver_thread
     sock = conn.transport.socket
     conn.disconnect()
     conn.disconnect()
@@ -244,7 +246,9 @@ def test_disconnect_ends_the_thread_and_tells_once(join):
     assert recorder.notes[0][1] == (multicast.MCAST_GRP, multicast.MCAST_PORT)
     assert sock.fileno() == -1
     assert conn.transport.socket is None
-    wait_until(lambda: threading.active_count() == before)
+    assert not conn.transport.running
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
 
 
 def test_it_can_be_joined_again(join):

@@ -74,6 +74,7 @@ class _Membership:
 
     def __init__(self, take: Callable[[bytes], None], say: Callable[[list[Event]], None]) -> None:
         self.sock = _join(MCAST_GRP, MCAST_PORT)
+        self.thread: object = None
         self._to = (MCAST_GRP, MCAST_PORT)
         self._take = take
         self._say = say
@@ -187,7 +188,7 @@ class MulticastTransport(Transport):
                 return
             self._member = _Membership(self._take, self.handle)
             self.current_host_and_port = (MCAST_GRP, MCAST_PORT)
-            self._options.start_thread(self._member.run)
+            self._member.thread = self._options.start_thread(self._member.run)
             self.registry.notify("on_connecting", self.current_host_and_port)
 
     def stop(self) -> None:
@@ -201,8 +202,20 @@ class MulticastTransport(Transport):
         self.stop()
 
     def is_connected(self) -> bool:
-        """False: see the class."""
-        return False
+        """False, unless somebody said otherwise by `set_connected`: see the class."""
+        return bool(self._declared)
+
+    @property
+    def running(self) -> bool:
+        """True when in the group."""
+        return self._member is not None and self._member.alive
+
+    @property
+    def receiver_thread(self) -> Any:
+        """The thread that reads, or what `override_threading` made of it."""
+        return self._member.thread if self._member is not None else None
+
+    io_thread = receiver_thread
 
     @property
     def socket(self) -> socket.socket | None:

@@ -8,11 +8,12 @@ keep-alive, the address to connect from, failover and time limits are those of `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from stomp.connect import BaseConnection, StompConnection12
+from stomp.handed_on import hand_on
 from stomp.net.address import Address
 from stomp.net.layer import Stack
 from stomp.net.websocket import WebSocketLayer, WebSocketSettings, header_pairs
@@ -31,7 +32,6 @@ class WSTransport(Transport):
 
     Args:
         recv_bytes: not used.
-        is_eol_fc: see `stomp.transport.BaseTransport`.
         ws_path: the path to ask for, with a query if there is one; "/" if None.
         header: HTTP headers for the handshake, a dict or "Name: value" lines. A Sec-WebSocket-Protocol among them
             is offered in place of v12.stomp, v11.stomp and v10.stomp; an Origin is sent as it is.
@@ -57,12 +57,12 @@ class WSTransport(Transport):
         auto_decode: bool = True,
         encoding: str | None = "utf-8",
         recv_bytes: int = 1024,
-        is_eol_fc: Any = is_eol_default,
+        is_eol_fc: Callable[[bytes], bool] = is_eol_default,
         bind_host_port: tuple[str, int] | None = None,
         ws_path: str | None = None,
         header: HttpHeaders = None,
         binary_mode: bool = False,
-        **kwargs: Any,
+        **older: Any,
     ) -> None:
         super().__init__(
             host_and_ports,
@@ -78,8 +78,9 @@ class WSTransport(Transport):
             vhost=vhost,
             auto_decode=auto_decode,
             encoding=encoding,
+            is_eol_fc=is_eol_fc,
             bind_host_port=bind_host_port,
-            **kwargs,
+            **older,
         )
         self._path = ws_path or "/"
         settings = WebSocketSettings(headers=header_pairs(header), binary=binary_mode)
@@ -155,3 +156,7 @@ class WSStompConnection(StompConnection12):
 
 
 WSConnection = WSStompConnection
+
+
+def __getattr__(name: str) -> Any:
+    return hand_on(__name__, name)
