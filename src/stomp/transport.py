@@ -184,6 +184,11 @@ class Transport(OlderTransport, BaseTransport):
         """Milliseconds between our heart-beats and the broker's, as agreed."""
         return self._link.session.heartbeat if self._link is not None else (0, 0)
 
+    def override_threading(self, create_thread_fc: Callable[[Callable[[], None]], Any]) -> None:
+        """Have the receiving thread started by `create_thread_fc(callable)`."""
+        super().override_threading(create_thread_fc)
+        self._options = replace(self._options, start_thread=create_thread_fc)
+
     @property
     def heart_beat_receive_scale(self) -> float:
         """How many intervals of silence are borne on the next connection."""
