@@ -9,6 +9,7 @@ import pytest
 import stomp
 from stomp.broker import Broker
 from stomp.core.errors import NotConnected
+from stomp.core.limits import Limits
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.listening import PATIENCE, Recorder, wait_until
 
@@ -145,3 +146,23 @@ def test_every_connection_agrees_on_heartbeats_anew():
         assert conn.transport.heartbeat == (5000, 5000)
         conn.transport.stop()
     assert all(b"heart-beat:3000,4000\n" in frame for frame in frames)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+def test_a_send_that_fails_says_why_the_broker_has_gone(tls, server_tls, ca_file):
+    """The broker's ERROR may still be on its way when writing fails: it is read, and told to the sender."""
+    limits = Limits(body=1000)
+    with Broker(limits=limits, ssl_context=server_tls if tls else None) as broker:
+        for _ in range(1 if tls else 10):
+            conn = stomp.Connection([("127.0.0.1", broker.port)])
+            if tls:
+                conn.set_ssl(ca_certs=ca_file)
+            recorder = Recorder()
+            conn.set_listener("", recorder)
+            conn.connect(wait=True)
+            with pytest.raises(NotConnected, match="larger than 1000 bytes"):
+                while True:  # the broker bears with us for a moment
+                    conn.send("/queue/a", bytes(1001))
+            recorder.wait_for_method("on_receiver_loop_completed")
+            assert recorder.methods.count("on_error") == 1
+            assert recorder.methods.count("on_disconnected") == 1

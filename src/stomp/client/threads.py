@@ -97,6 +97,8 @@ class Link:
         self._receiver = 0  # ident of the receiving thread
         self._corked = False  # a batch is being handled: replies leave together
         self._hung_up = False
+        self._broken: OSError | None = None  # what a write failed with
+        self._ended = threading.Event()  # the session is over
         self._finished = threading.Event()
         if not DONTWAIT:
             sock.setblocking(False)
@@ -218,7 +220,7 @@ class Link:
                 self.session.receive_data(data, self._clock())
                 self._in_gate.add(len(data))
             if ended:
-                self.session.receive_eof(error)
+                self.session.receive_eof(error or self._broken)
             self._collect(self._clock())
             self._ask_keeper()
         # The session answers by itself at times, and so does TLS.
@@ -230,6 +232,8 @@ class Link:
         events = self.session.events()
         if events:
             self._inbox += events
+            if self.session.closed is not None:
+                self._ended.set()
         parts = self.session.data_to_send(now)
         if parts:
             self._outbox.put(parts)
@@ -321,7 +325,10 @@ class Link:
             self._linger(_RETRY)
             raise
         except OSError as err:
-            raise self._failed(err) from err
+            self._broken = self._broken or err
+            # The receiving thread reads what is still there, the broker's ERROR perhaps, and then finds the end.
+            self._wake()
+            raise self._lost(err, patience=_MOMENT if leave is None else _LAST_WORDS) from err
 
     def _make_room(self) -> None:
         """The queue is full and the receiving thread wants to send: read on while waiting.
@@ -340,15 +347,17 @@ class Link:
                     self._read(DONTWAIT)
             self._try_write()
 
-    def _failed(self, err: OSError) -> ConnectionLost:
-        """The socket broke under a write: end the session, wake the receiving thread."""
-        with self._state:
-            self.session.receive_eof(err)
-            self._collect(self._clock())
-        self._wake()
-        return ConnectionLost(
-            f"the connection failed while writing: {err.strerror or err}", hint="connect again"
+    def _lost(self, err: OSError, patience: float) -> ConnectionLost:
+        """Why the socket broke under a write: in the words of the session, once it has ended."""
+        if threading.get_ident() != self._receiver:
+            self._ended.wait(patience)
+        closed = self.session.closed
+        why = (
+            closed.error.message
+            if closed is not None and closed.error is not None
+            else f"writing failed: {err}"
         )
+        return ConnectionLost(why, hint="connect again")
 
     # ------------------------------------------------------------------------------------- the clock
 

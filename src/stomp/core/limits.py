@@ -23,7 +23,7 @@ class Limits:
     frame: int = 128 * 1024 * 1024
     body: int = 128 * 1024 * 1024
     head: int = 1024 * 1024
-    header_line: int = 64 * 1024
+    header_line: int = 1024 * 1024
     headers: int = 4096
     early_frames: int = 16
 
