@@ -13,9 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: What a client may make the broker hold, unless told otherwise: bodies of 16 MiB. Heads are a little smaller than
-#: what clients take by default: a MESSAGE has headers that its SEND had not, and must not be too large for them.
+#: what clients take by default, and lines much shorter: a MESSAGE has headers that its SEND had not, and for another
+#: version they may have to be escaped; it must not be too large for them then.
 LIMITS = Limits(
-    frame=17 * 1024 * 1024, body=16 * 1024 * 1024, head=1_000_000, headers=4000, early_frames=10_000
+    frame=17 * 1024 * 1024,
+    body=16 * 1024 * 1024,
+    head=1_000_000,
+    header_line=64 * 1024,
+    headers=4000,
+    early_frames=10_000,
 )
 
 
