@@ -5,8 +5,11 @@ import os
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import stomp
 from stomp.adapter import multicast
@@ -283,6 +286,40 @@ def test_outside_of_the_group_nothing_is_sent(join):
         conn.send(QUEUE, "x")
 
 
+def test_a_socket_that_fails_is_told(join, caplog):
+    class Failing:
+        """A socket that can be waited for, and not read."""
+
+        def __init__(self, sock):
+            self._sock = sock
+
+        def __getattr__(self, name):
+            return getattr(self._sock, name)
+
+        def recv(self, size):
+            raise OSError("the network is gone")
+
+    conn = MulticastConnection()
+    recorder = Recorder()
+    conn.set_listener("recorder", recorder)
+    # Whoever starts the thread late has time to break the socket.
+    late: list[Any] = []
+    conn.override_threading(late.append)
+    conn.connect()
+    member = conn._group._member
+    assert member is not None
+    member.sock = Failing(member.sock)
+    thread = threading.Thread(target=late[0])
+    thread.start()
+    conn.send("/queue/nobody", "x")
+    thread.join(PATIENCE)
+    assert recorder.methods[-2:] == ["on_disconnected", "on_receiver_loop_completed"]
+    assert "the network is gone" in caplog.text
+    with pytest.raises(NotConnected):
+        conn.send(QUEUE, "x")
+    conn.disconnect()
+
+
 def test_a_group_that_cannot_be_joined(monkeypatch):
     monkeypatch.setattr(multicast, "MCAST_GRP", "127.0.0.1")
     with pytest.raises(ConnectFailed, match=r"cannot join the multicast group 127\.0\.0\.1"):
@@ -301,6 +338,21 @@ def test_what_is_no_frame_is_ignored(join, datagram):
     conn.send(QUEUE, "x")
     recorder.wait_for_bodies(1)
     assert recorder.bodies == [b"x"]
+
+
+@given(
+    st.binary(max_size=200)
+    | st.builds(
+        lambda head, body: b"SEND\ndestination:/queue/a\n" + head + b"\n\n" + body + b"\0",
+        st.binary(max_size=50),
+        st.binary(max_size=50),
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_datagram_ends_it(datagram):
+    transport = multicast.MulticastTransport()
+    transport.subscriptions["1"] = QUEUE
+    transport._take(datagram)
 
 
 def test_it_is_told_in_the_log_without_the_body(join, caplog):

@@ -17,7 +17,7 @@ from stomp.adapter import ws
 from stomp.broker import Broker
 from stomp.core.errors import UsageError
 from stomp.exception import ConnectFailedException, NotConnectedException
-from stomp.testing.servers import ScriptedServer
+from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
 from tests.websocket_door import Door
 
@@ -294,8 +294,9 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
-def test_connecting_again_when_disconnected_leaves_nothing_behind(broker, server):
+def test_connecting_again_when_disconnected_leaves_nothing_behind(broker, door, server_tls, ca_file, secure):
     cycles = 50
     done = threading.Event()
 
@@ -311,16 +312,55 @@ def test_connecting_again_when_disconnected_leaves_nothing_behind(broker, server
             super().on_connected(frame)
             broker.disconnect_all()
 
-    conn = ws.WSConnection([server.address])
-    again = Again()
-    conn.set_listener("again", again)
-    before = descriptors()
-    conn.connect("admin", "password")
-    assert done.wait(PATIENCE)
-    wait_until(lambda: not stomp_threads())
-    wait_until(lambda: broker.connections == [])
-    wait_until(lambda: descriptors() <= before)
+    with ScriptedServer(door, tls=server_tls if secure else None) as server:
+        conn = ws.WSConnection([("localhost", server.port)])
+        if secure:
+            conn.set_ssl(ca_certs=ca_file)
+        again = Again()
+        conn.set_listener("again", again)
+        before = descriptors()
+        conn.connect("admin", "password")
+        assert done.wait(PATIENCE)
+        wait_until(lambda: not stomp_threads())
+        wait_until(lambda: broker.connections == [])
+        wait_until(lambda: descriptors() <= before)
     assert again.methods.count("on_connected") == again.methods.count("on_disconnected") == cycles
+
+
+def test_a_broker_that_falls_silent():
+    def promise_and_say_nothing(sock):
+        read_frame(sock)
+        greet_back(sock, heartbeat="50,50")
+        say_nothing(sock)
+
+    with ScriptedServer(promise_and_say_nothing) as mute, ScriptedServer(Door(mute.address)) as server:
+        conn, recorder = connected(server, heartbeats=(50, 50))
+        conn.connect(wait=True)
+        recorder.wait_for_method("on_receiver_loop_completed")
+        assert recorder.methods.count("on_heartbeat_timeout") == 1
+        assert recorder.methods.count("on_disconnected") == 1
+        assert not conn.is_connected()
+
+
+def test_many_threads_send_at_once(server):
+    conn, recorder = subscribed(server)
+    large = "x" * 50_000
+
+    def send_all(number):
+        for count in range(100):
+            conn.send(QUEUE, f"{number} {count} {large if count % 10 == 0 else ''}")
+
+    threads = [threading.Thread(target=send_all, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    recorder.wait_for_bodies(400)
+    conn.disconnect()
+    for number in range(4):
+        mine = [body.split(" ") for body in recorder.bodies if body.startswith(f"{number} ")]
+        assert [int(count) for _, count, _ in mine] == list(range(100))
+        assert all(rest in ("", large) for _, _, rest in mine)
 
 
 # ------------------------------------------------------------------------------------- TLS

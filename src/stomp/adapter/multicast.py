@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import select
+import selectors
 import socket
 import struct
 import threading
@@ -107,13 +107,16 @@ class _Membership:
         self._receiver = threading.get_ident()
         closed = Closed(Reason.CLEAN, None, ())
         try:
-            while not self._leaving:
-                ready, _, _ = select.select([self.sock, self._wakened], [], [])
-                if self._wakened in ready:
-                    self._wakened.recv(1024)
-                if self.sock in ready and not self._leaving:
-                    self._take(self.sock.recv(_LARGEST + 1))
-                self._tell_all()
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.sock, selectors.EVENT_READ)
+                selector.register(self._wakened, selectors.EVENT_READ)
+                while not self._leaving:
+                    ready = [key.fileobj for key, _ in selector.select()]
+                    if self._wakened in ready:
+                        self._wakened.recv(1024)
+                    if self.sock in ready and not self._leaving:
+                        self._take(self.sock.recv(_LARGEST + 1))
+                    self._tell_all()
         except OSError as err:
             log.warning("leaving the multicast group %s: %s", self._to[0], err)
             closed = Closed(Reason.FAILED, NotConnected(f"the multicast socket failed: {err}"), ())
