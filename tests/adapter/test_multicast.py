@@ -308,7 +308,7 @@ def test_a_socket_that_fails_is_told(join, caplog):
     conn.connect()
     member = conn._group._member
     assert member is not None
-    member.sock = Failing(member.sock)
+    member.sock = Failing(member.sock)  # type: ignore[assignment]
     thread = threading.Thread(target=late[0])
     thread.start()
     conn.send("/queue/nobody", "x")
