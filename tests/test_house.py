@@ -45,6 +45,11 @@ def test_the_names_for_websockets_load_no_package_before_there_is_a_connection()
     assert foreign(loaded_by("import stomp; stomp.WSConnection([('localhost', 15674)])")) == set()
 
 
+def test_no_module_has_a_name_of_the_standard_library() -> None:
+    # `python SITE-PACKAGES/stomp` puts the folder first on the path: such a file would be imported in its place.
+    assert {path.stem for path in (SRC / "stomp").iterdir()}.isdisjoint(sys.stdlib_module_names)
+
+
 def test_the_core_needs_nothing_that_can_wait() -> None:
     names = [f"stomp.core.{found.name}" for found in pkgutil.iter_modules(stomp.core.__path__)]
     loaded = loaded_by(f"import {', '.join(names)}")

@@ -1,9 +1,10 @@
+import functools
 from unittest import mock
 
 import pytest
 
 from stomp.listener import ConnectionListener
-from stomp.registry import Registry, deliver
+from stomp.registry import Registry, deliver, is_idle
 from stomp.utils import Frame
 
 
@@ -95,6 +96,23 @@ def test_missing_methods_and_inherited_ones_that_do_nothing_are_passed_over(regi
     registry.set("b", ConnectionListener())
     assert registry.targets("on_message") == []
     registry.notify("on_disconnected")
+
+
+def test_a_default_that_a_tracer_has_wrapped_is_called(registry, monkeypatch):
+    traced = []
+    original = ConnectionListener.on_message
+
+    @functools.wraps(original)
+    def wrapper(self, *args, **kwargs):
+        traced.append(args)
+        return original(self, *args, **kwargs)
+
+    registry.set("", listener := ConnectionListener())
+    assert is_idle(listener.on_message)
+    monkeypatch.setattr(ConnectionListener, "on_message", wrapper)
+    assert not is_idle(listener.on_message)
+    registry.notify_frame("on_message", frame := message())
+    assert traced == [(frame,)]
 
 
 def test_what_a_pair_listener_returns_is_what_the_next_one_sees(registry):

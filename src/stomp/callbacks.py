@@ -21,7 +21,8 @@ def _does_nothing(method: _F) -> _F:
     def nothing(self: Any, *args: Any, **kwargs: Any) -> None:
         pass
 
-    nothing.does_nothing = True  # type: ignore[attr-defined]
+    # Itself, so that a wrapper that copies attributes is not taken for it.
+    nothing.does_nothing = nothing  # type: ignore[attr-defined]
     return cast("_F", nothing)
 
 

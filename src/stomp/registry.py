@@ -108,7 +108,7 @@ class Registry:
 
 def is_idle(call: Any) -> bool:
     """True for a callback that is only inherited, and does nothing. One that a tracer has wrapped is none."""
-    return type(call) is MethodType and getattr(call.__func__, "does_nothing", False) is True
+    return type(call) is MethodType and getattr(call.__func__, "does_nothing", None) is call.__func__
 
 
 def deliver(target: Target, method: str, frame: Frame | None) -> None:
