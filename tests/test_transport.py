@@ -1,3 +1,6 @@
+import sys
+import threading
+
 import pytest
 
 import stomp
@@ -168,8 +171,6 @@ def test_raw_bytes_and_the_socket(broker):
 
 
 def test_stop_ends_a_series_of_attempts(free_port):
-    import threading
-
     conn = stomp.Connection(
         [("127.0.0.1", free_port)], reconnect_attempts_max=-1, reconnect_sleep_initial=3600
     )
@@ -268,3 +269,39 @@ def test_keepalive_that_is_not_understood_is_told_in_the_log(broker, caplog):
     conn.connect(wait=True)
     conn.disconnect()
     assert "keepalive 'please' is not understood" in caplog.text
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_tracebacks_of_failed_attempts_are_for_those_who_want_them(free_port, caplog, monkeypatch, verbose):
+    monkeypatch.setattr("stomp.log.verbose", verbose)
+    conn = stomp.Connection([("127.0.0.1", free_port)], reconnect_attempts_max=1)
+    with pytest.raises(ConnectFailedException):
+        conn.connect(wait=True)
+    assert f"could not connect to host 127.0.0.1, port {free_port}" in caplog.text
+    assert ("Traceback" in caplog.text) is verbose
+
+
+def test_a_python_without_ssl_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "_ssl", None)
+    with pytest.raises(UsageError, match="no ssl module"):
+        stomp.Connection().set_ssl()
+
+
+def test_threads_are_started_by_whoever_was_set_last(broker):
+    started: list[str] = []
+
+    def start(name):
+        def run(callback):
+            started.append(name)
+            threading.Thread(target=callback, daemon=True).start()
+
+        return run
+
+    conn = stomp.Connection([(broker.host, broker.port)])
+    conn.override_threading(start("first"))
+    conn.connect(wait=True)
+    conn.disconnect()
+    conn.transport.create_thread_fc = start("second")
+    conn.connect(wait=True)
+    conn.disconnect()
+    assert started == ["first", "second"]

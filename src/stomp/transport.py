@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import threading
 from collections.abc import Callable
@@ -296,8 +297,12 @@ class Transport(OlderTransport, BaseTransport):
             ssl_context: an `ssl.SSLContext` to use in place of all the other settings.
 
         Raises:
-            UsageError: none of `for_hosts` is a host of this connection: it would go out in clear text.
+            UsageError: none of `for_hosts` is a host of this connection: it would go out in clear text. Or this
+                Python was built without TLS.
         """
+        # Asked for, not imported: nothing loads it before it is used.
+        if importlib.util.find_spec("_ssl") is None:
+            raise UsageError("this Python has no ssl module", hint="install one that was built with OpenSSL")
         settings = {
             "key_file": key_file,
             "cert_file": cert_file,
