@@ -197,8 +197,8 @@ def test_own_host_name_is_tried_by_loopback_but_not_with_tls(monkeypatch):
     def hosts(**options):
         return [address.host for address in Transport(pairs, **options)._ordered()]
 
-    assert hosts() == ["127.0.0.1", "localhost", "elsewhere", "myself"]
-    assert hosts(try_loopback_connect=False) == ["localhost", "elsewhere", "myself"]
+    assert hosts() == ["127.0.0.1", "myself", "localhost", "elsewhere"]
+    assert hosts(try_loopback_connect=False) == ["myself", "localhost", "elsewhere"]
     assert hosts(prefer_localhost=False, try_loopback_connect=False) == ["elsewhere", "myself", "localhost"]
     transport = Transport(pairs)
     transport.set_ssl()
@@ -305,3 +305,15 @@ def test_threads_are_started_by_whoever_was_set_last(broker):
     conn.connect(wait=True)
     conn.disconnect()
     assert started == ["first", "second"]
+
+
+def test_on_connecting_may_connect(broker):
+    class Eager:
+        def on_connecting(self, host_and_port):
+            conn.connect(wait=True)
+
+    conn = stomp.Connection([(broker.host, broker.port)])
+    conn.set_listener("", Eager())
+    conn.connect(wait=True)
+    assert len(broker.connections) == 1
+    conn.disconnect()

@@ -134,8 +134,7 @@ class Transport(OlderTransport, BaseTransport):
             self._declared = None
             self._link = link = self._dial()
             link.start()
-            assert self.current_host_and_port is not None
-            self.registry.notify("on_connecting", self.current_host_and_port)
+        self.registry.notify("on_connecting", self.current_host_and_port)
 
     def stop(self) -> None:
         """Drop the connection, or stop trying to make one. Waits until the listeners know."""
@@ -367,11 +366,11 @@ class Transport(OlderTransport, BaseTransport):
     def _ordered(self) -> list[Address]:
         """The pairs as addresses, in the order in which to try them."""
         pairs = list(self._pairs)
+        own = socket.gethostname()
         if self._prefer_localhost and len(pairs) > 1:
-            pairs.sort(key=lambda pair: pair[0] not in _LOCAL)
+            pairs.sort(key=lambda pair: pair[0] not in (*_LOCAL, own))
         if self._try_loopback and not self._tls:
             # With TLS the certificate is for the host name, so 127.0.0.1 is no substitute for it.
-            own = socket.gethostname()
             listed = {port for host, port in pairs if host in _LOCAL}
             loopback = [("127.0.0.1", port) for host, port in pairs if host == own and port not in listed]
             pairs = loopback + pairs
