@@ -262,6 +262,33 @@ def test_send_frame_escapes_in_place_and_goes_out_by_transmit():
     assert frames[1].headers["requeue"] is False
 
 
+def test_listeners_see_a_frame_as_it_was_given():
+    conn = stomp.Connection11()
+    conn.transport = transport = mock.Mock()
+    for body, size in (("text", 4), ("ä", 2), (b"\xff", 1), (bytearray(b"abc"), 3)):
+        conn.send("/queue/a", body)
+        frame = transport.transmit.call_args[0][0]
+        assert frame.body is body
+        assert frame.headers == {"destination": "/queue/a", "content-length": size}
+    conn.send("/queue/a", "")
+    assert transport.transmit.call_args[0][0].headers == {"destination": "/queue/a"}
+    conn.ack("m1", "s1", receipt="r1")
+    assert list(transport.transmit.call_args[0][0].headers.items()) == [
+        ("message-id", "m1"),
+        ("subscription", "s1"),
+        ("receipt", "r1"),
+    ]
+    conn.nack("m1", "s1", "t1", **{"requeue": "false", "message-id": "loses"})
+    assert list(transport.transmit.call_args[0][0].headers.items()) == [
+        ("message-id", "m1"),
+        ("subscription", "s1"),
+        ("requeue", "false"),
+        ("transaction", "t1"),
+    ]
+    with pytest.raises(TypeError, match="should be a string or bytes"):
+        conn.send("/queue/a", {"a": 1})
+
+
 def test_heartbeats_are_those_agreed_and_each_connection_starts_from_the_configured_ones():
     wishes = []
 

@@ -19,7 +19,7 @@ from stomp.callbacks import Publisher as Publisher
 from stomp.core.errors import ReceiptMissing, StompError
 from stomp.handed_on import hand_on
 from stomp.heartbeat_listener import HeartbeatListener as HeartbeatListener
-from stomp.utils import clean_headers
+from stomp.utils import clean_headers, encode
 
 
 class WaitingListener(ConnectionListener):
@@ -189,7 +189,9 @@ class PrintingListener(ConnectionListener):
 
     def on_send(self, frame: Any) -> None:
         """Print."""
-        self.__print(f"on_send {frame.cmd} {clean_headers(frame.headers)} {frame.body}")
+        # Text is shown as the bytes that go out: so does the documentation of stomp.py.
+        body = encode(frame.body) if isinstance(frame.body, str) and frame.body else frame.body
+        self.__print(f"on_send {frame.cmd} {clean_headers(frame.headers)} {body}")
 
     def on_heartbeat(self) -> None:
         """Print."""

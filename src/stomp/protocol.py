@@ -120,10 +120,10 @@ class _Protocol(ConnectionListener):
         merged[HDR_DESTINATION] = destination
         if content_type:
             merged[HDR_CONTENT_TYPE] = content_type
-        if type(body) is not bytes:
-            body = encode(body)
         if self.auto_content_length and body and HDR_CONTENT_LENGTH not in merged:
-            merged[HDR_CONTENT_LENGTH] = len(body)
+            # Listeners see the body as it was given; the transport encodes it, and mostly its length is known before.
+            as_is = type(body) is bytes or (type(body) is str and body.isascii())
+            merged[HDR_CONTENT_LENGTH] = len(body if as_is else encode(body))
         self.send_frame(CMD_SEND, merged, body)
 
     def begin(
@@ -160,6 +160,17 @@ class _Protocol(ConnectionListener):
     ) -> None:
         merged = merge_headers([headers, keyword_headers])
         merged[HDR_TRANSACTION] = id
+        self.send_frame(cmd, merged)
+
+    def _answer(
+        self, cmd: str, named: dict[str, Any], more: dict[str, Any], transaction: Any, receipt: Any
+    ) -> None:
+        """ACK or NACK. What is named comes first, and wins."""
+        merged = {**named, **more, **named}
+        if transaction is not None:
+            merged[HDR_TRANSACTION] = transaction
+        if receipt is not None:
+            merged[HDR_RECEIPT] = receipt
         self.send_frame(cmd, merged)
 
     def disconnect(
@@ -267,8 +278,7 @@ class Protocol10(_Protocol):
     def ack(self, id: Any, transaction: Any = None, receipt: Any = None, **keyword_headers: Any) -> None:
         """Acknowledge a message by its message-id."""
         assert id is not None, "'id' is required"
-        named = {HDR_MESSAGE_ID: id, HDR_TRANSACTION: transaction, HDR_RECEIPT: receipt}
-        self.send_frame(CMD_ACK, {**keyword_headers, **named})
+        self._answer(CMD_ACK, {HDR_MESSAGE_ID: id}, keyword_headers, transaction, receipt)
 
 
 class Protocol11(_Protocol):
@@ -340,12 +350,10 @@ class Protocol11(_Protocol):
         merged[HDR_ACCEPT_VERSION] = self.version
         if tuple(self._heartbeats) != (0, 0):
             merged[HDR_HEARTBEAT] = f"{self._heartbeats[0]},{self._heartbeats[1]}"
-        _login(username, passcode, merged)
-        self._connect(CMD_CONNECT if with_connect_command else CMD_STOMP, merged, wait)
-
-    def _name_host(self, merged: dict[str, Any]) -> None:
         if self.transport.vhost is not None:
             merged[HDR_HOST] = self.transport.vhost
+        _login(username, passcode, merged)
+        self._connect(CMD_CONNECT if with_connect_command else CMD_STOMP, merged, wait)
 
     def subscribe(
         self,
@@ -388,7 +396,7 @@ class Protocol11(_Protocol):
         **keyword_headers: Any,
     ) -> None:
         """Acknowledge a message by its message-id and subscription."""
-        self._answer(CMD_ACK, id, subscription, transaction, receipt, keyword_headers)
+        self._answer11(CMD_ACK, id, subscription, transaction, receipt, keyword_headers)
 
     def nack(
         self,
@@ -399,21 +407,15 @@ class Protocol11(_Protocol):
         **keyword_headers: Any,
     ) -> None:
         """Refuse a message. What the broker does then differs: see the documentation of yours."""
-        self._answer(CMD_NACK, id, subscription, transaction, receipt, keyword_headers)
+        self._answer11(CMD_NACK, id, subscription, transaction, receipt, keyword_headers)
 
-    def _answer(
+    def _answer11(
         self, cmd: str, id: Any, subscription: Any, transaction: Any, receipt: Any, more: dict[str, Any]
     ) -> None:
         assert id is not None, "'id' is required"
         assert subscription is not None, "'subscription' is required"
-        merged = {
-            **more,
-            HDR_MESSAGE_ID: id,
-            HDR_SUBSCRIPTION: subscription,
-            HDR_TRANSACTION: transaction,
-            HDR_RECEIPT: receipt,
-        }
-        self.send_frame(cmd, merged)
+        named = {HDR_MESSAGE_ID: id, HDR_SUBSCRIPTION: subscription}
+        self._answer(cmd, named, more, transaction, receipt)
 
 
 class Protocol12(Protocol11):
@@ -423,10 +425,8 @@ class Protocol12(Protocol11):
 
     def _name_host(self, merged: dict[str, Any]) -> None:
         # Which host of a failover list it is, is known now that there is a connection; a header given wins.
-        current = self.transport.current_host_and_port or ("", 0)
-        if self.transport.vhost is not None:
-            merged[HDR_HOST] = self.transport.vhost
-        else:
+        if self.transport.vhost is None:
+            current = self.transport.current_host_and_port or ("", 0)
             merged.setdefault(HDR_HOST, current[0])
 
     def ack(  # type: ignore[override]
@@ -443,7 +443,7 @@ class Protocol12(Protocol11):
 
     def _answer12(self, cmd: str, id: Any, transaction: Any, receipt: Any, more: dict[str, Any]) -> None:
         assert id is not None, "'id' is required"
-        self.send_frame(cmd, {**more, HDR_ID: id, HDR_TRANSACTION: transaction, HDR_RECEIPT: receipt})
+        self._answer(cmd, {HDR_ID: id}, more, transaction, receipt)
 
 
 def __getattr__(name: str) -> Any:
