@@ -192,8 +192,10 @@ class TestActiveMQ(Suite):
         guest, queue = lobby.enter(), lobby.queue()
         guest.blunders = True
         guest.send(queue, "body", probe="x" * 20_000)
-        assert "maximum header length" in last(guest, "on_error").headers["message"]
         guest.heard.wait_for_method("on_receiver_loop_completed")
+        # It may go on reading in the middle of the line, and complain of that as well.
+        errors = [frame.headers["message"] for method, frame in guest.heard.notes if method == "on_error"]
+        assert any("maximum header length" in message for message in errors)
         assert guest.heard.methods.count("on_disconnected") == 1
         assert lobby.take_all(queue) == []
 
