@@ -190,7 +190,7 @@ class PrintingListener(ConnectionListener):
     def on_send(self, frame: Any) -> None:
         """Print."""
         # Text is shown as the bytes that go out: so does the documentation of stomp.py.
-        body = encode(frame.body) if isinstance(frame.body, str) and frame.body else frame.body
+        body: object = encode(frame.body) if isinstance(frame.body, str) and frame.body else frame.body
         self.__print(f"on_send {frame.cmd} {clean_headers(frame.headers)} {body}")
 
     def on_heartbeat(self) -> None:
