@@ -197,6 +197,32 @@ def test_connect_while_connected_makes_no_second_connection(broker):
     conn.disconnect()
 
 
+def test_many_threads_may_call_connect_at_once(broker):
+    """A program reconnects in a callback, and in its main loop, too: that makes one connection."""
+    conn, recorder = connect((broker.host, broker.port))
+    errors: list[BaseException] = []
+    for _ in range(20):
+        ready = threading.Barrier(6)
+
+        def run(ready=ready):
+            try:
+                ready.wait(PATIENCE)
+                conn.connect("a", "b", wait=True)
+            except BaseException as err:
+                errors.append(err)
+
+        threads = [threading.Thread(target=run) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert errors == []
+        assert len(broker.connections) == 1
+        conn.disconnect()
+    assert recorder.methods.count("on_connected") == 20
+    assert recorder.methods.count("on_disconnected") == 20
+
+
 def test_an_object_connects_again_and_again(broker):
     conn, recorder = connect((broker.host, broker.port))
     for cycle in range(1, 21):

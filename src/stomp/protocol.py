@@ -196,8 +196,12 @@ class _Protocol(ConnectionListener):
     def _connect(self, cmd: str, merged: dict[str, Any], wait: bool) -> None:
         self.transport.start()
         if self.transport.begin_login():
-            self._name_host(merged)
-            self.send_frame(cmd, merged)
+            try:
+                self._name_host(merged)
+                self.send_frame(cmd, merged)
+            except BaseException:
+                self.transport.cancel_login()
+                raise
         if wait:
             self.transport.wait_for_connection()
 

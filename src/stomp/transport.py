@@ -108,6 +108,7 @@ class Transport(OlderTransport, BaseTransport):
         }
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
+        self._logging_in: Link | None = None  # somebody sends CONNECT on this one
         self._outcome = threading.Condition()
         self._connecting = threading.Lock()
         self._last_error: StompError | None = None
@@ -145,12 +146,18 @@ class Transport(OlderTransport, BaseTransport):
             link.join(self._options.disconnect_timeout)
 
     def begin_login(self) -> bool:
-        """True if CONNECT is to be sent now; False if that was done on this connection already."""
+        """True if CONNECT is to be sent now, by the caller; False if that was done on this connection already."""
         link = self._link
-        if link is not None and link.session.state is State.IDLE:
-            return True
+        with self._outcome:
+            if link is not None and link.session.state is State.IDLE and self._logging_in is not link:
+                self._logging_in = link
+                return True
         log.warning("connect was called, but there is a connection already")
         return False
+
+    def cancel_login(self) -> None:
+        """CONNECT could not be sent; somebody else may try."""
+        self._logging_in = None
 
     def attempt_connection(self) -> None:
         """See `start`."""
