@@ -135,6 +135,7 @@ def test_listeners_may_change_while_a_timeout_is_told():
     class Changing:
         def on_heartbeat_timeout(self):
             conn.set_listener("new", Recorder())
+            conn.set_listener("newer", Recorder())
             conn.remove_listener("old")
 
     def silent(sock):

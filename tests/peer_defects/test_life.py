@@ -183,6 +183,7 @@ def test_disconnect_waits_for_its_receipt_every_time():
         server.leaving.wait(0.1)  # the broker takes its time
         answered.append(True)
         sock.sendall(b"RECEIPT\nreceipt-id:bye\n\n\0")
+        say_nothing(sock)
 
     with ScriptedServer(script) as server:
         conn, recorder = connection(server.address)

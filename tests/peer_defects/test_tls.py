@@ -22,7 +22,7 @@ from tests.peer_defects.scenes import BEAT, answer_receipts, connection, message
 
 def secured(server, ca_file, **options):
     conn, recorder = connection(("127.0.0.1", server.port), **options)
-    conn.set_ssl(ca_certs=ca_file)
+    conn.set_ssl([("127.0.0.1", server.port)], ca_certs=ca_file)
     return conn, recorder
 
 
@@ -164,16 +164,16 @@ def test_tls_for_the_own_host_name_is_never_spoken_in_the_clear(monkeypatch):
     def listen(sock):
         heard.append(sock.recv(1))
 
+    own = socket.gethostname()
     look_up = socket.getaddrinfo
 
     def here(host, *args, **options):
-        return look_up("127.0.0.1" if host == "myself.example" else host, *args, **options)
+        return look_up("127.0.0.1" if host == own else host, *args, **options)
 
-    monkeypatch.setattr(socket, "gethostname", lambda: "myself.example")
     monkeypatch.setattr(socket, "getaddrinfo", here)
     with ScriptedServer(listen) as server:
-        conn, _ = connection(("myself.example", server.port), timeout=5)
-        conn.set_ssl([("myself.example", server.port)])
+        conn, _ = connection((own, server.port), timeout=5)
+        conn.set_ssl([(own, server.port)])
         with pytest.raises(ConnectFailedException):
             conn.connect("admin", "secret", wait=True)
         wait_until(lambda: heard)
@@ -188,7 +188,11 @@ def descriptors():
 def test_a_validator_that_refuses_leaks_nothing(tls_broker, ca_file):
     """B62: each try that a cert_validator refused leaked two descriptors and a selector."""
     conn, _ = secured(tls_broker, ca_file)
-    conn.set_ssl(ca_certs=ca_file, cert_validator=lambda cert, host: (False, "not today"))
+    conn.set_ssl(
+        [("127.0.0.1", tls_broker.port)],
+        ca_certs=ca_file,
+        cert_validator=lambda cert, host: (False, "not today"),
+    )
     before = descriptors()
     for _ in range(20):
         with pytest.raises(ConnectFailedException, match="not today"):
