@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -109,10 +111,9 @@ class Transport(OlderTransport, BaseTransport):
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
         self._logging_in: Link | None = None  # somebody sends CONNECT on this one
-        self._outcome = threading.Condition()
-        self._connecting = threading.Lock()
         self._last_error: StompError | None = None
-        self._stopping = threading.Event()
+        self._make_locks()
+        _TRANSPORTS.add(self)
         if recv_bytes != _RECV_BYTES:
             older["recv_bytes"] = recv_bytes
         take_arguments(self, older)
@@ -385,6 +386,11 @@ class Transport(OlderTransport, BaseTransport):
 
     # ------------------------------------------------------------------------------------- inside
 
+    def _make_locks(self) -> None:
+        self._outcome = threading.Condition()
+        self._connecting = threading.Lock()
+        self._stopping = threading.Event()
+
     def _on_connected(self, event: Connected) -> None:
         with self._outcome:
             self._outcome.notify_all()
@@ -400,6 +406,20 @@ class Transport(OlderTransport, BaseTransport):
     def _address_text(self) -> str:
         pair = self.current_host_and_port
         return str(Address(*pair)) if pair is not None else "the broker"
+
+
+#: For forked children.
+_TRANSPORTS: weakref.WeakSet[Transport] = weakref.WeakSet()
+
+
+def _free_all() -> None:
+    """In a forked child: nobody there would ever let go of the locks that threads of the parent held."""
+    for transport in list(_TRANSPORTS):
+        transport._make_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_free_all)
 
 
 def _normal(pair: tuple[str, int]) -> tuple[str, int]:

@@ -166,6 +166,27 @@ class Link:
         """True when called from the handler, which would wait in vain for anything that comes in."""
         return threading.get_ident() == self._receiver
 
+    def disown(self) -> None:
+        """In a forked child: the connection is its parent's. Here it has ended, and not a byte of it is touched.
+
+        Not even shut down, as that is the end for the parent, too; closing is about the child's own descriptor.
+        """
+        # The threads are gone that held these, or that would have set them.
+        self._reading = threading.Lock()
+        self._state = threading.Lock()
+        self._codec = threading.Lock()
+        self._ended = threading.Event()
+        self._finished = threading.Event()
+        # What was queued goes out from the parent, and so does the good-bye of TLS.
+        self._layer = None
+        self._outbox = Outbox(self.sock, None, self._state, self._codec, self._options.send_timeout)
+        self._hung_up = True
+        self.session.abort(NotConnected("it belongs to the process that this one was forked from"))
+        self._inbox = []
+        self._ended.set()
+        self._finished.set()
+        self.sock.close()
+
     def _refuse(self, closed: Closed) -> NoReturn:
         why = closed.error.message if closed.error is not None else closed.reason.value
         raise NotConnected(f"the connection has ended: {why}", hint="connect again")
@@ -415,9 +436,16 @@ class Link:
 #: Open links, for the end of the program.
 _LINKS: weakref.WeakSet[Link] = weakref.WeakSet()
 
-# What is queued is its parent's to write, not a forked child's.
+
+def _disown_all() -> None:
+    """A forked child has copies of its parent's links, but the connections are not its own."""
+    for link in list(_LINKS):
+        link.disown()
+    _LINKS.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_LINKS.clear)
+    os.register_at_fork(after_in_child=_disown_all)
 
 
 @atexit.register
