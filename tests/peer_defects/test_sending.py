@@ -50,7 +50,7 @@ def test_a_header_value_smuggles_neither_header_nor_frame(version, value):
                 )
         conn.send("/queue/a", "the last")
         wait_until(lambda: noting.frames[-1].endswith(b"the last\0"))
-        conn.transport.stop()
+        conn.transport.disconnect_socket()
     assert all(frame.startswith(b"SEND\n") for frame in noting.frames[1:])
     for frame in noting.frames[1:]:
         assert not any(
@@ -68,7 +68,7 @@ def test_login_and_passcode_smuggle_nothing(version, secret):
         for login, passcode in (("admin", secret), (secret, "x")):
             with pytest.raises(FrameError):
                 conn.connect(login, passcode, wait=True)
-            conn.transport.stop()
+            conn.transport.disconnect_socket()
     assert noting.frames == []
 
 
@@ -79,7 +79,7 @@ def test_the_passcode_is_in_no_log(version, caplog):
     with ScriptedServer(Noting(version)) as server:
         conn, _ = connection(server.address, CLASSES[version])
         conn.connect("admin", "swordfish", wait=True)
-        conn.transport.stop()
+        conn.transport.disconnect_socket()
     assert "swordfish" not in caplog.text
 
 
@@ -97,7 +97,7 @@ def test_an_attribute_error_in_on_send_is_seen():
         conn.connect(wait=True)
         with pytest.raises(AttributeError, match="no_such_thing"):
             conn.send("/queue/a", "x")
-        conn.transport.stop()
+        conn.transport.disconnect_socket()
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
@@ -192,7 +192,7 @@ def test_a_header_of_bytes_is_its_text(version):
         conn.connect(wait=True)
         conn.send("/queue/a", "x", headers={"h": b"v:1"})
         wait_until(lambda: len(noting.frames) == 2)
-        conn.transport.stop()
+        conn.transport.disconnect_socket()
     assert (b"\nh:v:1\n" if version == "1.0" else b"\nh:v\\c1\n") in noting.frames[1]
 
 
@@ -205,5 +205,5 @@ def test_a_subscription_of_1_0_may_be_number_0():
         conn.subscribe("/queue/a", id=0)
         conn.unsubscribe(id=0)
         wait_until(lambda: len(noting.frames) == 3)
-        conn.transport.stop()
+        conn.transport.disconnect_socket()
     assert all(b"\nid:0\n" in frame for frame in noting.frames[1:])
