@@ -182,6 +182,8 @@ class Link:
         self._outbox = Outbox(self.sock, None, self._state, self._codec, self._options.send_timeout)
         self._hung_up = True
         self.session.abort(NotConnected("it belongs to the process that this one was forked from"))
+        # The handler is not told: with gevent the receiving "thread" lives on in the child, and would do it.
+        self.session.events()
         self._inbox = []
         self._ended.set()
         self._finished.set()
