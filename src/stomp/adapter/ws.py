@@ -82,7 +82,8 @@ class WSTransport(Transport):
             bind_host_port=bind_host_port,
             **older,
         )
-        self._path = ws_path or "/"
+        #: The path to ask for on the next connection.
+        self.ws_path = ws_path or "/"
         settings = WebSocketSettings(headers=header_pairs(header), binary=binary_mode)
         self._options = replace(self._options, websocket=settings)
 
@@ -96,7 +97,7 @@ class WSTransport(Transport):
 
     def _ordered(self) -> list[Address]:
         return [
-            Address(host, port, "wss" if self.get_ssl((host, port)) is not None else "ws", self._path)
+            Address(host, port, "wss" if self.get_ssl((host, port)) is not None else "ws", self.ws_path)
             for host, port in (address.pair for address in super()._ordered())
         ]
 

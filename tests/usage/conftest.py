@@ -1,0 +1,28 @@
+"""What the programs here have in common: a broker to talk to, and connections that are gone in the end."""
+
+import pytest
+
+import stomp
+from tests.listening import Recorder
+
+
+@pytest.fixture
+def address(broker):
+    return broker.host, broker.port
+
+
+@pytest.fixture
+def connect(address):
+    """Makes a connection that is logged in, and what it is told; all are dropped in the end."""
+    made = []
+
+    def make(cls=stomp.Connection, **options):
+        conn = cls([address], **options)
+        conn.set_listener("recorder", recorder := Recorder())
+        made.append(conn)
+        conn.connect("user", "secret", wait=True)
+        return conn, recorder
+
+    yield make
+    for conn in made:
+        conn.transport.stop()

@@ -1,0 +1,168 @@
+"""What programs touch of a connection although it is not theirs, or look at from outside."""
+
+import logging
+import threading
+import time
+from typing import Any
+from unittest import mock
+
+import stomp
+import stomp.transport
+from stomp.testing.servers import ScriptedServer, greet
+from tests.listening import Recorder, wait_until
+
+
+def test_04_the_host_out_of_the_private_list(connect, address):
+    """A pool of connections tells in its log which broker each of them is for."""
+    conn, _ = connect()
+    assert conn.transport._Transport__host_and_ports[0][0] == address[0]
+    assert conn.transport._Transport__host_and_ports == [address]
+
+
+def test_05_the_files_out_of_the_private_tls_settings():
+    pair = ("broker.example", 61612)
+    conn = stomp.Connection([pair])
+    conn.set_ssl(for_hosts=[pair], key_file="key.pem", cert_file="cert.pem")
+    assert conn.transport._Transport__ssl_params[pair]["key_file"] == "key.pem"
+    assert conn.transport._Transport__ssl_params[pair]["cert_file"] == "cert.pem"
+
+
+def test_06_a_stalled_connection_by_the_time_of_the_last_beat(connect):
+    conn, _ = connect(heartbeats=(60000, 60000))
+    assert conn.heartbeats == (60000, 60000)
+    assert 0 <= time.monotonic() - conn.received_heartbeat < 60
+
+
+def test_07_where_it_is_connected(connect, address):
+    conn, recorder = connect(vhost="/")
+    assert conn.transport.current_host_and_port == address
+    assert conn.transport.socket.getpeername() == address
+    assert conn.transport.vhost == "/"
+    assert conn.transport.connection_error is False
+    conn.transport.disconnect_socket()
+    recorder.wait_for_method("on_disconnected")
+    assert not conn.is_connected()
+
+
+def test_07_the_path_of_a_websocket_may_be_read():
+    conn: Any = stomp.WSConnection([("broker.example", 15674)], vhost="/", ws_path="/ws")
+    assert conn.transport.ws_path == "/ws"
+
+
+def test_08_a_thread_of_an_executor_that_starts_late(address):
+    """What starts it returns no thread but a promise, and the pool may be busy."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    free = threading.Event()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(free.wait)
+        conn = stomp.Connection([address])
+        conn.transport.override_threading(pool.submit)
+        conn.set_listener("", recorder := Recorder())
+        conn.connect()
+        assert not conn.is_connected()
+        free.set()
+        recorder.wait_for_method("on_connected")
+        conn.disconnect()
+        assert recorder.methods[-2:] == ["on_disconnected", "on_receiver_loop_completed"]
+
+
+def test_09_start_and_stop_around_everything(address):
+    """Programs written for the oldest releases start before they connect, and stop after they disconnect."""
+    conn = stomp.Connection([address])
+    conn.start()
+    assert not conn.is_connected()
+    conn.connect(wait=True)
+    conn.stop()
+    assert conn.is_connected()
+    conn.disconnect()
+    conn.stop()
+
+
+def test_09_the_transport_is_started_by_hand(address):
+    conn = stomp.Connection12([address])
+    conn.transport.start()
+    conn.send_frame("CONNECT", {"accept-version": "1.2", "host": "localhost"})
+    conn.transport.wait_for_connection()
+    assert conn.is_connected()
+    conn.disconnect()
+
+
+def test_10_joining_the_receiving_thread(connect):
+    conn, _ = connect()
+    older, newer = conn.transport.receiver_thread, conn.transport.io_thread
+    assert older is newer
+    conn.disconnect()
+    older.join(10)
+    assert not older.is_alive()
+
+
+def test_11_connecting_without_waiting_and_polling(address):
+    conn = stomp.Connection([address])
+    conn.connect("user", "secret", wait=False)
+    wait_until(conn.is_connected)
+    conn.transport.wait_for_connection(10)
+    conn.disconnect()
+    assert not conn.is_connected()
+
+
+def test_12_patched_names_of_the_transport_module():
+    import ssl
+
+    with mock.patch("stomp.transport.ssl") as patched:
+        assert stomp.transport.ssl is patched
+    assert stomp.transport.ssl is ssl
+    with mock.patch("stomp.transport.DEFAULT_SSL_VERSION", "mine"):
+        assert stomp.transport.DEFAULT_SSL_VERSION == "mine"
+    assert stomp.transport.DEFAULT_SSL_VERSION is not None
+
+
+def test_12_the_private_print_of_the_printing_listener(connect):
+    """A program sends the lines to a log of its own."""
+    lines: list[str] = []
+    listener: Any = stomp.PrintingListener()
+    listener._PrintingListener__print = lines.append
+    conn, _ = connect()
+    conn.set_listener("printing", listener)
+    conn.disconnect()
+    assert lines[0].startswith("on_send DISCONNECT")
+    assert lines[-1] == "on_disconnected"
+
+
+def test_13_the_logger_and_its_level(connect, caplog):
+    logger = logging.getLogger("stomp.py")
+    conn, _ = connect()
+    with caplog.at_level(logging.CRITICAL, "stomp.py"):
+        conn.connect()
+        assert not caplog.records
+    with caplog.at_level(logging.DEBUG, "stomp.py"):
+        conn.connect()
+        assert {record.name for record in caplog.records} == {logger.name}
+
+
+def test_13_the_logging_module_of_stomp(monkeypatch):
+    import stomp.logging  # type: ignore[import-not-found]
+
+    assert stomp.logging is stomp.log
+    monkeypatch.setattr(stomp.logging, "verbose", True)
+    assert stomp.log.verbose
+    assert vars(stomp.logging)["__logger"] is logging.getLogger("stomp.py")
+
+
+def test_14_the_version_in_every_form_it_is_compared_in():
+    version = stomp.__version__
+    assert isinstance(version, str)
+    assert version >= (5, 0, 0)
+    assert version > (8, 2)
+    assert not version[0] < "5"
+    assert not version[0] < 5
+    assert "{}.{}.{}".format(*stomp.tuple_version()) == version
+    assert f"stomp {version}" == "stomp " + version
+
+
+def test_07_a_connection_error_is_noted():
+    with ScriptedServer(greet) as server:
+        conn = stomp.Connection12([server.address])
+        conn.connect(wait=True)
+        assert conn.transport.connection_error is False
+        conn.transport.stop()
