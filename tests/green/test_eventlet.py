@@ -17,11 +17,11 @@ PATCHED = "import eventlet; eventlet.monkey_patch()\n"
 
 
 def test_a_program_that_is_patched():
-    with Broker(heartbeat=(100, 100)) as broker:
+    with Broker(heartbeat=(300, 300)) as broker:
         assert run(PATCHED + PROGRAM, broker.host, broker.port, warnings=("ignore",)) == ["done"]
 
 
 def test_a_program_over_tls(server_tls, ca_file):
-    with Broker(heartbeat=(100, 100), ssl_context=server_tls) as broker:
+    with Broker(heartbeat=(300, 300), ssl_context=server_tls) as broker:
         arguments = "localhost", broker.port, ca_file
         assert run(PATCHED + PROGRAM, *arguments, warnings=("ignore",)) == ["done"]

@@ -30,7 +30,7 @@ class Inbox(stomp.ConnectionListener):
         self.bodies.append(frame.body)
         if frame.body == "hold":
             before = self.sent_beats
-            time.sleep(1.0)
+            time.sleep(1.2)
             self.held = conn.is_connected()
     def on_heartbeat_timeout(self):
         self.methods.append("heartbeat_timeout")
@@ -44,12 +44,12 @@ def wait_for(condition):
         time.sleep(0.01)
 
 inbox = Inbox()
-conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(100, 100))
+conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300))
 if len(sys.argv) > 3:
     conn.set_ssl(ca_certs=sys.argv[3])
 conn.set_listener("", inbox)
 conn.connect(wait=True)
-assert conn.transport.heartbeat == (100, 100)
+assert conn.transport.heartbeat == (300, 300)
 conn.subscribe("/queue/green", id=1)
 for number in range(100):
     conn.send("/queue/green", f"message {number}")
@@ -74,7 +74,7 @@ print("done")
 """
 FORK = """
 import os, traceback
-conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(100, 100))
+conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300))
 conn.set_listener("", inbox := Inbox())
 conn.connect(wait=True)
 conn.subscribe("/queue/fork", id=1)
@@ -110,7 +110,7 @@ PATCHED = "from gevent import monkey; monkey.patch_all()\n"
 
 @pytest.fixture
 def beating_broker():
-    with Broker(heartbeat=(100, 100)) as running:
+    with Broker(heartbeat=(300, 300)) as running:
         yield running
 
 
@@ -120,7 +120,7 @@ def test_a_program_that_is_patched(beating_broker):
 
 
 def test_a_program_over_tls(server_tls, ca_file):
-    with Broker(heartbeat=(100, 100), ssl_context=server_tls) as running:
+    with Broker(heartbeat=(300, 300), ssl_context=server_tls) as running:
         assert run(PATCHED + PROGRAM, "localhost", running.port, ca_file) == ["done"]
 
 
@@ -142,7 +142,7 @@ got = []
 class Inbox:
     def on_message(self, frame):
         got.append(frame.body)
-conn = stomp.Connection([(sys.argv[1], int(sys.argv[2]))], heartbeats=(100, 100))
+conn = stomp.Connection([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300))
 conn.override_threading(gevent.spawn)
 conn.set_listener("", Inbox())
 conn.connect(wait=True)
