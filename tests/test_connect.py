@@ -1,5 +1,6 @@
 """Connecting: what succeeds, and what every failure says. The issue's words: where, in which phase, why."""
 
+import contextlib
 import threading
 import uuid
 from collections.abc import Callable
@@ -10,7 +11,15 @@ import stomp
 from stomp.broker import Broker
 from stomp.core.errors import AuthenticationFailed
 from stomp.exception import ConnectFailedException, NotConnectedException
-from stomp.testing.servers import ScriptedServer, greet_back, read_frame, refuse, say_nothing
+from stomp.testing.servers import (
+    ScriptedServer,
+    greet_back,
+    hang_up,
+    read_frame,
+    refuse,
+    reset,
+    say_nothing,
+)
 from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
 
 CLASSES = [stomp.Connection10, stomp.Connection11, stomp.Connection12]
@@ -141,6 +150,24 @@ def test_a_server_that_hangs_up_before_connected():
         with pytest.raises(ConnectFailedException, match="closed the connection"):
             conn.connect(wait=True)
         recorder.wait_for_method("on_disconnected")
+
+
+@pytest.mark.parametrize("ending", [hang_up, reset])
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_server_that_goes_before_it_is_asked(ending, wait):
+    """Whether CONNECT can still be written or not: it is the same failure."""
+    with ScriptedServer(ending) as server:
+        for _ in range(50):
+            conn, recorder = connect(server.address)
+            if wait:
+                with pytest.raises(ConnectFailedException) as caught:
+                    conn.connect(wait=True)
+                assert caught.value.phase == "stomp"
+                assert caught.value.address == f"127.0.0.1:{server.port}"
+            else:
+                with contextlib.suppress(ConnectFailedException):
+                    conn.connect()
+            recorder.wait_for_method("on_receiver_loop_completed")
 
 
 def test_a_server_that_is_no_broker():

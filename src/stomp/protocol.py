@@ -199,6 +199,9 @@ class _Protocol(ConnectionListener):
             try:
                 self._name_host(merged)
                 self.send_frame(cmd, merged)
+            except NotConnected as err:
+                # The broker has gone before it was asked, as it does when it does not like our certificate.
+                raise self.transport.login_failed(err) from err
             except BaseException:
                 self.transport.cancel_login()
                 raise

@@ -222,17 +222,22 @@ class Transport(OlderTransport, BaseTransport):
         if self.is_connected():
             return
         error = self._last_error
-        address = self._address_text()
         if error is None:
+            address = self._address_text()
             raise ConnectFailed(f"{address} did not answer CONNECT in time", address=address, phase="stomp")
-        raise ConnectFailed(
+        raise self.login_failed(error) from error
+
+    def login_failed(self, error: StompError) -> ConnectFailed:
+        """The error for a connection that was made, and ended before the broker let us in."""
+        address = self._address_text()
+        return ConnectFailed(
             f"connecting to {address} failed: {error.message}",
             address=address,
             phase="stomp",
             frame=getattr(error, "frame", None),
             failures=[error],
             hint=error.hint,
-        ) from error
+        )
 
     def join(self) -> None:
         """Wait, for a limited time, until the connection has ended and the listeners know."""
