@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import threading
 
 import pytest
@@ -15,7 +16,7 @@ def test_options_do_not_change():
 def test_every_field_is_documented():
     assert Options.__doc__ is not None
     for field in dataclasses.fields(Options):
-        assert f"        {field.name}: " in Options.__doc__
+        assert f"\n    {field.name}: " in inspect.cleandoc(Options.__doc__)
 
 
 def test_every_wait_is_finite():

@@ -1,6 +1,7 @@
 """stomp.core.limits"""
 
 import dataclasses
+import inspect
 
 import pytest
 
@@ -10,7 +11,7 @@ from stomp.core.limits import LENIENT, STRICT, Leniency, Limits
 def test_every_limit_is_documented() -> None:
     assert Limits.__doc__ is not None
     for field in dataclasses.fields(Limits):
-        assert f"        {field.name}: " in Limits.__doc__
+        assert f"\n    {field.name}: " in inspect.cleandoc(Limits.__doc__)
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Limits)])
