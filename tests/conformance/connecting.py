@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
@@ -172,12 +173,17 @@ class Connecting(Suite):
         guest = lobby.guest()
         guest.blunders = True
         for _ in range(3):
-            began = time.monotonic()
-            with pytest.raises(ConnectFailedException, match=lobby.venue.habits.refusal) as caught:
-                guest.conn.connect(lobby.venue.user, "wrong", wait=True)
-            # RabbitMQ closes 10 s later; that is not waited for.
-            assert time.monotonic() - began < 5
-            error = caught.value
+            for _ in range(5):
+                began = time.monotonic()
+                with pytest.raises(ConnectFailedException) as caught:
+                    guest.conn.connect(lobby.venue.user, "wrong", wait=True)
+                # RabbitMQ closes 10 s later; that is not waited for.
+                assert time.monotonic() - began < 5
+                error = caught.value
+                if error.frame is not None:
+                    break
+                # ActiveMQ under load hangs up now and then before its ERROR is out, and then there are no words.
+            assert re.search(lobby.venue.habits.refusal, str(error))
             assert isinstance(error.__cause__, AuthenticationFailed)
             assert error.phase == "stomp"
             assert error.frame is not None
