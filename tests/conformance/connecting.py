@@ -183,7 +183,7 @@ class Connecting(Suite):
                 if error.frame is not None:
                     break
                 # ActiveMQ under load hangs up now and then before its ERROR is out, and then there are no words.
-            assert re.search(lobby.venue.habits.refusal, str(error))
+            assert re.search(lobby.venue.habits.refusal or "", str(error))
             assert isinstance(error.__cause__, AuthenticationFailed)
             assert error.phase == "stomp"
             assert error.frame is not None
