@@ -16,7 +16,7 @@ import trustme
 
 import stomp
 from stomp.broker import LIMITS, Broker
-from stomp.broker import command as broker_command
+from stomp.cli import registry
 from stomp.client.options import Options
 from stomp.core import errors
 from stomp.core.limits import Leniency, Limits
@@ -149,7 +149,7 @@ def test_every_option_of_the_broker_is_explained() -> None:
             told[option[1]] = cells
     actions = {
         name: action
-        for action in broker_command._parser()._actions
+        for action in registry.BY_NAME["broker"].parser().actions
         for name in action.option_strings
         if name.startswith("--")
     }

@@ -1,10 +1,21 @@
+"""The three ways to start the command."""
+
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 
 import pytest
 
 import stomp
 from stomp.__main__ import main
+
+PACKAGE = Path(stomp.__file__).parent
+WAYS = [
+    [sys.executable, "-m", "stomp"],
+    [sys.executable, str(PACKAGE)],
+    [str(Path(sysconfig.get_path("scripts")) / "stomp")],
+]
 
 
 def test_version(capsys):
@@ -12,14 +23,14 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"{stomp.__version__}\n"
 
 
-@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), ([], 1), (["nonsense"], 1)])
-def test_usage(capsys, arguments, status):
-    assert main(arguments) == status
-    assert "usage: stomp broker" in "".join(capsys.readouterr())
+@pytest.mark.parametrize("way", WAYS, ids=["module", "folder", "script"])
+def test_a_way(way):
+    answer = subprocess.run([*way, "--version"], capture_output=True, text=True, check=True)
+    assert (answer.stdout, answer.stderr) == (f"{stomp.__version__}\n", "")
 
 
-def test_as_a_module():
-    answer = subprocess.run(
-        [sys.executable, "-m", "stomp", "--version"], capture_output=True, text=True, check=True
-    )
-    assert answer.stdout == f"{stomp.__version__}\n"
+@pytest.mark.parametrize("way", WAYS, ids=["module", "folder", "script"])
+def test_a_way_tells_its_exit_status(way):
+    answer = subprocess.run([*way, "--nope"], capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr == "stomp: unrecognized arguments: --nope (see stomp --help)\n"

@@ -1,25 +1,16 @@
-"""The command `stomp`, and `python -m stomp`."""
+"""The command `stomp`, `python -m stomp` and `python SITE-PACKAGES/stomp`."""
 
 from __future__ import annotations
 
 import sys
 
+if not __package__ and __name__ == "__main__":
+    # Run as a folder: the folder is first on the path then, and its modules would be found without their package.
+    sys.path[0] = sys.path[0].rpartition("/stomp")[0] or sys.path[0]
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
-    arguments = sys.argv[1:] if argv is None else argv
-    if arguments[:1] == ["broker"]:
-        from stomp.broker.command import run
+from stomp.cli.app import main
 
-        return run(arguments[1:])
-    if arguments[:1] == ["--version"]:
-        from stomp._version import __version__
-
-        print(__version__)
-        return 0
-    print("usage: stomp broker [options]\n       stomp --version", file=sys.stderr)
-    return 0 if arguments[:1] in (["-h"], ["--help"]) else 1
-
+__all__ = ["main"]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from stomp.broker import Broker
-from stomp.broker.command import run
+from stomp.cli.app import main
 from tests.broker.rawclient import PATIENCE, RawClient
 
 SRC = Path(__file__).parents[2] / "src"
@@ -115,7 +115,7 @@ def test_tls(tmp_path: Path) -> None:
 
 def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     with Broker() as broker:
-        assert run(["--port", str(broker.port)]) == 1
+        assert main(["broker", "--port", str(broker.port)]) == 1
         told = capsys.readouterr().err
         assert f"cannot listen on 127.0.0.1 port {broker.port}" in told
         assert "in use" in told
@@ -139,12 +139,12 @@ def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_wrong_arguments(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
-    assert run(arguments) == 2
+    assert main(["broker", *arguments]) == 1
     assert words in capsys.readouterr().err
 
 
 def test_help_tells_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--help"]) == 0
+    assert main(["broker", "--help"]) == 0
     told = capsys.readouterr().out
     assert "Not for production" in told
     assert "list of processes" in " ".join(told.split())

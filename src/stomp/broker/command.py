@@ -8,14 +8,10 @@ import contextlib
 import logging
 import signal
 import ssl
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stomp.broker.embedded import Broker
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from stomp.core.errors import UsageError
 
 _DESCRIPTION = """\
 A STOMP broker for trying things out, developing and testing. Not for production: its messages are in memory,
@@ -27,22 +23,21 @@ Without --user and --login every login is accepted. The first line of the output
 SIGTERM with exit status 0."""
 
 
-def run(argv: Sequence[str]) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run the broker until a signal ends it.
 
     Args:
-        argv: the arguments behind ``stomp broker``.
+        args: what a parser that went through `configure` has read.
 
     Returns:
-        The exit status: 0 after SIGTERM, 130 after Ctrl-C, 1 when it cannot listen, 2 for wrong arguments.
+        The exit status: 0 after SIGTERM, 130 after Ctrl-C.
+
+    Raises:
+        UsageError: an option cannot be used as it is.
+        OSError: the address cannot be listened on.
     """
-    parser = _parser()
-    try:
-        args = parser.parse_args(argv)
-        users = _users(parser, args)
-        context = _tls(parser, args)
-    except SystemExit as stop:  # argparse has said why
-        return stop.code if isinstance(stop.code, int) else 2
+    users = _users(args)
+    context = _tls(args)
     level = logging.DEBUG if args.verbose > 1 else logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     broker = Broker(args.host, args.port, users=users, heartbeat=args.heartbeat, ssl_context=context)
@@ -51,20 +46,20 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as err:
-        print(f"stomp broker: cannot listen on {args.host} port {args.port}: {err}", file=sys.stderr)
-        return 1
+        raise OSError(
+            err.errno, f"cannot listen on {args.host} port {args.port}: {err.strerror or err}"
+        ) from err
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="stomp broker",
-        description=_DESCRIPTION,
-        epilog=_EPILOGUE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``stomp broker``."""
+    parser.description = _DESCRIPTION
+    parser.epilog = _EPILOGUE
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help='the address to listen on, "" for all (default %(default)s)')
-    add("--port", type=_port, default=61613, help="the port, 0 for a free one (default %(default)s)")
+    add(
+        "--host", "-H", default="127.0.0.1", help='the address to listen on, "" for all (default %(default)s)'
+    )
+    add("--port", "-P", type=_port, default=61613, help="the port, 0 for a free one (default %(default)s)")
     add("--user", metavar="NAME", help="let in this user, with --password-file")
     add("--password-file", metavar="FILE", help="the first line of this file is the password of --user")
     add(
@@ -87,7 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--verbose", "-v", action="count", default=0, help="tell on standard error what happens; -vv for more"
     )
-    return parser
 
 
 def _port(text: str) -> int:
@@ -103,35 +97,35 @@ def _heartbeat(text: str) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def _users(parser: argparse.ArgumentParser, args: argparse.Namespace) -> dict[str, str] | None:
+def _users(args: argparse.Namespace) -> dict[str, str] | None:
     users: dict[str, str] = {}
     for login in args.login:
         name, colon, password = login.partition(":")
         if not (name and colon):
-            parser.error("--login must be NAME:PASSWORD")
+            raise UsageError("--login must be NAME:PASSWORD")
         users[name] = password
     if (args.user is None) != (args.password_file is None):
-        parser.error("--user and --password-file go together")
+        raise UsageError("--user and --password-file go together")
     if args.user is not None:
         try:
             lines = Path(args.password_file).read_text().splitlines()
         except (OSError, UnicodeDecodeError) as err:
-            parser.error(f"--password-file: {err}")
+            raise UsageError(f"--password-file: {err}") from err
         users[args.user] = lines[0] if lines else ""
     return users or None
 
 
-def _tls(parser: argparse.ArgumentParser, args: argparse.Namespace) -> ssl.SSLContext | None:
+def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
     if args.tls_cert is None:
         if args.tls_key is not None:
-            parser.error("--tls-key needs --tls-cert")
+            raise UsageError("--tls-key needs --tls-cert")
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(args.tls_cert, args.tls_key)
     except OSError as err:  # ssl.SSLError is one
-        parser.error(f"--tls-cert: {err}")
+        raise UsageError(f"--tls-cert: {err}") from err
     return context
 
 

@@ -1,0 +1,100 @@
+"""The way into all commands, and the way out: one line for an error, one exit status, no traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stomp.cli.terminal import Terminal
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status, see `stomp.cli.status.Status`."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments == ["--version"]:
+        # The most frequent call of all, by those who only want to know whether it is there.
+        from stomp._version import __version__
+
+        print(__version__)
+        return 0
+    from stomp.cli.terminal import Terminal
+
+    return run(arguments, Terminal())
+
+
+def run(arguments: Sequence[str], terminal: Terminal) -> int:
+    """Find the command, run it, and tell how it ended."""
+    from stomp.cli import registry
+
+    debug = "--debug" in arguments
+    try:
+        command, rest = registry.find(arguments)
+        terminal.name = command.title
+        args = command.parser().read(rest)
+        _set_up_logging(debug=debug)
+        previous = _on_terminate(_interrupt)
+        try:
+            return int(command.load().run(args, terminal))
+        finally:
+            _on_terminate(previous)
+    except SystemExit as stop:  # --help and --version, which argparse has printed
+        return _flushed(stop.code if isinstance(stop.code, int) else 0)
+    except BrokenPipeError:
+        return _flushed(0)
+    except (Exception, KeyboardInterrupt) as error:
+        return _told(error, terminal, debug=debug)
+
+
+def _told(error: BaseException, terminal: Terminal, *, debug: bool) -> int:
+    from stomp.cli.status import Status, verdict
+
+    if debug:
+        import traceback
+
+        traceback.print_exception(error, file=terminal.err)
+    try:
+        status, words = verdict(error)
+    except Exception:
+        name = type(error).__name__
+        status, words = Status.USAGE, f"unexpected {name}: {error} (this is a bug; --debug shows where)"
+    if status is not Status.INTERRUPTED:
+        terminal.complain(words)
+    return int(status)
+
+
+def _set_up_logging(*, debug: bool) -> None:
+    """The log of the library is for --debug; what matters to the user is said by the commands."""
+    if debug:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+
+
+def _interrupt(number: int, frame: object) -> None:
+    from stomp.cli.status import Interrupted
+
+    raise Interrupted
+
+
+def _on_terminate(handler: Any) -> Any:
+    """Have SIGTERM handled; returns what was there. Only the main thread may do that."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, signal.SIG_DFL if handler is None else handler)
+
+
+def _flushed(status: int) -> int:
+    """Write what is left. If nobody reads it, it goes nowhere, and without the complaint of Python's own end."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    return status

@@ -1,0 +1,107 @@
+"""Named settings in a file, so that a broker needs a name and not a line of options.
+
+    # ~/.config/stomp/contexts.toml
+    default = "local"
+
+    [local]
+    url = "stomp://localhost"
+
+    [production]
+    url = "stomp+ssl://broker.example.com"
+    user = "robot"
+    password-command = "pass show broker"
+
+The keys are the long options of the connection, without their dashes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stomp.cli.status import CommandError
+
+
+def path(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the file is (XDG Base Directory Specification); it need not exist."""
+    given = environ.get("XDG_CONFIG_HOME", "")
+    # "All paths must be absolute. If an implementation encounters a relative path [it] should ignore it."
+    folder = Path(given) if given.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
+    return folder / "stomp" / "contexts.toml"
+
+
+def read(file: Path) -> dict[str, Any]:
+    """What is in the file; nothing, if there is no file.
+
+    Raises:
+        CommandError: it is not TOML.
+    """
+    import tomllib
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as err:
+        raise CommandError(f"{file} is not UTF-8") from err
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as err:
+        raise CommandError(f"{file} is not TOML: {err}") from err
+
+
+def names(file: Path) -> list[str]:
+    """The contexts that there are."""
+    return [name for name, value in read(file).items() if isinstance(value, dict)]
+
+
+def look_up(name: str, file: Path, known: Mapping[str, type]) -> dict[str, Any]:
+    """The settings of a context.
+
+    Args:
+        name: of the context.
+        file: see `path`.
+        known: the keys that there are, and the types of their values.
+
+    Raises:
+        CommandError: there is no such context, or it has a key or a value that it cannot have.
+    """
+    content = read(file)
+    context = content.get(name)
+    if not isinstance(context, dict):
+        others = ", ".join(key for key, value in content.items() if isinstance(value, dict))
+        raise CommandError(
+            f"there is no context {name!r} in {file}",
+            hint=f"there are: {others}" if others else "it has none",
+        )
+    for key, value in context.items():
+        kind = known.get(key)
+        if kind is None:
+            raise CommandError(
+                f"{file}: {name} has the unknown key {key!r}", hint=f"the keys are: {', '.join(known)}"
+            )
+        if type(value) is not kind and not (kind is str and type(value) is int):
+            # Not the value: it may be the password.
+            raise CommandError(f"{file}: {key} of {name} must be {_article(kind)}")
+    if "password" in context and _read_by_others(file):
+        raise CommandError(
+            f"{file} holds a password, and others can read it",
+            hint=f"chmod 600 {file}, or use password-file or password-command",
+        )
+    return {key: str(value) if known[key] is str else value for key, value in context.items()}
+
+
+def default_name(file: Path) -> str | None:
+    """The context to use when nothing else names a broker."""
+    name = read(file).get("default")
+    return name if isinstance(name, str) else None
+
+
+def _article(kind: type) -> str:
+    return {str: "text", bool: "true or false", dict: "a table"}[kind]
+
+
+def _read_by_others(file: Path) -> bool:
+    return os.name == "posix" and bool(file.stat().st_mode & 0o077)

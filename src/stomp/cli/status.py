@@ -1,0 +1,107 @@
+"""What the command says at its end: exit statuses, and errors in words."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from stomp.core.errors import (
+    AuthenticationFailed,
+    BrokerError,
+    ConnectFailed,
+    FrameError,
+    StompError,
+    UsageError,
+)
+
+
+class Status(IntEnum):
+    """The exit statuses of all commands. The text of each is in `MEANINGS`."""
+
+    OK = 0
+    USAGE = 1
+    REFUSED = 2
+    UNREACHED = 3
+    AUTHENTICATION = 4
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    Status.OK: "done; also when whoever reads the output has closed it",
+    Status.USAGE: "it was called wrongly: an option, an argument, a file, a setting",
+    Status.REFUSED: "the broker refused what was asked of it",
+    Status.UNREACHED: "the broker was not reached, was lost, or did not answer in time",
+    Status.AUTHENTICATION: "the broker refused the user or the password",
+    Status.INTERRUPTED: "interrupted by Ctrl-C or a signal",
+}
+
+
+class CommandError(Exception):
+    """A command cannot go on, and knows how to say why.
+
+    Args:
+        words: what happened, in one line and without a full stop.
+        status: the exit status.
+        hint: what to do about it.
+    """
+
+    def __init__(self, words: str, *, status: Status = Status.USAGE, hint: str = "") -> None:
+        super().__init__(f"{words} ({hint})" if hint else words)
+        self.status = status
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGTERM, raised where Ctrl-C would be."""
+
+
+class Verdict(NamedTuple):
+    """How a command ends."""
+
+    status: Status
+    words: str
+
+
+def verdict(error: BaseException) -> Verdict:
+    """The exit status for an error, and one line that tells it.
+
+    >>> verdict(FileNotFoundError(2, "No such file or directory", "x.json"))
+    Verdict(status=<Status.USAGE: 1>, words='x.json: No such file or directory')
+
+    Raises:
+        BaseException: the error itself, if it is none that a user could understand: a bug.
+    """
+    if isinstance(error, CommandError):
+        return Verdict(error.status, str(error))
+    if isinstance(error, StompError):
+        return Verdict(status_of(error), _with_advice(str(error)))
+    if isinstance(error, KeyboardInterrupt):
+        return Verdict(Status.INTERRUPTED, "interrupted")
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        named = error.filename is not None
+        return Verdict(Status.USAGE, f"{_name(error.filename)}: {reason}" if named else reason)
+    raise error
+
+
+def status_of(error: StompError) -> Status:
+    """The exit status for an error of the library: whose fault it is."""
+    refusals = [error, *getattr(error, "failures", ())]
+    if any(isinstance(refusal, AuthenticationFailed) for refusal in refusals):
+        return Status.AUTHENTICATION
+    if isinstance(error, BrokerError) or (isinstance(error, ConnectFailed) and error.frame is not None):
+        return Status.REFUSED
+    if isinstance(error, UsageError | FrameError):
+        return Status.USAGE
+    return Status.UNREACHED
+
+
+def _name(filename: object) -> str:
+    return filename.decode(errors="replace") if isinstance(filename, bytes) else str(filename)
+
+
+def _with_advice(words: str) -> str:
+    """What to do on the command line about something the library can only describe."""
+    lower = words.lower()
+    if "virtual host" in lower and "--vhost" not in lower:
+        return f"{words} (name the virtual host: --vhost /)"
+    return words
