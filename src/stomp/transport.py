@@ -17,6 +17,7 @@ from typing import Any
 from stomp import log
 from stomp.base_transport import BaseTransport as BaseTransport
 from stomp.client.dialing import TlsSettings, dial_any
+from stomp.client.keeper import kind_of_threads
 from stomp.client.options import Options
 from stomp.client.threads import Link
 from stomp.core.client_session import ClientSession
@@ -126,6 +127,8 @@ class Transport(OlderTransport, BaseTransport):
         Raises:
             ConnectFailed: none could be reached.
         """
+        if self._kind is not kind_of_threads():
+            self._make_locks()
         with self._connecting:
             link = self._link
             if link is not None and link.alive:
@@ -392,7 +395,9 @@ class Transport(OlderTransport, BaseTransport):
     # ------------------------------------------------------------------------------------- inside
 
     def _make_locks(self) -> None:
-        self._outcome = threading.Condition()
+        #: Green threads may have come since, and these locks would hold up all of them together.
+        self._kind = kind_of_threads()
+        self._outcome = threading.Condition(threading.Lock())
         self._connecting = threading.Lock()
         self._stopping = threading.Event()
 

@@ -1,6 +1,7 @@
 import threading
 
-from stomp.client.keeper import Keeper
+from stomp.client import keeper as module
+from stomp.client.keeper import Keeper, keeper
 from tests.listening import PATIENCE, wait_until
 
 
@@ -109,3 +110,27 @@ def test_a_charge_that_fails_does_not_stop_the_clock_of_the_others():
     assert attended(other, 1)
     keeper.remove(broken)
     keeper.remove(other)
+
+
+def test_another_kind_of_threads_gets_another_keeper(monkeypatch, caplog):
+    class GreenLock:
+        """As gevent and eventlet put one in place of `threading.Lock`."""
+
+    monkeypatch.setattr(module, "_KEEPERS", {})
+    native = keeper()
+    assert keeper() is native
+    monkeypatch.setattr(module, "kind_of_threads", lambda: GreenLock)
+    assert keeper() is keeper()
+    assert keeper() is not native
+    assert not caplog.records
+
+
+def test_charges_of_the_kind_before_are_told_of(monkeypatch, caplog):
+    monkeypatch.setattr(module, "_KEEPERS", {})
+    native, charge = keeper(), Charge()
+    native.add(charge)
+    monkeypatch.setattr(module, "kind_of_threads", lambda: Charge)
+    keeper()
+    keeper()
+    native.remove(charge)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]

@@ -9,7 +9,7 @@ import pytest
 
 from stomp.broker import Broker
 from tests.green.programs import run
-from tests.green.test_gevent import PROGRAM
+from tests.green.test_gevent import AGAIN, EARLIER, ENDED, IMPORTED, PROGRAM, STILL_OPEN
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("eventlet") is None, reason="needs eventlet")
 
@@ -25,3 +25,25 @@ def test_a_program_over_tls(server_tls, ca_file):
     with Broker(heartbeat=(300, 300), ssl_context=server_tls) as broker:
         arguments = "localhost", broker.port, ca_file
         assert run(PATCHED + PROGRAM, *arguments, warnings=("ignore",)) == ["done"]
+
+
+def test_a_program_that_is_patched_after_everything_was_imported():
+    with Broker(heartbeat=(300, 300)) as broker:
+        # Eventlet prints about locks that it could not replace.
+        printed = run(
+            IMPORTED + PATCHED + PROGRAM, broker.host, broker.port, warnings=("ignore",), noise=True
+        )
+        assert printed == ["done"]
+
+
+def test_a_program_that_is_patched_when_its_connection_has_ended():
+    with Broker(heartbeat=(300, 300)) as broker:
+        program = EARLIER + ENDED + PATCHED + AGAIN + PROGRAM
+        assert run(program, broker.host, broker.port, warnings=("ignore",), noise=True) == ["done"]
+
+
+def test_a_program_that_is_patched_while_a_connection_is_open_is_told():
+    with Broker(heartbeat=(300, 300)) as broker:
+        program = EARLIER + PATCHED + STILL_OPEN
+        (told,) = run(program, broker.host, broker.port, warnings=("ignore",), noise=True)
+        assert "while a connection was open" in told

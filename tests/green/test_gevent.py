@@ -105,6 +105,43 @@ assert inbox.bodies == ["parent"]
 conn.disconnect()
 print("forked")
 """
+IMPORTED = "import stomp, stomp.connect, stomp.transport, stomp.listener, stomp.utils, stomp.protocol\n"
+#: Parts of one program that used stomp before it was patched.
+EARLIER = """
+import stomp, time
+bodies, ends = [], []
+class Early:
+    def on_message(self, frame):
+        bodies.append(frame.body)
+    def on_disconnected(self):
+        ends.append(conn.is_connected())
+
+conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300))
+conn.set_listener("", Early())
+conn.connect(wait=True)
+"""
+ENDED = "conn.disconnect()\n"
+AGAIN = """
+early = conn
+early.connect(wait=True)
+early.subscribe("/queue/early", id=1)
+for number in range(100):
+    early.send("/queue/early", str(number))
+deadline = time.monotonic() + 15
+while len(bodies) < 100:
+    assert time.monotonic() < deadline, len(bodies)
+    time.sleep(0.01)
+assert bodies == [str(number) for number in range(100)]
+early.disconnect()
+assert ends == [False, False], ends
+"""
+STILL_OPEN = """
+import logging
+later = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))])
+logging.getLogger("stomp.py").addHandler(logging.StreamHandler(sys.stdout))
+later.connect(wait=True)
+later.disconnect()
+"""
 PATCHED = "from gevent import monkey; monkey.patch_all()\n"
 
 
@@ -132,10 +169,10 @@ def test_a_program_that_forks(beating_broker):
 
 
 def test_stomp_imported_before_the_patch_with_greenlets_by_override_threading(beating_broker):
-    """A greenlet is no thread. `stomp.transport` must not be imported before the patch, `stomp` itself may."""
+    """A greenlet is no thread."""
     printed = run(
         """
-import stomp
+import stomp, stomp.connect
 from gevent import monkey; monkey.patch_all()
 import gevent, time
 got = []
@@ -162,3 +199,21 @@ print(*got)
         beating_broker.port,
     )
     assert printed == ["hello"]
+
+
+def test_a_program_that_is_patched_after_everything_was_imported(beating_broker):
+    printed = run(IMPORTED + PATCHED + PROGRAM, beating_broker.host, beating_broker.port)
+    assert printed == ["done"]
+
+
+def test_a_program_that_is_patched_when_its_connection_has_ended(beating_broker):
+    program = EARLIER + ENDED + PATCHED + AGAIN + PROGRAM
+    assert run(program, beating_broker.host, beating_broker.port) == ["done"]
+
+
+def test_a_program_that_is_patched_while_a_connection_is_open_is_told(beating_broker):
+    program = EARLIER + PATCHED + STILL_OPEN
+    # What the native threads of the old connection complain of when the program ends is none of ours.
+    (told,) = run(program, beating_broker.host, beating_broker.port, noise=True)
+    assert "while a connection was open" in told
+    assert "patch before you connect" in told

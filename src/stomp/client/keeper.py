@@ -1,5 +1,8 @@
 """The keeper: one thread for the clocks of all connections of a process.
 
+A program that has its threads replaced by green ones, as gevent and eventlet do, gets another keeper from then on:
+locks of the one kind do not hold up threads of the other.
+
 It sends heart-beats, notices silence, gives up overdue receipts and writes what senders left behind, while
 the receiving threads wait for the network or are busy in a handler. It never runs code of the user and never
 waits for a socket, so no connection can make another one late.
@@ -36,7 +39,8 @@ class Keeper:
     """See the module. Its thread lives while there is a charge."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        # Not the usual RLock: eventlet swaps those that it finds, also under a thread that holds one.
+        self._changed = threading.Condition(threading.Lock())
         #: Each charge, with the moment of the next visit.
         self._charges: dict[Charge, float | None] = {}
         # Earliest first. An entry whose moment is not the charge's next one any more is passed over.
@@ -44,6 +48,11 @@ class Keeper:
         self._order = itertools.count()
         self._thread: threading.Thread | None = None
         self._wakes_at = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """True while there is a charge."""
+        return bool(self._charges)
 
     def add(self, charge: Charge) -> None:
         """Look after a charge until `remove`."""
@@ -115,8 +124,34 @@ class Keeper:
             return None
 
 
-KEEPER = Keeper()
+#: One for each kind of threads that the program has had.
+_KEEPERS: dict[type, Keeper] = {}
 
-# A forked child has none of its parent's threads, and perhaps a lock that one of them held.
+
+def kind_of_threads() -> type:
+    """Tells whether `threading` has been replaced since the last call: then the answer is another one."""
+    return type(threading.Lock())
+
+
+def keeper() -> Keeper:
+    """The keeper for connections that are made now."""
+    kind = kind_of_threads()
+    found = _KEEPERS.get(kind)
+    if found is not None:
+        return found
+    if any(each.busy for each in _KEEPERS.values()):
+        log.warning(
+            "the threads of this program were replaced while a connection was open: nobody can promise that"
+            " it goes on; patch before you connect, or connect again"
+        )
+    return _KEEPERS.setdefault(kind, Keeper())
+
+
+def _reset() -> None:
+    """A forked child has none of its parent's threads, and perhaps a lock that one of them held."""
+    for each in list(_KEEPERS.values()):
+        each.__init__()  # type: ignore[misc]  # in place: links that are left over know it
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=KEEPER.__init__)  # type: ignore[misc]
+    os.register_at_fork(after_in_child=_reset)

@@ -22,7 +22,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-from stomp.client.keeper import KEEPER
+from stomp.client.keeper import keeper
 from stomp.client.outbox import BATCH, DONTWAIT, Outbox
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.core.events import Reason
@@ -91,6 +91,7 @@ class Link:
         self._outbox = Outbox(sock, layer, self._state, self._codec, options.send_timeout)
         self._inbox: list[Event] = []
         self._in_gate = Gate(_IN_HIGH)
+        self._keeper = keeper()
         self._last_sent = 0.0
         self._lingering = False  # the keeper was asked to write what is queued
         self._due: float | None = None  # the moment for which the keeper was asked to come
@@ -108,7 +109,7 @@ class Link:
     def start(self) -> None:
         """Begin to read. The handler may be called from now on."""
         _LINKS.add(self)
-        KEEPER.add(self)
+        self._keeper.add(self)
         self.thread = self._options.start_thread(self._receive_all)
 
     @property
@@ -282,7 +283,7 @@ class Link:
         if self.alive:  # only if the code above has a defect
             self.close()
         self._hang_up()
-        KEEPER.remove(self)
+        self._keeper.remove(self)
         _LINKS.discard(self)
         self._outbox.close()
 
@@ -327,7 +328,7 @@ class Link:
     def _linger(self, seconds: float) -> None:
         if not self._lingering:
             self._lingering = True
-            KEEPER.attend_in(self, seconds)
+            self._keeper.attend_in(self, seconds)
 
     def _try_write(self) -> None:
         """Write what the kernel takes without waiting; the keeper will see to the rest."""
@@ -389,7 +390,7 @@ class Link:
         due = self.session.next_deadline()
         if due is not None and (self._due is None or due < self._due):
             self._due = due
-            KEEPER.attend_in(self, due - self._clock())
+            self._keeper.attend_in(self, due - self._clock())
 
     def attend(self) -> float | None:
         """See `Charge.attend`. Called by the keeper; does not wait for the socket or the handler."""
