@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from stomp import transport as transport
     from stomp import utils as utils
     from stomp.adapter.ws import WSConnection, WSStompConnection
+    from stomp.client.sync import Client
+    from stomp.client.sync_handles import Message
     from stomp.connect import (
         Connection,
         Connection10,
@@ -65,6 +67,8 @@ _HOMES = {
         ["ConnectionListener", "PrintingListener", "StatsListener", "WaitingListener"], "stomp.listener"
     ),
     **dict.fromkeys(["WSConnection", "WSStompConnection"], "stomp.adapter.ws"),
+    "Client": "stomp.client.sync",
+    "Message": "stomp.client.sync_handles",
 }
 _SUBMODULES = {
     "adapter",
@@ -82,6 +86,8 @@ _SUBMODULES = {
 }
 
 __all__ = [
+    "Client",
+    "Message",
     "Connection",
     "Connection10",
     "Connection11",

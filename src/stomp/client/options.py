@@ -38,6 +38,7 @@ class Options:
         shuffle: try the addresses in random order.
         keepalive: TCP keep-alive, see `stomp.net.dial.Keepalive`.
         bind: the (host, port) to connect from, or None.
+        proxy: connect through this, as in "http://host:3128" or "socks5://host:1080"; None for not.
         websocket: headers and the like, for addresses that are WebSockets.
         tolerance: how many heart-beat intervals of silence are borne.
         limits: what the broker may make us hold.
@@ -55,6 +56,7 @@ class Options:
     shuffle: bool = False
     keepalive: Keepalive = None
     bind: tuple[str, int] | None = None
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
     websocket: WebSocketSettings = field(default_factory=WebSocketSettings)
     tolerance: float = TOLERANCE
     limits: Limits = field(default_factory=Limits)

@@ -54,8 +54,11 @@ class ClientSession(Session):
         lenient: Leniency = STRICT,
         ledger: Ledger | None = None,
         tolerance: float = heartbeat.TOLERANCE,
+        message_class: type[Message] = Message,
     ) -> None:
-        super().__init__(limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance)
+        super().__init__(
+            limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance, message_class=message_class
+        )
         self._offered: tuple[str, ...] = ()
         self._wish = (0, 0)
         self._connect_deadline: float | None = None
@@ -273,7 +276,7 @@ class ClientSession(Session):
         by_ack = self.dialect is not None and self.dialect.ack_header == "id"
         events = self._events
         for frame in frames:
-            if type(frame) is Message and flowing:
+            if flowing and isinstance(frame, Message):
                 # The one hot branch of receiving: everything else is rare.
                 headers = frame.headers
                 id = headers.get("subscription")

@@ -5,11 +5,18 @@
     StompError
     ├── UsageError               the caller: a verb in the wrong state, a value that cannot be used
     │   ├── FrameError           the caller: a frame that cannot be put on the wire safely
-    │   └── AddressError         the caller: an address that cannot be understood
+    │   ├── AddressError         the caller: an address that cannot be understood
+    │   ├── AlreadySettled       the caller: a message was acknowledged or refused before
+    │   └── Unsupported          the caller: this broker, or this version, cannot do that
     ├── NotConnected             there is no connection
     │   └── ConnectionLost       there was one, and it ended without having been asked to
     │       └── HeartbeatLost    the peer was silent for longer than it had promised
-    ├── ReceiptMissing           the broker did not answer in time: the outcome is unknown
+    ├── OutcomeUnknown           the broker may have done what was asked, or not
+    │   ├── ReceiptMissing       it did not answer in time
+    │   └── ReplyMissing         nobody answered a request in time
+    ├── StaleDelivery            a message of an earlier connection: the broker delivers it again
+    ├── TransactionVoid          the connection of a transaction is gone, and the transaction with it
+    ├── ContentError             a body is not what its headers say
     ├── SendStalled              the broker has not read what we wrote for too long
     ├── RemoteProtocolError      the peer broke the protocol
     │   └── LimitExceeded        the peer sent more than the limits allow
@@ -36,7 +43,11 @@ class StompError(Exception):
 
     Attributes:
         hint: what to do about it, a sentence, or an empty string.
+        recent: the last frames of the connection, a line each, oldest first, without bodies and credentials. Only
+            the errors of `stomp.Client` and `stomp.AsyncClient` about connections have them.
     """
+
+    recent: tuple[str, ...] = ()
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(*([message] if message else []))
@@ -63,6 +74,14 @@ class FrameError(UsageError):
 
 class AddressError(UsageError):
     """A broker address is malformed."""
+
+
+class AlreadySettled(UsageError):
+    """The message was acknowledged or refused before, or a later one was in a cumulative subscription."""
+
+
+class Unsupported(UsageError):
+    """The broker, or the agreed version of STOMP, cannot do that, and would ignore it or misunderstand it."""
 
 
 class NotConnected(StompError):
@@ -154,7 +173,14 @@ class HeartbeatLost(ConnectionLost):
         self.silence = silence
 
 
-class ReceiptMissing(StompError):
+class OutcomeUnknown(StompError):
+    """The broker may have done what was asked, or not: there was no answer, and now there can be none.
+
+    Sending it again may do it twice; not sending it again may leave it undone.
+    """
+
+
+class ReceiptMissing(OutcomeUnknown):
     """A RECEIPT did not come in time. The broker may have done what was asked, or not.
 
     Attributes:
@@ -164,3 +190,26 @@ class ReceiptMissing(StompError):
     def __init__(self, message: str = "", *, receipt: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.receipt = receipt
+
+
+class ReplyMissing(OutcomeUnknown):
+    """Nobody answered a request in time. It may have been carried out, or wait to be."""
+
+
+class StaleDelivery(StompError):
+    """The message came over a connection, or for a subscription, that is no more.
+
+    It can be neither acknowledged nor refused. The broker counts it as not delivered and will deliver it again,
+    to this subscription or to another one.
+    """
+
+
+class TransactionVoid(StompError):
+    """The connection of a transaction was lost, and the broker has dropped the transaction. Begin a new one."""
+
+
+class ContentError(StompError):
+    """The body of a message is not what its headers say: not in that encoding, or larger than is allowed.
+
+    The connection lives, and the message can still be acknowledged or refused.
+    """

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from stomp.core.frame import Frame
 
-    from stomp.core.frame import Frame
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: Of a recorded frame so many headers, and so many characters of each name and value, are shown.
+_SHOWN_HEADERS = 12
+_SHOWN = 60
 
 MASK = "********"
 #: Headers whose values never reach a log, a repr or an error text, by parts of their lower-case names.
@@ -55,3 +60,37 @@ class Counters:
     bytes_received: int = 0
     heartbeats_sent: int = 0
     heartbeats_received: int = 0
+
+
+class Recorder:
+    """The last frames of a client, for error reports: what is kept is small, and holds no body.
+
+    Args:
+        size: how many frames; 0 for none.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._lines: deque[tuple[str, str, dict[str, str], int]] = deque(maxlen=max(0, size))
+
+    def note(self, way: str, frame: Frame) -> None:
+        """A frame was sent (">") or received ("<")."""
+        self._lines.append((way, frame.command, frame.headers, len(frame.body)))
+
+    def note_all(self, way: str, frames: Sequence[object]) -> None:
+        """Several were; of many only the last count. What is no frame is passed over."""
+        for frame in frames[-(self._lines.maxlen or 0) :] if self._lines.maxlen else ():
+            if isinstance(frame, Frame):
+                self.note(way, frame)
+
+    def lines(self) -> tuple[str, ...]:
+        """A line for each frame, oldest first: which way, command, headers without credentials, size of the body."""
+        return tuple(
+            f"{way} {command} {_shown(headers)} {size} bytes"
+            for way, command, headers, size in tuple(self._lines)
+        )
+
+
+def _shown(headers: Mapping[str, object]) -> str:
+    """Headers in one line of bounded length, without credentials."""
+    pairs = list(redacted(headers).items())[:_SHOWN_HEADERS]
+    return " ".join(f"{name[:_SHOWN]}:{str(value)[:_SHOWN]!r}" for name, value in pairs)

@@ -43,6 +43,7 @@ class Session(ABC):
         lenient: which broken rules to forgive.
         ledger: what outlives this connection; a new one if not given.
         tolerance: how many agreed heart-beat intervals without a byte are borne; see `stomp.core.heartbeat`.
+        message_class: what to make of a MESSAGE.
 
     Attributes:
         state: how far the session has come.
@@ -61,6 +62,7 @@ class Session(ABC):
         lenient: Leniency = STRICT,
         ledger: Ledger | None = None,
         tolerance: float = TOLERANCE,
+        message_class: type[Message] = Message,
     ) -> None:
         self.state = State.IDLE
         self.dialect: Dialect | None = None
@@ -69,7 +71,7 @@ class Session(ABC):
         self.limits = limits or Limits()
         self.ledger = ledger if ledger is not None else Ledger()
         self.generation = self.ledger.begin_generation()
-        self._decoder = Decoder(self.limits, lenient=lenient, classes={"MESSAGE": Message})
+        self._decoder = Decoder(self.limits, lenient=lenient, classes={"MESSAGE": message_class})
         self._tolerance = tolerance
         self._pulse: Heartbeat | None = None
         self._events: list[Event] = []

@@ -1,0 +1,371 @@
+"""What `stomp.Client` and `stomp.AsyncClient` have in common: all but the waiting.
+
+Rules of this file: nothing here waits or touches the network; what a verb does is written once, in
+`stomp.core.verbs` and its neighbours, and carried out by the two drivers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
+
+from stomp.client.settings import Setup, setup
+from stomp.core.client_session import ClientSession
+from stomp.core.conversation import Conversation
+from stomp.core.delivery import Delivery
+from stomp.core.feed import Feed, Inbox, Wish
+from stomp.core.verbs import Parcel
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable
+
+    from stomp.client.dialing import TlsSettings
+    from stomp.client.options import Options
+    from stomp.core.errors import StompError
+    from stomp.core.failover import Backoff
+    from stomp.core.hooks import Hooks
+    from stomp.core.status import ClientState, StateChange, Stats
+    from stomp.core.terms import ConnectHeaders, Credential
+    from stomp.core.vendors import Vendor
+    from stomp.net.address import Address
+
+log = logging.getLogger("stomp.client")
+
+#: What can be sent: bytes, or text, which becomes UTF-8.
+Body = bytes | bytearray | memoryview | str
+Ack = Literal["auto", "client", "client-individual"]
+
+
+class SendOptions(TypedDict, total=False):
+    """What may be said of a message that is sent. What the broker cannot do raises `Unsupported`.
+
+    Attributes:
+        headers: further headers; they win over what the other options make.
+        content_type: the media type of the body.
+        text: make a text message of it for JMS consumers, where the broker makes the difference by
+            ``content-length`` (both ActiveMQs).
+        compress: "gzip" or "deflate": the body is compressed, and ``content-encoding`` says so.
+        persistent: have it survive a restart of the broker. Both ActiveMQs forget messages without it.
+        priority: 0 to 9.
+        ttl: seconds until it expires.
+        delay: seconds until it is delivered.
+        queue_type: the type of the queue it goes to ("quorum" ...), on RabbitMQ.
+        correlation_id: the ``correlation-id`` header.
+        reply_to: the ``reply-to`` header.
+    """
+
+    headers: Mapping[str, Any] | None
+    content_type: str | None
+    text: bool
+    compress: str | None
+    persistent: bool | None
+    priority: int | None
+    ttl: float | None
+    delay: float | None
+    queue_type: str | None
+    correlation_id: str | None
+    reply_to: str | None
+
+
+class SubscribeOptions(TypedDict, total=False):
+    """What may be said of a subscription. What the broker cannot do raises `Unsupported`.
+
+    Attributes:
+        prefetch: how many messages may be unacknowledged at once; the broker's default if not given.
+        selector: only messages whose headers fit this expression (SQL-92, where the broker has it).
+        durable: a name under which the broker keeps messages of a topic while the client is away.
+        exclusive: get all messages alone.
+        queue_type: the type of the queue ("quorum" ...), on RabbitMQ.
+        headers: further headers.
+        id: the id of the subscription; made up if not given.
+        confirm: wait for the broker's RECEIPT (the default): it refuses then, or has the subscription.
+        silence: after so many seconds without a message something must be wrong: connect again.
+    """
+
+    prefetch: int | None
+    selector: str | None
+    durable: str | None
+    exclusive: bool
+    queue_type: str | None
+    headers: Mapping[str, Any] | None
+    id: str | None
+    confirm: bool
+    silence: float | None
+
+
+_TRAITS = ("persistent", "priority", "ttl", "delay", "queue_type")
+_WISHES = ("prefetch", "selector", "durable", "exclusive", "queue_type")
+
+
+class BaseClient:
+    """The settings and the state of a client. Use `stomp.Client` or `stomp.AsyncClient`.
+
+    Args:
+        url: where the broker is: ``stomp://login:passcode@host:61613/vhost?heartbeat=5000``, ``stomp+ssl://a,b``,
+            ``ws://``, ``wss://``, ``unix:///run/broker.sock``, ``failover:(stomp://a,stomp://b)``. The query may have
+            any of the arguments below that are numbers or words. None: the environment's ``STOMP_URL``, or
+            ``stomp://localhost:61613``.
+        login: the user, or a function that returns it and is asked at each connect.
+        passcode: the password, or such a function (for tokens that expire). None: the environment's
+            ``STOMP_PASSWORD`` if there is a login.
+        vhost: the virtual host. "/" if not given: RabbitMQ's default one, and all the same to the others.
+        client_id: the ``client-id`` header, which both ActiveMQs want for durable subscriptions.
+        headers: further headers of CONNECT, or a function that returns them.
+        heartbeat: milliseconds between the beats that we can send, and that we want; 0 for none.
+        versions: the STOMP versions to offer.
+        tls: how to do TLS: `TlsSettings`, or an `ssl.SSLContext`. The URL says whether.
+        proxy: connect through ``http://host:3128`` (CONNECT) or ``socks5://host:1080``.
+        reconnect: connect again when the connection is lost.
+        attempts: rounds over all addresses of the first connect.
+        reattempts: rounds over all addresses of a reconnect; -1 for no limit.
+        backoff: the waits between rounds.
+        shuffle: try the addresses in random order.
+        on_unknown: what becomes of a confirmed send whose connection is lost before the answer: "raise"
+            `OutcomeUnknown`, or "resend" it on the next connection, with the headers ``dedup-id`` (the same each
+            time) and ``possible-duplicate:true``, until it is confirmed.
+        window: how many confirmed sends may wait for their answers; more have to wait to be sent.
+        window_bytes: how many bytes of bodies.
+        timeout: seconds for everything that is waited for and has no timeout of its own.
+        connect_timeout: seconds for each step of connecting.
+        broker: the kind of broker ("rabbitmq", "activemq", "artemis", "embedded", "generic"), where its CONNECTED
+            does not tell.
+        inflated: how many bytes a compressed body may become.
+        high_water: how many bytes of messages may wait to be taken before reading stops.
+        hooks: who is told what happens, see `stomp.core.hooks.Hooks`.
+        options: further settings of the network.
+
+    Raises:
+        AddressError: the URL cannot be understood.
+        UsageError: a setting cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        login: Credential = None,
+        passcode: Credential = None,
+        vhost: str | None = None,
+        client_id: str | None = None,
+        headers: ConnectHeaders = None,
+        heartbeat: tuple[int, int] | None = None,
+        versions: Iterable[str] | None = None,
+        tls: TlsSettings | ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        reconnect: bool | None = None,
+        attempts: float | None = None,
+        reattempts: float | None = None,
+        backoff: Backoff | None = None,
+        shuffle: bool | None = None,
+        on_unknown: Literal["raise", "resend"] | None = None,
+        window: int | None = None,
+        window_bytes: int | None = None,
+        timeout: float | None = None,
+        connect_timeout: float | None = None,
+        broker: str | None = None,
+        inflated: int | None = None,
+        high_water: int | None = None,
+        hooks: Iterable[Hooks] | None = None,
+        options: Options | None = None,
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name not in ("self", "url", "__class__")}
+        self._setup(setup(url, **given))
+
+    _message_class: ClassVar[type[Delivery]] = Delivery
+
+    def _setup(self, settings: Setup) -> None:
+        self._settings = settings
+        self._options = settings.options
+        self._conv = Conversation(settings.terms, log.info, self)
+
+    @classmethod
+    def _from(cls, settings: Setup) -> Any:
+        """A client with these settings."""
+        client = cls.__new__(cls)
+        client._setup(settings)
+        return client
+
+    def __repr__(self) -> str:
+        where = ", ".join(map(str, self._settings.terms.addresses))
+        return f"<{type(self).__name__} {where} {self.state.value}>"
+
+    # ------------------------------------------------------------------------------------- questions
+
+    @property
+    def state(self) -> ClientState:
+        """How far the client has come."""
+        return self._conv.state
+
+    @property
+    def error(self) -> StompError | None:
+        """Why the client failed, or is not connected now; None while all is well."""
+        return self._conv.error
+
+    @property
+    def address(self) -> Address | None:
+        """The broker that the client is connected to; None while it is not."""
+        era = self._conv.era
+        return era.address if era is not None else None
+
+    @property
+    def broker(self) -> Vendor:
+        """The kind of broker, with what it can do.
+
+        Raises:
+            NotConnected: it is not known yet.
+        """
+        return self._settings.terms.vendor or self._conv.current.vendor
+
+    @property
+    def version(self) -> str:
+        """The agreed version of STOMP.
+
+        Raises:
+            NotConnected: there is none.
+        """
+        dialect = self._conv.current.link.session.dialect
+        assert dialect is not None
+        return dialect.version
+
+    @property
+    def heartbeat(self) -> tuple[int, int]:
+        """Milliseconds between our heart-beats and between the broker's, as agreed; 0 for none.
+
+        Raises:
+            NotConnected: nothing is agreed on.
+        """
+        return self._conv.current.link.session.heartbeat
+
+    def stats(self) -> Stats:
+        """What the client has done so far."""
+        return self._conv.stats()
+
+    def recent(self) -> tuple[str, ...]:
+        """The last frames, a line each, without bodies and credentials: for a report when something went wrong."""
+        return self._conv.recorder.lines()
+
+    def on_state(self, callback: Callable[[StateChange], object]) -> None:
+        """Have `callback` called at every change of `state`, on a thread of the client's or on its event loop."""
+        self._conv.observers.append(callback)
+
+    # ------------------------------------------------------------------------------------- for the drivers
+
+    def _new_session(self) -> ClientSession:
+        options = self._options
+        return ClientSession(
+            limits=options.limits,
+            lenient=options.lenient,
+            ledger=self._conv.ledger,
+            tolerance=options.tolerance,
+            message_class=self._message_class,
+        )
+
+    def _deadline(self, timeout: float | None) -> float:
+        return self._options.clock() + (self._settings.terms.timeout if timeout is None else timeout)
+
+    def _parcel(self, destination: str, body: Body, options: SendOptions) -> Parcel:
+        if not options:
+            return Parcel(destination, body)
+        return make_parcel(destination, body, **options)
+
+    def _feed(self, destination: str, ack: Ack, options: SubscribeOptions) -> Feed:
+        told: dict[str, Any] = dict(options)
+        wished = {name: told[name] for name in _WISHES if told.get(name)}
+        wish = Wish(
+            destination,
+            ack,
+            confirm=options.get("confirm", True),
+            options=wished,
+            headers=dict(options.get("headers") or {}),
+            silence=options.get("silence"),
+        )
+        # RabbitMQ knows a durable subscription by its id.
+        return Feed(options.get("id") or options.get("durable") or f"sub-{self._conv.next_id()}", wish)
+
+    def _process(self, message: Delivery) -> contextlib.ExitStack:
+        stack = contextlib.ExitStack()
+        for hook in self._settings.terms.hooks:
+            context = self._call(partial(hook.processing, message))
+            if context is not None:
+                stack.enter_context(context)
+        return stack
+
+    def _call(self, function: Callable[[], object]) -> Any:
+        """Call code of the user, whose failure is no failure of ours."""
+        try:
+            return function()
+        except Exception:
+            log.exception("a callback failed")
+            return None
+
+
+def make_parcel(destination: str, body: Body, **options: Unpack[SendOptions]) -> Parcel:
+    """What is to be sent, from the arguments of the verbs."""
+    headers = dict(options.get("headers") or {})
+    for option, header in (("correlation_id", "correlation-id"), ("reply_to", "reply-to")):
+        value = options.get(option)
+        if value is not None:
+            headers.setdefault(header, value)
+    told: dict[str, Any] = dict(options)
+    traits = {name: told[name] for name in _TRAITS if told.get(name) is not None}
+    content_type = options.get("content_type")
+    return Parcel(
+        destination,
+        body,
+        headers=headers,
+        content_type=content_type,
+        text=options.get("text", False),
+        compress=options.get("compress"),
+        epoch_ms=round(time.time() * 1000) if "ttl" in traits else 0,
+        options=traits,
+    )
+
+
+class BaseSubscription:
+    """One subscription of a client, over all its connections.
+
+    Attributes:
+        id: its id.
+        destination: where its messages come from.
+        ack: "auto", "client" or "client-individual".
+    """
+
+    _feed: Feed
+
+    @property
+    def id(self) -> str:
+        """The id of the subscription."""
+        return self._feed.id
+
+    @property
+    def destination(self) -> str:
+        """Where its messages come from."""
+        return self._feed.wish.destination
+
+    @property
+    def ack(self) -> str:
+        """How its messages are acknowledged: "auto", "client" or "client-individual"."""
+        return self._feed.wish.ack
+
+    @property
+    def closed(self) -> bool:
+        """True when no more messages will come."""
+        return self._feed.ended
+
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and were not taken yet."""
+        return len(self._inbox.messages)
+
+    @property
+    def _inbox(self) -> Inbox:
+        return self._feed.inbox
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{self.waiting} waiting"
+        return f"<{type(self).__name__} {self.id} {self.destination} {state}>"

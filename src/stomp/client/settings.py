@@ -1,0 +1,180 @@
+"""From what a client is told, by URL, by arguments and by the environment, to `Terms` and `Options`."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from stomp.client.dialing import TlsSettings
+from stomp.client.options import Options
+from stomp.core.errors import UsageError
+from stomp.core.terms import OnUnknown, Terms
+from stomp.core.vendors import named
+from stomp.net.address import Address, Target, parse
+
+if TYPE_CHECKING:
+    import ssl
+
+    from stomp.core.terms import Credential
+
+#: Where a client connects that is told nothing.
+DEFAULT_URL = "stomp://localhost:61613"
+_UNSET: Any = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Everything a client needs to know.
+
+    Attributes:
+        terms: what it wants from its broker.
+        options: how it behaves on the network.
+        tls: how to do TLS, for addresses that are to have it.
+    """
+
+    terms: Terms
+    options: Options
+    tls: TlsSettings = field(default_factory=TlsSettings)
+
+    def each(self) -> list[Setup]:
+        """One setup for each address."""
+        return [
+            replace(
+                self, terms=replace(self.terms, addresses=(address,), nonce=f"{self.terms.nonce}-{number}")
+            )
+            for number, address in enumerate(self.terms.addresses, 1)
+        ]
+
+
+def _heartbeat(text: str) -> tuple[int, int]:
+    send, comma, want = text.partition(",")
+    return int(send), int(want if comma else send)
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in ("true", "yes", "on", "1"):
+        return True
+    if text.lower() in ("false", "no", "off", "0"):
+        return False
+    raise ValueError(text)
+
+
+def _versions(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+#: What the query of a URL may hold, and how it is read. The names are those of the arguments.
+_QUERY: dict[str, Callable[[str], Any]] = {
+    "heartbeat": _heartbeat,
+    "timeout": float,
+    "connect_timeout": float,
+    "attempts": float,
+    "reattempts": float,
+    "reconnect": _flag,
+    "shuffle": _flag,
+    "client_id": str,
+    "versions": _versions,
+    "broker": str,
+    "window": int,
+    "window_bytes": int,
+    "on_unknown": str,
+    "proxy": str,
+    "verify": _flag,
+    "ca_certs": str,
+    "cert_file": str,
+    "key_file": str,
+}
+#: How other programs call some of them.
+_ALSO = {"randomize": "shuffle", "heart-beat": "heartbeat", "client-id": "client_id"}
+_TLS = ("verify", "ca_certs", "cert_file", "key_file")
+
+
+def setup(url: str | None = None, **given: Any) -> Setup:
+    """What a client is told, checked and in one place. The arguments are those of `stomp.Client`.
+
+    Arguments win over the URL, the URL over the environment (``STOMP_URL``, ``STOMP_PASSWORD``).
+
+    Raises:
+        AddressError: the URL cannot be understood.
+        UsageError: a setting cannot be used.
+    """
+    target = parse(url or os.environ.get("STOMP_URL") or DEFAULT_URL)
+    told = {
+        **_from_query(target.options),
+        **{name: value for name, value in given.items() if value is not None},
+    }
+    options: Options = told.pop("options", None) or Options()
+    tls = _tls(target.addresses, told)
+    if (proxy := told.pop("proxy", None)) is not None:
+        options = replace(options, proxy=proxy)
+    if "connect_timeout" in told:
+        options = replace(options, connect_timeout=told["connect_timeout"])
+    told.setdefault("connect_timeout", options.connect_timeout)
+    told.setdefault("login", target.login)
+    told.setdefault("passcode", _passcode(target, told["login"]))
+    if target.vhost is not None:
+        told.setdefault("vhost", target.vhost)
+    if (vendor := told.pop("broker", None)) is not None:
+        told["vendor"] = named(vendor)
+    if "on_unknown" in told:
+        told["on_unknown"] = _on_unknown(told["on_unknown"])
+    for name in ("hooks", "versions"):
+        if name in told:
+            told[name] = tuple(told[name])
+    terms = Terms(addresses=target.addresses, nonce=uuid.uuid4().hex[:16], **told)
+    _check(terms)
+    return Setup(terms=terms, options=options, tls=tls)
+
+
+def _from_query(query: Mapping[str, str]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, text in query.items():
+        name = _ALSO.get(name, name)
+        read = _QUERY.get(name)
+        if read is None:
+            raise UsageError(f"a URL has no option {name[:40]!r}", hint=f"use some of {', '.join(_QUERY)}")
+        try:
+            told[name] = read(text)
+        except ValueError:
+            raise UsageError(f"the option {name} of the URL cannot be {text[:40]!r}") from None
+    return told
+
+
+def _tls(addresses: Iterable[Address], told: dict[str, Any]) -> TlsSettings:
+    by_url = {name: told.pop(name) for name in _TLS if name in told}
+    given: TlsSettings | ssl.SSLContext | None = told.pop("tls", None)
+    asked = given is not None or bool(by_url)
+    tls = given if isinstance(given, TlsSettings) else TlsSettings(context=given)
+    tls = replace(tls, **by_url)
+    plain = next((address for address in addresses if address.transport in ("tcp", "ws")), None)
+    if asked and plain is not None:
+        # Not silently in clear text, what was meant to be encrypted.
+        secure = "wss" if plain.transport == "ws" else "stomp+ssl"
+        raise UsageError(
+            f"there are settings for TLS, but {plain} is not to be encrypted", hint=f"write {secure}://"
+        )
+    return tls
+
+
+def _passcode(target: Target, login: Credential) -> str | None:
+    if target.passcode is not None:
+        return target.passcode
+    return os.environ.get("STOMP_PASSWORD") if login is not None else None
+
+
+def _on_unknown(value: OnUnknown | str) -> OnUnknown:
+    try:
+        return OnUnknown(value)
+    except ValueError:
+        raise UsageError(f"on_unknown is {value!r}", hint="use raise or resend") from None
+
+
+def _check(terms: Terms) -> None:
+    for name in ("timeout", "connect_timeout", "window", "window_bytes", "high_water"):
+        if not getattr(terms, name) > 0:
+            raise UsageError(f"{name} is {getattr(terms, name)!r}", hint="a number above 0")
+    if min(terms.heartbeat) < 0:
+        raise UsageError(f"heartbeat is {terms.heartbeat!r}", hint="milliseconds, 0 for none")

@@ -1,0 +1,446 @@
+"""What a client and its broker have to say to each other, over as many connections as it takes.
+
+`stomp.core.session` is one connection; this is what outlives it: subscriptions and what came for them, requests
+without an answer, transactions, the kind of broker. `stomp.core.verbs` and `stomp.core.life` are written on top of
+it. Drivers give it the events of the current link (`take`), and afterwards call what it hands back (`calls`).
+
+Rules of this file: nothing here waits; everything is changed by one step at a time (the driver sees to that);
+code of the user is never called from here, only handed back to be called when nothing is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stomp.core.client_session import words_of
+from stomp.core.confirmation import Confirmation, Waiting
+from stomp.core.delivery import Delivery
+from stomp.core.effects import Link, Signal
+from stomp.core.era import Era, Reply
+from stomp.core.errors import (
+    BrokerError,
+    ConnectionLost,
+    NotConnected,
+    OutcomeUnknown,
+    ReceiptMissing,
+    StompError,
+    UsageError,
+)
+from stomp.core.events import Closed, Connected, Error, Event, Reason, Receipt, ReceiptOverdue
+from stomp.core.ledger import Ledger
+from stomp.core.observe import Counters, Recorder, describe
+from stomp.core.status import ClientState, StateChange, StateLog, Stats
+from stomp.core.terms import OnUnknown
+from stomp.core.vendors import of_server
+
+if TYPE_CHECKING:
+    from stomp.core.feed import Feed, Inbox
+    from stomp.core.terms import Terms
+    from stomp.core.transaction import TransactionRecord
+
+_C = TypeVar("_C", bound=Confirmation)
+#: Told what is worth a line in the log: a format and its arguments.
+Remark = Callable[..., object]
+#: While an answer is awaited, reading goes on up to so many times the high-water mark.
+_STRETCH = 4
+
+
+class Conversation:
+    """See the module.
+
+    Args:
+        terms: what the client wants.
+        remark: where lines for the log go.
+        owner: the client that this is the conversation of, for its messages.
+
+    Attributes:
+        state: how far the client has come.
+        era: the current connection; None between two.
+        life: fires when `state` or `era` changes.
+        feeds: the subscriptions, by id.
+        waiting: the requests without an answer.
+        settles: fires when a message was settled or an answer came: for who waits for the end of all that.
+        paused: so much waits to be taken that reading should stop; `relief` fires when it may go on.
+        leaving: close was called.
+        draining: no more messages are handed out that would have to be acknowledged.
+        needs_link: the connection was lost: the driver should run `stomp.core.life.reconnect`, and set this to False.
+    """
+
+    def __init__(self, terms: Terms, remark: Remark, owner: Any = None) -> None:
+        self.terms = terms
+        self.owner = owner
+        self.remark = remark
+        self.state = ClientState.NEW
+        self.era: Era | None = None
+        self.life = Signal()
+        self.ledger = Ledger()
+        self.feeds: dict[str, Feed] = {}
+        self.waiting = Waiting(terms.window, terms.window_bytes)
+        self.settles = Signal()
+        self.relief = Signal()
+        self.replies: dict[str, Reply] = {}
+        self.reply_to: dict[str, str] = {}  # what stands for "here" in reply-to, by kind of broker
+        self.recorder = Recorder(terms.recorded)
+        self.error: StompError | None = None  # why the client failed, or what ended the last try
+        self.last_error: BrokerError | None = None  # the last ERROR that nobody could be told
+        self.paused = False
+        self.leaving = False
+        self.draining = False
+        self.needs_link = False
+        self.observers: list[Callable[[StateChange], object]] = []
+        self.logs: list[StateLog] = []
+        self._transactions: dict[str, TransactionRecord] = {}
+        self._calls: list[Callable[[], object]] = []
+        self._counted: list[Counters] = []
+        self._past = Counters()
+        self._messages = self._strays = self._resent = self._errors = 0
+        self._ids = 0
+        self._read = 0  # bytes read since what waits was last measured
+
+    # ------------------------------------------------------------------------------------- for verbs
+
+    def next_id(self) -> str:
+        """A name for a receipt, a subscription or a transaction that this client has not used yet."""
+        self._ids += 1
+        return str(self._ids)
+
+    @property
+    def current(self) -> Era:
+        """The connection, while the client is connected.
+
+        Raises:
+            NotConnected: it is not.
+        """
+        era = self.era
+        if era is None or self.state not in (ClientState.CONNECTED, ClientState.CLOSING):
+            raise self.not_connected()
+        return era
+
+    def not_connected(self) -> StompError:
+        """The error for a verb that needs a connection where there is none."""
+        if self.state is ClientState.NEW:
+            return NotConnected(
+                "the client is not connected", hint="call connect, or use it in a with statement"
+            )
+        if self.state is ClientState.FAILED and self.error is not None:
+            return self._with_cause(
+                NotConnected(f"the client has failed: {self.error.message}", hint=self.error.hint)
+            )
+        if self.state.over or self.leaving:
+            return NotConnected("the client was closed", hint="call connect again, or make a new one")
+        why = f"; {self.error.message}" if self.error is not None else ""
+        return self._with_cause(NotConnected(f"the client is {self.state.value}{why}"))
+
+    def _with_cause(self, error: StompError) -> StompError:
+        error.__cause__ = self.error
+        error.recent = self.recorder.lines()
+        return error
+
+    def ask(self, confirmation: _C) -> _C:
+        """A request is about to be sent over the current link: wait for its answer."""
+        confirmation.generation = self.current.generation
+        confirmation.attempts += 1
+        self.waiting.add(confirmation)
+        if self.paused:
+            self.relieve()
+        return confirmation
+
+    def settle_request(self, receipt: str, error: StompError | None) -> None:
+        """A request has its outcome."""
+        found = self.waiting.settle(receipt, error)
+        self._calls += found
+        self.settles.fire()
+
+    def begin(self, record: TransactionRecord) -> None:
+        """A transaction was begun."""
+        self._transactions[record.id] = record
+
+    def end(self, record: TransactionRecord) -> None:
+        """A transaction was ended."""
+        self._transactions.pop(record.id, None)
+
+    def add_feed(self, feed: Feed) -> None:
+        """A subscription is about to be made.
+
+        Raises:
+            UsageError: there is one of that id.
+        """
+        if feed.id in self.feeds:
+            raise UsageError(
+                f"there is a subscription {feed.id!r} already", hint="close it first, or use another id"
+            )
+        self.feeds[feed.id] = feed
+
+    def drop_feed(self, feed: Feed, error: BaseException | None = None) -> None:
+        """A subscription is over."""
+        if self.feeds.get(feed.id) is feed:
+            del self.feeds[feed.id]
+        feed.end(error)
+
+    def settled(self) -> None:
+        """A message was settled."""
+        if self.draining:
+            self.settles.fire()
+
+    @property
+    def unsettled(self) -> int:
+        """How many messages were handed out and not settled yet."""
+        owed = sum(len(subscription.unacked) for subscription in self.ledger.subscriptions.values())
+        return owed - sum(
+            1
+            for message in self._queued()
+            if message.subscription is not None and message.subscription.ack != "auto"
+        )
+
+    def _queued(self) -> list[Delivery]:
+        inboxes = {id(feed.inbox): feed.inbox for feed in self.feeds.values()}
+        return [message for inbox in inboxes.values() for message in inbox.messages.copy()]
+
+    def next_message(self, inbox: Inbox) -> Delivery | None:
+        """Take the next message that may still be handled; None if there is none now."""
+        messages = inbox.messages
+        while messages:
+            try:
+                message = messages.popleft()
+            except IndexError:  # another thread was faster
+                break
+            if self.paused:
+                self.relieve()
+            if self.may_be_handled(message):
+                return message
+        return None
+
+    def may_be_handled(self, message: Delivery) -> bool:
+        """False for what has to be acknowledged and cannot be: the broker delivers it again."""
+        if message.subscription is None or message.subscription.ack == "auto":
+            return True
+        return message.era is self.era and not self.draining
+
+    def relieve(self) -> None:
+        """Messages were taken, or an answer is awaited: find out whether reading may go on."""
+        if self.paused and not self._congested(self.terms.high_water // 2):
+            self.paused = False
+            self.relief.fire()
+
+    def _congested(self, mark: int) -> bool:
+        inboxes = {id(feed.inbox): feed.inbox for feed in self.feeds.values()}
+        level = sum(inbox.size for inbox in inboxes.values())
+        self._read = level
+        # Whoever waits for an answer may be the one who should take the messages.
+        return level >= (mark * _STRETCH if len(self.waiting) or self.replies else mark)
+
+    # ------------------------------------------------------------------------------------- for the driver
+
+    def later(self, calls: Iterable[Callable[[], object]]) -> None:
+        """Have these called when nothing is held."""
+        self._calls += calls
+
+    def calls(self) -> list[Callable[[], object]]:
+        """What is to be called now that nothing is held: callbacks and hooks of the user."""
+        calls = self._calls
+        if calls:
+            self._calls = []
+        return calls
+
+    def adopt(self, link: Link, address: Any) -> Era:
+        """A new link is open; CONNECT was not sent yet."""
+        self.era = era = Era(link, address, self.terms.inflated, self.owner)
+        self._counted.append(link.session.counters)
+        return era
+
+    def take(self, link: Link, events: list[Event], now: float) -> None:
+        """What happened on a link. What an old link has to say is not heard."""
+        era = self.era
+        if era is None or link is not era.link:
+            return
+        strays = 0
+        inboxes: list[Inbox] = []
+        latest: object = self
+        feed: Feed | None = None
+        for event in events:
+            if type(event) is not Delivery and not isinstance(event, Delivery):
+                self._take_rare(era, event)
+                continue
+            subscription = event.subscription
+            if subscription is not latest or subscription is None:
+                latest = subscription
+                id = subscription.id if subscription is not None else event.headers.get("subscription", "")
+                feed = self.feeds.get(id)
+                if feed is not None:
+                    feed.last = now
+                    if not feed.wish.hidden:
+                        inboxes.append(feed.inbox)
+            event.era = era
+            if feed is None:
+                strays += 1
+            elif feed.wish.hidden:
+                self._take_reply(event)
+            else:
+                feed.inbox.messages.append(event)
+                self._messages += 1
+                if self.terms.hooks:
+                    self._tell_received(event)
+        self._strays += strays
+        self.recorder.note_all("<", events)
+        for inbox in inboxes:
+            inbox.fire()
+        if inboxes:
+            self._read += sum(len(event.body) for event in events if isinstance(event, Delivery))
+            if self._read >= self.terms.high_water and not self.paused:
+                self.paused = self._congested(self.terms.high_water)
+
+    def change(self, state: ClientState, reason: str, error: StompError | None = None) -> None:
+        """Come into another state, and have those told who want to know."""
+        before, self.state = self.state, state
+        era = self.era
+        change = StateChange(
+            state,
+            before,
+            reason,
+            error,
+            str(era.address) if era is not None else "",
+            self.ledger.generation,
+        )
+        self.remark("%s: %s", state.value, reason)
+        self._calls += [partial(observer, change) for observer in self.observers]
+        for state_log in self.logs:
+            state_log.note(change)
+        self._calls += [partial(hook.state_changed, change) for hook in self.terms.hooks]
+        self.life.fire()
+
+    def stats(self) -> Stats:
+        """What was done so far."""
+        total = Counters()
+        for counters in self._counted:
+            for name in Counters.__slots__:
+                setattr(total, name, getattr(total, name) + getattr(counters, name))
+        waiting = self.waiting
+        return Stats(
+            connections=len(self._counted),
+            **{name: getattr(total, name) for name in Counters.__slots__},
+            messages=self._messages,
+            strays=self._strays,
+            waiting=len(self._queued()),
+            confirmed=waiting.confirmed,
+            refused=waiting.refused,
+            unknown=waiting.unknown,
+            resent=self._resent,
+            in_flight=waiting.sends,
+            errors=self._errors,
+        )
+
+    def note_resent(self) -> None:
+        """A send is repeated."""
+        self._resent += 1
+
+    # ------------------------------------------------------------------------------------- inside
+
+    def _tell_received(self, message: Delivery) -> None:
+        self._calls += [partial(hook.received, message) for hook in self.terms.hooks]
+
+    def _take_reply(self, message: Delivery) -> None:
+        reply = self.replies.pop(message.headers.get("correlation-id", ""), None)
+        if reply is None:
+            self._strays += 1
+            return
+        reply.message = message
+        reply.fire()
+
+    def _take_rare(self, era: Era, event: Event) -> None:
+        if isinstance(event, Receipt):
+            if event.ticket is not None:
+                self.settle_request(event.ticket.receipt, None)
+        elif isinstance(event, ReceiptOverdue):
+            self._overdue(event)
+        elif isinstance(event, Error):
+            self._refused(event)
+        elif isinstance(event, Connected):
+            era.connected = True
+            era.vendor = self.terms.vendor or of_server(event.frame.headers.get("server"))
+            self.life.fire()
+        elif isinstance(event, Closed):
+            self._closed(era, event)
+
+    def _overdue(self, event: ReceiptOverdue) -> None:
+        ticket = event.ticket
+        suspect = self.waiting.blamed(ticket.receipt)
+        said = f"; its last ERROR said: {suspect.message}" if suspect is not None else ""
+        error = ReceiptMissing(
+            f"the broker did not answer {ticket.command} in time{said}", receipt=ticket.receipt
+        )
+        self.settle_request(ticket.receipt, error)
+
+    def _refused(self, event: Error) -> None:
+        frame = event.frame
+        self._errors += 1
+        self._calls += [partial(hook.error, frame) for hook in self.terms.hooks]
+        error = BrokerError(f"the broker refused: {words_of(frame)}", frame=frame)
+        feed = self.feeds.get(frame.headers.get("subscription", ""))
+        if event.ticket is not None:
+            self.settle_request(event.ticket.receipt, error)
+        elif feed is not None:
+            # RabbitMQ ends a subscription so when its queue is deleted or its node is gone.
+            error = BrokerError(f"the broker ended the subscription: {words_of(frame)}", frame=frame)
+            self.ledger.subscriptions.pop(feed.id, None)
+            self.drop_feed(feed, error)
+        elif self.state is ClientState.CONNECTED:
+            self.last_error = error
+            self.remark("the broker sent an ERROR: %s", describe(frame))
+            self._calls += self.waiting.blame(error)
+
+    def _closed(self, era: Era, event: Closed) -> None:
+        """The current connection is over."""
+        self.era = None
+        self.waiting.forget_blame()
+        lost = event.error or ConnectionLost(event.reason.value)
+        lost.recent = self.recorder.lines()
+        resend = self.terms.on_unknown is OnUnknown.RESEND and not self.leaving
+        for request in self.waiting.all():
+            if not (resend and request.frame is not None):
+                self.settle_request(request.receipt, self._unknown(lost))
+        for record in self._transactions.values():
+            record.state = "void"
+        self._transactions.clear()
+        for reply in self.replies.values():
+            reply.error = self._unknown(lost)
+            reply.fire()
+        self.replies.clear()
+        self.error = lost if event.reason is not Reason.CLEAN else None
+        if self.state is ClientState.CONNECTED:
+            if not self.terms.reconnect:
+                self.fail(lost)
+            else:
+                self.needs_link = True
+                self.change(ClientState.RECONNECTING, lost.message, lost)
+        self.paused = False
+        self.relief.fire()
+        self.settles.fire()
+        self.life.fire()
+
+    def _unknown(self, lost: StompError) -> OutcomeUnknown:
+        error = OutcomeUnknown(
+            f"the connection was lost before the broker had answered: {lost.message}",
+            hint="the broker may have it or not",
+        )
+        error.__cause__ = lost
+        error.recent = lost.recent
+        return error
+
+    def fail(self, error: StompError) -> None:
+        """Give up: there will be no connection any more."""
+        self.error = error
+        self.finish(ClientState.FAILED, error.message, error)
+
+    def finish(self, state: ClientState, reason: str, error: StompError | None = None) -> None:
+        """The client is over: everybody who waits is told."""
+        for request in self.waiting.all():
+            self.settle_request(
+                request.receipt, self._unknown(error or NotConnected("the client was closed"))
+            )
+        for feed in list(self.feeds.values()):
+            self.drop_feed(feed, error)
+        self.ledger.subscriptions.clear()
+        self.reply_to.clear()
+        self.change(state, reason, error)

@@ -1,0 +1,176 @@
+"""A message as `stomp.Client` and `stomp.AsyncClient` hand it out: read it, then say once what became of it.
+
+Rules of this file: reading never changes a message and never ends a connection; a body from the network is
+inflated up to a limit only; whether a message may still be settled is asked where it is settled
+(`stomp.core.conversation`), of the connection that it came over.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+from stomp.core.errors import ContentError, UsageError
+from stomp.core.events import Message
+from stomp.core.frame import Headers
+
+#: What a body may become when it is inflated, unless told otherwise: as much as may come uninflated.
+INFLATED = 128 * 1024 * 1024
+_GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+
+
+class Delivery(Message):
+    """What both kinds of messages have in common.
+
+    Attributes:
+        command: "MESSAGE".
+        headers: the headers, unescaped; a dictionary from name to first value, see `stomp.core.frame.Headers`.
+        body: the body as it came over the wire.
+        subscription: what it was delivered for: `id`, `destination`, `ack`.
+    """
+
+    __slots__ = ("era", "settled")
+
+    def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
+        super().__init__(command, headers, body)
+        #: The connection it came over (a `stomp.core.era.Era`).
+        self.era: Any = None
+        #: It was acknowledged or refused.
+        self.settled = False
+
+    @property
+    def destination(self) -> str:
+        """Where it was sent to."""
+        return self.headers.get("destination", "")
+
+    @property
+    def id(self) -> str:
+        """The ``message-id``."""
+        return self.headers.get("message-id", "")
+
+    @property
+    def redelivered(self) -> bool:
+        """True if the broker says that it was delivered before."""
+        return self.headers.get("redelivered", "").lower() == "true"
+
+    @property
+    def repeated(self) -> bool:
+        """True if its sender says that it may have sent it before (``possible-duplicate``, see `stomp.Client`)."""
+        return self.headers.get("possible-duplicate", "").lower() == "true"
+
+    @property
+    def content(self) -> bytes:
+        """The body without its ``content-encoding`` (gzip or deflate); the body itself if it has none.
+
+        Raises:
+            ContentError: it is in another encoding, is damaged, or would become larger than the client's limit.
+        """
+        coding = self.headers.get("content-encoding", "").strip().lower()
+        if coding in ("", "identity"):
+            return self.body
+        limit = self.era.inflated if self.era is not None else INFLATED
+        return inflate(self.body, coding, limit)
+
+    @property
+    def text(self) -> str:
+        """The content as text, in the ``charset`` of its ``content-type``, or UTF-8 (STOMP 1.2, "content-type").
+
+        Raises:
+            ContentError: it is no such text.
+        """
+        charset = charset_of(self.headers.get("content-type", ""))
+        try:
+            return self.content.decode(charset)
+        except LookupError:
+            raise ContentError(f"the charset {charset[:40]!r} is not known", hint="read .content") from None
+        except UnicodeError as err:
+            where = getattr(err, "start", 0)
+            raise ContentError(
+                f"the body is not {charset}: wrong at byte {where}", hint="read .content"
+            ) from None
+
+    @property
+    def reply_to(self) -> str:
+        """Where an answer is to go.
+
+        Raises:
+            UsageError: no answer is wanted.
+        """
+        place = self.headers.get("reply-to", "")
+        if not place:
+            raise UsageError("this message has no reply-to header", hint="nobody waits for an answer")
+        return place
+
+    @property
+    def correlation_id(self) -> str:
+        """The ``correlation-id``; the id of the message if it has none."""
+        return self.headers.get("correlation-id") or self.id
+
+    def json(self) -> Any:
+        """The content, read as JSON.
+
+        Raises:
+            ContentError: it is no JSON.
+        """
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError) as err:
+            raise ContentError(f"the body is not JSON: {err}", hint="read .content") from None
+
+
+def charset_of(content_type: str) -> str:
+    """The charset of a media type; UTF-8 if it names none.
+
+    >>> charset_of('text/plain; charset="iso-8859-1"'), charset_of("application/json")
+    ('iso-8859-1', 'utf-8')
+    """
+    for part in content_type.split(";")[1:]:
+        name, _, value = part.partition("=")
+        if name.strip().lower() == "charset":
+            return value.strip().strip("\"'") or "utf-8"
+    return "utf-8"
+
+
+def inflate(body: bytes, coding: str, limit: int) -> bytes:
+    """Undo a ``content-encoding``.
+
+    >>> inflate(deflated(b"abc" * 100, "gzip"), "gzip", limit=300) == b"abc" * 100
+    True
+
+    Raises:
+        ContentError: the coding is not known, the body is damaged, or it would become larger than `limit`.
+    """
+    ways: tuple[int, ...]
+    if coding in ("gzip", "x-gzip"):
+        ways = (_GZIP,)
+    elif coding == "deflate":
+        ways = (_ZLIB, _RAW)  # RFC 9110, section 8.4.1.2: some send it without the zlib wrapper
+    else:
+        raise ContentError(f"the content-encoding {coding[:40]!r} is not known", hint="read .body")
+    for way in ways:
+        unpacker = zlib.decompressobj(way)
+        try:
+            data = unpacker.decompress(body, limit + 1)
+        except zlib.error:
+            continue
+        if len(data) > limit:
+            raise ContentError(
+                f"the inflated body is larger than {limit} bytes", hint="read .body, or raise the limit"
+            )
+        if not unpacker.eof:
+            raise ContentError(f"the {coding} body is cut off")
+        return data
+    raise ContentError(f"the body is not {coding}, though content-encoding says so", hint="read .body")
+
+
+def deflated(body: bytes, coding: str) -> bytes:
+    """A body in this ``content-encoding``: "gzip" or "deflate".
+
+    Raises:
+        ContentError: the coding is not known.
+    """
+    if coding not in ("gzip", "deflate"):
+        raise ContentError(f"compress is {coding[:40]!r}", hint="use gzip or deflate")
+    packer = zlib.compressobj(wbits=_GZIP if coding == "gzip" else _ZLIB)
+    return packer.compress(body) + packer.flush()

@@ -1,0 +1,107 @@
+"""What a program of the core asks its driver to do, and what it can wait for.
+
+A verb of the clients (`stomp.core.verbs`) is a generator: it does what is pure by itself, and yields an effect
+where somebody must wait, write or dial. `stomp.Client` carries effects out by blocking, `stomp.AsyncClient` by
+awaiting; the verb is written once. A driver has one rule to keep: it runs the steps of all programs of a client one
+at a time (under a lock, or on one event loop), and carries effects out without holding anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from stomp.core.client_session import ClientSession
+    from stomp.core.errors import StompError
+    from stomp.core.frame import Frame
+    from stomp.core.ledger import Ticket
+
+_T = TypeVar("_T")
+
+
+class Link(Protocol):
+    """One connection, as a driver makes it: an open stream with a session on it."""
+
+    session: ClientSession
+
+    def transmit(self, frame: Frame, *, deadline: float | None = None) -> Ticket | None:
+        """Send a frame; see `ClientSession.transmit`."""
+        ...
+
+    def close(self, error: StompError | None = None) -> None:
+        """Drop the connection."""
+        ...
+
+
+class Signal:
+    """Something that changes, and that programs wait for."""
+
+    __slots__ = ("_watchers",)
+
+    def __init__(self) -> None:
+        self._watchers: list[Callable[[], None]] = []
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Have `watcher` called at every change. It must be quick: it is called in the midst of things."""
+        self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Callable[[], None]) -> None:
+        """Undo `watch`."""
+        self._watchers.remove(watcher)
+
+    def fire(self) -> None:
+        """There was a change."""
+        for watcher in tuple(self._watchers):
+            watcher()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until `ready()` is true, looking again whenever `signal` fires. Answer: True, or False at the deadline."""
+
+    signal: Signal
+    ready: Callable[[], bool]
+    deadline: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Send a frame over this link. Raises what `Link.transmit` raises."""
+
+    link: Link
+    frame: Frame
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Open a connection to this address, and begin to read. Answer: the `Link`. Raises `ConnectFailed`."""
+
+    address: Any
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """Drop a link, because of this error."""
+
+    link: Link
+    error: StompError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call a function of the user, while nothing is held. Answer: what it returns, awaited where that is possible."""
+
+    function: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Answer: what the clock says, in seconds."""
+
+
+Effect = Wait | Transmit | Dial | HangUp | Call | Now
+#: A verb: yields effects, is sent their answers, returns its result.
+Program = Generator[Effect, Any, _T]

@@ -1,0 +1,53 @@
+"""One connection of a conversation, and what belongs to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stomp.core.effects import Link, Signal
+from stomp.core.vendors import GENERIC, Vendor
+
+if TYPE_CHECKING:
+    from stomp.core.delivery import Delivery
+    from stomp.core.errors import StompError
+
+
+class Era:
+    """One connection of a conversation.
+
+    Attributes:
+        generation: its number, counted from 1.
+        link: its link.
+        address: where it goes.
+        connected: the broker has let us in.
+        vendor: the kind of broker.
+        inflated: what a body may become when it is inflated.
+        owner: the client.
+    """
+
+    __slots__ = ("address", "connected", "generation", "inflated", "link", "owner", "vendor")
+
+    def __init__(self, link: Link, address: Any, inflated: int, owner: Any) -> None:
+        self.generation = link.session.generation
+        self.link = link
+        self.address = address
+        self.connected = False
+        self.vendor: Vendor = GENERIC
+        self.inflated = inflated
+        self.owner = owner
+
+
+class Reply(Signal):
+    """A request of the user's that waits for its reply."""
+
+    __slots__ = ("error", "message")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.message: Delivery | None = None
+        self.error: StompError | None = None
+
+    @property
+    def done(self) -> bool:
+        """True when it is answered, or cannot be any more."""
+        return self.message is not None or self.error is not None

@@ -1,0 +1,44 @@
+"""What may be told to somebody else as it happens: the interface for metrics, tracing and logs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stomp.core.confirmation import Confirmation
+    from stomp.core.delivery import Delivery
+    from stomp.core.frame import Frame
+    from stomp.core.status import StateChange
+
+_NOTHING: AbstractContextManager[object] = nullcontext()
+
+
+class Hooks:
+    """Told what a client does. Subclass it and give it as ``hooks=[...]``; every method does nothing by itself.
+
+    The methods are called on the client's own threads (or its event loop), must not wait, and hold no lock. An
+    exception in one is logged and changes nothing.
+    """
+
+    def sending(self, frame: Frame) -> None:
+        """A SEND was asked for; headers may be added to the frame. Called by the thread that sends."""
+
+    def confirmed(self, confirmation: Confirmation) -> None:
+        """A confirmed send has its outcome: see ``confirmation.outcome`` and ``confirmation.error``."""
+
+    def received(self, message: Delivery) -> None:
+        """A message arrived and waits to be taken."""
+
+    def processing(self, message: Delivery) -> AbstractContextManager[object]:
+        """A context in which the message is handled: that of ``with message:``, or of a handler."""
+        return _NOTHING
+
+    def settled(self, message: Delivery, how: str) -> None:
+        """A message was settled: "ack" or "nack"."""
+
+    def error(self, frame: Frame) -> None:
+        """The broker sent an ERROR."""
+
+    def state_changed(self, change: StateChange) -> None:
+        """The client connects, is connected, has lost its connection ..."""

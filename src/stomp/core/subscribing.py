@@ -1,0 +1,169 @@
+"""SUBSCRIBE and UNSUBSCRIBE as programs, and what goes with them for each kind of broker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.core import commands
+from stomp.core.confirmation import Confirmation
+from stomp.core.effects import Now, Program, Transmit, Wait
+from stomp.core.errors import NotConnected, StompError
+from stomp.core.status import ClientState
+from stomp.core.vendors import subscribe_headers
+
+if TYPE_CHECKING:
+    from stomp.core.conversation import Conversation
+    from stomp.core.era import Era
+    from stomp.core.feed import Feed
+    from stomp.core.frame import Frame
+
+
+def connected(conv: Conversation, deadline: float) -> Program[Era]:
+    """Wait until the client is connected (again).
+
+    Raises:
+        NotConnected: it is not, and will not be in time.
+    """
+    if conv.state is ClientState.CONNECTED and conv.era is not None:
+        return conv.era
+    if conv.state in (ClientState.CONNECTING, ClientState.RECONNECTING, ClientState.CONNECTED):
+        yield Wait(
+            conv.life,
+            lambda: (
+                (conv.state is ClientState.CONNECTED and conv.era is not None)
+                or conv.state.over
+                or conv.leaving
+            ),
+            deadline,
+        )
+    return conv.current
+
+
+def request(conv: Conversation, era: Era, frame: Frame, deadline: float) -> Program[None]:
+    """Send a frame and wait for its RECEIPT.
+
+    Raises:
+        BrokerError: the broker refused.
+        OutcomeUnknown: it did not answer, or the connection was lost first.
+        NotConnected: the connection was lost before the frame was sent.
+    """
+    receipt = conv.next_id()
+    frame.headers["receipt"] = receipt
+    confirmation = conv.ask(Confirmation(receipt, None, 0))
+    try:
+        yield Transmit(era.link, frame, deadline)
+    except StompError:
+        conv.waiting.take(receipt)
+        raise
+    # The session gives it up at the deadline by itself; this is for one that is not driven any more.
+    answered = yield Wait(confirmation, confirmation.done, deadline + 1.0)
+    if not answered:
+        conv.waiting.take(receipt)
+        raise NotConnected(f"the answer to {frame.command} was not waited for any longer")
+    if confirmation.error is not None:
+        raise confirmation.error
+
+
+def subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
+    """Make a subscription.
+
+    Raises:
+        BrokerError: the broker refused it.
+        Unsupported: the broker cannot do what was asked for.
+        OutcomeUnknown: the broker did not answer.
+        NotConnected: there is no connection.
+        UsageError: there is a subscription of that id.
+    """
+    conv.add_feed(feed)
+    try:
+        yield from _subscribe(conv, feed, deadline)
+        feed.made = True
+        feed.inbox.fire()
+    except BaseException as err:
+        conv.drop_feed(feed, err if isinstance(err, StompError) else None)
+        raise
+
+
+def _subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
+    while True:
+        era = yield from connected(conv, deadline)
+        frame = subscribe_frame(conv, era, feed)
+        feed.generation, feed.last = era.generation, (yield Now())
+        if conv.era is not era:
+            continue
+        if frame is None:
+            return
+        try:
+            if feed.wish.confirm:
+                yield from request(conv, era, frame, deadline)
+            else:
+                yield Transmit(era.link, frame)
+            return
+        except NotConnected:
+            # It was not made, and will be with all the others, once there is a connection again.
+            if conv.state.over or conv.leaving:
+                raise
+            feed.generation = 0
+
+
+def subscribe_frame(conv: Conversation, era: Era, feed: Feed) -> Frame | None:
+    """The SUBSCRIBE of a feed, for the broker of this connection; None where there is nothing to subscribe to."""
+    wish = feed.wish
+    if wish.hidden and era.vendor.temporary == "header":
+        return None
+    dialect = era.link.session.dialect
+    assert dialect is not None
+    headers = {
+        **subscribe_headers(era.vendor, ack=wish.ack, client_id=conv.terms.client_id, **wish.options),
+        **wish.headers,
+    }
+    return commands.subscribe(dialect, wish.destination, feed.id, ack=wish.ack, headers=headers)
+
+
+def unsubscribe(conv: Conversation, feed: Feed, deadline: float, *, delete: bool) -> Program[None]:
+    """End a subscription. With `delete`, a durable one is forgotten by the broker, too.
+
+    Without a connection it is not made again on the next one.
+    """
+    if feed.ended:
+        return
+    era = conv.era
+    if era is None or conv.state is not ClientState.CONNECTED or feed.generation != era.generation:
+        conv.drop_feed(feed)
+        return
+    subscription = conv.ledger.subscriptions.get(feed.id)
+    left = len(subscription.unacked) if subscription is not None else 0
+    if left and era.vendor.keeps_unacked:
+        conv.remark(
+            "%d unacknowledged messages of %s stay with this connection until it ends: %s gives them to nobody before",
+            left,
+            feed.wish.destination,
+            era.vendor.title,
+        )
+    try:
+        frames = _unsubscribe_frames(era, feed, delete=delete)
+        for frame in frames:
+            yield from request(conv, era, frame, deadline)
+    except NotConnected:
+        pass  # gone with the connection
+    finally:
+        conv.drop_feed(feed)
+
+
+def _unsubscribe_frames(era: Era, feed: Feed, *, delete: bool) -> list[Frame]:
+    dialect = era.link.session.dialect
+    assert dialect is not None
+    name = feed.wish.options.get("durable")
+    vendor = era.vendor
+    destination = feed.wish.destination if dialect.version == "1.0" else None
+    if not name or not delete:
+        return [commands.unsubscribe(dialect, feed.id, destination=destination)]
+    if vendor.durable == "id":
+        # RabbitMQ deletes a durable subscription when UNSUBSCRIBE has the headers of its SUBSCRIBE.
+        headers = {"durable": True, "auto-delete": False}
+        return [commands.unsubscribe(dialect, feed.id, destination=feed.wish.destination, headers=headers)]
+    # ActiveMQ and Artemis: the subscriber goes first, then its name.
+    return [
+        commands.unsubscribe(dialect, feed.id, destination=destination),
+        commands.unsubscribe(dialect, feed.id, headers={vendor.durable or "": name}),
+    ]
