@@ -17,12 +17,15 @@ import trustme
 
 from stomp.broker import Broker
 from stomp.cli.app import main
+from stomp.client.dialing import open_stream
+from stomp.client.options import Options
+from stomp.net.address import Address, parse
 from tests.broker.rawclient import PATIENCE, RawClient
 
 SRC = Path(__file__).parents[2] / "src"
 
 
-class Address:
+class Place:
     """What a client needs to know of a broker that runs elsewhere."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -53,7 +56,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], re.Match[s
 
 
 def client_of(match: re.Match[str], tls: ssl.SSLContext | None = None) -> RawClient:
-    return RawClient(Address(match[2], int(match[3])), tls=tls)
+    return RawClient(Place(match[2], int(match[3])), tls=tls)
 
 
 def stopped(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
@@ -113,11 +116,33 @@ def test_tls(tmp_path: Path) -> None:
             client.connect()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
+def test_more_doors(tmp_path: Path) -> None:
+    path = tmp_path / "broker.sock"
+    with running("--port", "0", "--ws-port", "0", "--unix", str(path)) as (process, _):
+        assert process.stdout is not None
+        told = process.stdout.readline()
+        assert re.fullmatch(r"stomp broker listening on ws://127.0.0.1:\d+\n", told)
+        web = parse(told.split()[-1]).addresses[0]
+        assert process.stdout.readline() == f"stomp broker listening on unix://{path}\n"
+        for address in (web, Address("", 0, "unix", str(path))):
+            stream = open_stream(address, Options(), None)
+            with stream.sock as sock:
+                said = b"CONNECT\naccept-version:1.2\nhost:/\n\n\0"
+                if stream.layer is not None:
+                    stream.layer.send([said])
+                    said = stream.layer.outgoing()
+                sock.sendall(said)
+                assert b"CONNECTED" in sock.recv(1000)
+        assert stopped(process, signal.SIGTERM) == (0, "")
+    assert not path.exists()
+
+
 def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     with Broker() as broker:
         assert main(["broker", "--port", str(broker.port)]) == 1
         told = capsys.readouterr().err
-        assert f"cannot listen on 127.0.0.1 port {broker.port}" in told
+        assert f"cannot listen on 127.0.0.1:{broker.port}" in told
         assert "in use" in told
 
 

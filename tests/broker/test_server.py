@@ -30,7 +30,7 @@ def test_a_conversation(
     ):
         connected = client.connect()
         assert connected.headers.get("version") == (None if version == "1.0" else version)
-        assert connected.headers["server"].startswith("stompkit/")
+        assert connected.headers["server"].startswith("stompkit-embedded/")
         client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client", receipt="s")
         client.expect("RECEIPT", receipt_id="s")
         client.send("SEND", "hällo\0", destination="/queue/a", colour="red", receipt="m")
@@ -406,7 +406,7 @@ def test_a_mistake_of_the_broker_costs_one_connection(
 
 
 def test_who_does_not_hang_up_is_hung_up_on(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stomp.broker.server._LINGER", 0.05)
+    monkeypatch.setattr("stomp.broker.connection.LINGER", 0.05)
     with RawClient(broker) as client:
         client.connect()
         client.send("DISCONNECT", receipt="bye")

@@ -12,22 +12,39 @@ import pytest
 import trustme
 
 from stomp.broker import Broker
-from tests.conformance.venues import EMBEDDED, TlsDoors, Venue
+from stomp.net.address import parse
+from tests.conformance.venues import EMBEDDED, EMBEDDED_WEB, TlsDoors, Venue
 
 USERS = {"admin": "password"}
 BEAT = 250
 
 
 @pytest.fixture(scope="session")
-def embedded_tcp() -> Iterator[Venue]:
-    with Broker(users=USERS, heartbeat=(BEAT, BEAT)) as broker:
-        yield Venue(EMBEDDED, (broker.host, broker.port), beat=BEAT)
+def embedded(server_tls: ssl.SSLContext) -> Iterator[list[int]]:
+    """The ports of one broker: TCP, TLS, WebSocket, WebSocket over TLS."""
+    doors = [f"{scheme}://127.0.0.1:0" for scheme in ("stomp", "stomp+ssl", "ws", "wss")]
+    with Broker(doors=doors, users=USERS, heartbeat=(BEAT, BEAT), ssl_context=server_tls) as broker:
+        yield [parse(url).addresses[0].port for url in broker.urls]
 
 
 @pytest.fixture(scope="session")
-def embedded_tls(server_tls: ssl.SSLContext, ca_file: str) -> Iterator[Venue]:
-    with Broker(users=USERS, heartbeat=(BEAT, BEAT), ssl_context=server_tls) as broker:
-        yield Venue(EMBEDDED, ("127.0.0.1", broker.port), tls={"ca_certs": ca_file}, beat=BEAT)
+def embedded_tcp(embedded: list[int]) -> Venue:
+    return Venue(EMBEDDED, ("127.0.0.1", embedded[0]), beat=BEAT)
+
+
+@pytest.fixture(scope="session")
+def embedded_tls(embedded: list[int], ca_file: str) -> Venue:
+    return Venue(EMBEDDED, ("127.0.0.1", embedded[1]), tls={"ca_certs": ca_file}, beat=BEAT)
+
+
+@pytest.fixture(scope="session")
+def embedded_ws(embedded: list[int]) -> Venue:
+    return Venue(EMBEDDED_WEB, ("127.0.0.1", embedded[2]), web=True, beat=BEAT)
+
+
+@pytest.fixture(scope="session")
+def embedded_wss(embedded: list[int], ca_file: str) -> Venue:
+    return Venue(EMBEDDED_WEB, ("127.0.0.1", embedded[3]), tls={"ca_certs": ca_file}, web=True, beat=BEAT)
 
 
 @pytest.fixture

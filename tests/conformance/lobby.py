@@ -37,7 +37,8 @@ class Guest:
         self.version = version
         self.blunders = False
         self.heard = listener or Recorder()
-        self.conn = CLASSES[version]([venue.address], **options)
+        make: Any = stomp.WSConnection if venue.web else CLASSES[version]
+        self.conn = make([venue.address], **options)
         if venue.tls is not None:
             self.conn.set_ssl(**venue.tls)
         self.conn.set_listener("guest", self.heard)

@@ -9,9 +9,14 @@ from tests.conformance.certified import Certified
 from tests.conformance.connecting import Connecting
 from tests.conformance.settling import Acknowledging, Errors, Receipts, Transactions
 from tests.conformance.sharing import Sharing
-from tests.conformance.venues import EMBEDDED, VERSIONS, spread
+from tests.conformance.venues import EMBEDDED, EMBEDDED_WEB, VERSIONS, spread
 
-DOORS = {"embedded_tcp": (EMBEDDED, VERSIONS), "embedded_tls": (EMBEDDED, VERSIONS)}
+DOORS = {
+    "embedded_tcp": (EMBEDDED, VERSIONS),
+    "embedded_tls": (EMBEDDED, VERSIONS),
+    "embedded_ws": (EMBEDDED_WEB, EMBEDDED_WEB.versions),
+    "embedded_wss": (EMBEDDED_WEB, EMBEDDED_WEB.versions),
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -7,7 +7,7 @@ the difference is written down once and can be read.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -66,6 +66,9 @@ class Habits:
 
 
 EMBEDDED = Habits(name="embedded", refusal="Access refused for user 'admin'", nowhere="")
+
+#: The listener API speaks 1.2 over WebSockets, and nothing older.
+EMBEDDED_WEB = replace(EMBEDDED, versions=("1.2",))
 
 #: Escapes are a matter of 1.1 and later, but these two brokers read and write some of them in 1.0, too.
 RABBITMQ = Habits(
@@ -142,6 +145,7 @@ class Venue:
         password: with which password.
         vhost: the virtual host, where the broker cares.
         tls: the arguments of `set_ssl`; None for plain text.
+        web: it speaks WebSocket.
         beat: the shortest heart-beat that the broker agrees to, in milliseconds.
     """
 
@@ -151,6 +155,7 @@ class Venue:
     password: str = field(default="password", repr=False)
     vhost: str | None = None
     tls: Mapping[str, Any] | None = None
+    web: bool = False
     beat: int = 1000
 
 

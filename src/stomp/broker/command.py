@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stomp.broker.embedded import Broker
 from stomp.core.errors import UsageError
+from stomp.net.address import Address
 
 _DESCRIPTION = """\
 A STOMP broker for trying things out, developing and testing. Not for production: its messages are in memory,
@@ -19,8 +20,8 @@ and gone when it stops."""
 
 _EPILOGUE = """\
 Without --user and --login every login is accepted. The first line of the output names the address, as
-"stomp broker listening on stomp://127.0.0.1:61613". The broker stops on Ctrl-C with exit status 130 and on
-SIGTERM with exit status 0."""
+"stomp broker listening on stomp://127.0.0.1:61613", the next lines the other doors. The broker stops on
+Ctrl-C with exit status 130 and on SIGTERM with exit status 0."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,15 +41,25 @@ def run(args: argparse.Namespace) -> int:
     context = _tls(args)
     level = logging.DEBUG if args.verbose > 1 else logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    broker = Broker(args.host, args.port, users=users, heartbeat=args.heartbeat, ssl_context=context)
+    broker = Broker(
+        doors=_doors(args, tls=context is not None),
+        users=users,
+        heartbeat=args.heartbeat,
+        ssl_context=context,
+    )
     try:
-        return asyncio.run(_serve(broker, "stomp+ssl" if context else "stomp"))
+        return asyncio.run(_serve(broker))
     except KeyboardInterrupt:
         return 130
-    except OSError as err:
-        raise OSError(
-            err.errno, f"cannot listen on {args.host} port {args.port}: {err.strerror or err}"
-        ) from err
+
+
+def _doors(args: argparse.Namespace, *, tls: bool) -> list[Address]:
+    doors = [Address(args.host, args.port, "tls" if tls else "tcp")]
+    if args.ws_port is not None:
+        doors.append(Address(args.host, args.ws_port, "wss" if tls else "ws"))
+    if args.unix is not None:
+        doors.append(Address("", 0, "unix", args.unix))
+    return doors
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +71,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--host", "-H", default="127.0.0.1", help='the address to listen on, "" for all (default %(default)s)'
     )
     add("--port", "-P", type=_port, default=61613, help="the port, 0 for a free one (default %(default)s)")
+    add("--ws-port", metavar="PORT", type=_port, help="WebSockets, too, on this port, at any path")
+    add("--unix", metavar="PATH", help="a Unix socket, too")
     add("--user", metavar="NAME", help="let in this user, with --password-file")
     add("--password-file", metavar="FILE", help="the first line of this file is the password of --user")
     add(
@@ -129,7 +142,7 @@ def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-async def _serve(broker: Broker, scheme: str) -> int:
+async def _serve(broker: Broker) -> int:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
@@ -142,7 +155,7 @@ async def _serve(broker: Broker, scheme: str) -> int:
         loop.add_signal_handler(signal.SIGTERM, stop, 0)
         loop.add_signal_handler(signal.SIGINT, stop, 130)
     async with broker:
-        host = f"[{broker.host}]" if ":" in broker.host else broker.host or "0.0.0.0"
-        print(f"stomp broker listening on {scheme}://{host}:{broker.port}", flush=True)
+        for url in broker.urls:
+            print(f"stomp broker listening on {url}", flush=True)
         print("for development and tests: messages are in memory; Ctrl-C stops it", flush=True)
         return await stopped

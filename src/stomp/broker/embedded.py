@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from stomp.broker.listen import door
 from stomp.broker.server import Server
 from stomp.broker.settings import LIMITS, ConnectionInfo, Settings
 from stomp.broker.store import Policy
 from stomp.core.dialect import DIALECTS
 from stomp.core.errors import NotConnected, UsageError
+from stomp.net.address import Address
 
 if TYPE_CHECKING:
     import ssl
@@ -43,20 +46,29 @@ class Broker:
     Args:
         host: the address to listen on; "" for all.
         port: the port to listen on, 0 for one that is free: see the attribute after the start.
+        doors: where to listen in place of that, as URLs (or `stomp.net.address.Address`): several at once, with
+            WebSockets (extra ``ws``) and Unix sockets among them. Port 0 is a free one. "stomp+ssl" and "wss"
+            need an `ssl_context`.
         users: passcodes by login; None lets everybody in.
         heartbeat: milliseconds between the beats that the broker can send, and that it wants; 0 for none.
         limits: what a client may make the broker hold; None for bodies of 16 MiB at most.
         policy: how messages are treated and how many are kept; None for the defaults of `Policy`.
-        ssl_context: speak TLS, with this context.
+        ssl_context: speak TLS, with this context; at those doors that say so, if there are `doors`.
         versions: the STOMP versions to agree to.
         connect_timeout: seconds until a client must have said CONNECT.
 
     Raises:
-        UsageError: for a version that does not exist, or none.
+        UsageError: for a version that does not exist, or none; for a door with TLS and no context.
+        AddressError: a door cannot be understood.
 
     Attributes:
-        host: the address it listens on.
-        port: the port it listens on, once it is started.
+        host: the address that its first door listens on.
+        port: the port of that, once it is started.
+        urls: where clients find it, in the order of its doors; complete once it is started.
+
+    >>> with Broker(doors=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws"]) as broker:
+    ...     [url.partition(":")[0] for url in broker.urls]
+    ['stomp', 'ws']
     """
 
     def __init__(
@@ -64,6 +76,7 @@ class Broker:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
+        doors: Iterable[str | Address] | None = None,
         users: Mapping[str, str] | None = None,
         heartbeat: tuple[int, int] = (10_000, 10_000),
         limits: Limits | None = None,
@@ -75,11 +88,19 @@ class Broker:
         offered = tuple(versions)
         if not offered or not set(offered) <= set(DIALECTS):
             raise UsageError(f"versions is {offered!r}", hint=f"use some of {', '.join(DIALECTS)}")
-        self.host = host
-        self.port = port
+        where: tuple[Address, ...] = (Address(host, port, "tcp" if ssl_context is None else "tls"),)
+        if doors is not None:
+            given = [doors] if isinstance(doors, str) else doors
+            where = tuple(door(each) if isinstance(each, str) else each for each in given)
+        if not where:
+            raise UsageError("the broker has no door", hint='give some, as doors=["stomp://127.0.0.1:0"]')
+        if ssl_context is None and any(each.transport in ("tls", "wss") for each in where):
+            raise UsageError("a door with TLS needs a certificate", hint="give ssl_context")
+        self.host = where[0].host
+        self.port = where[0].port
+        self._found = where
         self._settings = Settings(
-            host=host,
-            port=port,
+            doors=where,
             users=None if users is None else dict(users),
             heartbeat=heartbeat,
             limits=limits or LIMITS,
@@ -94,8 +115,17 @@ class Broker:
         self._stopping: asyncio.Event | None = None
 
     def __repr__(self) -> str:
-        state = "stopped" if self._server is None else f"{len(self._server.doors)} connections"
-        return f"<Broker {self.host} port {self.port}, {state}>"
+        state = "stopped" if self._server is None else f"{len(self._server.open_connections)} connections"
+        return f"<Broker {' '.join(self.urls)}, {state}>"
+
+    @property
+    def url(self) -> str:
+        """The first of `urls`."""
+        return self.urls[0]
+
+    @property
+    def urls(self) -> list[str]:
+        return [_reachable(each).url for each in self._found]
 
     # ------------------------------------------------------------------------------------- in a thread
 
@@ -186,7 +216,8 @@ class Broker:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._server = server
-        self.port = server.port
+        self._found = tuple(server.doors)
+        self.port = self._found[0].port
 
     async def _close(self) -> None:
         server, self._server = self._server, None
@@ -256,3 +287,9 @@ class Broker:
 
         loop.call_soon_threadsafe(respond)
         return answer.result(_PATIENCE)
+
+
+def _reachable(door: Address) -> Address:
+    """A door as clients on this machine find it: they cannot connect to "every address"."""
+    anywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+    return door if door.transport == "unix" else replace(door, host=anywhere.get(door.host, door.host))

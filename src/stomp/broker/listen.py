@@ -1,11 +1,23 @@
-"""Where the broker listens: sockets for every address that a host name stands for."""
+"""Where the broker listens: doors as URLs, and the sockets of each.
+
+A door is an `Address`: its port may be 0 for a free one, its host "" for every address of this machine. A name has a
+socket for every address that it stands for.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import os
+import re
 import socket
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from stomp.core.errors import AddressError
+from stomp.net.address import Address, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +30,76 @@ _Info = tuple[socket.AddressFamily, socket.SocketKind, int, str, _Address]
 _NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
 #: How often a free port is tried to be had on all addresses of a host.
 _TRIES = 10
+
+
+_ANY = re.compile(r"(?P<before>[a-z+]+://)(?P<host>\[[^]]*\]|[^/?:]*):0(?P<after>/.*)?", re.IGNORECASE)
+
+
+def door(url: str) -> Address:
+    """Where a URL says that the broker shall listen. Unlike that of a client it may have port 0, for a free one.
+
+    >>> door("ws://127.0.0.1:0/ws"), door("unix:///tmp/broker.sock").path
+    (Address(host='127.0.0.1', port=0, transport='ws', path='/ws'), '/tmp/broker.sock')
+
+    Raises:
+        AddressError: it cannot be understood, or says more than where to listen.
+    """
+    free = _ANY.fullmatch(url.strip())
+    target = parse(f"{free['before']}{free['host']}:1{free['after'] or ''}" if free else url)
+    if len(target.addresses) != 1 or target.login or target.vhost or target.options:
+        raise AddressError(
+            "a door of the broker is one address, without login, virtual host and options",
+            hint="write stomp://127.0.0.1:61613, ws://127.0.0.1:15674/ws or unix:///run/broker.sock",
+        )
+    where = target.addresses[0]
+    return Address(where.host, 0, where.transport, where.path) if free else where
+
+
+def listen_unix(path: str) -> socket.socket:
+    """A socket bound to a path. A socket that was left there, and that nobody listens to, is replaced.
+
+    Raises:
+        OSError: somebody listens there, something else is there, or this system has no Unix sockets.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError("this system has no Unix sockets")
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.setblocking(False)
+        try:
+            sock.bind(path)
+        except OSError as err:
+            if err.errno != errno.EADDRINUSE or not _is_left_over(path):
+                raise
+            Path(path).unlink(missing_ok=True)
+            sock.bind(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _is_left_over(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.setblocking(False)
+                # A full backlog (EAGAIN) is somebody's, too.
+                return probe.connect_ex(path) == errno.ECONNREFUSED
+    return False
+
+
+def remove_unix(path: str, identity: tuple[int, int]) -> None:
+    """Remove the file of a Unix socket, unless it is another one's by now."""
+    with contextlib.suppress(OSError):
+        if file_identity(path) == identity:
+            Path(path).unlink()
+
+
+def file_identity(path: str) -> tuple[int, int]:
+    """What tells a file from one that came later under the same name."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 async def listen(host: str, port: int) -> list[socket.socket]:

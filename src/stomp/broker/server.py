@@ -1,58 +1,32 @@
-"""The broker's doors: asyncio connections around `ServerSession`, one `Engine` behind them.
+"""The broker on an event loop: its doors, the connections that came in by them, and one `Engine` behind all.
 
-Rules of this file:
-
-- A door handles all events of a read, then every door that got something writes once.
-- A door goes on reading while its own output is blocked: a client that sends and receives a lot at once must
-  not be locked up. What stops is the delivering of messages to it. Only when the answers alone, receipts that
-  it does not read, pile up to `_DEAF` does the door stop reading until they are gone.
-- Whoever gets an ERROR gets to read it: the door ends its own side and then discards what still comes in, for
-  a moment. Closing at once would reset the connection, and the ERROR would be lost on its way.
-- One timer for each connection, set to the next deadline of its session.
-- Bodies and secrets are never logged.
+A door is a listening socket; see `stomp.broker.connection` for what happens behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import itertools
 import logging
 import secrets
-import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stomp._version import __version__
+from stomp.broker.connection import LINGER, Connection
 from stomp.broker.engine import Engine
-from stomp.broker.listen import listen
+from stomp.broker.listen import file_identity, listen, listen_unix, remove_unix
 from stomp.broker.settings import ConnectionInfo, Settings
-from stomp.broker.store import Refusal
-from stomp.core.errors import FrameError
-from stomp.core.events import Closed, ConnectRequested, Reason, Request
-from stomp.core.frame import Frame, Headers
-from stomp.core.observe import describe
-from stomp.core.server_session import ServerSession
-from stomp.core.state import State
+from stomp.net.websocket_server import WebSocketServerLayer, need_websockets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from stomp.broker.parties import Client
-    from stomp.core.dialect import Dialect
+    from stomp.net.address import Address
 
 logger = logging.getLogger("stomp.broker")
 
-#: Output that waits in a connection before messages are held back.
-_HIGH_WATER = 256 * 1024
-#: Output that waits in a connection before it is not read from any more.
-_DEAF = 4 * 1024 * 1024
-#: Turns of the event loop after which an accepted connection has reached its door.
+#: Turns of the event loop after which an accepted connection has reached its end here.
 _TURNS = 5
-#: Seconds that a client has to read the last words of the broker.
-_LINGER = 2.0
-#: A client over TLS that is told an ERROR is done sending when it has sent nothing for this many seconds.
-_QUIET = 0.1
 
 
 class Server:
@@ -61,42 +35,72 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.engine = Engine(settings.policy, name=secrets.token_hex(3))
-        self.doors: dict[int, Door] = {}
-        self.port = 0
-        self._of_client: dict[int, Door] = {}
+        self.open_connections: dict[int, Connection] = {}
+        self.doors: list[Address] = []
+        self._of_client: dict[int, Connection] = {}
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
+        self._files: list[tuple[str, tuple[int, int]]] = []  # those of Unix sockets
         self._closing = False
         self._empty = asyncio.Event()
         self._empty.set()
 
     async def open(self) -> None:
-        """Listen.
+        """Listen at all doors; `doors` then tells their ports.
 
         Raises:
-            OSError: the address cannot be listened on.
+            OSError: an address cannot be listened on. Then none is.
+            UsageError: a door for WebSockets needs a package that is not there.
         """
+        try:
+            for door in self.settings.doors:
+                await self._open(door)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _open(self, door: Address) -> None:
+        if door.transport in ("ws", "wss"):
+            need_websockets()
+        try:
+            if door.transport == "unix":
+                sockets = [listen_unix(door.path)]
+                self._files.append((door.path, file_identity(door.path)))
+            else:
+                sockets = await listen(door.host, door.port)
+                door = replace(door, port=int(sockets[0].getsockname()[1]))
+        except OSError as err:
+            raise OSError(err.errno, f"cannot listen on {door}: {err.strerror or err}") from err
         settings = self.settings
+        tls = settings.ssl_context if door.transport in ("tls", "wss") else None
         loop = asyncio.get_running_loop()
-        tls = settings.ssl_context
-        sockets = await listen(settings.host, settings.port)
-        self.port = int(sockets[0].getsockname()[1])
-        for sock in sockets:
-            listener = await loop.create_server(
-                lambda: Door(self, next(self._numbers)),
-                sock=sock,
-                backlog=1024,
-                ssl=tls,
-                ssl_handshake_timeout=settings.connect_timeout if tls else None,
-                ssl_shutdown_timeout=_LINGER if tls else None,
-            )
-            self._listeners.append(listener)
-        logger.info("listening on %s port %d, for development and tests only", settings.host, self.port)
+        create = loop.create_unix_server if door.transport == "unix" else loop.create_server
+        with contextlib.ExitStack() as unused:
+            for sock in sockets:
+                unused.callback(sock.close)
+            for sock in sockets:
+                listener = await create(
+                    lambda: Connection(self, next(self._numbers), self._layer(door)),
+                    sock=sock,
+                    backlog=1024,
+                    ssl=tls,
+                    ssl_handshake_timeout=settings.connect_timeout if tls else None,
+                    ssl_shutdown_timeout=LINGER if tls else None,
+                )
+                self._listeners.append(listener)
+            unused.pop_all()
+        self.doors.append(door)
+        logger.info("listening on %s, for development and tests only", door.url)
+
+    def _layer(self, door: Address) -> WebSocketServerLayer | None:
+        if door.transport in ("ws", "wss"):
+            return WebSocketServerLayer(door.path, self.settings.limits.frame)
+        return None
 
     async def close(self, grace: float = 1.0) -> None:
         """End every connection, after writing what waits to be written, but in no more than `grace` seconds."""
         self._closing = True
-        # An accepted connection reaches its door some turns of the loop later, and until Python 3.12 one that
+        # An accepted connection reaches its connection some turns of the loop later, and until Python 3.12 one that
         # finds its listener closed on the way is left open for ever. So stop accepting, let them pass, close.
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
@@ -108,6 +112,9 @@ class Server:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        for path, identity in self._files:
+            remove_unix(path, identity)
+        self._files.clear()
         self.disconnect_all(abort=False)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
@@ -117,340 +124,43 @@ class Server:
 
     def disconnect_all(self, *, abort: bool) -> int:
         """End every connection; see `stomp.broker.Broker.disconnect_all`."""
-        doors = list(self.doors.values())
-        for door in doors:
-            door.shut(abort=abort)
-        return len(doors)
+        connections = list(self.open_connections.values())
+        for connection in connections:
+            connection.shut(abort=abort)
+        return len(connections)
 
     def connections(self) -> list[ConnectionInfo]:
         """The connections that are open."""
-        return [door.info() for door in self.doors.values() if not door.leaving]
+        return [connection.info() for connection in self.open_connections.values() if not connection.leaving]
 
-    # ------------------------------------------------------------------------------------- for the doors
+    # ------------------------------------------------------------------------------------- for the connections
 
-    def entered(self, door: Door) -> None:
+    def entered(self, connection: Connection) -> None:
         """A connection was made."""
-        self.doors[door.number] = door
+        self.open_connections[connection.number] = connection
         self._empty.clear()
         if self._closing:
-            door.shut(abort=True)
+            connection.shut(abort=True)
 
-    def admitted(self, door: Door, client: Client) -> None:
+    def admitted(self, connection: Connection, client: Client) -> None:
         """A connection was let in."""
-        self._of_client[client.number] = door
+        self._of_client[client.number] = connection
 
     def dismissed(self, client: Client) -> None:
         """A session ended: others may get what it left."""
         self.engine.close(client)
         self._of_client.pop(client.number, None)
 
-    def left(self, door: Door) -> None:
+    def left(self, connection: Connection) -> None:
         """A connection is gone."""
-        self.doors.pop(door.number, None)
-        if not self.doors:
+        self.open_connections.pop(connection.number, None)
+        if not self.open_connections:
             self._empty.set()
 
     def flush(self) -> None:
-        """Let every door write what the engine has for it."""
+        """Let every connection write what the engine has for it."""
         while dirty := self.engine.take_dirty():
             for client in dirty:
-                door = self._of_client.get(client.number)
-                if door is not None:
-                    door.write()
-
-
-class Door(asyncio.Protocol):
-    """One connection."""
-
-    def __init__(self, server: Server, number: int) -> None:
-        settings = server.settings
-        self.number = number
-        self.leaving = False  # only the last words are still to be written
-        self.client: Client | None = None
-        self._server = server
-        self._engine = server.engine
-        self._login: str | None = None
-        self._peer = "?"
-        self._session = ServerSession(
-            versions=settings.versions, heartbeat=settings.heartbeat, limits=settings.limits
-        )
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._parting: asyncio.TimerHandle | None = None  # hangs up when the client is quiet
-        self._connect_deadline: float | None = self._loop.time() + settings.connect_timeout
-        self._blocked = False  # the network takes no more output
-        self._deaf = False  # so much output waits that we do not read
-
-    # ------------------------------------------------------------------------------------- from asyncio
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: the connection is there, TLS included."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_HIGH_WATER)
-        sock: socket.socket | None = transport.get_extra_info("socket")
-        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-            # Small answers must not wait for the client's delayed acknowledgement: 40 ms each.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._peer = _address(transport.get_extra_info("peername"))
-        self._server.entered(self)
-        self._arm()
-
-    def data_received(self, data: bytes) -> None:
-        """asyncio: bytes were read."""
-        if self.leaving:
-            if self._parting is not None:
-                self._part_when_quiet()
-            return
-        try:
-            self._session.receive_data(data, self._loop.time())
-            self._events()
-        except Exception:
-            # A mistake of the broker's must not take the other connections down.
-            logger.exception("connection %d from %s: gave up", self.number, self._peer)
-            self.shut(abort=True)
-        self._server.flush()
-
-    def eof_received(self) -> None:
-        """asyncio: the client will send no more. asyncio then writes what waits, and closes."""
-        self._session.receive_eof()
-        self._events()
-        self._server.flush()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: the connection is gone."""
-        self._session.receive_eof(exc)
-        self._events()
-        self.leaving = True
-        for timer in (self._timer, self._parting):
-            if timer is not None:
-                timer.cancel()
-        self._server.left(self)
-        self._server.flush()
-
-    def pause_writing(self) -> None:
-        """asyncio: output waits."""
-        self._blocked = True
-        if self.client is not None:
-            self.client.blocked = True
-
-    def resume_writing(self) -> None:
-        """asyncio: the output has drained."""
-        self._blocked = False
-        if self._deaf:
-            self._deaf = False
-            if not self.leaving:
-                self._transport.resume_reading()
-        self._refill()
-
-    # ------------------------------------------------------------------------------------- what happened
-
-    def _events(self) -> None:
-        session = self._session
-        while events := session.events():
-            for event in events:
-                if isinstance(event, Request):
-                    self._request(event.frame)
-                elif isinstance(event, ConnectRequested):
-                    self._admit(event.frame, event.dialect)
-                elif isinstance(event, Closed):
-                    self._ended(event)
-        self._flush_session()
-
-    def _request(self, frame: Frame) -> None:
-        client = self.client
-        if client is None or not client.open:
-            return  # A frame behind one that was refused, in the same read.
-        try:
-            self._engine.handle(client, frame)
-        except Refusal as refusal:
-            logger.info("connection %d: refused %s: %s", self.number, describe(frame), refusal.message)
-            self._refuse(refusal.message, refusal.detail, frame.headers.get("receipt"))
-            self._engine.close(client)
-            return
-        if frame.command == "DISCONNECT":
-            self.write()
-            if self._session.state is not State.CLOSED:
-                self._session.farewell()
-
-    def _admit(self, frame: Frame, dialect: Dialect) -> None:
-        headers = frame.headers
-        login = headers.get("login")
-        users = self._server.settings.users
-        if users is not None and not _knows(users, login, headers.get("passcode")):
-            logger.warning("connection %d from %s: refused the login %r", self.number, self._peer, login)
-            self._refuse("Bad CONNECT", f"Access refused for user '{login or ''}'")
-            return
-        self._connect_deadline = None
-        self._login = login
-        self.client = self._engine.open(dialect)
-        self.client.blocked = self._blocked
-        self._server.admitted(self, self.client)
-        self._session.accept(
-            self._loop.time(),
-            headers={
-                "server": f"stompkit/{__version__}",
-                "session": f"session-{self.number}",
-            },
-        )
-        logger.debug("connection %d from %s: %s", self.number, self._peer, describe(frame))
-        self._arm()
-
-    def _refuse(self, message: str, detail: str = "", receipt: str | None = None) -> None:
-        self.write()
-        if self._session.state is not State.CLOSED:
-            self._session.refuse(message, detail=detail, receipt_id=receipt)
-
-    def _ended(self, closed: Closed) -> None:
-        """The session is over, for whatever reason."""
-        if closed.reason not in (Reason.CLEAN, Reason.EOF):
-            logger.info(
-                "connection %d from %s ended: %s",
-                self.number,
-                self._peer,
-                closed.error or closed.reason.value,
-            )
-        if self.client is not None:
-            self._server.dismissed(self.client)
-        self._flush_session()
-        self._leave()
-
-    # ------------------------------------------------------------------------------------- output
-
-    def write(self) -> None:
-        """Write what the engine has for this client."""
-        client, session = self.client, self._session
-        if client is not None:
-            frames = client.take()
-            for frame in frames:
-                if session.state is State.CLOSED:
-                    break
-                self._deliver(frame, client.dialect)
-        self._flush_session()
-        if client is not None and client.blocked and not self._blocked:
-            # The chunk was full and the network took it: more in a moment, after the other connections.
-            self._loop.call_soon(self._refill)
-
-    def _deliver(self, frame: Frame, dialect: Dialect) -> None:
-        try:
-            self._session.deliver(frame)
-        except FrameError:
-            # A header of a sender that speaks a newer version, which this one cannot carry: leave it out.
-            frame.headers = _carried(frame.headers, dialect)
-            self._session.deliver(frame)
-
-    def _flush_session(self) -> None:
-        parts = self._session.data_to_send(self._loop.time())
-        if not parts or self._transport.is_closing():
-            return
-        data = b"".join(parts)
-        # Not writelines: in some releases of Python 3.12 it does not call pause_writing (CVE-2024-12254).
-        self._transport.write(data)
-        if self._blocked and not self._deaf and self._transport.get_write_buffer_size() > _DEAF:
-            self._deaf = True
-            self._transport.pause_reading()
-
-    def _refill(self) -> None:
-        if self.client is not None and not self._blocked and not self.leaving:
-            self._engine.resume(self.client)
-            self._server.flush()
-
-    # ------------------------------------------------------------------------------------- time and the end
-
-    def _arm(self) -> None:
-        """Set the timer to the next deadline. Deadlines only move away, so one that is too early does no harm."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        due = self._connect_deadline
-        if due is None:
-            due = self._session.next_deadline()
-        if due is not None:
-            self._timer = self._loop.call_at(due, self._on_time)
-
-    def _on_time(self) -> None:
-        self._timer = None
-        if self.leaving:
-            self._transport.abort()
-            return
-        now = self._loop.time()
-        if self._connect_deadline is not None and now >= self._connect_deadline:
-            self._connect_deadline = None
-            self._refuse(f"no CONNECT came within {self._server.settings.connect_timeout:g} seconds")
-        else:
-            if self._deaf:
-                # Its beats may be waiting unread: that is not its silence.
-                self._session.heard(now)
-            self._session.tick(now)
-        self._events()
-        self._server.flush()
-        if not self.leaving:
-            self._arm()
-
-    def _leave(self) -> None:
-        """Write what waits, tell the client that this was all, and hang up when it does."""
-        if self.leaving:
-            return
-        self.leaving = True
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(_LINGER, self._on_time)
-        transport = self._transport
-        if transport.is_closing():
-            return
-        if self._deaf:
-            transport.resume_reading()
-        closed = self._session.closed
-        if transport.can_write_eof():
-            transport.write_eof()
-        elif closed is not None and closed.reason in (Reason.PROTOCOL, Reason.REFUSED):
-            self._part_when_quiet()
-        else:
-            transport.close()  # TLS says goodbye by itself, and waits for the answer.
-
-    def _part_when_quiet(self) -> None:
-        """Hang up as soon as the client has sent nothing for a moment.
-
-        TLS cannot end one direction only: what a client sends after the goodbye is answered by a reset, and that
-        can overtake the ERROR which says why.
-        """
-        if self._parting is not None:
-            self._parting.cancel()
-        self._parting = self._loop.call_later(_QUIET, self._transport.close)
-
-    def shut(self, *, abort: bool) -> None:
-        """End the connection from this side."""
-        self._session.abort()
-        if abort:
-            self._transport.abort()
-        else:
-            self._transport.close()
-        self._events()
-
-    def info(self) -> ConnectionInfo:
-        """What there is to know about this connection."""
-        dialect = self._session.dialect
-        subscriptions = 0 if self.client is None else len(self.client.consumers)
-        version = None if dialect is None else dialect.version
-        return ConnectionInfo(self.number, self._peer, self._login, version, subscriptions)
-
-
-def _knows(users: Mapping[str, str], login: str | None, passcode: str | None) -> bool:
-    """True for a user with the right passcode; it takes as long for a wrong one."""
-    expected = users.get(login or "")
-    same = hmac.compare_digest((expected or "").encode(), (passcode or "").encode())
-    return same and expected is not None
-
-
-def _carried(headers: Headers, dialect: Dialect) -> Headers:
-    """The headers that a version can carry."""
-    no_colon = not dialect.escapes
-    return Headers(
-        (name, value)
-        for name, value in headers.items()
-        if name and dialect.carries(name + value) and not (no_colon and ":" in name)
-    )
-
-
-def _address(peer: object) -> str:
-    return f"{peer[0]} port {peer[1]}" if isinstance(peer, tuple) and len(peer) > 1 else str(peer)
+                connection = self._of_client.get(client.number)
+                if connection is not None:
+                    connection.write()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stomp.broker.store import Policy
 from stomp.core.limits import Limits
+from stomp.net.address import Address
 
 if TYPE_CHECKING:
     import ssl
@@ -29,8 +30,7 @@ LIMITS = Limits(
 class Settings:
     """How a broker meets its clients. See `stomp.broker.Broker` for what each field means."""
 
-    host: str = "127.0.0.1"
-    port: int = 0
+    doors: tuple[Address, ...] = (Address("127.0.0.1", 0),)
     users: Mapping[str, str] | None = field(default=None, repr=False)
     heartbeat: tuple[int, int] = (10_000, 10_000)
     limits: Limits = LIMITS

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from stomp.core.errors import AddressError
 from stomp.core.observe import redacted
@@ -60,6 +60,18 @@ class Address:
     def pair(self) -> tuple[str, int]:
         """(host, port), as sockets and stomp.py's listeners want it."""
         return self.host, self.port
+
+    @property
+    def url(self) -> str:
+        """As a URL, which `parse` reads.
+
+        >>> Address("::1", 61612, "tls").url, Address("", 0, "unix", "/run/my broker.sock").url
+        ('stomp+ssl://[::1]:61612', 'unix:///run/my%20broker.sock')
+        """
+        if self.transport == "unix":
+            return f"unix://{quote(self.path)}"
+        scheme = {"tcp": "stomp", "tls": "stomp+ssl"}.get(self.transport, self.transport)
+        return f"{scheme}://{self}{self.path}"
 
     def __str__(self) -> str:
         if self.transport == "unix":

@@ -32,11 +32,11 @@ SUBPROTOCOLS = ("v12.stomp", "v11.stomp", "v10.stomp")
 
 _READ = 64 * 1024
 #: A message may hold a few newlines besides its frame.
-_SLACK = 1024
+SLACK = 1024
 _NUL = b"\0"
 
 # A logger of its own, in no tree: at the level DEBUG `websockets` would log the Authorization header and CONNECT.
-_NOWHERE = logging.Logger("stomp.websocket", logging.CRITICAL + 1)
+NOWHERE = logging.Logger("stomp.websocket", logging.CRITICAL + 1)
 
 _TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -118,7 +118,7 @@ class WebSocketLayer:
         self.ended = False
         self.failure: OSError | None = None
         self._binary = settings.binary
-        self._protocol = _protocol(address, settings, (limits or Limits()).frame + _SLACK)
+        self._protocol = _protocol(address, settings, (limits or Limits()).frame + SLACK)
 
     @property
     def subprotocol(self) -> str | None:
@@ -171,8 +171,8 @@ class WebSocketLayer:
             return
         if self._protocol.state.name != "OPEN":
             raise WebSocketError("the WebSocket is closed")
-        for message in _messages(parts):
-            if self._binary or not _is_utf8(message):
+        for message in messages(parts):
+            if self._binary or not is_utf8(message):
                 self._protocol.send_binary(message)
             else:
                 self._protocol.send_text(message)
@@ -221,7 +221,7 @@ def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> C
         origin=cast("Origin | None", headers.get("origin", settings.origin)),
         subprotocols=cast("tuple[Subprotocol, ...]", offered) or None,
         max_size=max_size,
-        logger=_NOWHERE,
+        logger=NOWHERE,
     )
     request = protocol.connect()
     for name, value in settings.headers:
@@ -234,8 +234,8 @@ def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> C
     return protocol
 
 
-def _messages(parts: list[bytes]) -> Iterable[bytes]:
-    """Join what belongs to one frame.
+def messages(parts: list[bytes]) -> Iterable[bytes]:
+    """The messages to send: what belongs to one STOMP frame is joined.
 
     The session gives a frame in one part, or in three if its body is large, of which the last is its NUL alone. What
     fits neither, because the user writes bytes of his own, leaves as it came: the stream is the same.
@@ -253,7 +253,8 @@ def _messages(parts: list[bytes]) -> Iterable[bytes]:
         yield b"".join(run)
 
 
-def _is_utf8(data: bytes) -> bool:
+def is_utf8(data: bytes) -> bool:
+    """True for what may be a text message (RFC 6455, section 5.6)."""
     if data.isascii():
         return True
     try:

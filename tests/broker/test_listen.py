@@ -1,0 +1,86 @@
+"""Doors as URLs, and the sockets of each."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from stomp.broker.listen import door, file_identity, listen_unix, remove_unix
+from stomp.core.errors import AddressError
+from stomp.net.address import Address
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("stomp://127.0.0.1:0", Address("127.0.0.1", 0)),
+        ("stomp://127.0.0.1", Address("127.0.0.1", 61613)),
+        ("stomp+ssl://localhost:0", Address("localhost", 0, "tls")),
+        ("ws://[::1]:0/ws", Address("::1", 0, "ws", "/ws")),
+        ("WSS://localhost:15673", Address("localhost", 15673, "wss")),
+        ("unix:///tmp/a%20b:0", Address("", 0, "unix", "/tmp/a b:0")),
+    ],
+)
+def test_doors(url: str, address: Address) -> None:
+    assert door(url) == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "stomp://a:0,b:0",
+        "stomp://a,b",
+        "stomp://me:pw@a:1",
+        "stomp://a:1/vhost",
+        "stomp://a:1?x=y",
+        "ftp://a",
+    ],
+)
+def test_what_is_no_door(url: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        door(url)
+    assert "pw" not in str(caught.value)
+
+
+def test_a_socket_that_was_left_is_replaced(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    listen_unix(path).close()
+    with listen_unix(path) as sock:
+        assert sock.getsockname() == path
+
+
+def test_a_socket_in_use_stays(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as owner:
+        owner.bind(path)
+        owner.listen(1)
+        with pytest.raises(OSError, match="in use") as caught:
+            listen_unix(path)
+        assert caught.value.errno == errno.EADDRINUSE
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+
+
+def test_another_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("mine")
+    with pytest.raises(OSError, match="in use"):
+        listen_unix(str(path))
+    assert path.read_text() == "mine"
+
+
+def test_only_ones_own_file_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with listen_unix(str(path)):
+        identity = file_identity(str(path))
+        remove_unix(str(path), (0, 0))
+        assert path.exists()
+        remove_unix(str(path), identity)
+        remove_unix(str(path), identity)
+        assert not path.exists()

@@ -1,0 +1,138 @@
+"""The server's end of a WebSocket, against the client's: both in memory."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from stomp.core.errors import UsageError
+from stomp.net.address import Address
+from stomp.net.websocket import WebSocketLayer, WebSocketSettings
+from stomp.net.websocket_server import WebSocketServerLayer
+
+FRAME = b"SEND\ndestination:/queue/a\n\nhello\0"
+
+
+def pair(
+    *, path: str = "", asked: str = "/ws", limit: int = 1000, **settings: object
+) -> tuple[WebSocketLayer, WebSocketServerLayer]:
+    """Both ends, with the handshake done."""
+    client = WebSocketLayer(
+        Address("broker.example.com", 15674, "ws", asked),
+        WebSocketSettings(**settings),  # type: ignore[arg-type]
+    )
+    server = WebSocketServerLayer(path, limit)
+    assert server.receive(client.outgoing()) == b""
+    assert client.handshake(server.outgoing())
+    assert server.ready
+    return client, server
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_frames_go_both_ways_in_the_clients_kind_of_message(binary: bool) -> None:
+    client, server = pair(binary=binary)
+    client.send([FRAME])
+    assert server.receive(client.outgoing()) == FRAME
+    server.send([b"MESSAGE\n\n", b"body", b"\0", b"\n"])
+    said = server.outgoing()
+    assert said[0] & 0x0F == (2 if binary else 1)  # the opcode (RFC 6455, section 5.2)
+    assert client.receive(said) == b"MESSAGE\n\nbody\0\n"
+
+
+def test_what_is_not_utf8_is_binary() -> None:
+    client, server = pair()
+    server.send([b"MESSAGE\n\n\xff\0"])
+    said = server.outgoing()
+    assert said[0] & 0x0F == 2
+    assert client.receive(said) == b"MESSAGE\n\n\xff\0"
+
+
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [
+        (("v12.stomp", "v11.stomp", "v10.stomp"), "v12.stomp"),
+        (("v10.stomp", "v11.stomp"), "v11.stomp"),
+        (("v10.stomp",), "v10.stomp"),
+        (("mqtt",), None),
+        ((), None),
+    ],
+)
+def test_subprotocols(offered: tuple[str, ...], agreed: str | None) -> None:
+    client, server = pair(subprotocols=offered)
+    assert client.subprotocol == server.subprotocol == agreed
+
+
+def test_another_path_is_refused() -> None:
+    server = WebSocketServerLayer("/ws")
+    client = WebSocketLayer(Address("broker.example.com", 15674, "ws", "/stomp"))
+    server.receive(client.outgoing())
+    assert server.ended
+    assert not server.ready
+    with pytest.raises(ConnectionError, match="404"):
+        client.handshake(server.outgoing())
+
+
+@pytest.mark.parametrize("path", ["", "/ws"])
+def test_any_path_or_the_one(path: str) -> None:
+    pair(path=path)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [b"CONNECT\naccept-version:1.2\n\n\0", b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 1000, b"\x16\3\1" * 9999],
+)
+def test_what_is_no_request_ends_it(request_: bytes) -> None:
+    server = WebSocketServerLayer()
+    assert server.receive(request_) == b""
+    assert server.ended
+    assert server.failure is not None
+
+
+def test_a_plain_http_request_is_told_what_this_is() -> None:
+    server = WebSocketServerLayer()
+    server.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert server.ended
+    assert server.outgoing().startswith(b"HTTP/1.1 426 ")
+
+
+def test_a_message_that_is_too_large_ends_it_by_its_first_bytes() -> None:
+    client, server = pair(limit=1000)
+    client.send([b"x" * 3000 + b"\0"])
+    assert server.receive(client.outgoing()[:100]) == b""
+    assert server.ended
+    assert server.failure is not None
+    assert b"\x03\xf1" in server.outgoing()  # 1009: too big
+
+
+def test_good_bye_from_the_client_and_what_is_sent_then_goes_nowhere() -> None:
+    client, server = pair()
+    client.close()
+    server.receive(client.outgoing())
+    assert server.ended
+    assert server.failure is None
+    server.outgoing()
+    server.send([FRAME])
+    assert server.outgoing() == b""
+
+
+def test_good_bye_from_the_server() -> None:
+    client, server = pair()
+    server.close()
+    server.close()
+    client.receive(server.outgoing())
+    assert client.ended
+    assert client.failure is None
+
+
+def test_nothing_is_sent_before_the_handshake() -> None:
+    server = WebSocketServerLayer()
+    server.send([FRAME])
+    server.close()
+    assert server.outgoing() == b""
+
+
+def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "websockets.server", None)
+    with pytest.raises(UsageError, match=r"stompkit\[ws\]"):
+        WebSocketServerLayer()
