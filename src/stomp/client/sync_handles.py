@@ -194,17 +194,13 @@ class Inflow:
 
     def __next__(self) -> Message:
         conv = self._client._conv
-        try:
-            # The hot way: there is one, and no need for a lock.
-            message: Any = self._inbox.messages.popleft()
-        except IndexError:
-            pass
-        else:
-            if not conv.paused and conv.may_be_handled(message):
-                return message  # type: ignore[no-any-return]
-            if conv.paused:
-                with self._client._lock:
-                    conv.relieve()
+        if not (conv.paused or conv.draining):
+            # The hot way: if there is one, there is no need for a lock.
+            try:
+                message: Any = self._inbox.messages.popleft()
+            except IndexError:
+                pass
+            else:
                 if conv.may_be_handled(message):
                     return message  # type: ignore[no-any-return]
         found = self.receive()

@@ -64,6 +64,7 @@ class Conversation:
         settles: fires when a message was settled or an answer came: for who waits for the end of all that.
         paused: so much waits to be taken that reading should stop; `relief` fires when it may go on.
         leaving: close was called.
+        lives: counts the calls of connect and close: who makes connections for an earlier one has to stop.
         draining: no more messages are handed out that would have to be acknowledged.
         needs_link: the connection was lost: the driver should run `stomp.core.life.reconnect`, and set this to False.
     """
@@ -87,6 +88,7 @@ class Conversation:
         self.last_error: BrokerError | None = None  # the last ERROR that nobody could be told
         self.paused = False
         self.leaving = False
+        self.lives = 0
         self.draining = False
         self.needs_link = False
         self.observers: list[Callable[[StateChange], object]] = []
@@ -201,6 +203,13 @@ class Conversation:
     def next_message(self, inbox: Inbox) -> Delivery | None:
         """Take the next message that may still be handled; None if there is none now."""
         messages = inbox.messages
+        if self.draining:
+            # The others stay: they are what is left when all is done.
+            for at, message in enumerate(messages.copy()):
+                if self.may_be_handled(message):
+                    del messages[at]
+                    return message
+            return None
         while messages:
             try:
                 message = messages.popleft()
@@ -216,7 +225,11 @@ class Conversation:
         """False for what has to be acknowledged and cannot be: the broker delivers it again."""
         if message.subscription is None or message.subscription.ack == "auto":
             return True
-        return message.era is self.era and not self.draining
+        era = self.era
+        if message.era is not era or era is None or self.draining:
+            return False
+        # The session knows of its end before the conversation does.
+        return era.link.session.closed is None
 
     def relieve(self) -> None:
         """Messages were taken, or an answer is awaited: find out whether reading may go on."""

@@ -45,16 +45,15 @@ def connect(conv: Conversation, dice: Dice) -> Program[None]:
     if conv.state is not ClientState.NEW and not conv.state.over:
         raise UsageError(f"the client is {conv.state.value} already", hint="connect once")
     conv.leaving = conv.draining = False
+    conv.lives += 1
     conv.error = None
     conv.change(ClientState.CONNECTING, "connecting")
     try:
         yield from _establish(conv, conv.terms.attempts, dice)
     except BaseException as err:
-        conv.fail(
-            err
-            if isinstance(err, StompError)
-            else NotConnected(f"connecting was ended by {type(err).__name__}")
-        )
+        if not conv.leaving:
+            ended = NotConnected(f"connecting was ended by {type(err).__name__}")
+            conv.fail(err if isinstance(err, StompError) else ended)
         raise
 
 
@@ -73,6 +72,7 @@ def reconnect(conv: Conversation, dice: Dice) -> Program[None]:
 
 def _establish(conv: Conversation, attempts: float, dice: Dice) -> Program[None]:
     terms = conv.terms
+    life = conv.lives
     policy = Failover(
         terms.addresses, backoff=terms.backoff, attempts=attempts, shuffle=terms.shuffle, dice=dice
     )
@@ -83,18 +83,21 @@ def _establish(conv: Conversation, attempts: float, dice: Dice) -> Program[None]
             raise _all_failed(conv, step.why, failures)
         if step.after:
             now = yield Now()
-            yield Wait(conv.life, lambda: conv.leaving, now + step.after)
-        if conv.leaving:
-            raise NotConnected("the client was closed while it was connecting")
+            yield Wait(conv.life, lambda: conv.lives != life, now + step.after)
+        _check(conv, life)
         try:
             yield from _try(conv, step.address)
             return
         except (ConnectFailed, NotConnected, AuthenticationFailed) as err:
-            if conv.leaving:
-                raise
+            _check(conv, life)
             failures.append(err)
             conv.error = err
             conv.remark("%s", err)
+
+
+def _check(conv: Conversation, life: int) -> None:
+    if conv.lives != life:
+        raise NotConnected("the client was closed while it was connecting")
 
 
 def _all_failed(conv: Conversation, why: str, failures: list[BaseException]) -> StompError:
@@ -141,7 +144,11 @@ def _try(conv: Conversation, address: Any) -> Program[None]:
             phase="credentials",
             failures=[err],
         ) from err
+    life = conv.lives
     link = yield Dial(address)
+    if conv.lives != life:
+        yield HangUp(link)
+        _check(conv, life)
     era = conv.adopt(link, address)
     try:
         yield from _log_in(conv, era, login, passcode, extra)
@@ -262,6 +269,7 @@ def close(conv: Conversation, deadline: float) -> Program[bool]:
         )
         clean = not conv.waiting
     conv.leaving = True
+    conv.lives += 1
     era = conv.era
     conv.change(ClientState.CLOSING, "closing")
     if era is not None and era.connected:

@@ -84,7 +84,8 @@ def settling_frame(
         )
     if message.settled:
         raise AlreadySettled("this message was acknowledged or refused already")
-    if current is None or era is not current:
+    # The session may know of its end before the conversation does.
+    if current is None or era is not current or current.link.session.closed is not None:
         raise StaleDelivery(
             f"this message cannot be {verb}: it came over connection {era.generation}, which is gone",
             hint="the broker delivers it again",

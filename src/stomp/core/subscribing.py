@@ -39,6 +39,16 @@ def connected(conv: Conversation, deadline: float) -> Program[Era]:
     return conv.current
 
 
+def gone(conv: Conversation, era: Era, deadline: float) -> Program[None]:
+    """The session of this connection has ended: wait until the conversation has heard of it.
+
+    Raises:
+        NotConnected: it has not in time, or the client is over.
+    """
+    if not (yield Wait(conv.life, lambda: conv.era is not era, deadline)) or conv.state.over or conv.leaving:
+        raise conv.not_connected()
+
+
 def request(conv: Conversation, era: Era, frame: Frame, deadline: float) -> Program[None]:
     """Send a frame and wait for its RECEIPT.
 
@@ -100,10 +110,8 @@ def _subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]
                 yield Transmit(era.link, frame)
             return
         except NotConnected:
-            # It was not made, and will be with all the others, once there is a connection again.
-            if conv.state.over or conv.leaving:
-                raise
             feed.generation = 0
+            yield from gone(conv, era, deadline)
 
 
 def subscribe_frame(conv: Conversation, era: Era, feed: Feed) -> Frame | None:

@@ -29,7 +29,7 @@ from stomp.core.errors import (
     UsageError,
 )
 from stomp.core.feed import Feed, Wish
-from stomp.core.subscribing import connected, request, subscribe
+from stomp.core.subscribing import connected, gone, request, subscribe
 from stomp.core.terms import OnUnknown
 from stomp.core.transaction import TransactionRecord
 from stomp.core.vendors import send_headers
@@ -116,9 +116,8 @@ def send(conv: Conversation, parcel: Parcel, deadline: float) -> Program[None]:
         except ConnectionLost:
             raise
         except NotConnected:
-            if conv.era is era:
-                raise
             # It was not sent: the connection had ended, and that had not come around yet.
+            yield from gone(conv, era, deadline)
 
 
 def start(
@@ -175,7 +174,9 @@ def start(
             pass  # the end of the connection tells its outcome
         except NotConnected:
             if not resend and conv.waiting.take(receipt) is not None:
-                continue  # it was not sent, and nobody knows of it yet
+                # It was not sent, and nobody knows of it yet.
+                yield from gone(conv, era, deadline)
+                continue
         except BaseException:
             conv.waiting.take(receipt)
             raise
@@ -324,8 +325,7 @@ def begin(conv: Conversation, deadline: float) -> Program[TransactionRecord]:
             return record
         except NotConnected:
             conv.end(record)
-            if conv.era is era:
-                raise
+            yield from gone(conv, era, deadline)
 
 
 def send_in(conv: Conversation, record: TransactionRecord, parcel: Parcel) -> Program[None]:

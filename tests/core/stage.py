@@ -1,0 +1,248 @@
+"""A driver without threads, sockets or time, to play programs of the core on: see `Stage`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stomp.core.client_session import ClientSession
+from stomp.core.conversation import Conversation
+from stomp.core.decoder import Decoder, Eol
+from stomp.core.delivery import Delivery
+from stomp.core.dialect import STOMP12
+from stomp.core.effects import Call, Dial, HangUp, Now, Transmit, Wait
+from stomp.core.encoder import encode
+from stomp.core.frame import Frame, headers_of
+from stomp.core.terms import Terms
+from stomp.testing.clock import FakeClock
+
+
+class FakeLink:
+    """A link whose broker is the test."""
+
+    def __init__(self, stage: Stage, address: Any) -> None:
+        self.stage = stage
+        self.address = address
+        self.session = ClientSession(ledger=stage.conv.ledger, message_class=Delivery)
+        self.sent: list[Frame] = []
+        self.hung_up = False
+        self._decoder = Decoder()
+
+    def transmit(self, frame: Frame, *, deadline: float | None = None):
+        ticket = self.session.transmit(frame, deadline=deadline)
+        self.pump()
+        return ticket
+
+    def close(self, error=None) -> None:
+        self.hung_up = True
+        self.session.abort(error)
+        self.pump()
+
+    def pump(self) -> None:
+        """Move what the session has written to `sent`, and what happened to the conversation."""
+        self._decoder.feed(b"".join(self.session.data_to_send(self.stage.clock())))
+        while frames := self._decoder.frames():
+            self.sent += [frame for frame in frames if not isinstance(frame, Eol)]
+            self._decoder.dialect = self._decoder.dialect or STOMP12
+        self.stage.conv.take(self, self.session.events(), self.stage.clock())
+        self.stage.calls += self.stage.conv.calls()
+
+    def say(self, command: str, body: bytes = b"", **headers: object) -> None:
+        """The broker sends a frame."""
+        named = headers_of({name.replace("_", "-"): value for name, value in headers.items()})
+        self.session.receive_data(encode(Frame(command, named, body), STOMP12), self.stage.clock())
+        self.pump()
+        self.stage.go_on()
+
+    def hang_up(self, error: BaseException | None = None) -> None:
+        """The broker, or the network, ends the connection."""
+        self.session.receive_eof(error)
+        self.pump()
+        self.stage.go_on()
+
+    def take(self, command: str) -> Frame:
+        """The next frame that the client has sent, which must be this command."""
+        frame = self.sent.pop(0)
+        assert frame.command == command, frame
+        return frame
+
+    def confirm(self, frame: Frame) -> None:
+        """The broker answers a frame."""
+        self.say("RECEIPT", receipt_id=frame.headers["receipt"])
+
+
+class Run:
+    """A program under way."""
+
+    def __init__(self, stage: Stage, program: Any) -> None:
+        self.stage = stage
+        self._program = program
+        self.wait: Wait | None = None
+        self.done = False
+        self.error: BaseException | None = None
+        self._result: Any = None
+
+    @property
+    def result(self) -> Any:
+        assert self.done, f"it waits: {self.wait}"
+        if self.error is not None:
+            raise self.error
+        return self._result
+
+    def go(self) -> bool:
+        """Go on as far as it will; True if it went anywhere."""
+        if self.done:
+            return False
+        answer: Any = None
+        failure: BaseException | None = None
+        if self.wait is not None:
+            late = self.wait.deadline is not None and self.stage.clock() >= self.wait.deadline
+            ready = self.wait.ready()
+            if not ready and not late:
+                return False
+            answer = ready
+        self.wait = None
+        while True:
+            try:
+                effect = self._program.throw(failure) if failure else self._program.send(answer)
+            except StopIteration as stop:
+                self.done, self._result = True, stop.value
+                return True
+            except BaseException as err:
+                self.done, self.error = True, err
+                return True
+            answer = failure = None
+            if isinstance(effect, Wait):
+                if effect.ready():
+                    answer = True
+                    continue
+                if effect.deadline is not None and self.stage.clock() >= effect.deadline:
+                    answer = False
+                    continue
+                self.wait = effect
+                return True
+            try:
+                answer = self.stage.perform(effect)
+            except Exception as err:
+                failure = err
+
+    def throw(self, error: BaseException) -> None:
+        """What a driver does when its caller is cancelled while it waits."""
+        self.wait = None
+        try:
+            self._program.throw(error)
+        except BaseException as err:
+            self.done, self.error = True, err
+
+
+class Stage:
+    """A conversation, a clock, and the links that were dialed.
+
+    A test plays the broker: it looks at what the client has `sent` and lets the broker `say` something.
+    """
+
+    def __init__(self, **terms: Any) -> None:
+        self.clock = FakeClock()
+        self.said: list[str] = []
+        self.calls: list[Any] = []
+        terms.setdefault("addresses", ("a:1",))
+        self.conv = Conversation(Terms(**terms), lambda text, *args: self.said.append(text % args))
+        self.links: list[FakeLink] = []
+        self.failures: list[BaseException | None] = []  # what the next dials end in
+        self.dialed: list[Any] = []
+        self._runs: list[Run] = []
+
+    @property
+    def link(self) -> FakeLink:
+        """The newest link."""
+        return self.links[-1]
+
+    def run(self, program: Any) -> Run:
+        """Begin a program."""
+        run = Run(self, program)
+        self._runs.append(run)
+        run.go()
+        self.go_on()
+        return run
+
+    def do(self, program: Any) -> Any:
+        """Run a program that does not wait for anything; its result."""
+        return self.run(program).result
+
+    def go_on(self) -> None:
+        """Let everybody look whether what they wait for is there."""
+        while any([run.go() for run in self._runs]):  # noqa: C419 - all of them
+            pass
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(seconds)
+        for link in self.links:
+            link.session.tick(self.clock())
+            link.pump()
+        self.go_on()
+
+    def perform(self, effect: Any) -> Any:
+        if isinstance(effect, Transmit):
+            self.conv.recorder.note(">", effect.frame)
+            return effect.link.transmit(effect.frame, deadline=effect.deadline)
+        if isinstance(effect, Now):
+            return self.clock()
+        if isinstance(effect, Call):
+            return effect.function()
+        if isinstance(effect, Dial):
+            self.dialed.append(effect.address)
+            failure = self.failures.pop(0) if self.failures else None
+            if failure is not None:
+                raise failure
+            self.links.append(FakeLink(self, effect.address))
+            return self.link
+        assert isinstance(effect, HangUp)
+        return effect.link.close(effect.error)
+
+    def make_calls(self) -> None:
+        """Call what the conversation wants to have called."""
+        calls, self.calls = [*self.calls, *self.conv.calls()], []
+        for call in calls:
+            call()
+
+    # ------------------------------------------------------------------------------------- short cuts
+
+    def connect(self, **connected: object) -> FakeLink:
+        """Connect, as a broker of which nothing more is known, or with these headers of CONNECTED."""
+        from stomp.core import life
+
+        run = self.run(life.connect(self.conv, lambda: 0.0))
+        self.greet(**connected)
+        assert run.result is None
+        return self.link
+
+    def greet(self, **connected: object) -> None:
+        """The broker answers CONNECT."""
+        self.link.take("CONNECT")
+        self.link.say("CONNECTED", **{"version": "1.2", **connected})
+
+    def reconnect(self, **connected: object) -> FakeLink:
+        """The connection was lost; the driver makes the next one, and the broker lets it in."""
+        from stomp.core import life
+
+        assert self.conv.needs_link
+        self.conv.needs_link = False
+        self.run(life.reconnect(self.conv, lambda: 0.0))
+        self.greet(**connected)
+        return self.link
+
+    def subscribe(self, destination: str = "/queue/a", ack: str = "client-individual", **wish: Any):
+        """Subscribe, and have it confirmed; the feed."""
+        from stomp.core import subscribing
+        from stomp.core.feed import Feed, Wish
+
+        feed = Feed(wish.pop("id", f"sub-{self.conv.next_id()}"), Wish(destination, ack, **wish))
+        run = self.run(subscribing.subscribe(self.conv, feed, self.clock() + 30))
+        if feed.wish.confirm:
+            self.link.confirm(self.link.take("SUBSCRIBE"))
+        assert run.result is None
+        return feed
+
+    def deliver(self, feed: Any, id: str, body: bytes = b"", **headers: object) -> None:
+        """The broker delivers a message."""
+        self.link.say("MESSAGE", body, subscription=feed.id, message_id=id, ack=f"ack-{id}", **headers)
