@@ -21,6 +21,7 @@ from stomp.client.options import Options
 from stomp.core import errors
 from stomp.core.limits import Leniency, Limits
 from stomp.core.state import Role, diagram
+from stomp.testing.proxies import HttpProxy, Socks5Proxy
 from stomp.testing.servers import ScriptedServer
 from tests.documents import ROOT, blocks, run_page
 from tests.multicasting import use_a_group_of_our_own
@@ -63,10 +64,15 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
         Broker("localhost", users=users, ssl_context=context) as tls,
         ScriptedServer(Door((plain.host, plain.port), path="/ws")) as ws,
         ScriptedServer(Door((plain.host, plain.port), path="/ws"), tls=context) as wss,
+        ScriptedServer(HttpProxy(login=("me", "secret"))) as proxy,
+        ScriptedServer(Socks5Proxy()) as socks,
     ):
         yield {
             '"localhost", 61613': f'"{plain.host}", {plain.port}',
             '"broker.example.com", 61612': f'"localhost", {tls.port}',
+            "stomp://admin:password@broker.example.com": f"stomp://admin:password@{plain.host}:{plain.port}",
+            "proxy.example.com:3128": f"127.0.0.1:{proxy.port}",
+            "proxy.example.com:1080": f"127.0.0.1:{socks.port}",
             '"broker.example.com", 15674': f'"{ws.host}", {ws.port}',
             '"broker.example.com", 15673': f'"localhost", {wss.port}',
         }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stomp.core.errors import ConnectFailed
 from stomp.core.failover import Failover, GiveUp
-from stomp.net.dial import Deadline, keep_alive, open_socket, shake_hands
+from stomp.net.dial import Deadline, keep_alive, open_socket, open_through, shake_hands
 from stomp.net.layer import Stack
 from stomp.net.websocket import WebSocketLayer, open_websocket
 
@@ -89,7 +89,7 @@ def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> 
 
     Raises:
         ConnectFailed: it did not work; says in which phase.
-        UsageError: the settings for TLS or the WebSocket cannot be used.
+        UsageError: the settings for TLS, the WebSocket or the proxy cannot be used.
     """
     if tls is None and address.transport in ("tls", "wss"):
         tls = TlsSettings()
@@ -98,7 +98,7 @@ def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> 
     web: WebSocketLayer | None = None
     if address.transport in ("ws", "wss"):
         web = WebSocketLayer(address, options.websocket, options.limits)
-    sock = open_socket(address, Deadline(options.connect_timeout), bind=options.bind)
+    sock = _open_socket(address, options)
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(sock.close)
         if complaint := keep_alive(sock, options.keepalive):
@@ -112,6 +112,16 @@ def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> 
     if web is None:
         return Stream(sock, secure)
     return Stream(sock, Stack(secure, web) if secure is not None else web)
+
+
+def _open_socket(address: Address, options: Options) -> socket.socket:
+    deadline = Deadline(options.connect_timeout)
+    # A Unix socket is on this machine: no proxy leads there.
+    if not options.proxy or address.transport == "unix":
+        return open_socket(address, deadline, bind=options.bind)
+    from stomp.net.proxy import parse_proxy
+
+    return open_through(parse_proxy(options.proxy), address, deadline, bind=options.bind)
 
 
 def _validate(layer: TlsLayer, tls: TlsSettings, address: Address) -> None:
@@ -143,7 +153,7 @@ def dial_any(
 
     Raises:
         ConnectFailed: none did; `failures` has an error for each try.
-        UsageError: the settings for TLS or the WebSocket cannot be used.
+        UsageError: the settings for TLS, the WebSocket or the proxy cannot be used.
     """
     policy = Failover(
         addresses,

@@ -30,7 +30,7 @@ class Options:
     """How to connect and how to behave. Times are seconds.
 
     Attributes:
-        connect_timeout: for each step of connecting: TCP, TLS, and the broker's CONNECTED.
+        connect_timeout: for each step of connecting: TCP with the proxy, TLS, and the broker's CONNECTED.
         send_timeout: how long a full connection may block a sender before `SendStalled`.
         disconnect_timeout: how long to wait for the RECEIPT of a DISCONNECT.
         backoff: the waits between rounds of attempts.
@@ -38,7 +38,8 @@ class Options:
         shuffle: try the addresses in random order.
         keepalive: TCP keep-alive, see `stomp.net.dial.Keepalive`.
         bind: the (host, port) to connect from, or None.
-        proxy: connect through this, as in "http://host:3128" or "socks5://host:1080"; None for not.
+        proxy: connect through this, as in "http://login:passcode@host:3128" or "socks5://host:1080", see
+            `stomp.net.proxy.parse_proxy`; None for not. Unix sockets need none.
         websocket: headers and the like, for addresses that are WebSockets.
         tolerance: how many heart-beat intervals of silence are borne.
         limits: what the broker may make us hold.

@@ -132,7 +132,7 @@ class ConnectFailed(StompError):
 
     Attributes:
         address: the last address that was tried, as text, or an empty string.
-        phase: "resolve", "tcp", "tls", "websocket" or "stomp": how far that try came.
+        phase: "resolve", "tcp", "proxy", "tls", "websocket" or "stomp": how far that try came.
         frame: the broker's ERROR frame, if it sent one.
         failures: one error for each try that failed, oldest first.
     """

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from stomp.net.address import Address
+    from stomp.net.proxy import Handshake, Proxy
     from stomp.net.tls import TlsLayer
 
 #: keepalive: False or None for off, True or ("auto",) for the system's settings, ("linux", idle, interval, count)
@@ -93,6 +94,64 @@ def open_socket(
         failures=failures,
         hint=next(filter(None, map(_hint, failures)), ""),
     ) from failures[-1]
+
+
+def open_through(
+    proxy: Proxy, address: Address, deadline: Deadline, *, bind: tuple[str, int] | None = None
+) -> socket.socket:
+    """Connect a TCP socket to a proxy, and through that to an address.
+
+    Args:
+        proxy: the proxy.
+        address: where to. Its name is resolved by the proxy.
+        deadline: for everything.
+        bind: see `open_socket`.
+
+    Raises:
+        ConnectFailed: in phase "proxy".
+        UsageError: the proxy cannot be asked for such an address.
+    """
+    # Imported here: a connection without a proxy does without.
+    from stomp.net.proxy import Handshake
+
+    handshake = Handshake(proxy, address)
+    try:
+        sock = open_socket(proxy.address, deadline, bind=bind)
+    except ConnectFailed as err:
+        raise ConnectFailed(
+            f"cannot reach the proxy on the way to {address}: {err.message}",
+            address=str(address),
+            phase="proxy",
+            failures=err.failures,
+            hint="is the proxy running, and is this its port?" if err.phase == "tcp" else err.hint,
+        ) from err
+    try:
+        _ask_proxy(sock, handshake, deadline)
+    except OSError as err:
+        sock.close()
+        slow = isinstance(err, TimeoutError)
+        raise ConnectFailed(
+            f"the proxy {proxy.address} does not lead to {address}: {_reason(err)}",
+            address=str(address),
+            phase="proxy",
+            failures=[err],
+            hint="the proxy or the broker does not answer" if slow else getattr(err, "hint", ""),
+        ) from err
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _ask_proxy(sock: socket.socket, handshake: Handshake, deadline: Deadline) -> None:
+    done = False
+    while not done:
+        if out := handshake.outgoing():
+            sock.settimeout(deadline.check())
+            sock.sendall(out)
+        sock.settimeout(deadline.check())
+        done = handshake.receive(sock.recv(_READ))
+    sock.settimeout(None)
 
 
 def _resolve(address: Address, deadline: Deadline) -> list[tuple[int, SockAddr]]:

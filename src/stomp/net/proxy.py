@@ -1,0 +1,292 @@
+"""Through a proxy: HTTP CONNECT (RFC 9110, section 9.3.6) and SOCKS5 (RFC 1928, RFC 1929), without I/O.
+
+A `Handshake` is bytes in and bytes out; `stomp.net.dial.ask_proxy` carries it out over a socket. When it is done, the
+socket leads to the broker, and TLS or a WebSocket begin there as if there were no proxy.
+
+Rules of this file: the proxy resolves the broker's name, because that may mean something on its side only; what the
+proxy says is bounded before memory is spent; no password is in any text.
+"""
+
+from __future__ import annotations
+
+import binascii
+import contextlib
+import re
+import socket
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+
+from stomp.core.errors import AddressError, UsageError
+from stomp.net.address import Address, parse
+
+#: The largest answer of an HTTP proxy, in bytes. None is nearly as large.
+MAX_HEAD = 16 * 1024
+#: Ports that proxies listen on unless told otherwise.
+_PORTS = {"http": 3128, "socks5": 1080}
+#: curl's name for SOCKS5 where the proxy resolves names, which it does here in any case.
+_KINDS = {"http": "http", "socks5": "socks5", "socks5h": "socks5"}
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_STATUS = re.compile(rb"HTTP/1\.[01] +(\d{3})(?: +([^\r\n]*))?\r?\n")
+
+
+#: Finds where an answer ends in what was read; None for not yet.
+_Until = Callable[[bytes], int | None]
+#: Yields what to say and how the answer ends, is sent the answer.
+_Talk = Generator[tuple[bytes, _Until], bytes, None]
+
+
+class ProxyError(ConnectionError):
+    """The proxy refused, or is none.
+
+    Attributes:
+        code: the HTTP status, or the reply code of SOCKS5 (RFC 1928, section 6); 0 for neither.
+        hint: what to do about it, or an empty string.
+    """
+
+    def __init__(self, message: str, *, code: int = 0, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy. `parse_proxy` makes one of a URL.
+
+    Attributes:
+        kind: "http" or "socks5".
+        host: a name or a numeric address, IPv6 without brackets.
+        port: 1 to 65535.
+        login: the user, or None.
+        passcode: the password, or None. It is not shown by repr.
+    """
+
+    kind: str
+    host: str
+    port: int
+    login: str | None = None
+    passcode: str | None = field(default=None, repr=False)
+
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        return Address(self.host, self.port)
+
+
+def parse_proxy(url: str) -> Proxy:
+    """A proxy from its URL: http://login:passcode@host:3128 or socks5://login:passcode@host:1080.
+
+    Special characters of login and passcode are percent-encoded; without a port it is 3128 or 1080.
+
+    >>> parse_proxy("http://me:secret@proxy.example.com")
+    Proxy(kind='http', host='proxy.example.com', port=3128, login='me')
+
+    Raises:
+        AddressError: it cannot be understood or used. Its text shows no part of the URL.
+    """
+    scheme, mark, rest = url.strip().partition("://")
+    kind = _KINDS.get(scheme.lower()) if mark else None
+    if kind is None:
+        raise _not_ours(scheme.lower() if mark else "")
+    authority = rest.rstrip("/")
+    where = authority.rpartition("@")[2]
+    bare = where.endswith("]") or ":" not in where
+    # What is right in the address of a broker is right here, and told in the same words where it is not.
+    target = parse(f"stomp://{authority}:{_PORTS[kind]}" if bare else f"stomp://{authority}")
+    if len(target.addresses) != 1 or target.vhost or target.options:
+        raise AddressError("a proxy is one host and port", hint=_FORMS)
+    login, passcode = target.login, target.passcode
+    if login is None and passcode is not None:
+        raise AddressError("the proxy has a password and no user", hint=_FORMS)
+    if kind == "http" and ":" in (login or ""):
+        # RFC 7617, section 2: the colon ends the user.
+        raise AddressError("the user of an HTTP proxy cannot have a colon in it")
+    if kind == "socks5" and max(len((login or "").encode()), len((passcode or "").encode())) > 255:
+        raise AddressError("user and password of a SOCKS5 proxy have 255 bytes at most")
+    host, port = target.addresses[0].pair
+    return Proxy(kind, host, port, login, passcode)
+
+
+_FORMS = "write http://login:passcode@host:3128 or socks5://login:passcode@host:1080"
+
+
+def _not_ours(scheme: str) -> AddressError:
+    if scheme == "https":
+        return AddressError(
+            "TLS to the proxy itself (https://) is not spoken",
+            hint="use http:// if the proxy takes that; what goes to a broker over TLS stays encrypted on its way",
+        )
+    if scheme.startswith("socks4"):
+        return AddressError("SOCKS4 is not spoken", hint="most such proxies speak SOCKS5: use socks5://")
+    return AddressError("the proxy is no URL that is understood", hint=_FORMS)
+
+
+class Handshake:
+    """What is said to a proxy until it leads to the broker.
+
+    Write `outgoing`, give `receive` what is read, write `outgoing` again, until `receive` returns True.
+
+    Args:
+        proxy: the proxy.
+        address: the broker.
+
+    Raises:
+        UsageError: SOCKS5 cannot carry the broker's name.
+    """
+
+    def __init__(self, proxy: Proxy, address: Address) -> None:
+        # A scope means something on this machine only (RFC 6874, section 1).
+        host = address.host.partition("%")[0]
+        self._talk = _TALKS[proxy.kind](proxy, host, address.port)
+        self._buffer = b""
+        self._out, self._until = next(self._talk)
+
+    def outgoing(self) -> bytes:
+        """Take the bytes to write."""
+        out, self._out = self._out, b""
+        return out
+
+    def receive(self, data: bytes) -> bool:
+        """Go on; True when the broker is at the other end. Without bytes the stream has ended.
+
+        Raises:
+            ProxyError: the proxy refused, or what answers is no such proxy.
+        """
+        if not data:
+            raise ProxyError("it closed the connection", hint="is this the port, and the kind, of the proxy?")
+        self._buffer += data
+        while self._buffer and (size := self._until(self._buffer)) is not None:
+            answer, self._buffer = self._buffer[:size], self._buffer[size:]
+            try:
+                out, self._until = self._talk.send(answer)
+            except StopIteration:
+                if self._buffer:
+                    # No broker speaks first: a STOMP server waits for CONNECT, and TLS for the client's hello.
+                    raise ProxyError("it said more than it was asked") from None
+                return True
+            self._out += out
+        return False
+
+
+def _bytes(count: int) -> _Until:
+    return lambda buffer: count if len(buffer) >= count else None
+
+
+# ------------------------------------------------------------------------------------- HTTP
+
+
+def _http(proxy: Proxy, host: str, port: int) -> _Talk:
+    with contextlib.suppress(UnicodeError):
+        host = host.encode("idna").decode() if not host.isascii() else host
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+    if proxy.login is not None:
+        secret = binascii.b2a_base64(f"{proxy.login}:{proxy.passcode or ''}".encode(), newline=False).decode()
+        lines.append(f"Proxy-Authorization: Basic {secret}")
+    head = yield "\r\n".join([*lines, "", ""]).encode(), _head
+    status = _STATUS.match(head)
+    if status is None:
+        raise ProxyError("its answer is not HTTP", hint="is this the port, and the kind, of the proxy?")
+    code = int(status[1])
+    if not 200 <= code < 300:
+        reason = re.sub(r"[^\x20-\x7e]", "?", (status[2] or b"")[:100].decode("latin-1"))
+        raise ProxyError(
+            f"it answered HTTP {code} {reason}".rstrip(), code=code, hint=_http_hint(proxy, code)
+        )
+
+
+def _head(buffer: bytes) -> int | None:
+    if not b"HTTP/".startswith(buffer[:5]):
+        raise ProxyError("its answer is not HTTP", hint="is this the port, and the kind, of the proxy?")
+    end = _HEAD_END.search(buffer)
+    if end is None and len(buffer) > MAX_HEAD:
+        raise ProxyError(f"its answer is larger than {MAX_HEAD} bytes")
+    return end.end() if end is not None else None
+
+
+def _http_hint(proxy: Proxy, code: int) -> str:
+    if code in (401, 407):  # tinyproxy says 401 to a wrong login
+        return (
+            "it wants to know who asks: write http://login:passcode@host:port"
+            if proxy.login is None
+            else "check the login and passcode of the proxy"
+        )
+    hints = {
+        403: "its rules do not allow this host or port; many proxies allow port 443 only",
+        405: "it may be a web server, or a proxy without CONNECT",
+        **dict.fromkeys(
+            (500, 502, 503), "it cannot reach the broker: check its name and port, as the proxy sees them"
+        ),
+        504: "the broker does not answer the proxy",
+    }
+    return hints.get(code, "")
+
+
+# ------------------------------------------------------------------------------------- SOCKS5
+
+_NO_LOGIN, _LOGIN, _NONE_OF_THEM = 0, 2, 255
+
+#: RFC 1928, section 6.
+_REPLIES = {
+    1: ("a general failure", ""),
+    2: ("its rules do not allow this connection", ""),
+    3: ("the network cannot be reached", ""),
+    4: ("the host cannot be reached", "check the broker's name, as the proxy sees it"),
+    5: ("the broker refused the connection", "is the broker running, and is this its STOMP port?"),
+    6: ("the broker did not answer in time", ""),
+    7: ("it does not know CONNECT", ""),
+    8: ("it does not know this type of address", "another form of the broker's address may do"),
+}
+
+
+def _socks5(proxy: Proxy, host: str, port: int) -> _Talk:
+    where = _socks_address(host) + port.to_bytes(2)
+    methods = bytes([_NO_LOGIN] if proxy.login is None else [_NO_LOGIN, _LOGIN])
+    answer = yield bytes([5, len(methods)]) + methods, _bytes(2)
+    if answer[0] != 5:
+        raise ProxyError("its answer is not SOCKS5", hint="is this the port, and the kind, of the proxy?")
+    if answer[1] == _LOGIN and proxy.login is not None:
+        login, passcode = proxy.login.encode(), (proxy.passcode or "").encode()
+        # RFC 1929, section 2.
+        answer = yield bytes([1, len(login)]) + login + bytes([len(passcode)]) + passcode, _bytes(2)
+        if answer[1] != 0:
+            raise ProxyError("it refused the login", hint="check the login and passcode of the proxy")
+    elif answer[1] != _NO_LOGIN:
+        hint = "" if proxy.login else "write socks5://login:passcode@host:port"
+        raise ProxyError("it wants another kind of login", hint=hint)
+    answer = yield bytes([5, 1, 0]) + where, _socks_reply
+    if answer[1] != 0:
+        reason, hint = _REPLIES.get(answer[1], (f"the reply code {answer[1]}", ""))
+        raise ProxyError(reason, code=answer[1], hint=hint)
+
+
+def _socks_address(host: str) -> bytes:
+    for kind, family in ((1, socket.AF_INET), (4, socket.AF_INET6)):
+        with contextlib.suppress(OSError, ValueError):
+            return bytes([kind]) + socket.inet_pton(family, host)
+    with contextlib.suppress(UnicodeError):
+        name = host.encode("ascii" if host.isascii() else "idna")
+        if len(name) <= 255:
+            return bytes([3, len(name)]) + name
+    raise UsageError(
+        "the broker's host name cannot be sent to a SOCKS5 proxy", hint="give its numeric address"
+    )
+
+
+def _socks_reply(buffer: bytes) -> int | None:
+    """Version, reply, 0, then a type of address and an address of that type, and a port (RFC 1928, section 6)."""
+    if buffer[0] != 5:
+        raise ProxyError("its answer is not SOCKS5")
+    # Some proxies say no more than the reply code when it is no.
+    if len(buffer) >= 2 and buffer[1] != 0:
+        return len(buffer)
+    if len(buffer) < 5:
+        return None
+    size = {1: 4, 4: 16, 3: 1 + buffer[4]}.get(buffer[3])
+    if size is None:
+        raise ProxyError("its answer has an address of an unknown type")
+    return 4 + size + 2 if len(buffer) >= 4 + size + 2 else None
+
+
+_TALKS = {"http": _http, "socks5": _socks5}
