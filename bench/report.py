@@ -1,16 +1,18 @@
-"""The arithmetic: figures of one run, their spread over the rounds, ratios within a round, and tables of them."""
+"""The arithmetic: figures over the rounds, their spread, ratios within a round."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-#: What one run measured: figures by name. None for a run that failed.
-Figures = dict[str, Any]
-#: Scenario -> client -> one entry for each round.
-Runs = dict[str, dict[str, list["Figures | None"]]]
+from bench.contenders import BASE, FLOOR
+from bench.scenarios import Figures, Scenario
+
+#: Scenario -> client -> one entry for each round; None for a run that failed.
+Runs = dict[str, dict[str, list[Figures | None]]]
 
 
 @dataclass(frozen=True)
@@ -18,32 +20,30 @@ class Figure:
     """How to show a figure."""
 
     unit: str
-    scale: float
-    more_is_better: bool
+    scale: float = 1
+    more_is_better: bool = False
+    comparable: bool = True  #: whether a ratio means something
 
 
 FIGURES = {
-    "rate": Figure("per second", 1, True),
-    "p50": Figure("p50, µs", 1e6, False),
-    "p99": Figure("p99, µs", 1e6, False),
+    "rate": Figure("per second", more_is_better=True),
+    "p50": Figure("p50, µs", 1e6),
+    "p99": Figure("p99, µs", 1e6),
+    "growth": Figure("cost of a unit at the end to that at the beginning", comparable=False),
+    "slowest": Figure("the largest, ms", 1e3),
+    "peak": Figure("memory above the start, MiB", 1 / (1 << 20)),
+    "accepted": Figure("taken from the program, MiB", 1 / (1 << 20), comparable=False),
+    "memory": Figure("memory each, KiB", 1 / 1024),
+    "threads": Figure("threads each", comparable=False),
+    "share": Figure("CPU, % of a core", 100),
+    "start": Figure("from start to end, ms", 1e3),
+    "over": Figure("the same above a bare interpreter, ms", 1e3),
+    "size": Figure("KiB on the disk", 1 / 1024),
+    "packages": Figure("packages", comparable=False),
+    "cpu": Figure("CPU of the consumer, µs a message", 1e6),
+    "produced": Figure("sent per second", more_is_better=True),
+    "produced_cpu": Figure("CPU of the producer, µs a message", 1e6),
 }
-
-
-def quantile(values: Sequence[float], part: float) -> float:
-    """The smallest of the values that at least `part` of them do not exceed ("nearest rank")."""
-    ordered = sorted(values)
-    rank = -int(-part * len(ordered) // 1)  # rounded up
-    return ordered[min(max(rank, 1), len(ordered)) - 1]
-
-
-def figures(names: Sequence[str], count: int, durations: Sequence[float]) -> Figures:
-    """The figures of one run."""
-    known = {
-        "rate": lambda: count / sum(durations),
-        "p50": lambda: quantile(durations, 0.5),
-        "p99": lambda: quantile(durations, 0.99),
-    }
-    return {name: known[name]() for name in names}
 
 
 @dataclass(frozen=True)
@@ -66,73 +66,51 @@ class Row:
 
     scenario: str
     title: str
+    group: str
     figure: str
     client: str
     value: Spread | None
     ratio: Spread | None  #: to the base, round by round
+    floor: Spread | None  #: to bare sockets, round by round
     cpu: Spread | None  #: seconds of CPU of the client's process for each operation
 
 
-def rows(runs: Runs, titles: dict[str, str], names: dict[str, tuple[str, ...]], base: str) -> list[Row]:
-    """Sum up the rounds of all scenarios.
+def ratios(rounds: Sequence[Figures | None], others: Sequence[Figures | None], figure: str) -> Spread | None:
+    """Of two clients. A ratio is taken within a round, where both runs were neighbours; what slows the machine down
+    for a while then slows down both."""
+    pairs = [
+        (run[figure], other[figure]) for run, other in zip(rounds, others, strict=False) if run and other
+    ]
+    return Spread.of([value / other for value, other in pairs if other])
 
-    A ratio is taken within a round, where both runs were neighbours; the median of these ratios is told, not the
-    ratio of the medians: what slows the machine down for a while then slows down both.
-    """
+
+def rows(runs: Runs, scenarios: Mapping[str, Scenario]) -> list[Row]:
+    """Sum up the rounds of all scenarios; the median of the ratios is told, not the ratio of the medians."""
     out: list[Row] = []
-    for scenario, clients in runs.items():
-        for name in names[scenario]:
+    for name, clients in runs.items():
+        scenario = scenarios[name]
+        for figure in scenario.figures:
+            comparable = FIGURES[figure].comparable
             for client, rounds in clients.items():
-                bases = clients.get(base, [None] * len(rounds))
-                ratios = [
-                    run[name] / other[name] for run, other in zip(rounds, bases, strict=True) if run and other
-                ]
                 done = [run for run in rounds if run]
                 out.append(
                     Row(
-                        scenario,
-                        titles[scenario],
                         name,
+                        scenario.title,
+                        scenario.group,
+                        figure,
                         client,
-                        Spread.of([run[name] for run in done]),
-                        Spread.of(ratios) if client != base else None,
-                        Spread.of([run["cpu"] for run in done]),
+                        Spread.of([run[figure] for run in done]),
+                        ratios(rounds, clients.get(BASE, []), figure)
+                        if comparable and client != BASE
+                        else None,
+                        ratios(rounds, clients.get(FLOOR, []), figure)
+                        if comparable and client != FLOOR
+                        else None,
+                        Spread.of([run["cpu"] for run in done if "cpu" in run]),
                     )
                 )
     return out
-
-
-def table(rows: Sequence[Row], base: str) -> str:
-    """The rows as a Markdown table, which is readable as it stands."""
-    lines = [
-        ("work", "client", "median (min-max)", f"ratio to {base}", "CPU µs each"),
-        ("---", "---", "---:", "---:", "---:"),
-    ]
-    before = ""
-    for row in rows:
-        figure = FIGURES[row.figure]
-        title = f"{row.title}, {figure.unit}"
-        arrow = "" if figure.more_is_better else " (less is better)"
-        lines.append(
-            (
-                "" if title == before else title + arrow,
-                row.client,
-                _told(row.value, figure.scale, "") if row.value else "failed",
-                _told(row.ratio, 1, "x") if row.ratio else "",
-                number(row.cpu.median * 1e6) if row.cpu else "",
-            )
-        )
-        before = title
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-        for line in lines
-    )
-
-
-def _told(spread: Spread, scale: float, suffix: str) -> str:
-    low, high = number(spread.low * scale), number(spread.high * scale)
-    return f"{number(spread.median * scale)}{suffix} ({low}-{high})"
 
 
 def number(value: float) -> str:
@@ -141,15 +119,23 @@ def number(value: float) -> str:
     >>> number(1234567), number(45.678), number(0.6049)
     ('1,230,000', '45.7', '0.605')
     """
-    if value >= 1000:
-        digits = len(str(int(value))) - 3
+    if math.isinf(value) or math.isnan(value):
+        return str(value)
+    if abs(value) >= 1000:
+        digits = len(str(int(abs(value)))) - 3
         return f"{round(value, -digits):,.0f}"
     return f"{value:.3g}"
 
 
-def as_json(about: dict[str, Any], rows: Sequence[Row], runs: Runs) -> dict[str, Any]:
+def find(found: Sequence[Row], client: str, scenario: str, figure: str) -> Row | None:
+    """The row of that name."""
+    wanted = (client, scenario, figure)
+    return next((row for row in found if (row.client, row.scenario, row.figure) == wanted), None)
+
+
+def as_json(about: dict[str, Any], found: Sequence[Row], runs: Runs) -> dict[str, Any]:
     """Everything, for programs."""
-    return {"about": about, "rows": [asdict(row) for row in rows], "runs": runs}
+    return {"about": about, "rows": [asdict(row) for row in found], "runs": runs}
 
 
 @dataclass(frozen=True)
@@ -162,10 +148,9 @@ class Demand:
     ratio: float | None = None  #: at least so many times the base
     below: float | None = None  #: less than so many seconds
 
-    def verdict(self, rows: Sequence[Row]) -> tuple[bool, str]:
+    def verdict(self, found: Sequence[Row]) -> tuple[bool, str]:
         """Whether it is met, and a sentence."""
-        wanted = (self.client, self.scenario, self.figure)
-        row = next((r for r in rows if (r.client, r.scenario, r.figure) == wanted), None)
+        row = find(found, self.client, self.scenario, self.figure)
         if row is None or row.value is None or (self.ratio is not None and row.ratio is None):
             return False, f"{self.scenario}: not measured"
         if self.ratio is not None:

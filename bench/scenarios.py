@@ -1,107 +1,258 @@
-"""What is measured. A scenario does its work `count` times and returns the seconds it took.
-
-One duration stands for all `count` (the work is a stream, and its rate is what matters), or there is one for each.
-"""
+"""What is measured: every scenario has a name, a title, and figures (see `bench.report.FIGURES`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from time import perf_counter
-from typing import Any
+import json
+import subprocess
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from bench.adapters import Contract
-from bench.server import body_of
+from bench.contenders import Contender
+from bench.places import ROOT, on_cpu
+from bench.servers import Server
+from bench.work import Work
 
-BODY = body_of(100)
+KIB, MIB = 1024, 1024 * 1024
 
-Run = Callable[[Any, int], list[float]]
+#: What one run measured, by name.
+Figures = dict[str, Any]
 
-
-def receive(client: Contract, count: int, *, size: int, escaped: bool = False) -> list[float]:
-    client.expect(count)
-    begin = perf_counter()
-    client.subscribe(f"/bench/fire?count={count}&size={size}&escaped={escaped:d}")
-    client.wait()
-    seconds = perf_counter() - begin
-    client.unsubscribe()
-    return [seconds]
+#: Bounds one process of one client, in seconds; one that takes longer hangs.
+TIMEOUT = 90.0
 
 
-def acknowledge(client: Contract, count: int) -> list[float]:
-    client.expect(count + 1, acknowledge=True)
-    begin = perf_counter()
-    client.subscribe(f"/bench/fire?count={count}&size=100&acks=1", "client-individual")
-    client.wait()
-    seconds = perf_counter() - begin
-    client.unsubscribe()
-    return [seconds]
+class Failed(Exception):
+    """A run that came to nothing: why."""
 
 
-def send(client: Contract, count: int) -> list[float]:
-    client.expect(1)
-    begin = perf_counter()
-    client.subscribe(f"/bench/sink?count={count}")
-    for _ in range(count):
-        client.send("/queue/orders", BODY)
-    client.wait()
-    seconds = perf_counter() - begin
-    client.unsubscribe()
-    return [seconds]
-
-
-def pair(client: Contract, count: int) -> list[float]:
-    durations: list[float] = []
-    for _ in range(count):
-        begin = perf_counter()
-        client.send("/queue/orders", BODY)
-        client.confirm("/queue/orders", BODY)
-        durations.append(perf_counter() - begin)
-    return durations
-
-
-def round_trip(client: Contract, count: int) -> list[float]:
-    client.subscribe("/bench/echo")
-    durations: list[float] = []
-    for _ in range(count):
-        client.expect(1)
-        begin = perf_counter()
-        client.send("/bench/echo", BODY)
-        client.wait()
-        durations.append(perf_counter() - begin)
-    client.unsubscribe()
-    return durations
-
-
-def connect(client: Contract, count: int) -> list[float]:
-    durations: list[float] = []
-    for _ in range(count):
-        begin = perf_counter()
-        type(client)(client.port).close()
-        durations.append(perf_counter() - begin)
-    return durations
+class Lacking(Failed):
+    """The client cannot do this."""
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """Something to measure, and which figures to make of it (see `bench.report.FIGURES`)."""
+class Setting:
+    """Where a run takes place."""
+
+    server: Server
+    cpu: int | None = None
+    seconds: float = 0.6
+    count: int = 0
+
+
+class Scenario(Protocol):
+    """What `bench.run` needs to know."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def group(self) -> str: ...
+
+    @property
+    def figures(self) -> tuple[str, ...]: ...
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """Only these clients; empty for all."""
+
+    def measure(self, contender: Contender, setting: Setting) -> Figures:
+        """One run of one client.
+
+        Raises:
+            Failed: it came to nothing.
+            bench.contenders.Missing: the client is not to be had on this machine.
+        """
+
+
+def read_figures(output: str, errors: str) -> Figures:
+    """What a client's process printed.
+
+    Raises:
+        Failed: nothing, or that it cannot do this.
+    """
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    if not lines:
+        raise Failed((errors.strip().splitlines() or ["it said nothing"])[-1][:300])
+    figures: Figures = json.loads(lines[-1])
+    if "unsupported" in figures:
+        raise Lacking(figures["unsupported"])
+    return figures
+
+
+def run_client(contender: Contender, work: Work, cpu: int | None, timeout: float = TIMEOUT) -> Figures:
+    """One process of a client.
+
+    Raises:
+        Failed: it failed, or did not end.
+    """
+    command = [*contender.prepare(), *work.words()]
+    try:
+        with on_cpu(cpu):
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=contender.variables(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise Failed(f"no end after {timeout:g} s") from None
+    return read_figures(output, errors)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A client and the server of the kit: one kind of `bench.work`."""
 
     title: str
-    run: Run
+    group: str
+    kind: str
     figures: tuple[str, ...] = ("rate",)
+    work: dict[str, Any] = field(default_factory=dict)
+    clients: tuple[str, ...] = ()  #: only these; empty for all
+
+    def measure(self, contender: Contender, setting: Setting) -> Figures:
+        given = {"seconds": setting.seconds, "count": setting.count} | self.work
+        return run_client(contender, Work(self.kind, setting.server.port, **given), setting.cpu)
 
 
-SCENARIOS = {
-    "receive-0": Scenario("receive 0 B", partial(receive, size=0)),
-    "receive-100": Scenario("receive 100 B", partial(receive, size=100)),
-    "receive-1024": Scenario("receive 1 KiB", partial(receive, size=1024)),
-    "receive-16384": Scenario("receive 16 KiB", partial(receive, size=16 * 1024)),
-    "receive-1048576": Scenario("receive 1 MiB", partial(receive, size=1024 * 1024)),
-    "receive-escaped": Scenario("receive 100 B, escaped headers", partial(receive, size=100, escaped=True)),
-    "send": Scenario("send 100 B", send),
-    "pair": Scenario("send, then a confirmed send", pair, ("p50",)),
-    "round-trip": Scenario("round trip, 100 B", round_trip, ("p50", "p99")),
-    "acknowledge": Scenario("receive 100 B, acknowledge each", acknowledge),
-    "connect": Scenario("connect and disconnect", connect, ("p50",)),
+@dataclass(frozen=True)
+class Growth:
+    """The same with more and more of something: what does one unit cost, at the end against the beginning?
+
+    A factor of 1 is linear; one that grows like the number of units is quadratic.
+    """
+
+    title: str
+    group: str
+    steps: tuple[tuple[int, dict[str, Any]], ...]  #: units, and the work
+    figures: tuple[str, ...] = ("growth", "slowest")
+    #: A step that takes longer has answered the question, in seconds.
+    patience: float = 20.0
+    clients: tuple[str, ...] = ()
+
+    def measure(self, contender: Contender, setting: Setting) -> Figures:
+        costs: list[float] = []
+        figures: Figures = {}
+        for units, more in self.steps:
+            given = {"seconds": setting.seconds / 2, "count": setting.count} | more
+            work = Work("receive", setting.server.port, **given)
+            try:
+                figures = run_client(contender, work, setting.cpu, self.patience)
+            except Failed as why:
+                raise Failed(f"{why} with {units:,} units") from why
+            costs.append(1 / figures["rate"] / units)
+        slowest = costs[-1] * self.steps[-1][0]
+        return {**figures, "growth": costs[-1] / costs[0], "slowest": slowest, "costs": costs}
+
+
+SIZES = {"0 B": 0, "100 B": 100, "1 KiB": KIB, "16 KiB": 16 * KIB, "1 MiB": MIB}
+
+
+def _streams() -> dict[str, Scenario]:
+    found: dict[str, Scenario] = {}
+    for text, size in SIZES.items():
+        found[f"receive-{size}"] = Talk(f"receive {text}", "receive", "receive", work={"size": size})
+    for text, size in SIZES.items():
+        found[f"receive-escaped-{size}"] = Talk(
+            f"receive {text}, ActiveMQ's headers",
+            "receive",
+            "receive",
+            work={"size": size, "query": "escaped=1"},
+        )
+    found["receive-no-length"] = Talk(
+        "receive 1 KiB without content-length", "receive", "receive", work={"size": KIB, "query": "length=0"}
+    )
+    found["acknowledge"] = Talk("receive 100 B, acknowledge each", "receive", "acknowledge")
+    for text, size in SIZES.items():
+        found[f"send-{size}"] = Talk(f"send {text}", "send", "send", work={"size": size})
+    found["confirm-window"] = Talk("confirmed sends, window 1,000", "send", "confirm", work={"window": 1000})
+    return found
+
+
+LATENCIES: dict[str, Scenario] = {
+    "confirm": Talk("confirmed send", "latency", "confirm", ("p50", "p99")),
+    "pair": Talk("send, then a confirmed send", "latency", "pair", ("p50",)),
+    "round-trip": Talk("round trip, 100 B", "latency", "roundtrip", ("p50", "p99")),
+    "connect": Talk("connect and disconnect", "latency", "connect", ("p50",)),
 }
+
+
+def _bodies(title: str, query: str) -> Growth:
+    sizes = [1, 4, 16, 64]
+    return Growth(
+        title, "growth", tuple((size * MIB, {"size": size * MIB, "query": query}) for size in sizes)
+    )
+
+
+def _segments(size: int, most: int) -> Growth:
+    steps = tuple(
+        (total, {"size": total, "query": f"segment={size}"}) for total in (most // 16, most // 4, most)
+    )
+    return Growth(
+        f"a body in segments of {size} B, {most // 16 // KIB} to {most // KIB} KiB", "growth", steps
+    )
+
+
+GROWTHS: dict[str, Scenario] = {
+    "growth-body": _bodies("a body of 1 to 64 MiB", ""),
+    "growth-body-no-length": _bodies("a body of 1 to 64 MiB, no content-length", "length=0"),
+    "growth-body-nul": _bodies("a body of 1 to 64 MiB of NULs", "nul=1"),
+    "growth-headers": Growth(
+        "10 to 1,000 headers",
+        "growth",
+        tuple((count, {"query": f"extra={count - 8}"}) for count in (10, 100, 1000)),
+    ),
+    "growth-segments-1": _segments(1, 256 * KIB),
+    "growth-segments-7": _segments(7, MIB),
+    "headers-1000": Talk(
+        "receive 100 B with 1,000 headers", "growth", "receive", work={"query": "extra=992"}
+    ),
+    "segments-1": Talk(
+        "receive 1 KiB in segments of 1 B", "growth", "receive", work={"size": KIB, "query": "segment=1"}
+    ),
+    "segments-7": Talk(
+        "receive 1 KiB in segments of 7 B", "growth", "receive", work={"size": KIB, "query": "segment=7"}
+    ),
+}
+
+MEMORIES: dict[str, Scenario] = {
+    "peak-64": Talk(
+        "memory to receive a body of 64 MiB", "memory", "receive", ("peak",), {"size": 64 * MIB, "count": 1}
+    ),
+    "peak-64-no-length": Talk(
+        "the same without content-length",
+        "memory",
+        "receive",
+        ("peak",),
+        {"size": 64 * MIB, "count": 1, "query": "length=0"},
+    ),
+    "stall": Talk(
+        "send to a broker that reads nothing",
+        "memory",
+        "stall",
+        ("peak", "accepted"),
+        {"size": 64 * KIB, "seconds": 2.0},
+    ),
+    "idle": Talk(
+        "100 idle connections, a heart-beat each second",
+        "idle",
+        "idle",
+        ("share", "memory", "threads"),
+        {"connections": 100, "heartbeat": 1000, "seconds": 5.0},
+    ),
+    "idle-2000": Talk(
+        "2,000 idle connections, a heart-beat each 10 seconds",
+        "idle",
+        "idle",
+        ("share", "memory", "threads"),
+        {"connections": 2000, "heartbeat": 10_000, "seconds": 20.0},
+        clients=("stompkit-aio", "stompman", "aiostomp"),  # nobody gives 2,000 connections a thread each
+    ),
+}
+
+TALKS: dict[str, Scenario] = {**_streams(), **LATENCIES, **GROWTHS, **MEMORIES}

@@ -1,23 +1,34 @@
 """The benchmark kit: its arithmetic, and that every scenario comes to its end. Never how fast anything is."""
 
+import asyncio
 import doctest
 import json
+import queue
+import shutil
 import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
 
 import pytest
 
-import bench.client
-from bench import report, run
-from bench.adapters import Contract, bare, stompkit_listener
-from bench.client import measure
-from bench.report import Demand, Spread, figures, number, quantile, rows, table
-from bench.scenarios import SCENARIOS
-from bench.server import Conversation, body_of, header, render
+from bench import blocking, contenders, report, run, scenarios, servers, starting, tables, targets, through
+from bench.adapters import Gate, Turnstile, Window, bare, stompkit_listener
+from bench.contenders import CLIENTS, Contender, Missing
+from bench.measuring import Taken, next_count, quantile
+from bench.places import ROOT
+from bench.report import FIGURES, Demand, Row, Spread, number, rows
+from bench.scenarios import Failed, Growth, Lacking, Setting, Talk, read_figures
+from bench.servers import Server, body_of
+from bench.servers.server import Conversation, Shape, header, render
+from bench.targets import Target, verdict
+from bench.work import KINDS, MOST, Work
 from stomp.core.decoder import Decoder
 from stomp.core.dialect import STOMP12
 from stomp.core.frame import Frame
 
-TITLES = {"work": "some work"}
+WORK = {"work": Talk("some work", "group", "receive")}
 
 
 # ---------------------------------------------------------------------------------------------- arithmetic
@@ -31,8 +42,20 @@ def test_a_quantile_is_one_of_the_values(part: float, expected: float) -> None:
 
 
 def test_a_rate_is_over_all_durations_and_a_quantile_of_each() -> None:
-    assert figures(["rate"], 100, [0.5]) == {"rate": 200}
-    assert figures(["p50", "p99"], 3, [0.3, 0.1, 0.2]) == {"p50": 0.2, "p99": 0.3}
+    stream = Taken(100, [0.5], cpu=0.2, peak=7).figures()
+    assert stream == {"count": 100, "rate": 200, "cpu": 0.002, "peak": 7}
+    single = Taken(3, [0.3, 0.1, 0.2], more={"accepted": 9}).figures()
+    assert (single["p50"], single["p99"], single["accepted"]) == (0.2, 0.3, 9)
+    assert Taken(20, [], more={"share": 0.1}).figures() == {"count": 20, "share": 0.1}
+
+
+def test_runs_grow_until_one_is_long_enough() -> None:
+    counts: list[int] = []
+    count: int | None = 10
+    while count:
+        counts.append(count)
+        count = next_count(Taken(count, [count * 1e-4]), 1.0)
+    assert counts == [10, 200, 4000, 10000]
 
 
 def test_the_spread_of_nothing_is_nothing() -> None:
@@ -40,44 +63,62 @@ def test_the_spread_of_nothing_is_nothing() -> None:
     assert Spread.of([3, 1, 2, 9]) == Spread(2.5, 1, 9)
 
 
-def summed(ours: list[float | None], base: list[float | None]) -> dict[str, report.Row]:
-    def taken(rates: list[float | None]) -> list[report.Figures | None]:
+def summed(ours: list[float | None], base: list[float | None]) -> list[Row]:
+    def taken(rates: list[float | None]) -> list[scenarios.Figures | None]:
         return [None if rate is None else {"rate": rate, "cpu": 1e-6} for rate in rates]
 
-    runs: report.Runs = {"work": {"ours": taken(ours), "base": taken(base)}}
-    return {row.client: row for row in rows(runs, TITLES, {"work": ("rate",)}, "base")}
+    return rows({"work": {"stompkit": taken(ours), "stomp.py": taken(base), "bare": taken([100] * 3)}}, WORK)
 
 
 def test_ratios_are_taken_round_by_round() -> None:
     # In the second round the machine was slow for both: the ratio of the medians would be 40 / 10.
-    found = summed([50, 10, 40], [10, 2, 10])
-    assert found["ours"].ratio == Spread(5, 4, 5)
-    assert found["ours"].value == Spread(40, 10, 50)
-    assert found["base"].ratio is None
+    ours, base, bare_sockets = summed([50, 10, 40], [10, 2, 10])
+    assert ours.ratio == Spread(5, 4, 5)
+    assert ours.floor == Spread(0.4, 0.1, 0.5)
+    assert ours.value == Spread(40, 10, 50)
+    assert base.ratio is None
+    assert bare_sockets.floor is None
 
 
 def test_a_round_that_failed_counts_for_neither() -> None:
     found = summed([50, None, 40], [10, 2, None])
-    assert found["ours"].ratio == Spread(5, 5, 5)
-    assert found["ours"].value == Spread(45, 40, 50)
-    assert summed([None], [1])["ours"].value is None
+    assert found[0].ratio == Spread(5, 5, 5)
+    assert found[0].value == Spread(45, 40, 50)
+    assert summed([None], [1])[0].value is None
 
 
 def test_without_the_base_there_is_no_ratio() -> None:
-    runs: report.Runs = {"work": {"ours": [{"rate": 1, "cpu": 1}]}}
-    assert rows(runs, TITLES, {"work": ("rate",)}, "base")[0].ratio is None
+    assert rows({"work": {"ours": [{"rate": 1, "cpu": 1}]}}, WORK)[0].ratio is None
 
 
-def test_a_table_tells_medians_ratios_and_failures() -> None:
-    text = table(list(summed([50, 10, 40], [10, 2, 10]).values()), "base")
-    assert [cell.strip() for cell in text.splitlines()[2].split("|")[1:-1]] == [
+def test_tables_tell_medians_ratios_and_failures() -> None:
+    found = summed([50, 10, 40], [10, 2, 10])
+    assert [cell.strip() for cell in tables.details(found).splitlines()[2].split("|")[1:-1]] == [
         "some work, per second",
-        "ours",
+        "stompkit",
         "40 (10-50)",
         "5x (4-5)",
+        "0.4x",
         "1",
     ]
-    assert "| failed" in table(list(summed([None], [1]).values()), "base")
+    assert "| failed" in tables.details(summed([None], [1]))
+    assert [cell.strip() for cell in tables.matrix(found).splitlines()[2].split("|")[1:-1]] == [
+        "some work, per second",
+        "5x",
+        "10",
+        "10x",
+    ]
+
+
+def test_pictures_show_every_client() -> None:
+    found = summed([50, 10, 40], [10, 2, 10])
+    text = tables.bars(found, width=10)
+    assert [line.split()[-1] for line in text.splitlines()[1:]] == ["5x", "1x", "10x"]
+    assert [line.count("#") for line in text.splitlines()[1:]] == [7, 1, 10]
+    picture = tables.svg(found, "group")
+    assert picture.startswith("<svg")
+    assert ">5x</text>" in picture
+    assert tables.svg(found, "another group") == ""
 
 
 @pytest.mark.parametrize(
@@ -94,36 +135,67 @@ def test_examples_are_true() -> None:
 
 @pytest.mark.parametrize(("demanded", "met"), [(4.9, True), (5.0, True), (5.1, False)])
 def test_a_demand_on_a_ratio(demanded: float, met: bool) -> None:
-    found = list(summed([50, 10, 40], [10, 2, 10]).values())
-    verdict, told = Demand("ours", "work", "rate", ratio=demanded).verdict(found)
+    verdict, told = Demand("stompkit", "work", "rate", ratio=demanded).verdict(
+        summed([50, 10, 40], [10, 2, 10])
+    )
     assert verdict is met
     assert told.endswith(": met" if met else ": MISSED")
 
 
 @pytest.mark.parametrize(("below", "met"), [(40, False), (41, True)])
 def test_a_demand_on_a_time(below: float, met: bool) -> None:
-    found = list(summed([50, 10, 40], [10, 2, 10]).values())
-    assert Demand("ours", "work", "rate", below=below).verdict(found)[0] is met
+    found = summed([50, 10, 40], [10, 2, 10])
+    assert Demand("stompkit", "work", "rate", below=below).verdict(found)[0] is met
 
 
 def test_what_was_not_measured_is_not_met() -> None:
-    assert not Demand("ours", "other", "rate", ratio=1).verdict([])[0]
-    assert not Demand("ours", "work", "rate", ratio=1).verdict(list(summed([None], [1]).values()))[0]
-    assert not Demand("ours", "work", "rate", ratio=1).verdict(list(summed([1], [None]).values()))[0]
+    assert not Demand("stompkit", "other", "rate", ratio=1).verdict([])[0]
+    assert not Demand("stompkit", "work", "rate", ratio=1).verdict(summed([None], [1]))[0]
+    assert not Demand("stompkit", "work", "rate", ratio=1).verdict(summed([1], [None]))[0]
 
 
-def test_runs_grow_until_one_is_long_enough(monkeypatch) -> None:
-    monkeypatch.setattr(bench.client, "SETTLE", 0.0)
-    counts: list[int] = []
+# ---------------------------------------------------------------------------------------------- targets
 
-    def work(client: object, count: int) -> list[float]:
-        counts.append(count)
-        return [count * 1e-4]
 
-    count, durations, _ = measure(work, None, seconds=1.0)
-    assert counts == [10, 200, 4000, 10000]
-    assert (count, durations) == (10000, [1.0])
-    assert measure(work, None, seconds=1.0, count=3)[0] == 3
+def test_every_target_is_about_something_that_is_measured() -> None:
+    for target in targets.read():
+        assert target.figure in run.SCENARIOS[target.scenario].figures
+        assert target.of in ("ratio", "value")
+        assert FIGURES[target.figure].comparable or target.of == "value"
+
+
+@pytest.mark.parametrize(
+    ("pure", "of", "met", "text"),
+    [
+        (5, "ratio", True, "5x (≥ 5x)"),
+        (5.5, "ratio", False, "5x (≥ 5.5x) ✗"),
+        (40, "value", True, "40 (≥ 40)"),
+    ],
+)
+def test_a_target_is_met_or_not(pure: float, of: str, met: bool, text: str) -> None:
+    found = summed([50, 10, 40], [10, 2, 10])
+    stands = verdict(Target("a target", "work", "rate", pure=pure, of=of), found, "pure")
+    assert (stands.met, stands.text) == (met, text)
+
+
+def test_of_times_less_is_better() -> None:
+    row = Row("work", "some work", "group", "p50", "stompkit", Spread(1e-4, 0, 1), None, None, None)
+    assert verdict(Target("t", "work", "p50", pure=100, of="value"), [row], "pure").met is True
+    assert verdict(Target("t", "work", "p50", pure=99, of="value"), [row], "pure").met is False
+
+
+def test_what_was_not_measured_is_open() -> None:
+    target = Target("a target", "work", "rate", pure=5, native=6)
+    found = summed([50], [10])
+    assert verdict(target, found, "native") == targets.Verdict(None, "? (≥ 6x)")
+    assert verdict(Target("a target", "work", "rate"), found, "pure") == targets.Verdict(None, "")
+    table = tables.target_table([target], found)
+    assert [cell.strip() for cell in table.splitlines()[2].split("|")[1:-1]] == [
+        "a target",
+        "5x (≥ 5x)",
+        "? (≥ 6x)",
+        "yes",
+    ]
 
 
 # ---------------------------------------------------------------------------------------------- the server
@@ -131,7 +203,7 @@ def test_runs_grow_until_one_is_long_enough(monkeypatch) -> None:
 
 @pytest.mark.parametrize("escaped", [False, True])
 def test_blocks_hold_whole_frames_of_one_length(escaped: bool) -> None:
-    block = render("7", 100, escaped)
+    block = render(Shape("7", 100, escaped))
     decoder = Decoder(dialect=STOMP12)
     decoder.feed(bytes(block.part(3)))
     messages = [frame for frame in decoder.frames() if isinstance(frame, Frame)]
@@ -142,7 +214,7 @@ def test_blocks_hold_whole_frames_of_one_length(escaped: bool) -> None:
     assert len(block.data) == block.frame * block.frames
 
 
-@pytest.mark.parametrize("size", [0, 1, 35, 36, 100, 1024 * 1024])
+@pytest.mark.parametrize("size", [0, 1, 83, 84, 85, 100, 1024 * 1024])
 def test_bodies_have_their_size_and_no_nul(size: int) -> None:
     body = body_of(size)
     assert len(body) == size
@@ -151,28 +223,82 @@ def test_bodies_have_their_size_and_no_nul(size: int) -> None:
 
 
 def test_headers_are_found_by_their_whole_name() -> None:
-    frame = b"SEND\nx-receipt:1\nreceipt:2\ndestination:/q\n\nbody"
+    frame = b"SEND\nx-receipt:1\nreceipt:2\r\ndestination:/q\n\nbody"
     assert header(frame, b"receipt") == b"2"
     assert header(frame, b"ack") == b""
 
 
-def test_the_server_takes_frames_cut_anywhere() -> None:
+def both() -> list[object]:
+    """The command of the server in C, where there is a compiler, and of that in Python."""
+    python = pytest.param([sys.executable, "-m", "bench.servers.server"], id="python")
+    program = servers.build(servers.SOURCE)
+    return [python, *([pytest.param([str(program)], id="c")] if program else [])]
+
+
+@pytest.fixture(scope="module", params=both())
+def any_server(request):
+    with Server(start=request.param) as running:
+        yield running
+
+
+def exchange(port: int, *parts: bytes, end: bytes) -> bytes:
+    """What a server says to these bytes, until that."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), 20) as sock:
+        for part in parts:
+            sock.sendall(part)
+        while not answer.endswith(end):
+            more = sock.recv(1 << 16)
+            if not more:
+                break
+            answer += more
+    return answer
+
+
+CONNECT = b"CONNECT\naccept-version:1.1,1.2\nheart-beat:0,0\n\n\0\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_the_server_takes_frames_cut_anywhere(any_server, size) -> None:
     script = (
-        b"CONNECT\naccept-version:1.2\n\n\0\nSUBSCRIBE\nid:1\ndestination:/bench/echo\n\n\0"
+        CONNECT + b"SUBSCRIBE\r\nid:1\r\ndestination:/bench/echo\r\n\r\n\0"
         b"SEND\ndestination:/bench/echo\nreceipt:r\n\nhello\0DISCONNECT\nreceipt:bye\n\n\0"
     )
-    for size in (1, 7, len(script)):
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            for at in range(0, len(script), size):
-                ours.sendall(script[at : at + size])
-            Conversation(theirs).run()
-            theirs.close()
-            with ours.makefile("rb") as stream:
-                answer = stream.read()
-        assert answer.count(b"\0") == 4
-        assert b"\n\nhello\0" in answer
-        assert answer.endswith(b"RECEIPT\nreceipt-id:bye\n\n\0\n")
+    parts = [script[at : at + size] for at in range(0, len(script), size)]
+    answer = exchange(any_server.port, *parts, end=b"RECEIPT\nreceipt-id:bye\n\n\0\n")
+    assert answer.startswith(b"CONNECTED\nversion:1.2\n")
+    assert answer.count(b"\0") == 4
+    assert b"\n\nhello\0" in answer
+    assert b"RECEIPT\nreceipt-id:r\n\n\0" in answer
+
+
+@pytest.mark.parametrize(
+    ("query", "shape"),
+    [
+        ("size=100", Shape("1", 100)),
+        ("size=300&escaped=1", Shape("1", 300, escaped=True)),
+        ("size=50&length=0&extra=3", Shape("1", 50, length=False, extra=3)),
+        ("size=5000&nul=1&segment=700", Shape("1", 5000, nul=True)),
+        ("size=0&acks=1", Shape("1", 0)),
+    ],
+)
+def test_both_servers_fire_the_same(any_server, query, shape) -> None:
+    subscribe = f"SUBSCRIBE\nid:1\ndestination:/bench/fire?count=3&{query}\n\n\0".encode()
+    expected = b"".join(shape.frame(number) for number in range(3))
+    answer = exchange(any_server.port, CONNECT, subscribe, end=expected)
+    assert answer.partition(b"\0\n")[2] == expected
+
+
+def test_both_servers_count_and_then_say_so(any_server) -> None:
+    subscribe = b"SUBSCRIBE\nid:1\ndestination:/bench/sink?count=3\n\n\0"
+    send = b"SEND\ndestination:/queue/a\n\nx\0"
+    answer = exchange(any_server.port, CONNECT, subscribe + send, send * 2, end=b"content-length:0\n\n\0\n")
+    assert answer.count(b"MESSAGE\n") == 1
+
+
+def test_both_servers_beat_as_often_as_they_are_asked(any_server) -> None:
+    connect = CONNECT.replace(b"0,0", b"0,10")
+    assert exchange(any_server.port, connect, end=b"\0\n\n\n\n").startswith(b"CONNECTED\n")
 
 
 def test_more_frames_than_promised_are_noticed() -> None:
@@ -183,48 +309,316 @@ def test_more_frames_than_promised_are_noticed() -> None:
             Conversation(theirs).run()
 
 
-# ---------------------------------------------------------------------------------------------- all together
+def test_without_a_compiler_the_server_is_in_python(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(servers, "compiler", lambda: None)
+    assert servers.build(servers.SOURCE, tmp_path) is None
+    monkeypatch.setattr(servers, "build", lambda source: None)
+    assert servers.command()[0] == "Python"
+
+
+def test_what_does_not_compile_is_told(tmp_path, capsys) -> None:
+    if servers.compiler() is None:
+        pytest.skip("no C compiler")
+    source = tmp_path / "wrong.c"
+    source.write_text("this is no C")
+    assert servers.build(source, tmp_path) is None
+    assert "wrong.c cannot be built" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------------- the clients
+
+
+def test_the_words_of_a_work_say_all_of_it() -> None:
+    work = Work("confirm", 61613, seconds=0.5, window=10, query="a=1&b=2", vhost="/x")
+    assert Work.of(work.words()) == work
+    assert work.fire(7, acks=1) == "/bench/fire?count=7&size=100&a=1&b=2&acks=1"
+    for words in (["kind=nothing"], ["kind=send", "colour=red"], []):
+        with pytest.raises(ValueError, match="not understood"):
+            Work.of(words)
+
+
+def test_a_window_lets_no_more_through_than_it_may() -> None:
+    window = Window()
+    unconfirmed: queue.SimpleQueue[None] = queue.SimpleQueue()
+    most = 0
+
+    def broker() -> None:
+        for _ in range(25):
+            unconfirmed.get(timeout=10)
+            window.confirmed()
+
+    window.begin(25, 10)
+    answering = threading.Thread(target=broker)
+    answering.start()
+    for _ in range(25):
+        unconfirmed.put(None)
+        most = max(most, unconfirmed.qsize())
+        window.sent()
+    window.end()
+    answering.join(10)
+    assert unconfirmed.empty()
+    assert most <= 10
+
+
+def test_a_window_waits_for_the_last_one() -> None:
+    window = Window()
+    window.begin(3, 10)
+    for _ in range(3):
+        window.sent()
+    ended = threading.Thread(target=window.end)
+    ended.start()
+    window.confirmed()
+    window.confirmed()
+    ended.join(0.05)
+    assert ended.is_alive()
+    window.confirmed()
+    ended.join(10)
+    assert not ended.is_alive()
+
+
+def test_gates_open_before_they_are_reached_or_after() -> None:
+    gate = Gate()
+    gate.open()
+    gate.enter()
+    threading.Timer(0.01, gate.open).start()
+    gate.enter()
+
+
+def test_turnstiles_let_one_pass_each_time() -> None:
+    async def turn() -> None:
+        turnstile = Turnstile()
+        turnstile.open()
+        turnstile.open()
+        await turnstile.enter()
+        asyncio.get_running_loop().call_soon(turnstile.open)
+        await turnstile.enter()
+
+    asyncio.run(turn())
 
 
 @pytest.fixture(scope="module")
 def server():
-    with run.Server() as running:
+    with Server() as running:
         yield running
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+@pytest.mark.parametrize("kind", [*blocking.RUNS, "produce"])
 @pytest.mark.parametrize("client", [bare.Client, stompkit_listener.Client])
-def test_every_scenario_comes_to_its_end(server, client, scenario) -> None:
-    connection: Contract = client(server.port)
-    # Twice, because runs follow each other on one connection.
+def test_every_kind_of_work_comes_to_its_end(server, client, kind) -> None:
+    taken = blocking.take(client, Work(kind, server.port, count=3, window=2 if kind == "confirm" else 1))
+    assert taken.count == 3
+    assert len(taken.durations) in (1, 3)
+
+
+def test_how_much_is_sent_to_a_broker_that_reads_nothing(server) -> None:
+    work = Work("stall", server.port, size=64 * 1024, seconds=0.2)
+    found = scenarios.run_client(CLIENTS["stompkit"], work, None)
+    assert 0 < found["accepted"] <= MOST
+    assert found["peak"] >= 0
+
+
+def test_idle_connections_are_all_there_at_the_end(server) -> None:
+    work = Work("idle", server.port, connections=3, heartbeat=50, seconds=0.3)
+    found = scenarios.run_client(CLIENTS["stompkit"], work, None)
+    assert found["count"] == 3
+    assert found["memory"] >= 0
+    assert found["threads"] >= 1
+
+
+def test_runs_follow_each_other_on_one_connection(server) -> None:
+    for client in (bare.Client, stompkit_listener.Client):
+        connection = client(Work("receive", server.port))
+        for name, once in blocking.RUNS.items():
+            assert once(connection, Work(name, server.port), 2).count == 2
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "kind", ["receive", "send", "acknowledge", "confirm", "pair", "roundtrip", "connect"]
+)
+def test_bare_sockets_in_c_do_the_same(server, kind) -> None:
+    program = servers.build(ROOT / "bench/adapters/bare.c")
+    if program is None:
+        pytest.skip("no C compiler")
+    contender = Contender(lambda: [str(program)])
+    found = scenarios.run_client(contender, Work(kind, server.port, count=3), None)
+    assert (found["count"], found["version"]) == (3, "C")
+
+
+def setting(server, **more) -> Setting:
+    return Setting(server, None, seconds=0.01, **more)
+
+
+def test_the_scenarios_are_made_of_works_that_exist() -> None:
+    for scenario in run.SCENARIOS.values():
+        assert set(scenario.figures) <= FIGURES.keys()
+        assert set(scenario.clients) <= CLIENTS.keys() | {"stompkit-aio"}
+        if isinstance(scenario, Talk):
+            assert Work(scenario.kind, **scenario.work).kind in KINDS
+
+
+def test_growth_is_what_a_unit_costs_at_the_end(server) -> None:
+    steps = ((1, {"size": 100}), (10, {"size": 1000}))
+    found = Growth("growing", "growth", steps).measure(CLIENTS["bare"], setting(server, count=3))
+    first, last = found["costs"]
+    assert found["growth"] == last / first
+    assert found["slowest"] == 10 * last
+
+
+def test_what_a_process_says_is_its_last_line_of_json() -> None:
+    assert read_figures('READY\n{"rate": 1}\n', "") == {"rate": 1}
+    with pytest.raises(Lacking, match="no receipts"):
+        read_figures('{"unsupported": "no receipts"}', "")
+    with pytest.raises(Failed, match="the reason"):
+        read_figures("", "Traceback\nthe reason")
+    with pytest.raises(Failed, match="said nothing"):
+        read_figures("", "")
+
+
+def test_a_process_that_does_not_end_is_ended() -> None:
+    hanging = Contender(lambda: [sys.executable, "-c", "import threading; threading.Event().wait()"])
+    with pytest.raises(Failed, match="no end after"):
+        scenarios.run_client(hanging, Work("receive"), None, timeout=0.2)
+
+
+# ---------------------------------------------------------------------------------------------- environments
+
+
+def test_a_tool_that_is_missing_is_told(monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    for client in ("stompjs", "stompit", "go-stomp"):
+        with pytest.raises(Missing, match="there is no"):
+            CLIENTS[client].prepare()
+
+
+def test_what_is_half_made_is_made_again(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(contenders, "ROOT", tmp_path)
+    home = tmp_path / "home"
+    made: list[bool] = []
+
+    def fail() -> None:
+        (home / "rest").touch()
+        raise Missing("no network")
+
+    with pytest.raises(Missing):
+        contenders._once(home, fail)
     for _ in range(2):
-        durations = scenario.run(connection, 3)
-        assert len(durations) in (1, 3)
-        assert figures(scenario.figures, 3, durations).keys() == set(scenario.figures)
-    connection.close()
+        contenders._once(home, lambda: made.append((home / "rest").exists()))
+    assert made == [False]
+
+
+def test_an_installation_that_fails_says_why() -> None:
+    with pytest.raises(Missing, match="the reason"):
+        contenders._run([sys.executable, "-c", "raise SystemExit('the reason')"])
+    with pytest.raises(Missing, match="nothing-of-that-name"):
+        contenders._run(["nothing-of-that-name"])
+
+
+# ---------------------------------------------------------------------------------------------- other scenarios
+
+
+def test_starting_is_told_with_and_without_the_interpreter(server, monkeypatch) -> None:
+    monkeypatch.setattr(starting, "TIMES", 1)
+    for scenario in (starting.Start("import"), starting.Start("version", ("--version",))):
+        found = scenario.measure(CLIENTS["stompkit"], setting(server))
+        assert found["start"] > found["over"]
+    with pytest.raises(Failed):
+        starting.Start("wrong", ("--no-such-option",)).measure(CLIENTS["stompkit"], setting(server))
+    with pytest.raises(Lacking):
+        starting.Start("import").measure(CLIENTS["bare"], setting(server))
+
+
+def test_the_size_is_that_of_the_sources(server) -> None:
+    found = starting.Size().measure(CLIENTS["stompkit"], setting(server))
+    assert found["packages"] == 1
+    assert 100_000 < found["size"] < 10_000_000
+
+
+def test_a_broker_that_is_not_up_is_skipped(server, monkeypatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("BROKERS_RABBITMQ", f"127.0.0.1:{port}")
+    for name in ("through-rabbitmq", "confirm-rabbitmq"):
+        with pytest.raises(Lacking, match="rabbitmq is not up"):
+            through.THROUGHS[name].measure(CLIENTS["stompkit"], setting(server))
+
+
+@dataclass
+class Broker:
+    """The embedded broker, in place of a real one."""
+
+    port: int
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    command = [sys.executable, "-m", "stomp", "broker", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline().rstrip().rpartition(":")[2])
+            monkeypatch.setenv("BROKERS_ACTIVEMQ", f"127.0.0.1:{port}")
+            yield Broker(port)
+        finally:
+            process.kill()
+
+
+def test_messages_go_through_a_broker(server, broker) -> None:
+    found = through.THROUGHS["through-activemq"].measure(CLIENTS["stompkit"], setting(server, count=50))
+    assert found["count"] == 49
+    assert found["rate"] > 0
+    assert found["produced"] > 0
+    confirmed = through.THROUGHS["confirm-activemq"].measure(CLIENTS["stompkit"], setting(server, count=5))
+    assert confirmed["count"] == 5
+
+
+# ---------------------------------------------------------------------------------------------- all together
 
 
 def test_clients_are_compared_in_processes_of_their_own(tmp_path, capfd) -> None:
-    told, measured = tmp_path / "report.md", tmp_path / "report.json"
+    told, measured, pictures = tmp_path / "report.md", tmp_path / "report.json", tmp_path / "pictures"
     work = ["--scenarios", "receive-0,pair", "--clients", "stompkit,bare", "--rounds", "2", "--count", "3"]
-    assert run.main([*work, "--json", str(measured), "--markdown", str(told)]) == 0
+    files = ["--json", str(measured), "--markdown", str(told), "--plots", str(pictures)]
+    assert run.main([*work, *files]) == 0
     everything = json.loads(measured.read_text())
     assert set(everything["about"]["versions"]) == {"stompkit", "bare"}
     assert [len(everything["runs"]["pair"][client]) for client in ("stompkit", "bare")] == [2, 2]
     assert len(everything["rows"]) == 4
     assert "receive 0 B" in told.read_text()
     assert "receive 0 B" in capfd.readouterr().out
+    assert list(pictures.iterdir()) == []  # no ratio without the base
 
 
 def test_a_client_that_fails_is_told_and_not_tried_again(monkeypatch, capfd) -> None:
-    monkeypatch.setitem(run.CLIENTS, "bare", run.Contender("nothing"))
+    failing = Contender(lambda: [sys.executable, "-c", "raise SystemExit('out of order')"])
+    monkeypatch.setitem(CLIENTS, "bare", failing)
     assert run.main(["--scenarios", "pair", "--clients", "bare", "--rounds", "2", "--count", "1"]) == 1
     out, err = capfd.readouterr()
     assert "failed" in out
-    assert err.count("pair with bare failed") == 1
+    assert err.count("pair with bare failed: out of order") == 1
+
+
+def test_a_client_that_is_not_to_be_had_is_skipped_and_told(monkeypatch, capfd, tmp_path) -> None:
+    def missing() -> list[str]:
+        raise Missing("there is no node on this machine")
+
+    monkeypatch.setitem(CLIENTS, "stompjs", Contender(missing))
+    told = tmp_path / "report.md"
+    work = ["--scenarios", "receive-0", "--clients", "bare,stompjs", "--rounds", "1", "--count", "1"]
+    assert run.main([*work, "--markdown", str(told)]) == 0
+    assert "stompjs is skipped: there is no node" in capfd.readouterr().err
+    assert "Skipped: stompjs: there is no node" in told.read_text()
+
+
+def test_a_client_that_lacks_something_is_left_out(capfd) -> None:
+    assert run.main(["--scenarios", "idle,pair", "--clients", "bare", "--rounds", "1", "--count", "1"]) == 0
+    assert "idle" not in capfd.readouterr().out.splitlines()[0]
 
 
 def test_names_that_do_not_exist_are_refused(capsys) -> None:
-    with pytest.raises(SystemExit):
-        run.main(["--clients", "nobody"])
-    assert "there is no nobody" in capsys.readouterr().err
+    for option in ("--clients", "--scenarios", "--groups"):
+        with pytest.raises(SystemExit):
+            run.main([option, "nobody"])
+        assert "there is no nobody" in capsys.readouterr().err
+    assert run.chosen("send-*,pair,pair", run.SCENARIOS)[-1] == "pair"
+    assert run.by_group("start") == list(starting.STARTS)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import platform
 import socket
+from time import perf_counter, process_time
 
-from bench.adapters import PATIENCE
+from bench.adapters import Unsupported
+from bench.work import PATIENCE, Work
 
 VERSION = f"Python {platform.python_version()}"
 
@@ -22,21 +24,23 @@ _ACK = b"ACK\nid:T_1@@session-Vn2kTz8wQ@@0000000001\n\n\0"
 class Client:
     """See `bench.adapters.Contract`."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, work: Work) -> None:
+        if "nul=1" in work.query or work.heartbeat:
+            raise Unsupported("bare sockets count NULs, and do not beat")
+        self.began = 0.0, 0.0
         self._left = 0
+        self._then = 0
         self._acknowledge = False
         self._buffer = bytearray(_READ)
         self._waiting: list[bytes] = []
         self._most = 0  # how many of the last frame make a full write
         self._last: tuple[str, bytes] | None = None
         self._frame = b""
-        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self._socket = socket.create_connection((work.host, work.port), PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(None)
-        self._socket.sendall(
-            b"CONNECT\naccept-version:1.2\nhost:localhost\nlogin:guest\npasscode:guest\n\n\0"
-        )
+        login = f"login:{work.login}\npasscode:{work.passcode}\n"
+        self._socket.sendall(f"CONNECT\naccept-version:1.2\nhost:{work.vhost}\n{login}\n\0".encode())
         self._read(1)
 
     def _read(self, frames: int) -> None:
@@ -55,13 +59,17 @@ class Client:
             self._socket.sendall(b"".join(self._waiting))
             self._waiting.clear()
 
-    def expect(self, messages: int, *, acknowledge: bool = False) -> None:
+    def expect(self, messages: int, *, acknowledge: bool = False, then: int = 0) -> None:
         self._left = messages
+        self._then = then
         self._acknowledge = acknowledge
 
     def wait(self) -> None:
         self._flush()
         self._read(self._left)
+        if self._then:
+            self.began = perf_counter(), process_time()
+            self._read(self._then)
 
     def subscribe(self, destination: str, ack: str = "auto") -> None:
         head = f"SUBSCRIBE\nid:1\ndestination:{destination}\nack:{ack}\n\n\0"
@@ -70,13 +78,16 @@ class Client:
     def unsubscribe(self) -> None:
         self._socket.sendall(b"UNSUBSCRIBE\nid:1\n\n\0")
 
-    def send(self, destination: str, body: bytes) -> None:
-        if self._last != (destination, body):
+    def _render(self, destination: str, body: bytes, more: str = "") -> None:
+        if self._last != (destination + more, body):
             self._flush()
-            self._last = destination, body
-            head = f"SEND\ndestination:{destination}\ncontent-length:{len(body)}\n\n"
+            self._last = destination + more, body
+            head = f"SEND\ndestination:{destination}\ncontent-length:{len(body)}\n{more}\n"
             self._frame = head.encode() + body + b"\0"
             self._most = _WRITE // len(self._frame)
+
+    def send(self, destination: str, body: bytes) -> None:
+        self._render(destination, body)
         self._waiting.append(self._frame)
         if len(self._waiting) >= self._most:
             self._flush()
@@ -87,6 +98,17 @@ class Client:
         self._flush()
         self._acknowledge = False
         self._read(1)
+
+    def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None:
+        self._render(destination, body, "receipt:bench\n")
+        self._acknowledge = False
+        for sent in range(0, count, window):
+            batch = min(window, count - sent)
+            self._socket.sendall(self._frame * batch)
+            self._read(batch)
+
+    def alive(self) -> bool:
+        return True
 
     def close(self) -> None:
         self._acknowledge = False

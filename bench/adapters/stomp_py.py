@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from time import perf_counter, process_time
 from typing import Any
 
 import stomp
-from bench.adapters import PATIENCE
+from bench.adapters import Gate, Window
+from bench.work import PATIENCE, Work
 
 _version: Any = stomp.__version__
 VERSION = ".".join(map(str, _version)) if isinstance(_version, tuple) else str(_version)
@@ -15,39 +17,51 @@ VERSION = ".".join(map(str, _version)) if isinstance(_version, tuple) else str(_
 class Client(stomp.ConnectionListener):
     """See `bench.adapters.Contract`."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, work: Work) -> None:
+        self.began = 0.0, 0.0
         self._left = 0
+        self._then = 0
         self._acknowledge = False
-        self._all_here = _shut()
-        self._confirmed = _shut()
+        self._all_here = Gate()
+        self._confirmed = Gate()
+        self._window = Window()
         self._gone = threading.Event()
         self._seen: tuple[str, int] = ("", 0)
-        self._connection = stomp.Connection12([("127.0.0.1", port)])
+        self._connection = stomp.Connection12(
+            [(work.host, work.port)], heartbeats=(work.heartbeat, work.heartbeat), vhost=work.vhost
+        )
         self._connection.set_listener("bench", self)
-        self._connection.connect("guest", "guest", wait=True)
+        self._connection.connect(work.login, work.passcode, wait=True)
 
     def on_message(self, frame: Any) -> None:
         self._seen = frame.headers["message-id"], len(frame.body)
         self._left -= 1
         if not self._left:
-            self._all_here.release()
+            if self._then:
+                self.began = perf_counter(), process_time()
+                self._left, self._then = self._then, 0
+            else:
+                self._all_here.open()
         elif self._acknowledge:
             self._connection.ack(frame.headers["ack"])
 
     def on_receipt(self, frame: Any) -> None:
-        if frame.headers["receipt-id"] == "bench":
-            self._confirmed.release()
+        receipt = frame.headers["receipt-id"]
+        if receipt == "one":
+            self._confirmed.open()
+        elif receipt.isdigit():
+            self._window.confirmed()
 
     def on_disconnected(self) -> None:
         self._gone.set()
 
-    def expect(self, messages: int, *, acknowledge: bool = False) -> None:
+    def expect(self, messages: int, *, acknowledge: bool = False, then: int = 0) -> None:
         self._left = messages
+        self._then = then
         self._acknowledge = acknowledge
 
     def wait(self) -> None:
-        _pass(self._all_here)
+        self._all_here.enter()
 
     def subscribe(self, destination: str, ack: str = "auto") -> None:
         self._connection.subscribe(destination, "1", ack)
@@ -59,23 +73,21 @@ class Client(stomp.ConnectionListener):
         self._connection.send(destination, body)
 
     def confirm(self, destination: str, body: bytes) -> None:
-        self._connection.send(destination, body, receipt="bench")
-        _pass(self._confirmed)
+        self._connection.send(destination, body, receipt="one")
+        self._confirmed.enter()
+
+    def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None:
+        self._window.begin(count, window)
+        for number in range(count):
+            self._connection.send(destination, body, receipt=str(number))
+            self._window.sent()
+        self._window.end()
+
+    def alive(self) -> bool:
+        return self._connection.is_connected()
 
     def close(self) -> None:
         self._connection.disconnect()
         # stomp.py returns at once, and stompkit when the broker knows: wait for the same moment with both.
         if not self._gone.wait(PATIENCE):
             raise TimeoutError("the broker did not let go")
-
-
-def _shut() -> threading.Lock:
-    """A gate that one thread passes each time another one releases it: the cheapest that Python has."""
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
-
-
-def _pass(gate: threading.Lock) -> None:
-    if not gate.acquire(timeout=PATIENCE):
-        raise TimeoutError("the broker did not answer")

@@ -1,45 +1,36 @@
-"""The other end of every benchmark: a server that fires, counts, echoes and confirms, and parses next to nothing.
+"""The same server as `server.c`, for machines without a C compiler: see `bench.servers` for what it understands.
 
-    python -m bench.server [--cpu N]      prints its port, ends when its standard input does
+    python -m bench.servers.server        prints its port, ends when its standard input does
 
-What it does is chosen by the destination that a client subscribes to; `count`, `size` ... are its query:
-
-    /bench/fire?count=N&size=B            sends N messages with bodies of B bytes; `&escaped=1` for headers with escapes
-    /bench/fire?count=N&size=B&acks=1     the same, and one more message when N frames have come back
-    /bench/sink?count=N                   one message when N frames have come
-    /bench/echo                           every SEND comes back as a message
-
-Why Python is fast enough: what is sent is rendered once, in blocks of some MiB, and written by the kernel at several
-GB/s; what comes is counted by its NULs, at C speed. Only single frames (confirmed ones, echoed ones) are looked at,
-and of those the one header that matters: a server in C took 5 to 10 µs less of a round trip of 55 µs, which is not
-worth a compiler. Bodies of the kit hold no NUL, or counting would lie. The adapter `bare`, which does as little at the
-client's end, shows in every report how far the server is from being the limit.
-
-Message ids are different within a block of thousands, and come again with the next block: rendering them anew would
-cost more than all the rest, and no client remembers ids for that long.
+Why Python is nearly fast enough: what is sent is rendered once, in blocks of some MiB, and written by the kernel at
+several GB/s; what comes in a stream is counted by its NULs, at C speed. Only single frames (confirmed ones, echoed
+ones) are looked at, and of those the one header that matters: in C that takes 5 to 10 µs less of a round trip of 55 µs.
+Message ids are different within a block, and come again with the next one.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import os
 import socket
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
+from bench.servers import body_of
+
 READ = 256 * 1024
 BLOCK = 4 * 1024 * 1024
 #: How many connections there may be at a time; their threads run from the beginning, so that connecting is cheap.
-CONNECTIONS = 16
+CONNECTIONS = 128
 
-CONNECTED = b"CONNECTED\nversion:1.2\nserver:bench/1\nsession:session-Vn2kTz8wQ\nheart-beat:0,0\n\n\0\n"
+CONNECTED = (
+    "CONNECTED\nversion:{version}\nserver:bench/1\nsession:session-Vn2kTz8wQ\nheart-beat:{beat}\n\n\0\n"
+)
 
-#: Eight headers, as RabbitMQ sends them; the two zeros are the id and the length.
-PLAIN = """\
+RABBITMQ = """\
 MESSAGE
 subscription:{subscription}
 destination:/queue/orders
@@ -48,11 +39,9 @@ redelivered:false
 ack:T_{subscription}@@session-Vn2kTz8wQ@@{id:010d}
 persistent:1
 content-type:application/json
-content-length:{length}
-
 """
-#: Eight headers, as ActiveMQ sends them: the colons of its ids are escaped.
-ESCAPED = r"""MESSAGE
+#: The colons of its ids are escaped.
+ACTIVEMQ = r"""MESSAGE
 ack:ID\cbroker.example.org-40001-1760000000000-3\c{id:010d}
 destination:/queue/orders
 expires:0
@@ -60,17 +49,30 @@ message-id:ID\cbroker.example.org-40001-1760000000000-2\c1\c-1\c1\c{id:010d}
 priority:4
 subscription:{subscription}
 timestamp:1760000000000
-content-length:{length}
-
 """
 
-_TEXT = '{"order": 4711, "name": "Café au lait", "pieces": 12, "sum": 99.50, "paid": true}, '.encode()
 
+@dataclass(frozen=True)
+class Shape:
+    """What decides the bytes of the messages that are fired."""
 
-def body_of(size: int) -> bytes:
-    """Text of that many bytes, UTF-8, without a NUL."""
-    cut = (_TEXT * (size // len(_TEXT) + 1))[:size].decode(errors="ignore").encode()
-    return cut.ljust(size, b".")
+    subscription: str
+    size: int
+    escaped: bool = False
+    length: bool = True
+    nul: bool = False
+    extra: int = 0
+
+    def head(self, id: int) -> bytes:
+        """The command and the headers, with the empty line."""
+        template = ACTIVEMQ if self.escaped else RABBITMQ
+        known = f"content-length:{self.size}\n" if self.length else "reply-to:/queue/answers\n"
+        more = "".join(f"x-header-{index:04d}:value {index:04d} of a header\n" for index in range(self.extra))
+        return f"{template.format(subscription=self.subscription, id=id)}{known}{more}\n".encode()
+
+    def frame(self, id: int) -> bytes:
+        """All of a message."""
+        return self.head(id) + (bytes(self.size) if self.nul else body_of(self.size)) + b"\0\n"
 
 
 @dataclass(frozen=True)
@@ -87,21 +89,18 @@ class Block:
 
 
 @lru_cache(maxsize=4)
-def render(subscription: str, size: int, escaped: bool) -> Block:
+def render(shape: Shape) -> Block:
     """Render a block. It is kept: the clients warm up before they measure."""
-    template = ESCAPED if escaped else PLAIN
-    body = body_of(size) + b"\0\n"
-    heads = (template.format(subscription=subscription, id=id, length=size).encode() for id in range(1 << 30))
-    first = next(heads) + body
+    first = shape.frame(0)
     frames = max(1, BLOCK // len(first))
-    rest = [next(heads) + body for _ in range(frames - 1)]
+    rest = [shape.frame(id) for id in range(1, frames)]
     return Block(first + b"".join(rest), len(first), frames)
 
 
 def header(frame: bytes, name: bytes) -> bytes:
     """The value of a header, or nothing. Whole frames are searched: no body of the kit has such a line."""
     _, found, rest = frame.partition(b"\n" + name + b":")
-    return rest.partition(b"\n")[0] if found else b""
+    return rest.partition(b"\n")[0].rstrip(b"\r") if found else b""
 
 
 class Conversation:
@@ -113,26 +112,29 @@ class Conversation:
         self._awaited = 0  # frames that are only counted
         self._subscription = ""
         self._open = True
+        self._stalled = False
 
     def run(self) -> None:
         """Talk until the client goes."""
-        while self._open and (data := self._sock.recv(READ)):
+        while self._open and not self._stalled and (data := self._sock.recv(READ)):
             if self._awaited:
                 self._count(data.count(0))
             else:
                 self._take(data)
+        while self._stalled:
+            time.sleep(1)
 
     def _count(self, frames: int) -> None:
         self._awaited -= frames
         if self._awaited < 0:
             raise ValueError(f"{-self._awaited} frames more than the client promised")
         if not self._awaited:
-            self._sock.sendall(render(self._subscription, 0, False).part(1))
+            self._sock.sendall(Shape(self._subscription, 0).frame(0))
 
     def _take(self, data: bytes) -> None:
         *frames, self._pending = (self._pending + data).split(b"\0")
         for index, frame in enumerate(frames):
-            self._handle(frame.lstrip(b"\n"))
+            self._handle(frame.lstrip(b"\r\n"))
             if self._awaited:
                 # The rest came behind the SUBSCRIBE that asked to count.
                 self._pending = b""
@@ -140,12 +142,12 @@ class Conversation:
                 return
 
     def _handle(self, frame: bytes) -> None:
-        command = frame.partition(b"\n")[0]
+        command = frame.partition(b"\n")[0].rstrip(b"\r")
         if command == b"SEND":
-            if b"\ndestination:/bench/echo\n" in frame:
-                self._echo(frame.partition(b"\n\n")[2])
+            if b"\ndestination:/bench/echo" in frame:
+                self._echo(frame.replace(b"\r\n", b"\n").partition(b"\n\n")[2])
         elif command in (b"CONNECT", b"STOMP"):
-            self._sock.sendall(CONNECTED)
+            self._connect(frame)
         elif command == b"SUBSCRIBE":
             self._subscribe(header(frame, b"id").decode(), header(frame, b"destination").decode())
         elif command == b"DISCONNECT":
@@ -154,31 +156,59 @@ class Conversation:
         if receipt:
             self._sock.sendall(b"RECEIPT\nreceipt-id:%b\n\n\0\n" % receipt)
 
+    def _connect(self, frame: bytes) -> None:
+        sends, _, wants = header(frame, b"heart-beat").decode().partition(",")
+        version = "1.2" if b"1.2" in header(frame, b"accept-version") else "1.1"
+        answer = CONNECTED.format(version=version, beat=f"{wants or 0},{sends or 0}")
+        self._sock.sendall(answer.encode())
+        if int(wants or 0):
+            threading.Thread(target=self._beat, args=(int(wants) / 1000,), daemon=True).start()
+
+    def _beat(self, seconds: float) -> None:
+        # In the idle benchmarks only, where nothing else is written at the same time.
+        with contextlib.suppress(OSError):
+            while self._open:
+                time.sleep(seconds)
+                self._sock.sendall(b"\n")
+
     def _echo(self, body: bytes) -> None:
-        head = PLAIN.format(subscription=self._subscription, id=1, length=len(body))
-        self._sock.sendall(head.encode() + body + b"\0\n")
+        self._sock.sendall(Shape(self._subscription, len(body)).head(1) + body + b"\0\n")
 
     def _subscribe(self, subscription: str, destination: str) -> None:
-        self._subscription = subscription
+        self._subscription = subscription or "0"
         url = urlsplit(destination.replace("\\c", ":"))
         query = {name: int(values[0]) for name, values in parse_qs(url.query).items()}
-        count = query.get("count", 0)
+        count = query.get("count", 1)
         if url.path == "/bench/sink":
             self._awaited = count
+        elif url.path == "/bench/stall":
+            self._stalled = True
         elif url.path == "/bench/fire":
-            block = render(subscription, query["size"], bool(query.get("escaped")))
+            block = render(
+                Shape(
+                    self._subscription,
+                    query.get("size", 0),
+                    bool(query.get("escaped")),
+                    bool(query.get("length", 1)),
+                    bool(query.get("nul")),
+                    query.get("extra", 0),
+                )
+            )
+            segment = query.get("segment", 0)
             if query.get("acks"):
                 self._awaited = count
                 # What comes back must be read meanwhile, or both ends would wait for each other.
-                threading.Thread(target=self._fire, args=(block, count), daemon=True).start()
+                threading.Thread(target=self._fire, args=(block, count, segment), daemon=True).start()
             else:
-                self._fire(block, count)
+                self._fire(block, count, segment)
 
-    def _fire(self, block: Block, count: int) -> None:
+    def _fire(self, block: Block, count: int, segment: int) -> None:
         with contextlib.suppress(ConnectionError):
             while count > 0:
                 frames = min(count, block.frames)
-                self._sock.sendall(block.part(frames))
+                data = block.part(frames)
+                for at in range(0, len(data), segment or len(data)):
+                    self._sock.sendall(data[at : at + (segment or len(data))])
                 count -= frames
 
 
@@ -191,16 +221,7 @@ def serve(listener: socket.socket) -> None:
             Conversation(sock).run()
 
 
-def pin(cpu: int | None) -> None:
-    """Stay on one CPU, where the system can do that."""
-    if cpu is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {cpu})
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="the server of the benchmarks")
-    parser.add_argument("--cpu", type=int, help="stay on this CPU")
-    pin(parser.parse_args().cpu)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     for _ in range(CONNECTIONS):
         threading.Thread(target=serve, args=(listener,), daemon=True).start()

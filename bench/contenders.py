@@ -1,0 +1,162 @@
+"""The clients to compare, each in an environment of its own under `.bench/`, which is made when it is first needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.places import HOME, ROOT
+from bench.servers import build
+
+ADAPTERS = Path(__file__).with_name("adapters")
+#: An installation that takes longer hangs, in seconds.
+PATIENCE = 300
+#: The extension module with the codec in C.
+NATIVE = ROOT / "native"
+
+
+class Missing(Exception):
+    """This machine cannot run the client: why."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A client to measure."""
+
+    prepare: Callable[[], list[str]]  #: makes it ready; how to start it, before the words of `bench.work`
+    language: str = "Python"
+    environment: tuple[tuple[str, str], ...] = ()
+    module: str = ""  #: what its users import, for the benchmarks of starting
+    packages: tuple[str, ...] = ()  #: what was installed with pip
+
+    def variables(self) -> dict[str, str]:
+        """The environment of its process."""
+        return {**os.environ, "PYTHONPATH": "", **dict(self.environment)}
+
+
+def _run(command: list[str | Path], **options: object) -> None:
+    try:
+        done = subprocess.run(
+            list(map(str, command)),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            cwd=str(options.get("cwd", ROOT)),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Missing(f"{Path(command[0]).name} failed: {error}") from error
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise Missing(f"{' '.join(map(str, command[:4]))} failed: {' '.join(last)}")
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name)
+    if not found:
+        raise Missing(f"there is no {name} on this machine")
+    return found
+
+
+def _once(home: Path, make: Callable[[], None]) -> None:
+    """Make what is not complete yet; what is half made is made again."""
+    ready = home / "ready"
+    if ready.exists():
+        return
+    print(f"installing into {home.relative_to(ROOT)}", file=sys.stderr, flush=True)
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    make()
+    ready.touch()
+
+
+def environment(*packages: str) -> Path:
+    """The Python of an environment that holds these packages and nothing else."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    names = [Path(package).name.replace("==", "-") for package in packages]
+    home = HOME / "-".join([*(names or ["plain"]), version])
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    def make() -> None:
+        _run([sys.executable, "-m", "venv", *([] if packages else ["--without-pip"]), home])
+        if packages:
+            _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages])
+
+    _once(home, make)
+    return python
+
+
+def _python(adapter: str, *packages: str, module: str = "", **variables: str) -> Contender:
+    def prepare() -> list[str]:
+        return [str(environment(*packages)), "-m", "bench.client", adapter]
+
+    return Contender(prepare, environment=tuple(variables.items()), module=module or "", packages=packages)
+
+
+def _node(adapter: str, *packages: str) -> Contender:
+    def prepare() -> list[str]:
+        node, npm = _tool("node"), _tool("npm")
+        home = HOME / f"node-{adapter}"
+        _once(
+            home,
+            lambda: _run(
+                [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", home, *packages]
+            ),
+        )
+        folder = ADAPTERS / "node"
+        return [node, str(folder / "driver.mjs"), str(folder / f"{adapter}.mjs"), str(home)]
+
+    return Contender(prepare, language="Node.js")
+
+
+def _go() -> list[str]:
+    go, home = _tool("go"), HOME / "go-stomp"
+
+    def make() -> None:
+        for source in (ADAPTERS / "go").iterdir():
+            shutil.copy(source, home)
+        _run([go, "build", "-o", home / "client", "."], cwd=home)
+
+    # The program is built from the kit's own source, which may be newer than what was built of it.
+    newest = max(source.stat().st_mtime for source in (ADAPTERS / "go").iterdir())
+    ready = home / "ready"
+    if ready.exists() and ready.stat().st_mtime < newest:
+        ready.unlink()
+    _once(home, make)
+    return [str(home / "client")]
+
+
+def _bare_c() -> list[str]:
+    program = build(ADAPTERS / "bare.c")
+    if program is None:
+        raise Missing("there is no C compiler on this machine")
+    return [str(program)]
+
+
+_SOURCE = str(ROOT / "src")
+
+#: The order is that of the reports.
+CLIENTS: dict[str, Contender] = {
+    "stompkit": _python("stompkit_listener", module="stomp", PYTHONPATH=_SOURCE),
+    "stomp.py": _python("stomp_py", "stomp-py==9.0.0", module="stomp"),
+    "stomp.py-8": _python("stomp_py", "stomp-py==8.2.0", module="stomp"),
+    "stompman": _python("stompman_client", "stompman==3.16.0", module="stompman"),
+    "stompest": _python("stompest_sync", "stompest==2.3.0", module="stompest.sync"),
+    "aiostomp": _python("aiostomp_client", "aiostomp==1.7.3", module="aiostomp"),
+    "stompjs": _node("stompjs", "@stomp/stompjs@7.5.0", "@stomp/tcp-wrapper@1.0.1"),
+    "stompit": _node("stompit", "stompit@1.0.0"),
+    "go-stomp": Contender(_go, language="Go"),
+    "bare": _python("bare"),
+    "bare-c": Contender(_bare_c, language="C"),
+}
+
+#: What everything is compared with, and the floor that nothing can be below.
+BASE, FLOOR = "stomp.py", "bare"
+#: Ours: the rest are peers.
+OURS = tuple(name for name in CLIENTS if name.startswith("stompkit"))
+#: Without --clients.
+USUAL = (*OURS, BASE, FLOOR)

@@ -1,0 +1,101 @@
+"""What it takes before anything happens: time to import and to start the command, and the room that it takes."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.contenders import OURS, Contender, environment
+from bench.measuring import quantile
+from bench.places import ROOT, on_cpu
+from bench.scenarios import Failed, Figures, Lacking, Scenario, Setting
+
+#: How often a process is started in one run; the median is told.
+TIMES = 5
+
+#: What the console script does, without the script, which not every environment has.
+COMMAND = "import sys; from stomp.__main__ import main; sys.argv[0] = 'stomp'; sys.exit(main())"
+
+
+def spent(command: Sequence[str], variables: Mapping[str, str]) -> float:
+    """The seconds from starting a process until it is gone."""
+    begin = time.perf_counter()
+    done = subprocess.run(
+        command, env=variables, cwd=ROOT, capture_output=True, stdin=subprocess.DEVNULL, timeout=30
+    )
+    seconds = time.perf_counter() - begin
+    if done.returncode:
+        raise Failed(done.stderr.decode(errors="replace").strip()[-300:])
+    return seconds
+
+
+@dataclass(frozen=True)
+class Start:
+    """A process from its start to its end, against a bare interpreter in turns with it."""
+
+    title: str
+    words: tuple[str, ...] = ()  #: of the command; without, the module is imported
+    group: str = "start"
+    figures: tuple[str, ...] = ("start", "over")
+    clients: tuple[str, ...] = ()
+
+    def measure(self, contender: Contender, setting: Setting) -> Figures:
+        if not contender.module:
+            raise Lacking("it is no Python module")
+        python = str(environment(*contender.packages))
+        words = [word.format(port=setting.server.port) for word in self.words]
+        code = COMMAND if words else f"import {contender.module}"
+        command = [python, "-c", code, *words]
+        variables = contender.variables()
+        with on_cpu(setting.cpu):
+            spent(command, variables)  # the first one writes the byte code
+            pairs = [
+                (spent([python, "-c", "pass"], variables), spent(command, variables)) for _ in range(TIMES)
+            ]
+        return {
+            "version": "",
+            "start": quantile([whole for _, whole in pairs], 0.5),
+            "over": quantile([whole - bare for bare, whole in pairs], 0.5),
+        }
+
+
+@dataclass(frozen=True)
+class Size:
+    """What pip puts on the disk, without byte code."""
+
+    title: str = "installed"
+    group: str = "start"
+    figures: tuple[str, ...] = ("size", "packages")
+    clients: tuple[str, ...] = ()
+
+    def measure(self, contender: Contender, setting: Setting) -> Figures:
+        if not contender.module:
+            raise Lacking("it is no Python module")
+        if not contender.packages:
+            files = [file for file in (ROOT / "src").rglob("*") if file.suffix != ".pyc" and file.is_file()]
+            return {"version": "", "size": sum(file.stat().st_size for file in files), "packages": 1}
+        library = next((environment(*contender.packages).parent.parent / "lib").glob("python*/site-packages"))
+        records = [
+            record
+            for record in library.glob("*.dist-info/RECORD")
+            if not record.parent.name.startswith(("pip-", "setuptools-"))
+        ]
+        size = sum(_listed(library, record) for record in records)
+        return {"version": "", "size": size, "packages": len(records)}
+
+
+def _listed(library: Path, record: Path) -> int:
+    names = [line.split(",")[0] for line in record.read_text(encoding="utf-8").splitlines()]
+    files = [library / name for name in names if not name.endswith(".pyc")]
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+STARTS: dict[str, Scenario] = {
+    "start-import": Start("import it, and end"),
+    "start-version": Start("stomp --version", ("--version",), clients=(*OURS, "stomp.py", "stomp.py-8")),
+    "start-help": Start("stomp --help", ("--help",), clients=(*OURS, "stomp.py", "stomp.py-8")),
+    "size": Size(),
+}

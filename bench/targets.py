@@ -1,0 +1,57 @@
+"""What we aim at (`targets.toml`), and whether it is met."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.report import FIGURES, Row, find, number
+
+FILE = Path(__file__).with_name("targets.toml")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure of a scenario, and what it is to be."""
+
+    title: str
+    scenario: str
+    figure: str
+    pure: float | None = None
+    native: float | None = None
+    of: str = "ratio"  #: to the base, or "value": as it is, in the unit of its figure
+    client: str = "stompkit"  #: the native one is called the same with -native
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How it stands."""
+
+    met: bool | None  #: None: not measured, or there is no such target
+    text: str
+
+
+def read(file: Path = FILE) -> list[Target]:
+    """All targets."""
+    with file.open("rb") as stream:
+        return [Target(**entry) for entry in tomllib.load(stream)["target"]]
+
+
+def verdict(target: Target, found: Sequence[Row], codec: str) -> Verdict:
+    """Whether a target is met with the pure or the native codec."""
+    wanted: float | None = getattr(target, codec)
+    if wanted is None:
+        return Verdict(None, "")
+    figure = FIGURES[target.figure]
+    unit, sign = "x" if target.of == "ratio" else "", "≥" if figure.more_is_better else "≤"
+    row = find(
+        found, target.client + ("-native" if codec == "native" else ""), target.scenario, target.figure
+    )
+    spread = None if row is None else row.ratio if target.of == "ratio" else row.value
+    if spread is None:
+        return Verdict(None, f"? ({sign} {number(wanted)}{unit})")
+    value = spread.median * (1 if target.of == "ratio" else figure.scale)
+    met = value >= wanted if figure.more_is_better else value <= wanted
+    return Verdict(met, f"{number(value)}{unit} ({sign} {number(wanted)}{unit}){'' if met else ' ✗'}")
