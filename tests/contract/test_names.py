@@ -20,16 +20,13 @@ NAMES: dict[str, dict[str, Any]] = json.loads((HERE / "names.json").read_text())
 #: reason -> names
 REASONS: dict[str, list[str]] = json.loads((HERE / "differences.json").read_text())
 DIFFERENCES = {name for names in REASONS.values() for name in names}
-#: The command line is tested where it is built.
-LEFT_OUT = {"stomp.__main__"}
 
 
 def entries() -> list[tuple[str, str, list[Any]]]:
     found = []
     for module, names in NAMES.items():
-        if module not in LEFT_OUT:
-            for name, facts in names.items():
-                found.append((module, name, facts if isinstance(facts, list) else [facts] * 3))
+        for name, facts in names.items():
+            found.append((module, name, facts if isinstance(facts, list) else [facts] * 3))
     return found
 
 

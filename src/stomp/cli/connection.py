@@ -78,7 +78,7 @@ class Settings:
         """
         if self.multicast:
             raise CommandError("multicast is for the interactive client", hint="stomp -S multicast")
-        _mute()
+        mute()
         arguments: dict[str, Any] = {
             "url": self.url,
             "login": self.login,
@@ -143,6 +143,42 @@ def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settin
         timeout=_timeout(merged.get("connect-timeout", target.options.get("timeout", "30"))),
         headers={str(key): str(value) for key, value in dict(merged.get("connect-header", {})).items()},
         shuffle=target.options.get("randomize", "").lower() == "true",
+    )
+
+
+def from_arguments(
+    host: str | None,
+    port: int | str | None,
+    user: str | None,
+    passcode: str | None,
+    version: str,
+    heartbeat: tuple[int, int],
+    tls: tuple[bool, str | None, str | None, str | None, bool],
+) -> Settings:
+    """Settings from what the class of stomp.py takes; `tls` is (use it, key, certificate, authorities, insecure).
+
+    Raises:
+        RuntimeError: there is no such version.
+        AddressError: the host or the port cannot be one.
+    """
+    if version != "multicast" and version not in VERSIONS:
+        raise RuntimeError("Unknown version")
+    wanted, key, certificate, authorities, insecure = tls
+    named = {"ssl-key-file": key, "ssl-cert-file": certificate, "ssl-ca-file": authorities}
+    merged: dict[str, Any] = {name: file for name, file in named.items() if file is not None}
+    if wanted:
+        merged |= {"ssl": True, "ssl-insecure": insecure}
+    else:
+        merged = {}
+    merged |= {"host": host or "localhost", "port": port or 61613}
+    return Settings(
+        addresses=_addresses(parse(_LOCAL), merged),
+        login=user or None,
+        password=lambda: passcode or None,
+        versions=(version,) if version in VERSIONS else None,
+        multicast=version == "multicast",
+        heartbeat=heartbeat,
+        tls=_tls(merged),
     )
 
 
@@ -242,7 +278,7 @@ def _url(address: Address) -> str:
     return f"{_SCHEMES[address.transport]}://{address}{address.path}"
 
 
-def _mute() -> None:
+def mute() -> None:
     """Keep the library's warnings from standard error; what matters is said by the command."""
     import logging
 

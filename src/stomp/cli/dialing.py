@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from stomp.cli.connection import mute
 from stomp.client.dialing import TlsSettings
 from stomp.connect import BaseConnection
+from stomp.core.failover import Backoff
 from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
 
@@ -18,7 +21,9 @@ class _Transport(Transport):
     """A transport whose addresses are known in full, and not as pairs only."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(timeout=settings.timeout, vhost=settings.vhost, reconnect_attempts_max=1)
+        super().__init__(
+            timeout=settings.timeout, vhost=settings.vhost, reconnect_attempts_max=1, auto_decode=False
+        )
         self._addresses = list(settings.addresses)
         self._pairs = [address.pair for address in self._addresses]
         self._settings = settings
@@ -58,6 +63,7 @@ _KINDS: dict[str, Any] = {"1.0": _Connection10, "1.1": _Connection11, "1.2": _Co
 
 def connection(settings: Settings) -> Any:
     """A connection for the settings, not connected yet. STOMP 1.1, if no version was asked for."""
+    mute()
     if settings.multicast:
         from stomp.adapter.multicast import MulticastConnection
 
@@ -73,3 +79,12 @@ def connect(conn: Any, settings: Settings) -> None:
         CommandError: there is no password.
     """
     conn.connect(settings.login, settings.password(), wait=True, headers=dict(settings.headers))
+
+
+def be_patient(conn: Any) -> None:
+    """Have the next connection tried for about a minute, and not once: the broker may be starting again."""
+    transport = conn.transport
+    if isinstance(transport, _Transport):
+        transport._options = replace(
+            transport._options, attempts=11, backoff=Backoff(initial=0.5, maximum=15.0)
+        )

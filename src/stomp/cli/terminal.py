@@ -76,6 +76,11 @@ class Terminal:
         self._plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
         self._lock = threading.RLock()
 
+    def redirect(self, out: TextIO, err: TextIO) -> None:
+        """Write to other streams from now on."""
+        with self._lock:
+            self.out, self.err = out, err
+
     def is_terminal(self, stream: TextIO) -> bool:
         """True if somebody looks at it, and not a program."""
         with contextlib.suppress(AttributeError, ValueError):
@@ -96,19 +101,23 @@ class Terminal:
         Raises:
             BrokenPipeError: nobody reads any more; `app` ends the command quietly.
         """
+        self.put(clean(text) if self.is_terminal(self.out) else text)
+
+    def put(self, text: str | bytes) -> None:
+        """Something of our own, or that is clean already, to standard output.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+        """
+        binary: BinaryIO | None = getattr(self.out, "buffer", None)
         with self._lock:
-            if self.is_terminal(self.out):
-                self.out.write(clean(text))
-            else:
+            if binary is not None and not self.is_terminal(self.out):
                 # A body is bytes, and need not be text.
-                binary: BinaryIO | None = getattr(self.out, "buffer", None)
-                if isinstance(text, str) and binary is None:
-                    self.out.write(text)
-                elif binary is None:
-                    self.out.write(bytes(text).decode("utf-8", "backslashreplace"))  # type: ignore[arg-type]
-                else:
-                    self.out.flush()
-                    binary.write(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
+                self.out.flush()
+                binary.write(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
+                binary.flush()
+                return
+            self.out.write(text if isinstance(text, str) else text.decode("utf-8", "backslashreplace"))
             self.out.flush()
 
     def say(self, text: str, style: str = "") -> None:

@@ -1,0 +1,169 @@
+"""What the shell has seen and says: frames as they come, and the words that completion offers.
+
+A mixin of `shell.StompCLI`: the part that listens. Its methods run on the thread that receives.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stomp.callbacks import MISSING, ConnectionListener, unpack
+from stomp.cli import files
+from stomp.cli.status import Status
+from stomp.cli.terminal import clean, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stomp.cli.render import Renderer
+    from stomp.cli.terminal import Terminal
+
+#: Ids and destinations that are remembered for completion.
+_REMEMBERED = 200
+
+
+class Seen:
+    """Destinations and messages of this session, the last ones."""
+
+    def __init__(self) -> None:
+        self.destinations: dict[str, None] = {}
+        #: message-id -> (what ACK says in STOMP 1.2, the subscription)
+        self.messages: dict[str, tuple[str | None, str | None]] = {}
+
+    def destination(self, name: str | None) -> None:
+        """Remember a destination."""
+        if name:
+            _remember(self.destinations, name, None)
+
+    def message(self, headers: Mapping[str, Any]) -> None:
+        """Remember where a message is from, and how it is acknowledged."""
+        self.destination(headers.get("destination"))
+        self.destination(headers.get("reply-to"))
+        if (id := headers.get("message-id")) is not None:
+            _remember(self.messages, id, (headers.get("ack"), headers.get("subscription")))
+
+
+def _remember(table: dict[str, Any], key: str, value: Any) -> None:
+    table.pop(key, None)
+    table[key] = value
+    if len(table) > _REMEMBERED:
+        table.pop(next(iter(table)), None)
+
+
+class Talking(ConnectionListener):
+    """Shows what the broker sends.
+
+    Attributes:
+        status: the exit status: that of the first thing that went wrong.
+        lost: set while a connection is gone that nobody has ended.
+        deaf: nobody reads the output any more.
+        changed: is notified of all of it.
+        around: a context in which output is written; it keeps the line whole that somebody is typing.
+    """
+
+    terminal: Terminal
+    renderer: Renderer
+    save_to: Path
+
+    def __init__(self) -> None:
+        self.seen = Seen()
+        self.status = Status.OK
+        self.lost = False
+        self.deaf = False
+        self.changed = threading.Condition()
+        self.arrived = 0
+        self._up = False
+        self._leaving = False
+        self.around: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    def show(self, text: bytes | str) -> None:
+        """Show a frame, or an answer to a command."""
+        if not text:
+            return
+        try:
+            with self.around():
+                self.terminal.put(text)
+        except (BrokenPipeError, ValueError):
+            with self.changed:
+                self.deaf = True
+                self.changed.notify_all()
+
+    def fail(self, words: str, status: Status = Status.USAGE) -> None:
+        """Tell what went wrong; the first failure decides the exit status."""
+        if self.status is Status.OK:
+            self.status = status
+        self.tell(words, "error")
+
+    def tell(self, words: str, style: str = "") -> None:
+        """Something that is no answer to a command."""
+        with self.around():
+            self.terminal.say(words, style)
+
+    # ------------------------------------------------------------------------------------- callbacks
+
+    def on_connecting(self, host_and_port: tuple[str, int]) -> None:
+        """Nothing; `on_connected` tells."""
+
+    def on_connected(self, frame: Any, body: Any = MISSING) -> None:
+        """Show the frame, if it is to be."""
+        headers, body = unpack(frame, body)
+        with self.changed:
+            self._up, self.lost = True, False
+        self.show(self.renderer.other("CONNECTED", headers, body))
+
+    def on_message(self, frame: Any, body: Any = MISSING) -> None:
+        """Show a message, and save it if it is a file."""
+        headers, body = unpack(frame, body)
+        self.seen.message(headers)
+        if (name := headers.get("filename")) is not None:
+            body = self._save(str(name), body)
+        self.show(self.renderer.message(headers, body))
+        with self.changed:
+            self.arrived += 1
+            self.changed.notify_all()
+
+    def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
+        """Show the frame, if it is to be."""
+        headers, body = unpack(frame, body)
+        if not self._leaving:
+            self.show(self.renderer.other("RECEIPT", headers, body))
+
+    def on_error(self, frame: Any, body: Any = MISSING) -> None:
+        """Tell what the broker says."""
+        headers, body = unpack(frame, body)
+        if not self._up:
+            return  # who connects is told by the exception
+        data = body.encode("utf-8", "surrogateescape") if isinstance(body, str) else bytes(body or b"")
+        words = [str(headers.get("message", "")), data.decode("utf-8", "replace")]
+        self.fail("ERROR: " + one_line(": ".join(filter(None, map(str.strip, words)))), Status.REFUSED)
+        if self.renderer.verbose:
+            for name, value in headers.items():
+                self.tell(f"{name}: {value}")
+
+    def on_disconnected(self) -> None:
+        """Tell that the connection is gone, if nobody has ended it."""
+        with self.changed:
+            self.lost = self._up and not self._leaving
+            self._up = False
+            self.changed.notify_all()
+        if self.lost:
+            self.fail("lost connection", Status.UNREACHED)
+
+    def on_send(self, frame: Any) -> None:
+        """Show what goes out, if it is to be; heart-beats never are."""
+        if self.renderer.verbose and frame.cmd is not None and not self._leaving:
+            self.tell(self.renderer.sent(frame.cmd, frame.headers, frame.body), "faint")
+
+    def _save(self, name: str, body: Any) -> Any:
+        try:
+            file = files.save(self.save_to, name, body)
+        except ValueError:
+            self.tell(f"{clean(name, lines=False)}: not saved, the body is not base64")
+            return body
+        except OSError as err:
+            self.fail(f"{clean(name, lines=False)}: not saved: {err.strerror or err}")
+            return body
+        return f"Saved file: {file}"

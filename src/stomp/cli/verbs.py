@@ -1,0 +1,148 @@
+"""What can be typed at the prompt, and put into a script: usage, help and completion of every word.
+
+`shell` does what they say. The manual page and the reference are made from the same table.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        name: the word.
+        usage: what follows it.
+        description: what it does.
+        required: (name, what it is) of the parameters that it must have.
+        optional: of those that it may have.
+        completes: what the words behind it are: "destination", "subscribed" (a destination that is subscribed to),
+            "ack-id", "subscription", "file", "verb", or choices with "|" in between.
+    """
+
+    name: str
+    usage: str
+    description: str
+    required: tuple[tuple[str, str], ...] = ()
+    optional: tuple[tuple[str, str], ...] = ()
+    completes: tuple[str, ...] = ()
+
+
+_DESTINATION = ("destination", "where to send the message")
+_MESSAGE = ("message", "the content to send; it goes on to the end of the line")
+_EXIT = "Ends the client, after it has said good-bye to the broker."
+_QUOTE = "Write quotes around a message whose first or last characters are blanks."
+_TRANSACTION = (
+    "What is sent and acknowledged between begin and commit happens at commit, all of it, or not at all."
+)
+_ABORT = "Ends the transaction, so that nothing of it happens."
+_ACK = (
+    "Tells the broker that a message has been dealt with. It is needed in subscriptions whose ack is not auto: "
+    "the broker keeps the message until then, and delivers it again if the connection is lost before. "
+    "With client it stands for all earlier messages of the subscription, too."
+)
+_VERSION = "Shows the version of this client, and of the protocol."
+
+VERBS = (
+    Verb("EOF", "", _EXIT + " It is what Ctrl-D types."),
+    Verb("abort", "", _ABORT),
+    Verb(
+        "ack",
+        "<message-id> [subscription-id]",
+        _ACK,
+        (("message-id", "the id of the message, or with STOMP 1.2 what its ack header says"),),
+        (("subscription-id", "the id of the subscription (for STOMP 1.1, and for messages not seen here)"),),
+        ("ack-id", "subscription"),
+    ),
+    Verb("begin", "", f"Begins a transaction. {_TRANSACTION}"),
+    Verb("commit", "", "Ends the transaction, so that everything in it happens."),
+    Verb("exit", "", _EXIT),
+    Verb("help", "[topic]", "Quick help on commands", (), (("topic", "a command"),), ("verb",)),
+    Verb(
+        "nack",
+        "<message-id> [subscription]",
+        "Tells the broker that a message could not be dealt with. What happens to it then is up to the broker: it is "
+        "delivered again, put aside, or dropped.",
+        (("message-id", "the id of the message, or with STOMP 1.2 what its ack header says"),),
+        (("subscription", "the id of the subscription (for STOMP 1.1, and for messages not seen here)"),),
+        ("ack-id", "subscription"),
+    ),
+    Verb("quit", "", _EXIT),
+    Verb("rollback", "", _ABORT),
+    Verb(
+        "run",
+        "<filename>",
+        "Execute commands in a specified file",
+        (),
+        (),
+        ("file",),
+    ),
+    Verb(
+        "send",
+        "<destination> <message>",
+        f"Sends a message to a destination in the messaging system. {_QUOTE}",
+        (_DESTINATION, _MESSAGE),
+        (),
+        ("destination",),
+    ),
+    Verb(
+        "sendfile",
+        "<destination> <filename> [headers.json]",
+        "Sends a file to a destination in the messaging system.",
+        (_DESTINATION, ("filename", "the file to send")),
+        (("headers.json", "a file with a JSON object of further headers, or the object itself"),),
+        ("destination", "file", "file"),
+    ),
+    Verb(
+        "sendrec",
+        "<destination> <message>",
+        f"Sends a message, and waits until the broker has confirmed it by a receipt. {_QUOTE}",
+        (_DESTINATION, _MESSAGE),
+        (),
+        ("destination",),
+    ),
+    Verb(
+        "sendreply",
+        "<destination> <correlation-id> <message>",
+        "Sends an answer: a message whose correlation-id header says to which request it belongs.",
+        (_DESTINATION, ("correlation-id", "the correlation-id of the request"), _MESSAGE),
+        (),
+        ("destination",),
+    ),
+    Verb(
+        "stats",
+        "[on|off]",
+        "Record statistics on messages sent, received, errors, etc. If no argument (on|off) is specified, "
+        "dump the current statistics.",
+        (),
+        (),
+        ("on|off",),
+    ),
+    Verb(
+        "subscribe",
+        "<destination> [ack]",
+        "Asks for the messages of a destination. They are shown as they come.",
+        (("destination", "where messages come from"),),
+        (
+            (
+                "ack",
+                "auto: a message counts as dealt with when it is delivered; client or client-individual: "
+                "when you say ack",
+            ),
+        ),
+        ("destination", "auto|client|client-individual"),
+    ),
+    Verb(
+        "unsubscribe",
+        "<destination>",
+        "Ends a subscription, so that no more messages of the destination come.",
+        (("destination", "the name that was subscribed to"),),
+        (),
+        ("subscribed",),
+    ),
+    Verb("ver", "", _VERSION),
+    Verb("version", "", _VERSION),
+)
+
+BY_NAME = {verb.name: verb for verb in VERBS}
