@@ -219,7 +219,7 @@ class Stage:
     def greet(self, **connected: object) -> None:
         """The broker answers CONNECT."""
         self.link.take("CONNECT")
-        self.link.say("CONNECTED", **{"version": "1.2", **connected})
+        self.link.say("CONNECTED", b"", **{"version": "1.2", **connected})
 
     def reconnect(self, **connected: object) -> FakeLink:
         """The connection was lost; the driver makes the next one, and the broker lets it in."""

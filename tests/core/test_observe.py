@@ -3,7 +3,7 @@
 import pytest
 
 from stomp.core.frame import Frame, Headers
-from stomp.core.observe import MASK, Counters, describe, is_secret, redacted
+from stomp.core.observe import MASK, Counters, Recorder, describe, is_secret, redacted
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,27 @@ def test_a_description_holds_neither_credentials_nor_body() -> None:
 def test_counters_begin_at_zero() -> None:
     counters = Counters()
     assert {getattr(counters, name) for name in Counters.__slots__} == {0}
+
+
+def test_a_recorder_keeps_the_last_frames_in_short_lines_without_secrets() -> None:
+    recorder = Recorder(2)
+    for number in range(3):
+        headers = Headers({"n": str(number), "passcode": "swordfish", "long": "x" * 1000})
+        recorder.note(">", Frame("SEND", headers, b"swordfish"))
+    first, second = recorder.lines()
+    assert first.startswith("> SEND n:'1' ")
+    assert second.endswith(" 9 bytes")
+    assert "swordfish" not in first
+    assert len(first) < 200
+
+
+def test_a_recorder_may_keep_nothing() -> None:
+    recorder = Recorder(0)
+    recorder.note_all("<", [Frame("MESSAGE", Headers())] * 3)
+    assert recorder.lines() == ()
+
+
+def test_of_many_frames_a_recorder_looks_at_the_last_only() -> None:
+    recorder = Recorder(2)
+    recorder.note_all("<", [Frame("MESSAGE", Headers(n=str(number))) for number in range(5)] + ["no frame"])
+    assert len(recorder.lines()) == 1

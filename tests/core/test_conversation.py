@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from stomp.core import verbs
+from stomp.core.confirmation import Confirmation
+from stomp.core.hooks import Hooks
+from stomp.core.status import ClientState
+from stomp.core.verbs import Parcel
+from tests.core.stage import FakeLink, Stage
+
+
+class Told(Hooks):
+    def __init__(self) -> None:
+        self.heard: list[tuple] = []
+
+    def sending(self, frame) -> None:
+        frame.headers["traced"] = "yes"
+
+    def confirmed(self, confirmation) -> None:
+        self.heard.append(("confirmed", confirmation.outcome))
+
+    def received(self, message) -> None:
+        self.heard.append(("received", message.id))
+
+    def settled(self, message, how) -> None:
+        self.heard.append((how, message.id))
+
+    def error(self, frame) -> None:
+        self.heard.append(("error", frame.headers["message"]))
+
+    def state_changed(self, change) -> None:
+        self.heard.append(("state", change.state.value))
+
+
+def test_hooks_are_told_what_happens_and_only_when_nothing_is_held() -> None:
+    from stomp.core import settling
+
+    told = Told()
+    stage = Stage(hooks=(told,))
+    stage.connect()
+    feed = stage.subscribe()
+    stage.deliver(feed, "1")
+    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    stage.do(settling.settle(stage.conv, message, 30))
+    stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30))
+    stage.link.take("ACK")
+    sent = stage.link.take("SEND")
+    assert sent.headers["traced"] == "yes"
+    stage.link.confirm(sent)
+    stage.link.say("ERROR", message="hm")
+    assert told.heard == []
+    stage.make_calls()
+    assert told.heard == [
+        ("state", "connecting"), ("state", "connected"), ("received", "1"), ("ack", "1"), ("confirmed", "confirmed"),
+        ("error", "hm"),
+    ]  # fmt: skip
+
+
+def test_what_an_old_link_says_is_not_heard() -> None:
+    stage = Stage()
+    old = stage.connect()
+    feed = stage.subscribe()
+    stage.link.hang_up()
+    stage.reconnect()
+    stray = FakeLink(stage, "x")
+    stage.conv.take(stray, [], 0.0)
+    assert stage.conv.state is ClientState.CONNECTED
+    assert old is not stage.link
+    assert not feed.inbox.messages
+
+
+def test_messages_for_nobody_are_counted() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.say("MESSAGE", subscription="who", message_id="1")
+    assert stage.conv.stats().strays == 1
+
+
+def test_reading_pauses_when_too_much_waits_and_goes_on_when_it_is_taken() -> None:
+    stage = Stage(high_water=1000)
+    stage.connect()
+    feed = stage.subscribe(ack="auto")
+    for id in range(9):
+        stage.deliver(feed, str(id), b"x" * 100)
+    assert not stage.conv.paused
+    stage.deliver(feed, "9", b"x" * 100)
+    assert stage.conv.paused
+    fired: list[int] = []
+    stage.conv.relief.watch(lambda: fired.append(1))
+    for _ in range(6):
+        stage.do(verbs.take(stage.conv, feed.inbox, None))
+    assert not stage.conv.paused
+    assert fired == [1]
+
+
+def test_reading_goes_on_for_somebody_who_waits_for_an_answer() -> None:
+    stage = Stage(high_water=1000)
+    stage.connect()
+    feed = stage.subscribe(ack="auto")
+    stage.deliver(feed, "1", b"x" * 1000)
+    assert stage.conv.paused
+    stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30))
+    assert not stage.conv.paused
+    stage.deliver(feed, "2", b"x" * 1000)
+    assert not stage.conv.paused
+    stage.deliver(feed, "3", b"x" * 5000)
+    assert stage.conv.paused
+
+
+def test_taking_what_has_been_taken_does_not_count_twice() -> None:
+    stage = Stage(high_water=1000)
+    stage.connect()
+    feed = stage.subscribe(ack="auto")
+    for id in range(50):
+        stage.deliver(feed, str(id), b"x" * 100)
+        stage.do(verbs.take(stage.conv, feed.inbox, None))
+        assert not stage.conv.paused
+
+
+def test_an_error_that_is_about_nothing_is_told() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.say("ERROR", message="watch out")
+    assert "watch out" in stage.said[-1]
+    assert stage.conv.last_error is not None
+    assert stage.conv.state is ClientState.CONNECTED
+
+
+def test_stats_add_up_over_connections() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.hang_up()
+    stage.reconnect()
+    stage.do(verbs.send(stage.conv, Parcel("/queue/a", b"x"), 30))
+    stats = stage.conv.stats()
+    assert (stats.connections, stats.frames_sent, stats.frames_received) == (2, 3, 2)
+
+
+def test_a_lost_connection_tells_the_last_frames_without_secrets() -> None:
+    stage = Stage(login="me", passcode="swordfish")
+    stage.connect()
+    stage.do(verbs.send(stage.conv, Parcel("/queue/a", b"body", headers={"token": "swordfish"}), 30))
+    stage.link.hang_up()
+    assert stage.conv.error is not None
+    recent = "\n".join(stage.conv.error.recent)
+    assert "> SEND" in recent
+    assert "4 bytes" in recent
+    assert "swordfish" not in recent
