@@ -80,7 +80,8 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if blocks(page, "python")],
+    # That about testing is run by pytest itself, in tests/testing/test_pytest_plugin.py.
+    [page for page in PAGES if blocks(page, "python") and page.stem != "testing"],
     ids=lambda page: str(page.relative_to(DOCS)),
 )
 def test_a_page_runs(page: Path, addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

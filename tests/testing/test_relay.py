@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stomp.testing.relay import Direction, Relay
+from stomp.testing.cuts import Cut, Direction, frame_cuts
+from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer, reset, say_nothing
 
 PATIENCE = 10.0
@@ -276,3 +277,67 @@ def test_outside_of_with_it_does_nothing(broker: ScriptedServer) -> None:
         pass
     with pytest.raises(RuntimeError, match="with"):
         relay.cut()
+
+
+# ------------------------------------------------------------------------------------- plans
+
+FRAMES = [b"CONNECT\nhost:/\n\n\0", b"SEND\ncontent-length:3\n\n\0\n\0\0", b"DISCONNECT\n\n\0"]
+
+
+def said_until_the_end(relay: Relay) -> tuple[bytes, bool]:
+    """What comes back of all `FRAMES`, and whether a reset ended it."""
+    with socket.create_connection(relay.address, timeout=PATIENCE) as client:
+        heard = b""
+        try:
+            client.sendall(b"\n".join(FRAMES))
+            while data := client.recv(65536):
+                heard += data
+        except ConnectionResetError:
+            return heard, True
+        return heard, False
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_plan_cuts_at_each_frame(relay: Relay, close: bool) -> None:
+    cuts = list(frame_cuts([1, 2, 3], directions=["to_client"], close=close))
+    relay.follow(cuts)
+    stream = b"\n".join(FRAMES)
+    for cut in cuts:
+        assert cut.frame is not None
+        begin = stream.index(FRAMES[cut.frame - 1])
+        end = {
+            "before": begin,
+            "inside": stream.index(b"\n", begin) + 1,
+            "behind": begin + len(FRAMES[cut.frame - 1]),
+        }[cut.place]
+        assert said_until_the_end(relay) == (stream[:end], not close)
+    assert relay.made == cuts
+
+
+def test_the_other_direction_and_the_end_of_a_plan(relay: Relay) -> None:
+    relay.follow([None, Cut(direction="to_target", bytes=10), None])
+    for number in range(4):
+        with socket.create_connection(relay.address, timeout=PATIENCE) as client:
+            client.sendall(b"x" * 20)
+            if number == 1:
+                with pytest.raises(ConnectionResetError):
+                    while client.recv(100):
+                        pass
+                continue
+            heard = b""
+            while len(heard) < 20:
+                heard += client.recv(100)
+    assert len(relay.made) == 1
+    assert relay.forwarded["to_target"] == 70
+
+
+def test_a_new_plan_takes_the_place_of_the_old_one(relay: Relay) -> None:
+    relay.follow(Cut(direction="to_client", bytes=count) for count in (1, 2))
+    assert said_until_the_end(relay)[0] == FRAMES[0][:1]
+    relay.follow([Cut(direction="to_client", bytes=5, close=True)])
+    assert said_until_the_end(relay) == (FRAMES[0][:5], False)
+
+
+def test_the_url(relay: Relay, broker: ScriptedServer) -> None:
+    assert relay.url == f"stomp://127.0.0.1:{relay.port}"
+    assert broker.url == f"stomp://127.0.0.1:{broker.port}"

@@ -17,19 +17,17 @@ import queue
 import selectors
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from stomp.net.address import Address
+from stomp.testing.cuts import DIRECTIONS, Cut, CutPoint, Direction
 from stomp.testing.servers import reset
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-#: The way that bytes go.
-Direction = Literal["to_target", "to_client"]
-
-_DIRECTIONS: tuple[Direction, Direction] = ("to_target", "to_client")
 #: What a pipe holds at most: no more is read until the other side has taken this.
 _HELD = 64 * 1024
 
@@ -43,6 +41,8 @@ class _Pipe:
         self.sink = sink
         self.held = b""  # read, and not yet written
         self.ended = False  # the source will send no more
+        self.point: CutPoint | None = None
+        self.last: Cut | None = None  # to be made when what is held has been written
 
 
 class _Pair:
@@ -72,6 +72,7 @@ class Relay:
         port: where it listens.
         forwarded: how many bytes the other side was given, by direction.
         accepted: how many connections there were.
+        made: the cuts of a plan that were made, in their order; see `follow`.
     """
 
     def __init__(
@@ -81,11 +82,13 @@ class Relay:
         self.target_port = target_port
         self.host = host
         self.port = 0
-        self.forwarded: dict[Direction, int] = dict.fromkeys(_DIRECTIONS, 0)
+        self.forwarded: dict[Direction, int] = dict.fromkeys(DIRECTIONS, 0)
         self.accepted = 0
+        self.made: list[Cut] = []
         self._patience = patience
         self._stalled: set[Direction] = set()
         self._left: dict[Direction, int] = {}  # bytes until a cut
+        self._plan: Iterator[Cut | None] = iter(())
         self._pairs: set[_Pair] = set()
         self._orders: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
         self._running = False
@@ -95,6 +98,11 @@ class Relay:
     def address(self) -> tuple[str, int]:
         """(host, port), as `stomp.Connection` and `socket.create_connection` want it."""
         return self.host, self.port
+
+    @property
+    def url(self) -> str:
+        """The same as a URL: stomp://host:port."""
+        return Address(*self.address).url
 
     def __enter__(self) -> Relay:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
@@ -132,7 +140,7 @@ class Relay:
         """
         if direction is not None:
             _check(direction)
-        self._order(lambda: self._stalled.update([direction] if direction else _DIRECTIONS))
+        self._order(lambda: self._stalled.update([direction] if direction else DIRECTIONS))
 
     def resume(self) -> None:
         """End `stall`. What was held goes on its way."""
@@ -148,6 +156,18 @@ class Relay:
             raise ValueError(f"cannot cut after {count} bytes; use cut")
         _check(direction)
         self._order(lambda: self._left.update({direction: count}))
+
+    def follow(self, plan: Iterable[Cut | None]) -> None:
+        """Cut the connections to come by a plan: each gets the next cut, None and the end of the plan mean none.
+
+        Nothing behind the cut is forwarded in its direction. See `stomp.testing.cuts` for plans.
+        """
+        steps = iter(plan)
+
+        def take_over() -> None:
+            self._plan = steps
+
+        self._order(take_over)
 
     def _order(self, do: Callable[[], None]) -> None:
         """Have the thread do something, and wait until it is done."""
@@ -194,6 +214,9 @@ class Relay:
             reset(client)
             return
         pair = _Pair(client, target)
+        cut = next(self._plan, None)
+        if cut is not None:
+            pair.pipes[DIRECTIONS.index(cut.direction)].point = CutPoint(cut)
         self._pairs.add(pair)
         for sock in pair.socks:
             sock.setblocking(False)
@@ -223,17 +246,28 @@ class Relay:
                 pipe.sink.shutdown(socket.SHUT_WR)
         elif not pair.closing:
             pipe.held = data
+            if pipe.point is not None and (room := pipe.point.room(data)) is not None:
+                pipe.held = data[:room]
+                pipe.last = pipe.point.cut
             self._write(pair, pipe)
 
     def _write(self, pair: _Pair, pipe: _Pipe) -> None:
         left = self._left.get(pipe.direction)
-        sent = pipe.sink.send(pipe.held[:left])
+        sent = pipe.sink.send(pipe.held[:left]) if pipe.held else 0
         pipe.held = pipe.held[sent:]
         self.forwarded[pipe.direction] += sent
         if left is not None:
             self._left[pipe.direction] = left - sent
             if left == sent:
                 del self._left[pipe.direction]
+                self._reset(pair)
+                return
+        if pipe.last is not None and not pipe.held:
+            self.made.append(pipe.last)
+            pipe.point, close, pipe.last = None, pipe.last.close, None
+            if close:
+                self._close(pair)
+            else:
                 self._reset(pair)
 
     def _watch(self, pair: _Pair) -> None:
@@ -281,5 +315,5 @@ class Relay:
 
 
 def _check(direction: str) -> None:
-    if direction not in _DIRECTIONS:
-        raise ValueError(f"{direction!r} is not one of {', '.join(_DIRECTIONS)}")
+    if direction not in DIRECTIONS:
+        raise ValueError(f"{direction!r} is not one of {', '.join(DIRECTIONS)}")

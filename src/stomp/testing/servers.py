@@ -23,6 +23,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from stomp.net.address import Address
+
 if TYPE_CHECKING:
     import ssl
     from types import TracebackType
@@ -135,6 +137,11 @@ class ScriptedServer:
     def address(self) -> tuple[str, int]:
         """(host, port), as `stomp.Connection` and `socket.create_connection` want it."""
         return self.host, self.port
+
+    @property
+    def url(self) -> str:
+        """The same as a URL: stomp://host:port, with TLS stomp+ssl://host:port."""
+        return Address(*self.address, "tcp" if self._tls is None else "tls").url
 
     def __enter__(self) -> ScriptedServer:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET

@@ -1,0 +1,183 @@
+"""Plans for a `Relay`: where to cut the connections, counted in bytes or in STOMP frames.
+
+>>> from stomp.testing.relay import Relay
+>>> def worried(relay: Relay) -> None:
+...     relay.follow(frame_cuts(range(2, 40)))  # before, in and behind each frame, each way
+...     relay.follow(random_cuts(seed=7, count=100, most=20_000))
+
+Each connection gets the next `Cut` of the plan, and those after its end are left alone. Counting begins anew with
+each connection. Frames can be counted where they can be seen: not in TLS, and not in a WebSocket.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+#: The way that bytes go.
+Direction = Literal["to_target", "to_client"]
+#: Where a frame is cut: before its first byte, behind its first line, or behind its NUL.
+Place = Literal["before", "inside", "behind"]
+
+DIRECTIONS: tuple[Direction, Direction] = ("to_target", "to_client")
+PLACES: tuple[Place, Place, Place] = ("before", "inside", "behind")
+
+_HEAD_END = re.compile(rb"\n\r?\n")
+#: The first of a repeated header counts (STOMP 1.2, "Repeated Header Entries").
+_LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r?\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """One cut. Give `bytes` or `frame`.
+
+    Attributes:
+        direction: the way that is counted; both ways are cut.
+        bytes: cut behind so many bytes.
+        frame: cut at this frame, counted from 1: on the way to the broker CONNECT is the first.
+        place: where in the frame.
+        close: end the connection (FIN); otherwise it is reset (RST).
+    """
+
+    direction: Direction
+    bytes: int | None = None
+    frame: int | None = None
+    place: Place = "behind"
+    close: bool = False
+
+    def __post_init__(self) -> None:
+        if self.direction not in DIRECTIONS:
+            raise ValueError(f"{self.direction!r} is not one of {', '.join(DIRECTIONS)}")
+        if self.place not in PLACES:
+            raise ValueError(f"{self.place!r} is not one of {', '.join(PLACES)}")
+        count = self.bytes if self.frame is None else self.frame
+        if (self.bytes is None) == (self.frame is None) or count is None or count < 1:
+            raise ValueError("a cut needs bytes or frame, counted from 1")
+
+
+def frame_cuts(
+    frames: Iterable[int],
+    *,
+    directions: Iterable[Direction] = DIRECTIONS,
+    places: Iterable[Place] = PLACES,
+    close: bool = False,
+) -> Iterator[Cut]:
+    """A cut at each of these frames, each way, at each place: one connection for each.
+
+    >>> [(cut.frame, cut.place) for cut in frame_cuts([3], directions=["to_client"])]
+    [(3, 'before'), (3, 'inside'), (3, 'behind')]
+    """
+    ways, where = tuple(directions), tuple(places)
+    for frame in frames:
+        for direction in ways:
+            for place in where:
+                yield Cut(direction=direction, frame=frame, place=place, close=close)
+
+
+def random_cuts(
+    seed: int, *, count: int, most: int, directions: Iterable[Direction] = DIRECTIONS, least: int = 1
+) -> Iterator[Cut]:
+    """Cuts behind `least` to `most` bytes, some by a reset and some by an end. The same seed gives the same cuts.
+
+    >>> list(random_cuts(seed=1, count=9, most=500)) == list(random_cuts(seed=1, count=9, most=500))
+    True
+    """
+    dice = random.Random(seed)
+    ways = tuple(directions)
+    for _ in range(count):
+        yield Cut(direction=dice.choice(ways), bytes=dice.randint(least, most), close=dice.random() < 0.5)
+
+
+class FrameMeter:
+    """Finds the frames in a stream that comes in pieces. What is between them, newlines, belongs to none.
+
+    >>> meter = FrameMeter()
+    >>> list(meter.feed(b"\\nACK\\nid:1\\n")), list(meter.feed(b"\\n\\0"))
+    ([('before', 1), ('inside', 5)], [('behind', 12)])
+    """
+
+    def __init__(self) -> None:
+        self._offset = 0  # of the next byte in the stream
+        self._head: bytearray | None = None  # of the frame that is being read
+        self._named = False  # its first line is complete
+        self._body: int | None = None  # bytes of its body still to come
+        self._open = False  # its head is complete
+
+    def feed(self, data: bytes) -> Iterator[tuple[Place, int]]:
+        """The places in these bytes, each with its offset in the whole stream."""
+        start = 0
+        while start < len(data):
+            if self._open:
+                start = self._read_body(data, start)
+                if self._head is None:
+                    yield "behind", self._offset
+            elif self._head is None:
+                rest = data[start:].lstrip(b"\r\n")
+                skipped = len(data) - start - len(rest)
+                self._offset += skipped
+                start += skipped
+                if rest:
+                    self._head = bytearray()
+                    self._named = False
+                    yield "before", self._offset
+            else:
+                before = self._offset - len(self._head)
+                start = self._read_head(data, start)
+                if not self._named and (end := self._head.find(b"\n")) >= 0:
+                    self._named = True
+                    yield "inside", before + end + 1
+
+    def _read_head(self, data: bytes, start: int) -> int:
+        head = self._head
+        assert head is not None
+        known = len(head)
+        head += data[start:]
+        end = _HEAD_END.search(head, max(0, known - 2))
+        if end is None:
+            self._offset += len(data) - start
+            return len(data)
+        length = _LENGTH.search(head, 0, end.end())
+        self._body = int(length[1]) if length is not None else None
+        self._open = True
+        taken = end.end() - known
+        del head[end.end() :]
+        self._offset += taken
+        return start + taken
+
+    def _read_body(self, data: bytes, start: int) -> int:
+        if self._body:
+            taken = min(self._body, len(data) - start)
+            self._body -= taken
+        else:
+            nul = start if self._body == 0 else data.find(b"\0", start)
+            taken = len(data) - start if nul < 0 else nul + 1 - start
+            if nul >= 0:
+                self._open, self._head, self._body = False, None, None
+        self._offset += taken
+        return start + taken
+
+
+class CutPoint:
+    """A `Cut` on its way through one connection."""
+
+    def __init__(self, cut: Cut) -> None:
+        self.cut = cut
+        self._meter = FrameMeter()
+        self._passed = 0
+        self._frames = 0
+
+    def room(self, data: bytes) -> int | None:
+        """How many of these bytes are before the cut; None when all are and the cut is not right behind them."""
+        begin, self._passed = self._passed, self._passed + len(data)
+        cut = self.cut
+        if cut.frame is None:
+            assert cut.bytes is not None
+            return cut.bytes - begin if cut.bytes <= self._passed else None
+        for place, offset in self._meter.feed(data):
+            self._frames += place == "before"
+            if place == cut.place and self._frames == cut.frame:
+                return offset - begin
+        return None

@@ -1,0 +1,103 @@
+"""stomp.testing.cuts"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stomp.testing.cuts import PLACES, Cut, CutPoint, FrameMeter, frame_cuts, random_cuts
+
+#: A stream, with its frames cut into what is before, inside and behind: first line, rest.
+PIECES = [
+    b"\r\n\n",
+    b"CONNECT\n",
+    b"accept-version:1.2\n\n\0",
+    b"\n\n",
+    b"SEND\r\n",
+    b"content-length: 7 \r\ncontent-length:1\r\n\r\n\0\n\nABC\0\0",
+    b"",
+    b"SEND\n",
+    b"content-length:0\n\n\0",
+    b"\n",
+    b"BEGIN\n",
+    b"\n\0",
+    b"",
+    b"SEND\n",
+    b"a:content-length:9\n\n\nbody\0",
+    b"\r\n",
+]
+STREAM = b"".join(PIECES)
+
+
+def expected() -> list[tuple[str, int]]:
+    places: list[tuple[str, int]] = []
+    offset = 0
+    for number, piece in enumerate(PIECES[:-1]):
+        offset += len(piece)
+        places.append((PLACES[number % 3], offset))
+    return places
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 1000])
+def test_frames_are_found_however_the_stream_is_chopped(size: int) -> None:
+    meter = FrameMeter()
+    found = []
+    for start in range(0, len(STREAM), size):
+        found += list(meter.feed(STREAM[start : start + size]))
+    assert found == expected()
+
+
+@pytest.mark.parametrize("size", [1, 4, 1000])
+@pytest.mark.parametrize("frame", [1, 2, 5])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_point_is_where_its_cut_says(size: int, frame: int, place: Any) -> None:
+    wanted = [offset for found, offset in expected() if found == place][frame - 1]
+    point = CutPoint(Cut(direction="to_client", frame=frame, place=place))
+    passed = b""
+    for start in range(0, len(STREAM), size):
+        piece = STREAM[start : start + size]
+        room = point.room(piece)
+        if room is not None:
+            passed += piece[:room]
+            break
+        passed += piece
+    assert passed == STREAM[:wanted]
+
+
+def test_a_point_in_bytes() -> None:
+    point = CutPoint(Cut(direction="to_client", bytes=5))
+    assert point.room(b"abcd") is None
+    assert point.room(b"efgh") == 1
+    assert CutPoint(Cut(direction="to_client", bytes=4)).room(b"abcd") == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"direction": "up", "bytes": 1},
+        {"direction": "to_client"},
+        {"direction": "to_client", "bytes": 1, "frame": 1},
+        {"direction": "to_client", "bytes": 0},
+        {"direction": "to_client", "frame": 0},
+        {"direction": "to_client", "frame": 1, "place": "near"},
+    ],
+)
+def test_what_is_no_cut(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"bytes or frame|one of"):
+        Cut(**wrong)
+
+
+def test_frame_cuts_are_everywhere_once() -> None:
+    cuts = list(frame_cuts(range(2, 5)))
+    assert len(cuts) == len(set(cuts)) == 3 * 2 * 3
+    assert {cut.frame for cut in cuts} == {2, 3, 4}
+
+
+def test_random_cuts_keep_to_their_bounds() -> None:
+    cuts = list(random_cuts(seed=3, count=500, least=10, most=20))
+    assert {cut.bytes for cut in cuts} == set(range(10, 21))
+    assert {(cut.direction, cut.close) for cut in cuts} == {
+        (way, close) for way in ("to_target", "to_client") for close in (False, True)
+    }
+    assert cuts != list(random_cuts(seed=4, count=500, least=10, most=20))

@@ -1,0 +1,93 @@
+"""The fixtures for pytest, in a pytest of their own. What docs/howto/testing.md says is run here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.documents import ROOT, blocks
+
+#: Without the entry point, which is there where the package is installed anew.
+PLUGIN = ["-p", "no:stompkit", "-p", "stomp.testing.pytest_plugin"]
+
+
+def run(folder: Path, test: str, *options: str) -> str:
+    """Run pytest on the text of a test module; returns what it said."""
+    (folder / "test_it.py").write_text(test)
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\nfilterwarnings = error\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def test_the_page_about_testing_is_true(tmp_path: Path) -> None:
+    text = "\n".join(code for _, code in blocks(ROOT / "docs/howto/testing.md", "python"))
+    told = run(tmp_path, text, *PLUGIN)
+    assert "4 passed" in told, told
+
+
+def test_each_test_has_a_broker_of_its_own(tmp_path: Path) -> None:
+    text = """
+import pytest
+
+ports = []
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_it(stomp_broker, stomp_relay, stomp_server, number):
+    assert stomp_relay.target_port == stomp_broker.port
+    assert stomp_broker.destinations() == {}
+    ports.append(stomp_broker)
+    if number == 2:
+        assert ports[0] is not ports[1]
+        with pytest.raises(Exception, match="stopped"):
+            ports[0].depth("/queue/a")
+"""
+    told = run(tmp_path, text, *PLUGIN)
+    assert "2 passed" in told, told
+
+
+def test_the_fixtures_are_listed_with_what_they_are(tmp_path: Path) -> None:
+    told = run(tmp_path, "", *PLUGIN, "--fixtures")
+    for name in ("stomp_broker", "stomp_relay", "stomp_server"):
+        assert f"\n{name} -- " in told, told
+    assert "no docstring" not in told
+    assert "@pytest.mark.stomp_broker(**settings)" in run(tmp_path, "", *PLUGIN, "--markers")
+
+
+def test_unused_it_imports_next_to_nothing(tmp_path: Path) -> None:
+    text = """
+import sys
+
+def test_it():
+    names = {name for name in sys.modules if name.partition(".")[0] == "stomp"}
+    assert names <= {"stomp", "stomp._version", "stomp.aliases", "stomp.testing", "stomp.testing.pytest_plugin"}
+    assert "asyncio" not in sys.modules
+    assert "ssl" not in sys.modules
+"""
+    told = run(tmp_path, text, *PLUGIN)
+    assert "1 passed" in told, told
+
+
+def test_pytest_finds_it_where_stompkit_is_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {"stompkit": "stomp.testing.pytest_plugin"}
+
+
+@pytest.mark.parametrize("name", ["Relay", "Wire", "FakeClock", "frame_cuts"])
+def test_the_kit_has_its_names_at_its_door(name: str) -> None:
+    import stomp.testing
+
+    assert getattr(stomp.testing, name).__name__ == name
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = stomp.testing.nothing
