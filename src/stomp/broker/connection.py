@@ -337,7 +337,8 @@ class Connection(asyncio.Protocol):
             self._put(self._layer.outgoing())
         closed = self._session.closed
         if transport.can_write_eof():
-            transport.write_eof()
+            with contextlib.suppress(OSError):  # the client has gone meanwhile
+                transport.write_eof()
         elif closed is not None and closed.reason in (Reason.PROTOCOL, Reason.REFUSED):
             self._part_when_quiet()
         else:

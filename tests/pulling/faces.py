@@ -1,0 +1,144 @@
+"""Both clients behind one face, so that the suite is written once.
+
+`stomp.Client` is used as it is. `stomp.AsyncClient` is used through a portal: an event loop in a thread of its own,
+on which coroutines are run to their end while the test waits. What is under test is all the same the asyncio client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import stomp
+from tests.pulling.places import Place
+
+#: Nothing in the suite takes longer, in seconds.
+PATIENCE = 40.0
+
+
+class Portal:
+    """An event loop in a thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="portal", daemon=True)
+        self._thread.start()
+
+    def run(self, awaitable: Any) -> Any:
+        async def wait() -> Any:
+            return await awaitable
+
+        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(PATIENCE)
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call on the loop; await what is awaitable."""
+
+        async def on_loop() -> Any:
+            result = function(*args, **kwargs)
+            return await result if inspect.isawaitable(result) and not _is_handle(result) else result
+
+        return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(PATIENCE)
+
+    def close(self) -> None:
+        async def rest() -> None:
+            await self._loop.shutdown_asyncgens()
+            await self._loop.shutdown_default_executor()
+
+        asyncio.run_coroutine_threadsafe(rest(), self._loop).result(PATIENCE)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE)
+        self._loop.close()
+
+
+def _is_handle(value: object) -> bool:
+    return type(value).__module__.startswith("stomp.client.aio")
+
+
+class Blocking:
+    """One object of the asyncio client, with blocking methods."""
+
+    def __init__(self, portal: Portal, inner: Any) -> None:
+        self._portal = portal
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        value = self._portal.call(getattr, self._inner, name)
+        return self._callable(value) if callable(value) else self._wrapped(value)
+
+    def _callable(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            args = tuple(arg._inner if isinstance(arg, Blocking) else self._handler(arg) for arg in args)
+            return self._wrapped(self._portal.call(function, *args, **kwargs))
+
+        return call
+
+    def _handler(self, arg: Any) -> Any:
+        """A handler of the suite is a plain function that blocks: it gets a thread."""
+        if not inspect.isfunction(arg):
+            return arg
+
+        async def handle(message: Any) -> None:
+            await asyncio.to_thread(arg, Blocking(self._portal, message))
+
+        return handle
+
+    def _wrapped(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._wrapped(item) for item in value]
+        if _is_handle(value) or hasattr(value, "__anext__") or hasattr(value, "__aenter__"):
+            return Blocking(self._portal, value)
+        return value
+
+    def __enter__(self) -> Any:
+        return self._wrapped(self._portal.call(self._inner.__aenter__))
+
+    def __exit__(self, *why: Any) -> Any:
+        return self._portal.call(self._inner.__aexit__, *why)
+
+    def __iter__(self) -> Iterator[Any]:
+        iterator = self._portal.call(self._inner.__aiter__)
+        while True:
+            try:
+                yield self._wrapped(self._portal.call(iterator.__anext__))
+            except StopAsyncIteration:
+                return
+
+    def result(self, timeout: float | None = None) -> Any:
+        return self._portal.call(self._inner.result, timeout)
+
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+
+#: The two clients.
+KINDS = ("threads", "asyncio")
+
+
+@contextlib.contextmanager
+def makers(kind: str, place: Place) -> Iterator[Callable[..., Any]]:
+    """What makes connected clients for a place; it closes them at the end."""
+    with face(kind) as make, contextlib.ExitStack() as stack:
+
+        def one(url: str | None = None, *, connected: bool = True, **settings: Any) -> Any:
+            made = make(url or place.url, **{**place.settings, **settings})
+            stack.callback(made.close, timeout=5)
+            return made.connect() if connected else made
+
+        yield one
+
+
+@contextlib.contextmanager
+def face(kind: str) -> Iterator[Callable[..., Any]]:
+    """What makes clients: "threads" or "asyncio"."""
+    if kind == "threads":
+        yield stomp.Client
+        return
+    portal = Portal()
+    try:
+        yield lambda *args, **kwargs: Blocking(portal, portal.call(stomp.AsyncClient, *args, **kwargs))
+    finally:
+        portal.close()

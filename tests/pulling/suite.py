@@ -1,0 +1,419 @@
+"""What both clients do, at whatever broker and over whatever transport.
+
+`client` makes clients (of either kind) for the `place`, and closes them when the test is over.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from stomp.core.errors import (
+    AlreadySettled,
+    AuthenticationFailed,
+    ContentError,
+    ReplyMissing,
+    StaleDelivery,
+    TransactionVoid,
+    Unsupported,
+    UsageError,
+)
+from stomp.core.status import ClientState, StateChange
+from stomp.testing.relay import Relay
+from tests.pulling.places import Place
+
+EVERY_BYTE = bytes(range(256)) * 3
+WAIT = 10.0
+
+
+def drained(subscription: Any, count: int) -> list[Any]:
+    """So many messages, and no more within a moment."""
+    found = []
+    for message in subscription.messages(timeout=WAIT):
+        found.append(message)
+        if len(found) == count:
+            break
+    assert subscription.receive(timeout=0.05) is None
+    return found
+
+
+class Living:
+    def test_it_tells_whom_it_talks_to(self, client, place: Place) -> None:
+        one = client()
+        assert one.state.value == "connected"
+        assert one.broker.name == place.vendor
+        assert one.version == "1.2"
+        assert one.heartbeat == (10_000, 10_000)
+        assert one.close() is True
+        assert one.state.value == "closed"
+
+    def test_a_wrong_password_is_told_at_once(self, client, place: Place) -> None:
+        with pytest.raises(AuthenticationFailed) as caught:
+            client(url=place.wrong)
+        assert "wrong-passcode" not in str(caught.value)
+
+    @pytest.mark.parametrize("version", ["1.0", "1.1"])
+    def test_older_versions_do(self, client, place: Place, version: str) -> None:
+        one, queue = client(versions=[version]), place.queue()
+        assert one.version == version
+        with one.subscribe(queue, ack="client", headers=place.queue_headers) as subscription:
+            one.send(queue, b"x", confirm=True, headers=place.queue_headers)
+            message = subscription.receive(timeout=WAIT)
+            message.ack(confirm=True)
+            assert message.body == b"x"
+
+    def test_states_are_told(self, client, place: Place) -> None:
+        seen: list[ClientState] = []
+        one = client(connected=False)
+        one.on_state(lambda change: seen.append(change.state))
+        one.connect()
+        one.close()
+        assert seen == [
+            ClientState.CONNECTING,
+            ClientState.CONNECTED,
+            ClientState.CLOSING,
+            ClientState.CLOSED,
+        ]
+
+
+class Sending:
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"abc", EVERY_BYTE, b"\0" * 100, b"x" * 1_000_000],
+        ids=["none", "text", "bytes", "nul", "large"],
+    )
+    def test_bodies_arrive_as_they_are(self, client, place: Place, body: bytes) -> None:
+        one, queue = client(), place.queue()
+        with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            one.send(queue, body, confirm=True, headers=place.queue_headers)
+            assert subscription.receive(timeout=WAIT).body == body
+
+    def test_text_and_json(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            one.send(
+                queue,
+                '{"ä": [1]}',
+                confirm=True,
+                content_type="application/json",
+                headers=place.queue_headers,
+            )
+            message = subscription.receive(timeout=WAIT)
+            assert message.text == '{"ä": [1]}'
+            assert message.json() == {"ä": [1]}
+            assert message.destination == queue
+
+    def test_headers_arrive_as_they_are(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        told = {"colon": "a:b", "backslash": r"C:\new", "lines": "a\nb", "umlaut": "häh"}
+        with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            one.send(queue, b"", confirm=True, headers={**place.queue_headers, **told})
+            headers = subscription.receive(timeout=WAIT).headers
+            assert {name: headers[name] for name in told} == told
+
+    def test_what_is_not_confirmed_arrives_too(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            for number in range(100):
+                one.send(queue, str(number), headers=place.queue_headers)
+            assert [int(message.text) for message in drained(subscription, 100)] == list(range(100))
+
+    def test_many_are_confirmed_in_order(self, client, place: Place) -> None:
+        one, queue = client(window=50), place.queue()
+        with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            confirmations = one.send_many(
+                [(queue, str(number)) for number in range(300)], headers=place.queue_headers
+            )
+            assert {confirmation.outcome for confirmation in confirmations} == {"confirmed"}
+            assert [int(message.text) for message in drained(subscription, 300)] == list(range(300))
+        assert one.stats().confirmed == 300
+
+    def test_a_confirmation_tells_when_it_is_there(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        confirmation = one.send_async(queue, b"x", headers=place.queue_headers)
+        told = threading.Event()
+        confirmation.add_done_callback(lambda _: told.set())
+        assert confirmation.result(timeout=WAIT) is None
+        assert told.wait(WAIT)
+        assert confirmation.outcome == "confirmed"
+
+    def test_a_batch_is_confirmed_when_it_is_left(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        with one.confirmations() as batch:
+            sent = [batch.send(queue, str(number), headers=place.queue_headers) for number in range(20)]
+        assert {confirmation.outcome for confirmation in sent} == {"confirmed"}
+
+    def test_compressed_bodies(self, client, place: Place) -> None:
+        one, queue = client(inflated=10_000), place.queue()
+        with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            for size in (10_000, 10_001):
+                one.send(queue, b"x" * size, confirm=True, compress="gzip", headers=place.queue_headers)
+            message = subscription.receive(timeout=WAIT)
+            assert len(message.body) < 1000
+            assert message.content == b"x" * 10_000
+            with pytest.raises(ContentError, match="larger than 10000"):
+                _ = subscription.receive(timeout=WAIT).content
+            one.send(queue, b"still there", confirm=True, headers=place.queue_headers)
+            assert subscription.receive(timeout=WAIT).text == "still there"
+
+    def test_what_the_broker_cannot_do_is_refused(self, client, place: Place) -> None:
+        one = client()
+        if one.broker.delay is None:
+            with pytest.raises(Unsupported, match="delay"):
+                one.send(place.queue(), b"", delay=5)
+        if not one.broker.selectors:
+            with pytest.raises(Unsupported, match="selector"):
+                one.subscribe(place.queue(), selector="a = 1")
+
+    def test_a_message_expires(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        one.send(queue, b"short", confirm=True, ttl=0.001, headers=place.queue_headers)
+        # A few round trips take longer than that.
+        other = place.queue()
+        for _ in range(50):
+            one.send(other, b"", confirm=True, headers=place.queue_headers)
+        one.send(queue, b"long", confirm=True, ttl=60, headers=place.queue_headers)
+        with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            assert subscription.receive(timeout=WAIT).text == "long"
+
+
+class Taking:
+    def test_acknowledged_messages_are_gone_and_others_come_again(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        one.send_many([(queue, str(number)) for number in range(3)], headers=place.queue_headers)
+        subscription = one.subscribe(queue, ack="client-individual", headers=place.queue_headers)
+        first, second, third = drained(subscription, 3)
+        second.ack(confirm=True)
+        with pytest.raises(AlreadySettled):
+            second.ack()
+        one.close()
+        with pytest.raises(StaleDelivery):
+            first.ack()
+        again = client()
+        with again.subscribe(queue, ack="client-individual", headers=place.queue_headers) as rest:
+            assert {message.text for message in drained(rest, 2)} == {first.text, third.text}
+
+    def test_an_acknowledgement_may_cover_earlier_messages(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        one.send_many([(queue, str(number)) for number in range(3)], headers=place.queue_headers)
+        subscription = one.subscribe(queue, ack="client", headers=place.queue_headers)
+        _, second, _ = drained(subscription, 3)
+        second.ack(confirm=True)
+        one.close()
+        with client().subscribe(queue, headers=place.queue_headers) as rest:
+            assert [message.text for message in drained(rest, 1)] == ["2"]
+
+    def test_a_with_statement_acknowledges_or_refuses(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        one.send_many([(queue, "good"), (queue, "bad")], headers=place.queue_headers)
+        subscription = one.subscribe(queue, ack="client-individual", headers=place.queue_headers)
+        good, bad = drained(subscription, 2)
+        with good:
+            pass
+        with pytest.raises(ZeroDivisionError), bad:
+            raise ZeroDivisionError
+        if place.redelivers:
+            again = subscription.receive(timeout=WAIT)
+            assert again.text == "bad"
+            again.ack(confirm=True)
+        assert subscription.receive(timeout=0.05) is None
+
+    def test_no_more_than_the_prefetch_is_delivered(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        one.send_many([(queue, str(number)) for number in range(5)], headers=place.queue_headers)
+        with one.subscribe(
+            queue, ack="client-individual", prefetch=2, headers=place.queue_headers
+        ) as subscription:
+            first, _ = drained(subscription, 2)
+            first.ack()
+            third = subscription.receive(timeout=WAIT)
+            assert third.text == "2"
+            for _ in range(2):
+                pass
+
+    def test_iteration_ends_when_the_subscription_does(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        subscription = one.subscribe(queue, headers=place.queue_headers)
+        one.send(queue, b"x", confirm=True, headers=place.queue_headers)
+        assert subscription.receive(timeout=WAIT).body == b"x"
+        subscription.close()
+        assert list(subscription) == []
+        assert subscription.closed
+
+    def test_several_subscriptions_as_one(self, client, place: Place) -> None:
+        one, queues = client(), [place.queue() for _ in range(3)]
+        merged = one.merge(*[one.subscribe(queue, headers=place.queue_headers) for queue in queues])
+        for queue in queues:
+            one.send(queue, queue, confirm=True, headers=place.queue_headers)
+        assert {message.text for message in drained(merged, 3)} == set(queues)
+
+    def test_handlers_work_side_by_side(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        at_work, done = threading.Barrier(3), threading.Semaphore(0)
+
+        def handle(message: Any) -> None:
+            at_work.wait(WAIT)
+            done.release()
+
+        one.consume(queue, handle, concurrency=3, headers=place.queue_headers)
+        one.send_many([(queue, str(number)) for number in range(3)], headers=place.queue_headers)
+        for _ in range(3):
+            assert done.acquire(timeout=WAIT)
+        report = one.drain(timeout=WAIT)
+        assert report.clean
+        with client().subscribe(queue, headers=place.queue_headers) as rest:
+            assert rest.receive(timeout=0.1) is None
+
+    def test_one_handler_keeps_the_order(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        seen: list[int] = []
+        done = threading.Event()
+
+        def handle(message: Any) -> None:
+            seen.append(int(message.text))
+            if len(seen) == 50:
+                done.set()
+
+        one.consume(queue, handle, headers=place.queue_headers)
+        one.send_many([(queue, str(number)) for number in range(50)], headers=place.queue_headers)
+        assert done.wait(WAIT)
+        assert seen == list(range(50))
+
+    def test_a_handler_that_fails_refuses(
+        self, client, place: Place, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        one, queue = client(), place.queue()
+        seen = threading.Semaphore(0)
+        failed: list[str] = []
+
+        def handle(message: Any) -> None:
+            seen.release()
+            if not failed:
+                failed.append(message.text)
+                raise ZeroDivisionError
+
+        one.consume(queue, handle, headers=place.queue_headers)
+        one.send(queue, b"x", confirm=True, headers=place.queue_headers)
+        for _ in range(2 if place.redelivers else 1):
+            assert seen.acquire(timeout=WAIT)
+        assert one.drain(timeout=WAIT).clean
+        assert "a handler failed" in caplog.text
+
+    def test_a_durable_subscription_gets_what_was_sent_meanwhile(self, client, place: Place) -> None:
+        topic, name = place.topic(), place.queue().rpartition("/")[2]
+        one = client(client_id=name)
+        one.subscribe(topic, durable=name)
+        one.close()
+        client().send(topic, b"meanwhile", confirm=True, persistent=True)
+        again = client(client_id=name)
+        subscription = again.subscribe(topic, durable=name)
+        assert subscription.receive(timeout=WAIT).text == "meanwhile"
+        subscription.close(delete=True)
+
+
+class Together:
+    def test_a_transaction_is_carried_out_as_one(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            with one.transaction() as transaction:
+                transaction.send(queue, b"1", headers=place.queue_headers)
+                transaction.send(queue, b"2", headers=place.queue_headers)
+                assert subscription.receive(timeout=0.1) is None
+            assert transaction.state == "committed"
+            assert [message.text for message in drained(subscription, 2)] == ["1", "2"]
+
+    def test_a_transaction_that_fails_leaves_nothing(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        one.send(queue, b"in", confirm=True, headers=place.queue_headers)
+        with one.subscribe(queue, ack="client-individual", headers=place.queue_headers) as subscription:
+            message = subscription.receive(timeout=WAIT)
+            with pytest.raises(ZeroDivisionError), one.transaction() as transaction:
+                transaction.send(queue, b"out", headers=place.queue_headers)
+                transaction.ack(message)
+                raise ZeroDivisionError
+            assert transaction.state == "aborted"
+            assert subscription.receive(timeout=0.1) is None
+            message.ack(confirm=True)
+        with pytest.raises(UsageError):
+            transaction.send(queue, b"late")
+
+    def test_a_request_gets_its_reply(self, client, place: Place) -> None:
+        server, one, queue = client(), client(), place.queue()
+        server.consume(
+            queue,
+            lambda message: message.reply(message.text.upper()),
+            ack="auto",
+            headers=place.queue_headers,
+        )
+        for word in ("one", "two"):
+            assert one.request(queue, word, timeout=WAIT, headers=place.queue_headers).text == word.upper()
+
+    def test_a_request_that_nobody_answers(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        with pytest.raises(ReplyMissing, match="nobody answered"):
+            one.request(queue, b"?", timeout=0.2, headers=place.queue_headers)
+
+
+class Losing:
+    def test_a_lost_connection_is_made_again(self, client, place: Place, relayed) -> None:
+        relay, url = relayed
+        one, queue = client(url=url), place.queue()
+        back = threading.Event()
+        one.on_state(lambda change: back.set() if came_back(change) else None)
+        subscription = one.subscribe(queue, ack="client-individual", headers=place.queue_headers)
+        one.send(queue, b"x", confirm=True, headers=place.queue_headers)
+        message = subscription.receive(timeout=WAIT)
+        relay.cut()
+        assert back.wait(WAIT)
+        with pytest.raises(StaleDelivery):
+            message.ack()
+        again = subscription.receive(timeout=WAIT)
+        assert again.text == "x"
+        again.ack(confirm=True)
+        assert one.stats().connections == 2
+
+    def test_a_transaction_does_not_outlive_its_connection(self, client, place: Place, relayed) -> None:
+        relay, url = relayed
+        one, queue = client(url=url), place.queue()
+        back = threading.Event()
+        one.on_state(lambda change: back.set() if came_back(change) else None)
+        with pytest.raises(TransactionVoid), one.transaction() as transaction:
+            transaction.send(queue, b"x", headers=place.queue_headers)
+            relay.cut()
+            assert back.wait(WAIT)
+        assert transaction.state == "void"
+        with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            assert subscription.receive(timeout=0.1) is None
+
+    def test_sends_go_on_behind_the_gap(self, client, place: Place, relayed) -> None:
+        relay, url = relayed
+        one, queue = client(url=url, on_unknown="resend"), place.queue()
+        receiver = client()
+        subscription = receiver.subscribe(queue, headers=place.queue_headers)
+        sent = [one.send_async(queue, str(number), headers=place.queue_headers) for number in range(50)]
+        relay.cut()
+        sent += [one.send_async(queue, str(number), headers=place.queue_headers) for number in range(50, 100)]
+        for confirmation in sent:
+            confirmation.result(timeout=WAIT)
+        seen: set[str] = set()
+        for message in subscription.messages(timeout=WAIT):
+            assert message.text not in seen or message.repeated
+            seen.add(message.text)
+            if len(seen) == 100:
+                break
+        assert len(seen) == 100
+
+
+def came_back(change: StateChange) -> bool:
+    """True when a client is connected for the second time."""
+    return change.state is ClientState.CONNECTED and change.generation > 1
+
+
+def through(relay: Relay, place: Place) -> str:
+    """The URL of a place, through a relay."""
+    head, _, rest = place.url.rpartition("@")
+    host, slash, path = rest.partition("/")
+    del host
+    return f"{head}@{relay.address[0]}:{relay.address[1]}{slash}{path}"
