@@ -15,6 +15,7 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import logging
 import socket
