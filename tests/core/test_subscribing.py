@@ -88,6 +88,18 @@ def test_one_that_is_asked_for_meanwhile_is_made_on_the_next(stage: Stage) -> No
     assert not stage.link.sent
 
 
+def test_one_whose_answer_is_lost_is_made_again(stage: Stage) -> None:
+    feed, run = subscribing_to(stage)
+    stage.link.take("SUBSCRIBE")
+    stage.link.hang_up()
+    assert not run.done
+    stage.reconnect()
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert run.result is None
+    assert (feed.made, feed.generation) == (True, 2)
+    assert not stage.link.sent
+
+
 def test_unsubscribing_ends_the_feed(stage: Stage) -> None:
     feed = stage.subscribe()
     run = unsubscribing(stage, feed)

@@ -115,7 +115,7 @@ class Blocking:
 
 
 #: The two clients.
-KINDS = ("threads", "asyncio")
+KINDS = ("threads", "asyncio") if "AsyncClient" in stomp.__all__ else ("threads",)
 
 
 @contextlib.contextmanager

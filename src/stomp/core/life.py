@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: A broker that does not answer CONNECT is noticed by the session; this is for a driver that never read.
 _GRACE = 5.0
+#: So many failed attempts are kept for the error that tells of them.
+_REMEMBERED = 20
 
 
 def connect(conv: Conversation, dice: Dice) -> Program[None]:
@@ -91,6 +93,7 @@ def _establish(conv: Conversation, attempts: float, dice: Dice) -> Program[None]
         except (ConnectFailed, NotConnected, AuthenticationFailed) as err:
             _check(conv, life)
             failures.append(err)
+            del failures[:-_REMEMBERED]
             conv.error = err
             conv.remark("%s", err)
 
@@ -214,7 +217,7 @@ def _restore(conv: Conversation, era: Era) -> Program[None]:
     """Take up on a new connection what there was on the one before."""
     now = yield Now()
     for feed in list(conv.feeds.values()):
-        if feed.generation == 0:
+        if not feed.made:
             continue  # whoever makes it is waiting for the connection
         try:
             frame = subscribe_frame(conv, era, feed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stomp.core import commands
 from stomp.core.confirmation import Confirmation
 from stomp.core.effects import Now, Program, Transmit, Wait
-from stomp.core.errors import NotConnected, StompError
+from stomp.core.errors import NotConnected, OutcomeUnknown, ReceiptMissing, StompError
 from stomp.core.status import ClientState
 from stomp.core.vendors import subscribe_headers
 
@@ -86,32 +86,33 @@ def subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
     """
     conv.add_feed(feed)
     try:
-        yield from _subscribe(conv, feed, deadline)
-        feed.made = True
+        while not feed.made:
+            yield from _try_to_subscribe(conv, feed, deadline)
         feed.inbox.fire()
     except BaseException as err:
         conv.drop_feed(feed, err if isinstance(err, StompError) else None)
         raise
 
 
-def _subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
-    while True:
-        era = yield from connected(conv, deadline)
-        frame = subscribe_frame(conv, era, feed)
-        feed.generation, feed.last = era.generation, (yield Now())
-        if conv.era is not era:
-            continue
-        if frame is None:
-            return
-        try:
-            if feed.wish.confirm:
-                yield from request(conv, era, frame, deadline)
-            else:
-                yield Transmit(era.link, frame)
-            return
-        except NotConnected:
-            feed.generation = 0
-            yield from gone(conv, era, deadline)
+def _try_to_subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
+    """Subscribe on the current connection. `made` is set if that worked, and the connection still stands."""
+    era = yield from connected(conv, deadline)
+    frame = subscribe_frame(conv, era, feed)
+    now = yield Now()
+    if conv.era is not era:
+        return
+    feed.generation, feed.last = era.generation, now
+    try:
+        if frame is not None and feed.wish.confirm:
+            yield from request(conv, era, frame, deadline)
+        elif frame is not None:
+            yield Transmit(era.link, frame)
+    except ReceiptMissing:
+        raise
+    except (NotConnected, OutcomeUnknown):
+        # It ended with the connection, if it was made at all.
+        yield from gone(conv, era, deadline)
+    feed.made = conv.era is era
 
 
 def subscribe_frame(conv: Conversation, era: Era, feed: Feed) -> Frame | None:
@@ -152,7 +153,9 @@ def unsubscribe(conv: Conversation, feed: Feed, deadline: float, *, delete: bool
         frames = _unsubscribe_frames(era, feed, delete=delete)
         for frame in frames:
             yield from request(conv, era, frame, deadline)
-    except NotConnected:
+    except ReceiptMissing:
+        raise
+    except (NotConnected, OutcomeUnknown):
         pass  # gone with the connection
     finally:
         conv.drop_feed(feed)
