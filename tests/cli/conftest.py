@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from stomp.broker import Broker
+from tests.cli.oneshot import Stomp
 from tests.cli.running import Command
 
 USERS = {"admin": "password"}
@@ -22,3 +24,14 @@ def broker() -> Iterator[Broker]:
 @pytest.fixture
 def command(broker: Broker, tmp_path: Path) -> Command:
     return Command(tmp_path, f"stomp://admin:password@{broker.host}:{broker.port}")
+
+
+@pytest.fixture
+def stomp(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Stomp:
+    return Stomp(f"stomp://admin:password@{broker.host}:{broker.port}", monkeypatch)
+
+
+@pytest.fixture
+def queue() -> str:
+    """A queue that nobody else uses."""
+    return f"/queue/{uuid.uuid4().hex}"

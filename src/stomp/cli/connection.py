@@ -88,6 +88,11 @@ class Settings:
             "tls": self.tls,
             "proxy": self.proxy,
             "timeout": self.timeout,
+            "connect_timeout": self.timeout,
+            # Both ActiveMQs know a durable subscription by it.
+            "client_id": self.headers.get("client-id"),
+            # Who types a command would rather know at once.
+            "attempts": 1,
         }
         if self.versions is not None:
             arguments["versions"] = self.versions

@@ -60,7 +60,11 @@ CLIENT = Command(
     "", "An interactive client, a listener, or a runner of scripts, as stomp.py has it", "stomp.cli.client"
 )
 
-COMMANDS = (Command("broker", "Run a broker for development and tests", "stomp.cli.broker"),)
+COMMANDS = (
+    Command("send", "Send messages, each confirmed by the broker", "stomp.cli.send"),
+    Command("listen", "Print messages, or run a program for each", "stomp.cli.listen"),
+    Command("broker", "Run a broker for development and tests", "stomp.cli.broker"),
+)
 
 BY_NAME = {command.name: command for command in COMMANDS}
 

@@ -74,6 +74,7 @@ class Terminal:
         self.name = name
         # https://no-color.org: set to anything but nothing.
         self._plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+        self._moves = environ.get("TERM") != "dumb"
         self._lock = threading.RLock()
 
     def redirect(self, out: TextIO, err: TextIO) -> None:
@@ -90,6 +91,11 @@ class Terminal:
     def has_colour(self, stream: TextIO) -> bool:
         """True if escape sequences may go there."""
         return not self._plain and self.is_terminal(stream)
+
+    @property
+    def draws(self) -> bool:
+        """True if a line of standard error may be drawn again and again."""
+        return self._moves and self.is_terminal(self.err)
 
     def styled(self, text: str, style: str, stream: TextIO) -> str:
         """The text in the style ("error", "heading", "strong", "faint", "name"), if the stream has colours."""

@@ -1,0 +1,169 @@
+"""Messages as lines of JSON: `stomp dump` and ``listen --json`` write them, `stomp replay` and ``send --jsonl`` read.
+
+    {"time": 1764028800.25, "destination": "/queue/a", "headers": [["type", "x"]], "body": "hello"}
+
+A body that is UTF-8 is a text, ``body``, any other is base64, ``body64``. Headers are pairs, in the order in which they
+came, repeated names included; when they are read they may be an object, too. What is written and read again is the
+same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from stomp.cli.status import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stomp.core.events import Message
+
+#: Headers that tell of one delivery, and not of the message.
+DELIVERY = frozenset(["subscription", "message-id", "ack", "redelivered"])
+#: Headers that a sender must not repeat: the broker, or our own client, makes them anew.
+_OURS = DELIVERY | {"destination", "receipt", "receipt-id", "transaction"}
+_KEYS = ("time", "destination", "headers", "body", "body64")
+
+
+class Record(NamedTuple):
+    """One message, outside of any broker.
+
+    Attributes:
+        destination: where it was sent to; None if the line does not say.
+        headers: the pairs, in order.
+        body: the body, as on the wire.
+        time: when it was received, in seconds since 1970; None if the line does not say.
+    """
+
+    destination: str | None
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    time: float | None = None
+
+    def options(self, *, destination: str | None = None, keep: Iterable[str] = ()) -> dict[str, Any]:
+        """The arguments of ``send`` for a message that is the same.
+
+        Args:
+            destination: where to, if not to where it was sent.
+            keep: names of headers that are not to be left out.
+        """
+        # ActiveMQ and Artemis take what has no content-length for text, and leave it out of text.
+        text = not any(name == "content-length" for name, _ in self.headers)
+        return {
+            "destination": destination if destination is not None else self.destination,
+            "body": self.body,
+            "headers": gathered(pair for pair in self.headers if pair[0] not in _OURS - set(keep)),
+            "text": text,
+        }
+
+
+def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Pairs as a dictionary: a name that is repeated has a tuple of all its values.
+
+    >>> gathered([("a", "1"), ("b", "2"), ("a", "3")])
+    {'a': ('1', '3'), 'b': '2'}
+    """
+    result: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in result:
+            before = result[name]
+            result[name] = (*before, value) if isinstance(before, tuple) else (before, value)
+        else:
+            result[name] = value
+    return result
+
+
+def of_message(message: Message, *, time: float | None = None) -> Record:
+    """The record of a message that has come."""
+    return Record(message.headers.get("destination", ""), tuple(message.headers.pairs()), message.body, time)
+
+
+def line(record: Record, *, bare: bool = False) -> str:
+    r"""The record as JSON, in one line, with its newline.
+
+    Args:
+        record: what to write.
+        bare: leave out what belongs to one delivery only, so that the same message is always the same line.
+
+    >>> line(Record("/queue/a", (("type", "x"),), b"\xff"))
+    '{"destination": "/queue/a", "headers": [["type", "x"]], "body64": "/w=="}\n'
+    """
+    said: dict[str, Any] = {}
+    if record.time is not None and not bare:
+        said["time"] = round(record.time, 6)
+    said["destination"] = record.destination
+    said["headers"] = [pair for pair in record.headers if not (bare and pair[0] in DELIVERY)]
+    try:
+        said["body"] = record.body.decode()
+    except UnicodeDecodeError:
+        said["body64"] = base64.b64encode(record.body).decode()
+    return json.dumps(said, ensure_ascii=False) + "\n"
+
+
+def read(text: bytes | str, where: str) -> Record:
+    """The record that a line says.
+
+    Args:
+        text: the line.
+        where: what to call it in errors.
+
+    Raises:
+        CommandError: it is no JSON, or no record.
+    """
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError) as err:
+        reason = getattr(err, "msg", None) or "it is not UTF-8"
+        raise CommandError(f"{where} is not JSON: {reason}") from None
+    if not isinstance(said, dict):
+        raise CommandError(f"{where} is JSON, but not an object", hint=_EXAMPLE)
+    told = cast("dict[str, Any]", said)
+    strange = [key for key in told if key not in _KEYS]
+    if strange:
+        raise CommandError(f"{where} has {strange[0]!r}, which no message has", hint=_EXAMPLE)
+    destination, time = told.get("destination"), told.get("time")
+    if destination is not None and not isinstance(destination, str):
+        raise CommandError(f"{where}: the destination is not a text")
+    if time is not None and (isinstance(time, bool) or not isinstance(time, int | float)):
+        raise CommandError(f"{where}: the time is not a number of seconds")
+    return Record(destination, _headers(told.get("headers", {}), where), _body(told, where), time)
+
+
+_EXAMPLE = 'as in {"destination": "/queue/a", "headers": {"type": "x"}, "body": "hello"}'
+
+
+def _headers(said: Any, where: str) -> tuple[tuple[str, str], ...]:
+    pairs: Any = said.items() if isinstance(said, dict) else said
+    try:
+        made = tuple((name, _text(value)) for name, value in pairs)
+        if all(isinstance(name, str) and name for name, _ in made):
+            return made
+    except (TypeError, ValueError):
+        pass
+    raise CommandError(
+        f"{where}: the headers are neither an object nor a list of pairs of texts", hint=_EXAMPLE
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        str(value).encode()  # no halves of surrogate pairs
+        return str(value)
+    raise TypeError
+
+
+def _body(told: dict[str, Any], where: str) -> bytes:
+    if "body" in told and "body64" in told:
+        raise CommandError(f"{where} has both a body and a body64")
+    try:
+        if "body64" in told:
+            return base64.b64decode(told["body64"], validate=True)
+        return cast("str", told.get("body", "")).encode()
+    except (AttributeError, TypeError, ValueError):
+        name = "body64" if "body64" in told else "body"
+        kind = "base64" if name == "body64" else "a text"
+        raise CommandError(f"{where}: the {name} is not {kind}") from None

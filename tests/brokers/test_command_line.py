@@ -1,0 +1,59 @@
+"""The commands, at real brokers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from stomp.testing.relay import Relay
+from tests.brokers.conftest import RealBroker
+from tests.cli.oneshot import Stomp
+from tests.cli.test_listen import SOON, TestListen, send
+from tests.cli.test_send import TestSend
+
+__all__ = ["TestListen", "TestSend"]
+
+
+@pytest.fixture
+def stomp(rabbitmq: RealBroker, monkeypatch: pytest.MonkeyPatch) -> Stomp:
+    return stomp_at(rabbitmq, monkeypatch)
+
+
+@pytest.fixture
+def queue() -> str:
+    return f"/queue/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def relay(rabbitmq: RealBroker) -> Iterator[Relay]:
+    with Relay(rabbitmq.host, rabbitmq.port) as running:
+        yield running
+
+
+def stomp_at(broker: RealBroker, monkeypatch: pytest.MonkeyPatch) -> Stomp:
+    url = f"stomp://{broker.user}:{broker.password}@{broker.host}:{broker.port}"
+    return Stomp(url, monkeypatch)
+
+
+def test_a_durable_subscription(stomp: Stomp, queue: str) -> None:
+    topic = queue.replace("/queue/", "/topic/")
+    durable = ("listen", topic, "--durable", queue[7:], "--raw")
+    assert stomp(*durable, "--timeout", "0.2").status == 0
+    send(stomp, topic, "kept")
+    assert stomp.well(*durable, "-n", "1", *SOON) == b"kept"
+
+
+def test_what_the_broker_cannot_do_is_told(stomp: Stomp, queue: str) -> None:
+    answer = stomp("listen", queue, "--selector", "a = 'b'")
+    assert answer.status == 1
+    assert "RabbitMQ has no selector" in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_a_selector(activemq: RealBroker, queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stomp = stomp_at(activemq, monkeypatch)
+    stomp.well("send", queue, "left", "--header", "kind:a")
+    stomp.well("send", queue, "right", "--header", "kind:b")
+    assert stomp.well("listen", queue, "--selector", "kind = 'b'", "-n", "1", "--raw", *SOON) == b"right"

@@ -1,0 +1,345 @@
+"""`stomp listen`: what is written, what is acknowledged, and how it ends."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from stomp.broker import Broker
+from stomp.testing.relay import Relay
+from stomp.testing.servers import ScriptedServer, greet_back, read_frame
+from tests.broker.test_command import running
+from tests.cli.oneshot import PATIENCE, Stomp, ended
+from tests.cli.running import Command
+
+SOON = ("--timeout", "10")
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what}"
+        time.sleep(0.01)
+
+
+def bodies(stomp: Stomp, queue: str) -> list[bytes]:
+    """The bodies of all messages of a queue, until there is none for a second."""
+    out = stomp.well("listen", queue, "--format", r"%b\0", "--timeout", "1")
+    return out.split(b"\0")[:-1]
+
+
+def send(stomp: Stomp, queue: str, *bodies: str, **headers: str) -> None:
+    given = [f"--header={name.replace('_', '-')}:{value}" for name, value in headers.items()]
+    stomp.well("send", queue, "--null", *given, stdin="\0".join(bodies).encode() + b"\0")
+
+
+class TestListen:
+    """At any broker."""
+
+    def test_to_be_read(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "one", type="x\x1b[2J")
+        out = stomp.well("listen", queue, "-n", "1", *SOON)
+        assert f"destination: {queue}\n".encode() in out
+        assert b"type: x\\x1b[2J\n" in out
+        assert out.endswith(b"\n\none\n\n")
+
+    def test_headers_only(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "one", "two", type="x")
+        out = stomp.well("listen", queue, "-n", "1", "--headers-only", *SOON)
+        assert b"type: x\n" in out
+        assert b"one" not in out
+        out = stomp.well("listen", queue, "-n", "1", "--headers-only", "--json", *SOON)
+        assert json.loads(out)["body"] == ""
+
+    def test_raw(self, stomp: Stomp, queue: str) -> None:
+        body = bytes(range(256))
+        stomp.well("send", queue, stdin=body)
+        stomp.well("send", queue, stdin=body)
+        assert stomp.well("listen", queue, "-n", "2", "--raw", *SOON) == body * 2
+
+    def test_json(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "é", type="x")
+        before = time.time()
+        said = json.loads(stomp.well("listen", queue, "-n", "1", "--json", *SOON))
+        assert said["destination"] == queue
+        assert said["body"] == "é"
+        assert dict(said["headers"])["type"] == "x"
+        assert before <= said["time"] <= time.time()
+
+    def test_as_the_user_says(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "one", type="x")
+        out = stomp.well(
+            "listen", queue, "-n", "1", "--format", r"%c|%d|%h{type}|%l|%b|%%\t%h{none}\n", *SOON
+        )
+        assert out == f"1|{queue}|x|3|one|%\t\n".encode()
+
+    def test_several_destinations(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, f"{queue}-1", "one")
+        send(stomp, f"{queue}-2", "two")
+        out = stomp.well("listen", f"{queue}-1", f"{queue}-2", "-n", "2", "--format", r"%b\n", *SOON)
+        assert sorted(out.split()) == [b"one", b"two"]
+
+    def test_silence_ends_it(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "one")
+        assert bodies(stomp, queue) == [b"one"]
+
+    def test_too_few_are_a_failure(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "one")
+        answer = stomp("listen", queue, "-n", "2", "--timeout", "0.5", "--raw")
+        words = "1 of 2 messages came; then there was none for 0.5 s"
+        assert answer == (3, b"one", f"stomp listen: {words}\n")
+
+    def test_what_was_not_taken_stays(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "one", "two", "three")
+        assert stomp.well("listen", queue, "-n", "1", "--raw", *SOON) == b"one"
+        assert bodies(stomp, queue) == [b"two", b"three"]
+
+    @pytest.mark.parametrize("mode", ["client", "client-individual", "auto"])
+    def test_what_was_written_is_acknowledged(self, stomp: Stomp, queue: str, mode: str) -> None:
+        send(stomp, queue, "one", "two")
+        out = stomp.well("listen", queue, "-n", "2", "--raw", "--ack", mode, *SOON)
+        assert out == b"onetwo"
+        assert bodies(stomp, queue) == []
+
+    def test_looking_takes_nothing(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "one", "two")
+        assert stomp.well("listen", queue, "-n", "2", "--raw", "--ack", "none", *SOON) == b"onetwo"
+        assert bodies(stomp, queue) == [b"one", b"two"]
+
+    def test_a_program_for_each(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+        send(stomp, queue, "one", "two", some_type="x y")
+        command = f'echo "$STOMP_HEADER_SOME_TYPE:$(cat)" >> {tmp_path}/out'
+        assert stomp.well("listen", queue, "-n", "2", "--exec", command, *SOON) == b""
+        assert (tmp_path / "out").read_text() == "x y:one\nx y:two\n"
+        assert bodies(stomp, queue) == []
+
+    def test_what_a_program_refuses_comes_again(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+        send(stomp, queue, "one")
+        command = f"test -e {tmp_path}/been && exit 0; touch {tmp_path}/been; exit 3"
+        answer = stomp("listen", queue, "-n", "2", "--exec", command, *SOON)
+        assert (answer.status, answer.out) == (0, b"")
+        assert answer.err.endswith(": exit status 3; refused\n")
+        assert bodies(stomp, queue) == []
+
+    def test_a_program_that_reads_nothing(self, stomp: Stomp, queue: str) -> None:
+        stomp.well("send", queue, stdin=bytes(1_000_000))
+        stomp.well("listen", queue, "-n", "1", "--exec", "true", *SOON)
+        assert bodies(stomp, queue) == []
+
+    def test_sigterm_loses_nothing(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+        names = [str(n) for n in range(20)]
+        send(stomp, queue, *names)
+        command = f"read x; echo $x >> {tmp_path}/begun; sleep 0.1; echo $x >> {tmp_path}/done"
+        process = stomp.start("listen", queue, "--exec", command)
+        wait_for(lambda: (tmp_path / "begun").exists(), "message")
+        process.send_signal(signal.SIGTERM)
+        answer = ended(process)
+        assert (answer.status, answer.err) == (130, "")
+        # What was begun was finished, and acknowledged.
+        assert (tmp_path / "done").read_text() == (tmp_path / "begun").read_text()
+        handled = (tmp_path / "done").read_text().split()
+        rest = [body.decode() for body in bodies(stomp, queue)]
+        assert handled
+        assert rest
+        assert handled + rest == names
+
+    def test_a_lost_connection_loses_nothing(
+        self, stomp: Stomp, queue: str, tmp_path: Path, relay: Relay
+    ) -> None:
+        names = [str(n) for n in range(10)]
+        send(stomp, queue, *names)
+        stomp.options += ["-H", relay.host, "-P", str(relay.port)]
+        command = f"read x; echo $x >> {tmp_path}/done; sleep 0.1"
+        done = tmp_path / "done"
+        process = stomp.start("listen", queue, "-n", "11", "--exec", command, "--timeout", "20")
+        wait_for(lambda: done.exists() and len(done.read_text().split()) >= 3, "message")
+        relay.cut()
+        answer = ended(process)
+        handled = done.read_text().split()
+        # The one in hand came again, and all others came once.
+        assert set(handled) == set(names)
+        assert len(handled) == 11
+        assert answer.status == 0
+        assert "it will come again" in answer.err
+        assert "connected again" in answer.err
+
+
+@pytest.fixture
+def relay(broker: Broker) -> Iterator[Relay]:
+    with Relay(broker.host, broker.port) as running:
+        yield running
+
+
+def test_a_broker_that_is_killed_loses_what_it_has_but_nothing_is_acknowledged_in_vain(
+    stomp: Stomp, queue: str, tmp_path: Path
+) -> None:
+    """The embedded broker keeps messages in memory: what it was killed with is gone, and the listener goes on."""
+    with running("--port", "0") as (first, match):
+        stomp.url = f"stomp://{match[2]}:{match[3]}"
+        send(stomp, queue, "one")
+        process = stomp.start("listen", queue, "-n", "2", "--exec", f"cat >> {tmp_path}/done")
+        wait_for(lambda: (tmp_path / "done").exists(), "message")
+        first.kill()
+        first.wait()
+        with running("--port", match[3]):
+            send(stomp, queue, "two")
+            answer = ended(process)
+    assert answer.status == 0
+    assert (tmp_path / "done").read_text() == "onetwo"
+    assert "connecting again" in answer.err
+
+
+def test_a_second_signal_ends_it_at_once(stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    send(stomp, queue, "one")
+    process = stomp.start("listen", queue, "--exec", f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "message")
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    assert ended(process).status == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert bodies(stomp, queue) == [b"one"]
+
+
+def test_when_the_grace_is_over_the_message_stays(stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    send(stomp, queue, "one")
+    command = f"touch {tmp_path}/begun; exec sleep 60"
+    process = stomp.start("listen", queue, "--exec", command, "--grace", "0.2")
+    wait_for(lambda: (tmp_path / "begun").exists(), "message")
+    process.send_signal(signal.SIGTERM)
+    answer = ended(process)
+    assert answer.status == 130
+    assert "killed by SIGKILL, but the connection was lost meanwhile: it will come again" in answer.err
+    assert bodies(stomp, queue) == [b"one"]
+
+
+def test_a_signal_ends_the_waiting(stomp: Stomp, queue: str) -> None:
+    send(stomp, queue, "one")
+    process = stomp.start("listen", queue, "--raw", "--ack", "none")
+    assert process.stdout is not None
+    assert process.stdout.read(3) == b"one"
+    process.send_signal(signal.SIGINT)
+    assert ended(process) == (130, b"", "")
+
+
+def test_a_closed_pipe_ends_it_quietly(stomp: Stomp, queue: str) -> None:
+    send(stomp, queue, "one", "two", "three")
+    process = stomp.start("listen", queue, "--format", r"%b\n")
+    head = subprocess.run(["head", "-n1"], stdin=process.stdout, stdout=subprocess.PIPE, check=True)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    send(stomp, queue, "four")
+    answer = ended(process)
+    assert head.stdout == b"one\n"
+    assert (answer.status, answer.err) == (0, "")
+    # Which of them went into the pipe before it was closed is not ours to know.
+    assert bodies(stomp, queue)[-1] == b"four"
+
+
+def test_what_auto_loses_is_told(stomp: Stomp, queue: str) -> None:
+    def flood(sock: socket.socket) -> None:
+        read_frame(sock)
+        greet_back(sock)
+        frame = read_frame(sock)
+        receipt = next(line[8:] for line in frame.split(b"\n") if line.startswith(b"receipt:"))
+        message = b"MESSAGE\nsubscription:sub-1\nmessage-id:%d\ndestination:/queue/a\n\nx\0"
+        sock.sendall(b"RECEIPT\nreceipt-id:%s\n\n\0" % receipt + b"".join(message % n for n in range(3)))
+        while read_frame(sock):
+            pass
+
+    with ScriptedServer(flood) as server:
+        stomp.url = f"stomp://{server.host}:{server.port}"
+        answer = stomp("listen", "/queue/a", "-n", "1", "--raw", "--ack", "auto", "--grace", "0.1")
+    assert answer.status == 0
+    assert answer.err == "2 more messages had come, and are lost: with --ack auto they count as delivered\n"
+
+
+def test_topics(stomp: Stomp, queue: str, broker: Broker) -> None:
+    topic = queue.replace("/queue/", "/topic/")
+    process = stomp.start("listen", topic, "-n", "1", "--raw")
+
+    def publish() -> bool:
+        stomp.well("send", topic, "news")
+        return process.poll() is not None
+
+    wait_for(publish, "message")
+    answer = ended(process)
+    assert answer == (0, b"news", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--format", "%z"], "--format has no '%z'"),
+        (["--format", r"\q"], r"--format has no '\\q'"),
+        (["--exec", "true", "--ack", "auto"], "--exec needs the bodies, and acknowledges by itself"),
+        (["--json", "--raw"], "not allowed with argument"),
+        (["--ack", "x"], "invalid choice"),
+        (["-n", "0"], "is not a whole number from 1 on"),
+    ],
+)
+def test_what_is_wrong_is_told(stomp: Stomp, arguments: list[str], words: str) -> None:
+    answer = stomp("listen", "/queue/a", *arguments)
+    assert answer.status == 1
+    assert words in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_nothing_raw_reaches_a_terminal(command: Command, stomp: Stomp, queue: str) -> None:
+    send(stomp, queue, "\x1b[2Jbody\x07", evil="\x1b]0;title\x07")
+    send(stomp, queue, "\x1b[2Jbody\x07", evil="\x1b]0;title\x07")
+    send(stomp, queue, "\x1b[2Jbody\x07", evil="\x1b]0;title\x07")
+    for option in ("--raw", "--json", "--headers-only"):
+        with command.console("listen", queue, "-n", "1", option) as console:
+            assert console.status() == 0
+            assert "\x1b[2J" not in console.raw
+            assert "\x07" not in console.raw
+            assert "\x1b]" not in console.raw
+
+
+def test_colours_on_a_terminal_only(command: Command, stomp: Stomp, queue: str) -> None:
+    send(stomp, queue, "one", "two", "three")
+    with command.console("listen", queue, "-n", "1") as console:
+        assert console.status() == 0
+        assert "\x1b[36mdestination\x1b[0m: " in console.raw
+    command.environ["NO_COLOR"] = "1"
+    with command.console("listen", queue, "-n", "1") as console:
+        assert console.status() == 0
+        assert "\x1b[" not in console.raw
+    assert b"\x1b" not in stomp.well("listen", queue, "-n", "1", *SOON)
+
+
+def test_an_expired_certificate(stomp: Stomp, expired: tuple[str, int, str]) -> None:
+    host, port, ca = expired
+    answer = stomp("listen", "/queue/a", "-H", host, "-P", str(port), "--ssl-ca-file", ca)
+    assert answer.status == 3
+    assert "certificate has expired" in answer.err
+    assert "renew the broker's certificate" in answer.err
+    assert answer.err.count("\n") == 1
+
+
+@pytest.fixture
+def expired(tmp_path: Path) -> Iterator[tuple[str, int, str]]:
+    """A broker whose certificate has expired: host, port, authority."""
+    ca = trustme.CA()
+    past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost", not_before=past, not_after=past + datetime.timedelta(days=1)).configure_cert(
+        context
+    )
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with Broker("localhost", ssl_context=context) as running_broker:
+        yield running_broker.host, running_broker.port, str(tmp_path / "ca.pem")
