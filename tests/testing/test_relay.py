@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -341,3 +342,22 @@ def test_a_new_plan_takes_the_place_of_the_old_one(relay: Relay) -> None:
 def test_the_url(relay: Relay, broker: ScriptedServer) -> None:
     assert relay.url == f"stomp://127.0.0.1:{relay.port}"
     assert broker.url == f"stomp://127.0.0.1:{broker.port}"
+
+
+def test_the_end_of_a_side_that_the_other_has_reset_already() -> None:
+    """The end cannot be passed on then, which is no reason for the relay to stop."""
+    late = threading.Event()
+
+    def send_too_late(sock: socket.socket) -> None:
+        read_all(sock)
+        sock.sendall(b"late")
+        assert late.wait(PATIENCE)
+
+    with ScriptedServer(send_too_late, echo) as broker, Relay(*broker.address) as relay:
+        with socket.create_connection(relay.address, PATIENCE) as client:
+            client.sendall(b"!")
+        deadline = time.monotonic() + PATIENCE
+        while relay.forwarded["to_client"] < 4:
+            assert time.monotonic() < deadline
+        late.set()
+        connected(relay).close()

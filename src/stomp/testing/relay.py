@@ -272,9 +272,9 @@ class Relay:
 
     def _watch(self, pair: _Pair) -> None:
         """Have the selector look for what can be done next."""
-        if all(pipe.ended for pipe in pair.pipes):
+        if not pair.over and all(pipe.ended for pipe in pair.pipes):
             self._end(pair)
-        if pair.over:
+        if pair.over:  # perhaps since the other socket was served, a moment ago
             return
         wanted = dict.fromkeys(pair.socks, 0)
         for pipe in pair.pipes:
