@@ -33,6 +33,7 @@ class RealBroker:
     tls_port: int | None = None
     mtls_port: int | None = None  # demands a client certificate
     ws_url: str | None = None
+    wss_url: str | None = None
     ca_file: Path = TLS / "server.crt"
     client_cert: Path = TLS / "client.crt"
     client_key: Path = TLS / "client.key"
@@ -104,6 +105,7 @@ def rabbitmq() -> RealBroker:
             password="password",
             tls_port=door("BROKERS_RABBITMQ_TLS", 61612)[1],
             ws_url=os.environ.get("BROKERS_RABBITMQ_WS", "ws://127.0.0.1:15674/ws"),
+            wss_url=os.environ.get("BROKERS_RABBITMQ_WSS", "wss://127.0.0.1:15673/ws"),
         )
     )
 

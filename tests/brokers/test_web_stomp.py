@@ -1,7 +1,8 @@
-"""RabbitMQ's Web-STOMP, a real WebSocket door."""
+"""RabbitMQ's Web-STOMP, a real WebSocket door, with and without TLS."""
 
 from __future__ import annotations
 
+import socket
 import uuid
 from urllib.parse import urlsplit
 
@@ -9,23 +10,30 @@ import pytest
 
 import stomp
 from stomp.exception import ConnectFailedException
-from tests.brokers.conftest import RealBroker
+from tests.brokers.conftest import RealBroker, require
 from tests.listening import Recorder
 
 
 class WebStomp:
     """The door, and connections through it."""
 
-    def __init__(self, broker: RealBroker) -> None:
-        assert broker.ws_url is not None
-        url = urlsplit(broker.ws_url)
+    def __init__(self, broker: RealBroker, url: str | None) -> None:
+        assert url is not None
+        parts = urlsplit(url)
         self.broker = broker
-        self.pair = url.hostname, url.port
-        self.path = url.path
+        self.pair = parts.hostname, parts.port
+        self.path = parts.path
+        self.tls = {"ca_certs": str(broker.ca_file)} if parts.scheme == "wss" else None
 
-    def open(self, **options):
+    def make(self, **options):
         options = {"ws_path": self.path, "vhost": self.broker.vhost, "reconnect_attempts_max": 1, **options}
         conn = stomp.WSConnection([self.pair], **options)
+        if self.tls is not None:
+            conn.set_ssl([self.pair], **self.tls)
+        return conn
+
+    def open(self, **options):
+        conn = self.make(**options)
         recorder = Recorder()
         conn.set_listener("recorder", recorder)
         conn.connect(self.broker.user, self.broker.password, wait=True)
@@ -33,8 +41,22 @@ class WebStomp:
 
 
 @pytest.fixture
-def web(rabbitmq):
-    return WebStomp(rabbitmq)
+def secure_web(rabbitmq):
+    web = WebStomp(rabbitmq, rabbitmq.wss_url)
+    try:
+        socket.create_connection(web.pair, timeout=5).close()
+    except OSError as error:
+        require("rabbitmq", f"{rabbitmq.wss_url}: {error}")
+    return web
+
+
+@pytest.fixture(params=["ws", "wss"])
+def web(request, rabbitmq):
+    return (
+        request.getfixturevalue("secure_web")
+        if request.param == "wss"
+        else WebStomp(rabbitmq, rabbitmq.ws_url)
+    )
 
 
 @pytest.fixture
@@ -107,7 +129,7 @@ def test_disconnect_is_answered_by_closing_and_that_is_clean(web):
 
 
 def test_a_wrong_password_is_told(web):
-    conn = stomp.WSConnection([web.pair], ws_path=web.path, vhost="/", reconnect_attempts_max=1)
+    conn = web.make()
     with pytest.raises(ConnectFailedException) as caught:
         conn.connect(web.broker.user, "wrong", wait=True)
     assert caught.value.phase == "stomp"
@@ -127,3 +149,50 @@ def test_the_tcp_port_is_no_websocket(web, rabbitmq):
         conn.connect(wait=True)
     assert caught.value.phase == "websocket"
     assert caught.value.hint
+
+
+def refused(web, **tls):
+    web.tls = tls
+    with pytest.raises(ConnectFailedException) as caught:
+        web.open()
+    return caught.value
+
+
+def test_a_certificate_of_a_stranger_is_refused(secure_web):
+    for tls in ({}, {"ca_certs": str(secure_web.broker.client_cert)}):
+        error = refused(secure_web, **tls)
+        assert error.phase == "tls"
+        assert "certificate" in str(error)
+
+
+def test_whoever_does_not_want_to_know_gets_in(secure_web, queue):
+    secure_web.tls = {"verify": False}
+    conn, recorder = secure_web.open()
+    subscribe(conn, queue)
+    conn.send(queue, "unverified")
+    recorder.wait_for_bodies(1)
+    conn.disconnect()
+
+
+def test_the_validator_has_the_last_word(secure_web):
+    asked = []
+
+    def validator(certificate, host):
+        asked.append((certificate["subject"], host))
+        return False, "not this one"
+
+    error = refused(secure_web, ca_certs=str(secure_web.broker.ca_file), cert_validator=validator)
+    assert "not this one" in str(error)
+    assert asked[0][1] == secure_web.pair[0]
+
+
+def test_the_door_with_tls_is_not_spoken_to_in_the_clear(secure_web):
+    secure_web.tls = None
+    with pytest.raises(ConnectFailedException) as caught:
+        secure_web.open(timeout=5)
+    assert caught.value.phase == "websocket"
+
+
+def test_tls_is_not_spoken_to_the_door_without(rabbitmq):
+    web = WebStomp(rabbitmq, rabbitmq.ws_url)
+    assert refused(web, ca_certs=str(rabbitmq.ca_file)).phase == "tls"
