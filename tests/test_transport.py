@@ -1,5 +1,6 @@
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -317,3 +318,74 @@ def test_on_connecting_may_connect(broker):
     conn.connect(wait=True)
     assert len(broker.connections) == 1
     conn.disconnect()
+
+
+def test_the_end_of_one_connection_is_not_taken_for_that_of_the_next():
+    """A listener that is slow to hear of the first end must not make the second login fail."""
+    told, patient = threading.Event(), threading.Event()
+
+    def send_a_message(sock):
+        read_frame(sock)
+        greet_back(sock)
+        sock.sendall(b"MESSAGE\nsubscription:1\nmessage-id:1\ndestination:/queue/a\n\n\0")
+        say_nothing(sock)
+
+    def welcome_late(sock):
+        read_frame(sock)
+        assert patient.wait(PATIENCE)
+        greet_back(sock)
+        say_nothing(sock)
+
+    class Slow(Recorder):
+        def on_message(self, frame):
+            super().on_message(frame)
+            self.wait_for_method("on_connecting", 2)
+
+        def on_disconnected(self):
+            told.set()
+
+    with ScriptedServer(send_a_message, welcome_late) as server:
+        conn = stomp.Connection12([server.address])
+        slow = Slow()
+        conn.set_listener("slow", slow)
+        conn.connect(wait=True)
+        slow.wait_for_method("on_message")
+        conn.transport.disconnect_socket()
+        with ThreadPoolExecutor() as pool:
+            login = pool.submit(conn.connect, wait=True)
+            assert told.wait(PATIENCE)
+            with pytest.raises(TimeoutError):
+                login.result(0.1)
+            patient.set()
+            login.result(PATIENCE)
+        assert conn.is_connected()
+        conn.transport.stop()
+
+
+def test_a_login_that_failed_is_told_also_when_the_next_one_has_succeeded_by_then():
+    def refuse(sock):
+        read_frame(sock)
+
+    def welcome(sock):
+        read_frame(sock)
+        greet_back(sock)
+        say_nothing(sock)
+
+    class Again(Recorder):
+        def on_disconnected(self):
+            super().on_disconnected()
+            if self.methods.count("on_disconnected") == 1:
+                conn.connect(wait=True)
+                self.note("again")
+
+    with ScriptedServer(refuse, welcome) as server:
+        conn = stomp.Connection12([server.address])
+        again = Again()
+        conn.set_listener("again", again)
+        attempt = conn.transport.start()
+        conn.send_frame("CONNECT", {"accept-version": "1.2"})
+        again.wait_for_method("again")
+        with pytest.raises(ConnectFailedException, match="closed"):
+            conn.transport.wait_for_login(attempt)
+        conn.transport.wait_for_connection()
+        conn.transport.stop()

@@ -89,9 +89,13 @@ class BaseTransport(OlderBaseTransport, Publisher):
         """True from the open socket to the end of the connection."""
         return False
 
-    def begin_login(self) -> bool:
+    def begin_login(self, attempt: Any = None) -> bool:
         """True if CONNECT is to be sent now; False if that was done on this connection already."""
         return True
+
+    def wait_for_login(self, attempt: Any = None) -> None:
+        """See `Transport.wait_for_login`."""
+        self.wait_for_connection()
 
     def join(self) -> None:
         """Wait, for a limited time, until the connection has ended and the listeners know."""

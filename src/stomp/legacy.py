@@ -172,7 +172,7 @@ class OlderBaseTransport:
         else:
             log.warning("unknown frame %.40s", f.cmd)
 
-    def start(self) -> None:
+    def start(self) -> Any:
         """Nothing; `Transport` connects."""
 
     def stop(self) -> None:

@@ -194,8 +194,9 @@ class _Protocol(ConnectionListener):
         self.transport.join()
 
     def _connect(self, cmd: str, merged: dict[str, Any], wait: bool) -> None:
-        self.transport.start()
-        if self.transport.begin_login():
+        # Another thread, on_disconnected perhaps, may make the next connection before this one is waited for.
+        attempt = self.transport.start()
+        if self.transport.begin_login(attempt):
             try:
                 self._name_host(merged)
                 self.send_frame(cmd, merged)
@@ -206,7 +207,7 @@ class _Protocol(ConnectionListener):
                 self.transport.cancel_login()
                 raise
         if wait:
-            self.transport.wait_for_connection()
+            self.transport.wait_for_login(attempt)
 
     def _name_host(self, merged: dict[str, Any]) -> None:
         """Add the ``host`` header, where the version has one."""

@@ -112,7 +112,8 @@ class Transport(OlderTransport, BaseTransport):
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
         self._logging_in: Link | None = None  # somebody sends CONNECT on this one
-        self._last_error: StompError | None = None
+        #: Connections of whose end the listeners do not know yet.
+        self._untold: set[Link] = set()
         self._make_locks()
         _TRANSPORTS.add(self)
         if recv_bytes != _RECV_BYTES:
@@ -121,8 +122,11 @@ class Transport(OlderTransport, BaseTransport):
 
     # ------------------------------------------------------------------------------------- life
 
-    def start(self) -> None:
+    def start(self) -> Link | None:
         """Open a connection to one of the brokers, unless there is one.
+
+        Returns:
+            What `begin_login` and `wait_for_login` take: this connection, and no later one.
 
         Raises:
             ConnectFailed: none could be reached.
@@ -132,14 +136,15 @@ class Transport(OlderTransport, BaseTransport):
         with self._connecting:
             link = self._link
             if link is not None and link.alive:
-                return
+                return link
             self._stopping.clear()
             self.connection_error = False
-            self._last_error = None
             self._declared = None
             self._link = link = self._dial()
+            self._untold.add(link)
             link.start()
         self.registry.notify("on_connecting", self.current_host_and_port)
+        return link
 
     def stop(self) -> None:
         """Drop the connection, or stop trying to make one. Waits until the listeners know."""
@@ -149,9 +154,9 @@ class Transport(OlderTransport, BaseTransport):
             link.close()
             link.join(self._options.disconnect_timeout)
 
-    def begin_login(self) -> bool:
+    def begin_login(self, attempt: Any = None) -> bool:
         """True if CONNECT is to be sent now, by the caller; False if that was done on this connection already."""
-        link = self._link
+        link = attempt or self._link
         with self._outcome:
             if link is not None and link.session.state is State.IDLE and self._logging_in is not link:
                 self._logging_in = link
@@ -218,17 +223,37 @@ class Transport(OlderTransport, BaseTransport):
         Raises:
             ConnectFailed: it did not. Says where, in which phase, and what the broker said.
         """
+        self._wait_for(self._link, timeout)
+
+    def wait_for_login(self, attempt: Any = None) -> None:
+        """`wait_for_connection`, but for what `start` returned: a later connection is somebody else's."""
+        if attempt is None or attempt is self._link:
+            self.wait_for_connection()
+        else:
+            self._wait_for(attempt, None)
+
+    def _wait_for(self, link: Link | None, timeout: float | None) -> None:
         # The session itself gives up after the connect timeout; this is only for a receiving thread that never ran.
         limit = self._options.connect_timeout + 5.0 if timeout is None else timeout
         with self._outcome:
-            self._outcome.wait_for(lambda: self.is_connected() or self._last_error is not None, limit)
-        if self.is_connected():
+            self._outcome.wait_for(lambda: self._is_in(link) or self._has_ended(link), limit)
+        if self._is_in(link):
             return
-        error = self._last_error
-        if error is None:
+        closed = link.session.closed if link is not None and self._has_ended(link) else None
+        if closed is None:
             address = self._address_text()
             raise ConnectFailed(f"{address} did not answer CONNECT in time", address=address, phase="stomp")
+        error = closed.error or StompError(closed.reason.value)
         raise self.login_failed(error) from error
+
+    def _is_in(self, link: Link | None) -> bool:
+        if link is self._link:
+            return self.is_connected()
+        return link is not None and link.session.state is State.CONNECTED
+
+    def _has_ended(self, link: Link | None) -> bool:
+        """True if it has, and what the broker said last was told to the listeners."""
+        return link is not None and link not in self._untold
 
     def login_failed(self, error: StompError) -> ConnectFailed:
         """The error for a connection that was made, and ended before the broker let us in."""
@@ -409,7 +434,7 @@ class Transport(OlderTransport, BaseTransport):
         if event.error is not None:
             log.info("connection to %s ended: %s", self._address_text(), event.error.message)
         with self._outcome:
-            self._last_error = event.error or StompError(event.reason.value)
+            self._untold = {link for link in self._untold if link.session.closed is not event}
             self.connection_error = event.reason is Reason.REFUSED
             self._outcome.notify_all()
 
@@ -425,6 +450,7 @@ _TRANSPORTS: weakref.WeakSet[Transport] = weakref.WeakSet()
 def _free_all() -> None:
     """In a forked child: nobody there would ever let go of the locks that threads of the parent held."""
     for transport in list(_TRANSPORTS):
+        transport._untold.clear()
         transport._make_locks()
 
 

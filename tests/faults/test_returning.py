@@ -1,0 +1,181 @@
+"""The recipe of stomp.py's documentation, section 3.6: on_disconnected connects again, on the thread of the callback.
+
+Whatever ended the connection: there is one connection afterwards and not two, its heart-beats go on, and threads and
+descriptors are as many as they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import uuid
+from pathlib import Path
+
+import pytest
+
+import stomp
+from stomp.broker import Broker
+from stomp.testing.relay import Relay
+from stomp.testing.servers import ScriptedServer
+from tests.listening import Recorder, stomp_threads, wait_until
+from tests.seed_examples import unused_port
+from tests.websocket_door import Door
+
+CYCLES = 50
+BEAT = 500  # milliseconds
+DOORS = ["tcp", "tls", "ws", "wss"]
+
+
+def held():
+    """Threads and descriptors of this process, those of the broker included."""
+    folder = Path("/proc/self/fd")
+    return threading.active_count(), len(os.listdir(folder)) if folder.exists() else 0
+
+
+class Recipe(Recorder):
+    """As in section 3.6. It returns until `leaving` is set."""
+
+    def __init__(self, conn, queue="/queue/recipe"):
+        super().__init__()
+        self.conn = conn
+        self.queue = queue
+        self.leaving = False
+
+    def connect_and_subscribe(self):
+        self.conn.start()
+        self.conn.connect("admin", "password", wait=True)
+        self.conn.subscribe(destination=self.queue, id=1, ack="auto")
+        self.note("returned")
+
+    def on_disconnected(self):
+        super().on_disconnected()
+        if not self.leaving:
+            self.connect_and_subscribe()
+
+
+class Site:
+    """A broker, a relay in front of it, and a program that follows the recipe."""
+
+    def __init__(self, door, server_tls, ca_file, stack):
+        websocket, secure = door.startswith("ws"), door in ("tls", "wss")
+        self.broker = Broker(
+            users={"admin": "password"},
+            heartbeat=(BEAT, BEAT),
+            ssl_context=server_tls if door == "tls" else None,
+        )
+        stack.callback(self.broker.stop)
+        self.broker.start()
+        port = self.broker.port
+        if websocket:
+            script = Door((self.broker.host, port))
+            port = stack.enter_context(ScriptedServer(script, tls=server_tls if secure else None)).port
+        self.relay = stack.enter_context(Relay("127.0.0.1", port))
+        cls = stomp.WSConnection if websocket else stomp.Connection
+        self.conn = cls(
+            [self.relay.address],
+            heartbeats=(BEAT, BEAT),
+            reconnect_attempts_max=-1,
+            reconnect_sleep_initial=0.01,
+            reconnect_sleep_max=0.05,
+        )
+        if secure:
+            self.conn.set_ssl(ca_certs=ca_file)
+        self.recipe = Recipe(self.conn)
+        self.conn.set_listener("", self.recipe)  # its name comes before all others
+        stack.callback(self.leave)
+
+    def leave(self):
+        self.recipe.leaving = True
+        self.conn.disconnect()
+        wait_until(lambda: not stomp_threads())
+
+    def lose(self, how):
+        {
+            "dropped by the client": self.conn.transport.disconnect_socket,
+            "reset": self.relay.cut,
+            "ended": self.relay.close,
+            "ended by the broker": self.broker.disconnect_all,
+        }[how]()
+
+    def works(self):
+        """One connection, one subscription, and both directions."""
+        wait_until(lambda: len(self.broker.connections) == 1)
+        names = [thread.name for thread in stomp_threads()]
+        assert names.count("stomp-receiver") <= 2, (
+            names
+        )  # the one that told of the last end may be ending still
+        body = uuid.uuid4().hex
+        self.conn.send(self.recipe.queue, body)
+        self.recipe.wait_for(lambda: body in self.recipe.bodies)
+        assert self.recipe.bodies.count(body) == 1
+
+    def beats(self):
+        """Beats go both ways: the broker would hang up without ours."""
+        ends = self.recipe.methods.count("on_disconnected")
+        self.recipe.wait_for_method("on_heartbeat", self.recipe.methods.count("on_heartbeat") + 4)
+        assert self.recipe.methods.count("on_disconnected") == ends
+        assert self.conn.transport.heartbeat == (BEAT, BEAT)
+
+
+@pytest.fixture(params=DOORS)
+def site(request, server_tls, ca_file):
+    with contextlib.ExitStack() as stack:
+        yield Site(request.param, server_tls, ca_file, stack)
+
+
+@pytest.mark.parametrize("how", ["dropped by the client", "reset", "ended", "ended by the broker"])
+def test_50_losses_in_a_row(site, how):
+    recipe = site.recipe
+    recipe.connect_and_subscribe()
+    site.works()
+    before = held()
+    for cycle in range(1, CYCLES + 1):
+        site.lose(how)
+        recipe.wait_for_method("returned", cycle + 1)
+    site.works()
+    wait_until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
+    site.beats()
+    for method in ("on_connecting", "on_connected"):
+        assert recipe.methods.count(method) == CYCLES + 1, method
+    assert recipe.methods.count("on_disconnected") == CYCLES
+    assert site.relay.accepted == CYCLES + 1
+
+
+def test_silence(site):
+    recipe = site.recipe
+
+    class WakesTheNetwork:
+        def on_heartbeat_timeout(self):
+            site.relay.resume()
+
+    site.conn.set_listener("network", WakesTheNetwork())
+    recipe.connect_and_subscribe()
+    site.works()
+    before = held()
+    for cycle in range(1, 4):
+        site.relay.stall()
+        recipe.wait_for_method("returned", cycle + 1)
+        site.works()
+    site.beats()
+    wait_until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
+    assert recipe.methods.count("on_heartbeat_timeout") == recipe.methods.count("on_disconnected") == 3
+
+
+def test_a_broker_that_is_away_for_a_while(site):
+    """Connecting fails many times: at once, or after the door was opened. Each failure is told where it belongs."""
+    recipe = site.recipe
+    recipe.connect_and_subscribe()
+    site.works()
+    before = held()
+    nowhere, target = unused_port(), site.relay.target_port
+    # The relay takes the connection, and resets it when it finds nobody.
+    site.relay.target_port = nowhere
+    site.relay.cut()
+    wait_until(lambda: site.relay.accepted >= 20)
+    site.relay.target_port = target
+    recipe.wait_for_method("returned", 2)
+    site.works()
+    site.beats()
+    wait_until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
+    assert recipe.methods.count("on_connected") == recipe.methods.count("returned") == 2
