@@ -30,7 +30,14 @@ def told(spread: Spread, scale: float, suffix: str = "") -> str:
 def details(found: Sequence[Row]) -> str:
     """Every figure of every client."""
     lines = [
-        ["work", "client", "median (min-max)", f"ratio to {BASE}", "ratio to bare sockets", "CPU µs each"]
+        [
+            "work",
+            "client",
+            "median (min-max)",
+            f"ratio to {BASE}",
+            "ratio to bare sockets",
+            "CPU µs each (ratio)",
+        ]
     ]
     before = ""
     for row in found:
@@ -43,11 +50,18 @@ def details(found: Sequence[Row]) -> str:
                 told(row.value, figure.scale) if row.value else "failed",
                 told(row.ratio, 1, "x") if row.ratio else "",
                 f"{number(row.floor.median)}x" if row.floor else "",
-                number(row.cpu.median * 1e6) if row.cpu and row.figure in ("rate", "p50") else "",
+                _cpu(row) if row.figure in ("rate", "p50") else "",
             ]
         )
         before = title
     return aligned(lines)
+
+
+def _cpu(row: Row) -> str:
+    if not row.cpu:
+        return ""
+    ratio = f" ({number(row.cpu_ratio.median)}x)" if row.cpu_ratio else ""
+    return number(row.cpu.median * 1e6) + ratio
 
 
 def matrix(found: Sequence[Row]) -> str:

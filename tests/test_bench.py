@@ -13,7 +13,19 @@ from dataclasses import dataclass
 
 import pytest
 
-from bench import blocking, contenders, report, run, scenarios, servers, starting, tables, targets, through
+from bench import (
+    blocking,
+    contenders,
+    instructions,
+    report,
+    run,
+    scenarios,
+    servers,
+    starting,
+    tables,
+    targets,
+    through,
+)
 from bench.adapters import Gate, Turnstile, Window, bare, stompkit_listener
 from bench.contenders import CLIENTS, Contender, Missing
 from bench.measuring import Taken, next_count, quantile
@@ -99,7 +111,7 @@ def test_tables_tell_medians_ratios_and_failures() -> None:
         "40 (10-50)",
         "5x (4-5)",
         "0.4x",
-        "1",
+        "1 (1x)",
     ]
     assert "| failed" in tables.details(summed([None], [1]))
     assert [cell.strip() for cell in tables.matrix(found).splitlines()[2].split("|")[1:-1]] == [
@@ -133,11 +145,14 @@ def test_examples_are_true() -> None:
     assert doctest.testmod(report).failed == 0
 
 
-@pytest.mark.parametrize(("demanded", "met"), [(4.9, True), (5.0, True), (5.1, False)])
-def test_a_demand_on_a_ratio(demanded: float, met: bool) -> None:
-    verdict, told = Demand("stompkit", "work", "rate", ratio=demanded).verdict(
-        summed([50, 10, 40], [10, 2, 10])
-    )
+@pytest.mark.parametrize(("demanded", "met"), [(0.4, False), (0.5, True)])
+def test_a_demand_on_cpu(demanded: float, met: bool) -> None:
+    clients: dict[str, list[scenarios.Figures | None]] = {
+        "stompkit": [{"rate": 1, "cpu": 2e-6}],
+        "stomp.py": [{"rate": 1, "cpu": 4e-6}],
+    }
+    found = rows({"work": clients}, WORK)
+    verdict, told = Demand("stompkit", "work", cpu=demanded).verdict(found)
     assert verdict is met
     assert told.endswith(": met" if met else ": MISSED")
 
@@ -145,13 +160,14 @@ def test_a_demand_on_a_ratio(demanded: float, met: bool) -> None:
 @pytest.mark.parametrize(("below", "met"), [(40, False), (41, True)])
 def test_a_demand_on_a_time(below: float, met: bool) -> None:
     found = summed([50, 10, 40], [10, 2, 10])
-    assert Demand("stompkit", "work", "rate", below=below).verdict(found)[0] is met
+    assert Demand("stompkit", "work", p50=below).verdict(found)[0] is met
 
 
 def test_what_was_not_measured_is_not_met() -> None:
-    assert not Demand("stompkit", "other", "rate", ratio=1).verdict([])[0]
-    assert not Demand("stompkit", "work", "rate", ratio=1).verdict(summed([None], [1]))[0]
-    assert not Demand("stompkit", "work", "rate", ratio=1).verdict(summed([1], [None]))[0]
+    assert not Demand("stompkit", "other", cpu=1).verdict([])[0]
+    assert not Demand("stompkit", "work", cpu=1).verdict(summed([None], [1]))[0]
+    assert not Demand("stompkit", "work", cpu=1).verdict(summed([1], [None]))[0]
+    assert not Demand("stompkit", "work", p50=1).verdict(summed([None], [1]))[0]
 
 
 # ---------------------------------------------------------------------------------------------- targets
@@ -570,6 +586,40 @@ def test_messages_go_through_a_broker(server, broker) -> None:
     assert found["produced"] > 0
     confirmed = through.THROUGHS["confirm-activemq"].measure(CLIENTS["stompkit"], setting(server, count=5))
     assert confirmed["count"] == 5
+
+
+# ---------------------------------------------------------------------------------------------- instructions
+
+
+def test_more_instructions_than_before_are_a_loss() -> None:
+    (met, told), (missed, lost) = instructions.compare(
+        {"decode": 110, "encode": 112}, {"decode": 100, "encode": 100}
+    )
+    assert (met, missed) == (True, False)
+    assert told == "decode: 110 instructions a frame, at most 110 are allowed: met"
+    assert lost.endswith("MISSED")
+
+
+def test_counts_are_kept_for_each_build(tmp_path, monkeypatch, capsys) -> None:
+    file = tmp_path / "counts.json"
+    monkeypatch.setattr(instructions, "FILE", file)
+    monkeypatch.setattr(instructions, "count", lambda: {"decode": 100, "encode": 200})
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/" + name)
+    assert "none are known for" in instructions.check(file)[0][1]
+    instructions.update(file)
+    assert json.loads(file.read_text()) == {instructions.build_key(): {"decode": 100, "encode": 200}}
+    assert [met for met, _ in instructions.check(file)] == [True, True]
+    monkeypatch.setattr(instructions, "count", lambda: {"decode": 100, "encode": 300})
+    assert [met for met, _ in instructions.check(file)] == [True, False]
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert instructions.check(file) == [
+        (True, "instructions are not compared: there is no valgrind on this machine")
+    ]
+
+
+@pytest.mark.parametrize("work", instructions.WORKS)
+def test_what_is_counted_runs(work) -> None:
+    assert instructions.main(["--work", work, "3"]) == 0
 
 
 # ---------------------------------------------------------------------------------------------- all together
