@@ -362,3 +362,80 @@ def test_mocks_with_the_shape_of_a_connection(cls):
 
 def test_what_ends_a_line():
     assert [stomp.Connection12.is_eol(c) for c in (b"\n", b"\r\n", b"\r")] == [True, True, False]
+
+
+@pytest.mark.parametrize("where", ["transport", "conn"])
+def test_a_method_that_a_program_replaces_gets_all_frames(where):
+    """Also on a connection that is open, with the frames that have a way of their own."""
+    with Wire("1.2") as wire:
+        wire.conn = stomp.Connection12([wire.server.address])
+        wire.conn.connect(wait=True)
+        wire.conn.send("/queue/a", "x")
+        if where == "conn":
+            spy = mock.patch.object(wire.conn, "send_frame", wraps=wire.conn.send_frame)
+        else:
+            spy = mock.patch.object(wire.conn.transport, "transmit", wraps=wire.conn.transport.transmit)
+        with spy as seen:
+            wire.conn.send("/queue/a", "x")
+            wire.conn.send("/queue/a", "x", receipt="r")
+            wire.conn.ack("1")
+        assert seen.call_count == 3
+        assert [wire.frame(at).command for at in (1, 2, 3, 4)] == ["SEND", "SEND", "SEND", "ACK"]
+
+
+def test_a_listener_may_get_its_on_send_at_any_time():
+    class Late(stomp.ConnectionListener):
+        pass
+
+    with Wire("1.2") as wire:
+        wire.conn = stomp.Connection12([wire.server.address])
+        listener = Late()
+        wire.conn.set_listener("", listener)
+        wire.conn.connect(wait=True)
+        wire.conn.send("/queue/a", "x")
+        vars(listener)["on_send"] = lambda frame: frame.headers.update(tag="here")
+        wire.conn.send("/queue/a", "x")
+        wire.conn.send("/queue/a", "x", receipt="r")
+        assert "tag" not in wire.frame(1).headers
+        assert wire.frame(2).headers["tag"] == "here"
+        assert wire.frame(3).headers["tag"] == "here"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"tag": "plain"},
+        {"tag": "a:b\\c\n"},
+        {"tag": 5},
+        {"tag": True},
+        {"tag": None},
+        {"tag": b"x"},
+        {"tag": ("a", "b")},
+        {"content-length": "1000"},
+        {"destination": "/queue/other"},
+    ],
+)
+@pytest.mark.parametrize("content_type", [None, "text/plain", "a:b"])
+def test_messages_look_alike_whether_or_not_a_listener_sees_them(headers, content_type):
+    """With a listener that has an `on_send` frames take the long way, and without one a short one if they can."""
+
+    class Sees(stomp.ConnectionListener):
+        def on_send(self, frame):
+            pass
+
+    with Wire("1.2") as wire:
+        wire.conn = stomp.Connection12([wire.server.address])
+        wire.conn.connect(wait=True)
+        for body in ("x", b"x", "\u20ac", bytearray(b"x"), ""):
+            wire.conn.remove_listener("sees") if wire.conn.get_listener("sees") else None
+            given = dict(headers)
+            wire.conn.send("/queue/a", body, content_type, given)
+            wire.conn.set_listener("sees", Sees())
+            wire.conn.send("/queue/a", body, content_type, given)
+            assert given == headers
+        for number in range(1, 11, 2):
+            short, long = wire.frame(number), wire.frame(number + 1)
+            assert dict(short.headers) == dict(long.headers)
+            assert short.headers.all("tag") == long.headers.all("tag")
+            assert short.body == long.body

@@ -42,12 +42,13 @@ from stomp.core.frame import text_of
 from stomp.handed_on import hand_on
 from stomp.listener import ConnectionListener
 from stomp.registry import is_idle
+from stomp.transport import Transport
 from stomp.utils import Frame, encode, get_uuid, merge_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stomp.transport import Transport
+    from stomp.client.threads import Link
 
 #: Header dictionaries: anything with a plain text form as value; None drops the header.
 Headers = "Mapping[str, Any] | None"
@@ -64,11 +65,20 @@ class _Protocol(ConnectionListener):
     """
 
     _dialect: Dialect
+    #: The transport, if what is sent may go straight to its link: see `_straight`.
+    _direct: Transport | None = None
 
     def __init__(self, transport: Transport, auto_content_length: bool = True) -> None:
         self.transport = transport
         self.auto_content_length = auto_content_length
         self.version = self._dialect.version
+        cls = type(self)
+        if (
+            type(transport).transmit is Transport.transmit
+            and cls.send_frame is _Protocol.send_frame
+            and cls._escape_headers is _Protocol._escape_headers
+        ):
+            self._direct = transport
         if not all(is_idle(getattr(self, name)) for name in _CALLBACKS):
             transport.set_listener("protocol-listener", self)
 
@@ -84,6 +94,18 @@ class _Protocol(ConnectionListener):
         if cmd not in UNESCAPED:
             self._escape_headers(headers)
         self.transport.transmit(Frame(cmd, headers, body))
+
+    def _straight(self) -> Link | None:
+        """The link, if nobody is to see, or to change, a frame on its way there.
+
+        A program may have put something of its own in the place of the transport or of a method; then it gets all
+        frames through `send_frame` and `Transport.transmit`, as it does if a listener has an `on_send`.
+        """
+        transport = self.transport
+        own = self.__dict__
+        if transport is not self._direct or "send_frame" in own or "_escape_headers" in own:
+            return None
+        return transport.straight()
 
     def _escape_headers(self, headers: dict[str, Any]) -> None:
         for name, value in headers.items():
@@ -116,10 +138,21 @@ class _Protocol(ConnectionListener):
         """
         assert destination is not None, "'destination' is required"
         assert body is not None, "'body' is required"
+        link = self._straight() if body and self.auto_content_length else None
+        as_bytes = body if link is None or type(body) is bytes else encode(body)
+        if link is not None and not keyword_headers and not headers and type(destination) is str:
+            if not content_type:
+                link.send(destination, as_bytes)
+                return
+            if type(content_type) is str:
+                link.send(destination, as_bytes, content_type)
+                return
         merged = {**headers, **keyword_headers} if headers else keyword_headers
         merged[HDR_DESTINATION] = destination
         if content_type:
             merged[HDR_CONTENT_TYPE] = content_type
+        if link is not None and link.transmit_plain(CMD_SEND, merged, as_bytes):
+            return
         if self.auto_content_length and body and HDR_CONTENT_LENGTH not in merged:
             # Listeners see the body as it was given; the transport encodes it, and mostly its length is known before.
             as_is = type(body) is bytes or (type(body) is str and body.isascii())
@@ -166,12 +199,14 @@ class _Protocol(ConnectionListener):
         self, cmd: str, named: dict[str, Any], more: dict[str, Any], transaction: Any, receipt: Any
     ) -> None:
         """ACK or NACK. What is named comes first, and wins."""
-        merged = {**named, **more, **named}
+        merged = {**named, **more, **named} if more else named
         if transaction is not None:
             merged[HDR_TRANSACTION] = transaction
         if receipt is not None:
             merged[HDR_RECEIPT] = receipt
-        self.send_frame(cmd, merged)
+        link = self._straight()
+        if link is None or not link.transmit_plain(cmd, merged):
+            self.send_frame(cmd, merged)
 
     def disconnect(
         self,

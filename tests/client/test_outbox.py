@@ -1,11 +1,28 @@
 import socket
 import threading
+import time
 
 import pytest
 
 from stomp.client.outbox import HIGH, Outbox, _joined
 from stomp.core.errors import SendStalled
 from tests.listening import PATIENCE
+
+
+class Source:
+    """A session that sends what it is given."""
+
+    def __init__(self):
+        self.parts = []
+        self.outgoing = 0
+
+    def put(self, parts):
+        self.parts += parts
+        self.outgoing += sum(map(len, parts))
+
+    def data_to_send(self, now):
+        parts, self.parts, self.outgoing = self.parts, [], 0
+        return parts
 
 
 class Box:
@@ -15,11 +32,12 @@ class Box:
         ours, self.theirs = socket.socketpair()
         self.theirs.settimeout(PATIENCE)
         self.state = threading.Lock()
-        self.outbox = Outbox(ours, layer, self.state, threading.Lock(), patience)
+        self.source = Source()
+        self.outbox = Outbox(ours, self.source, layer, self.state, threading.Lock(), patience, time.monotonic)
 
     def put(self, *parts):
         with self.state:
-            self.outbox.put(list(parts))
+            self.source.put(list(parts))
 
     def read(self, count):
         data = bytearray()
@@ -73,8 +91,7 @@ def test_what_the_kernel_does_not_take_stays_and_is_counted(box):
     reader.join(PATIENCE)
     assert found == [b"x" * 5_000_000 + b"y"]
     assert box.outbox.write()
-    with box.state:
-        box.outbox.put([b"z"])
+    box.put(b"z")
     assert box.outbox.level < HIGH
     assert not box.outbox.full
 
@@ -155,11 +172,11 @@ def test_a_good_bye_to_a_peer_that_has_gone_is_no_failure():
 def test_small_neighbours_are_joined_and_large_parts_are_not_copied():
     large = b"x" * 40_000
     parts = [b"1", b"2", large, b"3", b"4"]
-    joined = _joined(parts)
+    joined = _joined(parts, 40_004)
     assert joined == [b"12", large, b"34"]
     assert joined[1] is large
-    assert _joined([]) == []
-    assert _joined([b"1"]) == [b"1"]
-    many = _joined([b"x" * 1000] * 1000)
+    assert _joined([], 0) == []
+    assert _joined([b"1"], 1) == [b"1"]
+    many = _joined([b"x" * 1000] * 1000, 1_000_000)
     assert len(many) == 4
     assert sum(map(len, many)) == 1_000_000

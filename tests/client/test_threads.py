@@ -122,12 +122,22 @@ def test_frames_go_out_in_order_and_events_come_in_order(connected):
     assert [event.headers["message-id"] for event in events.of(Message)] == [str(n) for n in range(50)]
 
 
+def send_in_turns(link, number, body):
+    """By each of the ways there are."""
+    if number % 3 == 0:
+        send(link, body)
+    elif number % 3 == 1:
+        link.send("/queue/a", body)
+    else:
+        assert link.transmit_plain("SEND", {"destination": "/queue/a"}, body)
+
+
 def test_many_senders_at_once_lose_and_mix_nothing(connected):
     link, peer, _ = connected
 
     def run(name):
         for number in range(300):
-            send(link, f"{name} {number}".encode())
+            send_in_turns(link, number, f"{name} {number}".encode())
 
     threads = [threading.Thread(target=run, args=(name,)) for name in "abcd"]
     for thread in threads:
@@ -138,6 +148,24 @@ def test_many_senders_at_once_lose_and_mix_nothing(connected):
     bodies = [frame.body.decode().split() for frame in peer.requests]
     for name in "abcd":
         assert [int(number) for who, number in bodies if who == name] == list(range(300))
+
+
+def test_a_message_that_is_sent_before_the_broker_has_let_us_in_is_held_back(pair):
+    link, peer, _ = pair
+    link.transmit(commands.connect(["1.2"], "/"))
+    link.send("/queue/a", b"x")
+    while not peer.requests:
+        assert peer.read()
+    assert peer.requests[0].body == b"x"
+    assert peer.session.state.value == "connected"
+
+
+def test_nothing_is_taken_after_the_end(connected):
+    link, _, _ = connected
+    link.close()
+    with pytest.raises(NotConnected, match="connect again"):
+        link.send("/queue/a", b"x")
+    assert not link.transmit_plain("SEND", {"destination": "/queue/a"}, b"x")
 
 
 def test_replies_of_a_batch_leave_together(connected):
@@ -423,7 +451,7 @@ def test_a_forked_child_does_not_write_what_is_its_parents(connected):
 
     link, peer, _ = connected
     with link._state:
-        link._outbox.put([b"the parent's\n"])
+        link.session.send_raw(b"the parent's\n")
     child = os.fork()
     if child == 0:
         from stomp.client import threads
@@ -435,4 +463,4 @@ def test_a_forked_child_does_not_write_what_is_its_parents(connected):
     with pytest.raises(TimeoutError):
         peer.sock.recv(100)
     with link._state:
-        link._outbox._queue.clear()
+        link.session.data_to_send(0.0)

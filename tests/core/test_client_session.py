@@ -552,3 +552,70 @@ def test_a_protocol_error_is_the_brokers_fault() -> None:
     session = connected()
     end = the_end(receive(session, "MESSAGE\na:\\q\n\n\0"))
     assert isinstance(end.error, RemoteProtocolError)
+
+
+# ------------------------------------------------------------------------------------- the short ways
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("content_type", [None, "text/plain"])
+def test_plain_messages_are_sent_like_all_others(version: str, content_type: str | None) -> None:
+    short, long = connected(version), connected(version)
+    for body in (b"x", b"y" * 100_000, b"x"):
+        assert short.send_plain("/queue/a", body, content_type)
+        long.send("/queue/a", body, content_type=content_type)
+    assert short.outgoing == sum(map(len, short._out))
+    assert sent(short) == sent(long)
+    assert short.outgoing == 0
+    assert short.counters == long.counters
+
+
+def test_plain_messages_need_a_connection() -> None:
+    session = connecting("1.2")
+    assert not session.send_plain("/queue/a", b"x")
+    assert not session.transmit_plain("ACK", {"id": "1"})
+    receive(session, "CONNECTED\nversion:1.2\n\n\0")
+    session.disconnect("bye")
+    sent(session)
+    assert not session.send_plain("/queue/a", b"x")
+    assert not session.transmit_plain("ACK", {"id": "1"})
+    assert sent(session) == b""
+
+
+def test_a_destination_that_cannot_be_sent_leaves_no_trace() -> None:
+    session = connected("1.0")
+    for _ in range(2):
+        with pytest.raises(FrameError):
+            session.send_plain("a\n\n\0", b"x")
+    assert (session.outgoing, session.counters.frames_sent) == (0, 1)
+
+
+def test_heads_that_were_written_do_not_pile_up() -> None:
+    session = connected("1.2")
+    for number in range(5000):
+        session.send_plain(f"/queue/{number}", b"x")
+    assert len(session._heads) <= 1000
+    assert sent(session).count(b"SEND\ndestination:/queue/") == 5000
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_plain_answers_are_noted_like_all_others(version: str) -> None:
+    sessions = [connected(version), connected(version)]
+    for number, session in enumerate(sessions):
+        session.subscribe("/queue/a", "1", ack="client-individual")
+        receive(session, "MESSAGE\nsubscription:1\nmessage-id:5\nack:5\n\nx\0")
+        headers = {"id": "5"} if version == "1.2" else {"message-id": "5", "subscription": "1"}
+        if number:
+            session.transmit(Frame("ACK", Headers({**headers, "receipt": "r"})))
+        else:
+            assert session.transmit_plain("ACK", {**headers, "receipt": "r"})
+        assert not session.ledger.subscriptions["1"].unacked
+        assert session.ledger.awaits("r")
+    assert sent(sessions[0]) == sent(sessions[1])
+
+
+def test_frames_that_mean_more_are_not_plain() -> None:
+    session = connected("1.2")
+    for command in ("SUBSCRIBE", "BEGIN", "DISCONNECT", "CONNECT"):
+        assert not session.transmit_plain(command, {"id": "1"})
+    assert sent(session) == b""

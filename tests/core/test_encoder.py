@@ -1,10 +1,12 @@
 """stomp.core.encoder"""
 
+from typing import Any
+
 import pytest
 
 from stomp.core.decoder import Decoder
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
-from stomp.core.encoder import LARGE_BODY, encode, encode_parts
+from stomp.core.encoder import LARGE_BODY, encode, encode_parts, plain_parts, send_head
 from stomp.core.errors import FrameError
 from stomp.core.frame import Frame, Headers
 
@@ -72,6 +74,60 @@ def test_large_bodies_are_not_copied(size: int) -> None:
     assert b"".join(parts) == b"SEND\na:1\n\n" + body + b"\0"
     assert len(parts) == (3 if size >= LARGE_BODY else 1)
     assert size < LARGE_BODY or parts[1] is body
+
+
+# The short ways write what the long way writes, or leave it to that.
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=repr)
+@pytest.mark.parametrize("body", [b"", b"x", b"a\0b", b"x" * LARGE_BODY])
+@pytest.mark.parametrize(
+    "headers", [{"destination": "/queue/a"}, {"destination": "/queue/é", "a": "", "b": "-1"}, {}]
+)
+def test_plain_frames_are_written_alike(dialect: Dialect, body: bytes, headers: dict[str, str]) -> None:
+    parts = plain_parts("SEND", headers, body)
+    length = {"content-length": str(len(body))} if body else {}
+    assert parts == encode_parts(Frame("SEND", Headers({**headers, **length}), body), dialect)
+
+
+@pytest.mark.parametrize("char", ["\n", "\r", "\0", ":", "\\", "\ud800"])
+def test_what_is_special_is_not_plain(char: str) -> None:
+    assert plain_parts("SEND", {"a": "b" + char}, b"x") is None
+    assert plain_parts("SEND", {"a" + char: "b"}, b"") is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"": "a"},
+        {"content-length": "1"},
+        {"a": 5},
+        {"a": None},
+        {"a": ("b", "c")},
+        {b"a": "b"},
+        {"a:b\nc": "d"},
+    ],
+)
+def test_what_is_odd_is_not_plain(headers: dict[Any, Any]) -> None:
+    assert plain_parts("SEND", headers, b"x") is None
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=repr)
+@pytest.mark.parametrize(("destination", "content_type"), [("/queue/a", None), ("/queue/a", "text/plain")])
+def test_the_head_of_a_message(dialect: Dialect, destination: str, content_type: str | None) -> None:
+    named = {"destination": destination, "content-type": content_type, "content-length": "3"}
+    headers = Headers({name: value for name, value in named.items() if value is not None})
+    frame = Frame("SEND", headers, b"abc")
+    assert send_head(destination, content_type, dialect) + b"3\n\nabc\0" == encode(frame, dialect)
+
+
+def test_the_head_of_a_message_is_escaped_and_checked() -> None:
+    assert send_head("a:b\n", None, STOMP12) == b"SEND\ndestination:a\\cb\\n\ncontent-length:"
+    for bad in ("a\0", "\ud800"):
+        with pytest.raises(FrameError):
+            send_head(bad, None, STOMP12)
+    with pytest.raises(FrameError):
+        send_head("a\n\n\0", None, STOMP10)
 
 
 # What cannot be put on the wire safely is refused.

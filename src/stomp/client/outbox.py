@@ -1,18 +1,18 @@
-"""What waits to be written to one socket, and the writing of it.
+"""The way from a session to its socket: what waits to be written, and the writing of it.
 
-Rules of this file: frames leave in the order in which they were put; writing never waits while a lock is held;
-whoever writes looks again for what came meanwhile before it is content, so that nobody need wait to be let in;
-what the kernel has no room for stays here, for whoever comes next.
+Rules of this file: frames leave in the order in which the session has them; writing never waits while a lock is
+held; whoever writes looks again for what came meanwhile before it is content, so that nobody need wait to be let
+in; what the kernel has no room for stays here, for whoever comes next.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from stomp.core.errors import SendStalled
-from stomp.core.flow import Gate
 from stomp.net.dial import Deadline, wait_ready
 
 if TYPE_CHECKING:
@@ -22,13 +22,25 @@ if TYPE_CHECKING:
 HIGH = 1024 * 1024
 #: As much as is worth a call to the socket.
 BATCH = 64 * 1024
-#: What one call to the socket writes at most.
+#: What one call to the socket writes at most, of small writes that were joined.
 _WRITE = 256 * 1024
 #: Writes of less than this are joined: copying is cheaper than another call.
 _JOIN = 32 * 1024
+#: Parts that are shorter than this on the average are joined without a look at each: the looking would cost more.
+_SHORT = 2 * 1024
 
 #: Makes a call return at once instead of waiting, where the system has it (Windows does not).
 DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+
+
+class Source(Protocol):
+    """Where the bytes come from: a session."""
+
+    outgoing: int
+
+    def data_to_send(self, now: float) -> list[bytes]:
+        """See `stomp.core.session.Session.data_to_send`."""
+        ...
 
 
 class Outbox:
@@ -36,50 +48,61 @@ class Outbox:
 
     Args:
         sock: the socket.
+        source: the session.
         layer: TLS, or None.
         state: the lock of the session: the order of frames is decided under it.
         codec: the lock of the layer.
         patience: seconds that a full outbox may hold up a sender.
+        clock: what the session is told.
     """
 
     def __init__(
         self,
         sock: socket.socket,
+        source: Source,
         layer: Layer | None,
         state: threading.Lock,
         codec: threading.Lock,
         patience: float,
+        clock: Callable[[], float],
     ) -> None:
         self._sock = sock
+        self._source = source
         self._layer = layer
         self._state = state
         self._codec = codec
         self._patience = patience
+        self._clock = clock
         self._writing = threading.Lock()
-        self._gate = Gate(HIGH, BATCH)  # counts the queue, and what the socket has not taken of it
-        self._queue: list[bytes] = []  # not yet with the layer
+        self._kept: list[bytes] = []  # taken from the session, not yet with the layer
         self._wire: list[memoryview] = []  # what the socket takes next, last first; of whoever has _writing
-        self._charged = 0  # what of the gate's level is in _wire
+        self._charged = 0  # how many bytes were taken that the socket has not taken all of
+        self._full = False
 
-    def put(self, parts: list[bytes]) -> None:
-        """Add bytes. The caller has the state lock."""
-        self._queue += parts
-        self._gate.add(len(parts[0]) if len(parts) == 1 else sum(map(len, parts)))
+    def keep(self) -> None:
+        """Take what the session has, before it drops it. The caller has the state lock."""
+        self._charged += self._source.outgoing
+        self._kept += self._source.data_to_send(self._clock())
 
     @property
     def level(self) -> int:
         """How many bytes wait."""
-        return self._gate.level
+        return self._source.outgoing + self._charged
 
     @property
     def full(self) -> bool:
         """True from `HIGH` on until there is less than a batch."""
-        return self._gate.full
+        level = self.level
+        if level >= HIGH:
+            self._full = True
+        elif level <= BATCH:
+            self._full = False
+        return self._full
 
     @property
     def waiting(self) -> bool:
         """True when there may be something to write; a layer may always have something to say."""
-        return bool(self._queue or self._wire or self._layer is not None)
+        return bool(self._source.outgoing or self._wire or self._kept or self._layer is not None)
 
     def close(self) -> None:
         """Close the socket, when nobody is writing it."""
@@ -100,7 +123,7 @@ class Outbox:
         deadline: Deadline | None = None
         while self.waiting:
             # Only who is to be held up, or must know that all is written, waits to be let in.
-            wait = leave == 0 or (leave is not None and self._gate.full)
+            wait = leave == 0 or (leave is not None and self.full)
             if not self._writing.acquire(blocking=wait):
                 return True
             try:
@@ -114,10 +137,10 @@ class Outbox:
             finally:
                 self._writing.release()
             if written:
-                if self._queue:
+                if self._source.outgoing:
                     continue
                 return True
-            if leave is None or self._gate.level <= leave:
+            if leave is None or self.level <= leave:
                 return False
             deadline = deadline or Deadline(self._patience if seconds is None else seconds)
             if not deadline.left:
@@ -128,18 +151,20 @@ class Outbox:
     def stalled(self) -> SendStalled:
         """The error for a broker that does not read."""
         return SendStalled(
-            f"the broker has not read for {self._patience:g} s; {self._gate.level} bytes wait to be written",
+            f"the broker has not read for {self._patience:g} s; {self.level} bytes wait to be written",
             hint="look at the broker's memory and disk alarms",
         )
 
     def _write(self) -> bool:
         """Write until nothing is left (True) or the kernel has no room (False). The caller has `_writing`."""
         while True:
-            wire = self._wire
-            if not wire:
+            if not self._wire:
+                if not self._source.outgoing and not self._kept and self._layer is None:
+                    self._charged = 0
+                    return True
                 if not self._fill_wire():
                     return True
-                wire = self._wire
+            wire = self._wire
             try:
                 while wire:
                     sent = self._sock.send(wire[-1], DONTWAIT)
@@ -151,25 +176,26 @@ class Outbox:
                 return False
 
     def _fill_wire(self) -> bool:
-        """Take everything that is queued to be written next; False if there is nothing."""
+        """Take everything that waits to be written next; False if there is nothing."""
         with self._state:
-            parts = self._queue
-            self._queue = []
-            self._gate.remove(self._charged)
-            self._charged = sum(map(len, parts))
+            size = self._charged = self._source.outgoing + sum(map(len, self._kept))
+            parts = self._kept + self._source.data_to_send(self._clock())
+            self._kept = []
         if self._layer is not None:
             with self._codec:
                 self._layer.send(parts)
                 out = self._layer.outgoing()
-            parts = [out] if out else []
-        self._wire = [memoryview(part) for part in reversed(_joined(parts))]
+            parts, size = [out] if out else [], len(out)
+        self._wire = [memoryview(part) for part in reversed(_joined(parts, size))]
         return bool(parts)
 
 
-def _joined(parts: list[bytes]) -> list[bytes]:
+def _joined(parts: list[bytes], size: int) -> list[bytes]:
     """Join small neighbours, so that one call writes many frames; large bodies are not copied."""
     if len(parts) < 2:
         return parts
+    if size < _SHORT * len(parts) and size <= _WRITE:
+        return [b"".join(parts)]
     out: list[bytes] = []
     run: list[bytes] = []
     size = 0

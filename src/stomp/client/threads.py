@@ -20,10 +20,11 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stomp.client.keeper import keeper
 from stomp.client.outbox import BATCH, DONTWAIT, Outbox
+from stomp.core import commands
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.core.events import Reason
 from stomp.core.flow import Gate
@@ -88,12 +89,13 @@ class Link:
         self._reading = threading.Lock()
         self._state = threading.Lock()
         self._codec = threading.Lock()
-        self._outbox = Outbox(sock, layer, self._state, self._codec, options.send_timeout)
+        self._outbox = self._make_outbox()
         self._inbox: list[Event] = []
         self._in_gate = Gate(_IN_HIGH)
         self._keeper = keeper()
-        self._last_sent = 0.0
-        self._lingering = False  # the keeper was asked to write what is queued
+        self._last_sent = 0.0  # when a sender was last here
+        self._lingering = False  # the keeper was asked to write what is queued, at once
+        self._corking = False  # the keeper was asked to write what the handler leaves waiting
         self._due: float | None = None  # the moment for which the keeper was asked to come
         self._receiver = 0  # ident of the receiving thread
         self._corked = False  # a batch is being handled: replies leave together
@@ -130,30 +132,59 @@ class Link:
             SendStalled: the broker has not read for `Options.send_timeout`. The frame is queued.
         """
         session = self.session
-        now = self._clock()
         with self._state:
             if session.closed is not None:
                 self._refuse(session.closed)
             ticket = session.transmit(frame, escaped=escaped, deadline=deadline)
-            self._collect(now)
+            if not self.alive:
+                self._collect()
             if deadline is not None:
                 self._ask_keeper()
-        self._send(now)
+        if not self._lingering or session.outgoing >= BATCH or not self.alive:
+            self._send()
         return ticket
+
+    def send(self, destination: str, body: bytes, content_type: str | None = None) -> None:
+        """Send a message that has no other headers: `transmit` in less steps, with the same promises and errors."""
+        session = self.session
+        # Not `with`: that takes 0.1 us more, which is a tenth of all of this.
+        self._state.acquire()
+        try:
+            sent = session.send_plain(destination, body, content_type)
+        finally:
+            self._state.release()
+        if not sent:
+            self.transmit(commands.send(destination, body, content_type=content_type))
+        elif not self._lingering or session.outgoing >= BATCH:
+            self._send()
+
+    def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
+        """`transmit` in less steps: see `ClientSession.transmit_plain`. False where nothing was done."""
+        session = self.session
+        self._state.acquire()
+        try:
+            sent = session.transmit_plain(command, headers, body)
+        finally:
+            self._state.release()
+        if sent and (not self._lingering or session.outgoing >= BATCH):
+            self._send()
+        return sent
 
     def send_raw(self, data: bytes) -> None:
         """Write bytes as they are, behind the frames that are queued."""
         with self._state:
             if self.session.closed is not None:
                 self._refuse(self.session.closed)
-            self._outbox.put([data])
-        self._send(self._clock())
+            self.session.send_raw(data)
+        self._send()
 
     def close(self, error: StompError | None = None) -> None:
         """Drop the connection now, without DISCONNECT. The handler will be told `Closed`."""
         with self._state:
+            # What was sent before still goes out, as far as the kernel takes it.
+            self._outbox.keep()
             self.session.abort(error)
-            self._collect(self._clock())
+            self._collect()
         self._hang_up()
 
     def join(self, seconds: float) -> bool:
@@ -180,15 +211,19 @@ class Link:
         self._finished = threading.Event()
         # What was queued goes out from the parent, and so does the good-bye of TLS.
         self._layer = None
-        self._outbox = Outbox(self.sock, None, self._state, self._codec, self._options.send_timeout)
         self._hung_up = True
         self.session.abort(NotConnected("it belongs to the process that this one was forked from"))
         # The handler is not told: with gevent the receiving "thread" lives on in the child, and would do it.
         self.session.events()
+        self._outbox = self._make_outbox()
         self._inbox = []
         self._ended.set()
         self._finished.set()
         self.sock.close()
+
+    def _make_outbox(self) -> Outbox:
+        patience = self._options.send_timeout
+        return Outbox(self.sock, self.session, self._layer, self._state, self._codec, patience, self._clock)
 
     def _refuse(self, closed: Closed) -> NoReturn:
         why = closed.error.message if closed.error is not None else closed.reason.value
@@ -245,22 +280,19 @@ class Link:
                 self._in_gate.add(len(data))
             if ended:
                 self.session.receive_eof(error or self._broken)
-            self._collect(self._clock())
+            self._collect()
             self._ask_keeper()
         # The session answers by itself at times, and so does TLS.
         if self._outbox.waiting:
             self._try_write()
 
-    def _collect(self, now: float) -> None:
-        """Move what the session has to tell and to send into our queues. The caller has `_state`."""
+    def _collect(self) -> None:
+        """Move what the session has to tell into our queue. The caller has `_state`."""
         events = self.session.events()
         if events:
             self._inbox += events
             if self.session.closed is not None:
                 self._ended.set()
-        parts = self.session.data_to_send(now)
-        if parts:
-            self._outbox.put(parts)
 
     def _dispatch(self) -> None:
         """Tell the handler everything, in order. Only the receiving thread comes here."""
@@ -306,29 +338,28 @@ class Link:
 
     # ------------------------------------------------------------------------------------- sending
 
-    def _send(self, now: float) -> None:
-        """Write what this thread has queued, at once or in good company; `now` is when its call began."""
-        if threading.get_ident() == self._receiver:
-            if self._corked and self._outbox.level < BATCH:
-                self._linger(_LINGER)
-            else:
-                self._try_write()
-                if self._outbox.full:
-                    self._make_room()
-        elif now - self._last_sent < _BUSY and self._outbox.level < BATCH:
-            self._linger(0.0)
-            # Close enough to the end of this call, which did not wait.
+    def _send(self) -> None:
+        """Write what this thread has queued, at once or in good company."""
+        small = self.session.outgoing < BATCH
+        if self._corked and small and threading.get_ident() == self._receiver:
+            if not self._corking:
+                self._corking = True
+                self._keeper.attend_in(self, _LINGER)
+        elif (now := self._clock()) - self._last_sent < _BUSY and small:
+            if not self._lingering:
+                self._lingering = True
+                self._keeper.attend_in(self, 0.0)
             self._last_sent = now
+        elif threading.get_ident() == self._receiver:
+            self._try_write()
+            if self._outbox.full:
+                self._make_room()
+            self._last_sent = self._clock()
         else:
             self._write(leave=BATCH)
             self._last_sent = self._clock()
         if self.session.closed is not None:
             self._hang_up()
-
-    def _linger(self, seconds: float) -> None:
-        if not self._lingering:
-            self._lingering = True
-            self._keeper.attend_in(self, seconds)
 
     def _try_write(self) -> None:
         """Write what the kernel takes without waiting; the keeper will see to the rest."""
@@ -344,9 +375,9 @@ class Link:
         """
         try:
             if not self._outbox.write(leave=leave, seconds=seconds):
-                self._linger(_RETRY)
+                self._keeper.attend_in(self, _RETRY)
         except SendStalled:
-            self._linger(_RETRY)
+            self._keeper.attend_in(self, _RETRY)
             raise
         except OSError as err:
             self._broken = self._broken or err
@@ -394,7 +425,7 @@ class Link:
 
     def attend(self) -> float | None:
         """See `Charge.attend`. Called by the keeper; does not wait for the socket or the handler."""
-        self._lingering = False
+        self._lingering = self._corking = False
         now = self._clock()
         due = self._due is not None and now >= self._due
         if due:
@@ -403,7 +434,7 @@ class Link:
             if due:
                 now = self._clock()
                 self.session.tick(now)
-                self._collect(now)
+                self._collect()
             self._due = next_due = self.session.next_deadline()
         self._try_write()
         if due and not self.alive:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stomp.core.frame import Headers
 
 #: From this number of deadlines on, those of answered tickets are swept out.
@@ -58,7 +60,7 @@ class Subscription:
             del unacked[message]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ticket:
     """A receipt that was asked for and has not come.
 
@@ -106,7 +108,9 @@ class Ledger:
 
     def note(self, command: str, headers: Headers) -> None:
         """Write down what a frame of the client means. The headers are not escaped."""
-        if command == "SUBSCRIBE":
+        if command == "ACK" or command == "NACK":
+            self.note_answer(headers)
+        elif command == "SUBSCRIBE":
             destination = headers.get("destination", "")
             # Without an id, as STOMP 1.0 allows, the destination is what UNSUBSCRIBE will name.
             id = headers.get("id", destination)
@@ -117,16 +121,22 @@ class Ledger:
             self.transactions.add(headers.get("transaction", ""))
         elif command in ("COMMIT", "ABORT"):
             self.transactions.discard(headers.get("transaction", ""))
-        elif command in ("ACK", "NACK"):
-            # 1.2 names the message by id, the versions before it by message-id.
-            message = headers.get("id") or headers.get("message-id")
-            if message is not None:
-                self.settle(message, headers.get("subscription"))
+
+    def note_answer(self, headers: Mapping[str, str]) -> None:
+        """Write down what an ACK or NACK with these headers means."""
+        # 1.2 names the message by id, the versions before it by message-id.
+        message = headers.get("id") or headers.get("message-id")
+        if message is not None:
+            self.settle(message, headers.get("subscription"))
 
     def await_receipt(self, receipt: str, command: str, deadline: float | None) -> Ticket:
         """A frame asks for a receipt."""
         ticket = Ticket(receipt, command, deadline, self.generation)
-        self._tickets.setdefault(receipt, []).append(ticket)
+        waiting = self._tickets.get(receipt)
+        if waiting is None:
+            self._tickets[receipt] = [ticket]
+        else:
+            waiting.append(ticket)
         if deadline is not None:
             self._count += 1
             heapq.heappush(self._deadlines, (deadline, self._count, ticket))
@@ -136,10 +146,12 @@ class Ledger:
 
     def answer(self, receipt: str | None) -> Ticket | None:
         """A receipt came, or an ERROR in its place: take out and return the ticket, None if there is none."""
-        if receipt is None or receipt not in self._tickets:
+        waiting = self._tickets.get(receipt) if receipt is not None else None
+        if waiting is None or receipt is None:
             return None
-        ticket = self._tickets[receipt][0]
-        self._forget(ticket)
+        ticket = waiting.pop(0)
+        if not waiting:
+            del self._tickets[receipt]
         return ticket
 
     def awaits(self, receipt: str) -> bool:

@@ -50,6 +50,7 @@ class Session(ABC):
         dialect: the agreed version, None before.
         closed: the `Closed` event once the session is over.
         counters: what went over the connection.
+        outgoing: how many bytes `data_to_send` would give.
         generation: which connection of its ledger this is.
     """
 
@@ -76,6 +77,7 @@ class Session(ABC):
         self._pulse: Heartbeat | None = None
         self._events: list[Event] = []
         self._out: list[bytes] = []
+        self.outgoing = 0
 
     # ------------------------------------------------------------------------------------- in
 
@@ -147,7 +149,7 @@ class Session(ABC):
                 return
             if pulse.beat_due is not None and now >= pulse.beat_due:
                 pulse.last_sent = now
-                self._out.append(_BEAT)
+                self._put([_BEAT])
                 self.counters.heartbeats_sent += 1
                 self._events.append(_BEAT_SENT)
         self._tick(now)
@@ -166,10 +168,16 @@ class Session(ABC):
         out = self._out
         if out:
             self._out = []
-            self.counters.bytes_sent += sum(map(len, out))
+            self.counters.bytes_sent += self.outgoing
+            self.outgoing = 0
             if self._pulse is not None:
                 self._pulse.last_sent = now
         return out
+
+    def send_raw(self, data: bytes) -> None:
+        """Write bytes as they are, which nobody looks at. Nothing after the end."""
+        if self.state is not State.CLOSED:
+            self._put([data])
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do, or None."""
@@ -190,6 +198,7 @@ class Session(ABC):
         """Give the connection up on this side, without a word to the peer."""
         if self.state is not State.CLOSED:
             self._out = []
+            self.outgoing = 0
             self._close(Reason.ABORTED, error)
 
     # ------------------------------------------------------------------------------------- for the two ends
@@ -222,8 +231,12 @@ class Session(ABC):
             self._pulse = Heartbeat(send / 1000, expect / 1000, now, tolerance=self._tolerance)
 
     def _write(self, frame: Frame, dialect: Dialect) -> None:
-        self._out += encode_parts(frame, dialect)
+        self._put(encode_parts(frame, dialect))
         self.counters.frames_sent += 1
+
+    def _put(self, parts: list[bytes]) -> None:
+        self._out += parts
+        self.outgoing += len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
 
     def _close(self, reason: Reason, error: StompError | None) -> None:
         self._move(Move.END)
