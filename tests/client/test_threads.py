@@ -132,6 +132,25 @@ def send_in_turns(link, number, body):
         assert link.transmit_plain("SEND", {"destination": "/queue/a"}, body)
 
 
+def test_large_bodies_are_read_straight_into_place(connected):
+    link, peer, events = connected
+    body = bytes(range(256)) * 4096 * 4
+    peer.deliver(2, body)
+    events.wait_for(Message, 2)
+    assert [event.body == body for event in events.of(Message)] == [True, True]
+    counters = link.session.counters
+    assert counters.bytes_received == peer.session.counters.bytes_sent
+    peer.deliver(1, body[:2_000_000])
+    events.wait_for(Message, 3)
+    # And one that is cut off.
+    peer.sock.sendall(
+        b"MESSAGE\nsubscription:1\nmessage-id:9\ndestination:/queue/a\ncontent-length:9000000\n\nxx"
+    )
+    peer.sock.close()
+    closed = events.wait_for(Closed)
+    assert "in the middle of a frame" in closed.error.message
+
+
 def test_many_senders_at_once_lose_and_mix_nothing(connected):
     link, peer, _ = connected
 

@@ -528,3 +528,69 @@ def test_an_unfinished_frame_is_not_searched_again() -> None:
         decoder.frames()
         starts.append(len(decoder._partial) - decoder._scanned)
     assert set(starts) == {0}
+
+
+# ------------------------------------------------------------------------------------- large bodies
+
+
+def large(size: int) -> bytes:
+    return b"MESSAGE\na:b\ncontent-length:%d\n\n" % size
+
+
+def test_a_large_body_can_be_read_straight_into_place() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(large(1_000_000) + b"x" * 10)
+    assert decoder.frames() == []
+    body = b"x" * 10 + bytes(range(250)) * 4000
+    rooms = []
+    while decoder.missing:
+
+        def read(room: memoryview) -> int:
+            rooms.append(len(room))
+            count = min(len(room), 300_000)
+            room[:count] = body[1_000_000 - len(room) :][:count]
+            return count
+
+        assert decoder.fill(read) > 0
+        assert not decoder.idle
+    assert rooms == [999_990, 699_990, 399_990]  # the rest is fed, with what follows it
+    decoder.feed(body[900_010:1_000_000] + b"\0\n" + large(3) + b"abc\0")
+    first, second = (frame for frame in decoder.frames() if isinstance(frame, Frame))
+    assert (first.body, second.body) == (body[:1_000_000], b"abc")
+    assert decoder.idle
+
+
+def test_reading_into_place_may_fail_and_be_tried_again() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(large(500_000))
+    assert decoder.frames() == []
+
+    def nothing(room: memoryview) -> int:
+        raise BlockingIOError
+
+    with pytest.raises(BlockingIOError):
+        decoder.fill(nothing)
+    assert decoder.missing == 500_000
+    decoder.feed(bytes(500_000) + b"\0")
+    assert [frame.body for frame in decoder.frames() if isinstance(frame, Frame)] == [bytes(500_000)]
+
+
+@pytest.mark.parametrize("data", [b"", b"MESSAGE\n", large(1000), b"MESSAGE\n\n" + b"x" * 200_000])
+def test_nothing_else_is_read_into_place(data: bytes) -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(data)
+    decoder.frames()
+    assert decoder.missing == 0
+
+
+def test_a_body_in_two_pieces_is_copied_once() -> None:
+    body = b"x" * 100_000
+    data = Reads(large(len(body)) + body + b"\0")
+    decoder = Decoder(dialect=STOMP12)
+    pieces = (data[:50_000], data[50_000:])
+    Reads.copied = 0
+    for piece in pieces:
+        decoder.feed(piece)
+        frames = decoder.frames()
+    assert [frame.body for frame in frames if isinstance(frame, Frame)] == [body]
+    assert Reads.copied < 200  # the head only

@@ -42,6 +42,22 @@ def test_heartbeats_as_agreed() -> None:
     assert client.next_deadline() == 3.2
 
 
+def test_bytes_read_straight_into_a_body_are_a_sign_of_life_and_count() -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    client = wire.client
+    before = client.counters.bytes_received
+    head = b"MESSAGE\nsubscription:1\ncontent-length:900000\n\n"
+    client.receive_data(head, wire.clock.now)
+    assert client.filling
+    assert client.fill(lambda room: room.nbytes) == 900_000
+    client.filled(900_000, wire.clock.now + 1.5)
+    assert client.last_read == wire.clock.now + 1.5
+    assert not client.filling
+    assert client.counters.bytes_received == before + len(head) + 900_000
+    client.receive_data(b"\0", wire.clock.now + 1.6)
+    assert [type(event) for event in client.events()][-1] is Message
+
+
 def test_both_sides_beat_in_time_and_stay() -> None:
     wire = Wire.connected("1.2", heartbeat=(1000, 1000))
     wire.advance(60.0)

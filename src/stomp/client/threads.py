@@ -254,18 +254,21 @@ class Link:
     def _read(self, flags: int) -> bool:
         """Read once and take it in; False if there was nothing to read. The caller has `_reading`."""
         error: OSError | None = None
-        data = b""
+        data, filled = b"", 0
         try:
-            data = self.sock.recv(_READ, flags)
+            if self._layer is None and self.session.filling:
+                filled = self.session.fill(lambda room: self.sock.recv_into(room, 0, flags))
+            else:
+                data = self.sock.recv(_READ, flags)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as err:
             error = err
-        self._take(data, ended=not data, error=error)
+        self._take(data, filled=filled, ended=not (data or filled), error=error)
         return True
 
-    def _take(self, data: bytes, *, ended: bool, error: OSError | None) -> None:
-        """Take in what was read. The caller has `_reading`."""
+    def _take(self, data: bytes, *, filled: int = 0, ended: bool, error: OSError | None) -> None:
+        """Take in what was read, or how much of a body. The caller has `_reading`."""
         if self._layer is not None:
             try:
                 with self._codec:
@@ -278,6 +281,9 @@ class Link:
             if data:
                 self.session.receive_data(data, self._clock())
                 self._in_gate.add(len(data))
+            if filled:
+                self.session.filled(filled, self._clock())
+                self._in_gate.add(filled)
             if ended:
                 self.session.receive_eof(error or self._broken)
             self._collect()

@@ -337,30 +337,32 @@ class ClientSession(Session):
         # Before 1.2 an ack header on a MESSAGE is one of its sender's own.
         by_ack = self.dialect is not None and self.dialect.ack_header == "id"
         events = self._events
-        for frame in frames:
-            if flowing and isinstance(frame, Message):
-                # The one hot branch of receiving: everything else is rare.
-                headers = frame.headers
-                id = headers.get("subscription")
-                if id is None:
-                    id = headers.get("destination", "")
-                subscription = subscriptions.get(id)
-                if subscription is not None:
-                    frame.subscription = subscription
-                    if subscription.ack != "auto":
+        taken = 0
+        try:
+            for frame in frames:
+                if flowing and isinstance(frame, Message):
+                    # The one hot branch of receiving: everything else is rare.
+                    headers = frame.headers
+                    id = headers.get("subscription")
+                    if id is None:
+                        id = headers.get("destination", "")
+                    frame.subscription = subscription = subscriptions.get(id)
+                    if subscription is not None and subscription.acknowledges:
                         message = (by_ack and headers.get("ack")) or headers.get("message-id", "")
                         subscription.unacked[message] = None
-                events.append(frame)
-            elif isinstance(frame, Eol):
-                self.counters.heartbeats_received += 1
-                events.append(BEAT_RECEIVED)
-                continue
-            elif self.state is State.CLOSED:
-                return
-            else:
-                self._take_rare(frame, now)
-                flowing = self.state is State.CONNECTED or self.state is State.DISCONNECTING
-            self.counters.frames_received += 1
+                    events.append(frame)
+                elif isinstance(frame, Eol):
+                    self.counters.heartbeats_received += 1
+                    events.append(BEAT_RECEIVED)
+                    continue
+                elif self.state is State.CLOSED:
+                    return
+                else:
+                    self._take_rare(frame, now)
+                    flowing = self.state is State.CONNECTED or self.state is State.DISCONNECTING
+                taken += 1
+        finally:
+            self.counters.frames_received += taken
 
     def _take_rare(self, frame: Frame, now: float) -> None:
         command = frame.command

@@ -10,17 +10,18 @@ Rules of this file:
 
 from __future__ import annotations
 
+import io
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
 from stomp.core.frame import Frame, Headers
-from stomp.core.layout import Layouts
+from stomp.core.layout import LONGEST, Layouts
 from stomp.core.limits import STRICT, Leniency, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Eol:
@@ -47,16 +48,21 @@ _COMMAND = 40
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
-class _Head:
-    """A parsed head whose body is still arriving."""
+#: From this many missing bytes on, reading straight into the body saves more than the call for it costs.
+_LARGE = 128 * 1024
 
-    __slots__ = ("command", "headers", "length", "size")
+
+class _Head:
+    """A parsed head whose body is still arriving: into `body` if its length is known."""
+
+    __slots__ = ("body", "command", "headers", "length", "size")
 
     def __init__(self, command: str, headers: Headers, length: int | None, size: int) -> None:
         self.command = command
         self.headers = headers
         self.length = length
         self.size = size
+        self.body = io.BytesIO()
 
 
 class Decoder:
@@ -104,6 +110,31 @@ class Decoder:
         if self._data:
             data = self._data[self._at :] + data
         self._data, self._at = data, 0
+
+    @property
+    def missing(self) -> int:
+        """How many bytes of a large body are missing: `fill` may take them. 0 while there is none."""
+        head = self._head
+        if head is None or head.length is None or self._data:
+            return 0
+        missing = head.length - head.body.tell()
+        return missing if missing >= _LARGE else 0
+
+    def fill(self, read: Callable[[memoryview], int]) -> int:
+        """Have `read` put bytes of the body straight into place, in the place of `feed`.
+
+        Args:
+            read: is given the room there is, which is more than 0; returns how many bytes it has put there.
+
+        Returns:
+            what `read` returned.
+        """
+        head = self._head
+        assert head is not None
+        with head.body.getbuffer() as room, room[head.body.tell() :] as rest:
+            count = read(rest)
+        head.body.seek(count, io.SEEK_CUR)
+        return count
 
     @property
     def idle(self) -> bool:
@@ -169,35 +200,28 @@ class Decoder:
         assert dialect is not None
         limits = self.limits
         body_limit = limits.body
-        head_limit = min(limits.header_line, limits.head)
+        head_limit = min(limits.header_line, limits.head, LONGEST)
         size_limit = min(body_limit, limits.frame - head_limit)  # no limit is exceeded by less
         layouts = self._layouts
         layout = layouts.latest
         told_before, length = "0", 0
         end = len(data)
+        new = Frame.__new__
         while pos < end:
-            blank = data.find(b"\n\n", pos, pos + head_limit + 2)
-            if blank < 0:
+            found = layout.match(data, pos, pos + head_limit + 2)
+            if found is None or (layout.tail and not data.startswith(layout.tail, found.end())):
+                other = layouts.other(data, pos, pos + head_limit + 2)
+                if other is None:
+                    return pos
+                layout = other
+                continue
+            start = found.end() + len(layout.tail)
+            size = start - 2 - pos
+            if size > head_limit:
                 return pos
-            try:
-                text = data[pos:blank].decode()
-            except UnicodeDecodeError:
+            headers = layout.read(found, dialect)
+            if headers is None:
                 return pos
-            found = layout.match(text)
-            if found is None:
-                layout = layouts.other(text) or layout
-                found = layout.match(text)
-            if found is None or "\r" in text or "\0" in text:
-                return pos
-            values: Iterable[str] = found.groups()
-            if "\\" in text:
-                try:
-                    # All at once: no value holds a NUL, and unescaping makes none.
-                    values = dialect.unescape("\0".join(values)).split("\0")
-                except RemoteProtocolError:
-                    return pos  # the careful path tells which escape it is
-            headers = Headers(zip(layout.names, values, strict=False))
-            start = blank + 2
             told = headers.get("content-length")
             if told is None:
                 stop = data.find(0, start, start + body_limit + 1)
@@ -208,14 +232,23 @@ class Decoder:
                     told_before, length = told, self._length(told)
                 stop = start + length
             if stop - start > size_limit:
-                self._check_body(stop - start, blank - pos)
+                self._check_body(stop - start, size)
             if stop >= end:
-                head = _Head(layout.command, headers, None if told is None else length, blank - pos)
-                self._keep_body(head, data[start:])
+                head = _Head(layout.command, headers, None if told is None else length, size)
+                self._keep_body(head, data, start)
                 return end
             if data[stop]:
                 raise RemoteProtocolError("the frame does not end where its content-length says")
-            out.append(layout.make(layout.command, headers, data[start:stop]))
+            if layout.plain:
+                # What calling it would do, without the call.
+                frame: Any = new(layout.make)
+                frame.command = layout.command
+                frame.headers = headers
+                frame.body = data[start:stop]
+                frame.subscription = None
+            else:
+                frame = layout.make(layout.command, headers, data[start:stop])
+            out.append(frame)
             pos = stop + 1
             if pos < end and data[pos] == 10:
                 pos += 1  # brokers write LF behind NUL
@@ -235,12 +268,12 @@ class Decoder:
             end = data.find(0, start, start + self.limits.body + 1)
             if end < 0:
                 end = len(data)
-                self._keep_body(head, data[start:])
+                self._keep_body(head, data, start)
                 return end
         else:
             end = start + head.length
             if end >= len(data):
-                self._keep_body(head, data[start:])
+                self._keep_body(head, data, start)
                 return len(data)
             if data[end]:
                 raise RemoteProtocolError("the frame does not end where its content-length says")
@@ -281,10 +314,16 @@ class Decoder:
         # Before a version is agreed on, CR LF is read as 1.2 would: its CONNECT may come that way.
         return self.dialect is None or self.dialect.crlf or Leniency.CRLF in self.lenient
 
-    def _keep_body(self, head: _Head, body: bytes) -> None:
+    def _keep_body(self, head: _Head, data: bytes, start: int) -> None:
+        self._check_body(len(data) - start if head.length is None else head.length, head.size)
         self._head = head
-        self._partial = bytearray(body)
-        self._check_body(len(self._partial), head.size)
+        with memoryview(data) as view, view[start:] as body:
+            if head.length is None:
+                self._partial = bytearray(body)
+            else:
+                # All of it, which costs nothing before it is used: what comes is copied once, and never moved.
+                head.body = io.BytesIO(bytes(head.length))
+                head.body.write(body)
 
     def _check_body(self, length: int, head_size: int) -> None:
         if length > self.limits.body:
@@ -294,27 +333,28 @@ class Decoder:
 
     def _continue_body(self, head: _Head, data: bytes, out: list[Frame | Eol]) -> int:
         """Add to an unfinished body; return the place behind its end, or -1 if that has not come."""
-        partial = self._partial
         if head.length is None:
-            end = data.find(0)
-            if end < 0:
+            partial = self._partial
+            pos = data.find(0)
+            if pos < 0:
                 partial += data
                 self._check_body(len(partial), head.size)
                 return -1
-            partial += data[:end]
-            pos = end + 1
+            partial += data[:pos]
+            self._partial = bytearray()
+            body = bytes(partial)
         else:
-            missing = head.length + 1 - len(partial)
-            partial += data[:missing]
-            if len(data) < missing:
+            pos = head.length - head.body.tell()
+            with memoryview(data) as view, view[:pos] as part:
+                head.body.write(part)
+            if len(data) <= pos:
                 return -1
-            if partial.pop():
+            if data[pos]:
                 raise RemoteProtocolError("the frame does not end where its content-length says")
-            pos = missing
+            body = head.body.getvalue()
         self._head = None
-        self._partial = bytearray()
-        self._finish(head, bytes(partial), out)
-        return pos
+        self._finish(head, body, out)
+        return pos + 1
 
     def _finish(self, head: _Head, body: bytes, out: list[Frame | Eol]) -> None:
         self._check_body(len(body), head.size)

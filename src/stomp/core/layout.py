@@ -1,11 +1,10 @@
-"""Heads seen before: brokers send the same header names in the same order, message after message.
+"""Heads seen before: brokers send the same header names in the same order, and mostly the same values.
 
-A layout is a command and a list of header names, compiled into one pattern. A head that matches it is read in
-one step, without looking at names again. Nothing is guessed: a head that does not match in full is read
-carefully, and that teaches the layout for the next one.
+A layout is a command and a list of header names, with the values that never changed so far, compiled into one
+pattern. A head that matches it is read in one step, without looking at names again. Nothing is guessed: a head
+that does not match in full is read carefully, and teaches its layout what else changes.
 
-Rules of this file: a layout is learned when it was seen twice, since compiling costs as much as reading a
-hundred heads; what a peer can make us compile and remember is bounded.
+Rule of this file: what a peer can make us remember, and compile, is bounded.
 """
 
 from __future__ import annotations
@@ -14,39 +13,118 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from stomp.core.commands import CLIENT_COMMANDS
-from stomp.core.dialect import UNESCAPED
+from stomp.core.dialect import UNESCAPED, Dialect
+from stomp.core.errors import RemoteProtocolError
+from stomp.core.events import Message
+from stomp.core.frame import Frame, Headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stomp.core.frame import Frame, Headers
-
-#: How many layouts are learned, and from heads of up to which size.
-_LAYOUTS = 64
-_SIZE = 4096
-#: The commands worth it. Their headers are escaped, which readers of a match rely on.
+#: How many layouts are remembered, and how many bytes their heads may have together.
+_LAYOUTS = 32
+_ROOM = 128 * 1024
+#: Heads of more bytes are read carefully: of a value that changes the latest is remembered.
+LONGEST: Final = 64 * 1024
+#: How often a layout learns of values that change before all of its values are taken to change.
+_CHANGES = 4
+#: The longest pattern, and from how many bytes on its end is compared instead.
+_PATTERN = 4096
+_TAIL = 256
+_NOTHING: Final = re.compile(rb"(?!)").match
+#: The commands worth it. Their headers are escaped, which readers of a layout rely on.
 _USUAL: Final = CLIENT_COMMANDS - UNESCAPED | {"MESSAGE", "RECEIPT", "ERROR"}
 
 
 class Layout:
     """One layout.
 
+    Args:
+        command: the command.
+        lines: the header lines of the first head that has it, as they are on the wire.
+        headers: the headers of that head; each of its names comes once.
+        make: the class of frame to make.
+
     Attributes:
         command: the command.
-        names: the header names, each once.
-        match: matches the text of a whole head; its groups are the values, as they are on the wire.
+        headers: every name, in order, with its value, or the latest one where that changes.
+        varying: the names of the others.
         make: the class of frame to make.
+        plain: `make` has the attributes of a `Message` and no others, so that setting these makes one.
+        match: matches a head where it begins; the groups are the values that change, as they are on the wire.
+        tail: what must follow the match, if that is too long to be compiled: comparing is faster then, too.
     """
 
-    __slots__ = ("command", "make", "match", "names")
+    __slots__ = ("_changes", "_lines", "command", "headers", "make", "match", "plain", "tail", "varying")
 
-    def __init__(self, command: str, names: tuple[str, ...], make: type[Frame]) -> None:
-        # Possessive, so that a head that does not match is given up at once.
-        lines = [re.escape(command), *(re.escape(name) + ":(.*+)" for name in names)]
-        self.match = re.compile("\n".join(lines)).fullmatch
+    def __init__(self, command: str, lines: list[str], headers: Headers, make: type[Frame]) -> None:
         self.command = command
-        self.names = names
+        # Others are copied from a plain dictionary at once, and from any other one item by item.
+        self.headers = dict(headers)
         self.make = make
+        self.plain = make.__init__ is Message.__init__
+        self.varying: tuple[str, ...] = ()
+        self.tail = b""
+        self.match = (
+            _NOTHING  # until it was seen twice, since compiling costs as much as reading dozens of heads
+        )
+        self._lines: list[str | None] = [*lines]  # None for a value that changes
+        self._changes = 0
+
+    def adapt(self, lines: list[str]) -> None:
+        """Another head of this layout was read: the values in which it differs do change."""
+        lines_now = [
+            line if line == before else None for before, line in zip(self._lines, lines, strict=True)
+        ]
+        if self._changes and lines_now == self._lines:
+            return  # it was something else that did not match
+        self._changes += 1
+        self._lines = lines_now if self._changes < _CHANGES else [None for _ in lines]
+        self._compile()
+
+    def _compile(self) -> None:
+        varying: list[str] = []
+        pieces = [self.command]
+        for name, line in zip(self.headers, self._lines, strict=True):
+            if line is None:
+                varying.append(name)
+                pieces[-1] += f"\n{name}:"
+                pieces.append("")
+            else:
+                pieces[-1] += f"\n{line}"
+        pieces[-1] += "\n\n"
+        literals = [piece.encode() for piece in pieces]
+        self.tail = literals.pop() if len(literals[-1]) > _TAIL else b""
+        # Possessive, so that a head that does not match is given up at once.
+        pattern = b"(.*+)".join(map(re.escape, literals)) + (b"(.*+)" if self.tail and varying else b"")
+        self.match = re.compile(pattern).match if len(pattern) < _PATTERN else _NOTHING
+        self.varying = tuple(varying)
+
+    def fits(self, data: bytes, pos: int, stop: int) -> bool:
+        """True if the head at `pos` has this layout."""
+        found = self.match(data, pos, stop)
+        return found is not None and data.startswith(self.tail, found.end())
+
+    def read(self, found: re.Match[bytes], dialect: Dialect) -> Headers | None:
+        """The headers of the head that was matched; None if there is something in it that wants care."""
+        values = found.groups()
+        if values:
+            try:
+                text = b"\0".join(values).decode()
+                if "\r" in text:
+                    return None
+                if "\\" in text:
+                    # All at once: no value may hold a NUL, and unescaping makes none.
+                    text = dialect.unescape(text)
+            except (UnicodeDecodeError, RemoteProtocolError):
+                return None  # the careful path tells what it is
+            texts = text.split("\0")
+            if len(texts) != len(values):
+                return None
+            headers = self.headers
+            for name, value in zip(self.varying, texts, strict=True):
+                headers[name] = value
+        return Headers(self.headers)
 
 
 class Layouts:
@@ -64,32 +142,32 @@ class Layouts:
         self._classes = classes
         self._default = default
         self._known: dict[tuple[str, ...], Layout] = {}
-        self._by_lines: dict[int, Layout] = {}
-        self._seen: dict[int, tuple[str, ...]] = {}
-        # No head that is looked at holds a NUL, so this matches nothing.
-        self.latest = Layout("\0", (), default)
+        self._room = _ROOM
+        # No frame begins with a NUL.
+        self.latest = Layout("\0", [], Headers(), default)
 
-    def other(self, text: str) -> Layout | None:
-        """The layout that `latest` should be for this head, if one is known that may fit."""
-        return self._by_lines.get(text.count("\n"))
+    def other(self, data: bytes, pos: int, stop: int) -> Layout | None:
+        """The layout that `latest` should be for the head at `pos`, if one is known that fits."""
+        for layout in self._known.values():
+            if layout.fits(data, pos, stop):
+                self.latest = layout
+                return layout
+        return None
 
     def learn(self, command: str, lines: list[str], headers: Headers, size: int) -> None:
         """A head was read carefully; the next one of its kind need not be."""
-        if command not in _USUAL or size > _SIZE:
+        if command not in _USUAL:
             return
-        names = tuple(line.partition(":")[0] for line in lines)
+        names = tuple([line.partition(":")[0] for line in lines])
         # Names that came more than once, or escaped, are not what they look like.
         if names != tuple(headers):
             return
         key = (command, *names)
         layout = self._known.get(key)
-        if layout is None:
-            if self._seen.get(len(lines)) != key:
-                if len(self._seen) < _LAYOUTS or len(lines) in self._seen:
-                    self._seen[len(lines)] = key
-                return
-            if len(self._known) >= _LAYOUTS:
-                return
-            layout = Layout(command, names, self._classes.get(command, self._default))
-            self._known[key] = layout
-        self._by_lines[len(lines)] = self.latest = layout
+        if layout is not None:
+            layout.adapt(lines)
+            self.latest = layout
+        elif len(self._known) < _LAYOUTS and size <= self._room:
+            self._room -= size
+            make = self._classes.get(command, self._default)
+            self._known[key] = Layout(command, lines, headers, make)

@@ -30,6 +30,7 @@ class Subscription:
         ack: "auto", "client" or "client-individual".
         headers: the headers of the SUBSCRIBE frame, to send it again.
         unacked: message ids delivered and neither acknowledged nor refused, oldest first. Empty for "auto".
+        acknowledges: deliveries wait for an ACK or NACK.
     """
 
     id: str
@@ -37,11 +38,10 @@ class Subscription:
     ack: str
     headers: Headers = field(repr=False)  # may hold credentials
     unacked: dict[str, None] = field(default_factory=dict[str, None])
+    acknowledges: bool = field(init=False)
 
-    @property
-    def acknowledges(self) -> bool:
-        """True when deliveries wait for an ACK or NACK."""
-        return self.ack != "auto"
+    def __post_init__(self) -> None:
+        self.acknowledges = self.ack != "auto"
 
     def settle(self, message: str) -> None:
         """Take an acknowledged or refused delivery off the list.

@@ -4,6 +4,7 @@
 A driver does this, and nothing else that knows STOMP:
 
     bytes read       -> session.receive_data(data, now); at the end of the stream session.receive_eof()
+                        (while session.filling, session.fill(read) and session.filled(count, now) save copies)
     what happened    <- session.events()
     bytes to write   <- session.data_to_send(now), after each of the calls here
     the clock        -> session.tick(now), at session.next_deadline()
@@ -27,6 +28,8 @@ from stomp.core.observe import Counters
 from stomp.core.state import Move, Role, State, after
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stomp.core.dialect import Dialect
     from stomp.core.frame import Frame
 
@@ -98,6 +101,20 @@ class Session(ABC):
                     return  # what follows the end is not looked at, or the session could end a second time
         except RemoteProtocolError as err:
             self._broken(err)
+
+    @property
+    def filling(self) -> bool:
+        """True while bytes of a large body are best read by `fill`."""
+        return self._decoder.missing > 0
+
+    def fill(self, read: Callable[[memoryview], int]) -> int:
+        """Have `read` put bytes of a large body straight into place: see `Decoder.fill`. Call `filled` then."""
+        return self._decoder.fill(read)
+
+    def filled(self, count: int, now: float) -> None:
+        """What `fill` returned: as many bytes were read."""
+        self.counters.bytes_received += count
+        self.heard(now)
 
     def silent(self, now: float) -> bool:
         """True when the peer has sent nothing for too long: `tick` would end the connection now."""
