@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from stomp import transport as transport
     from stomp import utils as utils
     from stomp.adapter.ws import WSConnection, WSStompConnection
+    from stomp.client.dialing import TlsSettings
+    from stomp.client.options import Options
     from stomp.client.sync import Client
     from stomp.client.sync_handles import Message
     from stomp.connect import (
@@ -44,6 +46,27 @@ if TYPE_CHECKING:
         StompConnection11,
         StompConnection12,
     )
+    from stomp.core.errors import (
+        AlreadySettled,
+        AuthenticationFailed,
+        BrokerError,
+        ConnectFailed,
+        ConnectionLost,
+        ContentError,
+        NotConnected,
+        OutcomeUnknown,
+        ReceiptMissing,
+        ReplyMissing,
+        SendStalled,
+        StaleDelivery,
+        StompError,
+        TransactionVoid,
+        Unsupported,
+        UsageError,
+    )
+    from stomp.core.failover import Backoff
+    from stomp.core.hooks import Hooks
+    from stomp.core.status import ClientState
     from stomp.listener import ConnectionListener, PrintingListener, StatsListener, WaitingListener
 
 __version__ = Version(_number)
@@ -67,6 +90,32 @@ _HOMES = {
         ["ConnectionListener", "PrintingListener", "StatsListener", "WaitingListener"], "stomp.listener"
     ),
     **dict.fromkeys(["WSConnection", "WSStompConnection"], "stomp.adapter.ws"),
+    **dict.fromkeys(
+        [
+            "AlreadySettled",
+            "AuthenticationFailed",
+            "BrokerError",
+            "ConnectFailed",
+            "ConnectionLost",
+            "ContentError",
+            "NotConnected",
+            "OutcomeUnknown",
+            "ReceiptMissing",
+            "ReplyMissing",
+            "SendStalled",
+            "StaleDelivery",
+            "StompError",
+            "TransactionVoid",
+            "Unsupported",
+            "UsageError",
+        ],
+        "stomp.core.errors",
+    ),
+    "Backoff": "stomp.core.failover",
+    "ClientState": "stomp.core.status",
+    "Hooks": "stomp.core.hooks",
+    "Options": "stomp.client.options",
+    "TlsSettings": "stomp.client.dialing",
     "Client": "stomp.client.sync",
     "Message": "stomp.client.sync_handles",
 }
@@ -79,6 +128,7 @@ _SUBMODULES = {
     "exception",
     "listener",
     "log",
+    "otel",
     "protocol",
     "transport",
     "utils",
@@ -86,6 +136,27 @@ _SUBMODULES = {
 }
 
 __all__ = [
+    "AlreadySettled",
+    "AuthenticationFailed",
+    "Backoff",
+    "BrokerError",
+    "ClientState",
+    "ConnectFailed",
+    "ConnectionLost",
+    "ContentError",
+    "Hooks",
+    "NotConnected",
+    "Options",
+    "OutcomeUnknown",
+    "ReceiptMissing",
+    "ReplyMissing",
+    "SendStalled",
+    "StaleDelivery",
+    "StompError",
+    "TlsSettings",
+    "TransactionVoid",
+    "Unsupported",
+    "UsageError",
     "Client",
     "Message",
     "Connection",

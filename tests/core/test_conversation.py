@@ -12,11 +12,9 @@ class Told(Hooks):
     def __init__(self) -> None:
         self.heard: list[tuple] = []
 
-    def sending(self, frame) -> None:
+    def sending(self, frame):
         frame.headers["traced"] = "yes"
-
-    def confirmed(self, confirmation) -> None:
-        self.heard.append(("confirmed", confirmation.outcome))
+        return lambda error: self.heard.append(("sent", error))
 
     def received(self, message) -> None:
         self.heard.append(("received", message.id))
@@ -50,7 +48,7 @@ def test_hooks_are_told_what_happens_and_only_when_nothing_is_held() -> None:
     assert told.heard == []
     stage.make_calls()
     assert told.heard == [
-        ("state", "connecting"), ("state", "connected"), ("received", "1"), ("ack", "1"), ("confirmed", "confirmed"),
+        ("state", "connecting"), ("state", "connected"), ("received", "1"), ("ack", "1"), ("sent", None),
         ("error", "hm"),
     ]  # fmt: skip
 

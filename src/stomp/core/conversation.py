@@ -315,6 +315,7 @@ class Conversation:
             error,
             str(era.address) if era is not None else "",
             self.ledger.generation,
+            era.vendor.name if era is not None and era.connected else "",
         )
         self.remark("%s: %s", state.value, reason)
         self._calls += [partial(observer, change) for observer in self.observers]

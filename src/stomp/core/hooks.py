@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stomp.core.confirmation import Confirmation
     from stomp.core.delivery import Delivery
+    from stomp.core.errors import StompError
     from stomp.core.frame import Frame
     from stomp.core.status import StateChange
 
@@ -21,11 +22,14 @@ class Hooks:
     exception in one is logged and changes nothing.
     """
 
-    def sending(self, frame: Frame) -> None:
-        """A SEND was asked for; headers may be added to the frame. Called by the thread that sends."""
+    def sending(self, frame: Frame) -> Callable[[StompError | None], object] | None:
+        """A SEND was asked for; headers may be added to the frame. Called by the thread that sends.
 
-    def confirmed(self, confirmation: Confirmation) -> None:
-        """A confirmed send has its outcome: see ``confirmation.outcome`` and ``confirmation.error``."""
+        Returns:
+            None, or what is to be called with the outcome: with None when the frame was handed over or, where that
+            was asked for, confirmed; else with the error.
+        """
+        return None
 
     def received(self, message: Delivery) -> None:
         """A message arrived and waits to be taken."""

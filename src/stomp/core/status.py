@@ -40,6 +40,7 @@ class StateChange:
         error: the error behind it, if it was one.
         address: the broker that it is about, as text; empty if none.
         generation: which connection of this client it is about, counted from 1; 0 before the first.
+        broker: the kind of broker, where it is known; see `stomp.core.vendors`.
     """
 
     state: ClientState
@@ -48,6 +49,7 @@ class StateChange:
     error: BaseException | None = None
     address: str = ""
     generation: int = 0
+    broker: str = ""
 
 
 class StateLog(Signal):

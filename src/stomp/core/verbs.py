@@ -109,13 +109,15 @@ def send(conv: Conversation, parcel: Parcel, deadline: float) -> Program[None]:
     while True:
         era = yield from connected(conv, deadline)
         frame = parcel.frame(era)
-        yield from _tell_hooks(conv, frame)
+        told = yield from _tell_hooks(conv, frame)
         try:
             yield Transmit(era.link, frame)
+            _tell_outcome(conv, told, None)
             return
-        except ConnectionLost:
-            raise
-        except NotConnected:
+        except NotConnected as err:
+            _tell_outcome(conv, told, err)
+            if isinstance(err, ConnectionLost):
+                raise
             # It was not sent: the connection had ended, and that had not come around yet.
             yield from gone(conv, era, deadline)
 
@@ -154,17 +156,18 @@ def start(
                 )
         era = yield from connected(conv, deadline)
         frame = parcel.frame(era)
-        yield from _tell_hooks(conv, frame)
+        told = yield from _tell_hooks(conv, frame)
         now = yield Now()
         if conv.era is not era or not conv.waiting.fits(size):
+            _tell_outcome(conv, told, NotConnected("not sent yet"))
             continue
         receipt = conv.next_id()
         frame.headers["receipt"] = receipt
         if resend:
             frame.headers.setdefault(era.vendor.deduplication, f"{terms.nonce}-{receipt}")
         confirmation = make(receipt, frame if resend else None, size)
-        for hook in terms.hooks:
-            confirmation.when_done(hook.confirmed)
+        for tell in told:
+            confirmation.when_done(_with_error(tell))
         conv.ask(confirmation)
         try:
             yield Transmit(era.link, frame, None if resend else now + (patience or terms.timeout))
@@ -183,9 +186,25 @@ def start(
         return confirmation
 
 
-def _tell_hooks(conv: Conversation, frame: Frame) -> Program[None]:
+Told = list[Callable[[StompError | None], object]]
+
+
+def _tell_hooks(conv: Conversation, frame: Frame) -> Program[Told]:
+    """Tell that a frame is to be sent; who wants to know the outcome."""
+    told: Told = []
     for hook in conv.terms.hooks:
-        yield Call(partial(hook.sending, frame))
+        tell = yield Call(partial(hook.sending, frame))
+        if tell is not None:
+            told.append(tell)
+    return told
+
+
+def _tell_outcome(conv: Conversation, told: Told, error: StompError | None) -> None:
+    conv.later(partial(tell, error) for tell in told)
+
+
+def _with_error(tell: Callable[[StompError | None], object]) -> Callable[[Confirmation], object]:
+    return lambda confirmation: tell(confirmation.error)
 
 
 def outcome(conv: Conversation, confirmation: Confirmation, deadline: float | None) -> Program[None]:
@@ -334,8 +353,13 @@ def send_in(conv: Conversation, record: TransactionRecord, parcel: Parcel) -> Pr
     era = conv.current
     frame = parcel.frame(era)
     frame.headers["transaction"] = record.id
-    yield from _tell_hooks(conv, frame)
-    yield from _in_transaction(record, era, frame)
+    told = yield from _tell_hooks(conv, frame)
+    try:
+        yield from _in_transaction(record, era, frame)
+    except TransactionVoid as err:
+        _tell_outcome(conv, told, err)
+        raise
+    _tell_outcome(conv, told, None)
 
 
 def _in_transaction(record: TransactionRecord, era: Era, frame: Frame) -> Program[None]:
@@ -403,12 +427,13 @@ def ask(conv: Conversation, parcel: Parcel, deadline: float) -> Program[Delivery
     frame = parcel.frame(era)
     correlation = frame.headers.setdefault("correlation-id", f"{conv.terms.nonce}-{conv.next_id()}")
     frame.headers.setdefault("reply-to", name)
-    yield from _tell_hooks(conv, frame)
+    told = yield from _tell_hooks(conv, frame)
     reply = conv.replies[correlation] = Reply()
     if conv.paused:
         conv.relieve()
     try:
         yield Transmit(era.link, frame)
+        _tell_outcome(conv, told, None)
         if not (yield Wait(reply, lambda: reply.done, deadline)):
             raise ReplyMissing(
                 f"nobody answered the request to {parcel.destination} in time",

@@ -1,0 +1,135 @@
+"""OpenTelemetry for `stomp.Client` and `stomp.AsyncClient` (extra ``otel``, which is the API only).
+
+```python
+client = stomp.Client("stomp://broker", hooks=[stomp.otel.OpenTelemetry()])
+```
+
+Every send is a span, and its context goes along in the headers of the message (W3C ``traceparent``). Whoever handles
+the message in a ``with message:`` or in a handler of `consume` does so in a span that is the child of that one. The
+names are those of the semantic conventions for messaging. Without an SDK that is set up, all this does nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics, propagate, trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from stomp._version import __version__
+from stomp.core.hooks import Hooks
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from stomp.core.delivery import Delivery
+    from stomp.core.errors import StompError
+    from stomp.core.frame import Frame
+    from stomp.core.status import StateChange
+
+_NAME = "stompkit"
+
+
+class OpenTelemetry(Hooks):
+    """Spans and metrics of one client: make one for each.
+
+    Args:
+        tracer_provider: where spans go; the global one if None.
+        meter_provider: where metrics go; the global one if None.
+
+    Spans: ``send DESTINATION`` (producer), which ends when the message was handed over, or confirmed if that was
+    asked for; ``process DESTINATION`` (consumer). Metrics: ``messaging.client.sent.messages``,
+    ``messaging.client.consumed.messages``, ``messaging.client.operation.duration`` and ``messaging.process.duration``
+    in seconds.
+    """
+
+    def __init__(self, *, tracer_provider: Any = None, meter_provider: Any = None) -> None:
+        self._tracer = trace.get_tracer(_NAME, __version__, tracer_provider=tracer_provider)
+        meter = metrics.get_meter(_NAME, __version__, meter_provider=meter_provider)
+        self._sent = meter.create_counter("messaging.client.sent.messages", unit="{message}")
+        self._consumed = meter.create_counter("messaging.client.consumed.messages", unit="{message}")
+        self._send_time = meter.create_histogram("messaging.client.operation.duration", unit="s")
+        self._process_time = meter.create_histogram("messaging.process.duration", unit="s")
+        self._where: dict[str, Any] = {"messaging.system": "stomp"}
+
+    def state_changed(self, change: StateChange) -> None:
+        """See `Hooks.state_changed`: it tells which broker it is."""
+        if change.broker:
+            host, _, port = change.address.rpartition(":")
+            self._where = {"messaging.system": change.broker if change.broker != "generic" else "stomp"}
+            if port.isdigit():
+                self._where.update({"server.address": host.strip("[]"), "server.port": int(port)})
+
+    def sending(self, frame: Frame) -> Callable[[StompError | None], object]:
+        """See `Hooks.sending`."""
+        destination = frame.headers.get("destination", "")
+        about = self._about("send", destination)
+        span = self._tracer.start_span(
+            f"send {destination}",
+            kind=SpanKind.PRODUCER,
+            attributes={**about, "messaging.message.body.size": len(frame.body), **_conversation(frame)},
+        )
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier, context=trace.set_span_in_context(span))
+        frame.headers.update(carrier)
+        begun = time.perf_counter()
+
+        def sent(error: StompError | None) -> None:
+            about_end = about
+            if error is not None:
+                about_end = {**about, "error.type": type(error).__qualname__}
+                span.set_attribute("error.type", type(error).__qualname__)
+                span.set_status(Status(StatusCode.ERROR, error.message))
+            span.end()
+            self._sent.add(1, about_end)
+            self._send_time.record(time.perf_counter() - begun, about_end)
+
+        return sent
+
+    def processing(self, message: Delivery) -> AbstractContextManager[object]:
+        """See `Hooks.processing`."""
+        return self._process(message)
+
+    @contextlib.contextmanager
+    def _process(self, message: Delivery) -> Generator[object, None, None]:
+        about = self._about("process", message.destination)
+        parent = propagate.extract(message.headers)
+        begun = time.perf_counter()
+        failed: dict[str, Any] = {}
+        try:
+            with self._tracer.start_as_current_span(
+                f"process {message.destination}",
+                context=parent,
+                kind=SpanKind.CONSUMER,
+                attributes={
+                    **about,
+                    "messaging.message.id": message.id,
+                    "messaging.message.body.size": len(message.body),
+                    **_conversation(message),
+                },
+            ) as span:
+                try:
+                    yield span
+                except BaseException as err:
+                    failed = {"error.type": type(err).__qualname__}
+                    span.set_attribute("error.type", type(err).__qualname__)
+                    raise
+        finally:
+            self._consumed.add(1, {**about, **failed})
+            self._process_time.record(time.perf_counter() - begun, {**about, **failed})
+
+    def _about(self, operation: str, destination: str) -> dict[str, Any]:
+        return {
+            **self._where,
+            "messaging.operation.name": operation,
+            "messaging.operation.type": operation,
+            "messaging.destination.name": destination,
+        }
+
+
+def _conversation(frame: Frame) -> dict[str, str]:
+    correlation = frame.headers.get("correlation-id")
+    return {"messaging.message.conversation_id": correlation} if correlation else {}
