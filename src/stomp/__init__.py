@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from stomp import transport as transport
     from stomp import utils as utils
     from stomp.adapter.ws import WSConnection, WSStompConnection
+    from stomp.client.aio import AsyncClient
+    from stomp.client.aio_handles import AsyncMessage
     from stomp.client.dialing import TlsSettings
     from stomp.client.options import Options
     from stomp.client.sync import Client
@@ -90,6 +92,8 @@ _HOMES = {
         ["ConnectionListener", "PrintingListener", "StatsListener", "WaitingListener"], "stomp.listener"
     ),
     **dict.fromkeys(["WSConnection", "WSStompConnection"], "stomp.adapter.ws"),
+    "AsyncClient": "stomp.client.aio",
+    "AsyncMessage": "stomp.client.aio_handles",
     **dict.fromkeys(
         [
             "AlreadySettled",
@@ -136,6 +140,8 @@ _SUBMODULES = {
 }
 
 __all__ = [
+    "AsyncClient",
+    "AsyncMessage",
     "AlreadySettled",
     "AuthenticationFailed",
     "Backoff",

@@ -88,13 +88,12 @@ class Run:
             raise self.error
         return self._result
 
-    def go(self) -> bool:
+    def go(self, failure: BaseException | None = None) -> bool:
         """Go on as far as it will; True if it went anywhere."""
         if self.done:
             return False
         answer: Any = None
-        failure: BaseException | None = None
-        if self.wait is not None:
+        if self.wait is not None and failure is None:
             late = self.wait.deadline is not None and self.stage.clock() >= self.wait.deadline
             ready = self.wait.ready()
             if not ready and not late:
@@ -127,11 +126,7 @@ class Run:
 
     def throw(self, error: BaseException) -> None:
         """What a driver does when its caller is cancelled while it waits."""
-        self.wait = None
-        try:
-            self._program.throw(error)
-        except BaseException as err:
-            self.done, self.error = True, err
+        self.go(error)
 
 
 class Stage:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stomp.core import life, subscribing, verbs
 from stomp.core.confirmation import Confirmation
+from stomp.core.effects import Dial
 from stomp.core.errors import AuthenticationFailed, ConnectFailed, NotConnected, UsageError
 from stomp.core.failover import Backoff
 from stomp.core.status import ClientState
@@ -335,3 +338,43 @@ def test_unsubscribing_while_disconnected_is_remembered() -> None:
     stage.do(subscribing.unsubscribe(stage.conv, feed, 5, delete=False))
     stage.reconnect()
     assert not stage.link.sent
+
+
+def test_a_closing_that_is_cancelled_goes_without_a_goodbye() -> None:
+    stage = Stage()
+    stage.connect()
+    run = stage.run(life.close(stage.conv, stage.clock() + 5))
+    stage.link.take("DISCONNECT")
+    run.throw(KeyboardInterrupt())
+    assert run.done
+    assert stage.link.hung_up
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_reconnecting_that_is_cancelled_after_the_end_changes_nothing() -> None:
+    stage = Stage(backoff=Backoff(initial=5))
+    stage.connect()
+    stage.failures = [ConnectFailed("no")]
+    stage.link.hang_up()
+    run = stage.run(life.reconnect(stage.conv, zero))
+    stage.conv.leaving = True
+    stage.conv.finish(ClientState.CLOSED, "closed")
+    run.throw(KeyboardInterrupt())
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_a_connection_that_ended_before_anybody_listened_is_no_reason_to_wait() -> None:
+    stage = Stage(attempts=1)
+    dial = stage.perform
+
+    def dial_in_vain(effect: Any) -> Any:
+        answer = dial(effect)
+        if isinstance(effect, Dial):
+            answer.session.receive_eof()
+            answer.pump()
+        return answer
+
+    stage.perform = dial_in_vain  # type: ignore[method-assign]
+    run = stage.run(life.connect(stage.conv, zero))
+    with pytest.raises(ConnectFailed):
+        assert run.result

@@ -53,6 +53,16 @@ def test_a_subscription_that_is_not_answered_is_none(stage: Stage) -> None:
     assert not stage.conv.feeds
 
 
+def test_a_subscription_that_nobody_waits_for_any_longer_is_taken_back(stage: Stage) -> None:
+    for gives_up in (lambda run: run.throw(KeyboardInterrupt()), lambda run: stage.advance(5)):
+        _, run = subscribing_to(stage)
+        frame = stage.link.take("SUBSCRIBE")
+        gives_up(run)
+        assert run.done
+        assert stage.link.take("UNSUBSCRIBE").headers["id"] == frame.headers["id"]
+        assert not stage.conv.ledger.subscriptions
+
+
 def test_an_id_can_be_taken_once(stage: Stage) -> None:
     stage.subscribe(id="s")
     _, run = subscribing_to(stage)

@@ -379,6 +379,13 @@ def test_a_commit_without_an_answer_is_unknown(stage: Stage) -> None:
         assert run.result
 
 
+def test_a_commit_that_is_cancelled_cannot_be_aborted_any_more(stage: Stage) -> None:
+    record = stage.do(verbs.begin(stage.conv, 30))
+    run = stage.run(verbs.commit(stage.conv, record, 30))
+    run.throw(KeyboardInterrupt())
+    assert record.state == "void"
+
+
 def test_a_refused_commit_says_why(stage: Stage) -> None:
     record = begin(stage)
     run = stage.run(verbs.commit(stage.conv, record, 30))

@@ -67,7 +67,8 @@ def reconnect(conv: Conversation, dice: Dice) -> Program[None]:
         if not conv.leaving:
             conv.fail(err)
     except BaseException as err:
-        conv.fail(NotConnected(f"reconnecting was ended by {type(err).__name__}: {err}"))
+        if not conv.leaving:
+            conv.fail(NotConnected(f"reconnecting was ended by {type(err).__name__}: {err}"))
         if not isinstance(err, Exception):
             raise
 
@@ -190,7 +191,8 @@ def _log_in(conv: Conversation, era: Era, login: Any, passcode: Any, extra: Any)
         yield Transmit(era.link, frame, now + terms.connect_timeout)
     yield Wait(
         conv.life,
-        lambda: era.connected or conv.era is not era or conv.leaving,
+        # It may have ended before anybody listened.
+        lambda: era.connected or conv.era is not era or conv.leaving or era.link.session.closed is not None,
         now + terms.connect_timeout + _GRACE,
     )
     if conv.leaving:
@@ -275,11 +277,19 @@ def close(conv: Conversation, deadline: float) -> Program[bool]:
     conv.lives += 1
     era = conv.era
     conv.change(ClientState.CLOSING, "closing")
-    if era is not None and era.connected:
-        clean = (yield from _say_goodbye(conv, era, deadline)) and clean
-    elif era is not None:
-        yield HangUp(era.link)
-    conv.finish(ClientState.CLOSED, "closed")
+    try:
+        if era is not None and era.connected:
+            clean = (yield from _say_goodbye(conv, era, deadline)) and clean
+        elif era is not None:
+            yield HangUp(era.link)
+    except BaseException:
+        # Who may not wait for the good-bye goes without it.
+        if era is not None:
+            conv.era = None
+            era.link.close()
+        raise
+    finally:
+        conv.finish(ClientState.CLOSED, "closed")
     return clean
 
 

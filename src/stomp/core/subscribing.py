@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from stomp.core import commands
 from stomp.core.confirmation import Confirmation
 from stomp.core.effects import Now, Program, Transmit, Wait
-from stomp.core.errors import NotConnected, OutcomeUnknown, ReceiptMissing, StompError
+from stomp.core.errors import BrokerError, NotConnected, OutcomeUnknown, ReceiptMissing, StompError
 from stomp.core.status import ClientState
 from stomp.core.vendors import subscribe_headers
 
@@ -91,7 +92,18 @@ def subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
         feed.inbox.fire()
     except BaseException as err:
         conv.drop_feed(feed, err if isinstance(err, StompError) else None)
+        if not isinstance(err, BrokerError | NotConnected | GeneratorExit):
+            yield from _take_back(conv, feed)
         raise
+
+
+def _take_back(conv: Conversation, feed: Feed) -> Program[None]:
+    """Nobody waits for the answer to a SUBSCRIBE any longer, but the broker may have carried it out."""
+    era = conv.era
+    if era is not None and feed.generation == era.generation and feed.id in conv.ledger.subscriptions:
+        with contextlib.suppress(StompError):
+            for frame in _unsubscribe_frames(era, feed, delete=False):
+                yield Transmit(era.link, frame)
 
 
 def _try_to_subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:

@@ -17,10 +17,8 @@ from stomp.core.delivery import deflated
 from stomp.core.effects import Call, HangUp, Now, Program, Transmit, Wait
 from stomp.core.era import Reply
 from stomp.core.errors import (
-    BrokerError,
     ConnectionLost,
     NotConnected,
-    OutcomeUnknown,
     ReceiptMissing,
     ReplyMissing,
     SendStalled,
@@ -390,7 +388,7 @@ def commit(conv: Conversation, record: TransactionRecord, deadline: float) -> Pr
     except NotConnected as err:
         record.state = "void"
         raise TransactionVoid("the connection was lost before COMMIT: nothing was carried out") from err
-    except (BrokerError, OutcomeUnknown):
+    except BaseException:
         record.state = "void"
         raise
     finally:

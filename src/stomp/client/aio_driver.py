@@ -1,0 +1,180 @@
+"""The driver of `stomp.AsyncClient`: carries out by awaiting what the programs of the core ask for.
+
+Rules of this file: everything happens on one event loop, so a step of a program needs no lock; a cancelled verb is
+cancelled where it waits, and its program is told there, so that it leaves everything as it should be; a verb that
+need not wait still lets others have the loop now and then, before its first step and never after its last one, where
+a cancellation would lose what it has done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from stomp.client.aio_link import AioLink, open_link
+from stomp.client.base import BaseClient, log
+from stomp.core import life
+from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
+
+if TYPE_CHECKING:
+    from stomp.client.settings import Setup
+    from stomp.core.events import Event
+
+_T = TypeVar("_T")
+#: A program may have the loop for so many seconds on end, if it need not wait.
+_TURN = 0.002
+#: After so many verbs that did not wait it is looked at the clock.
+LOOK = 16
+
+
+class AioDriver(BaseClient):
+    """See the module."""
+
+    def _setup(self, settings: Setup) -> None:
+        super()._setup(settings)
+        self._links: list[AioLink] = []  # whose sockets may be open
+        self._reconnecting: asyncio.Task[None] | None = None
+        self._callbacks: set[asyncio.Future[Any]] | None = None  # coroutines of the user that are under way
+        self._verbs = 0  # since it was last looked at the clock
+        self._since = 0.0  # when the loop was last let go
+        self._conv.relief.watch(self._read_on)
+
+    async def _run(self, program: Program[_T]) -> _T:
+        """Carry a program out."""
+        self._verbs += 1
+        if self._verbs >= LOOK:
+            await self._breathe()
+        conv = self._conv
+        answer: Any = None
+        failure: BaseException | None = None
+        while True:
+            try:
+                effect = program.throw(failure) if failure is not None else program.send(answer)
+            except StopIteration as stop:
+                result: _T = stop.value
+                return result
+            finally:
+                self._make_calls()
+            answer, failure = None, None
+            try:
+                if isinstance(effect, Transmit):
+                    conv.recorder.note(">", effect.frame)
+                    link = cast("AioLink", effect.link)
+                    answer = link.transmit(effect.frame, deadline=effect.deadline)
+                    if link.full:
+                        await link.room()
+                elif isinstance(effect, Now):
+                    answer = self._options.clock()
+                else:
+                    answer = await self._perform(effect)
+            except BaseException as err:
+                failure = err
+
+    async def _perform(self, effect: Effect) -> Any:
+        if isinstance(effect, Wait):
+            return effect.ready() or await self._wait(effect)
+        if isinstance(effect, Call):
+            result = effect.function()
+            return await result if inspect.isawaitable(result) else result
+        if isinstance(effect, Dial):
+            return await self._dial(effect.address)
+        assert isinstance(effect, HangUp)
+        return effect.link.close(effect.error)
+
+    async def _wait(self, wait: Wait) -> bool:
+        loop = asyncio.get_running_loop()
+        happened: asyncio.Future[bool] = loop.create_future()
+
+        def look() -> None:
+            if not happened.done() and wait.ready():
+                happened.set_result(True)
+
+        def give_up() -> None:
+            if not happened.done():
+                happened.set_result(wait.ready())
+
+        wait.signal.watch(look)
+        timer = None
+        if wait.deadline is not None:
+            timer = loop.call_later(max(0.0, wait.deadline - self._options.clock()), give_up)
+        try:
+            return await happened
+        finally:
+            wait.signal.unwatch(look)
+            if timer is not None:
+                timer.cancel()
+            self._let_go()
+
+    async def _breathe(self) -> None:
+        """Let others have the loop, if it was not theirs for some time."""
+        if self._options.clock() - self._since >= _TURN:
+            await asyncio.sleep(0)
+            self._let_go()
+        else:
+            self._verbs = 0
+
+    def _let_go(self) -> None:
+        self._verbs = 0
+        self._since = self._options.clock()
+
+    async def _dial(self, address: Any) -> AioLink:
+        tls = self._settings.tls if address.transport in ("tls", "wss") else None
+        link = await open_link(address, self._options, tls, self._new_session(), self._take)
+        self._links = [*(old for old in self._links if old.open), link]
+        return link
+
+    # ------------------------------------------------------------------------------------- for links
+
+    def _take(self, link: AioLink, events: list[Event]) -> None:
+        """What a link has to tell."""
+        conv = self._conv
+        conv.take(link, events, self._options.clock())
+        self._make_calls()
+        if conv.needs_link:
+            conv.needs_link = False
+            program = life.reconnect(conv, self._options.dice)
+            self._reconnecting = asyncio.get_running_loop().create_task(self._run(program))
+        if conv.paused:
+            link.pause()
+
+    def _read_on(self) -> None:
+        era = self._conv.era
+        if era is not None:
+            cast("AioLink", era.link).resume()
+
+    def _make_calls(self) -> None:
+        for call in self._conv.calls():
+            self._call(call)
+
+    def _call(self, function: Callable[[], object]) -> Any:
+        result = super()._call(function)
+        if inspect.iscoroutine(result):
+            if self._callbacks is None:
+                self._callbacks = set()
+            task = asyncio.get_running_loop().create_task(_guarded(result))
+            self._callbacks.add(task)
+            task.add_done_callback(self._callbacks.discard)
+        return result
+
+    # ------------------------------------------------------------------------------------- the end
+
+    def _stop_connecting(self) -> None:
+        """The client is over: nobody wants the next connection."""
+        task, self._reconnecting = self._reconnecting, None
+        if task is not None and not task.done():
+            task.cancel()
+
+    async def _part(self) -> None:
+        """Wait until all sockets are closed. That is soon, when the client is over."""
+        links, self._links = self._links, []
+        for link in links:
+            await link.gone()
+
+
+async def _guarded(coroutine: Any) -> None:
+    try:
+        await coroutine
+    except Exception:
+        log.exception("a callback failed")

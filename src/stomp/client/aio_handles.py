@@ -1,0 +1,404 @@
+"""What `stomp.AsyncClient` hands out: messages, subscriptions, confirmations, transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import AsyncIterator, Callable, Generator
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from stomp.client.aio_driver import LOOK, AioDriver
+from stomp.client.base import BaseSubscription, Body, SendOptions, log
+from stomp.core import settling, subscribing, verbs
+from stomp.core.confirmation import Confirmation as BaseConfirmation
+from stomp.core.delivery import Delivery
+from stomp.core.errors import AlreadySettled, StaleDelivery, StompError
+from stomp.core.feed import Inbox
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from stomp.core.feed import Feed
+    from stomp.core.frame import Frame
+    from stomp.core.transaction import TransactionRecord
+
+
+class AsyncMessage(Delivery):
+    """One message.
+
+    In an ``async with`` statement it is acknowledged at the end, and refused if there was an exception:
+
+    ```python
+    async with message:
+        handle(message.json())
+    ```
+
+    See `stomp.core.delivery.Delivery` for how to read it.
+    """
+
+    __slots__ = ("_processing",)
+
+    async def ack(self, *, confirm: bool = False, timeout: float | None = None) -> None:
+        """Acknowledge it; with ack="client" all earlier ones of its subscription, too.
+
+        Args:
+            confirm: return when the broker has it.
+            timeout: seconds to wait for that.
+
+        Raises:
+            AlreadySettled: it was acknowledged or refused before.
+            StaleDelivery: it came over an earlier connection; the broker delivers it again.
+            UsageError: its subscription needs no acknowledgement.
+        """
+        await _settle(self, negative=False, confirm=confirm, timeout=timeout)
+
+    async def nack(
+        self, *, requeue: bool | None = None, confirm: bool = False, timeout: float | None = None
+    ) -> None:
+        """Refuse it. What the broker does then is its own matter: see ``client.broker.nacked``.
+
+        Args:
+            requeue: have it delivered again, or not; None for the broker's own way.
+            confirm: return when the broker has it.
+            timeout: seconds to wait for that.
+
+        Raises:
+            AlreadySettled: it was acknowledged or refused before.
+            StaleDelivery: it came over an earlier connection; the broker delivers it again.
+            Unsupported: the broker cannot be told whether to requeue.
+            UsageError: its subscription needs no acknowledgement, or STOMP 1.0 has no NACK.
+        """
+        await _settle(self, negative=True, requeue=requeue, confirm=confirm, timeout=timeout)
+
+    async def reply(
+        self,
+        body: Body = b"",
+        *,
+        confirm: bool = False,
+        timeout: float | None = None,
+        **options: Unpack[SendOptions],
+    ) -> None:
+        """Answer a request: send to its ``reply-to``, with its ``correlation-id``.
+
+        Raises:
+            UsageError: it has no reply-to.
+        """
+        options.setdefault("correlation_id", self.correlation_id)
+        client = _driver_of(self)
+        parcel = client._parcel(self.reply_to, body, options)
+        await client._run(verbs.reply(client._conv, parcel, client._deadline(timeout), confirm=confirm))
+
+    async def __aenter__(self) -> Self:
+        self._processing = _driver_of(self)._process(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._processing.__exit__(kind, error, trace)
+        if self.subscription is None or self.subscription.ack == "auto" or self.settled:
+            return
+        try:
+            if error is None:
+                await self.ack()
+            else:
+                await self.nack()
+        except (AlreadySettled, StaleDelivery) as late:
+            # The broker delivers it again, and there is nothing that the program could do about it.
+            log.warning("%s", late)
+        except StompError:
+            if error is None:
+                raise
+            log.exception("a message could not be refused")
+
+
+class Confirmation(BaseConfirmation):
+    """A confirmed send that is on its way, or its outcome.
+
+    ``await confirmation`` is ``await confirmation.result()``.
+    """
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: AioDriver, receipt: str, frame: Frame | None, size: int) -> None:
+        super().__init__(receipt, frame, size)
+        self._client = client
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self.result().__await__()
+
+    async def result(self, timeout: float | None = None) -> None:
+        """Wait for the outcome; return if it is "confirmed".
+
+        Args:
+            timeout: seconds; None for as long as the broker is given.
+
+        Raises:
+            BrokerError: it is "refused".
+            OutcomeUnknown: it is "unknown".
+            TimeoutError: there is none in time. It may still come.
+        """
+        deadline = None if timeout is None else self._client._deadline(timeout)
+        await self._client._run(verbs.outcome(self._client._conv, self, deadline))
+
+    async def exception(self, timeout: float | None = None) -> StompError | None:
+        """Wait for the outcome; the error if it is not "confirmed".
+
+        Raises:
+            TimeoutError: there is none in time.
+        """
+        with contextlib.suppress(StompError):
+            await self.result(timeout)
+        return self.error
+
+    def add_done_callback(self, callback: Callable[[BaseConfirmation], object]) -> None:
+        """Have `callback(confirmation)` called when the outcome is known: at once, if it is."""
+        if not self.when_done(callback):
+            self._client._call(lambda: callback(self))
+
+
+class Inflow:
+    """Messages to take: what a subscription has, and several that were merged.
+
+    Iterating waits for the next message, and ends when there will be none any more. Any number of tasks may
+    take messages at once; each gets others. A task that is cancelled while it waits has taken none.
+    """
+
+    _client: AioDriver
+
+    @property
+    def _inbox(self) -> Inbox:
+        raise NotImplementedError
+
+    async def receive(self, timeout: float | None = None) -> AsyncMessage | None:
+        """The next message; None if there is none within so many seconds, or if there will be none any more.
+
+        Args:
+            timeout: seconds; None waits until there is one.
+
+        Raises:
+            StompError: why the subscription ended, if it was not closed: once, then it is None.
+        """
+        deadline = None if timeout is None else self._client._deadline(timeout)
+        found: Any = await self._client._run(verbs.take(self._client._conv, self._inbox, deadline))
+        message: AsyncMessage | None = found
+        return message
+
+    async def messages(self, timeout: float | None = None) -> AsyncIterator[AsyncMessage]:
+        """Messages, until there is none for so many seconds.
+
+        Raises:
+            StompError: why the subscription ended, if it was not closed.
+        """
+        while (message := await self.receive(timeout)) is not None:
+            yield message
+
+    def __aiter__(self) -> AsyncIterator[AsyncMessage]:
+        return self
+
+    async def __anext__(self) -> AsyncMessage:
+        client = self._client
+        client._verbs += 1
+        if client._verbs >= LOOK:
+            await client._breathe()
+        # Nothing is awaited once a message was taken: a cancellation would lose it.
+        message: Any = client._conv.next_message(self._inbox)
+        if message is None:
+            message = await self.receive()
+            if message is None:
+                raise StopAsyncIteration
+        return message  # type: ignore[no-any-return]
+
+
+class Subscription(BaseSubscription, Inflow):
+    """A subscription: iterate over it, or call `receive`. Leaving its ``async with`` statement closes it."""
+
+    def __init__(self, client: AioDriver, feed: Feed) -> None:
+        self._client = client
+        self._feed = feed
+
+    async def close(self, *, delete: bool = False, timeout: float | None = None) -> None:
+        """End it. Messages that have come and were not taken are given to others by the broker.
+
+        Args:
+            delete: have the broker forget a durable subscription, too, and what it keeps for it.
+            timeout: seconds to wait for the broker's answer.
+
+        Raises:
+            BrokerError: the broker refused.
+            OutcomeUnknown: it did not answer.
+        """
+        client = self._client
+        deadline = client._deadline(timeout)
+        await client._run(subscribing.unsubscribe(client._conv, self._feed, deadline, delete=delete))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.close()
+        except StompError:
+            if error is None:
+                raise
+
+
+class Merged(Inflow):
+    """Several subscriptions as one; made by `AsyncClient.merge`."""
+
+    def __init__(self, client: AioDriver, inbox: Inbox) -> None:
+        self._client = client
+        self._merged = inbox
+
+    @property
+    def _inbox(self) -> Inbox:
+        return self._merged
+
+
+class Transaction:
+    """What is sent and acknowledged here is carried out as one, or not at all; made by `AsyncClient.transaction`."""
+
+    def __init__(self, client: AioDriver, record: TransactionRecord) -> None:
+        self._client = client
+        self._record = record
+
+    @property
+    def id(self) -> str:
+        """Its name on the wire."""
+        return self._record.id
+
+    @property
+    def state(self) -> str:
+        """ "open", "committed", "aborted", or "void" when its connection was lost."""
+        return self._record.state
+
+    async def send(self, destination: str, body: Body = b"", **options: Unpack[SendOptions]) -> None:
+        """Send as part of it.
+
+        Raises:
+            TransactionVoid: its connection was lost; nothing of it was carried out.
+        """
+        client = self._client
+        parcel = client._parcel(destination, body, options)
+        await client._run(verbs.send_in(client._conv, self._record, parcel))
+
+    async def ack(self, message: AsyncMessage) -> None:
+        """Acknowledge as part of it.
+
+        Raises:
+            TransactionVoid: its connection was lost.
+            Unsupported: the broker would ignore that (Artemis).
+        """
+        self._record.check()
+        await _settle(message, negative=False, transaction=self._record)
+
+    async def nack(self, message: AsyncMessage) -> None:
+        """Refuse as part of it.
+
+        Raises:
+            TransactionVoid: its connection was lost.
+            Unsupported: the broker cannot do that (both ActiveMQs).
+        """
+        self._record.check()
+        await _settle(message, negative=True, transaction=self._record)
+
+    async def commit(self, timeout: float | None = None) -> None:
+        """Have it carried out; returns when it is.
+
+        Raises:
+            TransactionVoid: its connection was lost; nothing of it was carried out.
+            BrokerError: the broker refused.
+            OutcomeUnknown: the connection was lost before the broker had answered.
+        """
+        client = self._client
+        await client._run(verbs.commit(client._conv, self._record, client._deadline(timeout)))
+
+    async def abort(self, timeout: float | None = None) -> None:
+        """Drop it: nothing is carried out, and what was acknowledged in it is not. Messages may be settled again."""
+        client = self._client
+        await client._run(verbs.abort(client._conv, self._record, client._deadline(timeout)))
+
+
+class Consumer:
+    """A handler and the tasks that call it; made by `AsyncClient.consume`."""
+
+    def __init__(
+        self, subscription: Subscription, handler: Callable[[AsyncMessage], object], concurrency: int
+    ) -> None:
+        self.subscription = subscription
+        self._handler = handler
+        loop = asyncio.get_running_loop()
+        self._tasks = {loop.create_task(self._work(), name=f"stomp-consumer-{n}") for n in range(concurrency)}
+
+    async def _work(self) -> None:
+        try:
+            async for message in self.subscription:
+                try:
+                    async with message:
+                        result = self._handler(message)
+                        if inspect.isawaitable(result):
+                            await result
+                except Exception:
+                    log.exception("a handler failed for a message of %s", self.subscription.destination)
+        except StompError as err:
+            log.error("the subscription to %s has ended: %s", self.subscription.destination, err)
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Take no more messages, and wait for the handlers at work, so many seconds at most.
+
+        Those that are still at work then are cancelled.
+        """
+        client = self.subscription._client
+        deadline = client._deadline(timeout)
+        await self.subscription.close(timeout=timeout)
+        await self._join(deadline)
+
+    async def _join(self, deadline: float) -> None:
+        others = self._tasks - {asyncio.current_task()}
+        if not others:
+            return
+        left = max(0.0, deadline - self.subscription._client._options.clock())
+        _, late = await asyncio.wait(others, timeout=left)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=left)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _driver_of(message: AsyncMessage) -> AioDriver:
+    driver: AioDriver = message.era.owner
+    return driver
+
+
+async def _settle(
+    message: AsyncMessage,
+    *,
+    negative: bool,
+    requeue: bool | None = None,
+    confirm: bool = False,
+    timeout: float | None = None,
+    transaction: TransactionRecord | None = None,
+) -> None:
+    driver = _driver_of(message)
+    await driver._run(
+        settling.settle(
+            driver._conv,
+            message,
+            driver._deadline(timeout),
+            negative=negative,
+            requeue=requeue,
+            confirm=confirm,
+            transaction=transaction,
+        )
+    )

@@ -1,0 +1,449 @@
+"""The asyncio driver: one `AioLink` is one connection, from open socket to `Closed`.
+
+Rules of this file:
+
+- Everything happens on the event loop, in callbacks that do not wait; the handler is told what happened before the
+  next bytes are looked at.
+- The session has one timer. It is set again when it has gone off, or when something is due before it: not whenever
+  bytes come.
+- The first frame of a turn of the loop is written at once, and those that follow in the same turn leave together.
+- A loop that was blocked may see its timer before the bytes that came meanwhile: before silence is taken for the
+  end, the socket is asked whether there is something to read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from stomp.client.dialing import open_stream
+from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
+from stomp.net.dial import wait_ready
+
+if TYPE_CHECKING:
+    import socket
+
+    from stomp.client.dialing import Stream, TlsSettings
+    from stomp.client.options import Options
+    from stomp.core.client_session import ClientSession
+    from stomp.core.errors import StompError
+    from stomp.core.events import Closed, Event
+    from stomp.core.frame import Frame
+    from stomp.core.ledger import Ticket
+    from stomp.net.address import Address
+    from stomp.net.layer import Layer
+
+#: Called on the event loop with what happened on a link, in order.
+AioHandler = Callable[["AioLink", "list[Event]"], None]
+
+log = logging.getLogger("stomp.client")
+
+#: From so many bytes in the transport on, senders have to wait for room.
+_HIGH = 1024 * 1024
+#: As many bytes as are worth a write of their own.
+_BATCH = 64 * 1024
+#: How long the end of a connection may wait for a broker that does not read, in seconds.
+_LAST_WORDS = 2.0
+#: When a write has failed, so many times at most it is read what had come before.
+_LAST_READS = 64
+_READ = 64 * 1024
+
+
+class AioLink(asyncio.Protocol):
+    """One connection. Make it with `open_link`.
+
+    Args:
+        sock: connected; the transport will own it.
+        session: a new session.
+        handler: told what happens.
+        options: the settings.
+        layer: TLS, a WebSocket, or both as a stack; or None.
+
+    Attributes:
+        full: so much waits to be written that senders should wait: see `room`.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_due",
+        "_ended",
+        "_flushing",
+        "_gone",
+        "_handler",
+        "_layer",
+        "_loop",
+        "_options",
+        "_paused",
+        "_room",
+        "_sock",
+        "_timer",
+        "_transport",
+        "full",
+        "session",
+    )
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        session: ClientSession,
+        handler: AioHandler,
+        options: Options,
+        layer: Layer | None = None,
+    ) -> None:
+        self.session = session
+        self.full = False
+        self._sock = sock
+        self._handler = handler
+        self._options = options
+        self._clock = options.clock
+        self._layer = layer
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # the moment for which the timer is set
+        self._flushing = False  # the loop was asked to write what is queued
+        self._paused = False
+        self._ended = False
+        self._room: list[asyncio.Future[None]] | None = None  # who waits for room
+        self._gone: asyncio.Future[None] | None = None
+
+    # ------------------------------------------------------------------------------------- for clients
+
+    @property
+    def alive(self) -> bool:
+        """True until the session has ended, for whatever reason."""
+        return self.session.closed is None
+
+    def transmit(self, frame: Frame, *, deadline: float | None = None) -> Ticket | None:
+        """Send a frame. See `ClientSession.transmit`. It does not wait; if the link is `full` then, await `room`.
+
+        Raises:
+            NotConnected: there is no connection any more.
+            FrameError: the frame cannot be encoded.
+        """
+        session = self.session
+        if session.closed is not None:
+            self._refuse(session.closed)
+        ticket = session.transmit(frame, deadline=deadline)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush_rest)
+            self._flush()
+        elif session.outgoing >= _BATCH:
+            self._flush()
+        if not self.alive:
+            self._dispatch()
+        elif deadline is not None:
+            self._arm()
+        return ticket
+
+    async def room(self) -> None:
+        """Wait until the link is not full any more.
+
+        Raises:
+            SendStalled: the broker has not read for `Options.send_timeout`. What was sent is queued.
+            ConnectionLost: the connection ended meanwhile.
+        """
+        if not self.full:
+            return
+        waiter = self._loop.create_future()
+        if self._room is None:
+            self._room = []
+        self._room.append(waiter)
+        seconds = self._options.send_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            raise self._stalled(seconds) from None
+        finally:
+            self._room.remove(waiter)
+        closed = self.session.closed
+        if closed is not None:
+            raise ConnectionLost(_why(closed), hint="connect again")
+
+    def close(self, error: StompError | None = None) -> None:
+        """Drop the connection now, without DISCONNECT. The handler will be told `Closed`."""
+        self._flush()
+        self.session.abort(error)
+        self._dispatch()
+
+    @property
+    def open(self) -> bool:
+        """True until the socket is closed."""
+        return self._transport is not None
+
+    async def gone(self) -> None:
+        """Wait until the socket is closed. That is soon, once the session has ended."""
+        if self._transport is not None:
+            if self._gone is None:
+                self._gone = self._loop.create_future()
+            await asyncio.shield(self._gone)
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _stalled(self, seconds: float) -> SendStalled:
+        size = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return SendStalled(
+            f"the broker has not read for {seconds:g} s; {size} bytes wait to be written",
+            hint="look at the broker's memory and disk alarms",
+        )
+
+    def _refuse(self, closed: Closed) -> NoReturn:
+        raise NotConnected(f"the connection has ended: {_why(closed)}", hint="connect again")
+
+    # ------------------------------------------------------------------------------------- for the loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_HIGH, low=_BATCH)
+        if self._layer is not None:
+            # The end of the handshake may have brought bytes of the session with it.
+            self._take(b"")
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._take(data)
+
+    def eof_received(self) -> None:
+        """See `asyncio.Protocol`."""
+        self._take(b"", ended=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = None  # nothing is written any more
+        if self.alive and exc is not None:
+            self._read_the_rest()
+        if self.alive:
+            self._take(b"", ended=True, error=exc)
+        self._cancel_timer()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+    def _read_the_rest(self) -> None:
+        """A write has failed. The broker may have said why, in an ERROR that was not read yet."""
+        with contextlib.suppress(OSError):
+            for _ in range(_LAST_READS):
+                data = self._sock.recv(_READ)
+                if not data:
+                    return
+                self._take(data)
+
+    def pause_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self.full = True
+
+    def resume_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self.full = False
+        self._wake()
+
+    # ------------------------------------------------------------------------------------- the pump
+
+    def _take(self, data: bytes, *, ended: bool = False, error: BaseException | None = None) -> None:
+        """Take in what was read."""
+        session, layer = self.session, self._layer
+        if layer is not None:
+            try:
+                data = layer.receive(data)
+                ended = ended or layer.ended
+                error = error or layer.failure
+            except OSError as err:
+                data, ended, error = b"", True, error or err
+        if data:
+            session.receive_data(data, self._clock())
+        if ended:
+            session.receive_eof(error)
+        # The session answers by itself at times, and so does TLS.
+        self._flush()
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Tell the handler what happened, and see to what follows from it."""
+        session = self.session
+        events = session.events()
+        if events:
+            try:
+                self._handler(self, events)
+            except Exception:
+                # Handlers guard the callbacks of users; this keeps a defect of theirs from ending the connection.
+                log.exception("the handler of a connection failed")
+        if session.closed is None:
+            self._arm()
+        elif not self._ended:
+            self._end()
+
+    def _flush_rest(self) -> None:
+        self._flushing = False
+        self._flush()
+
+    def _flush(self) -> None:
+        """Give the transport what the session and the layer have to send."""
+        parts = self.session.data_to_send(self._clock())
+        transport, layer = self._transport, self._layer
+        if transport is None:
+            return
+        if layer is not None:
+            try:
+                layer.send(parts)
+            except OSError as err:
+                self._break(err)
+                return
+            if data := layer.outgoing():
+                transport.write(data)
+        elif len(parts) == 1:
+            transport.write(parts[0])
+        elif parts:
+            # Where it can, the transport writes them without joining them. That does not pay for small ones.
+            if len(parts) > 3:
+                parts = [b"".join(parts)]
+            transport.writelines(parts)
+
+    def _break(self, err: OSError) -> None:
+        """The layer cannot go on."""
+        self.session.receive_eof(err)
+        self._loop.call_soon(self._dispatch)
+
+    def _end(self) -> None:
+        """The session is over: let go of the socket, after what is queued."""
+        self._ended = True
+        self._cancel_timer()
+        self._flush()
+        self._wake()
+        transport, layer = self._transport, self._layer
+        if transport is None:
+            return
+        if layer is not None:
+            layer.close()
+            if data := layer.outgoing():
+                transport.write(data)
+        transport.close()
+        if transport.get_write_buffer_size():
+            self._timer = self._loop.call_later(_LAST_WORDS, transport.abort)
+
+    def _wake(self) -> None:
+        for waiter in self._room or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # ------------------------------------------------------------------------------------- the clock
+
+    def _arm(self) -> None:
+        """Have the timer go off when the session next wants it."""
+        due = self.session.next_deadline()
+        if due is None or (self._timer is not None and self._due <= due):
+            return
+        self._cancel_timer()
+        self._due = due
+        self._timer = self._loop.call_later(max(0.0, due - self._clock()), self._tick)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        self._timer = None
+        session, now = self.session, self._clock()
+        if session.silent(now) and self._readable():
+            session.heard(now)
+        session.tick(now)
+        self._flush()
+        self._dispatch()
+
+    def _readable(self) -> bool:
+        return wait_ready(self._sock, read=True, write=False, seconds=0)[0]
+
+
+def _why(closed: Closed) -> str:
+    return closed.error.message if closed.error is not None else closed.reason.value
+
+
+async def open_link(
+    address: Address,
+    options: Options,
+    tls: TlsSettings | None,
+    session: ClientSession,
+    handler: AioHandler,
+) -> AioLink:
+    """Connect to one address, and begin to read.
+
+    Args:
+        address: where to.
+        options: the settings.
+        tls: how to do TLS; None for not doing it.
+        session: a new session.
+        handler: told what happens. It may be called before this returns.
+
+    Raises:
+        ConnectFailed: it did not work; says in which phase.
+        UsageError: the settings for TLS or the WebSocket cannot be used.
+    """
+    sock, layer = await _open_stream(address, options, tls)
+    loop = asyncio.get_running_loop()
+    link = AioLink(sock, session, handler, options, layer)
+    try:
+        sock.setblocking(False)
+        if address.transport == "unix":
+            await loop.create_unix_connection(lambda: link, sock=sock)
+        else:
+            await loop.create_connection(lambda: link, sock=sock)
+    except BaseException:
+        link.close()
+        sock.close()
+        raise
+    return link
+
+
+async def _open_stream(address: Address, options: Options, tls: TlsSettings | None) -> Stream:
+    """`stomp.client.dialing.open_stream`, on a thread.
+
+    It is one of its own and not of the loop's executor: a broker that does not answer would keep others of the
+    program waiting there, and the end of the program, too.
+    """
+    loop = asyncio.get_running_loop()
+    opened: asyncio.Future[Stream] = loop.create_future()
+
+    def arrive(stream: Stream | None, error: BaseException | None) -> None:
+        if opened.done():  # it was cancelled
+            if stream is not None:
+                stream.sock.close()
+        elif stream is not None:
+            opened.set_result(stream)
+        elif error is not None:
+            opened.set_exception(error)
+
+    def run() -> None:
+        stream: Stream | None = None
+        failure: BaseException | None = None
+        try:
+            stream = open_stream(address, options, tls)
+        except BaseException as err:
+            failure = err
+        try:
+            loop.call_soon_threadsafe(arrive, stream, failure)
+        except RuntimeError:  # the loop is closed
+            if stream is not None:
+                stream.sock.close()
+
+    options.start_thread(run)
+    try:
+        return await opened
+    except asyncio.CancelledError:
+        if opened.done() and not opened.cancelled() and opened.exception() is None:
+            opened.result().sock.close()
+        raise
