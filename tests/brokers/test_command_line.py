@@ -10,10 +10,14 @@ import pytest
 from stomp.testing.relay import Relay
 from tests.brokers.conftest import RealBroker
 from tests.cli.oneshot import Stomp
+from tests.cli.test_dump import TestDump
 from tests.cli.test_listen import SOON, TestListen, send
+from tests.cli.test_move import TestMove
+from tests.cli.test_ping import TestPing
+from tests.cli.test_request import TestRequest
 from tests.cli.test_send import TestSend
 
-__all__ = ["TestListen", "TestSend"]
+__all__ = ["TestDump", "TestListen", "TestMove", "TestPing", "TestRequest", "TestSend"]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stomp.broker import Broker
+from stomp.testing.relay import Relay
 from tests.cli.oneshot import Stomp
 from tests.cli.running import Command
 
@@ -35,3 +36,9 @@ def stomp(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Stomp:
 def queue() -> str:
     """A queue that nobody else uses."""
     return f"/queue/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def relay(broker: Broker) -> Iterator[Relay]:
+    with Relay(broker.host, broker.port) as running:
+        yield running

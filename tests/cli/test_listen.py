@@ -176,12 +176,6 @@ class TestListen:
         assert "connected again" in answer.err
 
 
-@pytest.fixture
-def relay(broker: Broker) -> Iterator[Relay]:
-    with Relay(broker.host, broker.port) as running:
-        yield running
-
-
 def test_a_broker_that_is_killed_loses_what_it_has_but_nothing_is_acknowledged_in_vain(
     stomp: Stomp, queue: str, tmp_path: Path
 ) -> None:

@@ -7,8 +7,9 @@ password of one broker is never told to another one.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 VERSIONS = ("1.2", "1.1", "1.0")
+#: Seconds for saying good-bye after something went wrong.
+SHORTLY = 2.0
 _LOCAL = "stomp://localhost:61613"
 _SCHEMES = {"tcp": "stomp", "tls": "stomp+ssl", "ws": "ws", "wss": "wss"}
 _PLACE = ("url", "host", "port")
@@ -108,6 +111,18 @@ class Settings:
 
         made: Any = getattr(stomp, "Client")  # noqa: B009 - it is loaded when it is needed
         return made(**{**self.client_arguments(), **more})
+
+
+@contextlib.contextmanager
+def using(client: Any) -> Generator[Any, None, None]:
+    """Connect a `stomp.Client`, and close it at the end: in a hurry, if something went wrong."""
+    client.connect()
+    try:
+        yield client
+    except BaseException:
+        client.close(SHORTLY)
+        raise
+    client.close()
 
 
 def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _LONGEST = 32 * 1024
 _MOST = 16 * _LONGEST
 PREFIX = "STOMP_HEADER_"
+#: Ctrl-C is for us, who will wait for the program.
+_OWN_GROUP = 0 if os.name == "posix" else None
 
 
 class Outcome(NamedTuple):
@@ -63,8 +65,6 @@ class Handler:
         Raises:
             OSError: there is no shell, or the environment is too large.
         """
-        # A process group of its own: Ctrl-C is for us, who will wait for it.
-        own: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
         process: subprocess.Popen[bytes] = subprocess.Popen(
             self._command,
             shell=True,
@@ -72,7 +72,7 @@ class Handler:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if self._capture else None,
             env={**os.environ, **environment(headers)},
-            **own,
+            process_group=_OWN_GROUP,
         )
         self._process = process
         try:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from stomp.cli.handlers import Handler
     from stomp.cli.parser import Parser
     from stomp.cli.receiving import Intake
+    from stomp.cli.stopping import Stop
     from stomp.cli.terminal import Terminal
 
-#: Seconds to wait after messages that could not be handled: the broker may deliver them again at once.
+#: Seconds to wait after the first failure, and after many.
 _PAUSES = (0.1, 10.0)
 
 
@@ -123,8 +124,13 @@ def _handle(intake: Intake, handler: Handler, args: Namespace, terminal: Termina
         outcome = handler.run(message.headers, message.body)
         failed = 0 if outcome.status == 0 else failed + 1
         settle(message, outcome.status == 0, outcome.words, requeue=args.requeue, terminal=terminal)
-        if failed:
-            intake.stop.sleep(min(_PAUSES[0] * 2 ** min(failed, 20), _PAUSES[1]))
+        pause(intake.stop, failed)
+
+
+def pause(stop: Stop, failed: int) -> None:
+    """Wait after so many failures in a row: the broker may deliver again at once what was refused."""
+    if failed:
+        stop.sleep(min(_PAUSES[0] * 2 ** min(failed - 1, 20), _PAUSES[1]))
 
 
 def settle(message: Any, well: bool, words: str, *, requeue: str | None, terminal: Terminal) -> None:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Messages that may be under way, where the broker can be told and the user has not.
 _PREFETCH = 100
-#: Seconds for saying good-bye after something went wrong.
-_SHORTLY = 5.0
 
 
 def add_options(parser: Parser, *, prefetch: str) -> None:
@@ -92,7 +90,7 @@ class Intake:
             self._inflow = subscriptions[0] if len(subscriptions) == 1 else self.client.merge(*subscriptions)
             self._first = subscriptions[0]
         except BaseException:
-            self.client.close(_SHORTLY)
+            self._close()
             raise
         self.stop.__enter__()
         return self
@@ -140,16 +138,21 @@ class Intake:
         if kind is None and not self.stop.asked and self._ack != "none":
             self.client.drain(self._args.grace)
         self.stop.__exit__(kind, error, trace)
-        self.client.close(_SHORTLY)
+        self._close()
         if left:
             self._terminal.say(
                 f"{left} more messages had come, and are lost: with --ack auto they count as delivered"
             )
 
+    def _close(self) -> None:
+        from stomp.cli.connection import SHORTLY
+
+        self.client.close(SHORTLY)
+
     def _wind_up(self) -> None:
         """A signal came: take no more, and let the message in hand be finished."""
         if self._ack == "none":
-            self.client.close(_SHORTLY)
+            self._close()
         elif self.client.drain(self._args.grace).unsettled and self._late is not None:
             self._late()
 

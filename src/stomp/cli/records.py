@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from stomp.cli.status import CommandError
@@ -85,7 +86,8 @@ def line(record: Record, *, bare: bool = False) -> str:
 
     Args:
         record: what to write.
-        bare: leave out what belongs to one delivery only, so that the same message is always the same line.
+        bare: leave out what belongs to one delivery only, and sort headers by name, as RabbitMQ changes their order:
+            the same message is always the same line.
 
     >>> line(Record("/queue/a", (("type", "x"),), b"\xff"))
     '{"destination": "/queue/a", "headers": [["type", "x"]], "body64": "/w=="}\n'
@@ -94,12 +96,18 @@ def line(record: Record, *, bare: bool = False) -> str:
     if record.time is not None and not bare:
         said["time"] = round(record.time, 6)
     said["destination"] = record.destination
-    said["headers"] = [pair for pair in record.headers if not (bare and pair[0] in DELIVERY)]
+    said["headers"] = _bare(record.headers) if bare else record.headers
     try:
         said["body"] = record.body.decode()
     except UnicodeDecodeError:
         said["body64"] = base64.b64encode(record.body).decode()
     return json.dumps(said, ensure_ascii=False) + "\n"
+
+
+def _bare(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    kept = [pair for pair in headers if pair[0] not in DELIVERY]
+    # The values of a repeated name stay in their order.
+    return sorted(kept, key=itemgetter(0))
 
 
 def read(text: bytes | str, where: str) -> Record:

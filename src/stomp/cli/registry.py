@@ -63,6 +63,12 @@ CLIENT = Command(
 COMMANDS = (
     Command("send", "Send messages, each confirmed by the broker", "stomp.cli.send"),
     Command("listen", "Print messages, or run a program for each", "stomp.cli.listen"),
+    Command("request", "Send a request and print the reply", "stomp.cli.request"),
+    Command("reply", "Answer requests by what a program prints", "stomp.cli.reply"),
+    Command("dump", "Write messages to a file, as lines of JSON", "stomp.cli.dump"),
+    Command("replay", "Send what was dumped", "stomp.cli.replay"),
+    Command("move", "Move messages from one destination to another", "stomp.cli.move"),
+    Command("ping", "Measure how long the broker takes to answer", "stomp.cli.ping"),
     Command("broker", "Run a broker for development and tests", "stomp.cli.broker"),
 )
 

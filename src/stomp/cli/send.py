@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from stomp.cli.terminal import Terminal
 
 _READ = 256 * 1024
-#: Seconds for saying good-bye after something went wrong.
-_SHORTLY = 5.0
 
 
 def configure(parser: Parser) -> None:
@@ -85,7 +83,7 @@ class Item(NamedTuple):
 
 def run(args: Namespace, terminal: Terminal) -> int:
     """Send it all; return when it is confirmed."""
-    from stomp.cli.connection import settings
+    from stomp.cli.connection import settings, using
     from stomp.cli.stopping import Pace, Stop
 
     if args.body not in (None, "-") and (args.file or args.lines or args.null or args.jsonl):
@@ -100,7 +98,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
         if args.file in (None, "-") and terminal.is_terminal(sys.stdin):
             terminal.say("reading from the terminal; Ctrl-D ends it")
     on_unknown = "resend" if args.resend else "raise"
-    with source as file, made.client(on_unknown=on_unknown) as client, Stop() as stop:
+    with source as file, using(made.client(on_unknown=on_unknown)) as client, Stop() as stop:
         if file is None:
             items = iter([Item(args.destination, os.fsencode(body), given, 0)])
         else:
@@ -135,7 +133,6 @@ class _Sender:
                 shipment.settle(wait=True)
         except Exception as error:
             self._tell(error)
-            self._client.close(_SHORTLY)
             raise
         if self._args.no_confirm and not self._client.close():
             raise CommandError(

@@ -48,15 +48,18 @@ class Shipment:
         self.settle()
 
     def settle(self, *, wait: bool = False) -> None:
-        """Take note of what is confirmed; with `wait`, of all.
+        """Take note of what is confirmed; with `wait`, of all. It may be called again after an error.
 
         Raises:
             StompError: one was refused, or nobody knows.
         """
         while self._waiting and (wait or self._waiting[0][0].done()):
             confirmation, note = self._waiting[0]
-            confirmation.result()
-            self._waiting.popleft()
+            try:
+                confirmation.result()
+            finally:
+                # Whatever it was, it is told once.
+                self._waiting.popleft()
             self._count(note)
 
     def _count(self, note: Any) -> None:
