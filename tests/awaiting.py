@@ -7,9 +7,20 @@ import gc
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import pytest
+
 from tests.listening import PATIENCE
 
 T = TypeVar("T")
+#: The kinds of loops that everything has to work on.
+LOOPS = ("asyncio", "debug", "uvloop")
+
+
+def loop_of(kind: str) -> dict[str, Any]:
+    """What `run` needs for this kind of loop. The test is skipped where it is not there."""
+    if kind == "uvloop":
+        return {"factory": pytest.importorskip("uvloop").new_event_loop}
+    return {"debug": kind == "debug"}
 
 
 def run(

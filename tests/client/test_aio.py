@@ -7,6 +7,7 @@ import signal
 import pytest
 
 import stomp
+from stomp.broker import Broker
 from stomp.core.errors import (
     ConnectFailed,
     NotConnected,
@@ -16,7 +17,7 @@ from stomp.core.errors import (
 from stomp.core.status import ClientState
 from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer, greet, hang_up, say_nothing
-from tests.awaiting import run, until
+from tests.awaiting import LOOPS, loop_of, run, until
 
 SOON = 5.0
 
@@ -28,12 +29,7 @@ def at(place, **settings):
     return stomp.AsyncClient(f"stomp://{host}:{port}", **settings)
 
 
-@pytest.fixture(params=[False, True], ids=["", "debug"])
-def debug(request):
-    return request.param
-
-
-def test_send_and_receive(broker, debug):
+def test_send_and_receive(broker):
     async def test():
         async with at(broker) as client:
             subscription = await client.subscribe("/queue/a")
@@ -41,7 +37,7 @@ def test_send_and_receive(broker, debug):
             message = await subscription.receive(SOON)
             return client.state, message.text, message.headers["x"]
 
-    assert run(test(), debug=debug) == (ClientState.CONNECTED, "hello", "1")
+    assert run(test()) == (ClientState.CONNECTED, "hello", "1")
 
 
 def test_iterate_and_acknowledge(broker):
@@ -260,6 +256,25 @@ def test_nothing_can_be_sent_before_connect(broker):
             await at(broker).send("/queue/a", "x")
 
     run(test())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("door", ["stomp", "stomp+ssl", "ws", "wss", "unix"])
+def test_every_door_on_every_loop(door, loop, server_tls, ca_file, tmp_path):
+    body = bytes(range(256)) * 3000
+
+    async def test():
+        where = f"unix://{tmp_path}/broker.sock" if door == "unix" else f"{door}://127.0.0.1:0"
+        async with Broker(doors=[where], ssl_context=server_tls if secure else None) as broker:
+            tls = stomp.TlsSettings(ca_certs=ca_file) if secure else None
+            async with stomp.AsyncClient(broker.urls[0], tls=tls, timeout=SOON) as client:
+                subscription = await client.subscribe("/queue/a")
+                for _ in range(3):
+                    await client.send("/queue/a", body, confirm=True)
+                return [(await subscription.receive(SOON)).body == body for _ in range(3)]
+
+    secure = door in ("stomp+ssl", "wss")
+    assert run(test(), **loop_of(loop)) == [True, True, True]
 
 
 # ------------------------------------------------------------------------------------- cancelling

@@ -19,7 +19,7 @@ import contextlib
 import hmac
 import logging
 import socket
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from stomp._version import __version__
 from stomp.broker.settings import ConnectionInfo, Settings
@@ -106,8 +106,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection is there, TLS included."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not asked whether it is one: those of uvloop are not.
+        self._transport = transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(high=_HIGH_WATER)
         sock: socket.socket | None = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):

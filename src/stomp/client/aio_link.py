@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -24,8 +25,6 @@ from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.net.dial import wait_ready
 
 if TYPE_CHECKING:
-    import socket
-
     from stomp.client.dialing import Stream, TlsSettings
     from stomp.client.options import Options
     from stomp.core.client_session import ClientSession
@@ -53,10 +52,10 @@ _READ = 64 * 1024
 
 
 class AioLink(asyncio.Protocol):
-    """One connection. Make it with `open_link`.
+    """One connection. Made with an open socket, or by `open_link`; `start` begins to read.
 
     Args:
-        sock: connected; the transport will own it.
+        sock: connected. The link owns it from now on.
         session: a new session.
         handler: told what happens.
         options: the settings.
@@ -111,6 +110,20 @@ class AioLink(asyncio.Protocol):
         self._gone: asyncio.Future[None] | None = None
 
     # ------------------------------------------------------------------------------------- for clients
+
+    async def start(self) -> None:
+        """Begin to read. The handler may be called from now on, even before this returns."""
+        loop, sock = self._loop, self._sock
+        try:
+            sock.setblocking(False)
+            if sock.family == getattr(socket, "AF_UNIX", None):
+                await loop.create_unix_connection(lambda: self, sock=sock)
+            else:
+                await loop.create_connection(lambda: self, sock=sock)
+        except BaseException:
+            self.close()
+            sock.close()
+            raise
 
     @property
     def alive(self) -> bool:
@@ -394,18 +407,8 @@ async def open_link(
         UsageError: the settings for TLS or the WebSocket cannot be used.
     """
     sock, layer = await _open_stream(address, options, tls)
-    loop = asyncio.get_running_loop()
     link = AioLink(sock, session, handler, options, layer)
-    try:
-        sock.setblocking(False)
-        if address.transport == "unix":
-            await loop.create_unix_connection(lambda: link, sock=sock)
-        else:
-            await loop.create_connection(lambda: link, sock=sock)
-    except BaseException:
-        link.close()
-        sock.close()
-        raise
+    await link.start()
     return link
 
 
