@@ -12,6 +12,7 @@ from stomp.client.base import Ack, BaseClient, Body, SendOptions, SubscribeOptio
 from stomp.client.sync_driver import LONGEST, Driver
 from stomp.client.sync_handles import Confirmation, Consumer, Merged, Message, Subscription, Transaction
 from stomp.core import life, subscribing, verbs
+from stomp.core.errors import UsageError
 from stomp.core.feed import Inbox
 from stomp.core.status import ClientState, Report, StateChange, StateLog
 
@@ -341,7 +342,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
             See `subscribe`.
         """
         if concurrency < 1:
-            raise ValueError(f"concurrency is {concurrency}, and must be at least 1")
+            raise UsageError(f"concurrency is {concurrency}", hint="at least 1")
         subscription = self.subscribe(destination, ack=ack, timeout=timeout, **options)
         consumer = Consumer(subscription, handler, concurrency)
         self._consumers.append(consumer)

@@ -26,7 +26,7 @@ from stomp.client.keeper import keeper
 from stomp.client.outbox import BATCH, DONTWAIT, Outbox
 from stomp.core import commands
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
-from stomp.core.events import Reason
+from stomp.core.events import Reason, ReceiptOverdue
 from stomp.core.flow import Gate
 from stomp.net.dial import Deadline, wait_ready
 
@@ -89,6 +89,7 @@ class Link:
         self._reading = threading.Lock()
         self._state = threading.Lock()
         self._codec = threading.Lock()
+        self._telling = threading.Lock()  # who has it runs the handler
         self._outbox = self._make_outbox()
         self._inbox: list[Event] = []
         self._in_gate = Gate(_IN_HIGH)
@@ -207,6 +208,7 @@ class Link:
         self._reading = threading.Lock()
         self._state = threading.Lock()
         self._codec = threading.Lock()
+        self._telling = threading.Lock()
         self._ended = threading.Event()
         self._finished = threading.Event()
         # What was queued goes out from the parent, and so does the good-bye of TLS.
@@ -248,6 +250,8 @@ class Link:
                     self._dispatch()
         finally:
             self._part()
+            with self._telling:
+                pass  # whoever is at it comes to its end first
             self._dispatch()
             self._finished.set()
 
@@ -301,20 +305,30 @@ class Link:
                 self._ended.set()
 
     def _dispatch(self) -> None:
-        """Tell the handler everything, in order. Only the receiving thread comes here."""
-        while self._inbox:
-            with self._state:
-                batch, self._inbox = self._inbox, []
-                self._in_gate.remove(self._in_gate.level)
-            self._corked = len(batch) > 1
+        """Tell the handler everything, in order, on this thread or on that which is at it already.
+
+        That is the receiving thread but for one case: see `attend`.
+        """
+        # Whoever is at it looks again after it has let go, so that nothing is left behind.
+        while self._inbox and self._telling.acquire(blocking=False):
             try:
-                self._handler(batch)
-            except Exception:
-                # Handlers guard their own callbacks; this keeps a defect of theirs from ending the connection.
-                logging.getLogger("stomp.py").exception("the handler of a connection failed")
-            self._corked = False
-            if self._outbox.waiting:
-                self._try_write()
+                self._tell()
+            finally:
+                self._telling.release()
+
+    def _tell(self) -> None:
+        with self._state:
+            batch, self._inbox = self._inbox, []
+            self._in_gate.remove(self._in_gate.level)
+        self._corked = len(batch) > 1
+        try:
+            self._handler(batch)
+        except Exception:
+            # Handlers guard their own callbacks; this keeps a defect of theirs from ending the connection.
+            logging.getLogger("stomp.py").exception("the handler of a connection failed")
+        self._corked = False
+        if self._outbox.waiting:
+            self._try_write()
 
     def _part(self) -> None:
         """The session is over, and this thread with it: let go of the socket."""
@@ -434,6 +448,7 @@ class Link:
         self._lingering = self._corking = False
         now = self._clock()
         due = self._due is not None and now >= self._due
+        overdue = False
         if due:
             self._listen_in()
         with self._state:
@@ -441,8 +456,12 @@ class Link:
                 now = self._clock()
                 self.session.tick(now)
                 self._collect()
+                overdue = any(type(event) is ReceiptOverdue for event in self._inbox)
             self._due = next_due = self.session.next_deadline()
         self._try_write()
+        if overdue:
+            # The receiving thread waits for the network, and may do so for long.
+            self._options.start_thread(self._dispatch)
         if due and not self.alive:
             self._wake()
         return None if next_due is None else max(0.0, next_due - now)

@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from typing import Any
+
+import pytest
+
+import stomp
+from stomp.broker import Broker
+from stomp.core.errors import ConnectFailed, NotConnected, OutcomeUnknown, UsageError
+from stomp.core.failover import Backoff
+from stomp.core.status import ClientState
+from stomp.testing.relay import Relay
+from stomp.testing.servers import ScriptedServer, greet, greet_back, read_frame, say_nothing
+
+WAIT = 10.0
+
+
+def until(condition, seconds: float = WAIT) -> None:
+    """Wait for something that nobody tells of."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        pause.wait(0.01)
+
+
+def catches(pid: int, number: int) -> bool:
+    """True when a process has a handler for this signal."""
+    with open(f"/proc/{pid}/status") as status:
+        [mask] = [line.split()[1] for line in status if line.startswith("SigCgt:")]
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+def threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("stomp")}
+
+
+def test_no_thread_is_left(broker: Broker) -> None:
+    before = threads() - {"stomp-keeper"}
+    with stomp.Client(broker.url) as client:
+        client.consume("/queue/a", lambda message: None, concurrency=3)
+        assert len(threads()) > len(before)
+    until(lambda: threads() - {"stomp-keeper"} == before)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are counted in /proc")
+def test_no_thread_or_descriptor_is_left_after_many_connections(broker: Broker) -> None:
+    restless: dict[str, Any] = {"backoff": Backoff(0.001, 0, 0, 0.001), "reattempts": -1}
+    with Relay(broker.host, broker.port) as relay, contextlib.ExitStack() as stack:
+        client = stack.enter_context(stomp.Client(relay.url, **restless))
+        states = client.states(timeout=WAIT)
+        subscription = client.subscribe("/queue/a")
+        until(lambda: len(relay.forwarded) == 2)
+        before, descriptors = len(threads()), len(os.listdir("/proc/self/fd"))
+        for number in range(50):
+            relay.cut()
+            next(change for change in states if change.state is ClientState.CONNECTED)
+            client.send("/queue/a", str(number), confirm=True)
+            message = subscription.receive(timeout=WAIT)
+            assert message is not None
+            assert message.text == str(number)
+        until(lambda: len(threads()) <= before)
+        until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
+        assert client.stats().connections == 51
+
+
+def test_many_threads_at_once(broker: Broker) -> None:
+    count, each = 8, 200
+    with stomp.Client(broker.url, window=50) as client, client.subscribe("/queue/a") as subscription:
+        failures: list[BaseException] = []
+
+        def send() -> None:
+            try:
+                for number in range(each):
+                    client.send_async("/queue/a", f"{threading.get_ident()} {number}")
+            except BaseException as err:
+                failures.append(err)
+
+        taken: list[list[str]] = [[] for _ in range(count)]
+
+        def take(into: list[str]) -> None:
+            into.extend(message.text for message in subscription.messages(timeout=2.0))
+
+        workers = [threading.Thread(target=send) for _ in range(count)]
+        workers += [threading.Thread(target=take, args=(into,)) for into in taken]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(WAIT * 3)
+        assert not failures
+        assert len({text for into in taken for text in into}) == count * each
+
+
+def test_a_slow_consumer_does_not_fill_the_memory(broker: Broker) -> None:
+    high = 1_000_000
+    with stomp.Client(broker.url, high_water=high) as client, stomp.Client(broker.url) as producer:
+        subscription = client.subscribe("/queue/a")
+        body = b"x" * 10_000
+        for _ in range(2000):
+            producer.send("/queue/a", body)
+        producer.close()
+        until(lambda: client._conv.paused)
+        # What came in one read, and what the keeper reads meanwhile so that heart-beats are heard, comes on top.
+        assert client.stats().waiting * len(body) < high + 1_000_000
+        taken = sum(1 for _ in zip(range(2000), subscription, strict=False))
+        assert taken == 2000
+
+
+def test_somebody_who_waits_for_an_answer_is_not_held_up_by_messages(broker: Broker) -> None:
+    with stomp.Client(broker.url, high_water=100_000) as client:
+        subscription = client.subscribe("/queue/a")
+        with stomp.Client(broker.url) as producer:
+            for _ in range(20):
+                producer.send("/queue/a", b"x" * 10_000, confirm=True)
+        until(lambda: client.stats().waiting >= 10)
+        client.send("/queue/b", b"x", confirm=True, timeout=WAIT)
+        assert subscription.receive(timeout=WAIT) is not None
+
+
+def test_a_broker_that_does_not_read_does_not_fill_the_memory() -> None:
+    over = threading.Event()
+
+    def greet_and_forget(sock) -> None:
+        read_frame(sock)
+        greet_back(sock)
+        over.wait(WAIT)
+
+    options = stomp.Options(send_timeout=0.2)
+    with ScriptedServer(greet_and_forget) as server:
+        client = stomp.Client(
+            f"stomp://127.0.0.1:{server.address[1]}", options=options, heartbeat=(0, 0)
+        ).connect()
+        sent = 0
+        with pytest.raises(stomp.SendStalled):
+            for _ in range(10_000):
+                client.send("/queue/a", b"x" * 100_000)
+                sent += 1
+        assert sent * 100_000 < 30_000_000
+        client.close(timeout=0.1)
+        over.set()
+
+
+def test_an_address_that_answers_nothing(free_port: int) -> None:
+    with pytest.raises(ConnectFailed, match="refused") as caught:
+        stomp.Client(f"stomp://127.0.0.1:{free_port}", attempts=1).connect()
+    assert caught.value.phase == "tcp"
+    client = stomp.Client(f"stomp://127.0.0.1:{free_port}", attempts=1)
+    with pytest.raises(NotConnected, match="call connect"):
+        client.send("/queue/a", b"")
+
+
+def test_the_next_address_is_taken(broker: Broker, free_port: int) -> None:
+    with stomp.Client(f"stomp://127.0.0.1:{free_port},127.0.0.1:{broker.port}") as client:
+        assert client.address is not None
+        assert client.address.port == broker.port
+
+
+def test_one_client_for_each_address() -> None:
+    with Broker() as one, Broker() as two:
+        url = f"stomp://127.0.0.1:{one.port},127.0.0.1:{two.port}"
+        clients = stomp.Client.per_address(url, heartbeat=(0, 0))
+        for client in clients:
+            client.connect()
+        assert len(one.connections) == len(two.connections) == 1
+        for client in clients:
+            client.close()
+
+
+def test_a_broker_that_never_confirms(caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedServer(greet) as server:
+        client = stomp.Client(f"stomp://127.0.0.1:{server.address[1]}", heartbeat=(0, 0)).connect()
+        with pytest.raises(OutcomeUnknown, match="SEND in time"):
+            client.send("/queue/a", b"x", confirm=True, timeout=0.1)
+        confirmation = client.send_async("/queue/a", b"x", timeout=5)
+        with pytest.raises(TimeoutError):
+            confirmation.result(timeout=0.05)
+        assert client.close(timeout=0.1) is False
+        assert confirmation.outcome == "unknown"
+        assert isinstance(confirmation.exception(), OutcomeUnknown)
+
+
+def test_a_lost_connection_tells_its_last_frames(broker: Broker) -> None:
+    with stomp.Client(broker.url, reconnect=False, login="me", passcode="swordfish") as client:
+        subscription = client.subscribe("/queue/a")
+        broker.disconnect_all()
+        with pytest.raises(stomp.ConnectionLost) as caught:
+            subscription.receive(timeout=WAIT)
+        recent = "\n".join(caught.value.recent)
+        assert "> SUBSCRIBE" in recent
+        assert "swordfish" not in recent
+        assert client.state is ClientState.FAILED
+
+
+def test_a_callback_that_fails_is_logged(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    client = stomp.Client(broker.url)
+    client.on_state(lambda change: 1 // 0)
+    with client:
+        client.send("/queue/a", b"x", confirm=True)
+    assert "a callback failed" in caplog.text
+
+
+def test_a_confirmation_that_is_there_calls_at_once(broker: Broker) -> None:
+    with stomp.Client(broker.url) as client:
+        confirmation = client.send_async("/queue/a", b"x")
+        confirmation.result(timeout=WAIT)
+        told: list[object] = []
+        confirmation.add_done_callback(told.append)
+        assert told == [confirmation]
+
+
+def test_a_token_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
+    tokens = iter(["one", "two"])
+    with Broker(users={"me": "one"}) as broker:
+        client = stomp.Client(
+            broker.url, login="me", passcode=lambda: next(tokens), backoff=Backoff(0.001)
+        ).connect()
+        states = client.states(timeout=WAIT)
+        broker.disconnect_all()
+        assert [change.state for change in states] == [ClientState.RECONNECTING, ClientState.FAILED]
+        with pytest.raises(NotConnected, match="refused the login"):
+            client.send("/queue/a", b"")
+        assert isinstance(client.error, stomp.AuthenticationFailed)
+
+
+def test_concurrency_must_make_sense(broker: Broker) -> None:
+    with stomp.Client(broker.url) as client, pytest.raises(UsageError, match="at least 1"):
+        client.consume("/queue/a", print, concurrency=0)
+
+
+def test_closing_from_a_handler(broker: Broker) -> None:
+    closed = threading.Event()
+    with stomp.Client(broker.url) as client:
+
+        def handle(message: stomp.Message) -> None:
+            client.close(timeout=2)
+            closed.set()
+
+        client.consume("/queue/a", handle)
+        client.send("/queue/a", b"x", confirm=True)
+        assert closed.wait(WAIT)
+
+
+RUN_FOREVER = """
+    import signal, sys, stomp
+    client = stomp.Client(sys.argv[1]).connect()
+
+    def handle(message):
+        print("begun", flush=True)
+        sys.stdin.readline()
+        print("ended", flush=True)
+
+    client.consume("/queue/a", handle, prefetch=1)
+    print("ready", flush=True)
+    print(client.run_forever(signals=(signal.SIGINT, signal.SIGTERM), timeout=10), flush=True)
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="whether a signal is caught is told in /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_handler_finish(broker: Broker, number: int) -> None:
+    with stomp.Client(broker.url) as client:
+        client.send_many([("/queue/a", b"1"), ("/queue/a", b"2")])
+    program = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(RUN_FOREVER), broker.url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        assert {program.stdout.readline(), program.stdout.readline()} == {"ready\n", "begun\n"}
+        until(lambda: catches(program.pid, signal.SIGTERM))
+        program.send_signal(number)
+        program.stdin.write("\n")
+        program.stdin.flush()
+        assert program.stdout.readline() == "ended\n"
+        assert "clean=True" in program.stdout.readline()
+        assert program.wait(WAIT) == 0
+    assert broker.depth("/queue/a") == 1
+
+
+FORK = """
+    import os, sys, stomp
+    client = stomp.Client(sys.argv[1]).connect()
+    client.send("/queue/a", b"parent", confirm=True)
+    child = os.fork()
+    if not child:
+        try:
+            client.send("/queue/a", b"child", confirm=True)
+        except stomp.NotConnected as err:
+            print(err, flush=True)
+        with stomp.Client(sys.argv[1]) as own:
+            own.send("/queue/a", b"child", confirm=True)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    client.send("/queue/a", b"parent", confirm=True)
+    print(client.stats().connections, client.close(), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_does_not_touch_the_connection(broker: Broker) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORK), broker.url],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == ""
+    first, second = done.stdout.splitlines()
+    assert "the process that this one was forked from" in first
+    assert second == "1 True"
+    assert broker.depth("/queue/a") == 3
+
+
+def test_silence_is_not_believed(broker: Broker) -> None:
+    with stomp.Client(broker.url, backoff=Backoff(0.001)) as client:
+        subscription = client.subscribe("/queue/a", silence=0.1)
+        assert subscription.receive(timeout=0.5) is None
+        assert client.stats().connections > 1
+
+
+def test_waiting_for_a_server_that_says_nothing_can_be_ended() -> None:
+    with ScriptedServer(say_nothing) as server:
+        client = stomp.Client(f"stomp://127.0.0.1:{server.address[1]}")
+        threading.Timer(0.2, client.close).start()
+        with pytest.raises(NotConnected, match="closed while it was connecting"):
+            client.connect()
+        assert client.state is ClientState.CLOSED
