@@ -143,6 +143,7 @@ _SOURCE = str(ROOT / "src")
 CLIENTS: dict[str, Contender] = {
     "stompkit": _python("stompkit_listener", module="stomp", PYTHONPATH=_SOURCE),
     "stompkit-client": _python("stompkit_client", PYTHONPATH=_SOURCE),
+    "stompkit-aio": _python("stompkit_aio", PYTHONPATH=_SOURCE),
     "stomp.py": _python("stomp_py", "stomp-py==9.0.0", module="stomp"),
     "stomp.py-8": _python("stomp_py", "stomp-py==8.2.0", module="stomp"),
     "stompman": _python("stompman_client", "stompman==3.16.0", module="stompman"),

@@ -79,9 +79,8 @@ class Row:
 def ratios(rounds: Sequence[Figures | None], others: Sequence[Figures | None], figure: str) -> Spread | None:
     """Of two clients. A ratio is taken within a round, where both runs were neighbours; what slows the machine down
     for a while then slows down both."""
-    pairs = [
-        (run[figure], other[figure]) for run, other in zip(rounds, others, strict=False) if run and other
-    ]
+    both = [(run, other) for run, other in zip(rounds, others, strict=False) if run and other]
+    pairs = [(run[figure], other[figure]) for run, other in both if figure in run and figure in other]
     return Spread.of([value / other for value, other in pairs if other])
 
 

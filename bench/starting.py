@@ -97,5 +97,10 @@ STARTS: dict[str, Scenario] = {
     "start-import": Start("import it, and end"),
     "start-version": Start("stomp --version", ("--version",), clients=(*OURS, "stomp.py", "stomp.py-8")),
     "start-help": Start("stomp --help", ("--help",), clients=(*OURS, "stomp.py", "stomp.py-8")),
+    "start-send": Start(
+        "stomp send, confirmed",
+        ("send", "-H", "127.0.0.1", "-P", "{port}", "/queue/bench", "hello"),
+        clients=OURS,
+    ),
     "size": Size(),
 }

@@ -73,7 +73,20 @@ def matrix(found: Sequence[Row]) -> str:
         figure, title = FIGURES[key[1]], next(iter(cells.values())).title
         arrow = "" if figure.more_is_better else " ↓"
         lines.append([f"{title}, {figure.unit}{arrow}", *(_cell(cells.get(client)) for client in clients)])
+        if key[1] == "rate" and any(row.cpu for row in cells.values()):
+            lines.append(
+                [
+                    f"{title}, CPU of the client, µs each ↓",
+                    *(_cpu_cell(cells.get(client)) for client in clients),
+                ]
+            )
     return aligned(lines)
+
+
+def _cpu_cell(row: Row | None) -> str:
+    if row is None or row.cpu is None:
+        return ""
+    return f"{number(row.cpu_ratio.median)}x" if row.cpu_ratio else number(row.cpu.median * 1e6)
 
 
 def _cell(row: Row | None) -> str:

@@ -13,15 +13,19 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from bench.contenders import Contender
+from bench.contenders import CLIENTS, Contender
 from bench.places import ROOT
-from bench.scenarios import TIMEOUT, Failed, Figures, Lacking, Scenario, Setting, read_figures, run_client
+from bench.scenarios import Failed, Figures, Lacking, Scenario, Setting, read_figures, run_client
 from bench.work import Work
 
 #: The user that scripts/brokers makes.
 LOGIN, PASSCODE = "admin", "password"
 PORTS = {"rabbitmq": 61613, "activemq": 62613}
 COUNT = 20_000
+#: Bounds all of it, in seconds.
+TIMEOUT = 40.0
+#: All that speak STOMP well enough for a broker.
+SPEAKERS = tuple(name for name in CLIENTS if not name.startswith("bare"))
 
 #: What a run that failed leaves in its queue must not reach the next one.
 _failures = itertools.count()
@@ -69,7 +73,7 @@ class Through:
     broker: str
     group: str = "brokers"
     figures: tuple[str, ...] = ("rate", "cpu", "produced", "produced_cpu")
-    clients: tuple[str, ...] = ()
+    clients: tuple[str, ...] = SPEAKERS
 
     def measure(self, contender: Contender, setting: Setting) -> Figures:
         try:
@@ -111,7 +115,7 @@ class Confirmed:
     broker: str
     group: str = "brokers"
     figures: tuple[str, ...] = ("p50", "p99")
-    clients: tuple[str, ...] = ()
+    clients: tuple[str, ...] = SPEAKERS
 
     def measure(self, contender: Contender, setting: Setting) -> Figures:
         topic = f"/topic/bench-{os.getpid()}"

@@ -15,6 +15,10 @@ from bench.work import Work
 VERSION = version("aiostomp")
 
 
+#: It says no farewell, and a broker may drop what it has not read when a connection is gone.
+GRACE = 0.5
+
+
 class Client:
     """See `bench.adapters.AsyncContract`."""
 
@@ -85,4 +89,5 @@ class Client:
         return True
 
     async def close(self) -> None:
+        await asyncio.sleep(GRACE)
         self._client.close()
