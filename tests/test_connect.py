@@ -376,3 +376,17 @@ def test_users_are_checked():
             conn.connect("admin", "wrong", wait=True)
         conn.connect("admin", "password", wait=True)
         conn.disconnect()
+
+
+def test_an_answer_without_the_empty_line_is_not_waited_for():
+    """A server that leaves it out takes its frame for complete."""
+
+    def refuse(sock):
+        read_frame(sock)
+        sock.sendall(b"ERROR\nmessage: connection failed\0")
+        say_nothing(sock)
+
+    with ScriptedServer(refuse) as server:
+        conn = stomp.Connection12([server.address])
+        with pytest.raises(ConnectFailedException, match="empty line"):
+            conn.connect(wait=True)

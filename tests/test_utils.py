@@ -69,7 +69,6 @@ def test_clean_headers_copies():
         ("ä", b"\xc3\xa4"),
         (b"\xff", b"\xff"),
         ("", b""),
-        (None, b""),
         (bytearray(b"x"), b"x"),
         (memoryview(b"x"), b"x"),
     ],
@@ -78,9 +77,10 @@ def test_encode(body, expected):
     assert encode(body) == expected
 
 
-def test_encode_refuses_what_is_no_body():
+@pytest.mark.parametrize("body", [17, None, 0, [], {}])
+def test_encode_refuses_what_is_no_body(body):
     with pytest.raises(TypeError, match="should be a string or bytes"):
-        encode(17)
+        encode(body)
 
 
 def test_uuids_are_new_each_time():

@@ -289,7 +289,7 @@ class Transport(OlderTransport, BaseTransport):
             raise NotConnected("not connected", hint="call connect first")
         body = frame.body
         if type(body) is not bytes:
-            body = encode(body)
+            body = encode(body) if body else b""
         headers = headers_of(frame.headers)
         if "content-length" in headers:
             headers["content-length"] = str(len(body))

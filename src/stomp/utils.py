@@ -202,8 +202,6 @@ def encode(char_data: object, encoding: str = "utf-8") -> bytes:
         return char_data
     if isinstance(char_data, bytearray | memoryview):
         return bytes(char_data)
-    if not char_data:
-        return b""
     raise TypeError(f"message should be a string or bytes, found {type(char_data)}")
 
 

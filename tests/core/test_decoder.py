@@ -253,6 +253,8 @@ def test_there_is_one_eol() -> None:
         (b"MESSAGE\na:\xed\xa0\x80\n\n\0", "not UTF-8"),
         (b"MESSAGE\na:x\0y\n\n\0", "NUL byte in the head"),
         (b"MESSAGE\na:1\0\nb:2\n\n\0", "NUL byte in the head"),
+        (b"ERROR\nmessage:not today\0", "NUL byte in the head"),
+        (b"ERROR\nmessage:not today\n\0", "NUL byte in the head"),
         (b"MESSAGE\0MESSAGE\na:b\n\n\0", "is not a STOMP command"),
         (b"MESSAGE\ncontent-length:-1\n\n\0", "'-1' is not a number"),
         (b"MESSAGE\ncontent-length:\n\n\0", "'' is not a number"),

@@ -264,7 +264,7 @@ class MulticastTransport(Transport):
         Raises:
             UsageError: they are more than fit into a datagram.
         """
-        body = encode(frame.body)
+        body = encode(frame.body) if frame.body else b""
         headers = headers_of(frame.headers)
         if body:
             headers["content-length"] = str(len(body))

@@ -46,6 +46,7 @@ def _skip_eols(data: bytes, pos: int) -> int:
 #: No command is longer than this many bytes.
 _COMMAND = 40
 _BLANK_LINE = re.compile(rb"\n\r?\n")
+_NUL = "NUL byte in the head of a frame, which ends with an empty line"
 
 
 #: From this many missing bytes on, reading straight into the body saves more than the call for it costs.
@@ -259,7 +260,6 @@ class Decoder:
         blank = _BLANK_LINE.search(data, pos, pos + self.limits.head + 3)
         if blank is None:
             self._partial = bytearray(data[pos:])
-            self._scanned = len(self._partial)
             self._check_open_head()
             return len(data)
         head = self._parse_head(data[pos : blank.start()])
@@ -285,7 +285,6 @@ class Decoder:
         partial = self._partial
         partial += data
         if not whole and not _BLANK_LINE.search(partial, max(0, self._scanned - 2)):
-            self._scanned = len(partial)
             self._check_open_head()
             return b""
         joined = bytes(partial)
@@ -294,8 +293,13 @@ class Decoder:
         return joined
 
     def _check_open_head(self) -> None:
+        """Refuse what will be no head; note how far an unfinished one was searched."""
         if self._partial != b"\r":
             self._check_command(bytes(self._partial[: _COMMAND + 2]))
+        if self._partial.find(0, self._scanned, self.limits.head + 2) >= 0:
+            # Whoever sent it takes the frame for complete, and would be waited for in vain.
+            raise RemoteProtocolError(_NUL)
+        self._scanned = len(self._partial)
         # The first bytes of the blank line may be in: a head is as long as it is, however it is cut.
         if len(self._partial) > self.limits.head + 2:
             raise LimitExceeded(f"the head of a frame is longer than {self.limits.head} bytes", limit="head")
@@ -365,6 +369,8 @@ class Decoder:
     def _parse_head(self, raw: bytes) -> _Head:
         limits = self.limits
         self._check_command(raw)
+        if 0 in raw:
+            raise RemoteProtocolError(_NUL)
         if len(raw) > limits.head:
             raise LimitExceeded(f"the head of a frame is longer than {limits.head} bytes", limit="head")
         if raw.count(b"\n") > limits.headers:
@@ -381,8 +387,6 @@ class Decoder:
                     f"a header is not UTF-8: {err.reason} at byte {err.start}"
                 ) from None
             text = raw.decode(errors="replace")
-        if "\0" in text:
-            raise RemoteProtocolError("a NUL byte in the head of a frame")
         command, *lines = text.split("\n")
         if self._crlf:
             command = command.removesuffix("\r")
