@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     from stomp.cli.terminal import Terminal
 
-    return run(arguments, Terminal())
+    return _flushed(run(arguments, Terminal()))
 
 
 def run(arguments: Sequence[str], terminal: Terminal) -> int:
@@ -44,9 +44,9 @@ def run(arguments: Sequence[str], terminal: Terminal) -> int:
         finally:
             _on_terminate(previous)
     except SystemExit as stop:  # --help and --version, which argparse has printed
-        return _flushed(stop.code if isinstance(stop.code, int) else 0)
+        return stop.code if isinstance(stop.code, int) else 0
     except BrokenPipeError:
-        return _flushed(0)
+        return 0
     except (Exception, KeyboardInterrupt) as error:
         return _told(error, terminal, debug=debug)
 

@@ -134,9 +134,9 @@ def _has_news(cli: StompCLI, arrived: int) -> bool:
 def interact(cli: StompCLI) -> Status:
     """Do what is typed, until its end. On a terminal somebody has seen what went wrong, so all is well then."""
     typed = cli.terminal.is_terminal(sys.stdin)
-    if typed:
-        cli.tell(f"connected to {cli.settings.where}; help lists the commands, Ctrl-D ends")
     with _reader(cli, typed=typed) as reader:
+        if typed:
+            cli.tell(f"connected to {cli.settings.where}; help lists the commands, Ctrl-D ends")
         while not cli.deaf:
             try:
                 line = reader.read()

@@ -19,17 +19,28 @@ def split(line: str, count: int) -> list[str]:
     ['/queue/a', '  blanks around  ']
 
     Raises:
-        CommandError: a quote is not closed.
+        CommandError: a quote is not closed, or a word is not UTF-8. The message may be any bytes, see `body`.
     """
     found: list[str] = []
     rest = line.strip()
     while rest and len(found) < count:
         word, end = _word(rest)
+        if any("\udc80" <= char <= "\udcff" for char in word):
+            raise CommandError("a word is not UTF-8")
         found.append(word)
         rest = rest[end:].lstrip()
     if rest:
         found.append(_message(rest))
     return found
+
+
+def body(message: str) -> str | bytes:
+    """A message as it is sent: text, or the bytes that were no text where it was read (PEP 383)."""
+    try:
+        message.encode()
+    except UnicodeEncodeError:
+        return message.encode("utf-8", "surrogateescape")
+    return message
 
 
 def words(line: str) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 from typing import TYPE_CHECKING, Any, TextIO
 
 from stomp.cli import history
-from stomp.cli.status import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,6 +23,9 @@ class PipeReader:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            # A message may be any bytes.
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
     def __enter__(self) -> PipeReader:
         return self
@@ -35,12 +38,8 @@ class PipeReader:
 
         Raises:
             EOFError: there is none.
-            CommandError: it is not text.
         """
-        try:
-            line = self._stream.readline()
-        except UnicodeDecodeError:
-            raise CommandError("standard input is not UTF-8") from None
+        line = self._stream.readline()
         if not line:
             raise EOFError
         return line

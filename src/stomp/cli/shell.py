@@ -8,7 +8,7 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from stomp.cli import lines, sending
 from stomp.cli.connection import Settings, from_arguments
@@ -19,15 +19,14 @@ from stomp.cli.status import CommandError, Status, verdict
 from stomp.cli.talk import Talking
 from stomp.cli.terminal import Terminal
 from stomp.core.errors import StompError
-from stomp.listener import StatsListener, WaitingListener
+from stomp.listener import StatsListener
 from stomp.utils import get_uuid
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 #: Where files go that come in messages.
 SAVE_TO = "stomp-received"
 _DEEPEST = 20
+#: Seconds until a subscription that is not confirmed is told of.
+_PATIENCE = 10.0
 
 
 class _Place(NamedTuple):
@@ -140,7 +139,7 @@ class StompCLI(Guide, Talking):
         if self.status is Status.UNREACHED:
             self.status = Status.OK
         for destination, info in self.subscriptions.items():
-            self.conn.subscribe(destination, info.id, info.ack)
+            self._ask_for(destination, info)
         if self.transaction_id is not None:
             lost, self.transaction_id = self.transaction_id, None
             raise CommandError(f"the transaction {lost} ended with the connection", hint="begin it again")
@@ -156,21 +155,6 @@ class StompCLI(Guide, Talking):
         )
         place = self._places[-1] if self._places else None
         self.fail(f"{place.file}:{place.line}: {words}" if place else words, status)
-
-    @contextlib.contextmanager
-    def waiting(self, receipt: str) -> Generator[None]:
-        """Leaves when the broker has confirmed what was sent inside.
-
-        Raises:
-            ReceiptMissing: it did not.
-        """
-        listener = WaitingListener(receipt)
-        self.conn.set_listener("waiting", listener)
-        try:
-            yield
-            listener.wait_on_receipt(self.settings.timeout)
-        finally:
-            self.conn.remove_listener("waiting")
 
     # ------------------------------------------------------------------------------------- cmd.Cmd
 
@@ -212,11 +196,17 @@ class StompCLI(Guide, Talking):
             raise CommandError(f"Already subscribed to {destination}")
         self.need_connection()
         self._ids += 1
-        self.conn.subscribe(destination, self._ids, ack)
-        self.subscriptions[destination] = SubscriptionInfo(self._ids, ack)
+        info = self.subscriptions[destination] = SubscriptionInfo(self._ids, ack)
         self.seen.destination(destination)
         text = f"Subscribing to '{destination}' with acknowledge set to '{ack}', id set to '{self._ids}'"
         (self.answer if self.prompt else self.tell)(text)
+        self._ask_for(destination, info)
+
+    def _ask_for(self, destination: str, info: SubscriptionInfo) -> None:
+        """Subscribe, and let the broker do it: RabbitMQ knows of no subscription that is ended at once."""
+        receipt = get_uuid()
+        with self.waiting(receipt, seconds=min(_PATIENCE, self.settings.timeout), silent=True):
+            self.conn.subscribe(destination, info.id, info.ack, receipt=receipt)
 
     @_told
     def do_unsubscribe(self, args: str) -> None:
@@ -235,15 +225,15 @@ class StompCLI(Guide, Talking):
     def do_send(self, args: str) -> None:
         """See `verbs`."""
         destination, message = self._message(args, "send <destination> <message>", 1)
-        self.conn.send(destination, message, **self._in_transaction())
+        self.conn.send(destination, lines.body(message), **self._in_transaction())
 
     @_told
     def do_sendrec(self, args: str) -> None:
         """See `verbs`."""
         destination, message = self._message(args, "sendrec <destination> <message>", 1)
         receipt = get_uuid()
-        with self.waiting(receipt):
-            self.conn.send(destination, message, receipt=receipt, **self._in_transaction())
+        with self.waiting(receipt, seconds=self.settings.timeout):
+            self.conn.send(destination, lines.body(message), receipt=receipt, **self._in_transaction())
 
     @_told
     def do_sendreply(self, args: str) -> None:
@@ -251,7 +241,7 @@ class StompCLI(Guide, Talking):
         usage = "sendreply <destination> <correlation-id> <message>"
         destination, correlation, message = self._message(args, usage, 2)
         headers = {"correlation-id": correlation}
-        self.conn.send(destination, f"{message}\n", headers=headers, **self._in_transaction())
+        self.conn.send(destination, lines.body(f"{message}\n"), headers=headers, **self._in_transaction())
 
     @_told
     def do_sendfile(self, args: str) -> None:

@@ -6,7 +6,7 @@ A mixin of `shell.StompCLI`: the part that listens. Its methods run on the threa
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,10 @@ from stomp.callbacks import MISSING, ConnectionListener, unpack
 from stomp.cli import files
 from stomp.cli.status import Status
 from stomp.cli.terminal import clean, one_line
+from stomp.core.errors import ReceiptMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from stomp.cli.render import Renderer
     from stomp.cli.terminal import Terminal
@@ -75,6 +76,10 @@ class Talking(ConnectionListener):
         self.deaf = False
         self.changed = threading.Condition()
         self.arrived = 0
+        self.refusals = 0
+        self._awaited: set[str] = set()
+        self._confirmed: set[str] = set()
+        self._silent: set[str] = set()
         self._up = False
         self._leaving = False
         self.around: Callable[[], AbstractContextManager[object]] = nullcontext
@@ -102,6 +107,36 @@ class Talking(ConnectionListener):
         with self.around():
             self.terminal.say(words, style)
 
+    @contextmanager
+    def waiting(self, receipt: str, *, seconds: float, silent: bool = False) -> Generator[None]:
+        """Leaves when the broker has confirmed what was sent inside, or has refused something, which was told then.
+
+        Args:
+            receipt: the id that the frame asks for.
+            seconds: how long to wait.
+            silent: the RECEIPT is not shown.
+
+        Raises:
+            ReceiptMissing: there was no answer.
+        """
+        refusals = self.refusals
+        self._awaited.add(receipt)
+        if silent:
+            self._silent.add(receipt)
+        try:
+            yield
+            with self.changed:
+                self.changed.wait_for(
+                    lambda: receipt in self._confirmed or self.refusals != refusals or not self._up, seconds
+                )
+                if receipt in self._confirmed or self.refusals != refusals:
+                    return
+            why = f"{seconds:g} s have passed" if self._up else "the connection ended"
+            raise ReceiptMissing(f"the broker has not confirmed it: {why}", receipt=receipt)
+        finally:
+            for ids in (self._awaited, self._confirmed):
+                ids.discard(receipt)
+
     # ------------------------------------------------------------------------------------- callbacks
 
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
@@ -128,8 +163,13 @@ class Talking(ConnectionListener):
     def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
         """Show the frame, if it is to be."""
         headers, body = unpack(frame, body)
-        if not self._leaving:
+        id = str(headers.get("receipt-id"))
+        if not self._leaving and id not in self._silent:
             self.show(self.renderer.other("RECEIPT", headers, body))
+        with self.changed:
+            if id in self._awaited:
+                self._confirmed.add(id)
+                self.changed.notify_all()
 
     def on_error(self, frame: Any, body: Any = MISSING) -> None:
         """Tell what the broker says."""
@@ -142,6 +182,9 @@ class Talking(ConnectionListener):
         if self.renderer.verbose:
             for name, value in headers.items():
                 self.tell(f"{name}: {value}")
+        with self.changed:
+            self.refusals += 1
+            self.changed.notify_all()
 
     def on_disconnected(self) -> None:
         """Tell that the connection is gone, if nobody has ended it."""

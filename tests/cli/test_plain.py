@@ -1,0 +1,87 @@
+"""The prompt without the extra, on a real terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from stomp.cli import history
+from tests.cli.running import Command, Console
+from tests.cli.test_prompt import send
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+
+
+@pytest.fixture
+def plain(command: Command) -> Command:
+    """The command where the extra `cli` is not installed."""
+    hiding = command.home / "hiding"
+    for package in ("prompt_toolkit", "rich"):
+        (hiding / package).mkdir(parents=True)
+        (hiding / package / "__init__.py").write_text("raise ImportError('it is not installed here')\n")
+    command.environ["PYTHONPATH"] = f"{hiding}:{command.environ['PYTHONPATH']}"
+    return command
+
+
+@pytest.fixture
+def console(plain: Command) -> Iterator[Console]:
+    with plain.console() as running:
+        running.wait_for(lambda: running.current == ">", "prompt")
+        yield running
+
+
+def test_the_typed_line_stays_whole(console: Console, plain: Command) -> None:
+    console.enter("subscribe /queue/a")
+    console.wait("id set to '1'")
+    console.press("send /queue/b half a li")
+    console.wait("> send /queue/b half a li")
+    send(plain, "/queue/a message 1", "/queue/a message 2")
+    console.wait("message 2")
+    console.wait_for(lambda: console.current == "> send /queue/b half a li", "typed line, whole")
+    assert console.text.endswith("message 2\n> send /queue/b half a li")
+    console.press("ne\r")
+    console.enter("subscribe /queue/b")
+    console.wait("\nhalf a line\n")
+
+
+def test_completion(console: Console) -> None:
+    console.press("subsc\t")
+    console.wait("> subscribe")
+    console.press(" /queue/long-name\r")
+    console.wait("id set to '1'")
+    console.press("send /qu\t")
+    console.wait("> send /queue/long-name")
+
+
+def test_history(console: Console, plain: Command) -> None:
+    console.enter("version")
+    console.wait("[Protocol version 1.1]")
+    console.enter("quit")
+    assert console.status() == 0
+    assert history.load(history.path({"HOME": str(plain.home)})) == ["version", "quit"]
+    with plain.console() as second:
+        second.wait_for(lambda: second.current == ">", "prompt")
+        second.press("\x1b[A\x1b[A")
+        second.wait("> version")
+
+
+def test_the_end(console: Console) -> None:
+    console.press("\x04")
+    assert console.status() == 0
+    assert "Shutting down, please wait" in console.text
+
+
+def test_ctrl_c(console: Console) -> None:
+    console.press("wrong\x03")
+    console.wait("interrupted; Ctrl-D or quit ends")
+    console.enter("version")
+    console.wait("[Protocol version 1.1]")
+
+
+def test_sending_a_big_file(console: Console, plain: Command) -> None:
+    (plain.home / "big").write_bytes(bytes(2 * 1024 * 1024))
+    console.enter("sendfile /queue/a big")
+    console.enter("version")
+    console.wait("[Protocol version 1.1]")
