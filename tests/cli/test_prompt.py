@@ -166,7 +166,7 @@ def test_a_progress_bar(console: Console, command: Command, tmp_path: Path) -> N
     console.enter("version")
     console.wait("[Protocol version 1.1]")
     assert "━" in console.raw
-    assert console.text.endswith("[Protocol version 1.1]\n>")
+    console.wait_for(lambda: console.text.endswith("[Protocol version 1.1]\n>"), "end of the bar")
 
 
 def test_the_end_of_the_connection_is_told_above_the_line(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli import options, registry
-from stomp.cli.status import CommandError, Interrupted, Status
+from stomp.cli.status import CommandError, Interrupted, Status, status_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: After a script, messages are waited for until none has come for so many seconds.
 _SILENCE = 0.3
+#: So often a listener tries to get its connection back.
+_ATTEMPTS = 11
 #: A wait has an end, even where nothing is to happen: seconds until the listener looks around.
 _LOOK_AROUND = 600.0
 
@@ -90,20 +93,45 @@ def listen(cli: StompCLI, destination: str) -> Status:
     Raises:
         StompError: the connection was lost, and no new one could be made.
     """
-    from stomp.cli.dialing import be_patient
+    from stomp.core.errors import NotConnected
 
-    be_patient(cli.conn)
     try:
-        cli.subscribe(destination)
+        with contextlib.suppress(NotConnected):  # which is told of, and mended below
+            cli.subscribe(destination)
         while True:
             with cli.changed:
                 cli.changed.wait_for(lambda: cli.lost or cli.deaf, _LOOK_AROUND)
             if cli.deaf:
                 return Status.OK
-            cli.need_connection()
+            come_back(cli)
     except Interrupted:
         # SIGTERM is how services are told that they are done.
         return cli.status
+
+
+def come_back(cli: StompCLI) -> None:
+    """Connect again, for about a minute: the broker may be starting, or still be ending.
+
+    Raises:
+        StompError: it did not work, or the password is refused now.
+    """
+    import random
+
+    from stomp.core.errors import NotConnected, StompError
+    from stomp.core.failover import Backoff
+
+    backoff = Backoff(initial=0.5, maximum=15.0)
+    for attempt in range(_ATTEMPTS):
+        with cli.changed:
+            cli.changed.wait_for(lambda: cli.deaf, backoff.before(attempt, random.random))
+        try:
+            return cli.need_connection()
+        except NotConnected:
+            continue  # it was made, and lost at once
+        except StompError as error:
+            if attempt == _ATTEMPTS - 1 or status_of(error) is Status.AUTHENTICATION:
+                raise
+    return None
 
 
 def script(cli: StompCLI, file: Path) -> Status:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli.connection import mute
 from stomp.client.dialing import TlsSettings
 from stomp.connect import BaseConnection
-from stomp.core.failover import Backoff
 from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
 
@@ -79,12 +77,3 @@ def connect(conn: Any, settings: Settings) -> None:
         CommandError: there is no password.
     """
     conn.connect(settings.login, settings.password(), wait=True, headers=dict(settings.headers))
-
-
-def be_patient(conn: Any) -> None:
-    """Have the next connection tried for about a minute, and not once: the broker may be starting again."""
-    transport = conn.transport
-    if isinstance(transport, _Transport):
-        transport._options = replace(
-            transport._options, attempts=11, backoff=Backoff(initial=0.5, maximum=15.0)
-        )

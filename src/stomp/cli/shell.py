@@ -110,8 +110,7 @@ class StompCLI(Guide, Talking):
         self._places: list[_Place] = []
         self.conn = connection(settings)
         self.conn.set_listener("", self)
-        connect(self.conn, settings)
-        self._up = True
+        self._connect()
 
     # ------------------------------------------------------------------------------------- life
 
@@ -134,7 +133,7 @@ class StompCLI(Guide, Talking):
         """
         if not self.lost:
             return
-        connect(self.conn, self.settings)
+        self._connect()
         self.tell("connected again")
         if self.status is Status.UNREACHED:
             self.status = Status.OK
@@ -143,6 +142,16 @@ class StompCLI(Guide, Talking):
         if self.transaction_id is not None:
             lost, self.transaction_id = self.transaction_id, None
             raise CommandError(f"the transaction {lost} ended with the connection", hint="begin it again")
+
+    def _connect(self) -> None:
+        """Connect, and return when the broker's greeting was shown, so that answers come below it."""
+        greetings = self.greetings
+        connect(self.conn, self.settings)
+        if self.settings.multicast:
+            self._up = True
+            return
+        with self.changed:
+            self.changed.wait_for(lambda: self.greetings != greetings, _PATIENCE)
 
     def answer(self, text: str, style: str = "") -> None:
         """The answer to a command."""
@@ -199,8 +208,12 @@ class StompCLI(Guide, Talking):
         info = self.subscriptions[destination] = SubscriptionInfo(self._ids, ack)
         self.seen.destination(destination)
         text = f"Subscribing to '{destination}' with acknowledge set to '{ack}', id set to '{self._ids}'"
-        (self.answer if self.prompt else self.tell)(text)
+        if self.prompt:
+            self.answer(text)
         self._ask_for(destination, info)
+        if not self.prompt:
+            # A listener says so when it is true: who waits for this line may send then.
+            self.tell(text)
 
     def _ask_for(self, destination: str, info: SubscriptionInfo) -> None:
         """Subscribe, and let the broker do it: RabbitMQ knows of no subscription that is ended at once."""

@@ -77,6 +77,7 @@ class Talking(ConnectionListener):
         self.changed = threading.Condition()
         self.arrived = 0
         self.refusals = 0
+        self.greetings = 0
         self._awaited: set[str] = set()
         self._confirmed: set[str] = set()
         self._silent: set[str] = set()
@@ -145,9 +146,11 @@ class Talking(ConnectionListener):
     def on_connected(self, frame: Any, body: Any = MISSING) -> None:
         """Show the frame, if it is to be."""
         headers, body = unpack(frame, body)
+        self.show(self.renderer.other("CONNECTED", headers, body))
         with self.changed:
             self._up, self.lost = True, False
-        self.show(self.renderer.other("CONNECTED", headers, body))
+            self.greetings += 1
+            self.changed.notify_all()
 
     def on_message(self, frame: Any, body: Any = MISSING) -> None:
         """Show a message, and save it if it is a file."""
