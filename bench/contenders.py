@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Contender:
     language: str = "Python"
     environment: tuple[tuple[str, str], ...] = ()
     module: str = ""  #: what its users import, for the benchmarks of starting
-    packages: tuple[str, ...] = ()  #: what was installed with pip
+    python: Callable[[], Path] | None = None  #: the interpreter of its environment, if it has one
 
     def variables(self) -> dict[str, str]:
         """The environment of its process."""
@@ -62,10 +62,11 @@ def _tool(name: str) -> str:
     return found
 
 
-def _once(home: Path, make: Callable[[], None]) -> None:
-    """Make what is not complete yet; what is half made is made again."""
+def _once(home: Path, make: Callable[[], None], sources: Sequence[Path] = ()) -> None:
+    """Make what is not complete yet, or older than what it is made of; what is half made is made again."""
     ready = home / "ready"
-    if ready.exists():
+    newest = max((source.stat().st_mtime for source in sources), default=0.0)
+    if ready.exists() and ready.stat().st_mtime >= newest:
         return
     print(f"installing into {home.relative_to(ROOT)}", file=sys.stderr, flush=True)
     shutil.rmtree(home, ignore_errors=True)
@@ -74,27 +75,60 @@ def _once(home: Path, make: Callable[[], None]) -> None:
     ready.touch()
 
 
+def _home(name: str) -> tuple[Path, Path]:
+    """A folder for this version of Python, and the interpreter in it."""
+    home = HOME / f"{name}-python{sys.version_info[0]}.{sys.version_info[1]}"
+    return home, home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _pip(python: Path, *what: str | Path) -> None:
+    _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what])
+
+
 def environment(*packages: str) -> Path:
     """The Python of an environment that holds these packages and nothing else."""
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    names = [Path(package).name.replace("==", "-") for package in packages]
-    home = HOME / "-".join([*(names or ["plain"]), version])
-    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    home, python = _home("-".join(package.replace("==", "-") for package in packages) or "plain")
 
     def make() -> None:
         _run([sys.executable, "-m", "venv", *([] if packages else ["--without-pip"]), home])
         if packages:
-            _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages])
+            _pip(python, *packages)
 
     _once(home, make)
     return python
 
 
-def _python(adapter: str, *packages: str, module: str = "", **variables: str) -> Contender:
-    def prepare() -> list[str]:
-        return [str(environment(*packages)), "-m", "bench.client", adapter]
+def native_environment() -> Path:
+    """The Python of an environment that holds stompkit's codec in C, built from this checkout."""
+    if not (NATIVE / "pyproject.toml").exists():
+        raise Missing(f"there is no {NATIVE.name}/ in this checkout")
+    home, python = _home("native")
 
-    return Contender(prepare, environment=tuple(variables.items()), module=module or "", packages=packages)
+    def make() -> None:
+        _run([sys.executable, "-m", "venv", home])
+        # pip builds in the folder that it is given
+        shutil.copytree(NATIVE, home / "source", ignore=shutil.ignore_patterns("build", "*.egg-info"))
+        _pip(python, home / "source")
+
+    _once(home, make, [NATIVE / "pyproject.toml", *NATIVE.glob("src/**/*.[cp]*")])
+    return python
+
+
+def _python(
+    adapter: str, *packages: str, module: str = "", native: bool = False, **variables: str
+) -> Contender:
+    def python() -> Path:
+        return native_environment() if native else environment(*packages)
+
+    def prepare() -> list[str]:
+        return [str(python()), "-m", "bench.client", adapter]
+
+    return Contender(prepare, environment=tuple(variables.items()), module=module, python=python)
+
+
+def _stompkit(adapter: str, *, native: bool, module: str = "") -> Contender:
+    variables = {"PYTHONPATH": str(ROOT / "src"), "STOMPKIT_NATIVE": "1" if native else "0"}
+    return _python(adapter, module=module, native=native, **variables)
 
 
 def _node(adapter: str, *packages: str) -> Contender:
@@ -121,12 +155,7 @@ def _go() -> list[str]:
             shutil.copy(source, home)
         _run([go, "build", "-o", home / "client", "."], cwd=home)
 
-    # The program is built from the kit's own source, which may be newer than what was built of it.
-    newest = max(source.stat().st_mtime for source in (ADAPTERS / "go").iterdir())
-    ready = home / "ready"
-    if ready.exists() and ready.stat().st_mtime < newest:
-        ready.unlink()
-    _once(home, make)
+    _once(home, make, list((ADAPTERS / "go").iterdir()))
     return [str(home / "client")]
 
 
@@ -137,13 +166,14 @@ def _bare_c() -> list[str]:
     return [str(program)]
 
 
-_SOURCE = str(ROOT / "src")
-
 #: The order is that of the reports.
 CLIENTS: dict[str, Contender] = {
-    "stompkit": _python("stompkit_listener", module="stomp", PYTHONPATH=_SOURCE),
-    "stompkit-client": _python("stompkit_client", PYTHONPATH=_SOURCE),
-    "stompkit-aio": _python("stompkit_aio", PYTHONPATH=_SOURCE),
+    "stompkit": _stompkit("stompkit_listener", native=False, module="stomp"),
+    "stompkit-native": _stompkit("stompkit_listener", native=True, module="stomp"),
+    "stompkit-client": _stompkit("stompkit_client", native=False),
+    "stompkit-client-native": _stompkit("stompkit_client", native=True),
+    "stompkit-aio": _stompkit("stompkit_aio", native=False),
+    "stompkit-aio-native": _stompkit("stompkit_aio", native=True),
     "stomp.py": _python("stomp_py", "stomp-py==9.0.0", module="stomp"),
     "stomp.py-8": _python("stomp_py", "stomp-py==8.2.0", module="stomp"),
     "stompman": _python("stompman_client", "stompman==3.16.0", module="stompman"),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from bench.contenders import BASE, FLOOR
+from bench.contenders import BASE, CLIENTS, FLOOR
 from bench.scenarios import Figures, Scenario
 
 #: Scenario -> client -> one entry for each round; None for a run that failed.
@@ -84,6 +84,20 @@ def ratios(rounds: Sequence[Figures | None], others: Sequence[Figures | None], f
     return Spread.of([value / other for value, other in pairs if other])
 
 
+def join(runs: Runs, more: Runs) -> Runs:
+    """Two measurements as one. The rounds of the second follow those of the first, so that ratios stay within a round;
+    a client that took part in one only has no value in the others."""
+    joined: Runs = {}
+    for scenario in [*runs, *(name for name in more if name not in runs)]:
+        first, second = runs.get(scenario, {}), more.get(scenario, {})
+        lengths = [max(map(len, part.values()), default=0) for part in (first, second)]
+        joined[scenario] = {
+            client: first.get(client, [None] * lengths[0]) + second.get(client, [None] * lengths[1])
+            for client in [*first, *(name for name in second if name not in first)]
+        }
+    return joined
+
+
 def rows(runs: Runs, scenarios: Mapping[str, Scenario]) -> list[Row]:
     """Sum up the rounds of all scenarios; the median of the ratios is told, not the ratio of the medians."""
     out: list[Row] = []
@@ -91,7 +105,8 @@ def rows(runs: Runs, scenarios: Mapping[str, Scenario]) -> list[Row]:
         scenario = scenarios[name]
         for figure in scenario.figures:
             comparable = FIGURES[figure].comparable
-            for client, rounds in clients.items():
+            for client in sorted(clients, key=list(CLIENTS).index):
+                rounds = clients[client]
                 done = [run for run in rounds if run]
                 out.append(
                     Row(

@@ -23,7 +23,7 @@ from typing import Any
 from bench import instructions, targets
 from bench.contenders import BASE, CLIENTS, USUAL, Missing
 from bench.places import two_cpus
-from bench.report import Demand, Runs, as_json, rows
+from bench.report import Demand, Runs, as_json, join, rows
 from bench.scenarios import TALKS, Failed, Figures, Lacking, Scenario, Setting
 from bench.servers import Server, command
 from bench.starting import STARTS
@@ -140,12 +140,21 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--groups", type=by_group, help="receive, send, latency, growth, memory, idle, start, brokers"
     )
     parser.add_argument("--clients", type=lambda text: chosen(text, CLIENTS), help=", ".join(CLIENTS))
-    parser.add_argument("--rounds", type=int, help="5, and 3 with --quick")
+    parser.add_argument("--rounds", type=int, help="5, and 3 with --quick; 0 only to report on --with")
     parser.add_argument("--seconds", type=float, help="how long one run is to be: 0.6, and 0.4 with --quick")
     parser.add_argument("--count", type=int, default=0, help="do it so many times in each run instead")
     parser.add_argument("--no-pin", action="store_true", help="let the system choose the CPUs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report")
+    parser.add_argument(
+        "--with",
+        dest="earlier",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="add what these --json files hold",
+    )
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write a picture for each group")
     return parser.parse_args(argv)
 
@@ -171,18 +180,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan = Plan(
         clients=args.clients or (["stompkit", BASE] if args.quick else list(CLIENTS if args.all else USUAL)),
         scenarios=args.scenarios or args.groups or (demanded if args.quick else list(SCENARIOS)),
-        rounds=args.rounds or (3 if args.quick else 5),
+        rounds=args.rounds if args.rounds is not None else 3 if args.quick else 5,
         seconds=args.seconds or (0.4 if args.quick else 0.6),
         count=args.count,
         cpus=None if args.no_pin else two_cpus(),
     )
     plan.prepare()
+    earlier: Runs = {}
+    for file in args.earlier:
+        earlier = join(earlier, json.loads(file.read_text(encoding="utf-8"))["runs"])
     runs: Runs = {}
-    for scenario in plan.scenarios:
+    for scenario in plan.scenarios if plan.rounds else []:
         runs[scenario] = plan.run(scenario)
         if not args.quick and (found := rows({scenario: runs[scenario]}, SCENARIOS)):
             print(f"{details(found)}\n", flush=True)
-        write(args, plan, runs)
+        write(args, plan, join(earlier, runs))
+    runs = join(earlier, runs)
+    write(args, plan, runs)
     found = rows(runs, SCENARIOS)
     ok = all(row.value for row in found if not row.client.startswith("stomp.py"))
     if args.quick:

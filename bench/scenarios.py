@@ -252,7 +252,12 @@ MEMORIES: dict[str, Scenario] = {
         "idle",
         ("share", "memory", "threads"),
         {"connections": 2000, "heartbeat": 10_000, "seconds": 20.0},
-        clients=("stompkit-aio", "stompman", "aiostomp"),  # nobody gives 2,000 connections a thread each
+        clients=(
+            "stompkit-aio",
+            "stompkit-aio-native",
+            "stompman",
+            "aiostomp",
+        ),  # nobody gives 2,000 connections a thread each
     ),
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contenders import OURS, Contender, environment
+from bench.contenders import OURS, Contender
 from bench.measuring import quantile
 from bench.places import ROOT, on_cpu
 from bench.scenarios import Failed, Figures, Lacking, Scenario, Setting
@@ -43,9 +43,9 @@ class Start:
     clients: tuple[str, ...] = ()
 
     def measure(self, contender: Contender, setting: Setting) -> Figures:
-        if not contender.module:
+        if not contender.module or not contender.python:
             raise Lacking("it is no Python module")
-        python = str(environment(*contender.packages))
+        python = str(contender.python())
         words = [word.format(port=setting.server.port) for word in self.words]
         code = COMMAND if words else f"import {contender.module}"
         command = [python, "-c", code, *words]
@@ -72,19 +72,19 @@ class Size:
     clients: tuple[str, ...] = ()
 
     def measure(self, contender: Contender, setting: Setting) -> Figures:
-        if not contender.module:
+        if not contender.module or not contender.python:
             raise Lacking("it is no Python module")
-        if not contender.packages:
-            files = [file for file in (ROOT / "src").rglob("*") if file.suffix != ".pyc" and file.is_file()]
-            return {"version": "", "size": sum(file.stat().st_size for file in files), "packages": 1}
-        library = next((environment(*contender.packages).parent.parent / "lib").glob("python*/site-packages"))
-        records = [
-            record
+        library = next((contender.python().parent.parent / "lib").glob("python*/site-packages"))
+        sizes = [
+            _listed(library, record)
             for record in library.glob("*.dist-info/RECORD")
             if not record.parent.name.startswith(("pip-", "setuptools-"))
         ]
-        size = sum(_listed(library, record) for record in records)
-        return {"version": "", "size": size, "packages": len(records)}
+        source = contender.variables()["PYTHONPATH"]
+        if source:  # stompkit itself is not installed
+            files = [file for file in Path(source).rglob("*") if file.suffix != ".pyc" and file.is_file()]
+            sizes.append(sum(file.stat().st_size for file in files))
+        return {"version": "", "size": sum(sizes), "packages": len(sizes)}
 
 
 def _listed(library: Path, record: Path) -> int:

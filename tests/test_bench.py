@@ -99,8 +99,27 @@ def test_a_round_that_failed_counts_for_neither() -> None:
     assert summed([None], [1])[0].value is None
 
 
+def test_two_measurements_make_one_and_ratios_stay_within_rounds() -> None:
+    first: report.Runs = {
+        "work": {"stompkit": [{"rate": 50}], "stomp.py": [{"rate": 10}]},
+        "one": {"bare": [{}]},
+    }
+    second: report.Runs = {"work": {"stomp.py": [{"rate": 20}, None], "bare": [{"rate": 60}, {"rate": 70}]}}
+    joined = report.join(first, second)
+    assert joined == {
+        "work": {
+            "stompkit": [{"rate": 50}, None, None],
+            "stomp.py": [{"rate": 10}, {"rate": 20}, None],
+            "bare": [None, {"rate": 60}, {"rate": 70}],
+        },
+        "one": {"bare": [{}]},
+    }
+    found = {row.client: row.ratio for row in rows({"work": joined["work"]}, WORK)}
+    assert found == {"stompkit": Spread(5, 5, 5), "stomp.py": None, "bare": Spread(3, 3, 3)}
+
+
 def test_without_the_base_there_is_no_ratio() -> None:
-    assert rows({"work": {"ours": [{"rate": 1, "cpu": 1}]}}, WORK)[0].ratio is None
+    assert rows({"work": {"stompkit": [{"rate": 1, "cpu": 1}]}}, WORK)[0].ratio is None
 
 
 def test_tables_tell_medians_ratios_and_failures() -> None:
@@ -643,6 +662,9 @@ def test_clients_are_compared_in_processes_of_their_own(tmp_path, capfd) -> None
     assert "receive 0 B" in told.read_text()
     assert "receive 0 B" in capfd.readouterr().out
     assert list(pictures.iterdir()) == []  # no ratio without the base
+    again = tmp_path / "again.md"
+    assert run.main(["--rounds", "0", "--with", str(measured), "--markdown", str(again)]) == 0
+    assert "receive 0 B" in again.read_text()
 
 
 def test_a_client_that_fails_is_told_and_not_tried_again(monkeypatch, capfd) -> None:

@@ -8,6 +8,7 @@ languages are programs that understand the words of `bench.work` and print the s
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from typing import Any, Protocol, Self
 
@@ -79,6 +80,16 @@ class AsyncContract(Protocol):
     def alive(self) -> bool: ...
 
     async def close(self) -> None: ...
+
+
+def stompkit_version() -> str:
+    """Its version and its codec, so that no report can be about the other one by mistake."""
+    version = importlib.import_module("stomp._version")  # stomp.py has no such module
+    try:
+        codec = importlib.import_module("stomp.core.codec").name()
+    except ModuleNotFoundError:
+        codec = "pure"
+    return f"{version.__version__} ({codec})"
 
 
 class Unsupported(Exception):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from time import perf_counter, process_time
 
 import stomp
+from bench.adapters import stompkit_version
 from bench.work import Work
-from stomp import _version
 from stomp.core.status import ClientState
 
-VERSION = _version.__version__
+VERSION = stompkit_version()
 
 
 class Client:
