@@ -10,6 +10,8 @@ import pytest
 from stomp.testing.relay import Relay
 from tests.brokers.conftest import RealBroker
 from tests.cli.oneshot import Stomp
+from tests.cli.test_bench import TestBench
+from tests.cli.test_doctor import TestDoctor
 from tests.cli.test_dump import TestDump
 from tests.cli.test_listen import SOON, TestListen, send
 from tests.cli.test_move import TestMove
@@ -17,7 +19,16 @@ from tests.cli.test_ping import TestPing
 from tests.cli.test_request import TestRequest
 from tests.cli.test_send import TestSend
 
-__all__ = ["TestDump", "TestListen", "TestMove", "TestPing", "TestRequest", "TestSend"]
+__all__ = [
+    "TestBench",
+    "TestDoctor",
+    "TestDump",
+    "TestListen",
+    "TestMove",
+    "TestPing",
+    "TestRequest",
+    "TestSend",
+]
 
 
 @pytest.fixture

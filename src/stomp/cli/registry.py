@@ -68,7 +68,9 @@ COMMANDS = (
     Command("dump", "Write messages to a file, as lines of JSON", "stomp.cli.dump"),
     Command("replay", "Send what was dumped", "stomp.cli.replay"),
     Command("move", "Move messages from one destination to another", "stomp.cli.move"),
+    Command("doctor", "Find out, step by step, why a broker cannot be reached", "stomp.cli.doctor"),
     Command("ping", "Measure how long the broker takes to answer", "stomp.cli.ping"),
+    Command("bench", "Measure throughput, and latency at a steady rate", "stomp.cli.bench"),
     Command("broker", "Run a broker for development and tests", "stomp.cli.broker"),
 )
 

@@ -74,7 +74,7 @@ def open_socket(
     """
     if address.transport == "unix":
         return _open_unix(address, deadline)
-    choices = _resolve(address, deadline)
+    choices = resolve(address, deadline)
     failures: list[OSError] = []
     reasons: dict[str, list[str]] = {}
     for tried, (family, sockaddr) in enumerate(choices):
@@ -154,7 +154,12 @@ def _ask_proxy(sock: socket.socket, handshake: Handshake, deadline: Deadline) ->
     sock.settimeout(None)
 
 
-def _resolve(address: Address, deadline: Deadline) -> list[tuple[int, SockAddr]]:
+def resolve(address: Address, deadline: Deadline) -> list[tuple[int, SockAddr]]:
+    """The numeric addresses of a host, with their families, in the order in which they are tried.
+
+    Raises:
+        ConnectFailed: in phase "resolve".
+    """
     try:
         found = _look_up(address.host, address.port, deadline)
         if not found:

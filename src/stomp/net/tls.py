@@ -107,6 +107,10 @@ class TlsLayer:
         """The verified certificate of the peer as `ssl.SSLSocket.getpeercert` gives it, else an empty dict."""
         return dict(self._tls.getpeercert() or {})
 
+    def peer_certificate_der(self) -> bytes:
+        """The certificate of the peer as it came (DER), verified or not."""
+        return self._tls.getpeercert(binary_form=True) or b""
+
     def receive(self, data: bytes) -> bytes:
         """See `Layer.receive`."""
         if self.failure is not None:

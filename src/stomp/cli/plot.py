@@ -1,0 +1,55 @@
+"""Numbers as people look at them: percentiles, and a histogram of plain text."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WIDTH = 50
+#: Bars for each doubling.
+_FINE = 2
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """The smallest value that so many percent of all do not exceed (nearest rank).
+
+    Args:
+        ordered: the values, smallest first; at least one.
+        percent: above 0, up to 100.
+
+    >>> percentile([1, 2, 3, 4], 50), percentile([1, 2, 3, 4], 99), percentile([1, 2, 3, 4], 100)
+    (2, 4, 4)
+    """
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def histogram(values: Sequence[float]) -> list[str]:
+    """A line for each range of seconds, on a logarithmic scale, with a bar as long as there are values in it.
+
+    >>> print("\\n".join(histogram([0.001, 0.001, 0.0021])))
+       1.00 ms |##################################################| 2
+       1.41 ms |                                                  | 0
+       2.00 ms |#########################                         | 1
+    """
+    bins: dict[int, int] = {}
+    for value in values:
+        place = math.floor(math.log2(max(value, 1e-6) / 1e-3) * _FINE + 1e-9)
+        bins[place] = bins.get(place, 0) + 1
+    if not bins:
+        return []
+    most = max(bins.values())
+    lines: list[str] = []
+    for place in range(min(bins), max(bins) + 1):
+        count = bins.get(place, 0)
+        # What is there must be seen, however little it is.
+        length = max(1, round(count / most * _WIDTH)) if count else 0
+        lines.append(f"{milliseconds(1e-3 * 2 ** (place / _FINE)):>10} |{'#' * length:{_WIDTH}}| {count}")
+    return lines
+
+
+def milliseconds(seconds: float) -> str:
+    """Seconds in milliseconds, to be read by people."""
+    return f"{seconds * 1000:.2f} ms"

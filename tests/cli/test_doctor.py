@@ -1,0 +1,222 @@
+"""`stomp doctor`: which step fails, and what it says to do."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from stomp.broker import Broker
+from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
+from tests.cli.oneshot import Answer, Stomp
+from tests.cli.running import Command
+from tests.websocket_door import Door
+
+
+def examined(stomp: Stomp, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """The exit status, and the steps of the first address."""
+    answer = stomp("doctor", "--json", *arguments)
+    assert answer.err == ""
+    said = json.loads(answer.out)
+    assert said["ok"] is (answer.status == 0)
+    return answer.status, said["addresses"][0]["steps"]
+
+
+def names(steps: list[dict[str, Any]]) -> list[str]:
+    return [f"{step['step']} {step['state']}" for step in steps]
+
+
+class TestDoctor:
+    """At any broker."""
+
+    def test_all_is_well(self, stomp: Stomp) -> None:
+        status, steps = examined(stomp)
+        assert names(steps) == ["resolve ok", "tcp ok", "login ok", "heart-beat ok", "round-trip ok"]
+        assert status == 0
+        assert steps[2]["version"] == "1.2"
+
+    def test_a_destination_of_the_user(self, stomp: Stomp, queue: str) -> None:
+        status, steps = examined(stomp, "--destination", queue)
+        assert steps[-1]["destination"] == queue
+        assert status == 0
+
+    def test_a_wrong_password(self, stomp: Stomp) -> None:
+        status, steps = examined(stomp, "-W", "wrong")
+        assert names(steps) == ["resolve ok", "tcp ok", "login failed"]
+        assert status == 4
+        assert steps[-1]["remedy"] == "check login and passcode"
+
+
+def test_to_be_read(stomp: Stomp) -> None:
+    answer = stomp("doctor")
+    lines = answer.out.decode().splitlines()
+    assert lines[0].startswith("127.0.0.1:")
+    assert lines[2].startswith("  ok    tcp         connected to 127.0.0.1 port ")
+    assert lines[-1].startswith("  ok    round-trip  a message came back in ")
+    assert (answer.status, answer.err) == (0, "")
+
+
+def test_a_refused_port(stomp: Stomp, free_port: int) -> None:
+    answer = stomp("doctor", f"stomp://127.0.0.1:{free_port}")
+    assert answer.status == 3
+    last = answer.out.decode().splitlines()[-2:]
+    assert last[0].startswith(
+        f"  FAIL  tcp         cannot connect to 127.0.0.1:{free_port}: connection refused"
+    )
+    assert last[1].strip() == "remedy: is the broker running, and is this its STOMP port?"
+
+
+def test_an_unknown_host(stomp: Stomp) -> None:
+    status, steps = examined(stomp, "stomp://no-such-host.invalid")
+    assert names(steps) == ["resolve failed"]
+    assert status == 3
+
+
+def test_every_address_is_examined(stomp: Stomp, broker: Broker, free_port: int) -> None:
+    place = f"stomp://admin:password@127.0.0.1:{free_port},127.0.0.1:{broker.port}"
+    answer = stomp("doctor", "--json", place)
+    first, second = json.loads(answer.out)["addresses"]
+    assert names(first["steps"])[-1] == "tcp failed"
+    assert names(second["steps"])[-1] == "round-trip ok"
+    assert answer.status == 3
+
+
+def test_no_heartbeats_are_worth_a_word(stomp: Stomp) -> None:
+    status, steps = examined(stomp, "--heartbeats", "0,0")
+    assert names(steps)[3] == "heart-beat warning"
+    assert "--heartbeats 10000,10000" in steps[3]["remedy"]
+    assert status == 0
+
+
+def test_a_broker_that_delivers_nothing(stomp: Stomp) -> None:
+    def swallow(sock: socket.socket) -> None:
+        for turn in range(3):
+            frame = read_frame(sock)
+            receipts = [line[8:] for line in frame.split(b"\n") if line.startswith(b"receipt:")]
+            if turn == 0:
+                greet_back(sock)
+            elif receipts:
+                sock.sendall(b"RECEIPT\nreceipt-id:%s\n\n\0" % receipts[0])
+        say_nothing(sock)
+
+    def swallow_what_comes(sock: socket.socket) -> None:
+        # The first connection only tries whether there is one.
+        if sock.recv(1, socket.MSG_PEEK):
+            swallow(sock)
+
+    with ScriptedServer(swallow_what_comes) as server:
+        status, steps = examined(stomp, f"stomp://{server.host}:{server.port}", "--connect-timeout", "0.5")
+    assert names(steps)[-1] == "round-trip failed"
+    assert "did not deliver it" in steps[-1]["words"]
+    assert "--destination" in steps[-1]["remedy"]
+    assert status == 3
+
+
+# ------------------------------------------------------------------------------------- TLS
+
+
+@contextmanager
+def secured(folder: Path, *, days: int) -> Iterator[tuple[str, str]]:
+    """A broker whose certificate ends in so many days: its URL, and the file of its authority."""
+    ca = trustme.CA()
+    now = datetime.datetime.now(datetime.UTC)
+    end = now + datetime.timedelta(days=days, hours=1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost", not_before=now - datetime.timedelta(days=500), not_after=end).configure_cert(
+        context
+    )
+    ca.cert_pem.write_to_path(str(folder / "ca.pem"))
+    with Broker("localhost", ssl_context=context) as broker:
+        yield f"stomp+ssl://localhost:{broker.port}", str(folder / "ca.pem")
+
+
+def tls_step(stomp: Stomp, *arguments: str) -> tuple[int, dict[str, Any]]:
+    status, steps = examined(stomp, *arguments)
+    return status, next(step for step in steps if step["step"] == "tls")
+
+
+def test_a_certificate_that_is_good(stomp: Stomp, tmp_path: Path) -> None:
+    with secured(tmp_path, days=100) as (url, ca):
+        status, step = tls_step(stomp, url, "--ssl-ca-file", ca)
+    assert (status, step["state"], step["verified"]) == (0, "ok", True)
+    assert step["certificate"]["names"] == ["localhost"]
+    assert "valid until" in step["notes"][-1]
+
+
+def test_a_certificate_that_ends_soon(stomp: Stomp, tmp_path: Path) -> None:
+    with secured(tmp_path, days=3) as (url, ca):
+        status, step = tls_step(stomp, url, "--ssl-ca-file", ca)
+    assert (status, step["state"]) == (0, "warning")
+    assert step["notes"][-1].endswith("3 days from now")
+
+
+def test_a_certificate_that_has_expired(stomp: Stomp, tmp_path: Path) -> None:
+    with secured(tmp_path, days=-3) as (url, ca):
+        status, step = tls_step(stomp, url, "--ssl-ca-file", ca)
+    assert (status, step["state"], step["verified"]) == (3, "failed", False)
+    assert step["words"].endswith("certificate has expired")
+    assert "expired on" in step["notes"][-1]
+    assert step["remedy"].startswith("renew the broker's certificate")
+
+
+def test_a_certificate_of_nobody_we_trust(stomp: Stomp, tmp_path: Path) -> None:
+    with secured(tmp_path, days=100) as (url, _):
+        status, step = tls_step(stomp, url)
+        assert (status, step["state"]) == (3, "failed")
+        assert step["certificate"]["names"] == ["localhost"]
+        assert "CA file" in step["remedy"]
+        status, step = tls_step(stomp, url, "--ssl-insecure")
+        assert (status, step["state"], step["verified"]) == (0, "warning", False)
+
+
+def test_a_port_without_tls(stomp: Stomp, broker: Broker) -> None:
+    status, step = tls_step(stomp, f"stomp+ssl://{broker.host}:{broker.port}", "--connect-timeout", "5")
+    assert (status, step["state"]) == (3, "failed")
+    assert "certificate" not in step
+
+
+# ------------------------------------------------------------------------------------- other ways
+
+
+def test_a_websocket(stomp: Stomp, broker: Broker) -> None:
+    with ScriptedServer(Door((broker.host, broker.port), path="/ws")) as door:
+        login = ("-U", "admin", "-W", "password")
+        status, steps = examined(stomp, f"ws://{door.host}:{door.port}/ws", *login)
+        assert names(steps)[2] == "websocket ok"
+        assert status == 0
+        status, steps = examined(stomp, f"ws://{door.host}:{door.port}/elsewhere", *login)
+        assert names(steps)[-1] == "websocket failed"
+        assert status == 3
+
+
+def test_a_proxy_that_is_not_there(stomp: Stomp, free_port: int) -> None:
+    status, steps = examined(stomp, "--proxy", f"http://127.0.0.1:{free_port}")
+    assert names(steps) == ["proxy failed"]
+    assert "is the proxy running" in steps[0]["remedy"]
+    assert status == 3
+
+
+def test_a_socket_that_is_not_there(stomp: Stomp, tmp_path: Path) -> None:
+    status, steps = examined(stomp, f"unix://{tmp_path}/none")
+    assert names(steps) == ["socket failed"]
+    assert status == 3
+
+
+def test_on_a_terminal(command: Command) -> None:
+    with command.console("doctor", size=(30, 160)) as console:
+        assert console.status() == 0
+        assert "\x1b[1;32mok  \x1b[0m" in console.raw
+
+
+def test_no_password_is_told(stomp: Stomp) -> None:
+    for arguments in (["doctor"], ["doctor", "--json"], ["doctor", "-W", "hunter2"]):
+        answer: Answer = stomp(*arguments)
+        assert "hunter2" not in answer.out.decode() + answer.err
+        assert ":password" not in answer.out.decode() + answer.err
