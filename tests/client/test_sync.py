@@ -248,18 +248,22 @@ def test_closing_from_a_handler(broker: Broker) -> None:
         assert closed.wait(WAIT)
 
 
-RUN_FOREVER = """
-    import signal, sys, stomp
+RUN_FOREVER = r"""
+    import os, signal, sys, stomp
     client = stomp.Client(sys.argv[1]).connect()
 
+    # One write for a line, because two threads write.
+    def tell(line):
+        os.write(1, f"{line}\n".encode())
+
     def handle(message):
-        print("begun", flush=True)
+        tell("begun")
         sys.stdin.readline()
-        print("ended", flush=True)
+        tell("ended")
 
     client.consume("/queue/a", handle, prefetch=1)
-    print("ready", flush=True)
-    print(client.run_forever(signals=(signal.SIGINT, signal.SIGTERM), timeout=10), flush=True)
+    tell("ready")
+    tell(client.run_forever(signals=(signal.SIGINT, signal.SIGTERM), timeout=10))
 """
 
 
@@ -274,7 +278,8 @@ def test_a_signal_lets_the_handler_finish(broker: Broker, number: int) -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
-    with program:
+    with program, contextlib.ExitStack() as stack:
+        stack.callback(program.kill)
         assert program.stdin is not None
         assert program.stdout is not None
         assert {program.stdout.readline(), program.stdout.readline()} == {"ready\n", "begun\n"}
@@ -336,4 +341,4 @@ def test_waiting_for_a_server_that_says_nothing_can_be_ended() -> None:
         threading.Timer(0.2, client.close).start()
         with pytest.raises(NotConnected, match="closed while it was connecting"):
             client.connect()
-        assert client.state is ClientState.CLOSED
+        until(lambda: client.state is ClientState.CLOSED)

@@ -275,6 +275,7 @@ def close(conv: Conversation, deadline: float) -> Program[bool]:
         clean = not conv.waiting
     conv.leaving = True
     conv.lives += 1
+    conv.relieve()
     era = conv.era
     conv.change(ClientState.CLOSING, "closing")
     try:
