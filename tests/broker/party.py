@@ -24,8 +24,10 @@ class Party:
         frame = commands.subscribe(self.dialect, destination, id, ack=ack, headers=extra)
         self.engine.handle(self.client, frame)
 
-    def unsubscribe(self, id: str | None = "1", destination: str | None = None) -> None:
-        self.engine.handle(self.client, commands.unsubscribe(self.dialect, id, destination=destination))
+    def unsubscribe(self, id: str | None = "1", destination: str | None = None, **headers: Any) -> None:
+        extra = {name.replace("_", "-"): value for name, value in headers.items()}
+        frame = commands.unsubscribe(self.dialect, id, destination=destination, headers=extra)
+        self.engine.handle(self.client, frame)
 
     def send(self, destination: str, *bodies: str, tx: str | None = None, **headers: Any) -> None:
         for body in bodies:

@@ -386,6 +386,60 @@ def test_no_heart_beats_in_10_or_when_not_asked_for(broker: Broker) -> None:
             assert client.silent_for(0.05)
 
 
+# ---------------------------------------------------------------------------------------------- beyond the protocol
+
+
+def test_what_came_before_a_malformed_frame_is_receipted_before_the_error(
+    broker: Broker, client: RawClient
+) -> None:
+    good = b"SEND\ndestination:/queue/a\nreceipt:%d\n\nx\0"
+    client.write(good % 1 + good % 2 + b"SEND\nno colon\n\n\0" + good % 3)
+    client.expect("RECEIPT", receipt_id="1")
+    client.expect("RECEIPT", receipt_id="2")
+    client.expect("ERROR")
+    client.expect_end()
+    assert broker.depth("/queue/a") == 2
+
+
+def test_what_follows_a_good_bye_is_an_error_behind_its_receipt(client: RawClient) -> None:
+    client.write(b"DISCONNECT\nreceipt:bye\n\n\0SEND\ndestination:/queue/a\n\nx\0")
+    client.expect("RECEIPT", receipt_id="bye")
+    client.expect("ERROR", message="SEND after DISCONNECT")
+    client.expect_end()
+
+
+def test_a_message_expires_by_the_clock_of_this_machine(broker: Broker, client: RawClient) -> None:
+    client.send("SEND", "x", destination="/queue/a", expiration="20")
+    client.send("SEND", "y", destination="/queue/a", expires=round(time.time() * 1000) + 20)
+    client.send("SEND", "z", destination="/queue/a", expires=round(time.time() * 1000) + 100_000)
+    client.sync()
+    eventually(lambda: broker.depth("/queue/a") == 1)
+
+
+def test_a_bad_selector_is_an_error(client: RawClient) -> None:
+    client.send("SUBSCRIBE", id="1", destination="/queue/a", selector="a = ", receipt="r")
+    error = client.expect("ERROR", message="the selector cannot be read", receipt_id="r")
+    assert b"the end" in error.body
+    client.expect_end()
+
+
+def test_a_durable_subscription_in_activemqs_way(broker: Broker, client: RawClient) -> None:
+    wish = {"activemq.subscriptionName": "news"}
+    for end in (False, True):
+        with RawClient(broker) as durable:
+            durable.connect(client_id="me")
+            durable.send("SUBSCRIBE", id="1", destination="/topic/a", **wish)
+            if end:
+                durable.expect("MESSAGE")
+                durable.send("UNSUBSCRIBE", id="1")
+                durable.send("UNSUBSCRIBE", id="1", **wish)
+            durable.sync()
+        eventually(lambda: len(broker.connections) == 1)
+        client.send("SEND", "x", destination="/topic/a")
+        client.sync()
+        assert broker.destinations() == ({} if end else {"/topic/a": 1})
+
+
 # ---------------------------------------------------------------------------------------------- its own mistakes
 
 

@@ -16,7 +16,10 @@ def sent(session: ServerSession) -> bytes:
 
 def receive(session: ServerSession, text: str, now: float = 0.0) -> list[Event]:
     session.receive_data(text.encode(), now)
-    return session.events()
+    events: list[Event] = []
+    while more := session.events():
+        events += more
+    return events
 
 
 def connected(version: str = "1.2") -> ServerSession:
@@ -286,6 +289,35 @@ def test_1_0_needs_less() -> None:
     session = connected("1.0")
     events = receive(session, "SUBSCRIBE\ndestination:/a\n\n\0UNSUBSCRIBE\ndestination:/a\n\n\0")
     assert [type(event) for event in events] == [Request, Request]
+
+
+def test_what_came_before_a_wrong_frame_is_answered_before_the_error() -> None:
+    session = connected()
+    good = "SEND\ndestination:/a\nreceipt:1\n\nx\0"
+    session.receive_data(f"{good}{good}SEND\nreceipt:3\n\n\0".encode(), 0.0)
+    assert [type(event) for event in session.events()] == [Request, Request]
+    assert session.failing
+    assert session.state is State.CONNECTED
+    session.receipt("1")
+    session.receive_data(b"more that nobody looks at\n\n\0", 1.0)
+    [closed] = session.events()
+    assert isinstance(closed, Closed)
+    assert not session.failing
+    assert session.events() == []
+    first, error, _ = sent(session).split(b"\0")
+    assert first == b"RECEIPT\nreceipt-id:1\n\n"
+    assert error.startswith(b"ERROR\nmessage:SEND needs the header destination\nreceipt-id:3\n")
+
+
+def test_an_end_that_comes_before_the_error_is_the_end() -> None:
+    session = connected()
+    session.receive_data(b"SEND\ndestination:/a\n\nx\0bad bad\n\n\0", 0.0)
+    session.receive_eof()
+    assert [type(event) for event in session.events()] == [Request, Closed]
+    assert session.events() == []
+    assert session.closed is not None
+    assert session.closed.reason is Reason.EOF
+    assert sent(session) == b""
 
 
 def test_a_wrong_frame_ends_it_and_what_follows_is_ignored() -> None:

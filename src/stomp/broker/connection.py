@@ -182,6 +182,8 @@ class Connection(asyncio.Protocol):
                     self._admit(event.frame, event.dialect)
                 elif isinstance(event, Closed):
                     self._ended(event)
+            if session.failing:
+                self.write()  # the answers to what was good, before the ERROR about what was not
         self._flush_session()
 
     def _request(self, frame: Frame) -> None:
@@ -197,7 +199,7 @@ class Connection(asyncio.Protocol):
             return
         if frame.command == "DISCONNECT":
             self.write()
-            if self._session.state is not State.CLOSED:
+            if self._session.state is not State.CLOSED and not self._session.failing:
                 self._session.farewell()
 
     def _admit(self, frame: Frame, dialect: Dialect) -> None:
@@ -210,7 +212,7 @@ class Connection(asyncio.Protocol):
             return
         self._connect_deadline = None
         self._login = login
-        self.client = self._engine.open(dialect)
+        self.client = self._engine.open(dialect, headers.get("client-id"))
         self.client.blocked = self._blocked
         self._server.admitted(self, self.client)
         self._session.accept(

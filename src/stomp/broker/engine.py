@@ -2,10 +2,11 @@
 
 Rules of this file:
 
-- It never waits and never asks the time. `Engine.handle` takes one frame of one connection, and leaves what is
-  to be written in the outboxes of the clients that `Engine.take_dirty` names.
-- ``/topic/...`` is a topic: each subscription that exists at the moment gets a copy. Every other name is a
-  queue: each message goes to one consumer, round-robin, and is kept until there is one.
+- It never waits, and asks no clock but the one it is given. `Engine.handle` takes one frame of one connection, and
+  leaves what is to be written in the outboxes of the clients that `Engine.take_dirty` names.
+- ``/topic/...`` is a topic: each subscription that exists at the moment gets a copy, by name or by wildcards
+  (`stomp.broker.topics`). A durable subscription exists until it is unsubscribed. Every other name is a queue: each
+  message goes to one consumer, round-robin, and is kept until there is one.
 - An ACK or a NACK settles one delivery with ``client-individual``, and all up to it with ``client``
   (STOMP 1.2, "ACK", "NACK").
 - A message refused by NACK is delivered again, marked ``redelivered:true``, to another consumer if one has
@@ -16,15 +17,21 @@ Rules of this file:
 - SEND, ACK and NACK of a transaction take effect at COMMIT, in their order. Their receipts come at once.
 - ``/temp-queue/NAME`` and ``/temp-topic/NAME`` belong to the connection that names them. Other connections see
   them, in ``reply-to``, under a name that they can send to and not subscribe to.
-- ``selector`` and expiry headers have no effect, and there are no wildcards and no durable topics.
+- A subscription with a ``selector`` gets what that is true for. What it does not want waits for others, in a queue,
+  and does not hold up what comes behind.
+- A message that has expired is dropped, and no dead letter.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stomp.broker.expiry import Expiry
+from stomp.broker.names import is_temporary, is_topic, owner_of, public
 from stomp.broker.parties import Client, Consumer, Delivery, Queue, Sending, Settling, Transaction
 from stomp.broker.store import Capacity, Policy, Refusal, Stored, size_of
+from stomp.broker.topics import Topics
+from stomp.broker.wishes import durable_of, expiry_of, name_of, passed_on, selector_of, window_of
 from stomp.core import commands
 from stomp.core.frame import Frame, Headers
 
@@ -33,25 +40,6 @@ if TYPE_CHECKING:
 
     from stomp.core.dialect import Dialect
 
-#: Headers of a SEND that are not passed on: they are between the sender and the broker, or the broker sets them.
-_NOT_PASSED_ON = frozenset(
-    [
-        "ack",
-        "content-length",
-        "destination",
-        "message-id",
-        "receipt",
-        "receipt-id",
-        "redelivered",
-        "subscription",
-        "transaction",
-    ]
-)
-#: What the owner calls its temporary destinations, and what everybody else does.
-_TEMPORARY = {"/temp-queue/": "/remote-temp-queue/", "/temp-topic/": "/remote-temp-topic/"}
-_REMOTE = tuple(_TEMPORARY.values())
-_TOPICS = ("/topic/", "/remote-temp-topic/")
-
 
 class Engine:
     """The state of a broker.
@@ -59,9 +47,11 @@ class Engine:
     Args:
         policy: how messages are treated, and how many are kept.
         name: begins every message-id, so that those of two brokers differ.
+        clock: seconds since 1970, for messages that expire.
 
     Attributes:
         capacity: how much is stored.
+        expiry: what will expire, and how much has.
         dead_lettered: messages that went to the dead-letter queue.
         discarded: messages that were refused even there.
 
@@ -74,16 +64,19 @@ class Engine:
     ['MESSAGE']
     """
 
-    def __init__(self, policy: Policy | None = None, *, name: str = "m") -> None:
+    def __init__(
+        self, policy: Policy | None = None, *, name: str = "m", clock: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.policy = policy or Policy()
         self.capacity = Capacity(self.policy)
+        self.expiry = Expiry(clock, self.capacity)
         self.dead_lettered = 0
         self.discarded = 0
         self._name = name
         self._count = 0
         self._clients: dict[int, Client] = {}
         self._queues: dict[str, Queue] = {}
-        self._topics: dict[str, list[Queue]] = {}
+        self._topics = Topics(self.policy.max_durable, self._drop)
         self._dirty: list[Client] = []
         self._verbs: dict[str, Callable[[Client, Frame], None]] = {
             "SEND": self._send,
@@ -99,9 +92,9 @@ class Engine:
 
     # ------------------------------------------------------------------------------------- for the driver
 
-    def open(self, dialect: Dialect) -> Client:
-        """A connection was let in."""
-        client = Client(self._next(), dialect)
+    def open(self, dialect: Dialect, client_id: str | None = None) -> Client:
+        """A connection was let in, one that said ``client-id`` or not."""
+        client = Client(self._next(), dialect, client_id)
         self._clients[client.number] = client
         return client
 
@@ -134,6 +127,7 @@ class Engine:
         Raises:
             Refusal: it cannot be done. Answer by ERROR, close the connection, and call `close`.
         """
+        self.expiry.sweep()
         self._verbs[frame.command](client, frame)
         receipt = frame.headers.get("receipt")
         if receipt is not None:
@@ -142,6 +136,7 @@ class Engine:
     def resume(self, client: Client) -> None:
         """The network takes more: deliver what waits for this client, up to the next chunk."""
         client.blocked = False
+        self.expiry.sweep()
         # The subscription that comes first now comes last the next time, so that none starves.
         for key in list(client.consumers):
             if client.blocked or not client.open:
@@ -159,23 +154,25 @@ class Engine:
 
     def depth(self, destination: str) -> int:
         """How many messages a destination holds: those that wait, and those delivered and not acknowledged."""
-        if destination in self._topics:
-            return sum(map(len, self._topics[destination]))
+        self.expiry.sweep()
+        if (queues := self._topics.named(destination)) is not None:
+            return sum(map(len, queues))
         queue = self._queues.get(destination)
         return 0 if queue is None else len(queue)
 
     def destinations(self) -> dict[str, int]:
         """The depth of every destination that has messages or subscriptions."""
-        return {name: self.depth(name) for name in (*self._queues, *self._topics)}
+        return {name: self.depth(name) for name in (*self._queues, *self._topics.names())}
 
     # ------------------------------------------------------------------------------------- sending
 
     def _send(self, client: Client, frame: Frame) -> None:
-        destination = self._resolve(client, frame.headers["destination"])
-        headers = {name: value for name, value in frame.headers.items() if name not in _NOT_PASSED_ON}
+        destination = public(frame.headers["destination"], client.number)
+        headers = passed_on(frame.headers)
         if "reply-to" in headers:
-            headers["reply-to"] = self._resolve(client, headers["reply-to"])
-        sending = Sending(destination, headers, frame.body, size_of(headers, frame.body))
+            headers["reply-to"] = public(headers["reply-to"], client.number)
+        expires = expiry_of(headers, self.expiry.clock())
+        sending = Sending(destination, headers, frame.body, size_of(headers, frame.body), expires)
         name = frame.headers.get("transaction")
         if name is None:
             self._publish(sending)
@@ -186,48 +183,43 @@ class Engine:
             transaction.append(sending)
 
     def _publish(self, sending: Sending) -> None:
-        destination = sending.destination
-        self.capacity.claim(copies := self._copies(destination), sending.size * copies)
-        if destination.startswith(_TOPICS):
-            for queue in self._topics.get(destination, ()):
-                self._store(queue, sending)
-        elif copies:
-            self._store(self._queue(destination), sending)
+        queues = self._takers(sending)
+        self.capacity.claim(len(queues), sending.size * len(queues))
+        for queue in queues:
+            self._store(queue, sending)
 
-    def _copies(self, destination: str) -> int:
-        if destination.startswith(_TOPICS):
-            return len(self._topics.get(destination, ()))
-        if destination.startswith(_REMOTE) and self._owner(destination) is None:
-            return 0  # The one who would read it is gone.
-        return 1
+    def _takers(self, sending: Sending) -> list[Queue]:
+        """The queues that get it."""
+        destination = sending.destination
+        if is_topic(destination):
+            return self._topics.takers(destination, sending.headers)
+        if is_temporary(destination) and self._owner(destination) is None:
+            return []  # The one who would read it is gone.
+        return [self._queue(destination)]
 
     def _store(self, queue: Queue, sending: Sending) -> None:
-        queue.backlog.add(
-            Stored(self._next(), sending.destination, sending.headers, sending.body, sending.size)
+        message = Stored(
+            self._next(), sending.destination, sending.headers, sending.body, sending.size, sending.expires
         )
-        self._dispatch(queue)
+        self.expiry.watch(queue, message)
+        if not queue.selective:
+            queue.backlog.add(message)
+            self._dispatch(queue)
+        elif not self._offer(queue, message):
+            # All that waits was offered before, so this one alone was new to those who have room.
+            queue.backlog.add(message)
 
     # ------------------------------------------------------------------------------------- destinations
 
-    def _resolve(self, client: Client, destination: str) -> str:
-        """The name of a destination for everybody."""
-        if not destination:
-            raise Refusal("the destination is empty")
-        if destination.startswith("/temp-"):
-            for mine, everybodys in _TEMPORARY.items():
-                if destination.startswith(mine):
-                    return f"{everybodys}{client.number}-{destination.removeprefix(mine)}"
-        return destination
-
-    def _owner(self, destination: str) -> Client | None:
-        number = destination.split("/", 2)[2].partition("-")[0]
-        return self._clients.get(int(number)) if number.isascii() and number.isdigit() else None
+    def _owner(self, name: str) -> Client | None:
+        """Whose temporary destination it is; None if it is nobody's, or no such."""
+        return self._clients.get(owner_of(name)) if is_temporary(name) else None
 
     def _queue(self, name: str) -> Queue:
         queue = self._queues.get(name)
         if queue is None:
             queue = self._queues[name] = Queue(name)
-            if name.startswith(_REMOTE) and (owner := self._owner(name)) is not None:
+            if (owner := self._owner(name)) is not None:
                 owner.temporary.add(name)
         return queue
 
@@ -235,74 +227,88 @@ class Engine:
         """Forget a queue that holds nothing and that nobody listens to."""
         if not (len(queue) or queue.consumers) and self._queues.get(queue.name) is queue:
             del self._queues[queue.name]
-            if queue.name.startswith(_REMOTE) and (owner := self._owner(queue.name)) is not None:
+            if (owner := self._owner(queue.name)) is not None:
                 owner.temporary.discard(queue.name)
 
     # ------------------------------------------------------------------------------------- subscriptions
 
     def _subscribe(self, client: Client, frame: Frame) -> None:
         headers = frame.headers
-        destination = self._resolve(client, headers["destination"])
-        if destination.startswith(_REMOTE) and self._owner(destination) is not client:
+        destination = public(headers["destination"], client.number)
+        if is_temporary(destination) and self._owner(destination) is not client:
             raise Refusal("a temporary destination can be subscribed to by its own connection only")
         if len(client.consumers) >= self.policy.max_subscriptions:
             raise Refusal(f"a connection may have {self.policy.max_subscriptions} subscriptions at most")
-        window = self._window(headers)
+        window, selector = window_of(headers, self.policy), selector_of(headers)
         id = headers.get("id")
         key = headers["destination"] if id is None else id
-        topic = destination.startswith(_TOPICS)
-        queue = Queue(destination, private=True) if topic else self._queue(destination)
+        topic = is_topic(destination)
+        if topic:
+            wish = durable_of(headers, destination, client.client_id)
+            queue = self._topics.enter(destination, wish, headers.get("selector"), selector)
+        else:
+            queue = self._queue(destination)
         consumer = Consumer(self._next(), client, key, id, queue)
         consumer.ack = headers.get("ack", "auto")
         consumer.window = window
+        if not topic and selector is not None:
+            consumer.selector = selector
+            queue.selective += 1
         client.consumers[key] = consumer
         queue.consumers.append(consumer)
-        if topic:
-            self._topics.setdefault(destination, []).append(queue)
         self._dispatch(queue)
 
-    def _window(self, headers: Headers) -> int:
-        text = headers.get("prefetch-count", headers.get("activemq.prefetchSize"))
-        if text is None:
-            return self.policy.window
-        if not (text.isascii() and text.isdigit()):
-            raise Refusal("prefetch-count must be a number")
-        # 0 is "no limit" on RabbitMQ; here it is the largest window there is.
-        asked = int(text) if len(text) < 10 else self.policy.max_window
-        return min(asked or self.policy.max_window, self.policy.max_window)
+    def _forget(self, queue: Queue) -> None:
+        """A durable subscription ended for good."""
+        self._topics.forget(queue)
+        self._drop(queue)
 
     def _unsubscribe(self, client: Client, frame: Frame) -> None:
         key = frame.headers.get("id", frame.headers.get("destination", ""))
-        consumer = client.consumers.pop(key)
+        name = name_of(frame.headers)
+        durable = self._topics.durable(("name", client.client_id or "", name)) if name else None
+        consumer = client.consumers.pop(key, None)
+        if consumer is None:
+            # ActiveMQ's way to end a durable subscription: by its name, when its consumer is gone already.
+            if durable is None:
+                raise Refusal("there is no such subscription")
+            if durable.consumers:
+                raise Refusal("the durable subscription is in use")
+            self._forget(durable)
+            return
         for delivered in consumer.unacked:
             client.remember(delivered)
         self._detach(consumer)
-        self._dispatch_or_drop(consumer.queue)
+        queue = consumer.queue
+        # RabbitMQ's way: an UNSUBSCRIBE that says what the SUBSCRIBE said.
+        ends = queue is durable or frame.headers.get("durable") == "true"
+        if queue.durable is not None and ends and not queue.consumers:
+            self._forget(queue)
+        self._dispatch_or_drop(queue)
 
     def _detach(self, consumer: Consumer) -> None:
         """Let a consumer get no more, and give back what it did not acknowledge."""
         consumer.open = False
         queue = consumer.queue
         queue.consumers.remove(consumer)
+        queue.selective -= consumer.selector is not None
         for delivery in consumer.unacked.values():
             del consumer.client.awaiting[delivery.key]
             self._give_back(delivery)
         consumer.unacked.clear()
-        if queue.private:
-            queues = self._topics[queue.name]
-            queues.remove(queue)
-            if not queues:
-                del self._topics[queue.name]
+        if queue.forgotten:
+            self._topics.forget(queue)
 
     def _give_back(self, delivery: Delivery) -> None:
         queue, message = delivery.consumer.queue, delivery.message
         queue.unsettled -= 1
         message.redelivered = True
-        queue.backlog.put_back(message)
+        if not self.expiry.has_come(message):
+            queue.backlog.put_back(message)
 
     def _dispatch_or_drop(self, queue: Queue) -> None:
         """Something came back: deliver it, or forget it where nobody will ask for it again."""
-        if queue.private and not queue.consumers:
+        if queue.forgotten:
             self._drop(queue)
         else:
             self._dispatch(queue)
@@ -318,12 +324,23 @@ class Engine:
     def _dispatch(self, queue: Queue) -> None:
         """Deliver what waits to those who have room."""
         backlog = queue.backlog
-        if queue.consumers:
-            while backlog:
-                consumer = queue.choose(backlog.first())
-                if consumer is None:
-                    return
-                self._deliver(consumer, backlog.take())
+        if not queue.consumers:
+            return
+        if queue.selective:
+            if queue.has_room:
+                backlog.sift(lambda message: self._offer(queue, message))
+            return
+        while backlog:
+            consumer = queue.choose(backlog.first())
+            if consumer is None:
+                return
+            self._deliver(consumer, backlog.take())
+
+    def _offer(self, queue: Queue, message: Stored) -> bool:
+        consumer = queue.choose(message)
+        if consumer is not None:
+            self._deliver(consumer, message)
+        return consumer is not None
 
     def _deliver(self, consumer: Consumer, message: Stored) -> None:
         client = consumer.client
@@ -445,7 +462,7 @@ class Engine:
         del client.transactions[name]
         sendings = [step for step in transaction if isinstance(step, Sending)]
         size = sum(sending.size for sending in sendings)
-        copies = [(self._copies(sending.destination), sending.size) for sending in sendings]
+        copies = [(len(self._takers(sending)), sending.size) for sending in sendings]
         try:
             more = sum(count for count, _ in copies) - len(sendings)
             self.capacity.check(more, sum(count * each for count, each in copies) - size)

@@ -14,6 +14,7 @@ from stomp.broker.store import Backlog, Stored
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stomp.broker.selector import Selector
     from stomp.core.dialect import Dialect
     from stomp.core.frame import Frame
 
@@ -30,22 +31,49 @@ class Queue:
     Attributes:
         name: the destination.
         private: it belongs to one subscription of a topic, and goes when that goes.
+        durable: it belongs to a durable subscription, which this is the key of; None for not.
+        selector: what a topic's message must be like to get in here; `spelled` is its text.
         backlog: the messages that wait.
         consumers: who gets the next message, the first one first.
+        selective: how many of the consumers do not want every message.
         unsettled: messages that are delivered, and neither acknowledged nor back.
     """
 
-    __slots__ = ("backlog", "consumers", "name", "private", "unsettled")
+    __slots__ = (
+        "backlog",
+        "consumers",
+        "durable",
+        "name",
+        "private",
+        "selective",
+        "selector",
+        "spelled",
+        "unsettled",
+    )
 
     def __init__(self, name: str, *, private: bool = False) -> None:
         self.name = name
         self.private = private
+        self.durable: tuple[str, ...] | None = None
+        self.selector: Selector | None = None
+        self.spelled: str | None = None
         self.backlog = Backlog()
         self.consumers: deque[Consumer] = deque()
+        self.selective = 0
         self.unsettled = 0
 
     def __len__(self) -> int:
         return len(self.backlog) + self.unsettled
+
+    @property
+    def forgotten(self) -> bool:
+        """True when nobody will ever ask for what is in here."""
+        return self.private and self.durable is None and not self.consumers
+
+    @property
+    def has_room(self) -> bool:
+        """True when some consumer can get a message."""
+        return any(consumer.has_room for consumer in self.consumers)
 
     def choose(self, message: Stored) -> Consumer | None:
         """The consumer that gets this message, round-robin; None when no one has room.
@@ -57,7 +85,7 @@ class Queue:
         for _ in range(len(consumers)):
             consumer = consumers[0]
             consumers.rotate(-1)
-            if consumer.has_room:
+            if consumer.has_room and (consumer.selector is None or consumer.selector(message.headers)):
                 if consumer.number not in message.refused_by:
                     return consumer
                 refuser = refuser or consumer
@@ -75,10 +103,11 @@ class Consumer:
         ack: "auto", "client" or "client-individual".
         window: how many messages may be un-acknowledged.
         unacked: those that are, oldest first, by what an ACK calls them.
+        selector: what a message of a shared queue must be like; None for any.
         open: False once the subscription ended.
     """
 
-    __slots__ = ("ack", "client", "id", "key", "number", "open", "queue", "unacked", "window")
+    __slots__ = ("ack", "client", "id", "key", "number", "open", "queue", "selector", "unacked", "window")
 
     def __init__(self, number: int, client: Client, key: str, id: str | None, queue: Queue) -> None:
         self.number = number
@@ -88,6 +117,7 @@ class Consumer:
         self.queue = queue
         self.ack = "auto"
         self.window = 1
+        self.selector: Selector | None = None
         self.unacked: dict[str, Delivery] = {}
         self.open = True
 
@@ -117,6 +147,7 @@ class Sending:
     headers: Mapping[str, str]
     body: bytes
     size: int
+    expires: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +175,7 @@ class Client:
     Attributes:
         number: unique in the broker.
         dialect: the version that the client speaks.
+        client_id: what its CONNECT said as ``client-id``, or None.
         outbox: frames to write, in order.
         pending: bytes of messages in the outbox.
         blocked: no message is delivered: the chunk is full, or the driver says that the network is.
@@ -157,6 +189,7 @@ class Client:
     __slots__ = (
         "awaiting",
         "blocked",
+        "client_id",
         "consumers",
         "dialect",
         "dirty",
@@ -169,9 +202,10 @@ class Client:
         "transactions",
     )
 
-    def __init__(self, number: int, dialect: Dialect) -> None:
+    def __init__(self, number: int, dialect: Dialect, client_id: str | None = None) -> None:
         self.number = number
         self.dialect = dialect
+        self.client_id = client_id
         self.outbox: list[Frame] = []
         self.pending = 0
         self.blocked = False

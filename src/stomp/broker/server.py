@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import logging
 import secrets
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.engine = Engine(settings.policy, name=secrets.token_hex(3))
+        self.engine = Engine(settings.policy, name=secrets.token_hex(3), clock=time.time)
         self.open_connections: dict[int, Connection] = {}
         self.doors: list[Address] = []
         self._of_client: dict[int, Connection] = {}

@@ -1,7 +1,7 @@
 """What the broker keeps in memory: messages, the queues they wait in, and how much there may be of them.
 
-Rules of this file: a queue hands out its messages in the order in which they were stored, and one that comes
-back goes in front of all that were not handed out yet. Nothing here knows connections or frames.
+Rules of this file: a queue hands out its messages in the order in which they were stored, and one that comes back
+has its old place in it. Nothing here knows connections or frames.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from stomp.core.errors import StompError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 #: What a stored message weighs beside its texts: the objects around them.
 _OVERHEAD = 512
@@ -48,6 +48,7 @@ class Policy:
         dead_letter_queue: where that is. What is refused there as often is discarded.
         max_subscriptions: subscriptions of one connection.
         max_transactions: open transactions of one connection.
+        max_durable: durable subscriptions of all connections.
         chunk: bytes of messages handed to one connection before the network is asked whether it takes more.
     """
 
@@ -59,6 +60,7 @@ class Policy:
     dead_letter_queue: str = "/queue/DLQ"
     max_subscriptions: int = 10_000
     max_transactions: int = 1_000
+    max_durable: int = 10_000
     chunk: int = 256 * 1024
 
     def __post_init__(self) -> None:
@@ -79,18 +81,40 @@ class Stored:
         redelivered: True once it was delivered and came back.
         refused_by: the numbers of the consumers that refused it by NACK.
         refusals: how often it was refused.
+        expires: when it does, in seconds since 1970; None for never.
+        waiting: it is in the backlog of its queue, and not with a consumer.
     """
 
-    __slots__ = ("body", "destination", "headers", "number", "redelivered", "refusals", "refused_by", "size")
+    __slots__ = (
+        "__weakref__",
+        "body",
+        "destination",
+        "expires",
+        "headers",
+        "number",
+        "redelivered",
+        "refusals",
+        "refused_by",
+        "size",
+        "waiting",
+    )
 
     def __init__(
-        self, number: int, destination: str, headers: Mapping[str, str], body: bytes, size: int
+        self,
+        number: int,
+        destination: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        size: int,
+        expires: float | None = None,
     ) -> None:
         self.number = number
         self.destination = destination
         self.headers = headers
         self.body = body
         self.size = size
+        self.expires = expires
+        self.waiting = False
         self.redelivered = False
         self.refusals = 0
         self.refused_by: frozenset[int] = frozenset()
@@ -108,34 +132,73 @@ def size_of(headers: Mapping[str, str], body: bytes) -> int:
 class Backlog:
     """The messages that wait in one queue.
 
-    Whatever came back was handed out before everything in `_fresh`, because that is handed out in order.
-    So two lists are enough: what came back, by number, and behind it what is fresh.
+    What comes back is in a heap beside what is fresh, and the lower number is the next one. What expired stays where
+    it is until its turn comes, as nothing but its place.
     """
 
-    __slots__ = ("_back", "_fresh")
+    __slots__ = ("_back", "_fresh", "_gone")
 
     def __init__(self) -> None:
         self._fresh: deque[Stored] = deque()
         self._back: list[tuple[int, Stored]] = []
+        self._gone = 0  # of these two, how many have expired
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._back)
+        return len(self._fresh) + len(self._back) - self._gone
 
     def add(self, message: Stored) -> None:
         """A new message."""
+        message.waiting = True
         self._fresh.append(message)
 
     def put_back(self, message: Stored) -> None:
         """A message that had been taken."""
+        message.waiting = True
         heapq.heappush(self._back, (message.number, message))
+
+    def drop(self, message: Stored) -> None:
+        """A message that waits here will never be taken."""
+        message.waiting = False
+        message.body = b""
+        self._gone += 1
 
     def first(self) -> Stored:
         """The next message, left where it is."""
-        return self._back[0][1] if self._back else self._fresh[0]
+        self._skip()
+        return self._back[0][1] if self._back_is_next() else self._fresh[0]
 
     def take(self) -> Stored:
         """The next message, taken out."""
-        return heapq.heappop(self._back)[1] if self._back else self._fresh.popleft()
+        self._skip()
+        message = self._pop()
+        message.waiting = False
+        return message
+
+    def sift(self, taken: Callable[[Stored], bool]) -> None:
+        """Offer all messages, the next one first; those for which `taken` is False stay."""
+        left: deque[Stored] = deque()
+        while self:
+            message = self.take()
+            if not taken(message):
+                message.waiting = True
+                left.append(message)
+        self._skip()
+        self._fresh = left
+
+    def _back_is_next(self) -> bool:
+        return bool(self._back) and (not self._fresh or self._back[0][0] < self._fresh[0].number)
+
+    def _pop(self) -> Stored:
+        return heapq.heappop(self._back)[1] if self._back_is_next() else self._fresh.popleft()
+
+    def _skip(self) -> None:
+        """Leave out what has expired and would be the next."""
+        while self._gone:
+            place = self._back[0][1] if self._back_is_next() else self._fresh[0]
+            if place.waiting:
+                return
+            self._pop()
+            self._gone -= 1
 
 
 class Capacity:

@@ -8,7 +8,7 @@ from stomp.core import commands, heartbeat
 from stomp.core.decoder import Eol
 from stomp.core.dialect import DIALECTS, STOMP10, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError, UsageError
-from stomp.core.events import Connected, ConnectRequested, Reason, Request
+from stomp.core.events import Connected, ConnectRequested, Event, Reason, Request
 from stomp.core.frame import Frame
 from stomp.core.limits import STRICT, Leniency, Limits
 from stomp.core.session import BEAT_RECEIVED, Session
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from stomp.core.ledger import Ledger
 
 
+#: With this header an UNSUBSCRIBE ends a durable subscription, which may have been made on another connection.
+_NAMED = "activemq.subscriptionName"
 #: The frames whose ``transaction`` header must name one that was begun.
 _TRANSACTED = ("SEND", "ACK", "NACK", "COMMIT", "ABORT")
 
@@ -58,6 +60,7 @@ class ServerSession(Session):
         self._can = heartbeat
         self._wish = (0, 0)
         self._early: list[Frame] = []  # frames that came before our CONNECTED went out
+        self._fault: tuple[RemoteProtocolError, str | None] | None = None
         self._asked: str | None = None  # the receipt that the frame at hand asks for
 
     # ------------------------------------------------------------------------------------- verbs
@@ -116,8 +119,38 @@ class ServerSession(Session):
         assert self.dialect is not None, "a version is agreed on when ConnectRequested is told"
         return self.dialect
 
+    @property
+    def failing(self) -> bool:
+        """True when an ERROR waits until the requests before it have been answered; see `events`."""
+        return self._fault is not None
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """See `Session.receive_data`. What follows a broken rule is not looked at."""
+        if self._fault is None:
+            super().receive_data(data, now)
+
+    def events(self) -> list[Event]:
+        """What happened since the last call. Ask again, until nothing has.
+
+        When the client broke the protocol behind requests that were told just now, then that is told by the next
+        call: answer them first, so that the client gets their receipts before the ERROR.
+        """
+        events = super().events()
+        if not events and self._fault is not None:
+            (error, receipt), self._fault = self._fault, None
+            if self.state is not State.CLOSED:
+                self._fail(error, receipt)
+            events = super().events()
+        return events
+
     def _broken(self, error: RemoteProtocolError) -> None:
-        frame = commands.error(error.message, receipt_id=self._asked)
+        if any(isinstance(event, Request) for event in self._events):
+            self._fault = error, self._asked
+        else:
+            self._fail(error, self._asked)
+
+    def _fail(self, error: RemoteProtocolError, receipt: str | None) -> None:
+        frame = commands.error(error.message, receipt_id=receipt)
         self._write(frame, self.dialect or STOMP10)
         self._close(Reason.PROTOCOL, error)
 
@@ -201,5 +234,5 @@ class ServerSession(Session):
                 raise RemoteProtocolError(f"there is a subscription {id!r:.60} already")
             if headers.get("ack", "auto") not in ("auto", "client", "client-individual"):
                 raise RemoteProtocolError("ack must be auto, client or client-individual")
-        elif command == "UNSUBSCRIBE" and id not in self.ledger.subscriptions:
+        elif command == "UNSUBSCRIBE" and id not in self.ledger.subscriptions and _NAMED not in headers:
             raise RemoteProtocolError(f"there is no subscription {id!r:.60}")

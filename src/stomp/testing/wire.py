@@ -94,8 +94,9 @@ class Wire:
 
         A session that is over closes its side of the wire behind its last bytes.
         """
+        while events := end.session.events():
+            end.events += events
         end.written += b"".join(end.session.data_to_send(self.clock()))
-        end.events += end.session.events()
         if end.session.state is State.CLOSED:
             end.eof = True
 

@@ -1,0 +1,93 @@
+"""Subscriptions that want some messages only."""
+
+from __future__ import annotations
+
+import pytest
+
+from stomp.broker.engine import Engine
+from stomp.broker.store import Refusal
+from tests.broker.party import party
+
+RED, BLUE = "color = 'red'", "color = 'blue'"
+
+
+def test_a_queue_keeps_for_others_what_one_does_not_want(engine: Engine) -> None:
+    alice = party(engine)
+    alice.subscribe("/queue/a", selector=RED)
+    for color in ("blue", "red", "green", "red"):
+        alice.send("/queue/a", color, color=color)
+    assert alice.bodies() == ["red", "red"]
+    assert engine.depth("/queue/a") == 2
+    bob = party(engine)
+    bob.subscribe("/queue/a", selector=BLUE)
+    assert bob.bodies() == ["blue"]
+    carol = party(engine)
+    carol.subscribe("/queue/a")
+    assert carol.bodies() == ["green"]
+    assert engine.depth("/queue/a") == 0
+
+
+def test_a_topic_keeps_nothing_that_is_not_wanted(engine: Engine) -> None:
+    alice, bob = party(engine), party(engine)
+    alice.subscribe("/topic/a", selector=RED)
+    bob.subscribe("/topic/a")
+    alice.send("/topic/a", "blue", color="blue")
+    alice.send("/topic/a", "red", color="red")
+    assert (alice.bodies(), bob.bodies()) == (["red"], ["blue", "red"])
+    assert engine.capacity.messages == 0
+
+
+def test_order_is_kept_when_messages_come_back(engine: Engine) -> None:
+    alice = party(engine)
+    alice.subscribe("/queue/a", ack="client-individual", selector=RED, prefetch_count=2)
+    for number in range(8):
+        color = "red" if number % 2 else "blue"
+        alice.send("/queue/a", str(number), color=color)
+    assert alice.bodies() == ["1", "3"]
+    alice.leave()
+    bob = party(engine)
+    bob.subscribe("/queue/a")
+    assert bob.bodies() == [str(number) for number in range(8)]
+
+
+def test_room_is_used_for_what_is_wanted_further_behind(engine: Engine) -> None:
+    alice = party(engine)
+    alice.subscribe("/queue/a", ack="client", selector=RED, prefetch_count=1)
+    for body, color in (("1", "red"), ("2", "blue"), ("3", "red"), ("4", "blue"), ("5", "red")):
+        alice.send("/queue/a", body, color=color)
+    for body in ("1", "3", "5"):
+        (message,) = alice.messages()
+        assert message.body.decode() == body
+        alice.ack(message)
+    assert alice.messages() == []
+    assert engine.depth("/queue/a") == 2
+    alice.unsubscribe()
+    alice.subscribe("/queue/a")
+    assert alice.bodies() == ["2", "4"]
+
+
+def test_what_is_refused_goes_to_another_that_wants_it(engine: Engine) -> None:
+    alice, bob, carol = party(engine), party(engine), party(engine)
+    alice.subscribe("/queue/a", ack="client-individual", selector=RED)
+    bob.subscribe("/queue/a", ack="client-individual", selector=BLUE)
+    alice.send("/queue/a", "x", color="red")
+    (message,) = alice.messages()
+    carol.subscribe("/queue/a", ack="client-individual")
+    alice.nack(message)
+    assert (alice.bodies(), bob.bodies(), carol.bodies()) == ([], [], ["x"])
+
+
+@pytest.mark.parametrize("destination", ["/queue/a", "/topic/a"])
+def test_a_selector_that_cannot_be_read_is_refused(engine: Engine, destination: str) -> None:
+    alice = party(engine)
+    with pytest.raises(Refusal, match="the selector cannot be read") as caught:
+        alice.subscribe(destination, selector="color = ")
+    assert "the end" in caught.value.detail
+    assert engine.destinations() == {}
+
+
+def test_an_empty_selector_wants_everything(engine: Engine) -> None:
+    alice = party(engine)
+    alice.subscribe("/queue/a", selector=" ")
+    alice.send("/queue/a", "x")
+    assert alice.bodies() == ["x"]
