@@ -1,0 +1,39 @@
+"""What destinations are called."""
+
+from __future__ import annotations
+
+import pytest
+
+from stomp.broker.names import is_temporary, is_topic, owner_of, public
+from stomp.broker.store import Refusal
+
+
+@pytest.mark.parametrize(
+    ("named", "known"),
+    [
+        ("/queue/a", "/queue/a"),
+        ("/temp-queue/a", "/remote-temp-queue/7-a"),
+        ("/temp-topic/a/b", "/remote-temp-topic/7-a/b"),
+        ("/temp-other/a", "/temp-other/a"),
+    ],
+)
+def test_public_names(named: str, known: str) -> None:
+    assert public(named, 7) == known
+    assert is_temporary(known) == (named != known)
+    assert not is_temporary(known) or owner_of(known) == 7
+
+
+def test_an_empty_name_is_refused() -> None:
+    with pytest.raises(Refusal, match="empty"):
+        public("", 7)
+
+
+@pytest.mark.parametrize("rest", ["", "x-a", "-1-a", "²-a", "9" * 5000 + "-a"])
+def test_what_is_nobodys(rest: str) -> None:
+    assert owner_of(f"/remote-temp-queue/{rest}") == -1
+
+
+def test_topics() -> None:
+    assert is_topic("/topic/a")
+    assert is_topic(public("/temp-topic/a", 7))
+    assert not is_topic("/queue/topic/a")

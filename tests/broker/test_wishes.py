@@ -1,0 +1,85 @@
+"""What headers ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from stomp.broker import Policy
+from stomp.broker.store import Refusal
+from stomp.broker.wishes import Durable, durable_of, expiry_of, name_of, passed_on, selector_of, window_of
+from stomp.core.frame import headers_of
+
+TOPIC = "/topic/a"
+
+
+def test_what_is_passed_on() -> None:
+    headers = headers_of(
+        {"destination": TOPIC, "receipt": "1", "redelivered": "true", "a": "b", "expires": "0"}
+    )
+    assert passed_on(headers) == {"a": "b", "expires": "0"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "durable"),
+    [
+        ({}, None),
+        ({"durable": "true", "id": "1"}, Durable(("id", TOPIC, "1"), shared=True)),
+        ({"durable": "true", "auto-delete": "false"}, Durable(("id", TOPIC, ""), shared=True)),
+        ({"durable": "true", "auto-delete": "true"}, None),
+        ({"durable": "false"}, None),
+        ({"activemq.subscriptionName": "n"}, Durable(("name", "me", "n"), shared=False)),
+        ({"durable-subscription-name": "n", "durable": "true"}, Durable(("name", "me", "n"), shared=False)),
+        ({"activemq.subscriptionName": ""}, None),
+    ],
+)
+def test_durable_subscriptions(headers: dict[str, str], durable: Durable | None) -> None:
+    assert durable_of(headers, TOPIC, "me") == durable
+    assert (name_of(headers) is not None) == (durable is not None and not durable.shared)
+
+
+def test_a_name_without_a_client_id_is_refused() -> None:
+    with pytest.raises(Refusal, match="client-id"):
+        durable_of({"activemq.subscriptionName": "n"}, TOPIC, None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "window"),
+    [
+        ({}, 100),
+        ({"prefetch-count": "7"}, 7),
+        ({"activemq.prefetchSize": "8"}, 8),
+        ({"prefetch-count": "0"}, 500),
+        ({"prefetch-count": "9" * 4000}, 500),
+    ],
+)
+def test_windows(headers: dict[str, str], window: int) -> None:
+    assert window_of(headers, Policy(window=100, max_window=500)) == window
+
+
+@pytest.mark.parametrize(
+    ("headers", "moment"),
+    [
+        ({}, None),
+        ({"expiration": "1500"}, 101.5),
+        ({"expires": "50000"}, 50.0),
+        ({"expires": "0"}, None),
+        ({"expires": "500000", "expiration": "1000"}, 101.0),
+    ],
+)
+def test_expiry(headers: dict[str, str], moment: float | None) -> None:
+    assert expiry_of(headers, 100.0) == moment
+
+
+def test_selectors() -> None:
+    assert selector_of({}) is None
+    wanted = selector_of({"selector": "a = '1'"})
+    assert wanted is not None
+    assert wanted({"a": "1"})
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "", "²"])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(Refusal, match="must be a number"):
+        window_of({"prefetch-count": text}, Policy())
+    with pytest.raises(Refusal, match="must be a number"):
+        expiry_of({"expires": text}, 0.0)
