@@ -21,11 +21,11 @@ from stomp.client.options import Options
 from stomp.core import errors
 from stomp.core.limits import Leniency, Limits
 from stomp.core.state import Role, diagram
+from stomp.net.address import parse
 from stomp.testing.proxies import HttpProxy, Socks5Proxy
 from stomp.testing.servers import ScriptedServer
 from tests.documents import ROOT, blocks, run_page
 from tests.multicasting import use_a_group_of_our_own
-from tests.websocket_door import Door
 
 DOCS = ROOT / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
@@ -60,10 +60,10 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
     monkeypatch.chdir(tmp_path)
     users = {"admin": "password"}
     with (
-        Broker(users=users) as plain,
-        Broker("localhost", users=users, ssl_context=context) as tls,
-        ScriptedServer(Door((plain.host, plain.port), path="/ws")) as ws,
-        ScriptedServer(Door((plain.host, plain.port), path="/ws"), tls=context) as wss,
+        Broker(doors=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws"], users=users) as plain,
+        Broker(
+            doors=["stomp+ssl://localhost:0", "wss://localhost:0/ws"], users=users, ssl_context=context
+        ) as tls,
         ScriptedServer(HttpProxy(login=("me", "secret"))) as proxy,
         ScriptedServer(Socks5Proxy()) as socks,
     ):
@@ -73,8 +73,8 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
             "stomp://admin:password@broker.example.com": f"stomp://admin:password@{plain.host}:{plain.port}",
             "proxy.example.com:3128": f"127.0.0.1:{proxy.port}",
             "proxy.example.com:1080": f"127.0.0.1:{socks.port}",
-            '"broker.example.com", 15674': f'"{ws.host}", {ws.port}',
-            '"broker.example.com", 15673': f'"localhost", {wss.port}',
+            '"broker.example.com", 15674': f'"{plain.host}", {parse(plain.urls[1]).addresses[0].port}',
+            '"broker.example.com", 15673': f'"localhost", {parse(tls.urls[1]).addresses[0].port}',
         }
 
 

@@ -3,6 +3,7 @@ import socket
 
 import pytest
 
+from stomp.broker import Broker
 from stomp.client.dialing import TlsSettings, dial_any, open_stream
 from stomp.client.options import Options
 from stomp.core.errors import ConnectFailed, UsageError
@@ -12,7 +13,6 @@ from stomp.net.layer import Stack
 from stomp.net.tls import TlsLayer
 from stomp.net.websocket import WebSocketLayer
 from stomp.testing.servers import ScriptedServer, hang_up, say_nothing
-from tests.websocket_door import Door
 
 
 class Pauses:
@@ -148,10 +148,9 @@ def test_an_address_that_is_tls_is_never_spoken_to_in_clear_text(transport, serv
 
 
 @pytest.mark.parametrize("transport", ["ws", "wss"])
-def test_what_is_on_a_socket_of_a_websocket(broker, transport, server_tls, ca_file):
-    door = Door((broker.host, broker.port), path="/ws")
-    with ScriptedServer(door, tls=server_tls if transport == "wss" else None) as server:
-        address = Address("localhost", server.port, transport, "/ws")
+def test_what_is_on_a_socket_of_a_websocket(transport, server_tls, ca_file):
+    with Broker(doors=f"{transport}://127.0.0.1:0/ws", ssl_context=server_tls) as broker:
+        address = Address("localhost", broker.port, transport, "/ws")
         stream = open_stream(
             address, Options(), TlsSettings(ca_certs=ca_file) if transport == "wss" else None
         )
@@ -165,8 +164,8 @@ def test_what_is_on_a_socket_of_a_websocket(broker, transport, server_tls, ca_fi
             assert stream.sock.gettimeout() is None
 
 
-def test_a_websocket_that_is_refused_leaves_nothing_open(broker):
-    with ScriptedServer(Door((broker.host, broker.port), path="/ws")) as server:
+def test_a_websocket_that_is_refused_leaves_nothing_open():
+    with Broker(doors="ws://127.0.0.1:0/ws") as broker:
         with pytest.raises(ConnectFailed, match="HTTP 404") as caught:
-            open_stream(Address("localhost", server.port, "ws", "/"), Options(), None)
+            open_stream(Address("localhost", broker.port, "ws", "/"), Options(), None)
         assert caught.value.phase == "websocket"

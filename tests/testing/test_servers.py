@@ -9,8 +9,11 @@ from functools import partial
 import pytest
 import trustme
 
+import stomp
+from stomp.core.errors import Unsupported
 from stomp.testing.servers import (
     ScriptedServer,
+    artemis_like,
     greet,
     greet_back,
     hang_up,
@@ -217,3 +220,19 @@ def test_nothing_is_left_behind() -> None:
 def test_a_script_is_needed() -> None:
     with pytest.raises(ValueError, match="script"):
         ScriptedServer()
+
+
+def test_an_imitation_is_taken_for_what_it_says_it_is() -> None:
+    artemis = artemis_like()
+    with ScriptedServer(artemis) as server, stomp.Client(server.url, client_id="me", timeout=10) as client:
+        assert client.broker.name == "artemis"
+        client.subscribe("/topic/a", durable="news", selector="a = 'b'")
+        client.send("/queue/a", b"x", confirm=True, ttl=5)
+        with pytest.raises(Unsupported, match="Artemis has no prefetch"):
+            client.subscribe("/queue/a", ack="client", prefetch=10)
+    connect, subscribe, send, goodbye = artemis.frames
+    assert b"\nclient-id:me\n" in connect
+    assert b"\ndurable-subscription-name:news\n" in subscribe
+    assert b"\nselector:a = 'b'\n" in subscribe
+    assert b"\nexpires:" in send
+    assert goodbye.startswith(b"DISCONNECT\n")

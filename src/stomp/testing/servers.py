@@ -1,8 +1,8 @@
 """A server that does what a script says, and mostly what a broker should not do.
 
 A script is a callable that is given the socket of a client. When it returns, the end of the stream is sent.
-Five of them are here: `say_nothing`, `greet`, `refuse`, `hang_up` and `reset`. Write your own from these and
-from `read_frame`:
+Here are `say_nothing`, `greet`, `refuse`, `hang_up`, `reset`, and `artemis_like`. Write your own from these and from
+`read_frame`:
 
 >>> def forget(sock: socket.socket) -> None:
 ...     read_frame(sock)
@@ -53,9 +53,12 @@ def read_frame(sock: socket.socket) -> bytes:
     return bytes(frame)
 
 
-def greet_back(sock: socket.socket, *, version: str = "1.2", heartbeat: str = "0,0") -> None:
-    """Send CONNECTED."""
-    sock.sendall(f"CONNECTED\nversion:{version}\nheart-beat:{heartbeat}\n\n\0".encode())
+def greet_back(
+    sock: socket.socket, *, version: str = "1.2", heartbeat: str = "0,0", server: str | None = None
+) -> None:
+    """Send CONNECTED; `server` is what the broker calls itself."""
+    named = f"server:{server}\n" if server is not None else ""
+    sock.sendall(f"CONNECTED\nversion:{version}\nheart-beat:{heartbeat}\n{named}\n\0".encode())
 
 
 def say_nothing(sock: socket.socket) -> None:
@@ -88,6 +91,42 @@ def reset(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(layout, 1, 0))
     sock.close()
+
+
+class Imitation:
+    """Script: call oneself like some broker, give every receipt that is asked for, and note what was said.
+
+    For what a client does differently with each kind of broker: `artemis_like` makes one that says it is Artemis.
+
+    Args:
+        server: the ``server`` header of CONNECTED.
+
+    Attributes:
+        frames: the frames of all clients, CONNECT too, with their NUL.
+    """
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self.frames: list[bytes] = []
+
+    def __call__(self, sock: socket.socket) -> None:
+        """Serve one client."""
+        self.frames.append(read_frame(sock))
+        greet_back(sock, server=self.server)
+        while True:
+            frame = read_frame(sock)
+            self.frames.append(frame)
+            head = frame.partition(b"\n\n")[0].split(b"\n")
+            for line in head:
+                if line.startswith(b"receipt:"):
+                    sock.sendall(b"RECEIPT\nreceipt-id:" + line.removeprefix(b"receipt:") + b"\n\n\0")
+            if head[0] == b"DISCONNECT":
+                return
+
+
+def artemis_like(version: str = "2.31.0") -> Imitation:
+    """An `Imitation` of ActiveMQ Artemis: what it is called by, and not what it can do."""
+    return Imitation(f"ActiveMQ-Artemis/{version} ActiveMQ Artemis Messaging Engine")
 
 
 class ScriptedServer:
