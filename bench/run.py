@@ -27,7 +27,7 @@ from bench.report import Demand, Runs, as_json, join, rows
 from bench.scenarios import TALKS, Failed, Figures, Lacking, Scenario, Setting
 from bench.servers import Server, command
 from bench.starting import STARTS
-from bench.tables import bars, details, markdown, svg, target_table
+from bench.tables import bars, details, markdown, pictures, target_table
 from bench.through import THROUGHS
 
 SCENARIOS: dict[str, Scenario] = {**TALKS, **STARTS, **THROUGHS}
@@ -52,6 +52,7 @@ class Plan:
     count: int
     cpus: tuple[int, int] | None
     skipped: dict[str, str] = field(default_factory=dict)  #: clients that this machine cannot run, and why
+    measured: dict[str, Any] | None = None  #: how the last of the earlier runs was measured
 
     def prepare(self) -> None:
         """Make the clients ready; those that cannot be are told, and left out."""
@@ -95,6 +96,8 @@ def about(plan: Plan, runs: Runs) -> dict[str, Any]:
         for client, rounds in clients.items():
             version = next((run["version"] for run in rounds if run and run.get("version")), "")
             versions[client] = versions.get(client) or version
+    if plan.measured and not plan.rounds:
+        return plan.measured | {"versions": versions}
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
@@ -169,9 +172,8 @@ def write(args: argparse.Namespace, plan: Plan, runs: Runs) -> None:
         args.markdown.write_text(markdown(facts, found, targets.read()), encoding="utf-8")
     if args.plots:
         args.plots.mkdir(parents=True, exist_ok=True)
-        for group in dict.fromkeys(row.group for row in found):
-            if picture := svg(found, group):
-                (args.plots / f"{group}.svg").write_text(picture, encoding="utf-8")
+        for name, picture in pictures(found).items():
+            (args.plots / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -188,7 +190,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan.prepare()
     earlier: Runs = {}
     for file in args.earlier:
-        earlier = join(earlier, json.loads(file.read_text(encoding="utf-8"))["runs"])
+        report = json.loads(file.read_text(encoding="utf-8"))
+        earlier = join(earlier, report["runs"])
+        plan.measured = report["about"]
     runs: Runs = {}
     for scenario in plan.scenarios if plan.rounds else []:
         runs[scenario] = plan.run(scenario)

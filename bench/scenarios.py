@@ -233,11 +233,14 @@ MEMORIES: dict[str, Scenario] = {
         {"size": 64 * MIB, "count": 1, "query": "length=0"},
     ),
     "stall": Talk(
-        "send to a broker that reads nothing",
+        "send 64 KiB to a broker that reads nothing",
         "memory",
         "stall",
         ("peak", "accepted"),
         {"size": 64 * KIB, "seconds": 2.0},
+    ),
+    "stall-small": Talk(
+        "send 100 B to a broker that reads nothing", "memory", "stall", ("peak", "accepted"), {"seconds": 2.0}
     ),
     "idle": Talk(
         "100 idle connections, a heart-beat each second",

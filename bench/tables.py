@@ -126,12 +126,21 @@ def bars(found: Sequence[Row], width: int = 50) -> str:
     return "\n".join(lines)
 
 
+OVERVIEW = ("receive-100", "receive-16384", "acknowledge", "send-100", "confirm-window", "round-trip")
 _COLOURS = {"stompkit": "#1b6ca8", "stomp.py": "#c0504d", "bare": "#777777"}
 
 
-def svg(found: Sequence[Row], group: str) -> str:
-    """The ratios of a group as a picture: bars on a logarithmic scale, the base is the line at 1."""
-    chosen = [row for row in found if row.group == group and row.ratio and row.ratio.median > 0]
+def pictures(found: Sequence[Row]) -> dict[str, str]:
+    """A picture for each group, and one of what matters most, by name."""
+    groups = dict.fromkeys(row.group for row in found)
+    chosen = {group: [row for row in found if row.group == group] for group in groups}
+    chosen["overview"] = [row for row in found if row.scenario in OVERVIEW and row.figure != "p99"]
+    return {name: picture for name, rows in chosen.items() if (picture := svg(rows))}
+
+
+def svg(found: Sequence[Row]) -> str:
+    """Ratios as a picture: bars on a logarithmic scale, the base is the line at 1. Nothing, if there are none."""
+    chosen = [row for row in found if row.ratio and row.ratio.median > 0]
     if not chosen:
         return ""
     values = [row.ratio.median for row in chosen if row.ratio]
