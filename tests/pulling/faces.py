@@ -67,11 +67,13 @@ class Blocking:
 
     def __getattr__(self, name: str) -> Any:
         value = self._portal.call(getattr, self._inner, name)
-        return self._callable(value) if callable(value) else self._wrapped(value)
+        return self._callable(value, name == "consume") if callable(value) else self._wrapped(value)
 
-    def _callable(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _callable(self, function: Callable[..., Any], consumes: bool) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            args = tuple(arg._inner if isinstance(arg, Blocking) else self._handler(arg) for arg in args)
+            args = tuple(arg._inner if isinstance(arg, Blocking) else arg for arg in args)
+            if consumes:
+                args = tuple(map(self._handler, args))
             return self._wrapped(self._portal.call(function, *args, **kwargs))
 
         return call

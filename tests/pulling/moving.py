@@ -38,7 +38,7 @@ def move(client: Any, place: Place, addresses: tuple[str, int], seed: int = 1) -
         producer = client(url=through(before, place), on_unknown="resend", window=200, **RESTLESS)
         consumer = client(url=through(behind, place), **RESTLESS)
         seen: dict[int, int] = {}
-        silent: list[int] = []
+        plain: dict[int, int] = {}
 
         def consume() -> None:
             wanted = {"ack": "client-individual", "prefetch": 50, "headers": place.queue_headers}
@@ -46,9 +46,9 @@ def move(client: Any, place: Place, addresses: tuple[str, int], seed: int = 1) -
                 for message in subscription:
                     with message:
                         number = int(message.text)
-                        if number in seen and not (message.redelivered or message.repeated):
-                            silent.append(number)
                         seen[number] = seen.get(number, 0) + 1
+                        if not (message.redelivered or message.repeated):
+                            plain[number] = plain.get(number, 0) + 1
                     if len(seen) == COUNT:
                         return
 
@@ -64,6 +64,7 @@ def move(client: Any, place: Place, addresses: tuple[str, int], seed: int = 1) -
         return {
             "seen": len(seen),
             "twice": sum(count > 1 for count in seen.values()),
-            "silently": len(silent),
+            # Which of two copies comes first is up to the broker: one of them says so.
+            "silently": sum(count > 1 for count in plain.values()),
             "cuts": len(before.made) + len(behind.made),
         }
