@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 
 import pytest
 
@@ -561,7 +562,7 @@ def test_open_link_says_why_not(free_port):
 
 
 def test_the_socket_of_a_cancelled_dial_is_closed_when_it_comes():
-    runs = []
+    runs: list[Callable[[], None]] = []
 
     async def test():
         options = Options(start_thread=runs.append)
@@ -580,7 +581,7 @@ def test_the_socket_of_a_cancelled_dial_is_closed_when_it_comes():
 
 
 def test_the_socket_is_closed_when_it_comes_in_the_turn_of_the_cancellation():
-    runs = []
+    runs: list[Callable[[], None]] = []
 
     async def test():
         options = Options(start_thread=runs.append)
@@ -597,7 +598,7 @@ def test_the_socket_is_closed_when_it_comes_in_the_turn_of_the_cancellation():
 
 
 def test_the_socket_is_closed_when_the_loop_is_closed_before_it_comes():
-    runs = []
+    runs: list[Callable[[], None]] = []
 
     async def test():
         options = Options(start_thread=runs.append)
