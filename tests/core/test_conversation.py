@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from stomp.core import verbs
 from stomp.core.confirmation import Confirmation
+from stomp.core.feed import Inbox
 from stomp.core.hooks import Hooks
 from stomp.core.status import ClientState
 from stomp.core.verbs import Parcel
@@ -74,13 +77,13 @@ def test_messages_for_nobody_are_counted() -> None:
 
 
 def test_reading_pauses_when_too_much_waits_and_goes_on_when_it_is_taken() -> None:
-    stage = Stage(high_water=1000)
+    stage = Stage(high_water=20_000)
     stage.connect()
     feed = stage.subscribe(ack="auto")
     for id in range(9):
-        stage.deliver(feed, str(id), b"x" * 100)
+        stage.deliver(feed, str(id), b"x" * 1000)
     assert not stage.conv.paused
-    stage.deliver(feed, "9", b"x" * 100)
+    stage.deliver(feed, "9", b"x" * 1000)
     assert stage.conv.paused
     fired: list[int] = []
     stage.conv.relief.watch(lambda: fired.append(1))
@@ -91,27 +94,59 @@ def test_reading_pauses_when_too_much_waits_and_goes_on_when_it_is_taken() -> No
 
 
 def test_reading_goes_on_for_somebody_who_waits_for_an_answer() -> None:
+    stage = Stage(high_water=20_000)
+    stage.connect()
+    feed = stage.subscribe(ack="auto")
+    stage.deliver(feed, "1", b"x" * 20_000)
+    assert stage.conv.paused
+    stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30))
+    assert not stage.conv.paused
+    stage.deliver(feed, "2", b"x" * 20_000)
+    assert not stage.conv.paused
+    stage.deliver(feed, "3", b"x" * 60_000)
+    assert stage.conv.paused
+
+
+def test_taking_what_has_been_taken_does_not_count_twice() -> None:
+    stage = Stage(high_water=20_000)
+    stage.connect()
+    feed = stage.subscribe(ack="auto")
+    for id in range(50):
+        stage.deliver(feed, str(id), b"x" * 1000)
+        stage.do(verbs.take(stage.conv, feed.inbox, None))
+        assert not stage.conv.paused
+
+
+def test_reading_goes_on_when_what_waits_is_nobodys_any_more() -> None:
     stage = Stage(high_water=1000)
     stage.connect()
     feed = stage.subscribe(ack="auto")
     stage.deliver(feed, "1", b"x" * 1000)
     assert stage.conv.paused
-    stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30))
+    stage.conv.drop_feed(feed)
     assert not stage.conv.paused
-    stage.deliver(feed, "2", b"x" * 1000)
-    assert not stage.conv.paused
-    stage.deliver(feed, "3", b"x" * 5000)
-    assert stage.conv.paused
 
 
-def test_taking_what_has_been_taken_does_not_count_twice() -> None:
-    stage = Stage(high_water=1000)
+def test_taking_from_much_costs_no_more_than_taking_from_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+
+    class Measured(Inbox):
+        @property
+        def size(self) -> int:
+            measured.append(1)
+            return super().size
+
+    monkeypatch.setattr("stomp.core.feed.Inbox", Measured)
+    stage = Stage(high_water=100_000)
     stage.connect()
     feed = stage.subscribe(ack="auto")
-    for id in range(50):
-        stage.deliver(feed, str(id), b"x" * 100)
+    for id in range(1000):
+        stage.deliver(feed, str(id))
+    assert stage.conv.paused
+    measured.clear()
+    for _ in range(1000):
         stage.do(verbs.take(stage.conv, feed.inbox, None))
-        assert not stage.conv.paused
+    assert len(measured) == 1
 
 
 def test_an_error_that_is_about_nothing_is_told() -> None:

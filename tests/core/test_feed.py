@@ -4,7 +4,7 @@ import pytest
 
 from stomp.core.delivery import Delivery
 from stomp.core.errors import UsageError
-from stomp.core.feed import Feed, Inbox, Wish
+from stomp.core.feed import OVERHEAD, Feed, Inbox, Wish
 from stomp.core.frame import Headers
 
 
@@ -31,7 +31,7 @@ def test_an_inbox_fires_at_the_end_and_is_over_then() -> None:
 def test_an_inbox_knows_its_size() -> None:
     one = feed("1")
     one.inbox.messages.extend([message(b"abc"), message(b"de")])
-    assert one.inbox.size == 5
+    assert one.inbox.size == 5 + 2 * OVERHEAD
 
 
 def test_merged_feeds_share_an_inbox() -> None:

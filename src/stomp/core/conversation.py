@@ -29,6 +29,7 @@ from stomp.core.errors import (
     UsageError,
 )
 from stomp.core.events import Closed, Connected, Error, Event, Reason, Receipt, ReceiptOverdue
+from stomp.core.feed import OVERHEAD
 from stomp.core.ledger import Ledger
 from stomp.core.observe import Counters, Recorder, describe
 from stomp.core.status import ClientState, StateChange, StateLog, Stats
@@ -99,7 +100,7 @@ class Conversation:
         self._past = Counters()
         self._messages = self._strays = self._resent = self._errors = 0
         self._ids = 0
-        self._read = 0  # bytes read since what waits was last measured
+        self._level = 0  # bytes of what waits when it was last measured, and of what came or was taken since
 
     # ------------------------------------------------------------------------------------- for verbs
 
@@ -180,6 +181,7 @@ class Conversation:
         if self.feeds.get(feed.id) is feed:
             del self.feeds[feed.id]
         feed.end(error)
+        self.relieve()
 
     def settled(self) -> None:
         """A message was settled."""
@@ -216,7 +218,10 @@ class Conversation:
             except IndexError:  # another thread was faster
                 break
             if self.paused:
-                self.relieve()
+                self._level -= len(message.body) + OVERHEAD
+                # Measuring is worth it only when there is hope: it looks at all that waits.
+                if self._level < self._mark(self.terms.high_water // 2):
+                    self.relieve()
             if self.may_be_handled(message):
                 return message
         return None
@@ -241,10 +246,12 @@ class Conversation:
         if self.leaving:
             return False  # the broker's good-bye has to be read
         inboxes = {id(feed.inbox): feed.inbox for feed in self.feeds.values()}
-        level = sum(inbox.size for inbox in inboxes.values())
-        self._read = level
+        self._level = sum(inbox.size for inbox in inboxes.values())
+        return self._level >= self._mark(mark)
+
+    def _mark(self, mark: int) -> int:
         # Whoever waits for an answer may be the one who should take the messages.
-        return level >= (mark * _STRETCH if len(self.waiting) or self.replies else mark)
+        return mark * _STRETCH if len(self.waiting) or self.replies else mark
 
     # ------------------------------------------------------------------------------------- for the driver
 
@@ -302,8 +309,8 @@ class Conversation:
         for inbox in inboxes:
             inbox.fire()
         if inboxes:
-            self._read += sum(len(event.body) for event in events if isinstance(event, Delivery))
-            if self._read >= self.terms.high_water and not self.paused:
+            self._level += sum(len(event.body) + OVERHEAD for event in events if isinstance(event, Delivery))
+            if self._level >= self.terms.high_water and not self.paused:
                 self.paused = self._congested(self.terms.high_water)
 
     def change(self, state: ClientState, reason: str, error: StompError | None = None) -> None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from stomp.core.delivery import Delivery
 
 
+#: About what a message takes besides its body, in bytes: headers and objects. A million empty ones are not nothing.
+OVERHEAD = 1024
+
+
 @dataclass(slots=True)
 class Wish:
     """How a subscription was asked for: what is needed to ask again on the next connection.
@@ -58,9 +62,10 @@ class Inbox(Signal):
 
     @property
     def size(self) -> int:
-        """Bytes of bodies that wait."""
+        """About how many bytes the messages take that wait."""
         # A copy, because other threads take from it.
-        return sum(len(message.body) for message in self.messages.copy())
+        waiting = self.messages.copy()
+        return sum(len(message.body) for message in waiting) + OVERHEAD * len(waiting)
 
 
 class Feed:

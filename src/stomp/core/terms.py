@@ -54,7 +54,7 @@ class Terms:
         window: confirmed sends that may wait for their answers.
         window_bytes: bytes of their bodies.
         inflated: what a body may become when it is inflated.
-        high_water: bytes of bodies that may wait to be taken; then reading stops.
+        high_water: about how many bytes of messages may wait to be taken; then reading stops.
         recorded: how many of the last frames are kept for error reports.
         hooks: who is told what happens.
         nonce: a text that no other client has, for names that must be unique.
