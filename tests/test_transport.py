@@ -389,3 +389,22 @@ def test_a_login_that_failed_is_told_also_when_the_next_one_has_succeeded_by_the
             conn.transport.wait_for_login(attempt)
         conn.transport.wait_for_connection()
         conn.transport.stop()
+
+
+def test_a_login_that_succeeded_is_no_failure_when_the_connection_is_lost_at_once():
+    """Whether the thread that waits sees it in time is chance; on_disconnected tells of the end in any case."""
+
+    def welcome_and_leave(sock):
+        read_frame(sock)
+        greet_back(sock)
+
+    with ScriptedServer(welcome_and_leave) as server:
+        conn = stomp.Connection12([server.address])
+        recorder = Recorder()
+        conn.set_listener("recorder", recorder)
+        attempt = conn.transport.start()
+        conn.send_frame("CONNECT", {"accept-version": "1.2"})
+        recorder.wait_for_method("on_receiver_loop_completed")
+        conn.transport.wait_for_login(attempt)
+        with pytest.raises(ConnectFailedException):
+            conn.transport.wait_for_connection()

@@ -13,14 +13,21 @@ import contextlib
 import select
 import socket
 import ssl
+from collections.abc import Sequence
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
 
 from stomp.net.websocket import SUBPROTOCOLS
 
 _READ = 64 * 1024
+
+
+def _choose(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """The newest that both speak. As RabbitMQ does, the door also lets in whoever names none."""
+    return next((Subprotocol(name) for name in SUBPROTOCOLS if name in offered), None)
 
 
 class Door:
@@ -71,7 +78,7 @@ class Door:
         return [frame.opcode for frame in self.heard].count(Opcode.CLOSE)
 
     def __call__(self, sock: socket.socket) -> None:
-        protocol = ServerProtocol(subprotocols=SUBPROTOCOLS, max_size=None)  # type: ignore[arg-type]
+        protocol = ServerProtocol(select_subprotocol=_choose, max_size=None)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with socket.create_connection(self.broker) as inner:
             while True:

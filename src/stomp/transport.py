@@ -114,6 +114,8 @@ class Transport(OlderTransport, BaseTransport):
         self._logging_in: Link | None = None  # somebody sends CONNECT on this one
         #: Connections of whose end the listeners do not know yet.
         self._untold: set[Link] = set()
+        #: Those whose CONNECTED the listeners know.
+        self._let_in: weakref.WeakSet[Link] = weakref.WeakSet()
         self._make_locks()
         _TRANSPORTS.add(self)
         if recv_bytes != _RECV_BYTES:
@@ -227,10 +229,15 @@ class Transport(OlderTransport, BaseTransport):
 
     def wait_for_login(self, attempt: Any = None) -> None:
         """`wait_for_connection`, but for what `start` returned: a later connection is somebody else's."""
-        if attempt is None or attempt is self._link:
-            self.wait_for_connection()
-        else:
-            self._wait_for(attempt, None)
+        try:
+            if attempt is None or attempt is self._link:
+                self.wait_for_connection()
+            else:
+                self._wait_for(attempt, None)
+        except ConnectFailed:
+            # Let in and lost before this thread could see it: that is for on_disconnected to tell.
+            if attempt not in self._let_in:
+                raise
 
     def _wait_for(self, link: Link | None, timeout: float | None) -> None:
         # The session itself gives up after the connect timeout; this is only for a receiving thread that never ran.
@@ -429,6 +436,7 @@ class Transport(OlderTransport, BaseTransport):
 
     def _on_connected(self, event: Connected) -> None:
         with self._outcome:
+            self._let_in.update(link for link in self._untold if link.is_receiving_thread())
             self._outcome.notify_all()
 
     def _on_closed(self, event: Closed) -> None:

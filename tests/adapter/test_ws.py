@@ -195,7 +195,7 @@ def test_a_refusal_says_why(broker, options, why, caplog):
 
 
 def test_a_port_that_is_no_websocket(broker):
-    conn = ws.WSConnection([(broker.host, broker.port)], reconnect_attempts_max=1, timeout=PATIENCE)
+    conn = ws.WSStompConnection([(broker.host, broker.port)], reconnect_attempts_max=1, timeout=PATIENCE)
     with pytest.raises(ConnectFailedException) as caught:
         conn.connect()
     assert caught.value.phase == "websocket"
@@ -203,7 +203,7 @@ def test_a_port_that_is_no_websocket(broker):
 
 
 def test_the_next_address_is_tried(server, free_port):
-    conn = ws.WSConnection([("127.0.0.1", free_port), server.address])
+    conn = ws.WSStompConnection([("127.0.0.1", free_port), server.address])
     conn.connect(wait=True)
     assert conn.transport.current_host_and_port == server.address
     conn.disconnect()
@@ -217,7 +217,7 @@ def test_headers_that_cannot_be_sent_are_told_at_once():
 def test_without_the_package_the_extra_is_named(server, monkeypatch):
     monkeypatch.setitem(sys.modules, "websockets.client", None)
     with pytest.raises(UsageError, match=r"stompkit\[ws\]"):
-        ws.WSConnection([server.address]).connect()
+        ws.WSStompConnection([server.address]).connect()
 
 
 def test_no_secret_is_logged(broker, caplog):
@@ -313,7 +313,7 @@ def test_connecting_again_when_disconnected_leaves_nothing_behind(broker, door, 
             broker.disconnect_all()
 
     with ScriptedServer(door, tls=server_tls if secure else None) as server:
-        conn = ws.WSConnection([("localhost", server.port)])
+        conn = ws.WSStompConnection([("localhost", server.port)])
         if secure:
             conn.set_ssl(ca_certs=ca_file)
         again = Again()
@@ -373,7 +373,7 @@ def tls_server(door, server_tls):
 
 
 def secured(server, **options):
-    conn = ws.WSConnection([("localhost", server.port)], reconnect_attempts_max=1)
+    conn = ws.WSStompConnection([("localhost", server.port)], reconnect_attempts_max=1)
     conn.set_ssl([("localhost", server.port)], **options)
     return conn
 
@@ -397,7 +397,7 @@ def test_wss_over_ipv6(door, authority, ca_file):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("::1").configure_cert(context)
     with ScriptedServer(door, tls=context, host="::1") as server:
-        conn = ws.WSConnection([server.address])
+        conn = ws.WSStompConnection([server.address])
         conn.set_ssl(ca_certs=ca_file)
         conn.connect(wait=True)
         conn.disconnect()
@@ -441,7 +441,7 @@ def test_a_client_certificate_is_shown(door, authority, ca_file, tmp_path):
 
 def test_set_ssl_for_another_host_is_an_error():
     with pytest.raises(UsageError, match="nothing would be encrypted"):
-        ws.WSConnection([("localhost", 15673)]).set_ssl([("localhost", 15674)])
+        ws.WSStompConnection([("localhost", 15673)]).set_ssl([("localhost", 15674)])
 
 
 def test_get_ssl(tls_server, ca_file):

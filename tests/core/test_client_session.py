@@ -30,10 +30,12 @@ from stomp.core.ledger import Ledger
 from stomp.core.state import State
 
 
-def connecting(*versions: str, deadline: float | None = None) -> ClientSession:
+def connecting(
+    *versions: str, deadline: float | None = None, heartbeat: tuple[int, int] = (0, 0)
+) -> ClientSession:
     """A client that has said CONNECT."""
     session = ClientSession()
-    session.connect(versions or ("1.0", "1.1", "1.2"), "/", deadline=deadline)
+    session.connect(versions or ("1.0", "1.1", "1.2"), "/", deadline=deadline, heartbeat=heartbeat)
     sent(session)
     return session
 
@@ -140,10 +142,14 @@ def test_what_cannot_be_sent_leaves_the_session_as_it_was() -> None:
 
 
 def test_a_malformed_heartbeat_of_the_broker() -> None:
-    session = connecting()
-    end = the_end(receive(session, "CONNECTED\nversion:1.2\nheart-beat:x\n\n\0"))
+    """It matters to those who want heart-beats, and to nobody else."""
+    answer = "CONNECTED\nversion:1.2\nheart-beat:x\n\n\0"
+    end = the_end(receive(connecting(heartbeat=(0, 1000)), answer))
     assert end.reason is Reason.PROTOCOL
     assert "heart-beat" in str(end.error)
+    (event,) = receive(connecting(), answer)
+    assert isinstance(event, Connected)
+    assert event.heartbeat == (0, 0)
 
 
 def test_the_broker_does_not_answer() -> None:

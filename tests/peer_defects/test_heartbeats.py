@@ -127,6 +127,9 @@ def test_a_malformed_heartbeat_of_the_broker_is_told(answer):
         with pytest.raises(stomp.exception.ConnectFailedException, match="heart-beat"):
             conn.connect(wait=True)
         recorder.wait_for_method("on_disconnected")
+        conn, recorder = connection(server.address)
+        conn.connect(wait=True)  # it did not ask for heart-beats, and needs no answer about them
+        conn.transport.stop()
 
 
 def test_listeners_may_change_while_a_timeout_is_told():

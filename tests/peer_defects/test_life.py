@@ -431,7 +431,7 @@ def test_sending_without_a_connection_is_one_error_only(free_port):
 
 def test_a_websocket_connection_has_the_options_of_the_others():
     """B31: set_ssl(verify=) was a TypeError; keepalive and bind_host_port were ignored."""
-    conn = ws.WSConnection([("localhost", 1)], keepalive=True, bind_host_port=("127.0.0.1", 0))
+    conn = ws.WSStompConnection([("localhost", 1)], keepalive=True, bind_host_port=("127.0.0.1", 0))
     conn.set_ssl(verify=False)
     assert conn.get_ssl()["verify"] is False
     assert conn.transport.bind_host_port == ("127.0.0.1", 0)

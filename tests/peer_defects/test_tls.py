@@ -232,7 +232,7 @@ def test_sending_over_tls_after_the_peer_closed_is_an_error(server_tls, ca_file)
 
 def test_options_of_wss_that_cannot_be_used_are_told(tmp_path):
     """B31: the client's key and certificate were silently ignored on wss."""
-    conn = ws.WSConnection([("localhost", 1)], reconnect_attempts_max=1)
+    conn = ws.WSStompConnection([("localhost", 1)], reconnect_attempts_max=1)
     conn.set_ssl(cert_file=str(tmp_path / "none.pem"), verify=False)
     with pytest.raises(stomp.exception.StompException, match=r"none\.pem"):
         conn.connect(wait=True)

@@ -396,7 +396,10 @@ class ClientSession(Session):
         if dialect is None or (told is not None and dialect.version not in self._offered):
             offered = ",".join(self._offered)
             raise RemoteProtocolError(f"the broker chose version {told!r:.20}, offered was {offered}")
-        theirs = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+        theirs = (0, 0)
+        if self._wish != theirs and dialect.heartbeats:
+            # Only then: who wants beats is not to be left without them in silence, and others need not care.
+            theirs = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
         self._move(Move.CONNECTED)
         self._connect_deadline = None
         self.dialect = self._decoder.dialect = dialect
