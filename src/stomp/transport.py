@@ -102,6 +102,9 @@ class Transport(OlderTransport, BaseTransport):
             attempts=reconnect_attempts_max,
             keepalive=keepalive,
             bind=bind_host_port,
+            # What connections have; one more or less is an object more.
+            tolerance=1.5,
+            start_thread=self.create_thread_fc,
         )
         #: How long the answer to a frame is waited for, in seconds.
         self._patience = {
@@ -214,7 +217,8 @@ class Transport(OlderTransport, BaseTransport):
 
     @heart_beat_receive_scale.setter
     def heart_beat_receive_scale(self, scale: float) -> None:
-        self._options = replace(self._options, tolerance=float(scale))
+        if scale != self._options.tolerance:
+            self._options = replace(self._options, tolerance=float(scale))
 
     def wait_for_connection(self, timeout: float | None = None) -> None:
         """Wait until the broker has let us in.
@@ -386,7 +390,9 @@ class Transport(OlderTransport, BaseTransport):
     # ------------------------------------------------------------------------------------- dialing
 
     def _dial(self) -> Link:
-        options = replace(self._options, start_thread=self.create_thread_fc)
+        options = self._options
+        if options.start_thread is not self.create_thread_fc:
+            options = replace(options, start_thread=self.create_thread_fc)
         try:
             address, stream = dial_any(self._ordered(), options, self._tls_for, self._stopping.wait)
         except ConnectFailed as err:

@@ -198,7 +198,7 @@ def test_a_validator_that_refuses_leaks_nothing(tls_broker, ca_file):
         with pytest.raises(ConnectFailedException, match="not today"):
             conn.connect(wait=True)
     wait_until(lambda: descriptors() <= before)
-    assert not stomp_threads()
+    wait_until(lambda: not stomp_threads())
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")

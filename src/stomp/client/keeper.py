@@ -31,12 +31,14 @@ class Charge(Protocol):
 
 #: The keeper looks up from its sleep at least this often, in seconds: no wait is without end.
 _LONGEST_SLEEP = 60.0
+#: Its thread stays so many seconds without a charge: programs connect again, and a thread costs more than connecting.
+_STAYS = 0.3
 #: So many entries that count no more are borne before the agenda is tidied.
 _UNTIDY = 64
 
 
 class Keeper:
-    """See the module. Its thread lives while there is a charge."""
+    """See the module. Its thread lives while there is a charge, and a moment longer."""
 
     def __init__(self) -> None:
         # Not the usual RLock: eventlet swaps those that it finds, also under a thread that holds one.
@@ -48,6 +50,7 @@ class Keeper:
         self._order = itertools.count()
         self._thread: threading.Thread | None = None
         self._wakes_at = 0.0
+        self._idle_since = 0.0
 
     @property
     def busy(self) -> bool:
@@ -68,7 +71,9 @@ class Keeper:
             self._charges.pop(charge, None)
             if not self._charges:
                 self._agenda.clear()
-                self._changed.notify()
+                self._idle_since = time.monotonic()
+                if self._wakes_at > self._idle_since + _STAYS:
+                    self._changed.notify()
 
     def attend_in(self, charge: Charge, seconds: float) -> None:
         """Attend to a charge within so many seconds. Of several wishes the earliest counts."""
@@ -103,12 +108,17 @@ class Keeper:
                 self.attend_in(charge, again)
 
     def _next(self) -> Charge | None:
-        """Wait for the next charge to attend to; None when there are no charges left."""
+        """Wait for the next charge to attend to; None when there has been no charge for a moment."""
         with self._changed:
-            while self._charges:
+            while True:
                 now = time.monotonic()
                 wait = _LONGEST_SLEEP
-                if self._agenda:
+                if not self._charges:
+                    wait = self._idle_since + _STAYS - now
+                    if wait <= 0.0:
+                        self._thread = None
+                        return None
+                elif self._agenda:
                     when, _, charge = self._agenda[0]
                     if when <= now:
                         heapq.heappop(self._agenda)
@@ -120,8 +130,6 @@ class Keeper:
                 self._wakes_at = now + wait
                 self._changed.wait(wait)
                 self._wakes_at = 0.0
-            self._thread = None
-            return None
 
 
 #: One for each kind of threads that the program has had.
