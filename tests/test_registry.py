@@ -181,3 +181,48 @@ def test_deliver_gives_one_listener_one_frame(registry):
     (target,) = registry.targets("on_message")
     deliver(target, "on_message", message("x"))
     assert listener.got == ({}, "x")
+
+
+def test_what_was_found_is_looked_for_again_when_it_has_changed(registry):
+    """Asked twice each time: what was found is kept."""
+
+    class Plain(ConnectionListener):
+        pass
+
+    first, second = Plain(), TakesFrame()
+    registry.set("a", first)
+    registry.set("b", second)
+    for _ in range(2):
+        assert [target.name for target in registry.targets("on_message")] == ["b"]
+    first.on_message = lambda frame: None
+    for _ in range(2):
+        assert [target.name for target in registry.targets("on_message")] == ["a", "b"]
+    del first.on_message
+    for _ in range(2):
+        assert [target.name for target in registry.targets("on_message")] == ["b"]
+    registry.remove("b")
+    for _ in range(2):
+        assert registry.targets("on_message") == []
+
+
+def test_whether_somebody_watches_what_is_sent(registry):
+    class Plain(ConnectionListener):
+        pass
+
+    class Watching(ConnectionListener):
+        def on_send(self, frame):
+            pass
+
+    class Slotted:
+        __slots__ = ()
+
+    plain = Plain()
+    registry.set("plain", plain)
+    registry.set("slotted", Slotted())
+    assert registry.unwatched()
+    registry.set("watching", Watching())
+    assert not registry.unwatched()
+    registry.remove("watching")
+    assert registry.unwatched()
+    plain.on_send = print
+    assert not registry.unwatched()

@@ -137,14 +137,14 @@ class BaseTransport(OlderBaseTransport, Publisher):
 
     def _handle_rare(self, event: Event) -> None:
         registry = self.registry
-        if isinstance(event, Connected):
-            self._on_connected(event)
-            registry.notify_frame("on_connected", self._frame(event.frame))
-        elif isinstance(event, Receipt):
-            meant = self._receipts.pop(event.frame.headers.get("receipt-id", ""), None)
+        if isinstance(event, Receipt):
+            meant = self._receipts and self._receipts.pop(event.frame.headers.get("receipt-id", ""), None)
             registry.notify_frame("on_receipt", self._frame(event.frame))
             if meant == CMD_DISCONNECT:
                 self.disconnect_socket()
+        elif isinstance(event, Connected):
+            self._on_connected(event)
+            registry.notify_frame("on_connected", self._frame(event.frame))
         elif isinstance(event, Error):
             log.debug("received %s", describe(event.frame))
             registry.notify_frame("on_error", self._frame(event.frame))

@@ -41,6 +41,14 @@ class Target(NamedTuple):
     pair: bool  #: it takes (headers, body)
 
 
+class _Known(NamedTuple):
+    """What was made of the methods of one name that the listeners had."""
+
+    ordered: list[tuple[str, Any]]
+    calls: list[Any]
+    targets: list[Target]
+
+
 class Registry:
     """The listeners of one connection. Reading needs no lock; writing replaces, never changes."""
 
@@ -49,6 +57,7 @@ class Registry:
         #: The listeners in the order of their names.
         self.ordered: list[tuple[str, Any]] = []
         self._shapes: dict[Any, bool] = {}
+        self._known: dict[str, _Known] = {}  # by method
         # What each listener has of its own, since a program may give it an `on_send` at any time;
         # None where the class of one has it.
         self._unwatching: list[dict[str, Any]] | None = []
@@ -73,6 +82,7 @@ class Registry:
         self.listeners = listeners
         self.ordered = sorted(listeners.items(), key=lambda item: str(item[0]))
         self._shapes = {}
+        self._known = {}
         if self.targets("on_send"):
             self._unwatching = None
         else:
@@ -81,9 +91,22 @@ class Registry:
 
     def targets(self, method: str) -> list[Target]:
         """The methods to call, in order. Those that a listener only inherits to do nothing are left out."""
+        ordered = self.ordered
+        known = self._known.get(method)
+        if known is not None and known.ordered is ordered:
+            for call, (_, listener) in zip(known.calls, ordered, strict=True):
+                if getattr(listener, method, None) != call:
+                    break  # a program has given it another one since
+            else:
+                return known.targets
+        calls = [getattr(listener, method, None) for _, listener in ordered]
+        targets = self._targets(method, ordered, calls)
+        self._known[method] = _Known(ordered, calls, targets)
+        return targets
+
+    def _targets(self, method: str, ordered: list[tuple[str, Any]], calls: list[Any]) -> list[Target]:
         found: list[Target] = []
-        for name, listener in self.ordered:
-            call = getattr(listener, method, None)
+        for (name, _), call in zip(ordered, calls, strict=True):
             if call is None or is_idle(call):
                 continue
             found.append(Target(name, call, method in FRAME_METHODS and self._takes_pair(call)))

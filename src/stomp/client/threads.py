@@ -281,17 +281,21 @@ class Link:
                     error = error or self._layer.failure
             except OSError as err:
                 data, ended, error = b"", True, error or err
+        session = self.session
         with self._state:
+            before = session.state
             if data:
-                self.session.receive_data(data, self._clock())
+                session.receive_data(data, self._clock())
                 self._in_gate.add(len(data))
             if filled:
-                self.session.filled(filled, self._clock())
+                session.filled(filled, self._clock())
                 self._in_gate.add(filled)
             if ended:
-                self.session.receive_eof(error or self._broken)
+                session.receive_eof(error or self._broken)
             self._collect()
-            self._ask_keeper()
+            # What is read brings a deadline nearer only by connecting, and where beats are agreed on.
+            if session.state is not before or session.last_read is not None:
+                self._ask_keeper()
         # The session answers by itself at times, and so does TLS.
         if self._outbox.waiting:
             self._try_write()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 #: Its own name, for the hot ways: looking up a member of an enumeration takes 0.1 us.
 _CONNECTED = State.CONNECTED
+_FLOWING = (State.CONNECTED, State.DISCONNECTING)
 #: The commands that `transmit_plain` takes: those of which there are many.
 _PLAIN = frozenset({"SEND", "ACK", "NACK"})
 #: So many heads of messages are kept.
@@ -332,7 +333,7 @@ class ClientSession(Session):
             self._close(Reason.CLEAN, None)
 
     def _take(self, frames: list[Frame | Eol], now: float) -> None:
-        flowing = self.state is State.CONNECTED or self.state is State.DISCONNECTING
+        flowing = self.state in _FLOWING
         subscriptions = self.ledger.subscriptions
         # Before 1.2 an ack header on a MESSAGE is one of its sender's own.
         by_ack = self.dialect is not None and self.dialect.ack_header == "id"
@@ -359,21 +360,22 @@ class ClientSession(Session):
                     return
                 else:
                     self._take_rare(frame, now)
-                    flowing = self.state is State.CONNECTED or self.state is State.DISCONNECTING
+                    flowing = self.state in _FLOWING
                 taken += 1
         finally:
             self.counters.frames_received += taken
 
     def _take_rare(self, frame: Frame, now: float) -> None:
         command = frame.command
-        if command == "CONNECTED":
-            self._connected(frame, now)
-        elif command == "RECEIPT":
-            self._may_receive(Move.DELIVERY, command)
+        if command == "RECEIPT":
+            if self.state is not _CONNECTED:
+                self._may_receive(Move.DELIVERY, command)
             ticket = self.ledger.answer(frame.headers.get("receipt-id"))
             self._events.append(Receipt(frame, ticket))
             if ticket is not None and ticket is self._farewell and self.state is State.DISCONNECTING:
                 self._close(Reason.CLEAN, None)
+        elif command == "CONNECTED":
+            self._connected(frame, now)
         elif command == "ERROR":
             self._error(frame)
         elif command == "MESSAGE":

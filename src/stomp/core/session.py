@@ -203,7 +203,7 @@ class Session(ABC):
         moments = self._deadlines()
         if self._pulse is not None:
             moments += [self._pulse.beat_due, self._pulse.silence_due]
-        return min((moment for moment in moments if moment is not None), default=None)
+        return min([moment for moment in moments if moment is not None], default=None)
 
     @property
     def heartbeat(self) -> tuple[int, int]:
