@@ -1,5 +1,7 @@
 """stomp.core.heartbeat"""
 
+import itertools
+
 import pytest
 
 from stomp.core.errors import RemoteProtocolError
@@ -77,3 +79,27 @@ def test_none_agreed() -> None:
     pulse = Heartbeat(0.0, 0.0, 0.0)
     assert pulse.beat_due is None
     assert pulse.silence_due is None
+
+
+@pytest.mark.parametrize("interval", [0.001, 0.05, 1.0, 3.0, 10.0, 86_400.0])
+def test_beats_of_many_connections_are_due_at_the_same_moments(interval: float) -> None:
+    """Early by a tenth of the interval at most, and never late."""
+    moments = set()
+    for part in range(100):
+        sent = 12_345.678 + interval * part / 100
+        due = Heartbeat(interval, 0.0, sent).beat_due
+        assert due is not None
+        assert sent + 0.699 * interval < due < sent + 0.801 * interval
+        moments.add(round(due / interval, 3))
+    assert len(moments) <= 11
+
+
+def test_beats_that_go_out_when_they_are_due_keep_their_pace() -> None:
+    pulse = Heartbeat(3.0, 0.0, 100.3)
+    due = [pulse.last_sent]
+    for _ in range(1000):
+        moment = pulse.beat_due
+        assert moment is not None
+        pulse.last_sent = moment
+        due.append(moment)
+    assert all(2.39 < later - earlier < 2.41 for earlier, later in itertools.pairwise(due[1:]))

@@ -9,10 +9,15 @@ after a frame, and then once in an interval. So after anything but a beat one mo
 
 from __future__ import annotations
 
+import math
+
 from stomp.core.errors import RemoteProtocolError
 
 #: Send when this part of the agreed interval has passed: a beat that is exactly on time arrives late.
 SEND_MARGIN = 0.8
+#: Beats may be early by up to this part of the interval, so that those of many connections go out at the same
+#: moments: waking up for each of them would cost more than sending them.
+EARLY = 0.1
 #: Silence is tolerated for this many agreed intervals ("an error margin is acceptable").
 TOLERANCE = 2.0
 #: What a beat looks like; anything else that is read is, or may be, of a frame.
@@ -74,8 +79,12 @@ class Heartbeat:
 
     @property
     def beat_due(self) -> float | None:
-        """When the next beat must go out, or None."""
-        return self.last_sent + self.send * SEND_MARGIN if self.send else None
+        """When the next beat must go out, or None. A multiple of a tenth of the interval, on the driver's clock."""
+        if not self.send:
+            return None
+        step = self.send * EARLY
+        # A moment that is a multiple already must not become the one before it by rounding.
+        return math.floor((self.last_sent + self.send * SEND_MARGIN) / step + 1e-6) * step
 
     @property
     def silence_due(self) -> float | None:

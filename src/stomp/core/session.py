@@ -93,6 +93,11 @@ class Session(ABC):
         if self._pulse is not None:
             self._pulse.read(now, data)
         decoder = self._decoder
+        if data == _BEAT and decoder.idle and self.dialect is not None:
+            # Nearly all that idle connections read, and there may be many of them.
+            self.counters.heartbeats_received += 1
+            self._events.append(BEAT_RECEIVED)
+            return
         decoder.feed(data)
         try:
             while frames := decoder.frames():
