@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -20,16 +21,29 @@ TIMES = 5
 COMMAND = "import sys; from stomp.__main__ import main; sys.argv[0] = 'stomp'; sys.exit(main())"
 
 
-def spent(command: Sequence[str], variables: Mapping[str, str]) -> float:
-    """The seconds from starting a process until it is gone."""
-    begin = time.perf_counter()
+@dataclass(frozen=True)
+class Spent:
+    """What a process took from its start to its end, in seconds."""
+
+    wall: float
+    cpu: float
+
+
+def spent(command: Sequence[str], variables: Mapping[str, str]) -> Spent:
+    """Run a process to its end."""
+    cpu, begin = _cpu_of_children(), time.perf_counter()
     done = subprocess.run(
         command, env=variables, cwd=ROOT, capture_output=True, stdin=subprocess.DEVNULL, timeout=30
     )
-    seconds = time.perf_counter() - begin
+    taken = Spent(time.perf_counter() - begin, _cpu_of_children() - cpu)
     if done.returncode:
         raise Failed(done.stderr.decode(errors="replace").strip()[-300:])
-    return seconds
+    return taken
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,7 @@ class Start:
     title: str
     words: tuple[str, ...] = ()  #: of the command; without, the module is imported
     group: str = "start"
-    figures: tuple[str, ...] = ("start", "over")
+    figures: tuple[str, ...] = ("start", "start_cpu", "over_cpu")
     clients: tuple[str, ...] = ()
 
     def measure(self, contender: Contender, setting: Setting) -> Figures:
@@ -57,8 +71,9 @@ class Start:
             ]
         return {
             "version": "",
-            "start": quantile([whole for _, whole in pairs], 0.5),
-            "over": quantile([whole - bare for bare, whole in pairs], 0.5),
+            "start": quantile([whole.wall for _, whole in pairs], 0.5),
+            "start_cpu": quantile([whole.cpu for _, whole in pairs], 0.5),
+            "over_cpu": quantile([whole.cpu - bare.cpu for bare, whole in pairs], 0.5),
         }
 
 

@@ -103,7 +103,8 @@ def target_table(targets: Sequence[Target], found: Sequence[Row]) -> str:
     for target in targets:
         pure, native = verdict(target, found, "pure"), verdict(target, found, "native")
         known = [each.met for each in (pure, native) if each.met is not None]
-        met = "" if not known else "yes" if all(known) else "**no**"
+        by_cpu = pure.by_cpu or native.by_cpu
+        met = "" if not known else "**no**" if not all(known) else "by CPU" if by_cpu else "yes"
         lines.append([target.title, pure.text, native.text, met])
     return aligned(lines)
 

@@ -219,6 +219,16 @@ def test_a_target_is_met_or_not(pure: float, of: str, met: bool, text: str) -> N
     assert (stands.met, stands.text) == (met, text)
 
 
+def test_a_rate_may_be_met_by_cpu() -> None:
+    row = Row("work", "t", "g", "rate", "stompkit", None, Spread(3, 1, 9), None, None, Spread(0.2, 0.2, 0.2))
+    stands = verdict(Target("t", "work", "rate", pure=4), [row], "pure")
+    assert stands == targets.Verdict(True, "3x (≥ 4x), by CPU 5x", by_cpu=True)
+    assert verdict(Target("t", "work", "rate", pure=6), [row], "pure").met is False
+    assert verdict(Target("t", "work", "rate", pure=2), [row], "pure").by_cpu is False
+    line = tables.target_table([Target("t", "work", "rate", pure=4)], [row]).splitlines()[2]
+    assert line.split("|")[-2].strip() == "by CPU"
+
+
 def test_of_times_less_is_better() -> None:
     row = Row("work", "some work", "group", "p50", "stompkit", Spread(1e-4, 0, 1), None, None, None)
     assert verdict(Target("t", "work", "p50", pure=100, of="value"), [row], "pure").met is True
@@ -233,7 +243,7 @@ def test_what_was_not_measured_is_open() -> None:
     table = tables.target_table([target], found)
     assert [cell.strip() for cell in table.splitlines()[2].split("|")[1:-1]] == [
         "a target",
-        "5x (≥ 5x)",
+        "5x (≥ 5x), by CPU 1x",
         "? (≥ 6x)",
         "yes",
     ]
@@ -562,7 +572,8 @@ def test_starting_is_told_with_and_without_the_interpreter(server, monkeypatch) 
     monkeypatch.setattr(starting, "TIMES", 1)
     for scenario in (starting.Start("import"), starting.Start("version", ("--version",))):
         found = scenario.measure(CLIENTS["stompkit"], setting(server))
-        assert found["start"] > found["over"]
+        assert found["start"] > 0
+        assert found["start_cpu"] > found["over_cpu"]
     with pytest.raises(Failed):
         starting.Start("wrong", ("--no-such-option",)).measure(CLIENTS["stompkit"], setting(server))
     with pytest.raises(Lacking):
