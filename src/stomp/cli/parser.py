@@ -160,6 +160,27 @@ class Parser(argparse.ArgumentParser):
             place += 1
         return None
 
+    def count_arguments(self, arguments: Sequence[str]) -> int:
+        """How many of the words are neither options nor values of options."""
+        count, rest = 0, list(arguments)
+        while (place := self.first_argument(rest)) is not None:
+            count, rest = count + 1, rest[place + 1 :]
+        return count
+
+    def help_of(self, action: argparse.Action) -> str:
+        """The help text of an option, with its default."""
+        return self._get_formatter()._expand_help(action) if action.help else ""
+
+    @property
+    def options(self) -> dict[str, argparse.Action]:
+        """The options, by their names."""
+        return self._option_string_actions
+
+    @property
+    def groups(self) -> list[tuple[str, list[argparse.Action]]]:
+        """The titles of the help, and what stands under them."""
+        return [(group.title or "", group._group_actions) for group in self._action_groups]
+
     @property
     def actions(self) -> list[argparse.Action]:
         """All that was declared."""

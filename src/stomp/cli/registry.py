@@ -72,6 +72,8 @@ COMMANDS = (
     Command("ping", "Measure how long the broker takes to answer", "stomp.cli.ping"),
     Command("bench", "Measure throughput, and latency at a steady rate", "stomp.cli.bench"),
     Command("broker", "Run a broker for development and tests", "stomp.cli.broker"),
+    Command("completion", "Print the completion script of a shell", "stomp.cli.completion"),
+    Command("man", "Print the manual page", "stomp.cli.manual"),
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -1,0 +1,65 @@
+"""The command lines in the documentation can be typed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from stomp.cli import options, registry, verbs
+from tests.documents import ROOT, blocks
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_COMMAND = re.compile(r"(?:^|[|(] ?)(?:\$ |\.venv/bin/)?(stomp(?: [^|\n)]*)?)", re.MULTILINE)
+
+
+def command_lines(page: Path) -> list[str]:
+    """What a page tells to type: in blocks without a language, or of text, and between backticks."""
+    texts = [text for _, text in blocks(page, "text", "console", "sh")]
+    texts += re.findall(r"^```\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    texts += re.findall(r"`(stomp [^`\n]*)`", page.read_text())
+    return [line for text in texts for line in _COMMAND.findall(text)]
+
+
+LINES = [
+    pytest.param(line, id=f"{page.stem}: {line}")
+    for page in PAGES
+    if page.name != "command-line.md" or page.parent.name != "reference"
+    for line in command_lines(page)
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_command_line(line: str) -> None:
+    # In eval "$(stomp ...)" the line ends within quotes.
+    words = shlex.split(line.rstrip('")') if line.count('"') % 2 else line, comments=True)[1:]
+    command, rest = registry.find(words)
+    if len(words) < 2 or words[:2] == ["broker", "listening"]:
+        return  # a name only, or what is printed
+    with contextlib.suppress(SystemExit):  # --help and --version
+        command.parser().read(rest)
+
+
+def test_there_are_some() -> None:
+    assert len(LINES) > 10
+
+
+def test_the_script_in_the_guide_has_commands_only() -> None:
+    [script] = [
+        text
+        for _, text in blocks(ROOT / "docs/howto/command-line.md", "text")
+        if text.startswith("# orders.stomp")
+    ]
+    for line in script.splitlines()[1:]:
+        assert line.split()[0] in verbs.BY_NAME
+
+
+def test_the_context_in_the_guide_is_that_of_the_manual() -> None:
+    [(_, text)] = blocks(ROOT / "docs/howto/command-line.md", "toml")
+    for context in tomllib.loads(text).values():
+        if isinstance(context, dict):
+            assert context.keys() <= options.KEYS.keys()
