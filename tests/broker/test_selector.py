@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stomp.broker.selector import DEPTH, SelectorError, compile_selector
 
@@ -139,6 +144,27 @@ def test_not_wanted(text: str) -> None:
 def test_refused(text: str, words: str) -> None:
     with pytest.raises(SelectorError, match=words):
         compile_selector(text)
+
+
+_WORDS = [
+    *("color", "size", "missing", "'red'", "'a%_'", "5", "-1.5e3", "TRUE", "FALSE", "NULL"),
+    *("AND", "OR", "NOT", "BETWEEN", "IN", "LIKE", "ESCAPE", "IS", "'!'"),
+    *("(", ")", ",", "=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/"),
+]
+
+
+@given(st.one_of(st.text(max_size=50), st.lists(st.sampled_from(_WORDS), max_size=30).map(" ".join)))
+def test_anything_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(SelectorError):
+        wanted = compile_selector(text)
+        assert wanted(HEADERS) in (True, False)
+        assert wanted({}) in (True, False)
+
+
+@given(st.text("ab%_", max_size=12), st.text("abc", max_size=12))
+def test_like_is_what_a_regular_expression_says(pattern: str, value: str) -> None:
+    regex = "".join({"%": ".*", "_": "."}.get(letter, letter) for letter in pattern)
+    assert compile_selector(f"a LIKE '{pattern}'")({"a": value}) == bool(re.fullmatch(regex, value))
 
 
 def test_deep_but_not_too_deep() -> None:

@@ -185,6 +185,17 @@ def test_one_door_that_cannot_be_opened_opens_none(broker: Broker, tmp_path: Pat
     assert not path.exists()
 
 
+def test_a_path_that_is_too_long_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"cannot listen on unix:.*too long"):
+        Broker(doors=f"unix://{tmp_path}/{'x' * 200}").start()
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_cannot_be(port: int) -> None:
+    with pytest.raises(UsageError, match="0 to 65535"):
+        Broker(port=port)
+
+
 def test_tls_needs_a_certificate() -> None:
     with pytest.raises(UsageError, match="ssl_context"):
         Broker(doors=["wss://127.0.0.1:0"])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stomp.core.errors import AddressError, UsageError
 from stomp.net.address import Address
@@ -199,3 +202,13 @@ def test_a_refused_login_in_socks5() -> None:
     with pytest.raises(ProxyError, match="refused the login") as caught:
         handshake.receive(b"\1\1")
     assert SECRET not in str(caught.value) + caught.value.hint
+
+
+@given(st.sampled_from([HTTP, SOCKS]), st.lists(st.binary(min_size=1, max_size=50), max_size=10))
+def test_whatever_a_proxy_says_it_is_right_or_refused(proxy: Proxy, pieces: list[bytes]) -> None:
+    handshake = Handshake(proxy, BROKER)
+    with contextlib.suppress(ProxyError):
+        for piece in pieces:
+            if handshake.receive(piece):
+                break
+            handshake.outgoing()

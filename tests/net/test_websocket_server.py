@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stomp.core.errors import UsageError
 from stomp.net.address import Address
@@ -136,3 +138,28 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "websockets.server", None)
     with pytest.raises(UsageError, match=r"stompkit\[ws\]"):
         WebSocketServerLayer()
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5), st.booleans())
+def test_whatever_comes_nothing_is_raised(pieces: list[bytes], after_handshake: bool) -> None:
+    server = pair()[1] if after_handshake else WebSocketServerLayer()
+    for piece in pieces:
+        assert isinstance(server.receive(piece), bytes)
+        server.outgoing()
+    server.send([FRAME])
+    server.close()
+    server.outgoing()
+
+
+@given(st.data())
+def test_any_chopping_gives_the_same_bytes(data: st.DataObject) -> None:
+    client, server = pair(limit=10_000)
+    client.send([FRAME, b"\n", FRAME * 3])
+    said = client.outgoing()
+    heard = b""
+    while said:
+        size = data.draw(st.integers(1, len(said)))
+        heard += server.receive(said[:size])
+        said = said[size:]
+    assert heard == FRAME + b"\n" + FRAME * 3
+    assert not server.ended

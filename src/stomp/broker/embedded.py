@@ -58,7 +58,8 @@ class Broker:
         connect_timeout: seconds until a client must have said CONNECT.
 
     Raises:
-        UsageError: for a version that does not exist, or none; for a door with TLS and no context.
+        UsageError: for a version that does not exist, or none; for a port that cannot be one; for a door with TLS
+            and no context.
         AddressError: a door cannot be understood.
 
     Attributes:
@@ -94,6 +95,8 @@ class Broker:
             where = tuple(door(each) if isinstance(each, str) else each for each in given)
         if not where:
             raise UsageError("the broker has no door", hint='give some, as doors=["stomp://127.0.0.1:0"]')
+        if not all(0 <= each.port <= 65535 for each in where):
+            raise UsageError("a port is a number from 0 to 65535")
         if ssl_context is None and any(each.transport in ("tls", "wss") for each in where):
             raise UsageError("a door with TLS needs a certificate", hint="give ssl_context")
         self.host = where[0].host

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import logging
 import secrets
@@ -71,7 +72,10 @@ class Server:
                 sockets = await listen(door.host, door.port)
                 door = replace(door, port=int(sockets[0].getsockname()[1]))
         except OSError as err:
-            raise OSError(err.errno, f"cannot listen on {door}: {err.strerror or err}") from err
+            # A path that is too long has no number.
+            raise OSError(
+                err.errno or errno.EINVAL, f"cannot listen on {door}: {err.strerror or err}"
+            ) from err
         settings = self.settings
         tls = settings.ssl_context if door.transport in ("tls", "wss") else None
         loop = asyncio.get_running_loop()
