@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from stomp.broker.engine import Engine
 from stomp.broker.store import Refusal
+from stomp.testing import FakeClock
 from tests.broker.party import party
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
 
 RED, BLUE = "color = 'red'", "color = 'blue'"
 
@@ -91,3 +100,52 @@ def test_an_empty_selector_wants_everything(engine: Engine) -> None:
     alice.subscribe("/queue/a", selector=" ")
     alice.send("/queue/a", "x")
     assert alice.bodies() == ["x"]
+
+
+def test_what_nobody_wants_is_not_looked_at_for_each_acknowledgement(engine: Engine) -> None:
+    alice = party(engine)
+    alice.subscribe("/queue/a", ack="client-individual", selector=RED, prefetch_count=1)
+    (consumer,) = alice.client.consumers.values()
+    wanted, looked = consumer.selector, list[Mapping[str, str]]()
+    assert wanted is not None
+
+    def counted(headers: Mapping[str, str]) -> bool:
+        looked.append(headers)
+        return wanted(headers)
+
+    consumer.selector = counted
+    alice.send("/queue/a", *map(str, range(100)), color="blue")
+    alice.send("/queue/a", *map(str, range(10)), color="red")
+    looked.clear()
+    for number in range(10):
+        (message,) = alice.messages()
+        assert message.body.decode() == str(number)
+        alice.ack(message)
+    assert len(looked) < 50
+    bob = party(engine)
+    bob.subscribe("/queue/a")
+    assert bob.bodies() == list(map(str, range(100)))
+
+
+def test_what_nobody_wants_expires(clock: FakeClock) -> None:
+    engine = Engine(clock=clock)
+    alice, bob = party(engine), party(engine)
+    alice.subscribe("/queue/a", selector=RED)
+    alice.send("/queue/a", "1", "3", color="blue", expiration="1000")
+    alice.send("/queue/a", "2", color="blue")
+    clock.now += 2
+    assert engine.depth("/queue/a") == 1
+    alice.send("/queue/a", "4", color="red")
+    bob.subscribe("/queue/a")
+    assert (alice.bodies(), bob.bodies()) == (["4"], ["2"])
+    assert engine.destinations() == {"/queue/a": 0}
+    assert engine.capacity.messages == 0
+
+
+def test_what_nobody_wants_goes_with_its_temporary_queue(engine: Engine) -> None:
+    alice = party(engine)
+    alice.subscribe("/temp-queue/a", selector=RED)
+    alice.send("/temp-queue/a", "x", color="blue")
+    assert engine.capacity.messages == 1
+    alice.leave()
+    assert (engine.capacity.messages, engine.destinations()) == (0, {})

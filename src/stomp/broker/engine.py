@@ -205,9 +205,13 @@ class Engine:
         if not queue.selective:
             queue.backlog.add(message)
             self._dispatch(queue)
-        elif not self._offer(queue, message):
-            # All that waits was offered before, so this one alone was new to those who have room.
+        # All that waits was offered before: this one alone is new to those who have room.
+        elif (consumer := queue.choose(message)) is not None:
+            self._deliver(consumer, message)
+        elif queue.wants(message):
             queue.backlog.add(message)
+        else:
+            queue.backlog.set_aside(message)
 
     # ------------------------------------------------------------------------------------- destinations
 
@@ -256,6 +260,7 @@ class Engine:
             queue.selective += 1
         client.consumers[key] = consumer
         queue.consumers.append(consumer)
+        queue.backlog.recall()
         self._dispatch(queue)
 
     def _forget(self, queue: Queue) -> None:
@@ -316,31 +321,28 @@ class Engine:
 
     def _drop(self, queue: Queue) -> None:
         """Forget the messages that wait in a queue."""
-        while queue.backlog:
+        queue.backlog.recall()
+        while queue.backlog.ready:
             self.capacity.release(1, queue.backlog.take().size)
 
     # ------------------------------------------------------------------------------------- delivering
 
     def _dispatch(self, queue: Queue) -> None:
         """Deliver what waits to those who have room."""
-        backlog = queue.backlog
-        if not queue.consumers:
-            return
-        if queue.selective:
-            if queue.has_room:
-                backlog.sift(lambda message: self._offer(queue, message))
-            return
-        while backlog:
+        backlog, selective = queue.backlog, queue.selective
+        passed: list[Stored] = []  # wanted by those who have no room
+        while queue.consumers and backlog.ready and (not selective or queue.has_room):
             consumer = queue.choose(backlog.first())
-            if consumer is None:
+            if consumer is not None:
+                self._deliver(consumer, backlog.take())
+            elif not selective:
                 return
-            self._deliver(consumer, backlog.take())
-
-    def _offer(self, queue: Queue, message: Stored) -> bool:
-        consumer = queue.choose(message)
-        if consumer is not None:
-            self._deliver(consumer, message)
-        return consumer is not None
+            elif queue.wants(backlog.first()):
+                passed.append(backlog.take())
+            else:
+                backlog.set_aside(backlog.take())
+        for message in passed:
+            backlog.put_back(message)
 
     def _deliver(self, consumer: Consumer, message: Stored) -> None:
         client = consumer.client

@@ -75,6 +75,10 @@ class Queue:
         """True when some consumer can get a message."""
         return any(consumer.has_room for consumer in self.consumers)
 
+    def wants(self, message: Stored) -> bool:
+        """True when some consumer does, now or when it has room."""
+        return any(each.selector is None or each.selector(message.headers) for each in self.consumers)
+
     def choose(self, message: Stored) -> Consumer | None:
         """The consumer that gets this message, round-robin; None when no one has room.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from stomp.core.errors import StompError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 #: What a stored message weighs beside its texts: the objects around them.
 _OVERHEAD = 512
@@ -132,19 +132,20 @@ def size_of(headers: Mapping[str, str], body: bytes) -> int:
 class Backlog:
     """The messages that wait in one queue.
 
-    What comes back is in a heap beside what is fresh, and the lower number is the next one. What expired stays where
-    it is until its turn comes, as nothing but its place.
+    What comes back is in a heap beside what is fresh, and the lower number is the next one. What nobody wants at
+    present is set aside. What expired stays where it is until its turn comes, as nothing but its place.
     """
 
-    __slots__ = ("_back", "_fresh", "_gone")
+    __slots__ = ("_aside", "_back", "_fresh", "_gone")
 
     def __init__(self) -> None:
         self._fresh: deque[Stored] = deque()
         self._back: list[tuple[int, Stored]] = []
-        self._gone = 0  # of these two, how many have expired
+        self._aside: list[Stored] = []
+        self._gone = 0  # of these three, how many have expired
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._back) - self._gone
+        return len(self._fresh) + len(self._back) + len(self._aside) - self._gone
 
     def add(self, message: Stored) -> None:
         """A new message."""
@@ -156,49 +157,52 @@ class Backlog:
         message.waiting = True
         heapq.heappush(self._back, (message.number, message))
 
+    def set_aside(self, message: Stored) -> None:
+        """A message that had been taken, or is new, and that nobody wants."""
+        message.waiting = True
+        self._aside.append(message)
+
+    def recall(self) -> None:
+        """Somebody new is there: what was set aside has its old place again."""
+        if self._aside:
+            everything = [*self._fresh, *self._aside]
+            self._fresh = deque(sorted(everything, key=lambda message: message.number))
+            self._aside = []
+
     def drop(self, message: Stored) -> None:
         """A message that waits here will never be taken."""
         message.waiting = False
         message.body = b""
         self._gone += 1
 
+    @property
+    def ready(self) -> bool:
+        """True if there is a message to take."""
+        while self._fresh or self._back:
+            if not self._gone or self._next().waiting:
+                return True
+            self._pop()
+            self._gone -= 1
+        return False
+
     def first(self) -> Stored:
-        """The next message, left where it is."""
-        self._skip()
-        return self._back[0][1] if self._back_is_next() else self._fresh[0]
+        """The next message, left where it is. There is one if it is `ready`."""
+        return self._next()
 
     def take(self) -> Stored:
-        """The next message, taken out."""
-        self._skip()
+        """The next message, taken out. There is one if it is `ready`."""
         message = self._pop()
         message.waiting = False
         return message
 
-    def sift(self, taken: Callable[[Stored], bool]) -> None:
-        """Offer all messages, the next one first; those for which `taken` is False stay."""
-        left: deque[Stored] = deque()
-        while self:
-            message = self.take()
-            if not taken(message):
-                message.waiting = True
-                left.append(message)
-        self._skip()
-        self._fresh = left
-
     def _back_is_next(self) -> bool:
         return bool(self._back) and (not self._fresh or self._back[0][0] < self._fresh[0].number)
 
+    def _next(self) -> Stored:
+        return self._back[0][1] if self._back_is_next() else self._fresh[0]
+
     def _pop(self) -> Stored:
         return heapq.heappop(self._back)[1] if self._back_is_next() else self._fresh.popleft()
-
-    def _skip(self) -> None:
-        """Leave out what has expired and would be the next."""
-        while self._gone:
-            place = self._back[0][1] if self._back_is_next() else self._fresh[0]
-            if place.waiting:
-                return
-            self._pop()
-            self._gone -= 1
 
 
 class Capacity:
