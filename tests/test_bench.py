@@ -208,8 +208,8 @@ def test_every_target_is_about_something_that_is_measured() -> None:
 @pytest.mark.parametrize(
     ("pure", "of", "met", "text"),
     [
-        (5, "ratio", True, "5x (≥ 5x)"),
-        (5.5, "ratio", False, "5x (≥ 5.5x) ✗"),
+        (5, "ratio", True, "5x (≥ 5x), by CPU 1x"),
+        (5.5, "ratio", False, "5x (≥ 5.5x), by CPU 1x ✗"),
         (40, "value", True, "40 (≥ 40)"),
     ],
 )
