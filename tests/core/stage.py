@@ -27,7 +27,7 @@ class FakeLink:
         self.hung_up = False
         self._decoder = Decoder()
 
-    def transmit(self, frame: Frame, *, deadline: float | None = None):
+    def transmit(self, frame: Frame, *, deadline: float | None = None, patient: bool = False):
         ticket = self.session.transmit(frame, deadline=deadline)
         self.pump()
         return ticket

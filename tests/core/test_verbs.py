@@ -227,7 +227,7 @@ def test_the_window_holds_senders_up() -> None:
     stage.connect()
     start(stage)
     _, frame = start(stage)
-    run = stage.run(verbs.start(stage.conv, Parcel(A, b"3"), Confirmation, stage.clock() + 5))
+    run = stage.run(verbs.start(stage.conv, Parcel(A, b"3"), Confirmation, stage.clock() + 30))
     assert not run.done
     stage.link.confirm(frame)
     assert run.result.outcome is None
@@ -258,6 +258,16 @@ def test_many_are_sent_before_the_first_is_confirmed(stage: Stage) -> None:
 
 
 def test_many_are_not_waited_for_for_ever(stage: Stage) -> None:
+    parcels = [Parcel(A, b"1"), Parcel(A, b"2")]
+    run = stage.run(verbs.send_all(stage.conv, parcels, Confirmation, 5))
+    stage.link.confirm(stage.link.take("SEND"))
+    stage.advance(5)
+    assert [confirmation.outcome for confirmation in run.result] == ["confirmed", "unknown"]
+
+
+def test_many_that_are_sent_again_and_again_are_not_waited_for_for_ever() -> None:
+    stage = Stage(on_unknown=OnUnknown.RESEND)
+    stage.connect()
     run = stage.run(verbs.send_all(stage.conv, [Parcel(A, b"1"), Parcel(A, b"2")], Confirmation, 5))
     stage.link.confirm(stage.link.take("SEND"))
     stage.advance(6)

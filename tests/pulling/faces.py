@@ -117,7 +117,7 @@ class Blocking:
 
 
 #: The two clients.
-KINDS = ("threads", "asyncio") if "AsyncClient" in stomp.__all__ else ("threads",)
+KINDS = ("threads", "asyncio")
 
 
 @contextlib.contextmanager

@@ -168,8 +168,6 @@ class Sending:
                 one.subscribe(place.queue(), selector="a = 1")
 
     def test_a_message_expires(self, client, place: Place) -> None:
-        if place.vendor == "embedded":
-            pytest.skip("until the embedded broker can")
         one, queue = client(), place.queue()
         one.send(queue, b"short", confirm=True, ttl=0.001, headers=place.queue_headers)
         # A few round trips take longer than that.
@@ -304,8 +302,6 @@ class Taking:
         assert "a handler failed" in caplog.text
 
     def test_a_durable_subscription_gets_what_was_sent_meanwhile(self, client, place: Place) -> None:
-        if place.vendor == "embedded":
-            pytest.skip("until the embedded broker can")
         topic, name = place.topic(), place.queue().rpartition("/")[2]
         one = client(client_id=name)
         one.subscribe(topic, durable=name)

@@ -188,7 +188,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         parcel = self._parcel(destination, body, options)
         deadline = self._deadline(timeout)
         confirmation: Confirmation = await self._run(
-            verbs.start(self._conv, parcel, self._confirmation, deadline, patience=timeout)
+            verbs.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))
         )
         return confirmation
 

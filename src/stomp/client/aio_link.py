@@ -130,8 +130,12 @@ class AioLink(asyncio.Protocol):
         """True until the session has ended, for whatever reason."""
         return self.session.closed is None
 
-    def transmit(self, frame: Frame, *, deadline: float | None = None) -> Ticket | None:
+    def transmit(
+        self, frame: Frame, *, deadline: float | None = None, patient: bool = False
+    ) -> Ticket | None:
         """Send a frame. See `ClientSession.transmit`. It does not wait; if the link is `full` then, await `room`.
+
+        All frames of one turn of the event loop leave together, `patient` ones and others.
 
         Raises:
             NotConnected: there is no connection any more.

@@ -265,8 +265,11 @@ class BaseClient:
             message_class=self._message_class,
         )
 
+    def _timeout(self, timeout: float | None) -> float:
+        return self._settings.terms.timeout if timeout is None else timeout
+
     def _deadline(self, timeout: float | None) -> float:
-        return self._options.clock() + (self._settings.terms.timeout if timeout is None else timeout)
+        return self._options.clock() + self._timeout(timeout)
 
     def _parcel(self, destination: str, body: Body, options: SendOptions) -> Parcel:
         if not options:

@@ -44,33 +44,33 @@ class Driver(BaseClient):
         """Carry a program out: its steps under the lock, its effects without."""
         answer: Any = None
         failure: BaseException | None = None
-        try:
-            while True:
-                with self._lock:
-                    effect = program.throw(failure) if failure is not None else program.send(answer)
-                    calls = self._conv.calls()
-                answer, failure = None, None
-                self._make(calls)
-                try:
-                    answer = self._perform(effect)
-                except BaseException as err:
-                    failure = err
-        except StopIteration as stop:
-            result: _T = stop.value
-            return result
-        finally:
-            with self._lock:
-                calls = self._conv.calls()
-            self._make(calls)
+        lock, conv = self._lock, self._conv
+        while True:
+            lock.acquire()
+            try:
+                effect = program.send(answer) if failure is None else program.throw(failure)
+            except StopIteration as stop:
+                result: _T = stop.value
+                return result
+            finally:
+                calls = conv.calls()
+                lock.release()
+                if calls:
+                    self._make(calls)
+            answer = failure = None
+            try:
+                answer = self._perform(effect)
+            except BaseException as err:
+                failure = err
 
     def _make(self, calls: list[Callable[[], object]]) -> None:
         for call in calls:
             self._call(call)
 
     def _perform(self, effect: Effect) -> Any:
-        if isinstance(effect, Transmit):
+        if type(effect) is Transmit:
             self._conv.recorder.note(">", effect.frame)
-            return effect.link.transmit(effect.frame, deadline=effect.deadline)
+            return effect.link.transmit(effect.frame, deadline=effect.deadline, patient=effect.patient)
         if isinstance(effect, Wait):
             return self._wait(effect)
         if isinstance(effect, Now):
@@ -88,6 +88,10 @@ class Driver(BaseClient):
             if wait.ready():
                 return True
             wait.signal.watch(happened.set)
+            era = self._conv.era
+        if era is not None:
+            link: Any = era.link
+            link.flush()
         try:
             while True:
                 left = LONGEST if wait.deadline is None else wait.deadline - self._options.clock()

@@ -121,11 +121,17 @@ class Link:
         return self.session.closed is None
 
     def transmit(
-        self, frame: Frame, *, escaped: bool = False, deadline: float | None = None
+        self, frame: Frame, *, escaped: bool = False, deadline: float | None = None, patient: bool = False
     ) -> Ticket | None:
         """Send a frame, from any thread. See `ClientSession.transmit`.
 
         When it returns, the frame is with the kernel, or queued behind frames that are being written.
+
+        Args:
+            frame: the frame.
+            escaped: its headers are in escaped form already.
+            deadline: when to give up waiting for its answer.
+            patient: nobody waits for it now, so it may wait a moment for company; see `flush`.
 
         Raises:
             NotConnected: there is no connection any more.
@@ -139,11 +145,20 @@ class Link:
             ticket = session.transmit(frame, escaped=escaped, deadline=deadline)
             if not self.alive:
                 self._collect()
-            if deadline is not None:
+            if deadline is not None and (self._due is None or deadline < self._due):
                 self._ask_keeper()
-        if not self._lingering or session.outgoing >= BATCH or not self.alive:
+        if patient and session.outgoing < BATCH and self.alive:
+            if not self._lingering:
+                self._lingering = True
+                self._keeper.attend_in(self, _LINGER)
+        elif not self._lingering or session.outgoing >= BATCH or not self.alive:
             self._send()
         return ticket
+
+    def flush(self) -> None:
+        """Write what waits for company: to be called by whoever is going to wait for an answer."""
+        if self._lingering:
+            self._try_write()
 
     def send(self, destination: str, body: bytes, content_type: str | None = None) -> None:
         """Send a message that has no other headers: `transmit` in less steps, with the same promises and errors."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.errors import UsageError
-from stomp.core.frame import Frame, headers_of
+from stomp.core.frame import Frame, Headers, headers_of
 
 if TYPE_CHECKING:
     from stomp.core.dialect import Dialect
@@ -90,6 +90,14 @@ def send(
     headers: Extra = None,
 ) -> Frame:
     """SEND. `content_length=False` leaves the header out: ActiveMQ and Artemis then make a text message."""
+    if not headers and content_length and type(destination) is str and content_type is transaction is None:
+        # By far the most frequent, and a third of the work.
+        plain = Headers()
+        plain["destination"] = destination
+        if receipt is not None:
+            plain["receipt"] = receipt
+        plain["content-length"] = str(len(body))
+        return Frame("SEND", plain, body)
     named = {
         "destination": destination,
         "content-type": content_type,

@@ -26,7 +26,9 @@ class Link(Protocol):
 
     session: ClientSession
 
-    def transmit(self, frame: Frame, *, deadline: float | None = None) -> Ticket | None:
+    def transmit(
+        self, frame: Frame, *, deadline: float | None = None, patient: bool = False
+    ) -> Ticket | None:
         """Send a frame; see `ClientSession.transmit`."""
         ...
 
@@ -68,11 +70,15 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Transmit:
-    """Send a frame over this link. Raises what `Link.transmit` raises."""
+    """Send a frame over this link. Raises what `Link.transmit` raises.
+
+    A `patient` frame is one that nobody waits for now: it may leave together with others.
+    """
 
     link: Link
     frame: Frame
     deadline: float | None = None
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

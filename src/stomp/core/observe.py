@@ -76,6 +76,10 @@ class Recorder:
         """A frame was sent (">") or received ("<")."""
         self._lines.append((way, frame.command, frame.headers, len(frame.body)))
 
+    def note_send(self, destination: str, size: int) -> None:
+        """A SEND with no other headers was sent."""
+        self._lines.append((">", "SEND", {"destination": destination}, size))
+
     def note_all(self, way: str, frames: Sequence[object]) -> None:
         """Several were; of many only the last count. What is no frame is passed over."""
         for frame in frames[-(self._lines.maxlen or 0) :] if self._lines.maxlen else ():

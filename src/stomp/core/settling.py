@@ -52,7 +52,7 @@ def settle(
         if confirm:
             yield from request(conv, era, frame, deadline)
         else:
-            yield Transmit(era.link, frame)
+            yield Transmit(era.link, frame, patient=True)
     except NotConnected as err:
         raise StaleDelivery(
             "the connection was lost before the message could be settled", hint="the broker delivers it again"

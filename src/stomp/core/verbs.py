@@ -27,6 +27,7 @@ from stomp.core.errors import (
     UsageError,
 )
 from stomp.core.feed import Feed, Wish
+from stomp.core.status import ClientState
 from stomp.core.subscribing import connected, gone, request, subscribe
 from stomp.core.terms import OnUnknown
 from stomp.core.transaction import TransactionRecord
@@ -107,7 +108,9 @@ def send(conv: Conversation, parcel: Parcel, deadline: float) -> Program[None]:
     while True:
         era = yield from connected(conv, deadline)
         frame = parcel.frame(era)
-        told = yield from _tell_hooks(conv, frame)
+        told: Told = []
+        if conv.terms.hooks:
+            told = yield from _tell_hooks(conv, frame)
         try:
             yield Transmit(era.link, frame)
             _tell_outcome(conv, told, None)
@@ -127,6 +130,7 @@ def start(
     deadline: float,
     *,
     patience: float | None = None,
+    patient: bool = True,
 ) -> Program[Any]:
     """Send and ask for an answer: the confirmation, which will have the outcome.
 
@@ -134,8 +138,9 @@ def start(
         conv: the conversation.
         parcel: what to send.
         make: makes the confirmation.
-        deadline: for the connection, and for room in the window.
-        patience: how many seconds the broker has for its answer; None for the terms'.
+        deadline: for the connection, for room in the window, and for the broker's answer.
+        patience: how many seconds the broker has for its answer after it had to be waited for the former.
+        patient: the caller goes on, so that the frame may wait for company.
 
     Raises:
         NotConnected: there is no connection in time; nothing was sent.
@@ -144,18 +149,17 @@ def start(
     terms = conv.terms
     resend = terms.on_unknown is OnUnknown.RESEND
     size = len(parcel.body) + 1
+    answer_by = deadline
     while True:
-        if not conv.waiting.fits(size):
-            fits = yield Wait(conv.waiting.room, lambda: conv.waiting.fits(size), deadline)
-            if not fits:
-                raise SendStalled(
-                    f"{conv.waiting.sends} confirmed sends wait for the broker's answer, and no more may",
-                    hint="look at the broker's alarms, or raise window=",
-                )
-        era = yield from connected(conv, deadline)
+        era = conv.era
+        if era is None or conv.state is not ClientState.CONNECTED or not conv.waiting.fits(size):
+            era = yield from _room(conv, size, deadline)
+            if patience is not None:
+                answer_by = (yield Now()) + patience
         frame = parcel.frame(era)
-        told = yield from _tell_hooks(conv, frame)
-        now = yield Now()
+        told: Told = []
+        if terms.hooks:
+            told = yield from _tell_hooks(conv, frame)
         if conv.era is not era or not conv.waiting.fits(size):
             _tell_outcome(conv, told, NotConnected("not sent yet"))
             continue
@@ -168,7 +172,7 @@ def start(
             confirmation.when_done(_with_error(tell))
         conv.ask(confirmation)
         try:
-            yield Transmit(era.link, frame, None if resend else now + (patience or terms.timeout))
+            yield Transmit(era.link, frame, None if resend else answer_by, patient)
         except SendStalled:
             pass  # it is queued, and will be written when the broker reads again
         except ConnectionLost:
@@ -182,6 +186,19 @@ def start(
             conv.waiting.take(receipt)
             raise
         return confirmation
+
+
+def _room(conv: Conversation, size: int, deadline: float) -> Program[Era]:
+    """Wait until there is a connection, and room in the window."""
+    while True:
+        if not (yield Wait(conv.waiting.room, lambda: conv.waiting.fits(size), deadline)):
+            raise SendStalled(
+                f"{conv.waiting.sends} confirmed sends wait for the broker's answer, and no more may",
+                hint="look at the broker's alarms, or raise window=",
+            )
+        era = yield from connected(conv, deadline)
+        if conv.waiting.fits(size):
+            return era
 
 
 Told = list[Callable[[StompError | None], object]]
@@ -227,8 +244,7 @@ def send_confirmed(conv: Conversation, parcel: Parcel, make: Maker, deadline: fl
         OutcomeUnknown: there was no answer.
         NotConnected: nothing was sent.
     """
-    now = yield Now()
-    confirmation = yield from start(conv, parcel, make, deadline, patience=max(0.001, deadline - now))
+    confirmation = yield from start(conv, parcel, make, deadline, patient=False)
     try:
         # The session gives up at the deadline by itself, with the better words; resends have no deadline there.
         resend = conv.terms.on_unknown is OnUnknown.RESEND
@@ -362,7 +378,7 @@ def send_in(conv: Conversation, record: TransactionRecord, parcel: Parcel) -> Pr
 
 def _in_transaction(record: TransactionRecord, era: Era, frame: Frame) -> Program[None]:
     try:
-        yield Transmit(era.link, frame)
+        yield Transmit(era.link, frame, patient=True)
     except NotConnected as err:
         record.state = "void"
         raise TransactionVoid(
