@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import threading
 from collections.abc import Sequence
@@ -11,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
+
+if sys.platform != "win32":
+    import resource
 
 #: Between two runs on one connection: long enough for a frame that Nagle's algorithm holds back to get out.
 SETTLE = 0.06
@@ -67,6 +69,8 @@ def memory(peak: bool = False) -> int:
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
+        if sys.platform == "win32":
+            return 0
         scale = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
     name = "VmHWM:" if peak else "VmRSS:"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,9 @@ from bench.contenders import OURS, Contender
 from bench.measuring import quantile
 from bench.places import ROOT, on_cpu
 from bench.scenarios import Failed, Figures, Lacking, Scenario, Setting
+
+if sys.platform != "win32":
+    import resource
 
 #: How often a process is started in one run; the median is told.
 TIMES = 5
@@ -42,6 +45,8 @@ def spent(command: Sequence[str], variables: Mapping[str, str]) -> Spent:
 
 
 def _cpu_of_children() -> float:
+    if sys.platform == "win32":
+        return 0.0
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -3,6 +3,7 @@
 import asyncio
 import doctest
 import json
+import os
 import queue
 import shutil
 import socket
@@ -540,6 +541,24 @@ def test_a_tool_that_is_missing_is_told(monkeypatch) -> None:
     for client in ("stompjs", "stompit", "go-stomp"):
         with pytest.raises(Missing, match="there is no"):
             CLIENTS[client].prepare()
+
+
+def test_without_the_codec_in_c_its_clients_are_skipped(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(contenders, "NATIVE", tmp_path / "native")
+    with pytest.raises(Missing, match="there is no native/ in this checkout"):
+        CLIENTS["stompkit-native"].prepare()
+
+
+def test_what_is_older_than_its_source_is_made_again(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(contenders, "ROOT", tmp_path)
+    source = tmp_path / "source.c"
+    source.touch()
+    made: list[bool] = []
+    for times in (None, (0, 0), (2e9, 2e9)):  # as it is, older, newer than all that was made
+        if times:
+            os.utime(source, times)
+        contenders._once(tmp_path / "home", lambda: made.append(True), [source])
+    assert len(made) == 2
 
 
 def test_what_is_half_made_is_made_again(tmp_path, monkeypatch) -> None:
