@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -517,9 +516,3 @@ def test_multicast(monkeypatch: pytest.MonkeyPatch, out: Printed) -> None:
         out.expect(r".*\[Protocol version multicast\]")
     finally:
         cli.leave()
-
-
-def test_headers_that_are_not_text_are_json() -> None:
-    from stomp.cli.sending import headers_of
-
-    assert headers_of(json.dumps({"a": None, "b": [1]}), lambda text: None) == {"a": "null", "b": "[1]"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli.connection import mute
@@ -25,6 +26,7 @@ class _Transport(Transport):
         self._addresses = list(settings.addresses)
         self._pairs = [address.pair for address in self._addresses]
         self._settings = settings
+        self._options = replace(self._options, proxy=settings.proxy, shuffle=settings.shuffle)
 
     def _ordered(self) -> list[Address]:
         return self._addresses

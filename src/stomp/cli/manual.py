@@ -213,8 +213,8 @@ def roff() -> str:
             for term, text in block.items:
                 lines += [".TP", rf"\fB{_escaped(term)}\fR", _safe(_marked(text))]
         else:
-            text = [_safe(_marked(line)) for line in block.text.splitlines() if line.strip()]
-            lines += text if lines[-1].startswith((".SH", ".SS")) else [".PP", *text]
+            prose = [_safe(_marked(line)) for line in block.text.splitlines() if line.strip()]
+            lines += prose if lines[-1].startswith((".SH", ".SS")) else [".PP", *prose]
     return "\n".join(lines) + "\n"
 
 

@@ -123,7 +123,10 @@ class Terminal:
                 binary.write(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
                 binary.flush()
                 return
-            self.out.write(text if isinstance(text, str) else text.decode("utf-8", "backslashreplace"))
+            shown = text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
+            # Programs that give a stream of their own look at it line by line, as stomp.py wrote.
+            for part in [shown] if self.is_terminal(self.out) else shown.splitlines(keepends=True):
+                self.out.write(part)
             self.out.flush()
 
     def say(self, text: str, style: str = "") -> None:
