@@ -33,7 +33,11 @@ class Delivery(Message):
     __slots__ = ("era", "settled")
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
-        super().__init__(command, headers, body)
+        # Not by super: there are many of them.
+        self.command = command
+        self.headers = headers
+        self.body = body
+        self.subscription = None
         #: The connection it came over (a `stomp.core.era.Era`).
         self.era: Any = None
         #: It was acknowledged or refused.

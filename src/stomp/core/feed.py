@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.effects import Signal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 #: About what a message takes besides its body, in bytes: headers and objects. A million empty ones are not nothing.
 OVERHEAD = 1024
+_BODY = attrgetter("body")
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class Inbox(Signal):
         """About how many bytes the messages take that wait."""
         # A copy, because other threads take from it.
         waiting = self.messages.copy()
-        return sum(len(message.body) for message in waiting) + OVERHEAD * len(waiting)
+        return sum(map(len, map(_BODY, waiting))) + OVERHEAD * len(waiting)
 
 
 class Feed:
