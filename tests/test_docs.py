@@ -17,10 +17,13 @@ import trustme
 import stomp
 from stomp.broker import LIMITS, Broker
 from stomp.cli import registry
+from stomp.client import settings
+from stomp.client.base import SendOptions, SubscribeOptions
 from stomp.client.options import Options
 from stomp.core import errors
 from stomp.core.limits import Leniency, Limits
 from stomp.core.state import Role, diagram
+from stomp.core.terms import Terms
 from stomp.net.address import parse
 from stomp.testing.proxies import HttpProxy, Socks5Proxy
 from stomp.testing.servers import ScriptedServer
@@ -70,6 +73,7 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
         yield {
             '"localhost", 61613': f'"{plain.host}", {plain.port}',
             '"broker.example.com", 61612': f'"localhost", {tls.port}',
+            "stomp://admin:password@localhost:61613": f"stomp://admin:password@{plain.host}:{plain.port}",
             "stomp://admin:password@broker.example.com": f"stomp://admin:password@{plain.host}:{plain.port}",
             "proxy.example.com:3128": f"127.0.0.1:{proxy.port}",
             "proxy.example.com:1080": f"127.0.0.1:{socks.port}",
@@ -147,6 +151,36 @@ def test_every_callback_is_explained() -> None:
     told = {cells[0].split("(")[0].strip("`") for cells in rows("reference/listeners.md")}
     methods = {name for name in vars(stomp.ConnectionListener) if name.startswith("on_")}
     assert methods == {name for name in told if name.startswith("on_")}
+
+
+def test_every_setting_of_the_clients_is_explained() -> None:
+    told = {cells[0].strip("`"): cells[1:3] for cells in rows("reference/clients.md") if len(cells) == 4}
+    parameters = inspect.signature(stomp.Client).parameters
+    assert told.keys() - {"setting", "---"} == parameters.keys()
+    in_urls = {name for name, (in_url, _) in told.items() if in_url == "yes"}
+    assert in_urls | {"verify", "ca_certs", "cert_file", "key_file"} == set(settings._QUERY)
+    terms = Terms()
+    for name, (_, default) in told.items():
+        value = getattr(terms, name, None)
+        if default.startswith("`") and isinstance(value, bool | int | float) and name != "connect_timeout":
+            assert default == f"`{value:g}`" if isinstance(value, float) else f"`{value}`", name
+
+
+def test_every_option_of_sends_and_subscriptions_is_explained() -> None:
+    page = text_of("reference/clients.md")
+    for options, title in ((SendOptions, "send"), (SubscribeOptions, "subscription")):
+        section = page.partition(f"## Options of a {title}")[2].partition("\n## ")[0]
+        told = {
+            name for line in section.splitlines() for name in re.findall(r"`(\w+)`", line.partition("| ")[2])
+        }
+        assert set(options.__annotations__) <= told
+
+
+def test_every_verb_of_the_clients_is_explained() -> None:
+    page = text_of("reference/clients.md")
+    for name in dir(stomp.Client):
+        if not name.startswith("_"):
+            assert re.search(rf"`(?:Client\.)?{name}\b", page), name
 
 
 def test_every_option_of_the_broker_is_explained() -> None:

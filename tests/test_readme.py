@@ -14,9 +14,12 @@ README = ROOT / "README.md"
 
 def test_the_quick_start_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     with Broker() as broker:
-        here = {'"localhost", 61613': f'"{broker.host}", {broker.port}'}
+        here = {
+            '"localhost", 61613': f'"{broker.host}", {broker.port}',
+            "localhost:61613": f"{broker.host}:{broker.port}",
+        }
         printed = run_page(README, here, monkeypatch)
-    assert printed == 'received a message "hello world"\n'
+    assert printed == 'received a message "hello world"\ntwo pairs of shoes\n'
 
 
 def test_the_commands_exist() -> None:

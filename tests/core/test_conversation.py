@@ -175,6 +175,7 @@ def test_a_lost_connection_tells_the_last_frames_without_secrets() -> None:
     stage.link.hang_up()
     assert stage.conv.error is not None
     recent = "\n".join(stage.conv.error.recent)
+    assert "< CONNECTED" in recent
     assert "> SEND" in recent
     assert "4 bytes" in recent
     assert "swordfish" not in recent

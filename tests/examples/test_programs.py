@@ -23,6 +23,37 @@ PRINTED = {
     "receipts": ["the broker has the message", "the broker has read everything"],
     "failover": ["reached", "the connection broke", "reached", "received hello again"],
 }
+#: Those that are given a URL.
+CLIENTS = {
+    "client_confirmed": ["the first one", "more: 101", "the batch", "all taken"],
+    "client_consume": ["done: shoes", "done: socks", "refused: nonsense - no such article", "done: nonsense"],
+    "client_workers": ["was handled", "drained, nothing is left"],
+    "client_requests": ["pmots", "no answer: nobody answered the request to /queue/nobody-there in time"],
+    "client_transactions": [
+        "nothing was sent",
+        "done: committed",
+        "/queue/tx-parcels has shoes",
+        "/queue/tx-invoices",
+    ],
+    "client_reconnect": ["* reconnecting", "* connected", "the first one", "delivered again: shoes"],
+    "client_durable": ["while nobody reads, on the embedded broker", "read later: rain tomorrow"],
+    "client_bodies": [
+        "256 bytes of any kind",
+        "5 bytes text/plain",
+        "for 1000 numbers",
+        "the body is not JSON",
+    ],
+    "client_hooks": [
+        "sending to /queue/hooks",
+        "the broker has it",
+        "ack shoes",
+        "1 confirmed, 1 received",
+        "False",
+    ],
+    "client_merge": ["merge-shoes", "merge-socks", "merge-sandals"],
+    "client_tokens": ["token 1", "connected, by 1.2", "token 2", "connected"],
+    "async_client": ["ten orders are done"],
+}
 
 
 def run(program: str, *arguments: str) -> str:
@@ -48,6 +79,16 @@ def test_a_program_does_what_it_says(program: str) -> None:
     assert re.search(in_this_order, output, re.DOTALL), output
 
 
+@pytest.mark.parametrize("program", CLIENTS)
+def test_a_client_does_what_it_says(program: str) -> None:
+    with Broker(users={"admin": "password"}) as broker:
+        output = run(program, f"stomp://admin:password@{broker.host}:{broker.port}")
+        left = {name: depth for name, depth in broker.destinations().items() if depth}
+        assert not left or left == {"/queue/nobody-there": 1}, "it leaves messages behind"
+    in_this_order = ".*".join(re.escape(text) for text in CLIENTS[program])
+    assert re.search(in_this_order, output, re.DOTALL), output
+
+
 def test_the_aborted_transaction_leaves_nothing() -> None:
     with Broker() as broker:
         assert "1000000" not in run("transactions", broker.host, str(broker.port))
@@ -67,4 +108,4 @@ def test_the_demo_shows_the_quick_start() -> None:
 
 
 def test_every_program_is_tested() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*PRINTED, "quickstart_demo"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*PRINTED, *CLIENTS, "quickstart_demo"}

@@ -80,9 +80,10 @@ class Recorder:
         """A SEND with no other headers was sent."""
         self._lines.append((">", "SEND", {"destination": destination}, size))
 
-    def note_all(self, way: str, frames: Sequence[object]) -> None:
-        """Several were; of many only the last count. What is no frame is passed over."""
-        for frame in frames[-(self._lines.maxlen or 0) :] if self._lines.maxlen else ():
+    def note_all(self, way: str, events: Sequence[object]) -> None:
+        """Those of several events that are frames, or are about one; of many only the last count."""
+        for event in events[-(self._lines.maxlen or 0) :] if self._lines.maxlen else ():
+            frame = getattr(event, "frame", event)
             if isinstance(frame, Frame):
                 self.note(way, frame)
 
