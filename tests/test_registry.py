@@ -219,10 +219,10 @@ def test_whether_somebody_watches_what_is_sent(registry):
     plain = Plain()
     registry.set("plain", plain)
     registry.set("slotted", Slotted())
-    assert registry.unwatched()
+    assert registry.unwatching == [{}]
     registry.set("watching", Watching())
-    assert not registry.unwatched()
+    assert registry.unwatching is None
     registry.remove("watching")
-    assert registry.unwatched()
+    assert registry.unwatching == [{}]
     vars(plain)["on_send"] = print
-    assert not registry.unwatched()
+    assert registry.unwatching == [{"on_send": print}]

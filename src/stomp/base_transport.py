@@ -76,11 +76,9 @@ class BaseTransport(OlderBaseTransport, Publisher):
 
     def transmit(self, frame: Frame) -> None:
         """Tell the listeners of a frame that goes out; `Transport` sends it, too."""
-        for _, listener in self.registry.ordered:
-            on_send = getattr(listener, "on_send", None)
-            if on_send is not None:
-                # As in stomp.py, a listener may keep a frame from being sent by raising.
-                on_send(frame)
+        for target in self.registry.targets("on_send"):
+            # As in stomp.py, a listener may keep a frame from being sent by raising.
+            target.call(frame)
 
     # ------------------------------------------------------------------------------------- for the verbs
 

@@ -293,8 +293,7 @@ class Transport(OlderTransport, BaseTransport):
             NotConnected: there is no connection.
             FrameError: the frame cannot be encoded safely.
         """
-        if not self.registry.unwatched():
-            super().transmit(frame)
+        super().transmit(frame)
         link = self._link
         if link is None:
             raise NotConnected("not connected", hint="call connect first")
@@ -311,7 +310,13 @@ class Transport(OlderTransport, BaseTransport):
 
     def straight(self) -> Link | None:
         """The link, for a frame that nobody wants to see first: no listener, and no method in place of `transmit`."""
-        return self._link if self.registry.unwatched() and "transmit" not in self.__dict__ else None
+        unwatching = self.registry.unwatching
+        if unwatching is None or "transmit" in self.__dict__:
+            return None
+        for own in unwatching:
+            if "on_send" in own:
+                return None
+        return self._link
 
     def send(self, encoded_frame: bytes) -> None:
         """Write bytes as they are."""
