@@ -137,7 +137,7 @@ class Outbox:
             finally:
                 self._writing.release()
             if written:
-                if self._source.outgoing:
+                if self._source.outgoing or self._kept:
                     continue
                 return True
             if leave is None or self.level <= leave:
