@@ -32,7 +32,8 @@ class Charge(Protocol):
 #: The keeper looks up from its sleep at least this often, in seconds: no wait is without end.
 _LONGEST_SLEEP = 60.0
 #: Its thread stays so many seconds without a charge: programs connect again, and a thread costs more than connecting.
-_STAYS = 0.3
+#: No longer, as a program may want to have its threads replaced by green ones when its connections have ended.
+_STAYS = 0.02
 #: So many entries that count no more are borne before the agenda is tidied.
 _UNTIDY = 64
 
