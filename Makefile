@@ -3,6 +3,8 @@
 #   make demo           the quick start, on the embedded broker
 #   make test           all tests that need no real broker, with a coverage report
 #   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers)
+#   make native         build the native codec and install it into $(VENV); make test-native: its tests, and all that
+#                       both codecs must pass
 #   make lint types     ruff; mypy and pyright
 #   make bench docs     benchmarks, side by side with stomp.py (see bench/README.md); the HTML documentation
 #   make clean          remove what the verbs made
@@ -22,11 +24,12 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 BASE := $(VENV)/.installed-base
 DEV  := $(VENV)/.installed-dev
 DOCS := $(VENV)/.installed-docs
+NATIVE := $(VENV)/.installed-native
 
 # One data file per environment, so that runs under two Pythons do not mix.
 export COVERAGE_FILE = $(VENV)/.coverage
 
-.PHONY: help demo test test-brokers lint types bench docs clean
+.PHONY: help demo test test-brokers native test-native lint types bench docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -43,6 +46,12 @@ test-brokers: $(DEV)
 	@trap 'scripts/brokers down $(BROKERS)' EXIT; trap 'exit 1' HUP INT TERM; \
 	scripts/brokers up $(BROKERS) && eval "$$(scripts/brokers env)" && \
 	STOMP_REQUIRE_BROKERS=1 $(PY) -m pytest -m broker $(ARGS)
+
+native: $(NATIVE)
+
+test-native: $(NATIVE)
+	@STOMP_REQUIRE_NATIVE=1 $(PY) -m pytest -m 'not broker' tests/core tests/properties tests/client tests/conformance \
+	tests/test_base_transport.py tests/test_received.py tests/test_transport.py $(ARGS)
 
 lint: $(DEV)
 	@$(PY) -m ruff check .
@@ -61,7 +70,7 @@ docs: $(DOCS)
 	@echo "docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv .venv-* .bench build dist docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .bench build dist native/build native/src/*.egg-info docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests examples bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(BASE): pyproject.toml | $(PY)
@@ -73,6 +82,11 @@ $(DEV): pyproject.toml | $(PY)
 	@echo "installing stompkit[dev] into $(VENV)"
 	@$(PIP_INSTALL) -e '.[dev]'
 	@touch $@ $(BASE)
+
+$(NATIVE): $(DEV) native/pyproject.toml $(wildcard native/src/stomp_native/*)
+	@echo "building stompkit-native into $(VENV)"
+	@$(PIP_INSTALL) ./native
+	@touch $@
 
 $(DOCS): pyproject.toml | $(PY)
 	@echo "installing stompkit[docs] into $(VENV)"

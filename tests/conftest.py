@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 
@@ -9,6 +10,20 @@ import pytest
 import trustme
 
 from stomp.broker import Broker
+from stomp.core import codec
+
+#: With ``STOMP_REQUIRE_NATIVE=1``, as in ``make test-native``, it must be there.
+CODECS = ["pure", "native"] if codec.native or os.environ.get("STOMP_REQUIRE_NATIVE") == "1" else ["pure"]
+
+
+@pytest.fixture(scope="module", params=CODECS)
+def each_codec(request):
+    """Runs the tests of a module with each codec that is installed."""
+    assert request.param == "pure" or codec.native, "stompkit-native is not installed: make native"
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "pure":
+            patch.setattr(codec, "native", None)
+        yield request.param
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def foreign(modules: set[str]) -> set[str]:
-    """The top-level packages that are neither stompkit nor of the standard library."""
-    return {name.partition(".")[0] for name in modules} - {"stomp"} - sys.stdlib_module_names
+    """The top-level packages that are neither stompkit, its native codec included, nor of the standard library."""
+    return {name.partition(".")[0] for name in modules} - {"stomp", "stomp_native"} - sys.stdlib_module_names
 
 
 def test_import_stomp_loads_nothing_heavy() -> None:

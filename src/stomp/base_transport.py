@@ -15,7 +15,6 @@ from stomp.core.events import (
     Event,
     HeartbeatReceived,
     HeartbeatSent,
-    Message,
     Reason,
     Receipt,
     Unknown,
@@ -23,7 +22,8 @@ from stomp.core.events import (
 from stomp.core.frame import Frame as CoreFrame
 from stomp.core.observe import describe
 from stomp.legacy import OlderBaseTransport
-from stomp.registry import Registry, deliver, report
+from stomp.received import Received, ReceivedText
+from stomp.registry import Registry, Target, deliver, report
 from stomp.utils import HEARTBEAT_FRAME, Frame, default_create_thread, is_eol_default
 
 
@@ -47,6 +47,7 @@ class BaseTransport(OlderBaseTransport, Publisher):
         self.connection_error = False
         self.create_thread_fc: Callable[[Callable[[], None]], Any] = default_create_thread
         self._auto_decode = auto_decode
+        self._message_class: type[Received] = ReceivedText if auto_decode else Received
 
     @property
     def listeners(self) -> dict[str, Any]:
@@ -103,35 +104,36 @@ class BaseTransport(OlderBaseTransport, Publisher):
     def handle(self, batch: list[Event]) -> None:
         """Tell the listeners what happened; the link calls this on its receiving thread."""
         registry = self.registry
-        text = self._auto_decode
-        new = Frame.__new__
         version = -1
-        before = targets = registry.targets("on_message")
+        before: list[Target] = []
+        targets: list[Target] = []
+        only: Callable[..., Any] | None = None
+        message_class = self._message_class
+        text = message_class.text
         for event in batch:
-            if type(event) is not Message:
+            if type(event) is not message_class:
                 self._handle_rare(event)
                 continue
+            frame: Any = event
+            body = frame.body
+            if text and type(body) is bytes:
+                frame.body = body.decode("utf-8", "replace")
             if version != registry.version:
                 version = registry.version
                 before = registry.targets("on_before_message")
                 targets = registry.targets("on_message")
-            # What calling it would do, without the call: these are the hot lines of receiving.
-            frame = new(Frame)
-            frame.cmd = "MESSAGE"
-            frame.headers = headers = event.headers
-            frame.original_headers = headers.copy()
-            frame.body = event.body.decode("utf-8", "replace") if text else event.body
+                only = targets[0].call if len(targets) == 1 and not before and not targets[0].pair else None
+            if only is not None:
+                # What `deliver` would do, without the call: this is the hot line of receiving.
+                try:
+                    only(frame)
+                except Exception:
+                    report(targets[0], "on_message")
+                continue
             for target in before:
                 deliver(target, "on_before_message", frame)
             for target in targets:
-                if target.pair:
-                    deliver(target, "on_message", frame)
-                    continue
-                # What `deliver` would do, without the call.
-                try:
-                    target.call(frame)
-                except Exception:
-                    report(target, "on_message")
+                deliver(target, "on_message", frame)
 
     def _handle_rare(self, event: Event) -> None:
         registry = self.registry

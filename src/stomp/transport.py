@@ -406,7 +406,12 @@ class Transport(OlderTransport, BaseTransport):
                     log.warning("a failed attempt to connect, in detail", exc_info=failure)
             raise
         self.current_host_and_port = address.pair
-        session = ClientSession(limits=options.limits, lenient=options.lenient, tolerance=options.tolerance)
+        session = ClientSession(
+            limits=options.limits,
+            lenient=options.lenient,
+            tolerance=options.tolerance,
+            message_class=self._message_class,
+        )
         return Link(stream.sock, session, self.handle, options, stream.layer)
 
     def _tls_for(self, address: Address) -> TlsSettings | None:

@@ -29,6 +29,8 @@ from stomp.core.frame import Frame, Headers
 from stomp.core.ledger import Ledger
 from stomp.core.state import State
 
+pytestmark = pytest.mark.usefixtures("each_codec")
+
 
 def connecting(
     *versions: str, deadline: float | None = None, heartbeat: tuple[int, int] = (0, 0)

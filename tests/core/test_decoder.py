@@ -11,6 +11,8 @@ from stomp.core.events import Message
 from stomp.core.frame import Frame, Headers
 from stomp.core.limits import LENIENT, STRICT, Leniency, Limits
 
+pytestmark = pytest.mark.usefixtures("each_codec")
+
 ALL = list(DIALECTS.values())
 
 

@@ -1,3 +1,6 @@
+import pytest
+
+from stomp.core import codec
 from stomp.core.decoder import Decoder
 from stomp.core.dialect import STOMP12
 from stomp.core.events import Message
@@ -157,7 +160,8 @@ def test_long_heads_leave_less_room_for_others() -> None:
     assert len(known._known) == 2
 
 
-def test_the_decoder_learns_while_it_reads() -> None:
+def test_the_decoder_learns_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "native", None)  # which would leave it nothing to learn
     decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Message})
     data = b"MESSAGE\nmessage-id:%d\nx:a\\cb\n\nhello\0\n"
     for number in range(5):

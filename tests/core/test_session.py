@@ -14,6 +14,8 @@ from stomp.core.session import Session
 from stomp.core.state import State
 from stomp.testing import Wire
 
+pytestmark = pytest.mark.usefixtures("each_codec")
+
 
 def closed(session: Session) -> Closed:
     """The only `Closed` of a session, which is its last event."""

@@ -1,5 +1,6 @@
 """What holds for every frame, every stream of bytes and every way of cutting it."""
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,8 @@ from stomp.core.encoder import encode, encode_parts
 from stomp.core.errors import FrameError, RemoteProtocolError
 from stomp.core.frame import Frame, Headers, headers_of
 from stomp.core.limits import LENIENT, STRICT, Leniency, Limits
+
+pytestmark = pytest.mark.usefixtures("each_codec")
 
 dialects = st.sampled_from(list(DIALECTS.values()))
 commands = st.sampled_from(["MESSAGE", "MESSAGE", "RECEIPT", "ERROR", "SEND", "CONNECT", "CONNECTED", "NEWS"])

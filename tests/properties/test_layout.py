@@ -11,6 +11,8 @@ from stomp.core.dialect import DIALECTS, Dialect
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frame import Frame
 
+pytestmark = pytest.mark.usefixtures("each_codec")
+
 NAMES = ["a", "b.", "content-length", "x-long-name"]
 #: What a head is made of, and what could make one pass for another.
 PIECES = st.sampled_from(
@@ -65,6 +67,6 @@ def test_learning_changes_nothing(
     primed, fresh = Decoder(dialect=dialect), Decoder(dialect=dialect)
     for _ in range(3):
         assert len(read(primed, teacher.encode())[0]) == 1
-    assert list(primed._layouts.latest.headers) == names
+    assert ("MESSAGE", *names) in primed._layouts._known
     # Several times, and together: once learned, the odd one must not be read differently either.
     assert read(primed, data * 3) == read(fresh, data * 3)

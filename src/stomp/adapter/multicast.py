@@ -44,7 +44,7 @@ from stomp.core.decoder import Decoder
 from stomp.core.dialect import STOMP12
 from stomp.core.encoder import encode_parts
 from stomp.core.errors import ConnectFailed, NotConnected, RemoteProtocolError, UsageError
-from stomp.core.events import Closed, Error, Event, Message, Reason, Receipt
+from stomp.core.events import Closed, Error, Event, Reason, Receipt
 from stomp.core.frame import Frame as CoreFrame
 from stomp.core.frame import headers_of, text_of
 from stomp.core.limits import LENIENT
@@ -305,7 +305,7 @@ class MulticastTransport(Transport):
                 return
             headers.setdefault(HDR_SUBSCRIPTION, mine[0])
             headers.setdefault(HDR_MESSAGE_ID, get_uuid())
-            self.handle([Message("MESSAGE", headers, frame.body)])
+            self.handle([self._message_class("MESSAGE", headers, frame.body)])
             if (receipt := headers.get(HDR_RECEIPT)) is not None:
                 with contextlib.suppress(NotConnected):
                     self.send(b"".join(encode_parts(commands.receipt(receipt), STOMP12)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stomp.core import commands, heartbeat
+from stomp.core import codec, commands, heartbeat
 from stomp.core.decoder import Eol
 from stomp.core.dialect import DIALECTS, STOMP10, Dialect
 from stomp.core.encoder import LARGE_BODY, NUL, encode_parts, plain_parts, send_head
@@ -339,6 +339,10 @@ class ClientSession(Session):
         by_ack = self.dialect is not None and self.dialect.ack_header == "id"
         events = self._events
         taken = 0
+        native = codec.native
+        if native is not None and flowing:
+            taken = native.route(frames, 0, Message, subscriptions, by_ack, events)
+            frames = frames[taken:]
         try:
             for frame in frames:
                 if flowing and isinstance(frame, Message):

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from stomp.core import codec
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
 from stomp.core.frame import Frame, Headers
@@ -98,7 +99,9 @@ class Decoder:
         self.dialect = dialect
         self.lenient = lenient
         self._classes = dict(classes or {})
-        self._layouts = Layouts(self._classes, Frame)
+        native = codec.native
+        self._scanner = native.Scanner(Headers) if native is not None and not lenient else None
+        self._layouts = Layouts(self._classes, Frame, self._scanner)
         self._data = b""  # fed, and looked at up to
         self._at = 0  # this place
         self._partial = bytearray()  # the unfinished frame: its head, or once _head is set its body
@@ -203,11 +206,12 @@ class Decoder:
         body_limit = limits.body
         head_limit = min(limits.header_line, limits.head, LONGEST)
         size_limit = min(body_limit, limits.frame - head_limit)  # no limit is exceeded by less
+        if self._scanner is not None:
+            pos = self._scanner.scan(data, pos, out, head_limit, body_limit, size_limit, dialect.codes)
         layouts = self._layouts
         layout = layouts.latest
         told_before, length = "0", 0
         end = len(data)
-        new = Frame.__new__
         while pos < end:
             found = layout.match(data, pos, pos + head_limit + 2)
             if found is None or (layout.tail and not data.startswith(layout.tail, found.end())):
@@ -240,16 +244,7 @@ class Decoder:
                 return end
             if data[stop]:
                 raise RemoteProtocolError("the frame does not end where its content-length says")
-            if layout.plain:
-                # What calling it would do, without the call.
-                frame: Any = new(layout.make)
-                frame.command = layout.command
-                frame.headers = headers
-                frame.body = data[start:stop]
-                frame.subscription = None
-            else:
-                frame = layout.make(layout.command, headers, data[start:stop])
-            out.append(frame)
+            out.append(layout.frame(headers, data[start:stop]))
             pos = stop + 1
             if pos < end and data[pos] == 10:
                 pos += 1  # brokers write LF behind NUL

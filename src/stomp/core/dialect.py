@@ -36,6 +36,7 @@ class Dialect:
         nack: there is a NACK frame.
         ack_header: the header of ACK and NACK that names the message.
         subscription_id: SUBSCRIBE must carry an ``id``.
+        codes: what may follow a backslash.
     """
 
     version: str
@@ -46,12 +47,14 @@ class Dialect:
     nack: bool
     ack_header: str
     subscription_id: bool
+    codes: str = field(init=False, compare=False)
     _translation: dict[int, str] = field(init=False, compare=False)
     _originals: dict[str, str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_translation", str.maketrans(self.escapes))
         object.__setattr__(self, "_originals", {code[1]: char for char, code in self.escapes.items()})
+        object.__setattr__(self, "codes", "".join(self._originals))
 
     def __repr__(self) -> str:
         return f"<STOMP {self.version}>"

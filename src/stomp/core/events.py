@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from stomp.core.dialect import Dialect
 from stomp.core.errors import StompError
@@ -30,6 +31,22 @@ class Message(Frame):
         self.headers = headers
         self.body = body
         self.subscription: Subscription | None = None
+
+
+class Shown(Message):
+    """A `Message` for somebody who may change it.
+
+    Attributes:
+        original: the headers as they came: a dictionary, or a tuple of the tuple of names and each of the values.
+        text: (of the class) bodies are wanted as text. A decoder that can gives them as such; all others give bytes.
+    """
+
+    __slots__ = ("original",)
+    text: ClassVar[bool] = False
+
+    def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
+        super().__init__(command, headers, body)
+        self.original: Any = dict(headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ Rule of this file: what a peer can make us remember, and compile, is bounded.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stomp.core.commands import CLIENT_COMMANDS
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import RemoteProtocolError
-from stomp.core.events import Message
+from stomp.core.events import Message, Shown
 from stomp.core.frame import Frame, Headers
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _CHANGES = 4
 #: The longest pattern, and from how many bytes on its end is compared instead.
 _PATTERN = 4096
 _TAIL = 256
+_new = Frame.__new__
 _NOTHING: Final = re.compile(rb"(?!)").match
 #: The commands worth it. Their headers are escaped, which readers of a layout rely on.
 _USUAL: Final = CLIENT_COMMANDS - UNESCAPED | {"MESSAGE", "RECEIPT", "ERROR"}
@@ -50,19 +51,32 @@ class Layout:
         headers: every name, in order, with its value, or the latest one where that changes.
         varying: the names of the others.
         make: the class of frame to make.
-        plain: `make` has the attributes of a `Message` and no others, so that setting these makes one.
+        plain: `make` has the attributes of a `Message` or a `Shown` and no others: setting these makes one.
+        shown: it is a `Shown`.
         match: matches a head where it begins; the groups are the values that change, as they are on the wire.
         tail: what must follow the match, if that is too long to be compiled: comparing is faster then, too.
     """
 
-    __slots__ = ("_changes", "_lines", "command", "headers", "make", "match", "plain", "tail", "varying")
+    __slots__ = (
+        "_changes",
+        "_lines",
+        "command",
+        "headers",
+        "make",
+        "match",
+        "plain",
+        "shown",
+        "tail",
+        "varying",
+    )
 
     def __init__(self, command: str, lines: list[str], headers: Headers, make: type[Frame]) -> None:
         self.command = command
         # Others are copied from a plain dictionary at once, and from any other one item by item.
         self.headers = dict(headers)
         self.make = make
-        self.plain = make.__init__ is Message.__init__
+        self.shown = make.__init__ is Shown.__init__
+        self.plain = self.shown or make.__init__ is Message.__init__
         self.varying: tuple[str, ...] = ()
         self.tail = b""
         self.match = (
@@ -126,6 +140,21 @@ class Layout:
                 headers[name] = value
         return Headers(self.headers)
 
+    def frame(self, headers: Headers, body: bytes) -> Frame:
+        """A frame of this layout."""
+        if not self.plain:
+            return self.make(self.command, headers, body)
+        # What calling it would do, without the call.
+        frame: Any = _new(self.make)
+        frame.command = self.command
+        frame.headers = headers
+        frame.body = body
+        frame.subscription = None
+        if self.shown:
+            frame.original = headers.copy()
+        made: Frame = frame
+        return made
+
 
 class Layouts:
     """The layouts that one decoder has learned.
@@ -133,14 +162,16 @@ class Layouts:
     Args:
         classes: the `Frame` subclass to make for a command.
         default: the class for all others.
+        scanner: the one of the native codec, which is to learn the same ones.
 
     Attributes:
         latest: the layout to try first.
     """
 
-    def __init__(self, classes: Mapping[str, type[Frame]], default: type[Frame]) -> None:
+    def __init__(self, classes: Mapping[str, type[Frame]], default: type[Frame], scanner: Any = None) -> None:
         self._classes = classes
         self._default = default
+        self._scanner = scanner
         self._known: dict[tuple[str, ...], Layout] = {}
         self._room = _ROOM
         # No frame begins with a NUL.
@@ -170,4 +201,7 @@ class Layouts:
         elif len(self._known) < _LAYOUTS and size <= self._room:
             self._room -= size
             make = self._classes.get(command, self._default)
-            self._known[key] = Layout(command, lines, headers, make)
+            self._known[key] = layout = Layout(command, lines, headers, make)
+            if self._scanner is not None:
+                text = layout.shown and make.text  # type: ignore[attr-defined]
+                self._scanner.learn(command, names, make, layout.plain, layout.shown, text)

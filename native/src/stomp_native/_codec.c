@@ -1,0 +1,782 @@
+/* The hot part of receiving, in C: see README.md.
+ *
+ * Rules of this file:
+ *
+ * - It only ever does what the Python code does (stomp.core.decoder, stomp.core.client_session), for what is frequent. At the first surprise it stops and says how far it came; the Python
+ *   code reads on from there, and it alone knows what an error is.
+ * - Every read of the data is preceded by a comparison with its end. No length that the peer tells is added to
+ *   anything before it was compared with a limit.
+ * - It holds no lock. What changes is in the Scanner, and a Scanner belongs to one decoder, which is used by one
+ *   thread at a time (the lock of the session sees to that, with and without the GIL).
+ */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+#include <structmember.h>
+#include <string.h>
+
+/* Has to be that of stomp.core.codec; goes up with every change of what is called from there. */
+#define INTERFACE 1
+
+/* ------------------------------------------------------------------------------------------ frames by their slots */
+
+/* Where a class with __slots__ keeps an attribute, or 0 if it does not keep it in a slot. */
+static Py_ssize_t
+slot_of(PyObject *cls, const char *name)
+{
+    Py_ssize_t offset = 0;
+    PyObject *descr = PyObject_GetAttrString(cls, name);
+    if (descr == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    if (Py_IS_TYPE(descr, &PyMemberDescr_Type)) {
+        PyMemberDef *member = ((PyMemberDescrObject *)descr)->d_member;
+        if (member->type == T_OBJECT_EX) {
+            offset = member->offset;
+        }
+    }
+    Py_DECREF(descr);
+    return offset;
+}
+
+#define SLOT(object, offset) (*(PyObject **)((char *)(object) + (offset)))
+
+/* ------------------------------------------------------------------------------------------ what was learned */
+
+typedef struct {
+    PyObject *name;
+    PyObject *value; /* the latest; borrowed from the dict of the layout */
+    char *line;      /* "name:value\n", as it came last */
+    Py_ssize_t size;
+    Py_ssize_t room;
+    Py_ssize_t prefix; /* bytes of "name:" */
+} Column;
+
+typedef struct {
+    PyObject *command;
+    PyObject *make;     /* the class of frame to make */
+    PyObject *headers;  /* a plain dict, name to latest value: all new headers begin as its copy */
+    char *first;        /* "COMMAND\n" */
+    Py_ssize_t first_size;
+    /* Slots of `make`. at_command is 0 if it must be called, at_original if it has none. */
+    Py_ssize_t at_command, at_headers, at_body, at_subscription, at_original;
+    int text;         /* bodies are to be decoded */
+    PyObject *names;
+    Py_ssize_t length_column; /* which column is content-length, or -1 */
+    Py_ssize_t length;        /* its latest value */
+    Py_ssize_t count;
+    Column *columns;
+} Layout;
+
+typedef struct {
+    PyObject_HEAD
+    PyTypeObject *headers_class;
+    PyObject *no_arguments;
+    Py_ssize_t count;
+    Layout **layouts; /* the one that matched last is the first */
+} Scanner;
+
+static void
+layout_free(Layout *layout)
+{
+    if (layout == NULL) {
+        return;
+    }
+    for (Py_ssize_t i = 0; i < layout->count; i++) {
+        Py_CLEAR(layout->columns[i].name);
+        PyMem_Free(layout->columns[i].line);
+    }
+    PyMem_Free(layout->columns);
+    PyMem_Free(layout->first);
+    Py_CLEAR(layout->command);
+    Py_CLEAR(layout->make);
+    Py_CLEAR(layout->headers);
+    Py_CLEAR(layout->names);
+    PyMem_Free(layout);
+}
+
+/* Remember a line. Returns -1 with an exception set if there is no memory. */
+static int
+column_keep(Column *column, const char *line, Py_ssize_t size)
+{
+    if (size > column->room) {
+        char *more = PyMem_Realloc(column->line, size);
+        if (more == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        column->line = more;
+        column->room = size;
+    }
+    memcpy(column->line, line, size);
+    column->size = size;
+    return 0;
+}
+
+static Layout *
+layout_new(PyObject *command, PyObject *names, PyObject *make, int plain, int shown, int text)
+{
+    Layout *layout = PyMem_Calloc(1, sizeof(Layout));
+    if (layout == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    layout->command = Py_NewRef(command);
+    layout->make = Py_NewRef(make);
+    layout->names = Py_NewRef(names);
+    layout->length_column = -1;
+    Py_ssize_t size;
+    const char *bytes = PyUnicode_AsUTF8AndSize(command, &size);
+    if (bytes == NULL || (layout->headers = PyDict_New()) == NULL) {
+        goto failed;
+    }
+    layout->first = PyMem_Malloc(size + 1);
+    layout->columns = PyMem_Calloc(PyTuple_GET_SIZE(names) + 1, sizeof(Column));
+    if (layout->first == NULL || layout->columns == NULL) {
+        PyErr_NoMemory();
+        goto failed;
+    }
+    memcpy(layout->first, bytes, size);
+    layout->first[size] = '\n';
+    layout->first_size = size + 1;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
+        Column *column = &layout->columns[i];
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        bytes = PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &size) : NULL;
+        if (bytes == NULL) {
+            if (!PyErr_Occurred()) {
+                PyErr_SetString(PyExc_TypeError, "names must be str");
+            }
+            goto failed;
+        }
+        /* Interned, as the names in the user's program are: they are found by identity. */
+        column->name = Py_NewRef(name);
+        PyUnicode_InternInPlace(&column->name);
+        layout->count = i + 1;
+        if (strcmp(bytes, "content-length") == 0) {
+            layout->length_column = i;
+        }
+        /* "name:" without an end, so that the first value is read. */
+        column->line = PyMem_Malloc(size + 1);
+        if (column->line == NULL) {
+            PyErr_NoMemory();
+            goto failed;
+        }
+        memcpy(column->line, bytes, size);
+        column->line[size] = ':';
+        column->room = column->size = column->prefix = size + 1;
+        column->value = Py_None;
+        if (PyDict_SetItem(layout->headers, column->name, Py_None) < 0) {
+            goto failed;
+        }
+    }
+    if (plain) {
+        layout->at_command = slot_of(make, "command");
+        layout->at_headers = slot_of(make, "headers");
+        layout->at_body = slot_of(make, "body");
+        layout->at_subscription = slot_of(make, "subscription");
+        layout->at_original = shown ? slot_of(make, "original") : 0;
+        if (!layout->at_headers || !layout->at_body || !layout->at_subscription || (shown && !layout->at_original)) {
+            layout->at_command = 0;
+        }
+        else {
+            layout->text = text;
+        }
+    }
+    return layout;
+failed:
+    layout_free(layout);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------ reading */
+
+/* How an attempt came out. */
+enum { FAILED = -1, DIFFERENT = 0, DONE = 1, SURPRISE = 2 };
+
+/* The text of a value, or NULL: with an exception set for want of memory, without one for what wants care. */
+static PyObject *
+read_value(const char *value, Py_ssize_t size, const char *codes)
+{
+    unsigned char seen = 0;
+    int escaped = 0;
+    for (Py_ssize_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char)value[i];
+        seen |= byte;
+        if (byte == '\r' || byte == '\0') {
+            return NULL;
+        }
+        escaped |= byte == '\\';
+    }
+    char small[256];
+    char *plain = NULL;
+    if (escaped && *codes) {
+        plain = size <= (Py_ssize_t)sizeof(small) ? small : PyMem_Malloc(size);
+        if (plain == NULL) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        Py_ssize_t n = 0;
+        for (Py_ssize_t i = 0; i < size; i++) {
+            if (value[i] == '\\') {
+                i++;
+                if (i == size || strchr(codes, value[i]) == NULL) {
+                    if (plain != small) {
+                        PyMem_Free(plain);
+                    }
+                    return NULL;
+                }
+                char code = value[i];
+                plain[n++] = code == 'n' ? '\n' : code == 'c' ? ':' : code == 'r' ? '\r' : '\\';
+            }
+            else {
+                plain[n++] = value[i];
+            }
+        }
+        value = plain;
+        size = n;
+    }
+    PyObject *text;
+    if (seen < 0x80) {
+        text = PyUnicode_New(size, 127);
+        if (text != NULL && size) {
+            memcpy(PyUnicode_1BYTE_DATA(text), value, size);
+        }
+    }
+    else {
+        text = PyUnicode_DecodeUTF8(value, size, "strict");
+        if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+            PyErr_Clear();
+        }
+    }
+    if (plain != NULL && plain != small) {
+        PyMem_Free(plain);
+    }
+    return text;
+}
+
+/* A content-length as the Python code takes it, or -1. */
+static Py_ssize_t
+read_length(const char *digits, Py_ssize_t size)
+{
+    Py_ssize_t length = 0;
+    if (size < 1 || size > 18 || sizeof(Py_ssize_t) < 8) {
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < size; i++) {
+        if (digits[i] < '0' || digits[i] > '9') {
+            return -1;
+        }
+        length = length * 10 + (digits[i] - '0');
+    }
+    return length;
+}
+
+/* Compare the head at `pos` with a layout, taking in what changed; `*behind` is where the body begins, if DONE. */
+static int
+read_head(Layout *layout, const char *data, Py_ssize_t pos, Py_ssize_t end, const char *codes, Py_ssize_t *behind)
+{
+    const char *at = data + pos, *stop = data + end;
+    if (stop - at < layout->first_size || memcmp(at, layout->first, layout->first_size) != 0) {
+        return DIFFERENT;
+    }
+    at += layout->first_size;
+    for (Py_ssize_t i = 0; i < layout->count; i++) {
+        Column *column = &layout->columns[i];
+        Py_ssize_t left = stop - at;
+        /* A line that ends in ':' is that of the beginning: then the value is read, though nothing changed. */
+        if (left >= column->size && column->size > column->prefix && memcmp(at, column->line, column->size) == 0) {
+            at += column->size;
+            continue;
+        }
+        if (left < column->prefix || memcmp(at, column->line, column->prefix) != 0) {
+            return DIFFERENT;
+        }
+        const char *value = at + column->prefix;
+        const char *newline = memchr(value, '\n', stop - value);
+        if (newline == NULL) {
+            return SURPRISE;
+        }
+        Py_ssize_t length = 0;
+        if (i == layout->length_column && (length = read_length(value, newline - value)) < 0) {
+            return SURPRISE;
+        }
+        PyObject *text = read_value(value, newline - value, codes);
+        if (text == NULL) {
+            return PyErr_Occurred() ? FAILED : SURPRISE;
+        }
+        int failed = PyDict_SetItem(layout->headers, column->name, text);
+        column->value = failed < 0 ? column->value : text;
+        Py_DECREF(text);
+        if (failed < 0 || column_keep(column, at, newline + 1 - at) < 0) {
+            return FAILED;
+        }
+        if (i == layout->length_column) {
+            layout->length = length;
+        }
+        at = newline + 1;
+    }
+    if (at == stop || *at != '\n') {
+        return DIFFERENT;
+    }
+    *behind = at + 1 - data;
+    return DONE;
+}
+
+/* The tuple of the names and the values, which is the cheapest way to keep them. */
+static PyObject *
+keep_original(Layout *layout)
+{
+    PyObject *original = PyTuple_New(layout->count + 1);
+    if (original == NULL) {
+        return NULL;
+    }
+    PyTuple_SET_ITEM(original, 0, Py_NewRef(layout->names));
+    for (Py_ssize_t i = 0; i < layout->count; i++) {
+        PyTuple_SET_ITEM(original, i + 1, Py_NewRef(layout->columns[i].value));
+    }
+    /* Nothing but texts: it can be in no cycle, and the collector would come to the same when it looks. */
+    PyObject_GC_UnTrack(original);
+    return original;
+}
+
+static PyObject *
+make_frame(Scanner *self, Layout *layout, const char *data, Py_ssize_t size)
+{
+    PyObject *frame = NULL, *original = NULL;
+    PyObject *body = layout->text ? PyUnicode_DecodeUTF8(data, size, "replace") : PyBytes_FromStringAndSize(data, size);
+    PyObject *headers = self->headers_class->tp_new(self->headers_class, self->no_arguments, NULL);
+    /* It is copied as a whole, since there was nothing before and what is copied never lost an item. */
+    if (body == NULL || headers == NULL || PyDict_Update(headers, layout->headers) < 0) {
+        goto failed;
+    }
+    if (!layout->at_command) {
+        PyObject *arguments[] = {layout->command, headers, body};
+        frame = PyObject_Vectorcall(layout->make, arguments, 3, NULL);
+        goto failed;
+    }
+    if (layout->at_original && (original = keep_original(layout)) == NULL) {
+        goto failed;
+    }
+    PyTypeObject *type = (PyTypeObject *)layout->make;
+    frame = type->tp_alloc(type, 0);
+    if (frame == NULL) {
+        goto failed;
+    }
+    SLOT(frame, layout->at_command) = Py_NewRef(layout->command);
+    SLOT(frame, layout->at_headers) = headers;
+    SLOT(frame, layout->at_body) = body;
+    SLOT(frame, layout->at_subscription) = Py_NewRef(Py_None);
+    if (layout->at_original) {
+        SLOT(frame, layout->at_original) = original;
+    }
+    return frame;
+failed:
+    Py_XDECREF(original);
+    Py_XDECREF(headers);
+    Py_XDECREF(body);
+    return frame;
+}
+
+typedef struct {
+    Py_ssize_t head, body, frame; /* a body of no more than `frame` fits into a frame with any head of these */
+    const char *codes;
+} Rules;
+
+/* Read the frame at `*pos` by a layout; `*pos` is the place behind it, if DONE. */
+static int
+read_frame(Scanner *self, Layout *layout, PyObject *bytes, Py_ssize_t *pos, const Rules *rules, PyObject *out)
+{
+    const char *data = PyBytes_AS_STRING(bytes);
+    Py_ssize_t end = PyBytes_GET_SIZE(bytes);
+    Py_ssize_t limit = end - *pos - 2 > rules->head ? *pos + rules->head + 2 : end;
+    Py_ssize_t start;
+    int how = read_head(layout, data, *pos, limit, rules->codes, &start);
+    if (how != DONE) {
+        return how;
+    }
+    Py_ssize_t size;
+    if (layout->length_column >= 0) {
+        size = layout->length;
+    }
+    else {
+        const char *nul = memchr(data + start, 0, end - start);
+        if (nul == NULL) {
+            return SURPRISE;
+        }
+        size = nul - (data + start);
+    }
+    /* An unfinished frame is a surprise like others. The order matters: sizes are not added before they are known. */
+    if (size > rules->body || size > rules->frame || size >= end - start || data[start + size] != 0) {
+        return SURPRISE;
+    }
+    PyObject *frame = make_frame(self, layout, data + start, size);
+    if (frame == NULL) {
+        return FAILED;
+    }
+    int failed = PyList_Append(out, frame);
+    Py_DECREF(frame);
+    if (failed < 0) {
+        return FAILED;
+    }
+    *pos = start + size + 1;
+    return DONE;
+}
+
+PyDoc_STRVAR(scan_doc,
+"scan(data, pos, out, head, body, frame, codes)\n--\n\n"
+"Append the frames of data from pos on to out, as long as they have a layout that is known and nothing is\n"
+"special about them; return the place where that ended. What to make of it then is told by the Python code.\n\n"
+"head, body and frame are limits in bytes, codes the letters that may follow a backslash.");
+
+static PyObject *
+scanner_scan(Scanner *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (nargs != 7 || !PyBytes_Check(args[0]) || !PyList_Check(args[2])) {
+        PyErr_SetString(PyExc_TypeError, "scan(data: bytes, pos, out: list, head, body, frame, codes: str)");
+        return NULL;
+    }
+    PyObject *data = args[0], *out = args[2];
+    Py_ssize_t pos = PyLong_AsSsize_t(args[1]);
+    Rules rules = {PyLong_AsSsize_t(args[3]), PyLong_AsSsize_t(args[4]), PyLong_AsSsize_t(args[5]),
+                   PyUnicode_AsUTF8(args[6])};
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    Py_ssize_t end = PyBytes_GET_SIZE(data);
+    if (pos < 0 || rules.head < 0) {
+        PyErr_SetString(PyExc_ValueError, "pos and limits are not negative");
+        return NULL;
+    }
+    while (pos < end) {
+        int how = DIFFERENT;
+        for (Py_ssize_t i = 0; i < self->count && how == DIFFERENT; i++) {
+            Layout *layout = self->layouts[i];
+            how = read_frame(self, layout, data, &pos, &rules, out);
+            if (how == DONE && i > 0) {
+                memmove(self->layouts + 1, self->layouts, i * sizeof(Layout *));
+                self->layouts[0] = layout;
+            }
+        }
+        if (how == FAILED) {
+            return NULL;
+        }
+        if (how != DONE) {
+            break;
+        }
+        if (pos < end && PyBytes_AS_STRING(data)[pos] == '\n') {
+            pos++; /* brokers write LF behind NUL */
+        }
+    }
+    return PyLong_FromSsize_t(pos);
+}
+
+PyDoc_STRVAR(learn_doc,
+"learn(command, names, make, plain, shown, text)\n--\n\n"
+"A layout: heads of this command with these header names, each of which comes once and is not escaped.\n"
+"With plain, make has the slots of a Message and no others, with shown those of a Shown; with text it wants its\n"
+"body as text. How many layouts there are is bounded by who calls this.");
+
+static PyObject *
+scanner_learn(Scanner *self, PyObject *args)
+{
+    PyObject *command, *names, *make;
+    int plain, shown, text;
+    if (!PyArg_ParseTuple(args, "UO!O!ppp", &command, &PyTuple_Type, &names, &PyType_Type, &make, &plain, &shown,
+                          &text)) {
+        return NULL;
+    }
+    Layout *layout = layout_new(command, names, make, plain, shown, text);
+    if (layout == NULL) {
+        return NULL;
+    }
+    Layout **more = PyMem_Realloc(self->layouts, (self->count + 1) * sizeof(Layout *));
+    if (more == NULL) {
+        layout_free(layout);
+        return PyErr_NoMemory();
+    }
+    self->layouts = more;
+    self->layouts[self->count++] = layout;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+scanner_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *headers_class;
+    if ((kwargs != NULL && PyDict_GET_SIZE(kwargs)) ||
+        !PyArg_ParseTuple(args, "O!:Scanner", &PyType_Type, &headers_class)) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_TypeError, "Scanner(headers_class)");
+        }
+        return NULL;
+    }
+    if (!PyType_IsSubtype((PyTypeObject *)headers_class, &PyDict_Type)) {
+        PyErr_SetString(PyExc_TypeError, "the class of headers is one of dictionaries");
+        return NULL;
+    }
+    Scanner *self = (Scanner *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->headers_class = (PyTypeObject *)Py_NewRef(headers_class);
+    self->no_arguments = PyTuple_New(0);
+    if (self->no_arguments == NULL) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static int
+scanner_traverse(Scanner *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->headers_class);
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        Py_VISIT(self->layouts[i]->make);
+        Py_VISIT(self->layouts[i]->headers);
+    }
+    return 0;
+}
+
+static int
+scanner_clear(Scanner *self)
+{
+    Layout **layouts = self->layouts;
+    Py_ssize_t count = self->count;
+    self->layouts = NULL;
+    self->count = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        layout_free(layouts[i]);
+    }
+    PyMem_Free(layouts);
+    return 0;
+}
+
+static void
+scanner_dealloc(Scanner *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    scanner_clear(self);
+    Py_CLEAR(self->headers_class);
+    Py_CLEAR(self->no_arguments);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef scanner_methods[] = {
+    {"scan", (PyCFunction)(void (*)(void))scanner_scan, METH_FASTCALL, scan_doc},
+    {"learn", (PyCFunction)scanner_learn, METH_VARARGS, learn_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot scanner_slots[] = {
+    {Py_tp_doc, (void *)PyDoc_STR("Scanner(headers_class)\n--\n\nReads frames of layouts that it was taught.")},
+    {Py_tp_new, scanner_new},
+    {Py_tp_dealloc, scanner_dealloc},
+    {Py_tp_traverse, scanner_traverse},
+    {Py_tp_clear, scanner_clear},
+    {Py_tp_methods, scanner_methods},
+    {0, NULL},
+};
+
+static PyType_Spec scanner_spec = {
+    .name = "stomp_native.Scanner",
+    .basicsize = sizeof(Scanner),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = scanner_slots,
+};
+
+/* ------------------------------------------------------------------------------------------ routing */
+
+typedef struct {
+    PyObject *subscription, *destination, *ack, *message_id, *acknowledges, *unacked, *empty;
+} State;
+
+static State *
+state_of(PyObject *module)
+{
+    return (State *)PyModule_GetState(module);
+}
+
+/* Note a delivery that waits for its ACK. */
+static int
+note_delivery(State *state, PyObject *subscription, PyObject *headers, int by_ack)
+{
+    PyObject *message = by_ack ? PyDict_GetItemWithError(headers, state->ack) : NULL;
+    if (message == NULL || PyUnicode_GET_LENGTH(message) == 0) {
+        message = PyErr_Occurred() ? NULL : PyDict_GetItemWithError(headers, state->message_id);
+    }
+    if (message == NULL) {
+        if (PyErr_Occurred()) {
+            return -1;
+        }
+        message = state->empty;
+    }
+    PyObject *unacked = PyObject_GetAttr(subscription, state->unacked);
+    if (unacked == NULL) {
+        return -1;
+    }
+    int failed = PyDict_SetItem(unacked, message, Py_None);
+    Py_DECREF(unacked);
+    return failed;
+}
+
+PyDoc_STRVAR(route_doc,
+"route(frames, at, message_class, subscriptions, by_ack, events)\n--\n\n"
+"Of the frames from at on, move messages to events, with their subscriptions, as long as there is nothing but\n"
+"messages; return the place where that ended. See ClientSession._take.");
+
+static PyObject *
+route(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (nargs != 6 || !PyList_Check(args[0]) || !PyType_Check(args[2]) || !PyDict_Check(args[3]) ||
+        !PyList_Check(args[5])) {
+        PyErr_SetString(PyExc_TypeError, "route(frames: list, at, message_class, subscriptions: dict, by_ack, events: list)");
+        return NULL;
+    }
+    State *state = state_of(module);
+    PyObject *frames = args[0], *subscriptions = args[3], *events = args[5];
+    PyTypeObject *message_class = (PyTypeObject *)args[2];
+    Py_ssize_t at = PyLong_AsSsize_t(args[1]);
+    int by_ack = PyObject_IsTrue(args[4]);
+    Py_ssize_t at_headers = slot_of(args[2], "headers"), at_subscription = slot_of(args[2], "subscription");
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    PyObject *last = NULL, *subscription = NULL; /* borrowed: ids of one batch are mostly one object */
+    int acknowledges = 0;
+    for (; at >= 0 && at < PyList_GET_SIZE(frames); at++) {
+        PyObject *frame = PyList_GET_ITEM(frames, at);
+        if (!PyObject_TypeCheck(frame, message_class) || !at_headers || !at_subscription) {
+            break;
+        }
+        PyObject *headers = SLOT(frame, at_headers);
+        if (headers == NULL || !PyDict_Check(headers)) {
+            break;
+        }
+        PyObject *id = PyDict_GetItemWithError(headers, state->subscription);
+        if (id == NULL && !PyErr_Occurred()) {
+            id = PyDict_GetItemWithError(headers, state->destination);
+            if (id == NULL) {
+                id = state->empty;
+            }
+        }
+        if (PyErr_Occurred()) {
+            return NULL;
+        }
+        if (id != last) {
+            last = id;
+            subscription = PyDict_GetItemWithError(subscriptions, id);
+            acknowledges = 0;
+            if (subscription == NULL) {
+                if (PyErr_Occurred()) {
+                    return NULL;
+                }
+                subscription = Py_None;
+            }
+            else {
+                PyObject *flag = PyObject_GetAttr(subscription, state->acknowledges);
+                acknowledges = flag == NULL ? -1 : PyObject_IsTrue(flag);
+                Py_XDECREF(flag);
+                if (acknowledges < 0) {
+                    return NULL;
+                }
+            }
+        }
+        PyObject *before = SLOT(frame, at_subscription);
+        SLOT(frame, at_subscription) = Py_NewRef(subscription);
+        Py_XDECREF(before);
+        if (acknowledges && note_delivery(state, subscription, headers, by_ack) < 0) {
+            return NULL;
+        }
+        if (PyList_Append(events, frame) < 0) {
+            return NULL;
+        }
+    }
+    return PyLong_FromSsize_t(at);
+}
+
+/* ------------------------------------------------------------------------------------------ the module */
+
+static PyMethodDef module_methods[] = {
+    {"route", (PyCFunction)(void (*)(void))route, METH_FASTCALL, route_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static int
+module_exec(PyObject *module)
+{
+    State *state = state_of(module);
+    struct {
+        PyObject **where;
+        const char *text;
+    } texts[] = {
+        {&state->subscription, "subscription"}, {&state->destination, "destination"},
+        {&state->ack, "ack"},                   {&state->message_id, "message-id"},
+        {&state->acknowledges, "acknowledges"}, {&state->unacked, "unacked"},
+        {&state->empty, ""},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        *texts[i].where = PyUnicode_InternFromString(texts[i].text);
+        if (*texts[i].where == NULL) {
+            return -1;
+        }
+    }
+    PyObject *type = PyType_FromModuleAndSpec(module, &scanner_spec, NULL);
+    int failed = type == NULL ? -1 : PyModule_AddType(module, (PyTypeObject *)type);
+    Py_XDECREF(type);
+    if (failed < 0) {
+        return -1;
+    }
+    return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE);
+}
+
+static int
+module_clear(PyObject *module)
+{
+    State *state = state_of(module);
+    PyObject **texts = (PyObject **)state;
+    for (size_t i = 0; i < sizeof(State) / sizeof(PyObject *); i++) {
+        Py_CLEAR(texts[i]);
+    }
+    return 0;
+}
+
+static void
+module_free(void *module)
+{
+    module_clear((PyObject *)module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "stomp_native._codec",
+    .m_doc = "The hot part of receiving STOMP frames.",
+    .m_size = sizeof(State),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC
+PyInit__codec(void)
+{
+    return PyModuleDef_Init(&module_def);
+}

@@ -1,0 +1,79 @@
+import copy
+import pickle
+
+import pytest
+
+from stomp.core.client_session import ClientSession
+from stomp.core.frame import Headers
+from stomp.received import Received, ReceivedText
+from stomp.utils import Frame
+
+pytestmark = pytest.mark.usefixtures("each_codec")
+
+CONNECTED = b"CONNECTED\nversion:1.2\n\n\0"
+MESSAGE = b"MESSAGE\nsubscription:1\nmessage-id:%d\nx:a\\cb\n\n%b\0\n"
+
+
+def received(cls: type[Received], body: bytes = b"caf\xc3\xa9") -> list[Received]:
+    """What a session makes of several messages: the first ones are read carefully, the last ones are not."""
+    session = ClientSession(message_class=cls)
+    session.connect(["1.2"], "/")
+    session.receive_data(CONNECTED, 0.0)
+    session.events()
+    for number in range(4):
+        session.receive_data(MESSAGE % (number, body), 0.0)
+    return [event for event in session.events() if isinstance(event, cls)]
+
+
+@pytest.mark.parametrize("cls", [Received, ReceivedText])
+def test_it_is_a_frame_as_listeners_know_it(cls):
+    for number, frame in enumerate(received(cls)):
+        assert isinstance(frame, Frame)
+        assert frame.cmd == frame.command == "MESSAGE"
+        assert frame.headers == {"subscription": "1", "message-id": str(number), "x": "a:b"}
+        assert frame.headers["x"] == "a:b"
+        assert type(frame.original_headers) is dict
+        assert frame.original_headers == frame.headers
+        assert str(frame).startswith("{cmd=MESSAGE,headers=[{'subscription': '1'")
+        assert frame in {frame}
+    first, second, *_ = received(cls)
+    first.headers = second.headers = {}
+    assert first != second
+
+
+@pytest.mark.parametrize("cls", [Received, ReceivedText])
+def test_the_original_headers_stay_as_they_came(cls):
+    for frame in received(cls):
+        frame.headers["added"] = "1"
+        del frame.headers["x"]
+        assert frame.original_headers["x"] == "a:b"
+        assert "added" not in frame.original_headers
+        frame.original_headers = {"a": "1"}
+        assert frame.original_headers == {"a": "1"}
+
+
+def test_bodies_are_text_where_that_is_wanted_and_the_decoder_can():
+    assert [frame.body for frame in received(Received)] == [b"caf\xc3\xa9"] * 4
+    assert {frame.body for frame in received(ReceivedText)} <= {b"caf\xc3\xa9", "café"}
+    assert {frame.body for frame in received(ReceivedText, b"\xff!")} <= {b"\xff!", "\ufffd!"}
+
+
+def test_it_can_be_looked_at_changed_and_copied():
+    *_, frame = received(ReceivedText)
+    frame.body, frame.cmd = "changed", "X"
+    setattr(frame, "more", 5)  # noqa: B010 - listeners do so, and types do not know
+    assert frame.command == "X"
+    known = {"cmd": "X", "headers": frame.headers, "original_headers": frame.headers, "body": "changed"}
+    assert vars(frame) == {**known, "more": 5}
+    for twin in (copy.copy(frame), copy.deepcopy(frame), pickle.loads(pickle.dumps(frame))):
+        assert vars(twin) == vars(frame)
+
+
+def test_it_can_be_made_by_hand():
+    frame = Received("MESSAGE", Headers(a="1"), b"x")
+    assert (frame.cmd, frame.headers, frame.original_headers, frame.body) == (
+        "MESSAGE",
+        {"a": "1"},
+        {"a": "1"},
+        b"x",
+    )
