@@ -38,14 +38,14 @@ def read(file: Path) -> dict[str, Any]:
     Raises:
         CommandError: it is not TOML.
     """
-    import tomllib
-
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except UnicodeDecodeError as err:
         raise CommandError(f"{file} is not UTF-8") from err
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as err:

@@ -7,12 +7,15 @@ options have been added since. What can be completed is told with the argument t
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stomp.cli.status import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 #: The long options of stomp.py. What abbreviates only one of them means that one.
 CLASSIC = (
@@ -23,11 +26,21 @@ CLASSIC = (
 _SWITCH = {"on": True, "off": False}
 
 
+def _width() -> int:
+    with contextlib.suppress(KeyError, ValueError):
+        return int(os.environ["COLUMNS"]) - 2
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns - 2  # type: ignore[union-attr]
+    return 78
+
+
 class Formatter(argparse.RawDescriptionHelpFormatter):
     """Help as stomp.py gives it: ``Usage: stomp [options]``, and room for the long names of options."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30)
+        # The width is asked for here, because argparse makes a formatter for each option that is declared, and loads a
+        # package to ask with.
+        super().__init__(prog, max_help_position=30, width=_width())
 
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
         """With a capital letter."""
@@ -236,3 +249,19 @@ def header(text: str) -> tuple[str, str]:
     if not colon or not name:
         raise argparse.ArgumentTypeError(f"{text!r} is not a header; write name:value")
     return name, value
+
+
+def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Pairs as a dictionary: a name that is repeated has a tuple of all its values.
+
+    >>> gathered([("a", "1"), ("b", "2"), ("a", "3")])
+    {'a': ('1', '3'), 'b': '2'}
+    """
+    result: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in result:
+            before = result[name]
+            result[name] = (*before, value) if isinstance(before, tuple) else (before, value)
+        else:
+            result[name] = value
+    return result

@@ -14,6 +14,7 @@ import json
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from stomp.cli.parser import gathered
 from stomp.cli.status import CommandError
 
 if TYPE_CHECKING:
@@ -58,22 +59,6 @@ class Record(NamedTuple):
             "headers": gathered(pair for pair in self.headers if pair[0] not in _OURS - set(keep)),
             "text": text,
         }
-
-
-def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Pairs as a dictionary: a name that is repeated has a tuple of all its values.
-
-    >>> gathered([("a", "1"), ("b", "2"), ("a", "3")])
-    {'a': ('1', '3'), 'b': '2'}
-    """
-    result: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in result:
-            before = result[name]
-            result[name] = (*before, value) if isinstance(before, tuple) else (before, value)
-        else:
-            result[name] = value
-    return result
 
 
 def of_message(message: Message, *, time: float | None = None) -> Record:

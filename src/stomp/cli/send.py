@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from stomp.cli import options
-from stomp.cli.parser import header, number
+from stomp.cli.parser import gathered, header, number
 from stomp.cli.status import CommandError, Interrupted, Status, verdict
 
 if TYPE_CHECKING:
@@ -61,8 +61,6 @@ def add_message_options(parser: Parser) -> None:
 
 def message_options(args: Namespace) -> dict[str, Any]:
     """The arguments of ``stomp.Client.send`` that these options make."""
-    from stomp.cli.records import gathered
-
     return {
         "headers": gathered(args.header),
         "content_type": args.content_type,

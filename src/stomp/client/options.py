@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,14 @@ from stomp.net.websocket import WebSocketSettings
 
 #: Starts a callable in a thread of its own. What it returns is kept, and never looked into.
 ThreadFactory = Callable[[Callable[[], None]], object]
+
+
+def throw_dice() -> float:
+    """The default dice."""
+    # Imported here, like all that a program which only connects and sends can do without.
+    import random
+
+    return random.random()
 
 
 def start_daemon(run: Callable[[], None]) -> threading.Thread:
@@ -63,5 +70,5 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     lenient: Leniency = STRICT
     clock: Callable[[], float] = time.monotonic
-    dice: Dice = random.random
+    dice: Dice = throw_dice
     start_thread: ThreadFactory = start_daemon

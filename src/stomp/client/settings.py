@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -124,7 +123,7 @@ def setup(url: str | None = None, **given: Any) -> Setup:
     for name in ("hooks", "versions"):
         if name in told:
             told[name] = tuple(told[name])
-    terms = Terms(addresses=target.addresses, nonce=uuid.uuid4().hex[:16], **told)
+    terms = Terms(addresses=target.addresses, nonce=os.urandom(8).hex(), **told)
     _check(terms)
     return Setup(terms=terms, options=options, tls=tls)
 

@@ -7,7 +7,6 @@ inflated up to a limit only; whether a message may still be settled is asked whe
 
 from __future__ import annotations
 
-import json
 import zlib
 from typing import Any
 
@@ -117,6 +116,8 @@ class Delivery(Message):
         Raises:
             ContentError: it is no JSON.
         """
+        import json
+
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError) as err:

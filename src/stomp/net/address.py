@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import parse_qsl, quote, unquote
 
 from stomp.core.errors import AddressError
 from stomp.core.observe import redacted
@@ -69,6 +68,8 @@ class Address:
         ('stomp+ssl://[::1]:61612', 'unix:///run/my%20broker.sock')
         """
         if self.transport == "unix":
+            from urllib.parse import quote
+
             return f"unix://{quote(self.path)}"
         scheme = {"tcp": "stomp", "tls": "stomp+ssl"}.get(self.transport, self.transport)
         return f"{scheme}://{self}{self.path}"
@@ -228,12 +229,21 @@ def _agreed(what: str, values: list[_T], missing: _T) -> _T | None:
 
 
 def _options(query: str) -> dict[str, str]:
+    # Most addresses have neither options nor anything to decode, and do without the package for it.
+    if not query:
+        return {}
+    from urllib.parse import parse_qsl
+
     with contextlib.suppress(UnicodeDecodeError):
         return dict(parse_qsl(query, keep_blank_values=True, errors="strict"))
     raise AddressError("the options are not UTF-8", hint=_ENCODE)
 
 
 def _decoded(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote
+
     with contextlib.suppress(UnicodeDecodeError):
         return unquote(text, errors="strict")
     raise AddressError("what is percent-encoded is not UTF-8", hint=_ENCODE)

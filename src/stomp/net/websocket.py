@@ -11,7 +11,6 @@ import logging
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote
 
 from stomp.core.errors import ConnectFailed, UsageError
 from stomp.core.limits import Limits
@@ -207,6 +206,8 @@ def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> C
         raise UsageError(
             "a WebSocket needs the package websockets", hint='pip install "stompkit[ws]"'
         ) from err
+    from urllib.parse import quote
+
     headers = {name.lower(): value for name, value in settings.headers}
     offered = settings.subprotocols
     if "sec-websocket-protocol" in headers:
