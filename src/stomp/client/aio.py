@@ -155,6 +155,8 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
             Unsupported: the broker cannot do what an option asks for.
             FrameError: a header cannot be sent safely.
         """
+        if not (confirm or options) and type(body) is bytes and await self._send_soon(destination, body):
+            return
         parcel = self._parcel(destination, body, options)
         deadline = self._deadline(timeout)
         if confirm:

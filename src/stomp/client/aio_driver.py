@@ -51,26 +51,40 @@ class AioDriver(BaseClient):
         failure: BaseException | None = None
         while True:
             try:
-                effect = program.throw(failure) if failure is not None else program.send(answer)
+                effect = program.send(answer) if failure is None else program.throw(failure)
             except StopIteration as stop:
                 result: _T = stop.value
                 return result
             finally:
-                self._make_calls()
-            answer, failure = None, None
+                if calls := conv.calls():
+                    self._make(calls)
+            answer = failure = None
             try:
-                if isinstance(effect, Transmit):
+                if type(effect) is Transmit:
                     conv.recorder.note(">", effect.frame)
                     link = cast("AioLink", effect.link)
-                    answer = link.transmit(effect.frame, deadline=effect.deadline)
+                    answer = link.transmit(effect.frame, deadline=effect.deadline, patient=effect.patient)
                     if link.full:
                         await link.room()
-                elif isinstance(effect, Now):
+                elif type(effect) is Now:
                     answer = self._options.clock()
                 else:
                     answer = await self._perform(effect)
             except BaseException as err:
                 failure = err
+
+    async def _send_soon(self, destination: str, body: bytes) -> bool:
+        """Send without a program, where that can be done; False if it cannot, and nothing was sent."""
+        self._verbs += 1
+        if self._verbs >= LOOK:
+            await self._breathe()
+        era = self._conv.era
+        if era is None or not self._send_plain(destination, body):
+            return False
+        link = cast("AioLink", era.link)
+        if link.full:
+            await link.room()
+        return True
 
     async def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Wait):
@@ -131,7 +145,7 @@ class AioDriver(BaseClient):
         """What a link has to tell."""
         conv = self._conv
         conv.take(link, events, self._options.clock())
-        self._make_calls()
+        self._make(conv.calls())
         if conv.needs_link:
             conv.needs_link = False
             program = life.reconnect(conv, self._options.dice)
@@ -144,8 +158,8 @@ class AioDriver(BaseClient):
         if era is not None:
             cast("AioLink", era.link).resume()
 
-    def _make_calls(self) -> None:
-        for call in self._conv.calls():
+    def _make(self, calls: list[Callable[[], object]]) -> None:
+        for call in calls:
             self._call(call)
 
     def _call(self, function: Callable[[], object]) -> Any:

@@ -17,7 +17,9 @@ from stomp.client.settings import Setup, setup
 from stomp.core.client_session import ClientSession
 from stomp.core.conversation import Conversation
 from stomp.core.delivery import Delivery
+from stomp.core.errors import ConnectionLost, NotConnected
 from stomp.core.feed import Feed, Inbox, Wish
+from stomp.core.status import ClientState
 from stomp.core.verbs import Parcel
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from stomp.core.errors import StompError
     from stomp.core.failover import Backoff
     from stomp.core.hooks import Hooks
-    from stomp.core.status import ClientState, StateChange, Stats
+    from stomp.core.status import StateChange, Stats
     from stomp.core.terms import ConnectHeaders, Credential
     from stomp.core.vendors import Vendor
     from stomp.net.address import Address
@@ -275,6 +277,22 @@ class BaseClient:
         if not options:
             return Parcel(destination, body)
         return make_parcel(destination, body, **options)
+
+    def _send_plain(self, destination: str, body: bytes) -> bool:
+        """What `verbs.send` does, where nothing has to be waited for or told: this is for those who send a lot."""
+        conv = self._conv
+        era = conv.era
+        if era is None or conv.state is not ClientState.CONNECTED or conv.terms.hooks or not destination:
+            return False
+        link: Any = era.link
+        try:
+            link.send(destination, body)
+        except ConnectionLost:
+            raise
+        except NotConnected:
+            return False
+        conv.recorder.note_send(destination, len(body))
+        return True
 
     def _feed(self, destination: str, ack: Ack, options: SubscribeOptions) -> Feed:
         told: dict[str, Any] = dict(options)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from stomp.client.base import Ack, BaseClient, Body, SendOptions, SubscribeOptions, make_parcel
 from stomp.client.sync_driver import LONGEST, Driver
 from stomp.client.sync_handles import Confirmation, Consumer, Merged, Message, Subscription, Transaction
-from stomp.client.threads import Link
 from stomp.core import life, subscribing, verbs
-from stomp.core.errors import ConnectionLost, NotConnected, UsageError
+from stomp.core.errors import UsageError
 from stomp.core.feed import Inbox
 from stomp.core.status import ClientState, Report, StateChange, StateLog
 
@@ -168,22 +167,6 @@ class Client(Driver):  # noqa: D101 - see BaseClient
             self._run(verbs.send_confirmed(self._conv, parcel, self._confirmation, deadline))
         else:
             self._run(verbs.send(self._conv, parcel, deadline))
-
-    def _send_plain(self, destination: str, body: bytes) -> bool:
-        """What `verbs.send` does, where nothing has to be waited for or told: this is for those who send a lot."""
-        conv = self._conv
-        era = conv.era
-        if era is None or conv.state is not ClientState.CONNECTED or conv.terms.hooks or not destination:
-            return False
-        link: Link = era.link  # type: ignore[assignment]
-        try:
-            link.send(destination, body)
-        except ConnectionLost:
-            raise
-        except NotConnected:
-            return False
-        conv.recorder.note_send(destination, len(body))
-        return True
 
     def send_async(
         self,
