@@ -49,29 +49,32 @@ class AioDriver(BaseClient):
         conv = self._conv
         answer: Any = None
         failure: BaseException | None = None
-        while True:
-            try:
-                effect = program.send(answer) if failure is None else program.throw(failure)
-            except StopIteration as stop:
-                result: _T = stop.value
-                return result
-            finally:
-                if calls := conv.calls():
-                    self._make(calls)
-            answer = failure = None
-            try:
-                if type(effect) is Transmit:
-                    conv.recorder.note(">", effect.frame)
-                    link = cast("AioLink", effect.link)
-                    answer = link.transmit(effect.frame, deadline=effect.deadline, patient=effect.patient)
-                    if link.full:
-                        await link.room()
-                elif type(effect) is Now:
-                    answer = self._options.clock()
-                else:
-                    answer = await self._perform(effect)
-            except BaseException as err:
-                failure = err
+        try:
+            while True:
+                try:
+                    effect = program.send(answer) if failure is None else program.throw(failure)
+                finally:
+                    if calls := conv.calls():
+                        self._make(calls)
+                answer = failure = None
+                try:
+                    if type(effect) is Transmit:
+                        conv.recorder.note(">", effect.frame)
+                        link = cast("AioLink", effect.link)
+                        answer = link.transmit(effect.frame, deadline=effect.deadline, patient=effect.patient)
+                        if link.full:
+                            await link.room()
+                    elif type(effect) is Now:
+                        answer = self._options.clock()
+                    else:
+                        answer = await self._perform(effect)
+                except BaseException as err:
+                    failure = err
+        except StopIteration as stop:
+            result: _T = stop.value
+            return result
+        finally:
+            failure = None  # its traceback has this frame: no circle
 
     async def _send_soon(self, destination: str, body: bytes) -> bool:
         """Send without a program, where that can be done; False if it cannot, and nothing was sent."""

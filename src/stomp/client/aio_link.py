@@ -327,6 +327,7 @@ class AioLink(asyncio.Protocol):
 
     def _flush(self) -> None:
         """Give the transport what the session and the layer have to send."""
+        size = self.session.outgoing
         parts = self.session.data_to_send(self._clock())
         transport, layer = self._transport, self._layer
         if transport is None:
@@ -341,11 +342,12 @@ class AioLink(asyncio.Protocol):
                 transport.write(data)
         elif len(parts) == 1:
             transport.write(parts[0])
-        elif parts:
-            # Where it can, the transport writes them without joining them. That does not pay for small ones.
-            if len(parts) > 3:
-                parts = [b"".join(parts)]
-            transport.writelines(parts)
+        elif len(parts) > 3 or size < _BATCH:
+            transport.write(b"".join(parts))
+        else:
+            # One large body, which is not copied. Not by writelines: in Python 3.12 it forgets to pause us.
+            for part in parts:
+                transport.write(part)
 
     def _break(self, err: OSError) -> None:
         """The layer cannot go on."""
@@ -463,6 +465,8 @@ async def _open_stream(address: Address, options: Options, tls: TlsSettings | No
         except RuntimeError:  # the loop is closed
             if stream is not None:
                 stream.sock.close()
+        finally:
+            failure = None  # its traceback has this frame: no circle
 
     options.start_thread(run)
     try:
