@@ -274,6 +274,17 @@ def test_topics(stomp: Stomp, queue: str, broker: Broker) -> None:
     assert answer == (0, b"news", "")
 
 
+def test_a_durable_subscription_and_a_selector(stomp: Stomp, queue: str) -> None:
+    topic = queue.replace("/queue/", "/topic/")
+    durable = ("listen", topic, "--durable", queue[7:], "--raw")
+    assert stomp(*durable, "--timeout", "0.2").status == 0
+    send(stomp, topic, "kept")
+    assert stomp.well(*durable, "-n", "1", *SOON) == b"kept"
+    stomp.well("send", queue, "left", "--header", "kind:a")
+    stomp.well("send", queue, "right", "--header", "kind:b")
+    assert stomp.well("listen", queue, "--selector", "kind = 'b'", "-n", "1", "--raw", *SOON) == b"right"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
