@@ -65,6 +65,39 @@ SECTION_3_1_FAILOVER = """
 >>> c = stomp.Connection([('192.168.1.100', 61613), ('192.168.1.101', 62613)])
 """
 
+#: The three calls whose parameters are printed. Hyphens at line ends are those of the typesetter.
+SECTION_3_1_PARAMETERS = """
+class stomp.connect.StompConnection12 (host_and_ports=None,
+                                        prefer_localhost=True,
+                                        try_loopback_connect=True,      re-
+                                        connect_sleep_initial=0.1,        re-
+                                        connect_sleep_increase=0.5,      re-
+                                        connect_sleep_jitter=0.1,        re-
+                                        connect_sleep_max=60.0,          re-
+                                        connect_attempts_max=3,
+                                        use_ssl=False,                  ssl_key_file=None,
+                                        ssl_cert_file=None,              ssl_ca_certs=None,
+                                        ssl_cert_validator=None,
+                                        wait_on_receipt=False,          ssl_version=3,
+                                        timeout=None,                    heartbeats=(0,
+                                        0),                             keepalive=None,    vhost=None,
+                                        auto_decode=True,                 encoding='utf-
+                                        8',                               auto_content_length=True,
+                                        heart_beat_receive_scale=1.5,
+                                        recv_bytes=1024)
+"""
+SECTION_3_1_CONNECT = """
+Protocol12.connect (username=None, passcode=None, wait=False, headers=None, **key-
+                    word_headers)
+"""
+SECTION_3_2_SEND_PARAMETERS = """
+Protocol12.send (destination, body, content_type=None, headers=None, **key-
+                 word_headers)
+"""
+SECTION_3_2_SUBSCRIBE_PARAMETERS = """
+Protocol12.subscribe (destination, id, ack='auto', headers=None, **keyword_headers)
+"""
+
 SECTION_3_1_IPV6 = """
 >>> import stomp
 >>> c = stomp.Connection(['fe80::a00:27ff:fe90:3f1a%en1', 62613])
