@@ -233,3 +233,11 @@ def test_disconnecting():
         conn.transport.disconnect_socket()
         leaving.join(PATIENCE)
         assert not leaving.is_alive()
+
+
+def test_blocking():
+    """An attribute of 9.0, where reading over TLS was different."""
+    conn = stomp.Connection([("broker", 61612)])
+    assert conn.transport.blocking
+    conn.set_ssl()
+    assert not conn.transport.blocking

@@ -240,6 +240,11 @@ class OlderTransport:
         return self._link is not None and not self._link.alive
 
     @property
+    def blocking(self) -> bool:
+        """False where TLS is spoken, as in 9.0. Sockets here are never what makes anybody wait."""
+        return self.get_ssl() is None
+
+    @property
     def bind_host_port(self) -> tuple[str, int] | None:
         """The (host, port) to connect from."""
         return self._options.bind
