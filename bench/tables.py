@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bench.contenders import BASE
+from bench.contenders import BASE, CLIENTS
 from bench.report import FIGURES, Row, Spread, number
 from bench.targets import Target, verdict
 
@@ -66,14 +66,15 @@ def _cpu(row: Row) -> str:
 
 def matrix(found: Sequence[Row]) -> str:
     """One line for each figure, one column for each client: ratios to the base, and the base as it is."""
-    clients = list(dict.fromkeys(row.client for row in found))
+    clients = sorted({row.client for row in found}, key=list(CLIENTS).index)
     lines = [["work", *clients]]
     for key in dict.fromkeys((row.scenario, row.figure) for row in found):
         cells = {row.client: row for row in found if (row.scenario, row.figure) == key}
         figure, title = FIGURES[key[1]], next(iter(cells.values())).title
         arrow = "" if figure.more_is_better else " ↓"
         lines.append([f"{title}, {figure.unit}{arrow}", *(_cell(cells.get(client)) for client in clients)])
-        if key[1] == "rate" and any(row.cpu for row in cells.values()):
+        told_apart = any((row.scenario, row.figure) == (key[0], "cpu") for row in found)
+        if key[1] in ("rate", "p50") and not told_apart and any(row.cpu for row in cells.values()):
             lines.append(
                 [
                     f"{title}, CPU of the client, µs each ↓",
