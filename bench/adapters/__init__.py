@@ -8,7 +8,6 @@ languages are programs that understand the words of `bench.work` and print the s
 from __future__ import annotations
 
 import asyncio
-import importlib
 import threading
 from typing import Any, Protocol, Self
 
@@ -84,12 +83,11 @@ class AsyncContract(Protocol):
 
 def stompkit_version() -> str:
     """Its version and its codec, so that no report can be about the other one by mistake."""
-    version = importlib.import_module("stomp._version")  # stomp.py has no such module
-    try:
-        codec = importlib.import_module("stomp.core.codec").name()
-    except ModuleNotFoundError:
-        codec = "pure"
-    return f"{version.__version__} ({codec})"
+    # stomp.py has none of these modules, and the adapters of peers cannot import them.
+    from stomp import _version
+    from stomp.core import codec
+
+    return f"{_version.__version__} ({codec.name()})"
 
 
 class Unsupported(Exception):
