@@ -569,7 +569,7 @@ def test_a_protocol_error_is_the_brokers_fault() -> None:
 @pytest.mark.parametrize("content_type", [None, "text/plain"])
 def test_plain_messages_are_sent_like_all_others(version: str, content_type: str | None) -> None:
     short, long = connected(version), connected(version)
-    for body in (b"x", b"y" * 100_000, b"x"):
+    for body in (b"x", b"y" * 100_000, b"z" * 10_000, b"x"):
         assert short.send_plain("/queue/a", body, content_type)
         long.send("/queue/a", body, content_type=content_type)
     assert short.outgoing == sum(map(len, short._out))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stomp.core import codec, commands, heartbeat
 from stomp.core.decoder import Eol
 from stomp.core.dialect import DIALECTS, STOMP10, Dialect
-from stomp.core.encoder import LARGE_BODY, NUL, encode_parts, plain_parts, send_head
+from stomp.core.encoder import NUL, encode_parts, plain_parts, send_head
 from stomp.core.errors import (
     AuthenticationFailed,
     BrokerError,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: Its own name, for the hot ways: looking up a member of an enumeration takes 0.1 us.
 _CONNECTED = State.CONNECTED
 _FLOWING = (State.CONNECTED, State.DISCONNECTING)
+#: Longer bodies are not formatted into a frame, which would copy them twice: who writes joins what it writes.
+_FORMATTED = 2048
 #: The commands that `transmit_plain` takes: those of which there are many.
 _PLAIN = frozenset({"SEND", "ACK", "NACK"})
 #: So many heads of messages are kept.
@@ -167,7 +169,7 @@ class ClientSession(Session):
             return False
         head = self._heads.get((destination, content_type)) or self._new_head(destination, content_type)
         size = len(body)
-        if size < LARGE_BODY:
+        if size < _FORMATTED:
             data = b"%b%d\n\n%b\0" % (head, size, body)
             self._out.append(data)
             self.outgoing += len(data)
