@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stomp.cli.stopping import Stop
     from stomp.core.frame import Headers
 
 #: Linux takes no longer one, and gives no more room to all together than this many times as much.
@@ -59,35 +60,49 @@ class Handler:
         self._capture = capture
         self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self, headers: Headers, body: bytes) -> Outcome:
+    def run(self, headers: Headers, body: bytes, stop: Stop) -> Outcome:
         """Run it, and wait for its end.
+
+        Args:
+            headers: of the message.
+            body: of the message.
+            stop: who may break it off.
 
         Raises:
             OSError: there is no shell, or the environment is too large.
+            Interrupted: it was broken off, and is dead.
         """
-        process: subprocess.Popen[bytes] = subprocess.Popen(
-            self._command,
-            shell=True,
-            text=False,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE if self._capture else None,
-            env={**os.environ, **environment(headers)},
-            process_group=_OWN_GROUP,
-        )
-        self._process = process
         try:
+            # A program that was started and is not known yet could not be killed.
+            with stop.shielded():
+                process: subprocess.Popen[bytes] = subprocess.Popen(
+                    self._command,
+                    shell=True,
+                    text=False,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE if self._capture else None,
+                    env={**os.environ, **environment(headers)},
+                    process_group=_OWN_GROUP,
+                )
+                self._process = process
             output, _ = process.communicate(body)
-        except BaseException:
+            return Outcome(process.returncode, output or b"")
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Leave nothing behind: neither a program nor a pipe."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
             self.kill()
             process.wait()
-            raise
-        finally:
-            self._process = None
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    with contextlib.suppress(OSError):
-                        stream.close()
-        return Outcome(process.returncode, output or b"")
+        self._process = None
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
 
     def kill(self) -> None:
         """Kill it, if it runs."""

@@ -121,7 +121,7 @@ def _write(intake: Intake, write: Any, args: Namespace, terminal: Terminal) -> N
 def _handle(intake: Intake, handler: Handler, args: Namespace, terminal: Terminal) -> None:
     failed = 0
     for message in intake:
-        outcome = handler.run(message.headers, message.body)
+        outcome = handler.run(message.headers, message.body, intake.stop)
         failed = 0 if outcome.status == 0 else failed + 1
         settle(message, outcome.status == 0, outcome.words, requeue=args.requeue, terminal=terminal)
         pause(intake.stop, failed)

@@ -40,7 +40,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
     with Intake(args, terminal, destinations=[args.destination], prefetch=1, late=handler.kill) as intake:
         failed = 0
         for message in intake:
-            outcome = handler.run(message.headers, message.body)
+            outcome = handler.run(message.headers, message.body, intake.stop)
             well, words = outcome.status == 0, outcome.words
             if well:
                 words = _reply(message, outcome.output, args)

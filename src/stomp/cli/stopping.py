@@ -36,6 +36,8 @@ class Stop:
         self.asked = False
         self._action = action
         self._open = False
+        self._shielded = False
+        self._again = False
         self._before: dict[int, Any] = {}
         self._notes: SimpleQueue[bool] = SimpleQueue()
         self._watcher: threading.Thread | None = None
@@ -61,9 +63,9 @@ class Stop:
             self._watcher.join()
 
     def _handle(self, number: int, frame: object) -> None:
-        again, self.asked = self.asked, True
+        self._again, self.asked = self.asked, True
         self._notes.put(True)
-        if again or self._open:
+        if (self._again or self._open) and not self._shielded:
             raise Interrupted
 
     def _watch(self) -> None:
@@ -84,6 +86,21 @@ class Stop:
             yield
         finally:
             self._open = False
+
+    @contextlib.contextmanager
+    def shielded(self) -> Generator[None, None, None]:
+        """What is done in here is not broken off, not even by the second signal. It must be short.
+
+        Raises:
+            Interrupted: at the end: the second signal has come.
+        """
+        self._shielded = True
+        try:
+            yield
+        finally:
+            self._shielded = False
+        if self._again:
+            raise Interrupted
 
     def sleep(self, seconds: float) -> None:
         """Wait so many seconds, or until a signal comes."""
