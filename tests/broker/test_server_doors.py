@@ -128,6 +128,16 @@ def test_an_error_is_read_before_the_end(doors: Broker, client_tls: ssl.SSLConte
     eventually(lambda: not doors.connections)
 
 
+@pytest.mark.parametrize("transport", ["ws", "wss"])
+def test_a_broker_that_goes_down_says_so(doors: Broker, client_tls: ssl.SSLContext, transport: str) -> None:
+    party = Party(doors, transport, client_tls)
+    with party.stream.sock:
+        party.connect()
+        assert doors.disconnect_all(abort=False) == 1
+        with pytest.raises(OSError, match="1001"):
+            party.read_until(b"never")
+
+
 def test_a_websocket_at_another_path_is_told(doors: Broker) -> None:
     where = parse(doors.urls[2]).addresses[0]
     with pytest.raises(ConnectFailed, match="404"):

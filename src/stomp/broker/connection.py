@@ -363,6 +363,9 @@ class Connection(asyncio.Protocol):
         if abort:
             self._transport.abort()
         else:
+            if self._layer is not None:
+                self._layer.close(1001)
+                self._put(self._layer.outgoing())
             self._transport.close()
         self._events()
 

@@ -111,10 +111,10 @@ class WebSocketServerLayer:
         """See `Layer.outgoing`."""
         return b"".join(self._protocol.data_to_send())
 
-    def close(self) -> None:
-        """See `Layer.close`."""
+    def close(self, code: int = 1000) -> None:
+        """See `Layer.close`. `code` 1001 is for a server that goes down (RFC 6455, section 7.4.1)."""
         if self.ready:
-            self._protocol.send_close(1000)
+            self._protocol.send_close(code)
 
     def _answer(self, request: Request) -> None:
         protocol = self._protocol
