@@ -293,6 +293,18 @@ def test_a_colon_in_a_value_forges_no_header() -> None:
     assert found[3] == Frame("MESSAGE", Headers(foo="1:destination:/queue/evil"))
 
 
+def test_what_was_read_before_there_was_a_version_teaches_nothing() -> None:
+    decoder = Decoder()
+    frame = b"ERROR\nmessage:\\n\nx:%d\n\n\0\n"
+    values = []
+    for number in range(5):
+        decoder.feed(frame % number)
+        values += [found.headers["message"] for found in decoder.frames() if isinstance(found, Frame)]
+        if number == 1:
+            decoder.dialect = STOMP12
+    assert values == ["\\n", "\\n", "\n", "\n", "\n"]
+
+
 def test_frames_before_the_offending_one_come_first() -> None:
     decoder = Decoder(dialect=STOMP12)
     decoder.feed(b"MESSAGE\na:1\n\n\0\nMESSAGE\na:2\n\n\0\nMESSAGE\nbad\n\n\0\nMESSAGE\na:3\n\n\0\n")

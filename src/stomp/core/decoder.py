@@ -388,7 +388,8 @@ class Decoder:
             lines = [line.removesuffix("\r") for line in lines]
         pairs = [self._parse_line(line, escaped=command not in UNESCAPED) for line in lines]
         headers = Headers.of([pair for pair in pairs if pair is not None])
-        self._layouts.learn(command, lines, headers, len(raw))
+        if self.dialect is not None:  # before there is one, values are not what they will be
+            self._layouts.learn(command, lines, headers, len(raw))
         length = self._content_length(headers)
         if length is not None:
             self._check_body(length, len(raw))
