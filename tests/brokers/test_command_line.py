@@ -16,6 +16,8 @@ from tests.cli.test_dump import TestDump
 from tests.cli.test_listen import SOON, TestListen, send
 from tests.cli.test_move import TestMove
 from tests.cli.test_ping import TestPing
+from tests.cli.test_replay import TestReplay
+from tests.cli.test_reply import TestReply
 from tests.cli.test_request import TestRequest
 from tests.cli.test_send import TestSend
 
@@ -26,6 +28,8 @@ __all__ = [
     "TestListen",
     "TestMove",
     "TestPing",
+    "TestReplay",
+    "TestReply",
     "TestRequest",
     "TestSend",
 ]
