@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 
 from stomp.broker import Broker
-from stomp.cli import verbs
+from stomp.cli import app, client, verbs
+from stomp.cli.shell import StompCLI
 from tests.cli.running import PATIENCE, Command
 
 
@@ -345,3 +347,78 @@ def test_the_password_is_shown_nowhere(command: Command) -> None:
     debugged = command.run("--debug", "-V", typed="sendrec /queue/a x\n")
     assert debugged.status == 0
     assert "'password'" not in debugged.out + debugged.err
+
+
+# ------------------------------------------------------------------------------------- in this process
+
+
+@pytest.fixture
+def main(command: Command, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs the command here, at home in its folder."""
+    monkeypatch.chdir(command.home)
+    for name in ("STOMP_URL", "HOME"):
+        monkeypatch.setenv(name, command.environ[name])
+
+    def main(*arguments: str, typed: str = "") -> int:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+        return app.main(arguments)
+
+    return main
+
+
+def test_a_pipe_here(main: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(typed="subscribe /queue/a\nsend /queue/a hello\n") == 0
+    assert capsys.readouterr().out.endswith("\n\nhello\n")
+    assert main(typed="nope\nquit\n") == 1
+
+
+def test_a_script_here(
+    main: Callable[..., int], command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (command.home / "script").write_text("subscribe /queue/a\nsend /queue/a hello\n")
+    (command.home / "binary").write_bytes(b"\xff")
+    assert main("-F", "script") == 0
+    assert capsys.readouterr().out.endswith("\n\nhello\n")
+    assert main("-F", "binary") == 1
+    assert main("-F", "gone") == 1
+    assert main("-F", "script", "-L", "/queue/a") == 1
+
+
+def test_a_listener_here(
+    main: Callable[..., int],
+    broker: Broker,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SIGTERM comes with the first message."""
+    show = StompCLI.on_message
+
+    def on_message(self: StompCLI, frame: object, body: object = None) -> None:
+        show(self, frame)
+        signal.raise_signal(signal.SIGTERM)
+
+    main(typed="send /queue/a hello\n")
+    monkeypatch.setattr(StompCLI, "on_message", on_message)
+    monkeypatch.setattr(client, "_LOOK_AROUND", 0.1)  # for the signal of another thread
+    assert main("-L", "/queue/a") == 0
+    assert capsys.readouterr().out.endswith("subscription: 1\nhello\n")
+
+
+def test_coming_back_has_an_end(
+    main: Callable[..., int],
+    broker: Broker,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "_ATTEMPTS", 2)
+    subscribe = StompCLI.subscribe
+
+    def and_stop(self: StompCLI, destination: str, ack: str = "auto") -> None:
+        subscribe(self, destination, ack)
+        broker.stop()
+
+    monkeypatch.setattr(StompCLI, "subscribe", and_stop)
+    assert main("-L", "/queue/a") == 3
+    told = capsys.readouterr().err.splitlines()
+    assert told[1] == "lost connection"
+    assert "connection refused" in told[2]

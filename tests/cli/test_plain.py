@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from stomp.cli import history
-from tests.cli.running import Command, Console
+from stomp.cli import plain as plain_module
+from stomp.cli.terminal import Terminal
+from tests.cli.running import COMMAND, Command, Console
 from tests.cli.test_prompt import send
+from tests.cli.test_terminal import Screen
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
 
@@ -85,3 +93,51 @@ def test_sending_a_big_file(console: Console, plain: Command) -> None:
     console.enter("sendfile /queue/a big")
     console.enter("version")
     console.wait("[Protocol version 1.1]")
+
+
+def test_the_prompt_does_not_go_into_a_pipe(command: Command) -> None:
+    redirected = ["/bin/sh", "-c", f"exec {' '.join(COMMAND)} > output"]
+    console = Console(redirected, command.environ, command.home, (30, 100))
+    try:
+        console.wait_for(lambda: console.current == ">", "prompt")
+        console.enter("version")
+        console.enter("quit")
+        assert console.status() == 0
+    finally:
+        console.close()
+    assert (command.home / "output").read_text().endswith("[Protocol version 1.1]\n")
+    assert ">" not in (command.home / "output").read_text()
+
+
+def test_reading_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: what arrives from another thread while a line is typed."""
+    out, err = Screen(), io.StringIO()
+    cli = SimpleNamespace(
+        terminal=Terminal(out, err, environ={}), prompt="> ", around=contextlib.nullcontext, complete=None
+    )
+
+    def typed(prompt: str) -> str:
+        def arrive() -> None:
+            with cli.around():
+                cli.terminal.put("message\n")
+
+        thread = threading.Thread(target=arrive)
+        thread.start()
+        thread.join(10)
+        return "a line"
+
+    monkeypatch.setattr("builtins.input", typed)
+    with plain_module.TerminalReader(cli, tmp_path / "history") as reader:  # type: ignore[arg-type]
+        assert reader.read() == "a line"
+        with cli.around():  # of this thread, which types nothing now
+            cli.terminal.put("answer\n")
+    assert out.getvalue() == "\r\33[Kmessage\n> answer\n"
+    assert history.load(tmp_path / "history") == ["a line"]
+
+
+def test_reading_a_pipe() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(b"one\n\xff"))
+    with plain_module.PipeReader(stream) as reader:
+        assert [reader.read(), reader.read()] == ["one\n", "\udcff"]
+        with pytest.raises(EOFError):
+            reader.read()

@@ -9,9 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 
 from stomp.broker import Broker
-from stomp.cli import history
+from stomp.cli import history, prompt
+from stomp.cli.terminal import Terminal
 from tests.cli.running import Command, Console
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
@@ -197,3 +203,50 @@ def test_the_password_is_asked_for(broker: Broker, tmp_path: Path) -> None:
         assert "password\n" not in console.text
         console.enter("quit")
         assert console.status() == 0
+
+
+# ------------------------------------------------------------------------------------- in this process
+
+
+class Client:
+    """What the reader needs of `StompCLI`."""
+
+    def __init__(self) -> None:
+        self.terminal = Terminal()
+        self.prompt = "> "
+        self.stdout: object = None
+
+    def expects(self, line: str) -> str:
+        return "file" if line.startswith("run ") else "destination"
+
+    def candidates(self, line: str) -> list[str]:
+        return ["/queue/a", "/topic/b"]
+
+
+def test_reading_here(tmp_path: Path) -> None:
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        client = Client()
+        out = client.terminal.out
+        with prompt.PromptReader(client, tmp_path / "history") as reader:  # type: ignore[arg-type]
+            assert client.terminal.out is not out
+            keys.send_text("first\n")
+            assert reader.read() == "first"
+            keys.send_text("\x1b[A\n")
+            assert reader.read() == "first"
+            keys.send_text("\x04")
+            with pytest.raises(EOFError):
+                reader.read()
+        assert client.terminal.out is out
+    assert history.load(tmp_path / "history") == ["first"]  # once, however often it is said
+
+
+def test_completing_here(tmp_path: Path) -> None:
+    (tmp_path / "a-file").touch()
+    completer = prompt._Completer(Client())  # type: ignore[arg-type]
+
+    def texts(line: str) -> list[str]:
+        return [found.text for found in completer.get_completions(Document(line), CompleteEvent())]
+
+    assert texts("send /q") == ["/queue/a"]
+    assert texts("send ") == ["/queue/a", "/topic/b"]
+    assert texts(f"run {tmp_path}/a-") == ["file"]

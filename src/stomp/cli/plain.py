@@ -84,8 +84,14 @@ class TerminalReader:
             EOFError: Ctrl-D was typed.
         """
         self._typing = True
+        terminal, prompt = self._cli.terminal, self._cli.prompt
+        if not terminal.is_terminal(terminal.out):
+            # Data only goes to a pipe.
+            terminal.err.write(prompt)
+            terminal.err.flush()
+            prompt = ""
         try:
-            line = input(self._cli.prompt)
+            line = input(prompt)
         finally:
             self._typing = False
         if line.strip():
