@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import ssl
 
 import pytest
@@ -114,6 +115,19 @@ def test_a_setup_for_each_address() -> None:
     each = setup("stomp://a,b").each()
     assert [[str(address) for address in one.terms.addresses] for one in each] == [["a:61613"], ["b:61613"]]
     assert each[0].terms.nonce != each[1].terms.nonce
+
+
+def test_a_setup_for_each_numeric_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, 1, 6, "", (f"127.0.0.{n}", 61612)) for n in (1, 2)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
+    each = setup("stomp+ssl://brokers.example.com").each(resolve=True)
+    addresses = [one.terms.addresses[0] for one in each]
+    assert [(address.host, address.via) for address in addresses] == [
+        ("brokers.example.com", "127.0.0.1"),
+        ("brokers.example.com", "127.0.0.2"),
+    ]
+    assert str(addresses[0]) == "brokers.example.com:61612 (127.0.0.1)"
+    assert addresses[0].url == "stomp+ssl://brokers.example.com:61612"
 
 
 def test_no_two_clients_have_the_same_name() -> None:

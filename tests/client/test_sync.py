@@ -174,6 +174,16 @@ def test_one_client_for_each_address() -> None:
             client.close()
 
 
+def test_one_client_for_each_address_of_a_name(tls_broker: Broker, ca_file: str) -> None:
+    # The certificate is for the name, and the numeric address is what is dialed.
+    clients = stomp.Client.per_address(
+        f"stomp+ssl://localhost:{tls_broker.port}?ca_certs={ca_file}", resolve=True, attempts=1
+    )
+    [client] = [client for client in clients if "127.0.0.1" in repr(client)]
+    with client:
+        client.send("/queue/a", b"x", confirm=True)
+
+
 def test_a_broker_that_never_confirms(caplog: pytest.LogCaptureFixture) -> None:
     with ScriptedServer(greet) as server:
         client = stomp.Client(f"stomp://127.0.0.1:{server.address[1]}", heartbeat=(0, 0)).connect()

@@ -32,12 +32,24 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         self._consumers: list[Consumer] = []
 
     @classmethod
-    def per_address(cls, url: str | None = None, **settings: Any) -> list[AsyncClient]:
+    def per_address(
+        cls, url: str | None = None, *, resolve: bool = False, **settings: Any
+    ) -> list[AsyncClient]:
         """One client for each address of the URL, for brokers that each have messages of their own.
 
-        Takes the arguments of the class. The clients are not connected yet.
+        Args:
+            url: where they are.
+            resolve: one for each numeric address that a name stands for now, as with a DNS alias for a cluster.
+                The look-up blocks.
+            **settings: the arguments of the class.
+
+        Returns:
+            The clients; they are not connected yet.
+
+        Raises:
+            ConnectFailed: with `resolve`: a name cannot be looked up.
         """
-        return [cls._from(each) for each in cls(url, **settings)._settings.each()]
+        return [cls._from(each) for each in cls(url, **settings)._settings.each(resolve=resolve)]
 
     # ------------------------------------------------------------------------------------- life
 

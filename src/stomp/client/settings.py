@@ -13,6 +13,7 @@ from stomp.core.errors import UsageError
 from stomp.core.terms import OnUnknown, Terms
 from stomp.core.vendors import named
 from stomp.net.address import Address, Target, parse
+from stomp.net.dial import Deadline, each_numeric
 
 if TYPE_CHECKING:
     import ssl
@@ -38,13 +39,17 @@ class Setup:
     options: Options
     tls: TlsSettings = field(default_factory=TlsSettings)
 
-    def each(self) -> list[Setup]:
-        """One setup for each address."""
+    def each(self, *, resolve: bool = False) -> list[Setup]:
+        """One setup for each address; with `resolve`, for each numeric one that their names stand for."""
+        addresses: list[Address] = list(self.terms.addresses)
+        if resolve:
+            deadline = Deadline(self.options.connect_timeout)
+            addresses = [numeric for address in addresses for numeric in each_numeric(address, deadline)]
         return [
             replace(
                 self, terms=replace(self.terms, addresses=(address,), nonce=f"{self.terms.nonce}-{number}")
             )
-            for number, address in enumerate(self.terms.addresses, 1)
+            for number, address in enumerate(addresses, 1)
         ]
 
 

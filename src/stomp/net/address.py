@@ -12,7 +12,7 @@ A URL may carry a password, so nothing here quotes one that it does not understa
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from stomp.core.errors import AddressError
@@ -48,12 +48,14 @@ class Address:
         port: 1 to 65535; 0 for a Unix socket.
         transport: "tcp", "tls", "ws", "wss" or "unix".
         path: of the WebSocket, or of the Unix socket.
+        via: the numeric address to dial in place of looking up `host`, which is still the name that TLS verifies.
     """
 
     host: str
     port: int
     transport: str = "tcp"
     path: str = ""
+    via: str = ""
 
     @property
     def pair(self) -> tuple[str, int]:
@@ -72,13 +74,13 @@ class Address:
 
             return f"unix://{quote(self.path)}"
         scheme = {"tcp": "stomp", "tls": "stomp+ssl"}.get(self.transport, self.transport)
-        return f"{scheme}://{self}{self.path}"
+        return f"{scheme}://{self}{self.path}" if not self.via else replace(self, via="").url
 
     def __str__(self) -> str:
         if self.transport == "unix":
             return f"unix:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return f"{host}:{self.port}" + (f" ({self.via})" if self.via else "")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

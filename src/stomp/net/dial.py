@@ -9,6 +9,7 @@ import select
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.errors import AddressError, ConnectFailed
@@ -161,7 +162,7 @@ def resolve(address: Address, deadline: Deadline) -> list[tuple[int, SockAddr]]:
         ConnectFailed: in phase "resolve".
     """
     try:
-        found = _look_up(address.host, address.port, deadline)
+        found = _look_up(address.via or address.host, address.port, deadline)
         if not found:
             raise OSError("it has no address")
     except (OSError, ValueError) as err:  # UnicodeError is a ValueError
@@ -174,6 +175,17 @@ def resolve(address: Address, deadline: Deadline) -> list[tuple[int, SockAddr]]:
             hint="the name server does not answer" if slow else "check the name, or give a numeric address",
         ) from err
     return _interleaved((family, sockaddr) for family, _, _, _, sockaddr in found)
+
+
+def each_numeric(address: Address, deadline: Deadline) -> list[Address]:
+    """An address for each numeric one that its name stands for now, IPv6 and IPv4 in turns.
+
+    Raises:
+        ConnectFailed: the name cannot be looked up.
+    """
+    if address.transport == "unix":
+        return [address]
+    return [replace(address, via=str(sockaddr[0])) for _, sockaddr in resolve(address, deadline)]
 
 
 def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
