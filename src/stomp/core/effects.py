@@ -9,8 +9,9 @@ at a time (under a lock, or on one event loop), and carries effects out without 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from stomp.core.record import record
 
 if TYPE_CHECKING:
     from stomp.core.client_session import ClientSession
@@ -59,7 +60,7 @@ class Signal:
             watcher()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wait:
     """Wait until `ready()` is true, looking again whenever `signal` fires. Answer: True, or False at the deadline."""
 
@@ -68,7 +69,7 @@ class Wait:
     deadline: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Transmit:
     """Send a frame over this link. Raises what `Link.transmit` raises.
 
@@ -81,14 +82,14 @@ class Transmit:
     patient: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dial:
     """Open a connection to this address, and begin to read. Answer: the `Link`. Raises `ConnectFailed`."""
 
     address: Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HangUp:
     """Drop a link, because of this error."""
 
@@ -96,14 +97,14 @@ class HangUp:
     error: StompError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """Call a function of the user, while nothing is held. Answer: what it returns, awaited where that is possible."""
 
     function: Callable[[], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Now:
     """Answer: what the clock says, in seconds."""
 

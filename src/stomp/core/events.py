@@ -7,13 +7,13 @@ would cost a tenth of the receiving speed. Everything else is a small record.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from stomp.core.dialect import Dialect
 from stomp.core.errors import StompError
 from stomp.core.frame import Frame, Headers
 from stomp.core.ledger import Subscription, Ticket
+from stomp.core.record import record
 
 
 class Message(Frame):
@@ -49,7 +49,7 @@ class Shown(Message):
         self.original: Any = dict(headers)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Connected:
     """The CONNECTED frame arrived (client), or was sent (server). Frames may flow.
 
@@ -64,7 +64,7 @@ class Connected:
     heartbeat: tuple[int, int]
 
 
-@dataclass(slots=True)  # not frozen, as that costs 1 us each
+@record
 class Receipt:
     """A RECEIPT arrived; `ticket` is what was waited for, None if nobody asked or it came too late."""
 
@@ -72,14 +72,14 @@ class Receipt:
     ticket: Ticket | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReceiptOverdue:
     """A RECEIPT did not come in time. Whether the broker did what was asked is unknown."""
 
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Error:
     """An ERROR arrived. Some brokers then close the connection, others do not; `Closed` follows if they do.
 
@@ -92,24 +92,24 @@ class Error:
     ticket: Ticket | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HeartbeatReceived:
     """The peer sent a heart-beat."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HeartbeatSent:
     """A heart-beat of ours is in the data to send."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unknown:
     """A frame with a command that STOMP does not define arrived (client). It was ignored."""
 
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConnectRequested:
     """A client wants to connect (server). Answer by `Session.accept` or `Session.refuse`.
 
@@ -122,7 +122,7 @@ class ConnectRequested:
     dialect: Dialect
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Request:
     """A client sent a frame (server). It has the headers its version requires."""
 
@@ -142,7 +142,7 @@ class Reason(enum.Enum):
     ABORTED = "closed on this side"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Closed:
     """The session is over: the last event, exactly once. Send what is still to be sent, then close the socket.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from stomp.core.errors import AuthenticationFailed
+from stomp.core.record import record
 
 #: Returns a number from 0 up to, not including, 1: `random.random`, or a fixed one in tests.
 Dice = Callable[[], float]
@@ -28,7 +29,7 @@ class Try(Generic[A]):
     after: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GiveUp:
     """Stop trying; `why` tells the reason in words."""
 

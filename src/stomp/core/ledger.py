@@ -11,6 +11,8 @@ import heapq
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stomp.core.record import record
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -60,7 +62,7 @@ class Subscription:
             del unacked[message]
 
 
-@dataclass(slots=True)
+@record
 class Ticket:
     """A receipt that was asked for and has not come.
 
