@@ -60,7 +60,8 @@ def verdict(target: Target, found: Sequence[Row], codec: str) -> Verdict:
     value = spread.median * (1 if target.of == "ratio" else figure.scale)
     met = value >= wanted if figure.more_is_better else value <= wanted
     text, by_cpu = f"{number(value)}{unit} ({sign} {number(wanted)}{unit})", False
-    if target.figure == "rate" and target.of == "ratio" and row.cpu_ratio:
+    # Through a broker the rate is the broker's affair as well.
+    if target.figure == "rate" and target.of == "ratio" and row.cpu_ratio and row.group != "brokers":
         ratio = 1 / row.cpu_ratio.median
         text += f", by CPU {number(ratio)}x"
         by_cpu = not met and ratio >= wanted
