@@ -414,35 +414,6 @@ def test_bytes_that_wait_for_room_are_a_sign_of_life(request, monkeypatch):
     writer.join(PATIENCE)
 
 
-def test_the_last_frames_of_a_program_that_just_ends_go_out():
-    """Frames may wait for company; a program that ends without disconnecting must not lose them."""
-    import subprocess
-    import sys
-
-    program = (
-        "import socket, sys\n"
-        "from stomp.client.options import Options\n"
-        "from stomp.client.threads import Link\n"
-        "from stomp.core import commands\n"
-        "from stomp.core.client_session import ClientSession\n"
-        "link = Link(socket.create_connection(('127.0.0.1', int(sys.argv[1]))), ClientSession(), print, Options())\n"
-        "link.start()\n"
-        "link.transmit(commands.connect(['1.2'], '/'))\n"
-        "while link.session.state.value != 'connected': pass\n"
-        "for n in range(1000): link.transmit(commands.send('/queue/a', b'%d' % n))\n"
-    )
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        child = subprocess.Popen(
-            [sys.executable, "-c", program, str(server.getsockname()[1])], stdout=subprocess.DEVNULL
-        )
-        server.settimeout(PATIENCE)
-        peer = Peer(server.accept()[0])
-        with peer.sock:
-            peer.read_requests(1000)
-    assert child.wait(PATIENCE) == 0
-    assert [int(frame.body) for frame in peer.requests] == list(range(1000))
-
-
 def test_what_was_sent_before_a_close_goes_out(connected):
     """Frames that wait for company are with us, not with the kernel: dropping the connection must not drop them."""
     link, peer, _ = connected
@@ -473,9 +444,9 @@ def test_a_forked_child_does_not_write_what_is_its_parents(connected):
         link.session.send_raw(b"the parent's\n")
     child = os.fork()
     if child == 0:
-        from stomp.client import threads
+        from stomp.client import open_links
 
-        threads._write_all()
+        open_links._write_all()
         os._exit(0)
     os.waitpid(child, 0)
     peer.sock.settimeout(0.1)

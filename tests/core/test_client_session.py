@@ -627,3 +627,54 @@ def test_frames_that_mean_more_are_not_plain() -> None:
     for command in ("SUBSCRIBE", "BEGIN", "DISCONNECT", "CONNECT"):
         assert not session.transmit_plain(command, {"id": "1"})
     assert sent(session) == b""
+
+
+def deliver(session: ClientSession, subscription: str, name: str = "m") -> Message:
+    """A message comes."""
+    head = f"subscription:{subscription}\nmessage-id:x\nack:{name}\ndestination:/queue/a"
+    (event,) = receive(session, f"MESSAGE\n{head}\n\nx\0")
+    assert isinstance(event, Message)
+    return event
+
+
+@pytest.mark.parametrize("mode", ["client", "client-individual"])
+def test_deliveries_are_acknowledged_like_all_others(mode: str) -> None:
+    short, long = connected("1.2"), connected("1.2")
+    messages: list[Message] = []
+    for session in (short, long):
+        session.subscribe("/queue/a", "1", ack=mode)
+        messages = messages or [deliver(session, "1", name) for name in ("m-1", r"ID\c2\\", "m-3")]
+    for name in ("m-1", r"ID\c2\\", "m-3"):
+        deliver(long, "1", name)
+    assert short.acknowledge(messages[1]) == "ID:2\\"
+    long.ack("ID:2\\", "1")
+    assert short.outgoing == long.outgoing
+    assert sent(short) == sent(long)
+    left = list(short.ledger.subscriptions["1"].unacked)
+    assert left == list(long.ledger.subscriptions["1"].unacked)
+    assert left == (["m-3"] if mode == "client" else ["m-1", "m-3"])
+    assert short.acknowledge(messages[1]) is None
+    assert sent(short) == b""
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_before_1_2_acknowledging_takes_all_steps(version: str) -> None:
+    session = connected(version)
+    session.subscribe("/queue/a", "1", ack="client")
+    sent(session)
+    assert session.acknowledge(deliver(session, "1")) is None
+    assert sent(session) == b""
+
+
+def test_what_cannot_be_acknowledged_is_left_alone() -> None:
+    session = connected("1.2")
+    session.subscribe("/queue/a", "auto")
+    for id in ("each", "ended"):
+        session.subscribe("/queue/b", id, ack="client-individual")
+    stray, auto, each, ended = [deliver(session, id) for id in ("unknown", "auto", "each", "ended")]
+    session.unsubscribe("ended")
+    sent(session)
+    assert [session.acknowledge(message) for message in (auto, stray, ended)] == [None] * 3
+    session.abort()
+    assert session.acknowledge(each) is None
+    assert sent(session) == b""

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stomp.client.aio_link import AioLink, open_link
 from stomp.client.base import BaseClient, log
-from stomp.core import life
+from stomp.core import life, settling
 from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
+from stomp.core.errors import NotConnected
 
 if TYPE_CHECKING:
     from stomp.client.settings import Setup
+    from stomp.core.delivery import Delivery
     from stomp.core.events import Event
 
 _T = TypeVar("_T")
@@ -87,6 +89,22 @@ class AioDriver(BaseClient):
         link = cast("AioLink", era.link)
         if link.full:
             await link.room()
+        return True
+
+    async def _ack_soon(self, message: Delivery) -> bool:
+        """Acknowledge without a program, where that can be done; False if it cannot, and nothing was sent."""
+        self._verbs += 1
+        if self._verbs >= LOOK:
+            await self._breathe()
+        if not self._ack_plain(message):
+            return False
+        self._conv.settled()
+        link = cast("AioLink", message.era.link)
+        if link.full:
+            try:
+                await link.room()
+            except NotConnected as err:
+                raise settling.lost() from err
         return True
 
     async def _perform(self, effect: Effect) -> Any:

@@ -51,7 +51,8 @@ class AsyncMessage(Delivery):
             StaleDelivery: it came over an earlier connection; the broker delivers it again.
             UsageError: its subscription needs no acknowledgement.
         """
-        await _settle(self, negative=False, confirm=confirm, timeout=timeout)
+        if confirm or not await _driver_of(self)._ack_soon(self):
+            await _settle(self, negative=False, confirm=confirm, timeout=timeout)
 
     async def nack(
         self, *, requeue: bool | None = None, confirm: bool = False, timeout: float | None = None
@@ -96,7 +97,8 @@ class AsyncMessage(Delivery):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._processing.__exit__(kind, error, trace)
+        if self._processing is not None:
+            self._processing.__exit__(kind, error, trace)
         if self.subscription is None or self.subscription.ack == "auto" or self.settled:
             return
         try:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from stomp.client.settings import Setup, setup
+from stomp.core import settling
 from stomp.core.client_session import ClientSession
 from stomp.core.conversation import Conversation
 from stomp.core.delivery import Delivery
@@ -294,6 +295,23 @@ class BaseClient:
         conv.recorder.note_send(destination, len(body))
         return True
 
+    def _ack_plain(self, message: Delivery) -> bool:
+        """What `settling.settle` does, where nothing has to be waited for or told: for those who acknowledge each."""
+        conv = self._conv
+        if message.settled or conv.terms.hooks:
+            return False
+        link: Any = message.era.link
+        try:
+            name = link.acknowledge(message)
+        except NotConnected as err:
+            message.settled = True
+            raise settling.lost() from err
+        if name is None:
+            return False
+        message.settled = True
+        conv.recorder.note_ack(name)
+        return True
+
     def _feed(self, destination: str, ack: Ack, options: SubscribeOptions) -> Feed:
         told: dict[str, Any] = dict(options)
         wished = {name: told[name] for name in _WISHES if told.get(name)}
@@ -308,7 +326,9 @@ class BaseClient:
         # RabbitMQ knows a durable subscription by its id.
         return Feed(options.get("id") or options.get("durable") or f"sub-{self._conv.next_id()}", wish)
 
-    def _process(self, message: Delivery) -> contextlib.ExitStack:
+    def _process(self, message: Delivery) -> contextlib.ExitStack | None:
+        if not self._settings.terms.hooks:
+            return None
         stack = contextlib.ExitStack()
         for hook in self._settings.terms.hooks:
             context = self._call(partial(hook.processing, message))

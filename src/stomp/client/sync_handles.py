@@ -50,7 +50,12 @@ class Message(Delivery):
             StaleDelivery: it came over an earlier connection; the broker delivers it again.
             UsageError: its subscription needs no acknowledgement.
         """
-        _settle(self, negative=False, confirm=confirm, timeout=timeout)
+        driver: Driver = self.era.owner
+        if confirm or not driver._ack_plain(self):
+            _settle(self, negative=False, confirm=confirm, timeout=timeout)
+        elif driver._conv.draining:  # looked at behind the ACK: who waits for it looks after that was set
+            with driver._lock:
+                driver._conv.settled()
 
     def nack(
         self, *, requeue: bool | None = None, confirm: bool = False, timeout: float | None = None
@@ -95,7 +100,8 @@ class Message(Delivery):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._processing.__exit__(kind, error, trace)
+        if self._processing is not None:
+            self._processing.__exit__(kind, error, trace)
         if self.subscription is None or self.subscription.ack == "auto" or self.settled:
             return
         try:

@@ -12,17 +12,15 @@ Rules of this file:
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
-import os
 import socket
 import threading
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stomp.client.keeper import keeper
+from stomp.client.open_links import LINKS
 from stomp.client.outbox import BATCH, DONTWAIT, Outbox
 from stomp.core import commands
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from stomp.client.options import Options
     from stomp.core.client_session import ClientSession
     from stomp.core.errors import StompError
-    from stomp.core.events import Closed, Event
+    from stomp.core.events import Closed, Event, Message
     from stomp.core.frame import Frame
     from stomp.core.ledger import Ticket
     from stomp.net.layer import Layer
@@ -49,7 +47,7 @@ _BUSY = 20e-6
 _LINGER = 0.001
 #: When the kernel's buffer is full, try again after this many seconds.
 _RETRY = 0.01
-#: How long the end of a connection, or of the program, may wait for a broker that does not read, in seconds.
+#: How long the end of a connection may wait for a broker that does not read, in seconds.
 _LAST_WORDS = 2.0
 #: Without MSG_DONTWAIT the receiving thread looks up this often, in seconds.
 _LONGEST_WAIT = 60.0
@@ -111,7 +109,7 @@ class Link:
 
     def start(self) -> None:
         """Begin to read. The handler may be called from now on."""
-        _LINKS.add(self)
+        LINKS.add(self)
         self._keeper.add(self)
         self.thread = self._options.start_thread(self._receive_all)
 
@@ -147,11 +145,9 @@ class Link:
                 self._collect()
             if deadline is not None and (self._due is None or deadline < self._due):
                 self._ask_keeper()
-        if patient and session.outgoing < BATCH and self.alive:
-            if not self._lingering:
-                self._lingering = True
-                self._keeper.attend_in(self, _LINGER)
-        elif not self._lingering or session.outgoing >= BATCH or not self.alive:
+        if patient and self.alive:
+            self._send_soon()
+        else:
             self._send()
         return ticket
 
@@ -162,27 +158,30 @@ class Link:
 
     def send(self, destination: str, body: bytes, content_type: str | None = None) -> None:
         """Send a message that has no other headers: `transmit` in less steps, with the same promises and errors."""
-        session = self.session
         # Not `with`: that takes 0.1 us more, which is a tenth of all of this.
         self._state.acquire()
         try:
-            sent = session.send_plain(destination, body, content_type)
+            sent = self.session.send_plain(destination, body, content_type)
         finally:
             self._state.release()
         if not sent:
             self.transmit(commands.send(destination, body, content_type=content_type))
-        elif not self._lingering or session.outgoing >= BATCH:
+        else:
             self._send()
+
+    def acknowledge(self, message: Message) -> str | None:
+        """Acknowledge a delivery in less steps: see `ClientSession.acknowledge`. It may wait for company."""
+        with self._state:
+            name = self.session.acknowledge(message)
+        if name is not None:
+            self._send_soon()
+        return name
 
     def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
         """`transmit` in less steps: see `ClientSession.transmit_plain`. False where nothing was done."""
-        session = self.session
-        self._state.acquire()
-        try:
-            sent = session.transmit_plain(command, headers, body)
-        finally:
-            self._state.release()
-        if sent and (not self._lingering or session.outgoing >= BATCH):
+        with self._state:
+            sent = self.session.transmit_plain(command, headers, body)
+        if sent:
             self._send()
         return sent
 
@@ -214,6 +213,11 @@ class Link:
         """True when called from the handler, which would wait in vain for anything that comes in."""
         return threading.get_ident() == self._receiver
 
+    def write_all(self, seconds: float) -> None:
+        """Write what is queued, as far as the peer takes it within so many seconds."""
+        with contextlib.suppress(NotConnected, SendStalled):
+            self._write(leave=0, seconds=seconds)
+
     def disown(self) -> None:
         """In a forked child: the connection is its parent's. Here it has ended, and not a byte of it is touched.
 
@@ -243,8 +247,7 @@ class Link:
         return Outbox(self.sock, self.session, self._layer, self._state, self._codec, patience, self._clock)
 
     def _refuse(self, closed: Closed) -> NoReturn:
-        why = closed.error.message if closed.error is not None else closed.reason.value
-        raise NotConnected(f"the connection has ended: {why}", hint="connect again")
+        raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again")
 
     # ------------------------------------------------------------------------------------- receiving
 
@@ -355,7 +358,7 @@ class Link:
             self.close()
         self._hang_up()
         self._keeper.remove(self)
-        _LINKS.discard(self)
+        LINKS.discard(self)
         self._outbox.close()
 
     def _hang_up(self) -> None:
@@ -365,8 +368,7 @@ class Link:
         self._hung_up = True
         closed = self.session.closed
         if closed is not None and closed.reason is Reason.CLEAN:
-            with contextlib.suppress(NotConnected, SendStalled):
-                self._write(leave=0, seconds=_LAST_WORDS)
+            self.write_all(_LAST_WORDS)
         else:
             self._try_write()
         if self._layer is not None:
@@ -380,6 +382,8 @@ class Link:
     def _send(self) -> None:
         """Write what this thread has queued, at once or in good company."""
         small = self.session.outgoing < BATCH
+        if self._lingering and small and self.alive:
+            return  # the keeper is asked already
         if self._corked and small and threading.get_ident() == self._receiver:
             if not self._corking:
                 self._corking = True
@@ -399,6 +403,14 @@ class Link:
             self._last_sent = self._clock()
         if self.session.closed is not None:
             self._hang_up()
+
+    def _send_soon(self) -> None:
+        """Have what is queued written in a moment, with what comes until then."""
+        if self.session.outgoing >= BATCH:
+            self._send()
+        elif not self._lingering:
+            self._lingering = True
+            self._keeper.attend_in(self, _LINGER)
 
     def _try_write(self) -> None:
         """Write what the kernel takes without waiting; the keeper will see to the rest."""
@@ -446,11 +458,7 @@ class Link:
         if threading.get_ident() != self._receiver:
             self._ended.wait(patience)
         closed = self.session.closed
-        why = (
-            closed.error.message
-            if closed is not None and closed.error is not None
-            else f"writing failed: {err}"
-        )
+        why = closed.why if closed is not None and closed.error is not None else f"writing failed: {err}"
         return ConnectionLost(why, hint="connect again")
 
     # ------------------------------------------------------------------------------------- the clock
@@ -509,26 +517,3 @@ class Link:
         """Have the wait of the receiving thread end."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
-
-
-#: Open links, for the end of the program.
-_LINKS: weakref.WeakSet[Link] = weakref.WeakSet()
-
-
-def _disown_all() -> None:
-    """A forked child has copies of its parent's links, but the connections are not its own."""
-    for link in list(_LINKS):
-        link.disown()
-    _LINKS.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)
-
-
-@atexit.register
-def _write_all() -> None:
-    """A program that ends without disconnecting still gets its last frames out: they may wait for company."""
-    for link in list(_LINKS):
-        with contextlib.suppress(NotConnected, SendStalled):
-            link._write(leave=0, seconds=_LAST_WORDS)

@@ -156,6 +156,11 @@ class Closed:
     error: StompError | None
     unanswered: tuple[Ticket, ...]
 
+    @property
+    def why(self) -> str:
+        """In words."""
+        return self.error.message if self.error is not None else self.reason.value
+
 
 Event = (
     Message

@@ -80,6 +80,10 @@ class Recorder:
         """A SEND with no other headers was sent."""
         self._lines.append((">", "SEND", {"destination": destination}, size))
 
+    def note_ack(self, name: str) -> None:
+        """An ACK with no other headers was sent, in STOMP 1.2."""
+        self._lines.append((">", "ACK", {"id": name}, 0))
+
     def note_all(self, way: str, events: Sequence[object]) -> None:
         """Those of several events that are frames, or are about one; of many only the last count."""
         for event in events[-(self._lines.maxlen or 0) :] if self._lines.maxlen else ():

@@ -54,10 +54,15 @@ def settle(
         else:
             yield Transmit(era.link, frame, patient=True)
     except NotConnected as err:
-        raise StaleDelivery(
-            "the connection was lost before the message could be settled", hint="the broker delivers it again"
-        ) from err
+        raise lost() from err
     conv.settled()
+
+
+def lost() -> StaleDelivery:
+    """The error for a message whose connection was lost under its ACK or NACK."""
+    return StaleDelivery(
+        "the connection was lost before the message could be settled", hint="the broker delivers it again"
+    )
 
 
 def settling_frame(
