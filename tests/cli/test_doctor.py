@@ -97,7 +97,7 @@ def test_no_heartbeats_are_worth_a_word(stomp: Stomp) -> None:
 
 def test_a_broker_that_delivers_nothing(stomp: Stomp) -> None:
     def swallow(sock: socket.socket) -> None:
-        for turn in range(3):
+        for turn in range(4):
             frame = read_frame(sock)
             receipts = [line[8:] for line in frame.split(b"\n") if line.startswith(b"receipt:")]
             if turn == 0:

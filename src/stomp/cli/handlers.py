@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Linux takes no longer one, and gives no more room to all together than this many times as much.
 _LONGEST = 32 * 1024
 _MOST = 16 * _LONGEST
+#: Seconds between two looks for a signal while a program runs.
+_LOOK = 0.2
 PREFIX = "STOMP_HEADER_"
 #: Ctrl-C is for us, who will wait for the program.
 _OWN_GROUP = 0 if os.name == "posix" else None
@@ -85,7 +87,7 @@ class Handler:
                     process_group=_OWN_GROUP,
                 )
                 self._process = process
-            output, _ = process.communicate(body)
+            output = _communicate(process, body)
             return Outcome(process.returncode, output or b"")
         finally:
             self._finish()
@@ -114,6 +116,20 @@ class Handler:
                 os.killpg(process.pid, signal.SIGKILL)
             else:
                 process.kill()
+
+
+def _communicate(process: subprocess.Popen[bytes], body: bytes) -> bytes | None:
+    """Give it the body and wait for its end; returns what it printed, if that is captured.
+
+    Not in one long wait: a signal that comes while the program is being started may be taken by another thread, and
+    would not end the wait of this one.
+    """
+    rest: bytes | None = body
+    while True:
+        try:
+            return process.communicate(rest, timeout=_LOOK)[0]
+        except subprocess.TimeoutExpired:
+            rest = None  # it was taken over, and goes on from where it is
 
 
 def environment(headers: Mapping[str, str]) -> dict[str, str]:
