@@ -87,14 +87,17 @@ def test_many_threads_at_once(broker: Broker) -> None:
         taken: list[list[str]] = [[] for _ in range(count)]
 
         def take(into: list[str]) -> None:
-            into.extend(message.text for message in subscription.messages(timeout=2.0))
+            for message in subscription:
+                into.append(message.text)  # noqa: PERF401 - looked at meanwhile
 
         workers = [threading.Thread(target=send) for _ in range(count)]
         workers += [threading.Thread(target=take, args=(into,)) for into in taken]
         for worker in workers:
             worker.start()
+        until(lambda: bool(failures) or sum(map(len, taken)) == count * each, WAIT * 3)
+        subscription.close()
         for worker in workers:
-            worker.join(WAIT * 3)
+            worker.join(WAIT)
         assert not failures
         assert len({text for into in taken for text in into}) == count * each
 

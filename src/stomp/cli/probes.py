@@ -257,9 +257,11 @@ class Examination:
                     step.facts["round_trip"] = round(took, 6)
                     step.words = f"a message came back in {took * 1000:.1f} ms"
                     return
-        raise CommandError(
-            f"the broker took a message for {destination}, and did not deliver it", status=Status.UNREACHED
-        )
+            # In here: what UNSUBSCRIBE ends in tells less.
+            raise CommandError(
+                f"the broker took a message for {destination}, and did not deliver it",
+                status=Status.UNREACHED,
+            )
 
 
 #: Seconds for saying good-bye.
