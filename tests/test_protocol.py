@@ -401,6 +401,32 @@ def test_a_listener_may_get_its_on_send_at_any_time():
         assert wire.frame(3).headers["tag"] == "here"
 
 
+@pytest.mark.parametrize("name", ["send_frame", "_escape_headers", "transmit"])
+def test_a_class_may_get_a_method_in_the_place_of_its_own_at_any_time(monkeypatch, name):
+    """Tracers wrap methods of the class, and may come when there is a connection."""
+    kind = Transport if name == "transmit" else stomp.Connection12
+    seen = []
+
+    def wrapped(self, *args):
+        seen.append(name)
+        return original(self, *args)
+
+    with Wire("1.2") as wire:
+        wire.conn = stomp.Connection12([wire.server.address])
+        wire.conn.connect(wait=True)
+        wire.conn.send("/queue/a", "x")
+        original = getattr(kind, name)
+        monkeypatch.setattr(kind, name, wrapped)
+        wire.conn.send("/queue/a", "x")
+        wire.conn.send("/queue/a", "x", receipt="r")
+        wire.conn.ack("1")
+        assert seen == [name] * 3
+        monkeypatch.undo()
+        wire.conn.send("/queue/a", "x")
+        assert seen == [name] * 3
+        assert [wire.frame(at).command for at in range(1, 6)] == ["SEND", "SEND", "SEND", "ACK", "SEND"]
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -5,6 +5,7 @@ import pytest
 
 from stomp.listener import ConnectionListener
 from stomp.registry import Registry, deliver, is_idle
+from stomp.transport import Transport
 from stomp.utils import Frame
 
 
@@ -205,6 +206,14 @@ def test_what_was_found_is_looked_for_again_when_it_has_changed(registry):
         assert registry.targets("on_message") == []
 
 
+def unwatched(registry):
+    """Whether what is sent may go without anybody having seen it."""
+    transport = Transport()
+    transport.registry = registry
+    transport._link = mock.Mock()
+    return transport.straight() is not None
+
+
 def test_whether_somebody_watches_what_is_sent(registry):
     class Plain(ConnectionListener):
         pass
@@ -219,10 +228,29 @@ def test_whether_somebody_watches_what_is_sent(registry):
     plain = Plain()
     registry.set("plain", plain)
     registry.set("slotted", Slotted())
-    assert registry.unwatching == [{}]
+    assert unwatched(registry)
     registry.set("watching", Watching())
-    assert registry.unwatching is None
+    assert not unwatched(registry)
     registry.remove("watching")
-    assert registry.unwatching == [{}]
+    assert unwatched(registry)
     vars(plain)["on_send"] = print
-    assert registry.unwatching == [{"on_send": print}]
+    assert not unwatched(registry)
+    del vars(plain)["on_send"]
+    assert unwatched(registry)
+
+
+@pytest.mark.parametrize("of", ["its own class", "the base class", "a class without one"])
+def test_a_class_may_get_its_on_send_at_any_time(registry, monkeypatch, of):
+    class Plain(ConnectionListener):
+        pass
+
+    class Bare:
+        pass
+
+    registry.set("plain", Bare() if of == "a class without one" else Plain())
+    assert unwatched(registry)
+    kind = {"its own class": Plain, "the base class": ConnectionListener, "a class without one": Bare}[of]
+    monkeypatch.setattr(kind, "on_send", lambda self, frame: None, raising=False)
+    assert not unwatched(registry)
+    monkeypatch.undo()
+    assert unwatched(registry)

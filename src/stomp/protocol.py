@@ -72,12 +72,7 @@ class _Protocol(ConnectionListener):
         self.transport = transport
         self.auto_content_length = auto_content_length
         self.version = self._dialect.version
-        cls = type(self)
-        if (
-            type(transport).transmit is Transport.transmit
-            and cls.send_frame is _Protocol.send_frame
-            and cls._escape_headers is _Protocol._escape_headers
-        ):
+        if issubclass(type(transport), Transport):
             self._direct = transport
         if not all(is_idle(getattr(self, name)) for name in _CALLBACKS):
             transport.set_listener("protocol-listener", self)
@@ -98,14 +93,20 @@ class _Protocol(ConnectionListener):
     def _straight(self) -> Link | None:
         """The link, if nobody is to see, or to change, a frame on its way there.
 
-        A program may have put something of its own in the place of the transport or of a method; then it gets all
-        frames through `send_frame` and `Transport.transmit`, as it does if a listener has an `on_send`.
+        A program may have put something of its own in the place of the transport or of a method, in an object or in a
+        class; then it gets all frames through `send_frame` and `Transport.transmit`, as it does if a listener has an
+        `on_send`.
         """
-        transport = self.transport
-        own = self.__dict__
-        if transport is not self._direct or "send_frame" in own or "_escape_headers" in own:
+        own, cls = self.__dict__, type(self)
+        if (
+            "send_frame" in own
+            or "_escape_headers" in own
+            or cls.send_frame is not _SEND_FRAME
+            or cls._escape_headers is not _ESCAPE_HEADERS
+        ):
             return None
-        return transport.straight()
+        transport = self.transport
+        return transport.straight() if transport is self._direct else None
 
     def _escape_headers(self, headers: dict[str, Any]) -> None:
         for name, value in headers.items():
@@ -140,12 +141,11 @@ class _Protocol(ConnectionListener):
         assert body is not None, "'body' is required"
         link = self._straight() if body and self.auto_content_length else None
         as_bytes = body if link is None or type(body) is bytes else encode(body)
-        if link is not None and not keyword_headers and not headers and type(destination) is str:
-            if not content_type:
-                link.send(destination, as_bytes)
-                return
-            if type(content_type) is str:
-                link.send(destination, as_bytes, content_type)
+        if link is not None and not headers and type(destination) is str:
+            receipt = keyword_headers.get(HDR_RECEIPT)
+            alone = len(keyword_headers) == 1 and type(receipt) is str
+            if (alone or not keyword_headers) and (not content_type or type(content_type) is str):
+                link.send(destination, as_bytes, content_type or None, receipt)
                 return
         merged = {**headers, **keyword_headers} if headers else keyword_headers
         merged[HDR_DESTINATION] = destination
@@ -246,6 +246,10 @@ class _Protocol(ConnectionListener):
 
     def _name_host(self, merged: dict[str, Any]) -> None:
         """Add the ``host`` header, where the version has one."""
+
+
+_SEND_FRAME = _Protocol.send_frame
+_ESCAPE_HEADERS = _Protocol._escape_headers
 
 
 def _login(username: str | None, passcode: str | None, merged: dict[str, Any]) -> None:

@@ -58,9 +58,10 @@ class Registry:
         self.ordered: list[tuple[str, Any]] = []
         self._shapes: dict[Any, bool] = {}
         self._known: dict[str, _Known] = {}  # by method
-        #: None if a listener has an `on_send` that does something. Else what each listener has of its own, for who
-        #: sends to look into, since a program may put an `on_send` there at any time.
-        self.unwatching: list[dict[str, Any]] | None = []
+        #: None if a listener has an `on_send` that does something. Else of each listener what it has of its own, its
+        #: class, and the `on_send` of that, which does nothing: for who sends to look into, since a program may put an
+        #: `on_send` there at any time.
+        self.unwatching: list[tuple[dict[str, Any], type, Any]] | None = []
         #: Goes up whenever a listener is set or removed, so that a loop notices.
         self.version = 0
 
@@ -86,7 +87,10 @@ class Registry:
         if self.targets("on_send"):
             self.unwatching = None
         else:
-            self.unwatching = [vars(each) for each in listeners.values() if hasattr(each, "__dict__")]
+            self.unwatching = [
+                (getattr(each, "__dict__", {}), type(each), getattr(type(each), "on_send", None))
+                for each in listeners.values()
+            ]
         self.version += 1
 
     def targets(self, method: str) -> list[Target]:
@@ -123,7 +127,14 @@ class Registry:
     def notify_frame(self, method: str, frame: Frame | None) -> None:
         """Call a method that takes a frame on every listener."""
         for target in self.targets(method):
-            deliver(target, method, frame)
+            if target.pair or frame is None:
+                deliver(target, method, frame)
+                continue
+            # What `deliver` would do, without the call.
+            try:
+                target.call(frame)
+            except Exception:
+                report(target, method)
 
     def _takes_pair(self, call: Callable[..., Any]) -> bool:
         key = getattr(call, "__func__", call)

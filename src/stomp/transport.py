@@ -311,10 +311,10 @@ class Transport(OlderTransport, BaseTransport):
     def straight(self) -> Link | None:
         """The link, for a frame that nobody wants to see first: no listener, and no method in place of `transmit`."""
         unwatching = self.registry.unwatching
-        if unwatching is None or "transmit" in self.__dict__:
+        if unwatching is None or "transmit" in self.__dict__ or type(self).transmit is not _TRANSMIT:
             return None
-        for own in unwatching:
-            if "on_send" in own:
+        for own, kind, known in unwatching:
+            if "on_send" in own or getattr(kind, "on_send", None) is not known:
                 return None
         return self._link
 
@@ -467,6 +467,9 @@ class Transport(OlderTransport, BaseTransport):
         pair = self.current_host_and_port
         return str(Address(*pair)) if pair is not None else "the broker"
 
+
+#: A program may put another one in its place, in an object or in a class, and at any time.
+_TRANSMIT = Transport.transmit
 
 #: For forked children.
 _TRANSPORTS: weakref.WeakSet[Transport] = weakref.WeakSet()

@@ -109,6 +109,47 @@ class Outbox:
         with self._writing:
             self._sock.close()
 
+    def dash(self) -> bool:
+        """Write what the session has by one call, which is nearly always all that there is to do.
+
+        Returns:
+            False where it is not, and `write` is to see to the rest.
+
+        Raises:
+            OSError: the socket is broken.
+        """
+        if self._layer is not None or not self._writing.acquire(blocking=False):
+            return False
+        source = self._source
+        # Not `with`: see `Link.send`.
+        try:
+            if self._wire or self._kept:
+                return False
+            self._state.acquire()
+            try:
+                size = self._charged = source.outgoing
+                parts = source.data_to_send(self._clock())
+            finally:
+                self._state.release()
+            if len(parts) == 1:
+                data = parts[0]
+            elif size <= _JOIN:
+                data = b"".join(parts)
+            else:
+                self._wire = _wired(parts, size)
+                return False
+            try:
+                sent = self._sock.send(data, DONTWAIT) if data else 0
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            if sent < size:
+                self._wire = [memoryview(data)[sent:]]
+                return False
+            self._charged = 0
+        finally:
+            self._writing.release()
+        return not source.outgoing and not self._kept
+
     def write(self, *, leave: int | None = None, seconds: float | None = None) -> bool:
         """Write what is here. True when nothing is left, or somebody else is at it and will look again.
 
@@ -186,8 +227,12 @@ class Outbox:
                 self._layer.send(parts)
                 out = self._layer.outgoing()
             parts, size = [out] if out else [], len(out)
-        self._wire = [memoryview(part) for part in reversed(_joined(parts, size))]
+        self._wire = _wired(parts, size)
         return bool(parts)
+
+
+def _wired(parts: list[bytes], size: int) -> list[memoryview]:
+    return [memoryview(part) for part in reversed(_joined(parts, size))]
 
 
 def _joined(parts: list[bytes], size: int) -> list[bytes]:

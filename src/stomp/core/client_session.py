@@ -156,25 +156,35 @@ class ClientSession(Session):
         self.counters.frames_sent += 1
         return True
 
-    def send_plain(self, destination: str, body: bytes, content_type: str | None = None) -> bool:
+    def send_plain(
+        self, destination: str, body: bytes, content_type: str | None = None, receipt: str | None = None
+    ) -> bool:
         """`send` without any other headers, for those who send a lot: heads that were written before are kept.
 
         Returns:
-            False where nothing was done, as this is only for while frames flow: `send` knows what to do then.
+            False where nothing was done, as this is only for while frames flow, and for receipts in which nothing is
+            to be escaped: `send` knows what to do then.
 
         Raises:
             FrameError: it cannot be encoded.
         """
         if self.state is not _CONNECTED:
             return False
-        head = self._heads.get((destination, content_type)) or self._new_head(destination, content_type)
         size = len(body)
+        more = b""
+        if receipt is not None:
+            if not receipt.isprintable() or ":" in receipt or "\\" in receipt:
+                return False
+            more = b"\nreceipt:" + receipt.encode()
+        head = self._heads.get((destination, content_type)) or self._new_head(destination, content_type)
         if size < _FORMATTED:
-            data = b"%b%d\n\n%b\0" % (head, size, body)
+            data = b"%b%d%b\n\n%b\0" % (head, size, more, body)
             self._out.append(data)
             self.outgoing += len(data)
         else:
-            self._put([b"%b%d\n\n" % (head, size), body, NUL])
+            self._put([b"%b%d%b\n\n" % (head, size, more), body, NUL])
+        if receipt is not None:
+            self.ledger.await_receipt(receipt, "SEND", None)
         self.counters.frames_sent += 1
         return True
 

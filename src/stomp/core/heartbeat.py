@@ -72,10 +72,11 @@ class Heartbeat:
         self.last_read = now
         self._after_beat = False
 
-    def read(self, now: float, data: bytes = b"") -> None:
-        """Bytes of the peer were read, or wait to be read."""
+    def read(self, now: float, data: bytes = b"") -> bool:
+        """Bytes of the peer were read, or wait to be read. True if less silence is borne now than before."""
         self.last_read = now
-        self._after_beat = data in _BEATS
+        before, self._after_beat = self._after_beat, data in _BEATS
+        return self._after_beat and not before
 
     @property
     def beat_due(self) -> float | None:

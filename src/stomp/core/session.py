@@ -55,6 +55,7 @@ class Session(ABC):
         counters: what went over the connection.
         outgoing: how many bytes `data_to_send` would give.
         generation: which connection of its ledger this is.
+        hastened: `next_deadline` may have come nearer by what was read. For the driver to take note of, and to reset.
     """
 
     role: ClassVar[Role]
@@ -81,6 +82,7 @@ class Session(ABC):
         self._events: list[Event] = []
         self._out: list[bytes] = []
         self.outgoing = 0
+        self.hastened = False
 
     # ------------------------------------------------------------------------------------- in
 
@@ -90,8 +92,8 @@ class Session(ABC):
             return
         self.counters.bytes_received += len(data)
         # Any byte is a sign of life (STOMP 1.2, "Heart-beating"), whatever becomes of it.
-        if self._pulse is not None:
-            self._pulse.read(now, data)
+        if self._pulse is not None and self._pulse.read(now, data):
+            self.hastened = True
         decoder = self._decoder
         if data == _BEAT and decoder.idle and self.dialect is not None:
             # Nearly all that idle connections read, and there may be many of them.
@@ -251,6 +253,7 @@ class Session(ABC):
         if agreed != (0, 0):
             send, expect = agreed
             self._pulse = Heartbeat(send / 1000, expect / 1000, now, tolerance=self._tolerance)
+            self.hastened = True
 
     def _write(self, frame: Frame, dialect: Dialect) -> None:
         self._put(encode_parts(frame, dialect))
