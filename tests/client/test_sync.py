@@ -77,10 +77,10 @@ def test_many_threads_at_once(broker: Broker) -> None:
     with stomp.Client(broker.url, window=50) as client, client.subscribe("/queue/a") as subscription:
         failures: list[BaseException] = []
 
-        def send() -> None:
+        def send(worker: int) -> None:
             try:
                 for number in range(each):
-                    client.send_async("/queue/a", f"{threading.get_ident()} {number}")
+                    client.send_async("/queue/a", f"{worker} {number}")
             except BaseException as err:
                 failures.append(err)
 
@@ -90,7 +90,8 @@ def test_many_threads_at_once(broker: Broker) -> None:
             for message in subscription:
                 into.append(message.text)  # noqa: PERF401 - looked at meanwhile
 
-        workers = [threading.Thread(target=send) for _ in range(count)]
+        # Not by the identity of the thread: that of one which has ended is given to the next.
+        workers = [threading.Thread(target=send, args=(worker,)) for worker in range(count)]
         workers += [threading.Thread(target=take, args=(into,)) for into in taken]
         for worker in workers:
             worker.start()

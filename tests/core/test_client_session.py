@@ -2,7 +2,7 @@
 
 import pytest
 
-from stomp.core.client_session import ClientSession, words_of
+from stomp.core.client_session import ClientSession
 from stomp.core.errors import (
     AuthenticationFailed,
     BrokerError,
@@ -27,6 +27,7 @@ from stomp.core.events import (
 )
 from stomp.core.frame import Frame, Headers
 from stomp.core.ledger import Ledger
+from stomp.core.refusal import words_of
 from stomp.core.state import State
 
 pytestmark = pytest.mark.usefixtures("each_codec")

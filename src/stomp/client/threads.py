@@ -261,13 +261,13 @@ class Link:
                 # The end of the handshake may have brought bytes of the session with it.
                 with self._reading:
                     self._take(b"", ended=False, error=None)
-            session, reading = self.session, self._reading
+            session = self.session
             while session.closed is None:
-                with reading:
+                with self._reading:
                     # The keeper may have read in our place while the handler was busy.
                     if not self._inbox and not self._read(0):
                         wait_ready(self.sock, read=True, write=False, seconds=_LONGEST_WAIT)
-                if self._inbox and session.closed is None:
+                if session.closed is None:
                     self._dispatch()
         finally:
             self._part()
@@ -340,10 +340,9 @@ class Link:
                 self._telling.release()
 
     def _tell(self) -> None:
-        gate = self._in_gate
         with self._state:
             batch, self._inbox = self._inbox, []
-            gate.remove(gate.level)
+            self._in_gate.remove(self._in_gate.level)
         self._corked = len(batch) > 1
         try:
             self._handler(batch)

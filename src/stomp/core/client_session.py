@@ -9,7 +9,6 @@ from stomp.core.decoder import Eol
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP12, Dialect
 from stomp.core.encoder import NUL, encode_parts, plain_parts, send_head
 from stomp.core.errors import (
-    AuthenticationFailed,
     BrokerError,
     ConnectionLost,
     NotConnected,
@@ -20,6 +19,7 @@ from stomp.core.errors import (
 from stomp.core.events import Connected, Error, Message, Reason, Receipt, ReceiptOverdue, Unknown
 from stomp.core.frame import Frame, Headers
 from stomp.core.limits import STRICT, Leniency, Limits
+from stomp.core.refusal import refusal, words_of
 from stomp.core.session import BEAT_RECEIVED, Session
 from stomp.core.state import Move, Role, State, after
 
@@ -38,8 +38,6 @@ _FORMATTED = 2048
 _PLAIN = frozenset({"SEND", "ACK", "NACK"})
 #: So many heads of messages are kept.
 _HEADS = 1000
-#: Words by which brokers say that a login was refused; the protocol has no code for it.
-_LOGIN_WORDS = ("login", "credential", "password", "authenti", "access_refused", "access refused")
 
 
 class ClientSession(Session):
@@ -467,23 +465,11 @@ class ClientSession(Session):
         self._move(Move.ERROR)
         if connecting or self.state is State.CLOSED:
             # Not waiting for the broker to close: RabbitMQ takes 10 s to do so.
-            self._closed_because(Reason.REFUSED, self._refused(frame))
+            self._closed_because(Reason.REFUSED, refusal(frame))
         elif ticket is not None and ticket is self._farewell:
             # The broker will not answer DISCONNECT again.
             refused = BrokerError(f"the broker refused DISCONNECT: {words_of(frame)}", frame=frame)
             self._close(Reason.REFUSED, refused)
-
-    def _refused(self, frame: Frame) -> BrokerError:
-        words = words_of(frame)
-        low = words.lower()
-        if "virtual host" in low or "vhost" in low:
-            hint = "set the virtual host: RabbitMQ's default one is '/'"
-            return BrokerError(f"the broker refused the connection: {words}", frame=frame, hint=hint)
-        if any(word in low for word in _LOGIN_WORDS):
-            return AuthenticationFailed(
-                f"the broker refused the login: {words}", frame=frame, hint="check login and passcode"
-            )
-        return BrokerError(f"the broker refused the connection: {words}", frame=frame)
 
     def _last_words(self) -> str:
         return f"; its last ERROR said: {words_of(self._last_error)}" if self._last_error else ""
@@ -507,19 +493,3 @@ def _unescaped(headers: Headers, dialect: Dialect) -> Headers:
     if "\\" not in "".join(headers.values()):
         return headers
     return Headers((name, dialect.unescape(value)) for name, value in headers.items())
-
-
-def words_of(frame: Frame) -> str:
-    """What an ERROR frame says, in one line: its ``message`` header and the beginning of its body.
-
-    >>> words_of(Frame("ERROR", Headers(message="Bad CONNECT"), b"Access refused for user 'guest'"))
-    "Bad CONNECT: Access refused for user 'guest'"
-    """
-    message = frame.headers.get("message", "").strip()
-    # Java brokers send a stack trace; its first line has the words.
-    lines = frame.body[:2000].decode(errors="replace").strip().splitlines()
-    detail = lines[0].strip() if lines else ""
-    parts = [part for part in (message, detail) if part]
-    if len(parts) == 2 and (message in detail or detail in message):
-        parts = [max(parts, key=len)]
-    return ": ".join(parts)[:500] or "no reason given"

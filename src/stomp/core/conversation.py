@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stomp.core.client_session import words_of
 from stomp.core.confirmation import Confirmation, Waiting
 from stomp.core.delivery import Delivery
 from stomp.core.effects import Link, Signal
@@ -32,6 +31,7 @@ from stomp.core.events import Closed, Connected, Error, Event, Reason, Receipt, 
 from stomp.core.feed import OVERHEAD
 from stomp.core.ledger import Ledger
 from stomp.core.observe import Counters, Recorder, describe
+from stomp.core.refusal import words_of
 from stomp.core.status import ClientState, StateChange, StateLog, Stats
 from stomp.core.terms import OnUnknown
 from stomp.core.vendors import of_server
