@@ -11,7 +11,6 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from stomp import log
@@ -26,6 +25,7 @@ from stomp.core.events import Closed, Connected, Reason
 from stomp.core.failover import Backoff
 from stomp.core.frame import Frame as CoreFrame
 from stomp.core.frame import headers_of
+from stomp.core.record import replace
 from stomp.core.state import State
 from stomp.handed_on import hand_on
 from stomp.legacy import OlderTransport, take_arguments

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import inspect
+import pickle
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
 
+from stomp.core import record as light
 from stomp.core.record import record
 
 
@@ -69,3 +74,94 @@ def test_it_can_be_matched() -> None:
     match Point(1, 2):
         case Point(x, y):
             assert (x, y) == (1, 2)
+
+
+# ------------------------------------------------------------------------------- `dataclass`, `field`, `replace`
+
+
+@light.dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Who."""
+
+    user: str
+    password: str | None = light.field(default=None, repr=False)
+    roles: list[str] = light.field(default_factory=list[str])
+    kind: ClassVar[str] = "person"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RealLogin:
+    user: str
+    password: str | None = dataclasses.field(default=None, repr=False)
+    roles: list[str] = dataclasses.field(default_factory=list[str])
+    kind: ClassVar[str] = "person"
+
+
+@light.dataclass()
+class Basket:
+    size: int
+    full: bool = light.field(init=False, compare=False)
+    items: list[str] = light.field(default_factory=list[str])
+
+    def __post_init__(self) -> None:
+        self.full = self.size == 0
+
+
+def test_a_light_dataclass_is_like_a_real_one() -> None:
+    one, real = Login(user="me", password="secret"), RealLogin(user="me", password="secret")
+    assert repr(one) == repr(real).replace("RealLogin", "Login")
+    assert one == Login(user="me", password="secret") != Login(user="me")
+    other: object = real
+    assert one != other
+    assert Login(user="a").roles is not Login(user="a").roles
+    assert Login.__match_args__ == RealLogin.__match_args__ == ()
+    assert not hasattr(one, "__dict__")
+    assert Login.kind == "person"
+    assert copy.copy(one) == copy.deepcopy(one) == pickle.loads(pickle.dumps(one)) == one
+
+
+def test_a_frozen_one_does_not_change() -> None:
+    one: Any = Login(user="me")
+    with pytest.raises(dataclasses.FrozenInstanceError, match=r"Login\.user does not change"):
+        one.user = "you"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del one.user
+    assert hash(Point(1)) == hash(Point(1))
+    assert light.replace(one, user="you") == Login(user="you")
+
+
+def test_one_that_may_change_does_and_has_no_hash() -> None:
+    one = Basket(0)
+    assert (one.full, one.items) == (True, [])
+    one.size = 2
+    assert one == Basket(2, []) != Basket(2, ["bread"])
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(one)
+    assert light.replace(one, items=["bread"]) == Basket(2, ["bread"])
+    assert repr(one) == "Basket(size=2, full=True, items=[])"
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "words"),
+    [
+        ((), {}, "needs an argument 'size'"),
+        ((1, [], 3), {}, "takes 2 arguments"),
+        ((1,), {"size": 1}, "two values for 'size'"),
+        ((1,), {"full": True}, "has no argument 'full'"),
+    ],
+)
+def test_wrong_arguments_are_told(given: tuple[Any, ...], named: dict[str, Any], words: str) -> None:
+    make: Any = Basket
+    with pytest.raises(TypeError, match=words):
+        make(*given, **named)
+
+
+def test_the_functions_of_dataclasses_and_inspect_take_it() -> None:
+    one = Login(user="me", password="secret")
+    assert dataclasses.replace(one, user="you") == Login(user="you", password="secret")
+    assert dataclasses.asdict(one) == {"user": "me", "password": "secret", "roles": []}
+    names = [field.name for field in dataclasses.fields(Login)]
+    assert names == [field.name for field in dataclasses.fields(RealLogin)]
+    assert list(inspect.signature(Login).parameters) == names
+    assert list(inspect.signature(Basket).parameters) == ["size", "items"]
+    assert dataclasses.is_dataclass(one)

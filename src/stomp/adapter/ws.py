@@ -9,10 +9,10 @@ keep-alive, the address to connect from, failover and time limits are those of `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from stomp.connect import BaseConnection, StompConnection12
+from stomp.core.record import replace
 from stomp.handed_on import hand_on
 from stomp.net.address import Address
 from stomp.net.layer import Stack

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from stomp.broker.listen import door
@@ -14,6 +13,7 @@ from stomp.broker.settings import LIMITS, ConnectionInfo, Settings
 from stomp.broker.store import Policy
 from stomp.core.dialect import DIALECTS
 from stomp.core.errors import NotConnected, UsageError
+from stomp.core.record import replace
 from stomp.net.address import Address
 
 if TYPE_CHECKING:

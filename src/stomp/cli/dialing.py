@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli.connection import mute
 from stomp.client.dialing import TlsSettings
 from stomp.connect import BaseConnection
+from stomp.core.record import replace
 from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
 

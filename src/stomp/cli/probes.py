@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli.status import CommandError, Status, verdict
 from stomp.core.errors import ConnectFailed, StompError
+from stomp.core.record import dataclass, field, replace
 from stomp.net import dial
 
 if TYPE_CHECKING:

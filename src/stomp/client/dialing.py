@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stomp.core.errors import ConnectFailed
 from stomp.core.failover import Failover, GiveUp
+from stomp.core.record import dataclass, field
 from stomp.net.dial import Deadline, keep_alive, open_socket, open_through, shake_hands
 from stomp.net.layer import Stack
 from stomp.net.websocket import WebSocketLayer, open_websocket

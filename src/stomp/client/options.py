@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from stomp.core.failover import Backoff, Dice
 from stomp.core.heartbeat import TOLERANCE
 from stomp.core.limits import STRICT, Leniency, Limits
+from stomp.core.record import dataclass, field
 from stomp.net.dial import Keepalive
 from stomp.net.websocket import WebSocketSettings
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stomp.client.dialing import TlsSettings
 from stomp.client.options import Options
 from stomp.core.errors import UsageError
+from stomp.core.record import dataclass, field, replace
 from stomp.core.terms import OnUnknown, Terms
 from stomp.core.vendors import named
 from stomp.net.address import Address, Target, parse

@@ -15,9 +15,8 @@ CONNECT, STOMP and CONNECTED are never escaped, in no version, so that a 1.0 pee
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from stomp.core.errors import RemoteProtocolError
+from stomp.core.record import dataclass, field
 
 #: Frames whose headers are never escaped (STOMP 1.2, "Value Encoding" and "CONNECT or STOMP Frame").
 UNESCAPED = frozenset({"CONNECT", "STOMP", "CONNECTED"})

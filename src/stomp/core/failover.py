@@ -8,11 +8,10 @@ rounds, so that a longer list is not tried less often; a refused login is never 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from stomp.core.errors import AuthenticationFailed
-from stomp.core.record import record
+from stomp.core.record import dataclass, record
 
 #: Returns a number from 0 up to, not including, 1: `random.random`, or a fixed one in tests.
 Dice = Callable[[], float]

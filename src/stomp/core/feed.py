@@ -8,12 +8,12 @@ comes behind its last message.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.effects import Signal
 from stomp.core.errors import UsageError
+from stomp.core.record import dataclass, field
 
 if TYPE_CHECKING:
     from stomp.core.delivery import Delivery

@@ -8,10 +8,9 @@ transactions, receipts and deliveries do not (a broker forgets them with the con
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stomp.core.record import record
+from stomp.core.record import dataclass, field, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Final
+
+from stomp.core.record import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stomp.core.frame import Frame
+from stomp.core.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

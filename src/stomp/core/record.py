@@ -1,15 +1,26 @@
-"""`record`: a class for what belongs together, written as a dataclass is, and made in a tenth of the time.
+"""Classes for what belongs together, written as dataclasses are, and made in a tenth of the time.
 
-`dataclasses` compiles up to six methods for each class when a module is loaded; with the events and effects of this
-package that was an eighth of the time in which the command `stomp send` starts. One method is compiled here, the others
-are shared. And a frozen dataclass is filled by `object.__setattr__`, at three times the cost for each field.
+`dataclasses` compiles up to six methods for each class when a module is loaded, and imports `inspect`: with the
+settings, events and effects of this package that was a quarter of the time in which the command `stomp send` starts.
+There are two kinds here:
 
-Type checkers take a record for a frozen dataclass, and complain when one is changed; nothing does at run time.
+- `record` is for what is made for each message: one method is compiled, and it sets attributes as plain as it can be
+  done. (A frozen dataclass is filled by `object.__setattr__`, at three times the cost for each field.) Type checkers
+  take it for a frozen dataclass, and complain when one is changed; nothing does at run time.
+- `dataclass`, `field` and `replace` are for what is made seldom: nothing is compiled. Type checkers take them for those
+  of `dataclasses`, whose functions work on such objects, too (`dataclasses.replace`, `fields`, `asdict`).
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from dataclasses import dataclass as dataclass
+    from dataclasses import field as field
+    from dataclasses import replace as replace
+    from inspect import Signature
 
 _T = TypeVar("_T")
 
@@ -25,28 +36,37 @@ def record(cls: type[_T]) -> type[_T]:
     >>> Point(1), Point(1) == Point(x=1, y=0), Point(1) == Point(2)
     (Point(x=1, y=0), True, False)
     """
-    body = dict(vars(cls))
-    names = tuple(
-        name for name, kind in body.get("__annotations__", {}).items() if "ClassVar" not in str(kind)
-    )
-    defaults = {name: body.pop(name) for name in names if name in body}
-    for made_anew in ("__dict__", "__weakref__"):
-        body.pop(made_anew, None)
+    names = _annotated(cls)
+    defaults = {name: vars(cls)[name] for name in names if name in vars(cls)}
     arguments = "".join(f", {name}=_{name}" if name in defaults else f", {name}" for name in names)
     lines = "".join(f"\n    self.{name} = {name}" for name in names)
     scope: dict[str, Any] = {f"_{name}": value for name, value in defaults.items()}
     exec(f"def __init__(self{arguments}):{lines or ' pass'}", scope)
     # A function of the class has the names that its documentation and tracebacks give it.
     scope["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
-    body |= {
-        "__slots__": names,
-        "__match_args__": names,
-        "__init__": scope["__init__"],
-        "__eq__": _equal,
-        "__hash__": _hash,
-        "__repr__": _shown,
-    }
-    made: Any = type(cls.__name__, cls.__bases__, body)
+    return _slotted(
+        cls,
+        names,
+        {
+            "__match_args__": names,
+            "__init__": scope["__init__"],
+            "__eq__": _equal,
+            "__hash__": _hash,
+            "__repr__": _shown,
+        },
+    )
+
+
+def _annotated(cls: type) -> tuple[str, ...]:
+    return tuple(name for name, kind in cls.__annotations__.items() if "ClassVar" not in str(kind))
+
+
+def _slotted(cls: type[_T], names: tuple[str, ...], methods: dict[str, Any]) -> type[_T]:
+    """The class made anew, with slots."""
+    body = {name: value for name, value in vars(cls).items() if name not in names}
+    for made_anew in ("__dict__", "__weakref__"):
+        body.pop(made_anew, None)
+    made: Any = type(cls.__name__, cls.__bases__, {**body, "__slots__": names, **methods})
     return cast("type[_T]", made)
 
 
@@ -67,3 +87,195 @@ def _hash(self: Any) -> int:
 def _shown(self: Any) -> str:
     told = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
     return f"{type(self).__qualname__}({told})"
+
+
+# --------------------------------------------------------------------------------------- what is made seldom
+
+_MISSING: Any = object()
+
+
+class _Field:
+    """What `field` says of an attribute."""
+
+    __slots__ = ("compare", "default", "default_factory", "init", "name", "repr")
+
+    def __init__(
+        self,
+        default: Any,
+        default_factory: Any,
+        *,
+        init: bool = True,
+        repr: bool = True,
+        compare: bool = True,
+    ) -> None:
+        self.name = ""
+        self.default = default
+        self.default_factory = default_factory
+        self.init = init
+        self.repr = repr
+        self.compare = compare
+
+
+class _Late:
+    """An attribute of a class that is made when somebody asks for it."""
+
+    def __init__(self, make: Callable[[Any], object]) -> None:
+        self._make = make
+
+    def __get__(self, instance: object, owner: Any) -> object:
+        return self._make(owner)
+
+
+if not TYPE_CHECKING:
+
+    def field(*, default=_MISSING, default_factory=_MISSING, init=True, repr=True, compare=True):
+        """Say more of an attribute than its default, as `dataclasses.field` does."""
+        return _Field(default, default_factory, init=init, repr=repr, compare=compare)
+
+    def dataclass(*, frozen=False, slots=False, kw_only=False, repr=True):
+        """Make a class of the annotated names in its body, as `dataclasses.dataclass` does. It inherits no fields.
+
+        >>> @dataclass(frozen=True, slots=True)
+        ... class Login:
+        ...     user: str
+        ...     password: str = field(default="", repr=False)
+        >>> Login("me", password="secret"), replace(Login("me"), user="you")
+        (Login(user='me'), Login(user='you'))
+        """
+
+        def made(cls):
+            fields = tuple(_field(cls, name) for name in _annotated(cls))
+            by_place = () if kw_only else tuple(one.name for one in fields if one.init)
+            methods = {**_SHARED, "__match_args__": by_place, "__replace__": replace, "_fields": fields}
+            if repr:
+                methods["__repr__"] = _shown_fields
+            if frozen:
+                methods |= _FROZEN
+            if slots:
+                return _slotted(cls, tuple(one.name for one in fields), methods)
+            for one in fields:
+                if one.name in vars(cls):
+                    delattr(cls, one.name)
+            for name, value in methods.items():
+                setattr(cls, name, value)
+            return cls
+
+        return made
+
+    def replace(instance, /, **changes):
+        """The same with other values, as `dataclasses.replace` makes it."""
+        kept = {one.name: getattr(instance, one.name) for one in instance._fields if one.init}
+        return type(instance)(**{**kept, **changes})
+
+
+def _field(cls: type, name: str) -> _Field:
+    told = vars(cls).get(name, _MISSING)
+    made = told if isinstance(told, _Field) else _Field(told, _MISSING)
+    made.name = name
+    return made
+
+
+def _fill(self: Any, *given: Any, **named: Any) -> None:
+    """`__init__`, for all."""
+    cls = type(self)
+    by_place = cls.__match_args__
+    if len(given) > len(by_place):
+        raise TypeError(
+            f"{cls.__qualname__}() takes {len(by_place)} arguments without a name, not {len(given)}"
+        )
+    for name, value in zip(by_place, given, strict=False):
+        if name in named:
+            raise TypeError(f"{cls.__qualname__}() got two values for {name!r}")
+        named[name] = value
+    fill = object.__setattr__
+    for one in cls._fields:
+        if one.init and one.name in named:
+            fill(self, one.name, named.pop(one.name))
+        elif one.default_factory is not _MISSING:
+            fill(self, one.name, one.default_factory())
+        elif one.default is not _MISSING:
+            fill(self, one.name, one.default)
+        elif one.init:
+            raise TypeError(f"{cls.__qualname__}() needs an argument {one.name!r}")
+    if named:
+        raise TypeError(f"{cls.__qualname__}() has no argument {next(iter(named))!r}")
+    if (finish := getattr(self, "__post_init__", None)) is not None:
+        finish()
+
+
+def _compared(self: Any) -> tuple[Any, ...]:
+    return tuple(getattr(self, one.name) for one in self._fields if one.compare)
+
+
+def _equal_fields(self: Any, other: object) -> Any:
+    if type(other) is not type(self):
+        return NotImplemented
+    return _compared(self) == _compared(other)
+
+
+def _hash_fields(self: Any) -> int:
+    return hash(_compared(self))
+
+
+def _shown_fields(self: Any) -> str:
+    told = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in self._fields if one.repr)
+    return f"{type(self).__qualname__}({told})"
+
+
+def _refuse(self: Any, name: str, *value: object) -> None:
+    # Imported here and below: only who needs it pays for it.
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"{type(self).__qualname__}.{name} does not change; make another by replace()")
+
+
+def _reduce(self: Any) -> tuple[Any, ...]:
+    return _made_anew, (type(self), {one.name: getattr(self, one.name) for one in self._fields if one.init})
+
+
+def _made_anew(cls: type[_T], values: dict[str, Any]) -> _T:
+    return cls(**values)
+
+
+def _real_fields(cls: Any) -> dict[str, Any]:
+    """What the functions of `dataclasses` look for."""
+    import dataclasses
+
+    rows: list[tuple[str, Any, Any]] = []
+    for one in cls._fields:
+        told: dict[str, Any] = {
+            name: getattr(one, name)
+            for name in ("default", "default_factory")
+            if getattr(one, name) is not _MISSING
+        }
+        how: Any = dataclasses.field(init=one.init, repr=one.repr, compare=one.compare, **told)
+        rows.append((one.name, cls.__annotations__[one.name], how))
+    real: Any = dataclasses.make_dataclass(cls.__name__, rows, kw_only=True)
+    return dict(real.__dataclass_fields__)
+
+
+def _signature(cls: Any) -> Signature:
+    """What `inspect` and `help` show."""
+    from inspect import Parameter, Signature
+
+    parameters: list[Parameter] = []
+    for one in cls._fields:
+        if one.init:
+            default = one.default
+            if default is _MISSING:
+                default = Parameter.empty if one.default_factory is _MISSING else one.default_factory
+            kind = Parameter.POSITIONAL_OR_KEYWORD if cls.__match_args__ else Parameter.KEYWORD_ONLY
+            note = cls.__annotations__[one.name]
+            parameters.append(Parameter(one.name, kind, default=default, annotation=note))
+    return Signature(parameters)
+
+
+_SHARED: dict[str, Any] = {
+    "__init__": _fill,
+    "__eq__": _equal_fields,
+    "__hash__": None,
+    "__reduce__": _reduce,
+    "__signature__": _Late(_signature),
+    "__dataclass_fields__": _Late(_real_fields),
+}
+_FROZEN: dict[str, Any] = {"__hash__": _hash_fields, "__setattr__": _refuse, "__delattr__": _refuse}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from dataclasses import dataclass
 
 from stomp.core.effects import Signal
+from stomp.core.record import dataclass
 
 #: How many state changes wait for somebody who looks at them one by one; older ones are dropped.
 _LOGGED = 1000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.delivery import INFLATED
 from stomp.core.failover import Backoff
 from stomp.core.observe import redacted
+from stomp.core.record import dataclass, field
 from stomp.core.vendors import Vendor
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ told by the user.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.errors import Unsupported, UsageError
+from stomp.core.record import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,11 +12,11 @@ A URL may carry a password, so nothing here quotes one that it does not understa
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from stomp.core.errors import AddressError
 from stomp.core.observe import redacted
+from stomp.core.record import dataclass, field, replace
 
 _T = TypeVar("_T")
 

@@ -9,10 +9,10 @@ import select
 import socket
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.errors import AddressError, ConnectFailed
+from stomp.core.record import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

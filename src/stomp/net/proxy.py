@@ -14,9 +14,9 @@ import contextlib
 import re
 import socket
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 
 from stomp.core.errors import AddressError, UsageError
+from stomp.core.record import dataclass, field
 from stomp.net.address import Address, parse
 
 #: The largest answer of an HTTP proxy, in bytes. None is nearly as large.

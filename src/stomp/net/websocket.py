@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from stomp.core.errors import ConnectFailed, UsageError
 from stomp.core.limits import Limits
+from stomp.core.record import dataclass, field
 
 if TYPE_CHECKING:
     import socket
