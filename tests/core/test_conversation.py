@@ -179,3 +179,31 @@ def test_a_lost_connection_tells_the_last_frames_without_secrets() -> None:
     assert "> SEND" in recent
     assert "4 bytes" in recent
     assert "swordfish" not in recent
+
+
+def test_senders_hear_once_of_the_room_that_answers_of_one_read_have_made() -> None:
+    stage = Stage(window=2)
+    link = stage.connect()
+    confirmations = [
+        stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30)) for _ in "12"
+    ]
+    fired: list[int] = []
+    stage.conv.waiting.room.watch(lambda: fired.append(stage.conv.waiting.sends))
+    for confirmation in confirmations:
+        answer = b"RECEIPT\nreceipt-id:%b\n\n\0" % confirmation.receipt.encode()
+        link.session.receive_data(answer, stage.clock())
+    link.pump()
+    assert fired == [0]
+    assert [confirmation.outcome for confirmation in confirmations] == ["confirmed"] * 2
+
+
+def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
+    stage = Stage(window=1)
+    stage.connect()
+    confirmation = verbs.start_plain(stage.conv, "/queue/a", b"x", Confirmation)
+    waiting = stage.run(verbs.start(stage.conv, Parcel("/queue/a", b"y"), Confirmation, 30))
+    assert not waiting.done
+    assert stage.conv.withdraw(confirmation.receipt)
+    stage.go_on()
+    assert waiting.done
+    assert not stage.conv.withdraw(confirmation.receipt)

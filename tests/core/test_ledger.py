@@ -155,3 +155,16 @@ def test_a_new_generation_keeps_subscriptions_only(ledger: Ledger) -> None:
     assert ledger.next_deadline() is None
     assert not ledger.awaits("r")
     assert ledger.end_generation() == ()
+
+
+def test_a_receipt_id_that_is_awaited_twice_and_overdue(ledger: Ledger) -> None:
+    first, second, third = (ledger.await_receipt("r", "SEND", deadline) for deadline in (3.0, 1.0, 2.0))
+    assert ledger.expired(now=1.0) == [second]
+    assert ledger.expired(now=2.0) == [third]
+    assert ledger.answer("r") is first
+    assert not ledger.awaits("r")
+    again = ledger.await_receipt("r", "SEND", 4.0)
+    later = ledger.await_receipt("r", "SEND", 5.0)
+    assert ledger.expired(now=4.0) == [again]
+    assert ledger.end_generation() == (later,)
+    assert not ledger.awaits("r")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stomp.core import life, settling, verbs
@@ -15,6 +17,7 @@ from stomp.core.errors import (
     TransactionVoid,
     UsageError,
 )
+from stomp.core.hooks import Hooks
 from stomp.core.terms import OnUnknown
 from stomp.core.verbs import Parcel
 from tests.core.stage import Stage
@@ -488,3 +491,23 @@ def test_state_changes_one_by_one(stage: Stage) -> None:
     states = [stage.do(verbs.next_change(stage.conv, log, None)).state for _ in range(2)]
     assert states == [ClientState.CLOSING, ClientState.CLOSED]
     assert stage.do(verbs.next_change(stage.conv, log, None)) is None
+
+
+def test_a_confirmed_send_begins_without_a_program_only_where_nothing_is_to_be_waited_for_or_told() -> None:
+    def begin(stage: Stage, destination: str = A) -> Any:
+        return verbs.start_plain(stage.conv, destination, b"x", Confirmation)
+
+    stage = Stage(window=1)
+    assert begin(stage) is None
+    stage.connect()
+    assert begin(stage, "") is None
+    first = begin(stage)
+    assert stage.conv.waiting.all() == [first]
+    assert begin(stage) is None  # the window is full
+    stage.conv.settle_request(first.receipt, None)
+    stage.link.hang_up()
+    assert begin(stage) is None
+    for terms in ({"on_unknown": OnUnknown.RESEND}, {"hooks": (Hooks(),)}):
+        particular = Stage(**terms)
+        particular.connect()
+        assert begin(particular) is None

@@ -169,8 +169,13 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         """
         if not (confirm or options) and type(body) is bytes and await self._send_soon(destination, body):
             return
-        parcel = self._parcel(destination, body, options)
         deadline = self._deadline(timeout)
+        if confirm and not options:
+            sent: Confirmation | None = await self._start_soon(destination, body, deadline, patient=False)
+            if sent is not None:
+                await self._run(verbs.confirmed(self._conv, sent, deadline))
+                return
+        parcel = self._parcel(destination, body, options)
         if confirm:
             await self._run(verbs.send_confirmed(self._conv, parcel, self._confirmation, deadline))
         else:
@@ -199,8 +204,12 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
             NotConnected: there is no connection in time; nothing was sent.
             SendStalled: there was no room in the window in time; nothing was sent.
         """
-        parcel = self._parcel(destination, body, options)
         deadline = self._deadline(timeout)
+        if not options:
+            sent: Confirmation | None = await self._start_soon(destination, body, deadline, patient=True)
+            if sent is not None:
+                return sent
+        parcel = self._parcel(destination, body, options)
         confirmation: Confirmation = await self._run(
             verbs.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))
         )

@@ -9,15 +9,16 @@ a cancellation would lose what it has done.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stomp.client.aio_link import AioLink, open_link
-from stomp.client.base import BaseClient, log
+from stomp.client.base import BaseClient, Body, log
 from stomp.core import life, settling
 from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
-from stomp.core.errors import NotConnected
+from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 
 if TYPE_CHECKING:
     from stomp.client.settings import Setup
@@ -36,6 +37,7 @@ class AioDriver(BaseClient):
 
     def _setup(self, settings: Setup) -> None:
         super()._setup(settings)
+        self._lock = contextlib.nullcontext()  # nobody is in the way on an event loop
         self._links: list[AioLink] = []  # whose sockets may be open
         self._reconnecting: asyncio.Task[None] | None = None
         self._callbacks: set[asyncio.Future[Any]] | None = None  # coroutines of the user that are under way
@@ -90,6 +92,25 @@ class AioDriver(BaseClient):
         if link.full:
             await link.room()
         return True
+
+    async def _start_soon(self, destination: str, body: Body, deadline: float, *, patient: bool) -> Any:
+        """Begin a confirmed send without a program, where that can be done; None if it cannot."""
+        self._verbs += 1
+        if self._verbs >= LOOK:
+            await self._breathe()
+        era = self._conv.era
+        confirmation = self._start_plain(destination, body, deadline, patient=patient)
+        if confirmation is not None and era is not None:
+            link = cast("AioLink", era.link)
+            if link.full:
+                try:
+                    await link.room()
+                except (SendStalled, ConnectionLost):
+                    pass  # see `verbs.start`
+                except BaseException:
+                    self._conv.withdraw(confirmation.receipt)
+                    raise
+        return confirmation
 
     async def _ack_soon(self, message: Delivery) -> bool:
         """Acknowledge without a program, where that can be done; False if it cannot, and nothing was sent."""

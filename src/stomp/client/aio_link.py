@@ -158,12 +158,23 @@ class AioLink(asyncio.Protocol):
             self._arm()
         return ticket
 
-    def send(self, destination: str, body: bytes, content_type: str | None = None) -> None:
+    def send(
+        self,
+        destination: str,
+        body: bytes,
+        content_type: str | None = None,
+        receipt: str | None = None,
+        deadline: float | None = None,
+        patient: bool = False,
+    ) -> None:
         """Send a message that has no other headers: `transmit` in less steps, with the same promises and errors."""
-        if self.session.send_plain(destination, body, content_type):
-            self._write_soon(patient=False)
+        if self.session.send_plain(destination, body, content_type, receipt, deadline):
+            self._write_soon(patient=patient)
+            if deadline is not None:
+                self._arm()
         else:
-            self.transmit(commands.send(destination, body, content_type=content_type))
+            frame = commands.send(destination, body, content_type=content_type, receipt=receipt)
+            self.transmit(frame, deadline=deadline, patient=patient)
 
     def acknowledge(self, message: Message) -> str | None:
         """Acknowledge a delivery in less steps: see `ClientSession.acknowledge`."""

@@ -14,11 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from stomp.client.settings import Setup, setup
-from stomp.core import settling
+from stomp.core import settling, verbs
 from stomp.core.client_session import ClientSession
 from stomp.core.conversation import Conversation
 from stomp.core.delivery import Delivery
-from stomp.core.errors import ConnectionLost, NotConnected
+from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.core.feed import Feed, Inbox, Wish
 from stomp.core.status import ClientState
 from stomp.core.verbs import Parcel
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stomp.client.options import Options
     from stomp.core.errors import StompError
     from stomp.core.failover import Backoff
+    from stomp.core.frame import Frame
     from stomp.core.hooks import Hooks
     from stomp.core.status import StateChange, Stats
     from stomp.core.terms import ConnectHeaders, Credential
@@ -180,6 +181,11 @@ class BaseClient:
         self._setup(setup(url, **given))
 
     _message_class: ClassVar[type[Delivery]] = Delivery
+    #: What a driver holds for each step, see `stomp.core.effects`.
+    _lock: Any
+
+    def _confirmation(self, receipt: str, frame: Frame | None, size: int) -> Any:
+        raise NotImplementedError
 
     def _setup(self, settings: Setup) -> None:
         self._settings = settings
@@ -294,6 +300,32 @@ class BaseClient:
             return False
         conv.recorder.note_send(destination, len(body))
         return True
+
+    def _start_plain(self, destination: str, body: Body, deadline: float, *, patient: bool) -> Any:
+        """What `verbs.start` does, where nothing has to be waited for or told: the confirmation, or None."""
+        if type(body) is not bytes:
+            return None
+        conv, lock = self._conv, self._lock
+        with lock:
+            confirmation = verbs.start_plain(conv, destination, body, self._confirmation)
+            if confirmation is None:
+                return None
+            link: Any = conv.current.link
+        receipt = confirmation.receipt
+        conv.recorder.note_send(destination, len(body), receipt)
+        try:
+            link.send(destination, body, None, receipt, deadline, patient)
+        except (SendStalled, ConnectionLost):
+            pass  # see `verbs.start`
+        except NotConnected:
+            with lock:
+                if conv.withdraw(receipt):
+                    return None
+        except BaseException:
+            with lock:
+                conv.withdraw(receipt)
+            raise
+        return confirmation
 
     def _ack_plain(self, message: Delivery) -> bool:
         """What `settling.settle` does, where nothing has to be waited for or told: for those who acknowledge each."""

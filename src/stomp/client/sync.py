@@ -171,8 +171,13 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         """
         if not (confirm or options) and type(body) is bytes and self._send_plain(destination, body):
             return
-        parcel = self._parcel(destination, body, options)
         deadline = self._deadline(timeout)
+        if confirm and not options:
+            sent: Confirmation | None = self._start_plain(destination, body, deadline, patient=False)
+            if sent is not None:
+                self._run(verbs.confirmed(self._conv, sent, deadline))
+                return
+        parcel = self._parcel(destination, body, options)
         if confirm:
             self._run(verbs.send_confirmed(self._conv, parcel, self._confirmation, deadline))
         else:
@@ -201,8 +206,12 @@ class Client(Driver):  # noqa: D101 - see BaseClient
             NotConnected: there is no connection in time; nothing was sent.
             SendStalled: there was no room in the window in time; nothing was sent.
         """
-        parcel = self._parcel(destination, body, options)
         deadline = self._deadline(timeout)
+        if not options:
+            sent: Confirmation | None = self._start_plain(destination, body, deadline, patient=True)
+            if sent is not None:
+                return sent
+        parcel = self._parcel(destination, body, options)
         confirmation: Confirmation = self._run(
             verbs.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))
         )

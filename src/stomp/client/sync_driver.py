@@ -83,11 +83,18 @@ class Driver(BaseClient):
         return effect.link.close(effect.error)
 
     def _wait(self, wait: Wait) -> bool:
-        happened = threading.Event()
+        # Free when it has happened. An Event is made of several of these, and this is in every confirmed send.
+        happened = threading.Lock()
+        happened.acquire()
+
+        def happen() -> None:  # the lock of the driver is held
+            if happened.locked():
+                happened.release()
+
         with self._lock:
             if wait.ready():
                 return True
-            wait.signal.watch(happened.set)
+            wait.signal.watch(happen)
             era = self._conv.era
         if era is not None:
             link: Any = era.link
@@ -96,16 +103,15 @@ class Driver(BaseClient):
             while True:
                 left = LONGEST if wait.deadline is None else wait.deadline - self._options.clock()
                 if left > 0:
-                    happened.wait(min(left, LONGEST))
+                    happened.acquire(timeout=min(left, LONGEST))
                 with self._lock:
-                    happened.clear()
                     if wait.ready():
                         return True
                 if left <= 0:
                     return False
         finally:
             with self._lock:
-                wait.signal.unwatch(happened.set)
+                wait.signal.unwatch(happen)
 
     def _dial(self, address: Address) -> Link:
         secure = address.transport in ("tls", "wss")

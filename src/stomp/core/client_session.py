@@ -155,9 +155,21 @@ class ClientSession(Session):
         return True
 
     def send_plain(
-        self, destination: str, body: bytes, content_type: str | None = None, receipt: str | None = None
+        self,
+        destination: str,
+        body: bytes,
+        content_type: str | None = None,
+        receipt: str | None = None,
+        deadline: float | None = None,
     ) -> bool:
         """`send` without any other headers, for those who send a lot: heads that were written before are kept.
+
+        Args:
+            destination: where to.
+            body: the body.
+            content_type: the media type of the body.
+            receipt: ask for a receipt under this id.
+            deadline: when to give up waiting for it.
 
         Returns:
             False where nothing was done, as this is only for while frames flow, and for receipts in which nothing is
@@ -182,7 +194,7 @@ class ClientSession(Session):
         else:
             self._put([b"%b%d%b\n\n" % (head, size, more), body, NUL])
         if receipt is not None:
-            self.ledger.await_receipt(receipt, "SEND", None)
+            self.ledger.await_receipt(receipt, "SEND", deadline)
         self.counters.frames_sent += 1
         return True
 

@@ -36,7 +36,8 @@ class Confirmation(Signal):
     __slots__ = ("_callbacks", "attempts", "error", "frame", "generation", "outcome", "receipt", "size")
 
     def __init__(self, receipt: str, frame: Frame | None, size: int) -> None:
-        super().__init__()
+        # Not by super: there are many of them.
+        self._watchers = ()
         self.receipt = receipt
         self.frame = frame
         self.size = size
@@ -44,7 +45,7 @@ class Confirmation(Signal):
         self.attempts = 0
         self.outcome: Outcome | None = None
         self.error: StompError | None = None
-        self._callbacks: list[Callable[[Confirmation], object]] = []
+        self._callbacks: tuple[Callable[[Confirmation], object], ...] = ()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.receipt} {self.outcome or 'pending'}>"
@@ -60,15 +61,16 @@ class Confirmation(Signal):
         self.outcome = (
             "confirmed" if error is None else "refused" if isinstance(error, BrokerError) else "unknown"
         )
-        self.fire()
-        callbacks, self._callbacks = self._callbacks, []
+        if self._watchers:
+            self.fire()
+        callbacks, self._callbacks = self._callbacks, ()
         return [_bound(callback, self) for callback in callbacks]
 
     def when_done(self, callback: Callable[[Confirmation], object]) -> bool:
         """Have a callback among those of `settle`; False if it is too late for that. For drivers and the core."""
         if self.outcome is not None:
             return False
-        self._callbacks.append(callback)
+        self._callbacks = (*self._callbacks, callback)
         return True
 
 
@@ -84,7 +86,7 @@ class Waiting:
         size: how many bytes of bodies. One that is larger than that may wait alone.
 
     Attributes:
-        room: fires when there is more room.
+        room: to be fired when there is more room: once for all the answers that came together.
         confirmed: how many sends were confirmed.
         refused: refused.
         unknown: how many ended without an answer.
@@ -120,23 +122,27 @@ class Waiting:
             self._bytes += confirmation.size
 
     def take(self, receipt: str) -> Confirmation | None:
-        """The answer came, or will not come: take the request out."""
+        """The answer came, or will not come: take the request out. There may be room then: see that `room` fires."""
         found = self._by_receipt.pop(receipt, None)
         if found is not None and found.size:
             self._count -= 1
             self._bytes -= found.size
-            self.room.fire()
         return found
 
     def settle(self, receipt: str, error: StompError | None) -> list[Callable[[], object]]:
-        """Take a request out and give it its outcome. Returns the callbacks to call."""
+        """Take a request out and give it its outcome: see `take`. Returns the callbacks to call."""
         found = self.take(receipt)
         if found is None:
             return []
         calls = found.settle(error)
         if found.size:
-            setattr(self, found.outcome or "unknown", getattr(self, found.outcome or "unknown") + 1)
-        return calls + self._eliminated(receipt)
+            if error is None:
+                self.confirmed += 1
+            elif found.outcome == "refused":
+                self.refused += 1
+            else:
+                self.unknown += 1
+        return calls + self._eliminated(receipt) if self._suspects else calls
 
     def all(self) -> list[Confirmation]:
         """All of them, in the order in which they were made."""

@@ -141,9 +141,9 @@ class Conversation:
         error.recent = self.recorder.lines()
         return error
 
-    def ask(self, confirmation: _C) -> _C:
+    def ask(self, confirmation: _C, era: Era | None = None) -> _C:
         """A request is about to be sent over the current link: wait for its answer."""
-        confirmation.generation = self.current.generation
+        confirmation.generation = (era or self.current).generation
         confirmation.attempts += 1
         self.waiting.add(confirmation)
         if self.paused:
@@ -152,8 +152,17 @@ class Conversation:
 
     def settle_request(self, receipt: str, error: StompError | None) -> None:
         """A request has its outcome."""
-        found = self.waiting.settle(receipt, error)
-        self._calls += found
+        self._calls += self.waiting.settle(receipt, error)
+        self._tell_of_room()
+
+    def withdraw(self, receipt: str) -> bool:
+        """A request was not sent after all. False if it has its outcome already."""
+        found = self.waiting.take(receipt)
+        self._tell_of_room()
+        return found is not None
+
+    def _tell_of_room(self) -> None:
+        self.waiting.room.fire()
         self.settles.fire()
 
     def begin(self, record: TransactionRecord) -> None:
@@ -278,11 +287,17 @@ class Conversation:
         if era is None or link is not era.link:
             return
         strays = 0
+        answered = False
         inboxes: list[Inbox] = []
         latest: object = self
         feed: Feed | None = None
         for event in events:
-            if type(event) is not Delivery and not isinstance(event, Delivery):
+            if type(event) is Receipt:
+                if event.ticket is not None:
+                    self._calls += self.waiting.settle(event.ticket.receipt, None)
+                    answered = True
+                continue
+            if not isinstance(event, Delivery):
                 self._take_rare(era, event)
                 continue
             subscription = event.subscription
@@ -306,6 +321,8 @@ class Conversation:
                     self._tell_received(event)
         self._strays += strays
         self.recorder.note_all("<", events)
+        if answered:
+            self._tell_of_room()
         for inbox in inboxes:
             inbox.fire()
         if inboxes:
@@ -372,10 +389,7 @@ class Conversation:
         reply.fire()
 
     def _take_rare(self, era: Era, event: Event) -> None:
-        if isinstance(event, Receipt):
-            if event.ticket is not None:
-                self.settle_request(event.ticket.receipt, None)
-        elif isinstance(event, ReceiptOverdue):
+        if isinstance(event, ReceiptOverdue):
             self._overdue(event)
         elif isinstance(event, Error):
             self._refused(event)

@@ -44,19 +44,22 @@ class Signal:
     __slots__ = ("_watchers",)
 
     def __init__(self) -> None:
-        self._watchers: list[Callable[[], None]] = []
+        # Each time another tuple: next to all have none, and whoever goes through them need not copy.
+        self._watchers: tuple[Callable[[], None], ...] = ()
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Have `watcher` called at every change. It must be quick: it is called in the midst of things."""
-        self._watchers.append(watcher)
+        self._watchers = (*self._watchers, watcher)
 
     def unwatch(self, watcher: Callable[[], None]) -> None:
         """Undo `watch`."""
-        self._watchers.remove(watcher)
+        left = list(self._watchers)
+        left.remove(watcher)
+        self._watchers = tuple(left)
 
     def fire(self) -> None:
         """There was a change."""
-        for watcher in tuple(self._watchers):
+        for watcher in self._watchers:
             watcher()
 
 

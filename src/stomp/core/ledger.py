@@ -85,8 +85,9 @@ class Ledger:
         self.generation = 0
         self.subscriptions: dict[str, Subscription] = {}
         self.transactions: set[str] = set()
-        # By receipt id, in the order in which they were asked for: an id may be used again at any time.
-        self._tickets: dict[str, list[Ticket]] = {}
+        self._tickets: dict[str, Ticket] = {}  # by receipt id
+        # An id may be used again at any time: those that were asked for while it was awaited, in order.
+        self._again: dict[str, list[Ticket]] = {}
         # (deadline, count, ticket), earliest first; answered tickets are dropped when they surface.
         self._deadlines: list[tuple[float, int, Ticket]] = []
         self._count = 0
@@ -99,8 +100,9 @@ class Ledger:
 
     def end_generation(self) -> tuple[Ticket, ...]:
         """The connection ended: forget what the broker forgets; return the receipts that will never come."""
-        unanswered = tuple(ticket for waiting in self._tickets.values() for ticket in waiting)
+        unanswered = (*self._tickets.values(), *(later for each in self._again.values() for later in each))
         self._tickets.clear()
+        self._again.clear()
         self._deadlines.clear()
         self.transactions.clear()
         for subscription in self.subscriptions.values():
@@ -133,11 +135,8 @@ class Ledger:
     def await_receipt(self, receipt: str, command: str, deadline: float | None) -> Ticket:
         """A frame asks for a receipt."""
         ticket = Ticket(receipt, command, deadline, self.generation)
-        waiting = self._tickets.get(receipt)
-        if waiting is None:
-            self._tickets[receipt] = [ticket]
-        else:
-            waiting.append(ticket)
+        if self._tickets.setdefault(receipt, ticket) is not ticket:
+            self._again.setdefault(receipt, []).append(ticket)
         if deadline is not None:
             self._count += 1
             heapq.heappush(self._deadlines, (deadline, self._count, ticket))
@@ -147,13 +146,24 @@ class Ledger:
 
     def answer(self, receipt: str | None) -> Ticket | None:
         """A receipt came, or an ERROR in its place: take out and return the ticket, None if there is none."""
-        waiting = self._tickets.get(receipt) if receipt is not None else None
-        if waiting is None or receipt is None:
-            return None
-        ticket = waiting.pop(0)
-        if not waiting:
-            del self._tickets[receipt]
+        ticket = self._tickets.pop(receipt, None) if receipt is not None else None
+        if ticket is not None and self._again:
+            self._move_up(ticket.receipt)
         return ticket
+
+    def _move_up(self, receipt: str) -> None:
+        """The first ticket of this id is gone: the next one takes its place."""
+        later = self._again.get(receipt)
+        if later:
+            self._tickets[receipt] = later.pop(0)
+            if not later:
+                del self._again[receipt]
+
+    def _awaits(self, ticket: Ticket) -> bool:
+        receipt = ticket.receipt
+        return self._tickets.get(receipt) is ticket or any(
+            later is ticket for later in self._again.get(receipt, ())
+        )
 
     def awaits(self, receipt: str) -> bool:
         """True while this receipt is awaited."""
@@ -163,7 +173,7 @@ class Ledger:
         """The earliest deadline of a receipt, or None."""
         while self._deadlines:
             deadline, _, ticket = self._deadlines[0]
-            if any(waiting is ticket for waiting in self._tickets.get(ticket.receipt, ())):
+            if self._awaits(ticket):
                 return deadline
             heapq.heappop(self._deadlines)
         return None
@@ -179,16 +189,19 @@ class Ledger:
 
     def _sweep(self) -> None:
         """Drop the deadlines of answered tickets, which one unanswered ticket can keep from surfacing."""
-        open_ = {id(ticket) for waiting in self._tickets.values() for ticket in waiting}
-        self._deadlines = [entry for entry in self._deadlines if id(entry[2]) in open_]
+        self._deadlines = [entry for entry in self._deadlines if self._awaits(entry[2])]
         heapq.heapify(self._deadlines)
         self._sweep_at = max(_SWEEP, 2 * len(self._deadlines))
 
     def _forget(self, ticket: Ticket) -> None:
-        waiting = self._tickets[ticket.receipt]
-        del waiting[next(at for at, other in enumerate(waiting) if other is ticket)]
-        if not waiting:
-            del self._tickets[ticket.receipt]
+        receipt = ticket.receipt
+        if self._tickets[receipt] is ticket:
+            del self._tickets[receipt]
+            self._move_up(receipt)
+            return
+        later = self._again[receipt] = [each for each in self._again[receipt] if each is not ticket]
+        if not later:
+            del self._again[receipt]
 
     def settle(self, message: str, subscription: str | None) -> None:
         """A message was acknowledged or refused; `subscription` is its id where the version tells it."""

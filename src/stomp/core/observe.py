@@ -76,9 +76,12 @@ class Recorder:
         """A frame was sent (">") or received ("<")."""
         self._lines.append((way, frame.command, frame.headers, len(frame.body)))
 
-    def note_send(self, destination: str, size: int) -> None:
+    def note_send(self, destination: str, size: int, receipt: str | None = None) -> None:
         """A SEND with no other headers was sent."""
-        self._lines.append((">", "SEND", {"destination": destination}, size))
+        headers = {"destination": destination}
+        if receipt is not None:
+            headers["receipt"] = receipt
+        self._lines.append((">", "SEND", headers, size))
 
     def note_ack(self, name: str) -> None:
         """An ACK with no other headers was sent, in STOMP 1.2."""

@@ -64,12 +64,12 @@ def request(conv: Conversation, era: Era, frame: Frame, deadline: float) -> Prog
     try:
         yield Transmit(era.link, frame, deadline)
     except StompError:
-        conv.waiting.take(receipt)
+        conv.withdraw(receipt)
         raise
     # The session gives it up at the deadline by itself; this is for one that is not driven any more.
     answered = yield Wait(confirmation, confirmation.done, deadline + 1.0)
     if not answered:
-        conv.waiting.take(receipt)
+        conv.withdraw(receipt)
         raise NotConnected(f"the answer to {frame.command} was not waited for any longer")
     if confirmation.error is not None:
         raise confirmation.error
