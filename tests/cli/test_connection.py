@@ -9,8 +9,9 @@ import pytest
 
 from stomp.cli import passwords, registry
 from stomp.cli.connection import Settings, settings
+from stomp.cli.dialing import connection
 from stomp.cli.status import CommandError
-from stomp.core.errors import AddressError
+from stomp.core.errors import AddressError, UsageError
 
 Read = Callable[..., Settings]
 
@@ -218,3 +219,15 @@ def test_the_arguments_of_a_client(read: Read) -> None:
     assert read().client_arguments()["passcode"] is None
     with pytest.raises(CommandError, match="interactive client"):
         read("-S", "multicast").client_arguments()
+
+
+def test_what_else_a_url_says_is_for_the_client(read: Read) -> None:
+    made = read("--url", "failover:(stomp://a,stomp://b)?shuffle=true&window=5&on_unknown=resend")
+    assert made.shuffle
+    client = made.client()
+    assert client._settings.terms.window == 5
+    assert client._settings.terms.on_unknown.value == "resend"
+    with pytest.raises(UsageError, match="no option 'colour'"):
+        read("--url", "stomp://a?colour=red").client()
+    with pytest.raises(CommandError, match="the interactive client cannot do what the URL says of window"):
+        connection(read("--url", "stomp://a?window=5"))

@@ -307,6 +307,32 @@ def test_draining_waits_for_what_was_handed_out() -> None:
     assert (report.unsettled, report.released, report.unconfirmed) == (0, 1, 0)
 
 
+def test_draining_leaves_what_need_not_be_acknowledged_to_be_taken() -> None:
+    stage = Stage()
+    stage.connect()
+    feed = stage.subscribe("/queue/a", "auto")
+    stage.deliver(feed, "1")
+    run = stage.run(life.drain(stage.conv, stage.clock() + 30))
+    stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result.clean
+    assert run.result.waiting == 1
+    assert stage.do(verbs.take(stage.conv, feed.inbox, None)).id == "1"
+    assert stage.do(verbs.take(stage.conv, feed.inbox, None)) is None
+
+
+def test_draining_goes_on_when_a_subscription_cannot_be_ended() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.subscribe("/queue/a", "auto")
+    run = stage.run(life.drain(stage.conv, stage.clock() + 5))
+    stage.advance(5)
+    stage.advance(0)
+    assert run.done
+    assert not run.result.clean
+    assert "could not be ended" in "\n".join(stage.said)
+
+
 def test_draining_tells_what_was_left() -> None:
     stage = Stage()
     stage.connect()

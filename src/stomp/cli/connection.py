@@ -27,6 +27,8 @@ SHORTLY = 2.0
 _LOCAL = "stomp://localhost:61613"
 _SCHEMES = {"tcp": "stomp", "tls": "stomp+ssl", "ws": "ws", "wss": "wss"}
 _PLACE = ("url", "host", "port")
+#: The options of a URL that are read here; the others are for `stomp.Client` to understand.
+_READ = ("heartbeat", "heart-beat", "timeout", "randomize", "shuffle")
 _PASSWORDS = ("password", "password-file", "password-command", "ask-password")
 
 
@@ -47,6 +49,7 @@ class Settings:
         timeout: seconds for each step of connecting.
         headers: further headers of CONNECT.
         shuffle: try the addresses in random order.
+        query: what else the URL says: further arguments of `stomp.Client`, as text.
     """
 
     addresses: tuple[Address, ...]
@@ -61,6 +64,7 @@ class Settings:
     timeout: float = 30.0
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     shuffle: bool = False
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def where(self) -> str:
@@ -83,7 +87,7 @@ class Settings:
             raise CommandError("multicast is for the interactive client", hint="stomp -S multicast")
         mute()
         arguments: dict[str, Any] = {
-            "url": self.url,
+            "url": self._url_with_query(),
             "login": self.login,
             "passcode": self.password if self.login is not None else None,
             "vhost": self.vhost,
@@ -104,6 +108,13 @@ class Settings:
         if self.shuffle:
             arguments["shuffle"] = True
         return arguments
+
+    def _url_with_query(self) -> str:
+        if not self.query:
+            return self.url
+        from urllib.parse import urlencode
+
+        return f"{self.url}?{urlencode(self.query)}"
 
     def client(self, **more: Any) -> Any:
         """A `stomp.Client`, not connected yet; `more` are further arguments of it."""
@@ -157,12 +168,15 @@ def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settin
         vhost=merged.get("vhost", target.vhost),
         versions=(version,) if version in VERSIONS else None,
         multicast=version == "multicast",
-        heartbeat=_heartbeat(merged.get("heartbeats", target.options.get("heartbeat"))),
+        heartbeat=_heartbeat(
+            merged.get("heartbeats", target.options.get("heartbeat", target.options.get("heart-beat")))
+        ),
         tls=_tls(merged),
         proxy=merged.get("proxy"),
         timeout=_timeout(merged.get("connect-timeout", target.options.get("timeout", "30"))),
         headers={str(key): str(value) for key, value in dict(merged.get("connect-header", {})).items()},
-        shuffle=target.options.get("randomize", "").lower() == "true",
+        shuffle="true" in [target.options.get(name, "").lower() for name in ("randomize", "shuffle")],
+        query={name: text for name, text in target.options.items() if name not in _READ},
     )
 
 

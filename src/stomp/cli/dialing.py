@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli.connection import mute
+from stomp.cli.status import CommandError
 from stomp.client.dialing import TlsSettings
 from stomp.connect import BaseConnection
 from stomp.core.record import replace
@@ -64,6 +65,11 @@ _KINDS: dict[str, Any] = {"1.0": _Connection10, "1.1": _Connection11, "1.2": _Co
 def connection(settings: Settings) -> Any:
     """A connection for the settings, not connected yet. STOMP 1.1, if no version was asked for."""
     mute()
+    if settings.query:
+        raise CommandError(
+            f"the interactive client cannot do what the URL says of {', '.join(settings.query)}",
+            hint="leave it out; the other commands can",
+        )
     if settings.multicast:
         from stomp.adapter.multicast import MulticastConnection
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -98,16 +97,21 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         Raises:
             StompError: why the client has failed, if it has.
         """
-        stopped = threading.Event()
+        from queue import Empty, SimpleQueue
+
+        # Not an Event: a signal may come while the lock of one is held by this very thread.
+        stopped: SimpleQueue[None] = SimpleQueue()
 
         def stop(*_: object) -> None:
-            stopped.set()
+            stopped.put(None)
 
         before = {number: signal.signal(number, stop) for number in signals}
-        self.on_state(lambda change: stopped.set() if change.state.over else None)
+        self.on_state(lambda change: stopped.put(None) if change.state.over else None)
         try:
-            while not stopped.is_set() and not self.state.over:
-                stopped.wait(LONGEST)
+            while not self.state.over:
+                with contextlib.suppress(Empty):
+                    stopped.get(timeout=LONGEST)
+                    break
             if self.state is ClientState.FAILED and self.error is not None:
                 raise self.error
             return self.drain(timeout)

@@ -309,11 +309,14 @@ def _say_goodbye(conv: Conversation, era: Era, deadline: float) -> Program[bool]
 
 def drain(conv: Conversation, deadline: float) -> Program[Report]:
     """Take nothing new, have what was handed out settled, have all sends answered, then `close`."""
-    unsettled = released = lost = 0
+    unsettled = released = 0
+    automatic = [feed for feed in conv.feeds.values() if not feed.acknowledges and not feed.wish.hidden]
     if conv.state is ClientState.CONNECTED:
-        for feed in list(conv.feeds.values()):
-            if not feed.acknowledges and not feed.wish.hidden:
+        for feed in automatic:
+            try:
                 yield from unsubscribe(conv, feed, deadline, delete=False)
+            except StompError as err:
+                conv.remark("the subscription to %s could not be ended: %s", feed.wish.destination, err)
         conv.draining = True
         for feed in list(conv.feeds.values()):
             feed.inbox.fire()
@@ -325,4 +328,5 @@ def drain(conv: Conversation, deadline: float) -> Program[Report]:
     unconfirmed = len(conv.waiting)
     clean = yield from close(conv, deadline)
     clean = clean and not (unsettled or unconfirmed)
-    return Report(clean, unsettled, released, lost, unconfirmed)
+    waiting = sum(len(feed.inbox.messages) for feed in automatic)
+    return Report(clean, unsettled, released, waiting, unconfirmed)

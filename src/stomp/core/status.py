@@ -116,12 +116,13 @@ class Report:
         clean: nothing was left, and the broker said good-bye.
         unsettled: messages that were handed out and neither acknowledged nor refused; the broker delivers them again.
         released: messages that had come and were not handed out; the broker delivers them again.
-        lost: such messages of subscriptions with ack="auto": they are gone, the broker counts them as delivered.
+        waiting: such messages of subscriptions with ack="auto", which the broker counts as delivered: they can still be
+            taken from the subscription.
         unconfirmed: sends whose outcome is unknown.
     """
 
     clean: bool
     unsettled: int = 0
     released: int = 0
-    lost: int = 0
+    waiting: int = 0
     unconfirmed: int = 0
