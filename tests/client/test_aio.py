@@ -355,6 +355,33 @@ def test_close_that_is_cancelled_closes_all_the_same():
         run(test())
 
 
+def test_a_statement_that_is_cancelled_does_not_wait_long_or_refuse(broker, monkeypatch):
+    waits = []
+    close = stomp.AsyncClient.close
+
+    async def noted(self, timeout=None):
+        waits.append(timeout)
+        return await close(self, timeout)
+
+    monkeypatch.setattr(stomp.AsyncClient, "close", noted)
+
+    async def test():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2), at(broker) as client:
+                await client.send("/queue/a", b"x", confirm=True)
+                async with await client.subscribe("/queue/a", ack="client-individual") as orders:
+                    message = await orders.receive(timeout=SOON)
+                    async with message:
+                        await asyncio.Event().wait()
+        assert waits == [2.0]
+        assert not message.settled
+        async with at(broker) as client, await client.subscribe("/queue/a") as orders:
+            again = await orders.receive(timeout=SOON)
+            assert again.body == b"x"
+
+    run(test())
+
+
 def test_a_consumer_waits_for_its_handlers_and_cancels_the_late_ones(broker):
     ended = []
 

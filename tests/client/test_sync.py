@@ -356,3 +356,52 @@ def test_waiting_for_a_server_that_says_nothing_can_be_ended() -> None:
         with pytest.raises(NotConnected, match="closed while it was connecting"):
             client.connect()
         until(lambda: client.state is ClientState.CLOSED)
+
+
+def test_an_option_that_there_is_not_is_refused(broker: Broker) -> None:
+    with stomp.Client(broker.url) as client:
+        untyped: Any = client
+        with pytest.raises(TypeError, match=r"unexpected option 'persistant' .did you mean persistent"):
+            untyped.send("/queue/a", "x", persistant=True)
+        with pytest.raises(TypeError, match=r"unexpected option 'colour' .there are headers, .*headers="):
+            untyped.send_many([("/queue/a", "x")], colour="red")
+        with pytest.raises(TypeError, match=r"unexpected option 'prefech' .did you mean prefetch"):
+            untyped.subscribe("/queue/a", prefech=1)
+        assert client.stats().frames_sent == 1
+
+
+def test_ctrl_c_does_not_wait_for_a_broker_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+    close = stomp.Client.close
+
+    def noted(self: stomp.Client, timeout: float | None = None) -> bool:
+        waits.append(timeout)
+        return close(self, 0.01)
+
+    monkeypatch.setattr(stomp.Client, "close", noted)
+    for failure in (KeyboardInterrupt, SystemExit):
+        with (
+            ScriptedServer(greet) as server,
+            pytest.raises(failure),
+            stomp.Client(f"stomp://127.0.0.1:{server.address[1]}", heartbeat=(0, 0)) as client,
+        ):
+            client.send_async("/queue/a", b"x")
+            raise failure
+    # Answers that are due are waited for, as long as nobody is in a hurry.
+    assert waits == [2.0, None]
+
+
+def test_ctrl_c_is_no_fault_of_the_message(broker: Broker) -> None:
+    with pytest.raises(KeyboardInterrupt), stomp.Client(broker.url) as client:
+        client.send("/queue/a", b"x", confirm=True)
+        with client.subscribe("/queue/a", ack="client-individual") as orders:
+            message = orders.receive(timeout=WAIT)
+            assert message is not None
+            with message:
+                raise KeyboardInterrupt
+    assert message is not None
+    assert not message.settled
+    with stomp.Client(broker.url) as client, client.subscribe("/queue/a") as orders:
+        again = orders.receive(timeout=WAIT)
+        assert again is not None
+        assert again.body == b"x"

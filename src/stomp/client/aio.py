@@ -138,7 +138,8 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        # Who presses Ctrl-C does not want to wait for a broker that says nothing.
+        await self.close(self._shortly() if kind is asyncio.CancelledError else None)
 
     # ------------------------------------------------------------------------------------- sending
 

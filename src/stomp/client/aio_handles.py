@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class AsyncMessage(Delivery):
     """One message.
 
-    In an ``async with`` statement it is acknowledged at the end, and refused if there was an exception:
+    In an ``async with`` statement it is acknowledged at the end, and refused if there was an exception.
+    Being cancelled is no fault of the message, and leaves it to be delivered again when the connection ends.
 
     ```python
     async with message:
@@ -104,7 +105,8 @@ class AsyncMessage(Delivery):
         try:
             if error is None:
                 await self.ack()
-            else:
+            elif kind is not asyncio.CancelledError:
+                # It is no fault of the message: the broker delivers it again when the connection ends.
                 await self.nack()
         except (AlreadySettled, StaleDelivery) as late:
             # The broker delivers it again, and there is nothing that the program could do about it.
@@ -246,7 +248,7 @@ class Subscription(BaseSubscription, Inflow):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self.close()
+            await self.close(timeout=self._client._shortly() if kind is asyncio.CancelledError else None)
         except StompError:
             if error is None:
                 raise

@@ -106,6 +106,10 @@ _TRAITS = ("persistent", "priority", "ttl", "delay", "queue_type")
 _WISHES = ("prefetch", "selector", "durable", "exclusive", "queue_type")
 
 
+#: Seconds that a statement waits for answers when it is left by Ctrl-C or cancelled.
+SHORTLY = 2.0
+
+
 class BaseClient:
     """The settings and the state of a client. Use `stomp.Client` or `stomp.AsyncClient`.
 
@@ -280,6 +284,9 @@ class BaseClient:
     def _deadline(self, timeout: float | None) -> float:
         return self._options.clock() + self._timeout(timeout)
 
+    def _shortly(self) -> float:
+        return min(SHORTLY, self._timeout(None))
+
     def _parcel(self, destination: str, body: Body, options: SendOptions) -> Parcel:
         if not options:
             return Parcel(destination, body)
@@ -346,6 +353,7 @@ class BaseClient:
 
     def _feed(self, destination: str, ack: Ack, options: SubscribeOptions) -> Feed:
         told: dict[str, Any] = dict(options)
+        _know(told, SubscribeOptions)
         wished = {name: told[name] for name in _WISHES if told.get(name)}
         wish = Wish(
             destination,
@@ -377,14 +385,27 @@ class BaseClient:
             return None
 
 
+def _know(told: Mapping[str, Any], options: type) -> None:
+    """Raise for an option that there is not, as Python does for arguments: it would be ignored."""
+    known = options.__annotations__
+    for name in told:
+        if name not in known:
+            import difflib
+
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise TypeError(f"unexpected option {name!r} ({hint}; a header goes into headers=)")
+
+
 def make_parcel(destination: str, body: Body, **options: Unpack[SendOptions]) -> Parcel:
     """What is to be sent, from the arguments of the verbs."""
+    told: dict[str, Any] = dict(options)
+    _know(told, SendOptions)
     headers = dict(options.get("headers") or {})
     for option, header in (("correlation_id", "correlation-id"), ("reply_to", "reply-to")):
         value = options.get(option)
         if value is not None:
             headers.setdefault(header, value)
-    told: dict[str, Any] = dict(options)
     traits = {name: told[name] for name in _TRAITS if told.get(name) is not None}
     content_type = options.get("content_type")
     return Parcel(

@@ -144,7 +144,8 @@ class Client(Driver):  # noqa: D101 - see BaseClient
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        # Who presses Ctrl-C does not want to wait for a broker that says nothing.
+        self.close(self._shortly() if kind is KeyboardInterrupt else None)
 
     # ------------------------------------------------------------------------------------- sending
 

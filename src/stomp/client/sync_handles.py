@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Message(Delivery):
     """One message.
 
-    In a ``with`` statement it is acknowledged at the end, and refused if there was an exception:
+    In a ``with`` statement it is acknowledged at the end, and refused if there was an exception.
+    Ctrl-C is no fault of the message, and leaves it to be delivered again when the connection ends.
 
     ```python
     with message:
@@ -107,7 +108,8 @@ class Message(Delivery):
         try:
             if error is None:
                 self.ack()
-            else:
+            elif kind is not KeyboardInterrupt:
+                # It is no fault of the message: the broker delivers it again when the connection ends.
                 self.nack()
         except (AlreadySettled, StaleDelivery) as late:
             # The broker delivers it again, and there is nothing that the program could do about it.
@@ -244,7 +246,7 @@ class Subscription(BaseSubscription, Inflow):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.close()
+            self.close(timeout=self._client._shortly() if kind is KeyboardInterrupt else None)
         except StompError:
             if error is None:
                 raise
