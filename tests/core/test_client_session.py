@@ -469,6 +469,20 @@ def test_in_1_0_the_destination_may_name_the_subscription() -> None:
     assert message.subscription.unacked == {}
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_only_in_1_0_the_header_of_a_subscription_with_an_id_may_be_missing(version: str) -> None:
+    session = connected(version)
+    session.transmit(Frame("SUBSCRIBE", Headers({"destination": "/queue/a", "id": "1", "ack": "client"})))
+    text = "MESSAGE\nmessage-id:7\ndestination:/queue/{}\n\nx\0"
+    ours, stray = receive(session, text.format("a") + text.format("b"))
+    assert isinstance(ours, Message)
+    assert isinstance(stray, Message)
+    subscription = session.ledger.subscriptions["1"]
+    assert ours.subscription is (subscription if version == "1.0" else None)
+    assert list(subscription.unacked) == (["7"] if version == "1.0" else [])
+    assert stray.subscription is None
+
+
 @pytest.mark.parametrize(("version", "names"), [("1.1", ["m1", "m2", "m3"]), ("1.2", ["a1", "a2", "a3"])])
 @pytest.mark.parametrize("mode", ["client", "client-individual"])
 def test_deliveries_wait_for_their_acknowledgement(version: str, names: list[str], mode: str) -> None:

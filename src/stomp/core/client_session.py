@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stomp.core.commands import Extra
+    from stomp.core.events import Event
     from stomp.core.ledger import Ledger, Ticket
 
 #: Its own name, for the hot ways: looking up a member of an enumeration takes 0.1 us.
@@ -387,6 +388,7 @@ class ClientSession(Session):
         # Before 1.2 an ack header on a MESSAGE is one of its sender's own.
         by_ack = self.dialect is not None and self.dialect.ack_header == "id"
         events = self._events
+        first = len(events)
         taken = 0
         native = codec.native
         if native is not None and flowing:
@@ -417,6 +419,24 @@ class ClientSession(Session):
                 taken += 1
         finally:
             self.counters.frames_received += taken
+            if self.dialect is STOMP10:
+                self._match_by_destination(events[first:])
+
+    def _match_by_destination(self, events: list[Event]) -> None:
+        # STOMP 1.0, "SUBSCRIBE": with an id there is to be a subscription header. stompserver leaves it out.
+        for event in events:
+            if (
+                isinstance(event, Message)
+                and event.subscription is None
+                and "subscription" not in event.headers
+            ):
+                destination = event.headers.get("destination")
+                known = self.ledger.subscriptions.values()
+                event.subscription = found = next(
+                    (one for one in known if one.destination == destination), None
+                )
+                if found is not None and found.acknowledges:
+                    found.unacked[event.headers.get("message-id", "")] = None
 
     def _take_rare(self, frame: Frame, now: float) -> None:
         command = frame.command
