@@ -23,6 +23,11 @@ def test_what_the_headers_say() -> None:
     assert (bare.destination, bare.id, bare.redelivered, bare.repeated) == ("", "", False, False)
 
 
+def test_it_looks_like_what_it_is() -> None:
+    told = message(b"secret", destination="/queue/a", message_id="7", redelivered="true", token="secret")
+    assert repr(told) == "<Delivery 7 /queue/a 6 bytes redelivered>"
+
+
 def test_whom_to_answer() -> None:
     asked = message(reply_to="/temp-queue/x", message_id="1")
     assert (asked.reply_to, asked.correlation_id) == ("/temp-queue/x", "1")

@@ -42,6 +42,11 @@ class Delivery(Message):
         #: It was acknowledged or refused.
         self.settled = False
 
+    def __repr__(self) -> str:
+        # Neither the body nor what its sender wrote into headers: they may hold what must not reach a log.
+        again = " redelivered" if self.redelivered else ""
+        return f"<{type(self).__name__} {self.id} {self.destination} {len(self.body)} bytes{again}>"
+
     @property
     def destination(self) -> str:
         """Where it was sent to."""
