@@ -14,7 +14,7 @@ from typing import Any
 import trustme
 
 from stomp.broker import Broker
-from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
+from stomp.testing.servers import ScriptedServer, greet_back, hang_up, read_frame, say_nothing
 from tests.cli.oneshot import Answer, Stomp
 from tests.cli.running import Command
 from tests.websocket_door import Door
@@ -171,9 +171,44 @@ def test_a_certificate_of_nobody_we_trust(stomp: Stomp, tmp_path: Path) -> None:
         status, step = tls_step(stomp, url)
         assert (status, step["state"]) == (3, "failed")
         assert step["certificate"]["names"] == ["localhost"]
-        assert "CA file" in step["remedy"]
+        assert step["remedy"] == "give the authority that signed the broker's certificate by --ssl-ca-file"
         status, step = tls_step(stomp, url, "--ssl-insecure")
         assert (status, step["state"], step["verified"]) == (0, "warning", False)
+
+
+def test_a_certificate_of_nobody_we_trust_that_has_expired_too(stomp: Stomp, tmp_path: Path) -> None:
+    with secured(tmp_path, days=-3) as (url, _):
+        _, step = tls_step(stomp, url)
+    assert step["remedy"] == (
+        "renew the broker's certificate, which has expired, and "
+        "give the authority that signed the broker's certificate by --ssl-ca-file"
+    )
+
+
+def test_a_password_that_cannot_be_read(stomp: Stomp) -> None:
+    status, steps = examined(stomp, "-U", "admin", "--password-file", "gone")
+    assert status == 1
+    assert steps[-1]["words"].startswith("the password cannot be read from gone")
+    assert steps[-1]["remedy"] == ""
+
+
+def test_a_port_that_speaks_something_else(stomp: Stomp) -> None:
+    def web(sock: socket.socket) -> None:
+        read_frame(sock)
+        sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    for script in (web, hang_up):
+        with ScriptedServer(script) as server:
+            status, steps = examined(
+                stomp, f"stomp://127.0.0.1:{server.address[1]}", "--connect-timeout", "5"
+            )
+        assert (status, names(steps)[-1]) == (3, "login failed")
+        assert steps[-1]["remedy"].startswith("is this its STOMP port, does it want TLS")
+
+
+def test_heartbeats_cannot_be_asked_for_in_1_0(stomp: Stomp) -> None:
+    _, steps = examined(stomp, "-S", "1.0")
+    assert steps[3]["remedy"] == "STOMP 1.0 has none: have the broker speak a later version"
 
 
 def test_a_port_without_tls(stomp: Stomp, broker: Broker) -> None:

@@ -56,6 +56,27 @@ def test_hints_are_told() -> None:
     assert verdict(errors.NotConnected("no", hint="call")).words == "no (call)"
 
 
+def test_why_a_password_cannot_be_had() -> None:
+    trouble = CommandError("the password cannot be read from gone: no such file")
+    error = errors.ConnectFailed("x", failures=[errors.ConnectFailed("x", failures=[trouble])])
+    assert verdict(error) == (Status.USAGE, "the password cannot be read from gone: no such file")
+
+
+def test_hints_name_options() -> None:
+    def told(hint: str) -> str:
+        return verdict(errors.ConnectFailed("Virtual host" if "virtual" in hint else "no", hint=hint)).words
+
+    assert told("give the authority that signed the broker's certificate as CA file") == (
+        "no (give the authority that signed the broker's certificate by --ssl-ca-file)"
+    )
+    assert told("set the virtual host: RabbitMQ's default one is '/'") == (
+        "Virtual host (name the virtual host: --vhost /)"
+    )
+    assert told("give the broker's own headers by headers=, or its kind by broker=") == (
+        "no (give the broker's own header by --header)"
+    )
+
+
 def test_a_virtual_host_is_named_by_an_option() -> None:
     error = errors.BrokerError("Virtual host '127.0.0.1' access denied")
     assert re.search(r"--vhost /\)$", verdict(error).words)

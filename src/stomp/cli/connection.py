@@ -221,7 +221,10 @@ def _addresses(target: Target, merged: Mapping[str, Any]) -> tuple[Address, ...]
     addresses = target.addresses
     if "host" in merged or "port" in merged:
         first = addresses[0]
-        [pair] = pairs_of([(merged.get("host", first.host), merged.get("port", first.port))])
+        port = str(merged.get("port", first.port))
+        if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise CommandError(f"{port!r} is no port", hint="a number from 1 to 65535")
+        [pair] = pairs_of([(merged.get("host", first.host), port)])
         addresses = (replace(first, host=pair[0], port=pair[1]),)
     if _wants_tls(merged):
         secure = {"tcp": "tls", "ws": "wss"}

@@ -12,7 +12,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from stomp.cli.status import CommandError, Status, verdict
+from stomp.cli.status import CommandError, Status, password_trouble, verdict, with_options
 from stomp.core.errors import ConnectFailed, StompError
 from stomp.core.record import dataclass, field, replace
 from stomp.net import dial
@@ -100,15 +100,20 @@ class Examination:
         began = time.perf_counter()
         try:
             do(step)
-        except (StompError, CommandError, OSError) as error:
+        except (StompError, CommandError, OSError) as failure:
+            error = password_trouble(failure) or failure
             hint = getattr(error, "hint", "")
             step.state = "failed"
             step.status, words = verdict(error)
             said = getattr(error, "message", "")
             step.words = said or words
-            step.remedy = hint or _REMEDIES.get(step.name, "")
+            step.remedy = with_options(hint)
+            if not hint and step.status is not Status.USAGE:
+                step.remedy = _REMEDIES.get(step.name, "")
             if words.startswith(f"{said} (") and not hint:
                 step.remedy = words[len(said) + 2 : -1]
+            if step.facts.get("expired") and "renew" not in step.remedy:
+                step.remedy = f"renew the broker's certificate, which has expired, and {step.remedy}"
         step.seconds = time.perf_counter() - began
 
     def _hang_up(self) -> None:
@@ -185,6 +190,7 @@ class Examination:
         except ValueError:
             return
         left = (read.not_after - datetime.now(UTC)).days
+        step.facts["expired"] = left < 0
         step.facts["certificate"] = {
             "subject": read.subject,
             "issuer": read.issuer,
@@ -237,7 +243,11 @@ class Examination:
             else "only the broker does"
         )
         step.words = f"{who}: a connection that is dead may not be noticed"
-        step.remedy = "ask for them, as by --heartbeats 10000,10000, and allow them at the broker"
+        step.remedy = (
+            "STOMP 1.0 has none: have the broker speak a later version"
+            if self._client.version == "1.0"
+            else "ask for them, as by --heartbeats 10000,10000, and allow them at the broker"
+        )
 
     def _round_trip(self, step: Step) -> None:
         vendor = self._client.broker

@@ -72,6 +72,8 @@ def verdict(error: BaseException) -> Verdict:
     """
     if isinstance(error, CommandError):
         return Verdict(error.status, str(error))
+    if (ours := password_trouble(error)) is not None:
+        return Verdict(ours.status, str(ours))
     if isinstance(error, StompError):
         return Verdict(status_of(error), _with_advice(str(error)))
     if isinstance(error, KeyboardInterrupt):
@@ -95,12 +97,37 @@ def status_of(error: StompError) -> Status:
     return Status.UNREACHED
 
 
+def password_trouble(error: BaseException) -> CommandError | None:
+    """Why a password could not be had: the clients do not tell, because the text of any other error may hold it."""
+    for failure in getattr(error, "failures", ()):
+        found = failure if isinstance(failure, CommandError) else password_trouble(failure)
+        if found is not None:
+            return found
+    return None
+
+
 def _name(filename: object) -> str:
     return filename.decode(errors="replace") if isinstance(filename, bytes) else str(filename)
 
 
+#: What the library says to programs, and what it means on the command line.
+_OPTIONS = {
+    "as CA file": "by --ssl-ca-file",
+    "set the virtual host: RabbitMQ's default one is '/'": "name the virtual host: --vhost /",
+    "give the broker's own headers by headers=, or its kind by broker=": "give the broker's own header by --header",
+}
+
+
+def with_options(words: str) -> str:
+    """Name what to do by the options of the command line."""
+    for ours, option in _OPTIONS.items():
+        words = words.replace(ours, option)
+    return words
+
+
 def _with_advice(words: str) -> str:
     """What to do on the command line about something the library can only describe."""
+    words = with_options(words)
     lower = words.lower()
     if "virtual host" in lower and "--vhost" not in lower:
         return f"{words} (name the virtual host: --vhost /)"

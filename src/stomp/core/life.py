@@ -205,13 +205,17 @@ def _log_in(conv: Conversation, era: Era, login: Any, passcode: Any, extra: Any)
         why.recent = conv.recorder.lines()
         raise why
     words = why.message if why is not None else "the broker did not answer CONNECT in time"
+    said = getattr(why, "frame", None)
+    hint = why.hint if why is not None else ""
+    if not hint and said is None:
+        hint = "is this its STOMP port, does it want TLS, and does the broker behind it run?"
     raise ConnectFailed(
         f"connecting to {where} failed: {words}",
         address=where,
         phase="stomp",
-        frame=getattr(why, "frame", None),
+        frame=said,
         failures=[why] if why is not None else [],
-        hint=why.hint if why is not None else "is this its STOMP port?",
+        hint=hint,
     ) from why
 
 
