@@ -139,7 +139,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Who presses Ctrl-C does not want to wait for a broker that says nothing.
-        await self.close(self._shortly() if kind is asyncio.CancelledError else None)
+        await self.close(self._shortly() if isinstance(error, asyncio.CancelledError) else None)
 
     # ------------------------------------------------------------------------------------- sending
 

@@ -105,7 +105,7 @@ class AsyncMessage(Delivery):
         try:
             if error is None:
                 await self.ack()
-            elif kind is not asyncio.CancelledError:
+            elif not isinstance(error, asyncio.CancelledError):
                 # It is no fault of the message: the broker delivers it again when the connection ends.
                 await self.nack()
         except (AlreadySettled, StaleDelivery) as late:
@@ -248,7 +248,9 @@ class Subscription(BaseSubscription, Inflow):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self.close(timeout=self._client._shortly() if kind is asyncio.CancelledError else None)
+            await self.close(
+                timeout=self._client._shortly() if isinstance(error, asyncio.CancelledError) else None
+            )
         except StompError:
             if error is None:
                 raise

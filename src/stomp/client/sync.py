@@ -145,7 +145,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Who presses Ctrl-C does not want to wait for a broker that says nothing.
-        self.close(self._shortly() if kind is KeyboardInterrupt else None)
+        self.close(self._shortly() if isinstance(error, KeyboardInterrupt) else None)
 
     # ------------------------------------------------------------------------------------- sending
 

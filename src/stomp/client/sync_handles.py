@@ -108,7 +108,7 @@ class Message(Delivery):
         try:
             if error is None:
                 self.ack()
-            elif kind is not KeyboardInterrupt:
+            elif not isinstance(error, KeyboardInterrupt):
                 # It is no fault of the message: the broker delivers it again when the connection ends.
                 self.nack()
         except (AlreadySettled, StaleDelivery) as late:
@@ -246,7 +246,7 @@ class Subscription(BaseSubscription, Inflow):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.close(timeout=self._client._shortly() if kind is KeyboardInterrupt else None)
+            self.close(timeout=self._client._shortly() if isinstance(error, KeyboardInterrupt) else None)
         except StompError:
             if error is None:
                 raise
