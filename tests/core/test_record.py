@@ -120,6 +120,15 @@ def test_a_light_dataclass_is_like_a_real_one() -> None:
     assert copy.copy(one) == copy.deepcopy(one) == pickle.loads(pickle.dumps(one)) == one
 
 
+def test_it_may_stand_without_brackets() -> None:
+    @light.dataclass
+    class Step:
+        name: str
+        notes: list[str] = light.field(default_factory=list[str])
+
+    assert Step("tls") == Step("tls", [])
+
+
 def test_a_frozen_one_does_not_change() -> None:
     one: Any = Login(user="me")
     with pytest.raises(dataclasses.FrozenInstanceError, match=r"Login\.user does not change"):

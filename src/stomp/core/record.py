@@ -132,7 +132,7 @@ if not TYPE_CHECKING:
         """Say more of an attribute than its default, as `dataclasses.field` does."""
         return _Field(default, default_factory, init=init, repr=repr, compare=compare)
 
-    def dataclass(*, frozen=False, slots=False, kw_only=False, repr=True):
+    def dataclass(cls=None, /, *, frozen=False, slots=False, kw_only=False, repr=True):
         """Make a class of the annotated names in its body, as `dataclasses.dataclass` does. It inherits no fields.
 
         >>> @dataclass(frozen=True, slots=True)
@@ -160,7 +160,8 @@ if not TYPE_CHECKING:
                 setattr(cls, name, value)
             return cls
 
-        return made
+        # As `@dataclass` or as `@dataclass(...)`.
+        return made if cls is None else made(cls)
 
     def replace(instance, /, **changes):
         """The same with other values, as `dataclasses.replace` makes it."""
