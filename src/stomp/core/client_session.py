@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stomp.core.commands import Extra
-    from stomp.core.events import Event
     from stomp.core.ledger import Ledger, Ticket
 
 #: Its own name, for the hot ways: looking up a member of an enumeration takes 0.1 us.
@@ -420,23 +419,9 @@ class ClientSession(Session):
         finally:
             self.counters.frames_received += taken
             if self.dialect is STOMP10:
-                self._match_by_destination(events[first:])
-
-    def _match_by_destination(self, events: list[Event]) -> None:
-        # STOMP 1.0, "SUBSCRIBE": with an id there is to be a subscription header. stompserver leaves it out.
-        for event in events:
-            if (
-                isinstance(event, Message)
-                and event.subscription is None
-                and "subscription" not in event.headers
-            ):
-                destination = event.headers.get("destination")
-                known = self.ledger.subscriptions.values()
-                event.subscription = found = next(
-                    (one for one in known if one.destination == destination), None
-                )
-                if found is not None and found.acknowledges:
-                    found.unacked[event.headers.get("message-id", "")] = None
+                for event in events[first:]:
+                    if isinstance(event, Message) and event.subscription is None:
+                        event.subscription = self.ledger.deliver_unnamed(event.headers)
 
     def _take_rare(self, frame: Frame, now: float) -> None:
         command = frame.command

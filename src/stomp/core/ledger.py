@@ -214,3 +214,18 @@ class Ledger:
             if message in found.unacked:
                 found.settle(message)
                 return
+
+    def deliver_unnamed(self, headers: Mapping[str, str]) -> Subscription | None:
+        """The subscription that a message is for which does not name it, by its destination.
+
+        With an id there is to be a subscription header (STOMP 1.0, "SUBSCRIBE"), but stompserver leaves it out.
+        """
+        if "subscription" in headers:
+            return None
+        destination = headers.get("destination")
+        for subscription in self.subscriptions.values():
+            if subscription.destination == destination:
+                if subscription.acknowledges:
+                    subscription.unacked[headers.get("message-id", "")] = None
+                return subscription
+        return None
