@@ -286,47 +286,52 @@ class Conversation:
         era = self.era
         if era is None or link is not era.link:
             return
-        strays = 0
+        strays = taken = size = 0
         answered = False
         inboxes: list[Inbox] = []
         latest: object = self
         feed: Feed | None = None
+        append: Callable[[Delivery], object] | None = None
         for event in events:
-            if type(event) is Receipt:
-                if event.ticket is not None:
-                    self._calls += self.waiting.settle(event.ticket.receipt, None)
-                    answered = True
-                continue
             if not isinstance(event, Delivery):
-                self._take_rare(era, event)
+                if type(event) is Receipt:
+                    if event.ticket is not None:
+                        self._calls += self.waiting.settle(event.ticket.receipt, None)
+                        answered = True
+                else:
+                    self._take_rare(era, event)
+                    latest = self  # its feed may be gone
                 continue
             subscription = event.subscription
             if subscription is not latest or subscription is None:
-                latest = subscription
+                latest, append = subscription, None
                 id = subscription.id if subscription is not None else event.headers.get("subscription", "")
                 feed = self.feeds.get(id)
                 if feed is not None:
                     feed.last = now
                     if not feed.wish.hidden:
                         inboxes.append(feed.inbox)
+                        append = feed.inbox.messages.append
             event.era = era
-            if feed is None:
-                strays += 1
-            elif feed.wish.hidden:
-                self._take_reply(event)
-            else:
-                feed.inbox.messages.append(event)
-                self._messages += 1
+            if append is not None:
+                append(event)
+                taken += 1
+                size += len(event.body)
                 if self.terms.hooks:
                     self._tell_received(event)
+            elif feed is None:
+                strays += 1
+            else:
+                self._take_reply(event)
         self._strays += strays
+        self._messages += taken
         self.recorder.note_all("<", events)
         if answered:
             self._tell_of_room()
         for inbox in inboxes:
             inbox.fire()
         if inboxes:
-            self._level += sum(len(event.body) + OVERHEAD for event in events if isinstance(event, Delivery))
+            self._level += size + OVERHEAD * taken
             if self._level >= self.terms.high_water and not self.paused:
                 self.paused = self._congested(self.terms.high_water)
 
