@@ -9,16 +9,16 @@ an exception in a listener is logged with the listener's name and hurts nobody e
 
 from __future__ import annotations
 
-import inspect
-import logging
 from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stomp.client.logs import Log
+
 if TYPE_CHECKING:
     from stomp.utils import Frame
 
-log = logging.getLogger("stomp.py")
+log = Log("stomp.py")
 
 #: The callbacks that are given a frame: one argument, or in the old shape two.
 FRAME_METHODS = frozenset(
@@ -182,6 +182,8 @@ def _takes_pair(call: Callable[..., Any]) -> bool:
     if type(call) is MethodType and type(function) is FunctionType and not vars(function):
         # What the signature would say, which takes 50 us, at each connection.
         return function.__code__.co_argcount - len(function.__defaults__ or ()) - 1 >= 2
+    import inspect
+
     try:
         parameters = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):

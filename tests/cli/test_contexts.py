@@ -19,8 +19,8 @@ def file(tmp_path: Path) -> Path:
 
 def test_where_the_file_is(tmp_path: Path) -> None:
     home = {"HOME": "/home/me"}
-    assert contexts.path(home) == Path("/home/me/.config/stomp/contexts.toml")
-    assert contexts.path({**home, "XDG_CONFIG_HOME": "/etc/x"}) == Path("/etc/x/stomp/contexts.toml")
+    assert contexts.path(home) == str(Path("/home/me/.config/stomp/contexts.toml"))
+    assert contexts.path({**home, "XDG_CONFIG_HOME": "/etc/x"}) == str(Path("/etc/x/stomp/contexts.toml"))
     assert contexts.path({**home, "XDG_CONFIG_HOME": "relative"}) == contexts.path(home)
 
 

@@ -97,11 +97,12 @@ class RealLogin:
     kind: ClassVar[str] = "person"
 
 
-@light.dataclass()
+@light.dataclass
 class Basket:
     size: int
     full: bool = light.field(init=False, compare=False)
     items: list[str] = light.field(default_factory=list[str])
+    colour: str = "red"
 
     def __post_init__(self) -> None:
         self.full = self.size == 0
@@ -139,6 +140,11 @@ def test_a_frozen_one_does_not_change() -> None:
     assert light.replace(one, user="you") == Login(user="you")
 
 
+def test_without_slots_a_default_is_an_attribute_of_the_class_too() -> None:
+    assert Basket.colour == "red"
+    assert not hasattr(Basket, "items")
+
+
 def test_one_that_may_change_does_and_has_no_hash() -> None:
     one = Basket(0)
     assert (one.full, one.items) == (True, [])
@@ -147,14 +153,14 @@ def test_one_that_may_change_does_and_has_no_hash() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(one)
     assert light.replace(one, items=["bread"]) == Basket(2, ["bread"])
-    assert repr(one) == "Basket(size=2, full=True, items=[])"
+    assert repr(one) == "Basket(size=2, full=True, items=[], colour='red')"
 
 
 @pytest.mark.parametrize(
     ("given", "named", "words"),
     [
         ((), {}, "needs an argument 'size'"),
-        ((1, [], 3), {}, "takes 2 arguments"),
+        ((1, [], "blue", 4), {}, "takes 3 arguments"),
         ((1,), {"size": 1}, "two values for 'size'"),
         ((1,), {"full": True}, "has no argument 'full'"),
     ],
@@ -172,5 +178,5 @@ def test_the_functions_of_dataclasses_and_inspect_take_it() -> None:
     names = [field.name for field in dataclasses.fields(Login)]
     assert names == [field.name for field in dataclasses.fields(RealLogin)]
     assert list(inspect.signature(Login).parameters) == names
-    assert list(inspect.signature(Basket).parameters) == ["size", "items"]
+    assert list(inspect.signature(Basket).parameters) == ["size", "items", "colour"]
     assert dataclasses.is_dataclass(one)

@@ -317,8 +317,6 @@ def _url(address: Address) -> str:
 
 def mute() -> None:
     """Keep the library's warnings from standard error; what matters is said by the command."""
-    import logging
+    from stomp.client import logs
 
-    logger = logging.getLogger("stomp.py")
-    if not logging.getLogger().handlers and not logger.handlers:
-        logger.addHandler(logging.NullHandler())
+    logs.mute("stomp.py")

@@ -18,28 +18,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from stomp.cli.status import CommandError
 
 
-def path(environ: Mapping[str, str] = os.environ) -> Path:
+def path(environ: Mapping[str, str] = os.environ) -> str:
     """Where the file is (XDG Base Directory Specification); it need not exist."""
     given = environ.get("XDG_CONFIG_HOME", "")
     # "All paths must be absolute. If an implementation encounters a relative path [it] should ignore it."
-    folder = Path(given) if given.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
-    return folder / "stomp" / "contexts.toml"
+    home = environ.get("HOME") or os.path.expanduser("~")
+    folder = given if given.startswith("/") else os.path.join(home, ".config")
+    # No `pathlib`: every command that needs a broker asks, and it takes as long as the way to the broker.
+    return os.path.join(folder, "stomp", "contexts.toml")
 
 
-def read(file: Path) -> dict[str, Any]:
+def read(file: str | os.PathLike[str]) -> dict[str, Any]:
     """What is in the file; nothing, if there is no file.
 
     Raises:
         CommandError: it is not TOML.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        with open(file, encoding="utf-8") as opened:
+            text = opened.read()
     except FileNotFoundError:
         return {}
     except UnicodeDecodeError as err:
@@ -52,12 +54,12 @@ def read(file: Path) -> dict[str, Any]:
         raise CommandError(f"{file} is not TOML: {err}") from err
 
 
-def names(file: Path) -> list[str]:
+def names(file: str | os.PathLike[str]) -> list[str]:
     """The contexts that there are."""
     return [name for name, value in read(file).items() if isinstance(value, dict)]
 
 
-def look_up(name: str, file: Path, known: Mapping[str, type]) -> dict[str, Any]:
+def look_up(name: str, file: str | os.PathLike[str], known: Mapping[str, type]) -> dict[str, Any]:
     """The settings of a context.
 
     Args:
@@ -93,7 +95,7 @@ def look_up(name: str, file: Path, known: Mapping[str, type]) -> dict[str, Any]:
     return {key: str(value) if known[key] is str else value for key, value in context.items()}
 
 
-def default_name(file: Path) -> str | None:
+def default_name(file: str | os.PathLike[str]) -> str | None:
     """The context to use when nothing else names a broker."""
     name = read(file).get("default")
     return name if isinstance(name, str) else None
@@ -103,5 +105,5 @@ def _article(kind: type) -> str:
     return {str: "text", bool: "true or false", dict: "a table"}[kind]
 
 
-def _read_by_others(file: Path) -> bool:
-    return os.name == "posix" and bool(file.stat().st_mode & 0o077)
+def _read_by_others(file: str | os.PathLike[str]) -> bool:
+    return os.name == "posix" and bool(os.stat(file).st_mode & 0o077)

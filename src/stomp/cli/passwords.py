@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 
 from stomp.cli.status import CommandError
 
@@ -21,7 +21,7 @@ def from_file(name: str) -> str:
     if name == "-":
         return sys.stdin.readline().rstrip("\r\n")
     try:
-        with Path(name).expanduser().open(encoding="utf-8") as file:
+        with open(os.path.expanduser(name), encoding="utf-8") as file:
             return file.readline(_LARGEST).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as err:
         reason = getattr(err, "strerror", None) or "it is not UTF-8"

@@ -10,13 +10,13 @@ import contextlib
 import signal
 import threading
 import time
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 from stomp.cli.status import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from queue import SimpleQueue
     from types import TracebackType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -39,13 +39,17 @@ class Stop:
         self._shielded = False
         self._again = False
         self._before: dict[int, Any] = {}
-        self._notes: SimpleQueue[bool] = SimpleQueue()
+        self._notes: SimpleQueue[bool] | None = None
         self._watcher: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
             return self
         if self._action is not None:
+            # Imported here: the commands that only send have nobody who waits for notes.
+            from queue import SimpleQueue
+
+            self._notes = SimpleQueue()
             self._watcher = threading.Thread(target=self._watch, name="stomp-stop", daemon=True)
             self._watcher.start()
         for number in _SIGNALS:
@@ -57,19 +61,21 @@ class Stop:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        self._notes.put(False)
+        if self._notes is not None:
+            self._notes.put(False)
         # If the action is under way, its end is the end of the command.
         if self._watcher is not None and kind is None:
             self._watcher.join()
 
     def _handle(self, number: int, frame: object) -> None:
         self._again, self.asked = self.asked, True
-        self._notes.put(True)
+        if self._notes is not None:
+            self._notes.put(True)
         if (self._again or self._open) and not self._shielded:
             raise Interrupted
 
     def _watch(self) -> None:
-        if self._notes.get() and self._action is not None:
+        if self._notes is not None and self._notes.get() and self._action is not None:
             self._action()
 
     @contextlib.contextmanager

@@ -7,12 +7,12 @@ Rules of this file: nothing here waits or touches the network; what a verb does 
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
+from stomp.client.logs import Log
 from stomp.client.settings import Setup, setup
 from stomp.core import settling, verbs
 from stomp.core.client_session import ClientSession
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from stomp.core.vendors import Vendor
     from stomp.net.address import Address
 
-log = logging.getLogger("stomp.client")
+log = Log("stomp.client")
 
 #: What can be sent: bytes, or text, which becomes UTF-8.
 Body = bytes | bytearray | memoryview | str

@@ -7,16 +7,15 @@ keep-alive, TLS handshake, the caller's own check of the certificate, WebSocket 
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stomp.client.logs import Log
 from stomp.core.errors import ConnectFailed
 from stomp.core.failover import Failover, GiveUp
 from stomp.core.record import dataclass, field
 from stomp.net.dial import Deadline, keep_alive, open_socket, open_through, shake_hands
 from stomp.net.layer import Stack
-from stomp.net.websocket import WebSocketLayer, open_websocket
 
 if TYPE_CHECKING:
     import socket
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
     from stomp.net.address import Address
     from stomp.net.layer import Layer
     from stomp.net.tls import TlsLayer
+    from stomp.net.websocket import WebSocketLayer
 
-log = logging.getLogger("stomp.py")
+log = Log("stomp.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +97,8 @@ def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> 
     secure = tls.layer(address.host) if tls is not None else None
     web: WebSocketLayer | None = None
     if address.transport in ("ws", "wss"):
+        from stomp.net.websocket import WebSocketLayer
+
         web = WebSocketLayer(address, options.websocket, options.limits)
     sock = _open_socket(address, options)
     with contextlib.ExitStack() as on_failure:
@@ -107,6 +109,8 @@ def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> 
             shake_hands(sock, secure, address, Deadline(options.connect_timeout))
             _validate(secure, tls, address)
         if web is not None:
+            from stomp.net.websocket import open_websocket
+
             open_websocket(sock, web, secure, address, Deadline(options.connect_timeout))
         on_failure.pop_all()
     if web is None:

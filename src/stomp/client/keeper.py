@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 import os
 import threading
 import time
 from typing import Protocol
 
-log = logging.getLogger("stomp.py")
+from stomp.client.logs import Log
+
+log = Log("stomp.py")
 
 
 class Charge(Protocol):

@@ -13,13 +13,13 @@ Rules of this file:
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stomp.client.keeper import keeper
+from stomp.client.logs import Log
 from stomp.client.open_links import LINKS
 from stomp.client.outbox import BATCH, DONTWAIT, Outbox
 from stomp.core import commands
@@ -346,7 +346,7 @@ class Link:
             self._handler(batch)
         except Exception:
             # Handlers guard their own callbacks; this keeps a defect of theirs from ending the connection.
-            logging.getLogger("stomp.py").exception("the handler of a connection failed")
+            Log("stomp.py").exception("the handler of a connection failed")
         self._corked = False
         if self.session.outgoing or self._layer is not None:
             self._try_write()

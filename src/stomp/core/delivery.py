@@ -7,7 +7,6 @@ inflated up to a limit only; whether a message may still be settled is asked whe
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 from stomp.core.errors import ContentError, UsageError
@@ -16,7 +15,8 @@ from stomp.core.frame import Headers
 
 #: What a body may become when it is inflated, unless told otherwise: as much as may come uninflated.
 INFLATED = 128 * 1024 * 1024
-_GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+#: The window sizes by which zlib tells its formats apart.
+_GZIP, _ZLIB, _RAW = 31, 15, -15
 
 
 class Delivery(Message):
@@ -151,6 +151,9 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
     Raises:
         ContentError: the coding is not known, the body is damaged, or it would become larger than `limit`.
     """
+    # Imported where it is used: few bodies are compressed.
+    import zlib
+
     ways: tuple[int, ...]
     if coding in ("gzip", "x-gzip"):
         ways = (_GZIP,)
@@ -182,5 +185,7 @@ def deflated(body: bytes, coding: str) -> bytes:
     """
     if coding not in ("gzip", "deflate"):
         raise ContentError(f"compress is {coding[:40]!r}", hint="use gzip or deflate")
+    import zlib
+
     packer = zlib.compressobj(wbits=_GZIP if coding == "gzip" else _ZLIB)
     return packer.compress(body) + packer.flush()

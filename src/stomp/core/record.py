@@ -154,7 +154,7 @@ if not TYPE_CHECKING:
             if slots:
                 return _slotted(cls, tuple(one.name for one in fields), methods)
             for one in fields:
-                if one.name in vars(cls):
+                if isinstance(vars(cls).get(one.name), _Field):
                     delattr(cls, one.name)
             for name, value in methods.items():
                 setattr(cls, name, value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import queue
 import select
 import socket
 import threading
@@ -196,19 +195,20 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
 
     def ask_and_tell() -> None:
         try:
-            answers.put((ask(), None))
+            answers.append((ask(), None))
         except Exception as err:
-            answers.put(([], err))
+            answers.append(([], err))
 
     if _is_numeric(host):
         return ask()
-    answers: queue.SimpleQueue[tuple[list[Any], Exception | None]] = queue.SimpleQueue()
+    answers: list[tuple[list[Any], Exception | None]] = []
     # When time is up it is left to itself, and its answer to nobody.
-    threading.Thread(target=ask_and_tell, name="stomp-resolver", daemon=True).start()
-    try:
-        found, error = answers.get(timeout=deadline.left)
-    except queue.Empty:
-        raise TimeoutError("timed out") from None
+    asking = threading.Thread(target=ask_and_tell, name="stomp-resolver", daemon=True)
+    asking.start()
+    asking.join(deadline.left)
+    if not answers:
+        raise TimeoutError("timed out")
+    [(found, error)] = answers
     if error is not None:
         raise error
     return found

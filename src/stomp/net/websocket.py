@@ -7,7 +7,7 @@ what arrives is bytes, whatever its opcode says: RabbitMQ sends bodies that are 
 
 from __future__ import annotations
 
-import logging
+import functools
 import re
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +16,7 @@ from stomp.core.limits import Limits
 from stomp.core.record import dataclass, field
 
 if TYPE_CHECKING:
+    import logging
     import socket
     from collections.abc import Iterable, Mapping
 
@@ -34,15 +35,20 @@ _READ = 64 * 1024
 SLACK = 1024
 _NUL = b"\0"
 
-# A logger of its own, in no tree: at the level DEBUG `websockets` would log the Authorization header and CONNECT.
-NOWHERE = logging.Logger("stomp.websocket", logging.CRITICAL + 1)
-
-_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_TOKEN = r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"
+_VALUE = r"[\t\x20-\x7e\x80-\xff]*"
 #: What the handshake says by itself.
 _OURS = frozenset(
     ["connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"]
 )
+
+
+@functools.cache
+def nowhere() -> logging.Logger:
+    """A logger in no tree: at the level DEBUG `websockets` would log the Authorization header and CONNECT."""
+    import logging
+
+    return logging.Logger("stomp.websocket", logging.CRITICAL + 1)
 
 
 class WebSocketError(ConnectionError):
@@ -87,7 +93,7 @@ def header_pairs(headers: Mapping[str, object] | Iterable[str] | None) -> tuple[
     given = items() if items is not None else [line.partition(":")[::2] for line in headers or ()]
     for name, value in given:
         name, value = str(name).strip(), str(value).strip()
-        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+        if not re.fullmatch(_TOKEN, name) or not re.fullmatch(_VALUE, value):
             raise UsageError(
                 f"the HTTP header {name[:40]!r} cannot be sent",
                 hint='give a dict, or lines as in ["Name: value"], without newlines',
@@ -222,7 +228,7 @@ def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> C
         origin=cast("Origin | None", headers.get("origin", settings.origin)),
         subprotocols=cast("tuple[Subprotocol, ...]", offered) or None,
         max_size=max_size,
-        logger=NOWHERE,
+        logger=nowhere(),
     )
     request = protocol.connect()
     for name, value in settings.headers:

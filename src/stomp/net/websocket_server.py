@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from stomp.core.errors import UsageError
-from stomp.net.websocket import NOWHERE, SLACK, SUBPROTOCOLS, WebSocketError, is_utf8, messages
+from stomp.net.websocket import SLACK, SUBPROTOCOLS, WebSocketError, is_utf8, messages, nowhere
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ class WebSocketServerLayer:
             subprotocols=cast("tuple[Subprotocol, ...]", SUBPROTOCOLS),
             select_subprotocol=_select,
             max_size=frame_limit + SLACK,
-            logger=NOWHERE,
+            logger=nowhere(),
         )
 
     @property
