@@ -125,7 +125,7 @@ class Growth:
     """The same with more and more of something: what does one unit cost, at the end against the beginning?
 
     CPU, because a busy machine hardly moves it. A factor of 1 is linear, and one like that of the units is quadratic;
-    large bodies cost 2 to 3 times as much a byte, for they fit no cache and each of their pages is new to the process.
+    large bodies cost 2 to 4 times as much a byte, for they fit no cache and each of their pages is new to the process.
     """
 
     title: str
@@ -144,6 +144,8 @@ class Growth:
             work = Work("receive", setting.server.port, **given)
             try:
                 figures = run_client(contender, work, setting.cpu, self.patience)
+            except Lacking:
+                raise
             except Failed as why:
                 raise Failed(f"{why} with {units:,} units") from why
             costs.append(figures["cpu"] / units)

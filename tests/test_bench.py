@@ -517,6 +517,11 @@ def test_growth_is_what_a_unit_costs_at_the_end(server) -> None:
     assert found["slowest"] == 1 / found["rate"]
 
 
+def test_what_a_client_lacks_it_lacks_at_every_size(server) -> None:
+    with pytest.raises(Lacking, match="bare sockets count NULs"):
+        Growth("growing", "growth", ((1, {"query": "nul=1"}),)).measure(CLIENTS["bare"], setting(server))
+
+
 def test_what_a_process_says_is_its_last_line_of_json() -> None:
     assert read_figures('READY\n{"rate": 1}\n', "") == {"rate": 1}
     with pytest.raises(Lacking, match="no receipts"):
