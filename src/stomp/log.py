@@ -7,25 +7,28 @@ this name programs have met each of the three.
 
 from __future__ import annotations
 
-import logging
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-DEBUG = logging.DEBUG
-INFO = logging.INFO
+from stomp.client.logs import Log
+
+if TYPE_CHECKING:
+    import logging
+
+DEBUG = 10
+INFO = 20
 
 #: With True, a failed attempt to connect is logged with its traceback.
 verbose = False
 
-__logger = logging.getLogger("stomp.py")
+# `logging` is imported when somebody listens, or there is something to hear.
+_log = Log("stomp.py")
 
-debug = __logger.debug
-info = __logger.info
-warning = __logger.warning
-error = __logger.error
-exception = __logger.exception
-isEnabledFor = __logger.isEnabledFor
-setLevel = __logger.setLevel
+debug = _log.debug
+info = _log.info
+warning = _log.warning
+error = _log.error
+exception = _log.exception
 
 _to_stdout: logging.Handler | None = None
 
@@ -37,6 +40,8 @@ def log_to_stdout(verbose_logging: bool = True) -> None:
         verbose_logging: everything, with tracebacks of failed attempts; else only what is worth knowing.
     """
     global verbose, _to_stdout
+    import logging
+
     verbose = verbose_logging
     logger = logging.getLogger("stomp.py")
     if _to_stdout is not None:
@@ -48,6 +53,12 @@ def log_to_stdout(verbose_logging: bool = True) -> None:
 
 
 def __getattr__(name: str) -> Any:
+    import logging
+
+    if name == "logging":
+        return logging
+    if name == "__logger":
+        return logging.getLogger("stomp.py")
     if name.startswith("__"):
         raise AttributeError(f"module 'stomp.log' has no attribute {name!r}")
     found = getattr(logging.getLogger("stomp.py"), name, None)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from stomp.broker import Broker
 from stomp.cli import app, registry
 from stomp.cli.status import CommandError, Status
 from stomp.core.errors import ConnectFailed
@@ -120,3 +121,39 @@ def test_help_loads_no_network() -> None:
     loaded = loaded_by("from stomp.__main__ import main; main(['--help'])")
     assert foreign(loaded) == set()
     assert loaded.isdisjoint({"ssl", "asyncio", "tomllib", "getpass", "subprocess", "json"})
+
+
+def test_a_send_loads_what_it_needs(broker: Broker) -> None:
+    words = [
+        "send",
+        "-H",
+        "127.0.0.1",
+        "-P",
+        str(broker.port),
+        "-U",
+        "admin",
+        "-W",
+        "password",
+        "/queue/a",
+        "x",
+    ]
+    loaded = loaded_by(f"from stomp.__main__ import main; assert main({words!r}) == 0")
+    assert foreign(loaded) == set()
+    assert "stomp.client.sync" in loaded
+    compiling = {"dataclasses", "inspect", "ast", "dis", "tokenize"}
+    others_need = {
+        "asyncio",
+        "ssl",
+        "logging",
+        "traceback",
+        "uuid",
+        "random",
+        "queue",
+        "zlib",
+        "json",
+        "tomllib",
+    }
+    others_need |= {"pathlib", "urllib.parse", "subprocess", "getpass", "stomp.net.tls", "stomp.net.proxy"}
+    assert loaded.isdisjoint(
+        compiling | others_need | {"stomp.transport", "stomp.client.aio", "stomp.broker"}
+    )

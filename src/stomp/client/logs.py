@@ -13,42 +13,51 @@ if TYPE_CHECKING:
     import logging
 
 _muted: set[str] = set()
-#: The line of a note is that of the caller of `Log`.
-_CALLER = 2
 
 
 class Log:
     """A logger, under its name.
 
     Args:
-        name: of the logger of `logging` that gets the notes.
+        name: of the logger of `logging` that gets the notes. Its methods take what those of the logger take.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def info(self, text: str, *args: Any) -> None:
+    def debug(self, text: object, *args: Any, **how: Any) -> None:
+        """Something for those who look for a defect."""
+        if "logging" in sys.modules:
+            _logger(self._name).debug(text, *args, **_placed(how))
+
+    def info(self, text: object, *args: Any, **how: Any) -> None:
         """Something went as it should."""
         if "logging" in sys.modules:
-            _logger(self._name).info(text, *args, stacklevel=_CALLER)
+            _logger(self._name).info(text, *args, **_placed(how))
 
-    def warning(self, text: str, *args: Any) -> None:
+    def warning(self, text: object, *args: Any, **how: Any) -> None:
         """Something went wrong, and it goes on."""
         if self._heard():
-            _logger(self._name).warning(text, *args, stacklevel=_CALLER)
+            _logger(self._name).warning(text, *args, **_placed(how))
 
-    def error(self, text: str, *args: Any) -> None:
+    def error(self, text: object, *args: Any, **how: Any) -> None:
         """Something went wrong that somebody must know."""
         if self._heard():
-            _logger(self._name).error(text, *args, stacklevel=_CALLER)
+            _logger(self._name).error(text, *args, **_placed(how))
 
-    def exception(self, text: str, *args: Any) -> None:
+    def exception(self, text: object, *args: Any, **how: Any) -> None:
         """An exception was caught, and nobody else will tell of it. Call it where it was caught."""
         if self._heard():
-            _logger(self._name).exception(text, *args, stacklevel=_CALLER)
+            _logger(self._name).exception(text, *args, **_placed(how))
 
     def _heard(self) -> bool:
         return "logging" in sys.modules or self._name not in _muted
+
+
+def _placed(how: dict[str, Any]) -> dict[str, Any]:
+    """With the line of the note that of the caller of `Log`."""
+    how.setdefault("stacklevel", 2)
+    return how
 
 
 def mute(name: str) -> None:
