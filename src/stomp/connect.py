@@ -20,8 +20,8 @@ class BaseConnection(Publisher):
 
     def __enter__(self) -> Any:
         # Programs look at these two, and at the name; `disconnect` needs no listener to know when it is done.
-        self.disconnect_receipt_id = get_uuid()
-        self.disconnect_listener = WaitingListener(self.disconnect_receipt_id)
+        self.disconnect_receipt_id: str = get_uuid()
+        self.disconnect_listener: WaitingListener = WaitingListener(self.disconnect_receipt_id)
         self.set_listener("ZZZZZ-disconnect-listener", self.disconnect_listener)
         return self
 

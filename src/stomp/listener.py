@@ -33,10 +33,10 @@ class WaitingListener(ConnectionListener):
 
     def __init__(self, receipt: object) -> None:
         self.receipt = receipt
-        self.received = False
-        self.disconnected = False
-        self.receipt_condition = threading.Condition()
-        self.disconnect_condition = threading.Condition()
+        self.received: bool = False
+        self.disconnected: bool = False
+        self.receipt_condition: threading.Condition = threading.Condition()
+        self.disconnect_condition: threading.Condition = threading.Condition()
         # `disconnected` stays, for those who come late; this one is about the connection at hand.
         self._ended = False
 
@@ -83,13 +83,13 @@ class StatsListener(ConnectionListener):
     """Counts what happens. `str()` of it is a table."""
 
     def __init__(self) -> None:
-        self.errors = 0
-        self.connections = 0
-        self.disconnects = 0
-        self.messages = 0
-        self.messages_sent = 0
-        self.heartbeat_timeouts = 0
-        self.heartbeat_count = 0
+        self.errors: int = 0
+        self.connections: int = 0
+        self.disconnects: int = 0
+        self.messages: int = 0
+        self.messages_sent: int = 0
+        self.heartbeat_timeouts: int = 0
+        self.heartbeat_count: int = 0
 
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
         """Count."""
@@ -214,12 +214,12 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
         PrintingListener.__init__(self, print_to_log)
         #: (headers, body) of each message.
         self.message_list: list[tuple[Any, Any]] = []
-        self.message_received = False
-        self.heartbeat_received = False
-        self.message_condition = threading.Condition()
-        self.heartbeat_condition = threading.Condition()
+        self.message_received: bool = False
+        self.heartbeat_received: bool = False
+        self.message_condition: threading.Condition = threading.Condition()
+        self.heartbeat_condition: threading.Condition = threading.Condition()
         #: When it was made; good for names of destinations.
-        self.timestamp = time.strftime("%Y%m%d%H%M%S")
+        self.timestamp: str = time.strftime("%Y%m%d%H%M%S")
 
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
         """Count, print."""

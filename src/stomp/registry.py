@@ -63,7 +63,7 @@ class Registry:
         #: `on_send` there at any time.
         self.unwatching: list[tuple[dict[str, Any], type, Any]] | None = []
         #: Goes up whenever a listener is set or removed, so that a loop notices.
-        self.version = 0
+        self.version: int = 0
 
     def set(self, name: str, listener: Any) -> None:
         """Add a listener, or replace the one of that name."""

@@ -57,7 +57,7 @@ from stomp.utils import Frame, encode, get_uuid, merge_headers
 MCAST_GRP = "224.1.1.1"
 MCAST_PORT = 5000
 
-log = logging.getLogger("stomp.py")
+log: logging.Logger = logging.getLogger("stomp.py")
 
 #: The largest datagram of UDP over IPv4, and so the largest frame.
 _LARGEST = 65_507

@@ -83,7 +83,7 @@ class WSTransport(Transport):
             **older,
         )
         #: The path to ask for on the next connection.
-        self.ws_path = ws_path or "/"
+        self.ws_path: str = ws_path or "/"
         settings = WebSocketSettings(headers=header_pairs(header), binary=binary_mode)
         self._options = replace(self._options, websocket=settings)
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from stomp.core.dialect import Dialect
     from stomp.net.websocket_server import WebSocketServerLayer
 
-logger = logging.getLogger("stomp.broker")
+logger: logging.Logger = logging.getLogger("stomp.broker")
 
 #: Output that waits in a connection before messages are held back.
 _HIGH_WATER = 256 * 1024
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: Host, number: int, layer: WebSocketServerLayer | None = None) -> None:
         settings = server.settings
         self.number = number
-        self.leaving = False  # only the last words are still to be written
+        self.leaving: bool = False  # only the last words are still to be written
         self.client: Client | None = None
         self._server = server
         self._layer = layer

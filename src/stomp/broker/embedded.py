@@ -99,8 +99,8 @@ class Broker:
             raise UsageError("a port is a number from 0 to 65535")
         if ssl_context is None and any(each.transport in ("tls", "wss") for each in where):
             raise UsageError("a door with TLS needs a certificate", hint="give ssl_context")
-        self.host = where[0].host
-        self.port = where[0].port
+        self.host: str = where[0].host
+        self.port: int = where[0].port
         self._found = where
         self._settings = Settings(
             doors=where,

@@ -67,11 +67,11 @@ class Engine:
     def __init__(
         self, policy: Policy | None = None, *, name: str = "m", clock: Callable[[], float] = lambda: 0.0
     ) -> None:
-        self.policy = policy or Policy()
-        self.capacity = Capacity(self.policy)
-        self.expiry = Expiry(clock, self.capacity)
-        self.dead_lettered = 0
-        self.discarded = 0
+        self.policy: Policy = policy or Policy()
+        self.capacity: Capacity = Capacity(self.policy)
+        self.expiry: Expiry = Expiry(clock, self.capacity)
+        self.dead_lettered: int = 0
+        self.discarded: int = 0
         self._name = name
         self._count = 0
         self._clients: dict[int, Client] = {}

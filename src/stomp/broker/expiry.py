@@ -32,7 +32,7 @@ class Expiry:
 
     def __init__(self, clock: Callable[[], float], capacity: Capacity) -> None:
         self.clock = clock
-        self.dropped = 0
+        self.dropped: int = 0
         self._capacity = capacity
         # Weak, because most messages are consumed long before, and are not to be kept for this.
         self._heap: list[tuple[float, int, Queue, weakref.ref[Stored]]] = []

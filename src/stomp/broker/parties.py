@@ -52,15 +52,15 @@ class Queue:
     )
 
     def __init__(self, name: str, *, private: bool = False) -> None:
-        self.name = name
-        self.private = private
+        self.name: str = name
+        self.private: bool = private
         self.durable: tuple[str, ...] | None = None
         self.selector: Selector | None = None
         self.spelled: str | None = None
-        self.backlog = Backlog()
+        self.backlog: Backlog = Backlog()
         self.consumers: deque[Consumer] = deque()
-        self.selective = 0
-        self.unsettled = 0
+        self.selective: int = 0
+        self.unsettled: int = 0
 
     def __len__(self) -> int:
         return len(self.backlog) + self.unsettled
@@ -114,16 +114,16 @@ class Consumer:
     __slots__ = ("ack", "client", "id", "key", "number", "open", "queue", "selector", "unacked", "window")
 
     def __init__(self, number: int, client: Client, key: str, id: str | None, queue: Queue) -> None:
-        self.number = number
-        self.client = client
-        self.key = key
-        self.id = id
-        self.queue = queue
-        self.ack = "auto"
-        self.window = 1
+        self.number: int = number
+        self.client: Client = client
+        self.key: str = key
+        self.id: str | None = id
+        self.queue: Queue = queue
+        self.ack: str = "auto"
+        self.window: int = 1
         self.selector: Selector | None = None
         self.unacked: dict[str, Delivery] = {}
-        self.open = True
+        self.open: bool = True
 
     @property
     def has_room(self) -> bool:
@@ -137,10 +137,10 @@ class Delivery:
     __slots__ = ("consumer", "key", "message", "number")
 
     def __init__(self, number: int, key: str, message: Stored, consumer: Consumer) -> None:
-        self.number = number
-        self.key = key
-        self.message = message
-        self.consumer = consumer
+        self.number: int = number
+        self.key: str = key
+        self.message: Stored = message
+        self.consumer: Consumer = consumer
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,14 +207,14 @@ class Client:
     )
 
     def __init__(self, number: int, dialect: Dialect, client_id: str | None = None) -> None:
-        self.number = number
-        self.dialect = dialect
-        self.client_id = client_id
+        self.number: int = number
+        self.dialect: Dialect = dialect
+        self.client_id: str | None = client_id
         self.outbox: list[Frame] = []
-        self.pending = 0
-        self.blocked = False
-        self.dirty = False
-        self.open = True
+        self.pending: int = 0
+        self.blocked: bool = False
+        self.dirty: bool = False
+        self.open: bool = True
         self.consumers: dict[str, Consumer] = {}
         self.transactions: dict[str, Transaction] = {}
         self.awaiting: dict[str, Delivery] = {}

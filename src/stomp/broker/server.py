@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stomp.broker.parties import Client
     from stomp.net.address import Address
 
-logger = logging.getLogger("stomp.broker")
+logger: logging.Logger = logging.getLogger("stomp.broker")
 
 #: Turns of the event loop after which an accepted connection has reached its end here.
 _TURNS = 5
@@ -36,7 +36,7 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.engine = Engine(settings.policy, name=secrets.token_hex(3), clock=time.time)
+        self.engine: Engine = Engine(settings.policy, name=secrets.token_hex(3), clock=time.time)
         self.open_connections: dict[int, Connection] = {}
         self.doors: list[Address] = []
         self._of_client: dict[int, Connection] = {}

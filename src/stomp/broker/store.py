@@ -108,15 +108,15 @@ class Stored:
         size: int,
         expires: float | None = None,
     ) -> None:
-        self.number = number
-        self.destination = destination
-        self.headers = headers
-        self.body = body
-        self.size = size
-        self.expires = expires
-        self.waiting = False
-        self.redelivered = False
-        self.refusals = 0
+        self.number: int = number
+        self.destination: str = destination
+        self.headers: Mapping[str, str] = headers
+        self.body: bytes = body
+        self.size: int = size
+        self.expires: float | None = expires
+        self.waiting: bool = False
+        self.redelivered: bool = False
+        self.refusals: int = 0
         self.refused_by: frozenset[int] = frozenset()
 
 
@@ -212,8 +212,8 @@ class Capacity:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self.messages = 0
-        self.bytes = 0
+        self.messages: int = 0
+        self.bytes: int = 0
 
     def check(self, messages: int, size: int) -> None:
         """Raise `Refusal` unless this much more fits."""

@@ -23,7 +23,7 @@ from stomp.listener import ConnectionListener as ConnectionListener
 from stomp.listener import StatsListener as StatsListener
 
 heartbeat_pattern = re.compile("[0-9]+,[0-9]+")
-version_string = __version__
+version_string: str = __version__
 
 
 def do_nothing_loop() -> None:

@@ -77,10 +77,10 @@ class Intake:
         self._prefetch = prefetch
         self._durable = durable
         self._late = late
-        self.client = settings(args).client(reconnect=reconnect, reattempts=-1)
-        self.stop = Stop(self._wind_up)
-        self.taken = 0
-        self.status = Status.OK
+        self.client: Any = settings(args).client(reconnect=reconnect, reattempts=-1)
+        self.stop: Stop = Stop(self._wind_up)
+        self.taken: int = 0
+        self.status: Status = Status.OK
 
     def __enter__(self) -> Self:
         self.client.connect()

@@ -108,7 +108,7 @@ class StompCLI(Guide, Talking):
         self.subscriptions: dict[str, SubscriptionInfo] = {}
         self._ids = 0
         self._places: list[_Place] = []
-        self.conn = connection(settings)
+        self.conn: Any = connection(settings)
         self.conn.set_listener("", self)
         self._connect()
 

@@ -29,8 +29,8 @@ class Shipment:
         self._confirm = confirm
         self._done = done
         self._waiting: deque[tuple[Any, Any]] = deque()
-        self.sent = 0
-        self.confirmed = 0
+        self.sent: int = 0
+        self.confirmed: int = 0
 
     def send(self, destination: str, body: bytes, note: Any = None, **options: Any) -> None:
         """Send one; look what has become of those before.

@@ -33,7 +33,7 @@ class Stop:
     """
 
     def __init__(self, action: Callable[[], object] | None = None) -> None:
-        self.asked = False
+        self.asked: bool = False
         self._action = action
         self._open = False
         self._shielded = False

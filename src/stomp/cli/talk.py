@@ -70,14 +70,14 @@ class Talking(ConnectionListener):
     save_to: Path
 
     def __init__(self) -> None:
-        self.seen = Seen()
-        self.status = Status.OK
-        self.lost = False
-        self.deaf = False
-        self.changed = threading.Condition()
-        self.arrived = 0
-        self.refusals = 0
-        self.greetings = 0
+        self.seen: Seen = Seen()
+        self.status: Status = Status.OK
+        self.lost: bool = False
+        self.deaf: bool = False
+        self.changed: threading.Condition = threading.Condition()
+        self.arrived: int = 0
+        self.refusals: int = 0
+        self.greetings: int = 0
         self._awaited: set[str] = set()
         self._confirmed: set[str] = set()
         self._silent: set[str] = set()

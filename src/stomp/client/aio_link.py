@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 #: Called on the event loop with what happened on a link, in order.
 AioHandler = Callable[["AioLink", "list[Event]"], None]
 
-log = logging.getLogger("stomp.client")
+log: logging.Logger = logging.getLogger("stomp.client")
 
 #: From so many bytes in the transport on, senders have to wait for room.
 _HIGH = 1024 * 1024
@@ -94,8 +94,8 @@ class AioLink(asyncio.Protocol):
         options: Options,
         layer: Layer | None = None,
     ) -> None:
-        self.session = session
-        self.full = False
+        self.session: ClientSession = session
+        self.full: bool = False
         self._sock = sock
         self._handler = handler
         self._options = options

@@ -377,7 +377,7 @@ class ClientSession(Session):
     def _leave(self, ticket: Ticket | None, state: State) -> None:
         self._leaving = True
         self._farewell = ticket
-        self.state = state
+        self.state: State = state
         if ticket is None and state is State.DISCONNECTING:
             self._close(Reason.CLEAN, None)
 

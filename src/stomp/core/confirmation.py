@@ -38,11 +38,11 @@ class Confirmation(Signal):
     def __init__(self, receipt: str, frame: Frame | None, size: int) -> None:
         # Not by super: there are many of them.
         self._watchers = ()
-        self.receipt = receipt
+        self.receipt: str = receipt
         self.frame = frame
-        self.size = size
-        self.generation = 0
-        self.attempts = 0
+        self.size: int = size
+        self.generation: int = 0
+        self.attempts: int = 0
         self.outcome: Outcome | None = None
         self.error: StompError | None = None
         self._callbacks: tuple[Callable[[Confirmation], object], ...] = ()
@@ -93,7 +93,7 @@ class Waiting:
     """
 
     def __init__(self, count: int, size: int) -> None:
-        self.room = Signal()
+        self.room: Signal = Signal()
         self.confirmed = self.refused = self.unknown = 0
         self._most, self._most_bytes = count, size
         self._by_receipt: dict[str, Confirmation] = {}

@@ -95,7 +95,7 @@ class Decoder:
         lenient: Leniency = STRICT,
         classes: Mapping[str, type[Frame]] | None = None,
     ) -> None:
-        self.limits = limits or Limits()
+        self.limits: Limits = limits or Limits()
         self.dialect = dialect
         self.lenient = lenient
         self._classes = dict(classes or {})

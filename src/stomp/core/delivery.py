@@ -40,7 +40,7 @@ class Delivery(Message):
         #: The connection it came over (a `stomp.core.era.Era`).
         self.era: Any = None
         #: It was acknowledged or refused.
-        self.settled = False
+        self.settled: bool = False
 
     def __repr__(self) -> str:
         # Neither the body nor what its sender wrote into headers: they may hold what must not reach a log.

@@ -28,13 +28,13 @@ class Era:
     __slots__ = ("address", "connected", "generation", "inflated", "link", "owner", "vendor")
 
     def __init__(self, link: Link, address: Any, inflated: int, owner: Any) -> None:
-        self.generation = link.session.generation
-        self.link = link
-        self.address = address
-        self.connected = False
+        self.generation: int = link.session.generation
+        self.link: Link = link
+        self.address: Any = address
+        self.connected: bool = False
         self.vendor: Vendor = GENERIC
-        self.inflated = inflated
-        self.owner = owner
+        self.inflated: int = inflated
+        self.owner: Any = owner
 
 
 class Reply(Signal):

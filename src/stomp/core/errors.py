@@ -151,7 +151,7 @@ class ConnectFailed(StompError):
         self.address = address
         self.phase = phase
         self.frame = frame
-        self.failures = tuple(failures)
+        self.failures: tuple[BaseException, ...] = tuple(failures)
 
 
 class ConnectionLost(NotConnected):

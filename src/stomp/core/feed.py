@@ -87,15 +87,15 @@ class Feed:
     __slots__ = ("ended", "error", "generation", "id", "inbox", "last", "made", "wish")
 
     def __init__(self, id: str, wish: Wish) -> None:
-        self.id = id
-        self.wish = wish
-        self.inbox = Inbox()
+        self.id: str = id
+        self.wish: Wish = wish
+        self.inbox: Inbox = Inbox()
         self.inbox.feeds.append(self)
-        self.ended = False
+        self.ended: bool = False
         self.error: BaseException | None = None
-        self.generation = 0
-        self.made = False
-        self.last = 0.0
+        self.generation: int = 0
+        self.made: bool = False
+        self.last: float = 0.0
 
     @property
     def acknowledges(self) -> bool:

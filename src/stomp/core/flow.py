@@ -18,10 +18,10 @@ class Gate:
     __slots__ = ("full", "high", "level", "low")
 
     def __init__(self, high: int, low: int | None = None) -> None:
-        self.high = high
-        self.low = high // 2 if low is None else low
-        self.level = 0
-        self.full = False
+        self.high: int = high
+        self.low: int = high // 2 if low is None else low
+        self.level: int = 0
+        self.full: bool = False
 
     def add(self, amount: int) -> bool:
         """More is in the buffer; True when this made it full."""

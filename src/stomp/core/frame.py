@@ -6,7 +6,7 @@ Rules of this file: headers keep their order; a repeated header keeps all its va
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,9 +76,9 @@ class Frame:
     __slots__ = ("body", "command", "headers")
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
-        self.command = command
-        self.headers = headers
-        self.body = body
+        self.command: str = command
+        self.headers: Headers = headers
+        self.body: bytes = body
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frame):
@@ -89,7 +89,7 @@ class Frame:
             and self.headers.pairs() == other.headers.pairs()
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         # Neither values nor bodies: either may hold what must not reach a log.

@@ -69,7 +69,7 @@ class Heartbeat:
         self.expect = expect
         self.tolerance = tolerance
         self.last_sent = now
-        self.last_read = now
+        self.last_read: float = now
         self._after_beat = False
 
     def read(self, now: float, data: bytes = b"") -> bool:

@@ -71,14 +71,14 @@ class Layout:
     )
 
     def __init__(self, command: str, lines: list[str], headers: Headers, make: type[Frame]) -> None:
-        self.command = command
+        self.command: str = command
         # Others are copied from a plain dictionary at once, and from any other one item by item.
-        self.headers = dict(headers)
-        self.make = make
-        self.shown = make.__init__ is Shown.__init__
-        self.plain = self.shown or make.__init__ is Message.__init__
+        self.headers: dict[str, str] = dict(headers)
+        self.make: type[Frame] = make
+        self.shown: bool = make.__init__ is Shown.__init__
+        self.plain: bool = self.shown or make.__init__ is Message.__init__
         self.varying: tuple[str, ...] = ()
-        self.tail = b""
+        self.tail: bytes = b""
         self.match = (
             _NOTHING  # until it was seen twice, since compiling costs as much as reading dozens of heads
         )
@@ -175,7 +175,7 @@ class Layouts:
         self._known: dict[tuple[str, ...], Layout] = {}
         self._room = _ROOM
         # No frame begins with a NUL.
-        self.latest = Layout("\0", [], Headers(), default)
+        self.latest: Layout = Layout("\0", [], Headers(), default)
 
     def other(self, data: bytes, pos: int, stop: int) -> Layout | None:
         """The layout that `latest` should be for the head at `pos`, if one is known that fits."""

@@ -82,7 +82,7 @@ class Ledger:
     """See the module. Sessions write it; drivers and clients read it."""
 
     def __init__(self) -> None:
-        self.generation = 0
+        self.generation: int = 0
         self.subscriptions: dict[str, Subscription] = {}
         self.transactions: set[str] = set()
         self._tickets: dict[str, Ticket] = {}  # by receipt id

@@ -90,7 +90,7 @@ class ServerSession(Session):
         state = after(self.role, self.state, Move.ERROR)
         frame = commands.error(message, detail=detail, receipt_id=receipt_id, headers=headers)
         self._write(frame, self.dialect or STOMP10)
-        self.state = state
+        self.state: State = state
         self._closed_because(Reason.REFUSED, None)
 
     def deliver(self, frame: Frame) -> None:

@@ -69,20 +69,20 @@ class Session(ABC):
         tolerance: float = TOLERANCE,
         message_class: type[Message] = Message,
     ) -> None:
-        self.state = State.IDLE
+        self.state: State = State.IDLE
         self.dialect: Dialect | None = None
         self.closed: Closed | None = None
-        self.counters = Counters()
-        self.limits = limits or Limits()
-        self.ledger = ledger if ledger is not None else Ledger()
-        self.generation = self.ledger.begin_generation()
+        self.counters: Counters = Counters()
+        self.limits: Limits = limits or Limits()
+        self.ledger: Ledger = ledger if ledger is not None else Ledger()
+        self.generation: int = self.ledger.begin_generation()
         self._decoder = Decoder(self.limits, lenient=lenient, classes={"MESSAGE": message_class})
         self._tolerance = tolerance
         self._pulse: Heartbeat | None = None
         self._events: list[Event] = []
         self._out: list[bytes] = []
-        self.outgoing = 0
-        self.hastened = False
+        self.outgoing: int = 0
+        self.hastened: bool = False
 
     # ------------------------------------------------------------------------------------- in
 

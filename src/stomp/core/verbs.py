@@ -77,16 +77,16 @@ class Parcel:
             body = _bytes_of(body)
         if not destination:
             raise UsageError("there is no destination", hint="say where to send it, as in /queue/orders")
-        self.destination = destination
-        self.headers = dict(headers) if headers else {}
+        self.destination: str = destination
+        self.headers: dict[str, Any] = dict(headers) if headers else {}
         if compress is not None:
             body = deflated(body, compress)
             self.headers["content-encoding"] = compress
-        self.body = body
-        self.content_type = content_type
-        self.text = text
-        self.epoch_ms = epoch_ms
-        self.options = options
+        self.body: bytes = body
+        self.content_type: str | None = content_type
+        self.text: bool = text
+        self.epoch_ms: int = epoch_ms
+        self.options: dict[str, Any] | None = options
 
     def frame(self, era: Era) -> Frame:
         """The SEND for the broker of this connection.

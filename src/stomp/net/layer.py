@@ -47,7 +47,7 @@ class Stack:
     def __init__(self, lower: Layer, upper: Layer) -> None:
         self.lower = lower
         self.upper = upper
-        self.ended = False
+        self.ended: bool = False
         self.failure: OSError | None = None
 
     def receive(self, data: bytes) -> bytes:

@@ -87,7 +87,7 @@ class TlsLayer:
             server_hostname = server_hostname.partition("%")[0].removesuffix(".")
         self._tls = context.wrap_bio(self._in, self._out, server_side, server_hostname)
         self.failure: OSError | None = None
-        self.ended = False
+        self.ended: bool = False
 
     def handshake(self, data: bytes = b"") -> bool:
         """Go on with the handshake; True when it is done. Write `outgoing` after each call.

@@ -120,7 +120,7 @@ class WebSocketLayer:
         self, address: Address, settings: WebSocketSettings | None = None, limits: Limits | None = None
     ) -> None:
         settings = settings or WebSocketSettings()
-        self.ended = False
+        self.ended: bool = False
         self.failure: OSError | None = None
         self._binary = settings.binary
         self._protocol = _protocol(address, settings, (limits or Limits()).frame + SLACK)

@@ -52,7 +52,7 @@ class WebSocketServerLayer:
         need_websockets()
         from websockets.server import ServerProtocol
 
-        self.ended = False
+        self.ended: bool = False
         self.failure: OSError | None = None
         self._path = path
         self._binary = False

@@ -81,9 +81,9 @@ class Relay:
         self.target_host = target_host
         self.target_port = target_port
         self.host = host
-        self.port = 0
+        self.port: int = 0
         self.forwarded: dict[Direction, int] = dict.fromkeys(DIRECTIONS, 0)
-        self.accepted = 0
+        self.accepted: int = 0
         self.made: list[Cut] = []
         self._patience = patience
         self._stalled: set[Direction] = set()

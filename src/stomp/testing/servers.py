@@ -162,9 +162,9 @@ class ScriptedServer:
         if not scripts:
             raise ValueError("give at least one script")
         self.host = host
-        self.port = 0
+        self.port: int = 0
         self.errors: list[BaseException] = []
-        self.leaving = threading.Event()
+        self.leaving: threading.Event = threading.Event()
         self._scripts = scripts
         self._tls = tls
         self._patience = patience

@@ -23,7 +23,7 @@ class End:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.events: list[Event] = []
-        self.written = bytearray()
+        self.written: bytearray = bytearray()
         self.eof = False
 
     def take(self) -> list[Event]:
@@ -62,11 +62,11 @@ class Wire:
         *,
         clock: FakeClock | None = None,
     ) -> None:
-        self.client = client or ClientSession()
-        self.server = server or ServerSession()
-        self.clock = clock or FakeClock()
-        self.client_end = End(self.client)
-        self.server_end = End(self.server)
+        self.client: ClientSession = client or ClientSession()
+        self.server: ServerSession = server or ServerSession()
+        self.clock: FakeClock = clock or FakeClock()
+        self.client_end: End = End(self.client)
+        self.server_end: End = End(self.server)
 
     @classmethod
     def connected(cls, *versions: str, heartbeat: tuple[int, int] = (0, 0)) -> Wire:
