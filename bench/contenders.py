@@ -36,7 +36,9 @@ class Contender:
 
     def variables(self) -> dict[str, str]:
         """The environment of its process."""
-        return {**os.environ, "PYTHONPATH": "", **dict(self.environment)}
+        # Without the byte code, which every installation has, a start is mostly compiling.
+        own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return {**own, "PYTHONPATH": "", **dict(self.environment)}
 
 
 def _run(command: list[str | Path], **options: object) -> None:
