@@ -105,13 +105,14 @@ class Driver(BaseClient):
                 if left > 0:
                     happened.acquire(timeout=min(left, LONGEST))
                 with self._lock:
-                    if wait.ready():
-                        return True
-                if left <= 0:
-                    return False
-        finally:
+                    ready = wait.ready()
+                    if ready or left <= 0:
+                        wait.signal.unwatch(happen)
+                        return ready
+        except BaseException:  # an interrupt; or the lock would be taken once more
             with self._lock:
                 wait.signal.unwatch(happen)
+            raise
 
     def _dial(self, address: Address) -> Link:
         secure = address.transport in ("tls", "wss")

@@ -63,7 +63,10 @@ class Confirmation(Signal):
         )
         if self._watchers:
             self.fire()
-        callbacks, self._callbacks = self._callbacks, ()
+        callbacks = self._callbacks
+        if not callbacks:
+            return []
+        self._callbacks = ()
         return [_bound(callback, self) for callback in callbacks]
 
     def when_done(self, callback: Callable[[Confirmation], object]) -> bool:

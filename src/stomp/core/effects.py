@@ -53,9 +53,7 @@ class Signal:
 
     def unwatch(self, watcher: Callable[[], None]) -> None:
         """Undo `watch`."""
-        left = list(self._watchers)
-        left.remove(watcher)
-        self._watchers = tuple(left)
+        self._watchers = tuple([each for each in self._watchers if each != watcher])
 
     def fire(self) -> None:
         """There was a change."""

@@ -161,9 +161,9 @@ class Ledger:
 
     def _awaits(self, ticket: Ticket) -> bool:
         receipt = ticket.receipt
-        return self._tickets.get(receipt) is ticket or any(
-            later is ticket for later in self._again.get(receipt, ())
-        )
+        if self._tickets.get(receipt) is ticket:
+            return True
+        return bool(self._again) and any(later is ticket for later in self._again.get(receipt, ()))
 
     def awaits(self, receipt: str) -> bool:
         """True while this receipt is awaited."""
