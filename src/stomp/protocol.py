@@ -55,7 +55,7 @@ Headers = "Mapping[str, Any] | None"
 
 
 #: The callbacks of a listener.
-_CALLBACKS = [name for name in vars(ConnectionListener) if name.startswith("on_")]
+_CALLBACKS = {name: call for name, call in vars(ConnectionListener).items() if name.startswith("on_")}
 
 
 class _Protocol(ConnectionListener):
@@ -74,7 +74,9 @@ class _Protocol(ConnectionListener):
         self.version = self._dialect.version
         if issubclass(type(transport), Transport):
             self._direct = transport
-        if not all(is_idle(getattr(self, name)) for name in _CALLBACKS):
+        own, cls = self.__dict__, type(self)
+        others = [name for name, call in _CALLBACKS.items() if name in own or getattr(cls, name) is not call]
+        if not all(is_idle(getattr(self, name)) for name in others):
             transport.set_listener("protocol-listener", self)
 
     def send_frame(self, cmd: str, headers: dict[str, Any] | None = None, body: Any = "") -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import operator
 import os
 import socket
 import threading
@@ -399,7 +400,7 @@ class Transport(OlderTransport, BaseTransport):
         if options.start_thread is not self.create_thread_fc:
             options = replace(options, start_thread=self.create_thread_fc)
         try:
-            address, stream = dial_any(self._ordered(), options, self._tls_for, self._stopping.wait)
+            address, stream = dial_any(self._ordered(), options, self._tls_for, self._stopped)
         except ConnectFailed as err:
             if log.verbose:
                 for failure in err.failures:
@@ -413,6 +414,10 @@ class Transport(OlderTransport, BaseTransport):
             message_class=self._message_class,
         )
         return Link(stream.sock, session, self.handle, options, stream.layer)
+
+    def _stopped(self, seconds: float) -> bool:
+        """Wait so many seconds; True if nobody wants the connection any more."""
+        return self._stopping.wait(seconds) if seconds else self._stopping.is_set()
 
     def _tls_for(self, address: Address) -> TlsSettings | None:
         settings = self.get_ssl(address.pair)
@@ -431,7 +436,8 @@ class Transport(OlderTransport, BaseTransport):
     def _ordered(self) -> list[Address]:
         """The pairs as addresses, in the order in which to try them."""
         pairs = list(self._pairs)
-        own = socket.gethostname()
+        # There is no name to compare with where all are said to be here.
+        own = "" if all(map(_LOCAL.__contains__, map(_host, pairs))) else socket.gethostname()
         if self._prefer_localhost and len(pairs) > 1:
             pairs.sort(key=lambda pair: pair[0] not in (*_LOCAL, own))
         if self._try_loopback and not self._tls:
@@ -484,6 +490,9 @@ def _free_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_free_all)
+
+
+_host = operator.itemgetter(0)
 
 
 def _normal(pair: tuple[str, int]) -> tuple[str, int]:

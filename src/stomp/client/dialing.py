@@ -6,7 +6,6 @@ keep-alive, TLS handshake, the caller's own check of the certificate, WebSocket 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -101,8 +100,7 @@ def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> 
 
         web = WebSocketLayer(address, options.websocket, options.limits)
     sock = _open_socket(address, options)
-    with contextlib.ExitStack() as on_failure:
-        on_failure.callback(sock.close)
+    try:
         if complaint := keep_alive(sock, options.keepalive):
             log.warning("%s", complaint)
         if tls is not None and secure is not None:
@@ -112,7 +110,9 @@ def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> 
             from stomp.net.websocket import open_websocket
 
             open_websocket(sock, web, secure, address, Deadline(options.connect_timeout))
-        on_failure.pop_all()
+    except BaseException:
+        sock.close()
+        raise
     if web is None:
         return Stream(sock, secure)
     return Stream(sock, Stack(secure, web) if secure is not None else web)

@@ -30,8 +30,9 @@ class Charge(Protocol):
         ...
 
 
-#: The keeper looks up from its sleep at least this often, in seconds: no wait is without end.
-_LONGEST_SLEEP = 60.0
+#: The keeper looks up from its sleep at least this often, in seconds: no wait is without end. What is further away than
+#: this need not wake it, which costs more than to look up: the deadlines of connecting and of leaving, for two.
+_LONGEST_SLEEP = 5.0
 #: Its thread stays so many seconds without a charge: programs connect again, and a thread costs more than connecting.
 #: No longer, as a program may want to have its threads replaced by green ones when its connections have ended.
 _STAYS = 0.02

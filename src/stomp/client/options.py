@@ -32,6 +32,10 @@ def start_daemon(run: Callable[[], None]) -> threading.Thread:
     return thread
 
 
+#: Nobody can change these, so one of each will do.
+_BACKOFF, _LIMITS, _WEBSOCKET = Backoff(), Limits(), WebSocketSettings()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to connect and how to behave. Times are seconds.
@@ -59,15 +63,15 @@ class Options:
     connect_timeout: float = 30.0
     send_timeout: float = 60.0
     disconnect_timeout: float = 10.0
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = _BACKOFF
     attempts: float = 3
     shuffle: bool = False
     keepalive: Keepalive = None
     bind: tuple[str, int] | None = None
     proxy: str | None = field(default=None, repr=False)  # may hold a password
-    websocket: WebSocketSettings = field(default_factory=WebSocketSettings)
+    websocket: WebSocketSettings = _WEBSOCKET
     tolerance: float = TOLERANCE
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = _LIMITS
     lenient: Leniency = STRICT
     clock: Callable[[], float] = time.monotonic
     dice: Dice = throw_dice

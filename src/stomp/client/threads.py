@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stomp.client.keeper import keeper
+from stomp.client.latch import Latch
 from stomp.client.logs import Log
 from stomp.client.open_links import LINKS
 from stomp.client.outbox import BATCH, DONTWAIT, Outbox
@@ -240,8 +241,8 @@ class Link:
         self._state = state = threading.Lock()
         self._codec = codec = threading.Lock()
         self._telling = threading.Lock()  # who has it runs the handler
-        self._ended = threading.Event()  # the session is over
-        self._finished = threading.Event()
+        self._ended = Latch()  # the session is over
+        self._finished = Latch()
         patience = self._options.send_timeout
         self._outbox = Outbox(self.sock, self.session, self._layer, state, codec, patience, self._clock)
         self._inbox: list[Event] = []
@@ -259,13 +260,12 @@ class Link:
                 # The end of the handshake may have brought bytes of the session with it.
                 with self._reading:
                     self._take(b"", ended=False, error=None)
-            session = self.session
-            while session.closed is None:
+            while self.session.closed is None:
                 with self._reading:
                     # The keeper may have read in our place while the handler was busy.
                     if not self._inbox and not self._read(0):
                         wait_ready(self.sock, read=True, write=False, seconds=_LONGEST_WAIT)
-                if session.closed is None:
+                if self.session.closed is None:
                     self._dispatch()
         finally:
             self._part()

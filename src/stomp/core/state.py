@@ -14,12 +14,16 @@ from stomp.core.errors import NotConnected
 class Role(enum.Enum):
     """Which end of the connection a session is."""
 
+    __hash__ = object.__hash__  # that of an enumeration is a call, at each look into the table
+
     CLIENT = "client"
     SERVER = "server"
 
 
 class State(enum.Enum):
     """How far a session has come."""
+
+    __hash__ = object.__hash__
 
     IDLE = "idle"  #: nothing was sent or received
     CONNECTING = "connecting"  #: CONNECT is on its way, CONNECTED has not come
@@ -30,6 +34,8 @@ class State(enum.Enum):
 
 class Move(enum.Enum):
     """What can happen to a session."""
+
+    __hash__ = object.__hash__
 
     CONNECT = "CONNECT"
     CONNECTED = "CONNECTED"

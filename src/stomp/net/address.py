@@ -274,11 +274,16 @@ def _parse_host(text: str, transport: str, path: str) -> Address:
     return Address(host, number, transport, path)
 
 
+#: Characters that no host has.
+_NOT_IN_HOSTS = frozenset(" /\\@,?#[]()")
+
+
 def _is_host(text: str) -> bool:
     """False for what cannot be a host name or a numeric address, or would be read as something else in a URL."""
     if not text or text.count(":") == 1:
         return False
-    return all(char.isprintable() and not char.isspace() and char not in "/\\@,?#[]()" for char in text)
+    # Of the blanks only the plain one is printable.
+    return text.isprintable() and _NOT_IN_HOSTS.isdisjoint(text)
 
 
 def _port(value: object) -> int | None:

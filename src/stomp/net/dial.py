@@ -199,7 +199,11 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
         except Exception as err:
             answers.append(([], err))
 
-    if _is_numeric(host):
+    with contextlib.suppress(OSError, ValueError):
+        # What `getaddrinfo` would give, without the detour.
+        socket.inet_pton(socket.AF_INET, host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port))]
+    if ":" in host and _is_numeric(host):
         return ask()
     answers: list[tuple[list[Any], Exception | None]] = []
     # When time is up it is left to itself, and its answer to nobody.
