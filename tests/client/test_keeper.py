@@ -1,4 +1,5 @@
 import threading
+from typing import Any
 
 from stomp.client import keeper as module
 from stomp.client.keeper import Keeper, keeper
@@ -134,3 +135,18 @@ def test_charges_of_the_kind_before_are_told_of(monkeypatch, caplog):
     keeper()
     native.remove(charge)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_the_keeper_of_a_parent_that_lives_on_in_a_forked_child_leaves_that_of_the_child_alone():
+    """As green threads do."""
+    keeper: Any = Keeper()
+    keeper.add(Charge())
+    of_the_parent, thread = keeper._changed, keeper._thread
+    wait_until(lambda: keeper._wakes_at)
+    keeper.__init__()
+    keeper._wakes_at = 5.0
+    with keeper._changed, of_the_parent:
+        of_the_parent.notify()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert keeper._wakes_at == 5.0

@@ -1,5 +1,6 @@
 """The threaded driver over a socket pair; the test is the broker, through a `ServerSession`."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -85,8 +86,8 @@ class Peer:
         self.write()
 
 
-@pytest.fixture
-def pair(request):
+@contextlib.contextmanager
+def linked():
     ours, theirs = socket.socketpair()
     events, peer = Events(), Peer(theirs)
     link = Link(ours, ClientSession(), events, Options(send_timeout=5.0))
@@ -98,13 +99,22 @@ def pair(request):
 
 
 @pytest.fixture
-def connected(pair):
-    link, peer, events = pair
+def pair():
+    with linked() as made:
+        yield made
+
+
+def log_in(link, peer, events):
     link.transmit(commands.connect(["1.2"], "/"))
     while peer.session.state.value != "connected":
         peer.read()
     events.wait_for(Connected)
-    return link, peer, events
+
+
+@pytest.fixture
+def connected(pair):
+    log_in(*pair)
+    return pair
 
 
 def send(link, body=b"hello", **headers):
@@ -422,6 +432,65 @@ def test_what_was_sent_before_a_close_goes_out(connected):
     link.close()
     peer.read_requests(100)
     assert [frame.body for frame in peer.requests] == [str(n).encode() for n in range(100)]
+
+
+def test_what_was_sent_while_another_thread_closes_goes_out_or_is_an_error():
+    """There is no moment between what was sent before the close and what comes too late for it."""
+    for round_ in range(20):
+        with linked() as (link, peer, events):
+            log_in(link, peer, events)
+            sent: list[int] = []
+            begun = threading.Event()
+
+            def send_on(link=link, sent=sent, begun=begun, late=50 * round_):
+                with contextlib.suppress(NotConnected):
+                    for number in range(2000):  # the kernel has room for these
+                        link.send("/queue/a", b"%d" % number)
+                        sent.append(number)
+                        if number == late:
+                            begun.set()
+
+            sender = threading.Thread(target=send_on)
+            sender.start()
+            assert begun.wait(PATIENCE)
+            link.close()
+            sender.join(PATIENCE)
+            while peer.read():
+                pass
+            # One more may have gone out, of which nobody could be told.
+            assert len(peer.requests) in (len(sent), len(sent) + 1)
+
+
+def test_what_is_being_written_and_what_waits_behind_it_goes_out_before_a_close(connected):
+    """Who closes cannot be let in while somebody writes; who writes finds what was left."""
+    link, peer, _ = connected
+    sock = link._outbox._sock
+    writing, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        """The socket, in the hands of a thread that is kept from running."""
+
+        def send(self, data, flags):
+            writing.set()
+            assert go_on.wait(PATIENCE)
+            return sock.send(data, flags)
+
+        def __getattr__(self, name):
+            return getattr(sock, name)
+
+    link._outbox._sock = Slow()
+    sender = threading.Thread(target=lambda: link.send("/queue/a", b"1"))
+    sender.start()
+    assert writing.wait(PATIENCE)
+    link.send("/queue/a", b"2")
+    closer = threading.Thread(target=link.close)
+    closer.start()
+    wait_until(lambda: not link.alive)
+    go_on.set()
+    closer.join(PATIENCE)
+    sender.join(PATIENCE)
+    peer.read_requests(2)
+    assert [frame.body for frame in peer.requests] == [b"1", b"2"]
 
 
 def test_a_peer_that_does_not_read_does_not_hold_up_a_close(connected):

@@ -100,7 +100,8 @@ class Keeper:
         heapq.heapify(self._agenda)
 
     def _run(self) -> None:
-        while (charge := self._next()) is not None:
+        changed = self._changed
+        while (charge := self._next(changed)) is not None:
             try:
                 again = charge.attend()
             except Exception:
@@ -110,10 +111,11 @@ class Keeper:
             if again is not None:
                 self.attend_in(charge, again)
 
-    def _next(self) -> Charge | None:
+    def _next(self, changed: threading.Condition) -> Charge | None:
         """Wait for the next charge to attend to; None when there has been no charge for a moment."""
-        with self._changed:
-            while True:
+        with changed:
+            # Green threads live on in a forked child: the keeper of the parent has nothing to do there, see `_reset`.
+            while self._changed is changed:
                 now = time.monotonic()
                 wait = _LONGEST_SLEEP
                 if not self._charges:
@@ -131,8 +133,10 @@ class Keeper:
                         continue
                     wait = min(wait, when - now)
                 self._wakes_at = now + wait
-                self._changed.wait(wait)
-                self._wakes_at = 0.0
+                changed.wait(wait)
+                if self._changed is changed:
+                    self._wakes_at = 0.0
+        return None
 
 
 #: One for each kind of threads that the program has had.

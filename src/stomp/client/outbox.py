@@ -150,21 +150,22 @@ class Outbox:
             self._writing.release()
         return not source.outgoing and not self._kept
 
-    def write(self, *, leave: int | None = None, seconds: float | None = None) -> bool:
+    def write(self, *, leave: int | None = None, seconds: float | None = None, last: bool = False) -> bool:
         """Write what is here. True when nothing is left, or somebody else is at it and will look again.
 
         Args:
             leave: wait until no more than this many bytes are left; None for not waiting at all.
             seconds: how long to wait; the outbox's patience if None.
+            last: the socket is shut down then, so wait for who is writing now, who could not write what came meanwhile.
 
         Raises:
             OSError: the socket is broken.
             SendStalled: it took too long.
         """
         deadline: Deadline | None = None
-        while self.waiting:
+        while last or self.waiting:
             # Only who is to be held up, or must know that all is written, waits to be let in.
-            wait = leave == 0 or (leave is not None and self.full)
+            wait = last or leave == 0 or (leave is not None and self.full)
             if not self._writing.acquire(blocking=wait):
                 return True
             try:

@@ -369,11 +369,11 @@ class Link:
         if closed is not None and closed.reason is Reason.CLEAN:
             self.write_all(_LAST_WORDS)
         else:
-            self._try_write()
+            self._try_write(last=True)
         if self._layer is not None:
             with self._codec:
                 self._layer.close()
-            self._try_write()
+            self._try_write(last=True)
         self._wake()
 
     # ------------------------------------------------------------------------------------- sending
@@ -406,12 +406,12 @@ class Link:
         if self.session.closed is not None:
             self._hang_up()
 
-    def _try_write(self) -> None:
+    def _try_write(self, *, last: bool = False) -> None:
         """Write what the kernel takes without waiting; the keeper will see to the rest."""
         with contextlib.suppress(ConnectionLost):
-            self._write(leave=None)
+            self._write(leave=None, last=last)
 
-    def _write(self, *, leave: int | None, seconds: float | None = None) -> None:
+    def _write(self, *, leave: int | None, seconds: float | None = None, last: bool = False) -> None:
         """Write what is in the outbox: see `Outbox.write`. What is left then, the keeper will write.
 
         Raises:
@@ -419,7 +419,7 @@ class Link:
             SendStalled: it took too long.
         """
         try:
-            if not self._outbox.dash() and not self._outbox.write(leave=leave, seconds=seconds):
+            if not self._outbox.dash() and not self._outbox.write(leave=leave, seconds=seconds, last=last):
                 self._keeper.attend_in(self, _RETRY)
         except SendStalled:
             self._keeper.attend_in(self, _RETRY)
