@@ -264,7 +264,7 @@ def test_closing_from_a_handler(broker: Broker) -> None:
 
 
 RUN_FOREVER = r"""
-    import os, signal, sys, stomp
+    import os, signal, sys, time, stomp
     client = stomp.Client(sys.argv[1]).connect()
 
     # One write for a line, because two threads write.
@@ -274,6 +274,10 @@ RUN_FOREVER = r"""
     def handle(message):
         tell("begun")
         sys.stdin.readline()
+        # The main thread may need a moment to hear of the signal; until then the next message would be begun.
+        deadline = time.monotonic() + 10
+        while not client._conv.draining and time.monotonic() < deadline:
+            os.sched_yield()
         tell("ended")
 
     client.consume("/queue/a", handle, prefetch=1)
