@@ -35,8 +35,8 @@ SCENARIOS: dict[str, Scenario] = {**TALKS, **STARTS, **THROUGHS}
 #: Well below what is measured: a busy machine must not make them fail.
 DEMANDS = [
     Demand("stompkit", "receive-100", cpu=0.25),
-    Demand("stompkit", "send-100", cpu=1.2),
-    Demand("stompkit", "acknowledge", cpu=0.6),
+    Demand("stompkit", "send-100", cpu=0.4),
+    Demand("stompkit", "acknowledge", cpu=0.4),
     Demand("stompkit", "pair", p50=10e-3),
 ]
 
