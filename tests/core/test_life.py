@@ -267,6 +267,16 @@ def test_closing_ends_reconnecting() -> None:
     assert stage.do(life.close(stage.conv, 5)) is True
 
 
+def test_closing_before_reconnecting_has_begun() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.hang_up()
+    stage.do(life.close(stage.conv, 5))
+    stage.do(life.reconnect(stage.conv, zero))
+    assert len(stage.dialed) == 1
+    assert stage.conv.state is ClientState.CLOSED
+
+
 def test_closing_ends_a_login_under_way() -> None:
     stage = Stage()
     run = connecting(stage)

@@ -146,7 +146,7 @@ def test_13_the_logging_module_of_stomp(monkeypatch):
     assert stomp.logging is stomp.log
     monkeypatch.setattr(stomp.logging, "verbose", True)
     assert stomp.log.verbose
-    assert vars(stomp.logging)["__logger"] is logging.getLogger("stomp.py")
+    assert getattr(stomp.logging, "__logger") is logging.getLogger("stomp.py")
 
 
 def test_14_the_version_in_every_form_it_is_compared_in():

@@ -61,6 +61,8 @@ def connect(conv: Conversation, dice: Dice) -> Program[None]:
 
 def reconnect(conv: Conversation, dice: Dice) -> Program[None]:
     """Make the next connection after one was lost; drivers run it when `needs_link` is set. It raises nothing."""
+    if conv.leaving or conv.state is not ClientState.RECONNECTING:
+        return  # it was closed before the driver came to this
     try:
         yield from _establish(conv, conv.terms.reattempts, dice)
     except StompError as err:
