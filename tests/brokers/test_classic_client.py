@@ -1,4 +1,4 @@
-"""The command line on RabbitMQ: what the documentation of stomp.py shows, and every command of the prompt."""
+"""The command line on real brokers: what the documentation of stomp.py shows, and every command of the prompt."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def queue() -> str:
 
 class TestSeed(SeedCommands):
     @pytest.fixture
-    def site(self, rabbitmq: RealBroker, queue: str) -> Site:
-        return Site(rabbitmq.host, rabbitmq.port, rabbitmq.user, rabbitmq.password, queue)
+    def site(self, real_broker: RealBroker, queue: str) -> Site:
+        return Site(real_broker.host, real_broker.port, real_broker.user, real_broker.password, queue)
 
 
 @pytest.fixture
