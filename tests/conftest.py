@@ -11,6 +11,7 @@ import trustme
 
 from stomp.broker import Broker
 from stomp.core import codec
+from tests import listening
 
 #: With ``STOMP_REQUIRE_NATIVE=1``, as in ``make test-native``, it must be there.
 CODECS = ["pure", "native"] if codec.native or os.environ.get("STOMP_REQUIRE_NATIVE") == "1" else ["pure"]
@@ -24,6 +25,13 @@ def each_codec(request):
         if request.param == "pure":
             patch.setattr(codec, "native", None)
         yield request.param
+
+
+@pytest.fixture(autouse=True)
+def own_threads():
+    """See `tests.listening.OLDER`."""
+    listening.OLDER.clear()
+    listening.OLDER.update(listening.stomp_threads())
 
 
 @pytest.fixture

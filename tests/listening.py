@@ -84,7 +84,11 @@ def wait_until(condition, seconds=PATIENCE):
         time.sleep(0.005)
 
 
+#: Threads of earlier tests: each test answers for its own, so that one that fails does not take all others with it.
+OLDER: set[threading.Thread] = set()
+
+
 def stomp_threads():
-    """The threads that stompkit runs now."""
+    """The threads that stompkit runs now, for this test."""
     names = ("stomp-receiver", "stomp-keeper")
-    return [thread for thread in threading.enumerate() if thread.name in names]
+    return [thread for thread in threading.enumerate() if thread.name in names and thread not in OLDER]
