@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.core.delivery import INFLATED
 from stomp.core.failover import Backoff
-from stomp.core.observe import redacted
 from stomp.core.record import dataclass, field
 from stomp.core.vendors import Vendor
 
@@ -86,8 +85,3 @@ class Terms:
     recorded: int = 32
     hooks: tuple[Hooks, ...] = ()
     nonce: str = "0"
-
-
-def shown(headers: Mapping[str, Any]) -> str:
-    """Headers as a text without credentials."""
-    return ", ".join(f"{name}:{value}"[:80] for name, value in redacted(headers).items())
