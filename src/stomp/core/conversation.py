@@ -86,7 +86,6 @@ class Conversation:
         self.reply_to: dict[str, str] = {}  # what stands for "here" in reply-to, by kind of broker
         self.recorder: Recorder = Recorder(terms.recorded)
         self.error: StompError | None = None  # why the client failed, or what ended the last try
-        self.last_error: BrokerError | None = None  # the last ERROR that nobody could be told
         self.paused: bool = False
         self.leaving = False
         self.lives = 0
@@ -428,7 +427,6 @@ class Conversation:
             self.ledger.subscriptions.pop(feed.id, None)
             self.drop_feed(feed, error)
         elif self.state is ClientState.CONNECTED:
-            self.last_error = error
             self.remark("the broker sent an ERROR: %s", describe(frame))
             self._calls += self.waiting.blame(error)
 
