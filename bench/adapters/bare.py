@@ -43,7 +43,8 @@ class Client:
         self._socket.sendall(f"CONNECT\naccept-version:1.2\nhost:{work.vhost}\n{login}\n\0".encode())
         self._read(1)
 
-    def _read(self, frames: int) -> None:
+    def _read(self, frames: int) -> int:
+        """Read so many frames; how many more came with them."""
         buffer = self._buffer
         while frames > 0:
             length = self._socket.recv_into(buffer)
@@ -53,6 +54,7 @@ class Client:
             frames -= found
             if self._acknowledge:
                 self._socket.sendall(_ACK * (found if frames else found - 1))
+        return -frames
 
     def _flush(self) -> None:
         if self._waiting:
@@ -66,10 +68,10 @@ class Client:
 
     def wait(self) -> None:
         self._flush()
-        self._read(self._left)
+        more = self._read(self._left)
         if self._then:
             self.began = perf_counter(), process_time()
-            self._read(self._then)
+            self._read(self._then - more)
 
     def subscribe(self, destination: str, ack: str = "auto") -> None:
         head = f"SUBSCRIBE\nid:1\ndestination:{destination}\nack:{ack}\n\n\0"
