@@ -55,7 +55,7 @@ Headers = "Mapping[str, Any] | None"
 
 
 #: The callbacks of a listener.
-_CALLBACKS = {name: call for name, call in vars(ConnectionListener).items() if name.startswith("on_")}
+_CALLBACKS = [name for name in vars(ConnectionListener) if name.startswith("on_")]
 
 
 class _Protocol(ConnectionListener):
@@ -74,9 +74,7 @@ class _Protocol(ConnectionListener):
         self.version = self._dialect.version
         if issubclass(type(transport), Transport):
             self._direct = transport
-        own, cls = self.__dict__, type(self)
-        others = [name for name, call in _CALLBACKS.items() if name in own or getattr(cls, name) is not call]
-        if not all(is_idle(getattr(self, name)) for name in others):
+        if not all(is_idle(getattr(self, name)) for name in _CALLBACKS):
             transport.set_listener("protocol-listener", self)
 
     def send_frame(self, cmd: str, headers: dict[str, Any] | None = None, body: Any = "") -> None:
@@ -99,16 +97,27 @@ class _Protocol(ConnectionListener):
         class; then it gets all frames through `send_frame` and `Transport.transmit`, as it does if a listener has an
         `on_send`.
         """
-        own, cls = self.__dict__, type(self)
-        if (
-            "send_frame" in own
-            or "_escape_headers" in own
-            or cls.send_frame is not _SEND_FRAME
-            or cls._escape_headers is not _ESCAPE_HEADERS
-        ):
+        me: Any = self
+        transport: Any = me.transport
+        # Not by `__dict__`: an object that was asked for it once has slow attributes from then on (CPython 3.11).
+        try:
+            if (
+                transport is not me._direct
+                or me.send_frame.__func__ is not _SEND_FRAME
+                or me._escape_headers.__func__ is not _ESCAPE_HEADERS
+                or transport.transmit.__func__ is not _TRANSMIT
+            ):
+                return None
+        except AttributeError:  # a function, or a mock
             return None
-        transport = self.transport
-        return transport.straight() if transport is self._direct else None
+        unwatching = transport.registry.unwatching
+        if unwatching is None:
+            return None
+        for listener, idle in unwatching:
+            if getattr(listener, "on_send", None) != idle:
+                return None
+        link: Link | None = transport._link
+        return link
 
     def _escape_headers(self, headers: dict[str, Any]) -> None:
         for name, value in headers.items():
@@ -141,21 +150,22 @@ class _Protocol(ConnectionListener):
         """
         assert destination is not None, "'destination' is required"
         assert body is not None, "'body' is required"
-        link = self._straight() if body and self.auto_content_length else None
-        as_bytes = body if link is None or type(body) is bytes else encode(body)
+        measured = self.auto_content_length and bool(body)
+        link = self._straight()
+        as_bytes = body if link is None or type(body) is bytes else encode(body) if body else b""
         if link is not None and not headers and type(destination) is str:
-            receipt = keyword_headers.get(HDR_RECEIPT)
-            alone = len(keyword_headers) == 1 and type(receipt) is str
-            if (alone or not keyword_headers) and (not content_type or type(content_type) is str):
-                link.send(destination, as_bytes, content_type or None, receipt)
+            receipt = keyword_headers.get(HDR_RECEIPT) if keyword_headers else None
+            alone = not keyword_headers or (len(keyword_headers) == 1 and type(receipt) is str)
+            if alone and (not content_type or type(content_type) is str):
+                link.send(destination, as_bytes, content_type or None, receipt, None, False, measured)
                 return
         merged = {**headers, **keyword_headers} if headers else keyword_headers
         merged[HDR_DESTINATION] = destination
         if content_type:
             merged[HDR_CONTENT_TYPE] = content_type
-        if link is not None and link.transmit_plain(CMD_SEND, merged, as_bytes):
+        if link is not None and (measured or not body) and link.transmit_plain(CMD_SEND, merged, as_bytes):
             return
-        if self.auto_content_length and body and HDR_CONTENT_LENGTH not in merged:
+        if measured and HDR_CONTENT_LENGTH not in merged:
             # Listeners see the body as it was given; the transport encodes it, and mostly its length is known before.
             as_is = type(body) is bytes or (type(body) is str and body.isascii())
             merged[HDR_CONTENT_LENGTH] = len(body if as_is else encode(body))
@@ -252,6 +262,7 @@ class _Protocol(ConnectionListener):
 
 _SEND_FRAME = _Protocol.send_frame
 _ESCAPE_HEADERS = _Protocol._escape_headers
+_TRANSMIT = Transport.transmit
 
 
 def _login(username: str | None, passcode: str | None, merged: dict[str, Any]) -> None:

@@ -58,10 +58,9 @@ class Registry:
         self.ordered: list[tuple[str, Any]] = []
         self._shapes: dict[Any, bool] = {}
         self._known: dict[str, _Known] = {}  # by method
-        #: None if a listener has an `on_send` that does something. Else of each listener what it has of its own, its
-        #: class, and the `on_send` of that, which does nothing: for who sends to look into, since a program may put an
-        #: `on_send` there at any time.
-        self.unwatching: list[tuple[dict[str, Any], type, Any]] | None = []
+        #: None if a listener has an `on_send` that does something. Else each listener with its `on_send`, which does
+        #: nothing: for who sends to compare, since a program may put another one there at any time.
+        self.unwatching: list[tuple[Any, Any]] | None = []
         #: Goes up whenever a listener is set or removed, so that a loop notices.
         self.version: int = 0
 
@@ -87,10 +86,7 @@ class Registry:
         if self.targets("on_send"):
             self.unwatching = None
         else:
-            self.unwatching = [
-                (getattr(each, "__dict__", {}), type(each), getattr(type(each), "on_send", None))
-                for each in listeners.values()
-            ]
+            self.unwatching = [(each, getattr(each, "on_send", None)) for each in listeners.values()]
         self.version += 1
 
     def targets(self, method: str) -> list[Target]:

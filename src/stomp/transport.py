@@ -309,16 +309,6 @@ class Transport(OlderTransport, BaseTransport):
         deadline = None if patience is None else self._options.clock() + patience
         link.transmit(CoreFrame(command, headers, body), escaped=True, deadline=deadline)
 
-    def straight(self) -> Link | None:
-        """The link, for a frame that nobody wants to see first: no listener, and no method in place of `transmit`."""
-        unwatching = self.registry.unwatching
-        if unwatching is None or "transmit" in self.__dict__ or type(self).transmit is not _TRANSMIT:
-            return None
-        for own, kind, known in unwatching:
-            if "on_send" in own or getattr(kind, "on_send", None) is not known:
-                return None
-        return self._link
-
     def send(self, encoded_frame: bytes) -> None:
         """Write bytes as they are."""
         if self._link is None:
@@ -473,9 +463,6 @@ class Transport(OlderTransport, BaseTransport):
         pair = self.current_host_and_port
         return str(Address(*pair)) if pair is not None else "the broker"
 
-
-#: A program may put another one in its place, in an object or in a class, and at any time.
-_TRANSMIT = Transport.transmit
 
 #: For forked children.
 _TRANSPORTS: weakref.WeakSet[Transport] = weakref.WeakSet()

@@ -169,6 +169,21 @@ def test_a_good_bye_to_a_peer_that_has_gone_is_no_failure():
             box.outbox.write()
 
 
+@pytest.mark.parametrize("gathers", [True, False])
+def test_what_the_socket_takes_in_part_goes_on_where_it_stopped(box, monkeypatch, gathers):
+    monkeypatch.setattr("stomp.client.outbox._GATHERS", gathers)
+    parts = [bytes([number]) * size for number in range(1, 200) for size in (5000, 0, 1, 20_000)]
+    box.put(*parts)
+    found: list[bytes] = []
+    reader = threading.Thread(target=lambda: found.append(box.read(sum(map(len, parts)))))
+    assert not box.outbox.dash()
+    reader.start()
+    assert box.outbox.write(leave=0)
+    reader.join(PATIENCE)
+    assert found == [b"".join(parts)]
+    assert not box.outbox.waiting
+
+
 def test_small_neighbours_are_joined_and_large_parts_are_not_copied():
     large = b"x" * 40_000
     parts = [b"1", b"2", large, b"3", b"4"]

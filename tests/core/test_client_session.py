@@ -584,13 +584,33 @@ def test_a_protocol_error_is_the_brokers_fault() -> None:
 @pytest.mark.parametrize("content_type", [None, "text/plain"])
 def test_plain_messages_are_sent_like_all_others(version: str, content_type: str | None) -> None:
     short, long = connected(version), connected(version)
-    for body in (b"x", b"y" * 100_000, b"z" * 10_000, b"x"):
-        assert short.send_plain("/queue/a", body, content_type)
-        long.send("/queue/a", body, content_type=content_type)
+    for body in (b"x", b"", b"y" * 100_000, b"z" * 10_000, b"x", b"", b"uvw"):
+        for told in (True, False):
+            assert short.send_plain("/queue/a", body, content_type, content_length=told)
+            long.send("/queue/a", body, content_type=content_type, content_length=told)
     assert short.outgoing == sum(map(len, short._out))
     assert sent(short) == sent(long)
     assert short.outgoing == 0
     assert short.counters == long.counters
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_plain_messages_may_ask_for_a_receipt(told: bool) -> None:
+    session = connected("1.2")
+    for body in (b"x", b"y" * 10_000):
+        assert session.send_plain("/queue/a", body, None, "r", content_length=told)
+        length = b"content-length:%d\n" % len(body) if told else b""
+        assert session.outgoing == sum(map(len, session._out))
+        assert sent(session) == b"SEND\ndestination:/queue/a\n" + length + b"receipt:r\n\n" + body + b"\0"
+        assert session.ledger.awaits("r")
+
+
+def test_a_nul_without_a_length_is_not_plain() -> None:
+    session = connected("1.2")
+    assert not session.send_plain("/queue/a", b"a\0b", content_length=False)
+    assert session.outgoing == 0
+    with pytest.raises(FrameError):
+        session.send("/queue/a", b"a\0b", content_length=False)
 
 
 def test_plain_messages_need_a_connection() -> None:
@@ -617,7 +637,7 @@ def test_heads_that_were_written_do_not_pile_up() -> None:
     session = connected("1.2")
     for number in range(5000):
         session.send_plain(f"/queue/{number}", b"x")
-    assert len(session._heads) <= 1000
+        assert len(session._heads) <= 1000
     assert sent(session).count(b"SEND\ndestination:/queue/") == 5000
 
 

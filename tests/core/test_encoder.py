@@ -6,7 +6,7 @@ import pytest
 
 from stomp.core.decoder import Decoder
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
-from stomp.core.encoder import LARGE_BODY, encode, encode_parts, plain_parts, send_head
+from stomp.core.encoder import LARGE_BODY, SendHeads, encode, encode_parts, plain_parts
 from stomp.core.errors import FrameError
 from stomp.core.frame import Frame, Headers
 
@@ -115,19 +115,25 @@ def test_what_is_odd_is_not_plain(headers: dict[Any, Any]) -> None:
 @pytest.mark.parametrize("dialect", ALL, ids=repr)
 @pytest.mark.parametrize(("destination", "content_type"), [("/queue/a", None), ("/queue/a", "text/plain")])
 def test_the_head_of_a_message(dialect: Dialect, destination: str, content_type: str | None) -> None:
-    named = {"destination": destination, "content-type": content_type, "content-length": "3"}
+    named = {"destination": destination, "content-type": content_type}
     headers = Headers({name: value for name, value in named.items() if value is not None})
     frame = Frame("SEND", headers, b"abc")
-    assert send_head(destination, content_type, dialect) + b"3\n\nabc\0" == encode(frame, dialect)
+    heads = SendHeads(dialect)
+    for _ in range(2):
+        assert heads[destination, content_type, None] + b"\nabc\0" == encode(frame, dialect)
+        assert (
+            heads[destination, content_type, 3]
+            == heads[destination, content_type, None] + b"content-length:3\n"
+        )
 
 
 def test_the_head_of_a_message_is_escaped_and_checked() -> None:
-    assert send_head("a:b\n", None, STOMP12) == b"SEND\ndestination:a\\cb\\n\ncontent-length:"
+    assert SendHeads(STOMP12)["a:b\n", None, None] == b"SEND\ndestination:a\\cb\\n\n"
     for bad in ("a\0", "\ud800"):
         with pytest.raises(FrameError):
-            send_head(bad, None, STOMP12)
+            SendHeads(STOMP12)[bad, None, 1]
     with pytest.raises(FrameError):
-        send_head("a\n\n\0", None, STOMP10)
+        SendHeads(STOMP10)["a\n\n\0", None, 1]
 
 
 # What cannot be put on the wire safely is refused.

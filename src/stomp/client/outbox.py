@@ -24,13 +24,20 @@ HIGH = 1024 * 1024
 BATCH = 64 * 1024
 #: What one call to the socket writes at most, of small writes that were joined.
 _WRITE = 256 * 1024
-#: Writes of less than this are joined: copying is cheaper than another call.
-_JOIN = 32 * 1024
+#: Parts of less than this are joined: copying is cheaper than one more part.
+_JOIN = 4 * 1024
 #: Parts that are shorter than this on the average are joined without a look at each: the looking would cost more.
 _SHORT = 2 * 1024
+#: One call to the socket takes so many parts, where it takes more than one. (Systems allow for 1,024, and 16 at least.)
+_PARTS = 64
 
 #: Makes a call return at once instead of waiting, where the system has it (Windows does not).
 DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+#: The system takes several parts in one call (Windows does not).
+_GATHERS = hasattr(socket.socket, "sendmsg")
+
+#: What is left of a part that was written in part is a view of it.
+Part = bytes | memoryview
 
 
 class Source(Protocol):
@@ -75,7 +82,7 @@ class Outbox:
         self._clock = clock
         self._writing = threading.Lock()
         self._kept: list[bytes] = []  # taken from the session, not yet with the layer
-        self._wire: list[memoryview] = []  # what the socket takes next, last first; of whoever has _writing
+        self._wire: list[Part] = []  # what the socket takes next; of whoever has _writing
         self._charged = 0  # how many bytes were taken that the socket has not taken all of
         self._full = False
 
@@ -131,20 +138,15 @@ class Outbox:
                 parts = source.data_to_send(self._clock())
             finally:
                 self._state.release()
-            if len(parts) == 1:
-                data = parts[0]
-            elif size <= _JOIN:
-                data = b"".join(parts)
-            else:
-                self._wire = _wired(parts, size)
-                return False
-            try:
-                sent = self._sock.send(data, DONTWAIT) if data else 0
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            if sent < size:
-                self._wire = [memoryview(data)[sent:]]
-                return False
+            if parts:
+                wire: list[Part] = [*_joined(parts, size)] if len(parts) > 1 else [*parts]
+                try:
+                    sent = self._give(wire)
+                except (BlockingIOError, InterruptedError):
+                    sent = 0
+                if sent < size:
+                    self._wire = _rest(wire, sent)
+                    return False
             self._charged = 0
         finally:
             self._writing.release()
@@ -206,16 +208,17 @@ class Outbox:
                     return True
                 if not self._fill_wire():
                     return True
-            wire = self._wire
             try:
-                while wire:
-                    sent = self._sock.send(wire[-1], DONTWAIT)
-                    if sent == len(wire[-1]):
-                        wire.pop()
-                    else:
-                        wire[-1] = wire[-1][sent:]
+                while self._wire:
+                    self._wire = _rest(self._wire, self._give(self._wire))
             except (BlockingIOError, InterruptedError):
                 return False
+
+    def _give(self, wire: list[Part]) -> int:
+        """Call the socket once; returns how many bytes it took."""
+        if len(wire) == 1 or not _GATHERS:
+            return self._sock.send(wire[0], DONTWAIT)
+        return self._sock.sendmsg(wire[:_PARTS], (), DONTWAIT)
 
     def _fill_wire(self) -> bool:
         """Take everything that waits to be written next; False if there is nothing."""
@@ -228,12 +231,17 @@ class Outbox:
                 self._layer.send(parts)
                 out = self._layer.outgoing()
             parts, size = [out] if out else [], len(out)
-        self._wire = _wired(parts, size)
+        self._wire = [*_joined(parts, size)]
         return bool(parts)
 
 
-def _wired(parts: list[bytes], size: int) -> list[memoryview]:
-    return [memoryview(part) for part in reversed(_joined(parts, size))]
+def _rest(wire: list[Part], sent: int) -> list[Part]:
+    """What is left of it when so many bytes are sent."""
+    for at, part in enumerate(wire):
+        if sent < len(part):
+            return [memoryview(part)[sent:], *wire[at + 1 :]]
+        sent -= len(part)
+    return []
 
 
 def _joined(parts: list[bytes], size: int) -> list[bytes]:

@@ -16,15 +16,15 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 from stomp.client.keeper import keeper
 from stomp.client.latch import Latch
 from stomp.client.logs import Log
 from stomp.client.open_links import LINKS
-from stomp.client.outbox import BATCH, DONTWAIT, Outbox
-from stomp.core import commands
-from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
+from stomp.client.outbox import DONTWAIT, Outbox
+from stomp.client.sending import LAST_WORDS, LINGER, MOMENT, SendingHalf
+from stomp.core.errors import ConnectionLost, NotConnected
 from stomp.core.events import Reason, ReceiptOverdue
 from stomp.core.flow import Gate
 from stomp.net.dial import Deadline, wait_ready
@@ -33,33 +33,21 @@ if TYPE_CHECKING:
     from stomp.client.options import Options
     from stomp.core.client_session import ClientSession
     from stomp.core.errors import StompError
-    from stomp.core.events import Closed, Event, Message
-    from stomp.core.frame import Frame
-    from stomp.core.ledger import Ticket
+    from stomp.core.events import Event
     from stomp.net.layer import Layer
 
 #: Called on the receiving thread with what happened, in order. It holds no lock and may call anything.
 Handler = Callable[[list["Event"]], None]
 
 _READ = 64 * 1024
-#: A sender that comes back within this many seconds is busy: its frames may wait for company.
-_BUSY = 20e-6
-#: No frame waits longer than about this, in seconds, for company.
-_LINGER = 0.001
-#: When the kernel's buffer is full, try again after this many seconds.
-_RETRY = 0.01
-#: How long the end of a connection may wait for a broker that does not read, in seconds.
-_LAST_WORDS = 2.0
 #: Without MSG_DONTWAIT the receiving thread looks up this often, in seconds.
 _LONGEST_WAIT = 60.0
 #: How many reads the keeper does at most for a busy receiving thread, in one go.
 _LISTEN_READS = 64
-#: Before silence is taken for the end, the receiving thread may run for this many seconds.
-_MOMENT = 0.02
 _IN_HIGH = 4 * 1024 * 1024
 
 
-class Link:
+class Link(SendingHalf):
     """One connection. Made with an open socket; `start` begins to read.
 
     Args:
@@ -78,6 +66,7 @@ class Link:
         options: Options,
         layer: Layer | None = None,
     ) -> None:
+        super().__init__()
         self.sock = sock
         self.session = session
         self.thread: object = None
@@ -88,14 +77,10 @@ class Link:
         self._make_parts()
         self._in_gate = Gate(_IN_HIGH)
         self._keeper = keeper()
-        self._last_sent = 0.0  # when a sender was last here
-        self._lingering = False  # the keeper was asked to write what is queued, at once
-        self._corking = False  # the keeper was asked to write what the handler leaves waiting
         self._due: float | None = None  # the moment for which the keeper was asked to come
         self._receiver = 0  # ident of the receiving thread
         self._corked = False  # a batch is being handled: replies leave together
         self._hung_up = False
-        self._broken: OSError | None = None  # what a write failed with
         if not DONTWAIT:
             sock.setblocking(False)
 
@@ -111,89 +96,6 @@ class Link:
     def alive(self) -> bool:
         """True until the session has ended, for whatever reason."""
         return self.session.closed is None
-
-    def transmit(
-        self, frame: Frame, *, escaped: bool = False, deadline: float | None = None, patient: bool = False
-    ) -> Ticket | None:
-        """Send a frame, from any thread. See `ClientSession.transmit`.
-
-        When it returns, the frame is with the kernel, or queued behind frames that are being written.
-
-        Args:
-            frame: the frame.
-            escaped: its headers are in escaped form already.
-            deadline: when to give up waiting for its answer.
-            patient: nobody waits for it now, so it may wait a moment for company; see `flush`.
-
-        Raises:
-            NotConnected: there is no connection any more.
-            FrameError: the frame cannot be encoded.
-            SendStalled: the broker has not read for `Options.send_timeout`. The frame is queued.
-        """
-        session = self.session
-        with self._state:
-            if session.closed is not None:
-                self._refuse(session.closed)
-            ticket = session.transmit(frame, escaped=escaped, deadline=deadline)
-            if not self.alive:
-                self._collect()
-            if deadline is not None and (self._due is None or deadline < self._due):
-                self._ask_keeper()
-        self._send(patient=patient)
-        return ticket
-
-    def flush(self) -> None:
-        """Write what waits for company: to be called by whoever is going to wait for an answer."""
-        if self._lingering:
-            self._try_write()
-
-    def send(
-        self,
-        destination: str,
-        body: bytes,
-        content_type: str | None = None,
-        receipt: str | None = None,
-        deadline: float | None = None,
-        patient: bool = False,
-    ) -> None:
-        """Send a message that has no other headers: `transmit` in less steps, with the same promises and errors."""
-        # Not `with`: that takes 0.1 us more, which is a tenth of all of this.
-        self._state.acquire()
-        try:
-            sent = self.session.send_plain(destination, body, content_type, receipt, deadline)
-            if deadline is not None and (self._due is None or deadline < self._due):
-                self._ask_keeper()
-        finally:
-            self._state.release()
-        if not sent:
-            frame = commands.send(destination, body, content_type=content_type, receipt=receipt)
-            self.transmit(frame, deadline=deadline, patient=patient)
-        else:
-            self._send(patient=patient)
-
-    def acknowledge(self, message: Message) -> str | None:
-        """Acknowledge a delivery in less steps: see `ClientSession.acknowledge`. It may wait for company."""
-        with self._state:
-            name = self.session.acknowledge(message)
-        if name is not None:
-            self._send(patient=True)
-        return name
-
-    def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
-        """`transmit` in less steps: see `ClientSession.transmit_plain`. False where nothing was done."""
-        with self._state:
-            sent = self.session.transmit_plain(command, headers, body)
-        if sent:
-            self._send()
-        return sent
-
-    def send_raw(self, data: bytes) -> None:
-        """Write bytes as they are, behind the frames that are queued."""
-        with self._state:
-            if self.session.closed is not None:
-                self._refuse(self.session.closed)
-            self.session.send_raw(data)
-        self._send()
 
     def close(self, error: StompError | None = None) -> None:
         """Drop the connection now, without DISCONNECT. The handler will be told `Closed`."""
@@ -214,11 +116,6 @@ class Link:
     def is_receiving_thread(self) -> bool:
         """True when called from the handler, which would wait in vain for anything that comes in."""
         return threading.get_ident() == self._receiver
-
-    def write_all(self, seconds: float) -> None:
-        """Write what is queued, as far as the peer takes it within so many seconds."""
-        with contextlib.suppress(NotConnected, SendStalled):
-            self._write(leave=0, seconds=seconds)
 
     def disown(self) -> None:
         """In a forked child: the connection is its parent's. Here it has ended, and not a byte of it is touched.
@@ -246,9 +143,6 @@ class Link:
         patience = self._options.send_timeout
         self._outbox = Outbox(self.sock, self.session, self._layer, state, codec, patience, self._clock)
         self._inbox: list[Event] = []
-
-    def _refuse(self, closed: Closed) -> NoReturn:
-        raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again")
 
     # ------------------------------------------------------------------------------------- receiving
 
@@ -367,7 +261,7 @@ class Link:
         self._hung_up = True
         closed = self.session.closed
         if closed is not None and closed.reason is Reason.CLEAN:
-            self.write_all(_LAST_WORDS)
+            self.write_all(LAST_WORDS)
         else:
             self._try_write(last=True)
         if self._layer is not None:
@@ -375,60 +269,6 @@ class Link:
                 self._layer.close()
             self._try_write(last=True)
         self._wake()
-
-    # ------------------------------------------------------------------------------------- sending
-
-    def _send(self, *, patient: bool = False) -> None:
-        """Write what this thread has queued, at once or in good company."""
-        small = self.session.outgoing < BATCH
-        if (self._lingering or patient) and small and self.alive:
-            if not self._lingering:
-                self._lingering = True
-                self._keeper.attend_in(self, _LINGER)
-            return
-        if self._corked and small and threading.get_ident() == self._receiver:
-            if not self._corking:
-                self._corking = True
-                self._keeper.attend_in(self, _LINGER)
-        elif (now := self._clock()) - self._last_sent < _BUSY and small:
-            if not self._lingering:
-                self._lingering = True
-                self._keeper.attend_in(self, 0.0)
-            self._last_sent = now
-        elif threading.get_ident() == self._receiver:
-            self._try_write()
-            if self._outbox.full:
-                self._make_room()
-            self._last_sent = self._clock()
-        else:
-            self._write(leave=BATCH)
-            self._last_sent = self._clock()
-        if self.session.closed is not None:
-            self._hang_up()
-
-    def _try_write(self, *, last: bool = False) -> None:
-        """Write what the kernel takes without waiting; the keeper will see to the rest."""
-        with contextlib.suppress(ConnectionLost):
-            self._write(leave=None, last=last)
-
-    def _write(self, *, leave: int | None, seconds: float | None = None, last: bool = False) -> None:
-        """Write what is in the outbox: see `Outbox.write`. What is left then, the keeper will write.
-
-        Raises:
-            ConnectionLost: the socket is broken.
-            SendStalled: it took too long.
-        """
-        try:
-            if not self._outbox.dash() and not self._outbox.write(leave=leave, seconds=seconds, last=last):
-                self._keeper.attend_in(self, _RETRY)
-        except SendStalled:
-            self._keeper.attend_in(self, _RETRY)
-            raise
-        except OSError as err:
-            self._broken = self._broken or err
-            # The receiving thread reads what is still there, the broker's ERROR perhaps, and then finds the end.
-            self._wake()
-            raise self._lost(err, patience=_MOMENT if leave is None else _LAST_WORDS) from err
 
     def _make_room(self) -> None:
         """The queue is full and the receiving thread wants to send: read on while waiting.
@@ -466,6 +306,7 @@ class Link:
 
     def attend(self) -> float | None:
         """See `Charge.attend`. Called by the keeper; does not wait for the socket or the handler."""
+        streaming, self._streaming = self._streaming, False
         self._lingering = self._corking = False
         now = self._clock()
         due = self._due is not None and now >= self._due
@@ -485,13 +326,15 @@ class Link:
             self._options.start_thread(self._dispatch)
         if due and not self.alive:
             self._wake()
+        if streaming:
+            self._linger(LINGER)
         return None if next_due is None else max(0.0, next_due - now)
 
     def _listen_in(self) -> None:
         """Read for the receiving thread while it is busy in a handler: silence counts bytes, not handlers."""
         # If it is reading itself, then all there is has been read; but where this is about the end of the
         # connection, it gets a moment to say so: it may have been kept from running, as we may have been.
-        patience = _MOMENT if self.session.silent(self._clock()) else 0.0
+        patience = MOMENT if self.session.silent(self._clock()) else 0.0
         if not self._reading.acquire(timeout=patience):
             return
         try:

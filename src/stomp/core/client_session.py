@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stomp.core import codec, commands, heartbeat
 from stomp.core.decoder import Eol
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP12, Dialect
-from stomp.core.encoder import NUL, encode_parts, plain_parts, send_head
+from stomp.core.encoder import NUL, SendHeads, encode_parts, plain_parts
 from stomp.core.errors import (
     BrokerError,
     ConnectionLost,
@@ -36,8 +36,6 @@ _FLOWING = (State.CONNECTED, State.DISCONNECTING)
 _FORMATTED = 2048
 #: The commands that `transmit_plain` takes: those of which there are many.
 _PLAIN = frozenset({"SEND", "ACK", "NACK"})
-#: So many heads of messages are kept.
-_HEADS = 1000
 
 
 class ClientSession(Session):
@@ -73,7 +71,7 @@ class ClientSession(Session):
         self._leaving = False  # DISCONNECT was given
         self._farewell: Ticket | None = None  # its receipt
         self._last_error: Frame | None = None
-        self._heads: dict[tuple[str, str | None], bytes] = {}  # of send_plain, by its arguments
+        self._heads = SendHeads(STOMP12)  # until there is a dialect
 
     # ------------------------------------------------------------------------------------- verbs
 
@@ -161,6 +159,7 @@ class ClientSession(Session):
         content_type: str | None = None,
         receipt: str | None = None,
         deadline: float | None = None,
+        content_length: bool = True,
     ) -> bool:
         """`send` without any other headers, for those who send a lot: heads that were written before are kept.
 
@@ -170,10 +169,11 @@ class ClientSession(Session):
             content_type: the media type of the body.
             receipt: ask for a receipt under this id.
             deadline: when to give up waiting for it.
+            content_length: add the header.
 
         Returns:
-            False where nothing was done, as this is only for while frames flow, and for receipts in which nothing is
-            to be escaped: `send` knows what to do then.
+            False where nothing was done, as this is only for while frames flow, and for what is nothing special:
+            `send` knows what to do then.
 
         Raises:
             FrameError: it cannot be encoded.
@@ -181,18 +181,21 @@ class ClientSession(Session):
         if self.state is not _CONNECTED:
             return False
         size = len(body)
-        more = b""
+        told = size if content_length else None
+        if told is None and 0 in body:
+            return False
+        head = self._heads[destination, content_type, told]
         if receipt is not None:
             if not receipt.isprintable() or ":" in receipt or "\\" in receipt:
                 return False
-            more = b"\nreceipt:" + receipt.encode()
-        head = self._heads.get((destination, content_type)) or self._new_head(destination, content_type)
+            head = b"%breceipt:%b\n" % (head, receipt.encode())
         if size < _FORMATTED:
-            data = b"%b%d%b\n\n%b\0" % (head, size, more, body)
+            data = b"".join((head, b"\n", body, NUL))
             self._out.append(data)
             self.outgoing += len(data)
         else:
-            self._put([b"%b%d%b\n\n" % (head, size, more), body, NUL])
+            self._out += (head, b"\n", body, NUL)
+            self.outgoing += len(head) + size + 2
         if receipt is not None:
             self.ledger.await_receipt(receipt, "SEND", deadline)
         self.counters.frames_sent += 1
@@ -349,12 +352,6 @@ class ClientSession(Session):
             raise UsageError("no version is agreed on yet", hint="wait for CONNECTED")
         return self.dialect
 
-    def _new_head(self, destination: str, content_type: str | None) -> bytes:
-        if len(self._heads) >= _HEADS:
-            self._heads.clear()
-        head = self._heads[destination, content_type] = send_head(destination, content_type, self._agreed())
-        return head
-
     def _transmit_connect(self, frame: Frame, deadline: float | None) -> None:
         state = after(self.role, self.state, Move.CONNECT)
         offered = tuple(v.strip() for v in frame.headers.get("accept-version", "1.0").split(","))
@@ -463,6 +460,7 @@ class ClientSession(Session):
         self._move(Move.CONNECTED)
         self._connect_deadline = None
         self.dialect = self._decoder.dialect = dialect
+        self._heads = SendHeads(dialect)
         if dialect.heartbeats:
             self._start_pulse(heartbeat.negotiate(self._wish, theirs), now)
         self._events.append(Connected(frame, dialect, self.heartbeat))

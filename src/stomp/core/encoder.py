@@ -16,6 +16,8 @@ NUL = b"\0"
 
 #: Bodies from this size on are not copied into one buffer with their head (measured: joining is cheaper below).
 LARGE_BODY = 32 * 1024
+#: So many heads of messages are kept.
+_HEADS = 1000
 
 
 def encode(frame: Frame, dialect: Dialect) -> bytes:
@@ -92,19 +94,36 @@ def _is_plain(text: str, count: int) -> bool:
     )
 
 
-def send_head(destination: str, content_type: str | None, dialect: Dialect) -> bytes:
-    """The head of a SEND up to the value of its ``content-length``, which is the last header.
+class SendHeads(dict[tuple[str, "str | None", "int | None"], bytes]):
+    """Heads of SEND frames: programs send much that differs in nothing but its body.
 
-    What follows is the number, an empty line, the body and a NUL.
+    They are kept by destination, content type, and size of the body; without a ``content-length`` if that is None.
+    What follows a head is other headers, if there are any, an empty line, the body and a NUL.
+
+    >>> from stomp.core.dialect import STOMP12
+    >>> SendHeads(STOMP12)["/queue/a", None, 2]
+    b'SEND\\ndestination:/queue/a\\ncontent-length:2\\n'
 
     Raises:
-        FrameError: see `encode`.
+        FrameError: for what cannot be encoded, see `encode`.
     """
-    headers = {"destination": destination}
-    if content_type is not None:
-        headers["content-type"] = content_type
-    head = _encode_head(Frame("SEND", Headers(headers)), dialect, escaped=False)
-    return head[:-1] + b"content-length:"
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    def __missing__(self, key: tuple[str, str | None, int | None]) -> bytes:
+        destination, content_type, size = key
+        if size is None:
+            headers = Headers(destination=destination)
+            if content_type is not None:
+                headers["content-type"] = content_type
+            head = _encode_head(Frame("SEND", headers), self._dialect, escaped=False)[:-1]
+        else:
+            head = b"%bcontent-length:%d\n" % (self[destination, content_type, None], size)
+        if len(self) >= _HEADS:
+            self.clear()
+        self[key] = head
+        return head
 
 
 def _check_length(length: str | None, body: bytes) -> None:

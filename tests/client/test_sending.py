@@ -1,0 +1,127 @@
+"""When what is sent is written: a link without its threads, whose keeper and clock are the test's."""
+
+import socket
+
+import pytest
+
+from stomp.client.options import Options
+from stomp.client.outbox import BATCH
+from stomp.client.sending import LINGER
+from stomp.client.threads import Link
+from stomp.core.client_session import ClientSession
+from stomp.testing import FakeClock
+from tests.listening import PATIENCE
+
+
+class Keeper:
+    """Notes in how many seconds it is asked to come, and comes when the test wants it to."""
+
+    def __init__(self):
+        self.asked = []
+
+    def attend_in(self, charge, seconds):
+        self.asked.append(seconds)
+
+    def remove(self, charge):
+        pass
+
+
+class Sender:
+    """A link that is logged in, and the other end of its socket."""
+
+    def __init__(self):
+        ours, self.theirs = socket.socketpair()
+        self.theirs.settimeout(PATIENCE)
+        self.clock = FakeClock()
+        self.keeper = Keeper()
+        self.link = Link(ours, ClientSession(), lambda events: None, Options(clock=self.clock))
+        self.link._keeper = self.keeper  # type: ignore[assignment]
+        self.link.session.connect(["1.2"], "/")
+        self.link.session.receive_data(b"CONNECTED\nversion:1.2\n\n\0", self.clock())
+        self.link.session.data_to_send(self.clock())
+        self.clock.advance(1.0)
+
+    def send(self, *bodies):
+        for body in bodies:
+            self.link.send("/queue/a", body)
+
+    def attend(self):
+        """The keeper comes; what it was asked for before is done then."""
+        self.keeper.asked.clear()
+        self.link.attend()
+
+    def written(self):
+        self.theirs.setblocking(False)
+        try:
+            return self.theirs.recv(1 << 20)
+        except BlockingIOError:
+            return b""
+
+    def count(self):
+        return self.written().count(b"SEND\n")
+
+
+@pytest.fixture
+def sender():
+    made = Sender()
+    yield made
+    made.link.sock.close()
+    made.theirs.close()
+
+
+def test_a_frame_on_its_own_is_written_at_once_and_wakes_nobody(sender):
+    for _ in range(3):
+        sender.send(b"x")
+        assert sender.count() == 1
+        sender.clock.advance(1.0)
+    assert sender.keeper.asked == []
+
+
+def test_what_follows_fast_waits_for_the_keeper_who_is_asked_once(sender):
+    sender.send(b"1", b"2", b"3", b"4")
+    assert sender.count() == 1
+    assert sender.keeper.asked == [0.0]
+    sender.attend()
+    assert sender.count() == 3
+    assert sender.keeper.asked == []
+
+
+def test_who_is_going_to_wait_need_not_wait_for_the_keeper(sender):
+    sender.send(b"1", b"2")
+    sender.link.flush()
+    assert sender.count() == 2
+
+
+def test_batches_leave_without_the_keeper(sender):
+    body = b"x" * 8192
+    batch = BATCH // 8192 + 1
+    sender.send(*[body] * 2)
+    sent = sender.written()
+    assert sender.keeper.asked == [0.0]
+    for _ in range(3):
+        sender.send(*[body] * batch)
+        sent += sender.written()
+    assert len(sent) >= 3 * BATCH
+    assert sender.keeper.asked == [0.0]
+    # It was about to come, but who sends did not let it; it comes again as long as that goes on.
+    sender.attend()
+    assert sender.keeper.asked == [LINGER]
+    sender.send(b"1", b"2")
+    assert sender.keeper.asked == [LINGER]
+    sender.attend()
+    assert sender.count() >= 2
+    assert sender.keeper.asked == []
+    sender.clock.advance(1.0)
+    sender.send(b"alone")
+    assert sender.written().endswith(b"alone\0")
+
+
+def test_large_messages_do_not_make_small_ones_wait(sender):
+    for _ in range(2):
+        sender.send(b"x" * BATCH)
+        assert len(sender.written()) > BATCH
+        sender.clock.advance(1.0)
+        sender.send(b"small")
+        assert sender.count() == 1
+        sender.clock.advance(1.0)
+    assert sender.keeper.asked == []
