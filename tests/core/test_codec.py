@@ -122,6 +122,27 @@ def test_what_may_exceed_a_limit_is_left_to_others(limits: dict[str, int]) -> No
 
 
 @native
+@pytest.mark.parametrize(
+    ("rest", "needed"),
+    [
+        (b"", 0),
+        (HEAD[:-2] % 3, len(HEAD % 3) - 1),
+        (HEAD[:-5] % 3, len(HEAD % 3) - 1),
+        (HEAD[:-6] % 3, 0),  # where the head ends is not known
+        (HEAD.replace(b"h:3", b"h:990") % 3, len(HEAD % 3) - 1 + 2 + 987),
+        (HEAD.replace(b"h:3", b"h:1001") % 3, 0),  # too long
+        (HEAD[:-2] % 3 + b"x", 0),  # not unfinished but broken
+    ],
+)
+def test_it_says_how_long_an_unfinished_frame_is(rest: bytes, needed: int) -> None:
+    scanner = taught()
+    assert scan(scanner, HEAD % 1 + rest)[0] == len(HEAD % 1)
+    assert scanner.needed == needed
+    scan(scanner, HEAD % 1)
+    assert scanner.needed == 0
+
+
+@native
 def test_other_classes_are_called() -> None:
     class Odd(Message):
         __slots__ = ("more",)

@@ -546,6 +546,37 @@ def test_an_unfinished_frame_is_not_searched_again() -> None:
     assert set(starts) == {0}
 
 
+@pytest.mark.parametrize("size", [0, 1, 500, 40_000])
+@pytest.mark.parametrize("rest", [b"", b"\n", b"\r\n", b"\n\n"])
+def test_frames_that_are_cut_are_read_as_those_that_are_not(size: int, rest: bytes) -> None:
+    frames = [b"MESSAGE\nn:%d\ncontent-length:%d\n\n%b\0%b" % (n, size, b"\0" * size, rest) for n in range(6)]
+    data = b"".join(frames)
+    whole = bodies(Decoder(dialect=STOMP12), [data])
+    assert len(whole) == 6
+    for cut in range(1, len(frames[0]) + 1, max(1, size // 7)):
+        pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
+        decoder = Decoder(dialect=STOMP12)
+        assert bodies(decoder, pieces) == whole
+        assert decoder.idle
+
+
+def bodies(decoder: Decoder, pieces: list[bytes]) -> list[tuple[str, bytes]]:
+    found = []
+    for piece in pieces:
+        decoder.feed(piece)
+        found += [(frame.headers["n"], frame.body) for frame in decoder.frames() if isinstance(frame, Frame)]
+    return found
+
+
+def test_a_short_frame_that_is_cut_and_has_no_end_is_refused() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    good = b"MESSAGE\nn:1\ncontent-length:3\n\nabc\0"
+    assert len(bodies(decoder, [good, good, good[:-2]])) == 2
+    decoder.feed(b"cx" + good)
+    with pytest.raises(RemoteProtocolError, match="does not end where"):
+        decoder.frames()
+
+
 # ------------------------------------------------------------------------------------- large bodies
 
 

@@ -17,7 +17,7 @@
 #include <string.h>
 
 /* Has to be that of stomp.core.codec; goes up with every change of what is called from there. */
-#define INTERFACE 1
+#define INTERFACE 2
 
 /* ------------------------------------------------------------------------------------------ frames by their slots */
 
@@ -74,6 +74,7 @@ typedef struct {
     PyObject_HEAD
     PyTypeObject *headers_class;
     PyObject *no_arguments;
+    Py_ssize_t needed; /* where the latest scan ended: how many bytes the frame has, if all that is wrong is that it has no end yet */
     Py_ssize_t count;
     Layout **layouts; /* the one that matched last is the first */
 } Scanner;
@@ -408,8 +409,15 @@ read_frame(Scanner *self, Layout *layout, PyObject *bytes, Py_ssize_t *pos, cons
         }
         size = nul - (data + start);
     }
-    /* An unfinished frame is a surprise like others. The order matters: sizes are not added before they are known. */
-    if (size > rules->body || size > rules->frame || size >= end - start || data[start + size] != 0) {
+    /* The order matters: sizes are not added before they are known. */
+    if (size > rules->body || size > rules->frame) {
+        return SURPRISE;
+    }
+    if (size >= end - start) {
+        self->needed = start - *pos + size + 1;
+        return SURPRISE;
+    }
+    if (data[start + size] != 0) {
         return SURPRISE;
     }
     PyObject *frame = make_frame(self, layout, data + start, size);
@@ -428,7 +436,8 @@ read_frame(Scanner *self, Layout *layout, PyObject *bytes, Py_ssize_t *pos, cons
 PyDoc_STRVAR(scan_doc,
 "scan(data, pos, out, head, body, frame, codes)\n--\n\n"
 "Append the frames of data from pos on to out, as long as they have a layout that is known and nothing is\n"
-"special about them; return the place where that ended. What to make of it then is told by the Python code.\n\n"
+"special about them; return the place where that ended. What to make of it then is told by the Python code, which\n"
+"finds in `needed` how many bytes the frame there has, if it is unfinished and its length is known.\n\n"
 "head, body and frame are limits in bytes, codes the letters that may follow a backslash.");
 
 static PyObject *
@@ -450,6 +459,7 @@ scanner_scan(Scanner *self, PyObject *const *args, Py_ssize_t nargs)
         PyErr_SetString(PyExc_ValueError, "pos and limits are not negative");
         return NULL;
     }
+    self->needed = 0;
     while (pos < end) {
         int how = DIFFERENT;
         for (Py_ssize_t i = 0; i < self->count && how == DIFFERENT; i++) {
@@ -574,6 +584,12 @@ static PyMethodDef scanner_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMemberDef scanner_members[] = {
+    {"needed", T_PYSSIZET, offsetof(Scanner, needed), READONLY,
+     PyDoc_STR("How many bytes the frame has at which the latest scan ended, if it is unfinished and that is known; else 0.")},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot scanner_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("Scanner(headers_class)\n--\n\nReads frames of layouts that it was taught.")},
     {Py_tp_new, scanner_new},
@@ -581,6 +597,7 @@ static PyType_Slot scanner_slots[] = {
     {Py_tp_traverse, scanner_traverse},
     {Py_tp_clear, scanner_clear},
     {Py_tp_methods, scanner_methods},
+    {Py_tp_members, scanner_members},
     {0, NULL},
 };
 

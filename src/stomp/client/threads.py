@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from stomp.client.inlet import Inlet
 from stomp.client.keeper import keeper
 from stomp.client.latch import Latch
 from stomp.client.logs import Log
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 #: Called on the receiving thread with what happened, in order. It holds no lock and may call anything.
 Handler = Callable[[list["Event"]], None]
 
-_READ = 64 * 1024
 #: Without MSG_DONTWAIT the receiving thread looks up this often, in seconds.
 _LONGEST_WAIT = 60.0
 #: How many reads the keeper does at most for a busy receiving thread, in one go.
@@ -141,6 +141,7 @@ class Link(SendingHalf):
         self._ended = Latch()  # the session is over
         self._finished = Latch()
         patience = self._options.send_timeout
+        self._inlet = Inlet(self.sock, self.session, direct=self._layer is None)
         self._outbox = Outbox(self.sock, self.session, self._layer, state, codec, patience, self._clock)
         self._inbox: list[Event] = []
 
@@ -173,15 +174,13 @@ class Link(SendingHalf):
         error: OSError | None = None
         data, filled = b"", 0
         try:
-            if self._layer is None and self.session.filling:
-                filled = self.session.fill(lambda room: self.sock.recv_into(room, 0, flags))
-            else:
-                data = self.sock.recv(_READ, flags)
+            data, filled = self._inlet.read(flags)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as err:
             error = err
         self._take(data, filled=filled, ended=not (data or filled), error=error)
+        self._inlet.note(len(data), len(self._inbox))
         return True
 
     def _take(self, data: bytes, *, filled: int = 0, ended: bool, error: OSError | None) -> None:

@@ -52,6 +52,8 @@ _NUL = "NUL byte in the head of a frame, which ends with an empty line"
 
 #: From this many missing bytes on, reading straight into the body saves more than the call for it costs.
 _LARGE = 128 * 1024
+#: Up to this many bytes, a frame that was cut is put together and read as one, which is less work.
+_SHORT = 32 * 1024
 
 
 class _Head:
@@ -104,8 +106,11 @@ class Decoder:
         self._layouts = Layouts(self._classes, Frame, self._scanner)
         self._data = b""  # fed, and looked at up to
         self._at = 0  # this place
-        self._partial = bytearray()  # the unfinished frame: its head, or once _head is set its body
+        self._partial = (
+            bytearray()
+        )  # the unfinished frame: its head, or once _head is set its body, or if _needed all
         self._scanned = 0  # how much of an unfinished head was searched for its end
+        self._needed = 0  # how many bytes an unfinished short frame has
         self._head: _Head | None = None
         self._error: RemoteProtocolError | None = None
 
@@ -164,6 +169,10 @@ class Decoder:
                 pos = self._continue_body(self._head, data, out)
                 if pos >= 0:
                     self._read(data, pos, out, fresh=False)
+            elif self._needed:
+                pos = self._continue_short(data, out)
+                if pos < len(data):
+                    self._read(data, pos, out, fresh=False)
             elif self._partial:
                 # A CR alone was the first half of a heart-beat, cut in two.
                 fresh = bytes(self._partial[:2]) == b"\r"
@@ -206,12 +215,14 @@ class Decoder:
         body_limit = limits.body
         head_limit = min(limits.header_line, limits.head, LONGEST)
         size_limit = min(body_limit, limits.frame - head_limit)  # no limit is exceeded by less
+        end = len(data)
         if self._scanner is not None:
             pos = self._scanner.scan(data, pos, out, head_limit, body_limit, size_limit, dialect.codes)
+            if 0 < self._scanner.needed <= _SHORT:
+                return self._keep_short(data, pos, self._scanner.needed)
         layouts = self._layouts
         layout = layouts.latest
         told_before, length = "0", 0
-        end = len(data)
         while pos < end:
             found = layout.match(data, pos, pos + head_limit + 2)
             if found is None or (layout.tail and not data.startswith(layout.tail, found.end())):
@@ -239,6 +250,8 @@ class Decoder:
             if stop - start > size_limit:
                 self._check_body(stop - start, size)
             if stop >= end:
+                if told is not None and stop + 1 - pos <= _SHORT:
+                    return self._keep_short(data, pos, stop + 1 - pos)
                 head = _Head(layout.command, headers, None if told is None else length, size)
                 self._keep_body(head, data, start)
                 return end
@@ -312,6 +325,25 @@ class Decoder:
     def _crlf(self) -> bool:
         # Before a version is agreed on, CR LF is read as 1.2 would: its CONNECT may come that way.
         return self.dialect is None or self.dialect.crlf or Leniency.CRLF in self.lenient
+
+    def _keep_short(self, data: bytes, pos: int, needed: int) -> int:
+        """Keep what there is of a frame of `needed` bytes: it will be read when all of it is in."""
+        with memoryview(data) as view, view[pos:] as rest:
+            self._partial = bytearray(rest)
+        self._needed = needed
+        return len(data)
+
+    def _continue_short(self, data: bytes, out: list[Frame | Eol]) -> int:
+        """Add to an unfinished short frame, and read it once it is all there; return the place behind its end."""
+        partial = self._partial
+        pos = self._needed - len(partial)
+        with memoryview(data) as view, view[:pos] as part:
+            partial += part
+        if len(partial) == self._needed:
+            self._partial = bytearray()
+            self._needed = 0
+            self._read(bytes(partial), 0, out, fresh=False)
+        return pos
 
     def _keep_body(self, head: _Head, data: bytes, start: int) -> None:
         self._check_body(len(data) - start if head.length is None else head.length, head.size)
