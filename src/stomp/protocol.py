@@ -150,15 +150,22 @@ class _Protocol(ConnectionListener):
         """
         assert destination is not None, "'destination' is required"
         assert body is not None, "'body' is required"
-        measured = self.auto_content_length and bool(body)
+        measured = self.auto_content_length
+        as_bytes = body
+        if not body:
+            measured, as_bytes = False, b""
         link = self._straight()
-        as_bytes = body if link is None or type(body) is bytes else encode(body) if body else b""
-        if link is not None and not headers and type(destination) is str:
-            receipt = keyword_headers.get(HDR_RECEIPT) if keyword_headers else None
-            alone = not keyword_headers or (len(keyword_headers) == 1 and type(receipt) is str)
-            if alone and (not content_type or type(content_type) is str):
-                link.send(destination, as_bytes, content_type or None, receipt, None, False, measured)
-                return
+        if link is not None:
+            if type(as_bytes) is not bytes:
+                as_bytes = encode(body)
+            if not headers and type(destination) is str and (not content_type or type(content_type) is str):
+                if not keyword_headers:
+                    link.send(destination, as_bytes, content_type or None, None, None, False, measured)
+                    return
+                receipt = keyword_headers.get(HDR_RECEIPT)
+                if type(receipt) is str and len(keyword_headers) == 1:
+                    link.send(destination, as_bytes, content_type or None, receipt, None, False, measured)
+                    return
         merged = {**headers, **keyword_headers} if headers else keyword_headers
         merged[HDR_DESTINATION] = destination
         if content_type:

@@ -27,7 +27,6 @@ from stomp.client.outbox import DONTWAIT, Outbox
 from stomp.client.sending import LAST_WORDS, LINGER, MOMENT, SendingHalf
 from stomp.core.errors import ConnectionLost, NotConnected
 from stomp.core.events import Reason, ReceiptOverdue
-from stomp.core.flow import Gate
 from stomp.net.dial import Deadline, wait_ready
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Link(SendingHalf):
         self._clock = options.clock
         self._layer = layer
         self._make_parts()
-        self._in_gate = Gate(_IN_HIGH)
+        self._told = 0  # how many of the bytes received the handler was told of
         self._keeper = keeper()
         self._due: float | None = None  # the moment for which the keeper was asked to come
         self._receiver = 0  # ident of the receiving thread
@@ -201,13 +200,12 @@ class Link(SendingHalf):
                 session.filled(filled, self._clock())
             if ended:
                 session.receive_eof(error or self._broken)
-            self._in_gate.add(filled or len(data))
             self._collect()
             if session.hastened:
                 session.hastened = False
                 self._ask_keeper()
         # The session answers by itself at times, and so does TLS.
-        if self._outbox.waiting:
+        if session.outgoing or self._layer is not None:
             self._try_write()
 
     def _collect(self) -> None:
@@ -218,13 +216,18 @@ class Link(SendingHalf):
             if self.session.closed is not None:
                 self._ended.set()
 
+    @property
+    def _crowded(self) -> bool:
+        """True when so much waits for the handler that no more is to be read."""
+        return self.session.counters.bytes_received - self._told >= _IN_HIGH
+
     def _dispatch(self) -> None:
         """Tell the handler everything, in order, on this thread or on that which is at it already.
 
         That is the receiving thread but for one case: see `attend`.
         """
         # Whoever is at it looks again after it has let go, so that nothing is left behind.
-        while self._inbox and self._telling.acquire(blocking=False):
+        while self._inbox and self._telling.acquire(False):
             try:
                 self._tell()
             finally:
@@ -233,7 +236,7 @@ class Link(SendingHalf):
     def _tell(self) -> None:
         with self._state:
             batch, self._inbox = self._inbox, []
-            self._in_gate.remove(self._in_gate.level)
+            self._told = self.session.counters.bytes_received
         self._corked = len(batch) > 1
         try:
             self._handler(batch)
@@ -279,7 +282,7 @@ class Link(SendingHalf):
             if not deadline.left:
                 raise self._outbox.stalled()
             readable, _ = wait_ready(
-                self.sock, read=not self._in_gate.full, write=True, seconds=min(deadline.left, 1.0)
+                self.sock, read=not self._crowded, write=True, seconds=min(deadline.left, 1.0)
             )
             if readable:
                 with self._reading:
@@ -340,7 +343,7 @@ class Link(SendingHalf):
             for _ in range(_LISTEN_READS):
                 if not wait_ready(self.sock, read=True, write=False, seconds=0)[0]:
                     return
-                if self._in_gate.full:
+                if self._crowded:
                     with self._state:
                         self.session.heard(self._clock())
                     return

@@ -185,19 +185,20 @@ class ClientSession(Session):
         if told is None and 0 in body:
             return False
         head = self._heads[destination, content_type, told]
-        if receipt is not None:
-            if not receipt.isprintable() or ":" in receipt or "\\" in receipt:
-                return False
-            head = b"%breceipt:%b\n" % (head, receipt.encode())
+        parts: tuple[bytes, ...]
+        if receipt is None:
+            parts = (head, b"\n", body, NUL)
+        elif receipt.isalnum() or (receipt.isprintable() and ":" not in receipt and "\\" not in receipt):
+            parts = (head, b"receipt:", receipt.encode(), b"\n\n", body, NUL)
+            self.ledger.await_receipt(receipt, "SEND", deadline)
+        else:
+            return False
         if size < _FORMATTED:
-            data = b"".join((head, b"\n", body, NUL))
+            data = b"".join(parts)
             self._out.append(data)
             self.outgoing += len(data)
         else:
-            self._out += (head, b"\n", body, NUL)
-            self.outgoing += len(head) + size + 2
-        if receipt is not None:
-            self.ledger.await_receipt(receipt, "SEND", deadline)
+            self._put(parts)
         self.counters.frames_sent += 1
         return True
 

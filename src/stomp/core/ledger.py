@@ -8,7 +8,7 @@ transactions, receipts and deliveries do not (a broker forgets them with the con
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stomp.core.record import dataclass, field, record
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: From this number of deadlines on, those of answered tickets are swept out.
 _SWEEP = 128
+_new = object.__new__
 
 
 @dataclass(slots=True)
@@ -134,7 +135,12 @@ class Ledger:
 
     def await_receipt(self, receipt: str, command: str, deadline: float | None) -> Ticket:
         """A frame asks for a receipt."""
-        ticket = Ticket(receipt, command, deadline, self.generation)
+        # What calling the class would do, without the call: there may be one for each message.
+        ticket: Any = _new(Ticket)
+        ticket.receipt = receipt
+        ticket.command = command
+        ticket.deadline = deadline
+        ticket.generation = self.generation
         if self._tickets.setdefault(receipt, ticket) is not ticket:
             self._again.setdefault(receipt, []).append(ticket)
         if deadline is not None:
@@ -142,7 +148,8 @@ class Ledger:
             heapq.heappush(self._deadlines, (deadline, self._count, ticket))
             if len(self._deadlines) >= self._sweep_at:
                 self._sweep()
-        return ticket
+        made: Ticket = ticket
+        return made
 
     def answer(self, receipt: str | None) -> Ticket | None:
         """A receipt came, or an ERROR in its place: take out and return the ticket, None if there is none."""
