@@ -1,6 +1,7 @@
 """stomp.core.decoder"""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -641,3 +642,81 @@ def test_a_body_in_two_pieces_is_copied_once() -> None:
         frames = decoder.frames()
     assert [frame.body for frame in frames if isinstance(frame, Frame)] == [body]
     assert Reads.copied < 200  # the head only
+
+
+_LEARNED = b"MESSAGE\ndestination:/queue/a\nmessage-id:%d\n%s\nbody\0"
+
+
+@pytest.fixture
+def pure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stomp.core.codec.native", None)
+
+
+def learned(length: bytes, **options: Any) -> Decoder:
+    decoder = Decoder(dialect=STOMP12, **options)
+    for number in range(3):
+        decoder.feed(_LEARNED % (number, length))
+        assert len(decoder.frames()) == 1
+    return decoder
+
+
+@pytest.mark.usefixtures("pure")
+@pytest.mark.parametrize("length", [b"", b"content-length:4\n"])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_frame_that_comes_alone_is_read_in_one_step(length: bytes, end: bytes) -> None:
+    decoder = learned(length)
+    frame = decoder.whole(_LEARNED % (4, length) + end)
+    decoder.feed(_LEARNED % (4, length) + end)
+    assert [frame] == decoder.frames()
+    assert decoder.idle
+
+
+@pytest.mark.usefixtures("pure")
+@pytest.mark.parametrize("length", [b"", b"content-length:4\n"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\n",
+        b"RECEIPT\nreceipt-id:1\n\n\0",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\n",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\n\n",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\n\n\n",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:4\n\n\0",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:4\n\n\0\n",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:4\n\nab\0",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:4\n\nab\0\n",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:4\n\nabc\0",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:4\n\nabcd\n",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:04\n\nabcd\0",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:x\n\nabcd\0",
+        b"MESSAGE\ndestination:/queue/a\nmessage-id:\\q\ncontent-length:4\n\nabcd\0",
+        _LEARNED % (4, b"") + b"\n\n",
+        _LEARNED % (4, b"") * 2,
+        _LEARNED % (4, b"") + b"\0",
+        _LEARNED % (4, b"") + b"\0\n",
+        b"\n" + _LEARNED % (4, b""),
+        b"\0",
+    ],
+)
+def test_what_is_not_just_one_frame_is_not_read_so(length: bytes, data: bytes) -> None:
+    decoder = learned(length)
+    assert decoder.whole(data) is None
+    assert decoder.idle
+
+
+@pytest.mark.usefixtures("pure")
+def test_a_frame_that_may_exceed_a_limit_or_is_to_be_forgiven_is_not_read_so() -> None:
+    data = _LEARNED % (4, b"")
+    assert learned(b"", limits=Limits(frame=len(data))).whole(data)
+    for name in ("frame", "body", "head", "header_line"):
+        assert learned(b"", limits=Limits(**{name: len(data) - 1})).whole(data) is None
+    assert learned(b"", lenient=LENIENT).whole(data) is None
+
+
+@pytest.mark.usefixtures("pure")
+def test_a_frame_that_has_begun_is_gone_on_with() -> None:
+    decoder = learned(b"")
+    data = _LEARNED % (4, b"")
+    decoder.feed(data[:-3])
+    assert decoder.frames() == []
+    assert decoder.whole(data) is None

@@ -140,6 +140,22 @@ class Layout:
                 headers[name] = value
         return Headers(self.headers)
 
+    def whole(self, data: bytes, dialect: Dialect) -> Frame | None:
+        """The frame of this layout that `data` is, from its first byte to its last one; None if it is not."""
+        found = self.match(data)
+        if found is None or self.tail:
+            return None
+        headers = self.read(found, dialect)
+        start, stop = found.end(), len(data) - 1
+        if data[stop] == 10:
+            stop -= 1  # brokers write LF behind NUL
+        if headers is None or stop < start or data[stop]:
+            return None
+        told = headers.get("content-length")
+        if told != str(stop - start) and (told is not None or data.find(0, start) < stop):
+            return None
+        return self.frame(headers, data[start:stop])
+
     def frame(self, headers: Headers, body: bytes) -> Frame:
         """A frame of this layout."""
         if not self.plain:

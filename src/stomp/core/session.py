@@ -100,8 +100,11 @@ class Session(ABC):
             self.counters.heartbeats_received += 1
             self._events.append(BEAT_RECEIVED)
             return
-        decoder.feed(data)
         try:
+            if (frame := decoder.whole(data)) is not None:
+                self._take([frame], now)
+                return
+            decoder.feed(data)
             while frames := decoder.frames():
                 self._take(frames, now)
                 if self.closed is not None:
