@@ -1,5 +1,6 @@
 """stomp.core.decoder"""
 
+import tracemalloc
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from stomp.core.decoder import EOL, Decoder, Eol
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
-from stomp.core.events import Message
+from stomp.core.events import Message, Shown
 from stomp.core.frame import Frame, Headers
 from stomp.core.limits import LENIENT, STRICT, Leniency, Limits
 
@@ -720,3 +721,73 @@ def test_a_frame_that_has_begun_is_gone_on_with() -> None:
     decoder.feed(data[:-3])
     assert decoder.frames() == []
     assert decoder.whole(data) is None
+
+
+class Text(Shown):
+    """A MESSAGE whose body is wanted as text."""
+
+    __slots__ = ()
+    text = True
+
+
+def receive(decoder: Decoder, body: bytes, length: bool = True) -> str | bytes:
+    """One message, as a driver reads it: 64 KiB at a time, and straight into place where that is possible."""
+    data = (large(len(body)) if length else b"MESSAGE\na:b\n\n") + body + b"\0\n"
+    at = 0
+
+    def read(room: memoryview) -> int:
+        piece = data[at : at + min(len(room), 300_000)]
+        room[: len(piece)] = piece
+        return len(piece)
+
+    while True:
+        if decoder.missing:
+            at += decoder.fill(read)
+            continue
+        assert at < len(data)
+        decoder.feed(data[at : at + 65536])
+        at += 65536
+        for frame in decoder.frames():
+            if isinstance(frame, Frame):
+                return frame.body
+
+
+@pytest.mark.parametrize("length", [True, False])
+@pytest.mark.parametrize("size", [70_000, 300_000, 1_000_000, 5_000_000])
+def test_large_texts_come_as_text(size: int, length: bool) -> None:
+    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Text})
+    for letter in ("a", "é", "€", "🐍"):
+        text = letter * (size // len(letter.encode()))
+        assert receive(decoder, text.encode(), length) == text
+        assert receive(decoder, b"\xff" + text.encode() + b"\xc3", length) == f"\ufffd{text}\ufffd"
+    # Of a longer one that was there before nothing is left.
+    assert receive(decoder, b"x" * 66_000, length) == "x" * 66_000
+
+
+def test_large_bodies_of_others_come_as_bytes() -> None:
+    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Shown})
+    body = receive(decoder, b"x" * 1_000_000)
+    assert body == b"x" * 1_000_000
+    assert receive(decoder, b"y" * 1_000_000) != body == b"x" * 1_000_000
+
+
+def test_memory_for_large_texts_is_kept_for_the_next_one_and_given_back() -> None:
+    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Text})
+    body = b"x" * 1_000_000
+    receive(decoder, body)
+    tracemalloc.start()
+    try:
+        receive(decoder, body)
+        _, peak = tracemalloc.get_traced_memory()
+        assert peak < 2_500_000  # the test has the data, and the decoder makes a text
+        receive(decoder, body * 2)
+        grown, _ = tracemalloc.get_traced_memory()
+        assert 2_000_000 < grown < 2_500_000
+        decoder.relax()
+        left, _ = tracemalloc.get_traced_memory()
+        assert left < 300_000
+        receive(decoder, body * 5)
+        left, _ = tracemalloc.get_traced_memory()
+        assert left < 300_000  # so much is not kept
+    finally:
+        tracemalloc.stop()

@@ -60,6 +60,14 @@ def test_bytes_read_straight_into_a_body_are_a_sign_of_life_and_count() -> None:
     assert [type(event) for event in client.events()][-1] is Message
 
 
+def test_the_clock_has_memory_given_back() -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    relaxed: list[float] = []
+    wire.client._decoder.relax = lambda: relaxed.append(wire.clock.now)  # type: ignore[method-assign]
+    wire.advance(2.0)
+    assert relaxed
+
+
 def test_both_sides_beat_in_time_and_stay() -> None:
     wire = Wire.connected("1.2", heartbeat=(1000, 1000))
     wire.advance(60.0)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stomp.core import codec
 from stomp.core.dialect import UNESCAPED, Dialect
@@ -56,6 +56,12 @@ _LARGE = 128 * 1024
 _PLAIN = 4 * 1024
 #: Up to this many bytes, a frame that was cut is put together and read as one, which is less work.
 _SHORT = 32 * 1024
+#: Texts of up to this size are put together in a place that is kept for the next one.
+_KEPT = 4 * 1024 * 1024
+
+
+def _text(body: bytearray | memoryview) -> Any:
+    return str(body, "utf-8", "replace")
 
 
 class _Head:
@@ -117,6 +123,7 @@ class Decoder:
         self._scanned = 0  # how much of an unfinished head was searched for its end
         self._needed = 0  # how many bytes an unfinished short frame has
         self._head: _Head | None = None
+        self._kept: io.BytesIO | None = None
         self._error: RemoteProtocolError | None = None
 
     def whole(self, data: bytes) -> Frame | None:
@@ -154,10 +161,14 @@ class Decoder:
         """
         head = self._head
         assert head is not None
-        with head.body.getbuffer() as room, room[head.body.tell() :] as rest:
+        with head.body.getbuffer() as room, room[head.body.tell() : head.length] as rest:
             count = read(rest)
         head.body.seek(count, io.SEEK_CUR)
         return count
+
+    def relax(self) -> None:
+        """Let go of memory that is kept for the next large body."""
+        self._kept = None
 
     @property
     def idle(self) -> bool:
@@ -366,9 +377,29 @@ class Decoder:
             if head.length is None:
                 self._partial = bytearray(body)
             else:
-                # All of it, which costs nothing before it is used: what comes is copied once, and never moved.
-                head.body = io.BytesIO(bytes(head.length))
+                head.body = self._place(head.length, text=self._is_text(head))
                 head.body.write(body)
+
+    def _is_text(self, head: _Head) -> bool:
+        """True where the body is wanted as text: see `Shown`."""
+        return getattr(self._classes.get(head.command), "text", False)
+
+    def _place(self, length: int, *, text: bool) -> io.BytesIO:
+        """Where a body is put together: what comes is copied once, and never moved.
+
+        Memory that is new costs as much as all the rest of receiving. A body of bytes is to stay where it is, but
+        the place of a text can be used again.
+        """
+        if not text or length > _KEPT:
+            return io.BytesIO(bytes(length))  # all of it, which costs nothing before it is used
+        if self._kept is None or self._kept.seek(0, io.SEEK_END) < length:
+            size = 1 << (length - 1).bit_length()
+            # The texts themselves come and go. glibc keeps memory for the next one up to twice the largest block that
+            # was ever freed, and Python takes twice a text's size to make one: this is such a block, and never used.
+            bytes(2 * size)
+            self._kept = io.BytesIO(bytes(size))
+        self._kept.seek(0)
+        return self._kept
 
     def _check_body(self, length: int, head_size: int) -> None:
         if length > self.limits.body:
@@ -387,7 +418,7 @@ class Decoder:
                 return -1
             partial += data[:pos]
             self._partial = bytearray()
-            body = bytes(partial)
+            body = _text(partial) if self._is_text(head) else bytes(partial)
         else:
             pos = head.length - head.body.tell()
             with memoryview(data) as view, view[:pos] as part:
@@ -396,12 +427,16 @@ class Decoder:
                 return -1
             if data[pos]:
                 raise RemoteProtocolError("the frame does not end where its content-length says")
-            body = head.body.getvalue()
+            if self._is_text(head):
+                with head.body.getbuffer() as place, place[: head.length] as told:
+                    body = _text(told)
+            else:
+                body = head.body.getvalue()
         self._head = None
         self._finish(head, body, out)
         return pos + 1
 
-    def _finish(self, head: _Head, body: bytes, out: list[Frame | Eol]) -> None:
+    def _finish(self, head: _Head, body: Any, out: list[Frame | Eol]) -> None:
         self._check_body(len(body), head.size)
         out.append(self._classes.get(head.command, Frame)(head.command, head.headers, body))
 

@@ -163,6 +163,7 @@ class Session(ABC):
         """The clock moved: send a beat, notice silence, give up what is overdue."""
         if self.state is State.CLOSED:
             return
+        self._decoder.relax()
         pulse = self._pulse
         if pulse is not None:
             if self.silent(now):
