@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stomp.core.decoder import EOL, Decoder, Eol
+from stomp.core.delivery import Delivery
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
 from stomp.core.events import Message, Shown
@@ -764,8 +765,9 @@ def test_large_texts_come_as_text(size: int, length: bool) -> None:
     assert receive(decoder, b"x" * 66_000, length) == "x" * 66_000
 
 
-def test_large_bodies_of_others_come_as_bytes() -> None:
-    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Shown})
+@pytest.mark.parametrize("make", [Frame, Message, Shown, Delivery])
+def test_large_bodies_of_others_come_as_bytes(make: type[Frame]) -> None:
+    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": make})
     body = receive(decoder, b"x" * 1_000_000)
     assert body == b"x" * 1_000_000
     assert receive(decoder, b"y" * 1_000_000) != body == b"x" * 1_000_000

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stomp.core import codec
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
+from stomp.core.events import Shown
 from stomp.core.frame import Frame, Headers
 from stomp.core.layout import LONGEST, Layouts
 from stomp.core.limits import STRICT, Leniency, Limits
@@ -382,7 +383,8 @@ class Decoder:
 
     def _is_text(self, head: _Head) -> bool:
         """True where the body is wanted as text: see `Shown`."""
-        return getattr(self._classes.get(head.command), "text", False)
+        make = self._classes.get(head.command, Frame)
+        return issubclass(make, Shown) and make.text
 
     def _place(self, length: int, *, text: bool) -> io.BytesIO:
         """Where a body is put together: what comes is copied once, and never moved.
