@@ -10,11 +10,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-import io
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from stomp.core import codec
+from stomp.core.body import Bodies, Body
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
 from stomp.core.events import Shown
@@ -57,12 +57,6 @@ _LARGE = 128 * 1024
 _PLAIN = 4 * 1024
 #: Up to this many bytes, a frame that was cut is put together and read as one, which is less work.
 _SHORT = 32 * 1024
-#: Texts of up to this size are put together in a place that is kept for the next one.
-_KEPT = 4 * 1024 * 1024
-
-
-def _text(body: bytearray | memoryview) -> Any:
-    return str(body, "utf-8", "replace")
 
 
 class _Head:
@@ -75,7 +69,7 @@ class _Head:
         self.headers = headers
         self.length = length
         self.size = size
-        self.body = io.BytesIO()
+        self.body: Body | None = None
 
 
 class Decoder:
@@ -124,7 +118,7 @@ class Decoder:
         self._scanned = 0  # how much of an unfinished head was searched for its end
         self._needed = 0  # how many bytes an unfinished short frame has
         self._head: _Head | None = None
-        self._kept: io.BytesIO | None = None
+        self._bodies = Bodies()
         self._error: RemoteProtocolError | None = None
 
     def whole(self, data: bytes) -> Frame | None:
@@ -145,31 +139,28 @@ class Decoder:
     @property
     def missing(self) -> int:
         """How many bytes of a large body are missing: `fill` may take them. 0 while there is none."""
-        head = self._head
-        if head is None or head.length is None or self._data:
-            return 0
-        missing = head.length - head.body.tell()
-        return missing if missing >= _LARGE else 0
+        body = self._head.body if self._head is not None else None
+        return body.left if body is not None and body.left >= _LARGE and not self._data else 0
 
     def fill(self, read: Callable[[memoryview], int]) -> int:
         """Have `read` put bytes of the body straight into place, in the place of `feed`.
 
         Args:
-            read: is given the room there is, which is more than 0; returns how many bytes it has put there.
+            read: is given room for some of them or all; returns how many bytes it has put there.
 
         Returns:
             what `read` returned.
         """
-        head = self._head
-        assert head is not None
-        with head.body.getbuffer() as room, room[head.body.tell() : head.length] as rest:
-            count = read(rest)
-        head.body.seek(count, io.SEEK_CUR)
+        body = self._head.body if self._head is not None else None
+        assert body is not None
+        with body.room() as room:
+            count = read(room)
+        body.advance(count)
         return count
 
     def relax(self) -> None:
         """Let go of memory that is kept for the next large body."""
-        self._kept = None
+        self._bodies.relax()
 
     @property
     def idle(self) -> bool:
@@ -378,30 +369,13 @@ class Decoder:
             if head.length is None:
                 self._partial = bytearray(body)
             else:
-                head.body = self._place(head.length, text=self._is_text(head))
+                head.body = self._bodies.begin(head.length, text=self._is_text(head))
                 head.body.write(body)
 
     def _is_text(self, head: _Head) -> bool:
         """True where the body is wanted as text: see `Shown`."""
         make = self._classes.get(head.command, Frame)
         return issubclass(make, Shown) and make.text
-
-    def _place(self, length: int, *, text: bool) -> io.BytesIO:
-        """Where a body is put together: what comes is copied once, and never moved.
-
-        Memory that is new costs as much as all the rest of receiving. A body of bytes is to stay where it is, but
-        the place of a text can be used again.
-        """
-        if not text or length > _KEPT:
-            return io.BytesIO(bytes(length))  # all of it, which costs nothing before it is used
-        if self._kept is None or self._kept.seek(0, io.SEEK_END) < length:
-            size = 1 << (length - 1).bit_length()
-            # The texts themselves come and go. glibc keeps memory for the next one up to twice the largest block that
-            # was ever freed, and Python takes twice a text's size to make one: this is such a block, and never used.
-            bytes(2 * size)
-            self._kept = io.BytesIO(bytes(size))
-        self._kept.seek(0)
-        return self._kept
 
     def _check_body(self, length: int, head_size: int) -> None:
         if length > self.limits.body:
@@ -411,7 +385,7 @@ class Decoder:
 
     def _continue_body(self, head: _Head, data: bytes, out: list[Frame | Eol]) -> int:
         """Add to an unfinished body; return the place behind its end, or -1 if that has not come."""
-        if head.length is None:
+        if head.body is None:
             partial = self._partial
             pos = data.find(0)
             if pos < 0:
@@ -420,20 +394,16 @@ class Decoder:
                 return -1
             partial += data[:pos]
             self._partial = bytearray()
-            body = _text(partial) if self._is_text(head) else bytes(partial)
+            body = str(partial, "utf-8", "replace") if self._is_text(head) else bytes(partial)
         else:
-            pos = head.length - head.body.tell()
+            pos = head.body.left
             with memoryview(data) as view, view[:pos] as part:
                 head.body.write(part)
             if len(data) <= pos:
                 return -1
             if data[pos]:
                 raise RemoteProtocolError("the frame does not end where its content-length says")
-            if self._is_text(head):
-                with head.body.getbuffer() as place, place[: head.length] as told:
-                    body = _text(told)
-            else:
-                body = head.body.getvalue()
+            body = head.body.content()
         self._head = None
         self._finish(head, body, out)
         return pos + 1
