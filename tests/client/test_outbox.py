@@ -184,12 +184,16 @@ def test_what_the_socket_takes_in_part_goes_on_where_it_stopped(box, monkeypatch
     assert not box.outbox.waiting
 
 
-def test_small_neighbours_are_joined_and_large_parts_are_not_copied():
-    large = b"x" * 40_000
-    parts = [b"1", b"2", large, b"3", b"4"]
-    joined = _joined(parts, 40_004)
-    assert joined == [b"12", large, b"34"]
+@pytest.mark.parametrize("gathers", [True, False])
+def test_small_neighbours_are_joined_and_large_parts_are_not_copied(monkeypatch, gathers):
+    monkeypatch.setattr("stomp.client.outbox._GATHERS", gathers)
+    large = b"x" * 400_000
+    parts = [b"1", b"2", large, b"3", b"4"] * 20
+    joined = _joined(parts, 400_004 * 20)
+    assert joined == [b"12", *[large, b"3412"] * 19, large, b"34"]
     assert joined[1] is large
+    few = [b"1", b"2", large]
+    assert _joined(few, 400_002) == (few if gathers else [b"12", large])
     assert _joined([], 0) == []
     assert _joined([b"1"], 1) == [b"1"]
     many = _joined([b"x" * 1000] * 1000, 1_000_000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from stomp.core.errors import SendStalled
@@ -82,7 +82,7 @@ class Outbox:
         self._clock = clock
         self._writing = threading.Lock()
         self._kept: list[bytes] = []  # taken from the session, not yet with the layer
-        self._wire: list[Part] = []  # what the socket takes next; of whoever has _writing
+        self._wire: Sequence[Part] = []  # what the socket takes next; of whoever has _writing
         self._charged = 0  # how many bytes were taken that the socket has not taken all of
         self._full = False
 
@@ -125,7 +125,7 @@ class Outbox:
         Raises:
             OSError: the socket is broken.
         """
-        if self._layer is not None or not self._writing.acquire(blocking=False):
+        if self._layer is not None or not self._writing.acquire(False):
             return False
         source = self._source
         # Not `with`: see `Link.send`.
@@ -139,7 +139,7 @@ class Outbox:
             finally:
                 self._state.release()
             if parts:
-                wire: list[Part] = [*_joined(parts, size)] if len(parts) > 1 else [*parts]
+                wire = _joined(parts, size)
                 try:
                     sent = self._give(wire)
                 except (BlockingIOError, InterruptedError):
@@ -176,7 +176,7 @@ class Outbox:
                 if self._charged:
                     raise
                 # Nothing of the session was lost: the good-bye of TLS, to a peer that has gone already.
-                self._wire.clear()
+                self._wire = []
                 written = True
             finally:
                 self._writing.release()
@@ -214,7 +214,7 @@ class Outbox:
             except (BlockingIOError, InterruptedError):
                 return False
 
-    def _give(self, wire: list[Part]) -> int:
+    def _give(self, wire: Sequence[Part]) -> int:
         """Call the socket once; returns how many bytes it took."""
         if len(wire) == 1 or not _GATHERS:
             return self._sock.send(wire[0], DONTWAIT)
@@ -231,11 +231,11 @@ class Outbox:
                 self._layer.send(parts)
                 out = self._layer.outgoing()
             parts, size = [out] if out else [], len(out)
-        self._wire = [*_joined(parts, size)]
+        self._wire = _joined(parts, size)
         return bool(parts)
 
 
-def _rest(wire: list[Part], sent: int) -> list[Part]:
+def _rest(wire: Sequence[Part], sent: int) -> Sequence[Part]:
     """What is left of it when so many bytes are sent."""
     for at, part in enumerate(wire):
         if sent < len(part):
@@ -246,10 +246,10 @@ def _rest(wire: list[Part], sent: int) -> list[Part]:
 
 def _joined(parts: list[bytes], size: int) -> list[bytes]:
     """Join small neighbours, so that one call writes many frames; large bodies are not copied."""
-    if len(parts) < 2:
-        return parts
-    if size < _SHORT * len(parts) and size <= _WRITE:
+    if len(parts) > 1 and size < _SHORT * len(parts) and size <= _WRITE:
         return [b"".join(parts)]
+    if len(parts) <= _PARTS and (_GATHERS or len(parts) < 2):
+        return parts
     out: list[bytes] = []
     run: list[bytes] = []
     size = 0

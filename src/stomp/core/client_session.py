@@ -185,20 +185,18 @@ class ClientSession(Session):
         if told is None and 0 in body:
             return False
         head = self._heads[destination, content_type, told]
-        parts: tuple[bytes, ...]
-        if receipt is None:
-            parts = (head, b"\n", body, NUL)
-        elif receipt.isalnum() or (receipt.isprintable() and ":" not in receipt and "\\" not in receipt):
-            parts = (head, b"receipt:", receipt.encode(), b"\n\n", body, NUL)
+        if receipt is not None:
+            if not receipt.isalnum() and (not receipt.isprintable() or ":" in receipt or "\\" in receipt):
+                return False
+            head = b"%breceipt:%b\n\n" % (head[:-1], receipt.encode())
             self.ledger.await_receipt(receipt, "SEND", deadline)
-        else:
-            return False
         if size < _FORMATTED:
-            data = b"".join(parts)
+            data = b"".join((head, body, NUL))
             self._out.append(data)
             self.outgoing += len(data)
         else:
-            self._put(parts)
+            self._out += (head, body, NUL)
+            self.outgoing += len(head) + size + 1
         self.counters.frames_sent += 1
         return True
 

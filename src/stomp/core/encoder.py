@@ -98,11 +98,11 @@ class SendHeads(dict[tuple[str, "str | None", "int | None"], bytes]):
     """Heads of SEND frames: programs send much that differs in nothing but its body.
 
     They are kept by destination, content type, and size of the body; without a ``content-length`` if that is None.
-    What follows a head is other headers, if there are any, an empty line, the body and a NUL.
+    The empty line is part of a head, so what follows it is the body and a NUL.
 
     >>> from stomp.core.dialect import STOMP12
     >>> SendHeads(STOMP12)["/queue/a", None, 2]
-    b'SEND\\ndestination:/queue/a\\ncontent-length:2\\n'
+    b'SEND\\ndestination:/queue/a\\ncontent-length:2\\n\\n'
 
     Raises:
         FrameError: for what cannot be encoded, see `encode`.
@@ -117,9 +117,9 @@ class SendHeads(dict[tuple[str, "str | None", "int | None"], bytes]):
             headers = Headers(destination=destination)
             if content_type is not None:
                 headers["content-type"] = content_type
-            head = _encode_head(Frame("SEND", headers), self._dialect, escaped=False)[:-1]
+            head = _encode_head(Frame("SEND", headers), self._dialect, escaped=False)
         else:
-            head = b"%bcontent-length:%d\n" % (self[destination, content_type, None], size)
+            head = b"%bcontent-length:%d\n\n" % (self[destination, content_type, None][:-1], size)
         if len(self) >= _HEADS:
             self.clear()
         self[key] = head

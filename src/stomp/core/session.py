@@ -28,7 +28,7 @@ from stomp.core.observe import Counters
 from stomp.core.state import Move, Role, State, after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from stomp.core.dialect import Dialect
     from stomp.core.frame import Frame
@@ -263,7 +263,7 @@ class Session(ABC):
         self._put(encode_parts(frame, dialect))
         self.counters.frames_sent += 1
 
-    def _put(self, parts: Sequence[bytes]) -> None:
+    def _put(self, parts: list[bytes]) -> None:
         self._out += parts
         self.outgoing += len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
 
