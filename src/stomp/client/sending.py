@@ -132,7 +132,7 @@ class SendingHalf(ABC):
         content_length: bool = True,
     ) -> None:
         """Send a message that has no other headers: `transmit` in less steps, with the same promises and errors."""
-        # Not `with`: that takes 0.1 us more, which is a tenth of all of this.
+        # Not `with`, here as in the other short ways: that takes 0.1 us more, which is a tenth of all of this.
         self._state.acquire()
         try:
             sent = self.session.send_plain(destination, body, content_type, receipt, deadline, content_length)
@@ -150,16 +150,22 @@ class SendingHalf(ABC):
 
     def acknowledge(self, message: Message) -> str | None:
         """Acknowledge a delivery in less steps: see `ClientSession.acknowledge`. It may wait for company."""
-        with self._state:
+        self._state.acquire()
+        try:
             name = self.session.acknowledge(message)
+        finally:
+            self._state.release()
         if name is not None:
             self._send(patient=True)
         return name
 
     def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
         """`transmit` in less steps: see `ClientSession.transmit_plain`. False where nothing was done."""
-        with self._state:
+        self._state.acquire()
+        try:
             sent = self.session.transmit_plain(command, headers, body)
+        finally:
+            self._state.release()
         if sent:
             self._send()
         return sent

@@ -153,7 +153,7 @@ class Link(SendingHalf):
             if self._layer is not None:
                 # The end of the handshake may have brought bytes of the session with it.
                 with self._reading:
-                    self._take(b"", ended=False, error=None)
+                    self._take(b"", 0, False, None)
             while self.session.closed is None:
                 with self._reading:
                     # The keeper may have read in our place while the handler was busy.
@@ -178,11 +178,11 @@ class Link(SendingHalf):
             return False
         except OSError as err:
             error = err
-        self._take(data, filled=filled, ended=not (data or filled), error=error)
+        self._take(data, filled, not (data or filled), error)
         self._inlet.note(len(data), len(self._inbox))
         return True
 
-    def _take(self, data: bytes, *, filled: int = 0, ended: bool, error: OSError | None) -> None:
+    def _take(self, data: bytes, filled: int, ended: bool, error: OSError | None) -> None:
         """Take in what was read, or how much of a body. The caller has `_reading`."""
         if self._layer is not None:
             try:
@@ -192,8 +192,9 @@ class Link(SendingHalf):
                     error = error or self._layer.failure
             except OSError as err:
                 data, ended, error = b"", True, error or err
-        session = self.session
-        with self._state:
+        session, state = self.session, self._state
+        state.acquire()  # not `with`: see `send`
+        try:
             if data:
                 session.receive_data(data, self._clock())
             if filled:
@@ -204,6 +205,8 @@ class Link(SendingHalf):
             if session.hastened:
                 session.hastened = False
                 self._ask_keeper()
+        finally:
+            state.release()
         # The session answers by itself at times, and so does TLS.
         if session.outgoing or self._layer is not None:
             self._try_write()
@@ -234,9 +237,11 @@ class Link(SendingHalf):
                 self._telling.release()
 
     def _tell(self) -> None:
-        with self._state:
-            batch, self._inbox = self._inbox, []
-            self._told = self.session.counters.bytes_received
+        state = self._state
+        state.acquire()
+        batch, self._inbox = self._inbox, []
+        self._told = self.session.counters.bytes_received
+        state.release()
         self._corked = len(batch) > 1
         try:
             self._handler(batch)

@@ -188,7 +188,7 @@ class ClientSession(Session):
         if receipt is not None:
             if not receipt.isalnum() and (not receipt.isprintable() or ":" in receipt or "\\" in receipt):
                 return False
-            head = b"%breceipt:%b\n\n" % (head[:-1], receipt.encode())
+            head = b"".join((head[:-1], b"receipt:", receipt.encode(), b"\n\n"))
             self.ledger.await_receipt(receipt, "SEND", deadline)
         if size < _FORMATTED:
             data = b"".join((head, body, NUL))
