@@ -143,6 +143,35 @@ def test_it_says_how_long_an_unfinished_frame_is(rest: bytes, needed: int) -> No
 
 
 @native
+@pytest.mark.parametrize("before", [0, 1, 31, 32, 33, 100, 32 * 1024 - 1, 32 * 1024, 32 * 1024 + 1])
+@pytest.mark.parametrize(
+    "middle",
+    [
+        *["", "é", "\x80", "\xff", "Café au lait", "éé" * 40, "€", "é€", "🐍", "\0"],
+        *[b"\xff", b"\x80", b"\xc3", b"\xc3x", b"\xc1\x80", b"\xc2\xc2\x80", b"\xed\xa0\x80", b"\xe2\x82"],
+    ],
+)
+def test_text_is_what_python_makes_of_it(before: int, middle: str | bytes) -> None:
+    data = middle.encode() if isinstance(middle, str) else middle
+    for after in (b"", b"x", b"y" * 50, "ü".encode()):
+        whole = b"x" * before + data + after
+        text, expected = codec.native.text(memoryview(whole)), whole.decode("utf-8", "replace")
+        assert text == expected
+        # Not only equal: no wider than it has to be, or it would be another key of a dictionary.
+        assert (hash(text), text.isascii(), sys.getsizeof(text)) == (
+            hash(expected),
+            expected.isascii(),
+            sys.getsizeof(expected),
+        )
+
+
+@native
+def test_text_of_what_has_no_bytes() -> None:
+    with pytest.raises(TypeError):
+        codec.native.text("x")
+
+
+@native
 def test_other_classes_are_called() -> None:
     class Odd(Message):
         __slots__ = ("more",)

@@ -8,6 +8,6 @@ import os
 if os.environ.get("STOMPKIT_NATIVE") == "0":
     raise ImportError("refused by STOMPKIT_NATIVE=0")
 
-from stomp_native._codec import INTERFACE, Scanner, route
+from stomp_native._codec import INTERFACE, Scanner, route, text
 
-__all__ = ["INTERFACE", "Scanner", "route"]
+__all__ = ["INTERFACE", "Scanner", "route", "text"]

@@ -13,11 +13,12 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <structmember.h>
 #include <string.h>
 
 /* Has to be that of stomp.core.codec; goes up with every change of what is called from there. */
-#define INTERFACE 2
+#define INTERFACE 3
 
 /* ------------------------------------------------------------------------------------------ frames by their slots */
 
@@ -42,6 +43,99 @@ slot_of(PyObject *cls, const char *name)
 }
 
 #define SLOT(object, offset) (*(PyObject **)((char *)(object) + (offset)))
+
+/* ------------------------------------------------------------------------------------------ text */
+
+/* The highest bit of each byte of a word. */
+#define HIGH (UINT64_MAX / 255 * 0x80)
+
+/* Where ASCII ends. With `to` it is copied to there, which goes along. */
+static const unsigned char *
+skip_ascii(const unsigned char *at, const unsigned char *stop, Py_UCS1 **to)
+{
+    const unsigned char *begin = at;
+    for (; stop - at >= 32; at += 32) {
+        uint64_t words[4];
+        memcpy(words, at, 32);
+        if ((words[0] | words[1] | words[2] | words[3]) & HIGH) {
+            break;
+        }
+        if (to != NULL) {
+            memcpy(*to + (at - begin), words, 32);
+        }
+    }
+    for (; stop - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        if (word & HIGH) {
+            break;
+        }
+        if (to != NULL) {
+            memcpy(*to + (at - begin), &word, 8);
+        }
+    }
+    for (; at < stop && *at < 0x80; at++) {
+        if (to != NULL) {
+            (*to)[at - begin] = *at;
+        }
+    }
+    if (to != NULL) {
+        *to += at - begin;
+    }
+    return at;
+}
+
+/* So far a text is looked at for what is not ASCII. */
+#define LOOK (32 * 1024)
+
+/* The text of UTF-8; what is none is replaced. CPython does the same, and takes twice the time and the memory where a
+ * character here and there is not ASCII: that case is taken over, as far as the first 256 characters go. */
+static PyObject *
+read_text(const char *data, Py_ssize_t size)
+{
+    const unsigned char *at = (const unsigned char *)data, *stop = at + size;
+    at = skip_ascii(at, size > LOOK ? at + LOOK : stop, NULL);
+    if (at < stop && (at[0] & 0xFE) != 0xC2) {
+        return PyUnicode_DecodeUTF8(data, size, "replace");
+    }
+    PyObject *text = PyUnicode_New(size, at == stop ? 127 : 255);
+    if (text == NULL || size == 0) {
+        return text;
+    }
+    Py_UCS1 *begin = PyUnicode_1BYTE_DATA(text), *to = begin + (at - (const unsigned char *)data);
+    memcpy(begin, data, to - begin);
+    if (at == stop) {
+        return text;
+    }
+    while (stop - at >= 2 && (at[0] & 0xFE) == 0xC2 && (at[1] & 0xC0) == 0x80) {
+        *to++ = (Py_UCS1)(at[0] << 6 | (at[1] & 0x3F));
+        at = skip_ascii(at + 2, stop, &to);
+    }
+    if (at < stop) {
+        Py_DECREF(text);
+        return PyUnicode_DecodeUTF8(data, size, "replace");
+    }
+    if (PyUnicode_Resize(&text, to - begin) < 0) {
+        Py_CLEAR(text);
+    }
+    return text;
+}
+
+PyDoc_STRVAR(text_doc,
+"text(data)\n--\n\n"
+"str(data, 'utf-8', 'replace'), of any bytes-like object.");
+
+static PyObject *
+text(PyObject *module, PyObject *data)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    PyObject *text = read_text(view.buf, view.len);
+    PyBuffer_Release(&view);
+    return text;
+}
 
 /* ------------------------------------------------------------------------------------------ what was learned */
 
@@ -347,7 +441,7 @@ static PyObject *
 make_frame(Scanner *self, Layout *layout, const char *data, Py_ssize_t size)
 {
     PyObject *frame = NULL, *original = NULL;
-    PyObject *body = layout->text ? PyUnicode_DecodeUTF8(data, size, "replace") : PyBytes_FromStringAndSize(data, size);
+    PyObject *body = layout->text ? read_text(data, size) : PyBytes_FromStringAndSize(data, size);
     PyObject *headers = self->headers_class->tp_new(self->headers_class, self->no_arguments, NULL);
     /* It is copied as a whole, since there was nothing before and what is copied never lost an item. */
     if (body == NULL || headers == NULL || PyDict_Update(headers, layout->headers) < 0) {
@@ -722,6 +816,7 @@ route(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 
 static PyMethodDef module_methods[] = {
     {"route", (PyCFunction)(void (*)(void))route, METH_FASTCALL, route_doc},
+    {"text", text, METH_O, text_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -12,6 +12,8 @@ import io
 from abc import ABC, abstractmethod
 from typing import Any, Final
 
+from stomp.core import codec
+
 #: The place for texts is of this size at most: longer ones pass through it.
 PLACE: Final = 4 * 1024 * 1024
 
@@ -113,7 +115,7 @@ class Text(Body):
         """See `Body.content`."""
         if self._made is None:
             with self._place.getbuffer() as place, place[: self._at] as taken:
-                return str(taken, "utf-8", "replace")
+                return str(taken, "utf-8", "replace") if codec.native is None else codec.native.text(taken)
         self._make_piece()
         return self._made.getvalue()
 
