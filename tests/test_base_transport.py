@@ -3,6 +3,10 @@ from unittest import mock
 import pytest
 
 from stomp.base_transport import BaseTransport
+from stomp.core.events import Receipt
+from stomp.core.frame import Frame as CoreFrame
+from stomp.core.frame import Headers
+from stomp.listener import ConnectionListener
 from stomp.utils import Frame, default_create_thread
 
 
@@ -33,3 +37,41 @@ def test_frames_that_go_out_are_told(transport):
     frame = Frame("SEND")
     transport.transmit(frame)
     listener.on_send.assert_called_once_with(frame)
+
+
+def receipts(*names):
+    return [Receipt(CoreFrame("RECEIPT", Headers({"receipt-id": name})), None) for name in names]
+
+
+def test_receipts_are_told_to_all_and_a_listener_that_fails_hurts_nobody(transport, caplog):
+    seen = []
+
+    class Fails(ConnectionListener):
+        def on_receipt(self, frame):
+            seen.append(("fails", frame.headers["receipt-id"]))
+            raise ValueError
+
+    class Pair(ConnectionListener):
+        def on_receipt(self, headers, body):  # type: ignore[override]
+            seen.append((headers["receipt-id"], body))
+
+    transport.set_listener("a", Fails())
+    transport.set_listener("b", Pair())
+    transport.handle(receipts("1", "2"))
+    assert seen == [("fails", "1"), ("1", ""), ("fails", "2"), ("2", "")]
+    assert [record.message for record in caplog.records] == [
+        "listener 'a' (Fails): on_receipt failed; the connection goes on"
+    ] * 2
+
+
+def test_a_listener_that_goes_between_two_receipts_of_a_batch_gets_no_more(transport):
+    seen = []
+
+    class Once(ConnectionListener):
+        def on_receipt(self, frame):
+            seen.append((frame.cmd, frame.headers["receipt-id"]))
+            transport.remove_listener("a")
+
+    transport.set_listener("a", Once())
+    transport.handle(receipts("1", "2"))
+    assert seen == [("RECEIPT", "1")]

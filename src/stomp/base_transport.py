@@ -110,9 +110,17 @@ class BaseTransport(OlderBaseTransport, Publisher):
         only: Callable[..., Any] | None = None
         message_class = self._message_class
         text = message_class.text
+        version_of_receipts = -1
+        of_receipts: list[Target] = []
         for event in batch:
             if type(event) is not message_class:
-                self._handle_rare(event)
+                if type(event) is not Receipt:
+                    self._handle_rare(event)
+                    continue
+                if version_of_receipts != registry.version:
+                    version_of_receipts = registry.version
+                    of_receipts = registry.targets("on_receipt")
+                self._handle_receipt(event, of_receipts)
                 continue
             frame: Any = event
             body = frame.body
@@ -135,14 +143,24 @@ class BaseTransport(OlderBaseTransport, Publisher):
             for target in targets:
                 deliver(target, "on_message", frame)
 
+    def _handle_receipt(self, event: Receipt, targets: list[Target]) -> None:
+        meant = self._receipts and self._receipts.pop(event.frame.headers.get("receipt-id", ""), None)
+        frame = self._frame(event.frame)
+        for target in targets:
+            if target.pair:
+                deliver(target, "on_receipt", frame)
+                continue
+            # What `deliver` would do, without the call.
+            try:
+                target.call(frame)
+            except Exception:
+                report(target, "on_receipt")
+        if meant == CMD_DISCONNECT:
+            self.disconnect_socket()
+
     def _handle_rare(self, event: Event) -> None:
         registry = self.registry
-        if isinstance(event, Receipt):
-            meant = self._receipts and self._receipts.pop(event.frame.headers.get("receipt-id", ""), None)
-            registry.notify_frame("on_receipt", self._frame(event.frame))
-            if meant == CMD_DISCONNECT:
-                self.disconnect_socket()
-        elif isinstance(event, Connected):
+        if isinstance(event, Connected):
             self._on_connected(event)
             registry.notify_frame("on_connected", self._frame(event.frame))
         elif isinstance(event, Error):

@@ -110,12 +110,13 @@ class OlderBaseTransport:
     #: What `set_connected` said; None if nobody did.
     _declared: bool | None = None
 
-    @functools.cached_property
-    def _receipts(self) -> dict[str, Any]:
-        return {}
+    #: What `set_receipt` noted; None if it was never called.
+    _receipts: dict[str, Any] | None = None
 
     def set_receipt(self, receipt_id: object, value: Any) -> None:
         """Note a receipt to come, or forget it if there is no value. "DISCONNECT": its RECEIPT ends the connection."""
+        if self._receipts is None:
+            self._receipts = {}
         if value:
             self._receipts[str(receipt_id)] = value
         else:

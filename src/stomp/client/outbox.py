@@ -139,7 +139,7 @@ class Outbox:
             finally:
                 self._state.release()
             if parts:
-                wire = _joined(parts, size)
+                wire = parts if len(parts) == 1 else _joined(parts, size)
                 try:
                     sent = self._give(wire)
                 except (BlockingIOError, InterruptedError):

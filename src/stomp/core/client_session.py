@@ -419,6 +419,13 @@ class ClientSession(Session):
                     if isinstance(event, Message) and event.subscription is None:
                         event.subscription = self.ledger.deliver_unnamed(event.headers)
 
+    def _take_one(self, frame: Frame, now: float) -> None:
+        if isinstance(frame, Message):
+            self._take([frame], now)
+            return
+        self._take_rare(frame, now)
+        self.counters.frames_received += 1
+
     def _take_rare(self, frame: Frame, now: float) -> None:
         command = frame.command
         if command == "RECEIPT":

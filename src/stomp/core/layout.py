@@ -135,9 +135,7 @@ class Layout:
             texts = text.split("\0")
             if len(texts) != len(values):
                 return None
-            headers = self.headers
-            for name, value in zip(self.varying, texts, strict=True):
-                headers[name] = value
+            self.headers.update(zip(self.varying, texts, strict=True))
         return Headers(self.headers)
 
     def whole(self, data: bytes, dialect: Dialect) -> Frame | None:

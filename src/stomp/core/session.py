@@ -102,7 +102,7 @@ class Session(ABC):
             return
         try:
             if (frame := decoder.whole(data)) is not None:
-                self._take([frame], now)
+                self._take_one(frame, now)
                 return
             decoder.feed(data)
             while frames := decoder.frames():
@@ -234,6 +234,10 @@ class Session(ABC):
     @abstractmethod
     def _take(self, frames: list[Frame | Eol], now: float) -> None:
         """Handle decoded frames; ignore them once the session is closed."""
+
+    def _take_one(self, frame: Frame, now: float) -> None:
+        """The same with one frame, while the session is not closed."""
+        self._take([frame], now)
 
     @abstractmethod
     def _tick(self, now: float) -> None:
