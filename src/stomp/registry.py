@@ -45,7 +45,7 @@ class _Known(NamedTuple):
     """What was made of the methods of one name that the listeners had."""
 
     ordered: list[tuple[str, Any]]
-    calls: list[Any]
+    calls: list[tuple[Any, Any]]  #: each listener, and its method
     targets: list[Target]
 
 
@@ -94,14 +94,15 @@ class Registry:
         ordered = self.ordered
         known = self._known.get(method)
         if known is not None and known.ordered is ordered:
-            for call, (_, listener) in zip(known.calls, ordered, strict=True):
+            for listener, call in known.calls:
                 if getattr(listener, method, None) != call:
                     break  # a program has given it another one since
             else:
                 return known.targets
         calls = [getattr(listener, method, None) for _, listener in ordered]
         targets = self._targets(method, ordered, calls)
-        self._known[method] = _Known(ordered, calls, targets)
+        listeners = [listener for _, listener in ordered]
+        self._known[method] = _Known(ordered, list(zip(listeners, calls, strict=True)), targets)
         return targets
 
     def _targets(self, method: str, ordered: list[tuple[str, Any]], calls: list[Any]) -> list[Target]:
