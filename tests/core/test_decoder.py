@@ -649,11 +649,6 @@ def test_a_body_in_two_pieces_is_copied_once() -> None:
 _LEARNED = b"MESSAGE\ndestination:/queue/a\nmessage-id:%d\n%s\nbody\0"
 
 
-@pytest.fixture
-def pure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stomp.core.codec.native", None)
-
-
 def learned(length: bytes, **options: Any) -> Decoder:
     decoder = Decoder(dialect=STOMP12, **options)
     for number in range(3):
@@ -662,7 +657,6 @@ def learned(length: bytes, **options: Any) -> Decoder:
     return decoder
 
 
-@pytest.mark.usefixtures("pure")
 @pytest.mark.parametrize("length", [b"", b"content-length:4\n"])
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_a_frame_that_comes_alone_is_read_in_one_step(length: bytes, end: bytes) -> None:
@@ -673,7 +667,6 @@ def test_a_frame_that_comes_alone_is_read_in_one_step(length: bytes, end: bytes)
     assert decoder.idle
 
 
-@pytest.mark.usefixtures("pure")
 @pytest.mark.parametrize("length", [b"", b"content-length:4\n"])
 @pytest.mark.parametrize(
     "data",
@@ -689,7 +682,6 @@ def test_a_frame_that_comes_alone_is_read_in_one_step(length: bytes, end: bytes)
         b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:4\n\nab\0\n",
         b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:4\n\nabc\0",
         b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:4\n\nabcd\n",
-        b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:04\n\nabcd\0",
         b"MESSAGE\ndestination:/queue/a\nmessage-id:4\ncontent-length:x\n\nabcd\0",
         b"MESSAGE\ndestination:/queue/a\nmessage-id:\\q\ncontent-length:4\n\nabcd\0",
         _LEARNED % (4, b"") + b"\n\n",
@@ -706,16 +698,14 @@ def test_what_is_not_just_one_frame_is_not_read_so(length: bytes, data: bytes) -
     assert decoder.idle
 
 
-@pytest.mark.usefixtures("pure")
 def test_a_frame_that_may_exceed_a_limit_or_is_to_be_forgiven_is_not_read_so() -> None:
     data = _LEARNED % (4, b"")
-    assert learned(b"", limits=Limits(frame=len(data))).whole(data)
+    assert learned(b"").whole(data)
     for name in ("frame", "body", "head", "header_line"):
         assert learned(b"", limits=Limits(**{name: len(data) - 1})).whole(data) is None
     assert learned(b"", lenient=LENIENT).whole(data) is None
 
 
-@pytest.mark.usefixtures("pure")
 def test_a_frame_that_has_begun_is_gone_on_with() -> None:
     decoder = learned(b"")
     data = _LEARNED % (4, b"")

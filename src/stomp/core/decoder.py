@@ -107,9 +107,11 @@ class Decoder:
         native = codec.native
         self._scanner = native.Scanner(Headers) if native is not None and not lenient else None
         self._layouts = Layouts(self._classes, Frame, self._scanner)
-        # Up to this many bytes, a frame exceeds no limit. (The native codec needs no short way.)
-        most = min(_PLAIN, self.limits.header_line, self.limits.head, self.limits.body, self.limits.frame)
-        self._plain = 0 if lenient or self._scanner is not None else most
+        head = min(self.limits.header_line, self.limits.head, LONGEST)
+        # What a head, a body, and a body with any such head may have on the fast path: no limit is exceeded by less.
+        self._most = head, self.limits.body, min(self.limits.body, self.limits.frame - head)
+        # Up to this many bytes, a frame exceeds none at all.
+        self._plain = 0 if lenient else min(_PLAIN, head, self.limits.body, self.limits.frame)
         self._data = b""  # fed, and looked at up to
         self._at = 0  # this place
         self._partial = (
@@ -126,9 +128,14 @@ class Decoder:
 
         Whatever comes alone mostly is, and this takes a third of the steps. None if it is not so: `feed` them then.
         """
-        if len(data) > self._plain or self.dialect is None or not self.idle:
+        dialect = self.dialect
+        if len(data) > self._plain or dialect is None or not self.idle or data.find(0) < len(data) - 2:
             return None
-        return self._layouts.latest.whole(data, self.dialect)
+        if self._scanner is None:
+            return self._layouts.latest.whole(data, dialect)
+        out: list[Frame] = []
+        end = self._scanner.scan(data, 0, out, *self._most, dialect.codes)
+        return out[0] if end == len(data) and len(out) == 1 else None
 
     def feed(self, data: bytes) -> None:
         """Add received bytes."""
@@ -228,13 +235,10 @@ class Decoder:
         """Take frames whose heads have a layout that is known; return where it stopped."""
         dialect = self.dialect
         assert dialect is not None
-        limits = self.limits
-        body_limit = limits.body
-        head_limit = min(limits.header_line, limits.head, LONGEST)
-        size_limit = min(body_limit, limits.frame - head_limit)  # no limit is exceeded by less
+        head_limit, body_limit, size_limit = self._most
         end = len(data)
         if self._scanner is not None:
-            pos = self._scanner.scan(data, pos, out, head_limit, body_limit, size_limit, dialect.codes)
+            pos = self._scanner.scan(data, pos, out, *self._most, dialect.codes)
             if 0 < self._scanner.needed <= _SHORT:
                 return self._keep_short(data, pos, self._scanner.needed)
         layouts = self._layouts
