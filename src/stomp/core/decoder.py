@@ -153,7 +153,7 @@ class Decoder:
         """Have `read` put bytes of the body straight into place, in the place of `feed`.
 
         Args:
-            read: is given room for some of them or all; returns how many bytes it has put there.
+            read: is given the room there is, which is more than 0; returns how many bytes it has put there.
 
         Returns:
             what `read` returned.
@@ -162,7 +162,7 @@ class Decoder:
         assert body is not None
         with body.room() as room:
             count = read(room)
-        body.advance(count)
+        body.left -= count
         return count
 
     def relax(self) -> None:
