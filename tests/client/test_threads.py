@@ -15,6 +15,7 @@ from stomp.core.errors import ConnectionLost, FrameError, NotConnected, SendStal
 from stomp.core.events import Closed, Connected, Message, Reason, Receipt, Request
 from stomp.core.frame import Frame, Headers
 from stomp.core.server_session import ServerSession
+from stomp.received import ReceivedText
 from tests.listening import PATIENCE, stomp_threads, wait_until
 
 
@@ -87,10 +88,10 @@ class Peer:
 
 
 @contextlib.contextmanager
-def linked():
+def linked(session=None):
     ours, theirs = socket.socketpair()
     events, peer = Events(), Peer(theirs)
-    link = Link(ours, ClientSession(), events, Options(send_timeout=5.0))
+    link = Link(ours, session or ClientSession(), events, Options(send_timeout=5.0))
     link.start()
     yield link, peer, events
     link.close()
@@ -159,6 +160,20 @@ def test_large_bodies_are_read_straight_into_place(connected):
     peer.sock.close()
     closed = events.wait_for(Closed)
     assert "in the middle of a frame" in closed.error.message
+
+
+def test_memory_that_is_kept_for_large_texts_is_given_back_when_none_come(monkeypatch):
+    monkeypatch.setattr("stomp.client.threads._SPARE_TIME", 0.01)
+    with linked(ClientSession(message_class=ReceivedText)) as (link, peer, events):
+        log_in(link, peer, events)
+        for count in (1, 2, 3):
+            peer.deliver(1, b"x" * 1_000_000)
+            events.wait_for(Message, count)
+            wait_until(lambda: not link.session.spare)
+        peer.deliver(50, b"x" * 500_000)
+        events.wait_for(Message, 53)
+        assert {len(event.body) for event in events.of(Message)} == {1_000_000, 500_000}
+        assert all(isinstance(event.body, str) for event in events.of(Message))
 
 
 def test_many_senders_at_once_lose_and_mix_nothing(connected):

@@ -768,8 +768,10 @@ def test_the_memory_for_the_next_text_can_be_given_back() -> None:
     tracemalloc.start()
     try:
         receive(decoder, b"x" * 1_000_000)
+        assert decoder.spare
         assert tracemalloc.get_traced_memory()[0] > 1_000_000
         decoder.relax()
+        assert not decoder.spare
         assert tracemalloc.get_traced_memory()[0] < 300_000
     finally:
         tracemalloc.stop()

@@ -12,6 +12,7 @@ from stomp.core.ledger import Ledger
 from stomp.core.server_session import ServerSession
 from stomp.core.session import Session
 from stomp.core.state import State
+from stomp.received import ReceivedText
 from stomp.testing import Wire
 
 pytestmark = pytest.mark.usefixtures("each_codec")
@@ -60,12 +61,17 @@ def test_bytes_read_straight_into_a_body_are_a_sign_of_life_and_count() -> None:
     assert [type(event) for event in client.events()][-1] is Message
 
 
-def test_the_clock_has_memory_given_back() -> None:
-    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
-    relaxed: list[float] = []
-    wire.client._decoder.relax = lambda: relaxed.append(wire.clock.now)  # type: ignore[method-assign]
-    wire.advance(2.0)
-    assert relaxed
+def test_memory_that_is_kept_for_large_texts_can_be_given_back() -> None:
+    client = ClientSession(message_class=ReceivedText)
+    client.connect(["1.2"], "/")
+    client.receive_data(b"CONNECTED\nversion:1.2\n\n\0", 0.0)
+    assert not client.spare
+    client.receive_data(b"MESSAGE\nsubscription:1\ncontent-length:900000\n\n", 0.0)
+    client.receive_data(b"x" * 900_000 + b"\0", 0.0)
+    assert client.spare
+    client.relax()
+    assert not client.spare
+    assert [type(event) for event in client.events()][-1] is ReceivedText
 
 
 def test_both_sides_beat_in_time_and_stay() -> None:

@@ -41,6 +41,8 @@ Handler = Callable[[list["Event"]], None]
 
 #: Without MSG_DONTWAIT the receiving thread looks up this often, in seconds.
 _LONGEST_WAIT = 60.0
+#: When nothing has come for so long, in seconds, memory that is kept for more is given back.
+_SPARE_TIME = 1.0
 #: How many reads the keeper does at most for a busy receiving thread, in one go.
 _LISTEN_READS = 64
 _IN_HIGH = 4 * 1024 * 1024
@@ -157,8 +159,8 @@ class Link(SendingHalf):
             while self.session.closed is None:
                 with self._reading:
                     # The keeper may have read in our place while the handler was busy.
-                    if not self._inbox and not self._read(0):
-                        wait_ready(self.sock, read=True, write=False, seconds=_LONGEST_WAIT)
+                    if not self._inbox and not self._read(DONTWAIT if self.session.spare else 0):
+                        self._wait()
                 if self.session.closed is None:
                     self._dispatch()
         finally:
@@ -167,6 +169,14 @@ class Link(SendingHalf):
                 pass  # whoever is at it comes to its end first
             self._dispatch()
             self._finished.set()
+
+    def _wait(self) -> None:
+        """Wait until there is something to read, but not for ever. The caller has `_reading`."""
+        spare = self.session.spare
+        seconds = _SPARE_TIME if spare else _LONGEST_WAIT
+        if not wait_ready(self.sock, read=True, write=False, seconds=seconds)[0] and spare:
+            with self._state:
+                self.session.relax()
 
     def _read(self, flags: int) -> bool:
         """Read once and take it in; False if there was nothing to read. The caller has `_reading`."""

@@ -80,6 +80,11 @@ class Bodies:
             self._place = _room_for(self._size)
         return Body(length, self._place, text=True)
 
+    @property
+    def spare(self) -> bool:
+        """True while memory is kept for the next one."""
+        return self._place is not None
+
     def relax(self) -> None:
-        """Let go of the memory that is kept for the next one."""
+        """Let go of it."""
         self._place = None

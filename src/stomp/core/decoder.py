@@ -165,8 +165,13 @@ class Decoder:
         body.left -= count
         return count
 
+    @property
+    def spare(self) -> bool:
+        """True while memory is kept for the next large text."""
+        return self._bodies.spare
+
     def relax(self) -> None:
-        """Let go of memory that is kept for the next large body."""
+        """Let go of it."""
         self._bodies.relax()
 
     @property

@@ -126,6 +126,15 @@ class Session(ABC):
         self.counters.bytes_received += count
         self.heard(now)
 
+    @property
+    def spare(self) -> bool:
+        """True while memory is kept for the next large text: call `relax` when that does not come."""
+        return self._decoder.spare
+
+    def relax(self) -> None:
+        """Let go of memory that is kept."""
+        self._decoder.relax()
+
     def silent(self, now: float) -> bool:
         """True when the peer has sent nothing for too long: `tick` would end the connection now."""
         due = self._pulse.silence_due if self._pulse is not None else None
@@ -163,7 +172,6 @@ class Session(ABC):
         """The clock moved: send a beat, notice silence, give up what is overdue."""
         if self.state is State.CLOSED:
             return
-        self._decoder.relax()
         pulse = self._pulse
         if pulse is not None:
             if self.silent(now):
