@@ -26,6 +26,8 @@ from stomp.received import Received, ReceivedText
 from stomp.registry import Registry, Target, deliver, report
 from stomp.utils import HEARTBEAT_FRAME, Frame, default_create_thread, is_eol_default
 
+_new = object.__new__
+
 
 class BaseTransport(OlderBaseTransport, Publisher):
     """Listeners, and frames to and from them. `Transport` adds the network.
@@ -186,5 +188,10 @@ class BaseTransport(OlderBaseTransport, Publisher):
         """The connection is over."""
 
     def _frame(self, frame: CoreFrame) -> Frame:
-        body = frame.body.decode("utf-8", "replace") if self._auto_decode else frame.body
-        return Frame(frame.command, frame.headers, body)
+        # What calling the class would do, without the call: there may be a receipt for each message.
+        told: Frame = _new(Frame)
+        told.cmd = frame.command
+        told.headers = headers = frame.headers
+        told.original_headers = headers.copy()
+        told.body = frame.body.decode("utf-8", "replace") if self._auto_decode else frame.body
+        return told

@@ -185,16 +185,18 @@ class ClientSession(Session):
         if told is None and 0 in body:
             return False
         head = self._heads[destination, content_type, told]
+        parts: tuple[bytes, ...] = (head, body, NUL)
         if receipt is not None:
             if not receipt.isalnum() and (not receipt.isprintable() or ":" in receipt or "\\" in receipt):
                 return False
-            head = b"".join((head[:-1], b"receipt:", receipt.encode(), b"\n\n"))
+            parts = (head[:-1], b"receipt:", receipt.encode(), b"\n\n", body, NUL)
             self.ledger.await_receipt(receipt, "SEND", deadline)
         if size < _FORMATTED:
-            data = b"".join((head, body, NUL))
+            data = b"".join(parts)
             self._out.append(data)
             self.outgoing += len(data)
         else:
+            head = b"".join(parts[:-2])
             self._out += (head, body, NUL)
             self.outgoing += len(head) + size + 1
         self.counters.frames_sent += 1

@@ -248,16 +248,17 @@ class Decoder:
                 return self._keep_short(data, pos, self._scanner.needed)
         layouts = self._layouts
         layout = layouts.latest
+        match, tail = layout.match, layout.tail
         told_before, length = "0", 0
         while pos < end:
-            found = layout.match(data, pos, pos + head_limit + 2)
-            if found is None or (layout.tail and not data.startswith(layout.tail, found.end())):
+            found = match(data, pos, pos + head_limit + 2)
+            if found is None or (tail and not data.startswith(tail, found.end())):
                 other = layouts.other(data, pos, pos + head_limit + 2)
                 if other is None:
                     return pos
-                layout = other
+                layout, match, tail = other, other.match, other.tail
                 continue
-            start = found.end() + len(layout.tail)
+            start = found.end() + len(tail)
             size = start - 2 - pos
             if size > head_limit:
                 return pos

@@ -124,7 +124,7 @@ class Layout:
         values = found.groups()
         if values:
             try:
-                text = b"\0".join(values).decode()
+                text = values[0].decode() if len(values) == 1 else b"\0".join(values).decode()
                 if "\r" in text:
                     return None
                 if "\\" in text:
@@ -132,10 +132,15 @@ class Layout:
                     text = dialect.unescape(text)
             except (UnicodeDecodeError, RemoteProtocolError):
                 return None  # the careful path tells what it is
-            texts = text.split("\0")
-            if len(texts) != len(values):
-                return None
-            self.headers.update(zip(self.varying, texts, strict=True))
+            if len(values) == 1:
+                if "\0" in text:
+                    return None
+                self.headers[self.varying[0]] = text
+            else:
+                texts = text.split("\0")
+                if len(texts) != len(values):
+                    return None
+                self.headers.update(zip(self.varying, texts, strict=True))
         return Headers(self.headers)
 
     def whole(self, data: bytes, dialect: Dialect) -> Frame | None:
