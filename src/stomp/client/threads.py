@@ -247,11 +247,9 @@ class Link(SendingHalf):
                 self._telling.release()
 
     def _tell(self) -> None:
-        state = self._state
-        state.acquire()
-        batch, self._inbox = self._inbox, []
-        self._told = self.session.counters.bytes_received
-        state.release()
+        with self._state:
+            batch, self._inbox = self._inbox, []
+            self._told = self.session.counters.bytes_received
         self._corked = len(batch) > 1
         try:
             self._handler(batch)
