@@ -188,9 +188,9 @@ def test_what_the_socket_takes_in_part_goes_on_where_it_stopped(box, monkeypatch
 def test_small_neighbours_are_joined_and_large_parts_are_not_copied(monkeypatch, gathers):
     monkeypatch.setattr("stomp.client.outbox._GATHERS", gathers)
     large = b"x" * 400_000
-    parts = [b"1", b"2", large, b"3", b"4"] * 20
-    joined = _joined(parts, 400_004 * 20)
-    assert joined == [b"12", *[large, b"3412"] * 19, large, b"34"]
+    parts = [b"1", b"2", large, b"3", b"4"] * 60
+    joined = _joined(parts, 400_004 * 60)
+    assert joined == [b"12", *[large, b"3412"] * 59, large, b"34"]
     assert joined[1] is large
     few = [b"1", b"2", large]
     assert _joined(few, 400_002) == (few if gathers else [b"12", large])

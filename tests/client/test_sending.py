@@ -93,8 +93,8 @@ def test_who_is_going_to_wait_need_not_wait_for_the_keeper(sender):
 
 
 def test_batches_leave_without_the_keeper(sender):
-    body = b"x" * 8192
-    batch = BATCH // 8192 + 1
+    body = b"x" * 4096
+    batch = BATCH // 4096 + 1
     sender.send(*[body] * 2)
     sent = sender.written()
     assert sender.keeper.asked == [0.0]
@@ -114,6 +114,25 @@ def test_batches_leave_without_the_keeper(sender):
     sender.clock.advance(1.0)
     sender.send(b"alone")
     assert sender.written().endswith(b"alone\0")
+
+
+def test_batches_of_large_messages_grow_while_they_follow_each_other(sender, monkeypatch):
+    # No more than the buffer of any socket holds.
+    monkeypatch.setattr("stomp.client.sending._STREAM", 2 * BATCH)
+    body = b"x" * 16_384
+    sender.send(body)
+    sender.written()
+    sizes = []
+    for _ in range(4 + 8 * 3):
+        sender.send(body)
+        if written := sender.written():
+            sizes.append(len(written))
+    assert [size // BATCH for size in sizes] == [1, 2, 2, 2]
+    # The keeper came, and there was no batch meanwhile.
+    sender.attend()
+    sender.attend()
+    sender.send(*[body] * 5)
+    assert len(sender.written()) >= BATCH
 
 
 def test_large_messages_do_not_make_small_ones_wait(sender):

@@ -29,7 +29,7 @@ _JOIN = 4 * 1024
 #: Parts that are shorter than this on the average are joined without a look at each: the looking would cost more.
 _SHORT = 2 * 1024
 #: One call to the socket takes so many parts, where it takes more than one. (Linux, macOS and BSD allow for 1,024.)
-_PARTS = 64
+_PARTS = 256
 
 #: Makes a call return at once instead of waiting, where the system has it (Windows does not).
 DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _BUSY = 20e-6
 #: No frame waits longer than about this, in seconds, for company.
 LINGER = 0.001
+#: While messages of so many bytes fill batches,
+_LARGE = 8 * 1024
+#: a batch has so many: who reads them is woken less often, at the expense of who writes.
+_STREAM = 512 * 1024
 #: When the kernel's buffer is full, try again after this many seconds.
 _RETRY = 0.01
 #: How long the end of a connection may wait for a broker that does not read, in seconds.
@@ -146,7 +150,7 @@ class SendingHalf(ABC):
             )
             self.transmit(frame, deadline=deadline, patient=patient)
         elif not self._lingering or self.session.outgoing >= BATCH:
-            self._send(patient=patient)
+            self._send(patient=patient, large=len(body) >= _LARGE)
 
     def acknowledge(self, message: Message) -> str | None:
         """Acknowledge a delivery in less steps: see `ClientSession.acknowledge`. It may wait for company."""
@@ -188,9 +192,9 @@ class SendingHalf(ABC):
 
     # ------------------------------------------------------------------------------------- writing
 
-    def _send(self, *, patient: bool = False) -> None:
+    def _send(self, *, patient: bool = False, large: bool = False) -> None:
         """Write what this thread has queued, at once or in good company."""
-        small = self.session.outgoing < BATCH
+        small = self.session.outgoing < (_STREAM if large and self._streaming else BATCH)
         if (self._lingering or patient) and small and self.alive:
             self._linger(LINGER)
             return
