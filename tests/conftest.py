@@ -11,6 +11,7 @@ import trustme
 
 from stomp.broker import Broker
 from stomp.core import codec
+from stomp.net import daemons
 from tests import listening
 
 #: With ``STOMP_REQUIRE_NATIVE=1``, as in ``make test-native``, it must be there.
@@ -29,7 +30,8 @@ def each_codec(request):
 
 @pytest.fixture(autouse=True)
 def own_threads():
-    """See `tests.listening.OLDER`."""
+    """See `tests.listening.OLDER`. Those that wait for more work get none of a later test."""
+    daemons._FREE.clear()
     listening.OLDER.clear()
     listening.OLDER.update(listening.stomp_threads())
 

@@ -90,6 +90,12 @@ class BaseTransport(OlderBaseTransport, Publisher):
         """True from the open socket to the end of the connection."""
         return False
 
+    def expect_login(self) -> None:
+        """To be called before `start` by who will send CONNECT, and then call `begin`."""
+
+    def begin(self, attempt: Any = None, *, wait: bool = False) -> None:
+        """CONNECT was sent, or could not be: see `Transport.begin`."""
+
     def begin_login(self, attempt: Any = None) -> bool:
         """True if CONNECT is to be sent now; False if that was done on this connection already."""
         return True

@@ -248,18 +248,23 @@ class _Protocol(ConnectionListener):
         self.transport.join()
 
     def _connect(self, cmd: str, merged: dict[str, Any], wait: bool) -> None:
-        # Another thread, on_disconnected perhaps, may make the next connection before this one is waited for.
-        attempt = self.transport.start()
-        if self.transport.begin_login(attempt):
-            try:
+        self.transport.expect_login()
+        attempt, asked = None, False
+        try:
+            # Another thread, on_disconnected perhaps, may make the next connection before this one is waited for.
+            attempt = self.transport.start()
+            if self.transport.begin_login(attempt):
                 self._name_host(merged)
                 self.send_frame(cmd, merged)
-            except NotConnected as err:
+                asked = wait
+        except BaseException as err:
+            self.transport.cancel_login()
+            if isinstance(err, NotConnected):
                 # The broker has gone before it was asked, as it does when it does not like our certificate.
                 raise self.transport.login_failed(err) from err
-            except BaseException:
-                self.transport.cancel_login()
-                raise
+            raise
+        finally:
+            self.transport.begin(attempt, wait=asked)
         if wait:
             self.transport.wait_for_login(attempt)
 
@@ -273,10 +278,8 @@ _TRANSMIT = Transport.transmit
 
 
 def _login(username: str | None, passcode: str | None, merged: dict[str, Any]) -> None:
-    if username is not None:
-        merged[HDR_LOGIN] = username
-    if passcode is not None:
-        merged[HDR_PASSCODE] = passcode
+    given = {HDR_LOGIN: username, HDR_PASSCODE: passcode}
+    merged.update({name: value for name, value in given.items() if value is not None})
 
 
 class Protocol10(_Protocol):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import operator
 import os
@@ -18,6 +19,7 @@ from stomp import log
 from stomp.base_transport import BaseTransport as BaseTransport
 from stomp.client.dialing import TlsSettings, dial_any
 from stomp.client.keeper import kind_of_threads
+from stomp.client.latch import Latch
 from stomp.client.options import Options
 from stomp.client.threads import Link
 from stomp.core.client_session import ClientSession
@@ -30,12 +32,12 @@ from stomp.core.record import replace
 from stomp.core.state import State
 from stomp.handed_on import hand_on
 from stomp.legacy import OlderTransport, take_arguments
-from stomp.net.address import Address, pairs_of
-from stomp.utils import Frame, encode, is_eol_default
+from stomp.net.address import Address, in_order, pairs_of
+from stomp.net.daemons import lend_daemon
+from stomp.utils import Frame, default_create_thread, encode, is_eol_default
 
 #: The default of 9.0, for those who look; the size of reads is not a setting.
 _RECV_BYTES = 16384
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class Transport(OlderTransport, BaseTransport):
@@ -91,40 +93,26 @@ class Transport(OlderTransport, BaseTransport):
         self._prefer_localhost = prefer_localhost
         self._try_loopback = try_loopback_connect
         self._timeout = timeout
-        #: The settings of the next connection.
-        self._options = Options(
-            connect_timeout=30.0 if timeout is None else float(timeout),
-            backoff=Backoff(
-                reconnect_sleep_initial,
-                reconnect_sleep_increase,
-                reconnect_sleep_jitter,
-                reconnect_sleep_max,
-            ),
-            attempts=reconnect_attempts_max,
-            keepalive=keepalive,
-            bind=bind_host_port,
-            # What connections have; one more or less is an object more.
-            tolerance=1.5,
-            start_thread=self.create_thread_fc,
-        )
-        #: How long the answer to a frame is waited for, in seconds.
-        self._patience = {
-            "CONNECT": self._options.connect_timeout,
-            "STOMP": self._options.connect_timeout,
-            "DISCONNECT": self._options.disconnect_timeout,
-        }
+        growth = reconnect_sleep_increase, reconnect_sleep_jitter, reconnect_sleep_max
+        backoff = reconnect_sleep_initial, *growth
+        settings = timeout, backoff, reconnect_attempts_max, keepalive, bind_host_port
+        try:
+            #: The settings of the next connection.
+            self._options = _options_of(*settings)
+        except TypeError:  # a list among them cannot be looked up
+            self._options = _options_of.__wrapped__(*settings)
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
         self._logging_in: Link | None = None  # somebody sends CONNECT on this one
-        #: Connections of whose end the listeners do not know yet.
-        self._untold: set[Link] = set()
-        #: Those whose CONNECTED the listeners know.
-        self._let_in: weakref.WeakSet[Link] = weakref.WeakSet()
+        self._expected_by = 0  # ident of the thread that called `expect_login`
+        #: Connections of whose end the listeners do not know yet; open once they know of CONNECTED, or of the end.
+        self._untold: dict[Link, Latch] = {}
         self._make_locks()
         _TRANSPORTS.add(self)
         if recv_bytes != _RECV_BYTES:
             older["recv_bytes"] = recv_bytes
-        take_arguments(self, older)
+        if older:
+            take_arguments(self, older)
 
     # ------------------------------------------------------------------------------------- life
 
@@ -143,14 +131,31 @@ class Transport(OlderTransport, BaseTransport):
             link = self._link
             if link is not None and link.alive:
                 return link
-            self._stopping.clear()
+            self._stopping = Latch()
             self.connection_error = False
             self._declared = None
-            self._link = link = self._dial()
-            self._untold.add(link)
+            link = self._dial()
+            self._untold[link] = Latch()
+            self._link = link
+        if self._expected_by != threading.get_ident():
             link.start()
         self.registry.notify("on_connecting", self.current_host_and_port)
         return link
+
+    def expect_login(self) -> None:
+        """To be called before `start` by who will send CONNECT: the link is read from `begin` on, not before."""
+        self._expected_by = threading.get_ident()
+
+    def begin(self, attempt: Any = None, *, wait: bool = False) -> None:
+        """CONNECT was sent, or could not be: read what `start` opened; with `wait` first the answer, on this thread."""
+        self._expected_by = 0
+        link = attempt or self._link
+        if link is not None:
+            try:
+                if wait:
+                    link.read_answer()
+            finally:
+                link.start()
 
     def stop(self) -> None:
         """Drop the connection, or stop trying to make one. Waits until the listeners know."""
@@ -163,7 +168,7 @@ class Transport(OlderTransport, BaseTransport):
     def begin_login(self, attempt: Any = None) -> bool:
         """True if CONNECT is to be sent now, by the caller; False if that was done on this connection already."""
         link = attempt or self._link
-        with self._outcome:
+        with self._deciding:
             if link is not None and link.session.state is State.IDLE and self._logging_in is not link:
                 self._logging_in = link
                 return True
@@ -206,11 +211,6 @@ class Transport(OlderTransport, BaseTransport):
         """Milliseconds between our heart-beats and the broker's, as agreed."""
         return self._link.session.heartbeat if self._link is not None else (0, 0)
 
-    def override_threading(self, create_thread_fc: Callable[[Callable[[], None]], Any]) -> None:
-        """Have the receiving thread started by `create_thread_fc(callable)`."""
-        super().override_threading(create_thread_fc)
-        self._options = replace(self._options, start_thread=create_thread_fc)
-
     @property
     def heart_beat_receive_scale(self) -> float:
         """How many intervals of silence are borne on the next connection."""
@@ -241,14 +241,17 @@ class Transport(OlderTransport, BaseTransport):
                 self._wait_for(attempt, None)
         except ConnectFailed:
             # Let in and lost before this thread could see it: that is for on_disconnected to tell.
-            if attempt not in self._let_in:
+            if attempt is None or not attempt.let_in:
                 raise
 
     def _wait_for(self, link: Link | None, timeout: float | None) -> None:
         # The session itself gives up after the connect timeout; this is only for a receiving thread that never ran.
         limit = self._options.connect_timeout + 5.0 if timeout is None else timeout
-        with self._outcome:
-            self._outcome.wait_for(lambda: self._is_in(link) or self._has_ended(link), limit)
+        # Who listens for it has mostly heard of it when `connect` returns, and programs have come to rely on that.
+        if not self._is_in(link) or (self._declared is None and self.registry.targets("on_connected")):
+            told = self._untold.get(link) if link is not None else Latch()
+            if told is not None:
+                told.wait(limit)
         if self._is_in(link):
             return
         closed = link.session.closed if link is not None and self._has_ended(link) else None
@@ -305,8 +308,9 @@ class Transport(OlderTransport, BaseTransport):
         if "content-length" in headers:
             headers["content-length"] = str(len(body))
         command = str(frame.cmd)
-        patience = self._patience.get(command)
-        deadline = None if patience is None else self._options.clock() + patience
+        deadline = None
+        if (patience := _PATIENCE.get(command)) is not None:
+            deadline = self._options.clock() + patience(self._options)
         link.transmit(CoreFrame(command, headers, body), escaped=True, deadline=deadline)
 
     def send(self, encoded_frame: bytes) -> None:
@@ -387,8 +391,10 @@ class Transport(OlderTransport, BaseTransport):
 
     def _dial(self) -> Link:
         options = self._options
-        if options.start_thread is not self.create_thread_fc:
-            options = replace(options, start_thread=self.create_thread_fc)
+        create = self.create_thread_fc
+        start = lend_daemon if create is default_create_thread else create
+        if options.start_thread is not start:
+            options = replace(options, start_thread=start)
         try:
             address, stream = dial_any(self._ordered(), options, self._tls_for, self._stopped)
         except ConnectFailed as err:
@@ -407,7 +413,7 @@ class Transport(OlderTransport, BaseTransport):
 
     def _stopped(self, seconds: float) -> bool:
         """Wait so many seconds; True if nobody wants the connection any more."""
-        return self._stopping.wait(seconds) if seconds else self._stopping.is_set()
+        return self._stopping.wait(seconds) if seconds else self._stopping.is_set
 
     def _tls_for(self, address: Address) -> TlsSettings | None:
         settings = self.get_ssl(address.pair)
@@ -424,40 +430,32 @@ class Transport(OlderTransport, BaseTransport):
         )
 
     def _ordered(self) -> list[Address]:
-        """The pairs as addresses, in the order in which to try them."""
-        pairs = list(self._pairs)
-        # There is no name to compare with where all are said to be here.
-        own = "" if all(map(_LOCAL.__contains__, map(_host, pairs))) else socket.gethostname()
-        if self._prefer_localhost and len(pairs) > 1:
-            pairs.sort(key=lambda pair: pair[0] not in (*_LOCAL, own))
-        if self._try_loopback and not self._tls:
-            # With TLS the certificate is for the host name, so 127.0.0.1 is no substitute for it.
-            listed = {port for host, port in pairs if host in _LOCAL}
-            loopback = [("127.0.0.1", port) for host, port in pairs if host == own and port not in listed]
-            pairs = loopback + pairs
-        return [Address(host, port) for host, port in pairs]
+        # With TLS the certificate is for the host name, so 127.0.0.1 is no substitute for it.
+        loopback = self._try_loopback and not self._tls
+        return in_order(self._pairs, prefer_local=self._prefer_localhost, loopback=loopback)
 
     # ------------------------------------------------------------------------------------- inside
 
     def _make_locks(self) -> None:
         #: Green threads may have come since, and these locks would hold up all of them together.
         self._kind = kind_of_threads()
-        self._outcome = threading.Condition(threading.Lock())
+        self._deciding = threading.Lock()
         self._connecting = threading.Lock()
-        self._stopping = threading.Event()
+        self._stopping = Latch()
 
     def _on_connected(self, event: Connected) -> None:
-        with self._outcome:
-            self._let_in.update(link for link in self._untold if link.is_receiving_thread())
-            self._outcome.notify_all()
+        for link, told in list(self._untold.items()):
+            if link.is_receiving_thread():
+                link.let_in = True
+                told.set()
 
     def _on_closed(self, event: Closed) -> None:
         if event.error is not None:
             log.info("connection to %s ended: %s", self._address_text(), event.error.message)
-        with self._outcome:
-            self._untold = {link for link in self._untold if link.session.closed is not event}
-            self.connection_error = event.reason is Reason.REFUSED
-            self._outcome.notify_all()
+        self.connection_error = event.reason is Reason.REFUSED
+        for link in list(self._untold):
+            if link.session.closed is event and (told := self._untold.pop(link, None)) is not None:
+                told.set()
 
     def _address_text(self) -> str:
         pair = self.current_host_and_port
@@ -479,7 +477,23 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_free_all)
 
 
-_host = operator.itemgetter(0)
+#: How long the answer to a frame is waited for, in seconds.
+_PATIENCE = {
+    "CONNECT": operator.attrgetter("connect_timeout"),
+    "STOMP": operator.attrgetter("connect_timeout"),
+    "DISCONNECT": operator.attrgetter("disconnect_timeout"),
+}
+
+
+@functools.lru_cache(maxsize=16, typed=True)
+def _options_of(timeout: Any, backoff: Any, attempts: Any, keepalive: Any, bind: Any) -> Options:
+    """The settings of a transport: those of several are mostly the same."""
+    limit = 30.0 if timeout is None else float(timeout)
+    waits = Backoff(*backoff)
+    # The tolerance is that of connections: another one is an object more.
+    return Options(
+        connect_timeout=limit, backoff=waits, attempts=attempts, keepalive=keepalive, bind=bind, tolerance=1.5
+    )
 
 
 def _normal(pair: tuple[str, int]) -> tuple[str, int]:

@@ -191,7 +191,7 @@ class MulticastTransport(Transport):
                 return
             self._member = _Membership(self._take, self.handle)
             self.current_host_and_port = (MCAST_GRP, MCAST_PORT)
-            self._member.thread = self._options.start_thread(self._member.run)
+            self._member.thread = self.create_thread_fc(self._member.run)
             self.registry.notify("on_connecting", self.current_host_and_port)
 
     def stop(self) -> None:

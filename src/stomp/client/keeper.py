@@ -18,12 +18,19 @@ import time
 from typing import Protocol
 
 from stomp.client.logs import Log
+from stomp.client.open_links import LINKS
 
 log = Log("stomp.py")
 
 
 class Charge(Protocol):
-    """What the keeper looks after."""
+    """What the keeper looks after.
+
+    Attributes:
+        parted: it wants to be looked after no more; to be set before `Keeper.remove`.
+    """
+
+    parted: bool
 
     def attend(self) -> float | None:
         """Do what is due; return in how many seconds to come again, or None."""
@@ -55,38 +62,25 @@ class Keeper:
         self._wakes_at = 0.0
         self._idle_since = 0.0
 
-    @property
-    def busy(self) -> bool:
-        """True while there is a charge."""
-        return bool(self._charges)
-
-    def add(self, charge: Charge) -> None:
-        """Look after a charge until `remove`."""
-        with self._changed:
-            self._charges.setdefault(charge)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="stomp-keeper", daemon=True)
-                self._thread.start()
-
     def remove(self, charge: Charge) -> None:
         """Forget a charge. It may still be attended to once, if that has begun."""
         with self._changed:
-            self._charges.pop(charge, None)
-            if not self._charges:
+            if self._charges.pop(charge, _MISSING) is not _MISSING and not self._charges:
                 self._agenda.clear()
                 self._idle_since = time.monotonic()
                 if self._wakes_at > self._idle_since + _STAYS:
                     self._changed.notify()
 
     def attend_in(self, charge: Charge, seconds: float) -> None:
-        """Attend to a charge within so many seconds. Of several wishes the earliest counts."""
+        """Attend to a charge within so many seconds, and look after it until `remove`. The earliest wish counts."""
         when = time.monotonic() + seconds
         with self._changed:
-            if charge not in self._charges:
+            planned = self._charges.get(charge)
+            if charge.parted or (planned is not None and planned <= when):
                 return
-            planned = self._charges[charge]
-            if planned is not None and planned <= when:
-                return
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="stomp-keeper", daemon=True)
+                self._thread.start()
             self._charges[charge] = when
             if len(self._agenda) > 2 * len(self._charges) + _UNTIDY:
                 self._tidy()
@@ -139,6 +133,8 @@ class Keeper:
         return None
 
 
+_MISSING = object()
+
 #: One for each kind of threads that the program has had.
 _KEEPERS: dict[type, Keeper] = {}
 
@@ -154,7 +150,7 @@ def keeper() -> Keeper:
     found = _KEEPERS.get(kind)
     if found is not None:
         return found
-    if any(each.busy for each in _KEEPERS.values()):
+    if LINKS:
         log.warning(
             "the threads of this program were replaced while a connection was open: nobody can promise that"
             " it goes on; patch before you connect, or connect again"

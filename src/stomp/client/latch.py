@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 
@@ -18,11 +19,17 @@ class Latch:
         self._lock = threading.Lock()
         self._lock.acquire()
 
+    @property
+    def is_set(self) -> bool:
+        """True once it is open."""
+        return self._set
+
     def set(self) -> None:
-        """Open it. To be called by one thread at a time; nothing happens when it is open already."""
+        """Open it; nothing happens when it is open already."""
         if not self._set:
             self._set = True
-            self._lock.release()
+            with contextlib.suppress(RuntimeError):  # another thread has done the same at the same time
+                self._lock.release()
 
     def wait(self, seconds: float) -> bool:
         """Wait until it is open: True if it is, False if time is up."""

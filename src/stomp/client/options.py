@@ -10,6 +10,7 @@ from stomp.core.failover import Backoff, Dice
 from stomp.core.heartbeat import TOLERANCE
 from stomp.core.limits import STRICT, Leniency, Limits
 from stomp.core.record import dataclass, field
+from stomp.net.daemons import lend_daemon
 from stomp.net.dial import Keepalive
 from stomp.net.websocket import WebSocketSettings
 
@@ -26,7 +27,7 @@ def throw_dice() -> float:
 
 
 def start_daemon(run: Callable[[], None]) -> threading.Thread:
-    """The default thread factory: a daemon, so that a program can end without having disconnected."""
+    """Start a daemon, so that a program can end without having disconnected."""
     thread = threading.Thread(target=run, name="stomp-receiver", daemon=True)
     thread.start()
     return thread
@@ -75,4 +76,4 @@ class Options:
     lenient: Leniency = STRICT
     clock: Callable[[], float] = time.monotonic
     dice: Dice = throw_dice
-    start_thread: ThreadFactory = start_daemon
+    start_thread: ThreadFactory = lend_daemon

@@ -46,6 +46,7 @@ class SendingHalf(ABC):
     """See the module. `Link` is the other half, and has the parts that both use."""
 
     session: ClientSession
+    parted: bool
     _clock: Callable[[], float]
     _keeper: Keeper
     _outbox: Outbox

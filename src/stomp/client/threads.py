@@ -27,6 +27,8 @@ from stomp.client.outbox import DONTWAIT, Outbox
 from stomp.client.sending import LAST_WORDS, LINGER, MOMENT, SendingHalf
 from stomp.core.errors import ConnectionLost, NotConnected
 from stomp.core.events import Reason, ReceiptOverdue
+from stomp.core.state import State
+from stomp.net.daemons import Stint
 from stomp.net.dial import Deadline, wait_ready
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class Link(SendingHalf):
         super().__init__()
         self.sock = sock
         self.session = session
-        self.thread: object = None
+        self._started: object = None
         self._handler = handler
         self._options = options
         self._clock = options.clock
@@ -78,6 +80,10 @@ class Link(SendingHalf):
         self._make_parts()
         self._told = 0  # how many of the bytes received the handler was told of
         self._keeper = keeper()
+        LINKS.add(self)
+        self._begun = False  # it is read; until then, whoever connects looks at the clock
+        self.parted = False  # for the keeper
+        self.let_in = False  # for the handler: it was told of CONNECTED
         self._due: float | None = None  # the moment for which the keeper was asked to come
         self._receiver = 0  # ident of the receiving thread
         self._corked = False  # a batch is being handled: replies leave together
@@ -88,10 +94,34 @@ class Link(SendingHalf):
     # ------------------------------------------------------------------------------------- for clients
 
     def start(self) -> None:
-        """Begin to read. The handler may be called from now on."""
-        LINKS.add(self)
-        self._keeper.add(self)
-        self.thread = self._options.start_thread(self._receive_all)
+        """Begin to read, unless that was done. The handler may be called from now on."""
+        with self._state:
+            if self._begun:
+                return
+            self._begun = True
+            self._ask_keeper()
+        self._started = self._options.start_thread(self._receive_all)
+
+    def read_answer(self) -> None:
+        """Between CONNECT and `start`: read on this thread until the broker has let us in, or time is up.
+
+        Who waits for the answer need not be woken by another thread then. The handler will be told after `start`.
+        """
+        deadline = Deadline(self._options.connect_timeout, self._clock)
+        while self.session.state is State.CONNECTING and (left := deadline.left):
+            if not self._reading.acquire(blocking=False):
+                return  # it was started by somebody else
+            try:
+                if wait_ready(self.sock, read=True, write=False, seconds=min(left, _LONGEST_WAIT))[0]:
+                    self._read(DONTWAIT)
+            finally:
+                self._reading.release()
+
+    @property
+    def thread(self) -> object:
+        """The thread that reads, or what the factory of threads made of it."""
+        started = self._started
+        return started.thread if isinstance(started, Stint) else started
 
     @property
     def alive(self) -> bool:
@@ -112,6 +142,7 @@ class Link(SendingHalf):
 
         False at once when called from the handler, which cannot wait for itself.
         """
+        self.start()
         return not self.is_receiving_thread() and self._finished.wait(seconds)
 
     def is_receiving_thread(self) -> bool:
@@ -265,6 +296,7 @@ class Link(SendingHalf):
         if self.alive:  # only if the code above has a defect
             self.close()
         self._hang_up()
+        self.parted = True
         self._keeper.remove(self)
         LINKS.discard(self)
         self._outbox.close()
@@ -305,6 +337,7 @@ class Link(SendingHalf):
     def _lost(self, err: OSError, patience: float) -> ConnectionLost:
         """Why the socket broke under a write: in the words of the session, once it has ended."""
         if threading.get_ident() != self._receiver:
+            self.start()
             self._ended.wait(patience)
         closed = self.session.closed
         why = closed.why if closed is not None and closed.error is not None else f"writing failed: {err}"
@@ -315,7 +348,7 @@ class Link(SendingHalf):
     def _ask_keeper(self) -> None:
         """Have the keeper come when the session next wants it. The caller has `_state`."""
         due = self.session.next_deadline()
-        if due is not None and (self._due is None or due < self._due):
+        if due is not None and (self._due is None or due < self._due) and self._begun:
             self._due = due
             self._keeper.attend_in(self, due - self._clock())
 

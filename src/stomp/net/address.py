@@ -12,13 +12,19 @@ A URL may carry a password, so nothing here quotes one that it does not understa
 from __future__ import annotations
 
 import contextlib
-from typing import TypeVar
+import socket
+from typing import TYPE_CHECKING, TypeVar
 
 from stomp.core.errors import AddressError
 from stomp.core.observe import redacted
 from stomp.core.record import dataclass, field, replace
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _T = TypeVar("_T")
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 #: The ports that brokers listen on unless told otherwise.
 DEFAULT_PORTS = {"tcp": 61613, "tls": 61612, "ws": 15674, "wss": 15673}
@@ -136,6 +142,25 @@ def pairs_of(value: object) -> list[tuple[str, int]]:
             raise AddressError(f"the port of {host!r} is not from 1 to 65535", hint=hint)
         pairs.append((host, port))
     return pairs
+
+
+def in_order(pairs: Sequence[tuple[str, int]], *, prefer_local: bool, loopback: bool) -> list[Address]:
+    """(host, port) pairs as addresses, in the order in which to try them.
+
+    Args:
+        pairs: the pairs, most wanted first.
+        prefer_local: try those that name this machine first.
+        loopback: for one that names this machine by its host name, try 127.0.0.1 before it.
+    """
+    # There is no name to compare with where all are said to be here.
+    own = "" if all(host in _LOCAL for host, _ in pairs) else socket.gethostname()
+    if prefer_local and len(pairs) > 1:
+        pairs = sorted(pairs, key=lambda pair: pair[0] not in (*_LOCAL, own))
+    more: list[Address] = []
+    if loopback and own:
+        listed = {port for host, port in pairs if host in _LOCAL}
+        more = [Address("127.0.0.1", port) for host, port in pairs if host == own and port not in listed]
+    return more + [Address(host, port) for host, port in pairs]
 
 
 def parse(url: str) -> Target:
