@@ -578,6 +578,7 @@ def test_a_short_frame_that_is_cut_and_has_no_end_is_refused() -> None:
     decoder.feed(b"cx" + good)
     with pytest.raises(RemoteProtocolError, match="does not end where"):
         decoder.frames()
+    assert not decoder.idle
 
 
 # ------------------------------------------------------------------------------------- large bodies

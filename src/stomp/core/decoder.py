@@ -367,9 +367,10 @@ class Decoder:
         with memoryview(data) as view, view[:pos] as part:
             partial += part
         if len(partial) == self._needed:
+            # It has begun until it has been read: see `idle`.
+            self._read(bytes(partial), 0, out, fresh=False)
             self._partial = bytearray()
             self._needed = 0
-            self._read(bytes(partial), 0, out, fresh=False)
         return pos
 
     def _keep_body(self, head: _Head, data: bytes, start: int) -> None:
