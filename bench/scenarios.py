@@ -125,7 +125,7 @@ class Growth:
     """The same with more and more of something: what does one unit cost, at the end against the beginning?
 
     CPU, because a busy machine hardly moves it. A factor of 1 is linear, and one like that of the units is quadratic;
-    large bodies cost 2 to 4 times as much a byte, for they fit no cache and each of their pages is new to the process.
+    large bodies cost 2 to 6 times as much a byte, for they fit no cache and each of their pages is new to the process.
     """
 
     title: str
