@@ -159,11 +159,8 @@ class _Protocol(ConnectionListener):
             if type(as_bytes) is not bytes:
                 as_bytes = encode(body)
             if not headers and type(destination) is str and (not content_type or type(content_type) is str):
-                if not keyword_headers:
-                    link.send(destination, as_bytes, content_type or None, None, None, False, measured)
-                    return
-                receipt = keyword_headers.get(HDR_RECEIPT)
-                if type(receipt) is str and len(keyword_headers) == 1:
+                receipt = keyword_headers.get(HDR_RECEIPT) if keyword_headers else None
+                if not keyword_headers or (type(receipt) is str and len(keyword_headers) == 1):
                     link.send(destination, as_bytes, content_type or None, receipt, None, False, measured)
                     return
         merged = {**headers, **keyword_headers} if headers else keyword_headers
@@ -513,7 +510,10 @@ class Protocol12(Protocol11):
 
     def _answer12(self, cmd: str, id: Any, transaction: Any, receipt: Any, more: dict[str, Any]) -> None:
         assert id is not None, "'id' is required"
-        self._answer(cmd, {HDR_ID: id}, more, transaction, receipt)
+        alone = type(id) is str and transaction is None and receipt is None and not more
+        link = self._straight() if alone else None
+        if link is None or not link.answer_plain(cmd, id):
+            self._answer(cmd, {HDR_ID: id}, more, transaction, receipt)
 
 
 def __getattr__(name: str) -> Any:

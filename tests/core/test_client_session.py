@@ -3,6 +3,7 @@
 import pytest
 
 from stomp.core.client_session import ClientSession
+from stomp.core.dialect import STOMP12
 from stomp.core.errors import (
     AuthenticationFailed,
     BrokerError,
@@ -655,6 +656,42 @@ def test_plain_answers_are_noted_like_all_others(version: str) -> None:
         assert not session.ledger.subscriptions["1"].unacked
         assert session.ledger.awaits("r")
     assert sent(sessions[0]) == sent(sessions[1])
+
+
+@pytest.mark.parametrize("command", ["ACK", "NACK"])
+@pytest.mark.parametrize("ack", ["client", "client-individual"])
+@pytest.mark.parametrize("name", ["5", "a:b\\c\nd", "unknown", ""])
+def test_plain_answers_by_name_are_as_all_others(command: str, ack: str, name: str) -> None:
+    sessions = [connected("1.2"), connected("1.2")]
+    for number, session in enumerate(sessions):
+        session.subscribe("/queue/b", "0", ack="client-individual")
+        session.subscribe("/queue/a", "1", ack=ack)
+        deliver(session, "1", "4")
+        deliver(session, "1", STOMP12.escape(name) if name != "unknown" else "5")
+        if number:
+            session.transmit(Frame(command, Headers({"id": name})))
+        else:
+            assert session.answer_plain(command, name)
+    plain, usual = sessions
+    assert plain.outgoing == usual.outgoing
+    assert sent(plain) == sent(usual)
+    assert plain.counters.frames_sent == usual.counters.frames_sent
+    unacked = [list(session.ledger.subscriptions["1"].unacked) for session in sessions]
+    assert unacked[0] == unacked[1]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_names_that_need_a_look_are_not_plain(name: str) -> None:
+    session = connected("1.2")
+    assert not session.answer_plain("ACK", name)
+    assert sent(session) == b""
+
+
+def test_plain_answers_by_name_are_of_1_2() -> None:
+    for session in (connected("1.1"), connecting("1.2")):
+        before = session.outgoing
+        assert not session.answer_plain("ACK", "5")
+        assert session.outgoing == before
 
 
 def test_frames_that_mean_more_are_not_plain() -> None:

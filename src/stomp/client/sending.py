@@ -175,6 +175,17 @@ class SendingHalf(ABC):
             self._send()
         return sent
 
+    def answer_plain(self, command: str, name: str) -> bool:
+        """ACK or NACK in less steps: see `ClientSession.answer_plain`. False where nothing was done."""
+        self._state.acquire()  # not `with`: see `send`
+        try:
+            sent = self.session.answer_plain(command, name)
+        finally:
+            self._state.release()
+        if sent:
+            self._send()
+        return sent
+
     def send_raw(self, data: bytes) -> None:
         """Write bytes as they are, behind the frames that are queued."""
         with self._state:

@@ -17,7 +17,7 @@ from stomp.core.errors import (
     UsageError,
 )
 from stomp.core.events import Connected, Error, Message, Reason, Receipt, ReceiptOverdue, Unknown
-from stomp.core.frame import Frame, Headers
+from stomp.core.frame import Frame
 from stomp.core.limits import STRICT, Leniency, Limits
 from stomp.core.refusal import refusal, words_of
 from stomp.core.session import BEAT_RECEIVED, Session
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stomp.core.commands import Extra
-    from stomp.core.ledger import Ledger, Ticket
+    from stomp.core.ledger import Ledger, Subscription, Ticket
 
 #: Its own name, for the hot ways: looking up a member of an enumeration takes 0.1 us.
 _CONNECTED = State.CONNECTED
@@ -112,7 +112,7 @@ class ClientSession(Session):
         ticket = None
         if command != "SEND" or receipt is not None:
             if escaped:
-                headers = _unescaped(headers, dialect)
+                headers = dialect.unescaped(headers)
             self.ledger.note(command, headers)
             if receipt is not None:
                 ticket = self.ledger.await_receipt(headers["receipt"], command, deadline)
@@ -209,25 +209,31 @@ class ClientSession(Session):
             By what name it was acknowledged; None where nothing was done: `ack` knows what to do then.
         """
         subscription = message.subscription
-        if self.state is not _CONNECTED or self.dialect is not STOMP12 or subscription is None:
+        if subscription is None or self.ledger.subscriptions.get(subscription.id) is not subscription:
             return None
         headers = message.headers
         name = headers.get("ack") or headers.get("message-id", "")
-        unacked = subscription.unacked
-        if name not in unacked or self.ledger.subscriptions.get(subscription.id) is not subscription:
+        if name not in subscription.unacked:
             return None
+        return name if self.answer_plain("ACK", name, subscription) else None
+
+    def answer_plain(self, command: str, name: str, subscription: Subscription | None = None) -> bool:
+        """`ack` or `nack` in less steps, by the name that 1.2 gives a delivery, whosever it is.
+
+        Returns:
+            False where nothing was done: frames do not flow, or not by 1.2, or the name has to be looked at.
+        """
+        if self.state is not _CONNECTED or self.dialect is not STOMP12 or "\0" in name:
+            return False
         try:
-            data = f"ACK\nid:{STOMP12.escape(name)}\n\n\0".encode()
+            data = f"{command}\nid:{STOMP12.escape(name)}\n\n\0".encode()
         except UnicodeEncodeError:
-            return None
-        if subscription.ack == "client":
-            subscription.settle(name)
-        else:
-            del unacked[name]
+            return False
+        self.ledger.settle(name, None) if subscription is None else subscription.settle(name)
         self._out.append(data)
         self.outgoing += len(data)
         self.counters.frames_sent += 1
-        return name
+        return True
 
     def connect(
         self,
@@ -512,9 +518,3 @@ class ClientSession(Session):
 
     def _deadlines(self) -> list[float | None]:
         return [self._connect_deadline, self.ledger.next_deadline()]
-
-
-def _unescaped(headers: Headers, dialect: Dialect) -> Headers:
-    if "\\" not in "".join(headers.values()):
-        return headers
-    return Headers((name, dialect.unescape(value)) for name, value in headers.items())

@@ -16,6 +16,7 @@ CONNECT, STOMP and CONNECTED are never escaped, in no version, so that a 1.0 pee
 from __future__ import annotations
 
 from stomp.core.errors import RemoteProtocolError
+from stomp.core.frame import Headers
 from stomp.core.record import dataclass, field
 
 #: Frames whose headers are never escaped (STOMP 1.2, "Value Encoding" and "CONNECT or STOMP Frame").
@@ -108,6 +109,16 @@ class Dialect:
                 )
             parts.append("\\" + piece)
         return "".join(parts)
+
+    def unescaped(self, headers: Headers) -> Headers:
+        """`unescape` all values.
+
+        Raises:
+            RemoteProtocolError: see `unescape`.
+        """
+        if "\\" not in "".join(headers.values()):
+            return headers
+        return Headers((name, self.unescape(value)) for name, value in headers.items())
 
 
 STOMP10 = Dialect(
