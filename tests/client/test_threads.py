@@ -210,15 +210,19 @@ def test_nothing_is_taken_after_the_end(connected):
     with pytest.raises(NotConnected, match="connect again"):
         link.send("/queue/a", b"x")
     assert not link.transmit_plain("SEND", {"destination": "/queue/a"}, b"x")
+    assert not link.answer_plain("ACK", "1")
 
 
-def test_replies_of_a_batch_leave_together(connected):
+@pytest.mark.parametrize("plain", [True, False])
+def test_replies_of_a_batch_leave_together(connected, plain):
     link, peer, events = connected
     link.transmit(commands.subscribe(link.session.dialect, "/queue/a", "1", ack="client-individual"))
     peer.read_requests(1)
 
     def acknowledge(event):
-        if isinstance(event, Message):
+        if isinstance(event, Message) and plain:
+            assert link.answer_plain("ACK", event.headers["message-id"])
+        elif isinstance(event, Message):
             link.transmit(commands.ack(link.session.dialect, event.headers["message-id"]))
 
     events.hook = acknowledge
@@ -228,19 +232,24 @@ def test_replies_of_a_batch_leave_together(connected):
     assert max(map(len, events.batches)) > 50
 
 
-def test_a_reply_of_a_handler_that_goes_on_working_does_not_wait_for_it(connected):
+@pytest.mark.parametrize("command", ["SEND", "ACK"])
+def test_replies_of_a_handler_that_goes_on_working_do_not_wait_for_it(connected, command):
     link, peer, events = connected
     go_on = threading.Event()
 
     def reply_and_work(event):
         if isinstance(event, Message):
-            send(link, b"reply")
+            for number in ("1", "2"):
+                if command == "SEND":
+                    send(link, number.encode())
+                else:
+                    assert link.answer_plain("ACK", number)
             assert go_on.wait(PATIENCE)
 
     events.hook = reply_and_work
     peer.deliver(2)
-    peer.read_requests(1)
-    assert peer.requests[0].body == b"reply"
+    peer.read_requests(2)
+    assert [frame.command for frame in peer.requests] == [command] * 2
     go_on.set()
 
 

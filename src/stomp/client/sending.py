@@ -182,7 +182,8 @@ class SendingHalf(ABC):
             sent = self.session.answer_plain(command, name)
         finally:
             self._state.release()
-        if sent:
+        # While a batch is handled, it leaves with the others, which the keeper knows of.
+        if sent and not (self._corked and self._corking and self.session.outgoing < BATCH):
             self._send()
         return sent
 
