@@ -178,7 +178,7 @@ def test_all_kinds_of_imports_are_seen() -> None:
     source = """
 import os.path
 from stomp.core import decoder, errors
-from . import flow
+from . import feed
 from ..net.dial import dial
 if TYPE_CHECKING:
     from stomp.core.frame import Frame
@@ -192,7 +192,7 @@ def late():
         "os.path",
         "stomp.core.decoder",
         "stomp.core.errors",
-        "stomp.core.flow",
+        "stomp.core.feed",
         "stomp.core.frame",
         "stomp.core.ledger",
         "stomp.net.dial",
