@@ -23,7 +23,7 @@ from stomp.core.frame import Frame as CoreFrame
 from stomp.core.observe import describe
 from stomp.legacy import OlderBaseTransport
 from stomp.received import Received, ReceivedText
-from stomp.registry import Registry, Target, deliver, report
+from stomp.registry import Registry, Target, deliver, deliver_all, report
 from stomp.utils import HEARTBEAT_FRAME, Frame, default_create_thread, is_eol_default
 
 _new = object.__new__
@@ -153,16 +153,7 @@ class BaseTransport(OlderBaseTransport, Publisher):
 
     def _handle_receipt(self, event: Receipt, targets: list[Target]) -> None:
         meant = self._receipts and self._receipts.pop(event.frame.headers.get("receipt-id", ""), None)
-        frame = self._frame(event.frame)
-        for target in targets:
-            if target.pair:
-                deliver(target, "on_receipt", frame)
-                continue
-            # What `deliver` would do, without the call.
-            try:
-                target.call(frame)
-            except Exception:
-                report(target, "on_receipt")
+        deliver_all(targets, "on_receipt", self._frame(event.frame))
         if meant == CMD_DISCONNECT:
             self.disconnect_socket()
 

@@ -123,15 +123,7 @@ class Registry:
 
     def notify_frame(self, method: str, frame: Frame | None) -> None:
         """Call a method that takes a frame on every listener."""
-        for target in self.targets(method):
-            if target.pair or frame is None:
-                deliver(target, method, frame)
-                continue
-            # What `deliver` would do, without the call.
-            try:
-                target.call(frame)
-            except Exception:
-                report(target, method)
+        deliver_all(self.targets(method), method, frame)
 
     def _takes_pair(self, call: Callable[..., Any]) -> bool:
         key = getattr(call, "__func__", call)
@@ -165,6 +157,19 @@ def deliver(target: Target, method: str, frame: Frame | None) -> None:
                 frame.headers, frame.body = answer
     except Exception:
         report(target, method)
+
+
+def deliver_all(targets: list[Target], method: str, frame: Frame | None) -> None:
+    """Give a frame to several listeners, in order."""
+    for target in targets:
+        if target.pair or frame is None:
+            deliver(target, method, frame)
+            continue
+        # What `deliver` would do, without the call.
+        try:
+            target.call(frame)
+        except Exception:
+            report(target, method)
 
 
 def report(target: Target, method: str) -> None:
