@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stomp.core.commands import Extra
-    from stomp.core.ledger import Ledger, Subscription, Ticket
+    from stomp.core.ledger import Ledger, Ticket
 
 #: Its own name, for the hot ways: looking up a member of an enumeration takes 0.1 us.
 _CONNECTED = State.CONNECTED
@@ -215,10 +215,10 @@ class ClientSession(Session):
         name = headers.get("ack") or headers.get("message-id", "")
         if name not in subscription.unacked:
             return None
-        return name if self.answer_plain("ACK", name, subscription) else None
+        return name if self.answer_plain("ACK", name, subscription.id) else None
 
-    def answer_plain(self, command: str, name: str, subscription: Subscription | None = None) -> bool:
-        """`ack` or `nack` in less steps, by the name that 1.2 gives a delivery, whosever it is.
+    def answer_plain(self, command: str, name: str, subscription: str | None = None) -> bool:
+        """`ack` or `nack` in less steps, by the name that 1.2 gives a delivery; `subscription` is its id, if known.
 
         Returns:
             False where nothing was done: frames do not flow, or not by 1.2, or the name has to be looked at.
@@ -229,7 +229,7 @@ class ClientSession(Session):
             data = f"{command}\nid:{STOMP12.escape(name)}\n\n\0".encode()
         except UnicodeEncodeError:
             return False
-        self.ledger.settle(name, None) if subscription is None else subscription.settle(name)
+        self.ledger.settle(name, subscription)
         self._out.append(data)
         self.outgoing += len(data)
         self.counters.frames_sent += 1

@@ -114,9 +114,8 @@ class Decoder:
         self._plain = 0 if lenient else min(_PLAIN, head, self.limits.body, self.limits.frame)
         self._data = b""  # fed, and looked at up to
         self._at = 0  # this place
-        self._partial = (
-            bytearray()
-        )  # the unfinished frame: its head, or once _head is set its body, or if _needed all
+        # The unfinished frame: its head, or once _head is set its body, or if _needed is set all of it.
+        self._partial = bytearray()
         self._scanned = 0  # how much of an unfinished head was searched for its end
         self._needed = 0  # how many bytes an unfinished short frame has
         self._head: _Head | None = None
