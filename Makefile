@@ -51,7 +51,8 @@ native: $(NATIVE)
 
 test-native: $(NATIVE)
 	@STOMP_REQUIRE_NATIVE=1 $(PY) -m pytest -m 'not broker' tests/core tests/properties tests/client tests/conformance \
-	tests/test_base_transport.py tests/test_received.py tests/test_transport.py $(ARGS)
+	tests/test_base_transport.py tests/test_protocol.py tests/test_received.py tests/test_straight.py \
+	tests/test_transport.py $(ARGS)
 
 lint: $(DEV)
 	@$(PY) -m ruff check .

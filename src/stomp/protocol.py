@@ -42,13 +42,12 @@ from stomp.core.frame import text_of
 from stomp.handed_on import hand_on
 from stomp.listener import ConnectionListener
 from stomp.registry import is_idle
+from stomp.straight import straight
 from stomp.transport import Transport
 from stomp.utils import Frame, encode, get_uuid, merge_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from stomp.client.threads import Link
 
 #: Header dictionaries: anything with a plain text form as value; None drops the header.
 Headers = "Mapping[str, Any] | None"
@@ -65,7 +64,7 @@ class _Protocol(ConnectionListener):
     """
 
     _dialect: Dialect
-    #: The transport, if what is sent may go straight to its link: see `_straight`.
+    #: The transport, if what is sent may go straight to its link: see `stomp.straight`.
     _direct: Transport | None = None
 
     def __init__(self, transport: Transport, auto_content_length: bool = True) -> None:
@@ -89,35 +88,6 @@ class _Protocol(ConnectionListener):
         if cmd not in UNESCAPED:
             self._escape_headers(headers)
         self.transport.transmit(Frame(cmd, headers, body))
-
-    def _straight(self) -> Link | None:
-        """The link, if nobody is to see, or to change, a frame on its way there.
-
-        A program may have put something of its own in the place of the transport or of a method, in an object or in a
-        class; then it gets all frames through `send_frame` and `Transport.transmit`, as it does if a listener has an
-        `on_send`.
-        """
-        me: Any = self
-        transport: Any = me.transport
-        # Not by `__dict__`: an object that was asked for it once has slow attributes from then on (CPython 3.11).
-        try:
-            if (
-                transport is not me._direct
-                or me.send_frame.__func__ is not _SEND_FRAME
-                or me._escape_headers.__func__ is not _ESCAPE_HEADERS
-                or transport.transmit.__func__ is not _TRANSMIT
-            ):
-                return None
-        except AttributeError:  # a function, or a mock
-            return None
-        unwatching = transport.registry.unwatching
-        if unwatching is None:
-            return None
-        for listener, idle in unwatching:
-            if getattr(listener, "on_send", None) != idle:
-                return None
-        link: Link | None = transport._link
-        return link
 
     def _escape_headers(self, headers: dict[str, Any]) -> None:
         for name, value in headers.items():
@@ -154,7 +124,7 @@ class _Protocol(ConnectionListener):
         as_bytes = body
         if not body:
             measured, as_bytes = False, b""
-        link = self._straight()
+        link = straight(self, _OURS)
         if link is not None:
             if type(as_bytes) is not bytes:
                 as_bytes = encode(body)
@@ -220,7 +190,7 @@ class _Protocol(ConnectionListener):
             merged[HDR_TRANSACTION] = transaction
         if receipt is not None:
             merged[HDR_RECEIPT] = receipt
-        link = self._straight()
+        link = straight(self, _OURS)
         if link is None or not link.transmit_plain(cmd, merged):
             self.send_frame(cmd, merged)
 
@@ -269,9 +239,8 @@ class _Protocol(ConnectionListener):
         """Add the ``host`` header, where the version has one."""
 
 
-_SEND_FRAME = _Protocol.send_frame
-_ESCAPE_HEADERS = _Protocol._escape_headers
-_TRANSMIT = Transport.transmit
+#: What a frame goes through on its way, unless somebody has put something in the place of it.
+_OURS = _Protocol.send_frame, _Protocol._escape_headers, Transport.transmit
 
 
 def _login(username: str | None, passcode: str | None, merged: dict[str, Any]) -> None:
@@ -500,6 +469,11 @@ class Protocol12(Protocol11):
         self, id: Any, transaction: Any = None, receipt: Any = None, **keyword_headers: Any
     ) -> None:
         """Acknowledge a message by its ``ack`` header."""
+        # What `_answer12` would do, without the call: there may be an ACK for each message.
+        if type(id) is str and transaction is None and receipt is None and not keyword_headers:
+            link = straight(self, _OURS)
+            if link is not None and link.answer_plain(CMD_ACK, id):
+                return
         self._answer12(CMD_ACK, id, transaction, receipt, keyword_headers)
 
     def nack(  # type: ignore[override]
@@ -511,7 +485,7 @@ class Protocol12(Protocol11):
     def _answer12(self, cmd: str, id: Any, transaction: Any, receipt: Any, more: dict[str, Any]) -> None:
         assert id is not None, "'id' is required"
         alone = type(id) is str and transaction is None and receipt is None and not more
-        link = self._straight() if alone else None
+        link = straight(self, _OURS) if alone else None
         if link is None or not link.answer_plain(cmd, id):
             self._answer(cmd, {HDR_ID: id}, more, transaction, receipt)
 

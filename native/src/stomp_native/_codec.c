@@ -18,7 +18,7 @@
 #include <string.h>
 
 /* Has to be that of stomp.core.codec; goes up with every change of what is called from there. */
-#define INTERFACE 3
+#define INTERFACE 4
 
 /* ------------------------------------------------------------------------------------------ frames by their slots */
 

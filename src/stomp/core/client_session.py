@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stomp.core import codec, commands, heartbeat
+from stomp.core.answers import answer
 from stomp.core.decoder import Eol
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP12, Dialect
 from stomp.core.encoder import NUL, SendHeads, encode_parts, plain_parts
@@ -223,15 +224,14 @@ class ClientSession(Session):
         Returns:
             False where nothing was done: frames do not flow, or not by 1.2, or the name has to be looked at.
         """
-        if self.state is not _CONNECTED or self.dialect is not STOMP12 or "\0" in name:
+        if self.state is not _CONNECTED or self.dialect is not STOMP12:
             return False
-        try:
-            data = f"{command}\nid:{STOMP12.escape(name)}\n\n\0".encode()
-        except UnicodeEncodeError:
+        subscriptions, native, out = self.ledger.subscriptions, codec.native, self._out
+        size = 0 if native is None else native.answer(command, name, subscriptions, subscription, out)
+        size = size or answer(command, name, subscriptions, subscription, out)
+        if not size:
             return False
-        self.ledger.settle(name, subscription)
-        self._out.append(data)
-        self.outgoing += len(data)
+        self.outgoing += size
         self.counters.frames_sent += 1
         return True
 

@@ -53,7 +53,7 @@ class Subscription:
         unacked = self.unacked
         if message not in unacked:
             return
-        if self.ack == "client":
+        if self.ack == "client" and next(iter(unacked)) != message:
             for earlier in list(unacked):
                 del unacked[earlier]
                 if earlier == message:

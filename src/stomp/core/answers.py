@@ -1,0 +1,55 @@
+"""ACK and NACK as STOMP 1.2 writes them, in few steps: there may be one for each message.
+
+The native codec has the same function, which does what is frequent and returns 0 for all else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.core.dialect import STOMP12
+
+if TYPE_CHECKING:
+    from stomp.core.ledger import Subscription
+
+
+def answer(
+    command: str,
+    name: str,
+    subscriptions: dict[str, Subscription],
+    subscription: str | None,
+    out: list[bytes],
+) -> int:
+    """Take a delivery off the list of what is not settled, and write the frame that settles it.
+
+    Args:
+        command: ACK or NACK.
+        name: what 1.2 calls the delivery: its ``ack`` header.
+        subscriptions: those in force, by id.
+        subscription: the id of the one that it came for, if that is known.
+        out: where to put the frame.
+
+    Returns:
+        How many bytes the frame has; 0 where nothing was done, as no frame can carry this name.
+
+    >>> out = []
+    >>> answer("ACK", "a:1", {}, None, out), out
+    (14, [b'ACK\\nid:a\\\\c1\\n\\n\\x00'])
+    """
+    if "\0" in name:
+        return 0
+    try:
+        frame = f"{command}\nid:{STOMP12.escape(name)}\n\n\0".encode()
+    except UnicodeEncodeError:
+        return 0
+    if subscription is None:
+        for each in subscriptions.values():
+            if name in each.unacked:
+                each.settle(name)
+                break
+    else:
+        known = subscriptions.get(subscription)
+        if known is not None:
+            known.settle(name)
+    out.append(frame)
+    return len(frame)
