@@ -1,6 +1,7 @@
 """When what is sent is written: a link without its threads, whose keeper and clock are the test's."""
 
 import socket
+import threading
 
 import pytest
 
@@ -144,3 +145,54 @@ def test_large_messages_do_not_make_small_ones_wait(sender):
         assert sender.count() == 1
         sender.clock.advance(1.0)
     assert sender.keeper.asked == []
+
+
+def handle(sender, work):
+    """A batch of two is handled on this thread; `work` is the handler."""
+    link = sender.link
+    link._receiver = threading.get_ident()
+    link._handler = lambda batch: work()
+    link.session.receive_data(b"MESSAGE\nmessage-id:1\n\n\0" * 2, sender.clock())
+    link._collect()
+    link._dispatch()
+    link._receiver = 0
+
+
+def test_replies_of_a_batch_leave_when_it_ends_and_the_keeper_is_asked_once(sender):
+    handle(sender, lambda: sender.send(b"1", b"2", b"3"))
+    assert sender.count() == 3
+    assert sender.keeper.asked == [LINGER]
+
+
+def test_the_keeper_comes_less_often_to_handlers_that_are_quick(sender):
+    waits = []
+    for _ in range(6):
+        handle(sender, lambda: sender.send(b"1"))
+        waits += sender.keeper.asked
+        sender.attend()
+    assert waits == [LINGER * times for times in (1, 2, 4, 8, 8, 8)]
+
+
+def test_the_keeper_writes_what_a_handler_leaves_waiting_and_comes_soon_again(sender):
+    for _ in range(3):
+        handle(sender, lambda: sender.send(b"1"))
+        sender.attend()
+    assert sender.count() == 3
+    counts = []
+
+    def take_time():
+        for _ in range(2):
+            sender.send(b"1", b"2")
+            counts.append((list(sender.keeper.asked), sender.count()))
+            sender.attend()
+            counts.append((list(sender.keeper.asked), sender.count()))
+
+    handle(sender, take_time)
+    assert counts == [([8 * LINGER], 0), ([], 2), ([LINGER], 0), ([], 2)]
+
+
+def test_a_keeper_that_comes_for_something_else_learns_nothing_of_the_handler(sender):
+    for _ in range(3):
+        sender.attend()
+    handle(sender, lambda: sender.send(b"1"))
+    assert sender.keeper.asked == [LINGER]

@@ -355,7 +355,7 @@ class Link(SendingHalf):
     def attend(self) -> float | None:
         """See `Charge.attend`. Called by the keeper; does not wait for the socket or the handler."""
         streaming, self._streaming = self._streaming, False
-        self._lingering = self._corking = False
+        self._visited()
         now = self._clock()
         due = self._due is not None and now >= self._due
         overdue = False
