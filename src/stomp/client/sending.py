@@ -2,7 +2,8 @@
 
 Rules of this file: a frame on its own is written at once, by the thread that sends it; frames that follow each other
 fast wait for company, and leave together when they are a batch or when the keeper comes, be that about a millisecond
-later; what a handler sends leaves with the end of the batch that it handles, or when the keeper comes; the keeper is woken as seldom as can be, since each time costs more than to send ten frames.
+later; what a handler sends leaves with the end of the batch that it handles, or when the keeper comes; the keeper is
+woken as seldom as can be, since each time costs more than to send ten frames.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 _BUSY = 20e-6
 #: No frame waits longer than about this, in seconds, for company.
 LINGER = 0.001
-#: But what a handler sends waits for the end of its batch, and the keeper is there for handlers that take their time. As
-#: long as it finds nothing to do, it comes after twice the time, up to this: each time costs a fast handler 0.1 ms.
+#: But what a handler sends waits for the end of its batch, and the keeper is there for handlers that take their time.
+#: As long as it finds nothing to do, it comes after twice the time, up to this: each time costs a fast handler 0.1 ms.
 _CORK = 8 * LINGER
 #: While messages of so many bytes fill batches,
 _LARGE = 8 * 1024
