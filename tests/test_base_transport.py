@@ -3,10 +3,9 @@ from unittest import mock
 import pytest
 
 from stomp.base_transport import BaseTransport
-from stomp.core.events import Receipt
-from stomp.core.frame import Frame as CoreFrame
 from stomp.core.frame import Headers
 from stomp.listener import ConnectionListener
+from stomp.received import ReceivedReceipt
 from stomp.utils import Frame, default_create_thread
 
 
@@ -40,7 +39,7 @@ def test_frames_that_go_out_are_told(transport):
 
 
 def receipts(*names):
-    return [Receipt(CoreFrame("RECEIPT", Headers({"receipt-id": name})), None) for name in names]
+    return [ReceivedReceipt("RECEIPT", Headers({"receipt-id": name})) for name in names]
 
 
 def test_receipts_are_told_to_all_and_a_listener_that_fails_hurts_nobody(transport, caplog):

@@ -3,9 +3,11 @@ import pickle
 
 import pytest
 
+from stomp.base_transport import BaseTransport
 from stomp.core.client_session import ClientSession
 from stomp.core.frame import Headers
-from stomp.received import Received, ReceivedText
+from stomp.listener import ConnectionListener
+from stomp.received import Received, ReceivedReceipt, ReceivedText
 from stomp.utils import Frame
 
 pytestmark = pytest.mark.usefixtures("each_codec")
@@ -77,3 +79,67 @@ def test_it_can_be_made_by_hand():
         {"a": "1"},
         b"x",
     )
+
+
+# ------------------------------------------------------------------------------------- receipts
+
+
+class Hears(ConnectionListener):
+    """Keeps its frames, as they were when it was told."""
+
+    def __init__(self):
+        self.frames = []
+        self.seen = []
+
+    def on_receipt(self, frame):
+        self.frames.append(frame)
+        self.seen.append((frame.cmd, dict(frame.headers), dict(frame.original_headers), frame.body))
+        frame.headers["added"] = "1"
+
+
+def receipts(auto_decode: bool = True, body: bytes = b"") -> Hears:
+    """What a listener gets of several receipts: the first ones are read carefully, the last ones are not."""
+    session = ClientSession(receipt_class=ReceivedReceipt)
+    session.connect(["1.2"], "/")
+    session.receive_data(CONNECTED, 0.0)
+    session.events()
+    transport = BaseTransport(auto_decode)
+    transport.set_listener("hears", hears := Hears())
+    one = b"RECEIPT\nreceipt-id:a\\c%d\n\n%b\0\n"
+    session.receive_data(one % (0, body), 0.0)
+    session.receive_data(one % (1, body), 0.0)
+    session.receive_data(b"".join(one % (number, body) for number in (2, 3, 4)), 0.0)
+    transport.handle(session.events())
+    return hears
+
+
+def test_a_receipt_is_a_frame_as_listeners_know_it():
+    hears = receipts()
+    assert hears.seen == [
+        ("RECEIPT", {"receipt-id": f"a:{number}"}, {"receipt-id": f"a:{number}"}, "") for number in range(5)
+    ]
+    for frame in hears.frames:
+        assert type(frame) is ReceivedReceipt
+        assert isinstance(frame, Frame)
+        assert str(frame).startswith("{cmd=RECEIPT,headers=[{'receipt-id': 'a:")
+        assert frame in {frame}
+        assert "added" not in frame.original_headers
+    first, second, *_ = receipts().frames
+    first.headers = second.headers = {}
+    assert first != second
+
+
+@pytest.mark.parametrize(("auto_decode", "body"), [(True, "\ufffd!"), (False, b"\xff!")])
+def test_the_body_of_a_receipt_is_as_that_of_a_message(auto_decode, body):
+    assert [seen[3] for seen in receipts(auto_decode, b"\xff!").seen] == [body] * 5
+
+
+def test_a_receipt_can_be_looked_at_changed_and_copied():
+    *_, frame = receipts().frames
+    frame.body, frame.cmd = "changed", "X"
+    setattr(frame, "more", 5)  # noqa: B010 - listeners do so, and types do not know
+    known = {"cmd": "X", "headers": frame.headers, "original_headers": {"receipt-id": "a:4"}}
+    assert vars(frame) == {**known, "body": "changed", "more": 5}
+    for twin in (copy.copy(frame), copy.deepcopy(frame), pickle.loads(pickle.dumps(frame))):
+        assert vars(twin) == vars(frame)
+        assert twin.ticket is None

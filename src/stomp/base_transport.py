@@ -16,17 +16,14 @@ from stomp.core.events import (
     HeartbeatReceived,
     HeartbeatSent,
     Reason,
-    Receipt,
     Unknown,
 )
 from stomp.core.frame import Frame as CoreFrame
 from stomp.core.observe import describe
 from stomp.legacy import OlderBaseTransport
-from stomp.received import Received, ReceivedText
+from stomp.received import Received, ReceivedReceipt, ReceivedText
 from stomp.registry import Registry, Target, deliver, deliver_all, report
 from stomp.utils import HEARTBEAT_FRAME, Frame, default_create_thread, is_eol_default
-
-_new = object.__new__
 
 
 class BaseTransport(OlderBaseTransport, Publisher):
@@ -122,7 +119,7 @@ class BaseTransport(OlderBaseTransport, Publisher):
         of_receipts: list[Target] = []
         for event in batch:
             if type(event) is not message_class:
-                if type(event) is not Receipt:
+                if type(event) is not ReceivedReceipt:
                     self._handle_rare(event)
                     continue
                 if version_of_receipts != registry.version:
@@ -151,9 +148,12 @@ class BaseTransport(OlderBaseTransport, Publisher):
             for target in targets:
                 deliver(target, "on_message", frame)
 
-    def _handle_receipt(self, event: Receipt, targets: list[Target]) -> None:
-        meant = self._receipts and self._receipts.pop(event.frame.headers.get("receipt-id", ""), None)
-        deliver_all(targets, "on_receipt", self._frame(event.frame))
+    def _handle_receipt(self, frame: ReceivedReceipt, targets: list[Target]) -> None:
+        meant = self._receipts and self._receipts.pop(frame.headers.get("receipt-id", ""), None)
+        frame.original_headers = frame.headers.copy()
+        if self._auto_decode:
+            frame.body = frame.body.decode("utf-8", "replace")
+        deliver_all(targets, "on_receipt", frame)
         if meant == CMD_DISCONNECT:
             self.disconnect_socket()
 
@@ -185,10 +185,5 @@ class BaseTransport(OlderBaseTransport, Publisher):
         """The connection is over."""
 
     def _frame(self, frame: CoreFrame) -> Frame:
-        # What calling the class would do, without the call: there may be a receipt for each message.
-        told: Frame = _new(Frame)
-        told.cmd = frame.command
-        told.headers = headers = frame.headers
-        told.original_headers = headers.copy()
-        told.body = frame.body.decode("utf-8", "replace") if self._auto_decode else frame.body
-        return told
+        body = frame.body.decode("utf-8", "replace") if self._auto_decode else frame.body
+        return Frame(frame.command, frame.headers, body)

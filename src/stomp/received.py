@@ -1,18 +1,51 @@
-"""The frames in which listeners get messages.
+"""The frames in which listeners get messages and receipts.
 
-A message is made once: what the session reads is what the listener is given, in the shape of `stomp.utils.Frame`.
+Each is made once: what the session reads is what the listener is given, in the shape of `stomp.utils.Frame`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from stomp.core.events import Shown
+from stomp.core.events import Receipt, Shown
 from stomp.core.frame import Frame as CoreFrame
 from stomp.utils import Frame
 
 
-class Received(Shown, Frame):
+def _attributes(frame: Any) -> dict[str, Any]:
+    # For those who look at `vars(frame)`: these four are not kept there.
+    own: dict[str, Any] = Frame.__dict__["__dict__"].__get__(frame)
+    known = {"cmd": frame.cmd, "headers": frame.headers, "original_headers": frame.original_headers}
+    return {**known, "body": frame.body, **own}
+
+
+class _Shape:
+    """The shape of `stomp.utils.Frame`, for a frame of a session that has `original_headers` besides."""
+
+    __slots__ = ()
+    body: Any
+    headers: Any
+    original_headers: Any
+    cmd: Any = vars(CoreFrame)["command"]  # the same place, by the name that listeners know
+
+    # Equal are those of the session that look alike; for a listener each is one of its own.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    __str__ = Frame.__str__
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+class Received(_Shape, Shown, Frame):  # type: ignore[misc]  # it can be hashed
     """A MESSAGE, its body as bytes.
 
     Attributes:
@@ -23,18 +56,7 @@ class Received(Shown, Frame):
     """
 
     __slots__ = ()
-    body: Any
-    headers: Any
-    cmd: Any = vars(CoreFrame)["command"]  # the same place, by the name that listeners know
-
-    # Equal are those of the session that look alike; for a listener each is one of its own.
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return id(self)
-
-    __str__ = Frame.__str__
+    __dict__ = cast(Any, property(_attributes))  # of its own: a class with slots does not inherit it
 
     @property
     def original_headers(self) -> dict[str, Any]:
@@ -48,20 +70,9 @@ class Received(Shown, Frame):
     def original_headers(self, headers: dict[str, Any]) -> None:
         self.original = headers
 
-    @property
-    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
-        # For those who look at `vars(frame)`: these four are not kept there.
-        own: dict[str, Any] = Frame.__dict__["__dict__"].__get__(self)
-        known = {"cmd": self.command, "headers": self.headers, "original_headers": self.original_headers}
-        return {**known, "body": self.body, **own}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self)
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.subscription = None
-        for name, value in state.items():
-            setattr(self, name, value)
+        super().__setstate__(state)
 
 
 class ReceivedText(Received):
@@ -69,3 +80,21 @@ class ReceivedText(Received):
 
     __slots__ = ()
     text = True
+
+
+class ReceivedReceipt(_Shape, Receipt, Frame):  # type: ignore[misc]
+    """A RECEIPT.
+
+    Attributes:
+        cmd: "RECEIPT".
+        headers: a dict; listeners may change it.
+        body: as that of a MESSAGE.
+        original_headers: the headers as they came; whoever tells the listeners sets them.
+    """
+
+    __slots__ = ("original_headers",)
+    __dict__ = cast(Any, property(_attributes))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.ticket = None
+        super().__setstate__(state)

@@ -34,6 +34,7 @@ from stomp.handed_on import hand_on
 from stomp.legacy import OlderTransport, take_arguments
 from stomp.net.address import Address, in_order, pairs_of
 from stomp.net.daemons import lend_daemon
+from stomp.received import ReceivedReceipt
 from stomp.utils import Frame, default_create_thread, encode, is_eol_default
 
 #: The default of 9.0, for those who look; the size of reads is not a setting.
@@ -408,6 +409,7 @@ class Transport(OlderTransport, BaseTransport):
             lenient=options.lenient,
             tolerance=options.tolerance,
             message_class=self._message_class,
+            receipt_class=ReceivedReceipt,
         )
         return Link(stream.sock, session, self.handle, options, stream.layer)
 

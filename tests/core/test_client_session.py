@@ -251,9 +251,10 @@ def test_frames_given_early_are_held_back_if_the_version_is_certain() -> None:
         b"SEND\ndestination:/queue/a\nreceipt:r\ncontent-length:1\n\nx\0"
         b"SUBSCRIBE\ndestination:/queue/a\nid:1\nack:auto\n\n\0"
     )
-    assert receive(session, "RECEIPT\nreceipt-id:r\n\n\0") == [
-        Receipt(Frame("RECEIPT", Headers({"receipt-id": "r"})), ticket)
-    ]
+    (event,) = receive(session, "RECEIPT\nreceipt-id:r\n\n\0")
+    assert isinstance(event, Receipt)
+    assert event.ticket is ticket
+    assert event == event.frame == Frame("RECEIPT", Headers({"receipt-id": "r"}))
 
 
 def test_frames_given_early_need_a_certain_version() -> None:

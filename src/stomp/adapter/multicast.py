@@ -44,12 +44,13 @@ from stomp.core.decoder import Decoder
 from stomp.core.dialect import STOMP12
 from stomp.core.encoder import encode_parts
 from stomp.core.errors import ConnectFailed, NotConnected, RemoteProtocolError, UsageError
-from stomp.core.events import Closed, Error, Event, Reason, Receipt
+from stomp.core.events import Closed, Error, Event, Reason
 from stomp.core.frame import Frame as CoreFrame
 from stomp.core.frame import headers_of, text_of
 from stomp.core.limits import LENIENT
 from stomp.handed_on import hand_on
 from stomp.protocol import Protocol12
+from stomp.received import ReceivedReceipt
 from stomp.transport import Transport
 from stomp.utils import Frame, encode, get_uuid, merge_headers
 
@@ -279,7 +280,7 @@ class MulticastTransport(Transport):
     def answer(self, receipt: object) -> None:
         """Tell our own listeners that what they asked a receipt for has been done here."""
         if self._member is not None:
-            self._member.tell(Receipt(commands.receipt(text_of(receipt)), None))
+            self._member.tell(_received(commands.receipt(text_of(receipt))))
 
     def _take(self, datagram: bytes) -> None:
         """Look at what somebody has sent."""
@@ -314,9 +315,13 @@ class MulticastTransport(Transport):
             id = headers.get("receipt-id")
             if id in self._awaited:
                 del self._awaited[id]
-                self.handle([Receipt(frame, None)])
+                self.handle([_received(frame)])
         elif command == "ERROR":
             self.handle([Error(frame, None)])
+
+
+def _received(receipt: CoreFrame) -> ReceivedReceipt:
+    return ReceivedReceipt(receipt.command, receipt.headers, receipt.body)
 
 
 class MulticastConnection(BaseConnection, Protocol12):

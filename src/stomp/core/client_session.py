@@ -42,6 +42,10 @@ _PLAIN = frozenset({"SEND", "ACK", "NACK"})
 class ClientSession(Session):
     """The client's end. Begin with `connect`; the verbs may follow once `Connected` is among the events.
 
+    Args:
+        message_class: what to make of a MESSAGE.
+        receipt_class: what to make of a RECEIPT. For all others see `Session`.
+
     >>> session = ClientSession()
     >>> session.connect(["1.2"], "/")
     >>> session.data_to_send(now=0.0)
@@ -61,10 +65,10 @@ class ClientSession(Session):
         ledger: Ledger | None = None,
         tolerance: float = heartbeat.TOLERANCE,
         message_class: type[Message] = Message,
+        receipt_class: type[Receipt] = Receipt,
     ) -> None:
-        super().__init__(
-            limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance, message_class=message_class
-        )
+        classes = {"MESSAGE": message_class, "RECEIPT": receipt_class}
+        super().__init__(limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance, classes=classes)
         self._offered: tuple[str, ...] = ()
         self._wish = (0, 0)
         self._connect_deadline: float | None = None
@@ -248,15 +252,8 @@ class ClientSession(Session):
         deadline: float | None = None,
     ) -> None:
         """Ask to connect. `Connected` or `Closed` will be among the events."""
-        frame = commands.connect(
-            versions,
-            host,
-            login=login,
-            passcode=passcode,
-            heartbeat=heartbeat,
-            headers=headers,
-            command=command,
-        )
+        who = {"login": login, "passcode": passcode}
+        frame = commands.connect(versions, host, heartbeat=heartbeat, headers=headers, command=command, **who)
         self.transmit(frame, deadline=deadline)
 
     def send(
@@ -410,13 +407,14 @@ class ClientSession(Session):
                         message = (by_ack and headers.get("ack")) or headers.get("message-id", "")
                         subscription.unacked[message] = None
                     events.append(frame)
+                elif isinstance(frame, Receipt) and self.state is _CONNECTED:
+                    # What `_take_rare` would do, without the call: there may be one for each SEND.
+                    frame.ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+                    events.append(frame)
                 elif isinstance(frame, Eol):
                     self.counters.heartbeats_received += 1
                     events.append(BEAT_RECEIVED)
                     continue
-                elif frame.command == "RECEIPT" and self.state is _CONNECTED:
-                    # What `_take_rare` would do, without the call: there may be one for each SEND.
-                    events.append(Receipt(frame, self.ledger.answer(frame.headers.get("receipt-id"))))
                 elif self.state is State.CLOSED:
                     return
                 else:
@@ -439,11 +437,11 @@ class ClientSession(Session):
 
     def _take_rare(self, frame: Frame, now: float) -> None:
         command = frame.command
-        if command == "RECEIPT":
+        if isinstance(frame, Receipt):
             if self.state is not _CONNECTED:
                 self._may_receive(Move.DELIVERY, command)
-            ticket = self.ledger.answer(frame.headers.get("receipt-id"))
-            self._events.append(Receipt(frame, ticket))
+            frame.ticket = ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+            self._events.append(frame)
             if ticket is not None and ticket is self._farewell and self.state is State.DISCONNECTING:
                 self._close(Reason.CLEAN, None)
         elif command == "CONNECTED":

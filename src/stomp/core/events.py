@@ -1,7 +1,7 @@
 """What a `Session` tells its driver, in the order in which it happened.
 
-A MESSAGE is its own event (`Message` is a `Frame`), because there are many of them and a wrapper for each
-would cost a tenth of the receiving speed. Everything else is a small record.
+A MESSAGE is its own event (`Message` is a `Frame`), and so is a RECEIPT, because there are many of them and a wrapper
+for each would cost a tenth of the receiving speed. Everything else is a small record.
 """
 
 from __future__ import annotations
@@ -64,12 +64,25 @@ class Connected:
     heartbeat: tuple[int, int]
 
 
-@record
-class Receipt:
-    """A RECEIPT arrived; `ticket` is what was waited for, None if nobody asked or it came too late."""
+class Receipt(Frame):
+    """A RECEIPT frame arrived.
 
-    frame: Frame
-    ticket: Ticket | None
+    Attributes:
+        ticket: what was waited for; None if nobody asked, or it came too late.
+    """
+
+    __slots__ = ("ticket",)
+
+    def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
+        self.command = command
+        self.headers = headers
+        self.body = body
+        self.ticket: Ticket | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """Itself: other events have a frame."""
+        return self
 
 
 @record

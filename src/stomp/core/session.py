@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stomp.core.decoder import Decoder, Eol
 from stomp.core.encoder import encode_parts
 from stomp.core.errors import ConnectionLost, HeartbeatLost, RemoteProtocolError, StompError
-from stomp.core.events import Closed, Event, HeartbeatReceived, HeartbeatSent, Message, Reason
+from stomp.core.events import Closed, Event, HeartbeatReceived, HeartbeatSent, Reason
 from stomp.core.heartbeat import TOLERANCE, Heartbeat
 from stomp.core.ledger import Ledger
 from stomp.core.limits import STRICT, Leniency, Limits
@@ -28,7 +28,7 @@ from stomp.core.observe import Counters
 from stomp.core.state import Move, Role, State, after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from stomp.core.dialect import Dialect
     from stomp.core.frame import Frame
@@ -46,7 +46,7 @@ class Session(ABC):
         lenient: which broken rules to forgive.
         ledger: what outlives this connection; a new one if not given.
         tolerance: how many agreed heart-beat intervals without a byte are borne; see `stomp.core.heartbeat`.
-        message_class: what to make of a MESSAGE.
+        classes: what to make of a command, where it is not `Frame` itself.
 
     Attributes:
         state: how far the session has come.
@@ -67,7 +67,7 @@ class Session(ABC):
         lenient: Leniency = STRICT,
         ledger: Ledger | None = None,
         tolerance: float = TOLERANCE,
-        message_class: type[Message] = Message,
+        classes: Mapping[str, type[Frame]] | None = None,
     ) -> None:
         self.state: State = State.IDLE
         self.dialect: Dialect | None = None
@@ -76,7 +76,7 @@ class Session(ABC):
         self.limits: Limits = limits or Limits()
         self.ledger: Ledger = ledger if ledger is not None else Ledger()
         self.generation: int = self.ledger.begin_generation()
-        self._decoder = Decoder(self.limits, lenient=lenient, classes={"MESSAGE": message_class})
+        self._decoder = Decoder(self.limits, lenient=lenient, classes=classes)
         self._tolerance = tolerance
         self._pulse: Heartbeat | None = None
         self._events: list[Event] = []
