@@ -19,7 +19,7 @@ from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
 from stomp.core.events import Shown
 from stomp.core.frame import Frame, Headers
-from stomp.core.layout import LONGEST, Layouts
+from stomp.core.layout import LONGEST, RUN, Layouts
 from stomp.core.limits import STRICT, Leniency, Limits
 
 if TYPE_CHECKING:
@@ -250,6 +250,9 @@ class Decoder:
         match, tail = layout.match, layout.tail
         told_before, length = "0", 0
         while pos < end:
+            if layout.runs and end - pos >= RUN and (behind := layout.run(data, pos, head_limit, out)) > pos:
+                pos = behind
+                continue
             found = match(data, pos, pos + head_limit + 2)
             if found is None or (tail and not data.startswith(tail, found.end())):
                 other = layouts.other(data, pos, pos + head_limit + 2)
