@@ -27,24 +27,20 @@ state_of(PyObject *module)
 
 static const char ID[] = "\nid:", END[] = "\n\n"; /* with its NUL */
 
-/* The second character of an escape of STOMP 1.2, or 0 for what needs none. */
-static inline char
-escape_of(char c)
-{
-    return c == ':' ? 'c' : c == '\\' ? '\\' : c == '\n' ? 'n' : c == '\r' ? 'r' : 0;
-}
+/* The second characters of the escapes of STOMP 1.2. */
+static const char ESCAPES[128] = {[':'] = 'c', ['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r'};
 
 /* The frame; without an exception NULL, if it cannot carry that name. Both texts are ASCII. */
 static PyObject *
 write_frame(PyObject *command, PyObject *name)
 {
-    const char *from = (const char *)PyUnicode_1BYTE_DATA(name);
+    const unsigned char *from = PyUnicode_1BYTE_DATA(name);
     Py_ssize_t size = PyUnicode_GET_LENGTH(name), verb = PyUnicode_GET_LENGTH(command), escapes = 0;
+    if (memchr(from, 0, size) != NULL) {
+        return NULL;
+    }
     for (Py_ssize_t i = 0; i < size; i++) {
-        if (from[i] == '\0') {
-            return NULL;
-        }
-        escapes += escape_of(from[i]) != 0;
+        escapes += ESCAPES[from[i]] != 0;
     }
     Py_ssize_t id = sizeof(ID) - 1;
     PyObject *frame = PyBytes_FromStringAndSize(NULL, verb + id + size + escapes + (Py_ssize_t)sizeof(END));
@@ -61,11 +57,11 @@ write_frame(PyObject *command, PyObject *name)
     }
     else {
         for (Py_ssize_t i = 0; i < size; i++) {
-            char escape = escape_of(from[i]);
+            char escape = ESCAPES[from[i]];
             if (escape) {
                 *to++ = '\\';
             }
-            *to++ = escape ? escape : from[i];
+            *to++ = escape ? escape : (char)from[i];
         }
     }
     memcpy(to, END, sizeof(END));
@@ -168,7 +164,30 @@ attributes_of(PyObject *object)
     return attributes;
 }
 
-/* Whether all listeners have the `on_send` that does nothing; -1 with an exception. */
+/* Whether a listener has the `on_send` that it had when that did nothing; -1 with an exception. */
+static int
+is_idle(State *state, PyObject *listener, PyObject *known)
+{
+    int bound = PyMethod_Check(known) && PyMethod_GET_SELF(known) == listener;
+    if (bound || known == Py_None) {
+        PyObject *own = attributes_of(listener);
+        int idle = own != NULL && has_own(Py_TYPE(listener), own, state->on_send, bound ? PyMethod_GET_FUNCTION(known) : NULL);
+        Py_XDECREF(own);
+        if (idle) {
+            return 1;
+        }
+    }
+    PyObject *now = PyObject_GetAttr(listener, state->on_send);
+    if (now == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        now = Py_NewRef(Py_None);
+    }
+    int idle = now == NULL ? -1 : PyObject_RichCompareBool(now, known, Py_EQ);
+    Py_XDECREF(now);
+    return idle;
+}
+
+/* Whether all listeners do; -1 with an exception. */
 static int
 nobody_watches(State *state, PyObject *registry)
 {
@@ -179,15 +198,10 @@ nobody_watches(State *state, PyObject *registry)
         if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
             PyErr_SetString(PyExc_TypeError, "unwatching: a list of pairs");
             idle = -1;
-            break;
         }
-        PyObject *now = PyObject_GetAttr(PyTuple_GET_ITEM(pair, 0), state->on_send);
-        if (now == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-            PyErr_Clear();
-            now = Py_NewRef(Py_None);
+        else {
+            idle = is_idle(state, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1));
         }
-        idle = now == NULL ? -1 : PyObject_RichCompareBool(now, PyTuple_GET_ITEM(pair, 1), Py_EQ);
-        Py_XDECREF(now);
     }
     Py_XDECREF(unwatching);
     return idle;
