@@ -112,7 +112,7 @@ def native_environment() -> Path:
         shutil.copytree(NATIVE, home / "source", ignore=shutil.ignore_patterns("build", "*.egg-info"))
         _pip(python, home / "source")
 
-    _once(home, make, [NATIVE / "pyproject.toml", *NATIVE.glob("src/**/*.[cp]*")])
+    _once(home, make, [NATIVE / "pyproject.toml", *NATIVE.glob("src/**/*.[chp]*")])
     return python
 
 

@@ -9,11 +9,17 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stddef.h>
 #include <string.h>
 
+#include "_slots.h"
+
 typedef struct {
-    /* names of attributes */
-    PyObject *unacked, *ack, *transport, *direct, *registry, *unwatching, *link, *send_frame, *escape_headers, *transmit,
+    /* stomp.core.ledger.Subscription, once it is known, and where that keeps what */
+    PyObject *subscription_class;
+    Py_ssize_t at_unacked, at_ack;
+    /* names of attributes; the first one is the first of all texts */
+    PyObject *transport, *direct, *registry, *unwatching, *link, *send_frame, *escape_headers, *transmit,
         *on_send;
 } State;
 
@@ -72,32 +78,42 @@ write_frame(PyObject *command, PyObject *name)
 static int
 find(State *state, PyObject *subscription, PyObject *name, PyObject **unacked)
 {
-    PyObject *all = PyObject_GetAttr(subscription, state->unacked);
-    if (all == NULL) {
-        return -1;
-    }
-    int found = PyDict_Check(all) ? PyDict_Contains(all, name) : 0;
+    PyObject *all = SLOT(subscription, state->at_unacked);
+    int found = all != NULL && PyDict_Check(all) ? PyDict_Contains(all, name) : 0;
     if (found > 0) {
-        *unacked = all;
-    }
-    else {
-        Py_DECREF(all);
+        *unacked = Py_NewRef(all);
     }
     return found;
 }
 
-/* Whether an earlier delivery is settled with it; -1 with an exception. */
+/* Whether an earlier delivery is settled with it. */
 static int
 covers(State *state, PyObject *subscription, PyObject *unacked, PyObject *name)
 {
-    PyObject *ack = PyObject_GetAttr(subscription, state->ack), *first;
+    PyObject *ack = SLOT(subscription, state->at_ack), *first;
     Py_ssize_t at = 0;
-    if (ack == NULL) {
-        return -1;
-    }
-    int cumulative = PyUnicode_Check(ack) && PyUnicode_CompareWithASCIIString(ack, "client") == 0;
-    Py_DECREF(ack);
+    int cumulative = ack == NULL || !PyUnicode_Check(ack) || PyUnicode_CompareWithASCIIString(ack, "client") == 0;
     return cumulative && PyDict_Next(unacked, &at, &first, NULL) && PyUnicode_Compare(first, name) != 0;
+}
+
+PyDoc_STRVAR(prepare_doc,
+"prepare(subscription_class)\n--\n\n"
+"To be called before answer. It has slots: unacked, a dictionary by names, and ack.");
+
+static PyObject *
+prepare(PyObject *module, PyObject *subscription_class)
+{
+    State *state = state_of(module);
+    if (!PyType_Check(subscription_class)) {
+        PyErr_SetString(PyExc_TypeError, "prepare(subscription_class: type)");
+        return NULL;
+    }
+    state->at_unacked = slot_of(subscription_class, "unacked");
+    state->at_ack = slot_of(subscription_class, "ack");
+    PyObject *before = state->subscription_class;
+    state->subscription_class = state->at_unacked && state->at_ack ? Py_NewRef(subscription_class) : NULL;
+    Py_XDECREF(before);
+    Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(answer_doc,
@@ -115,6 +131,7 @@ answer(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     State *state = state_of(module);
     PyObject *command = args[0], *name = args[1], *subscription = NULL, *unacked = NULL, *frame = NULL;
+    PyTypeObject *known = (PyTypeObject *)state->subscription_class;
     Py_ssize_t at = 0, size = 0;
     int found = 0;
     if (!PyUnicode_IS_ASCII(command) || !PyUnicode_IS_ASCII(name)) {
@@ -122,13 +139,13 @@ answer(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
     if (args[3] == Py_None) {
         while (found == 0 && PyDict_Next(args[2], &at, NULL, &subscription)) {
-            found = find(state, subscription, name, &unacked);
+            found = Py_TYPE(subscription) == known ? find(state, subscription, name, &unacked) : -1;
         }
     }
     else if ((subscription = PyDict_GetItemWithError(args[2], args[3])) != NULL) {
-        found = find(state, subscription, name, &unacked);
+        found = Py_TYPE(subscription) == known ? find(state, subscription, name, &unacked) : -1;
     }
-    if (found > 0 && covers(state, subscription, unacked, name)) {
+    if (found < 0 || (found > 0 && covers(state, subscription, unacked, name))) {
         goto done;
     }
     if (!PyErr_Occurred() && (frame = write_frame(command, name)) != NULL && PyList_Append(args[4], frame) == 0 &&
@@ -244,6 +261,7 @@ straight(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 
 static PyMethodDef module_methods[] = {
     {"answer", (PyCFunction)(void (*)(void))answer, METH_FASTCALL, answer_doc},
+    {"prepare", prepare, METH_O, prepare_doc},
     {"straight", (PyCFunction)(void (*)(void))straight, METH_FASTCALL, straight_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -256,7 +274,6 @@ module_exec(PyObject *module)
         PyObject **where;
         const char *text;
     } texts[] = {
-        {&state->unacked, "unacked"},       {&state->ack, "ack"},
         {&state->transport, "transport"},   {&state->direct, "_direct"},
         {&state->registry, "registry"},     {&state->unwatching, "unwatching"},
         {&state->link, "_link"},            {&state->send_frame, "send_frame"},
@@ -275,10 +292,18 @@ module_exec(PyObject *module)
 static int
 module_clear(PyObject *module)
 {
-    PyObject **texts = (PyObject **)state_of(module);
-    for (size_t i = 0; i < sizeof(State) / sizeof(PyObject *); i++) {
-        Py_CLEAR(texts[i]);
+    State *state = state_of(module);
+    Py_CLEAR(state->subscription_class);
+    for (PyObject **text = &state->transport; text < (PyObject **)(state + 1); text++) {
+        Py_CLEAR(*text);
     }
+    return 0;
+}
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    Py_VISIT(state_of(module)->subscription_class);
     return 0;
 }
 
@@ -306,6 +331,7 @@ static struct PyModuleDef module_def = {
     .m_size = sizeof(State),
     .m_methods = module_methods,
     .m_slots = module_slots,
+    .m_traverse = module_traverse,
     .m_clear = module_clear,
     .m_free = module_free,
 };

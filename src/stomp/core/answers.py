@@ -5,12 +5,12 @@ The native codec has the same function, which does what is frequent and returns 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from stomp.core import codec
 from stomp.core.dialect import STOMP12
+from stomp.core.ledger import Subscription
 
-if TYPE_CHECKING:
-    from stomp.core.ledger import Subscription
+if codec.native is not None:
+    codec.native.prepare(Subscription)
 
 
 def answer(
