@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 
 import pytest
@@ -13,6 +12,7 @@ from stomp.broker import Broker
 from stomp.core import codec
 from stomp.net import daemons
 from tests import listening
+from tests.ports import LOOPBACK, one_port, port_of
 
 #: With ``STOMP_REQUIRE_NATIVE=1``, as in ``make test-native``, it must be there.
 CODECS = ["pure", "native"] if codec.native or os.environ.get("STOMP_REQUIRE_NATIVE") == "1" else ["pure"]
@@ -74,7 +74,6 @@ def tls_broker(server_tls):
 
 @pytest.fixture
 def free_port():
-    """A port on which nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port that refuses on every loopback address, as long as the test has nobody listen there."""
+    with one_port(*LOOPBACK) as socks:
+        yield port_of(socks["127.0.0.1"])

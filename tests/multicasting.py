@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from stomp.adapter import multicast
 from stomp.core.errors import ConnectFailed
+from tests.ports import one_port, port_of
 
 
 @functools.cache
@@ -24,12 +27,13 @@ def trouble() -> str | None:
     return None
 
 
-def use_a_group_of_our_own(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Have the test use a port of its own, and return it; skips where there is no multicast."""
+@contextmanager
+def group_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Have the test use a port of its own, which is returned; skips where there is no multicast."""
     if reason := trouble():
         pytest.skip(f"this machine has no multicast: {reason}")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("", 0))
-        free: int = sock.getsockname()[1]
-    monkeypatch.setattr(multicast, "MCAST_PORT", free)
-    return free
+    # The members bind to the group, and so beside these sockets.
+    with one_port("127.0.0.1", kind=socket.SOCK_DGRAM) as socks:
+        port = port_of(socks["127.0.0.1"])
+        monkeypatch.setattr(multicast, "MCAST_PORT", port)
+        yield port

@@ -9,7 +9,6 @@ against real brokers, which say in a fixture `site` where that broker is.
 from __future__ import annotations
 
 import re
-import socket
 import sys
 import threading
 import uuid
@@ -200,14 +199,14 @@ class Site:
     redelivers: bool = True  #: a message refused by NACK comes again
     destination: str = field(default_factory=lambda: f"/queue/seed-{uuid.uuid4().hex}")
 
-    def adapted(self, code: str) -> str:
-        """An example with this broker's address in place of the printed ones, ready to be executed."""
+    def adapted(self, code: str, refusing: int) -> str:
+        """An example, ready to be executed: this broker, and a port that refuses, in place of the printed ones."""
         here = f"'{self.host}', {self.port}"
         changes = {
             "'/queue/test'": repr(self.destination),
             "'127.0.0.1', 62613": here,
             "'localhost', 62613": here,
-            "'192.168.1.100', 61613": f"'127.0.0.1', {unused_port()}",
+            "'192.168.1.100', 61613": f"'127.0.0.1', {refusing}",
             "'192.168.1.101', 62613": here,
             "'guest', 'guest'": "'admin', 'password'",
             "time.sleep(": "pause(",
@@ -223,20 +222,13 @@ class Site:
         return re.sub("^>>> ?", "", code, flags=re.MULTILINE)
 
 
-def unused_port() -> int:
-    """A port of this machine where nothing listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 class Reader:
     """Somebody who types the examples into one interpreter, and watches what it prints."""
 
-    def __init__(self, site: Site, output: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, site: Site, output: Printed, refusing: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.site = site
         self.output = output
+        self.refusing = refusing
         self.monkeypatch = monkeypatch
         self.namespace: dict[str, Any] = {"__name__": "reader", "pause": lambda seconds: None}
 
@@ -248,7 +240,7 @@ class Reader:
         if sys.stdout is not self.output:
             # Not earlier: pytest sets its own when the test proper begins.
             self.monkeypatch.setattr(sys, "stdout", self.output)
-        exec(compile(self.site.adapted(code), "example", "exec"), self.namespace)
+        exec(compile(self.site.adapted(code, self.refusing), "example", "exec"), self.namespace)
 
     def sees(self, pattern: str) -> re.Match[str]:
         return self.output.expect(pattern)
@@ -300,8 +292,8 @@ class SeedExamples:
     """One test for each section. Subclasses have a fixture `site`."""
 
     @pytest.fixture
-    def reader(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
-        reader = Reader(site, Printed(), monkeypatch)
+    def reader(self, site: Site, free_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+        reader = Reader(site, Printed(), free_port, monkeypatch)
         yield reader
         reader.leaves()
         left_at(site)
@@ -418,7 +410,7 @@ class SeedExamples:
         assert reader.output.getvalue().count("on_disconnected") == 1
 
     def test_3_6_dealing_with_disconnects(self, reader: Reader) -> None:
-        client = Reader(reader.site, reader.output, reader.monkeypatch)
+        client = Reader(reader.site, reader.output, reader.refusing, reader.monkeypatch)
 
         def meanwhile(seconds: float) -> None:
             if seconds < 60:

@@ -610,10 +610,8 @@ def test_the_size_is_that_of_the_sources(server) -> None:
     assert 100_000 < found["size"] < 10_000_000
 
 
-def test_a_broker_that_is_not_up_is_skipped(server, monkeypatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    monkeypatch.setenv("BROKERS_RABBITMQ", f"127.0.0.1:{port}")
+def test_a_broker_that_is_not_up_is_skipped(server, monkeypatch, free_port) -> None:
+    monkeypatch.setenv("BROKERS_RABBITMQ", f"127.0.0.1:{free_port}")
     for name in ("through-rabbitmq", "confirm-rabbitmq"):
         with pytest.raises(Lacking, match="rabbitmq is not up"):
             through.THROUGHS[name].measure(CLIENTS["stompkit"], setting(server))

@@ -9,6 +9,7 @@ import re
 import ssl
 import textwrap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ from stomp.net.address import parse
 from stomp.testing.proxies import HttpProxy, Socks5Proxy
 from stomp.testing.servers import ScriptedServer
 from tests.documents import ROOT, blocks, run_page
-from tests.multicasting import use_a_group_of_our_own
+from tests.multicasting import group_of_our_own
 
 DOCS = ROOT / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
@@ -89,9 +90,8 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
     ids=lambda page: str(page.relative_to(DOCS)),
 )
 def test_a_page_runs(page: Path, addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    if page.stem == "multicast":
-        use_a_group_of_our_own(monkeypatch)
-    run_page(page, addresses, monkeypatch)
+    with group_of_our_own(monkeypatch) if page.stem == "multicast" else nullcontext():
+        run_page(page, addresses, monkeypatch)
 
 
 def test_there_are_pages_that_run() -> None:

@@ -16,14 +16,15 @@ from stomp.adapter import multicast
 from stomp.adapter.multicast import MulticastConnection
 from stomp.core.errors import ConnectFailed, FrameError, NotConnected, UsageError
 from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
-from tests.multicasting import use_a_group_of_our_own
+from tests.multicasting import group_of_our_own
 
 QUEUE = "/queue/a"
 
 
 @pytest.fixture(autouse=True)
 def port(monkeypatch):
-    return use_a_group_of_our_own(monkeypatch)
+    with group_of_our_own(monkeypatch) as number:
+        yield number
 
 
 @pytest.fixture

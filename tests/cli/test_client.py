@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -299,12 +298,6 @@ def test_a_client_certificate(authority: trustme.CA, tmp_path: Path) -> None:
     assert (ended.status, ended.err) == (0, "Shutting down, please wait\n")
 
 
-def refused_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
@@ -328,8 +321,10 @@ def refused_port() -> int:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_one_line_and_the_status(command: Command, arguments: list[str], status: int, words: str) -> None:
-    arguments = [argument.replace("REFUSED", str(refused_port())) for argument in arguments]
+def test_one_line_and_the_status(
+    command: Command, free_port: int, arguments: list[str], status: int, words: str
+) -> None:
+    arguments = [argument.replace("REFUSED", str(free_port)) for argument in arguments]
     if "-W" in arguments:
         arguments = ["--url", command.environ["STOMP_URL"], *arguments]
     with command.start(*arguments, start_new_session=True) as process:  # so that there is no terminal

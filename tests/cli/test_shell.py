@@ -504,15 +504,15 @@ def test_help_by_a_program(cli: StompCLI, out: Printed) -> None:
 
 
 def test_multicast(monkeypatch: pytest.MonkeyPatch, out: Printed) -> None:
-    from tests.multicasting import use_a_group_of_our_own
+    from tests.multicasting import group_of_our_own
 
-    use_a_group_of_our_own(monkeypatch)
-    cli = StompCLI(None, None, ver="multicast", verbose=False, stdin=io.StringIO(), stdout=out)
-    try:
-        cli.onecmd("subscribe /queue/a")
-        cli.onecmd("send /queue/a by multicast")
-        out.expect("by multicast")
-        cli.onecmd("version")
-        out.expect(r".*\[Protocol version multicast\]")
-    finally:
-        cli.leave()
+    with group_of_our_own(monkeypatch):
+        cli = StompCLI(None, None, ver="multicast", verbose=False, stdin=io.StringIO(), stdout=out)
+        try:
+            cli.onecmd("subscribe /queue/a")
+            cli.onecmd("send /queue/a by multicast")
+            out.expect("by multicast")
+            cli.onecmd("version")
+            out.expect(r".*\[Protocol version multicast\]")
+        finally:
+            cli.leave()

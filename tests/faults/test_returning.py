@@ -19,7 +19,6 @@ from stomp.broker import Broker
 from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer
 from tests.listening import Recorder, stomp_threads, wait_until
-from tests.seed_examples import unused_port
 from tests.websocket_door import Door
 
 CYCLES = 50
@@ -162,15 +161,15 @@ def test_silence(site):
     assert recipe.methods.count("on_heartbeat_timeout") == recipe.methods.count("on_disconnected") == 3
 
 
-def test_a_broker_that_is_away_for_a_while(site):
+def test_a_broker_that_is_away_for_a_while(site, free_port):
     """Connecting fails many times: at once, or after the door was opened. Each failure is told where it belongs."""
     recipe = site.recipe
     recipe.connect_and_subscribe()
     site.works()
     before = held()
-    nowhere, target = unused_port(), site.relay.target_port
+    target = site.relay.target_port
     # The relay takes the connection, and resets it when it finds nobody.
-    site.relay.target_port = nowhere
+    site.relay.target_port = free_port
     site.relay.cut()
     wait_until(lambda: site.relay.accepted >= 20)
     site.relay.target_port = target

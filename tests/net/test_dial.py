@@ -18,46 +18,40 @@ from stomp.net import dial
 from stomp.net.address import Address
 from stomp.net.dial import Deadline, keep_alive, open_socket, wait_ready
 from stomp.testing import FakeClock
+from tests.ports import LOOPBACK, one_port, port_of
 
 PATIENCE = 10.0
 #: Long enough for loopback on a busy machine, short enough to be waited for.
 SHORT = 0.5
 
 
-def listening(host: str = "127.0.0.1", port: int = 0, backlog: int = 8) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=backlog)
-
-
-def port_of(sock: socket.socket) -> int:
-    return int(sock.getsockname()[1])
+def listening(host: str = "127.0.0.1") -> socket.socket:
+    return socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
 @pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port of 127.0.0.1 that refuses: it is bound, and nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield port_of(sock)
+def doors() -> Iterator[dict[str, socket.socket]]:
+    """Addresses with one port. All of them refuse until a test has them listen."""
+    with one_port(*LOOPBACK) as socks:
+        yield socks
 
 
 @pytest.fixture
-def black_hole() -> Iterator[Callable[..., int]]:
-    """A call makes a port of 127.0.0.1 that answers nothing, like a firewall: its backlog is full."""
+def black_hole(doors: dict[str, socket.socket]) -> Iterator[int]:
+    """The port of `doors`. 127.0.0.1 answers nothing, as behind a firewall: its backlog is full."""
+    server = doors["127.0.0.1"]
+    server.listen(0)
     with ExitStack() as stack:
-
-        def make(port: int = 0) -> int:
-            server = stack.enter_context(listening(port=port, backlog=0))
-            for _ in range(8):
-                client = stack.enter_context(socket.socket())
-                client.settimeout(0.1)
-                try:
-                    client.connect(server.getsockname())
-                except TimeoutError:
-                    return port_of(server)
+        for _ in range(8):
+            client = stack.enter_context(socket.socket())
+            client.settimeout(0.1)
+            try:
+                client.connect(server.getsockname())
+            except TimeoutError:
+                break
+        else:
             pytest.skip("a full backlog does not keep this system from accepting")
-
-        yield make
+        yield port_of(server)
 
 
 @pytest.fixture
@@ -115,52 +109,57 @@ def test_what_is_connected_is_blocking_and_has_nodelay(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("order", [["127.0.0.1", "::1"], ["::1", "127.0.0.1"]])
-def test_both_families_are_tried(host: str, order: list[str], resolves: Callable[..., None]) -> None:
+def test_both_families_are_tried(
+    host: str, order: list[str], doors: dict[str, socket.socket], resolves: Callable[..., None]
+) -> None:
     resolves(*order)
-    with listening(host) as server, open_socket(Address("both", port_of(server)), Deadline(PATIENCE)) as sock:
+    doors[host].listen()
+    with open_socket(Address("both", port_of(doors[host])), Deadline(PATIENCE)) as sock:
         assert sock.getpeername()[0] == host
 
 
-def test_refused(closed_port: int) -> None:
-    error = failure(Address("127.0.0.1", closed_port))
-    assert error.message == f"cannot connect to 127.0.0.1:{closed_port}: connection refused"
+def test_refused(free_port: int) -> None:
+    error = failure(Address("127.0.0.1", free_port))
+    assert error.message == f"cannot connect to 127.0.0.1:{free_port}: connection refused"
     assert error.phase == "tcp"
     assert [type(one) for one in error.failures] == [ConnectionRefusedError]
     assert "is the broker running" in error.hint
 
 
-def test_each_numeric_address_is_told(closed_port: int, resolves: Callable[..., None]) -> None:
+def test_each_numeric_address_is_told(free_port: int, resolves: Callable[..., None]) -> None:
     resolves("127.0.0.1", "::1", "127.0.0.1", "127.0.0.2")
-    error = failure(Address("broker", closed_port))
+    error = failure(Address("broker", free_port))
     assert error.message == (
-        f"cannot connect to broker:{closed_port}: connection refused (127.0.0.1, ::1, 127.0.0.2)"
+        f"cannot connect to broker:{free_port}: connection refused (127.0.0.1, ::1, 127.0.0.2)"
     )
     assert len(error.failures) == 3
 
 
-def test_a_black_hole_ends_in_time(black_hole: Callable[..., int]) -> None:
-    error = failure(Address("127.0.0.1", black_hole()), SHORT)
+def test_a_black_hole_ends_in_time(black_hole: int) -> None:
+    error = failure(Address("127.0.0.1", black_hole), SHORT)
     assert error.message.endswith(": timed out")
     assert error.phase == "tcp"
     assert "firewall" in error.hint
 
 
 def test_a_black_hole_leaves_time_for_the_others(
-    black_hole: Callable[..., int], resolves: Callable[..., None]
+    black_hole: int, doors: dict[str, socket.socket], resolves: Callable[..., None]
 ) -> None:
-    port = black_hole()
     resolves("127.0.0.1", "::1")
-    with listening("::1", port), open_socket(Address("both", port), Deadline(2 * SHORT)) as sock:
+    doors["::1"].listen()
+    with open_socket(Address("both", black_hole), Deadline(8 * SHORT)) as sock:
         assert sock.getpeername()[0] == "::1"
 
 
 def test_different_reasons_are_all_told_and_the_first_that_helps_gives_the_hint(
-    black_hole: Callable[..., int], resolves: Callable[..., None]
+    black_hole: int, resolves: Callable[..., None]
 ) -> None:
-    port = black_hole()
     resolves("::1", "127.0.0.1")
-    error = failure(Address("both", port), SHORT)
-    assert error.message == f"cannot connect to both:{port}: connection refused (::1); timed out (127.0.0.1)"
+    error = failure(Address("both", black_hole), 2 * SHORT)
+    assert (
+        error.message
+        == f"cannot connect to both:{black_hole}: connection refused (::1); timed out (127.0.0.1)"
+    )
     assert "is the broker running" in error.hint
 
 
@@ -186,8 +185,8 @@ def test_the_deadline_is_shared_equally(
     assert len(caught.value.failures) == 4
 
 
-def test_no_time_at_all(closed_port: int) -> None:
-    assert failure(Address("127.0.0.1", closed_port), 0).message.endswith(": timed out")
+def test_no_time_at_all(free_port: int) -> None:
+    assert failure(Address("127.0.0.1", free_port), 0).message.endswith(": timed out")
 
 
 def test_families_take_turns() -> None:
@@ -286,15 +285,15 @@ def test_a_numeric_address_needs_no_thread(monkeypatch: pytest.MonkeyPatch, host
     ]
 
 
-def test_names_are_resolved_anew_each_time(resolves: Callable[..., None]) -> None:
-    with listening("127.0.0.1") as server:
-        for host in ("127.0.0.2", "127.0.0.1"):
-            resolves(host)
-            address = Address("moving", port_of(server))
-            if host == "127.0.0.2":
-                assert "127.0.0.2" in failure(address).message
-            else:
-                open_socket(address, Deadline(PATIENCE)).close()
+def test_names_are_resolved_anew_each_time(
+    doors: dict[str, socket.socket], resolves: Callable[..., None]
+) -> None:
+    doors["127.0.0.1"].listen()
+    address = Address("moving", port_of(doors["127.0.0.1"]))
+    resolves("127.0.0.2")
+    assert "127.0.0.2" in failure(address).message
+    resolves("127.0.0.1")
+    open_socket(address, Deadline(PATIENCE)).close()
 
 
 # ------------------------------------------------------------------------------------ bind address
@@ -316,15 +315,15 @@ def test_bind_settles_the_family(resolves: Callable[..., None]) -> None:
             assert sock.getpeername()[0] == "127.0.0.1"
 
 
-def test_a_bind_address_that_is_not_ours(closed_port: int) -> None:
-    error = failure(Address("127.0.0.1", closed_port), bind=("192.0.2.77", 0))
+def test_a_bind_address_that_is_not_ours(free_port: int) -> None:
+    error = failure(Address("127.0.0.1", free_port), bind=("192.0.2.77", 0))
     assert "cannot bind to 192.0.2.77:0: cannot assign requested address" in error.message
 
 
 @pytest.mark.parametrize("bind", [("127.0.0.1", "0"), ("127.0.0.1", 99999), ("127.0.0.1",), 5, ("a\0b", 0)])
-def test_a_bind_address_that_is_none(closed_port: int, bind: Any) -> None:
+def test_a_bind_address_that_is_none(free_port: int, bind: Any) -> None:
     with pytest.raises(AddressError, match="host, port"):
-        open_socket(Address("127.0.0.1", closed_port), Deadline(PATIENCE), bind=bind)
+        open_socket(Address("127.0.0.1", free_port), Deadline(PATIENCE), bind=bind)
 
 
 # ------------------------------------------------------------------------------------ Unix sockets
