@@ -90,5 +90,5 @@ OLDER: set[threading.Thread] = set()
 
 def stomp_threads():
     """The threads that stompkit runs now, for this test."""
-    names = ("stomp-receiver", "stomp-keeper")
+    names = ("stomp-receiver", "stomp-keeper", "stomp-watch")
     return [thread for thread in threading.enumerate() if thread.name in names and thread not in OLDER]

@@ -474,7 +474,8 @@ def test_idle_connections_are_all_there_at_the_end(server) -> None:
     found = scenarios.run_client(CLIENTS["stompkit"], work, None)
     assert found["count"] == 3
     assert found["memory"] >= 0
-    assert found["threads"] >= 1
+    # That of the clocks and, where there are no threads for connections that sleep, that which watches them.
+    assert found["threads"] * 3 >= 2
 
 
 def test_runs_follow_each_other_on_one_connection(server) -> None:

@@ -25,6 +25,17 @@ from stomp.received import Received, ReceivedReceipt, ReceivedText
 from stomp.registry import Registry, Target, deliver, deliver_all, report
 from stomp.utils import HEARTBEAT_FRAME, Frame, default_create_thread, is_eol_default
 
+_OF_MESSAGES = ("on_before_message", "on_message")
+#: Who hears of what; all else are messages.
+_CALLBACKS: dict[type, tuple[str, ...]] = {
+    Connected: ("on_connected",),
+    Error: ("on_error",),
+    ReceivedReceipt: ("on_receipt",),
+    HeartbeatReceived: ("on_heartbeat",),
+    HeartbeatSent: ("on_send",),
+    Closed: ("on_heartbeat_timeout", "on_disconnected", "on_receiver_loop_completed"),
+}
+
 
 class BaseTransport(OlderBaseTransport, Publisher):
     """Listeners, and frames to and from them. `Transport` adds the network.
@@ -147,6 +158,15 @@ class BaseTransport(OlderBaseTransport, Publisher):
                 deliver(target, "on_before_message", frame)
             for target in targets:
                 deliver(target, "on_message", frame)
+
+    def hears(self, batch: list[Event]) -> bool:
+        """Tells whether a listener hears of any of this when `handle` is called."""
+        targets = self.registry.targets
+        for event in batch:
+            for name in _CALLBACKS.get(type(event), _OF_MESSAGES):
+                if targets(name):
+                    return True
+        return False
 
     def _handle_receipt(self, frame: ReceivedReceipt, targets: list[Target]) -> None:
         meant = self._receipts and self._receipts.pop(frame.headers.get("receipt-id", ""), None)

@@ -156,7 +156,7 @@ class Transport(OlderTransport, BaseTransport):
                 if wait:
                     link.read_answer()
             finally:
-                link.start()
+                link.start(quiet=link.session.state is State.CONNECTED)
 
     def stop(self) -> None:
         """Drop the connection, or stop trying to make one. Waits until the listeners know."""
@@ -411,7 +411,7 @@ class Transport(OlderTransport, BaseTransport):
             message_class=self._message_class,
             receipt_class=ReceivedReceipt,
         )
-        return Link(stream.sock, session, self.handle, options, stream.layer)
+        return Link(stream.sock, session, self.handle, options, stream.layer, self.hears)
 
     def _stopped(self, seconds: float) -> bool:
         """Wait so many seconds; True if nobody wants the connection any more."""

@@ -75,18 +75,23 @@ class Keeper:
         """Attend to a charge within so many seconds, and look after it until `remove`. The earliest wish counts."""
         when = time.monotonic() + seconds
         with self._changed:
-            planned = self._charges.get(charge)
-            if charge.parted or (planned is not None and planned <= when):
-                return
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="stomp-keeper", daemon=True)
-                self._thread.start()
-            self._charges[charge] = when
-            if len(self._agenda) > 2 * len(self._charges) + _UNTIDY:
-                self._tidy()
-            heapq.heappush(self._agenda, (when, next(self._order), charge))
-            if when < self._wakes_at:
-                self._changed.notify()
+            if self._plan(charge, when):
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="stomp-keeper", daemon=True)
+                    self._thread.start()
+                if when < self._wakes_at:
+                    self._changed.notify()
+
+    def _plan(self, charge: Charge, when: float) -> bool:
+        """Put a visit on the agenda; False if there is no need. The caller has the lock."""
+        planned = self._charges.get(charge)
+        if charge.parted or (planned is not None and planned <= when):
+            return False
+        self._charges[charge] = when
+        if len(self._agenda) > 2 * len(self._charges) + _UNTIDY:
+            self._tidy()
+        heapq.heappush(self._agenda, (when, next(self._order), charge))
+        return True
 
     def _tidy(self) -> None:
         """Drop the entries that would be passed over. The caller has the lock."""
@@ -95,22 +100,28 @@ class Keeper:
 
     def _run(self) -> None:
         changed = self._changed
-        while (charge := self._next(changed)) is not None:
+        charge: Charge | None = None
+        again: float | None = None
+        while (charge := self._next(changed, charge, again)) is not None:
             try:
                 again = charge.attend()
             except Exception:
                 # A defect there must not stop the clocks of all the others.
                 log.exception("the keeper failed for %r", charge)
-                continue
-            if again is not None:
-                self.attend_in(charge, again)
+                again = None
 
-    def _next(self, changed: threading.Condition) -> Charge | None:
-        """Wait for the next charge to attend to; None when there has been no charge for a moment."""
+    def _next(self, changed: threading.Condition, last: Charge | None, again: float | None) -> Charge | None:
+        """Wait for the next charge to attend to; None when there has been no charge for a moment.
+
+        `last` was attended to, and wants that `again` in so many seconds.
+        """
         with changed:
             # Green threads live on in a forked child: the keeper of the parent has nothing to do there, see `_reset`.
             while self._changed is changed:
                 now = time.monotonic()
+                if last is not None and again is not None:
+                    self._plan(last, now + again)
+                last = None
                 wait = _LONGEST_SLEEP
                 if not self._charges:
                     wait = self._idle_since + _STAYS - now

@@ -18,6 +18,7 @@ from stomp.client.threads import Link
 from stomp.core import life
 from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
 from stomp.core.errors import NotConnected
+from stomp.core.events import HeartbeatReceived, HeartbeatSent
 from stomp.core.status import ClientState
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Driver(BaseClient):
         def handle(batch: list[Event]) -> None:
             self._take(link, batch)
 
-        link = Link(stream.sock, self._new_session(), handle, self._options, stream.layer)
+        link = Link(stream.sock, self._new_session(), handle, self._options, stream.layer, _matters)
         link.start()
         return link
 
@@ -150,6 +151,11 @@ class Driver(BaseClient):
             self._conv.era = None
             self._conv.fail(NotConnected("the client belongs to the process that this one was forked from"))
             self._conv.calls()
+
+
+def _matters(batch: list[Event]) -> bool:
+    """Of heart-beats nobody is told."""
+    return not all(isinstance(event, HeartbeatReceived | HeartbeatSent) for event in batch)
 
 
 #: For forks.

@@ -3,6 +3,7 @@
 Rules of this file:
 
 - The receiving thread reads and runs the handler; the keeper (`stomp.client.keeper`) has the clock.
+- A connection on which nothing but heart-beats comes has no receiving thread: see `stomp.client.sleeper`.
 - Locks, each short, always taken in this order, and none held while user code runs: `_reading` (who reads the
   socket), that of the outbox (who writes it), `_state` (session and queues), `_codec` (layer).
 - Nobody waits for the socket while holding one, but for `_reading`. The receiving thread does not even wait to be
@@ -25,10 +26,11 @@ from stomp.client.logs import Log
 from stomp.client.open_links import LINKS
 from stomp.client.outbox import DONTWAIT, Outbox
 from stomp.client.sending import LAST_WORDS, LINGER, MOMENT, SendingHalf
+from stomp.client.sleeper import Sleeper
 from stomp.core.errors import ConnectionLost, NotConnected
-from stomp.core.events import Reason, ReceiptOverdue
+from stomp.core.events import HeartbeatSent, Reason, ReceiptOverdue
 from stomp.core.state import State
-from stomp.net.daemons import Stint
+from stomp.net.daemons import Stint, lend_daemon
 from stomp.net.dial import Deadline, wait_ready
 
 if TYPE_CHECKING:
@@ -48,9 +50,11 @@ _SPARE_TIME = 1.0
 #: How many reads the keeper does at most for a busy receiving thread, in one go.
 _LISTEN_READS = 64
 _IN_HIGH = 4 * 1024 * 1024
+#: So many heart-beats that were sent may wait to be told until something is read.
+_FEW = 8
 
 
-class Link(SendingHalf):
+class Link(SendingHalf, Sleeper):
     """One connection. Made with an open socket; `start` begins to read.
 
     Args:
@@ -59,6 +63,7 @@ class Link(SendingHalf):
         handler: told what happens.
         options: the settings.
         layer: TLS, a WebSocket, or both as a stack; or None.
+        hears: tells whether code of the user will run when the handler is told this. None: always.
     """
 
     def __init__(
@@ -68,12 +73,15 @@ class Link(SendingHalf):
         handler: Handler,
         options: Options,
         layer: Layer | None = None,
+        hears: Callable[[list[Event]], bool] | None = None,
     ) -> None:
-        super().__init__()
+        SendingHalf.__init__(self)
+        Sleeper.__init__(self, tireless=hears is None or options.start_thread is not lend_daemon)
         self.sock = sock
         self.session = session
         self._started: object = None
         self._handler = handler
+        self._hears = hears
         self._options = options
         self._clock = options.clock
         self._layer = layer
@@ -86,6 +94,7 @@ class Link(SendingHalf):
         self.let_in = False  # for the handler: it was told of CONNECTED
         self._due: float | None = None  # the moment for which the keeper was asked to come
         self._receiver = 0  # ident of the receiving thread
+        self._teller = 0  # ident of the thread that runs the handler
         self._corked = False  # a batch is being handled: replies leave together
         self._hung_up = False
         if not DONTWAIT:
@@ -93,14 +102,19 @@ class Link(SendingHalf):
 
     # ------------------------------------------------------------------------------------- for clients
 
-    def start(self) -> None:
-        """Begin to read, unless that was done. The handler may be called from now on."""
+    def start(self, *, quiet: bool = False) -> None:
+        """Begin to read, unless that was done. The handler may be called from now on.
+
+        Args:
+            quiet: nothing is awaited from the broker now, so it may rest.
+        """
         with self._state:
             if self._begun:
                 return
             self._begun = True
             self._ask_keeper()
-        self._started = self._options.start_thread(self._receive_all)
+        if not (quiet and self._told_quietly() and self._fall_asleep()):
+            self._lend_thread()
 
     def read_answer(self) -> None:
         """Between CONNECT and `start`: read on this thread until the broker has let us in, or time is up.
@@ -120,6 +134,8 @@ class Link(SendingHalf):
     @property
     def thread(self) -> object:
         """The thread that reads, or what the factory of threads made of it."""
+        self._tireless = True  # whoever asks expects it to last as long as the connection
+        self._rouse()
         started = self._started
         return started.thread if isinstance(started, Stint) else started
 
@@ -143,17 +159,23 @@ class Link(SendingHalf):
         False at once when called from the handler, which cannot wait for itself.
         """
         self.start()
-        return not self.is_receiving_thread() and self._finished.wait(seconds)
+        if self.is_receiving_thread():
+            return False
+        deadline = Deadline(seconds)
+        if self._wake_up():
+            self._receive_end(deadline)
+        return self._finished.wait(deadline.left)
 
     def is_receiving_thread(self) -> bool:
         """True when called from the handler, which would wait in vain for anything that comes in."""
-        return threading.get_ident() == self._receiver
+        return threading.get_ident() in (self._receiver, self._teller)
 
     def disown(self) -> None:
         """In a forked child: the connection is its parent's. Here it has ended, and not a byte of it is touched.
 
         Not even shut down, as that is the end for the parent, too; closing is about the child's own descriptor.
         """
+        self.asleep = False
         # What was queued goes out from the parent, and so does the good-bye of TLS.
         self._layer = None
         self._hung_up = True
@@ -179,27 +201,56 @@ class Link(SendingHalf):
 
     # ------------------------------------------------------------------------------------- receiving
 
+    def _lend_thread(self) -> None:
+        self._started = self._options.start_thread(self._receive_all)
+
     def _receive_all(self) -> None:
         """The receiving thread."""
         self._receiver = threading.get_ident()
+        asleep = False
         try:
             if self._layer is not None:
                 # The end of the handshake may have brought bytes of the session with it.
                 with self._reading:
                     self._take(b"", 0, False, None)
-            while self.session.closed is None:
+            while not asleep and self.session.closed is None:
                 with self._reading:
                     # The keeper may have read in our place while the handler was busy.
                     if not self._inbox and not self._read(DONTWAIT if self.session.spare else 0):
                         self._wait()
                 if self.session.closed is None:
-                    self._dispatch()
+                    asleep = self._is_tired() and self._fall_asleep()
+                    if not asleep:
+                        self._dispatch()
         finally:
-            self._part()
-            with self._telling:
-                pass  # whoever is at it comes to its end first
-            self._dispatch()
-            self._finished.set()
+            if not asleep:
+                self._end()
+
+    def _end(self) -> None:
+        """The session is over, and all that is left is to tell the handler."""
+        self._part()
+        with self._telling:
+            pass  # whoever is at it comes to its end first
+        self._dispatch()
+        self._finished.set()
+
+    def _receive_end(self, deadline: Deadline) -> None:
+        """Read on this thread, which waits for the end and has woken the link up, as long as nobody is to be told."""
+        here = False
+        try:
+            while self._passed_over() and (left := deadline.left):
+                with self._reading:
+                    # The keeper may just have read the end.
+                    if self._inbox or not self.alive:
+                        continue
+                    if wait_ready(self.sock, read=True, write=False, seconds=min(left, _LONGEST_WAIT))[0]:
+                        self._read(DONTWAIT)
+            here = not self.alive and not self._hears_any(self._inbox)
+        finally:
+            if not here:
+                self._lend_thread()
+        if here:
+            self._end()
 
     def _wait(self) -> None:
         """Wait until there is something to read, but not for ever. The caller has `_reading`."""
@@ -281,6 +332,10 @@ class Link(SendingHalf):
         with self._state:
             batch, self._inbox = self._inbox, []
             self._told = self.session.counters.bytes_received
+        self._hand_over(batch)
+
+    def _hand_over(self, batch: list[Event]) -> None:
+        self._teller = threading.get_ident()
         self._corked = len(batch) > 1
         try:
             self._handler(batch)
@@ -288,6 +343,7 @@ class Link(SendingHalf):
             # Handlers guard their own callbacks; this keeps a defect of theirs from ending the connection.
             Log("stomp.py").exception("the handler of a connection failed")
         self._corked = False
+        self._teller = 0
         if self.session.outgoing or self._layer is not None:
             self._try_write()
 
@@ -356,27 +412,41 @@ class Link(SendingHalf):
         """See `Charge.attend`. Called by the keeper; does not wait for the socket or the handler."""
         streaming, self._streaming = self._streaming, False
         self._visited()
+        session = self.session
         now = self._clock()
         due = self._due is not None and now >= self._due
-        overdue = False
-        if due:
+        # While it sleeps, all there is has been read, unless the watch was kept from running.
+        if due and (not self.asleep or session.silent(now)):
             self._listen_in()
+            now = self._clock()
         with self._state:
             if due:
-                now = self._clock()
-                self.session.tick(now)
+                session.tick(now)
                 self._collect()
-                overdue = any(type(event) is ReceiptOverdue for event in self._inbox)
-            self._due = next_due = self.session.next_deadline()
-        self._try_write()
-        if overdue:
-            # The receiving thread waits for the network, and may do so for long.
-            self._options.start_thread(self._dispatch)
-        if due and not self.alive:
-            self._wake()
+            self._due = next_due = session.next_deadline()
+        if self._outbox.waiting:
+            self._try_write()
+        if due:
+            self._see_to_inbox()
         if streaming:
             self._linger(LINGER)
         return None if next_due is None else max(0.0, next_due - now)
+
+    def _see_to_inbox(self) -> None:
+        """After a tick: have the handler told, if it must not wait for something to be read."""
+        inbox = self._inbox
+        if self.asleep:
+            if (
+                not self.alive
+                or len(inbox) > _FEW
+                or any(type(event) is not HeartbeatSent for event in inbox)
+            ):
+                self._look()
+        elif not self.alive:
+            self._wake()
+        elif any(type(event) is ReceiptOverdue for event in inbox):
+            # The receiving thread waits for the network, and may do so for long.
+            self._options.start_thread(self._dispatch)
 
     def _listen_in(self) -> None:
         """Read for the receiving thread while it is busy in a handler: silence counts bytes, not handlers."""

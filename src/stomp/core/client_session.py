@@ -21,7 +21,7 @@ from stomp.core.events import Connected, Error, Message, Reason, Receipt, Receip
 from stomp.core.frame import Frame
 from stomp.core.limits import STRICT, Leniency, Limits
 from stomp.core.refusal import refusal, words_of
-from stomp.core.session import BEAT_RECEIVED, Session
+from stomp.core.session import BEAT_RECEIVED, Session, earlier
 from stomp.core.state import Move, Role, State, after
 
 if TYPE_CHECKING:
@@ -514,5 +514,5 @@ class ClientSession(Session):
             late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=farewell.receipt)
             self._close(Reason.TIMEOUT, late)
 
-    def _deadlines(self) -> list[float | None]:
-        return [self._connect_deadline, self.ledger.next_deadline()]
+    def _deadline(self) -> float | None:
+        return earlier(self._connect_deadline, self.ledger.next_deadline())

@@ -71,6 +71,10 @@ class Heartbeat:
         self.last_sent = now
         self.last_read: float = now
         self._after_beat = False
+        self._lead = send * SEND_MARGIN
+        self._step = send * EARLY
+        self._borne = expect * (tolerance + 1)
+        self._borne_after_beat = expect * tolerance
 
     def read(self, now: float, data: bytes = b"") -> bool:
         """Bytes of the peer were read, or wait to be read. True if less silence is borne now than before."""
@@ -83,13 +87,12 @@ class Heartbeat:
         """When the next beat must go out, or None. A multiple of a tenth of the interval, on the driver's clock."""
         if not self.send:
             return None
-        step = self.send * EARLY
         # A moment that is a multiple already must not become the one before it by rounding.
-        return math.floor((self.last_sent + self.send * SEND_MARGIN) / step + 1e-6) * step
+        return math.floor((self.last_sent + self._lead) / self._step + 1e-6) * self._step
 
     @property
     def silence_due(self) -> float | None:
         """When the peer will have been silent for too long, or None."""
         if not self.expect:
             return None
-        return self.last_read + self.expect * (self.tolerance if self._after_beat else self.tolerance + 1)
+        return self.last_read + (self._borne_after_beat if self._after_beat else self._borne)

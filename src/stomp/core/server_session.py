@@ -112,8 +112,8 @@ class ServerSession(Session):
     def _tick(self, now: float) -> None:
         pass
 
-    def _deadlines(self) -> list[float | None]:
-        return []
+    def _deadline(self) -> float | None:
+        return None
 
     def _dialect(self) -> Dialect:
         assert self.dialect is not None, "a version is agreed on when ConnectRequested is told"

@@ -183,7 +183,8 @@ class Session(ABC):
                 )
                 self._close(Reason.HEARTBEAT, lost)
                 return
-            if pulse.beat_due is not None and now >= pulse.beat_due:
+            due = pulse.beat_due
+            if due is not None and now >= due:
                 pulse.last_sent = now
                 self._put([_BEAT])
                 self.counters.heartbeats_sent += 1
@@ -219,10 +220,10 @@ class Session(ABC):
         """When `tick` has something to do, or None."""
         if self.state is State.CLOSED:
             return None
-        moments = self._deadlines()
+        due = self._deadline()
         if self._pulse is not None:
-            moments += [self._pulse.beat_due, self._pulse.silence_due]
-        return min([moment for moment in moments if moment is not None], default=None)
+            due = earlier(due, earlier(self._pulse.beat_due, self._pulse.silence_due))
+        return due
 
     @property
     def heartbeat(self) -> tuple[int, int]:
@@ -252,8 +253,8 @@ class Session(ABC):
         """Handle the deadlines of this end."""
 
     @abstractmethod
-    def _deadlines(self) -> list[float | None]:
-        """The deadlines of this end."""
+    def _deadline(self) -> float | None:
+        """The next deadline of this end, or None."""
 
     def _last_words(self) -> str:
         return ""
@@ -287,3 +288,8 @@ class Session(ABC):
         self._pulse = None
         self.closed = Closed(reason, error, self.ledger.end_generation())
         self._events.append(self.closed)
+
+
+def earlier(one: float | None, other: float | None) -> float | None:
+    """The earlier of two moments; None is never."""
+    return other if one is None or (other is not None and other < one) else one
