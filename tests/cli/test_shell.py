@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from stomp.cli import shell, verbs
 from stomp.cli.shell import StompCLI
 from stomp.cli.status import Status
 from stomp.core.errors import ConnectFailed
+from stomp.listener import ConnectionListener
+from tests.listening import PATIENCE
 from tests.printed import Printed
 
 Make = Callable[..., StompCLI]
@@ -516,3 +519,28 @@ def test_multicast(monkeypatch: pytest.MonkeyPatch, out: Printed) -> None:
             out.expect(r".*\[Protocol version multicast\]")
         finally:
             cli.leave()
+
+
+def test_leaving_waits_for_what_is_told_of_the_end(make: Make, broker: Broker) -> None:
+    cli = make()
+    telling, told, left = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(ConnectionListener):
+        def on_disconnected(self) -> None:
+            telling.set()
+            assert told.wait(PATIENCE)
+
+    cli.conn.set_listener("slow", Slow())
+    broker.disconnect_all()
+    assert telling.wait(PATIENCE)
+
+    def leave() -> None:
+        cli.leave()
+        left.set()
+
+    leaving = threading.Thread(target=leave)
+    leaving.start()
+    assert not left.wait(0.05)
+    told.set()
+    assert left.wait(PATIENCE)
+    leaving.join(PATIENCE)

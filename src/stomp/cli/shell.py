@@ -124,6 +124,9 @@ class StompCLI(Guide, Talking):
         self._leaving = True
         with contextlib.suppress(StompError, OSError):
             self.conn.disconnect()
+        if not self.conn.transport.is_open:
+            # It may have ended by itself just now: a thread that tells of it must not outlive the interpreter.
+            self.conn.transport.join()
 
     def need_connection(self) -> None:
         """Connect again, if the connection was lost, and subscribe again.
