@@ -42,8 +42,8 @@ def test_stop_leaves_no_thread_or_descriptor(host: str) -> None:
         client.expect_end()
         client.close()
     gc.collect()
-    assert threads() == before
-    assert descriptors() == open_before
+    assert threads() <= before
+    assert descriptors() <= open_before
     with pytest.raises(ConnectionError):
         socket.create_connection(("127.0.0.1", broker.port), timeout=1).close()
 
@@ -80,7 +80,7 @@ def test_a_port_in_use_is_told(broker: Broker) -> None:
     before = threads()
     with pytest.raises(OSError, match="in use"):
         Broker(port=broker.port).start()
-    assert threads() == before
+    assert threads() <= before
 
 
 @pytest.mark.parametrize("versions", [[], ["1.3"], ["1.2", "2.0"]])
@@ -150,7 +150,7 @@ def test_it_runs_on_an_event_loop() -> None:
     async def main() -> None:
         before = threads()
         async with Broker() as broker:
-            assert threads() == before
+            assert threads() <= before
             reader, writer = await asyncio.open_connection(broker.host, broker.port)
             writer.write(b"CONNECT\naccept-version:1.2\n\n\0SEND\ndestination:/queue/a\nreceipt:r\n\nx\0")
             await asyncio.wait_for(reader.readuntil(b"receipt-id:r\n\n\0"), PATIENCE)

@@ -28,8 +28,9 @@ def nothing_is_left_behind() -> Iterator[None]:
     threads = threading.active_count()
     fds = len(os.listdir(FDS)) if FDS.exists() else 0
     yield
-    assert threading.active_count() == threads
-    assert not FDS.exists() or len(os.listdir(FDS)) == fds
+    # Less, where what an earlier test began was ending still.
+    assert threading.active_count() <= threads
+    assert not FDS.exists() or len(os.listdir(FDS)) <= fds
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ def test_nothing_is_left_behind() -> None:
         with ScriptedServer(greet) as server, client_of(server) as client:
             client.sendall(CONNECT)
             read_frame(client)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_a_script_is_needed() -> None:
