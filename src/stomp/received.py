@@ -60,11 +60,7 @@ class Received(_Shape, Shown, Frame):  # type: ignore[misc]  # it can be hashed
 
     @property
     def original_headers(self) -> dict[str, Any]:
-        if type(self.original) is tuple:
-            names, *values = self.original
-            self.original = dict(zip(names, values, strict=True))
-        headers: dict[str, Any] = self.original
-        return headers
+        return self.as_they_came()
 
     @original_headers.setter
     def original_headers(self, headers: dict[str, Any]) -> None:

@@ -2,15 +2,19 @@ import gc
 import os
 import subprocess
 import sys
+import threading
+import weakref
 from typing import Any
 
 import pytest
 
 from stomp.core import codec
 from stomp.core.decoder import Decoder
+from stomp.core.delivery import Delivery
 from stomp.core.dialect import STOMP12
-from stomp.core.events import Message
-from stomp.core.frame import Headers
+from stomp.core.events import Message, Receipt
+from stomp.core.frame import Frame, Headers
+from stomp.core.layout import fresh_slots
 from stomp.received import ReceivedText
 
 native = pytest.mark.skipif(codec.native is None, reason="stompkit-native is not installed: make native")
@@ -61,15 +65,8 @@ HEAD = b"MESSAGE\nmessage-id:%d\nsubscription:1\ncontent-length:3\n\nabc\0\n"
 
 def taught(make: type = Message) -> Any:
     scanner = codec.native.Scanner(Headers)
-    plain = make in (Message, ReceivedText)
-    scanner.learn(
-        "MESSAGE",
-        ("message-id", "subscription", "content-length"),
-        make,
-        plain,
-        make is ReceivedText,
-        make is ReceivedText,
-    )
+    headers = Headers({"message-id": "7", "subscription": "1", "content-length": "3"})
+    scanner.learn(HEAD[: -len(b"abc\0\n")] % 7, headers, make, fresh_slots(make), make is ReceivedText)
     return scanner
 
 
@@ -113,6 +110,58 @@ def test_it_stops_at_the_first_surprise(rest: bytes, taken: int) -> None:
     pos, out = scan(taught(), data)
     assert len(out) == taken
     assert pos == (len(data) if taken == 3 or not rest else 2 * len(HEAD % 1))
+
+
+@native
+@pytest.mark.parametrize("values", [("1", "1"), (1, 2), ("\xe9", None)])
+def test_what_it_was_told_of_a_head_need_not_be_true(values: tuple[Any, Any]) -> None:
+    scanner = codec.native.Scanner(Headers)
+    told = dict(zip(("a", "b"), values, strict=True))
+    scanner.learn(b"MESSAGE\na:1\nb:2\n\n", told, Message, fresh_slots(Message), 0)
+    _, frames = scan(scanner, b"MESSAGE\na:3\nb:4\n\nx\0MESSAGE\na:1\nb:2\n\nx\0")
+    assert [frame.headers for frame in frames] == [{"a": "3", "b": "4"}, {"a": "1", "b": "2"}]
+
+
+@native
+def test_any_value_may_change_in_the_end() -> None:
+    names = [f"h{number}" for number in range(40)]
+
+    def head(values: list[str]) -> bytes:
+        lines = [f"{name}:{value}\n" for name, value in zip(names, values, strict=True)]
+        return f"MESSAGE\n{''.join(lines)}\n".encode()
+
+    scanner = codec.native.Scanner(Headers)
+    headers = dict.fromkeys(names, "0")
+    scanner.learn(head(["0"] * 40), headers, ReceivedText, fresh_slots(ReceivedText), 1)
+    for changed in range(41):
+        values = ["0" if number >= changed else "9" * number for number in range(40)]
+        _, (frame,) = scan(scanner, head(values) + b"x\0")
+        expected = list(zip(names, values, strict=True))
+        assert list(frame.headers.items()) == list(frame.original_headers.items()) == expected
+        frame.headers["h1"] = "x"
+        assert list(frame.original_headers.items()) == expected
+
+
+@native
+def test_headers_that_come_into_a_cycle_are_collected() -> None:
+    _, (frame,) = scan(taught(), HEAD % 1)
+    canary: Any = threading.Event()
+    gone = weakref.ref(canary)
+    frame.headers["me"], frame.headers["canary"] = frame.headers, canary
+    del frame, canary
+    gc.collect()
+    assert gone() is None
+
+
+@native
+@pytest.mark.parametrize("make", [Frame, Message, Receipt, Delivery, ReceivedText])
+def test_a_frame_is_the_same_as_one_that_was_called_for(make: type[Frame]) -> None:
+    _, (frame,) = scan(taught(make), HEAD % 1)
+    called = make("MESSAGE", Headers(frame.headers), frame.body)
+    slots = [name for cls in make.__mro__ for name in vars(cls).get("__slots__", ()) if name != "original"]
+    assert {"command", "headers", "body"} < set(slots) or make is Frame
+    for name in slots:
+        assert getattr(frame, name) == getattr(called, name)
 
 
 @native
@@ -216,12 +265,28 @@ def test_it_refuses_what_it_is_not_made_for() -> None:
             codec.native.Scanner(*arguments)
     for arguments in (
         (),
-        ("X", ["a"], Message, 1, 0, 0),
-        ("X", (1,), Message, 1, 0, 0),
-        ("X", (), 1, 1, 0, 0),
+        ("X\n\n", {}, Message, None, 0),
+        (b"X\n\n", [], Message, None, 0),
+        (b"X\n\n", {}, 1, None, 0),
+        (b"X\n\n", {}, Message, 1, 0),
+        (b"X\n\n", {}, Message, {1: None}, 0),
     ):
         with pytest.raises(TypeError):
             scanner.learn(*arguments)
+    for head, headers in (
+        (b"", {}),
+        (b"X", {}),
+        (b"X\n", {}),
+        (b"X\n\n\n", {}),
+        (b"X\na:1\n\n", {}),
+        (b"X\n\n", {"a": "1"}),
+        (b"X\na:1\n", {"a": "1"}),
+        (b"X\na:1", {"a": "1"}),
+        (b"X\na:1\n\n", {"b": "1"}),
+        (b"X\na:1\n\n", {1: "1"}),
+    ):
+        with pytest.raises(ValueError, match="other headers"):
+            scanner.learn(head, headers, Message, None, 0)
     with pytest.raises(TypeError):
         codec.native.route([], 0, Message, [], True, [])
     assert codec.native.route([], 0, Message, {}, True, []) == 0

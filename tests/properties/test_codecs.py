@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stomp.core import codec
 from stomp.core.decoder import Decoder, Eol
+from stomp.core.delivery import Delivery
 from stomp.core.dialect import DIALECTS, STOMP12, Dialect
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.events import Message
@@ -18,7 +19,7 @@ from tests.properties.test_coding import SMALL, alikes, chopped, cuts, dialects,
 
 pytestmark = pytest.mark.skipif(codec.native is None, reason="stompkit-native is not installed: make native")
 
-classes = st.sampled_from([Frame, Message, Received, ReceivedText])
+classes = st.sampled_from([Frame, Message, Delivery, Received, ReceivedText])
 tight = st.builds(
     Limits,
     frame=st.integers(30, 200),
@@ -39,6 +40,8 @@ def facts(frame: Frame | Eol) -> Any:
     more: tuple[Any, ...] = (frame.subscription,) if isinstance(frame, Message) else ()
     if isinstance(frame, Received):
         more += (list(frame.original_headers.items()),)
+    if isinstance(frame, Delivery):
+        more += (frame.era, frame.settled)
     headers = frame.headers
     return (type(frame), frame.command, type(headers), list(headers.items()), headers.repeated, body, *more)
 

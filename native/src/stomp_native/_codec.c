@@ -19,12 +19,42 @@
 #include "_slots.h"
 
 /* Has to be that of stomp.core.codec; goes up with every change of what is called from there. */
-#define INTERFACE 5
+#define INTERFACE 6
 
 /* ------------------------------------------------------------------------------------------ text */
 
-/* The highest bit of each byte of a word. */
-#define HIGH (UINT64_MAX / 255 * 0x80)
+/* A word of eight times the same byte. */
+#define EACH(byte) (UINT64_MAX / 255 * (byte))
+#define HIGH EACH(0x80)
+
+/* How many bytes are printable ASCII and no backslash: these are in a value what they are on the wire. */
+static Py_ssize_t
+plain_run(const char *at, const char *stop)
+{
+    const char *begin = at;
+    for (; stop - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        /* What is less than 32 borrows from its highest bit, and so does a backslash that was made 0. */
+        if ((word | (word - EACH(32)) | ((word ^ EACH('\\')) - EACH(1))) & HIGH) {
+            break;
+        }
+    }
+    while (at < stop && *at >= 32 && *at < 127 && *at != '\\') {
+        at++;
+    }
+    return at - begin;
+}
+
+static PyObject *
+ascii_text(const char *data, Py_ssize_t size)
+{
+    PyObject *text = PyUnicode_New(size, 127);
+    if (text != NULL && size) {
+        memcpy(PyUnicode_1BYTE_DATA(text), data, size);
+    }
+    return text;
+}
 
 /* Where ASCII ends. With `to` it is copied to there, which goes along. */
 static const unsigned char *
@@ -116,29 +146,41 @@ text(PyObject *module, PyObject *data)
 
 /* ------------------------------------------------------------------------------------------ what was learned */
 
+/* A layout that has learned so often that a value changes takes all of them to do so. */
+#define LEARNING 16
+
 typedef struct {
     PyObject *name;
-    PyObject *value; /* the latest; borrowed from the dict of the layout */
-    char *line;      /* "name:value\n", as it came last */
-    Py_ssize_t size;
-    Py_ssize_t room;
-    Py_ssize_t prefix; /* bytes of "name:" */
+    PyObject *value;   /* the latest; borrowed from the dict of the layout */
+    int plain;         /* it is on the wire as it is */
+    int changes;       /* it is not always the same */
+    Py_ssize_t at, to; /* where the first value is in the text of the layout */
 } Column;
 
 typedef struct {
+    Py_ssize_t offset;
+    PyObject *value;
+} Slot;
+
+typedef struct {
     PyObject *command;
-    PyObject *make;     /* the class of frame to make */
-    PyObject *headers;  /* a plain dict, name to latest value: all new headers begin as its copy */
-    char *first;        /* "COMMAND\n" */
-    Py_ssize_t first_size;
-    /* Slots of `make`. at_command is 0 if it must be called, at_original if it has none. */
-    Py_ssize_t at_command, at_headers, at_body, at_subscription, at_original;
-    int text;         /* bodies are to be decoded */
-    PyObject *names;
-    Py_ssize_t length_column; /* which column is content-length, or -1 */
-    Py_ssize_t length;        /* its latest value */
+    PyObject *make;    /* the class of frame to make */
+    PyObject *headers; /* a plain dict, name to latest value: all new headers begin as its copy */
+    char *text;        /* the head from which it was learned, with the empty line */
+    Py_ssize_t size;
     Py_ssize_t count;
     Column *columns;
+    Column **changing; /* those whose values change; between them the text stays the same */
+    Py_ssize_t changes;
+    PyObject *names; /* of those, a tuple */
+    PyObject *base;  /* the headers, when the last one was added */
+    int learned;
+    Column *length_column; /* content-length, or NULL */
+    Py_ssize_t length;     /* its latest value, or -1 if that is none */
+    /* Where `make` keeps what. at_command is 0 if it must be called, at_original if it keeps none. */
+    Py_ssize_t at_command, at_headers, at_body, at_original;
+    Slot *fresh;  /* what else is in a new frame; ends with an offset of 0 */
+    int readable; /* bodies are wanted as text */
 } Layout;
 
 typedef struct {
@@ -158,175 +200,57 @@ layout_free(Layout *layout)
     }
     for (Py_ssize_t i = 0; i < layout->count; i++) {
         Py_CLEAR(layout->columns[i].name);
-        PyMem_Free(layout->columns[i].line);
     }
+    for (Slot *slot = layout->fresh; slot != NULL && slot->offset; slot++) {
+        Py_CLEAR(slot->value);
+    }
+    PyMem_Free(layout->fresh);
+    PyMem_Free(layout->changing);
     PyMem_Free(layout->columns);
-    PyMem_Free(layout->first);
+    PyMem_Free(layout->text);
     Py_CLEAR(layout->command);
     Py_CLEAR(layout->make);
     Py_CLEAR(layout->headers);
     Py_CLEAR(layout->names);
+    Py_CLEAR(layout->base);
     PyMem_Free(layout);
 }
 
-/* Remember a line. Returns -1 with an exception set if there is no memory. */
+/* Note which columns change. */
 static int
-column_keep(Column *column, const char *line, Py_ssize_t size)
+layout_list_changing(Layout *layout)
 {
-    if (size > column->room) {
-        char *more = PyMem_Realloc(column->line, size);
-        if (more == NULL) {
-            PyErr_NoMemory();
-            return -1;
+    layout->changes = 0;
+    for (Py_ssize_t i = 0; i < layout->count; i++) {
+        if (layout->columns[i].changes) {
+            layout->changing[layout->changes++] = &layout->columns[i];
         }
-        column->line = more;
-        column->room = size;
     }
-    memcpy(column->line, line, size);
-    column->size = size;
+    PyObject *names = PyTuple_New(layout->changes), *base = PyDict_Copy(layout->headers);
+    if (names == NULL || base == NULL) {
+        Py_XDECREF(names);
+        Py_XDECREF(base);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < layout->changes; i++) {
+        PyTuple_SET_ITEM(names, i, Py_NewRef(layout->changing[i]->name));
+    }
+    Py_XSETREF(layout->names, names);
+    Py_XSETREF(layout->base, base);
     return 0;
 }
 
-static Layout *
-layout_new(PyObject *command, PyObject *names, PyObject *make, int plain, int shown, int text)
+/* From now on the values of a column change. */
+static int
+layout_change(Layout *layout, Column *column)
 {
-    Layout *layout = PyMem_Calloc(1, sizeof(Layout));
-    if (layout == NULL) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    layout->command = Py_NewRef(command);
-    layout->make = Py_NewRef(make);
-    layout->names = Py_NewRef(names);
-    layout->length_column = -1;
-    Py_ssize_t size;
-    const char *bytes = PyUnicode_AsUTF8AndSize(command, &size);
-    if (bytes == NULL || (layout->headers = PyDict_New()) == NULL) {
-        goto failed;
-    }
-    layout->first = PyMem_Malloc(size + 1);
-    layout->columns = PyMem_Calloc(PyTuple_GET_SIZE(names) + 1, sizeof(Column));
-    if (layout->first == NULL || layout->columns == NULL) {
-        PyErr_NoMemory();
-        goto failed;
-    }
-    memcpy(layout->first, bytes, size);
-    layout->first[size] = '\n';
-    layout->first_size = size + 1;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
-        Column *column = &layout->columns[i];
-        PyObject *name = PyTuple_GET_ITEM(names, i);
-        bytes = PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &size) : NULL;
-        if (bytes == NULL) {
-            if (!PyErr_Occurred()) {
-                PyErr_SetString(PyExc_TypeError, "names must be str");
-            }
-            goto failed;
-        }
-        /* Interned, as the names in the user's program are: they are found by identity. */
-        column->name = Py_NewRef(name);
-        PyUnicode_InternInPlace(&column->name);
-        layout->count = i + 1;
-        if (strcmp(bytes, "content-length") == 0) {
-            layout->length_column = i;
-        }
-        /* "name:" without an end, so that the first value is read. */
-        column->line = PyMem_Malloc(size + 1);
-        if (column->line == NULL) {
-            PyErr_NoMemory();
-            goto failed;
-        }
-        memcpy(column->line, bytes, size);
-        column->line[size] = ':';
-        column->room = column->size = column->prefix = size + 1;
-        column->value = Py_None;
-        if (PyDict_SetItem(layout->headers, column->name, Py_None) < 0) {
-            goto failed;
+    if (++layout->learned > LEARNING) {
+        for (Py_ssize_t i = 0; i < layout->count; i++) {
+            layout->columns[i].changes = 1;
         }
     }
-    if (plain) {
-        layout->at_command = slot_of(make, "command");
-        layout->at_headers = slot_of(make, "headers");
-        layout->at_body = slot_of(make, "body");
-        layout->at_subscription = slot_of(make, "subscription");
-        layout->at_original = shown ? slot_of(make, "original") : 0;
-        if (!layout->at_headers || !layout->at_body || !layout->at_subscription || (shown && !layout->at_original)) {
-            layout->at_command = 0;
-        }
-        else {
-            layout->text = text;
-        }
-    }
-    return layout;
-failed:
-    layout_free(layout);
-    return NULL;
-}
-
-/* ------------------------------------------------------------------------------------------ reading */
-
-/* How an attempt came out. */
-enum { FAILED = -1, DIFFERENT = 0, DONE = 1, SURPRISE = 2 };
-
-/* The text of a value, or NULL: with an exception set for want of memory, without one for what wants care. */
-static PyObject *
-read_value(const char *value, Py_ssize_t size, const char *codes)
-{
-    unsigned char seen = 0;
-    int escaped = 0;
-    for (Py_ssize_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char)value[i];
-        seen |= byte;
-        if (byte == '\r' || byte == '\0') {
-            return NULL;
-        }
-        escaped |= byte == '\\';
-    }
-    char small[256];
-    char *plain = NULL;
-    if (escaped && *codes) {
-        plain = size <= (Py_ssize_t)sizeof(small) ? small : PyMem_Malloc(size);
-        if (plain == NULL) {
-            PyErr_NoMemory();
-            return NULL;
-        }
-        Py_ssize_t n = 0;
-        for (Py_ssize_t i = 0; i < size; i++) {
-            if (value[i] == '\\') {
-                i++;
-                if (i == size || strchr(codes, value[i]) == NULL) {
-                    if (plain != small) {
-                        PyMem_Free(plain);
-                    }
-                    return NULL;
-                }
-                char code = value[i];
-                plain[n++] = code == 'n' ? '\n' : code == 'c' ? ':' : code == 'r' ? '\r' : '\\';
-            }
-            else {
-                plain[n++] = value[i];
-            }
-        }
-        value = plain;
-        size = n;
-    }
-    PyObject *text;
-    if (seen < 0x80) {
-        text = PyUnicode_New(size, 127);
-        if (text != NULL && size) {
-            memcpy(PyUnicode_1BYTE_DATA(text), value, size);
-        }
-    }
-    else {
-        text = PyUnicode_DecodeUTF8(value, size, "strict");
-        if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
-            PyErr_Clear();
-        }
-    }
-    if (plain != NULL && plain != small) {
-        PyMem_Free(plain);
-    }
-    return text;
+    column->changes = 1;
+    return layout_list_changing(layout);
 }
 
 /* A content-length as the Python code takes it, or -1. */
@@ -346,70 +270,292 @@ read_length(const char *digits, Py_ssize_t size)
     return length;
 }
 
+/* True if a text is this ASCII. */
+static int
+is_text(PyObject *text, const char *ascii, Py_ssize_t size)
+{
+    return PyUnicode_Check(text) && PyUnicode_IS_COMPACT_ASCII(text) && PyUnicode_GET_LENGTH(text) == size &&
+           memcmp(PyUnicode_1BYTE_DATA(text), ascii, size) == 0;
+}
+
+/* Find the columns in the text: the names of the headers say how it goes. */
+static int
+layout_divide(Layout *layout, PyObject *headers)
+{
+    PyObject *name, *value;
+    Py_ssize_t i = 0, at = 0;
+    const char *stop = layout->text + layout->size;
+    const char *line = memchr(layout->text, '\n', layout->size);
+    while (PyDict_Next(headers, &at, &name, &value)) {
+        Py_ssize_t size;
+        const char *bytes = PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &size) : NULL;
+        if (bytes == NULL || line == NULL || stop - line < size + 3 || memcmp(line + 1, bytes, size) != 0 ||
+            line[size + 1] != ':') {
+            return -1;
+        }
+        const char *begin = line + size + 2;
+        line = memchr(begin, '\n', stop - begin);
+        if (line == NULL) {
+            return -1;
+        }
+        Column *column = &layout->columns[i];
+        /* Interned, as the names in the user's program are: they are found by identity. */
+        column->name = Py_NewRef(name);
+        PyUnicode_InternInPlace(&column->name);
+        layout->count = ++i;
+        column->value = value;
+        column->at = begin - layout->text;
+        column->to = line - layout->text;
+        column->plain = plain_run(begin, line) == line - begin && is_text(value, begin, line - begin);
+        if (strcmp(bytes, "content-length") == 0) {
+            layout->length_column = column;
+            layout->length = read_length(begin, line - begin);
+        }
+        if (PyDict_SetItem(layout->headers, column->name, value) < 0) {
+            return -1;
+        }
+    }
+    return line != NULL && line + 2 == stop && line[1] == '\n' ? 0 : -1;
+}
+
+/* Find the slots of the class; without all of them it is to be called. */
+static int
+layout_find_slots(Layout *layout, PyObject *fresh)
+{
+    PyObject *name, *value;
+    Py_ssize_t at = 0;
+    Slot *slot = layout->fresh = PyMem_Calloc(PyDict_GET_SIZE(fresh) + 1, sizeof(Slot));
+    if (slot == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    layout->at_headers = slot_of(layout->make, "headers");
+    layout->at_body = slot_of(layout->make, "body");
+    layout->at_original = slot_of(layout->make, "original");
+    int all = layout->at_headers && layout->at_body;
+    while (all && PyDict_Next(fresh, &at, &name, &value)) {
+        const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
+        if (text == NULL) {
+            return -1;
+        }
+        all = (slot->offset = slot_of(layout->make, text)) != 0;
+        if (all) {
+            slot++->value = Py_NewRef(value);
+        }
+    }
+    layout->at_command = all ? slot_of(layout->make, "command") : 0;
+    return 0;
+}
+
+static Layout *
+layout_new(PyObject *head, PyObject *headers, PyObject *make, PyObject *fresh, int readable)
+{
+    Layout *layout = PyMem_Calloc(1, sizeof(Layout));
+    if (layout == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    layout->make = Py_NewRef(make);
+    layout->readable = readable;
+    layout->headers = PyDict_New();
+    layout->size = PyBytes_GET_SIZE(head);
+    layout->text = PyMem_Malloc(layout->size + 1);
+    layout->columns = PyMem_Calloc(PyDict_GET_SIZE(headers) + 1, sizeof(Column));
+    layout->changing = PyMem_Calloc(PyDict_GET_SIZE(headers) + 1, sizeof(Column *));
+    if (layout->headers == NULL || layout->text == NULL || layout->columns == NULL || layout->changing == NULL) {
+        PyErr_NoMemory();
+        goto failed;
+    }
+    memcpy(layout->text, PyBytes_AS_STRING(head), layout->size);
+    const char *line = memchr(layout->text, '\n', layout->size);
+    layout->command = PyUnicode_DecodeUTF8(layout->text, line == NULL ? 0 : line - layout->text, "strict");
+    if (layout->command == NULL || layout_divide(layout, headers) < 0 || layout_list_changing(layout) < 0) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_ValueError, "the head has other headers");
+        }
+        goto failed;
+    }
+    if (fresh != Py_None && layout_find_slots(layout, fresh) < 0) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_TypeError, "names of slots are str");
+        }
+        goto failed;
+    }
+    return layout;
+failed:
+    layout_free(layout);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------ reading */
+
+/* How an attempt came out. */
+enum { FAILED = -1, DIFFERENT = 0, DONE = 1, SURPRISE = 2, CHANGED = 3 };
+
+/* The text of a value that is not plain, or NULL: with an exception set for want of memory, without one for what wants
+ * care. */
+static PyObject *
+read_odd_value(const char *at, const char *stop, const char *codes)
+{
+    char small[256];
+    char *plain = stop - at <= (Py_ssize_t)sizeof(small) ? small : PyMem_Malloc(stop - at);
+    if (plain == NULL) {
+        return PyErr_NoMemory();
+    }
+    PyObject *text = NULL;
+    char *to = plain;
+    int ascii = 1;
+    while (1) {
+        Py_ssize_t run = plain_run(at, stop);
+        memcpy(to, at, run);
+        at += run;
+        to += run;
+        if (at == stop) {
+            break;
+        }
+        char byte = *at++;
+        if (byte == '\\' && *codes) {
+            if (at == stop || *at == '\0' || strchr(codes, *at) == NULL) {
+                goto done;
+            }
+            char code = *at++;
+            byte = code == 'n' ? '\n' : code == 'c' ? ':' : code == 'r' ? '\r' : '\\';
+        }
+        else if (byte == '\r' || byte == '\0') {
+            goto done;
+        }
+        ascii &= (unsigned char)byte < 0x80;
+        *to++ = byte;
+    }
+    text = ascii ? ascii_text(plain, to - plain) : PyUnicode_DecodeUTF8(plain, to - plain, "strict");
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+    }
+done:
+    if (plain != small) {
+        PyMem_Free(plain);
+    }
+    return text;
+}
+
+/* Read the value of a column at `*at`, if it is another one than the latest; `*at` is its end, if DONE. */
+static int
+read_column(Layout *layout, Column *column, const char **at, const char *stop, const char *codes)
+{
+    const char *value = *at;
+    if (column->plain) {
+        Py_ssize_t size = PyUnicode_GET_LENGTH(column->value);
+        if (stop - value > size && value[size] == '\n' && is_text(column->value, value, size)) {
+            *at += size;
+            return DONE;
+        }
+    }
+    const char *end = value + plain_run(value, stop);
+    int plain = end < stop && *end == '\n';
+    if (!plain && (end = memchr(end, '\n', stop - end)) == NULL) {
+        return SURPRISE;
+    }
+    Py_ssize_t length = 0;
+    if (column == layout->length_column && (length = read_length(value, end - value)) < 0) {
+        return SURPRISE;
+    }
+    PyObject *text = plain ? ascii_text(value, end - value) : read_odd_value(value, end, codes);
+    if (text == NULL) {
+        return PyErr_Occurred() ? FAILED : SURPRISE;
+    }
+    int failed = PyDict_SetItem(layout->headers, column->name, text);
+    Py_DECREF(text);
+    if (failed < 0) {
+        return FAILED;
+    }
+    column->value = text;
+    column->plain = plain;
+    if (column == layout->length_column) {
+        layout->length = length;
+    }
+    *at = end;
+    return DONE;
+}
+
+/* A head differs from the text of a layout, from `from` there on. CHANGED: its value may, from now on. */
+static int
+look_closely(Layout *layout, Py_ssize_t from, const char *at, const char *stop)
+{
+    while (at < stop && *at == layout->text[from]) {
+        at++;
+        from++;
+    }
+    if (at == stop) {
+        return SURPRISE;
+    }
+    for (Py_ssize_t i = 0; i < layout->count; i++) {
+        Column *column = &layout->columns[i];
+        if (from >= column->at && from <= column->to) {
+            return layout_change(layout, column) < 0 ? FAILED : CHANGED;
+        }
+    }
+    return DIFFERENT;
+}
+
 /* Compare the head at `pos` with a layout, taking in what changed; `*behind` is where the body begins, if DONE. */
 static int
 read_head(Layout *layout, const char *data, Py_ssize_t pos, Py_ssize_t end, const char *codes, Py_ssize_t *behind)
 {
     const char *at = data + pos, *stop = data + end;
-    if (stop - at < layout->first_size || memcmp(at, layout->first, layout->first_size) != 0) {
-        return DIFFERENT;
+    Py_ssize_t from = 0;
+    for (Py_ssize_t i = 0; i <= layout->changes; i++) {
+        Column *column = i < layout->changes ? layout->changing[i] : NULL;
+        Py_ssize_t same = (column == NULL ? layout->size : column->at) - from;
+        if (stop - at < same || memcmp(at, layout->text + from, same) != 0) {
+            int how = look_closely(layout, from, at, stop);
+            /* Once for each column at the most. */
+            return how == CHANGED ? read_head(layout, data, pos, end, codes, behind) : how;
+        }
+        at += same;
+        if (column != NULL) {
+            int how = read_column(layout, column, &at, stop, codes);
+            if (how != DONE) {
+                return how;
+            }
+            from = column->to;
+        }
     }
-    at += layout->first_size;
-    for (Py_ssize_t i = 0; i < layout->count; i++) {
-        Column *column = &layout->columns[i];
-        Py_ssize_t left = stop - at;
-        /* A line that ends in ':' is that of the beginning: then the value is read, though nothing changed. */
-        if (left >= column->size && column->size > column->prefix && memcmp(at, column->line, column->size) == 0) {
-            at += column->size;
-            continue;
-        }
-        if (left < column->prefix || memcmp(at, column->line, column->prefix) != 0) {
-            return DIFFERENT;
-        }
-        const char *value = at + column->prefix;
-        const char *newline = memchr(value, '\n', stop - value);
-        if (newline == NULL) {
-            return SURPRISE;
-        }
-        Py_ssize_t length = 0;
-        if (i == layout->length_column && (length = read_length(value, newline - value)) < 0) {
-            return SURPRISE;
-        }
-        PyObject *text = read_value(value, newline - value, codes);
-        if (text == NULL) {
-            return PyErr_Occurred() ? FAILED : SURPRISE;
-        }
-        int failed = PyDict_SetItem(layout->headers, column->name, text);
-        column->value = failed < 0 ? column->value : text;
-        Py_DECREF(text);
-        if (failed < 0 || column_keep(column, at, newline + 1 - at) < 0) {
-            return FAILED;
-        }
-        if (i == layout->length_column) {
-            layout->length = length;
-        }
-        at = newline + 1;
-    }
-    if (at == stop || *at != '\n') {
-        return DIFFERENT;
-    }
-    *behind = at + 1 - data;
+    *behind = at - data;
     return DONE;
 }
 
-/* The tuple of the names and the values, which is the cheapest way to keep them. */
+/* New headers, with the latest values. */
+static PyObject *
+make_headers(Scanner *self, Layout *layout)
+{
+    PyObject *headers = self->headers_class->tp_new(self->headers_class, self->no_arguments, NULL);
+    /* It is copied as a whole, since there was nothing before and what is copied never lost an item. */
+    if (headers != NULL && PyDict_Update(headers, layout->headers) < 0) {
+        Py_CLEAR(headers);
+    }
+#if PY_VERSION_HEX < 0x030E0000
+    /* Nothing but texts is in no cycle, and the collector need not look; a dict calls it in when that changes. */
+    if (headers != NULL) {
+        PyObject_GC_UnTrack(headers);
+    }
+#endif
+    return headers;
+}
+
+/* How the headers came, in the cheapest way to keep that: what mostly stays the same, and what does not. */
 static PyObject *
 keep_original(Layout *layout)
 {
-    PyObject *original = PyTuple_New(layout->count + 1);
+    PyObject *original = PyTuple_New(layout->changes + 2);
     if (original == NULL) {
         return NULL;
     }
-    PyTuple_SET_ITEM(original, 0, Py_NewRef(layout->names));
-    for (Py_ssize_t i = 0; i < layout->count; i++) {
-        PyTuple_SET_ITEM(original, i + 1, Py_NewRef(layout->columns[i].value));
+    PyTuple_SET_ITEM(original, 0, Py_NewRef(layout->base));
+    PyTuple_SET_ITEM(original, 1, Py_NewRef(layout->names));
+    for (Py_ssize_t i = 0; i < layout->changes; i++) {
+        PyTuple_SET_ITEM(original, i + 2, Py_NewRef(layout->changing[i]->value));
     }
-    /* Nothing but texts: it can be in no cycle, and the collector would come to the same when it looks. */
+    /* Nothing but texts in the end: it can be in no cycle. */
     PyObject_GC_UnTrack(original);
     return original;
 }
@@ -418,10 +564,9 @@ static PyObject *
 make_frame(Scanner *self, Layout *layout, const char *data, Py_ssize_t size)
 {
     PyObject *frame = NULL, *original = NULL;
-    PyObject *body = layout->text ? read_text(data, size) : PyBytes_FromStringAndSize(data, size);
-    PyObject *headers = self->headers_class->tp_new(self->headers_class, self->no_arguments, NULL);
-    /* It is copied as a whole, since there was nothing before and what is copied never lost an item. */
-    if (body == NULL || headers == NULL || PyDict_Update(headers, layout->headers) < 0) {
+    PyObject *body = layout->readable ? read_text(data, size) : PyBytes_FromStringAndSize(data, size);
+    PyObject *headers = make_headers(self, layout);
+    if (body == NULL || headers == NULL) {
         goto failed;
     }
     if (!layout->at_command) {
@@ -440,7 +585,9 @@ make_frame(Scanner *self, Layout *layout, const char *data, Py_ssize_t size)
     SLOT(frame, layout->at_command) = Py_NewRef(layout->command);
     SLOT(frame, layout->at_headers) = headers;
     SLOT(frame, layout->at_body) = body;
-    SLOT(frame, layout->at_subscription) = Py_NewRef(Py_None);
+    for (Slot *slot = layout->fresh; slot->offset; slot++) {
+        SLOT(frame, slot->offset) = Py_NewRef(slot->value);
+    }
     if (layout->at_original) {
         SLOT(frame, layout->at_original) = original;
     }
@@ -469,11 +616,8 @@ read_frame(Scanner *self, Layout *layout, PyObject *bytes, Py_ssize_t *pos, cons
     if (how != DONE) {
         return how;
     }
-    Py_ssize_t size;
-    if (layout->length_column >= 0) {
-        size = layout->length;
-    }
-    else {
+    Py_ssize_t size = layout->length;
+    if (layout->length_column == NULL) {
         const char *nul = memchr(data + start, 0, end - start);
         if (nul == NULL) {
             return SURPRISE;
@@ -481,7 +625,7 @@ read_frame(Scanner *self, Layout *layout, PyObject *bytes, Py_ssize_t *pos, cons
         size = nul - (data + start);
     }
     /* The order matters: sizes are not added before they are known. */
-    if (size > rules->body || size > rules->frame) {
+    if (size < 0 || size > rules->body || size > rules->frame) {
         return SURPRISE;
     }
     if (size >= end - start) {
@@ -555,21 +699,26 @@ scanner_scan(Scanner *self, PyObject *const *args, Py_ssize_t nargs)
 }
 
 PyDoc_STRVAR(learn_doc,
-"learn(command, names, make, plain, shown, text)\n--\n\n"
-"A layout: heads of this command with these header names, each of which comes once and is not escaped.\n"
-"With plain, make has the slots of a Message and no others, with shown those of a Shown; with text it wants its\n"
-"body as text. How many layouts there are is bounded by who calls this.");
+"learn(head, headers, make, fresh, readable)\n--\n\n"
+"A layout: heads of this command with these header names, each of which comes once and is not escaped. The head has\n"
+"LF at the ends of its lines, and an empty line behind them.\n"
+"fresh is what a new frame of the class make has in its slots besides command, headers, body and original; None if\n"
+"make must be called. With readable it wants its body as text. How many layouts there are is bounded by who calls\n"
+"this.");
 
 static PyObject *
 scanner_learn(Scanner *self, PyObject *args)
 {
-    PyObject *command, *names, *make;
-    int plain, shown, text;
-    if (!PyArg_ParseTuple(args, "UO!O!ppp", &command, &PyTuple_Type, &names, &PyType_Type, &make, &plain, &shown,
-                          &text)) {
+    PyObject *head, *headers, *make, *fresh;
+    int readable;
+    if (!PyArg_ParseTuple(args, "SO!O!Op", &head, &PyDict_Type, &headers, &PyType_Type, &make, &fresh, &readable)) {
         return NULL;
     }
-    Layout *layout = layout_new(command, names, make, plain, shown, text);
+    if (fresh != Py_None && !PyDict_Check(fresh)) {
+        PyErr_SetString(PyExc_TypeError, "fresh is a dict or None");
+        return NULL;
+    }
+    Layout *layout = layout_new(head, headers, make, fresh, readable);
     if (layout == NULL) {
         return NULL;
     }
@@ -619,6 +768,7 @@ scanner_traverse(Scanner *self, visitproc visit, void *arg)
     for (Py_ssize_t i = 0; i < self->count; i++) {
         Py_VISIT(self->layouts[i]->make);
         Py_VISIT(self->layouts[i]->headers);
+        Py_VISIT(self->layouts[i]->base);
     }
     return 0;
 }

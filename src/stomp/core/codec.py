@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 #: What is called of the native codec, and how. It has the same number, or it is not used.
-INTERFACE: Final = 5
+INTERFACE: Final = 6
 
 
 def _load() -> Any:

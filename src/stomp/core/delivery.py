@@ -7,7 +7,7 @@ inflated up to a limit only; whether a message may still be settled is asked whe
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from stomp.core.errors import ContentError, UsageError
 from stomp.core.events import Message
@@ -30,6 +30,7 @@ class Delivery(Message):
     """
 
     __slots__ = ("era", "settled")
+    fresh: ClassVar[dict[str, Any]] = {"subscription": None, "era": None, "settled": False}
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         # Not by super: there are many of them.

@@ -25,6 +25,7 @@ class Message(Frame):
     """
 
     __slots__ = ("subscription",)
+    fresh: ClassVar[dict[str, Any]] = {"subscription": None}
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         self.command = command
@@ -37,16 +38,26 @@ class Shown(Message):
     """A `Message` for somebody who may change it.
 
     Attributes:
-        original: the headers as they came: a dictionary, or a tuple of the tuple of names and each of the values.
+        original: the headers as they came: a dictionary, or a tuple of one, the names of those headers that had other
+            values, and each of these. `as_they_came` reads it.
         text: (of the class) bodies are wanted as text. A decoder that can gives them as such; all others give bytes.
     """
 
     __slots__ = ("original",)
+    fresh: ClassVar[dict[str, Any]] = Message.fresh
     text: ClassVar[bool] = False
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         super().__init__(command, headers, body)
         self.original: Any = dict(headers)
+
+    def as_they_came(self) -> dict[str, Any]:
+        """The headers as they came."""
+        if type(self.original) is tuple:
+            most, names, *values = self.original
+            self.original = {**most, **dict(zip(names, values, strict=True))}
+        headers: dict[str, Any] = self.original
+        return headers
 
 
 @record
@@ -72,6 +83,7 @@ class Receipt(Frame):
     """
 
     __slots__ = ("ticket",)
+    fresh: ClassVar[dict[str, Any]] = {"ticket": None}
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         self.command = command

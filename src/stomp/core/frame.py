@@ -71,9 +71,13 @@ class Frame:
         body: the body, as it is on the wire.
 
     Two frames are equal when command, headers (repeated ones included) and body are.
+
+    A class whose `__init__` only sets slots says by `fresh` what it sets the others to, so that a codec can do that
+    without a call.
     """
 
     __slots__ = ("body", "command", "headers")
+    fresh: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         self.command: str = command

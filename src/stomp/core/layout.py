@@ -269,5 +269,16 @@ class Layouts:
             make = self._classes.get(command, self._default)
             self._known[key] = layout = Layout(command, lines, headers, make)
             if self._scanner is not None:
-                text = layout.shown and make.text  # type: ignore[attr-defined]
-                self._scanner.learn(command, names, make, layout.plain, layout.shown, text)
+                head = "\n".join((command, *lines, "", "")).encode()
+                readable = issubclass(make, Shown) and make.text
+                self._scanner.learn(head, headers, make, fresh_slots(make), readable)
+
+
+def fresh_slots(make: type[Frame]) -> dict[str, Any] | None:
+    """What a new frame of a class has in its slots besides what it is made of; None if only a call tells.
+
+    A class says so by `fresh`, beside its `__init__`.
+    """
+    maker = next(cls for cls in make.__mro__ if "__init__" in vars(cls))
+    fresh: dict[str, Any] | None = vars(maker).get("fresh")
+    return fresh
