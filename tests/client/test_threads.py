@@ -15,7 +15,9 @@ from stomp.core.errors import ConnectionLost, FrameError, NotConnected, SendStal
 from stomp.core.events import Closed, Connected, Message, Reason, Receipt, Request
 from stomp.core.frame import Frame, Headers
 from stomp.core.server_session import ServerSession
+from stomp.net.dial import wait_ready
 from stomp.received import ReceivedText
+from stomp.testing import FakeClock
 from tests.listening import PATIENCE, stomp_threads, wait_until
 
 
@@ -49,8 +51,9 @@ class Events:
 class Peer:
     """The broker's end of the socket pair."""
 
-    def __init__(self, sock, heartbeat=(0, 0)):
+    def __init__(self, sock, heartbeat=(0, 0), clock=time.monotonic):
         self.sock = sock
+        self.clock = clock
         self.sock.settimeout(PATIENCE)
         self.session = ServerSession(heartbeat=heartbeat)
         self.requests = []
@@ -60,17 +63,17 @@ class Peer:
         data = self.sock.recv(1 << 20)
         if not data:
             return False
-        self.session.receive_data(data, time.monotonic())
+        self.session.receive_data(data, self.clock())
         for event in self.session.events():
             if isinstance(event, Request):
                 self.requests.append(event.frame)
             elif type(event).__name__ == "ConnectRequested":
-                self.session.accept(time.monotonic())
+                self.session.accept(self.clock())
         self.write()
         return True
 
     def write(self):
-        data = b"".join(self.session.data_to_send(time.monotonic()))
+        data = b"".join(self.session.data_to_send(self.clock()))
         if data:
             self.sock.sendall(data)
 
@@ -378,18 +381,19 @@ def test_a_handler_may_send_more_than_the_peer_reads_at_once(connected):
     assert sum(len(frame.body) for frame in peer.requests) == 40 * len(body)
 
 
-def test_heartbeats_go_out_while_a_handler_is_busy_and_silence_is_seen(request):
+@pytest.fixture
+def busy():
+    """A connection with beats, by a clock that the test moves, and a handler that is busy with the first message."""
     ours, theirs = socket.socketpair()
-    events, peer = Events(), Peer(theirs, heartbeat=(100, 50))
-    link = Link(ours, ClientSession(tolerance=2.0), events, Options())
+    clock = FakeClock()
+    events, peer = Events(), Peer(theirs, heartbeat=(100, 50), clock=clock)
+    link = Link(ours, ClientSession(tolerance=2.0), events, Options(clock=clock))
     link.start()
-    request.addfinalizer(theirs.close)
-    request.addfinalizer(link.close)
-    busy, go_on = threading.Event(), threading.Event()
+    started, go_on = threading.Event(), threading.Event()
 
     def work(event):
         if isinstance(event, Message):
-            busy.set()
+            started.set()
             assert go_on.wait(PATIENCE)
 
     events.hook = work
@@ -397,52 +401,51 @@ def test_heartbeats_go_out_while_a_handler_is_busy_and_silence_is_seen(request):
     while peer.session.state.value != "connected":
         peer.read()
     peer.deliver(1)
-    assert busy.wait(PATIENCE)
-    # The handler is busy: our beats come all the same, and the peer's beats keep the link alive ...
+    assert started.wait(PATIENCE)
+    yield link, peer, events, clock, go_on
+    go_on.set()
+    link.close()
+    theirs.close()
+    assert link.join(PATIENCE)
+
+
+def test_heartbeats_go_out_while_a_handler_is_busy_and_silence_is_seen(busy):
+    link, peer, events, clock, go_on = busy
+    # Our beats come all the same, and the peer's beats keep the link alive ...
     while peer.session.counters.heartbeats_received < 10:
-        peer.session.tick(time.monotonic())
+        clock.advance(0.05)
+        peer.session.tick(clock())
         peer.write()
         assert peer.read()
     assert link.alive
+
     # ... until they stop: that is noticed at once, and told in order, after the handler has returned.
-    wait_until(lambda: not link.alive)
+    def silence_is_seen():
+        clock.advance(0.05)
+        return not link.alive
+
+    wait_until(silence_is_seen)
     assert not events.of(Closed)
     go_on.set()
     assert events.wait_for(Closed).reason is Reason.HEARTBEAT
 
 
-def test_bytes_that_wait_for_room_are_a_sign_of_life(request, monkeypatch):
+def test_bytes_that_wait_for_room_are_a_sign_of_life(busy, monkeypatch):
     """A flood nobody takes in fills the inbox; the link stops reading, and must not call that silence."""
     monkeypatch.setattr("stomp.client.threads._IN_HIGH", 64 * 1024)
-    ours, theirs = socket.socketpair()
-    events, peer = Events(), Peer(theirs, heartbeat=(50, 0))
-    link = Link(ours, ClientSession(), events, Options())
-    link.start()
-    request.addfinalizer(theirs.close)
-    request.addfinalizer(link.close)
-    busy, go_on = threading.Event(), threading.Event()
-
-    def work(event):
-        if isinstance(event, Message):
-            busy.set()
-            assert go_on.wait(PATIENCE)
-
-    events.hook = work
-    link.transmit(commands.connect(["1.2"], "/", heartbeat=(0, 50)))
-    while peer.session.state.value != "connected":
-        peer.read()
-    peer.deliver(1)
-    assert busy.wait(PATIENCE)
-    writer = threading.Thread(target=peer.deliver, args=(400, bytes(64 * 1024)))
-    writer.start()
-    wait_until(lambda: link._crowded)
-    level = link.session.counters.bytes_received
+    link, peer, events, clock, go_on = busy
     pulse = link.session._pulse
     assert pulse is not None
-    then = pulse.last_read
-    wait_until(lambda: not link.alive or pulse.last_read > then + 0.3)
-    assert link.alive
-    assert link.session.counters.bytes_received <= level + 64 * 1024
+    writer = threading.Thread(target=peer.deliver, args=(400, bytes(64 * 1024)))
+    writer.start()
+    for silence_is_due in range(10):
+        # Time passes only while bytes wait to be read.
+        assert wait_ready(link.sock, read=True, write=False, seconds=PATIENCE)[0]
+        now = clock.advance(1.0)
+        wait_until(lambda now=now: not link.alive or pulse.last_read >= now)
+        assert link.alive, silence_is_due
+    assert link._crowded
+    assert link.session.counters.bytes_received < 2 * 1024 * 1024
     go_on.set()
     events.wait_for(Message, 401)
     writer.join(PATIENCE)
