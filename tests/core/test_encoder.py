@@ -6,7 +6,7 @@ import pytest
 
 from stomp.core.decoder import Decoder
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
-from stomp.core.encoder import LARGE_BODY, SendHeads, encode, encode_parts, plain_parts
+from stomp.core.encoder import LARGE_BODY, LENGTHS, SendHeads, encode, encode_parts, plain_parts
 from stomp.core.errors import FrameError
 from stomp.core.frame import Frame, Headers
 
@@ -120,18 +120,28 @@ def test_the_head_of_a_message(dialect: Dialect, destination: str, content_type:
     frame = Frame("SEND", headers, b"abc")
     heads = SendHeads(dialect)
     for _ in range(2):
-        assert heads[destination, content_type, None] + b"abc\0" == encode(frame, dialect)
+        head, empty = heads[destination if content_type is None else (destination, content_type)]
+        assert head + b"\nabc\0" == encode(frame, dialect)
+        assert empty == encode(Frame("SEND", headers), dialect)
         told = Frame("SEND", Headers({**headers, "content-length": "3"}), b"abc")
-        assert heads[destination, content_type, 3] + b"abc\0" == encode(told, dialect)
+        assert head + LENGTHS[3] + b"abc\0" == encode(told, dialect)
 
 
 def test_the_head_of_a_message_is_escaped_and_checked() -> None:
-    assert SendHeads(STOMP12)["a:b\n", None, None] == b"SEND\ndestination:a\\cb\\n\n\n"
+    assert SendHeads(STOMP12)["a:b\n"][0] == b"SEND\ndestination:a\\cb\\n\n"
     for bad in ("a\0", "\ud800"):
         with pytest.raises(FrameError):
-            SendHeads(STOMP12)[bad, None, 1]
+            SendHeads(STOMP12)[bad]
     with pytest.raises(FrameError):
-        SendHeads(STOMP10)["a\n\n\0", None, 1]
+        SendHeads(STOMP10)["a\n\n\0"]
+
+
+def test_lengths_that_were_written_do_not_pile_up() -> None:
+    for size in range(5000):
+        for _ in range(2):
+            assert LENGTHS[size] == f"content-length:{size}\n\n".encode()
+    assert 2 in LENGTHS
+    assert len(LENGTHS) <= 2048
 
 
 # What cannot be put on the wire safely is refused.

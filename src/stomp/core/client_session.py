@@ -8,7 +8,7 @@ from stomp.core import codec, commands, heartbeat
 from stomp.core.answers import answer
 from stomp.core.decoder import Eol
 from stomp.core.dialect import DIALECTS, STOMP10, STOMP12, Dialect
-from stomp.core.encoder import NUL, SendHeads, encode_parts, plain_parts
+from stomp.core.encoder import LENGTHS, NUL, SendHeads, encode_parts, plain_parts
 from stomp.core.errors import (
     BrokerError,
     ConnectionLost,
@@ -186,22 +186,25 @@ class ClientSession(Session):
         if self.state is not _CONNECTED:
             return False
         size = len(body)
-        told = size if content_length else None
-        if told is None and 0 in body:
+        head, empty = self._heads[destination if content_type is None else (destination, content_type)]
+        if content_length:
+            length = LENGTHS[size]
+        elif 0 in body:
             return False
-        head = self._heads[destination, content_type, told]
-        parts: tuple[bytes, ...] = (head, body, NUL)
+        else:
+            length = b"\n"
         if receipt is not None:
             if not receipt.isalnum() and (not receipt.isprintable() or ":" in receipt or "\\" in receipt):
                 return False
-            parts = (head[:-1], b"receipt:", receipt.encode(), b"\n\n", body, NUL)
+            length = b"%breceipt:%b\n\n" % (length[:-1], receipt.encode())
             self.ledger.await_receipt(receipt, "SEND", deadline)
         if size < _FORMATTED:
-            data = b"".join(parts)
+            alone = not size and length == b"\n"
+            data = empty if alone else b"".join((head, length, body, NUL))
             self._out.append(data)
             self.outgoing += len(data)
         else:
-            head = b"".join(parts[:-2])
+            head += length
             self._out += (head, body, NUL)
             self.outgoing += len(head) + size + 1
         self.counters.frames_sent += 1

@@ -16,8 +16,10 @@ NUL = b"\0"
 
 #: Bodies from this size on are not copied into one buffer with their head (measured: joining is cheaper below).
 LARGE_BODY = 32 * 1024
-#: So many heads of messages are kept.
+#: So many heads of messages are kept,
 _HEADS = 1000
+#: and the lines that tell the lengths of bodies up to this one.
+_LENGTHS = 2048
 
 
 def encode(frame: Frame, dialect: Dialect) -> bytes:
@@ -94,15 +96,15 @@ def _is_plain(text: str, count: int) -> bool:
     )
 
 
-class SendHeads(dict[tuple[str, "str | None", "int | None"], bytes]):
+class SendHeads(dict["str | tuple[str, str]", tuple[bytes, bytes]]):
     """Heads of SEND frames: programs send much that differs in nothing but its body.
 
-    They are kept by destination, content type, and size of the body; without a ``content-length`` if that is None.
-    The empty line is part of a head, so what follows it is the body and a NUL.
+    They are kept by destination, or by destination and content type. What is kept is the lines of the head, to which
+    those of `LENGTHS` are added, and then the body and a NUL; and the whole frame for a body that is empty.
 
     >>> from stomp.core.dialect import STOMP12
-    >>> SendHeads(STOMP12)["/queue/a", None, 2]
-    b'SEND\\ndestination:/queue/a\\ncontent-length:2\\n\\n'
+    >>> SendHeads(STOMP12)["/queue/a"]
+    (b'SEND\\ndestination:/queue/a\\n', b'SEND\\ndestination:/queue/a\\n\\n\\x00')
 
     Raises:
         FrameError: for what cannot be encoded, see `encode`.
@@ -111,19 +113,33 @@ class SendHeads(dict[tuple[str, "str | None", "int | None"], bytes]):
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
 
-    def __missing__(self, key: tuple[str, str | None, int | None]) -> bytes:
-        destination, content_type, size = key
-        if size is None:
-            headers = Headers(destination=destination)
-            if content_type is not None:
-                headers["content-type"] = content_type
-            head = _encode_head(Frame("SEND", headers), self._dialect, escaped=False)
+    def __missing__(self, key: str | tuple[str, str]) -> tuple[bytes, bytes]:
+        if isinstance(key, str):
+            headers = Headers(destination=key)
         else:
-            head = b"%bcontent-length:%d\n\n" % (self[destination, content_type, None][:-1], size)
+            headers = Headers({"destination": key[0], "content-type": key[1]})
+        head = _encode_head(Frame("SEND", headers), self._dialect, escaped=False)
         if len(self) >= _HEADS:
             self.clear()
-        self[key] = head
-        return head
+        self[key] = kept = head[:-1], head + NUL
+        return kept
+
+
+class _Lengths(dict[int, bytes]):
+    """The last line of a head, and the empty one: by the size of the body. Those of short bodies are kept.
+
+    >>> _Lengths()[2]
+    b'content-length:2\\n\\n'
+    """
+
+    def __missing__(self, size: int) -> bytes:
+        line = b"content-length:%d\n\n" % size
+        if size < _LENGTHS:
+            self[size] = line
+        return line
+
+
+LENGTHS = _Lengths()
 
 
 def _check_length(length: str | None, body: bytes) -> None:
