@@ -180,3 +180,23 @@ def test_the_functions_of_dataclasses_and_inspect_take_it() -> None:
     assert list(inspect.signature(Login).parameters) == names
     assert list(inspect.signature(Basket).parameters) == ["size", "items", "colour"]
     assert dataclasses.is_dataclass(one)
+
+
+def test_what_is_missing_is_told_though_something_unknown_is_there() -> None:
+    make: Any = Basket
+    with pytest.raises(TypeError, match="needs an argument 'size'"):
+        make(weight=1)
+
+
+def test_an_attribute_that_is_no_argument_has_its_default() -> None:
+    @light.dataclass
+    class Parcel:
+        weight: int
+        sent: bool = light.field(default=False, init=False)
+        stamps: list[str] = light.field(default_factory=list[str], init=False)
+
+    make: Any = Parcel
+    assert (Parcel(2).sent, Parcel(2).stamps) == (False, [])
+    for name in ("sent", "stamps"):
+        with pytest.raises(TypeError, match=f"has no argument '{name}'"):
+            make(2, **{name: 1})

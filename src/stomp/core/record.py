@@ -13,7 +13,7 @@ There are two kinds here:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, dataclass_transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +146,7 @@ if not TYPE_CHECKING:
         def made(cls):
             fields = tuple(_field(cls, name) for name in _annotated(cls))
             by_place = () if kw_only else tuple(one.name for one in fields if one.init)
-            methods = {**_SHARED, "__match_args__": by_place, "__replace__": replace, "_fields": fields}
+            methods = {**_SHARED, "__match_args__": by_place, "__replace__": replace, **_sorted(fields)}
             if repr:
                 methods["__repr__"] = _shown_fields
             if frozen:
@@ -176,32 +176,52 @@ def _field(cls: type, name: str) -> _Field:
     return made
 
 
+def _sorted(fields: tuple[_Field, ...]) -> dict[str, Any]:
+    """The fields, and what `_fill` looks at: so it need not go through all of them each time."""
+    arguments = frozenset(one.name for one in fields if one.init)
+    factories = [(one.name, one.default_factory) for one in fields if one.default_factory is not _MISSING]
+    defaults = {one.name: one.default for one in fields if one.default is not _MISSING}
+    return {
+        "_fields": fields,
+        "_arguments": arguments,
+        "_required": arguments.difference(defaults, dict(factories)),
+        "_defaults": defaults,
+        "_factories": factories,
+    }
+
+
 def _fill(self: Any, *given: Any, **named: Any) -> None:
     """`__init__`, for all."""
     cls = type(self)
+    told = {**dict(zip(cls.__match_args__, given, strict=False)), **named} if given else named
+    if len(told) < len(given) + len(named) or not cls._required <= told.keys() <= cls._arguments:
+        _complain(cls, given, named)
+    fill = object.__setattr__
+    for name, value in {**cls._defaults, **told}.items():
+        fill(self, name, value)
+    for name, make in cls._factories:
+        if name not in told:
+            fill(self, name, make())
+    if (finish := getattr(self, "__post_init__", None)) is not None:
+        finish()
+
+
+def _complain(cls: Any, given: tuple[Any, ...], named: dict[str, Any]) -> NoReturn:
+    """Say which argument it is that does not fit."""
     by_place = cls.__match_args__
     if len(given) > len(by_place):
         raise TypeError(
             f"{cls.__qualname__}() takes {len(by_place)} arguments without a name, not {len(given)}"
         )
-    for name, value in zip(by_place, given, strict=False):
+    told = by_place[: len(given)]
+    for name in told:
         if name in named:
             raise TypeError(f"{cls.__qualname__}() got two values for {name!r}")
-        named[name] = value
-    fill = object.__setattr__
     for one in cls._fields:
-        if one.init and one.name in named:
-            fill(self, one.name, named.pop(one.name))
-        elif one.default_factory is not _MISSING:
-            fill(self, one.name, one.default_factory())
-        elif one.default is not _MISSING:
-            fill(self, one.name, one.default)
-        elif one.init:
+        if one.name in cls._required and one.name not in (*told, *named):
             raise TypeError(f"{cls.__qualname__}() needs an argument {one.name!r}")
-    if named:
-        raise TypeError(f"{cls.__qualname__}() has no argument {next(iter(named))!r}")
-    if (finish := getattr(self, "__post_init__", None)) is not None:
-        finish()
+    unknown = next(name for name in named if name not in cls._arguments)
+    raise TypeError(f"{cls.__qualname__}() has no argument {unknown!r}")
 
 
 def _compared(self: Any) -> tuple[Any, ...]:
