@@ -21,13 +21,13 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from stomp.client.dialing import open_stream
+from stomp.client.aio_dialing import open_stream
 from stomp.core import commands
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.net.dial import wait_ready
 
 if TYPE_CHECKING:
-    from stomp.client.dialing import Stream, TlsSettings
+    from stomp.client.dialing import TlsSettings
     from stomp.client.options import Options
     from stomp.core.client_session import ClientSession
     from stomp.core.errors import StompError
@@ -443,49 +443,7 @@ async def open_link(
         ConnectFailed: it did not work; says in which phase.
         UsageError: the settings for TLS or the WebSocket cannot be used.
     """
-    sock, layer = await _open_stream(address, options, tls)
+    sock, layer = await open_stream(address, options, tls)
     link = AioLink(sock, session, handler, options, layer)
     await link.start()
     return link
-
-
-async def _open_stream(address: Address, options: Options, tls: TlsSettings | None) -> Stream:
-    """`stomp.client.dialing.open_stream`, on a thread.
-
-    It is one of its own and not of the loop's executor: a broker that does not answer would keep others of the
-    program waiting there, and the end of the program, too.
-    """
-    loop = asyncio.get_running_loop()
-    opened: asyncio.Future[Stream] = loop.create_future()
-
-    def arrive(stream: Stream | None, error: BaseException | None) -> None:
-        if opened.done():  # it was cancelled
-            if stream is not None:
-                stream.sock.close()
-        elif stream is not None:
-            opened.set_result(stream)
-        elif error is not None:
-            opened.set_exception(error)
-
-    def run() -> None:
-        stream: Stream | None = None
-        failure: BaseException | None = None
-        try:
-            stream = open_stream(address, options, tls)
-        except BaseException as err:
-            failure = err
-        try:
-            loop.call_soon_threadsafe(arrive, stream, failure)
-        except RuntimeError:  # the loop is closed
-            if stream is not None:
-                stream.sock.close()
-        finally:
-            failure = None  # its traceback has this frame: no circle
-
-    options.start_thread(run)
-    try:
-        return await opened
-    except asyncio.CancelledError:
-        if opened.done() and not opened.cancelled() and opened.exception() is None:
-            opened.result().sock.close()
-        raise

@@ -101,8 +101,7 @@ def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> 
         web = WebSocketLayer(address, options.websocket, options.limits)
     sock = _open_socket(address, options)
     try:
-        if complaint := keep_alive(sock, options.keepalive):
-            log.warning("%s", complaint)
+        tune(sock, options)
         if tls is not None and secure is not None:
             shake_hands(sock, secure, address, Deadline(options.connect_timeout))
             _validate(secure, tls, address)
@@ -116,6 +115,12 @@ def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> 
     if web is None:
         return Stream(sock, secure)
     return Stream(sock, Stack(secure, web) if secure is not None else web)
+
+
+def tune(sock: socket.socket, options: Options) -> None:
+    """Set what the options want of a connected socket."""
+    if complaint := keep_alive(sock, options.keepalive):
+        log.warning("%s", complaint)
 
 
 def _open_socket(address: Address, options: Options) -> socket.socket:

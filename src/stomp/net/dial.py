@@ -75,25 +75,32 @@ def open_socket(
     if address.transport == "unix":
         return _open_unix(address, deadline)
     choices = resolve(address, deadline)
-    failures: list[OSError] = []
-    reasons: dict[str, list[str]] = {}
+    failures: list[tuple[str, OSError]] = []
     for tried, (family, sockaddr) in enumerate(choices):
         try:
             return _connect(family, sockaddr, deadline.check() / (len(choices) - tried), bind)
         except OSError as err:
-            failures.append(err)
-            reasons.setdefault(_reason(err), []).append(str(sockaddr[0]))
-    if len(choices) == 1 and choices[0][1][0] == address.host:
-        why = _reason(failures[0])
+            failures.append((str(sockaddr[0]), err))
+    raise not_reached(address, failures) from failures[-1][1]
+
+
+def not_reached(address: Address, failures: list[tuple[str, OSError]]) -> ConnectFailed:
+    """The error for an address, from what became of each numeric one that it stands for."""
+    reasons: dict[str, list[str]] = {}
+    for host, err in failures:
+        reasons.setdefault(_reason(err), []).append(host)
+    if len(failures) == 1 and failures[0][0] == address.host:
+        why = _reason(failures[0][1])
     else:
         why = "; ".join(f"{reason} ({', '.join(hosts)})" for reason, hosts in reasons.items())
-    raise ConnectFailed(
+    errors = [err for _, err in failures]
+    return ConnectFailed(
         f"cannot connect to {address}: {why}",
         address=str(address),
         phase="tcp",
-        failures=failures,
-        hint=next(filter(None, map(_hint, failures)), ""),
-    ) from failures[-1]
+        failures=errors,
+        hint=next(filter(None, map(_hint, errors)), ""),
+    )
 
 
 def open_through(
@@ -199,9 +206,8 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
         except Exception as err:
             answers.append(([], err))
 
-    with contextlib.suppress(OSError, ValueError):
+    if is_ipv4(host):
         # What `getaddrinfo` would give, without the detour.
-        socket.inet_pton(socket.AF_INET, host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port))]
     if ":" in host and _is_numeric(host):
         return ask()
@@ -216,6 +222,15 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
     if error is not None:
         raise error
     return found
+
+
+def is_ipv4(host: str) -> bool:
+    """True for a numeric address of IPv4."""
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _is_numeric(host: str) -> bool:
@@ -245,14 +260,18 @@ def _connect(family: int, sockaddr: SockAddr, seconds: float, bind: tuple[str, i
         sock.settimeout(seconds)
         sock.connect(sockaddr)
         sock.settimeout(None)
-        # Without it, a frame that follows another waits for the peer's delayed acknowledgement: 40 ms. macOS
-        # refuses it when the peer has closed already, which reading will tell in better words.
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        hurry(sock)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def hurry(sock: socket.socket) -> None:
+    """Turn TCP_NODELAY on: a frame that follows another would wait for the peer's delayed acknowledgement, 40 ms."""
+    # macOS refuses it when the peer has closed already, which reading will tell in better words.
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _bind(sock: socket.socket, bind: tuple[str, int]) -> None:
