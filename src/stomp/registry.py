@@ -99,19 +99,15 @@ class Registry:
                     break  # a program has given it another one since
             else:
                 return known.targets
-        calls = [getattr(listener, method, None) for _, listener in ordered]
-        targets = self._targets(method, ordered, calls)
-        listeners = [listener for _, listener in ordered]
-        self._known[method] = _Known(ordered, list(zip(listeners, calls, strict=True)), targets)
+        calls: list[tuple[Any, Any]] = []
+        targets: list[Target] = []
+        for name, listener in ordered:
+            call = getattr(listener, method, None)
+            calls.append((listener, call))
+            if call is not None and not is_idle(call):
+                targets.append(Target(name, call, method in FRAME_METHODS and self._takes_pair(call)))
+        self._known[method] = _Known(ordered, calls, targets)
         return targets
-
-    def _targets(self, method: str, ordered: list[tuple[str, Any]], calls: list[Any]) -> list[Target]:
-        found: list[Target] = []
-        for (name, _), call in zip(ordered, calls, strict=True):
-            if call is None or is_idle(call):
-                continue
-            found.append(Target(name, call, method in FRAME_METHODS and self._takes_pair(call)))
-        return found
 
     def notify(self, method: str, *args: Any) -> None:
         """Call a method that takes no frame on every listener."""
