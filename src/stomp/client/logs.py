@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import logging
 
 _muted: set[str] = set()
+_found: dict[str, logging.Logger] = {}
 
 
 class Log:
@@ -70,7 +71,9 @@ def mute(name: str) -> None:
 def _logger(name: str) -> logging.Logger:
     import logging
 
-    found = logging.getLogger(name)
+    found = _found.get(name)
+    if found is None:  # asking for it takes a lock, and longer than a note that nobody wants
+        found = _found[name] = logging.getLogger(name)
     if name in _muted and not found.handlers and not logging.getLogger().handlers:
         found.addHandler(logging.NullHandler())
     return found

@@ -94,6 +94,8 @@ _QUERY: dict[str, Callable[[str], Any]] = {
 #: How other programs call some of them.
 _ALSO = {"randomize": "shuffle", "heart-beat": "heartbeat", "client-id": "client_id"}
 _TLS = ("verify", "ca_certs", "cert_file", "key_file")
+#: What clients have that are told nothing: nobody can change these, so one of each will do.
+_OPTIONS, _NO_TLS = Options(), TlsSettings()
 
 
 def setup(url: str | None = None, **given: Any) -> Setup:
@@ -110,7 +112,7 @@ def setup(url: str | None = None, **given: Any) -> Setup:
         **_from_query(target.options),
         **{name: value for name, value in given.items() if value is not None},
     }
-    options: Options = told.pop("options", None) or Options()
+    options: Options = told.pop("options", None) or _OPTIONS
     tls = _tls(target.addresses, told)
     if (proxy := told.pop("proxy", None)) is not None:
         options = replace(options, proxy=proxy)
@@ -151,8 +153,12 @@ def _tls(addresses: Iterable[Address], told: dict[str, Any]) -> TlsSettings:
     by_url = {name: told.pop(name) for name in _TLS if name in told}
     given: TlsSettings | ssl.SSLContext | None = told.pop("tls", None)
     asked = given is not None or bool(by_url)
-    tls = given if isinstance(given, TlsSettings) else TlsSettings(context=given)
-    tls = replace(tls, **by_url)
+    if given is None:
+        tls = _NO_TLS
+    else:
+        tls = given if isinstance(given, TlsSettings) else TlsSettings(context=given)
+    if by_url:
+        tls = replace(tls, **by_url)
     plain = next((address for address in addresses if address.transport in ("tcp", "ws")), None)
     if asked and plain is not None:
         # Not silently in clear text, what was meant to be encrypted.

@@ -96,7 +96,6 @@ class Conversation:
         self._transactions: dict[str, TransactionRecord] = {}
         self._calls: list[Callable[[], object]] = []
         self._counted: list[Counters] = []
-        self._past = Counters()
         self._messages = self._strays = self._resent = self._errors = 0
         self._ids = 0
         self._level = 0  # bytes of what waits when it was last measured, and of what came or was taken since
@@ -337,7 +336,13 @@ class Conversation:
     def change(self, state: ClientState, reason: str, error: StompError | None = None) -> None:
         """Come into another state, and have those told who want to know."""
         before, self.state = self.state, state
-        era = self.era
+        self.remark("%s: %s", state.value, reason)
+        if self.observers or self.logs or self.terms.hooks:
+            self._tell_of_change(before, reason, error)
+        self.life.fire()
+
+    def _tell_of_change(self, before: ClientState, reason: str, error: StompError | None) -> None:
+        state, era = self.state, self.era
         change = StateChange(
             state,
             before,
@@ -347,12 +352,10 @@ class Conversation:
             self.ledger.generation,
             era.vendor.name if era is not None and era.connected else "",
         )
-        self.remark("%s: %s", state.value, reason)
         self._calls += [partial(observer, change) for observer in self.observers]
         for state_log in self.logs:
             state_log.note(change)
         self._calls += [partial(hook.state_changed, change) for hook in self.terms.hooks]
-        self.life.fire()
 
     def stats(self) -> Stats:
         """What was done so far."""
@@ -435,7 +438,8 @@ class Conversation:
         self.era = None
         self.waiting.forget_blame()
         lost = event.error or ConnectionLost(event.reason.value)
-        lost.recent = self.recorder.lines()
+        if event.reason is not Reason.CLEAN or self.waiting or self.replies:
+            lost.recent = self.recorder.lines()  # else nobody gets to see this error
         resend = self.terms.on_unknown is OnUnknown.RESEND and not self.leaving
         for request in self.waiting.all():
             if not (resend and request.frame is not None):

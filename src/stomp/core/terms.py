@@ -27,6 +27,10 @@ class OnUnknown(enum.Enum):
     RESEND = "resend"  #: send it again on the next connection, marked, until it is confirmed: at least once
 
 
+#: Nobody can change it, so one will do.
+_BACKOFF = Backoff(initial=0.1, increase=1.0, jitter=0.5, maximum=30.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """See the module. Times are seconds.
@@ -73,9 +77,7 @@ class Terms:
     attempts: float = 3
     reconnect: bool = True
     reattempts: float = 60
-    backoff: Backoff = field(
-        default_factory=lambda: Backoff(initial=0.1, increase=1.0, jitter=0.5, maximum=30.0)
-    )
+    backoff: Backoff = _BACKOFF
     shuffle: bool = False
     on_unknown: OnUnknown = OnUnknown.RAISE
     window: int = 1000
