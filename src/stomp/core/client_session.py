@@ -204,9 +204,8 @@ class ClientSession(Session):
             self._out.append(data)
             self.outgoing += len(data)
         else:
-            head += length
-            self._out += (head, body, NUL)
-            self.outgoing += len(head) + size + 1
+            self._out += (head + length, body, NUL)
+            self.outgoing += len(head) + len(length) + size + 1
         self.counters.frames_sent += 1
         return True
 
