@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
 
 import pytest
 
@@ -29,7 +28,7 @@ from stomp.core.frame import Frame, Headers
 from stomp.core.server_session import ServerSession
 from stomp.net.address import parse
 from stomp.testing.clock import FakeClock
-from stomp.testing.servers import ScriptedServer, greet, say_nothing
+from stomp.testing.servers import ScriptedServer, greet
 from tests.awaiting import LOOPS, loop_of, run, until
 
 

@@ -1,7 +1,7 @@
 """How `stomp.client.aio_link` gets its open sockets, without holding up the event loop.
 
-What need not be looked up, and wants nothing but TCP, is connected on the loop. All else is `stomp.client.dialing`, on a
-thread: the resolver knows no other way, and the handshakes of proxies, TLS and WebSockets are written once, to block.
+What need not be looked up, and wants nothing but TCP, is connected on the loop. All else is `stomp.client.dialing`, on
+a thread: the resolver knows no other way, and the handshakes of proxies, TLS and WebSockets are written once, to block.
 """
 
 from __future__ import annotations
