@@ -153,7 +153,9 @@ def _tls(addresses: Iterable[Address], told: dict[str, Any]) -> TlsSettings:
     by_url = {name: told.pop(name) for name in _TLS if name in told}
     given: TlsSettings | ssl.SSLContext | None = told.pop("tls", None)
     asked = given is not None or bool(by_url)
-    tls = given if isinstance(given, TlsSettings) else TlsSettings(context=given) if given else _NO_TLS
+    tls = _NO_TLS
+    if given is not None:
+        tls = given if isinstance(given, TlsSettings) else TlsSettings(context=given)
     if by_url:
         tls = replace(tls, **by_url)
     plain = next((address for address in addresses if address.transport in ("tcp", "ws")), None)
