@@ -59,8 +59,9 @@ class Recorder:
         self.note("on_before_message", frame)
 
     def on_message(self, frame):
-        self.bodies.append(frame.body)
-        self.note("on_message", frame)
+        with self._changed:  # who waits for the body finds the note, too
+            self.bodies.append(frame.body)
+            self.note("on_message", frame)
 
     def on_receipt(self, frame):
         self.note("on_receipt", frame.headers["receipt-id"])
