@@ -23,7 +23,6 @@ from stomp.core.events import (
     Receipt,
     ReceiptOverdue,
 )
-from stomp.core.state import State
 from stomp.net.dial import wait_ready
 from stomp.net.watch import WATCH
 from stomp.testing import FakeClock
@@ -272,7 +271,7 @@ def test_it_is_closed_while_it_sleeps():
 
 def test_silence_is_noticed_while_it_sleeps():
     with bed(heartbeat=(0, 50)) as made:
-        assert made.link.session.state is State.CONNECTED
+        assert made.handler.of(Connected)
         assert made.handler.wait_for(Closed).reason is Reason.HEARTBEAT
 
 
