@@ -23,7 +23,8 @@ from stomp.core.events import (
     Receipt,
     ReceiptOverdue,
 )
-from stomp.net.dial import wait_ready
+from stomp.core.frame import Headers
+from stomp.net.dial import Deadline, wait_ready
 from stomp.net.watch import WATCH
 from stomp.testing import FakeClock
 from tests.client.test_threads import Events, Peer
@@ -325,3 +326,48 @@ def test_many_that_sleep_need_two_threads_in_all():
             made.peer.deliver(1)
         for made in beds:
             made.handler.wait_for(Message)
+
+
+def test_what_another_thread_tells_meanwhile_is_not_taken_out_again():
+    with bed(Message) as made:
+        link = made.link
+
+        class Telling:
+            """The lock, got by another thread first: it tells all there is, and then a message comes."""
+
+            def acquire(self, _):
+                with link._state:
+                    link._inbox = [message]
+                return True
+
+            def release(self):
+                pass
+
+        message = Message("MESSAGE", Headers({"message-id": "1"}), b"x")
+        lock, link._telling = link._telling, Telling()
+        with link._state:
+            link._inbox.append(HeartbeatSent())
+        assert not link._passed_over()
+        link._telling = lock
+        assert link._inbox == [message]
+        link._inbox.clear()
+
+
+def test_who_waits_for_the_end_does_not_run_on_the_spot_when_another_thread_has_told_it(monkeypatch):
+    with bed(Message) as made:
+        link = made.link
+        assert link._wake_up()
+        link.close()
+        with link._state:
+            link._inbox.clear()  # by the other thread
+        looks = []
+
+        class Watched(Deadline):
+            @property
+            def left(self):
+                looks.append(1)
+                return super().left
+
+        link._receive_end(Watched(PATIENCE))
+        assert len(looks) <= 1
+        assert link.join(PATIENCE)

@@ -144,19 +144,18 @@ class Sleeper(ABC):
 
     def _passed_over(self) -> bool:
         """Forget heart-beats that nobody hears of. False if something is left to tell."""
-        inbox = self._inbox
-        if not inbox:
+        if not self._inbox:
             return True
         if not self._telling.acquire(False):
             return False
         try:
-            batch = inbox.copy()
+            batch = self._inbox.copy()
             if not _only_beats(batch) or self._hears_any(batch):
                 return False
             self._take_out(batch)
         finally:
             self._telling.release()
-        return not inbox
+        return not self._inbox
 
     def _take_out(self, batch: list[Event]) -> None:
         """Take what is first in the inbox out of it. The caller has `_telling`, so others only append to it."""

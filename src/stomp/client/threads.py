@@ -238,7 +238,7 @@ class Link(SendingHalf, Sleeper):
         """Read on this thread, which waits for the end and has woken the link up, as long as nobody is to be told."""
         here = False
         try:
-            while self._passed_over() and (left := deadline.left):
+            while self.alive and self._passed_over() and (left := deadline.left):
                 with self._reading:
                     # The keeper may just have read the end.
                     if self._inbox or not self.alive:
