@@ -18,7 +18,6 @@ from typing import Any
 from stomp import log
 from stomp.base_transport import BaseTransport as BaseTransport
 from stomp.client.dialing import TlsSettings, dial_any
-from stomp.client.keeper import kind_of_threads
 from stomp.client.latch import Latch
 from stomp.client.options import Options
 from stomp.client.threads import Link
@@ -33,7 +32,7 @@ from stomp.core.state import State
 from stomp.handed_on import hand_on
 from stomp.legacy import OlderTransport, take_arguments
 from stomp.net.address import Address, in_order, pairs_of
-from stomp.net.daemons import lend_daemon
+from stomp.net.daemons import kind_of_threads, lend_daemon
 from stomp.received import ReceivedReceipt
 from stomp.utils import Frame, default_create_thread, encode, is_eol_default
 

@@ -26,7 +26,7 @@ def free():
 
 
 def test_a_thread_that_is_done_gets_the_next_work(monkeypatch):
-    monkeypatch.setattr(daemons, "_STAYS", PATIENCE)
+    monkeypatch.setattr(daemons, "STAYS", PATIENCE)
     _, first = run(lambda: None)
     wait_until(lambda: first in free())
     _, second = run(lambda: None)
@@ -63,7 +63,7 @@ def test_who_asks_for_a_thread_too_late_is_told_that_it_has_ended():
 
 
 def test_work_has_a_context_of_its_own(monkeypatch):
-    monkeypatch.setattr(daemons, "_STAYS", PATIENCE)
+    monkeypatch.setattr(daemons, "STAYS", PATIENCE)
     variable = contextvars.ContextVar("variable", default="none")
     _, first = run(lambda: variable.set("of the first"))
     wait_until(lambda: first in free())

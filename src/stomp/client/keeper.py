@@ -19,6 +19,7 @@ from typing import Protocol
 
 from stomp.client.logs import Log
 from stomp.client.open_links import LINKS
+from stomp.net.daemons import STAYS, kind_of_threads
 
 log = Log("stomp.py")
 
@@ -40,9 +41,6 @@ class Charge(Protocol):
 #: The keeper looks up from its sleep at least this often, in seconds: no wait is without end. What is further away than
 #: this need not wake it, which costs more than to look up: the deadlines of connecting and of leaving, for two.
 _LONGEST_SLEEP = 5.0
-#: Its thread stays so many seconds without a charge: programs connect again, and a thread costs more than connecting.
-#: No longer, as a program may want to have its threads replaced by green ones when its connections have ended.
-_STAYS = 0.02
 #: So many entries that count no more are borne before the agenda is tidied.
 _UNTIDY = 64
 
@@ -68,7 +66,7 @@ class Keeper:
             if self._charges.pop(charge, _MISSING) is not _MISSING and not self._charges:
                 self._agenda.clear()
                 self._idle_since = time.monotonic()
-                if self._wakes_at > self._idle_since + _STAYS:
+                if self._wakes_at > self._idle_since + STAYS:
                     self._changed.notify()
 
     def attend_in(self, charge: Charge, seconds: float) -> None:
@@ -116,15 +114,14 @@ class Keeper:
         `last` was attended to, and wants that `again` in so many seconds.
         """
         with changed:
+            if last is not None and again is not None and self._changed is changed:
+                self._plan(last, time.monotonic() + again)
             # Green threads live on in a forked child: the keeper of the parent has nothing to do there, see `_reset`.
             while self._changed is changed:
                 now = time.monotonic()
-                if last is not None and again is not None:
-                    self._plan(last, now + again)
-                last = None
                 wait = _LONGEST_SLEEP
                 if not self._charges:
-                    wait = self._idle_since + _STAYS - now
+                    wait = self._idle_since + STAYS - now
                     if wait <= 0.0:
                         self._thread = None
                         return None
@@ -148,11 +145,6 @@ _MISSING = object()
 
 #: One for each kind of threads that the program has had.
 _KEEPERS: dict[type, Keeper] = {}
-
-
-def kind_of_threads() -> type:
-    """Tells whether `threading` has been replaced since the last call: then the answer is another one."""
-    return type(threading.Lock())
 
 
 def keeper() -> Keeper:

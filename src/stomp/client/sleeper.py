@@ -92,7 +92,7 @@ class Sleeper(ABC):
         if self._tireless or not inbox or type(inbox[-1]) not in _BEATS:
             self._quiet_since = None
             return False
-        if self._quiet_since is None or not _only_beats(inbox):
+        if self._quiet_since is None or not only_beats(inbox):
             self._quiet_since = self._clock()
         return self._clock() - self._quiet_since >= _QUIET and self._passed_over()
 
@@ -150,7 +150,7 @@ class Sleeper(ABC):
             return False
         try:
             batch = self._inbox.copy()
-            if not _only_beats(batch) or self._hears_any(batch):
+            if not only_beats(batch) or self._hears_any(batch):
                 return False
             self._take_out(batch)
         finally:
@@ -167,5 +167,6 @@ class Sleeper(ABC):
         return self._hears is None or self._hears(batch)
 
 
-def _only_beats(batch: list[Event]) -> bool:
+def only_beats(batch: list[Event]) -> bool:
+    """True when all that happened is heart-beats."""
     return _BEATS.issuperset(map(type, batch))

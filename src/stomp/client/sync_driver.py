@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stomp.client.base import BaseClient
 from stomp.client.dialing import open_stream
+from stomp.client.sleeper import only_beats
 from stomp.client.threads import Link
 from stomp.core import life
 from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
 from stomp.core.errors import NotConnected
-from stomp.core.events import HeartbeatReceived, HeartbeatSent
 from stomp.core.status import ClientState
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Driver(BaseClient):
 
 def _matters(batch: list[Event]) -> bool:
     """Of heart-beats nobody is told."""
-    return not all(isinstance(event, HeartbeatReceived | HeartbeatSent) for event in batch)
+    return not only_beats(batch)
 
 
 #: For forks.

@@ -106,7 +106,7 @@ class Link(SendingHalf, Sleeper):
         """Begin to read, unless that was done. The handler may be called from now on.
 
         Args:
-            quiet: nothing is awaited from the broker now, so it may rest.
+            quiet: nothing is awaited from the broker now, so it may sleep.
         """
         with self._state:
             if self._begun:

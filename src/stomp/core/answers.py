@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from stomp.core import codec
 from stomp.core.dialect import STOMP12
-from stomp.core.ledger import Subscription
+from stomp.core.ledger import Subscription, settle
 
 if codec.native is not None:
     codec.native.prepare(Subscription)
@@ -42,14 +42,6 @@ def answer(
         frame = f"{command}\nid:{STOMP12.escape(name)}\n\n\0".encode()
     except UnicodeEncodeError:
         return 0
-    if subscription is None:
-        for each in subscriptions.values():
-            if name in each.unacked:
-                each.settle(name)
-                break
-    else:
-        known = subscriptions.get(subscription)
-        if known is not None:
-            known.settle(name)
+    settle(subscriptions, name, subscription)
     out.append(frame)
     return len(frame)

@@ -212,15 +212,7 @@ class Ledger:
 
     def settle(self, message: str, subscription: str | None) -> None:
         """A message was acknowledged or refused; `subscription` is its id where the version tells it."""
-        if subscription is not None:
-            found = self.subscriptions.get(subscription)
-            if found is not None:
-                found.settle(message)
-            return
-        for found in self.subscriptions.values():
-            if message in found.unacked:
-                found.settle(message)
-                return
+        settle(self.subscriptions, message, subscription)
 
     def deliver_unnamed(self, headers: Mapping[str, str]) -> Subscription | None:
         """The subscription that a message is for which does not name it, by its destination.
@@ -236,3 +228,16 @@ class Ledger:
                     subscription.unacked[headers.get("message-id", "")] = None
                 return subscription
         return None
+
+
+def settle(subscriptions: Mapping[str, Subscription], message: str, subscription: str | None) -> None:
+    """See `Ledger.settle`."""
+    if subscription is not None:
+        found = subscriptions.get(subscription)
+        if found is not None:
+            found.settle(message)
+        return
+    for found in subscriptions.values():
+        if message in found.unacked:
+            found.settle(message)
+            return

@@ -11,9 +11,9 @@ import os
 import threading
 from collections.abc import Callable
 
-#: A thread waits so many seconds for more work. No longer, as a program may want to have its threads replaced by green
-#: ones when its connections have ended.
-_STAYS = 0.02
+#: A thread of ours that has nothing to do stays so many seconds: programs connect again, and a thread costs more than
+#: connecting. No longer, as a program may want to have its threads replaced by green ones when its connections end.
+STAYS = 0.02
 
 
 class Stint:
@@ -81,7 +81,7 @@ class _Worker:
         while self._next():
             # Known to who starts something now, or to this thread alone: nobody gives work to one that ends.
             self._free.append(self)
-            if not self._called.acquire(timeout=_STAYS):
+            if not self._called.acquire(timeout=STAYS):
                 try:
                     self._free.remove(self)
                     return
@@ -98,9 +98,14 @@ _FREE: dict[type, list[_Worker]] = {}
 _deciding = threading.Lock()
 
 
+def kind_of_threads() -> type:
+    """Tells whether `threading` has been replaced since the last call: then the answer is another one."""
+    return type(threading.Lock())
+
+
 def lend_daemon(run: Callable[[], object], name: str = "stomp-receiver") -> Stint:
     """Have a daemon thread run this, one that waits for work if there is one."""
-    free = _FREE.setdefault(type(threading.Lock()), [])
+    free = _FREE.setdefault(kind_of_threads(), [])
     try:
         worker = free.pop()
     except IndexError:

@@ -14,11 +14,10 @@ import threading
 import time
 from typing import Protocol
 
+from stomp.net.daemons import STAYS, kind_of_threads
+
 #: The thread looks up at least this often, in seconds: no wait is without end.
 _LONGEST = 60.0
-#: It stays so many seconds with nothing to watch: programs connect again. No longer, as a program may want to have its
-#: threads replaced by green ones when its connections have ended.
-_STAYS = 0.02
 
 
 class Watched(Protocol):
@@ -62,7 +61,7 @@ class Watch:
                 self._poller.unregister(fd)
             if not self._watched:
                 self._idle_since = time.monotonic()
-                if self._wakes_at > self._idle_since + _STAYS:
+                if self._wakes_at > self._idle_since + STAYS:
                     os.eventfd_write(self._bell, 1)
 
     def _open(self) -> select.epoll:
@@ -70,9 +69,9 @@ class Watch:
         poller = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         poller.register(self._bell, select.EPOLLIN)
+        threading.Thread(target=self._run, args=(poller,), name="stomp-watch", daemon=True).start()
         self._poller = poller
         self._idle_since = time.monotonic()
-        threading.Thread(target=self._run, args=(poller,), name="stomp-watch", daemon=True).start()
         return poller
 
     def _run(self, poller: select.epoll) -> None:
@@ -90,7 +89,7 @@ class Watch:
             now = time.monotonic()
             wait = _LONGEST
             if not self._watched:
-                wait = self._idle_since + _STAYS - now
+                wait = self._idle_since + STAYS - now
                 if wait <= 0.0:
                     self._poller = None
                     self._close(poller)
@@ -117,7 +116,7 @@ WATCH = Watch()
 def may_watch() -> bool:
     """Tells whether sockets of this program can be watched: see the module."""
     # gevent and eventlet take `epoll` away.
-    return sys.platform == "linux" and hasattr(select, "epoll") and type(threading.Lock()) is _thread.LockType
+    return sys.platform == "linux" and hasattr(select, "epoll") and kind_of_threads() is _thread.LockType
 
 
 if hasattr(os, "register_at_fork"):
