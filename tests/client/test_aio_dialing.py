@@ -111,9 +111,7 @@ def test_a_cancelled_dial_leaves_no_socket_open(dialed):
     async def test():
         dialing = asyncio.create_task(open_stream(Address("127.0.0.1", 1), Options(), None))
         await until(lambda: dialed)
-        dialing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await dialing
+        await cancel(dialing)
 
     run(test())
     assert [sock.fileno() for sock in dialed] == [-1]
@@ -126,16 +124,24 @@ def named(server):
     return Address("localhost", server.port)
 
 
+async def dial(server, runs):
+    """A dial that has got as far as its thread: what that is to run is the last of `runs`, which the test does."""
+    dialing = asyncio.create_task(open_stream(named(server), Options(start_thread=runs.append), None))
+    await until(lambda: runs)
+    return dialing
+
+
+async def cancel(dialing):
+    dialing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await dialing
+
+
 def test_the_socket_of_a_cancelled_dial_is_closed_when_it_comes():
     runs: list[Callable[[], None]] = []
 
     async def test():
-        options = Options(start_thread=runs.append)
-        dialing = asyncio.create_task(open_stream(named(server), options, None))
-        await until(lambda: runs)
-        dialing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await dialing
+        await cancel(await dial(server, runs))
         await asyncio.to_thread(runs[0])
         await asyncio.sleep(0)
 
@@ -149,9 +155,7 @@ def test_the_socket_is_closed_when_it_comes_in_the_turn_of_the_cancellation():
     runs: list[Callable[[], None]] = []
 
     async def test():
-        options = Options(start_thread=runs.append)
-        dialing = asyncio.create_task(open_stream(named(server), options, None))
-        await until(lambda: runs)
+        dialing = await dial(server, runs)
         runs[0]()
         # The next turn hands the socket over; the cancellation is there before the task takes it.
         asyncio.get_running_loop().call_soon(dialing.cancel)
@@ -166,12 +170,7 @@ def test_the_socket_is_closed_when_the_loop_is_closed_before_it_comes():
     runs: list[Callable[[], None]] = []
 
     async def test():
-        options = Options(start_thread=runs.append)
-        dialing = asyncio.create_task(open_stream(named(server), options, None))
-        await until(lambda: runs)
-        dialing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await dialing
+        await cancel(await dial(server, runs))
 
     with ScriptedServer(say_nothing) as server:
         run(test())
