@@ -1,7 +1,7 @@
-/* Objects by their slots. */
+/* What the modules of this package share: objects by their slots, and what a module says of itself. */
 
-#ifndef STOMP_SLOTS_H
-#define STOMP_SLOTS_H
+#ifndef STOMP_SHARED_H
+#define STOMP_SHARED_H
 
 #include <Python.h>
 #include <structmember.h>
@@ -27,5 +27,20 @@ slot_of(PyObject *cls, const char *name)
 }
 
 #define SLOT(object, offset) (*(PyObject **)((char *)(object) + (offset)))
+
+/* Each interpreter has a state of its own, and what else changes belongs to one session: no module needs the GIL. */
+#ifdef Py_mod_multiple_interpreters
+#define MODULE_INTERPRETERS {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#else
+#define MODULE_INTERPRETERS
+#endif
+#ifdef Py_mod_gil
+#define MODULE_GIL {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#else
+#define MODULE_GIL
+#endif
+
+/* The slots of a module that is made by this function. */
+#define MODULE_SLOTS(exec) {{Py_mod_exec, exec}, MODULE_INTERPRETERS MODULE_GIL {0, NULL}}
 
 #endif
