@@ -33,4 +33,4 @@ def test_a_way(way):
 def test_a_way_tells_its_exit_status(way):
     answer = subprocess.run([*way, "--nope"], capture_output=True, text=True, check=False)
     assert (answer.returncode, answer.stdout) == (1, "")
-    assert answer.stderr == "stomp: unrecognized arguments: --nope (see stomp --help)\n"
+    assert answer.stderr == "stomp: unknown option '--nope' (see stomp --help)\n"

@@ -315,9 +315,9 @@ def test_a_client_certificate(authority: trustme.CA, tmp_path: Path) -> None:
         (["-U", "admin", "--ask-password"], 1, "no terminal to ask for the password"),
         (["-F", "gone"], 1, "File gone was not found"),
         (["-F", "x", "-L", "y"], 1, "do not go together"),
-        (["--nope"], 1, "unrecognized arguments: --nope"),
-        (["positional"], 1, "unrecognized arguments: positional"),
-        (["-H"], 1, "expected one argument"),
+        (["--nope"], 1, "unknown option '--nope'"),
+        (["positional"], 1, "unknown command 'positional'"),
+        (["-H"], 1, "-H needs a value"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

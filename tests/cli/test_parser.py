@@ -54,13 +54,13 @@ def test_options(parser: Parser, arguments: list[str], expected: dict[str, objec
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--nope"], "unrecognized arguments: --nope"),
-        (["word"], "unrecognized arguments: word"),
-        (["-P"], "expected one argument"),
+        (["--nope"], "unknown option '--nope'"),
+        (["word"], "unknown command 'word'"),
+        (["-P"], "-P needs a value"),
         (["--verbose=maybe"], '--verbose is "on" or "off"'),
         (["--con", "x"], "--con could be --connect-timeout or --connect-header or --context"),
         (["--connect-header", "x"], "write name:value"),
-        (["--", "x"], "unrecognized arguments"),
+        (["--", "x"], "unknown command 'x'"),
     ],
 )
 def test_wrong_usage_is_one_line(parser: Parser, arguments: list[str], words: str) -> None:

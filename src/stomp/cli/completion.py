@@ -152,7 +152,7 @@ def answer_to(words: Sequence[str]) -> Answer:
     if command is registry.CLIENT:
         return _chosen(partial, [Candidate(one.name, one.summary) for one in registry.COMMANDS])
     arguments = [action for action in parser.actions if not action.option_strings]
-    done = parser.count_arguments(rest)
+    done = sum(not word.name for word in parser.scan(rest))
     if not arguments or (done >= len(arguments) and arguments[-1].nargs not in ("*", "+")):
         return Answer("words", [])
     return _values(arguments[min(done, len(arguments) - 1)], partial)

@@ -23,7 +23,10 @@ _CONNECTION = "Connection"
 _ABOUT = """\
 stomp talks to message brokers that speak STOMP 1.0, 1.1 and 1.2. With the name of a command it does one thing, for \
 scripts. Without one it is an interactive client, which can also run a script (`--file`) or listen to a \
-destination (`--listen`). It and every command has a `--help`."""
+destination (`--listen`). It and every command has a `--help`.
+
+Options may stand before, between and after the arguments, and before the name of the command. `--` ends them: what \
+follows is an argument, even if it starts with `-`. Negative numbers are arguments."""
 
 _STREAMS = """\
 Data goes to standard output, everything else to standard error. An error is one line, and the exit status says \

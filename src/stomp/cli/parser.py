@@ -10,12 +10,12 @@ import argparse
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from stomp.cli.status import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 #: The long options of stomp.py. What abbreviates only one of them means that one.
 CLASSIC = (
@@ -24,6 +24,22 @@ CLASSIC = (
     "--ssl-insecure",
 )
 _SWITCH = {"on": True, "off": False}
+#: Before each argument that argparse is given: what begins with it is never taken for an option or for "--".
+_MARK = "="
+
+
+class Word(NamedTuple):
+    """An option or an argument, as it stands on the command line.
+
+    Attributes:
+        name: of the option, in full if it was abbreviated; empty for an argument.
+        value: of the option, None if there is none; the argument itself.
+        place: where it begins.
+    """
+
+    name: str
+    value: str | None
+    place: int
 
 
 def _width() -> int:
@@ -57,7 +73,9 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     """The parser of one command. `add` declares; `read` parses."""
 
-    def __init__(self, *, prog: str, description: str) -> None:
+    def __init__(self, *, prog: str, description: str, commands: Collection[str] = ()) -> None:
+        #: The words that may follow `prog`; for the error about another one.
+        self.commands = commands
         super().__init__(
             prog=prog,
             usage="%(prog)s [options]",
@@ -83,6 +101,8 @@ class Parser(argparse.ArgumentParser):
             group: of the help.
             **how: as for `argparse.ArgumentParser.add_argument`.
         """
+        if not names[0].startswith("-"):
+            how["type"] = _unmarked(how.get("type", str))
         action: Any = (group or self).add_argument(*names, **how)
         action.completes = completes
         action.hidden = tuple(hide)
@@ -92,47 +112,120 @@ class Parser(argparse.ArgumentParser):
         self.usage = f"%(prog)s [options] {usage}"
 
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Parse.
+        """Parse. Options may stand before, between and after the arguments; ``--`` ends them.
 
         Raises:
             CommandError: they are wrong.
             SystemExit: they asked for help or the version, which was printed.
         """
-        return self.parse_args(self.spelled_out(arguments))
+        options: list[str] = []
+        words: list[str] = []
+        for word in self.scan(arguments):
+            if not word.name:
+                words.append(f"{_MARK}{word.value}")
+            elif (action := self.options.get(word.name)) is None:
+                self._refuse_option(word.name)
+            elif completes(action) == "switch":
+                if word.value not in (None, *_SWITCH):
+                    self.error(f'{word.name} is "on" or "off", or stands alone')
+                options += [word.name] if _SWITCH[word.value or "on"] else []
+            elif takes_value(action):
+                if word.value is None:
+                    self._refuse_missing_value(word, arguments)
+                options.append(f"{word.name}={word.value}")
+            elif word.value is not None:
+                self.error(f"{word.name} takes no value")
+            else:
+                options.append(word.name)
+        # Each option is one word here, and all of them come first: argparse reads that alike in every Python. Arguments
+        # between options, "--" and values that begin with "-" it reads differently from release to release.
+        namespace, rest = self.parse_known_args([*options, *words])
+        if rest:
+            self._refuse_argument(rest[0].removeprefix(_MARK))
+        return namespace
 
     def error(self, message: str) -> NoReturn:
         """Complain as everything here does."""
         raise CommandError(message, hint=f"see {self.prog} --help")
 
+    def _refuse_option(self, name: str) -> NoReturn:
+        known = [one for one, action in self.options.items() if one not in hidden(action)]
+        if near := _nearest(name, known):
+            self.error(f"unknown option {name!r}; did you mean {near!r}?")
+        if not self._get_positional_actions():
+            self.error(f"unknown option {name!r}")
+        hint = f"for an argument that starts with '-', write -- before it; see {self.prog} --help"
+        raise CommandError(f"unknown option {name!r}", hint=hint)
+
+    def _refuse_argument(self, word: str) -> NoReturn:
+        if not self.commands:
+            self.error(f"unexpected argument {word!r}")
+        near = _nearest(word, self.commands)
+        self.error(f"unknown command {word!r}" + (f"; did you mean {near!r}?" if near else ""))
+
+    def _refuse_missing_value(self, word: Word, arguments: Sequence[str]) -> NoReturn:
+        follows = arguments[word.place + 1 : word.place + 2]
+        advice = f"; for the value {follows[0]!r} write {word.name}={follows[0]}" if follows else ""
+        self.error(f"{word.name} needs a value{advice}")
+
     # ------------------------------------------------------------------------------------- before argparse
 
-    def spelled_out(self, arguments: Sequence[str]) -> list[str]:
-        """The arguments with the long options written out, and ``--verbose=on`` as the switch that it is."""
-        result: list[str] = []
-        rest = list(arguments)
-        while rest:
-            word = rest.pop(0)
-            if word == "--":
-                return [*result, word, *rest]
-            if not word.startswith("-") or word == "-":
-                result.append(word)
-                continue
-            name, equals, value = word.partition("=")
-            if name.startswith("--"):
-                name = self.full_name(name)
-            action = self._option_string_actions.get(name)
-            if action is not None and completes(action) == "switch":
-                if not equals and rest and rest[0] in _SWITCH:
-                    equals, value = "=", rest.pop(0)
-                if equals and value not in _SWITCH:
-                    self.error(f'{name} is "on" or "off", or stands alone')
-                if not equals or _SWITCH[value]:
-                    result.append(name)
-                continue
-            result.append(name + equals + value)
-            if takes_value(action) and not equals and rest:
-                result.append(rest.pop(0))
-        return result
+    def scan(self, arguments: Sequence[str]) -> list[Word]:
+        """The options with their values, and the arguments, in the order in which they stand.
+
+        Raises:
+            CommandError: an abbreviation could be several options.
+        """
+        found: list[Word] = []
+        place = 0
+        while place < len(arguments):
+            text = arguments[place]
+            if text == "--":
+                rest = enumerate(arguments[place + 1 :], place + 1)
+                return [*found, *(Word("", value, number) for number, value in rest)]
+            pairs = self._option_in(text) or [("", text)]
+            found += [Word(name, value, place) for name, value in pairs]
+            place += 1
+            name, value = pairs[-1]
+            if value is None and self._is_value(name, arguments[place : place + 1]):
+                found[-1] = Word(name, arguments[place], place - 1)
+                place += 1
+        return found
+
+    def _option_in(self, text: str) -> list[tuple[str, str | None]]:
+        """The options that a word holds, with their values; nothing if it is an argument."""
+        if not text.startswith("-") or text == "-":
+            return []
+        name, equals, value = text.partition("=")
+        if name.startswith("--"):
+            name = self.full_name(name)
+        if name in self.options:
+            return [(name, value if equals else None)]
+        if name.startswith("--"):
+            return [] if " " in name else [(name, value if equals else None)]
+        if f"-{text[1]}" not in self.options or _is_number(text):
+            return [] if " " in text or _is_number(text) else [(text[:2], None)]
+        return self._cluster(text[1:])
+
+    def _cluster(self, letters: str) -> list[tuple[str, str | None]]:
+        """Short options in one word, as in ``-vv``, of which the last may have its value behind it: ``-P61613``."""
+        found: list[tuple[str, str | None]] = []
+        for place, letter in enumerate(letters, 1):
+            name = f"-{letter}"
+            if takes_value(self.options.get(name)):
+                return [*found, (name, letters[place:] or None)]
+            found.append((name, None))
+        return found
+
+    def _is_value(self, name: str, follows: Sequence[str]) -> bool:
+        """True if the next word belongs to an option."""
+        action = self.options.get(name)
+        if action is None or not follows:
+            return False
+        if completes(action) == "switch":
+            return follows[0] in _SWITCH
+        # A value was forgotten where the next option begins.
+        return takes_value(action) and follows[0] != "--" and follows[0].partition("=")[0] not in self.options
 
     def full_name(self, name: str) -> str:
         """The long option that a word abbreviates; the word itself if it is none.
@@ -153,33 +246,6 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{name} could be {' or '.join(found)}")
         return name
 
-    def first_argument(self, arguments: Sequence[str]) -> int | None:
-        """Where the first word is that is neither an option nor the value of one."""
-        place = 0
-        while place < len(arguments):
-            word = arguments[place]
-            if word == "--":
-                return None
-            if not word.startswith("-") or word == "-":
-                return place
-            name, equals, _ = word.partition("=")
-            name = self.full_name(name) if name.startswith("--") else name
-            action = self._option_string_actions.get(name)
-            if action is not None and completes(action) == "switch":
-                follows = arguments[place + 1 : place + 2]
-                place += bool(not equals and follows and follows[0] in _SWITCH)
-            elif takes_value(action) and not equals:
-                place += 1
-            place += 1
-        return None
-
-    def count_arguments(self, arguments: Sequence[str]) -> int:
-        """How many of the words are neither options nor values of options."""
-        count, rest = 0, list(arguments)
-        while (place := self.first_argument(rest)) is not None:
-            count, rest = count + 1, rest[place + 1 :]
-        return count
-
     def help_of(self, action: argparse.Action) -> str:
         """The help text of an option, with its default."""
         return self._get_formatter()._expand_help(action) if action.help else ""
@@ -198,6 +264,24 @@ class Parser(argparse.ArgumentParser):
     def actions(self) -> list[argparse.Action]:
         """All that was declared."""
         return self._actions
+
+
+def _unmarked(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A type for arguments that `Parser.read` has marked."""
+    return lambda text: kind(text.removeprefix(_MARK))
+
+
+def _is_number(text: str) -> bool:
+    """True for "-5" and "-0.5", which are arguments."""
+    digits = text[1:].replace(".", "", 1)
+    return digits.isascii() and digits.isdigit()
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like this one, or nothing."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, known, 1)), "")
 
 
 def takes_value(action: argparse.Action | None) -> bool:

@@ -50,7 +50,8 @@ class Command(NamedTuple):
         from stomp.cli.parser import Parser
 
         module = self.load()
-        parser = Parser(prog=self.title, description=self.summary + ".")
+        commands = () if self.name else tuple(BY_NAME)
+        parser = Parser(prog=self.title, description=self.summary + ".", commands=commands)
         module.configure(parser)
         return parser
 
@@ -88,14 +89,21 @@ def overview() -> str:
 def find(arguments: Sequence[str]) -> tuple[Command, list[str]]:
     """The command that the arguments name, and the arguments without its name.
 
-    Options of the connection may stand before the name: ``stomp -H broker send /queue/a hello``.
+    Options may stand before the name: ``stomp -H broker send /queue/a hello``.
     """
     if arguments and arguments[0] in BY_NAME:
         return BY_NAME[arguments[0]], list(arguments[1:])
     if BY_NAME.keys().isdisjoint(arguments):
         return CLIENT, list(arguments)
     # Only now it matters which of them are values of options, and only the parser knows.
-    place = CLIENT.parser().first_argument(arguments)
-    if place is None or arguments[place] not in BY_NAME:
-        return CLIENT, list(arguments)
-    return BY_NAME[arguments[place]], [*arguments[:place], *arguments[place + 1 :]]
+    parser = CLIENT.parser()
+    unknown = False
+    for word in parser.scan(arguments):
+        if not word.name:
+            if word.value in BY_NAME and "--" not in arguments[: word.place]:
+                return BY_NAME[word.value], [*arguments[: word.place], *arguments[word.place + 1 :]]
+            if not unknown and not str(word.value).startswith("-"):
+                break
+        # An option of the command itself, which this parser does not know: the next word may be its value.
+        unknown = word.name not in parser.options and word.value is None
+    return CLIENT, list(arguments)
