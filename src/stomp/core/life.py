@@ -8,7 +8,7 @@ only then everybody else.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stomp.core import commands
@@ -27,8 +27,10 @@ from stomp.core.subscribing import subscribe_frame, unsubscribe
 
 if TYPE_CHECKING:
     from stomp.core.conversation import Conversation
+    from stomp.core.effects import Link
     from stomp.core.era import Era
     from stomp.core.failover import Dice
+    from stomp.core.feed import Feed
 
 #: A broker that does not answer CONNECT is noticed by the session; this is for a driver that never read.
 _GRACE = 5.0
@@ -169,10 +171,15 @@ def _try(conv: Conversation, address: Any) -> Program[None]:
 def _drop(conv: Conversation, era: Era, err: BaseException) -> Program[None]:
     if conv.era is era:
         conv.era = None
-    if isinstance(err, Exception):
-        yield HangUp(era.link, err if isinstance(err, StompError) else None)
+    yield from _hang_up(era.link, err)
+
+
+def _hang_up(link: Link, err: BaseException) -> Program[None]:
+    """Drop a link because of this exception, outside of the step: `Link.close` writes, and drivers hold a lock."""
+    if isinstance(err, GeneratorExit):
+        link.close()  # the program was abandoned: it cannot ask for anything, and no step is under way
     else:
-        era.link.close()
+        yield HangUp(link, err if isinstance(err, StompError) else None)
 
 
 def _log_in(conv: Conversation, era: Era, login: Any, passcode: Any, extra: Any) -> Program[None]:
@@ -240,7 +247,7 @@ def _restore(conv: Conversation, era: Era) -> Program[None]:
             frame.headers["receipt"] = receipt
             deadline = now + conv.terms.timeout
             request = Confirmation(receipt, None, 0)
-            request.when_done(_ender(conv, feed))
+            request.watch(partial(_end_if_refused, conv, feed, request))
             request.generation = era.generation
             conv.waiting.add(request)
         if frame is not None:
@@ -254,14 +261,10 @@ def _restore(conv: Conversation, era: Era) -> Program[None]:
             yield Transmit(era.link, request.frame)
 
 
-def _ender(conv: Conversation, feed: Any) -> Callable[[Confirmation], None]:
-    """What is to be done with the answer to a SUBSCRIBE that was sent again."""
-
-    def end_if_refused(request: Confirmation) -> None:
-        if request.outcome == "refused":
-            conv.drop_feed(feed, request.error)
-
-    return end_if_refused
+def _end_if_refused(conv: Conversation, feed: Feed, request: Confirmation) -> None:
+    """A SUBSCRIBE that was sent again has its answer. This is part of the step, and no callback."""
+    if request.outcome == "refused":
+        conv.drop_feed(feed, request.error)
 
 
 def close(conv: Conversation, deadline: float) -> Program[bool]:
@@ -289,11 +292,11 @@ def close(conv: Conversation, deadline: float) -> Program[bool]:
             clean = (yield from _say_goodbye(conv, era, deadline)) and clean
         elif era is not None:
             yield HangUp(era.link)
-    except BaseException:
+    except BaseException as err:
         # Who may not wait for the good-bye goes without it.
         if era is not None:
             conv.era = None
-            era.link.close()
+            yield from _hang_up(era.link, err)
         raise
     finally:
         conv.finish(ClientState.CLOSED, "closed")

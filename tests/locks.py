@@ -1,0 +1,87 @@
+"""A lock that knows its owner, to prove that something runs without it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from stomp.client import sync_driver
+from stomp.client.threads import Link
+
+
+class OwnedLock:
+    """A `threading.Lock` with an owner."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner = 0
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        acquired = self._lock.acquire(blocking, timeout)
+        if acquired:
+            self._owner = threading.get_ident()
+        return acquired
+
+    def release(self) -> None:
+        self._owner = 0
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *why: object) -> None:
+        self.release()
+
+    @property
+    def mine(self) -> bool:
+        """True when the calling thread holds it."""
+        return self._owner == threading.get_ident()
+
+
+def own_lock(monkeypatch: pytest.MonkeyPatch) -> list[OwnedLock]:
+    """Give each client that is made from now on such a lock; the list has all of them."""
+    locks: list[OwnedLock] = []
+    setup = sync_driver.Driver._setup
+
+    def with_lock(self: Any, settings: Any) -> None:
+        setup(self, settings)
+        self._lock = OwnedLock()
+        locks.append(self._lock)
+
+    monkeypatch.setattr(sync_driver.Driver, "_setup", with_lock)
+    return locks
+
+
+def watched_links(monkeypatch: pytest.MonkeyPatch, locks: list[OwnedLock]) -> list[str]:
+    """Note each method of a link that writes or closes and was called under one of these locks."""
+    faults: list[str] = []
+
+    class WatchedLink(Link):
+        pass
+
+    def watch(name: str) -> None:
+        original = getattr(Link, name)
+
+        def method(self: Link, *args: Any, **kwargs: Any) -> Any:
+            if any(lock.mine for lock in locks):
+                faults.append(name)
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(WatchedLink, name, method, raising=False)
+
+    for name in (
+        "transmit",
+        "send",
+        "acknowledge",
+        "flush",
+        "close",
+        "write_all",
+        "_write",
+        "_hang_up",
+        "_wake",
+    ):
+        watch(name)
+    monkeypatch.setattr(sync_driver, "Link", WatchedLink)
+    return faults
