@@ -8,6 +8,7 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
+from stomp.client.sync_handles import Message
 from stomp.core.effects import Wait
 from stomp.core.errors import AuthenticationFailed, BrokerError, OutcomeUnknown
 from stomp.core.failover import Backoff
@@ -71,7 +72,7 @@ def test_nothing_is_written_or_closed_under_the_lock(faults: list[str]) -> None:
         client.send("/queue/a", b"x")
         client.send("/queue/a", b"x", confirm=True, persistent=True)
         client.send_many([("/queue/a", b"x")] * 3)
-        for act in (stomp.client.sync.Message.ack, stomp.client.sync.Message.nack):
+        for act in (Message.ack, Message.nack):
             message = orders.receive(timeout=WAIT)
             assert message is not None
             act(message, confirm=True)

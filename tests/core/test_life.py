@@ -317,6 +317,20 @@ def test_draining_waits_for_what_was_handed_out() -> None:
     assert (report.unsettled, report.released, report.unconfirmed) == (0, 1, 0)
 
 
+def test_draining_does_not_wait_for_messages_of_an_earlier_connection() -> None:
+    stage = Stage()
+    stage.connect()
+    feed = stage.subscribe()
+    stage.deliver(feed, "1")
+    stage.link.hang_up()
+    stage.reconnect()
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert stage.conv.unsettled == 0
+    run = stage.run(life.drain(stage.conv, stage.clock() + 30))
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result.clean
+
+
 def test_draining_leaves_what_need_not_be_acknowledged_to_be_taken() -> None:
     stage = Stage()
     stage.connect()

@@ -202,7 +202,10 @@ class Conversation:
         return owed - sum(
             1
             for message in self._queued()
-            if message.subscription is not None and message.subscription.ack != "auto"
+            # The broker delivers those of an earlier connection again: the ledger has forgotten them.
+            if message.era.generation == self.ledger.generation
+            and message.subscription is not None
+            and message.subscription.ack != "auto"
         )
 
     def _queued(self) -> list[Delivery]:
