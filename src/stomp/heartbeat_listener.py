@@ -8,6 +8,7 @@ from typing import Any
 
 from stomp import log
 from stomp.callbacks import MISSING, ConnectionListener, unpack
+from stomp.core.frame import text_of
 from stomp.utils import HEARTBEAT_FRAME, calculate_heartbeats
 
 
@@ -70,7 +71,7 @@ class HeartbeatListener(ConnectionListener):
     def on_send(self, frame: Any) -> None:
         """Ask for heart-beats with CONNECT; any other frame will do for the next beat."""
         if frame.cmd in ("CONNECT", "STOMP") and tuple(self.heartbeats) != (0, 0):
-            frame.headers["heart-beat"] = f"{self.heartbeats[0]},{self.heartbeats[1]}"
+            frame.headers["heart-beat"] = ",".join(map(text_of, self.heartbeats))
         self.next_outbound_heartbeat = time.monotonic() + self._intervals[0]
 
     def on_heartbeat(self, *_: Any) -> None:

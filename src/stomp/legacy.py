@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from stomp import log
 from stomp.core.dialect import UNESCAPED
+from stomp.core.frame import text_of
 from stomp.core.state import State
 from stomp.listener import WaitingListener
 from stomp.utils import Frame
@@ -92,7 +93,7 @@ def _transmit_and_wait(transport: Any, transmit: Callable[[Frame], None], frame:
     ):
         transmit(frame)
         return
-    waiting = WaitingListener(link.session.dialect.unescape(str(receipt)))
+    waiting = WaitingListener(link.session.dialect.unescape(text_of(receipt)))
     name = f"wait_on_receipt {id(waiting)}"
     transport.set_listener(name, waiting)
     try:
@@ -118,9 +119,9 @@ class OlderBaseTransport:
         if self._receipts is None:
             self._receipts = {}
         if value:
-            self._receipts[str(receipt_id)] = value
+            self._receipts[text_of(receipt_id)] = value
         else:
-            self._receipts.pop(str(receipt_id), None)
+            self._receipts.pop(text_of(receipt_id), None)
 
     def set_connected(self, connected: bool) -> None:
         """Say that there is a connection or not, whatever there is. The next `start` forgets it."""
@@ -163,7 +164,7 @@ class OlderBaseTransport:
 
     def process_frame(self, f: Frame, frame_str: object) -> None:
         """Tell the listeners of a frame, as if the broker had sent it."""
-        frame_type = str(f.cmd).lower()
+        frame_type = text_of(f.cmd).lower()
         if frame_type == "heartbeat":
             self.notify("heartbeat")
         elif frame_type in ("connected", "message", "receipt", "error"):

@@ -17,6 +17,7 @@ from stomp.callbacks import MISSING, unpack
 from stomp.callbacks import ConnectionListener as ConnectionListener
 from stomp.callbacks import Publisher as Publisher
 from stomp.core.errors import ReceiptMissing, StompError
+from stomp.core.frame import text_of
 from stomp.handed_on import hand_on
 from stomp.heartbeat_listener import HeartbeatListener as HeartbeatListener
 from stomp.utils import clean_headers, encode
@@ -47,7 +48,7 @@ class WaitingListener(ConnectionListener):
     def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
         """Note the receipt, if it is the one."""
         headers, _ = unpack(frame, body)
-        if headers.get("receipt-id") == str(self.receipt):
+        if headers.get("receipt-id") == text_of(self.receipt):
             with self.receipt_condition:
                 self.received = True
                 self.receipt_condition.notify_all()

@@ -91,12 +91,10 @@ class _Protocol(ConnectionListener):
 
     def _escape_headers(self, headers: dict[str, Any]) -> None:
         for name, value in headers.items():
-            if isinstance(value, str):
-                headers[name] = self._dialect.escape(value)
+            if isinstance(value, str | bytes):
+                headers[name] = self._dialect.escape(text_of(value))
             elif isinstance(value, tuple):  # a header that is repeated
                 headers[name] = tuple(self._dialect.escape(text_of(item)) for item in value)
-            elif isinstance(value, bytes):
-                headers[name] = self._dialect.escape(text_of(value))
 
     def send(
         self,
@@ -120,6 +118,10 @@ class _Protocol(ConnectionListener):
         """
         assert destination is not None, "'destination' is required"
         assert body is not None, "'body' is required"
+        if isinstance(body, str):
+            body = text_of(body)
+        elif isinstance(body, bytes):
+            body = encode(body)
         measured = self.auto_content_length
         as_bytes = body
         if not body:
@@ -128,7 +130,7 @@ class _Protocol(ConnectionListener):
         if link is not None:
             if type(as_bytes) is not bytes:
                 as_bytes = encode(body)
-            if not headers and type(destination) is str and (not content_type or type(content_type) is str):
+            if not headers:
                 receipt = keyword_headers.get(HDR_RECEIPT) if keyword_headers else None
                 if not keyword_headers or (type(receipt) is str and len(keyword_headers) == 1):
                     link.send(destination, as_bytes, content_type or None, receipt, None, False, measured)
@@ -385,7 +387,7 @@ class Protocol11(_Protocol):
         merged = merge_headers([headers, keyword_headers])
         merged[HDR_ACCEPT_VERSION] = self.version
         if tuple(self._heartbeats) != (0, 0):
-            merged[HDR_HEARTBEAT] = f"{self._heartbeats[0]},{self._heartbeats[1]}"
+            merged[HDR_HEARTBEAT] = ",".join(map(text_of, self._heartbeats))
         if self.transport.vhost is not None:
             merged[HDR_HOST] = self.transport.vhost
         _login(username, passcode, merged)

@@ -14,6 +14,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stomp.client.logs import Log
+from stomp.core.frame import text_of
 
 if TYPE_CHECKING:
     from stomp.utils import Frame
@@ -80,7 +81,7 @@ class Registry:
 
     def _replace(self, listeners: dict[str, Any]) -> None:
         self.listeners = listeners
-        self.ordered = sorted(listeners.items(), key=lambda item: str(item[0]))
+        self.ordered = sorted(listeners.items(), key=lambda item: text_of(item[0]))
         self._shapes = {}
         self._known = {}
         if self.targets("on_send"):

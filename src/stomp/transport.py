@@ -26,7 +26,7 @@ from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageErro
 from stomp.core.events import Closed, Connected, Reason
 from stomp.core.failover import Backoff
 from stomp.core.frame import Frame as CoreFrame
-from stomp.core.frame import headers_of
+from stomp.core.frame import headers_of, text_of
 from stomp.core.record import replace
 from stomp.core.state import State
 from stomp.handed_on import hand_on
@@ -307,7 +307,7 @@ class Transport(OlderTransport, BaseTransport):
         headers = headers_of(frame.headers)
         if "content-length" in headers:
             headers["content-length"] = str(len(body))
-        command = str(frame.cmd)
+        command = text_of(frame.cmd)
         deadline = None
         if (patience := _PATIENCE.get(command)) is not None:
             deadline = self._options.clock() + patience(self._options)

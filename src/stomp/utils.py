@@ -44,7 +44,7 @@ from stomp.constants import HDR_RECEIPT as HDR_RECEIPT
 from stomp.constants import HDR_SUBSCRIPTION as HDR_SUBSCRIPTION
 from stomp.constants import HDR_TRANSACTION as HDR_TRANSACTION
 from stomp.core.errors import FrameError
-from stomp.core.frame import text_of
+from stomp.core.frame import bytes_of, text_of
 from stomp.core.observe import MASK, redacted
 
 NULL = b"\0"
@@ -105,13 +105,15 @@ def convert_frame(frame: Frame, body_encoding: str | None = None) -> list[bytes]
     headers = dict(frame.headers)
     if body and headers.get(HDR_CONTENT_LENGTH) is not None:
         headers[HDR_CONTENT_LENGTH] = len(body)
-    pieces = [frame.cmd.encode(), ENC_NEWLINE]
-    for name in sorted(headers, key=str):
+    pieces = [str.encode(frame.cmd), ENC_NEWLINE]
+    for name in sorted(headers, key=text_of):
         value = headers[name]
         for item in value if isinstance(value, tuple) else () if value is None else (value,):
-            line = f"{name}:{text_of(item)}"
+            line = f"{text_of(name)}:{text_of(item)}"
             if any(char in line for char in "\n\r\0"):
-                raise FrameError(f"the header {str(name)[:60]!r} of {frame.cmd} holds a line end or a NUL")
+                raise FrameError(
+                    f"the header {text_of(name)[:60]!r} of {frame.cmd} holds a line end or a NUL"
+                )
             pieces.append(line.encode() + ENC_NEWLINE)
     pieces.append(ENC_NEWLINE)
     if body:
@@ -197,12 +199,11 @@ def encode(char_data: object, encoding: str = "utf-8") -> bytes:
         TypeError: it is neither text nor bytes.
     """
     if isinstance(char_data, str):
-        return char_data.encode(encoding, errors="replace")
-    if isinstance(char_data, bytes):
-        return char_data
-    if isinstance(char_data, bytearray | memoryview):
-        return bytes(char_data)
-    raise TypeError(f"message should be a string or bytes, found {type(char_data)}")
+        return str.encode(char_data, encoding, errors="replace")
+    data = bytes_of(char_data)
+    if data is None:
+        raise TypeError(f"message should be a string or bytes, found {type(char_data)}")
+    return data
 
 
 def decode(byte_data: bytes | None, encoding: str = "utf-8") -> str | None:

@@ -269,7 +269,7 @@ class MulticastTransport(Transport):
         headers = headers_of(frame.headers)
         if body:
             headers["content-length"] = str(len(body))
-        data = b"".join(encode_parts(CoreFrame(str(frame.cmd), headers, body), STOMP12, escaped=True))
+        data = b"".join(encode_parts(CoreFrame(text_of(frame.cmd), headers, body), STOMP12, escaped=True))
         if len(data) > _LARGEST:
             raise UsageError(
                 f"a frame of {len(data)} bytes does not fit into a datagram of at most {_LARGEST}",

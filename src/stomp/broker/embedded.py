@@ -13,6 +13,7 @@ from stomp.broker.settings import LIMITS, ConnectionInfo, Settings
 from stomp.broker.store import Policy
 from stomp.core.dialect import DIALECTS
 from stomp.core.errors import NotConnected, UsageError
+from stomp.core.frame import text_of
 from stomp.core.record import replace
 from stomp.net.address import Address
 
@@ -86,10 +87,12 @@ class Broker:
         versions: Iterable[str] = ("1.0", "1.1", "1.2"),
         connect_timeout: float = 10.0,
     ) -> None:
-        offered = tuple(versions)
+        offered = tuple(map(text_of, versions))
         if not offered or not set(offered) <= set(DIALECTS):
             raise UsageError(f"versions is {offered!r}", hint=f"use some of {', '.join(DIALECTS)}")
-        where: tuple[Address, ...] = (Address(host, port, "tcp" if ssl_context is None else "tls"),)
+        where: tuple[Address, ...] = (
+            Address(text_of(host), int(port), "tcp" if ssl_context is None else "tls"),
+        )
         if doors is not None:
             given = [doors] if isinstance(doors, str) else doors
             where = tuple(door(each) if isinstance(each, str) else each for each in given)
@@ -104,7 +107,7 @@ class Broker:
         self._found = where
         self._settings = Settings(
             doors=where,
-            users=None if users is None else dict(users),
+            users=None if users is None else {text_of(k): text_of(v) for k, v in users.items()},
             heartbeat=heartbeat,
             limits=limits or LIMITS,
             policy=policy or Policy(),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stomp.core.errors import AddressError
+from stomp.core.frame import text_of
 from stomp.net.address import Address, parse
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def door(url: str) -> Address:
     Raises:
         AddressError: it cannot be understood, or says more than where to listen.
     """
+    url = text_of(url)
     free = _ANY.fullmatch(url.strip())
     target = parse(f"{free['before']}{free['host']}:1{free['after'] or ''}" if free else url)
     if len(target.addresses) != 1 or target.login or target.vhost or target.options:

@@ -20,6 +20,7 @@ from stomp.core.conversation import Conversation
 from stomp.core.delivery import Delivery
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.core.feed import Feed, Inbox, Wish
+from stomp.core.frame import text_of
 from stomp.core.status import ClientState
 from stomp.core.verbs import Parcel
 
@@ -356,15 +357,16 @@ class BaseClient:
         _know(told, SubscribeOptions)
         wished = {name: told[name] for name in _WISHES if told.get(name)}
         wish = Wish(
-            destination,
-            ack,
+            text_of(destination),
+            text_of(ack),
             confirm=options.get("confirm", True),
             options=wished,
             headers=dict(options.get("headers") or {}),
             silence=options.get("silence"),
         )
         # RabbitMQ knows a durable subscription by its id.
-        return Feed(options.get("id") or options.get("durable") or f"sub-{self._conv.next_id()}", wish)
+        id = options.get("id") or options.get("durable") or f"sub-{self._conv.next_id()}"
+        return Feed(text_of(id), wish)
 
     def _process(self, message: Delivery) -> contextlib.ExitStack | None:
         if not self._settings.terms.hooks:

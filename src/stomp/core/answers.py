@@ -24,7 +24,7 @@ def answer(
 
     Args:
         command: ACK or NACK.
-        name: what 1.2 calls the delivery: its ``ack`` header.
+        name: what 1.2 calls the delivery: its ``ack`` header; a `str` and no subclass of it.
         subscriptions: those in force, by id.
         subscription: the id of the one that it came for, if that is known.
         out: where to put the frame.

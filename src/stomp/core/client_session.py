@@ -135,7 +135,7 @@ class ClientSession(Session):
 
         Args:
             command: SEND, ACK or NACK.
-            headers: text to text, without ``content-length``; that is added if there is a body.
+            headers: `str` to `str` and no subclass of it, without ``content-length``; that is added if there is a body.
             body: the body.
 
         Returns:
@@ -177,13 +177,13 @@ class ClientSession(Session):
             content_length: add the header.
 
         Returns:
-            False where nothing was done, as this is only for while frames flow, and for what is nothing special:
-            `send` knows what to do then.
+            False where nothing was done, as this is only for while frames flow, and for what is nothing special, as
+            subclasses of `str` are: `send` knows what to do then.
 
         Raises:
             FrameError: it cannot be encoded.
         """
-        if self.state is not _CONNECTED:
+        if self.state is not _CONNECTED or not type(destination) is type(content_type or "") is str:
             return False
         size = len(body)
         head, empty = self._heads[destination if content_type is None else (destination, content_type)]
@@ -194,7 +194,7 @@ class ClientSession(Session):
         else:
             length = b"\n"
         if receipt is not None:
-            if not receipt.isalnum() and (not receipt.isprintable() or ":" in receipt or "\\" in receipt):
+            if type(receipt) is not str or ":" in receipt or "\\" in receipt or not receipt.isprintable():
                 return False
             length = b"%breceipt:%b\n\n" % (length[:-1], receipt.encode())
             self.ledger.await_receipt(receipt, "SEND", deadline)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.errors import UsageError
-from stomp.core.frame import Frame, Headers, headers_of
+from stomp.core.frame import Frame, Headers, headers_of, text_of
 
 if TYPE_CHECKING:
     from stomp.core.dialect import Dialect
@@ -67,14 +67,14 @@ def connect(
     command: str = "CONNECT",
 ) -> Frame:
     """CONNECT, or STOMP. `heartbeat` is in milliseconds: (what we can send, what we want to get)."""
-    offered = sorted(versions)
+    offered = sorted(map(text_of, versions))
     only_10 = offered == ["1.0"]
     named = {
         "accept-version": None if only_10 else ",".join(offered),
         "host": host,
         "login": login,
         "passcode": passcode,
-        "heart-beat": None if only_10 or heartbeat == (0, 0) else f"{heartbeat[0]},{heartbeat[1]}",
+        "heart-beat": None if only_10 or heartbeat == (0, 0) else ",".join(map(text_of, heartbeat)),
     }
     return Frame(command, headers_of(headers, named))
 
@@ -90,12 +90,12 @@ def send(
     headers: Extra = None,
 ) -> Frame:
     """SEND. `content_length=False` leaves the header out: ActiveMQ and Artemis then make a text message."""
-    if not headers and content_length and type(destination) is str and content_type is transaction is None:
+    if not headers and content_length and content_type is transaction is None:
         # By far the most frequent, and a third of the work.
         plain = Headers()
-        plain["destination"] = destination
+        plain["destination"] = text_of(destination)
         if receipt is not None:
-            plain["receipt"] = receipt
+            plain["receipt"] = text_of(receipt)
         plain["content-length"] = str(len(body))
         return Frame("SEND", plain, body)
     named = {
@@ -189,7 +189,7 @@ def connected(dialect: Dialect, heartbeat: tuple[int, int], *, headers: Extra = 
     """CONNECTED. `heartbeat` is in milliseconds: (what the server can send, what it wants to get)."""
     if dialect.version == "1.0":
         return Frame("CONNECTED", headers_of(headers))
-    named = {"version": dialect.version, "heart-beat": f"{heartbeat[0]},{heartbeat[1]}"}
+    named = {"version": dialect.version, "heart-beat": ",".join(map(text_of, heartbeat))}
     return Frame("CONNECTED", headers_of(headers, named))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from stomp.core.commands import CLIENT_COMMANDS
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import FrameError, RemoteProtocolError
-from stomp.core.frame import Frame, Headers
+from stomp.core.frame import Frame, Headers, text_of
 
 NUL = b"\0"
 
@@ -66,7 +66,7 @@ def plain_parts(command: str, headers: dict[str, Any], body: bytes) -> list[byte
     text = ""
     for name, value in headers.items():
         if type(value) is not str or type(name) is not str:
-            return None
+            return None  # it may have a text of its own: see `stomp.core.frame.text_of`
         text += f"{name}:{value}\n"
     if not _is_plain(text, len(headers)) or "" in headers or "content-length" in headers:
         return None
@@ -150,19 +150,23 @@ def _check_length(length: str | None, body: bytes) -> None:
                 "the body holds a NUL byte and there is no content-length header",
                 hint="add content-length, or leave adding it to the library",
             )
-    elif length != str(len(body)):
+    elif text_of(length) != str(len(body)):
         raise FrameError(
-            f"content-length says {length[:20]!r} but the body has {len(body)} bytes",
+            f"content-length says {text_of(length)[:20]!r} but the body has {len(body)} bytes",
             hint="leave the content-length header to the library",
         )
 
 
 def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
     headers = frame.headers
-    text = "".join([f"{name}:{value}\n" for name, value in headers.items()])
-    if not _is_plain(text, len(headers)) or headers.repeated or "" in headers:
+    try:
+        # By join, which takes a text as it is: formatting would ask its class for one.
+        text = "\n".join(map(":".join, headers.items())) + "\n"
+    except TypeError:  # a hook has added a number
+        text = ""
+    if not text or not _is_plain(text, len(headers)) or headers.repeated or "" in headers:
         text = _careful_head(frame, dialect, escaped=escaped)
-    command = frame.command
+    command = text_of(frame.command)
     if command not in CLIENT_COMMANDS and not (command.isascii() and command.isalpha()):
         raise FrameError(f"{command[:40]!r} is not a STOMP command")
     try:
@@ -172,22 +176,22 @@ def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
 
 
 def _careful_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> str:
-    plain = frame.command in UNESCAPED
+    command = text_of(frame.command)
+    plain = command in UNESCAPED
     unsafe_value = "\n\r\0" if plain or escaped else dialect.unsafe
     # A name that may not be escaped cannot hold a colon either: the first colon ends it.
     unsafe_name = unsafe_value + ":" if plain or escaped or not dialect.escapes else unsafe_value
     if len(frame.headers.all("content-length")) > 1:
-        raise FrameError(
-            f"{frame.command} has more than one content-length: brokers differ in which one counts"
-        )
+        raise FrameError(f"{command} has more than one content-length: brokers differ in which one counts")
     lines: list[str] = []
     for name, value in frame.headers.pairs():
-        _refuse(frame.command, name, "name", name, unsafe_name, dialect)
-        _refuse(frame.command, name, "value", value, unsafe_value, dialect)
+        name, value = text_of(name), text_of(value)
+        _refuse(command, name, "name", name, unsafe_name, dialect)
+        _refuse(command, name, "value", value, unsafe_value, dialect)
         if not name:
-            raise FrameError(f"{frame.command} has a header with an empty name")
+            raise FrameError(f"{command} has a header with an empty name")
         if escaped and not plain:
-            _check_escapes(frame.command, name, value, dialect)
+            _check_escapes(command, name, value, dialect)
         elif not plain:
             name, value = dialect.escape(name), dialect.escape(value)
         lines.append(f"{name}:{value}\n")

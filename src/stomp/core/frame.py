@@ -131,11 +131,37 @@ def headers_of(*sources: dict[str, Any] | None) -> Headers:
 def text_of(value: object) -> str:
     """The text of one header value.
 
+    A text is its own text, and a number its own number, whatever its class makes of it: members of enumerations and
+    texts of template engines have a `__str__`, `__format__`, `replace` ... of their own.
+
     >>> text_of(True), text_of(5), text_of(b"x")
     ('true', '5', 'x')
     """
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (bytes, bytearray)):
-        return value.decode()
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return float.__repr__(value)
+    if isinstance(value, bytes):
+        return bytes.decode(value)
+    if isinstance(value, bytearray):
+        return bytearray.decode(value)
     return str(value)
+
+
+def bytes_of(body: object) -> bytes | None:
+    """The bytes of a body: those of a text are its UTF-8; None for what is neither text nor bytes.
+
+    >>> bytes_of("\xe9"), bytes_of(bytearray(b"x")), bytes_of(5)
+    (b'\xc3\xa9', b'x', None)
+    """
+    if isinstance(body, str):
+        return str.encode(body)
+    if isinstance(body, bytes):
+        return bytes.__bytes__(body)
+    if isinstance(body, bytearray | memoryview):
+        return bytes(body)
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from stomp.core.frame import Frame
+from stomp.core.frame import Frame, text_of
 from stomp.core.record import dataclass
 
 if TYPE_CHECKING:
@@ -105,4 +105,4 @@ class Recorder:
 def _shown(headers: Mapping[str, object]) -> str:
     """Headers in one line of bounded length, without credentials."""
     pairs = list(redacted(headers).items())[:_SHOWN_HEADERS]
-    return " ".join(f"{name[:_SHOWN]}:{str(value)[:_SHOWN]!r}" for name, value in pairs)
+    return " ".join(f"{text_of(name)[:_SHOWN]}:{text_of(value)[:_SHOWN]!r}" for name, value in pairs)

@@ -27,6 +27,7 @@ from stomp.core.errors import (
     UsageError,
 )
 from stomp.core.feed import Feed, Wish
+from stomp.core.frame import bytes_of, text_of
 from stomp.core.status import ClientState
 from stomp.core.subscribing import connected, gone, request, subscribe
 from stomp.core.terms import OnUnknown
@@ -73,11 +74,11 @@ class Parcel:
         epoch_ms: int = 0,
         options: dict[str, Any] | None = None,
     ) -> None:
-        if type(body) is not bytes:
-            body = _bytes_of(body)
         if not destination:
             raise UsageError("there is no destination", hint="say where to send it, as in /queue/orders")
-        self.destination: str = destination
+        self.destination: str = text_of(destination)
+        if type(body) is not bytes:
+            body = _bytes_of(body)
         self.headers: dict[str, Any] = dict(headers) if headers else {}
         if compress is not None:
             body = deflated(body, compress)
@@ -107,12 +108,13 @@ class Parcel:
         )
 
 
-def _bytes_of(body: bytearray | memoryview | str | bytes) -> bytes:
-    if isinstance(body, str):
-        return body.encode()
-    if isinstance(body, bytes | bytearray | memoryview):
-        return bytes(body)
-    raise UsageError(f"the body is a {type(body).__name__}", hint="give bytes or str")
+def _bytes_of(body: object) -> bytes:
+    data = bytes_of(body)
+    if data is None:
+        raise UsageError(
+            f"the body is a {type(body).__name__}", hint="pass bytes or str; for JSON use json.dumps(...)"
+        )
+    return data
 
 
 def send(conv: Conversation, parcel: Parcel, deadline: float) -> Program[None]:

@@ -16,6 +16,7 @@ import socket
 from typing import TYPE_CHECKING, TypeVar
 
 from stomp.core.errors import AddressError
+from stomp.core.frame import text_of
 from stomp.core.observe import redacted
 from stomp.core.record import dataclass, field, replace
 
@@ -132,7 +133,7 @@ def pairs_of(value: object) -> list[tuple[str, int]]:
     for number, pair in enumerate(value, 1):
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[0], str):
             raise AddressError(f"address {number} is not a pair of host and port", hint=hint)
-        host: str = pair[0]
+        host = text_of(pair[0])
         if host.startswith("[") and host.endswith("]"):
             host = host[1:-1]
         port = _port(pair[1])
@@ -173,7 +174,7 @@ def parse(url: str) -> Target:
     Raises:
         AddressError: it cannot be understood. Its text shows no part of the URL that could be one of a password.
     """
-    text = url.strip()
+    text = text_of(url).strip()
     if text[:9].lower() == "failover:":
         return _parse_failover(text[9:].removeprefix("//"))
     return _parse_one(text, "stomp")
@@ -314,9 +315,9 @@ def _is_host(text: str) -> bool:
 def _port(value: object) -> int | None:
     """A port from an int or from digits; None if it is neither, or not from 1 to 65535."""
     if isinstance(value, str):
-        digits = value.strip()
+        digits = str.strip(value)
         # The length first: int() refuses thousands of digits with an error of its own.
         value = int(digits) if len(digits) < 10 and digits.isascii() and digits.isdecimal() else None
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
-        return value
+        return int.__int__(value)
     return None

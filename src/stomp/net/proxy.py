@@ -16,6 +16,7 @@ import socket
 from collections.abc import Callable, Generator
 
 from stomp.core.errors import AddressError, UsageError
+from stomp.core.frame import text_of
 from stomp.core.record import dataclass, field
 from stomp.net.address import Address, parse
 
@@ -85,7 +86,7 @@ def parse_proxy(url: str) -> Proxy:
     Raises:
         AddressError: it cannot be understood or used. Its text shows no part of the URL.
     """
-    scheme, mark, rest = url.strip().partition("://")
+    scheme, mark, rest = text_of(url).strip().partition("://")
     kind = _KINDS.get(scheme.lower()) if mark else None
     if kind is None:
         raise _not_ours(scheme.lower() if mark else "")

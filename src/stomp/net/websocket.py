@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from stomp.core.errors import ConnectFailed, UsageError
+from stomp.core.frame import text_of
 from stomp.core.limits import Limits
 from stomp.core.record import dataclass, field
 
@@ -90,9 +91,9 @@ def header_pairs(headers: Mapping[str, object] | Iterable[str] | None) -> tuple[
     """
     pairs: list[tuple[str, str]] = []
     items = getattr(headers, "items", None)
-    given = items() if items is not None else [line.partition(":")[::2] for line in headers or ()]
+    given = items() if items is not None else [text_of(line).partition(":")[::2] for line in headers or ()]
     for name, value in given:
-        name, value = str(name).strip(), str(value).strip()
+        name, value = text_of(name).strip(), text_of(value).strip()
         if not re.fullmatch(_TOKEN, name) or not re.fullmatch(_VALUE, value):
             raise UsageError(
                 f"the HTTP header {name[:40]!r} cannot be sent",
