@@ -73,7 +73,8 @@ def require(name: str, trouble: str | None) -> None:
 
 def trouble_with(address: tuple[str, int], login: str = "", passcode: str = "") -> str | None:
     """What keeps this address from being a broker that lets us in, asked without the code under test."""
-    connect = f"CONNECT\naccept-version:1.0,1.1,1.2\nhost:/\nlogin:{login}\npasscode:{passcode}\n\n\0"
+    # Apollo refuses the host "/", and all of these accept none.
+    connect = f"CONNECT\naccept-version:1.0,1.1,1.2\nlogin:{login}\npasscode:{passcode}\n\n\0"
     try:
         with socket.create_connection(address, timeout=5) as sock:
             sock.sendall(connect.encode())
@@ -148,6 +149,23 @@ def haproxy(activemq: RealBroker) -> TlsDoors:
         expired_port=door("BROKERS_HAPROXY_EXPIRED", 62619)[1],
         dead_port=door("BROKERS_HAPROXY_DEAD", 65009)[1],
     )
+
+
+#: Brokers that not everybody has: their addresses are in the environment, or their tests are skipped.
+FURTHER = ("artemis", "artemis-next", "activemq6", "activemq61", "apollo", "hornetq", "rabbitmq4")
+
+
+def further(name: str) -> RealBroker:
+    """One of these; the test is skipped where no variable says where it is, or where it is not up."""
+    variable = "BROKERS_" + name.upper().replace("-", "_")
+    if variable not in os.environ:
+        pytest.skip(f"{variable} is not set: there is no {name}")
+    host, port = door(variable, 0)
+    web = os.environ.get(f"{variable}_WS")
+    # Artemis has its WebSocket on the same port.
+    ws_url = f"ws://{web or f'{host}:{port}'}/" if web or name.startswith("artemis") else None
+    vhost = "localhost" if name == "apollo" else "/"
+    return checked(RealBroker(name, host, port, "admin", "password", vhost, ws_url=ws_url))
 
 
 @pytest.fixture(scope="session", params=["rabbitmq", "activemq"])

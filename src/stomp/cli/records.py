@@ -11,21 +11,24 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from stomp.cli.copies import copyable
 from stomp.cli.parser import gathered
 from stomp.cli.status import CommandError
+from stomp.core.vendors import GENERIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stomp.core.events import Message
+    from stomp.core.delivery import Delivery
 
 #: Headers that tell of one delivery, and not of the message.
 DELIVERY = frozenset(["subscription", "message-id", "ack", "redelivered"])
-#: Headers that a sender must not repeat: the broker, or our own client, makes them anew.
-_OURS = DELIVERY | {"destination", "receipt", "receipt-id", "transaction"}
+#: Headers that every frame has for itself.
+FRAME = frozenset(["destination", "content-length", "receipt", "receipt-id", "transaction"])
 _KEYS = ("time", "destination", "headers", "body", "body64")
 
 
@@ -44,26 +47,48 @@ class Record(NamedTuple):
     body: bytes
     time: float | None = None
 
-    def options(self, *, destination: str | None = None, keep: Iterable[str] = ()) -> dict[str, Any]:
-        """The arguments of ``send`` for a message that is the same.
+    @property
+    def is_received(self) -> bool:
+        """True for a message that came from a broker, and was not written by hand."""
+        return any(name == "message-id" for name, _ in self.headers)
+
+    def options(self, *, destination: str | None = None) -> dict[str, Any]:
+        """The arguments of ``send`` for a copy; see `stomp.cli.copies` for what it does not have.
 
         Args:
             destination: where to, if not to where it was sent.
-            keep: names of headers that are not to be left out.
         """
         # ActiveMQ and Artemis take what has no content-length for text, and leave it out of text.
         text = not any(name == "content-length" for name, _ in self.headers)
         return {
             "destination": destination if destination is not None else self.destination,
             "body": self.body,
-            "headers": gathered(pair for pair in self.headers if pair[0] not in _OURS - set(keep)),
+            "headers": gathered(copyable(self.headers, time.time())),
             "text": text,
         }
 
+    def as_written(self) -> dict[str, Any]:
+        """The arguments of ``send`` for a message that was written by hand, without what no SEND can have."""
+        headers = gathered(pair for pair in self.headers if pair[0] not in DELIVERY | FRAME)
+        return {"destination": self.destination, "body": self.body, "headers": headers, "text": False}
 
-def of_message(message: Message, *, time: float | None = None) -> Record:
+
+def of_message(message: Delivery, *, time: float | None = None) -> Record:
     """The record of a message that has come."""
-    return Record(message.headers.get("destination", ""), tuple(message.headers.pairs()), message.body, time)
+    pairs = list(message.headers.pairs())
+    vendor = message.era.vendor if message.era is not None else GENERIC
+    if vendor.adds_length and _is_text(pairs):
+        pairs = [pair for pair in pairs if pair[0] != "content-length"]
+    if vendor.hides_persistence:
+        # A copy that is kept too well is better than one that a restart loses.
+        pairs.append(("persistent", "true"))
+    return Record(message.headers.get("destination", ""), tuple(pairs), message.body, time)
+
+
+def _is_text(pairs: Iterable[tuple[str, str]]) -> bool:
+    """Tell a text from bytes where both have a content-length: that of bytes stands before the message-id."""
+    first = next((name for name, _ in pairs if name in ("content-length", "message-id")), "")
+    return first != "content-length"
 
 
 def line(record: Record, *, bare: bool = False) -> str:

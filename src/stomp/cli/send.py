@@ -247,9 +247,7 @@ def _items(args: Namespace, source: BinaryIO, given: dict[str, Any]) -> Iterator
         if not line.strip():
             continue
         record = records.read(line, f"line {place} of {args.file or 'standard input'}")
-        made = record.options()
+        made = record.options() if record.is_received else record.as_written()
         destination, body = made.pop("destination") or args.destination, made.pop("body")
         made["headers"] |= given["headers"]
-        # Text or not is for messages that were dumped; what a user writes is as other messages are.
-        made["text"] = False
         yield Item(destination, body, {**given, **made}, read)

@@ -24,7 +24,7 @@ class Vendor:
     """What one kind of broker can do, and how it is asked for. Use `VENDORS`, or `of_server`.
 
     Attributes:
-        name: "rabbitmq", "activemq", "artemis", "embedded" or "generic".
+        name: "rabbitmq", "activemq", "artemis", "hornetq", "apollo", "embedded" or "generic".
         title: its name for people.
         server: how the ``server`` header of its CONNECTED begins.
         prefetch: the header for how many messages may be unacknowledged; None if it has none that counts messages.
@@ -35,6 +35,9 @@ class Vendor:
         ttl: the header for the life of a message, and whether it is "relative" or "absolute" milliseconds.
         delay: the header for a delivery that is put off, in milliseconds.
         text_by_length: a SEND without ``content-length`` becomes a text message, for JMS consumers.
+        adds_length: the MESSAGE of a text has a ``content-length`` all the same, behind its ``message-id``; that of
+            bytes has it before.
+        hides_persistence: a MESSAGE does not say whether it is persistent.
         requeue: what NACK can be told: the values of its ``requeue`` header, "" for the broker's own way.
         nack_in_transaction: NACK can be part of a transaction.
         ack_in_transaction: ACK can be part of a transaction.
@@ -57,6 +60,8 @@ class Vendor:
     ttl: tuple[str, str] | None = None
     delay: str | None = None
     text_by_length: bool = False
+    adds_length: bool = False
+    hides_persistence: bool = False
     requeue: tuple[str, ...] = ("",)
     nack_in_transaction: bool = True
     ack_in_transaction: bool = True
@@ -74,8 +79,8 @@ class Vendor:
         return Unsupported(f"{self.title} has no {feature}" + (f": {why}" if why else ""), hint=hint)
 
 
-#: The durable subscriptions, priorities ... of each kind of broker, as observed (RabbitMQ 3.10, ActiveMQ 5.17) or, for
-#: Artemis, as its manual has it.
+#: The durable subscriptions, priorities ... of each kind of broker, as observed (RabbitMQ 3.10 and 4.0, ActiveMQ 5.17,
+#: 6.1 and 6.3, Artemis 2.44 and 2.55, HornetQ 2.4.9, Apollo 1.7.1); tests/brokers has most of it as tests.
 RABBITMQ = Vendor(
     name="rabbitmq",
     title="RabbitMQ",
@@ -125,6 +130,7 @@ ARTEMIS = Vendor(
     ttl=("expires", "absolute"),
     delay="AMQ_SCHEDULED_DELAY",
     text_by_length=True,
+    adds_length=True,
     ack_in_transaction=False,
     nack_in_transaction=False,
     deduplication="_AMQ_DUPL_ID",
@@ -133,6 +139,42 @@ ARTEMIS = Vendor(
     _why={
         "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
         "ACK in transactions": "it takes the header and ignores it",
+    },
+)
+HORNETQ = Vendor(
+    name="hornetq",
+    title="HornetQ",
+    server="HornetQ/",
+    selectors=True,
+    durable="durable-subscription-name",
+    ttl=("expires", "absolute"),
+    text_by_length=True,
+    adds_length=True,
+    hides_persistence=True,
+    ack_in_transaction=False,
+    nack_in_transaction=False,
+    deduplication="_HQ_DUPL_ID",
+    nacked="counts as a delivery attempt, and after max-delivery-attempts goes to the dead-letter address",
+    advice="set max-delivery-attempts and dead-letter-address for the address",
+    _why={
+        "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
+        "ACK in transactions": "it takes the header and ignores it",
+    },
+)
+APOLLO = Vendor(
+    name="apollo",
+    title="ActiveMQ Apollo",
+    server="apache-apollo/",
+    selectors=True,
+    exclusive="exclusive",
+    ttl=("expires", "absolute"),
+    receipts_in_transaction=False,
+    nacked="is delivered again at once, and is not marked as redelivered",
+    advice="count the attempts in the program, or acknowledge what fails and send it to a queue of your own",
+    _why={
+        "prefetch": "give headers={'credit': 'COUNT,0'}",
+        "durable subscription": "give headers={'persistent': 'true'} and id=...",
+        "requeue": "what is refused is always delivered again",
     },
 )
 EMBEDDED = Vendor(
@@ -150,7 +192,9 @@ EMBEDDED = Vendor(
 GENERIC = Vendor(name="generic", title="this broker", advice="tell its kind by broker=...")
 
 #: By name.
-VENDORS = {vendor.name: vendor for vendor in (RABBITMQ, ACTIVEMQ, ARTEMIS, EMBEDDED, GENERIC)}
+VENDORS = {
+    vendor.name: vendor for vendor in (RABBITMQ, ACTIVEMQ, ARTEMIS, HORNETQ, APOLLO, EMBEDDED, GENERIC)
+}
 
 
 def of_server(server: str | None) -> Vendor:
