@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stomp import log
 from stomp.core.dialect import UNESCAPED
 from stomp.core.frame import text_of
+from stomp.core.observe import one_line
 from stomp.core.state import State
 from stomp.listener import WaitingListener
 from stomp.utils import Frame
@@ -172,7 +173,7 @@ class OlderBaseTransport:
                 self.notify("before_message", f)
             self.notify(frame_type, f)
         else:
-            log.warning("unknown frame %.40s", f.cmd)
+            log.warning("unknown frame %s", one_line(f.cmd, 40))
 
     def start(self) -> Any:
         """Nothing; `Transport` connects."""

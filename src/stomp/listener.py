@@ -18,9 +18,13 @@ from stomp.callbacks import ConnectionListener as ConnectionListener
 from stomp.callbacks import Publisher as Publisher
 from stomp.core.errors import ReceiptMissing, StompError
 from stomp.core.frame import text_of
+from stomp.core.observe import one_line
 from stomp.handed_on import hand_on
 from stomp.heartbeat_listener import HeartbeatListener as HeartbeatListener
 from stomp.utils import clean_headers, encode
+
+#: The longest line of a `PrintingListener` that prints to the log.
+_LOGGED = 4000
 
 
 class WaitingListener(ConnectionListener):
@@ -143,7 +147,8 @@ class PrintingListener(ConnectionListener):
 
     def __print(self, text: str) -> None:
         if self.print_to_log:
-            log.info("%s", text)
+            # A line of the log is one line, whatever the broker has sent; print() shows it as stomp.py does.
+            log.info("%s", one_line(text, _LOGGED))
         else:
             # One write for the line and its end: the thread that sends prints, too, and lines must not mix.
             print(text + "\n", end="", file=sys.stdout, flush=True)

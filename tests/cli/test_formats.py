@@ -24,7 +24,7 @@ MESSAGE = Delivery("MESSAGE", HEADERS, b"\xffbody")
         ("%b", b"\xffbody"),
         ("%d %i %l %c", b"/queue/a 7 5 3"),
         ("%h{x}|%h{none}|%h{y}", "é||two\nlines".encode()),
-        ("%H", "destination:/queue/a\nmessage-id:7\nx:é\ny:two\\x0alines\nx:later\n".encode()),
+        ("%H", "destination:/queue/a\nmessage-id:7\nx:é\ny:two\\nlines\nx:later\n".encode()),
         (r"%%\n\t\r\0\\\x41\xff", b"%\n\t\r\0\\A\xff"),
         ("é %b é", "é ".encode() + b"\xffbody" + " é".encode()),
     ],

@@ -58,7 +58,7 @@ def test_bytes_stay_as_they_are_in_a_pipe() -> None:
 
 def test_a_header_cannot_look_like_another_one() -> None:
     shown = renderer(io.StringIO(), verbose=True).message({"a": "b\nc: d\x1b"}, b"")
-    assert b"\na: b\\x0ac: d\\x1b\n" in shown
+    assert b"\na: b\\nc: d\\x1b\n" in shown
 
 
 def test_a_terminal_gets_nothing_raw() -> None:

@@ -35,7 +35,7 @@ class Closed(io.StringIO):
         ("plain, é, 漢, 👩‍🚀\n\ttab", "plain, é, 漢, 👩‍🚀\n\ttab"),
         ("\x1b[31mred", "\\x1b[31mred"),
         ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
-        ("over\rwritten\b", "over\\x0dwritten\\x08"),
+        ("over\rwritten\b", "over\\rwritten\\x08"),
         ("\x7f\x9b2J", "\\x7f\\x9b2J"),
         ("\u202eright to left\u2069", "\\u202eright to left\\u2069"),
         (b"caf\xc3\xa9 \xff", "café \\xff"),

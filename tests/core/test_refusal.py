@@ -18,7 +18,7 @@ def error(message="", body=b""):
         ("Bad CONNECT", b"", "Bad CONNECT"),
         ("Bad CONNECT", b"no such user\r\n", "Bad CONNECT: no such user"),
         ("refused", b"it was refused by the broker", "it was refused by the broker"),
-        ("x" * 600, b"", "x" * 500),
+        ("x" * 600, b"", "x" * 497 + "..."),
         ("", b"\xff", "\ufffd"),
     ],
 )

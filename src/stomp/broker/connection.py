@@ -27,7 +27,7 @@ from stomp.broker.store import Refusal
 from stomp.core.errors import FrameError
 from stomp.core.events import Closed, ConnectRequested, Reason, Request
 from stomp.core.frame import Frame, Headers
-from stomp.core.observe import describe
+from stomp.core.observe import describe, one_line
 from stomp.core.server_session import ServerSession
 from stomp.core.state import State
 
@@ -193,7 +193,8 @@ class Connection(asyncio.Protocol):
         try:
             self._engine.handle(client, frame)
         except Refusal as refusal:
-            logger.info("connection %d: refused %s: %s", self.number, describe(frame), refusal.message)
+            words = one_line(refusal.message)
+            logger.info("connection %d: refused %s: %s", self.number, describe(frame), words)
             self._refuse(refusal.message, refusal.detail, frame.headers.get("receipt"))
             self._engine.close(client)
             return
@@ -207,7 +208,7 @@ class Connection(asyncio.Protocol):
         login = headers.get("login")
         users = self._server.settings.users
         if users is not None and not _knows(users, login, headers.get("passcode")):
-            logger.warning("connection %d from %s: refused the login %r", self.number, self._peer, login)
+            logger.warning("connection %d from %s: refused the login %.200r", self.number, self._peer, login)
             self._refuse("Bad CONNECT", f"Access refused for user '{login or ''}'")
             return
         self._connect_deadline = None

@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
+from stomp.core.observe import escaped
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,16 +21,6 @@ _STYLES = {
     "faint": "\33[2m",
     "name": "\33[36m",
 }
-
-#: Control characters (C0 without tab and newline, DEL, C1), and those that change the direction of writing: either
-#: can make a terminal show, or do, something other than what the text says.
-_UNSAFE = {
-    **{code: f"\\x{code:02x}" for code in (*range(32), *range(0x7F, 0xA0))},
-    **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
-    # What could not be decoded (PEP 383).
-    **{code: f"\\x{code - 0xDC00:02x}" for code in range(0xDC80, 0xDD00)},
-}
-_IN_LINES = {code: text for code, text in _UNSAFE.items() if code not in (9, 10)}
 
 
 def clean(text: str | bytes, *, lines: bool = True) -> str:
@@ -43,7 +35,7 @@ def clean(text: str | bytes, *, lines: bool = True) -> str:
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
-    return text.translate(_IN_LINES if lines else _UNSAFE)
+    return escaped(text, lines=lines)
 
 
 def one_line(text: str) -> str:

@@ -12,9 +12,12 @@ from typing import Any, ClassVar
 from stomp.core.errors import ContentError, UsageError
 from stomp.core.events import Message
 from stomp.core.frame import Headers
+from stomp.core.observe import one_line
 
 #: What a body may become when it is inflated, unless told otherwise: as much as may come uninflated.
 INFLATED = 128 * 1024 * 1024
+#: Of an id and a destination, a repr has no more characters.
+_SHOWN = 100
 #: The window sizes by which zlib tells its formats apart.
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 
@@ -46,7 +49,8 @@ class Delivery(Message):
     def __repr__(self) -> str:
         # Neither the body nor what its sender wrote into headers: they may hold what must not reach a log.
         again = " redelivered" if self.redelivered else ""
-        return f"<{type(self).__name__} {self.id} {self.destination} {len(self.body)} bytes{again}>"
+        name = f"{one_line(self.id, _SHOWN)} {one_line(self.destination, _SHOWN)}"
+        return f"<{type(self).__name__} {name} {len(self.body)} bytes{again}>"
 
     @property
     def destination(self) -> str:

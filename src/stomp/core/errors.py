@@ -25,17 +25,24 @@
     └── ConnectFailed            no connection could be made; says where, in which phase, and why
 
 Facts are fields, so programs need not parse texts. `hint` says what to do next, where that is known;
-`str(error)` ends with it. No error text holds a password: redaction happens before an error is made.
+`str(error)` ends with it. No error text holds a password: redaction happens before an error is made. Every text is
+one line without control characters, whatever the other side has sent: `BrokerError.frame` has it as it came.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stomp.core.observe import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stomp.core.frame import Frame
+
+
+#: An error may put several texts of the network into one of its own.
+_LONGEST = 2000
 
 
 class StompError(Exception):
@@ -50,6 +57,8 @@ class StompError(Exception):
     recent: tuple[str, ...] = ()
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
+        # Here, so that no text of the network reaches a log or a terminal raw by an error, wherever it is made.
+        message, hint = one_line(message, _LONGEST), one_line(hint, _LONGEST)
         super().__init__(*([message] if message else []))
         self.message = message
         self.hint = hint

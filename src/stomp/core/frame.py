@@ -97,7 +97,9 @@ class Frame:
 
     def __repr__(self) -> str:
         # Neither values nor bodies: either may hold what must not reach a log.
-        return f"<{type(self).__name__} {self.command} {list(self.headers)} {len(self.body)} bytes>"
+        # The repr of a text has no control characters.
+        command, names = f"{self.command!r:.42}".strip("'"), f"{list(self.headers)!r:.500}"
+        return f"<{type(self).__name__} {command} {names} {len(self.body)} bytes>"
 
 
 def headers_of(*sources: dict[str, Any] | None) -> Headers:

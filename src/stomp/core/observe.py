@@ -1,7 +1,8 @@
-"""What may be told about traffic: counters, and texts that hold no secret."""
+"""What may be shown of traffic: counters, and texts that hold no secret and no control character."""
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,49 @@ _SECRET = (
 )
 
 
+#: Characters that end a line, move the cursor, colour or turn text: C0, DEL, C1, the line and paragraph separators, the
+#: controls of direction (Unicode, UAX #9), and surrogates, which no stream can encode.
+_UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE_IN_LINES = re.compile(_UNSAFE.pattern.replace("\0-\x1f", "\0-\x08\x0b-\x1f"))
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+#: A text from the network is cut to this many characters.
+LONGEST = 500
+
+
+def escaped(text: str, *, lines: bool = False) -> str:
+    r"""The text with its control characters shown as escapes. All text from the network goes through here.
+
+    Args:
+        text: comes from the network.
+        lines: newlines and tabs stay as they are.
+
+    >>> escaped("Bad login\n\x1b[31mFATAL: disk full")
+    'Bad login\\n\\x1b[31mFATAL: disk full'
+    """
+    if text.isprintable():  # nearly always, and twenty times as fast
+        return text
+    return (_UNSAFE_IN_LINES if lines else _UNSAFE).sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    char = match[0]
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that could not be decoded (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    return _NAMED.get(char) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def one_line(text: object, limit: int = LONGEST) -> str:
+    """One line of bounded length, for logs, errors and reprs: `escaped`, and cut where it is longer than `limit`.
+
+    >>> one_line("Access\\tdenied"), one_line("x" * 1000, 10)
+    ('Access\\\\tdenied', 'xxxxxxx...')
+    """
+    raw = str(text)
+    line = escaped(raw[: limit + 1])  # whatever its size, no more than this is looked at
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
 def is_secret(name: str) -> bool:
     """True for a header that holds a credential."""
     name = name.lower()
@@ -47,7 +91,8 @@ def redacted(headers: Mapping[str, object]) -> dict[str, object]:
 
 def describe(frame: Frame) -> str:
     """One line about a frame, for a log: command, redacted headers, size of the body, never the body."""
-    return f"{frame.command} {redacted(frame.headers)} {len(frame.body)} bytes"
+    headers = one_line(redacted(frame.headers), 4 * LONGEST)
+    return f"{one_line(frame.command, _SHOWN)} {headers} {len(frame.body)} bytes"
 
 
 @dataclass(slots=True)
@@ -97,7 +142,7 @@ class Recorder:
     def lines(self) -> tuple[str, ...]:
         """A line for each frame, oldest first: which way, command, headers without credentials, size of the body."""
         return tuple(
-            f"{way} {command} {_shown(headers)} {size} bytes"
+            f"{way} {one_line(command, _SHOWN)} {_shown(headers)} {size} bytes"
             for way, command, headers, size in tuple(self._lines)
         )
 
@@ -105,4 +150,4 @@ class Recorder:
 def _shown(headers: Mapping[str, object]) -> str:
     """Headers in one line of bounded length, without credentials."""
     pairs = list(redacted(headers).items())[:_SHOWN_HEADERS]
-    return " ".join(f"{text_of(name)[:_SHOWN]}:{text_of(value)[:_SHOWN]!r}" for name, value in pairs)
+    return " ".join(f"{one_line(text_of(name), _SHOWN)}:{text_of(value)[:_SHOWN]!r}" for name, value in pairs)

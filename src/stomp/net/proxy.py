@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator
 
 from stomp.core.errors import AddressError, UsageError
 from stomp.core.frame import text_of
+from stomp.core.observe import one_line
 from stomp.core.record import dataclass, field
 from stomp.net.address import Address, parse
 
@@ -46,7 +47,7 @@ class ProxyError(ConnectionError):
     """
 
     def __init__(self, message: str, *, code: int = 0, hint: str = "") -> None:
-        super().__init__(message)
+        super().__init__(one_line(message))
         self.code = code
         self.hint = hint
 
@@ -191,7 +192,7 @@ def _http(proxy: Proxy, host: str, port: int) -> _Talk:
         raise ProxyError("its answer is not HTTP", hint="is this the port, and the kind, of the proxy?")
     code = int(status[1])
     if not 200 <= code < 300:
-        reason = re.sub(r"[^\x20-\x7e]", "?", (status[2] or b"")[:100].decode("latin-1"))
+        reason = one_line((status[2] or b"").decode("latin-1"), 100)
         raise ProxyError(
             f"it answered HTTP {code} {reason}".rstrip(), code=code, hint=_http_hint(proxy, code)
         )

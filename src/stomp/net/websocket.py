@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from stomp.core.errors import ConnectFailed, UsageError
 from stomp.core.frame import text_of
 from stomp.core.limits import Limits
+from stomp.core.observe import one_line
 from stomp.core.record import dataclass, field
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class WebSocketError(ConnectionError):
     """
 
     def __init__(self, message: str, *, code: int = 0, hint: str = "") -> None:
-        super().__init__(message)
+        super().__init__(one_line(message))
         self.code = code
         self.hint = hint
 
@@ -290,15 +291,15 @@ def _refusal(error: Exception, *, ended: bool) -> WebSocketError:
 
     if isinstance(error, InvalidStatus):
         code = error.response.status_code
-        text = f"HTTP {code} {error.response.reason_phrase[:100]}".rstrip()
+        text = f"HTTP {code} {one_line(error.response.reason_phrase, 100)}".rstrip()
         refusal = WebSocketError(text, code=code, hint=_HINTS.get(code, ""))
     elif isinstance(error, InvalidMessage) or not isinstance(error, InvalidHandshake):
         # Older releases hand on whatever their parser has raised.
         text = "the server closed the connection" if ended else "the answer is not HTTP"
         refusal = WebSocketError(text, hint=_NOT_HTTP)
     else:
-        refusal = WebSocketError(str(error)[:200])
-    refusal.__cause__ = error
+        refusal = WebSocketError(one_line(error, 200))
+    # Not with `error` as its cause: the package puts text of the server into it raw, and a traceback would show that.
     return refusal
 
 
@@ -310,9 +311,7 @@ def _broken(error: Exception) -> WebSocketError:
         text, code = f"the broker sent a WebSocket message that is too large: {error}", 1009
     else:
         text, code = f"the broker broke the WebSocket protocol: {error}", 1002
-    broken = WebSocketError(text[:300], code=code)
-    broken.__cause__ = error
-    return broken
+    return WebSocketError(one_line(text, 300), code=code)
 
 
 def open_websocket(
