@@ -3,6 +3,7 @@
 #   make demo           the quick start, on the embedded broker
 #   make test           all tests that need no real broker, with a coverage report
 #   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers)
+#   make test-packaging environments made by pip from a package index: the shim, stomp.py over stompkit, PyInstaller
 #   make native         build the native codec and install it into $(VENV); make test-native: its tests, and all that
 #                       both codecs must pass
 #   make lint types     ruff; mypy and pyright
@@ -29,7 +30,7 @@ NATIVE := $(VENV)/.installed-native
 # One data file per environment, so that runs under two Pythons do not mix.
 export COVERAGE_FILE = $(VENV)/.coverage
 
-.PHONY: help demo test test-brokers native test-native lint types bench docs clean
+.PHONY: help demo test test-brokers test-packaging native test-native lint types bench docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -39,13 +40,16 @@ demo: $(BASE)
 	@$(PY) examples/quickstart_demo.py
 
 test: $(DEV)
-	@$(PY) -m coverage run -m pytest -m 'not broker' $(ARGS); status=$$?; \
+	@$(PY) -m coverage run -m pytest -m 'not broker and not index' $(ARGS); status=$$?; \
 	$(PY) -m coverage report; exit $$status
 
 test-brokers: $(DEV)
 	@trap 'scripts/brokers down $(BROKERS)' EXIT; trap 'exit 1' HUP INT TERM; \
 	scripts/brokers up $(BROKERS) && eval "$$(scripts/brokers env)" && \
 	STOMP_REQUIRE_BROKERS=1 $(PY) -m pytest -m broker $(ARGS)
+
+test-packaging: $(DEV)
+	@STOMP_REQUIRE_INDEX=1 $(PY) -m pytest -m index tests/packaging $(ARGS)
 
 native: $(NATIVE)
 

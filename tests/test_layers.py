@@ -20,6 +20,8 @@ SRC = Path(__file__).parent.parent / "src"
 #: Folder -> floor, counted from the ground. Everything else is on the top floor.
 FLOORS = {"core": 0, "net": 1, "client": 2, "broker": 2}
 TOP = 3
+#: Facts about the distribution, for every layer: its version, and whether its files are all there.
+FACTS = frozenset(["stomp._version", "stomp._installation"])
 #: Modules of the standard library that wait, know the hour, are random, or reach outside.
 IMPURE = frozenset(
     ["socket", "ssl", "threading", "asyncio", "time", "random", "uuid", "os", "logging", "selectors"]
@@ -96,7 +98,7 @@ def faults_of(name: str) -> list[str]:
     """Every import of a module that points up, or sideways into another folder of the lower floors."""
     faults = []
     for target, line, _ in imports_of(name):
-        if target not in MODULES or target == "stomp._version":
+        if target not in MODULES or target in FACTS:
             continue
         upward = floor(target) > floor(name)
         sideways = floor(target) == floor(name) < TOP and folder(target) != folder(name)

@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from stomp.listener import ConnectionListener, PrintingListener, StatsListener, WaitingListener
 
 __version__ = Version(_number)
+#: Modules that stomp.py does not have look for it, see `stomp._installation`.
+_DISTRIBUTION = "stompkit"
 aliases.install()
 
 #: name -> the module that has it

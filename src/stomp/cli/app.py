@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from stomp import _installation
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status, see `stomp.cli.status.Status`."""
+    if words := _installation.damage():
+        # Whatever else could say it needs the core, which refuses to be imported then.
+        print(f"stomp: {words}", file=sys.stderr)
+        return 1
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments == ["--version"]:
         # The most frequent call of all, by those who only want to know whether it is there.

@@ -34,7 +34,7 @@ def configure(parser: Parser) -> None:
 def run(args: Namespace, terminal: Terminal) -> int:
     """Examine every address."""
     from stomp.cli.connection import settings
-    from stomp.cli.probes import Examination
+    from stomp.cli.probes import Examination, installed
     from stomp.cli.status import Status
 
     if args.place is not None:
@@ -42,6 +42,9 @@ def run(args: Namespace, terminal: Terminal) -> int:
     made = settings(args)
     status = Status.OK
     report: list[dict[str, object]] = []
+    packages = installed()
+    if packages is not None and not args.json:
+        _show(packages, terminal)
     for address in made.addresses:
         if not args.json:
             terminal.write(f"{address}\n")
@@ -57,7 +60,10 @@ def run(args: Namespace, terminal: Terminal) -> int:
     if args.json:
         import json
 
-        terminal.write(json.dumps({"ok": status is Status.OK, "addresses": report}) + "\n")
+        told: dict[str, object] = {"ok": status is Status.OK, "addresses": report}
+        if packages is not None:
+            told["packages"] = _told(packages)
+        terminal.write(json.dumps(told) + "\n")
     return status
 
 

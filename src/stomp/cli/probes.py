@@ -12,6 +12,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from stomp import _installation
 from stomp.cli.status import CommandError, Status, password_trouble, verdict, with_options
 from stomp.core.errors import ConnectFailed, StompError
 from stomp.core.record import dataclass, field, replace
@@ -52,6 +53,28 @@ class Step:
     seconds: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     status: Status = Status.OK
+
+
+def installed() -> Step | None:
+    """Who owns the package `stomp`, where a distribution `stomp.py` is installed as well as stompkit."""
+    from importlib import metadata
+
+    found = {name: next(iter(metadata.distributions(name=name)), None) for name in ("stompkit", "stomp.py")}
+    ours, other = found.values()
+    if other is None:
+        return None
+    version = ours.version if ours is not None else "(without metadata)"
+    step = Step("packages", facts={"stompkit": version, "stomp.py": other.version})
+    files = other.files or []
+    if not any(str(file) == "stomp/__init__.py" for file in files):
+        step.words = f"stompkit {version}, and stomp.py {other.version} as a shim without files"
+        return step
+    step.state, step.remedy = "warning", _installation.MEND
+    step.words = (
+        f"stompkit {version} and stomp.py {other.version} are both installed in {other.locate_file('stomp')}: "
+        "removing or upgrading stomp.py damages stompkit"
+    )
+    return step
 
 
 class Examination:

@@ -3,3 +3,8 @@
 Nothing below this folder opens a socket, starts a thread, asks the time or throws dice.
 `Session` (in `stomp.core.session`) is the one object that drivers talk to.
 """
+
+from stomp import _installation
+
+# Here, because whatever of stompkit can do something imports the core.
+_installation.check()

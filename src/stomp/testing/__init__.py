@@ -16,6 +16,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from stomp import _installation
+
 if TYPE_CHECKING:
     from stomp.testing.clock import FakeClock
     from stomp.testing.cuts import Cut, frame_cuts, random_cuts
@@ -56,4 +58,5 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'stomp.testing' has no attribute {name!r}")
+    _installation.check()
     return getattr(importlib.import_module(f"stomp.testing.{home}"), name)

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stomp import _installation
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
@@ -34,6 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "stomp_broker(**settings): settings of the broker of the fixture, see stomp.broker.Broker"
     )
+
+
+def pytest_report_header() -> str | None:
+    """pytest: name a stomp.py that was installed over stompkit.
+
+    No error, as the tests may be those of a program that needs stomp.py. The fixtures fail, as all of stompkit does.
+    """
+    words = _installation.damage()
+    return f"stompkit: {words}" if words else None
 
 
 @pytest.fixture
