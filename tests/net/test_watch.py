@@ -147,9 +147,10 @@ def test_there_is_no_watch_for_green_threads(monkeypatch):
     assert not may_watch()
 
 
-@pytest.mark.parametrize(("owner", "name"), [(select, "epoll"), (sys, "platform")])
-def test_there_is_no_watch_without_epoll(monkeypatch, owner, name):
-    if owner is select:
+# PyPy has no eventfd.
+@pytest.mark.parametrize(("owner", "name"), [(select, "epoll"), (os, "eventfd"), (sys, "platform")])
+def test_there_is_no_watch_without_epoll_and_eventfd(monkeypatch, owner, name):
+    if owner is not sys:
         monkeypatch.delattr(owner, name)
     else:
         monkeypatch.setattr(owner, name, "darwin")

@@ -1,6 +1,7 @@
 """One thread that waits for what comes on many quiet sockets, so that none of them needs one of its own.
 
-It exists where the system has `epoll` and the program real threads; elsewhere each connection keeps its thread.
+It exists where Python has `epoll` and `eventfd` and the program has real threads; elsewhere each connection keeps its
+thread.
 """
 
 from __future__ import annotations
@@ -116,7 +117,8 @@ WATCH = Watch()
 def may_watch() -> bool:
     """Tells whether sockets of this program can be watched: see the module."""
     # gevent and eventlet take `epoll` away.
-    return sys.platform == "linux" and hasattr(select, "epoll") and kind_of_threads() is _thread.LockType
+    epoll = hasattr(select, "epoll") and hasattr(os, "eventfd")  # PyPy has no eventfd
+    return sys.platform == "linux" and epoll and kind_of_threads() is _thread.LockType
 
 
 if hasattr(os, "register_at_fork"):
