@@ -8,7 +8,7 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
-from stomp.core.errors import AuthenticationFailed
+from stomp.core.errors import AddressError, AuthenticationFailed
 from stomp.exception import ConnectFailedException, NotConnectedException
 from stomp.testing.servers import (
     ScriptedServer,
@@ -85,6 +85,44 @@ def test_a_bare_pair_and_a_port_of_digits_are_addresses(broker):
     conn = stomp.Connection([broker.host, str(broker.port)])
     conn.connect(wait=True)
     conn.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("host_and_ports", "words"),
+    [
+        ([(None, None)], "the host of address 1 is None"),
+        ([("localhost", None)], "the port of 'localhost' is None, not a number from 1 to 65535"),
+        ([("localhost", 0)], "the port of 'localhost' is 0, not a number from 1 to 65535"),
+        ([("localhost", "web")], "the port of 'localhost' is not a number from 1 to 65535"),
+        ([("", 61613)], "address 1 does not begin with a host name"),
+        ([("localhost",)], "address 1 is not a pair of host and port"),
+        ([5], "address 1 is not a pair of host and port"),
+        ("localhost:61613", "a str is not a list of addresses"),
+        (5, "a int is not a list of addresses"),
+    ],
+)
+@pytest.mark.parametrize("cls", [*CLASSES, stomp.WSConnection])
+def test_an_impossible_address_is_refused_by_connect_and_not_by_the_constructor(cls, host_and_ports, words):
+    conn = cls(host_and_ports)
+    conn.set_ssl(ca_certs="ca.pem")
+    conn.set_ssl([("localhost", 61613)], ca_certs="ca.pem")
+    assert conn.get_ssl()["ca_certs"] == "ca.pem"
+    with pytest.raises(ConnectFailedException) as caught:
+        conn.connect(wait=True)
+    assert str(caught.value).startswith(words)
+    assert "(host, port)" in caught.value.hint
+    assert isinstance(caught.value.__cause__, AddressError)
+    assert not conn.is_connected()
+
+
+def test_an_impossible_address_among_others_is_passed_by_with_a_warning(broker, caplog):
+    conn = stomp.Connection([(None, None), (broker.host, broker.port)])
+    conn.connect(wait=True)
+    assert conn.transport.current_host_and_port == (broker.host, broker.port)
+    conn.disconnect()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "the host of address 1 is None: it is not used"
+    ]
 
 
 def test_a_refused_port(free_port):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -67,3 +68,13 @@ def test_the_version_is_text_and_compares_with_numbers():
     with pytest.raises(TypeError):
         assert version < None
     assert version != None  # noqa: E711
+
+
+def test_the_version_unpacks_into_three_parts():
+    version: Any = stomp.__version__
+    assert "%s.%s.%s" % tuple(version) == "{}.{}.{}".format(*version) == version  # noqa: UP031
+    major, minor, patch = version
+    assert (int(major), int(minor), int(patch)) == stomp.tuple_version()
+    assert major >= 9
+    assert len(version[0]) == 1
+    assert str(version).split(".") == list(version)

@@ -81,7 +81,7 @@ def test_wait_on_receipt_sends_when_the_broker_has_it(broker):
         conn.send("/queue/a", "x", receipt=receipt)
         assert recorder.notes[-1] == ("on_receipt", str(receipt))
     conn.send("/queue/a", "x")
-    assert list(conn.transport.listeners) == [""]
+    assert list(conn.transport.listeners) == ["protocol-listener", ""]
 
     class Reply:
         def on_message(self, frame):

@@ -13,7 +13,7 @@ from stomp.core.errors import FrameError
 from stomp.protocol import Protocol12
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from stomp.transport import Transport
-from tests.listening import PATIENCE, wait_until
+from tests.listening import PATIENCE, Recorder, wait_until
 
 
 @pytest.fixture(params=["1.0", "1.1", "1.2"])
@@ -320,12 +320,43 @@ def test_a_connection_that_listens_to_itself(broker):
 
     conn = Listening([(broker.host, broker.port)])
     assert conn.get_listener("protocol-listener") is conn
-    assert stomp.Connection().get_listener("protocol-listener") is None
     conn.connect(wait=True)
     conn.subscribe("/queue/a", id="1")
     conn.send("/queue/a", "x")
     wait_until(lambda: conn.bodies == ["x"])
     conn.disconnect()
+
+
+@pytest.mark.parametrize(
+    "cls", [stomp.Connection10, stomp.Connection11, stomp.Connection12, stomp.WSConnection]
+)
+def test_the_protocol_is_a_listener_of_its_connection(cls):
+    conn = cls()
+    assert conn.get_listener("protocol-listener") is conn
+    assert conn.transport.listeners == {"protocol-listener": conn}
+    conn.set_listener("mine", stomp.ConnectionListener())
+    assert list(conn.transport.listeners) == ["protocol-listener", "mine"]
+
+
+def test_any_version_that_a_program_sets_is_offered():
+    """Test suites do so to see the broker refuse it."""
+    offers = []
+
+    def refuse(sock):
+        offers.append(read_frame(sock))
+        sock.sendall(b"ERROR\nmessage:version\n\nSupported protocol versions are 1.2\0")
+
+    with ScriptedServer(refuse) as server:
+        for cls in (stomp.Connection10, stomp.Connection11, stomp.Connection12):
+            recorder = Recorder()
+            conn = cls([server.address])
+            conn.version = "100.1"
+            conn.set_listener("", recorder)
+            with pytest.raises(stomp.exception.ConnectFailedException, match="Supported protocol versions"):
+                conn.connect(wait=True)
+            recorder.wait_for_method("on_disconnected")
+            assert recorder.methods.count("on_error") == 1
+    assert all(b"\naccept-version:100.1\n" in offer for offer in offers)
 
 
 def test_a_connection_composed_by_hand(broker):

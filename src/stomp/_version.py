@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __version__ = "9.1.0"
 
@@ -19,6 +22,10 @@ class Version(str):
     def __getitem__(self, index: Any) -> Any:
         # Both `__version__[0] < "5"` and `__version__[0] < 5` are in use.
         return Version(super().__getitem__(index))
+
+    def __iter__(self) -> Iterator[Version]:
+        # Its parts, not its characters: `"%s.%s.%s" % (*stomp.__version__,)` was written for the tuple of 4.1.
+        return map(Version, self.split("."))
 
     @property
     def _numbers(self) -> tuple[int, ...]:

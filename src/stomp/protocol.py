@@ -41,7 +41,6 @@ from stomp.core.errors import NotConnected
 from stomp.core.frame import text_of
 from stomp.handed_on import hand_on
 from stomp.listener import ConnectionListener
-from stomp.registry import is_idle
 from stomp.straight import straight
 from stomp.transport import Transport
 from stomp.utils import Frame, encode, get_uuid, merge_headers
@@ -53,14 +52,10 @@ if TYPE_CHECKING:
 Headers = "Mapping[str, Any] | None"
 
 
-#: The callbacks of a listener.
-_CALLBACKS = [name for name in vars(ConnectionListener) if name.startswith("on_")]
-
-
 class _Protocol(ConnectionListener):
     """What the versions have in common.
 
-    It is a listener of its own transport, under the name "protocol-listener", if a subclass has made one of it.
+    It is a listener of its own transport, under the name "protocol-listener".
     """
 
     _dialect: Dialect
@@ -73,8 +68,7 @@ class _Protocol(ConnectionListener):
         self.version = self._dialect.version
         if issubclass(type(transport), Transport):
             self._direct = transport
-        if not all(is_idle(getattr(self, name)) for name in _CALLBACKS):
-            transport.set_listener("protocol-listener", self)
+        transport.set_listener("protocol-listener", self)
 
     def send_frame(self, cmd: str, headers: dict[str, Any] | None = None, body: Any = "") -> None:
         """Send any frame. The values of `headers` are escaped in place.

@@ -37,8 +37,8 @@ class _Shape:
 
     __str__ = Frame.__str__
 
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return object.__new__, (type(self),), vars(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

@@ -31,7 +31,7 @@ from stomp.core.record import replace
 from stomp.core.state import State
 from stomp.handed_on import hand_on
 from stomp.legacy import OlderTransport, take_arguments
-from stomp.net.address import Address, in_order, pairs_of
+from stomp.net.address import Address, in_order, pairs_of, usable_pairs
 from stomp.net.daemons import kind_of_threads, lend_daemon
 from stomp.received import ReceivedReceipt
 from stomp.utils import Frame, default_create_thread, encode, is_eol_default
@@ -89,7 +89,8 @@ class Transport(OlderTransport, BaseTransport):
     ) -> None:
         super().__init__(auto_decode, encoding, is_eol_fc)
         self.vhost = vhost
-        self._pairs = pairs_of(host_and_ports) if host_and_ports else [("localhost", 61613)]
+        # Only `connect` refuses addresses, as in stomp.py: programs make connections before they know where to.
+        self._pairs, self._unusable = usable_pairs(host_and_ports or [("localhost", 61613)])
         self._prefer_localhost = prefer_localhost
         self._try_loopback = try_loopback_connect
         self._timeout = timeout
@@ -374,7 +375,7 @@ class Transport(OlderTransport, BaseTransport):
             return
         pairs = pairs_of(for_hosts)
         mine = {_normal(pair) for pair in self._pairs}
-        if not any(_normal(pair) in mine for pair in pairs):
+        if mine and not any(_normal(pair) in mine for pair in pairs):
             raise UsageError(
                 f"set_ssl names {pairs}, but this connection goes to {self._pairs}: nothing would be encrypted",
                 hint="give the same host names and ports, or leave for_hosts out",
@@ -384,12 +385,19 @@ class Transport(OlderTransport, BaseTransport):
 
     def get_ssl(self, host_and_port: Any = None) -> dict[str, Any] | None:
         """The TLS settings for a pair, or for the current connection; None if it has none."""
-        pair = host_and_port or self.current_host_and_port or self._pairs[0]
-        return self._tls.get(_normal((pair[0], int(pair[1]))), self._tls.get(None))
+        pair = host_and_port or self.current_host_and_port or next(iter(self._pairs), None)
+        everywhere = self._tls.get(None)
+        return self._tls.get(_normal((pair[0], int(pair[1]))), everywhere) if pair else everywhere
 
     # ------------------------------------------------------------------------------------- dialing
 
     def _dial(self) -> Link:
+        for error in self._unusable:
+            if not self._pairs:
+                raise ConnectFailed(
+                    error.message, phase="resolve", failures=[error], hint=error.hint
+                ) from error
+            log.warning("%s: it is not used", error.message)
         options = self._options
         create = self.create_thread_fc
         start = lend_daemon if create is default_create_thread else create

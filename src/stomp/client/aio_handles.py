@@ -12,7 +12,7 @@ from stomp.client.aio_driver import LOOK, AioDriver
 from stomp.client.base import BaseSubscription, Body, SendOptions, log
 from stomp.core import settling, subscribing, verbs
 from stomp.core.confirmation import Confirmation as BaseConfirmation
-from stomp.core.delivery import Delivery
+from stomp.core.delivery import Delivery, owner_of
 from stomp.core.errors import AlreadySettled, StaleDelivery, StompError
 from stomp.core.feed import Inbox
 
@@ -387,7 +387,7 @@ class Consumer:
 
 
 def _driver_of(message: AsyncMessage) -> AioDriver:
-    driver: AioDriver = message.era.owner
+    driver: AioDriver = owner_of(message)
     return driver
 
 

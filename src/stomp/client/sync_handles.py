@@ -11,7 +11,7 @@ from stomp.client.base import BaseSubscription, Body, SendOptions, log
 from stomp.client.sync_driver import Driver
 from stomp.core import settling, subscribing, verbs
 from stomp.core.confirmation import Confirmation as BaseConfirmation
-from stomp.core.delivery import Delivery
+from stomp.core.delivery import Delivery, owner_of
 from stomp.core.errors import AlreadySettled, StaleDelivery, StompError
 from stomp.core.feed import Inbox
 
@@ -51,7 +51,7 @@ class Message(Delivery):
             StaleDelivery: it came over an earlier connection; the broker delivers it again.
             UsageError: its subscription needs no acknowledgement.
         """
-        driver: Driver = self.era.owner
+        driver = _driver_of(self)
         if confirm or not driver._ack_plain(self):
             _settle(self, negative=False, confirm=confirm, timeout=timeout)
         elif driver._conv.draining:  # looked at behind the ACK: who waits for it looks after that was set
@@ -376,7 +376,7 @@ class Consumer:
 
 
 def _driver_of(message: Message) -> Driver:
-    driver: Driver = message.era.owner
+    driver: Driver = owner_of(message)
     return driver
 
 

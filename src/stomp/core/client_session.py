@@ -361,9 +361,6 @@ class ClientSession(Session):
     def _transmit_connect(self, frame: Frame, deadline: float | None) -> None:
         state = after(self.role, self.state, Move.CONNECT)
         offered = tuple(v.strip() for v in frame.headers.get("accept-version", "1.0").split(","))
-        unknown = [version for version in offered if version not in DIALECTS]
-        if unknown:
-            raise UsageError(f"STOMP has no version {unknown[0]!r}", hint="offer 1.0, 1.1 or 1.2")
         try:
             wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
         except RemoteProtocolError as err:
@@ -375,7 +372,7 @@ class ClientSession(Session):
         self._connect_deadline = deadline
         if len(offered) == 1:
             # One offer leaves nothing to agree on, so frames can be encoded, and held, before CONNECTED.
-            self.dialect = DIALECTS[offered[0]]
+            self.dialect = DIALECTS.get(offered[0])
 
     def _leave(self, ticket: Ticket | None, state: State) -> None:
         self._leaving = True

@@ -7,13 +7,11 @@ the named parameters win over them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stomp.core.dialect import DIALECTS, Dialect
 from stomp.core.errors import UsageError
 from stomp.core.frame import Frame, Headers, headers_of, text_of
-
-if TYPE_CHECKING:
-    from stomp.core.dialect import Dialect
 
 #: Additional headers: any mapping from name to something with a plain text form; None drops the header.
 Extra = dict[str, Any] | None
@@ -66,8 +64,15 @@ def connect(
     headers: Extra = None,
     command: str = "CONNECT",
 ) -> Frame:
-    """CONNECT, or STOMP. `heartbeat` is in milliseconds: (what we can send, what we want to get)."""
+    """CONNECT, or STOMP. `heartbeat` is in milliseconds: (what we can send, what we want to get).
+
+    Raises:
+        UsageError: STOMP has no such version.
+    """
     offered = sorted(map(text_of, versions))
+    for version in offered or [""]:
+        if version not in DIALECTS:
+            raise UsageError(f"STOMP has no version {version!r}", hint="offer 1.0, 1.1 or 1.2")
     only_10 = offered == ["1.0"]
     named = {
         "accept-version": None if only_10 else ",".join(offered),

@@ -7,9 +7,9 @@ inflated up to a limit only; whether a message may still be settled is asked whe
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from stomp.core.errors import ContentError, UsageError
+from stomp.core.errors import ContentError, StaleDelivery, UsageError
 from stomp.core.events import Message
 from stomp.core.frame import Headers
 from stomp.core.observe import one_line
@@ -51,6 +51,16 @@ class Delivery(Message):
         again = " redelivered" if self.redelivered else ""
         name = f"{one_line(self.id, _SHOWN)} {one_line(self.destination, _SHOWN)}"
         return f"<{type(self).__name__} {name} {len(self.body)} bytes{again}>"
+
+    def __copy__(self) -> Self:
+        twin = type(self)(self.command, self.headers, self.body)
+        twin.subscription, twin.era, twin.settled = self.subscription, self.era, self.settled
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = self.__copy__()
+        twin.headers = Headers.of(self.headers.pairs())
+        return twin
 
     @property
     def destination(self) -> str:
@@ -132,6 +142,20 @@ class Delivery(Message):
             return json.loads(self.text)
         except (ValueError, RecursionError) as err:
             raise ContentError(f"the body is not JSON: {err}", hint="read .content") from None
+
+
+def owner_of(message: Delivery) -> Any:
+    """The client that a message came to.
+
+    Raises:
+        StaleDelivery: it belongs to no connection.
+    """
+    if message.era is None:
+        raise StaleDelivery(
+            "this message belongs to no connection: it is a copy that was pickled, or was made by hand",
+            hint="settle the one that the client returned",
+        )
+    return message.era.owner
 
 
 def charset_of(content_type: str) -> str:

@@ -22,6 +22,10 @@ class Headers(dict[str, str]):
     ('World', ['World', 'Hello'])
     """
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # What has slots can be pickled from protocol 2 on; the others can carry the same.
+        return super().__reduce_ex__(max(protocol, 2))
+
     # With a default, so that asking is cheap; hardly any headers have repeated ones.
     __slots__ = ("__dict__",)
     _later: list[tuple[str, str]] = []  # noqa: RUF012 - never changed, only replaced
@@ -94,6 +98,10 @@ class Frame:
         )
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What belongs to a connection stays there.
+        return type(self), (self.command, self.headers, self.body)
 
     def __repr__(self) -> str:
         # Neither values nor bodies: either may hold what must not reach a log.

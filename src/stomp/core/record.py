@@ -52,6 +52,7 @@ def record(cls: type[_T]) -> type[_T]:
             "__init__": scope["__init__"],
             "__eq__": _equal,
             "__hash__": _hash,
+            "__reduce__": _anew,
             "__repr__": _shown,
         },
     )
@@ -82,6 +83,10 @@ def _equal(self: Any, other: object) -> Any:
 
 def _hash(self: Any) -> int:
     return hash((type(self), _values(self)))
+
+
+def _anew(self: Any) -> tuple[Any, ...]:
+    return type(self), _values(self)
 
 
 def _shown(self: Any) -> str:

@@ -113,6 +113,9 @@ class Target:
         return f"Target(({where}), login={self.login!r}, vhost={self.vhost!r}, options={redacted(self.options)!r})"
 
 
+_PAIRS = 'give a list of (host, port) pairs, as in [("localhost", 61613)]'
+
+
 def pairs_of(value: object) -> list[tuple[str, int]]:
     """The (host, port) pairs of what stomp.py calls host_and_ports.
 
@@ -124,25 +127,48 @@ def pairs_of(value: object) -> list[tuple[str, int]]:
     Raises:
         AddressError: it is something else. What is no pair is not shown: it may be a URL with a password.
     """
-    hint = 'give a list of (host, port) pairs, as in [("localhost", 61613)]'
+    pairs, errors = usable_pairs(value)
+    if errors:
+        raise errors[0]
+    return pairs
+
+
+def usable_pairs(value: object) -> tuple[list[tuple[str, int]], list[AddressError]]:
+    """`pairs_of`, but with an error for each pair that cannot be used.
+
+    >>> usable_pairs([("localhost", 61613), (None, None)])[0]
+    [('localhost', 61613)]
+    """
     if not isinstance(value, list | tuple):
-        raise AddressError(f"a {type(value).__name__} is not a list of addresses", hint=hint)
+        return [], [AddressError(f"a {type(value).__name__} is not a list of addresses", hint=_PAIRS)]
     if len(value) == 2 and isinstance(value[0], str):
         value = [value]
     pairs: list[tuple[str, int]] = []
+    errors: list[AddressError] = []
     for number, pair in enumerate(value, 1):
-        if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise AddressError(f"address {number} is not a pair of host and port", hint=hint)
-        host = text_of(pair[0])
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        port = _port(pair[1])
-        if not _is_host(host):
-            raise AddressError(f"address {number} does not begin with a host name", hint=hint)
-        if port is None:
-            raise AddressError(f"the port of {host!r} is not from 1 to 65535", hint=hint)
-        pairs.append((host, port))
-    return pairs
+        try:
+            pairs.append(_pair(number, pair))
+        except AddressError as err:
+            errors.append(err)
+    return pairs, errors
+
+
+def _pair(number: int, pair: object) -> tuple[str, int]:
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        raise AddressError(f"address {number} is not a pair of host and port", hint=_PAIRS)
+    if not isinstance(pair[0], str):
+        found = "None" if pair[0] is None else f"a {type(pair[0]).__name__}"
+        raise AddressError(f"the host of address {number} is {found}", hint=_PAIRS)
+    host = text_of(pair[0])
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not _is_host(host):
+        raise AddressError(f"address {number} does not begin with a host name", hint=_PAIRS)
+    port = _port(pair[1])
+    if port is None:
+        found = f" {pair[1]!r}," if pair[1] is None or type(pair[1]) is int else ""
+        raise AddressError(f"the port of {host!r} is{found} not a number from 1 to 65535", hint=_PAIRS)
+    return host, port
 
 
 def in_order(pairs: Sequence[tuple[str, int]], *, prefer_local: bool, loopback: bool) -> list[Address]:
