@@ -163,7 +163,8 @@ def further(name: str) -> RealBroker:
     host, port = door(variable, 0)
     web = os.environ.get(f"{variable}_WS")
     # Artemis has its WebSocket on the same port.
-    ws_url = f"ws://{web or f'{host}:{port}'}/" if web or name.startswith("artemis") else None
+    path = "/ws" if name == "rabbitmq4" else "/"
+    ws_url = f"ws://{web or f'{host}:{port}'}{path}" if web or name.startswith("artemis") else None
     vhost = "localhost" if name == "apollo" else "/"
     return checked(RealBroker(name, host, port, "admin", "password", vhost, ws_url=ws_url))
 

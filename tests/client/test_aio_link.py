@@ -53,6 +53,7 @@ class CountingLayer:
     def __init__(self):
         self.ended = False
         self.failure = None
+        self.is_websocket = False
         self.sent = []
         self.rest = b""
         self.broken = None

@@ -26,6 +26,7 @@ class Shouting:
     def __init__(self, *, left: bytes = b"", failure: OSError | None = None) -> None:
         self.ended = False
         self.failure: OSError | None = None
+        self.is_websocket = False
         self._left = left
         self._failure = failure
         self._out = b""
@@ -163,6 +164,7 @@ class Tagging:
     def __init__(self, tag: bytes) -> None:
         self.ended = False
         self.failure: OSError | None = None
+        self.is_websocket = False
         self.tag = tag
         self._out: list[bytes] = []
 

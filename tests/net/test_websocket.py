@@ -19,6 +19,7 @@ from stomp.net.address import Address, parse
 from stomp.net.dial import Deadline, open_socket
 from stomp.net.layer import Layer
 from stomp.net.websocket import (
+    FRAGMENT,
     SUBPROTOCOLS,
     WebSocketError,
     WebSocketLayer,
@@ -502,3 +503,35 @@ def test_a_handshake_that_stalls_ends_in_time() -> None:
         error = failure(server, SHORT)
     assert error.message.endswith("failed: timed out")
     assert "may not speak WebSocket" in error.hint
+
+
+@pytest.mark.parametrize(
+    "body", [b"x" * 300_000, "\N{EURO SIGN}".encode() * 50_000, b"\xff" * FRAGMENT, b"x"]
+)
+def test_no_frame_is_larger_than_artemis_reads(body: bytes) -> None:
+    layer, server = opened()
+    frame = b"SEND\ndestination:/queue/a\n\n" + body + b"\0"
+    layer.send([frame])
+    layer.send([b"\n"])
+    heard = sent(layer, server)
+    assert heard.pop() == (Opcode.TEXT, b"\n")
+    assert b"".join(data for _, data in heard) == frame
+    assert all(len(data) <= FRAGMENT for _, data in heard)
+    kind = Opcode.BINARY if body.startswith(b"\xff") else Opcode.TEXT
+    assert [opcode for opcode, _ in heard] == [kind] + [Opcode.CONT] * (len(heard) - 1)
+    assert len(heard) == -(-len(frame) // FRAGMENT)
+
+
+def test_a_message_of_just_one_fragment_is_one_frame() -> None:
+    layer, server = opened()
+    frame = b"SEND\n\n".ljust(FRAGMENT - 1, b"x") + b"\0"
+    layer.send([frame])
+    assert sent(layer, server) == [(Opcode.TEXT, frame)]
+
+
+def test_a_message_in_fragments_is_read_whole() -> None:
+    # As Artemis sends what is longer than 64 KiB.
+    layer, server = opened()
+    first = server.frame(Opcode.BINARY, b"MESSAGE\nx:", fin=False)
+    rest = server.frame(Opcode.CONT, b"1\n\nbo", fin=False) + server.frame(Opcode.CONT, b"dy\0")
+    assert layer.receive(first) + layer.receive(rest) == b"MESSAGE\nx:1\n\nbody\0"

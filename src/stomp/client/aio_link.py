@@ -101,6 +101,7 @@ class AioLink(asyncio.Protocol):
         self._options = options
         self._clock = options.clock
         self._layer = layer
+        session.over_websocket = layer is not None and layer.is_websocket
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None

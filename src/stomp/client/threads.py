@@ -85,6 +85,7 @@ class Link(SendingHalf, Sleeper):
         self._options = options
         self._clock = options.clock
         self._layer = layer
+        session.over_websocket = layer is not None and layer.is_websocket
         self._make_parts()
         self._told = 0  # how many of the bytes received the handler was told of
         self._keeper = keeper()

@@ -72,7 +72,6 @@ class ClientSession(Session):
         self._offered: tuple[str, ...] = ()
         self._wish = (0, 0)
         self._connect_deadline: float | None = None
-        self._held: list[bytes] = []  # frames given before CONNECTED, encoded
         self._leaving = False  # DISCONNECT was given
         self._farewell: Ticket | None = None  # its receipt
         self._last_error: Frame | None = None
@@ -112,6 +111,7 @@ class ClientSession(Session):
         if dialect is None:
             raise UsageError(f"{command} before a version was agreed on", hint="wait for CONNECTED")
         parts = encode_parts(frame, dialect, escaped=escaped)
+        self._check_parts(parts)
         headers = frame.headers
         receipt = headers.get("receipt")
         ticket = None
@@ -122,7 +122,7 @@ class ClientSession(Session):
             if receipt is not None:
                 ticket = self.ledger.await_receipt(headers["receipt"], command, deadline)
         if self.state is State.CONNECTING:
-            self._held += parts
+            self._held.append(parts)
         else:
             self._put(parts)
         self.counters.frames_sent += 1
@@ -142,7 +142,7 @@ class ClientSession(Session):
             False where nothing was done, as this takes a frame only if frames flow and nothing in its headers is
             special; `transmit` knows what to do with all others.
         """
-        if self.state is not _CONNECTED or command not in _PLAIN:
+        if self.state is not _CONNECTED or command not in _PLAIN or self._narrow is not None:
             return False
         parts = plain_parts(command, headers, body)
         if parts is None:
@@ -183,7 +183,8 @@ class ClientSession(Session):
         Raises:
             FrameError: it cannot be encoded.
         """
-        if self.state is not _CONNECTED or not type(destination) is type(content_type or "") is str:
+        plain = type(destination) is type(content_type or "") is str
+        if self.state is not _CONNECTED or self._narrow is not None or not plain:
             return False
         size = len(body)
         head, empty = self._heads[destination if content_type is None else (destination, content_type)]
@@ -477,9 +478,7 @@ class ClientSession(Session):
         if dialect.heartbeats:
             self._start_pulse(heartbeat.negotiate(self._wish, theirs), now)
         self._events.append(Connected(frame, dialect, self.heartbeat))
-        self._put(self._held)
-        self._held = []
-        if self._leaving:
+        if self._put_held(frame.headers.get("server")) and self._leaving:
             self._move(Move.DISCONNECT)
             if self._farewell is None:
                 self._close(Reason.CLEAN, None)

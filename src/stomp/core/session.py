@@ -19,19 +19,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stomp.core.decoder import Decoder, Eol
 from stomp.core.encoder import encode_parts
-from stomp.core.errors import ConnectionLost, HeartbeatLost, RemoteProtocolError, StompError
+from stomp.core.errors import ConnectionLost, HeartbeatLost, RemoteProtocolError, StompError, Unsupported
 from stomp.core.events import Closed, Event, HeartbeatReceived, HeartbeatSent, Reason
 from stomp.core.heartbeat import TOLERANCE, Heartbeat
 from stomp.core.ledger import Ledger
 from stomp.core.limits import STRICT, Leniency, Limits
 from stomp.core.observe import Counters
 from stomp.core.state import Move, Role, State, after
+from stomp.core.vendors import check_web_message, narrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from stomp.core.dialect import Dialect
     from stomp.core.frame import Frame
+    from stomp.core.vendors import Vendor
 
 _BEAT = b"\n"
 _BEAT_SENT = HeartbeatSent()
@@ -55,6 +57,7 @@ class Session(ABC):
         counters: what went over the connection.
         outgoing: how many bytes `data_to_send` would give.
         generation: which connection of its ledger this is.
+        over_websocket: frames go over a WebSocket, where some brokers take less. For the driver to set before CONNECT.
         hastened: `next_deadline` may have come nearer by what was read. For the driver to take note of, and to reset.
     """
 
@@ -83,6 +86,9 @@ class Session(ABC):
         self._out: list[bytes] = []
         self.outgoing: int = 0
         self.hastened: bool = False
+        self.over_websocket: bool = False
+        self._narrow: Vendor | None = None  # the broker, if it is one of these
+        self._held: list[list[bytes]] = []  # frames given before CONNECTED, encoded
 
     # ------------------------------------------------------------------------------------- in
 
@@ -275,6 +281,26 @@ class Session(ABC):
     def _write(self, frame: Frame, dialect: Dialect) -> None:
         self._put(encode_parts(frame, dialect))
         self.counters.frames_sent += 1
+
+    def _check_parts(self, parts: list[bytes]) -> None:
+        """Refuse a frame that the broker would ignore or hang up at."""
+        if self._narrow is not None:
+            check_web_message(self._narrow, b"".join(parts))
+
+    def _put_held(self, server: str | None) -> bool:
+        """Put the frames that were given before CONNECTED told which broker it is; False if that was the end."""
+        if self.over_websocket:
+            self._narrow = narrow(server)
+        held, self._held = self._held, []
+        for parts in held:
+            try:
+                self._check_parts(parts)
+            except Unsupported as err:
+                # Who gave it has gone on: the end of the connection tells.
+                self._close(Reason.FAILED, err)
+                return False
+            self._put(parts)
+        return True
 
     def _put(self, parts: list[bytes]) -> None:
         self._out += parts

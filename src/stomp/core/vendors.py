@@ -45,6 +45,8 @@ class Vendor:
         temporary: how replies come back: "subscribe" to a ``/temp-queue/``, or "header", by naming it in ``reply-to``.
         deduplication: the header by which a message sent again can be told.
         keeps_unacked: what was not acknowledged at UNSUBSCRIBE stays with the connection until that ends.
+        web_text_only: it ignores binary WebSocket messages.
+        web_largest: the largest WebSocket message that it takes, in bytes; None for as large as over TCP.
         nacked: what becomes of a message that is refused by NACK.
         advice: what to do about messages that fail again and again.
     """
@@ -69,6 +71,8 @@ class Vendor:
     temporary: str = "subscribe"
     deduplication: str = "dedup-id"
     keeps_unacked: bool = False
+    web_text_only: bool = False
+    web_largest: int | None = None
     nacked: str = "is up to the broker"
     advice: str = "look into the broker's manual for dead letters"
     _why: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
@@ -114,6 +118,8 @@ ACTIVEMQ = Vendor(
     delay="AMQ_SCHEDULED_DELAY",
     text_by_length=True,
     nack_in_transaction=False,
+    web_text_only=True,
+    web_largest=65_536,
     nacked="is not delivered again: a persistent one goes to ActiveMQ.DLQ, any other is gone",
     advice="read ActiveMQ.DLQ, or give each queue a dead-letter queue of its own (individualDeadLetterStrategy)",
     _why={
@@ -345,6 +351,33 @@ def send_headers(
     if queue_type is not None:
         headers.update(queue_headers(vendor, queue_type))
     return headers
+
+
+def narrow(server: str | None) -> Vendor | None:
+    """The kind of broker that calls itself so, if it takes less over a WebSocket than over TCP."""
+    vendor = of_server(server)
+    return vendor if vendor.web_text_only or vendor.web_largest is not None else None
+
+
+def check_web_message(vendor: Vendor, frame: bytes) -> None:
+    """See whether the broker reads this frame when it comes over a WebSocket.
+
+    Raises:
+        Unsupported: it would ignore it, or hang up.
+    """
+    if vendor.web_largest is not None and len(frame) > vendor.web_largest:
+        raise Unsupported(
+            f"{vendor.title} takes WebSocket messages of at most {vendor.web_largest} bytes, this has {len(frame)}",
+            hint="send less at once, or connect by TCP",
+        )
+    if vendor.web_text_only and not frame.isascii():
+        try:
+            frame.decode()
+        except UnicodeDecodeError:
+            raise Unsupported(
+                f"{vendor.title} ignores binary WebSocket messages, and this frame is not UTF-8",
+                hint="encode the body, for example as base64, or connect by TCP",
+            ) from None
 
 
 def _milliseconds(seconds: float, what: str) -> int:

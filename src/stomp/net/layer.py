@@ -16,6 +16,8 @@ class Layer(Protocol):
     ended: bool
     #: Why it ended, where that was no good-bye: an error that stood behind bytes. `ended` is True then.
     failure: OSError | None
+    #: True for a WebSocket, and for a stack with one: some brokers take less over it than over TCP.
+    is_websocket: bool
 
     def receive(self, data: bytes) -> bytes:
         """Bytes from the socket in, bytes for the session out.
@@ -49,6 +51,7 @@ class Stack:
         self.upper = upper
         self.ended: bool = False
         self.failure: OSError | None = None
+        self.is_websocket: bool = upper.is_websocket
 
     def receive(self, data: bytes) -> bytes:
         """See `Layer.receive`."""

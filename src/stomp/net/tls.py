@@ -88,6 +88,7 @@ class TlsLayer:
         self._tls = context.wrap_bio(self._in, self._out, server_side, server_hostname)
         self.failure: OSError | None = None
         self.ended: bool = False
+        self.is_websocket: bool = False
 
     def handshake(self, data: bytes = b"") -> bool:
         """Go on with the handshake; True when it is done. Write `outgoing` after each call.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from websockets.client import ClientProtocol
+    from websockets.protocol import Protocol
     from websockets.typing import Origin, Subprotocol
 
     from stomp.net.address import Address
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 SUBPROTOCOLS = ("v12.stomp", "v11.stomp", "v10.stomp")
 
 _READ = 64 * 1024
+#: A message is written in WebSocket frames of this size: Artemis and Vert.x hang up at one of more than 65,536 bytes.
+#: Every server has to read such fragments (RFC 6455, section 5.4), and RabbitMQ, ActiveMQ, Artemis and Vert.x do.
+FRAGMENT = 60_000
 #: A message may hold a few newlines besides its frame.
 SLACK = 1024
 _NUL = b"\0"
@@ -124,6 +128,7 @@ class WebSocketLayer:
         settings = settings or WebSocketSettings()
         self.ended: bool = False
         self.failure: OSError | None = None
+        self.is_websocket: bool = True
         self._binary = settings.binary
         self._protocol = _protocol(address, settings, (limits or Limits()).frame + SLACK)
 
@@ -179,10 +184,7 @@ class WebSocketLayer:
         if self._protocol.state.name != "OPEN":
             raise WebSocketError("the WebSocket is closed")
         for message in messages(parts):
-            if self._binary or not is_utf8(message):
-                self._protocol.send_binary(message)
-            else:
-                self._protocol.send_text(message)
+            send_message(self._protocol, message, binary=self._binary)
 
     def outgoing(self) -> bytes:
         """See `Layer.outgoing`."""
@@ -260,6 +262,19 @@ def messages(parts: list[bytes]) -> Iterable[bytes]:
         yield part
     if run:
         yield b"".join(run)
+
+
+def send_message(protocol: Protocol, message: bytes, *, binary: bool) -> None:
+    """Send a message, in fragments where it is long. What is not UTF-8 is binary in any case."""
+    send = protocol.send_binary if binary or not is_utf8(message) else protocol.send_text
+    size = len(message)
+    if size <= FRAGMENT:
+        send(message)
+        return
+    # A fragment may end within a character (RFC 6455, section 5.6).
+    send(message[:FRAGMENT], fin=False)
+    for start in range(FRAGMENT, size, FRAGMENT):
+        protocol.send_continuation(message[start : start + FRAGMENT], fin=start + FRAGMENT >= size)
 
 
 def is_utf8(data: bytes) -> bool:

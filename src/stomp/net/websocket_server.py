@@ -54,6 +54,7 @@ class WebSocketServerLayer:
 
         self.ended: bool = False
         self.failure: OSError | None = None
+        self.is_websocket: bool = True
         self._path = path
         self._binary = False
         self._protocol = ServerProtocol(
