@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import trustme
 from stomp.broker import Broker
 from stomp.cli import app, client, verbs
 from stomp.cli.shell import StompCLI
+from stomp.testing.servers import ScriptedServer, read_frame
 from tests.cli.running import PATIENCE, Command
 
 
@@ -222,6 +225,24 @@ def test_listening_until_a_signal(
         assert process.stdout.read() == ""
     # It has said good-bye: the broker has not had to find out.
     assert broker.depth("/queue/a") == 0
+
+
+def test_sigterm_while_the_listener_connects_is_an_orderly_end(command: Command) -> None:
+    connecting = threading.Event()
+
+    def say_nothing(sock: socket.socket) -> None:
+        read_frame(sock)
+        connecting.set()
+        sock.recv(1)
+
+    with ScriptedServer(say_nothing) as server:
+        command.environ["STOMP_URL"] = server.url
+        with command.start("-L", "/queue/a") as process:
+            assert connecting.wait(PATIENCE)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+            assert process.stderr is not None
+            assert process.stderr.read() == ""
 
 
 def test_listening_until_nobody_reads(command: Command) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -146,7 +147,7 @@ class TestListen:
         wait_for(lambda: (tmp_path / "begun").exists(), "message")
         process.send_signal(signal.SIGTERM)
         answer = ended(process)
-        assert (answer.status, answer.err) == (130, "")
+        assert (answer.status, answer.err) == (0, "")
         # What was begun was finished, and acknowledged.
         assert (tmp_path / "done").read_text() == (tmp_path / "begun").read_text()
         handled = (tmp_path / "done").read_text().split()
@@ -219,13 +220,48 @@ def test_when_the_grace_is_over_the_message_stays(stomp: Stomp, queue: str, tmp_
     assert bodies(stomp, queue) == [b"one"]
 
 
-def test_a_signal_ends_the_waiting(stomp: Stomp, queue: str) -> None:
+@pytest.mark.parametrize("ack", ["none", "client-individual", "auto"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_sigterm_ends_the_waiting_with_status_0_and_sigint_with_130(
+    stomp: Stomp, queue: str, number: signal.Signals, status: int, ack: str
+) -> None:
     send(stomp, queue, "one")
-    process = stomp.start("listen", queue, "--raw", "--ack", "none")
+    process = stomp.start("listen", queue, "--raw", "--ack", ack)
     assert process.stdout is not None
     assert process.stdout.read(3) == b"one"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
+    assert ended(process) == (status, b"", "")
+
+
+@pytest.mark.parametrize("end", [["-n", "2"], ["--timeout", "60"]])
+def test_sigterm_before_the_end_that_was_asked_for_is_an_interruption(
+    stomp: Stomp, queue: str, end: list[str]
+) -> None:
+    send(stomp, queue, "one")
+    process = stomp.start("listen", queue, "--raw", *end)
+    assert process.stdout is not None
+    assert process.stdout.read(3) == b"one"
+    process.send_signal(signal.SIGTERM)
     assert ended(process) == (130, b"", "")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_sigterm_while_connecting_is_an_orderly_end(
+    stomp: Stomp, queue: str, number: signal.Signals, status: int
+) -> None:
+    connecting = threading.Event()
+
+    def say_nothing(sock: socket.socket) -> None:
+        read_frame(sock)
+        connecting.set()
+        sock.recv(1)
+
+    with ScriptedServer(say_nothing) as server:
+        stomp.url = server.url
+        process = stomp.start("listen", queue)
+        assert connecting.wait(PATIENCE)
+        process.send_signal(number)
+        assert ended(process) == (status, b"", "")
 
 
 def test_a_closed_pipe_ends_it_quietly(stomp: Stomp, queue: str) -> None:

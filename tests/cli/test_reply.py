@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from tests.cli.oneshot import Stomp, ended
@@ -24,6 +25,12 @@ class TestReply:
         answer = ended(process)
         assert answer.status == 0
         assert answer.err.endswith(": exit status 3; refused\n")
+
+    def test_sigterm_is_an_orderly_end(self, stomp: Stomp, queue: str) -> None:
+        process = stomp.start("reply", queue, "--exec", "cat")
+        assert stomp.well("request", queue, "hello") == b"hello"
+        process.send_signal(signal.SIGTERM)
+        assert ended(process) == (0, b"", "")
 
     def test_a_message_that_wants_no_reply(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
         stomp.well("send", queue, "hello")

@@ -69,7 +69,7 @@ def _told(error: BaseException, terminal: Terminal, *, debug: bool) -> int:
     except Exception:
         name = type(error).__name__
         status, words = Status.USAGE, f"unexpected {name}: {error} (this is a bug; --debug shows where)"
-    if status is not Status.INTERRUPTED:
+    if status not in (Status.INTERRUPTED, Status.OK):
         terminal.complain(words)
     return int(status)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli import options, registry
-from stomp.cli.status import CommandError, Interrupted, Status, status_of
+from stomp.cli.status import CommandError, Interrupted, Status, Terminated, status_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -69,14 +69,20 @@ def run(args: Namespace, terminal: Terminal) -> int:
     if args.file is not None and not Path(args.file).expanduser().exists():
         # Before there is a connection: it is nothing that the broker could change.
         raise CommandError(f"File {args.file} was not found")
-    cli = StompCLI(
-        settings=settings(args),
-        terminal=terminal,
-        prompt="> " if args.listen is None else "",
-        verbose=args.verbose,
-        stdin=sys.stdin,
-        save_to=args.save_to,
-    )
+    try:
+        cli = StompCLI(
+            settings=settings(args),
+            terminal=terminal,
+            prompt="> " if args.listen is None else "",
+            verbose=args.verbose,
+            stdin=sys.stdin,
+            save_to=args.save_to,
+        )
+    except Interrupted:
+        # See `listen`: also while it connects.
+        if args.listen is not None:
+            raise Terminated from None
+        raise
     try:
         if args.listen is not None:
             return listen(cli, args.listen)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from stomp.cli.parser import number
-from stomp.cli.status import Status
+from stomp.cli.status import Interrupted, Status, Terminated
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -79,18 +79,22 @@ class Intake:
         self._late = late
         self.client: Any = settings(args).client(reconnect=reconnect, reattempts=-1)
         self.stop: Stop = Stop(self._wind_up)
+        self._unfinished = False  # the grace is over, and the message in hand is not
         self.taken: int = 0
         self.status: Status = Status.OK
 
     def __enter__(self) -> Self:
-        self.client.connect()
         try:
+            self.client.connect()
             self.client.on_state(self._tell)
             subscriptions = [self._subscribe(destination) for destination in self._destinations]
             self._inflow = subscriptions[0] if len(subscriptions) == 1 else self.client.merge(*subscriptions)
             self._first = subscriptions[0]
-        except BaseException:
+        except BaseException as error:
             self._close()
+            # A signal raises it here; that of Ctrl-C is another KeyboardInterrupt.
+            if isinstance(error, Interrupted) and self._endless:
+                raise Terminated from None
             raise
         self.stop.__enter__()
         return self
@@ -126,6 +130,11 @@ class Intake:
             )
 
     @property
+    def _endless(self) -> bool:
+        """Nothing but a signal ends it."""
+        return self._args.count is None and self._args.timeout is None
+
+    @property
     def waiting(self) -> Any:
         """How many messages have come and were not taken yet."""
         # Those that were merged have one queue.
@@ -139,6 +148,8 @@ class Intake:
             self.client.drain(self._args.grace)
         self.stop.__exit__(kind, error, trace)
         self._close()
+        if self.stop.terminated and self._endless and not self._unfinished:
+            self.status = Status.OK
         if left:
             self._terminal.say(
                 f"{left} more messages had come, and are lost: with --ack auto they count as delivered"
@@ -153,8 +164,10 @@ class Intake:
         """A signal came: take no more, and let the message in hand be finished."""
         if self._ack == "none":
             self._close()
-        elif self.client.drain(self._args.grace).unsettled and self._late is not None:
-            self._late()
+        elif self.client.drain(self._args.grace).unsettled:
+            self._unfinished = True
+            if self._late is not None:
+                self._late()
 
     def _tell(self, change: Any) -> None:
         state = change.state.value

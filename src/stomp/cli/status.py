@@ -27,12 +27,13 @@ class Status(IntEnum):
 
 
 MEANINGS = {
-    Status.OK: "done; also when whoever reads the output has closed it",
+    Status.OK: "done; also when the reader of the output has closed it, and after SIGTERM for commands that run until "
+    "they are stopped",
     Status.USAGE: "it was called wrongly: an option, an argument, a file, a setting",
     Status.REFUSED: "the broker refused what was asked of it",
     Status.UNREACHED: "the broker was not reached, was lost, or did not answer in time",
     Status.AUTHENTICATION: "the broker refused the user or the password",
-    Status.INTERRUPTED: "interrupted by Ctrl-C or a signal",
+    Status.INTERRUPTED: "interrupted by Ctrl-C, or by SIGTERM before the end",
 }
 
 
@@ -52,6 +53,10 @@ class CommandError(Exception):
 
 class Interrupted(KeyboardInterrupt):
     """SIGTERM, raised where Ctrl-C would be."""
+
+
+class Terminated(Interrupted):
+    """SIGTERM has ended a command that has no end by itself: supervisors take status 0 for an orderly end."""
 
 
 class Verdict(NamedTuple):
@@ -76,6 +81,8 @@ def verdict(error: BaseException) -> Verdict:
         return Verdict(ours.status, str(ours))
     if isinstance(error, StompError):
         return Verdict(status_of(error), _with_advice(str(error)))
+    if isinstance(error, Terminated):
+        return Verdict(Status.OK, "")
     if isinstance(error, KeyboardInterrupt):
         return Verdict(Status.INTERRUPTED, "interrupted")
     if isinstance(error, OSError):

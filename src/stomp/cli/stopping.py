@@ -30,10 +30,12 @@ class Stop:
 
     Attributes:
         asked: a signal has come.
+        terminated: the first one was SIGTERM.
     """
 
     def __init__(self, action: Callable[[], object] | None = None) -> None:
         self.asked: bool = False
+        self.terminated: bool = False
         self._action = action
         self._open = False
         self._shielded = False
@@ -69,6 +71,8 @@ class Stop:
 
     def _handle(self, number: int, frame: object) -> None:
         self._again, self.asked = self.asked, True
+        if not self._again:
+            self.terminated = number == signal.SIGTERM
         if self._notes is not None:
             self._notes.put(True)
         if (self._again or self._open) and not self._shielded:
