@@ -1,8 +1,11 @@
+import gc
+import threading
+
 import pytest
 
 import stomp
 from stomp.broker import Broker
-from stomp.core.errors import ReceiptMissing, StompError
+from stomp.core.errors import ReceiptMissing, StompError, UsageError
 from stomp.listener import (
     ConnectionListener,
     PrintingListener,
@@ -12,6 +15,7 @@ from stomp.listener import (
     WaitingListener,
 )
 from stomp.utils import HEARTBEAT_FRAME, Frame
+from tests.listening import PATIENCE, Recorder, wait_until
 
 
 def test_a_publisher_alone_does_nothing():
@@ -192,3 +196,109 @@ def test_names_that_this_module_has_handed_on():
     assert listener.utils is stomp.utils
     with pytest.raises(AttributeError):
         listener.nothing  # noqa: B018
+
+
+async def on_anything(self, *args):
+    pass
+
+
+@pytest.mark.parametrize(
+    "kind", [stomp.Connection10, stomp.Connection11, stomp.Connection12, stomp.WSConnection]
+)
+def test_connections_refuse_a_listener_with_a_coroutine_function(kind):
+    listener = type("Listener", (), {"on_message": on_anything})()
+    conn = kind([("localhost", 61613)])
+    with pytest.raises(UsageError, match="on_message of the listener Listener is a coroutine function"):
+        conn.set_listener("a", listener)
+    assert conn.get_listener("a") is None
+
+
+def test_connections_refuse_other_functions_that_a_call_does_not_run():
+    conn = stomp.Connection([("localhost", 61613)])
+    with pytest.raises(UsageError, match="create_thread_fc is a coroutine function"):
+        conn.override_threading(on_anything)
+    with pytest.raises(UsageError, match="create_thread_fc is of type NoneType"):
+        conn.override_threading(None)
+    with pytest.raises(UsageError, match="cert_validator is a coroutine function"):
+        conn.set_ssl(cert_validator=on_anything)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_message_whose_callback_returns_a_coroutine_is_not_acknowledged(broker, caplog):
+    came = threading.Event()
+
+    class Listener:
+        def on_message(self, frame):
+            came.set()
+            return on_anything(self)
+
+    conn = stomp.Connection([(broker.host, broker.port)])
+    conn.set_listener("a", Listener())
+    conn.connect(wait=True)
+    conn.subscribe("/queue/a", id="1", ack="client")
+    conn.send("/queue/a", "x")
+    assert came.wait(PATIENCE)
+    conn.disconnect()
+    gc.collect()
+    assert "on_message failed for message" in caplog.text
+    assert "which is not acknowledged; the connection goes on" in caplog.text
+    assert "on_message returned a coroutine" in caplog.text
+    assert broker.depth("/queue/a") == 1
+
+
+@pytest.mark.parametrize(
+    ("ack", "fate"), [("auto", "does not deliver again"), ("client-individual", "acknowledged or")]
+)
+def test_the_line_of_a_failed_callback_names_the_message_and_its_fate(broker, caplog, ack, fate):
+    ids = []
+
+    class Listener:
+        def on_message(self, frame):
+            ids.append(frame.headers["message-id"])
+            if ack != "auto":
+                conn.ack(frame.headers["message-id"], "1")
+            raise ZeroDivisionError
+
+    conn = stomp.Connection([(broker.host, broker.port)])
+    conn.set_listener("failing", Listener())
+    conn.connect(wait=True)
+    conn.subscribe("/queue/a", id="1", ack=ack)
+    conn.send("/queue/a", "x")
+    wait_until(lambda: ids)
+    conn.disconnect()
+    [line] = [record.getMessage() for record in caplog.records if "failed" in record.getMessage()]
+    assert f"listener 'failing' (Listener): on_message failed for message {ids[0]!r}" in line
+    assert fate in line
+
+
+def test_sys_exit_in_a_callback_is_logged_and_ends_the_connection(broker, caplog):
+    class Listener:
+        def on_message(self, frame):
+            raise SystemExit(3)
+
+    ended = Recorder()
+    conn = stomp.Connection([(broker.host, broker.port)])
+    conn.set_listener("exiting", Listener())
+    conn.set_listener("recorder", ended)
+    conn.connect(wait=True)
+    conn.subscribe("/queue/a", id="1", ack="client")
+    conn.send("/queue/a", "x")
+    ended.wait_for_method("on_disconnected")
+    assert not conn.is_connected()
+    [record] = [record for record in caplog.records if "sys.exit()" in record.getMessage()]
+    assert record.levelname == "ERROR"
+    assert "listener 'exiting' (Listener): on_message called sys.exit() for message" in record.getMessage()
+
+
+def test_sys_exit_on_the_main_thread_ends_the_program(broker):
+    class Listener:
+        def on_disconnecting(self):
+            raise SystemExit(3)
+
+    conn = stomp.Connection([(broker.host, broker.port)])
+    conn.set_listener("exiting", Listener())
+    conn.connect(wait=True)
+    with pytest.raises(SystemExit):
+        conn.disconnect()
+    conn.remove_listener("exiting")
+    conn.disconnect()

@@ -1,10 +1,12 @@
 import functools
+import gc
 from unittest import mock
 
 import pytest
 
+from stomp.core.errors import UsageError
 from stomp.listener import ConnectionListener
-from stomp.registry import Registry, deliver, is_idle
+from stomp.registry import METHODS, Registry, deliver, is_idle
 from stomp.utils import Frame
 
 
@@ -252,3 +254,47 @@ def test_a_class_may_get_its_on_send_at_any_time(registry, monkeypatch, of):
     assert not unwatched(registry)
     monkeypatch.undo()
     assert unwatched(registry)
+
+
+async def on_anything(*args):
+    pass
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_a_listener_with_a_coroutine_function_is_refused(registry, method):
+    listener = type("Listener", (), {method: on_anything})()
+    with pytest.raises(
+        UsageError, match=rf"{method} of the listener Listener is a coroutine function.*AsyncClient"
+    ):
+        registry.set("a", listener)
+    assert registry.listeners == {}
+
+
+def test_a_listener_whose_callback_cannot_be_called_is_refused(registry):
+    with pytest.raises(UsageError, match="on_message of the listener Mock is of type int"):
+        registry.set("a", mock.Mock(on_message=5))
+    registry.set("a", mock.Mock(on_message=None))
+    assert registry.targets("on_message") == []
+
+
+def test_mocks_of_listeners_with_coroutine_functions_are_refused(registry):
+    with pytest.raises(UsageError):
+        registry.set("a", mock.AsyncMock())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [lambda frame: on_anything(), lambda headers, body: on_anything()])
+def test_a_callback_that_returns_a_coroutine_has_failed(registry, caplog, shape):
+    registry.set(
+        "a", mock.Mock(spec=["on_message", "on_heartbeat"], on_message=shape, on_heartbeat=on_nothing)
+    )
+    frame = message("hello", **{"message-id": "7"})
+    registry.notify_frame("on_message", frame)
+    registry.notify("on_heartbeat")
+    gc.collect()
+    assert "on_message failed for message '7'" in caplog.text
+    assert caplog.text.count("returned a coroutine") == 2
+
+
+def on_nothing():
+    return on_anything()

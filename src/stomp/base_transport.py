@@ -8,6 +8,7 @@ from typing import Any
 from stomp import log
 from stomp.callbacks import Publisher
 from stomp.constants import CMD_DISCONNECT
+from stomp.core.callables import check_function, check_result
 from stomp.core.events import (
     Closed,
     Connected,
@@ -65,7 +66,11 @@ class BaseTransport(OlderBaseTransport, Publisher):
         return self.registry.listeners
 
     def set_listener(self, name: str, listener: Any) -> None:
-        """Add a listener, or replace the one of that name."""
+        """Add a listener, or replace the one of that name.
+
+        Raises:
+            UsageError: one of its callbacks is a coroutine function, or cannot be called.
+        """
         assert listener is not None
         self.registry.set(name, listener)
 
@@ -82,14 +87,19 @@ class BaseTransport(OlderBaseTransport, Publisher):
         return self.registry.listeners.get(name)
 
     def override_threading(self, create_thread_fc: Callable[[Callable[[], None]], Any]) -> None:
-        """Have the receiving thread started by `create_thread_fc(callable)`."""
+        """Have the receiving thread started by `create_thread_fc(callable)`.
+
+        Raises:
+            UsageError: it is a coroutine function, or cannot be called.
+        """
+        check_function("create_thread_fc", create_thread_fc)
         self.create_thread_fc = create_thread_fc
 
     def transmit(self, frame: Frame) -> None:
         """Tell the listeners of a frame that goes out; `Transport` sends it, too."""
         for target in self.registry.targets("on_send"):
             # As in stomp.py, a listener may keep a frame from being sent by raising.
-            target.call(frame)
+            check_result("on_send", target.call(frame))
 
     # ------------------------------------------------------------------------------------- for the verbs
 
@@ -150,9 +160,10 @@ class BaseTransport(OlderBaseTransport, Publisher):
             if only is not None:
                 # What `deliver` would do, without the call: this is the hot line of receiving.
                 try:
-                    only(frame)
-                except Exception:
-                    report(targets[0], "on_message")
+                    if (result := only(frame)) is not None:
+                        check_result("on_message", result)
+                except (Exception, SystemExit):
+                    report(targets[0], "on_message", frame)
                 continue
             for target in before:
                 deliver(target, "on_before_message", frame)

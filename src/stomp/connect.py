@@ -37,7 +37,11 @@ class BaseConnection(Publisher):
         self.transport.set_receipt(receipt_id, value)
 
     def set_listener(self, name: str, listener: Any) -> None:
-        """Add a listener under a name, or replace the one of that name."""
+        """Add a listener under a name, or replace the one of that name.
+
+        Raises:
+            UsageError: one of its callbacks is a coroutine function, or cannot be called.
+        """
         self.transport.set_listener(name, listener)
 
     def remove_listener(self, name: str) -> None:

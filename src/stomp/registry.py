@@ -9,11 +9,14 @@ an exception in a listener is logged with the listener's name and hurts nobody e
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stomp.client.logs import Log
+from stomp.core.callables import check_methods, check_result
 from stomp.core.frame import text_of
 
 if TYPE_CHECKING:
@@ -30,6 +33,19 @@ FRAME_METHODS = frozenset(
         "on_receipt",
         "on_error",
         "on_receiver_loop_completed",
+    ]
+)
+
+
+#: All callbacks.
+METHODS = FRAME_METHODS | frozenset(
+    [
+        "on_connecting",
+        "on_disconnecting",
+        "on_disconnected",
+        "on_send",
+        "on_heartbeat",
+        "on_heartbeat_timeout",
     ]
 )
 
@@ -66,7 +82,12 @@ class Registry:
         self.version: int = 0
 
     def set(self, name: str, listener: Any) -> None:
-        """Add a listener, or replace the one of that name."""
+        """Add a listener, or replace the one of that name.
+
+        Raises:
+            UsageError: one of its callbacks is a coroutine function, or cannot be called.
+        """
+        check_methods(listener, METHODS, kind="listener")
         self._replace({**self.listeners, name: listener})
 
     def remove(self, name: str) -> None:
@@ -114,8 +135,8 @@ class Registry:
         """Call a method that takes no frame on every listener."""
         for target in self.targets(method):
             try:
-                target.call(*args)
-            except Exception:
+                check_result(method, target.call(*args))
+            except (Exception, SystemExit):
                 report(target, method)
 
     def notify_frame(self, method: str, frame: Frame | None) -> None:
@@ -145,15 +166,15 @@ def deliver(target: Target, method: str, frame: Frame | None) -> None:
     """
     try:
         if not target.pair:
-            target.call(frame)
+            check_result(method, target.call(frame))
         elif frame is None:
-            target.call(None, None)
+            check_result(method, target.call(None, None))
         else:
-            answer = target.call(frame.headers, frame.body)
+            answer = check_result(method, target.call(frame.headers, frame.body))
             if isinstance(answer, tuple) and len(answer) == 2:
                 frame.headers, frame.body = answer
-    except Exception:
-        report(target, method)
+    except (Exception, SystemExit):
+        report(target, method, frame)
 
 
 def deliver_all(targets: list[Target], method: str, frame: Frame | None) -> None:
@@ -164,15 +185,52 @@ def deliver_all(targets: list[Target], method: str, frame: Frame | None) -> None
             continue
         # What `deliver` would do, without the call.
         try:
-            target.call(frame)
-        except Exception:
-            report(target, method)
+            if (result := target.call(frame)) is not None:
+                check_result(method, result)
+        except (Exception, SystemExit):
+            report(target, method, frame)
 
 
-def report(target: Target, method: str) -> None:
-    """Log the exception at hand. The frame is not shown: it may hold secrets."""
+def report(target: Target, method: str, frame: Any = None) -> None:
+    """Log the exception at hand. The frame is not shown, but for its message-id: it may hold secrets.
+
+    Raises:
+        SystemExit: it is the exception at hand.
+    """
+    error = sys.exception()
     owner = type(getattr(target.call, "__self__", target.call)).__name__
-    log.exception("listener %r (%s): %s failed; the connection goes on", target.name, owner, method)
+    subject = _message_of(frame)
+    if not isinstance(error, SystemExit):
+        log.exception(
+            "listener %r (%s): %s failed%s; the connection goes on", target.name, owner, method, subject
+        )
+        return
+    # On the main thread it ends the program, which is what was asked for. All other threads end without a word.
+    if threading.current_thread() is not threading.main_thread():
+        log.error(
+            "listener %r (%s): %s called sys.exit()%s; this ends the connection and not the program",
+            target.name,
+            owner,
+            method,
+            subject,
+        )
+    raise error
+
+
+def _message_of(frame: Any) -> str:
+    """The message that a callback has failed for, and what happens to it; an empty string if it was none."""
+    if getattr(frame, "cmd", None) != "MESSAGE":
+        return ""
+    headers = getattr(frame, "original_headers", None) or frame.headers
+    name = headers.get("message-id", "")
+    subscription = getattr(frame, "subscription", None)
+    if subscription is None:
+        return f" for message {name!r}"
+    if subscription.ack == "auto":
+        return f" for message {name!r}, which the broker does not deliver again (ack=auto)"
+    if (headers.get("ack") or name) in subscription.unacked or name in subscription.unacked:
+        return f" for message {name!r}, which is not acknowledged"
+    return f" for message {name!r}, which was acknowledged or refused"
 
 
 def _takes_pair(call: Callable[..., Any]) -> bool:

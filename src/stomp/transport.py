@@ -21,6 +21,7 @@ from stomp.client.dialing import TlsSettings, dial_any
 from stomp.client.latch import Latch
 from stomp.client.options import Options
 from stomp.client.threads import Link
+from stomp.core.callables import check_function
 from stomp.core.client_session import ClientSession
 from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageError
 from stomp.core.events import Closed, Connected, Reason
@@ -351,8 +352,11 @@ class Transport(OlderTransport, BaseTransport):
 
         Raises:
             UsageError: none of `for_hosts` is a host of this connection: it would go out in clear text. Or this
-                Python was built without TLS.
+                Python was built without TLS. Or a function among the settings is a coroutine function.
         """
+        for name, function in (("cert_validator", cert_validator), ("password", password)):
+            if callable(function):
+                check_function(name, function)
         # Asked for, not imported: nothing loads it before it is used.
         if importlib.util.find_spec("_ssl") is None:
             raise UsageError("this Python has no ssl module", hint="install one that was built with OpenSSL")

@@ -40,6 +40,7 @@ from stomp.constants import (
     HDR_TRANSACTION,
 )
 from stomp.core import commands
+from stomp.core.callables import check_result
 from stomp.core.decoder import Decoder
 from stomp.core.dialect import STOMP12
 from stomp.core.encoder import encode_parts
@@ -236,7 +237,7 @@ class MulticastTransport(Transport):
         for _, listener in self.registry.ordered:
             on_send = getattr(listener, "on_send", None)
             if on_send is not None:
-                on_send(frame)
+                check_result("on_send", on_send(frame))
         datagram = self.datagram(frame)
         receipt = frame.headers.get(HDR_RECEIPT)
         if receipt is not None:

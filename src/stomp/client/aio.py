@@ -12,6 +12,7 @@ from stomp.client.aio_driver import AioDriver
 from stomp.client.aio_handles import AsyncMessage, Confirmation, Consumer, Merged, Subscription, Transaction
 from stomp.client.base import Ack, BaseClient, Body, SendOptions, SubscribeOptions, make_parcel
 from stomp.core import life, subscribing, verbs
+from stomp.core.callables import check_function
 from stomp.core.feed import Inbox
 from stomp.core.status import ClientState, Report, StateChange, StateLog
 
@@ -360,8 +361,10 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
             **options: see `SubscribeOptions`.
 
         Raises:
-            See `subscribe`.
+            UsageError: the handler cannot be called.
+            BrokerError, OutcomeUnknown, NotConnected, Unsupported: see `subscribe`.
         """
+        check_function("the handler", handler, coroutines=True)
         if concurrency < 1:
             raise ValueError(f"concurrency is {concurrency}, and must be at least 1")
         subscription = await self.subscribe(destination, ack=ack, timeout=timeout, **options)

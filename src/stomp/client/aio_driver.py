@@ -35,6 +35,8 @@ LOOK = 16
 class AioDriver(BaseClient):
     """See the module."""
 
+    _awaits = True
+
     def _setup(self, settings: Setup) -> None:
         super()._setup(settings)
         self._lock = contextlib.nullcontext()  # nobody is in the way on an event loop
@@ -132,12 +134,21 @@ class AioDriver(BaseClient):
         if isinstance(effect, Wait):
             return effect.ready() or await self._wait(effect)
         if isinstance(effect, Call):
-            result = effect.function()
-            return await result if inspect.isawaitable(result) else result
+            return await self._ask(effect)
         if isinstance(effect, Dial):
             return await self._dial(effect.address)
         assert isinstance(effect, HangUp)
         return effect.link.close(effect.error)
+
+    async def _ask(self, call: Call) -> Any:
+        try:
+            result = call.function()
+            return await result if inspect.isawaitable(result) else result
+        except Exception:
+            if not call.guarded:
+                raise
+            log.exception("a callback failed")
+            return None
 
     async def _wait(self, wait: Wait) -> bool:
         loop = asyncio.get_running_loop()

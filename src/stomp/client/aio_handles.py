@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable, Generator
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from stomp.client.aio_driver import LOOK, AioDriver
-from stomp.client.base import BaseSubscription, Body, SendOptions, log
+from stomp.client.base import BaseSubscription, Body, SendOptions, fate, log
 from stomp.core import settling, subscribing, verbs
+from stomp.core.callables import check_function
 from stomp.core.confirmation import Confirmation as BaseConfirmation
 from stomp.core.delivery import Delivery, owner_of
 from stomp.core.errors import AlreadySettled, StaleDelivery, StompError
@@ -99,7 +100,7 @@ class AsyncMessage(Delivery):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._processing is not None:
-            self._processing.__exit__(kind, error, trace)
+            _driver_of(self)._end_processing(self._processing, kind, error, trace)
         if self.subscription is None or self.subscription.ack == "auto" or self.settled:
             return
         try:
@@ -157,7 +158,12 @@ class Confirmation(BaseConfirmation):
         return self.error
 
     def add_done_callback(self, callback: Callable[[BaseConfirmation], object]) -> None:
-        """Have `callback(confirmation)` called when the outcome is known: at once, if it is."""
+        """Have `callback(confirmation)` called when the outcome is known: at once, if it is.
+
+        Raises:
+            UsageError: it cannot be called.
+        """
+        check_function("the callback", callback, coroutines=True)
         if not self.when_done(callback):
             self._client._call(lambda: callback(self))
 
@@ -346,15 +352,27 @@ class Consumer:
     async def _work(self) -> None:
         try:
             async for message in self.subscription:
-                try:
-                    async with message:
-                        result = self._handler(message)
-                        if inspect.isawaitable(result):
-                            await result
-                except Exception:
-                    log.exception("a handler failed for a message of %s", self.subscription.destination)
+                await self._handle(message)
         except StompError as err:
             log.error("the subscription to %s has ended: %s", self.subscription.destination, err)
+
+    async def _handle(self, message: AsyncMessage) -> None:
+        by_handler = False
+        try:
+            async with message:
+                try:
+                    result = self._handler(message)
+                    if inspect.isawaitable(result):
+                        await result
+                finally:
+                    by_handler = message.settled
+        except Exception:
+            log.exception(
+                "a handler failed for message %r of %s: %s",
+                message.id,
+                self.subscription.destination,
+                fate(message, by_handler=by_handler),
+            )
 
     async def close(self, timeout: float | None = None) -> None:
         """Take no more messages, and wait for the handlers at work, so many seconds at most.

@@ -13,8 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from stomp.client.logs import Log
-from stomp.client.settings import Setup, setup
+from stomp.client.settings import Setup, check_functions, setup
 from stomp.core import settling, verbs
+from stomp.core.callables import check_function, check_result
 from stomp.core.client_session import ClientSession
 from stomp.core.conversation import Conversation
 from stomp.core.delivery import Delivery
@@ -27,6 +28,7 @@ from stomp.core.verbs import Parcel
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
+    from types import TracebackType
 
     from stomp.client.dialing import TlsSettings
     from stomp.client.options import Options
@@ -186,6 +188,8 @@ class BaseClient:
         self._setup(setup(url, **given))
 
     _message_class: ClassVar[type[Delivery]] = Delivery
+    #: Functions of the user are awaited, so that they may be coroutine functions.
+    _awaits: ClassVar[bool] = False
     #: What a driver holds for each step, see `stomp.core.effects`.
     _lock: Any
 
@@ -193,6 +197,7 @@ class BaseClient:
         raise NotImplementedError
 
     def _setup(self, settings: Setup) -> None:
+        check_functions(settings, coroutines=self._awaits)
         self._settings = settings
         self._options = settings.options
         self._conv = Conversation(settings.terms, log.info, self)
@@ -264,7 +269,12 @@ class BaseClient:
         return self._conv.recorder.lines()
 
     def on_state(self, callback: Callable[[StateChange], object]) -> None:
-        """Have `callback` called at every change of `state`, on a thread of the client's or on its event loop."""
+        """Have `callback` called at every change of `state`, on a thread of the client's or on its event loop.
+
+        Raises:
+            UsageError: it cannot be called; with `Client`: it is a coroutine function.
+        """
+        check_function("the callback of on_state", callback, coroutines=self._awaits)
         self._conv.observers.append(callback)
 
     # ------------------------------------------------------------------------------------- for the drivers
@@ -375,13 +385,24 @@ class BaseClient:
         for hook in self._settings.terms.hooks:
             context = self._call(partial(hook.processing, message))
             if context is not None:
-                stack.enter_context(context)
+                self._call(partial(stack.enter_context, context))
         return stack
+
+    def _end_processing(
+        self,
+        stack: contextlib.ExitStack,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the contexts of the hooks. Their failures must not keep the message from being settled."""
+        self._call(partial(stack.__exit__, kind, error, trace))
 
     def _call(self, function: Callable[[], object]) -> Any:
         """Call code of the user, whose failure is no failure of ours."""
         try:
-            return function()
+            result = function()
+            return result if self._awaits else check_result("a callback", result)
         except Exception:
             log.exception("a callback failed")
             return None
@@ -420,6 +441,22 @@ def make_parcel(destination: str, body: Body, **options: Unpack[SendOptions]) ->
         epoch_ms=round(time.time() * 1000) if "ttl" in traits else 0,
         options=traits,
     )
+
+
+def fate(message: Delivery, *, by_handler: bool) -> str:
+    """Say what happens to a message whose handler has failed, for the log.
+
+    Args:
+        message: the message, after the end of its ``with`` statement.
+        by_handler: it was settled when the handler failed.
+    """
+    if message.subscription is None or message.subscription.ack == "auto":
+        return "the broker does not deliver it again (ack=auto)"
+    if by_handler:
+        return "the handler had settled it"
+    if message.settled:
+        return f"it was refused (NACK), and {message.era.vendor.nacked}"
+    return "it is not acknowledged, and is delivered again when its subscription or connection has ended"
 
 
 class BaseSubscription:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stomp.client.logs import Log
+from stomp.core.callables import check_result
 from stomp.core.errors import ConnectFailed
 from stomp.core.failover import Failover, GiveUp
 from stomp.core.record import dataclass, field
@@ -137,7 +138,8 @@ def _validate(layer: TlsLayer, tls: TlsSettings, address: Address) -> None:
     """Ask the caller what he thinks of the broker's certificate."""
     if tls.validator is None:
         return
-    accepted, reason = tls.validator(layer.peer_certificate(), address.host)
+    verdict = tls.validator(layer.peer_certificate(), address.host)
+    accepted, reason = check_result("the validator of TLS certificates", verdict)
     if not accepted:
         raise ConnectFailed(
             f"TLS with {address} failed: certificate not accepted: {reason}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.client.dialing import TlsSettings
 from stomp.client.options import Options
+from stomp.core.callables import check_function, check_methods
 from stomp.core.errors import UsageError
 from stomp.core.record import dataclass, field, replace
 from stomp.core.terms import OnUnknown, Terms
@@ -187,3 +188,41 @@ def _check(terms: Terms) -> None:
             raise UsageError(f"{name} is {getattr(terms, name)!r}", hint="a number above 0")
     if min(terms.heartbeat) < 0:
         raise UsageError(f"heartbeat is {terms.heartbeat!r}", hint="milliseconds, 0 for none")
+
+
+#: The methods of `stomp.core.hooks.Hooks`.
+_HOOKS = ("sending", "received", "processing", "settled", "error", "state_changed")
+
+
+def check_functions(setup: Setup, *, coroutines: bool) -> None:
+    """Check every function of the user's in the settings.
+
+    Args:
+        setup: the settings.
+        coroutines: the client awaits, so that most of them may be coroutine functions.
+
+    Raises:
+        UsageError: one cannot be called, or a call would not run it.
+    """
+    terms, options, tls = setup.terms, setup.options, setup.tls
+    for name in ("login", "passcode", "headers"):
+        value = getattr(terms, name)
+        if callable(value):
+            check_function(name, value, coroutines=coroutines)
+    if options is not _OPTIONS:
+        for name in ("clock", "dice", "start_thread"):
+            check_function(f"the option {name}", getattr(options, name))
+    if tls is not _NO_TLS:
+        for name, function in (("validator", tls.validator), ("password", tls.password)):
+            if callable(function):
+                check_function(f"the {name} of TlsSettings", function)
+    for hook in terms.hooks:
+        _check_hook(hook, coroutines)
+
+
+def _check_hook(hook: object, coroutines: bool) -> None:
+    if isinstance(hook, type) or not all(hasattr(hook, name) for name in _HOOKS):
+        raise UsageError(f"{hook!r} is no hook", hint="give an object of a subclass of stomp.Hooks")
+    check_methods(hook, _HOOKS, kind="hook", coroutines=coroutines)
+    # Its result is the context, so that it is never awaited.
+    check_methods(hook, ("processing",), kind="hook")

@@ -11,6 +11,7 @@ from stomp.client.base import Ack, BaseClient, Body, SendOptions, SubscribeOptio
 from stomp.client.sync_driver import LONGEST, Driver
 from stomp.client.sync_handles import Confirmation, Consumer, Merged, Message, Subscription, Transaction
 from stomp.core import life, subscribing, verbs
+from stomp.core.callables import check_function
 from stomp.core.errors import UsageError
 from stomp.core.feed import Inbox
 from stomp.core.status import ClientState, Report, StateChange, StateLog
@@ -365,8 +366,10 @@ class Client(Driver):  # noqa: D101 - see BaseClient
             **options: see `SubscribeOptions`.
 
         Raises:
-            See `subscribe`.
+            UsageError: the handler cannot be called; it is a coroutine function, which only `AsyncClient` runs.
+            BrokerError, OutcomeUnknown, NotConnected, Unsupported: see `subscribe`.
         """
+        check_function("the handler", handler)
         if concurrency < 1:
             raise UsageError(f"concurrency is {concurrency}", hint="at least 1")
         subscription = self.subscribe(destination, ack=ack, timeout=timeout, **options)

@@ -17,6 +17,7 @@ from stomp.client.dialing import open_stream
 from stomp.client.sleeper import only_beats
 from stomp.client.threads import Link
 from stomp.core import life
+from stomp.core.callables import check_result
 from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
 from stomp.core.errors import NotConnected
 from stomp.core.status import ClientState
@@ -77,7 +78,9 @@ class Driver(BaseClient):
         if isinstance(effect, Now):
             return self._options.clock()
         if isinstance(effect, Call):
-            return effect.function()
+            if effect.guarded:
+                return self._call(effect.function)
+            return check_result("the function", effect.function())
         if isinstance(effect, Dial):
             return self._dial(effect.address)
         assert isinstance(effect, HangUp)

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from stomp.client.base import BaseSubscription, Body, SendOptions, log
+from stomp.client.base import BaseSubscription, Body, SendOptions, fate, log
 from stomp.client.sync_driver import Driver
 from stomp.core import settling, subscribing, verbs
+from stomp.core.callables import check_function, check_result
 from stomp.core.confirmation import Confirmation as BaseConfirmation
 from stomp.core.delivery import Delivery, owner_of
 from stomp.core.errors import AlreadySettled, StaleDelivery, StompError
@@ -102,7 +103,7 @@ class Message(Delivery):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._processing is not None:
-            self._processing.__exit__(kind, error, trace)
+            _driver_of(self)._end_processing(self._processing, kind, error, trace)
         if self.subscription is None or self.subscription.ack == "auto" or self.settled:
             return
         try:
@@ -154,7 +155,12 @@ class Confirmation(BaseConfirmation):
         return self.error
 
     def add_done_callback(self, callback: Callable[[BaseConfirmation], object]) -> None:
-        """Have `callback(confirmation)` called when the outcome is known: at once, if it is."""
+        """Have `callback(confirmation)` called when the outcome is known: at once, if it is.
+
+        Raises:
+            UsageError: it cannot be called; it is a coroutine function, which only `AsyncClient` runs.
+        """
+        check_function("the callback", callback)
         with self._client._lock:
             if self.when_done(callback):
                 return
@@ -346,13 +352,37 @@ class Consumer:
     def _work(self) -> None:
         try:
             for message in self.subscription:
-                try:
-                    with message:
-                        self._handler(message)
-                except Exception:
-                    log.exception("a handler failed for a message of %s", self.subscription.destination)
+                self._handle(message)
         except StompError as err:
             log.error("the subscription to %s has ended: %s", self.subscription.destination, err)
+        except SystemExit:
+            # It is the end of this thread, and nobody would take what the broker has handed out to it.
+            with contextlib.suppress(StompError):
+                self.subscription.close()
+
+    def _handle(self, message: Message) -> None:
+        by_handler = False
+        try:
+            with message:
+                try:
+                    check_result("the handler", self._handler(message))
+                finally:
+                    by_handler = message.settled
+        except Exception:
+            log.exception(
+                "a handler failed for message %r of %s: %s",
+                message.id,
+                self.subscription.destination,
+                fate(message, by_handler=by_handler),
+            )
+        except SystemExit:
+            log.error(
+                "a handler called sys.exit() for message %r of %s: %s; this ends the consumer and not the program",
+                message.id,
+                self.subscription.destination,
+                fate(message, by_handler=by_handler),
+            )
+            raise
 
     def close(self, timeout: float | None = None) -> None:
         """Take no more messages, and wait for the handlers at work, so many seconds at most."""

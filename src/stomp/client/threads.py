@@ -343,6 +343,8 @@ class Link(SendingHalf, Sleeper):
         except Exception:
             # Handlers guard their own callbacks; this keeps a defect of theirs from ending the connection.
             Log("stomp.py").exception("the handler of a connection failed")
+        except SystemExit:
+            self.close()  # a listener called sys.exit(), which was logged: no more messages are for it
         self._corked = False
         self._teller = 0
         if self.session.outgoing or self._layer is not None:

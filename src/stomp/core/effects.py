@@ -100,9 +100,13 @@ class HangUp:
 
 @record
 class Call:
-    """Call a function of the user, while nothing is held. Answer: what it returns, awaited where that is possible."""
+    """Call a function of the user, while nothing is held. Answer: what it returns, awaited where that is possible.
+
+    The exception of a `guarded` one is logged, and the answer is None: it is no failure of the verb.
+    """
 
     function: Callable[[], Any]
+    guarded: bool = False
 
 
 @record

@@ -132,10 +132,10 @@ def send(conv: Conversation, parcel: Parcel, deadline: float) -> Program[None]:
             told = yield from _tell_hooks(conv, frame)
         try:
             yield Transmit(era.link, frame)
-            _tell_outcome(conv, told, None)
+            yield from _tell_outcome(told, None)
             return
         except NotConnected as err:
-            _tell_outcome(conv, told, err)
+            yield from _tell_outcome(told, err)
             if isinstance(err, ConnectionLost):
                 raise
             # It was not sent: the connection had ended, and that had not come around yet.
@@ -180,7 +180,7 @@ def start(
         if terms.hooks:
             told = yield from _tell_hooks(conv, frame)
         if conv.era is not era or not conv.waiting.fits(size):
-            _tell_outcome(conv, told, NotConnected("not sent yet"))
+            yield from _tell_outcome(told, NotConnected("not sent yet"))
             continue
         receipt = frame.headers["receipt"] = conv.next_id()
         if resend:
@@ -245,14 +245,15 @@ def _tell_hooks(conv: Conversation, frame: Frame) -> Program[Told]:
     """Tell that a frame is to be sent; who wants to know the outcome."""
     told: Told = []
     for hook in conv.terms.hooks:
-        tell = yield Call(partial(hook.sending, frame))
+        tell = yield Call(partial(hook.sending, frame), guarded=True)
         if tell is not None:
             told.append(tell)
     return told
 
 
-def _tell_outcome(conv: Conversation, told: Told, error: StompError | None) -> None:
-    conv.later(partial(tell, error) for tell in told)
+def _tell_outcome(told: Told, error: StompError | None) -> Program[None]:
+    for tell in told:
+        yield Call(partial(tell, error), guarded=True)
 
 
 def _with_error(tell: Callable[[StompError | None], object]) -> Callable[[Confirmation], object]:
@@ -414,9 +415,9 @@ def send_in(conv: Conversation, record: TransactionRecord, parcel: Parcel) -> Pr
     try:
         yield from _in_transaction(record, era, frame)
     except TransactionVoid as err:
-        _tell_outcome(conv, told, err)
+        yield from _tell_outcome(told, err)
         raise
-    _tell_outcome(conv, told, None)
+    yield from _tell_outcome(told, None)
 
 
 def _in_transaction(record: TransactionRecord, era: Era, frame: Frame) -> Program[None]:
@@ -490,7 +491,7 @@ def ask(conv: Conversation, parcel: Parcel, deadline: float) -> Program[Delivery
         conv.relieve()
     try:
         yield Transmit(era.link, frame)
-        _tell_outcome(conv, told, None)
+        yield from _tell_outcome(told, None)
         if not (yield Wait(reply, lambda: reply.done, deadline)):
             raise ReplyMissing(
                 f"nobody answered the request to {parcel.destination} in time",

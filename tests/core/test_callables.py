@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import types
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from stomp.core.callables import check_function, check_methods, check_result, deferred_kind, is_awaitable
+from stomp.core.errors import UsageError
+
+
+async def coroutine(*args: object) -> None: ...
+
+
+async def async_generator(*args: object):
+    yield 1
+
+
+def generator(*args: object):
+    yield 1
+
+
+@types.coroutine
+def old_coroutine(*args: object):
+    yield 1
+
+
+def plain(*args: object) -> None: ...
+
+
+@functools.wraps(coroutine)
+def hidden(*args: object) -> Any:
+    return coroutine()
+
+
+class Callable:
+    async def __call__(self, *args: object) -> None: ...
+
+    async def method(self) -> None: ...
+
+    @staticmethod
+    async def static() -> None: ...
+
+    @classmethod
+    async def of_class(cls) -> None: ...
+
+
+class Plain:
+    def __call__(self, *args: object) -> None: ...
+
+    def method(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        coroutine,
+        old_coroutine,
+        functools.partial(coroutine, 1),
+        functools.partial(functools.partial(coroutine, 1), 2),
+        Callable(),
+        functools.partial(Callable()),
+        Callable().method,
+        functools.partial(Callable().method),
+        Callable.static,
+        Callable().of_class,
+        mock.AsyncMock(),
+        mock.AsyncMock().child,
+        mock.Mock(spec=Callable).method,
+    ],
+)
+def test_what_makes_a_coroutine_is_refused(function: object) -> None:
+    assert deferred_kind(function) == "coroutine function"
+    with pytest.raises(UsageError, match=r"handler is a coroutine function.*AsyncClient"):
+        check_function("handler", function)
+    check_function("handler", function, coroutines=True)
+
+
+@pytest.mark.skipif(not hasattr(inspect, "markcoroutinefunction"), reason="since Python 3.12")
+def test_what_is_marked_as_a_coroutine_function_is_refused() -> None:
+    mark: Any = vars(inspect)["markcoroutinefunction"]
+    assert deferred_kind(mark(lambda: coroutine())) == "coroutine function"
+
+
+@pytest.mark.parametrize("function", [generator, async_generator, functools.partial(generator)])
+@pytest.mark.parametrize("coroutines", [True, False])
+def test_a_generator_function_is_refused_by_both_clients(function: object, coroutines: bool) -> None:
+    with pytest.raises(UsageError, match="generator function: a call does not run it"):
+        check_function("handler", function, coroutines=coroutines)
+
+
+@pytest.mark.parametrize("value", [None, 5, "print", object()])
+def test_what_cannot_be_called_is_refused(value: object) -> None:
+    with pytest.raises(UsageError, match=r"handler is of type .*cannot be called"):
+        check_function("handler", value)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        plain,
+        print,
+        len,
+        [].append,
+        str,
+        Callable,
+        Plain(),
+        Plain().method,
+        functools.partial(plain, 1),
+        functools.lru_cache(plain),
+        hidden,
+        mock.Mock(),
+        mock.MagicMock(),
+        mock.Mock(spec=Plain()),
+        lambda: None,
+    ],
+)
+def test_plain_functions_are_accepted(function: object) -> None:
+    assert deferred_kind(function) == ""
+    check_function("handler", function)
+
+
+def test_a_coroutine_that_is_returned_is_refused_and_closed() -> None:
+    returned = hidden()
+    with pytest.raises(UsageError, match=r"the handler returned a coroutine"):
+        check_result("the handler", returned)
+    assert inspect.getcoroutinestate(returned) == inspect.CORO_CLOSED
+
+
+def test_other_awaitables_that_are_returned_are_refused() -> None:
+    with asyncio.Runner() as runner:
+        future = runner.get_loop().create_future()
+        for returned in (future, async_generator(), old_coroutine()):
+            with pytest.raises(UsageError):
+                check_result("the handler", returned)
+
+
+@pytest.mark.parametrize("value", [None, 5, [], generator(), mock.MagicMock(), mock.Mock()])
+def test_other_results_are_accepted(value: object) -> None:
+    assert not is_awaitable(value)
+    assert check_result("the handler", value) is value
+
+
+def test_methods_that_are_missing_are_accepted() -> None:
+    check_methods(Plain(), ["method", "other"], kind="listener")
+    with pytest.raises(UsageError, match="method of the listener Callable"):
+        check_methods(Callable(), ["other", "method"], kind="listener")
