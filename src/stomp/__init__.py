@@ -22,6 +22,7 @@ from stomp._version import Version
 from stomp._version import __version__ as _number
 
 if TYPE_CHECKING:
+    from stomp import adapter as adapter
     from stomp import backward as backward
     from stomp import colours as colours
     from stomp import connect as connect
@@ -29,16 +30,31 @@ if TYPE_CHECKING:
     from stomp import exception as exception
     from stomp import listener as listener
     from stomp import log as log
+    from stomp import otel as otel
     from stomp import protocol as protocol
     from stomp import transport as transport
     from stomp import utils as utils
     from stomp.adapter.ws import WSConnection, WSStompConnection
     from stomp.client.aio import AsyncClient
+    from stomp.client.aio import Batch as AsyncBatch
     from stomp.client.aio_handles import AsyncMessage
+    from stomp.client.aio_handles import Confirmation as AsyncConfirmation
+    from stomp.client.aio_handles import Consumer as AsyncConsumer
+    from stomp.client.aio_handles import Merged as AsyncMergedSubscription
+    from stomp.client.aio_handles import Subscription as AsyncSubscription
+    from stomp.client.aio_handles import Transaction as AsyncTransaction
+    from stomp.client.base import SendOptions, SubscribeOptions
     from stomp.client.dialing import TlsSettings
     from stomp.client.options import Options
-    from stomp.client.sync import Client
-    from stomp.client.sync_handles import Message
+    from stomp.client.sync import Batch, Client
+    from stomp.client.sync_handles import (
+        Confirmation,
+        Consumer,
+        Message,
+        Subscription,
+        Transaction,
+    )
+    from stomp.client.sync_handles import Merged as MergedSubscription
     from stomp.connect import (
         Connection,
         Connection10,
@@ -48,16 +64,22 @@ if TYPE_CHECKING:
         StompConnection11,
         StompConnection12,
     )
+    from stomp.core.delivery import Delivery as BaseMessage
     from stomp.core.errors import (
+        AddressError,
         AlreadySettled,
         AuthenticationFailed,
         BrokerError,
         ConnectFailed,
         ConnectionLost,
         ContentError,
+        FrameError,
+        HeartbeatLost,
+        LimitExceeded,
         NotConnected,
         OutcomeUnknown,
         ReceiptMissing,
+        RemoteProtocolError,
         ReplyMissing,
         SendStalled,
         StaleDelivery,
@@ -67,63 +89,72 @@ if TYPE_CHECKING:
         UsageError,
     )
     from stomp.core.failover import Backoff
+    from stomp.core.frame import Headers
     from stomp.core.hooks import Hooks
-    from stomp.core.status import ClientState
-    from stomp.listener import ConnectionListener, PrintingListener, StatsListener, WaitingListener
+    from stomp.core.limits import Leniency, Limits
+    from stomp.core.status import ClientState, StateChange, Stats
+    from stomp.core.status import Report as DrainReport
+    from stomp.core.vendors import Vendor as BrokerProfile
+    from stomp.listener import (
+        ConnectionListener,
+        PrintingListener,
+        StatsListener,
+        WaitingListener,
+    )
+    from stomp.net.address import Address
+    from stomp.net.websocket import WebSocketSettings
+    from stomp.utils import Frame
+
+    # Second names of modules, see `stomp.aliases`.
+    logging = log
+    colors = colours
+    backward2 = backward3 = backwardsock = backwardsock25 = backwardsock26 = backward
 
 __version__ = Version(_number)
 #: Modules that stomp.py does not have look for it, see `stomp._installation`.
 _DISTRIBUTION = "stompkit"
 aliases.install()
 
-#: name -> the module that has it
+#: module -> the names that it is the home of; "name=inner" is called `inner` there
+_NAMES_OF = {
+    "stomp.adapter.ws": "WSConnection WSStompConnection",
+    "stomp.client.aio": "AsyncClient AsyncBatch=Batch",
+    "stomp.client.aio_handles": (
+        "AsyncMessage AsyncConfirmation=Confirmation AsyncConsumer=Consumer "
+        "AsyncMergedSubscription=Merged AsyncSubscription=Subscription AsyncTransaction=Transaction"
+    ),
+    "stomp.client.base": "SendOptions SubscribeOptions",
+    "stomp.client.dialing": "TlsSettings",
+    "stomp.client.options": "Options",
+    "stomp.client.sync": "Batch Client",
+    "stomp.client.sync_handles": "Confirmation Consumer MergedSubscription=Merged Message Subscription Transaction",
+    "stomp.connect": (
+        "Connection Connection10 Connection11 Connection12 StompConnection10 StompConnection11 "
+        "StompConnection12"
+    ),
+    "stomp.core.errors": (
+        "AddressError AlreadySettled AuthenticationFailed BrokerError ConnectFailed ConnectionLost "
+        "ContentError FrameError HeartbeatLost LimitExceeded NotConnected OutcomeUnknown ReceiptMissing "
+        "RemoteProtocolError ReplyMissing SendStalled StaleDelivery StompError TransactionVoid "
+        "Unsupported UsageError"
+    ),
+    "stomp.core.delivery": "BaseMessage=Delivery",
+    "stomp.core.failover": "Backoff",
+    "stomp.core.frame": "Headers",
+    "stomp.core.hooks": "Hooks",
+    "stomp.core.limits": "Leniency Limits",
+    "stomp.core.status": "ClientState DrainReport=Report StateChange Stats",
+    "stomp.core.vendors": "BrokerProfile=Vendor",
+    "stomp.listener": "ConnectionListener PrintingListener StatsListener WaitingListener",
+    "stomp.net.address": "Address",
+    "stomp.net.websocket": "WebSocketSettings",
+    "stomp.utils": "Frame",
+}
+#: name -> the module that has it, and its name there
 _HOMES = {
-    **dict.fromkeys(
-        [
-            "Connection",
-            "Connection10",
-            "Connection11",
-            "Connection12",
-            "StompConnection10",
-            "StompConnection11",
-            "StompConnection12",
-        ],
-        "stomp.connect",
-    ),
-    **dict.fromkeys(
-        ["ConnectionListener", "PrintingListener", "StatsListener", "WaitingListener"], "stomp.listener"
-    ),
-    **dict.fromkeys(["WSConnection", "WSStompConnection"], "stomp.adapter.ws"),
-    "AsyncClient": "stomp.client.aio",
-    "AsyncMessage": "stomp.client.aio_handles",
-    **dict.fromkeys(
-        [
-            "AlreadySettled",
-            "AuthenticationFailed",
-            "BrokerError",
-            "ConnectFailed",
-            "ConnectionLost",
-            "ContentError",
-            "NotConnected",
-            "OutcomeUnknown",
-            "ReceiptMissing",
-            "ReplyMissing",
-            "SendStalled",
-            "StaleDelivery",
-            "StompError",
-            "TransactionVoid",
-            "Unsupported",
-            "UsageError",
-        ],
-        "stomp.core.errors",
-    ),
-    "Backoff": "stomp.core.failover",
-    "ClientState": "stomp.core.status",
-    "Hooks": "stomp.core.hooks",
-    "Options": "stomp.client.options",
-    "TlsSettings": "stomp.client.dialing",
-    "Client": "stomp.client.sync",
-    "Message": "stomp.client.sync_handles",
+    name: (module, inner or name)
+    for module, names in _NAMES_OF.items()
+    for name, _, inner in (word.partition("=") for word in names.split())
 }
 _SUBMODULES = {
     "adapter",
@@ -142,44 +173,74 @@ _SUBMODULES = {
 }
 
 __all__ = [
-    "AsyncClient",
-    "AsyncMessage",
+    "Address",
+    "AddressError",
     "AlreadySettled",
+    "AsyncBatch",
+    "AsyncClient",
+    "AsyncConfirmation",
+    "AsyncConsumer",
+    "AsyncMergedSubscription",
+    "AsyncMessage",
+    "AsyncSubscription",
+    "AsyncTransaction",
     "AuthenticationFailed",
     "Backoff",
+    "BaseMessage",
+    "Batch",
     "BrokerError",
-    "ClientState",
-    "ConnectFailed",
-    "ConnectionLost",
-    "ContentError",
-    "Hooks",
-    "NotConnected",
-    "Options",
-    "OutcomeUnknown",
-    "ReceiptMissing",
-    "ReplyMissing",
-    "SendStalled",
-    "StaleDelivery",
-    "StompError",
-    "TlsSettings",
-    "TransactionVoid",
-    "Unsupported",
-    "UsageError",
+    "BrokerProfile",
     "Client",
-    "Message",
+    "ClientState",
+    "Confirmation",
+    "ConnectFailed",
     "Connection",
     "Connection10",
     "Connection11",
     "Connection12",
     "ConnectionListener",
+    "ConnectionLost",
+    "Consumer",
+    "ContentError",
+    "DrainReport",
+    "Frame",
+    "FrameError",
+    "Headers",
+    "HeartbeatLost",
+    "Hooks",
+    "Leniency",
+    "LimitExceeded",
+    "Limits",
+    "MergedSubscription",
+    "Message",
+    "NotConnected",
+    "Options",
+    "OutcomeUnknown",
     "PrintingListener",
+    "ReceiptMissing",
+    "RemoteProtocolError",
+    "ReplyMissing",
+    "SendOptions",
+    "SendStalled",
+    "StaleDelivery",
+    "StateChange",
+    "Stats",
     "StatsListener",
     "StompConnection10",
     "StompConnection11",
     "StompConnection12",
+    "StompError",
+    "SubscribeOptions",
+    "Subscription",
+    "TlsSettings",
+    "Transaction",
+    "TransactionVoid",
+    "Unsupported",
+    "UsageError",
     "WSConnection",
     "WSStompConnection",
     "WaitingListener",
+    "WebSocketSettings",
     "__version__",
     "connect",
     "constants",
@@ -198,15 +259,17 @@ def tuple_version() -> tuple[int, ...]:
     return tuple(int(part) for part in _number.split("."))
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return importlib.import_module(f"stomp.{name}")
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'stomp' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name in _SUBMODULES:
+            return importlib.import_module(f"stomp.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'stomp' has no attribute {name!r}")
+        home, inner = _HOMES[name]
+        value = getattr(importlib.import_module(home), inner)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stomp.utils import Frame
+
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
 
@@ -54,7 +56,7 @@ class ConnectionListener:
         """The socket is open; CONNECT was not sent yet. Called on the thread that connects."""
 
     @_does_nothing
-    def on_connected(self, frame: Any) -> None:
+    def on_connected(self, frame: Frame) -> None:
         """The broker has let us in: its CONNECTED frame."""
 
     @_does_nothing
@@ -70,23 +72,23 @@ class ConnectionListener:
         """The broker was silent for too long; on_disconnected follows."""
 
     @_does_nothing
-    def on_before_message(self, frame: Any) -> Any:
+    def on_before_message(self, frame: Frame) -> Any:
         """A MESSAGE came. Called on all listeners before on_message; may change the frame."""
 
     @_does_nothing
-    def on_message(self, frame: Any) -> None:
+    def on_message(self, frame: Frame) -> None:
         """A MESSAGE came."""
 
     @_does_nothing
-    def on_receipt(self, frame: Any) -> None:
+    def on_receipt(self, frame: Frame) -> None:
         """A RECEIPT came."""
 
     @_does_nothing
-    def on_error(self, frame: Any) -> None:
+    def on_error(self, frame: Frame) -> None:
         """An ERROR came. The broker may close the connection now; on_disconnected tells."""
 
     @_does_nothing
-    def on_send(self, frame: Any) -> None:
+    def on_send(self, frame: Frame) -> None:
         """A frame is about to be sent; may change its headers. Called on the thread that sends.
 
         For a heart-beat, which has gone out then, `frame.cmd` is None.
@@ -97,7 +99,7 @@ class ConnectionListener:
         """The broker sent a heart-beat."""
 
     @_does_nothing
-    def on_receiver_loop_completed(self, frame: Any) -> None:
+    def on_receiver_loop_completed(self, frame: Frame | None) -> None:
         """The receiving thread of a connection ends; the frame is None."""
 
 

@@ -15,7 +15,7 @@ import socket
 import threading as threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stomp.client.options import start_daemon
 from stomp.constants import CMD_ABORT as CMD_ABORT
@@ -267,10 +267,14 @@ def _localhost_names() -> list[str]:
     return names
 
 
-def __getattr__(name: str) -> Any:
-    if name == "LOCALHOST_NAMES":
-        return _localhost_names()
-    raise AttributeError(f"module 'stomp.utils' has no attribute {name!r}")
+if TYPE_CHECKING:
+    LOCALHOST_NAMES: list[str]
+else:  # a checker would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name == "LOCALHOST_NAMES":
+            return _localhost_names()
+        raise AttributeError(f"module 'stomp.utils' has no attribute {name!r}")
 
 
 class PollableQueue(queue.Queue[Any]):

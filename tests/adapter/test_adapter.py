@@ -26,4 +26,4 @@ def test_names_that_the_modules_of_stomp_py_handed_on(module):
 
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        stomp.adapter.nothing  # noqa: B018
+        stomp.adapter.nothing  # type: ignore[attr-defined]  # noqa: B018

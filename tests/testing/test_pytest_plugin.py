@@ -90,4 +90,4 @@ def test_the_kit_has_its_names_at_its_door(name: str) -> None:
 
     assert getattr(stomp.testing, name).__name__ == name
     with pytest.raises(AttributeError, match="nothing"):
-        _ = stomp.testing.nothing
+        _ = stomp.testing.nothing  # type: ignore[attr-defined]

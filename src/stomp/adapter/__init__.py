@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 _SUBMODULES = frozenset(["multicast", "ws"])
 
 
-def __getattr__(name: str) -> Any:
-    # stomp.py loads them with the package; here, they are loaded when they are first asked for.
-    if name in _SUBMODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a checker would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        # stomp.py loads them with the package; here, they are loaded when they are first asked for.
+        if name in _SUBMODULES:
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -154,7 +154,7 @@ class Confirmation(BaseConfirmation):
             self.result(timeout)
         return self.error
 
-    def add_done_callback(self, callback: Callable[[BaseConfirmation], object]) -> None:
+    def add_done_callback(self, callback: Callable[[Confirmation], object]) -> None:
         """Have `callback(confirmation)` called when the outcome is known: at once, if it is.
 
         Raises:

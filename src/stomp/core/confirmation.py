@@ -6,7 +6,7 @@ or nobody can know ("unknown"). It ends once, and says so to whoever asks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from stomp.core.effects import Signal
 from stomp.core.errors import BrokerError
@@ -45,7 +45,7 @@ class Confirmation(Signal):
         self.attempts: int = 0
         self.outcome: Outcome | None = None
         self.error: StompError | None = None
-        self._callbacks: tuple[Callable[[Confirmation], object], ...] = ()
+        self._callbacks: tuple[Callable[[Any], object], ...] = ()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.receipt} {self.outcome or 'pending'}>"
@@ -69,7 +69,7 @@ class Confirmation(Signal):
         self._callbacks = ()
         return [_bound(callback, self) for callback in callbacks]
 
-    def when_done(self, callback: Callable[[Confirmation], object]) -> bool:
+    def when_done(self, callback: Callable[[Self], object]) -> bool:
         """Have a callback among those of `settle`; False if it is too late for that. For drivers and the core."""
         if self.outcome is not None:
             return False

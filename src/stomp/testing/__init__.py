@@ -54,9 +54,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'stomp.testing' has no attribute {name!r}")
-    _installation.check()
-    return getattr(importlib.import_module(f"stomp.testing.{home}"), name)
+if not TYPE_CHECKING:  # a checker would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'stomp.testing' has no attribute {name!r}")
+        _installation.check()
+        return getattr(importlib.import_module(f"stomp.testing.{home}"), name)
