@@ -30,6 +30,7 @@ from stomp.core.frame import Frame as CoreFrame
 from stomp.core.frame import headers_of, text_of
 from stomp.core.record import replace
 from stomp.core.state import State
+from stomp.core.vendors import of_server
 from stomp.handed_on import hand_on
 from stomp.legacy import OlderTransport, take_arguments
 from stomp.net.address import Address, in_order, pairs_of, usable_pairs
@@ -421,6 +422,8 @@ class Transport(OlderTransport, BaseTransport):
             tolerance=options.tolerance,
             message_class=self._message_class,
             receipt_class=ReceivedReceipt,
+            # Only of brokers that are known to read nothing more then: programs go on after on_error.
+            error_ends=lambda server: of_server(server).error_ends is True,
         )
         return Link(stream.sock, session, self.handle, options, stream.layer, self.hears)
 

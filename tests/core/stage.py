@@ -22,7 +22,9 @@ class FakeLink:
     def __init__(self, stage: Stage, address: Any) -> None:
         self.stage = stage
         self.address = address
-        self.session = ClientSession(ledger=stage.conv.ledger, message_class=Delivery)
+        self.session = ClientSession(
+            ledger=stage.conv.ledger, message_class=Delivery, error_ends=stage.conv.terms.error_ends
+        )
         self.sent: list[Frame] = []
         self.hung_up = False
         self._decoder = Decoder()

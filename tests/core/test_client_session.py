@@ -751,3 +751,46 @@ def test_what_cannot_be_acknowledged_is_left_alone() -> None:
     session.abort()
     assert session.acknowledge(each) is None
     assert sent(session) == b""
+
+
+# ------------------------------------------------------------------------------------- an ERROR that is the end
+
+
+def connected_to(server: str | None) -> ClientSession:
+    """A client of a broker that ends connections by an ERROR, if it is called Apollo."""
+    session = ClientSession(error_ends=lambda name: name is not None and name.startswith("apache-apollo"))
+    session.connect(["1.2"], "/")
+    named = f"server:{server}\n" if server else ""
+    receive(session, f"CONNECTED\nversion:1.2\n{named}\n\0")
+    sent(session)
+    return session
+
+
+def test_an_error_of_a_broker_that_closes_then_ends_the_session() -> None:
+    session = connected_to("apache-apollo/1.7.1")
+    session.send("/queue/a", b"x", receipt="1")
+    session.send("/queue/a", b"y", receipt="2")
+    events = receive(session, "ERROR\nmessage:no\nreceipt-id:1\n\n\0MESSAGE\nmessage-id:1\n\n\0")
+    error, end = events
+    assert isinstance(error, Error)
+    assert error.ticket is not None
+    assert isinstance(end, Closed)
+    assert end.reason is Reason.ERROR
+    assert str(end.error) == "the broker ended the connection by an ERROR: no"
+    assert [ticket.receipt for ticket in end.unanswered] == ["2"]
+    with pytest.raises(NotConnected):
+        session.send("/queue/a", b"vanishes")
+
+
+def test_an_error_after_disconnect_ends_the_session_of_such_a_broker_too() -> None:
+    session = connected_to("apache-apollo/1.7.1")
+    session.disconnect("bye")
+    assert the_end(receive(session, "ERROR\nmessage:no\n\n\0")).reason is Reason.ERROR
+
+
+@pytest.mark.parametrize("server", ["RabbitMQ/3.10.8", None])
+def test_an_error_of_any_other_broker_does_not_end_it(server: str | None) -> None:
+    session = connected_to(server)
+    assert [type(event) for event in receive(session, "ERROR\nmessage:no\n\n\0")] == [Error]
+    session.send("/queue/a", b"x")
+    assert b"SEND" in sent(session)

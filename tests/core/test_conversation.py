@@ -37,7 +37,7 @@ def test_hooks_are_told_what_happens_and_only_when_nothing_is_held() -> None:
 
     told = Told()
     stage = Stage(hooks=(told,))
-    stage.connect()
+    stage.connect(server="RabbitMQ/3.10.8")
     feed = stage.subscribe()
     stage.deliver(feed, "1")
     message = stage.do(verbs.take(stage.conv, feed.inbox, None))
@@ -151,7 +151,7 @@ def test_taking_from_much_costs_no_more_than_taking_from_little(monkeypatch: pyt
 
 def test_an_error_that_is_about_nothing_is_told() -> None:
     stage = Stage()
-    stage.connect()
+    stage.connect(server="RabbitMQ/3.10.8")
     stage.link.say("ERROR", message="watch out")
     assert "watch out" in stage.said[-1]
     assert stage.conv.state is ClientState.CONNECTED
@@ -206,3 +206,54 @@ def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
     stage.go_on()
     assert waiting.done
     assert not stage.conv.withdraw(confirmation.receipt)
+
+
+# ------------------------------------------------------------------------------------- an ERROR that is the end
+
+
+@pytest.mark.parametrize("server", ["apache-apollo/1.7.1", "ActiveMQ-Artemis/2.44.0 x", None])
+def test_an_error_of_a_broker_that_may_read_no_more_ends_the_connection(server: str | None) -> None:
+    stage = Stage()
+    stage.connect(**({"server": server} if server else {}))
+    make = [verbs.start(stage.conv, Parcel("/queue/a", b""), Confirmation, 30) for _ in range(3)]
+    one, two, three = [stage.do(program) for program in make]
+    receipts = [frame.headers["receipt"] for frame in stage.link.sent]
+    stage.link.confirm(stage.link.sent[0])
+    stage.link.say("ERROR", message="not there", receipt_id=receipts[1])
+    assert [each.outcome for each in (one, two, three)] == ["confirmed", "refused", "unknown"]
+    assert stage.link.session.closed is not None
+    assert stage.conv.state is ClientState.RECONNECTING
+    assert "not there" in str(stage.conv.error)
+    assert "not there" in str(three.error)
+    stage.clock.advance(0)
+    stage.reconnect()  # at once
+
+
+@pytest.mark.parametrize("server", ["RabbitMQ/3.10.8", "ActiveMQ/5.17.2", "HornetQ/2.5.0"])
+def test_an_error_of_a_broker_that_goes_on_does_not(server: str) -> None:
+    stage = Stage()
+    stage.connect(server=server)
+    confirmation = stage.do(verbs.start(stage.conv, Parcel("/queue/a", b""), Confirmation, 30))
+    stage.link.say("ERROR", message="no", receipt_id=stage.link.take("SEND").headers["receipt"])
+    assert confirmation.outcome == "refused"
+    assert stage.conv.state is ClientState.CONNECTED
+
+
+def test_the_kind_of_broker_that_the_user_names_decides_whether_an_error_is_the_end() -> None:
+    from stomp.core.vendors import named
+
+    stage = Stage(vendor=named("rabbitmq"))
+    stage.connect()
+    stage.link.say("ERROR", message="no")
+    assert stage.conv.state is ClientState.CONNECTED
+
+
+def test_an_error_while_subscriptions_are_made_again_refuses_the_one_that_waits() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    feed = stage.subscribe()
+    stage.link.hang_up()
+    stage.reconnect(server="RabbitMQ/3.10.8")
+    stage.link.say("ERROR", message="not_found")
+    assert feed.ended
+    assert "not_found" in str(feed.error)

@@ -133,3 +133,23 @@ def test_requeueing() -> None:
     assert nack_headers(RABBITMQ, False) == {"requeue": "false"}
     with pytest.raises(Unsupported, match="this broker has no requeue"):
         nack_headers(GENERIC, True)
+
+
+@pytest.mark.parametrize(
+    ("server", "name", "ends"),
+    [
+        ("RabbitMQ/4.0.5", "rabbitmq", False),
+        ("ActiveMQ/6.3.1", "activemq", False),
+        ("HornetQ/2.5.0.SNAPSHOT HornetQ Messaging Engine", "hornetq", False),
+        ("apache-apollo/1.7.1", "apollo", True),
+        ("ActiveMQ-Artemis/2.44.0 ActiveMQ Artemis Messaging Engine", "artemis", True),
+        ("stompkit/1.0", "embedded", True),
+        ("vertx-stomp/5.1.6", "generic", None),
+        (None, "generic", None),
+    ],
+)
+def test_what_an_error_means_is_known_of_each_broker(
+    server: str | None, name: str, ends: bool | None
+) -> None:
+    vendor = of_server(server)
+    assert (vendor.name, vendor.error_ends) == (name, ends)

@@ -140,7 +140,9 @@ def test_an_error_without_a_receipt_is_about_the_only_one_that_waits(stage: Stag
     assert "access_refused" in str(confirmation.error)
 
 
-def test_an_error_without_a_receipt_is_about_the_one_that_is_left(stage: Stage) -> None:
+def test_an_error_without_a_receipt_is_about_the_one_that_is_left() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
     sends = [start(stage) for _ in range(3)]
     stage.link.say("ERROR", message="access_refused")
     assert [confirmation.outcome for confirmation, _ in sends] == [None] * 3
@@ -324,7 +326,9 @@ def test_what_has_to_be_acknowledged_is_not_handed_out_after_its_connection(stag
     assert run.result.redelivered
 
 
-def test_a_subscription_that_the_broker_ends_says_why_once(stage: Stage) -> None:
+def test_a_subscription_that_the_broker_ends_says_why_once() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
     feed = stage.subscribe()
     stage.deliver(feed, "1")
     stage.link.say("ERROR", message="Server cancelled subscription", subscription=feed.id)

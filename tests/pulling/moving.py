@@ -19,7 +19,13 @@ from tests.pulling.suite import through
 
 COUNT = 10_000
 #: The connections of a client with very little patience between its attempts, and no end of them.
-RESTLESS = {"backoff": Backoff(0.005, 0.0, 1.0, 0.01), "attempts": -1, "reattempts": -1, "timeout": 60.0}
+RESTLESS = {
+    "backoff": Backoff(0.005, 0.0, 1.0, 0.01),
+    "attempts": -1,
+    "reattempts": -1,
+    "max_losses": -1,
+    "timeout": 60.0,
+}
 PATIENCE = 120.0
 
 

@@ -274,7 +274,7 @@ class Examination:
 
     def _round_trip(self, step: Step) -> None:
         vendor = self._client.broker
-        temporary = vendor.temporary == "subscribe" and vendor.name != "generic"
+        temporary = vendor.temporary == "subscribe" and vendor.name not in ("generic", "apollo", "hornetq")
         # RabbitMQ's temporary queues are for replies only; a topic that nobody else knows is as temporary.
         made_up = f"/{'temp-queue' if temporary else 'topic'}/stompkit-doctor-{uuid.uuid4().hex}"
         destination = self._destination or made_up

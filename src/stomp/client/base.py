@@ -134,6 +134,8 @@ class BaseClient:
         reconnect: connect again when the connection is lost.
         attempts: rounds over all addresses of the first connect.
         reattempts: rounds over all addresses of a reconnect; -1 for no limit.
+        max_losses: a SUBSCRIBE, or with ``on_unknown="resend"`` a SEND, ends in `RetriesExhausted` after this many
+            connections in a row that were lost after it; -1 for no limit.
         backoff: the waits between rounds.
         shuffle: try the addresses in random order.
         on_unknown: what becomes of a confirmed send whose connection is lost before the answer: "raise"
@@ -143,8 +145,8 @@ class BaseClient:
         window_bytes: how many bytes of bodies.
         timeout: seconds for everything that is waited for and has no timeout of its own.
         connect_timeout: seconds for each step of connecting.
-        broker: the kind of broker ("rabbitmq", "activemq", "artemis", "embedded", "generic"), where its CONNECTED
-            does not tell.
+        broker: the kind of broker ("rabbitmq", "activemq", "artemis", "apollo", "hornetq", "embedded", "generic"),
+            where its CONNECTED does not tell.
         inflated: how many bytes a compressed body may become.
         high_water: how many bytes of messages may wait to be taken before reading stops.
         hooks: who is told what happens, see `stomp.core.hooks.Hooks`.
@@ -171,6 +173,7 @@ class BaseClient:
         reconnect: bool | None = None,
         attempts: float | None = None,
         reattempts: float | None = None,
+        max_losses: int | None = None,
         backoff: Backoff | None = None,
         shuffle: bool | None = None,
         on_unknown: Literal["raise", "resend"] | None = None,
@@ -287,6 +290,7 @@ class BaseClient:
             ledger=self._conv.ledger,
             tolerance=options.tolerance,
             message_class=self._message_class,
+            error_ends=self._conv.terms.error_ends,
         )
 
     def _timeout(self, timeout: float | None) -> float:
@@ -358,7 +362,7 @@ class BaseClient:
             raise settling.lost() from err
         if name is None:
             return False
-        message.settled = True
+        message.settled = message.era.has_progress = True
         conv.recorder.note_ack(name)
         return True
 

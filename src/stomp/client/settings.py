@@ -78,6 +78,7 @@ _QUERY: dict[str, Callable[[str], Any]] = {
     "connect_timeout": float,
     "attempts": float,
     "reattempts": float,
+    "max_losses": int,
     "reconnect": _flag,
     "shuffle": _flag,
     "client_id": str,

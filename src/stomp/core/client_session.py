@@ -25,7 +25,7 @@ from stomp.core.session import BEAT_RECEIVED, Session, earlier
 from stomp.core.state import Move, Role, State, after
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from stomp.core.commands import Extra
     from stomp.core.ledger import Ledger, Ticket
@@ -45,6 +45,7 @@ class ClientSession(Session):
     Args:
         message_class: what to make of a MESSAGE.
         receipt_class: what to make of a RECEIPT. For all others see `Session`.
+        error_ends: given the ``server`` header of CONNECTED, says whether an ERROR ends the connection. None: never.
 
     >>> session = ClientSession()
     >>> session.connect(["1.2"], "/")
@@ -66,6 +67,7 @@ class ClientSession(Session):
         tolerance: float = heartbeat.TOLERANCE,
         message_class: type[Message] = Message,
         receipt_class: type[Receipt] = Receipt,
+        error_ends: Callable[[str | None], bool] | None = None,
     ) -> None:
         classes = {"MESSAGE": message_class, "RECEIPT": receipt_class}
         super().__init__(limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance, classes=classes)
@@ -75,6 +77,8 @@ class ClientSession(Session):
         self._leaving = False  # DISCONNECT was given
         self._farewell: Ticket | None = None  # its receipt
         self._last_error: Frame | None = None
+        self._error_ends = error_ends
+        self._is_error_final = False
         self._heads = SendHeads(STOMP12)  # until there is a dialect
 
     # ------------------------------------------------------------------------------------- verbs
@@ -139,8 +143,7 @@ class ClientSession(Session):
             body: the body.
 
         Returns:
-            False where nothing was done, as this takes a frame only if frames flow and nothing in its headers is
-            special; `transmit` knows what to do with all others.
+            False where nothing was done: use `transmit`.
         """
         if self.state is not _CONNECTED or command not in _PLAIN or self._narrow is not None:
             return False
@@ -168,17 +171,8 @@ class ClientSession(Session):
     ) -> bool:
         """`send` without any other headers, for those who send a lot: heads that were written before are kept.
 
-        Args:
-            destination: where to.
-            body: the body.
-            content_type: the media type of the body.
-            receipt: ask for a receipt under this id.
-            deadline: when to give up waiting for it.
-            content_length: add the header.
-
         Returns:
-            False where nothing was done, as this is only for while frames flow, and for what is nothing special, as
-            subclasses of `str` are: `send` knows what to do then.
+            False where nothing was done: use `send`.
 
         Raises:
             FrameError: it cannot be encoded.
@@ -477,6 +471,8 @@ class ClientSession(Session):
         self._heads = SendHeads(dialect)
         if dialect.heartbeats:
             self._start_pulse(heartbeat.negotiate(self._wish, theirs), now)
+        if self._error_ends is not None:
+            self._is_error_final = self._error_ends(frame.headers.get("server"))
         self._events.append(Connected(frame, dialect, self.heartbeat))
         if self._put_held(frame.headers.get("server")) and self._leaving:
             self._move(Move.DISCONNECT)
@@ -497,6 +493,10 @@ class ClientSession(Session):
             # The broker will not answer DISCONNECT again.
             refused = BrokerError(f"the broker refused DISCONNECT: {words_of(frame)}", frame=frame)
             self._close(Reason.REFUSED, refused)
+        elif self._is_error_final:
+            # STOMP 1.2, "ERROR": the server closes then. Some take 5 s for it, and what is sent meanwhile is lost.
+            ended = f"the broker ended the connection by an ERROR: {words_of(frame)}"
+            self._close(Reason.ERROR, ConnectionLost(ended))
 
     def _last_words(self) -> str:
         return f"; its last ERROR said: {words_of(self._last_error)}" if self._last_error else ""

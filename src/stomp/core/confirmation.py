@@ -151,6 +151,10 @@ class Waiting:
         """All of them, in the order in which they were made."""
         return list(self._by_receipt.values())
 
+    def sent_on(self, generation: int) -> list[Confirmation]:
+        """Those that were sent last on this connection."""
+        return [each for each in self._by_receipt.values() if each.generation == generation]
+
     def blame(self, error: BrokerError) -> list[Callable[[], object]]:
         """An ERROR came that names no receipt (RabbitMQ's do not): find out whose it is.
 

@@ -28,8 +28,9 @@ from stomp.core.errors import (
     UsageError,
 )
 from stomp.core.events import Closed, Connected, Error, Event, Reason, Receipt, ReceiptOverdue
-from stomp.core.feed import OVERHEAD
+from stomp.core.feed import OVERHEAD, Feed
 from stomp.core.ledger import Ledger
+from stomp.core.losses import Losses, exhausted, is_stable
 from stomp.core.observe import Counters, Recorder, describe
 from stomp.core.refusal import words_of
 from stomp.core.status import ClientState, StateChange, StateLog, Stats
@@ -37,7 +38,7 @@ from stomp.core.terms import OnUnknown
 from stomp.core.vendors import of_server
 
 if TYPE_CHECKING:
-    from stomp.core.feed import Feed, Inbox
+    from stomp.core.feed import Inbox
     from stomp.core.terms import Terms
     from stomp.core.transaction import TransactionRecord
 
@@ -65,6 +66,7 @@ class Conversation:
         settles: fires when a message was settled or an answer came: for who waits for the end of all that.
         paused: so much waits to be taken that reading should stop; `relief` fires when it may go on.
         leaving: close was called.
+        losses: the failed attempts and short connections since the last stable connection.
         lives: counts the calls of connect and close: who makes connections for an earlier one has to stop.
         draining: no more messages are handed out that would have to be acknowledged.
         needs_link: the connection was lost: the driver should run `stomp.core.life.reconnect`, and set this to False.
@@ -88,6 +90,7 @@ class Conversation:
         self.error: StompError | None = None  # why the client failed, or what ended the last try
         self.paused: bool = False
         self.leaving = False
+        self.losses: Losses = Losses(terms.max_losses)
         self.lives = 0
         self.draining = False
         self.needs_link: bool = False
@@ -300,7 +303,7 @@ class Conversation:
                         self._calls += self.waiting.settle(event.ticket.receipt, None)
                         answered = True
                 else:
-                    self._take_rare(era, event)
+                    self._take_rare(era, event, now)
                     latest = self  # its feed may be gone
                 continue
             subscription = event.subscription
@@ -310,6 +313,8 @@ class Conversation:
                 feed = self.feeds.get(id)
                 if feed is not None:
                     feed.last = now
+                    if not feed.acknowledges:
+                        era.has_progress = True
                     if not feed.wish.hidden:
                         inboxes.append(feed.inbox)
                         append = feed.inbox.messages.append
@@ -398,17 +403,18 @@ class Conversation:
         reply.message = message
         reply.fire()
 
-    def _take_rare(self, era: Era, event: Event) -> None:
+    def _take_rare(self, era: Era, event: Event, now: float) -> None:
         if isinstance(event, ReceiptOverdue):
             self._overdue(event)
         elif isinstance(event, Error):
-            self._refused(event)
+            self._refused(era, event)
         elif isinstance(event, Connected):
             era.connected = True
+            era.since, era.confirmed_before = now, self.waiting.confirmed
             era.vendor = self.terms.vendor or of_server(event.frame.headers.get("server"))
             self.life.fire()
         elif isinstance(event, Closed):
-            self._closed(era, event)
+            self._closed(era, event, now)
 
     def _overdue(self, event: ReceiptOverdue) -> None:
         ticket = event.ticket
@@ -419,7 +425,7 @@ class Conversation:
         )
         self.settle_request(ticket.receipt, error)
 
-    def _refused(self, event: Error) -> None:
+    def _refused(self, era: Era, event: Error) -> None:
         frame = event.frame
         self._errors += 1
         self._calls += [partial(hook.error, frame) for hook in self.terms.hooks]
@@ -432,17 +438,19 @@ class Conversation:
             error = BrokerError(f"the broker ended the subscription: {words_of(frame)}", frame=frame)
             self.ledger.subscriptions.pop(feed.id, None)
             self.drop_feed(feed, error)
-        elif self.state is ClientState.CONNECTED:
+        elif era.connected:
             self.remark("the broker sent an ERROR: %s", describe(frame))
             self._calls += self.waiting.blame(error)
 
-    def _closed(self, era: Era, event: Closed) -> None:
+    def _closed(self, era: Era, event: Closed, now: float) -> None:
         """The current connection is over."""
         self.era = None
         self.waiting.forget_blame()
         lost = event.error or ConnectionLost(event.reason.value)
         if event.reason is not Reason.CLEAN or self.waiting or self.replies:
             lost.recent = self.recorder.lines()  # else nobody gets to see this error
+        if era.connected and not self.leaving:
+            self._count_loss(era, lost, now)
         resend = self.terms.on_unknown is OnUnknown.RESEND and not self.leaving
         for request in self.waiting.all():
             if not (resend and request.frame is not None):
@@ -465,6 +473,22 @@ class Conversation:
         self.relief.fire()
         self.settles.fire()
         self.life.fire()
+
+    def _count_loss(self, era: Era, lost: StompError, now: float) -> None:
+        stable = is_stable(era, self.waiting.confirmed, now)
+        if stable:
+            self.losses.reset()
+        elif self.state is ClientState.CONNECTED:  # if not, `life` is about to add it
+            self.losses.add_failure(lost)
+        feeds, requests = list(self.feeds.values()), self.waiting.all()
+        request = self.losses.add_loss(era, feeds, requests, stable=stable, now=now)
+        if request is None:
+            return
+        error = exhausted(request, lost, self.terms.max_losses)
+        if isinstance(request, Feed):
+            self.drop_feed(request, error)
+        self.remark("%s", error.message)
+        self.settle_request(request.receipt, error)
 
     def _unknown(self, lost: StompError) -> OutcomeUnknown:
         error = OutcomeUnknown(

@@ -20,18 +20,35 @@ class Era:
         link: its link.
         address: where it goes.
         connected: the broker has let us in.
+        since: when the broker sent CONNECTED, on the driver's clock.
+        has_progress: a message was acknowledged, or one was delivered that needs no ACK.
+        confirmed_before: how many sends of the client were confirmed before this connection.
         vendor: the kind of broker.
         inflated: what a body may become when it is inflated.
         owner: the client.
     """
 
-    __slots__ = ("address", "connected", "generation", "inflated", "link", "owner", "vendor")
+    __slots__ = (
+        "address",
+        "confirmed_before",
+        "connected",
+        "generation",
+        "has_progress",
+        "inflated",
+        "link",
+        "owner",
+        "since",
+        "vendor",
+    )
 
     def __init__(self, link: Link, address: Any, inflated: int, owner: Any) -> None:
         self.generation: int = link.session.generation
         self.link: Link = link
         self.address: Any = address
         self.connected: bool = False
+        self.since: float = 0.0
+        self.has_progress: bool = False
+        self.confirmed_before: int = 0
         self.vendor: Vendor = GENERIC
         self.inflated: int = inflated
         self.owner: Any = owner

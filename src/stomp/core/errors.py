@@ -13,6 +13,7 @@
     │       └── HeartbeatLost    the peer was silent for longer than it had promised
     ├── OutcomeUnknown           the broker may have done what was asked, or not
     │   ├── ReceiptMissing       it did not answer in time
+    │   ├── RetriesExhausted     a SUBSCRIBE or SEND was given up: connection after connection was lost after it
     │   └── ReplyMissing         nobody answered a request in time
     ├── StaleDelivery            a message of an earlier connection: the broker delivers it again
     ├── TransactionVoid          the connection of a transaction is gone, and the transaction with it
@@ -199,6 +200,20 @@ class ReceiptMissing(OutcomeUnknown):
     def __init__(self, message: str = "", *, receipt: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.receipt = receipt
+
+
+class RetriesExhausted(OutcomeUnknown):
+    """A SUBSCRIBE or a SEND was given up, because connections in a row were lost after it was sent.
+
+    The message has the last reason, that of a WebSocket's close frame included. It is not sent again.
+
+    Attributes:
+        losses: how many connections were lost.
+    """
+
+    def __init__(self, message: str = "", *, losses: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.losses = losses
 
 
 class ReplyMissing(OutcomeUnknown):

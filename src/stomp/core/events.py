@@ -163,6 +163,7 @@ class Reason(enum.Enum):
     HEARTBEAT = "the peer was silent for too long"
     PROTOCOL = "the protocol was broken"
     REFUSED = "the broker refused the connection"
+    ERROR = "the broker sent an ERROR, which ends the connection"
     TIMEOUT = "the broker did not answer in time"
     ABORTED = "closed on this side"
 

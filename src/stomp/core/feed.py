@@ -80,11 +80,12 @@ class Feed:
         ended: there will be no more messages.
         error: why it ended, if that was not asked for.
         generation: the connection on which it was last subscribed; 0 for none.
+        receipt: the receipt id of its last SUBSCRIBE; empty if none was asked for.
         made: the broker has had it at least once.
         last: when the last message came, or the subscription began, on the driver's clock.
     """
 
-    __slots__ = ("ended", "error", "generation", "id", "inbox", "last", "made", "wish")
+    __slots__ = ("ended", "error", "generation", "id", "inbox", "last", "made", "receipt", "wish")
 
     def __init__(self, id: str, wish: Wish) -> None:
         self.id: str = id
@@ -94,6 +95,7 @@ class Feed:
         self.ended: bool = False
         self.error: BaseException | None = None
         self.generation: int = 0
+        self.receipt: str = ""
         self.made: bool = False
         self.last: float = 0.0
 

@@ -2,7 +2,7 @@
 
 Rules of this file: one program at a time makes connections; a refused login ends it, because the same credentials
 would be refused again; on a new connection subscriptions come first, then the sends that have to be repeated, and
-only then everybody else.
+only then everybody else. How long to wait, and what is given up: `stomp.core.losses`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,28 @@ from stomp.core.effects import Call, Dial, HangUp, Now, Program, Transmit, Wait
 from stomp.core.errors import (
     AuthenticationFailed,
     ConnectFailed,
+    ConnectionLost,
     NotConnected,
     StompError,
     UsageError,
 )
 from stomp.core.failover import Failover, GiveUp
+from stomp.core.feed import Feed
+from stomp.core.losses import QUIET, STABLE_AFTER
 from stomp.core.status import ClientState, Report
 from stomp.core.subscribing import subscribe_frame, unsubscribe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stomp.core.conversation import Conversation
-    from stomp.core.effects import Link
+    from stomp.core.effects import Link, Signal
     from stomp.core.era import Era
     from stomp.core.failover import Dice
-    from stomp.core.feed import Feed
+    from stomp.core.losses import Request
 
 #: A broker that does not answer CONNECT is noticed by the session; this is for a driver that never read.
 _GRACE = 5.0
-#: So many failed attempts are kept for the error that tells of them.
-_REMEMBERED = 20
 
 
 def connect(conv: Conversation, dice: Dice) -> Program[None]:
@@ -51,9 +54,11 @@ def connect(conv: Conversation, dice: Dice) -> Program[None]:
     conv.leaving = conv.draining = False
     conv.lives += 1
     conv.error = None
+    conv.losses.reset(_failover(conv, conv.terms.attempts, dice))
     conv.change(ClientState.CONNECTING, "connecting")
     try:
-        yield from _establish(conv, conv.terms.attempts, dice)
+        yield from _establish(conv, dice)
+        conv.losses.reset()
     except BaseException as err:
         if not conv.leaving:
             ended = NotConnected(f"connecting was ended by {type(err).__name__}")
@@ -66,7 +71,7 @@ def reconnect(conv: Conversation, dice: Dice) -> Program[None]:
     if conv.leaving or conv.state is not ClientState.RECONNECTING:
         return  # it was closed before the driver came to this
     try:
-        yield from _establish(conv, conv.terms.reattempts, dice)
+        yield from _establish(conv, dice)
     except StompError as err:
         if not conv.leaving:
             conv.fail(err)
@@ -77,15 +82,22 @@ def reconnect(conv: Conversation, dice: Dice) -> Program[None]:
             raise
 
 
-def _establish(conv: Conversation, attempts: float, dice: Dice) -> Program[None]:
+def _failover(conv: Conversation, attempts: float, dice: Dice) -> Failover[Any]:
     terms = conv.terms
-    life = conv.lives
-    policy = Failover(
+    return Failover(
         terms.addresses, backoff=terms.backoff, attempts=attempts, shuffle=terms.shuffle, dice=dice
     )
-    failures: list[BaseException] = []
+
+
+def _establish(conv: Conversation, dice: Dice) -> Program[None]:
+    life = conv.lives
+    losses = conv.losses
+    failures = losses.failures
     while True:
-        step = policy.next(failures[-1] if failures else None)
+        # It is None after a stable connection, which may have ended while it was restored.
+        if losses.failover is None:
+            losses.failover = _failover(conv, conv.terms.reattempts, dice)
+        step = losses.failover.next(failures[-1] if failures else None)
         if isinstance(step, GiveUp):
             raise _all_failed(conv, step.why, failures)
         if step.after:
@@ -97,8 +109,7 @@ def _establish(conv: Conversation, attempts: float, dice: Dice) -> Program[None]
             return
         except (ConnectFailed, NotConnected, AuthenticationFailed) as err:
             _check(conv, life)
-            failures.append(err)
-            del failures[:-_REMEMBERED]
+            losses.add_failure(err)
             conv.error = err
             conv.remark("%s", err)
 
@@ -115,13 +126,16 @@ def _all_failed(conv: Conversation, why: str, failures: list[BaseException]) -> 
     if isinstance(last, AuthenticationFailed):
         return last
     assert isinstance(last, StompError)
+    hint = last.hint
+    if not hint and not isinstance(last, ConnectFailed):
+        hint = "the broker ends each connection soon after the login: look at its log"
     error = ConnectFailed(
         f"{last.message}; {why}",
         address=getattr(last, "address", ""),
         phase=getattr(last, "phase", ""),
         frame=getattr(last, "frame", None),
         failures=failures,
-        hint=last.hint,
+        hint=hint,
     )
     error.recent = conv.recorder.lines()
     error.__cause__ = last
@@ -161,6 +175,7 @@ def _try(conv: Conversation, address: Any) -> Program[None]:
     try:
         yield from _log_in(conv, era, login, passcode, extra)
         yield from _restore(conv, era)
+        _check_link(conv, era)
     except BaseException as err:
         yield from _drop(conv, era, err)
         raise
@@ -230,40 +245,112 @@ def _log_in(conv: Conversation, era: Era, login: Any, passcode: Any, extra: Any)
 
 def _restore(conv: Conversation, era: Era) -> Program[None]:
     """Take up on a new connection what there was on the one before."""
+    # A feed that was never sent waits in `subscribe` for the connection.
+    requests: list[Request] = [feed for feed in conv.feeds.values() if feed.generation]
+    requests += [each for each in conv.waiting.all() if each.frame is not None]
+    suspects = [each for each in requests if conv.losses.is_suspect(each)]
+    others = [each for each in requests if each not in suspects]
+    if not suspects:
+        for each in others:
+            yield from _send_again(conv, era, each)
+        return
+    for each in others:
+        if isinstance(each, Feed):
+            yield from _send_again(conv, era, each)
+    yield from _send_one_by_one(conv, era, suspects)
+    for each in others:
+        if isinstance(each, Confirmation):
+            yield from _send_again(conv, era, each)
+
+
+def _send_one_by_one(conv: Conversation, era: Era, suspects: list[Request]) -> Program[None]:
+    """Send again what two connections were lost with: each when nothing else can be the reason for a third loss."""
+    careful = yield from _until(
+        conv, era, conv.settles, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
+    )
+    until = (yield Now()) + STABLE_AFTER
+    yield from _until(conv, era, conv.life, lambda: False, QUIET)
+    for each in suspects:
+        yield from _send_again(conv, era, each)
+        if careful:
+            # One that is not answered is the broker's delay, and the others need not wait for it.
+            careful = yield from _until(
+                conv, era, conv.settles, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
+            )
+            if careful and isinstance(each, Feed):
+                # The reason may be a message that comes for it.
+                yield from _until(conv, era, conv.life, lambda: False, QUIET)
+            careful = careful and (yield Now()) < until
+
+
+def _until(
+    conv: Conversation, era: Era, signal: Signal, ready: Callable[[], bool], seconds: float
+) -> Program[bool]:
+    """Wait for something on this connection; False if it did not happen in time.
+
+    Raises:
+        NotConnected: the connection was lost, or the client is being closed.
+    """
+    deadline = (yield Now()) + seconds
+    happened: bool = yield Wait(signal, lambda: ready() or conv.era is not era or conv.leaving, deadline)
+    _check_link(conv, era)
+    return happened
+
+
+def _check_link(conv: Conversation, era: Era) -> None:
+    if conv.leaving:
+        raise NotConnected("the client was closed while it was connecting")
+    if conv.era is not era:
+        closed = era.link.session.closed
+        lost = ConnectionLost(closed.why if closed is not None else "the connection was lost")
+        lost.__cause__ = closed.error if closed is not None else None
+        raise lost
+
+
+def _send_again(conv: Conversation, era: Era, request: Request) -> Program[None]:
+    if isinstance(request, Feed):
+        yield from _subscribe_again(conv, era, request)
+    elif request.frame is not None and request.generation != era.generation:
+        request.generation = era.generation
+        request.attempts += 1
+        request.frame.headers["possible-duplicate"] = "true"
+        conv.note_resent()
+        yield Transmit(era.link, request.frame)
+
+
+def _subscribe_again(conv: Conversation, era: Era, feed: Feed) -> Program[None]:
+    if feed.ended:
+        return
+    try:
+        frame = subscribe_frame(conv, era, feed)
+    except UsageError as err:
+        # The next broker is of another kind, which cannot do what was asked for.
+        conv.drop_feed(feed, err)
+        return
     now = yield Now()
-    for feed in list(conv.feeds.values()):
-        if not feed.made:
-            continue  # whoever makes it is waiting for the connection
-        try:
-            frame = subscribe_frame(conv, era, feed)
-        except UsageError as err:
-            # The next broker is of another kind, which cannot do what was asked for.
-            conv.drop_feed(feed, err)
-            continue
-        feed.generation, feed.last = era.generation, now
-        deadline = None
-        if feed.wish.confirm and frame is not None:
-            receipt = conv.next_id()
-            frame.headers["receipt"] = receipt
-            deadline = now + conv.terms.timeout
-            request = Confirmation(receipt, None, 0)
-            request.watch(partial(_end_if_refused, conv, feed, request))
-            request.generation = era.generation
-            conv.waiting.add(request)
-        if frame is not None:
-            yield Transmit(era.link, frame, deadline)
-    for request in conv.waiting.all():
-        if request.frame is not None and request.generation != era.generation:
-            request.generation = era.generation
-            request.attempts += 1
-            request.frame.headers["possible-duplicate"] = "true"
-            conv.note_resent()
-            yield Transmit(era.link, request.frame)
+    feed.generation, feed.last, feed.receipt = era.generation, now, ""
+    deadline = None
+    if frame is not None and feed.wish.confirm:
+        feed.receipt = frame.headers["receipt"] = conv.next_id()
+        deadline = now + conv.terms.timeout
+        request = Confirmation(feed.receipt, None, 0)
+        # Not `when_done`: what that calls comes later, when other steps may have been made.
+        request.watch(partial(_on_subscribed, conv, feed, request))
+        request.generation = era.generation
+        conv.waiting.add(request)
+    if frame is not None:
+        yield Transmit(era.link, frame, deadline)
+    if not feed.receipt:
+        feed.made = True
+        feed.inbox.fire()
 
 
-def _end_if_refused(conv: Conversation, feed: Feed, request: Confirmation) -> None:
-    """A SUBSCRIBE that was sent again has its answer. This is part of the step, and no callback."""
-    if request.outcome == "refused":
+def _on_subscribed(conv: Conversation, feed: Feed, request: Confirmation) -> None:
+    """A SUBSCRIBE that was sent again has its answer."""
+    if request.outcome == "confirmed":
+        feed.made = True
+        feed.inbox.fire()
+    elif request.outcome == "refused":
         conv.drop_feed(feed, request.error)
 
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from stomp.core import commands
 from stomp.core.confirmation import Confirmation
 from stomp.core.effects import Now, Program, Transmit, Wait
-from stomp.core.errors import BrokerError, NotConnected, OutcomeUnknown, ReceiptMissing, StompError
+from stomp.core.errors import (
+    BrokerError,
+    NotConnected,
+    OutcomeUnknown,
+    ReceiptMissing,
+    RetriesExhausted,
+    StompError,
+)
 from stomp.core.status import ClientState
 from stomp.core.vendors import subscribe_headers
 
@@ -50,8 +57,10 @@ def gone(conv: Conversation, era: Era, deadline: float) -> Program[None]:
         raise conv.not_connected()
 
 
-def request(conv: Conversation, era: Era, frame: Frame, deadline: float) -> Program[None]:
-    """Send a frame and wait for its RECEIPT.
+def request(
+    conv: Conversation, era: Era, frame: Frame, deadline: float, feed: Feed | None = None
+) -> Program[None]:
+    """Send a frame and wait for its RECEIPT. `feed` is the subscription of a SUBSCRIBE.
 
     Raises:
         BrokerError: the broker refused.
@@ -60,6 +69,8 @@ def request(conv: Conversation, era: Era, frame: Frame, deadline: float) -> Prog
     """
     receipt = conv.next_id()
     frame.headers["receipt"] = receipt
+    if feed is not None:
+        feed.receipt = receipt
     confirmation = conv.ask(Confirmation(receipt, None, 0))
     try:
         yield Transmit(era.link, frame, deadline)
@@ -81,6 +92,7 @@ def subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
     Raises:
         BrokerError: the broker refused it.
         Unsupported: the broker cannot do what was asked for.
+        RetriesExhausted: connection after connection was lost after it.
         OutcomeUnknown: the broker did not answer.
         NotConnected: there is no connection.
         UsageError: there is a subscription of that id.
@@ -89,6 +101,8 @@ def subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
     try:
         while not feed.made:
             yield from _try_to_subscribe(conv, feed, deadline)
+            if feed.generation and not feed.made:
+                yield from _resubscribed(conv, feed, deadline)
         feed.inbox.fire()
     except BaseException as err:
         conv.drop_feed(feed, err if isinstance(err, StompError) else None)
@@ -113,18 +127,32 @@ def _try_to_subscribe(conv: Conversation, feed: Feed, deadline: float) -> Progra
     now = yield Now()
     if conv.era is not era:
         return
-    feed.generation, feed.last = era.generation, now
+    feed.generation, feed.last, feed.receipt = era.generation, now, ""
     try:
         if frame is not None and feed.wish.confirm:
-            yield from request(conv, era, frame, deadline)
+            yield from request(conv, era, frame, deadline, feed)
         elif frame is not None:
             yield Transmit(era.link, frame)
-    except ReceiptMissing:
+    except (ReceiptMissing, RetriesExhausted):
         raise
     except (NotConnected, OutcomeUnknown):
         # It ended with the connection, if it was made at all.
         yield from gone(conv, era, deadline)
-    feed.made = conv.era is era
+    if conv.era is era:
+        feed.made = True  # else it may be made again already
+
+
+def _resubscribed(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
+    """The connection was lost after the SUBSCRIBE: wait until it was sent again and answered (`life.reconnect`)."""
+    yield Wait(feed.inbox, lambda: feed.made or feed.ended, deadline)
+    if feed.made:
+        return
+    if feed.error is not None and not conv.state.over:
+        raise feed.error
+    era = conv.era
+    if era is not None and era.generation == feed.generation and not feed.ended:
+        raise ReceiptMissing("the broker did not answer SUBSCRIBE in time", receipt=feed.receipt)
+    raise conv.not_connected()
 
 
 def subscribe_frame(conv: Conversation, era: Era, feed: Feed) -> Frame | None:

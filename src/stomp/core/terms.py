@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stomp.core.delivery import INFLATED
 from stomp.core.failover import Backoff
 from stomp.core.record import dataclass, field
-from stomp.core.vendors import Vendor
+from stomp.core.vendors import Vendor, of_server
 
 if TYPE_CHECKING:
     from stomp.core.hooks import Hooks
@@ -52,6 +52,8 @@ class Terms:
         reconnect: connect again when the connection is lost.
         reattempts: rounds over all addresses of a reconnect; -1 for no limit.
         backoff: the waits between rounds.
+        max_losses: a SUBSCRIBE, or a SEND that is to be sent again, is given up after this many connections in a row
+            that were lost after it; -1 for no limit.
         shuffle: try the addresses in random order.
         on_unknown: what to do with confirmed sends whose outcome is unknown.
         window: confirmed sends that may wait for their answers.
@@ -77,6 +79,7 @@ class Terms:
     attempts: float = 3
     reconnect: bool = True
     reattempts: float = 60
+    max_losses: int = 5
     backoff: Backoff = _BACKOFF
     shuffle: bool = False
     on_unknown: OnUnknown = OnUnknown.RAISE
@@ -87,3 +90,8 @@ class Terms:
     recorded: int = 32
     hooks: tuple[Hooks, ...] = ()
     nonce: str = "0"
+
+    def error_ends(self, server: str | None) -> bool:
+        """True if the broker with this ``server`` header ends a connection by an ERROR (STOMP 1.2, "ERROR")."""
+        # Only a broker that is known to go on is sent more: what another one does not read any more is lost.
+        return (self.vendor or of_server(server)).error_ends is not False

@@ -47,6 +47,7 @@ class Vendor:
         keeps_unacked: what was not acknowledged at UNSUBSCRIBE stays with the connection until that ends.
         web_text_only: it ignores binary WebSocket messages.
         web_largest: the largest WebSocket message that it takes, in bytes; None for as large as over TCP.
+        error_ends: the connection ends with an ERROR; False: it stays usable; None: it is not known.
         nacked: what becomes of a message that is refused by NACK.
         advice: what to do about messages that fail again and again.
     """
@@ -73,6 +74,7 @@ class Vendor:
     keeps_unacked: bool = False
     web_text_only: bool = False
     web_largest: int | None = None
+    error_ends: bool | None = None
     nacked: str = "is up to the broker"
     advice: str = "look into the broker's manual for dead letters"
     _why: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
@@ -98,6 +100,7 @@ RABBITMQ = Vendor(
     receipts_in_transaction=False,
     temporary="header",
     keeps_unacked=True,
+    error_ends=False,
     nacked="is delivered again at once, or with requeue=False goes to the dead-letter exchange if the queue has one",
     advice="declare the queue with x-dead-letter-exchange, and refuse by nack(requeue=False); "
     "a quorum queue counts deliveries (x-delivery-limit)",
@@ -120,6 +123,7 @@ ACTIVEMQ = Vendor(
     nack_in_transaction=False,
     web_text_only=True,
     web_largest=65_536,
+    error_ends=False,
     nacked="is not delivered again: a persistent one goes to ActiveMQ.DLQ, any other is gone",
     advice="read ActiveMQ.DLQ, or give each queue a dead-letter queue of its own (individualDeadLetterStrategy)",
     _why={
@@ -140,6 +144,7 @@ ARTEMIS = Vendor(
     ack_in_transaction=False,
     nack_in_transaction=False,
     deduplication="_AMQ_DUPL_ID",
+    error_ends=True,
     nacked="counts as a delivery attempt, and after max-delivery-attempts goes to the dead-letter address",
     advice="set max-delivery-attempts and dead-letter-address for the address",
     _why={
@@ -160,6 +165,7 @@ HORNETQ = Vendor(
     ack_in_transaction=False,
     nack_in_transaction=False,
     deduplication="_HQ_DUPL_ID",
+    error_ends=False,
     nacked="counts as a delivery attempt, and after max-delivery-attempts goes to the dead-letter address",
     advice="set max-delivery-attempts and dead-letter-address for the address",
     _why={
@@ -175,6 +181,7 @@ APOLLO = Vendor(
     exclusive="exclusive",
     ttl=("expires", "absolute"),
     receipts_in_transaction=False,
+    error_ends=True,
     nacked="is delivered again at once, and is not marked as redelivered",
     advice="count the attempts in the program, or acknowledge what fails and send it to a queue of your own",
     _why={
@@ -192,6 +199,7 @@ EMBEDDED = Vendor(
     durable="id",
     ttl=("expiration", "relative"),
     requeue=("", "true", "false"),
+    error_ends=True,
     nacked="is delivered again, to another subscriber if there is one",
     advice="it is for development: look at the queue with Broker.depth",
 )

@@ -444,7 +444,7 @@ def commit(conv: Conversation, record: TransactionRecord, deadline: float) -> Pr
     frame = commands.transaction("COMMIT", record.id)
     try:
         yield from request(conv, era, frame, deadline)
-        record.state = "committed"
+        record.state, era.has_progress = "committed", True
     except NotConnected as err:
         record.state = "void"
         raise TransactionVoid("the connection was lost before COMMIT: nothing was carried out") from err
