@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stomp import log
 from stomp.callbacks import Publisher
+from stomp.client.logs import RepeatLog, connections
 from stomp.constants import CMD_DISCONNECT
 from stomp.core.callables import check_function, check_result
 from stomp.core.events import (
@@ -20,8 +20,10 @@ from stomp.core.events import (
     Unknown,
 )
 from stomp.core.frame import Frame as CoreFrame
-from stomp.core.observe import describe
+from stomp.core.observe import one_line
+from stomp.core.refusal import words_of
 from stomp.legacy import OlderBaseTransport
+from stomp.net.address import Address
 from stomp.received import Received, ReceivedReceipt, ReceivedText
 from stomp.registry import Registry, Target, deliver, deliver_all, report
 from stomp.utils import HEARTBEAT_FRAME, Frame, default_create_thread, is_eol_default
@@ -58,6 +60,8 @@ class BaseTransport(OlderBaseTransport, Publisher):
         self.connection_error = False
         self.create_thread_fc: Callable[[Callable[[], None]], Any] = default_create_thread
         self._auto_decode = auto_decode
+        #: For lines that the broker causes. One for all connections, so that no storm of connections floods the log.
+        self._lines = RepeatLog(connections)
         self._message_class: type[Received] = ReceivedText if auto_decode else Received
 
     @property
@@ -191,23 +195,44 @@ class BaseTransport(OlderBaseTransport, Publisher):
     def _handle_rare(self, event: Event) -> None:
         registry = self.registry
         if isinstance(event, Connected):
+            self._lines.info(
+                "connected to %s: STOMP %s, server %s, heart-beats %s,%s",
+                self._address_text(),
+                event.dialect.version,
+                one_line(event.frame.headers.get("server", "unnamed"), 100),
+                *event.heartbeat,
+            )
             self._on_connected(event)
             registry.notify_frame("on_connected", self._frame(event.frame))
         elif isinstance(event, Error):
-            log.debug("received %s", describe(event.frame))
+            if not registry.targets("on_error"):
+                words = words_of(event.frame, before_connected=not self.is_open)
+                self._lines.warning("the broker sent an ERROR, and no listener has on_error: %s", words)
             registry.notify_frame("on_error", self._frame(event.frame))
         elif isinstance(event, HeartbeatReceived):
             registry.notify("on_heartbeat")
         elif isinstance(event, HeartbeatSent):
             registry.notify("on_send", HEARTBEAT_FRAME)
         elif isinstance(event, Closed):
+            self._log_end(event)
             self._on_closed(event)
             if event.reason is Reason.HEARTBEAT:
                 registry.notify("on_heartbeat_timeout")
             registry.notify("on_disconnected")
             registry.notify_frame("on_receiver_loop_completed", None)
         elif isinstance(event, Unknown):
-            log.warning("unknown frame %s from the broker ignored", event.frame.command[:40])
+            self._lines.warning("unknown frame %s from the broker ignored", one_line(event.frame.command, 40))
+
+    def _log_end(self, event: Closed) -> None:
+        if event.error is None or event.reason is Reason.CLEAN:
+            self._lines.info("disconnected from %s", self._address_text())
+        else:
+            self._lines.warning("the connection to %s ended: %s", self._address_text(), event.error.message)
+        self._lines.flush()
+
+    def _address_text(self) -> str:
+        pair = self.current_host_and_port
+        return str(Address(*pair)) if pair is not None else "the broker"
 
     def _on_connected(self, event: Connected) -> None:
         """The broker let us in."""

@@ -7,22 +7,17 @@ this name programs have met each of the three.
 
 from __future__ import annotations
 
+import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stomp.client.logs import Log
-
-if TYPE_CHECKING:
-    import logging
-
-DEBUG = 10
-INFO = 20
+DEBUG = logging.DEBUG
+INFO = logging.INFO
 
 #: With True, a failed attempt to connect is logged with its traceback.
 verbose = False
 
-# `logging` is imported when somebody listens, or there is something to hear.
-_log = Log("stomp.py")
+_log: logging.Logger = logging.getLogger("stomp.py")
 
 debug = _log.debug
 info = _log.info
@@ -40,26 +35,19 @@ def log_to_stdout(verbose_logging: bool = True) -> None:
         verbose_logging: everything, with tracebacks of failed attempts; else only what is worth knowing.
     """
     global verbose, _to_stdout
-    import logging
-
     verbose = verbose_logging
-    logger = logging.getLogger("stomp.py")
     if _to_stdout is not None:
-        logger.removeHandler(_to_stdout)
+        _log.removeHandler(_to_stdout)
     _to_stdout = logging.StreamHandler(sys.stdout)
     _to_stdout.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(_to_stdout)
-    logger.setLevel(DEBUG if verbose_logging else INFO)
+    _log.addHandler(_to_stdout)
+    _log.setLevel(DEBUG if verbose_logging else INFO)
 
 
 def __getattr__(name: str) -> Any:
-    import logging
-
-    if name == "logging":
-        return logging
     if name == "__logger":
-        return logging.getLogger("stomp.py")
+        return _log
     if name.startswith("__"):
         raise AttributeError(f"module 'stomp.log' has no attribute {name!r}")
-    found = getattr(logging.getLogger("stomp.py"), name, None)
+    found = getattr(_log, name, None)
     return found if found is not None else getattr(logging, name)

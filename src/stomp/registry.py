@@ -15,14 +15,12 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stomp.client.logs import Log
+from stomp.client.logs import connections as log
 from stomp.core.callables import check_methods, check_result
 from stomp.core.frame import text_of
 
 if TYPE_CHECKING:
     from stomp.utils import Frame
-
-log = Log("stomp.py")
 
 #: The callbacks that are given a frame: one argument, or in the old shape two.
 FRAME_METHODS = frozenset(

@@ -466,16 +466,10 @@ class Transport(OlderTransport, BaseTransport):
                 told.set()
 
     def _on_closed(self, event: Closed) -> None:
-        if event.error is not None:
-            log.info("connection to %s ended: %s", self._address_text(), event.error.message)
         self.connection_error = event.reason is Reason.REFUSED
         for link in list(self._untold):
             if link.session.closed is event and (told := self._untold.pop(link, None)) is not None:
                 told.set()
-
-    def _address_text(self) -> str:
-        pair = self.current_host_and_port
-        return str(Address(*pair)) if pair is not None else "the broker"
 
 
 #: For forked children.

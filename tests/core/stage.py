@@ -139,14 +139,29 @@ class Stage:
 
     def __init__(self, **terms: Any) -> None:
         self.clock = FakeClock()
-        self.said: list[str] = []
+        self._said: list[str] = []
         self.calls: list[Any] = []
         terms.setdefault("addresses", ("a:1",))
-        self.conv = Conversation(Terms(**terms), lambda text, *args: self.said.append(text % args))
+        self.conv = Conversation(Terms(**terms), self)
         self.links: list[FakeLink] = []
         self.failures: list[BaseException | None] = []  # what the next dials end in
         self.dialed: list[Any] = []
         self._runs: list[Run] = []
+
+    @property
+    def said(self) -> list[str]:
+        """The lines for the log."""
+        self.make_calls()
+        return self._said
+
+    def info(self, text: str, *args: object) -> None:
+        """See `stomp.core.effects.Log`."""
+        self._said.append(text % args)
+
+    warning = info
+
+    def flush(self) -> None:
+        """See `stomp.core.effects.Log`."""
 
     @property
     def link(self) -> FakeLink:

@@ -16,7 +16,6 @@ transactions are kept here and send nothing.
 from __future__ import annotations
 
 import contextlib
-import logging
 import selectors
 import socket
 import struct
@@ -25,6 +24,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from stomp.client.logs import FrameLog
+from stomp.client.logs import connections as log
 from stomp.connect import BaseConnection
 from stomp.constants import (
     CMD_ABORT,
@@ -58,8 +59,6 @@ from stomp.utils import Frame, encode, get_uuid, merge_headers
 #: Where everybody meets. Set them before `connect` to meet somewhere else.
 MCAST_GRP = "224.1.1.1"
 MCAST_PORT = 5000
-
-log: logging.Logger = logging.getLogger("stomp.py")
 
 #: The largest datagram of UDP over IPv4, and so the largest frame.
 _LARGEST = 65_507
@@ -120,7 +119,6 @@ class _Membership:
                         self._take(self.sock.recv(_LARGEST + 1))
                     self._tell_all()
         except OSError as err:
-            log.warning("leaving the multicast group %s: %s", self._to[0], err)
             closed = Closed(Reason.FAILED, NotConnected(f"the multicast socket failed: {err}"), ())
         finally:
             self._leaving = True
@@ -181,6 +179,7 @@ class MulticastTransport(Transport):
         self.subscriptions: dict[str, str] = {}
         self._member: _Membership | None = None
         self._awaited: dict[str, None] = {}
+        self._frames = FrameLog(clock=self._options.clock)
 
     def start(self) -> None:
         """Join the group, unless that was done.
@@ -244,6 +243,8 @@ class MulticastTransport(Transport):
             self._awaited[STOMP12.unescape(text_of(receipt))] = None
             if len(self._awaited) > _AWAITED:
                 self._awaited.pop(next(iter(self._awaited)), None)
+        body = encode(frame.body) if frame.body else b""
+        self._frames.sent(text_of(frame.cmd), headers_of(frame.headers), body)
         self.send(datagram)
 
     def send(self, encoded_frame: bytes) -> None:
@@ -289,14 +290,15 @@ class MulticastTransport(Transport):
         decoder.feed(datagram)
         try:
             while frames := decoder.frames():
+                self._frames.received(frames)
                 for frame in frames:
                     if isinstance(frame, CoreFrame):
                         self._hear(frame)
         except RemoteProtocolError as err:
-            log.warning("a datagram that is not STOMP was ignored: %s", err.message)
+            self._lines.warning("a datagram that is not STOMP was ignored: %s", err.message)
             return
         if not decoder.idle:
-            log.warning("a datagram of %d bytes that ends within a frame was ignored", len(datagram))
+            self._lines.warning("a datagram of %d bytes that ends within a frame was ignored", len(datagram))
 
     def _hear(self, frame: CoreFrame) -> None:
         command, headers = frame.command, frame.headers

@@ -317,6 +317,10 @@ def _url(address: Address) -> str:
 
 def mute() -> None:
     """Keep the library's warnings from standard error; what matters is said by the command."""
-    from stomp.client import logs
+    import logging
 
-    logs.mute("stomp.py")
+    # Where nobody has set up logging, Python writes warnings to standard error.
+    for name in ("stomp.py", "stomp.client"):
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())

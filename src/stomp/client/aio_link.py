@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from stomp.client.aio_dialing import open_stream
+from stomp.client.logs import FrameLog, connections
 from stomp.core import commands
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.net.dial import wait_ready
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 #: Called on the event loop with what happened on a link, in order.
 AioHandler = Callable[["AioLink", "list[Event]"], None]
-
-log: logging.Logger = logging.getLogger("stomp.client")
 
 #: From so many bytes in the transport on, senders have to wait for room.
 _HIGH = 1024 * 1024
@@ -72,6 +70,7 @@ class AioLink(asyncio.Protocol):
         "_due",
         "_ended",
         "_flushing",
+        "_frames",
         "_gone",
         "_handler",
         "_layer",
@@ -102,6 +101,7 @@ class AioLink(asyncio.Protocol):
         self._clock = options.clock
         self._layer = layer
         session.over_websocket = layer is not None and layer.is_websocket
+        self._frames = FrameLog(clock=options.clock)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -152,6 +152,8 @@ class AioLink(asyncio.Protocol):
         if session.closed is not None:
             self._refuse(session.closed)
         ticket = session.transmit(frame, deadline=deadline)
+        if self._logs():
+            self._frames.sent(frame.command, frame.headers, frame.body)
         self._write_soon(patient=patient)
         if not self.alive:
             self._dispatch()
@@ -170,6 +172,9 @@ class AioLink(asyncio.Protocol):
     ) -> None:
         """Send a message that has no other headers: `transmit` in less steps, with the same promises and errors."""
         if self.session.send_plain(destination, body, content_type, receipt, deadline):
+            if self._logs():
+                headers = {"destination": destination, "content-type": content_type, "receipt": receipt}
+                self._frames.sent("SEND", {**headers, "content-length": len(body)}, body)
             self._write_soon(patient=patient)
             if deadline is not None:
                 self._arm()
@@ -181,6 +186,8 @@ class AioLink(asyncio.Protocol):
         """Acknowledge a delivery in less steps: see `ClientSession.acknowledge`."""
         name = self.session.acknowledge(message)
         if name is not None:
+            if self._logs():
+                self._frames.sent("ACK", {"id": name})
             self._write_soon(patient=True)
         return name
 
@@ -245,6 +252,10 @@ class AioLink(asyncio.Protocol):
             f"the broker has not read for {seconds:g} s; {size} bytes wait to be written",
             hint="look at the broker's memory and disk alarms",
         )
+
+    def _logs(self) -> bool:
+        """True if frames are logged. Of the frames of one turn of the loop, the first looks whether DEBUG is on."""
+        return self._frames.on if self._flushing else self._frames.look()
 
     def _refuse(self, closed: Closed) -> NoReturn:
         raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again")
@@ -321,11 +332,13 @@ class AioLink(asyncio.Protocol):
         session = self.session
         events = session.events()
         if events:
+            if self._frames.look():
+                self._frames.received(events)
             try:
                 self._handler(self, events)
             except Exception:
                 # Handlers guard the callbacks of users; this keeps a defect of theirs from ending the connection.
-                log.exception("the handler of a connection failed")
+                connections.exception("the handler of a connection failed")
         if session.closed is None:
             self._arm()
         elif not self._ended:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
-from stomp.client.logs import Log
+from stomp.client.logs import RepeatLog, clients
 from stomp.client.settings import Setup, check_functions, setup
 from stomp.core import settling, verbs
 from stomp.core.callables import check_function, check_result
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from stomp.core.vendors import Vendor
     from stomp.net.address import Address
 
-log = Log("stomp.client")
+log = clients
 
 #: What can be sent: bytes, or text, which becomes UTF-8.
 Body = bytes | bytearray | memoryview | str
@@ -203,7 +203,7 @@ class BaseClient:
         check_functions(settings, coroutines=self._awaits)
         self._settings = settings
         self._options = settings.options
-        self._conv = Conversation(settings.terms, log.info, self)
+        self._conv = Conversation(settings.terms, RepeatLog(log, settings.options.clock), self)
 
     @classmethod
     def _from(cls, settings: Setup) -> Any:

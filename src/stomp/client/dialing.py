@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stomp.client.logs import Log
+from stomp.client.logs import connections as log
 from stomp.core.callables import check_result
 from stomp.core.errors import ConnectFailed
 from stomp.core.failover import Failover, GiveUp
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from stomp.net.layer import Layer
     from stomp.net.tls import TlsLayer
     from stomp.net.websocket import WebSocketLayer
-
-log = Log("stomp.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

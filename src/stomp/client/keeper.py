@@ -17,11 +17,9 @@ import threading
 import time
 from typing import Protocol
 
-from stomp.client.logs import Log
+from stomp.client.logs import connections as log
 from stomp.client.open_links import LINKS
 from stomp.net.daemons import STAYS, kind_of_threads
-
-log = Log("stomp.py")
 
 
 class Charge(Protocol):

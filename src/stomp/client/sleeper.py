@@ -12,7 +12,7 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from stomp.client.logs import Log
+from stomp.client.logs import connections
 from stomp.client.outbox import DONTWAIT
 from stomp.client.sending import MOMENT
 from stomp.core.events import HeartbeatReceived, HeartbeatSent
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from stomp.client.logs import FrameLog
     from stomp.core.client_session import ClientSession
     from stomp.core.events import Event
 
@@ -43,6 +44,7 @@ class Sleeper(ABC):
     sock: socket.socket
     session: ClientSession
     _clock: Callable[[], float]
+    _frames: FrameLog
     _hears: Callable[[list[Event]], bool] | None
     _inbox: list[Event]
     _reading: threading.Lock
@@ -82,7 +84,7 @@ class Sleeper(ABC):
             self._look()
         except Exception:
             # A defect ends this connection. The others must not become deaf by it.
-            Log("stomp.py").exception("reading failed")
+            connections.exception("reading failed")
             self.close()
             self._rouse()
 
@@ -164,7 +166,8 @@ class Sleeper(ABC):
             self._told = self.session.counters.bytes_received
 
     def _hears_any(self, batch: list[Event]) -> bool:
-        return self._hears is None or self._hears(batch)
+        # Lines of the log are not written by the threads that all connections share.
+        return self._hears is None or self._frames.look() or self._hears(batch)
 
 
 def only_beats(batch: list[Event]) -> bool:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from stomp.client.inlet import Inlet
 from stomp.client.keeper import keeper
 from stomp.client.latch import Latch
-from stomp.client.logs import Log
+from stomp.client.logs import FrameLog, connections
 from stomp.client.open_links import LINKS
 from stomp.client.outbox import DONTWAIT, Outbox
 from stomp.client.sending import LAST_WORDS, LINGER, MOMENT, SendingHalf
@@ -86,6 +86,7 @@ class Link(SendingHalf, Sleeper):
         self._clock = options.clock
         self._layer = layer
         session.over_websocket = layer is not None and layer.is_websocket
+        self._frames = FrameLog(clock=options.clock)
         self._make_parts()
         self._told = 0  # how many of the bytes received the handler was told of
         self._keeper = keeper()
@@ -338,11 +339,13 @@ class Link(SendingHalf, Sleeper):
     def _hand_over(self, batch: list[Event]) -> None:
         self._teller = threading.get_ident()
         self._corked = len(batch) > 1
+        if self._frames.look():
+            self._frames.received(batch)
         try:
             self._handler(batch)
         except Exception:
             # Handlers guard their own callbacks; this keeps a defect of theirs from ending the connection.
-            Log("stomp.py").exception("the handler of a connection failed")
+            connections.exception("the handler of a connection failed")
         except SystemExit:
             self.close()  # a listener called sys.exit(), which was logged: no more messages are for it
         self._corked = False
@@ -447,7 +450,7 @@ class Link(SendingHalf, Sleeper):
                 self._look()
         elif not self.alive:
             self._wake()
-        elif any(type(event) is ReceiptOverdue for event in inbox):
+        elif any(type(event) is ReceiptOverdue for event in inbox) or (inbox and self._frames.on):
             # The receiving thread waits for the network, and may do so for long.
             self._options.start_thread(self._dispatch)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stomp.core.confirmation import Confirmation, Waiting
 from stomp.core.delivery import Delivery
-from stomp.core.effects import Link, Signal
+from stomp.core.effects import Link, Log, Signal
 from stomp.core.era import Era, Reply
 from stomp.core.errors import (
     BrokerError,
@@ -31,9 +31,9 @@ from stomp.core.events import Closed, Connected, Error, Event, Reason, Receipt, 
 from stomp.core.feed import OVERHEAD, Feed
 from stomp.core.ledger import Ledger
 from stomp.core.losses import Losses, exhausted, is_stable
-from stomp.core.observe import Counters, Recorder, describe
+from stomp.core.observe import Counters, Recorder
 from stomp.core.refusal import words_of
-from stomp.core.status import ClientState, StateChange, StateLog, Stats
+from stomp.core.status import ClientState, StateChange, StateLog, Stats, is_loss
 from stomp.core.terms import OnUnknown
 from stomp.core.vendors import of_server
 
@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from stomp.core.transaction import TransactionRecord
 
 _C = TypeVar("_C", bound=Confirmation)
-#: Told what is worth a line in the log: a format and its arguments.
-Remark = Callable[..., object]
+
 #: While an answer is awaited, reading goes on up to so many times the high-water mark.
 _STRETCH = 4
 
@@ -54,7 +53,7 @@ class Conversation:
 
     Args:
         terms: what the client wants.
-        remark: where lines for the log go.
+        log: where lines for the log go. It is called when nothing is held.
         owner: the client that this is the conversation of, for its messages.
 
     Attributes:
@@ -72,10 +71,10 @@ class Conversation:
         needs_link: the connection was lost: the driver should run `stomp.core.life.reconnect`, and set this to False.
     """
 
-    def __init__(self, terms: Terms, remark: Remark, owner: Any = None) -> None:
+    def __init__(self, terms: Terms, log: Log, owner: Any = None) -> None:
         self.terms = terms
         self.owner = owner
-        self.remark = remark
+        self._log = log
         self.state: ClientState = ClientState.NEW
         self.era: Era | None = None
         self.life: Signal = Signal()
@@ -272,6 +271,14 @@ class Conversation:
         """Have these called when nothing is held."""
         self._calls += calls
 
+    def remark(self, text: str, *args: object) -> None:
+        """Have a line written to the log, at INFO, when nothing is held: handlers of logs are code of the user."""
+        self._calls.append(partial(self._log.info, text, *args))
+
+    def warn(self, text: str, *args: object) -> None:
+        """The same at WARNING."""
+        self._calls.append(partial(self._log.warning, text, *args))
+
     def calls(self) -> list[Callable[[], object]]:
         """What is to be called now that nothing is held: callbacks and hooks of the user."""
         calls = self._calls
@@ -324,7 +331,7 @@ class Conversation:
                 taken += 1
                 size += len(event.body)
                 if self.terms.hooks:
-                    self._tell_received(event)
+                    self._calls += [partial(hook.received, event) for hook in self.terms.hooks]
             elif feed is None:
                 strays += 1
             else:
@@ -344,7 +351,7 @@ class Conversation:
     def change(self, state: ClientState, reason: str, error: StompError | None = None) -> None:
         """Come into another state, and have those told who want to know."""
         before, self.state = self.state, state
-        self.remark("%s: %s", state.value, reason)
+        (self.warn if is_loss(before, state) else self.remark)("%s: %s", state.value, reason)
         if self.observers or self.logs or self.terms.hooks:
             self._tell_of_change(before, reason, error)
         self.life.fire()
@@ -367,10 +374,7 @@ class Conversation:
 
     def stats(self) -> Stats:
         """What was done so far."""
-        total = Counters()
-        for counters in self._counted:
-            for name in Counters.__slots__:
-                setattr(total, name, getattr(total, name) + getattr(counters, name))
+        total = Counters.total(self._counted)
         waiting = self.waiting
         return Stats(
             connections=len(self._counted),
@@ -391,9 +395,6 @@ class Conversation:
         self._resent += 1
 
     # ------------------------------------------------------------------------------------- inside
-
-    def _tell_received(self, message: Delivery) -> None:
-        self._calls += [partial(hook.received, message) for hook in self.terms.hooks]
 
     def _take_reply(self, message: Delivery) -> None:
         reply = self.replies.pop(message.headers.get("correlation-id", ""), None)
@@ -439,7 +440,7 @@ class Conversation:
             self.ledger.subscriptions.pop(feed.id, None)
             self.drop_feed(feed, error)
         elif era.connected:
-            self.remark("the broker sent an ERROR: %s", describe(frame))
+            self.warn("the broker sent an ERROR: %s", words_of(frame))
             self._calls += self.waiting.blame(error)
 
     def _closed(self, era: Era, event: Closed, now: float) -> None:
@@ -487,7 +488,7 @@ class Conversation:
         error = exhausted(request, lost, self.terms.max_losses)
         if isinstance(request, Feed):
             self.drop_feed(request, error)
-        self.remark("%s", error.message)
+        self.warn("%s", error.message)
         self.settle_request(request.receipt, error)
 
     def _unknown(self, lost: StompError) -> OutcomeUnknown:
@@ -515,3 +516,4 @@ class Conversation:
         self.ledger.subscriptions.clear()
         self.reply_to.clear()
         self.change(state, reason, error)
+        self._calls.append(self._log.flush)

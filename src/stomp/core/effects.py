@@ -38,6 +38,22 @@ class Link(Protocol):
         ...
 
 
+class Log(Protocol):
+    """Where lines for the log go, each as a format and its arguments; the core cannot import `logging`."""
+
+    def info(self, text: str, *args: object) -> None:
+        """Write that something went as it should."""
+        ...
+
+    def warning(self, text: str, *args: object) -> None:
+        """Write that something went wrong."""
+        ...
+
+    def flush(self) -> None:
+        """Write what is left over: the client is over."""
+        ...
+
+
 class Signal:
     """Something that changes, and that programs wait for."""
 

@@ -111,7 +111,7 @@ def _establish(conv: Conversation, dice: Dice) -> Program[None]:
             _check(conv, life)
             losses.add_failure(err)
             conv.error = err
-            conv.remark("%s", err)
+            conv.warn("%s", err)
 
 
 def _check(conv: Conversation, life: int) -> None:

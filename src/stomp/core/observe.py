@@ -10,7 +10,7 @@ from stomp.core.frame import Frame, text_of
 from stomp.core.record import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: Of a recorded frame so many headers, and so many characters of each name and value, are shown.
 _SHOWN_HEADERS = 12
@@ -105,6 +105,15 @@ class Counters:
     bytes_received: int = 0
     heartbeats_sent: int = 0
     heartbeats_received: int = 0
+
+    @classmethod
+    def total(cls, several: Iterable[Counters]) -> Counters:
+        """The sums over several connections."""
+        total = cls()
+        for counters in several:
+            for name in cls.__slots__:
+                setattr(total, name, getattr(total, name) + getattr(counters, name))
+        return total
 
 
 class Recorder:

@@ -29,6 +29,12 @@ class ClientState(enum.Enum):
         return self in (ClientState.CLOSED, ClientState.FAILED)
 
 
+def is_loss(before: ClientState, state: ClientState) -> bool:
+    """True for a change to warn of. When `connect` fails, its caller gets the error."""
+    failed = state is ClientState.FAILED and before is not ClientState.CONNECTING
+    return failed or state is ClientState.RECONNECTING
+
+
 @dataclass(frozen=True, slots=True)
 class StateChange:
     """A client came into another state.
