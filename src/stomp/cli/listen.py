@@ -136,13 +136,16 @@ def pause(stop: Stop, failed: int) -> None:
 def settle(message: Any, well: bool, words: str, *, requeue: str | None, terminal: Terminal) -> None:
     """Acknowledge or refuse what a program has handled, and say what went wrong."""
     from stomp.core.errors import StaleDelivery, Unsupported, UsageError
+    from stomp.core.settling import requeue_of_failure
 
     try:
         if well:
             message.ack()
             return
-        message.nack(requeue=None if requeue is None else requeue == "yes")
-        terminal.complain(f"{message.id}: {words}; refused")
+        again = requeue_of_failure(message) if requeue is None else requeue == "yes"
+        message.nack(requeue=again)
+        given_back = again and message.era.vendor.nack_discards
+        terminal.complain(f"{message.id}: {words}; {'given back' if given_back else 'refused'}")
     except StaleDelivery:
         terminal.complain(f"{message.id}: {words}, but the connection was lost meanwhile: it will come again")
     except Unsupported:

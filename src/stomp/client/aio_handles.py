@@ -62,14 +62,16 @@ class AsyncMessage(Delivery):
         """Refuse it. What the broker does then is its own matter: see ``client.broker.nacked``.
 
         Args:
-            requeue: have it delivered again, or not; None for the broker's own way.
+            requeue: have it delivered again, or not; None for the broker's own way. At Artemis and HornetQ True leaves
+                it unacknowledged, and the client connects again when nothing else is under way.
             confirm: return when the broker has it.
             timeout: seconds to wait for that.
 
         Raises:
             AlreadySettled: it was acknowledged or refused before.
             StaleDelivery: it came over an earlier connection; the broker delivers it again.
-            Unsupported: the broker cannot be told whether to requeue.
+            Unsupported: the broker cannot be told whether to requeue, or would discard the message (Artemis, HornetQ)
+                and `requeue` is not given.
             UsageError: its subscription needs no acknowledgement, or STOMP 1.0 has no NACK.
         """
         await _settle(self, negative=True, requeue=requeue, confirm=confirm, timeout=timeout)
@@ -108,7 +110,7 @@ class AsyncMessage(Delivery):
                 await self.ack()
             elif not isinstance(error, asyncio.CancelledError):
                 # It is no fault of the message: the broker delivers it again when the connection ends.
-                await self.nack()
+                await self.nack(requeue=settling.requeue_of_failure(self))
         except (AlreadySettled, StaleDelivery) as late:
             # The broker delivers it again, and there is nothing that the program could do about it.
             log.warning("%s", late)
@@ -306,7 +308,7 @@ class Transaction:
 
         Raises:
             TransactionVoid: its connection was lost.
-            Unsupported: the broker would ignore that (Artemis).
+            Unsupported: the broker would ignore that (Artemis, HornetQ).
         """
         self._record.check()
         await _settle(message, negative=False, transaction=self._record)
@@ -316,7 +318,7 @@ class Transaction:
 
         Raises:
             TransactionVoid: its connection was lost.
-            Unsupported: the broker cannot do that (both ActiveMQs).
+            Unsupported: the broker cannot do that (ActiveMQ, Artemis, HornetQ).
         """
         self._record.check()
         await _settle(message, negative=True, transaction=self._record)

@@ -458,6 +458,8 @@ def fate(message: Delivery, *, by_handler: bool) -> str:
         return "the broker does not deliver it again (ack=auto)"
     if by_handler:
         return "the handler had settled it"
+    if message.era.vendor.nack_discards:
+        return "it is not acknowledged, and is given back by a new connection when nothing else is under way"
     if message.settled:
         return f"it was refused (NACK), and {message.era.vendor.nacked}"
     return "it is not acknowledged, and is delivered again when its subscription or connection has ended"

@@ -32,6 +32,7 @@ from stomp.core.feed import OVERHEAD, Feed
 from stomp.core.ledger import Ledger
 from stomp.core.losses import Losses, exhausted, is_stable
 from stomp.core.observe import Counters, Recorder
+from stomp.core.redelivery import Redelivery
 from stomp.core.refusal import words_of
 from stomp.core.status import ClientState, StateChange, StateLog, Stats, is_loss
 from stomp.core.terms import OnUnknown
@@ -62,6 +63,7 @@ class Conversation:
         life: fires when `state` or `era` changes.
         feeds: the subscriptions, by id.
         waiting: the requests without an answer.
+        redelivery: messages that failed and are to be given back.
         settles: fires when a message was settled or an answer came: for who waits for the end of all that.
         paused: so much waits to be taken that reading should stop; `relief` fires when it may go on.
         leaving: close was called.
@@ -84,6 +86,7 @@ class Conversation:
         self.settles: Signal = Signal()
         self.relief: Signal = Signal()
         self.replies: dict[str, Reply] = {}
+        self.redelivery: Redelivery = Redelivery(terms.backoff)
         self.reply_to: dict[str, str] = {}  # what stands for "here" in reply-to, by kind of broker
         self.recorder: Recorder = Recorder(terms.recorded)
         self.error: StompError | None = None  # why the client failed, or what ended the last try
@@ -246,7 +249,7 @@ class Conversation:
         if message.era is not era or era is None or self.draining:
             return False
         # The session knows of its end before the conversation does.
-        return era.link.session.closed is None
+        return era.link.session.closed is None and message.subscription.id not in self.redelivery.blocked
 
     def relieve(self) -> None:
         """Messages were taken, or an answer is awaited: find out whether reading may go on."""
@@ -264,8 +267,6 @@ class Conversation:
     def _mark(self, mark: int) -> int:
         # Whoever waits for an answer may be the one who should take the messages.
         return mark * _STRETCH if len(self.waiting) or self.replies else mark
-
-    # ------------------------------------------------------------------------------------- for the driver
 
     def later(self, calls: Iterable[Callable[[], object]]) -> None:
         """Have these called when nothing is held."""
@@ -394,8 +395,6 @@ class Conversation:
         """A send is repeated."""
         self._resent += 1
 
-    # ------------------------------------------------------------------------------------- inside
-
     def _take_reply(self, message: Delivery) -> None:
         reply = self.replies.pop(message.headers.get("correlation-id", ""), None)
         if reply is None:
@@ -447,10 +446,11 @@ class Conversation:
         """The current connection is over."""
         self.era = None
         self.waiting.forget_blame()
-        lost = event.error or ConnectionLost(event.reason.value)
+        lost = event.error or ConnectionLost(era.parting or event.reason.value)
+        self.redelivery.clear()
         if event.reason is not Reason.CLEAN or self.waiting or self.replies:
             lost.recent = self.recorder.lines()  # else nobody gets to see this error
-        if era.connected and not self.leaving:
+        if era.connected and not (self.leaving or era.parting):
             self._count_loss(era, lost, now)
         resend = self.terms.on_unknown is OnUnknown.RESEND and not self.leaving
         for request in self.waiting.all():

@@ -26,6 +26,7 @@ class Era:
         vendor: the kind of broker.
         inflated: what a body may become when it is inflated.
         owner: the client.
+        parting: why the client itself ends it, to connect again; "" if it does not.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class Era:
         "inflated",
         "link",
         "owner",
+        "parting",
         "since",
         "vendor",
     )
@@ -52,6 +54,7 @@ class Era:
         self.vendor: Vendor = GENERIC
         self.inflated: int = inflated
         self.owner: Any = owner
+        self.parting: str = ""
 
 
 class Reply(Signal):

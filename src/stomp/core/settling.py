@@ -1,4 +1,7 @@
-"""ACK and NACK: a message is settled once, on the connection that it came over, or the caller is told why not."""
+"""ACK and NACK: a message is settled once, on the connection that it came over, or the caller is told why not.
+
+Where NACK would discard a message it is held instead, and given back later: see `stomp.core.redelivery`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stomp.core import commands
-from stomp.core.effects import Program, Transmit
-from stomp.core.errors import AlreadySettled, NotConnected, StaleDelivery, UsageError
+from stomp.core.effects import HangUp, Now, Program, Transmit, Wait
+from stomp.core.errors import (
+    AlreadySettled,
+    ConnectionLost,
+    NotConnected,
+    StaleDelivery,
+    StompError,
+    UsageError,
+)
+from stomp.core.ledger import Subscription
+from stomp.core.status import ClientState
 from stomp.core.subscribing import request
 from stomp.core.vendors import nack_headers
 
@@ -16,6 +28,11 @@ if TYPE_CHECKING:
     from stomp.core.delivery import Delivery
     from stomp.core.frame import Frame
     from stomp.core.transaction import TransactionRecord
+
+#: Seconds for the broker's answer to DISCONNECT.
+_PATIENCE = 5.0
+#: While something else is under way, it is looked again after so many seconds.
+_LOOK_AGAIN = 1.0
 
 
 def settle(
@@ -32,6 +49,7 @@ def settle(
 
     Raises:
         UsageError: its subscription needs no acknowledgement, or the broker cannot be told about requeueing.
+        Unsupported: the broker would discard what is refused, and that was not asked for by `requeue=False`.
         AlreadySettled: it was settled before.
         StaleDelivery: it cannot be settled any more; the broker delivers it again.
         BrokerError: with `confirm`: the broker refused.
@@ -40,12 +58,15 @@ def settle(
     headers = None
     if (era := conv.era) is not None and message.era is era:
         vendor = era.vendor
-        headers = nack_headers(vendor, requeue) if negative else None
         if transaction is not None:
             if negative and not vendor.nack_in_transaction:
                 raise vendor.refuse("NACK in transactions")
             if not negative and not vendor.ack_in_transaction:
                 raise vendor.refuse("ACK in transactions")
+        if negative and vendor.nack_discards and requeue:
+            yield from hold(conv, message, *checked(conv, message, negative=True))
+            return
+        headers = nack_headers(vendor, requeue) if negative else None
     frame = settling_frame(conv, message, negative=negative, transaction=transaction, headers=headers)
     assert era is not None
     try:
@@ -58,6 +79,11 @@ def settle(
     conv.settled()
 
 
+def requeue_of_failure(message: Delivery) -> bool | None:
+    """What to tell the broker about a message whose handler failed: True where its own way is to discard it."""
+    return True if message.era is not None and message.era.vendor.nack_discards else None
+
+
 def lost() -> StaleDelivery:
     """The error for a message whose connection was lost under its ACK or NACK."""
     return StaleDelivery(
@@ -65,15 +91,8 @@ def lost() -> StaleDelivery:
     )
 
 
-def settling_frame(
-    conv: Conversation,
-    message: Delivery,
-    *,
-    negative: bool = False,
-    transaction: TransactionRecord | None = None,
-    headers: dict[str, Any] | None = None,
-) -> Frame:
-    """Acknowledge or refuse a message: the frame for the current link.
+def checked(conv: Conversation, message: Delivery, *, negative: bool) -> tuple[str, Subscription]:
+    """Make sure that a message may be settled: what to call it then, and what it came for.
 
     Raises:
         UsageError: its subscription is one that needs no acknowledgement.
@@ -107,6 +126,26 @@ def settling_frame(
         raise AlreadySettled(
             "this message was acknowledged or refused already, by itself or with a later one"
         )
+    return name, subscription
+
+
+def settling_frame(
+    conv: Conversation,
+    message: Delivery,
+    *,
+    negative: bool = False,
+    transaction: TransactionRecord | None = None,
+    headers: dict[str, Any] | None = None,
+) -> Frame:
+    """Acknowledge or refuse a message: the frame for the current link.
+
+    Raises:
+        UsageError: its subscription is one that needs no acknowledgement.
+        AlreadySettled: it was settled before.
+        StaleDelivery: it is of an earlier connection, or of a subscription that has ended.
+    """
+    name, subscription = checked(conv, message, negative=negative)
+    dialect = message.era.link.session.dialect
     frame = commands.ack(
         dialect,
         name,
@@ -121,7 +160,67 @@ def settling_frame(
         transaction.settled(message, subscription, covered)
     message.settled = True
     if not negative and transaction is None:
-        current.has_progress = True
+        message.era.has_progress = True
     how = "nack" if negative else "ack"
     conv.later(partial(hook.settled, message, how) for hook in conv.terms.hooks)
     return frame
+
+
+def hold(conv: Conversation, message: Delivery, name: str, subscription: Subscription) -> Program[None]:
+    """A message has failed: leave it unacknowledged, to be given back.
+
+    Args:
+        conv: the conversation.
+        message: it may still be settled.
+        name: what an ACK would call it.
+        subscription: what it came for.
+    """
+    redelivery = conv.redelivery
+    message.settled = True
+    if subscription.ack == "client":
+        redelivery.blocked.add(subscription.id)
+        # Messages of the old record cannot be settled any more, those of the new one are not handed out.
+        again = Subscription(
+            subscription.id, subscription.destination, subscription.ack, subscription.headers
+        )
+        conv.ledger.subscriptions[subscription.id] = again
+    else:
+        subscription.unacked.pop(name, None)
+    redelivery.add(message, (yield Now()))
+    conv.later(partial(hook.settled, message, "nack") for hook in conv.terms.hooks)
+    conv.settled()
+
+
+def give_back(conv: Conversation, now: float) -> Program[None]:
+    """End the connection if it is time to give messages back. The driver makes the next one."""
+    redelivery, era = conv.redelivery, conv.era
+    if redelivery.due is None or now < redelivery.due:
+        return
+    if not conv.terms.reconnect or conv.leaving or conv.draining:
+        redelivery.due = None  # the end of the client gives them back
+        return
+    if era is None or conv.state is not ClientState.CONNECTED or _is_busy(conv):
+        redelivery.due = now + _LOOK_AGAIN
+        return
+    era.parting = redelivery.begin(now)
+    deadline = now + _PATIENCE
+    try:
+        # STOMP 1.2, "Graceful shutdown": the broker has read everything before it.
+        yield Transmit(era.link, commands.disconnect(conv.next_id()), deadline)
+        if (yield Wait(conv.life, lambda: conv.era is not era, deadline)):
+            return
+    except StompError:
+        pass  # it has ended, or is ended below
+    if conv.era is era:
+        yield HangUp(era.link, ConnectionLost(era.parting))
+
+
+def _is_busy(conv: Conversation) -> bool:
+    """True while the end of the connection would harm others: messages would be counted, outcomes unknown."""
+    ledger, blocked = conv.ledger, conv.redelivery.blocked
+    return bool(
+        len(conv.waiting)
+        or conv.replies
+        or ledger.transactions
+        or any(each.unacked for each in list(ledger.subscriptions.values()) if each.id not in blocked)
+    )

@@ -47,6 +47,7 @@ class Vendor:
         keeps_unacked: what was not acknowledged at UNSUBSCRIBE stays with the connection until that ends.
         web_text_only: it ignores binary WebSocket messages.
         web_largest: the largest WebSocket message that it takes, in bytes; None for as large as over TCP.
+        nack_discards: what is refused by NACK is lost: it is neither delivered again nor in a dead-letter queue.
         error_ends: the connection ends with an ERROR; False: it stays usable; None: it is not known.
         nacked: what becomes of a message that is refused by NACK.
         advice: what to do about messages that fail again and again.
@@ -72,6 +73,7 @@ class Vendor:
     temporary: str = "subscribe"
     deduplication: str = "dedup-id"
     keeps_unacked: bool = False
+    nack_discards: bool = False
     web_text_only: bool = False
     web_largest: int | None = None
     error_ends: bool | None = None
@@ -145,9 +147,12 @@ ARTEMIS = Vendor(
     nack_in_transaction=False,
     deduplication="_AMQ_DUPL_ID",
     error_ends=True,
-    nacked="counts as a delivery attempt, and after max-delivery-attempts goes to the dead-letter address",
-    advice="set max-delivery-attempts and dead-letter-address for the address",
+    nack_discards=True,
+    nacked="is lost: NACK discards it like ACK, and no dead-letter queue has it",
+    advice="set max-delivery-attempts and dead-letter-address for the address: a message whose handler fails is given "
+    "back by the end of the connection, which counts as a delivery attempt",
     _why={
+        "NACK in transactions": "it takes the header and ignores it, and discards the message at once",
         "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
         "ACK in transactions": "it takes the header and ignores it",
     },
@@ -166,9 +171,12 @@ HORNETQ = Vendor(
     nack_in_transaction=False,
     deduplication="_HQ_DUPL_ID",
     error_ends=False,
-    nacked="counts as a delivery attempt, and after max-delivery-attempts goes to the dead-letter address",
-    advice="set max-delivery-attempts and dead-letter-address for the address",
+    nack_discards=True,
+    nacked="is lost: NACK discards it like ACK, and no dead-letter queue has it",
+    advice="set max-delivery-attempts and dead-letter-address for the address: a message whose handler fails is given "
+    "back by the end of the connection, which counts as a delivery attempt",
     _why={
+        "NACK in transactions": "it takes the header and ignores it, and discards the message at once",
         "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
         "ACK in transactions": "it takes the header and ignores it",
     },
@@ -398,8 +406,16 @@ def nack_headers(vendor: Vendor, requeue: bool | None) -> dict[str, Any]:
     """The headers of a NACK after which the message is delivered again, or is not.
 
     Raises:
-        Unsupported: the broker has its own way and cannot be told.
+        Unsupported: the broker has its own way and cannot be told, or would discard the message.
     """
+    if vendor.nack_discards:
+        if requeue is False:
+            return {}  # its own way
+        raise Unsupported(
+            f"{vendor.title} discards what is refused by NACK: no dead-letter queue has it",
+            hint="raise an exception in the handler or the with statement, or call nack(requeue=True): the message is "
+            "given back, and that counts as a delivery attempt; nack(requeue=False) discards it",
+        )
     if requeue is None:
         return {}
     told = "true" if requeue else "false"

@@ -28,6 +28,7 @@ from stomp.core.errors import (
 )
 from stomp.core.feed import Feed, Wish
 from stomp.core.frame import bytes_of, text_of
+from stomp.core.settling import give_back
 from stomp.core.status import ClientState
 from stomp.core.subscribing import connected, gone, request, subscribe
 from stomp.core.terms import OnUnknown
@@ -335,9 +336,6 @@ def all_done(conv: Conversation, confirmations: list[Any], deadline: float) -> P
             raise ReceiptMissing(f"{late} of {len(confirmations)} sends were not confirmed in time")
 
 
-# ------------------------------------------------------------------------------------- taking
-
-
 def take(conv: Conversation, inbox: Inbox, deadline: float | None) -> Program[Delivery | None]:
     """The next message; None if there is none in time, or if there will be none any more (`Inbox.over`).
 
@@ -352,8 +350,12 @@ def take(conv: Conversation, inbox: Inbox, deadline: float | None) -> Program[De
             _raise_end(inbox)
             return None
         now = yield Now()
+        yield from give_back(conv, now)
         watched = min((feed.silent_at for feed in inbox.feeds if feed.wish.silence), default=None)
-        until = min((moment for moment in (deadline, watched) if moment is not None), default=None)
+        until = min(
+            (moment for moment in (deadline, watched, conv.redelivery.due) if moment is not None),
+            default=None,
+        )
         if (yield Wait(inbox, lambda: bool(inbox.messages) or inbox.over or conv.draining, until)):
             continue
         now = yield Now()
@@ -386,9 +388,6 @@ def next_change(conv: Conversation, log: StateLog, deadline: float | None) -> Pr
     if not log.changes:
         yield Wait(log, lambda: bool(log.changes) or conv.state.over, deadline)
     return log.changes.popleft() if log.changes else None
-
-
-# ------------------------------------------------------------------------------------- transactions
 
 
 def begin(conv: Conversation, deadline: float) -> Program[TransactionRecord]:

@@ -1,0 +1,180 @@
+"""What NACK does, and what gives a message back: each profile, at its broker."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+import stomp
+from stomp.core.errors import Unsupported
+from tests.brokers.conftest import FURTHER, RealBroker, further
+
+_NUMBERS = itertools.count(700)
+PATIENCE = 60.0
+SOON = stomp.Backoff(initial=0.02, increase=0.0, jitter=0.0, maximum=0.02)
+#: Their dead-letter queues.
+DEAD = {"artemis": "DLQ", "artemis-next": "DLQ", "hornetq": "/queue/DLQ"}
+DISCARDING = tuple(DEAD)
+ACTIVEMQS = ("activemq", "activemq6", "activemq61")
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> RealBroker:
+    if request.param in FURTHER:
+        return further(request.param)
+    made: RealBroker = request.getfixturevalue(request.param)
+    return made
+
+
+def at(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("broker", names, indirect=True)
+
+
+def client_of(broker: RealBroker) -> stomp.Client:
+    url = f"stomp://{broker.host}:{broker.port}"
+    return stomp.Client(url, vhost=broker.vhost, login=broker.user, passcode=broker.password, backoff=SOON)
+
+
+@pytest.fixture
+def client(broker: RealBroker) -> Iterator[stomp.Client]:
+    with client_of(broker) as made:
+        yield made
+
+
+@pytest.fixture
+def queue(broker: RealBroker) -> str:
+    if broker.name != "hornetq":
+        return f"/queue/{uuid.uuid4().hex}"
+    name = f"/queue/pool-{next(_NUMBERS)}"
+    bodies(broker, name)  # it makes no queues on demand, so there may be messages of an earlier test
+    return name
+
+
+def bodies(broker: RealBroker, queue: str, selector: str | None = None) -> list[str]:
+    """What is in a queue, which is empty then."""
+    with client_of(broker) as client:
+        return [message.text for message in client.subscribe(queue, selector=selector).messages(timeout=1)]
+
+
+def delivered(client: stomp.Client, queue: str) -> tuple[stomp.Subscription, stomp.Message]:
+    """A subscription, and its message, which is not acknowledged. The message has the header ``origin``."""
+    client.send(queue, "hello", confirm=True, persistent=True, headers={"origin": queue})
+    subscription = client.subscribe(queue, ack="client-individual")
+    message = subscription.receive(timeout=PATIENCE)
+    assert message is not None
+    return subscription, message
+
+
+@at(*DISCARDING)
+def test_nack_discards(broker: RealBroker, client: stomp.Client, queue: str) -> None:
+    assert client.broker.nack_discards
+    _, message = delivered(client, queue)
+    with pytest.raises(Unsupported, match="discards"):
+        message.nack()
+    message.nack(requeue=False, confirm=True)
+    client.close()
+    assert bodies(broker, queue) == []
+    assert bodies(broker, DEAD[broker.name], selector=f"origin = '{queue}'") == []
+
+
+@at(*DISCARDING)
+def test_a_message_that_always_fails_comes_to_the_dead_letter_queue(
+    broker: RealBroker, client: stomp.Client, queue: str
+) -> None:
+    attempts: Counter[str] = Counter()
+    handled, dead = threading.Semaphore(0), threading.Event()
+
+    def handle(message: stomp.Message) -> None:
+        attempts[message.text] += 1
+        if message.text == "poison":
+            raise RuntimeError("it always fails")
+        handled.release()
+
+    for body in ("poison", "one", "two"):
+        client.send(queue, body, confirm=True, persistent=True, headers={"origin": queue})
+    with client_of(broker) as other:
+        other.consume(DEAD[broker.name], lambda _: dead.set(), selector=f"origin = '{queue}'")
+        client.consume(queue, handle)
+        assert all(handled.acquire(timeout=PATIENCE) for _ in range(2))
+        # max-delivery-attempts is 10, unless it was configured.
+        assert dead.wait(PATIENCE)
+    assert attempts == {"poison": 10, "one": 1, "two": 1}
+    client.close()
+    assert bodies(broker, queue) == []
+
+
+@at(*DISCARDING)
+def test_an_unsubscribe_gives_back(client: stomp.Client, queue: str) -> None:
+    subscription, _ = delivered(client, queue)
+    subscription.close()
+    again = client.subscribe(queue, ack="client-individual").receive(timeout=PATIENCE)
+    assert again is not None
+    assert again.redelivered is False  # so it is not counted as an attempt
+    again.ack(confirm=True)
+
+
+@at(*DISCARDING)
+def test_acks_and_nacks_cannot_be_part_of_a_transaction(client: stomp.Client, queue: str) -> None:
+    _, message = delivered(client, queue)
+    with client.transaction() as transaction:
+        with pytest.raises(Unsupported, match="ignores it"):
+            transaction.ack(message)
+        with pytest.raises(Unsupported, match="ignores it"):
+            transaction.nack(message)
+    message.ack(confirm=True)
+
+
+@at("rabbitmq", "rabbitmq4", "apollo")
+def test_nack_delivers_again_at_once(broker: RealBroker, client: stomp.Client, queue: str) -> None:
+    subscription, message = delivered(client, queue)
+    message.nack()
+    again = subscription.receive(timeout=PATIENCE)
+    assert again is not None
+    # Apollo does not mark it.
+    assert again.redelivered is (broker.name != "apollo")
+    again.ack(confirm=True)
+
+
+@at("rabbitmq", "rabbitmq4")
+def test_nack_without_requeue_drops(broker: RealBroker, client: stomp.Client, queue: str) -> None:
+    subscription, message = delivered(client, queue)
+    message.nack(requeue=False, confirm=True)
+    assert subscription.receive(timeout=1) is None
+    client.close()
+    assert bodies(broker, queue) == []
+
+
+@at("apollo", *ACTIVEMQS)
+def test_requeue_is_refused_where_the_broker_cannot_be_told(client: stomp.Client, queue: str) -> None:
+    _, message = delivered(client, queue)
+    for requeue in (True, False):
+        with pytest.raises(Unsupported, match="has no requeue"):
+            message.nack(requeue=requeue)
+    message.ack(confirm=True)
+
+
+@at(*ACTIVEMQS)
+def test_nack_of_a_persistent_message_is_in_the_dead_letter_queue(
+    broker: RealBroker, client: stomp.Client, queue: str
+) -> None:
+    subscription, message = delivered(client, queue)
+    message.nack(confirm=True)
+    assert subscription.receive(timeout=1) is None
+    client.close()
+    assert bodies(broker, "/queue/ActiveMQ.DLQ", selector=f"origin = '{queue}'") == ["hello"]
+
+
+@at("apollo")
+def test_nack_in_a_transaction_of_apollo_counts_at_the_commit(client: stomp.Client, queue: str) -> None:
+    subscription, message = delivered(client, queue)
+    with client.transaction() as transaction:
+        transaction.nack(message)
+        assert subscription.receive(timeout=0.5) is None
+    again = subscription.receive(timeout=PATIENCE)
+    assert again is not None
+    again.ack(confirm=True)
