@@ -211,7 +211,7 @@ def test_a_server_that_goes_before_it_is_asked(ending, wait):
 def test_a_server_that_is_no_broker():
     with ScriptedServer(lambda sock: sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
         conn, _ = connect(server.address)
-        with pytest.raises(ConnectFailedException, match="not a STOMP command"):
+        with pytest.raises(ConnectFailedException, match="this is HTTP, not STOMP"):
             conn.connect(wait=True)
 
 

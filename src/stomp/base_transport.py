@@ -227,7 +227,7 @@ class BaseTransport(OlderBaseTransport, Publisher):
         if event.error is None or event.reason is Reason.CLEAN:
             self._lines.info("disconnected from %s", self._address_text())
         else:
-            self._lines.warning("the connection to %s ended: %s", self._address_text(), event.error.message)
+            self._lines.warning("the connection to %s ended: %s", self._address_text(), event.error)
         self._lines.flush()
 
     def _address_text(self) -> str:

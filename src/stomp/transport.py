@@ -23,6 +23,7 @@ from stomp.client.options import Options
 from stomp.client.threads import Link
 from stomp.core.callables import check_function
 from stomp.core.client_session import ClientSession
+from stomp.core.connect_errors import login_failed
 from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageError
 from stomp.core.events import Closed, Connected, Reason
 from stomp.core.failover import Backoff
@@ -106,6 +107,7 @@ class Transport(OlderTransport, BaseTransport):
             self._options = _options_of.__wrapped__(*settings)
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
+        self._dialed: Address | None = None  # where it leads
         self._logging_in: Link | None = None  # somebody sends CONNECT on this one
         self._expected_by = 0  # ident of the thread that called `expect_login`
         #: Connections of whose end the listeners do not know yet; open once they know of CONNECTED, or of the end.
@@ -259,10 +261,9 @@ class Transport(OlderTransport, BaseTransport):
             return
         closed = link.session.closed if link is not None and self._has_ended(link) else None
         if closed is None:
-            address = self._address_text()
-            raise ConnectFailed(f"{address} did not answer CONNECT in time", address=address, phase="stomp")
+            raise self._login_failed(None)
         error = closed.error or StompError(closed.reason.value)
-        raise self.login_failed(error) from error
+        raise self.login_failed(error)
 
     def _is_in(self, link: Link | None) -> bool:
         if link is self._link:
@@ -275,15 +276,13 @@ class Transport(OlderTransport, BaseTransport):
 
     def login_failed(self, error: StompError) -> ConnectFailed:
         """The error for a connection that was made, and ended before the broker let us in."""
-        address = self._address_text()
-        return ConnectFailed(
-            f"connecting to {address} failed: {error.message}",
-            address=address,
-            phase="stomp",
-            frame=getattr(error, "frame", None),
-            failures=[error],
-            hint=error.hint,
-        )
+        return self._login_failed(error)
+
+    def _login_failed(self, why: StompError | None) -> ConnectFailed:
+        address = self._dialed
+        if address is None:
+            return login_failed(self._address_text(), why)
+        return login_failed(address, why, tls=self._tls_for(address) is not None)
 
     def join(self) -> None:
         """Wait, for a limited time, until the connection has ended and the listeners know."""
@@ -416,6 +415,7 @@ class Transport(OlderTransport, BaseTransport):
                     log.warning("a failed attempt to connect, in detail", exc_info=failure)
             raise
         self.current_host_and_port = address.pair
+        self._dialed = address
         session = ClientSession(
             limits=options.limits,
             lenient=options.lenient,

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trustme
 
 from stomp.broker import Broker
 from stomp.testing.servers import ScriptedServer, greet_back, hang_up, read_frame, say_nothing
 from tests.cli.oneshot import Answer, Stomp
 from tests.cli.running import Command
+from tests.core.test_foreign import HTTP, RECORDED
 from tests.websocket_door import Door
 
 
@@ -192,18 +194,67 @@ def test_a_password_that_cannot_be_read(stomp: Stomp) -> None:
     assert steps[-1]["remedy"] == ""
 
 
-def test_a_port_that_speaks_something_else(stomp: Stomp) -> None:
-    def web(sock: socket.socket) -> None:
-        read_frame(sock)
-        sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_port_of_another_protocol_is_named(stomp: Stomp, name: str) -> None:
+    def other(sock: socket.socket) -> None:
+        if sock.recv(65536):
+            sock.sendall(RECORDED[name])
+            say_nothing(sock)
 
-    for script in (web, hang_up):
-        with ScriptedServer(script) as server:
-            status, steps = examined(
-                stomp, f"stomp://127.0.0.1:{server.address[1]}", "--connect-timeout", "5"
-            )
+    with ScriptedServer(other) as server:
+        status, steps = examined(stomp, f"stomp://127.0.0.1:{server.port}", "--connect-timeout", "20")
         assert (status, names(steps)[-1]) == (3, "login failed")
-        assert steps[-1]["remedy"].startswith("is this its STOMP port, does it want TLS")
+        assert f"this is {name}, not STOMP" in steps[-1]["words"]
+        assert "STOMP is usually on port 61613" in steps[-1]["remedy"]
+        status, steps = examined(stomp, f"stomp+ssl://127.0.0.1:{server.port}", "--connect-timeout", "20")
+        assert (status, names(steps)[-1]) == (3, "tls failed")
+        assert f"this is {name}, not STOMP" in steps[-1]["words"]
+
+
+@pytest.mark.parametrize("scheme", ["stomp", "stomp+ssl", "wss"])
+def test_a_web_server_is_named_with_the_websocket_to_use(stomp: Stomp, scheme: str) -> None:
+    def web(sock: socket.socket) -> None:
+        if sock.recv(65536):
+            sock.sendall(HTTP)
+
+    with ScriptedServer(web) as server:
+        status, steps = examined(stomp, f"{scheme}://127.0.0.1:{server.port}", "--connect-timeout", "20")
+    assert status == 3
+    assert "use ws://" in steps[-1]["remedy"]
+
+
+def test_a_port_that_hangs_up_leaves_questions(stomp: Stomp) -> None:
+    with ScriptedServer(hang_up) as server:
+        status, steps = examined(stomp, f"stomp://127.0.0.1:{server.port}", "--connect-timeout", "20")
+    assert (status, names(steps)[-1]) == (3, "login failed")
+    assert steps[-1]["remedy"].startswith("is this its STOMP port, does it want TLS")
+
+
+def test_a_port_with_tls_that_hangs_up_at_plain_text_is_recognised(stomp: Stomp) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+
+    def artemis_with_tls(sock: socket.socket) -> None:
+        # A record of the handshake begins with 22; Artemis closes at anything else, without an alert.
+        if sock.recv(1, socket.MSG_PEEK) == b"\x16":
+            context.wrap_socket(sock, server_side=True).close()
+
+    with ScriptedServer(artemis_with_tls) as server:
+        status, steps = examined(stomp, f"stomp://127.0.0.1:{server.port}", "--connect-timeout", "20")
+    assert (status, names(steps)[-1]) == (3, "login failed")
+    assert steps[-1]["remedy"] == "the port speaks TLS; use stomp+ssl:// or --ssl"
+
+
+def test_a_port_without_tls_that_hangs_up_at_a_handshake_is_recognised(stomp: Stomp) -> None:
+    def rabbitmq(sock: socket.socket) -> None:
+        if sock.recv(1, socket.MSG_PEEK) == b"C":
+            read_frame(sock)
+            sock.sendall(b"ERROR\nmessage:Bad CONNECT\n\n\0")
+
+    with ScriptedServer(rabbitmq) as server:
+        status, steps = examined(stomp, f"stomp+ssl://127.0.0.1:{server.port}", "--connect-timeout", "20")
+    assert (status, names(steps)[-1]) == (3, "tls failed")
+    assert steps[-1]["remedy"] == "the port speaks STOMP without TLS; use stomp://, without --ssl"
 
 
 def test_heartbeats_cannot_be_asked_for_in_1_0(stomp: Stomp) -> None:

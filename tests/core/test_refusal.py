@@ -29,7 +29,11 @@ def test_what_an_error_says(message, body, words):
 @pytest.mark.parametrize(
     ("message", "kind", "hint"),
     [
-        ("Virtual host 'a' unknown", BrokerError, "set the virtual host: RabbitMQ's default one is '/'"),
+        (
+            "Virtual host 'a' unknown",
+            BrokerError,
+            "no host header was sent; set the virtual host: RabbitMQ's default one is '/'",
+        ),
         ("User name or password is invalid", AuthenticationFailed, "check login and passcode"),
         ("Authentication failed", AuthenticationFailed, "check login and passcode"),
         ("too many connections", BrokerError, ""),

@@ -294,12 +294,18 @@ def test_a_server_that_knows_tls_1_1_only(authority: trustme.CA, ca_file: str) -
 
 
 @pytest.mark.parametrize(
-    "greeting", [b"ERROR\nmessage:speak STOMP\n\n\0", b"HTTP/1.1 400 Bad Request\r\n\r\n"]
+    ("greeting", "words", "hint"),
+    [
+        (b"ERROR\nmessage:speak STOMP\n\n\0", "the port speaks STOMP without TLS", "use stomp://"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "this is HTTP without TLS", "use ws://"),
+        (b"I know nothing of TLS\r\n", "wrong version number", "the port does not speak TLS"),
+    ],
 )
-def test_a_port_that_speaks_something_else(greeting: bytes) -> None:
+def test_a_port_that_speaks_something_else(greeting: bytes, words: str, hint: str) -> None:
     with ScriptedServer(partial(tell, text=greeting)) as server:
         error = failure(server, client_context())
-    assert error.hint == "the port does not speak TLS"
+    assert words in error.message
+    assert hint in error.hint
 
 
 def test_a_server_that_hangs_up() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from stomp import _installation
 from stomp.cli.status import CommandError, Status, password_trouble, verdict, with_options
+from stomp.core import foreign
 from stomp.core.errors import ConnectFailed, StompError
 from stomp.core.record import dataclass, field, replace
 from stomp.net import dial
@@ -180,8 +181,14 @@ class Examination:
         step.facts["verified"] = False
         try:
             dial.shake_hands(self._sock, secure, self._address, self._deadline())
-        except ConnectFailed:
-            self._look_unverified(step, settings)
+        except ConnectFailed as error:
+            if not isinstance(error.failures[0], TimeoutError):
+                self._look_unverified(step, settings)
+            if "certificate" not in step.facts:
+                first, web = self._answer_without_tls(), self._address.transport == "wss"
+                found = foreign.identify(first, tls=True, websocket=web, handshake=True)
+                if found is not None and found.words not in error.message:
+                    error.hint = f"{found.words}; {found.hint}"
             raise
         self._secure = secure
         step.facts["verified"] = settings.verify and settings.context is None
@@ -204,6 +211,29 @@ class Examination:
             curious = replace(settings, verify=False, ca_certs=None, context=None).layer(self._address.host)
             dial.shake_hands(self._sock, curious, self._address, self._deadline())
             self._note(step, curious.peer_certificate_der())
+
+    def _speaks_tls(self) -> bool:
+        """True if the port does a TLS handshake. Nothing of ours is sent over it."""
+        from stomp.client.dialing import TlsSettings
+
+        with contextlib.suppress(StompError, OSError):
+            self._open(Step(""))
+            assert self._sock is not None
+            layer = TlsSettings(verify=False).layer(self._address.host)
+            dial.shake_hands(self._sock, layer, self._address, dial.Deadline(_PATIENCE))
+            return True
+        return False
+
+    def _answer_without_tls(self) -> bytes:
+        """What the port answers first to a CONNECT without TLS, and without a login; nothing if it does not answer."""
+        self._hang_up()
+        with contextlib.suppress(StompError, OSError):
+            self._open(Step(""))
+            assert self._sock is not None
+            self._sock.settimeout(_PATIENCE)
+            self._sock.sendall(_CONNECT)
+            return self._sock.recv(foreign.LOOKED_AT)
+        return b""
 
     def _note(self, step: Step, der: bytes) -> None:
         from stomp.cli import certificate
@@ -245,7 +275,14 @@ class Examination:
     def _login(self, step: Step) -> None:
         self._hang_up()
         client = self._settings.client(reconnect=False)
-        client.connect()
+        try:
+            client.connect()
+        except ConnectFailed as error:
+            # Some brokers hang up without a word at what is not TLS.
+            silent = error.phase == "stomp" and error.frame is None and not _received(error)
+            if self._address.transport == "tcp" and silent and self._speaks_tls():
+                error.hint = f"the port speaks TLS; {foreign.USE_TLS}"
+            raise
         self._client = client
         who = f"as {self._settings.login!r}" if self._settings.login is not None else "without a user"
         step.facts |= {"broker": client.broker.name, "version": client.version}
@@ -297,11 +334,19 @@ class Examination:
             )
 
 
-#: Seconds for saying good-bye.
+#: Seconds for saying good-bye, and for trying what was not asked for.
 _PATIENCE = 2.0
+#: That of STOMP 1.0. Redis hangs up at a line that begins with "host:".
+_CONNECT = b"CONNECT\n\n\0"
 #: What to do, where the error does not know.
 _REMEDIES = {
     "login": "check the user and the password, the virtual host (--vhost), and what the broker's log says",
     "round-trip": "may this user read and write there? name a destination that it may use: --destination DEST",
     "websocket": "check the path of the URL, and that the broker's WebSocket door is open there",
 }
+
+
+def _received(error: BaseException) -> bytes:
+    """What the other side had sent that was not STOMP, if it had sent anything."""
+    failures: tuple[BaseException, ...] = getattr(error, "failures", ())
+    return getattr(error, "received", b"") or next(filter(None, map(_received, failures)), b"")

@@ -121,6 +121,12 @@ def _name(filename: object) -> str:
 _OPTIONS = {
     "as CA file": "by --ssl-ca-file",
     "set the virtual host: RabbitMQ's default one is '/'": "name the virtual host: --vhost /",
+    "that the broker has: vhost=": "that the broker has: --vhost NAME",
+    "use stomp+ssl://, set_ssl() or --ssl": "use stomp+ssl:// or --ssl",
+    ", without set_ssl() and --ssl": ", without --ssl",
+    "give a client certificate: cert_file and key_file": "give --ssl-cert-file and --ssl-key-file",
+    "heartbeat=(10000, 10000), in stomp.Connection heartbeats=": "--heartbeats 10000,10000",
+    ", too: versions=": ", too: leave out --protocol",
     "give the broker's own headers by headers=, or its kind by broker=": "give the broker's own header by --header",
 }
 

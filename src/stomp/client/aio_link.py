@@ -322,7 +322,7 @@ class AioLink(asyncio.Protocol):
         if data:
             session.receive_data(data, self._clock())
         if ended:
-            session.receive_eof(error)
+            session.receive_eof(error, self._clock())
         # The session answers by itself at times, and so does TLS.
         self._flush()
         self._dispatch()
@@ -383,7 +383,7 @@ class AioLink(asyncio.Protocol):
 
     def _break(self, err: OSError) -> None:
         """The layer cannot go on."""
-        self.session.receive_eof(err)
+        self.session.receive_eof(err, self._clock())
         self._loop.call_soon(self._dispatch)
 
     def _end(self) -> None:

@@ -294,7 +294,7 @@ class Link(SendingHalf, Sleeper):
             if filled:
                 session.filled(filled, self._clock())
             if ended:
-                session.receive_eof(error or self._broken)
+                session.receive_eof(error or self._broken, self._clock())
             self._collect()
             if session.hastened:
                 session.hastened = False

@@ -20,7 +20,7 @@ from stomp.core.errors import (
 from stomp.core.events import Connected, Error, Message, Reason, Receipt, ReceiptOverdue, Unknown
 from stomp.core.frame import Frame
 from stomp.core.limits import STRICT, Leniency, Limits
-from stomp.core.refusal import refusal, words_of
+from stomp.core.refusal import ConnectRequest, lost, refusal, request_of, words_of
 from stomp.core.session import BEAT_RECEIVED, Session, earlier
 from stomp.core.state import Move, Role, State, after
 
@@ -71,7 +71,7 @@ class ClientSession(Session):
     ) -> None:
         classes = {"MESSAGE": message_class, "RECEIPT": receipt_class}
         super().__init__(limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance, classes=classes)
-        self._offered: tuple[str, ...] = ()
+        self._request = ConnectRequest()
         self._wish = (0, 0)
         self._connect_deadline: float | None = None
         self._leaving = False  # DISCONNECT was given
@@ -362,7 +362,7 @@ class ClientSession(Session):
             raise UsageError(err.message, hint="two numbers of milliseconds, 0 for none") from None
         self._write(frame, STOMP10)
         self.state = state
-        self._offered = offered
+        self._request = request_of(frame.headers, offered)
         self._wish = wish
         self._connect_deadline = deadline
         if len(offered) == 1:
@@ -458,8 +458,8 @@ class ClientSession(Session):
         told = frame.headers.get("version")
         # A server that tells no version speaks 1.0 (STOMP 1.1, "Protocol Negotiation").
         dialect = STOMP10 if told is None else DIALECTS.get(told.strip())
-        if dialect is None or (told is not None and dialect.version not in self._offered):
-            offered = ",".join(self._offered)
+        if dialect is None or (told is not None and dialect.version not in self._request.versions):
+            offered = self._request.offered
             raise RemoteProtocolError(f"the broker chose version {told!r:.20}, offered was {offered}")
         theirs = (0, 0)
         if self._wish != theirs and dialect.heartbeats:
@@ -488,7 +488,7 @@ class ClientSession(Session):
         self._move(Move.ERROR)
         if connecting or self.state is State.CLOSED:
             # Not waiting for the broker to close: RabbitMQ takes 10 s to do so.
-            self._closed_because(Reason.REFUSED, refusal(frame))
+            self._closed_because(Reason.REFUSED, refusal(frame, self._request))
         elif ticket is not None and ticket is self._farewell:
             # The broker will not answer DISCONNECT again.
             refused = BrokerError(f"the broker refused DISCONNECT: {words_of(frame)}", frame=frame)
@@ -498,8 +498,8 @@ class ClientSession(Session):
             ended = f"the broker ended the connection by an ERROR: {words_of(frame)}"
             self._close(Reason.ERROR, ConnectionLost(ended))
 
-    def _last_words(self) -> str:
-        return f"; its last ERROR said: {words_of(self._last_error)}" if self._last_error else ""
+    def _lost(self, why: str, quiet: float) -> ConnectionLost:
+        return lost(why, self._last_error, self._request, self.state in _FLOWING, quiet)
 
     def _tick(self, now: float) -> None:
         if self._connect_deadline is not None and now >= self._connect_deadline:

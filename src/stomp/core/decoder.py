@@ -18,6 +18,7 @@ from stomp.core.body import Bodies, Body
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
 from stomp.core.events import Shown
+from stomp.core.foreign import LOOKED_AT
 from stomp.core.frame import Frame, Headers
 from stomp.core.layout import LONGEST, RUN, Layouts
 from stomp.core.limits import STRICT, Leniency, Limits
@@ -341,7 +342,7 @@ class Decoder:
     def _check_open_head(self) -> None:
         """Refuse what will be no head; note how far an unfinished one was searched."""
         if self._partial != b"\r":
-            self._check_command(bytes(self._partial[: _COMMAND + 2]))
+            self._check_command(bytes(self._partial[:LOOKED_AT]))
         if self._partial.find(0, self._scanned, self.limits.head + 2) >= 0:
             # Whoever sent it takes the frame for complete, and would be waited for in vain.
             raise RemoteProtocolError(_NUL)
@@ -352,12 +353,13 @@ class Decoder:
 
     def _check_command(self, head: bytes) -> None:
         """Refuse what is not STOMP by its first bytes: a peer of another protocol may wait for our answer."""
-        command = head[: _COMMAND + 2].partition(b"\n")[0]
+        first = head[:LOOKED_AT]
+        command = first[: _COMMAND + 2].partition(b"\n")[0]
         if self._crlf:
             command = command.removesuffix(b"\r")
         if not command.isalpha() or len(command) > _COMMAND:
             text = command.decode(errors="replace")
-            raise RemoteProtocolError(f"{text!r} is not a STOMP command")
+            raise RemoteProtocolError(f"{text!r} is not a STOMP command", received=first)
 
     @property
     def _crlf(self) -> bool:

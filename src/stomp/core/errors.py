@@ -106,7 +106,15 @@ class SendStalled(StompError):
 
 
 class RemoteProtocolError(StompError):
-    """The peer broke the protocol. The stream cannot be trusted any more, so the connection is closed."""
+    """The peer broke the protocol. The stream cannot be trusted any more, so the connection is closed.
+
+    Attributes:
+        received: what came in the place of a command, up to 64 bytes, if that is what was wrong.
+    """
+
+    def __init__(self, message: str = "", *, hint: str = "", received: bytes = b"") -> None:
+        super().__init__(message, hint=hint)
+        self.received = received
 
 
 class LimitExceeded(RemoteProtocolError):

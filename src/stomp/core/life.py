@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.core import commands
 from stomp.core.confirmation import Confirmation
+from stomp.core.connect_errors import login_failed
 from stomp.core.effects import Call, Dial, HangUp, Now, Program, Transmit, Wait
 from stomp.core.errors import (
     AuthenticationFailed,
@@ -199,7 +200,6 @@ def _hang_up(link: Link, err: BaseException) -> Program[None]:
 
 def _log_in(conv: Conversation, era: Era, login: Any, passcode: Any, extra: Any) -> Program[None]:
     terms = conv.terms
-    where = str(era.address)
     now = yield Now()
     headers = {**({"client-id": terms.client_id} if terms.client_id else {}), **(extra or {})}
     frame = commands.connect(
@@ -222,25 +222,26 @@ def _log_in(conv: Conversation, era: Era, login: Any, passcode: Any, extra: Any)
     if conv.leaving:
         raise NotConnected("the client was closed while it was connecting")
     if era.connected and conv.era is era:
-        return
+        return _check_version(era, terms.versions)
     closed = era.link.session.closed
     why = closed.error if closed is not None else None
     if isinstance(why, AuthenticationFailed):
         why.recent = conv.recorder.lines()
         raise why
-    words = why.message if why is not None else "the broker did not answer CONNECT in time"
-    said = getattr(why, "frame", None)
-    hint = why.hint if why is not None else ""
-    if not hint and said is None:
-        hint = "is this its STOMP port, does it want TLS, and does the broker behind it run?"
+    raise login_failed(era.address, why)
+
+
+def _check_version(era: Era, versions: tuple[str, ...]) -> None:
+    """Refuse a broker that knows of no versions (STOMP 1.1, "Protocol Negotiation"), if 1.0 was not offered."""
+    spoken = era.link.session.dialect.version if era.link.session.dialect is not None else ""
+    if spoken in versions:
+        return
     raise ConnectFailed(
-        f"connecting to {where} failed: {words}",
-        address=where,
+        f"connecting to {era.address} failed: the broker speaks STOMP {spoken}, offered was {','.join(versions)}",
+        address=str(era.address),
         phase="stomp",
-        frame=said,
-        failures=[why] if why is not None else [],
-        hint=hint,
-    ) from why
+        hint=f"offer {spoken}, too: versions=",
+    )
 
 
 def _restore(conv: Conversation, era: Era) -> Program[None]:

@@ -85,6 +85,7 @@ class Session(ABC):
         self._events: list[Event] = []
         self._out: list[bytes] = []
         self.outgoing: int = 0
+        self._last_write = 0.0
         self.hastened: bool = False
         self.over_websocket: bool = False
         self._narrow: Vendor | None = None  # the broker, if it is one of these
@@ -156,7 +157,7 @@ class Session(ABC):
         if self._pulse is not None:
             self._pulse.read(now)
 
-    def receive_eof(self, error: BaseException | None = None) -> None:
+    def receive_eof(self, error: BaseException | None = None, now: float | None = None) -> None:
         """The stream ended: the peer closed it, or `error` broke it."""
         if self.state is State.CLOSED:
             return
@@ -165,14 +166,16 @@ class Session(ABC):
             self._close(Reason.CLEAN, None)
             return
         cut = "" if self._decoder.idle else " in the middle of a frame"
-        if error is None:
-            self._close(
-                Reason.EOF, ConnectionLost(f"the peer closed the connection{cut}{self._last_words()}")
-            )
-        else:
-            lost = ConnectionLost(f"the connection failed{cut}: {error}{self._last_words()}")
-            lost.__cause__ = error
-            self._close(Reason.FAILED, lost)
+        why = (
+            f"the peer closed the connection{cut}"
+            if error is None
+            else f"the connection failed{cut}: {error}"
+        )
+        # With heart-beats of ours it cannot be for our silence.
+        quiet = 0.0 if now is None or self.heartbeat[0] else now - self._last_write
+        lost = self._lost(why, quiet)
+        lost.__cause__ = error
+        self._close(Reason.EOF if error is None else Reason.FAILED, lost)
 
     def tick(self, now: float) -> None:
         """The clock moved: send a beat, notice silence, give up what is overdue."""
@@ -211,6 +214,7 @@ class Session(ABC):
         out = self._out
         if out:
             self._out = []
+            self._last_write = now
             self.counters.bytes_sent += self.outgoing
             self.outgoing = 0
             if self._pulse is not None:
@@ -262,8 +266,9 @@ class Session(ABC):
     def _deadline(self) -> float | None:
         """The next deadline of this end, or None."""
 
-    def _last_words(self) -> str:
-        return ""
+    def _lost(self, why: str, quiet: float) -> ConnectionLost:
+        """The error for an end of the stream, after so many seconds in which nothing was written."""
+        return ConnectionLost(why)
 
     def _broken(self, error: RemoteProtocolError) -> None:
         """The peer broke the protocol."""

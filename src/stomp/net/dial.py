@@ -10,7 +10,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from stomp.core.connect_errors import tls_hint
 from stomp.core.errors import AddressError, ConnectFailed
+from stomp.core.foreign import LOOKED_AT, expected, identify
 from stomp.core.record import replace
 
 if TYPE_CHECKING:
@@ -364,10 +366,15 @@ def shake_hands(sock: socket.socket, layer: TlsLayer, address: Address, deadline
     Raises:
         ConnectFailed: in phase "tls". The socket is still open.
     """
+    first = bytearray()
     try:
-        _shake_hands(sock, layer, deadline)
+        _shake_hands(sock, layer, deadline, first)
     except OSError as err:  # ssl.SSLError is one
-        reason, hint = _tls_reason(err)
+        web = address.transport in ("ws", "wss")
+        found = identify(first, tls=True, websocket=web, handshake=True)
+        reason, hint = found or _tls_reason(err)
+        if not first:
+            hint = expected(address.port, tls=True, websocket=web) or hint
         raise ConnectFailed(
             f"TLS with {address} failed: {reason}",
             address=str(address),
@@ -377,7 +384,9 @@ def shake_hands(sock: socket.socket, layer: TlsLayer, address: Address, deadline
         ) from err
 
 
-def _shake_hands(sock: socket.socket, layer: TlsLayer, deadline: Deadline) -> None:
+def _shake_hands(sock: socket.socket, layer: TlsLayer, deadline: Deadline, first: bytearray) -> None:
+    """See `shake_hands`. What the broker sends first is put into `first`, for the error."""
+
     def flush() -> None:
         if out := layer.outgoing():
             sock.settimeout(deadline.check())
@@ -400,19 +409,12 @@ def _shake_hands(sock: socket.socket, layer: TlsLayer, deadline: Deadline) -> No
         data = sock.recv(_READ)
         if not data:
             raise ConnectionResetError("the broker closed the connection")
+        if not first:
+            first += data[:LOOKED_AT]
+            if identify(first, tls=True, handshake=True) is not None:
+                # It may be too short for OpenSSL to see what it is, and its sender may wait for us.
+                raise ConnectionError("not TLS")
 
-
-#: Hints by a part of the name that OpenSSL gives to what went wrong.
-_TLS_HINTS = {
-    "WRONG_VERSION_NUMBER": "the port does not speak TLS",
-    "RECORD_LAYER_FAILURE": "the port does not speak TLS",
-    "HTTP_REQUEST": "the port does not speak TLS",
-    "UNSUPPORTED_PROTOCOL": "the broker's TLS is older than 1.2; an SSLContext of your own can allow that",
-    "PROTOCOL_VERSION": "the broker's TLS is older than 1.2; an SSLContext of your own can allow that",
-    "CERTIFICATE_REQUIRED": "the broker asks for a client certificate",
-    "HANDSHAKE_FAILURE": "the broker may ask for a client certificate, or for other ciphers",
-    "UNKNOWN_CA": "the broker does not trust the client certificate",
-}
 
 #: Hints by the X509_V_ERR codes of OpenSSL.
 _VERIFY_HINTS = {
@@ -432,8 +434,7 @@ def _tls_reason(err: OSError) -> tuple[str, str]:
     name = str(getattr(err, "reason", None) or "")
     if not name:
         return _reason(err), "the port may not speak TLS, or the broker asks for a client certificate"
-    hint = next((hint for part, hint in _TLS_HINTS.items() if part in name), "")
-    return name.replace("_", " ").lower(), hint
+    return name.replace("_", " ").lower(), tls_hint(name)
 
 
 def wait_ready(sock: socket.socket, *, read: bool, write: bool, seconds: float) -> tuple[bool, bool]:

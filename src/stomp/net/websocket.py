@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from stomp.core.errors import ConnectFailed, UsageError
+from stomp.core.foreign import LOOKED_AT, expected, identify
 from stomp.core.frame import text_of
 from stomp.core.limits import Limits
 from stomp.core.observe import one_line
@@ -344,6 +345,7 @@ def open_websocket(
     Raises:
         ConnectFailed: in phase "websocket". The socket is still open.
     """
+    first = b""
     try:
         done = False
         while not done:
@@ -360,6 +362,11 @@ def open_websocket(
                 data = below.receive(data)
                 if not data and not below.ended:
                     continue
+            if not first:
+                first = data[:LOOKED_AT]
+                if identify(first, tls=below is not None, websocket=True) is not None:
+                    # Its sender may wait for us, in the middle of what would be a line of HTTP.
+                    raise ConnectionError("not HTTP")
             done = layer.handshake(data)
         sock.settimeout(None)
     except OSError as err:
@@ -367,6 +374,11 @@ def open_websocket(
             reason, hint = "timed out", _NOT_HTTP
         else:
             reason, hint = err.strerror or str(err), getattr(err, "hint", "")
+        tls = below is not None
+        if (found := identify(first, tls=tls, websocket=True)) is not None:
+            reason, hint = found
+        elif not first:
+            hint = expected(address.port, tls=tls, websocket=True) or hint
         raise ConnectFailed(
             f"WebSocket with {address} failed: {reason}",
             address=str(address),

@@ -1,0 +1,75 @@
+"""Why no connection was made, in words and with what to do about it: for the handshakes of TLS and of STOMP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.core.errors import ConnectFailed, RemoteProtocolError
+from stomp.core.foreign import expected, identify
+
+if TYPE_CHECKING:
+    from stomp.core.errors import StompError
+
+_CERTIFICATE = "give a client certificate: cert_file and key_file"
+_OLD_TLS = "the broker's TLS is older than 1.2; an SSLContext of your own can allow that"
+_NO_TLS = "the port does not speak TLS"
+
+#: Hints by a part of the name that OpenSSL gives to what went wrong.
+_TLS_HINTS = {
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "RECORD_LAYER_FAILURE": _NO_TLS,
+    "HTTP_REQUEST": _NO_TLS,
+    "UNSUPPORTED_PROTOCOL": _OLD_TLS,
+    "PROTOCOL_VERSION": _OLD_TLS,
+    "CERTIFICATE_REQUIRED": f"the broker asks for a client certificate; {_CERTIFICATE}",
+    # Java's TLS says so of no certificate, too.
+    "BAD_CERTIFICATE": f"the broker asks for a client certificate, or does not accept this one; {_CERTIFICATE}",
+    "CERTIFICATE_UNKNOWN": f"the broker does not accept the client certificate; {_CERTIFICATE}",
+    "HANDSHAKE_FAILURE": f"the broker may ask for other ciphers, or for a client certificate; {_CERTIFICATE}",
+    "UNKNOWN_CA": "the broker does not trust the client certificate",
+}
+
+
+def tls_hint(reason: str) -> str:
+    """What to do about what OpenSSL calls so, or nothing."""
+    return next((hint for part, hint in _TLS_HINTS.items() if part in reason), "")
+
+
+def login_failed(address: object, why: StompError | None, *, tls: bool = False) -> ConnectFailed:
+    """The error for a connection that was opened, and ended before the broker had sent CONNECTED.
+
+    Args:
+        address: where it went: a `stomp.net.address.Address`, or any text.
+        why: what the session ended with; None if it did not end, and no answer came.
+        tls: the connection is by TLS, even if the address does not say so.
+    """
+    where, transport = str(address), getattr(address, "transport", "")
+    tls = tls or transport in ("tls", "wss")
+    words = why.message if why is not None else "the broker did not answer CONNECT in time"
+    hint = why.hint if why is not None else ""
+    frame = getattr(why, "frame", None)
+    alert = str(getattr(why.__cause__, "reason", None) or "") if why is not None else ""
+    first = why.received if isinstance(why, RemoteProtocolError) else b""
+    if (found := identify(first, tls=tls)) is not None:
+        words, hint = found
+    elif advice := tls_hint(alert):
+        # In TLS 1.3 a client may be refused when its own handshake is done (RFC 8446, section 4.4.2.4).
+        words, hint = f"the broker ended TLS: {alert.replace('_', ' ').lower()}", advice
+    elif not hint and frame is None:
+        port, websocket = getattr(address, "port", 0), transport in ("ws", "wss")
+        hint = expected(port, tls=tls, websocket=websocket) or _questions(tls)
+    error = ConnectFailed(
+        f"connecting to {where} failed: {words}",
+        address=where,
+        phase="stomp",
+        frame=frame,
+        failures=[why] if why is not None else [],
+        hint=hint,
+    )
+    error.__cause__ = why
+    return error
+
+
+def _questions(tls: bool) -> str:
+    wants = "ask for a client certificate" if tls else "want TLS"
+    return f"is this its STOMP port, does it {wants}, and does the broker behind it run?"

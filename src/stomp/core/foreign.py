@@ -1,0 +1,153 @@
+"""Protocols that are not STOMP: recognised by the first bytes of a peer, or guessed from its port.
+
+Nothing here reads or waits. Of the bytes, `LOOKED_AT` are looked at, and none of them gets into a text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+#: So many bytes are enough to recognise a protocol.
+LOOKED_AT = 64
+
+_ON_61613 = "STOMP is usually on port 61613"
+_TLS = "TLS"
+_HTTP = "HTTP"
+_STOMP = "STOMP"
+_MAIL = "SMTP or FTP"
+#: What to do about a port with TLS, and about one without, where the other was used.
+USE_TLS = "use stomp+ssl://, set_ssl() or --ssl"
+USE_STOMP = "use stomp://, without set_ssl() and --ssl"
+
+#: How a peer begins that is of this protocol.
+_FIRST_BYTES = tuple(
+    (re.compile(pattern, re.DOTALL), name)
+    for pattern, name in (
+        # RFC 8446, section 5.1: an alert, of any version.
+        (rb"\x15\x03[\0-\x04]", _TLS),
+        (rb"HTTP/", _HTTP),
+        # STOMP 1.2, "Augmented BNF": what a server may answer to a first frame.
+        (rb"(?:ERROR|CONNECTED)\r?\n", _STOMP),
+        # WIREFORMATINFO, with its length before it or not.
+        (rb"(?:.{4})?\x01ActiveMQ", "ActiveMQ's OpenWire"),
+        (rb"AMQP\0\0\x09\x01", "AMQP 0-9-1"),
+        (rb"AMQP[\0\x02\x03]\x01\0\0", "AMQP 1.0"),
+        (rb"AMQP", "AMQP"),
+        # CONNACK, and the DISCONNECT of MQTT 5.
+        (rb"\x20[\x02-\x7f][\0\x01]|\xe0[\0-\x7f]", "MQTT"),
+        (rb"-(?:ERR|NOAUTH|DENIED|LOADING|MISCONF)\b", "Redis"),
+        (rb"SSH-", "SSH"),
+        (rb"INFO \{", "NATS"),
+        (rb"\+OK", "POP3"),
+        (rb"\* OK", "IMAP"),
+        (rb".\0\0[\0\x01][\x0a\xff]", "MySQL"),
+        (rb"E\0\0", "PostgreSQL"),
+        (rb"101 imqbroker", "OpenMQ's port mapper"),
+        (rb"(?:220|421|500|501|502|530|554)[ -]", _MAIL),
+    )
+)
+
+#: What a port is for, where that is not STOMP.
+_PORTS = {
+    **dict.fromkeys((80, 8080), "HTTP"),
+    **dict.fromkeys((443, 8443), "HTTP with TLS"),
+    **dict.fromkeys((15671, 15672), "RabbitMQ's management, which is HTTP"),
+    21: "FTP",
+    22: "SSH",
+    25: "SMTP",
+    1883: "MQTT",
+    3306: "MySQL",
+    4222: "NATS",
+    4369: "Erlang's port mapper",
+    5432: "PostgreSQL",
+    5671: "AMQP with TLS",
+    5672: "AMQP",
+    6379: "Redis",
+    8161: "ActiveMQ's web console, which is HTTP",
+    8883: "MQTT with TLS",
+    9092: "Kafka",
+    15675: "RabbitMQ's MQTT over WebSocket",
+    25672: "for RabbitMQ's nodes among each other",
+    61616: "ActiveMQ's OpenWire",
+    61617: "ActiveMQ's OpenWire with TLS",
+}
+
+
+class Finding(NamedTuple):
+    """What a peer speaks, and what to do about it, in words."""
+
+    words: str
+    hint: str
+
+
+def identify(
+    first: bytes | bytearray, *, tls: bool = False, websocket: bool = False, handshake: bool = False
+) -> Finding | None:
+    """What a peer speaks that should speak STOMP, by its first bytes; None if they are of no protocol known here.
+
+    Args:
+        first: what it sent first, `LOOKED_AT` bytes are enough.
+        tls: we speak TLS with it, or try to.
+        websocket: we try to open a WebSocket.
+        handshake: the bytes are its answer to our TLS handshake, and not from inside TLS.
+
+    >>> identify(b"AMQP\\0\\0\\x09\\x01").words
+    'this is AMQP 0-9-1, not STOMP'
+    """
+    name = _name(first)
+    if name == _TLS:
+        return None if tls else Finding("the port expects TLS", "use wss://" if websocket else USE_TLS)
+    if name == _STOMP:
+        if handshake:
+            return Finding("the port speaks STOMP without TLS", USE_STOMP)
+        # Where STOMP was expected, it is no finding.
+        return (
+            Finding("the port speaks STOMP without WebSocket", "use stomp+ssl://" if tls else "use stomp://")
+            if websocket
+            else None
+        )
+    if name == _HTTP:
+        return _http(tls=tls, websocket=websocket, handshake=handshake)
+    if name == _MAIL:
+        name = next((kind for kind in ("SMTP", "FTP") if kind.encode() in first[:LOOKED_AT]), _MAIL)
+    if not name:
+        return None
+    hint = _ON_61613
+    if name.startswith("AMQP"):
+        hint = f"{_ON_61613}; in RabbitMQ its plugin rabbitmq_stomp must be enabled"
+    elif not name.startswith("ActiveMQ"):
+        hint = f"check the host and the port; {_ON_61613}"
+    return Finding(f"this is {name}, not STOMP", hint)
+
+
+def _name(first: bytes | bytearray) -> str:
+    return next((name for pattern, name in _FIRST_BYTES if pattern.match(first[:LOOKED_AT])), "")
+
+
+def _http(*, tls: bool, websocket: bool, handshake: bool) -> Finding | None:
+    if websocket and not handshake:
+        return None  # it is what was expected; the status says more
+    scheme = "wss" if tls and not handshake else "ws"
+    words = "this is HTTP without TLS" if handshake else "this is HTTP, not STOMP"
+    if websocket:
+        return Finding(words, f"use {scheme}://")
+    return Finding(words, f"for STOMP over WebSocket use {scheme}:// and its path; plain {_ON_61613}")
+
+
+def expected(port: int, *, tls: bool = False, websocket: bool = False) -> str:
+    """A hint for a peer that said nothing, by what its port usually is for; empty if that may be STOMP.
+
+    >>> expected(61616)
+    "port 61616 is usually ActiveMQ's OpenWire; STOMP is usually on port 61613"
+    """
+    if port == 61613 and (tls or websocket):
+        without, use = (_TLS, USE_STOMP) if tls else ("WebSocket", "use stomp://")
+        return f"port {port} is usually STOMP without {without}; {use}"
+    if port in (61612, 61614) and not tls and not websocket:
+        return f"port {port} is usually STOMP with TLS; {USE_TLS}"
+    if port in (15673, 15674) and not websocket:
+        scheme = "ws" if port == 15674 else "wss"
+        return f"port {port} is usually RabbitMQ's STOMP over WebSocket; use {scheme}:// and the path /ws"
+    name = _PORTS.get(port)
+    return f"port {port} is usually {name}; {_ON_61613}" if name else ""
