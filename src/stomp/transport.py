@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from stomp import log
+from stomp import log, patches
 from stomp.base_transport import BaseTransport as BaseTransport
 from stomp.client.dialing import TlsSettings, dial_any
 from stomp.client.latch import Latch
@@ -408,7 +408,8 @@ class Transport(OlderTransport, BaseTransport):
         if options.start_thread is not start:
             options = replace(options, start_thread=start)
         try:
-            address, stream = dial_any(self._ordered(), options, self._tls_for, self._stopped)
+            connect = patches.create_connection(socket)
+            address, stream = dial_any(self._ordered(), options, self._tls_for, self._stopped, connect)
         except ConnectFailed as err:
             if log.verbose:
                 for failure in err.failures:
@@ -441,7 +442,7 @@ class Transport(OlderTransport, BaseTransport):
             key_file=settings["key_file"],
             password=settings["password"],
             verify=settings["verify"],
-            context=settings["ssl_context"],
+            context=settings["ssl_context"] or patches.tls_context(globals().get("ssl"), settings),
             validator=settings["cert_validator"],
         )
 

@@ -14,7 +14,7 @@ from stomp.core.callables import check_result
 from stomp.core.errors import ConnectFailed
 from stomp.core.failover import Failover, GiveUp
 from stomp.core.record import dataclass, field
-from stomp.net.dial import Deadline, keep_alive, open_socket, open_through, shake_hands
+from stomp.net.dial import Deadline, keep_alive, open_by, open_socket, open_through, shake_hands
 from stomp.net.layer import Stack
 
 if TYPE_CHECKING:
@@ -77,13 +77,21 @@ class Stream(NamedTuple):
     layer: Layer | None
 
 
-def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> Stream:
+#: Called with (host, port), the timeout in seconds, and the (host, port) to connect from if there is one; returns a
+#: connected socket. `socket.create_connection` is one.
+Connect = Callable[..., "socket.socket"]
+
+
+def open_stream(
+    address: Address, options: Options, tls: TlsSettings | None, connect: Connect | None = None
+) -> Stream:
     """Connect to one address.
 
     Args:
         address: where to. If its transport is "tls" or "wss", there is TLS with or without settings.
         options: the settings.
         tls: how to do TLS; None for not doing it, or with the authorities of the system.
+        connect: opens TCP connections, where no proxy is asked for; None for `stomp.net.dial`.
 
     Raises:
         ConnectFailed: it did not work; says in which phase.
@@ -98,7 +106,7 @@ def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> 
         from stomp.net.websocket import WebSocketLayer
 
         web = WebSocketLayer(address, options.websocket, options.limits)
-    sock = _open_socket(address, options)
+    sock = _open_socket(address, options, connect)
     try:
         tune(sock, options)
         if tls is not None and secure is not None:
@@ -122,8 +130,10 @@ def tune(sock: socket.socket, options: Options) -> None:
         log.warning("%s", complaint)
 
 
-def _open_socket(address: Address, options: Options) -> socket.socket:
+def _open_socket(address: Address, options: Options, connect: Connect | None) -> socket.socket:
     deadline = Deadline(options.connect_timeout)
+    if connect is not None and not options.proxy and address.transport != "unix":
+        return open_by(connect, address, options.connect_timeout, bind=options.bind)
     # A Unix socket is on this machine: no proxy leads there.
     if not options.proxy or address.transport == "unix":
         return open_socket(address, deadline, bind=options.bind)
@@ -151,6 +161,7 @@ def dial_any(
     options: Options,
     tls_for: Callable[[Address], TlsSettings | None],
     stopped: Callable[[float], bool],
+    connect: Connect | None = None,
 ) -> tuple[Address, Stream]:
     """Connect to the first address that answers, as often as the options allow.
 
@@ -159,6 +170,7 @@ def dial_any(
         options: how often, and how long to wait in between.
         tls_for: the TLS settings of an address, None for none.
         stopped: waits so many seconds; True if nobody wants the connection any more.
+        connect: see `open_stream`.
 
     Raises:
         ConnectFailed: none did; `failures` has an error for each try.
@@ -179,7 +191,7 @@ def dial_any(
         if stopped(step.after):
             raise _all_failed("stopped", failures)
         try:
-            return step.address, open_stream(step.address, options, tls_for(step.address))
+            return step.address, open_stream(step.address, options, tls_for(step.address), connect)
         except ConnectFailed as err:
             failures.append(err)
             log.warning(

@@ -16,7 +16,7 @@ from stomp.core.foreign import LOOKED_AT, expected, identify
 from stomp.core.record import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from stomp.net.address import Address
     from stomp.net.proxy import Handshake, Proxy
@@ -86,7 +86,34 @@ def open_socket(
     raise not_reached(address, failures) from failures[-1][1]
 
 
-def not_reached(address: Address, failures: list[tuple[str, OSError]]) -> ConnectFailed:
+def open_by(
+    connect: Callable[..., socket.socket],
+    address: Address,
+    seconds: float,
+    *,
+    bind: tuple[str, int] | None = None,
+) -> socket.socket:
+    """Connect a TCP socket by a function that does what `socket.create_connection` does.
+
+    Args:
+        connect: the function.
+        address: where to.
+        seconds: the timeout that the function gets.
+        bind: the (host, port) to connect from.
+
+    Raises:
+        ConnectFailed: in phase "tcp".
+    """
+    try:
+        sock = connect(address.pair, seconds, *([bind] if bind is not None else []))
+    except (OSError, ValueError) as err:
+        raise not_reached(address, [(address.host, err)]) from err
+    sock.settimeout(None)
+    hurry(sock)
+    return sock
+
+
+def not_reached(address: Address, failures: Sequence[tuple[str, Exception]]) -> ConnectFailed:
     """The error for an address, from what became of each numeric one that it stands for."""
     reasons: dict[str, list[str]] = {}
     for host, err in failures:

@@ -24,6 +24,7 @@ def client_context(
     key_file: str | None = None,
     password: str | Callable[[], str] | None = None,
     verify: bool = True,
+    factory: Callable[[int], ssl.SSLContext] | None = None,
 ) -> ssl.SSLContext:
     """A context for connecting: TLS 1.2 or newer, the broker's certificate and name verified.
 
@@ -33,19 +34,22 @@ def client_context(
         key_file: its key, where that is not in the same file.
         password: the password of the key.
         verify: False accepts any certificate: whoever sits in between can read and change everything.
+        factory: makes the context, in the place of `ssl.SSLContext`. Whether it checks the name, and from which
+            version of TLS on, is up to the factory then.
 
     Raises:
         UsageError: a file cannot be read or is not what it should be.
     """
     if key_file is not None and cert_file is None:
         raise UsageError("a TLS key without its certificate", hint="give cert_file, too")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # A write must never have to wait for a read; and renegotiation has a history of attacks.
-    context.options |= ssl.OP_NO_RENEGOTIATION
+    context = (factory or ssl.SSLContext)(ssl.PROTOCOL_TLS_CLIENT)
+    if factory is None:
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # A write must never have to wait for a read; and renegotiation has a history of attacks.
+        context.options |= ssl.OP_NO_RENEGOTIATION
     if not verify:
         context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
     using = "authorities of the system"
     try:
         if ca_certs is not None:
