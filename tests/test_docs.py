@@ -19,7 +19,7 @@ import stomp
 from stomp.broker import LIMITS, Broker
 from stomp.cli import registry
 from stomp.client import settings
-from stomp.client.base import SendOptions, SubscribeOptions
+from stomp.client.arguments import SendOptions, SubscribeOptions
 from stomp.client.options import Options
 from stomp.core import errors
 from stomp.core.limits import Leniency, Limits

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from stomp.client.aio_handles import Merged as AsyncMergedSubscription
     from stomp.client.aio_handles import Subscription as AsyncSubscription
     from stomp.client.aio_handles import Transaction as AsyncTransaction
-    from stomp.client.base import SendOptions, SubscribeOptions
+    from stomp.client.arguments import SendOptions, SubscribeOptions
     from stomp.client.dialing import TlsSettings
     from stomp.client.options import Options
     from stomp.client.sync import Batch, Client
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         ReceiptMissing,
         RemoteProtocolError,
         ReplyMissing,
+        RetriesExhausted,
         SendStalled,
         StaleDelivery,
         StompError,
@@ -123,7 +124,7 @@ _NAMES_OF = {
         "AsyncMessage AsyncConfirmation=Confirmation AsyncConsumer=Consumer "
         "AsyncMergedSubscription=Merged AsyncSubscription=Subscription AsyncTransaction=Transaction"
     ),
-    "stomp.client.base": "SendOptions SubscribeOptions",
+    "stomp.client.arguments": "SendOptions SubscribeOptions",
     "stomp.client.dialing": "TlsSettings",
     "stomp.client.options": "Options",
     "stomp.client.sync": "Batch Client",
@@ -135,7 +136,7 @@ _NAMES_OF = {
     "stomp.core.errors": (
         "AddressError AlreadySettled AuthenticationFailed BrokerError ConnectFailed ConnectionLost "
         "ContentError FrameError HeartbeatLost LimitExceeded NotConnected OutcomeUnknown ReceiptMissing "
-        "RemoteProtocolError ReplyMissing SendStalled StaleDelivery StompError TransactionVoid "
+        "RemoteProtocolError ReplyMissing RetriesExhausted SendStalled StaleDelivery StompError TransactionVoid "
         "Unsupported UsageError"
     ),
     "stomp.core.delivery": "BaseMessage=Delivery",
@@ -220,6 +221,7 @@ __all__ = [
     "ReceiptMissing",
     "RemoteProtocolError",
     "ReplyMissing",
+    "RetriesExhausted",
     "SendOptions",
     "SendStalled",
     "StaleDelivery",

@@ -75,7 +75,8 @@ class BaseTransport(OlderBaseTransport, Publisher):
         Raises:
             UsageError: one of its callbacks is a coroutine function, or cannot be called.
         """
-        assert listener is not None
+        if listener is None:
+            raise AssertionError("'listener' is required")
         self.registry.set(name, listener)
 
     def remove_listener(self, name: str) -> None:

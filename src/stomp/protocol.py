@@ -110,8 +110,10 @@ class _Protocol(ConnectionListener):
         Raises:
             NotConnected: there is no connection.
         """
-        assert destination is not None, "'destination' is required"
-        assert body is not None, "'body' is required"
+        if destination is None:
+            raise AssertionError("'destination' is required")
+        if body is None:
+            raise AssertionError("'body' is required")
         if isinstance(body, str):
             body = text_of(body)
         elif isinstance(body, bytes):
@@ -160,14 +162,16 @@ class _Protocol(ConnectionListener):
         **keyword_headers: Any,
     ) -> None:
         """Carry a transaction out."""
-        assert transaction is not None, "'transaction' is required"
+        if transaction is None:
+            raise AssertionError("'transaction' is required")
         self._transaction(CMD_COMMIT, transaction, headers, keyword_headers)
 
     def abort(
         self, transaction: Any, headers: Mapping[str, Any] | None = None, **keyword_headers: Any
     ) -> None:
         """Drop a transaction."""
-        assert transaction is not None, "'transaction' is required"
+        if transaction is None:
+            raise AssertionError("'transaction' is required")
         self._transaction(CMD_ABORT, transaction, headers, keyword_headers)
 
     def _transaction(
@@ -283,7 +287,8 @@ class Protocol10(_Protocol):
         **keyword_headers: Any,
     ) -> None:
         """Ask for the messages of a destination. `ack` is auto, client or client-individual."""
-        assert destination is not None, "'destination' is required"
+        if destination is None:
+            raise AssertionError("'destination' is required")
         merged = merge_headers([headers, keyword_headers])
         merged[HDR_DESTINATION] = destination
         if id is not None:
@@ -299,7 +304,8 @@ class Protocol10(_Protocol):
         **keyword_headers: Any,
     ) -> None:
         """End a subscription, named by its id or its destination."""
-        assert id is not None or destination is not None, "'id' or 'destination' is required"
+        if id is None and destination is None:
+            raise AssertionError("'id' or 'destination' is required")
         merged = merge_headers([headers, keyword_headers])
         if id is not None:
             merged[HDR_ID] = id
@@ -309,7 +315,8 @@ class Protocol10(_Protocol):
 
     def ack(self, id: Any, transaction: Any = None, receipt: Any = None, **keyword_headers: Any) -> None:
         """Acknowledge a message by its message-id."""
-        assert id is not None, "'id' is required"
+        if id is None:
+            raise AssertionError("'id' is required")
         self._answer(CMD_ACK, {HDR_MESSAGE_ID: id}, keyword_headers, transaction, receipt)
 
 
@@ -404,8 +411,10 @@ class Protocol11(_Protocol):
             headers: further headers.
             **keyword_headers: further headers.
         """
-        assert destination is not None, "'destination' is required"
-        assert id is not None, "'id' is required"
+        if destination is None:
+            raise AssertionError("'destination' is required")
+        if id is None:
+            raise AssertionError("'id' is required")
         merged = merge_headers([headers, keyword_headers])
         merged[HDR_DESTINATION] = destination
         merged[HDR_ID] = id
@@ -414,7 +423,8 @@ class Protocol11(_Protocol):
 
     def unsubscribe(self, id: Any, headers: Mapping[str, Any] | None = None, **keyword_headers: Any) -> None:
         """End a subscription."""
-        assert id is not None, "'id' is required"
+        if id is None:
+            raise AssertionError("'id' is required")
         merged = merge_headers([headers, keyword_headers])
         merged[HDR_ID] = id
         self.send_frame(CMD_UNSUBSCRIBE, merged)
@@ -444,8 +454,10 @@ class Protocol11(_Protocol):
     def _answer11(
         self, cmd: str, id: Any, subscription: Any, transaction: Any, receipt: Any, more: dict[str, Any]
     ) -> None:
-        assert id is not None, "'id' is required"
-        assert subscription is not None, "'subscription' is required"
+        if id is None:
+            raise AssertionError("'id' is required")
+        if subscription is None:
+            raise AssertionError("'subscription' is required")
         named = {HDR_MESSAGE_ID: id, HDR_SUBSCRIPTION: subscription}
         self._answer(cmd, named, more, transaction, receipt)
 
@@ -479,7 +491,8 @@ class Protocol12(Protocol11):
         self._answer12(CMD_NACK, id, transaction, receipt, keyword_headers)
 
     def _answer12(self, cmd: str, id: Any, transaction: Any, receipt: Any, more: dict[str, Any]) -> None:
-        assert id is not None, "'id' is required"
+        if id is None:
+            raise AssertionError("'id' is required")
         self._answer(cmd, {HDR_ID: id}, more, transaction, receipt)
 
 

@@ -95,7 +95,7 @@ def test_content_that_cannot_be_inflated(body: bytes, coding: str, words: str) -
 
 
 def test_only_what_everybody_can_read_is_written() -> None:
-    with pytest.raises(ContentError, match="use gzip or deflate"):
+    with pytest.raises(UsageError, match="use gzip or deflate"):
         deflated(b"", "br")
 
 

@@ -5,6 +5,7 @@ import inspect
 
 import pytest
 
+from stomp.core.errors import UsageError
 from stomp.core.limits import LENIENT, STRICT, Leniency, Limits
 
 
@@ -17,7 +18,7 @@ def test_every_limit_is_documented() -> None:
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Limits)])
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_limit_below_one_is_refused(name: str, value: int) -> None:
-    with pytest.raises(ValueError, match=f"Limits.{name} must be at least 1"):
+    with pytest.raises(UsageError, match=f"Limits.{name} is {value} .pass a whole number, at least 1"):
         Limits(**{name: value})
 
 

@@ -102,7 +102,7 @@ def test_before_connect_there_is_nothing_to_send_over() -> None:
 
 @pytest.mark.parametrize(
     ("destination", "body", "words"),
-    [("", b"", "no destination"), (A, 5, "the body is a int"), (A, None, "NoneType")],
+    [("", b"", "no destination"), (A, 5, "the body is of type int"), (A, None, "NoneType")],
 )
 def test_what_cannot_be_sent(destination: str, body, words: str) -> None:
     with pytest.raises(UsageError, match=words):

@@ -370,8 +370,10 @@ class MulticastConnection(BaseConnection, Protocol12):
         self, destination: str, id: Any, ack: str = "auto", headers: Any = None, **keyword_headers: Any
     ) -> None:
         """Take the messages of a destination. There is nobody who would see an ACK."""
-        assert destination is not None, "'destination' is required"
-        assert id is not None, "'id' is required"
+        if destination is None:
+            raise AssertionError("'destination' is required")
+        if id is None:
+            raise AssertionError("'id' is required")
         self._group.subscriptions[text_of(id)] = destination
         self._answer_receipt(merge_headers([headers, keyword_headers]))
 
@@ -381,7 +383,8 @@ class MulticastConnection(BaseConnection, Protocol12):
         Raises:
             UsageError: there is none of that id.
         """
-        assert id is not None, "'id' is required"
+        if id is None:
+            raise AssertionError("'id' is required")
         if self._group.subscriptions.pop(text_of(id), None) is None:
             raise UsageError(f"there is no subscription {id!r}")
         self._answer_receipt(merge_headers([headers, keyword_headers]))

@@ -302,8 +302,8 @@ def completes(action: argparse.Action) -> str:
 # ----------------------------------------------------------------------------------------- types of values
 
 
-def number(least: float, *, whole: bool = True) -> Any:
-    """A type for `Parser.add`: a number that is not smaller than this.
+def number(least: float, most: float | None = None, *, whole: bool = True) -> Any:
+    """A type for `Parser.add`: a number that is not smaller than `least`, and not larger than `most`.
 
     >>> number(0, whole=False)("0.5")
     0.5
@@ -315,9 +315,10 @@ def number(least: float, *, whole: bool = True) -> Any:
         except ValueError:
             value = least - 1
         # `not >=`, because nothing is true of "nan".
-        if not value >= least or value == float("inf"):
+        if not value >= least or value == float("inf") or (most is not None and value > most):
             kind = "a whole number" if whole else "a number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {kind} from {least:g} on")
+            end = "on" if most is None else f"to {most:g}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kind} from {least:g} {end}")
         return value
 
     return read

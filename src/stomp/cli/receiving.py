@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from stomp.cli.parser import number
 from stomp.cli.status import Interrupted, Status, Terminated
+from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -115,10 +116,8 @@ class Intake:
     def __iter__(self) -> Iterator[Any]:
         """The messages, until it is enough."""
         count, timeout = self._args.count, self._args.timeout
-        while count is None or self.taken < count:
-            message = self._inflow.receive(timeout)
-            if message is None:
-                break
+        messages = self._messages(timeout)
+        while (count is None or self.taken < count) and (message := next(messages, None)) is not None:
             self.taken += 1
             yield message
         if self.stop.asked:
@@ -128,6 +127,15 @@ class Intake:
             self._terminal.complain(
                 f"{self.taken} of {count} messages came; then there was none for {timeout:g} s"
             )
+
+    def _messages(self, timeout: float | None) -> Iterator[Any]:
+        try:
+            found: Iterator[Any] = self._inflow.messages(timeout)
+        except UsageError:
+            if not self.stop.asked:
+                raise
+            return iter(())  # a signal came first, and has closed it
+        return found
 
     @property
     def _endless(self) -> bool:

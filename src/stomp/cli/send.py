@@ -55,7 +55,7 @@ def add_message_options(parser: Parser) -> None:
         help="a header; may be repeated")  # fmt: skip
     parser.add("--content-type", metavar="TYPE", help="the media type of the body, as application/json")
     parser.add("--persistent", action="store_true", help="have the message survive a restart of the broker")
-    parser.add("--priority", metavar="N", type=number(0), help="0 to 9")
+    parser.add("--priority", metavar="N", type=number(0, 9), help="0 to 9")
     parser.add("--ttl", metavar="SECONDS", type=number(0.001, whole=False), help="when the message expires")
 
 

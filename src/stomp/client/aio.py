@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from stomp.client.aio_driver import AioDriver
 from stomp.client.aio_handles import AsyncMessage, Confirmation, Consumer, Merged, Subscription, Transaction
-from stomp.client.base import Ack, BaseClient, Body, SendOptions, SubscribeOptions, make_parcel
-from stomp.core import life, subscribing, verbs
+from stomp.client.arguments import Ack, Body, SendOptions, SubscribeOptions
+from stomp.client.base import BaseClient
+from stomp.core import arguments, life, subscribing, verbs
 from stomp.core.callables import check_function
 from stomp.core.feed import Inbox
 from stomp.core.status import ClientState, Report, StateChange, StateLog
@@ -50,6 +51,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         Raises:
             ConnectFailed: with `resolve`: a name cannot be looked up.
         """
+        arguments.flag("resolve", resolve)
         return [cls._from(each) for each in cls(url, **settings)._settings.each(resolve=resolve)]
 
     # ------------------------------------------------------------------------------------- life
@@ -99,6 +101,9 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         Raises:
             StompError: why the client has failed, if it has.
         """
+        signals = arguments.items("signals", signals, "pass a list, as in signals=[signal.SIGTERM]")
+        if timeout is not None:
+            arguments.seconds("timeout", timeout)
         stopped = asyncio.Event()
 
         def look() -> None:
@@ -118,6 +123,8 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
 
     def states(self, timeout: float | None = None) -> AsyncIterator[StateChange]:
         """State changes from now on, one by one, until the client is over or there was none for so many seconds."""
+        if timeout is not None:
+            arguments.seconds("timeout", timeout)
         state_log = StateLog()
         self._conv.logs.append(state_log)
         return self._states(state_log, timeout)
@@ -171,6 +178,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         """
         if not (confirm or options) and type(body) is bytes and await self._send_soon(destination, body):
             return
+        arguments.flag("confirm", confirm)
         deadline = self._deadline(timeout)
         if confirm and not options:
             sent: Confirmation | None = await self._start_soon(destination, body, deadline, patient=False)
@@ -234,7 +242,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         Returns:
             A confirmation for each, in the same order: look at ``outcome``.
         """
-        parcels = (make_parcel(destination, body, **options) for destination, body in messages)
+        parcels = self._parcels(messages, options)
         return await self._run(
             verbs.send_all(self._conv, parcels, self._confirmation, self._deadline(timeout))
         )
@@ -335,6 +343,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         Raises:
             UsageError: one of them is merged already.
         """
+        self._check_merged(subscriptions)
         inbox = Inbox()
         for subscription in subscriptions:
             subscription._feed.merge_into(inbox)
@@ -365,8 +374,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
             BrokerError, OutcomeUnknown, NotConnected, Unsupported: see `subscribe`.
         """
         check_function("the handler", handler, coroutines=True)
-        if concurrency < 1:
-            raise ValueError(f"concurrency is {concurrency}, and must be at least 1")
+        arguments.count("concurrency", concurrency)
         subscription = await self.subscribe(destination, ack=ack, timeout=timeout, **options)
         consumer = Consumer(subscription, handler, concurrency)
         self._consumers.append(consumer)

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stomp.client.aio_link import AioLink, open_link
-from stomp.client.base import BaseClient, Body, log
+from stomp.client.arguments import Body
+from stomp.client.base import BaseClient, log
 from stomp.core import life, settling
 from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled

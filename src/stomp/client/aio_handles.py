@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable, Generator
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from stomp.client.aio_driver import LOOK, AioDriver
-from stomp.client.base import BaseSubscription, Body, SendOptions, fate, log
-from stomp.core import settling, subscribing, verbs
+from stomp.client.arguments import Body, SendOptions
+from stomp.client.base import BaseSubscription, fate, log
+from stomp.core import arguments, settling, subscribing, verbs
 from stomp.core.callables import check_function
 from stomp.core.confirmation import Confirmation as BaseConfirmation
 from stomp.core.delivery import Delivery, owner_of
@@ -53,6 +54,7 @@ class AsyncMessage(Delivery):
             StaleDelivery: it came over an earlier connection; the broker delivers it again.
             UsageError: its subscription needs no acknowledgement.
         """
+        arguments.flag("confirm", confirm)
         if confirm or not await _driver_of(self)._ack_soon(self):
             await _settle(self, negative=False, confirm=confirm, timeout=timeout)
 
@@ -74,6 +76,9 @@ class AsyncMessage(Delivery):
                 and `requeue` is not given.
             UsageError: its subscription needs no acknowledgement, or STOMP 1.0 has no NACK.
         """
+        if requeue is not None:
+            arguments.flag("requeue", requeue)
+        arguments.flag("confirm", confirm)
         await _settle(self, negative=True, requeue=requeue, confirm=confirm, timeout=timeout)
 
     async def reply(
@@ -89,6 +94,7 @@ class AsyncMessage(Delivery):
         Raises:
             UsageError: it has no reply-to.
         """
+        arguments.flag("confirm", confirm)
         options.setdefault("correlation_id", self.correlation_id)
         client = _driver_of(self)
         parcel = client._parcel(self.reply_to, body, options)
@@ -155,6 +161,8 @@ class Confirmation(BaseConfirmation):
         Raises:
             TimeoutError: there is none in time.
         """
+        if timeout is not None:
+            arguments.seconds("timeout", timeout)
         with contextlib.suppress(StompError):
             await self.result(timeout)
         return self.error
@@ -173,7 +181,7 @@ class Confirmation(BaseConfirmation):
 class Inflow:
     """Messages to take: what a subscription has, and several that were merged.
 
-    Iterating waits for the next message, and ends when there will be none any more. Any number of tasks may
+    Iterating waits for the next message, and ends when the subscription is closed. Any number of tasks may
     take messages at once; each gets others. A task that is cancelled while it waits has taken none.
     """
 
@@ -184,29 +192,42 @@ class Inflow:
         raise NotImplementedError
 
     async def receive(self, timeout: float | None = None) -> AsyncMessage | None:
-        """The next message; None if there is none within so many seconds, or if there will be none any more.
+        """The next message; None if there is none within so many seconds, or if the subscription is closed meanwhile.
 
         Args:
             timeout: seconds; None waits until there is one.
 
         Raises:
-            StompError: why the subscription ended, if it was not closed: once, then it is None.
+            UsageError: the subscription was closed before, and there is no message left.
+            StompError: why the subscription ended, if it was not closed: once.
         """
+        self._inbox.check_open()
+        return await self._receive(timeout)
+
+    async def _receive(self, timeout: float | None = None) -> AsyncMessage | None:
         deadline = None if timeout is None else self._client._deadline(timeout)
         found: Any = await self._client._run(verbs.take(self._client._conv, self._inbox, deadline))
         message: AsyncMessage | None = found
         return message
 
-    async def messages(self, timeout: float | None = None) -> AsyncIterator[AsyncMessage]:
-        """Messages, until there is none for so many seconds.
+    def messages(self, timeout: float | None = None) -> AsyncIterator[AsyncMessage]:
+        """Messages, until there is none for so many seconds, or the subscription is closed.
 
         Raises:
+            UsageError: the subscription was closed before, and there is no message left.
             StompError: why the subscription ended, if it was not closed.
         """
-        while (message := await self.receive(timeout)) is not None:
+        if timeout is not None:
+            arguments.seconds("timeout", timeout)
+        self._inbox.check_open()
+        return self._messages(timeout)
+
+    async def _messages(self, timeout: float | None) -> AsyncIterator[AsyncMessage]:
+        while (message := await self._receive(timeout)) is not None:
             yield message
 
     def __aiter__(self) -> AsyncIterator[AsyncMessage]:
+        self._inbox.check_open()
         return self
 
     async def __anext__(self) -> AsyncMessage:
@@ -221,7 +242,7 @@ class Inflow:
             message: Any = messages.popleft()
             if conv.may_be_handled(message):
                 return message  # type: ignore[no-any-return]
-        found = await self.receive()
+        found = await self._receive()
         if found is None:
             raise StopAsyncIteration
         return found
@@ -245,6 +266,7 @@ class Subscription(BaseSubscription, Inflow):
             BrokerError: the broker refused.
             OutcomeUnknown: it did not answer.
         """
+        arguments.flag("delete", delete)
         client = self._client
         deadline = client._deadline(timeout)
         await client._run(subscribing.unsubscribe(client._conv, self._feed, deadline, delete=delete))
@@ -353,7 +375,8 @@ class Consumer:
 
     async def _work(self) -> None:
         try:
-            async for message in self.subscription:
+            # Not by `async for`: it may have been closed before this task began.
+            while (message := await anext(self.subscription, None)) is not None:
                 await self._handle(message)
         except StompError as err:
             log.error("the subscription to %s has ended: %s", self.subscription.destination, err)

@@ -10,16 +10,29 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
+from stomp.client.arguments import (
+    ACK,
+    SEND,
+    SETTINGS,
+    SUBSCRIBE,
+    Ack,
+    Body,
+    SendOptions,
+    SubscribeOptions,
+    only_url_by_place,
+    pairs_of,
+)
 from stomp.client.logs import RepeatLog, clients
 from stomp.client.settings import Setup, check_functions, setup
-from stomp.core import settling, verbs
+from stomp.core import arguments, settling, verbs
+from stomp.core.arguments import check_options
 from stomp.core.callables import check_function, check_result
 from stomp.core.client_session import ClientSession
 from stomp.core.conversation import Conversation
 from stomp.core.delivery import Delivery
-from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
+from stomp.core.errors import ConnectionLost, NotConnected, SendStalled, UsageError
 from stomp.core.feed import Feed, Inbox, Wish
 from stomp.core.frame import text_of
 from stomp.core.status import ClientState
@@ -27,7 +40,7 @@ from stomp.core.verbs import Parcel
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from stomp.client.dialing import TlsSettings
@@ -42,68 +55,6 @@ if TYPE_CHECKING:
     from stomp.net.address import Address
 
 log = clients
-
-#: What can be sent: bytes, or text, which becomes UTF-8.
-Body = bytes | bytearray | memoryview | str
-Ack = Literal["auto", "client", "client-individual"]
-
-
-class SendOptions(TypedDict, total=False):
-    """What may be said of a message that is sent. What the broker cannot do raises `Unsupported`.
-
-    Attributes:
-        headers: further headers; they win over what the other options make.
-        content_type: the media type of the body.
-        text: make a text message of it for JMS consumers, where the broker makes the difference by
-            ``content-length`` (both ActiveMQs).
-        compress: "gzip" or "deflate": the body is compressed, and ``content-encoding`` says so.
-        persistent: have it survive a restart of the broker. Both ActiveMQs forget messages without it.
-        priority: 0 to 9.
-        ttl: seconds until it expires.
-        delay: seconds until it is delivered.
-        queue_type: the type of the queue it goes to ("quorum" ...), on RabbitMQ.
-        correlation_id: the ``correlation-id`` header.
-        reply_to: the ``reply-to`` header.
-    """
-
-    headers: Mapping[str, Any] | None
-    content_type: str | None
-    text: bool
-    compress: str | None
-    persistent: bool | None
-    priority: int | None
-    ttl: float | None
-    delay: float | None
-    queue_type: str | None
-    correlation_id: str | None
-    reply_to: str | None
-
-
-class SubscribeOptions(TypedDict, total=False):
-    """What may be said of a subscription. What the broker cannot do raises `Unsupported`.
-
-    Attributes:
-        prefetch: how many messages may be unacknowledged at once; the broker's default if not given.
-        selector: only messages whose headers fit this expression (SQL-92, where the broker has it).
-        durable: a name under which the broker keeps messages of a topic while the client is away.
-        exclusive: get all messages alone.
-        queue_type: the type of the queue ("quorum" ...), on RabbitMQ.
-        headers: further headers.
-        id: the id of the subscription; made up if not given.
-        confirm: wait for the broker's RECEIPT (the default): it refuses then, or has the subscription.
-        silence: after so many seconds without a message something must be wrong: connect again.
-    """
-
-    prefetch: int | None
-    selector: str | None
-    durable: str | None
-    exclusive: bool
-    queue_type: str | None
-    headers: Mapping[str, Any] | None
-    id: str | None
-    confirm: bool
-    silence: float | None
-
 
 _TRAITS = ("persistent", "priority", "ttl", "delay", "queue_type")
 _WISHES = ("prefetch", "selector", "durable", "exclusive", "queue_type")
@@ -128,7 +79,7 @@ class BaseClient:
         client_id: the ``client-id`` header, which both ActiveMQs want for durable subscriptions.
         headers: further headers of CONNECT, or a function that returns them.
         heartbeat: milliseconds between the beats that we can send, and that we want; 0 for none.
-        versions: the STOMP versions to offer.
+        versions: the STOMP versions to offer: a list, or one as in "1.2".
         tls: how to do TLS: `TlsSettings`, or an `ssl.SSLContext`. The URL says whether.
         proxy: connect through ``http://host:3128`` (CONNECT) or ``socks5://host:1080``.
         reconnect: connect again when the connection is lost.
@@ -157,6 +108,7 @@ class BaseClient:
         UsageError: a setting cannot be used.
     """
 
+    @only_url_by_place
     def __init__(
         self,
         url: str | None = None,
@@ -187,7 +139,7 @@ class BaseClient:
         hooks: Iterable[Hooks] | None = None,
         options: Options | None = None,
     ) -> None:
-        given = {name: value for name, value in locals().items() if name not in ("self", "url", "__class__")}
+        given = {name: value for name, value in locals().items() if name in SETTINGS}
         self._setup(setup(url, **given))
 
     _message_class: ClassVar[type[Delivery]] = Delivery
@@ -294,7 +246,7 @@ class BaseClient:
         )
 
     def _timeout(self, timeout: float | None) -> float:
-        return self._settings.terms.timeout if timeout is None else timeout
+        return self._settings.terms.timeout if timeout is None else arguments.seconds("timeout", timeout)
 
     def _deadline(self, timeout: float | None) -> float:
         return self._options.clock() + self._timeout(timeout)
@@ -311,7 +263,9 @@ class BaseClient:
         """What `verbs.send` does, where nothing has to be waited for or told: this is for those who send a lot."""
         conv = self._conv
         era = conv.era
-        if era is None or conv.state is not ClientState.CONNECTED or conv.terms.hooks or not destination:
+        if era is None or conv.state is not ClientState.CONNECTED or conv.terms.hooks:
+            return False
+        if type(destination) is not str or not destination:
             return False
         link: Any = era.link
         try:
@@ -325,7 +279,7 @@ class BaseClient:
 
     def _start_plain(self, destination: str, body: Body, deadline: float, *, patient: bool) -> Any:
         """What `verbs.start` does, where nothing has to be waited for or told: the confirmation, or None."""
-        if type(body) is not bytes:
+        if type(body) is not bytes or type(destination) is not str:
             return None
         conv, lock = self._conv, self._lock
         with lock:
@@ -367,20 +321,37 @@ class BaseClient:
         return True
 
     def _feed(self, destination: str, ack: Ack, options: SubscribeOptions) -> Feed:
-        told: dict[str, Any] = dict(options)
-        _know(told, SubscribeOptions)
-        wished = {name: told[name] for name in _WISHES if told.get(name)}
+        told = check_options(options, SUBSCRIBE)
         wish = Wish(
-            text_of(destination),
-            text_of(ack),
-            confirm=options.get("confirm", True),
-            options=wished,
-            headers=dict(options.get("headers") or {}),
-            silence=options.get("silence"),
+            arguments.destination(destination),
+            arguments.one_of("ack", ack, ACK),
+            confirm=told.get("confirm", True),
+            options={name: told[name] for name in _WISHES if told.get(name)},
+            headers=told.get("headers", {}),
+            silence=told.get("silence"),
         )
         # RabbitMQ knows a durable subscription by its id.
-        id = options.get("id") or options.get("durable") or f"sub-{self._conv.next_id()}"
+        id = told.get("id") or told.get("durable") or f"sub-{self._conv.next_id()}"
         return Feed(text_of(id), wish)
+
+    def _parcels(self, messages: Iterable[tuple[str, Body]], options: SendOptions) -> Iterator[Parcel]:
+        checked = check_options(options, SEND)
+        return (_parcel(destination, body, checked) for destination, body in pairs_of(messages))
+
+    def _check_merged(self, subscriptions: Sequence[Any]) -> None:
+        """Check the arguments of `merge`.
+
+        Raises:
+            UsageError: one of them is not a subscription of this client.
+        """
+        if not subscriptions:
+            raise UsageError("there is no subscription to merge", hint="pass at least one")
+        for number, each in enumerate(subscriptions, 1):
+            if not isinstance(each, BaseSubscription) or each._client is not self:
+                raise UsageError(
+                    f"argument {number} of merge is not a subscription of this client",
+                    hint="pass what its subscribe() has returned",
+                )
 
     def _process(self, message: Delivery) -> contextlib.ExitStack | None:
         if not self._settings.terms.hooks:
@@ -412,36 +383,25 @@ class BaseClient:
             return None
 
 
-def _know(told: Mapping[str, Any], options: type) -> None:
-    """Raise for an option that there is not, as Python does for arguments: it would be ignored."""
-    known = options.__annotations__
-    for name in told:
-        if name not in known:
-            import difflib
-
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise TypeError(f"unexpected option {name!r} ({hint}; a header goes into headers=)")
-
-
 def make_parcel(destination: str, body: Body, **options: Unpack[SendOptions]) -> Parcel:
     """What is to be sent, from the arguments of the verbs."""
-    told: dict[str, Any] = dict(options)
-    _know(told, SendOptions)
-    headers = dict(options.get("headers") or {})
+    return _parcel(destination, body, check_options(options, SEND))
+
+
+def _parcel(destination: str, body: Body, told: Mapping[str, Any]) -> Parcel:
+    """What is to be sent, from options that were checked."""
+    headers = dict(told.get("headers", {}))
     for option, header in (("correlation_id", "correlation-id"), ("reply_to", "reply-to")):
-        value = options.get(option)
-        if value is not None:
-            headers.setdefault(header, value)
-    traits = {name: told[name] for name in _TRAITS if told.get(name) is not None}
-    content_type = options.get("content_type")
+        if option in told:
+            headers.setdefault(header, told[option])
+    traits = {name: told[name] for name in _TRAITS if name in told}
     return Parcel(
         destination,
         body,
         headers=headers,
-        content_type=content_type,
-        text=options.get("text", False),
-        compress=options.get("compress"),
+        content_type=told.get("content_type"),
+        text=told.get("text", False),
+        compress=told.get("compress"),
         epoch_ms=round(time.time() * 1000) if "ttl" in traits else 0,
         options=traits,
     )
@@ -475,6 +435,7 @@ class BaseSubscription:
     """
 
     _feed: Feed
+    _client: Any
 
     @property
     def id(self) -> str:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from stomp.core import arguments
 from stomp.core.failover import Backoff, Dice
 from stomp.core.heartbeat import TOLERANCE
 from stomp.core.limits import STRICT, Leniency, Limits
@@ -77,3 +78,23 @@ class Options:
     clock: Callable[[], float] = time.monotonic
     dice: Dice = throw_dice
     start_thread: ThreadFactory = lend_daemon
+
+    def __post_init__(self) -> None:
+        for name in ("connect_timeout", "send_timeout", "disconnect_timeout", "tolerance"):
+            hint = "pass a number of seconds" if name != "tolerance" else "pass a number"
+            arguments.number(f"Options.{name}", getattr(self, name), least=0, hint=hint)
+        rounds = "pass a number of rounds; -1 is no limit"
+        arguments.number("Options.attempts", self.attempts, hint=rounds)
+        arguments.flag("Options.shuffle", self.shuffle)
+        for name, kind in _KINDS.items():
+            arguments.instance(f"Options.{name}", getattr(self, name), kind, f"pass a stomp.{kind.__name__}")
+        if self.proxy is not None:
+            arguments.instance("Options.proxy", self.proxy, str, "pass a URL, as in http://proxy:3128")
+
+
+_KINDS: dict[str, type] = {
+    "backoff": Backoff,
+    "websocket": WebSocketSettings,
+    "limits": Limits,
+    "lenient": Leniency,
+}

@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from stomp.client.arguments import SETTINGS, url_of
 from stomp.client.dialing import TlsSettings
 from stomp.client.options import Options
+from stomp.core.arguments import check_options
 from stomp.core.callables import check_function, check_methods
 from stomp.core.errors import UsageError
 from stomp.core.record import dataclass, field, replace
-from stomp.core.terms import OnUnknown, Terms
+from stomp.core.terms import Terms
 from stomp.core.vendors import named
 from stomp.net.address import Address, Target, parse
 from stomp.net.dial import Deadline, each_numeric
@@ -67,10 +69,6 @@ def _flag(text: str) -> bool:
     raise ValueError(text)
 
 
-def _versions(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(","))
-
-
 #: What the query of a URL may hold, and how it is read. The names are those of the arguments.
 _QUERY: dict[str, Callable[[str], Any]] = {
     "heartbeat": _heartbeat,
@@ -82,7 +80,7 @@ _QUERY: dict[str, Callable[[str], Any]] = {
     "reconnect": _flag,
     "shuffle": _flag,
     "client_id": str,
-    "versions": _versions,
+    "versions": str,
     "broker": str,
     "window": int,
     "window_bytes": int,
@@ -109,13 +107,12 @@ def setup(url: str | None = None, **given: Any) -> Setup:
         AddressError: the URL cannot be understood.
         UsageError: a setting cannot be used.
     """
-    target = parse(url or os.environ.get("STOMP_URL") or DEFAULT_URL)
-    told = {
-        **_from_query(target.options),
-        **{name: value for name, value in given.items() if value is not None},
-    }
+    target = parse(url_of(url) or os.environ.get("STOMP_URL") or DEFAULT_URL)
+    by_query = _from_query(target.options)
+    by_url = {name: by_query.pop(name) for name in _TLS if name in by_query}
+    told = check_options({**by_query, **{name: v for name, v in given.items() if v is not None}}, SETTINGS)
     options: Options = told.pop("options", None) or _OPTIONS
-    tls = _tls(target.addresses, told)
+    tls = _tls(target.addresses, told.pop("tls", None), by_url)
     if (proxy := told.pop("proxy", None)) is not None:
         options = replace(options, proxy=proxy)
     if "connect_timeout" in told:
@@ -127,13 +124,7 @@ def setup(url: str | None = None, **given: Any) -> Setup:
         told.setdefault("vhost", target.vhost)
     if (vendor := told.pop("broker", None)) is not None:
         told["vendor"] = named(vendor)
-    if "on_unknown" in told:
-        told["on_unknown"] = _on_unknown(told["on_unknown"])
-    for name in ("hooks", "versions"):
-        if name in told:
-            told[name] = tuple(told[name])
     terms = Terms(addresses=target.addresses, nonce=os.urandom(8).hex(), **told)
-    _check(terms)
     return Setup(terms=terms, options=options, tls=tls)
 
 
@@ -151,9 +142,9 @@ def _from_query(query: Mapping[str, str]) -> dict[str, Any]:
     return told
 
 
-def _tls(addresses: Iterable[Address], told: dict[str, Any]) -> TlsSettings:
-    by_url = {name: told.pop(name) for name in _TLS if name in told}
-    given: TlsSettings | ssl.SSLContext | None = told.pop("tls", None)
+def _tls(
+    addresses: Iterable[Address], given: TlsSettings | ssl.SSLContext | None, by_url: dict[str, Any]
+) -> TlsSettings:
     asked = given is not None or bool(by_url)
     tls = _NO_TLS
     if given is not None:
@@ -174,21 +165,6 @@ def _passcode(target: Target, login: Credential) -> str | None:
     if target.passcode is not None:
         return target.passcode
     return os.environ.get("STOMP_PASSWORD") if login is not None else None
-
-
-def _on_unknown(value: OnUnknown | str) -> OnUnknown:
-    try:
-        return OnUnknown(value)
-    except ValueError:
-        raise UsageError(f"on_unknown is {value!r}", hint="use raise or resend") from None
-
-
-def _check(terms: Terms) -> None:
-    for name in ("timeout", "connect_timeout", "window", "window_bytes", "high_water"):
-        if not getattr(terms, name) > 0:
-            raise UsageError(f"{name} is {getattr(terms, name)!r}", hint="a number above 0")
-    if min(terms.heartbeat) < 0:
-        raise UsageError(f"heartbeat is {terms.heartbeat!r}", hint="milliseconds, 0 for none")
 
 
 #: The methods of `stomp.core.hooks.Hooks`.

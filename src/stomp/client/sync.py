@@ -7,12 +7,12 @@ import signal
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from stomp.client.base import Ack, BaseClient, Body, SendOptions, SubscribeOptions, make_parcel
+from stomp.client.arguments import Ack, Body, SendOptions, SubscribeOptions
+from stomp.client.base import BaseClient
 from stomp.client.sync_driver import LONGEST, Driver
 from stomp.client.sync_handles import Confirmation, Consumer, Merged, Message, Subscription, Transaction
-from stomp.core import life, subscribing, verbs
+from stomp.core import arguments, life, subscribing, verbs
 from stomp.core.callables import check_function
-from stomp.core.errors import UsageError
 from stomp.core.feed import Inbox
 from stomp.core.status import ClientState, Report, StateChange, StateLog
 
@@ -48,6 +48,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         Raises:
             ConnectFailed: with `resolve`: a name cannot be looked up.
         """
+        arguments.flag("resolve", resolve)
         return [cls._from(each) for each in cls(url, **settings)._settings.each(resolve=resolve)]
 
     # ------------------------------------------------------------------------------------- life
@@ -98,6 +99,9 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         Raises:
             StompError: why the client has failed, if it has.
         """
+        signals = arguments.items("signals", signals, "pass a list, as in signals=[signal.SIGTERM]")
+        if timeout is not None:
+            arguments.seconds("timeout", timeout)
         from queue import Empty, SimpleQueue
 
         # Not an Event: a signal may come while the lock of one is held by this very thread.
@@ -122,6 +126,8 @@ class Client(Driver):  # noqa: D101 - see BaseClient
 
     def states(self, timeout: float | None = None) -> Iterator[StateChange]:
         """State changes from now on, one by one, until the client is over or there was none for so many seconds."""
+        if timeout is not None:
+            arguments.seconds("timeout", timeout)
         state_log = StateLog()
         with self._lock:
             self._conv.logs.append(state_log)
@@ -177,6 +183,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         """
         if not (confirm or options) and type(body) is bytes and self._send_plain(destination, body):
             return
+        arguments.flag("confirm", confirm)
         deadline = self._deadline(timeout)
         if confirm and not options:
             sent: Confirmation | None = self._start_plain(destination, body, deadline, patient=False)
@@ -240,7 +247,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         Returns:
             A confirmation for each, in the same order: look at ``outcome``.
         """
-        parcels = (make_parcel(destination, body, **options) for destination, body in messages)
+        parcels = self._parcels(messages, options)
         return self._run(verbs.send_all(self._conv, parcels, self._confirmation, self._deadline(timeout)))
 
     @contextlib.contextmanager
@@ -339,6 +346,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         Raises:
             UsageError: one of them is merged already.
         """
+        self._check_merged(subscriptions)
         inbox = Inbox()
         with self._lock:
             for subscription in subscriptions:
@@ -370,8 +378,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
             BrokerError, OutcomeUnknown, NotConnected, Unsupported: see `subscribe`.
         """
         check_function("the handler", handler)
-        if concurrency < 1:
-            raise UsageError(f"concurrency is {concurrency}", hint="at least 1")
+        arguments.count("concurrency", concurrency)
         subscription = self.subscribe(destination, ack=ack, timeout=timeout, **options)
         consumer = Consumer(subscription, handler, concurrency)
         self._consumers.append(consumer)

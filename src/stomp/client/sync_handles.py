@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from stomp.client.base import BaseSubscription, Body, SendOptions, fate, log
+from stomp.client.arguments import Body, SendOptions
+from stomp.client.base import BaseSubscription, fate, log
 from stomp.client.sync_driver import Driver
-from stomp.core import settling, subscribing, verbs
+from stomp.core import arguments, settling, subscribing, verbs
 from stomp.core.callables import check_function, check_result
 from stomp.core.confirmation import Confirmation as BaseConfirmation
 from stomp.core.delivery import Delivery, owner_of
@@ -53,6 +54,7 @@ class Message(Delivery):
             UsageError: its subscription needs no acknowledgement.
         """
         driver = _driver_of(self)
+        arguments.flag("confirm", confirm)
         if confirm or not driver._ack_plain(self):
             _settle(self, negative=False, confirm=confirm, timeout=timeout)
         elif driver._conv.draining:  # looked at behind the ACK: who waits for it looks after that was set
@@ -77,6 +79,9 @@ class Message(Delivery):
                 and `requeue` is not given.
             UsageError: its subscription needs no acknowledgement, or STOMP 1.0 has no NACK.
         """
+        if requeue is not None:
+            arguments.flag("requeue", requeue)
+        arguments.flag("confirm", confirm)
         _settle(self, negative=True, requeue=requeue, confirm=confirm, timeout=timeout)
 
     def reply(
@@ -92,6 +97,7 @@ class Message(Delivery):
         Raises:
             UsageError: it has no reply-to.
         """
+        arguments.flag("confirm", confirm)
         options.setdefault("correlation_id", self.correlation_id)
         client = _driver_of(self)
         parcel = client._parcel(self.reply_to, body, options)
@@ -152,6 +158,8 @@ class Confirmation(BaseConfirmation):
         Raises:
             TimeoutError: there is none in time.
         """
+        if timeout is not None:
+            arguments.seconds("timeout", timeout)
         with contextlib.suppress(StompError):
             self.result(timeout)
         return self.error
@@ -172,7 +180,7 @@ class Confirmation(BaseConfirmation):
 class Inflow:
     """Messages to take: what a subscription has, and several that were merged.
 
-    Iterating waits for the next message, and ends when there will be none any more. Any number of threads may
+    Iterating waits for the next message, and ends when the subscription is closed. Any number of threads may
     take messages at once; each gets others.
     """
 
@@ -183,29 +191,42 @@ class Inflow:
         raise NotImplementedError
 
     def receive(self, timeout: float | None = None) -> Message | None:
-        """The next message; None if there is none within so many seconds, or if there will be none any more.
+        """The next message; None if there is none within so many seconds, or if the subscription is closed meanwhile.
 
         Args:
             timeout: seconds; None waits until there is one.
 
         Raises:
-            StompError: why the subscription ended, if it was not closed: once, then it is None.
+            UsageError: the subscription was closed before, and there is no message left.
+            StompError: why the subscription ended, if it was not closed: once.
         """
+        self._inbox.check_open()
+        return self._receive(timeout)
+
+    def _receive(self, timeout: float | None = None) -> Message | None:
         deadline = None if timeout is None else self._client._deadline(timeout)
         found: Any = self._client._run(verbs.take(self._client._conv, self._inbox, deadline))
         message: Message | None = found
         return message
 
     def messages(self, timeout: float | None = None) -> Iterator[Message]:
-        """Messages, until there is none for so many seconds.
+        """Messages, until there is none for so many seconds, or the subscription is closed.
 
         Raises:
+            UsageError: the subscription was closed before, and there is no message left.
             StompError: why the subscription ended, if it was not closed.
         """
-        while (message := self.receive(timeout)) is not None:
+        if timeout is not None:
+            arguments.seconds("timeout", timeout)
+        self._inbox.check_open()
+        return self._messages(timeout)
+
+    def _messages(self, timeout: float | None) -> Iterator[Message]:
+        while (message := self._receive(timeout)) is not None:
             yield message
 
     def __iter__(self) -> Iterator[Message]:
+        self._inbox.check_open()
         return self
 
     def __next__(self) -> Message:
@@ -219,7 +240,7 @@ class Inflow:
             else:
                 if conv.may_be_handled(message):
                     return message  # type: ignore[no-any-return]
-        found = self.receive()
+        found = self._receive()
         if found is None:
             raise StopIteration
         return found
@@ -243,6 +264,7 @@ class Subscription(BaseSubscription, Inflow):
             BrokerError: the broker refused.
             OutcomeUnknown: it did not answer.
         """
+        arguments.flag("delete", delete)
         client = self._client
         deadline = client._deadline(timeout)
         client._run(subscribing.unsubscribe(client._conv, self._feed, deadline, delete=delete))
@@ -353,7 +375,8 @@ class Consumer:
 
     def _work(self) -> None:
         try:
-            for message in self.subscription:
+            # Not by `for`: it may have been closed before this thread began.
+            while (message := next(self.subscription, None)) is not None:
                 self._handle(message)
         except StompError as err:
             log.error("the subscription to %s has ended: %s", self.subscription.destination, err)

@@ -149,7 +149,12 @@ def owner_of(message: Delivery) -> Any:
 
     Raises:
         StaleDelivery: it belongs to no connection.
+        UsageError: it is no message.
     """
+    if not isinstance(message, Delivery):
+        raise UsageError(
+            f"an object of type {type(message).__name__} is not a message", hint="pass a message"
+        )
     if message.era is None:
         raise StaleDelivery(
             "this message belongs to no connection: it is a copy that was pickled, or was made by hand",
@@ -210,10 +215,10 @@ def deflated(body: bytes, coding: str) -> bytes:
     """A body in this ``content-encoding``: "gzip" or "deflate".
 
     Raises:
-        ContentError: the coding is not known.
+        UsageError: the coding is not known.
     """
     if coding not in ("gzip", "deflate"):
-        raise ContentError(f"compress is {coding[:40]!r}", hint="use gzip or deflate")
+        raise UsageError(f"compress is {coding[:40]!r}", hint="use gzip or deflate")
     import zlib
 
     packer = zlib.compressobj(wbits=_GZIP if coding == "gzip" else _ZLIB)

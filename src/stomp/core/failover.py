@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from stomp.core import arguments
 from stomp.core.errors import AuthenticationFailed
 from stomp.core.record import dataclass, record
 
@@ -53,6 +54,11 @@ class Backoff:
     increase: float = 0.5
     jitter: float = 0.1
     maximum: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("initial", "increase", "jitter", "maximum"):
+            hint = "pass a number, 0 or more"
+            arguments.number(f"Backoff.{name}", getattr(self, name), least=0, hint=hint)
 
     def before(self, round_: int, dice: Dice) -> float:
         """Seconds to wait before round number `round_`, the first being 0."""

@@ -62,6 +62,16 @@ class Inbox(Signal):
         """True when no more messages will come."""
         return all(feed.ended for feed in self.feeds)
 
+    def check_open(self) -> None:
+        """Make sure that there is something to wait for, or left.
+
+        Raises:
+            UsageError: the subscription was closed before, and all of its messages are taken.
+        """
+        if self.over and not self.messages and not any(feed.error for feed in self.feeds):
+            where = ", ".join(feed.wish.destination for feed in self.feeds)
+            raise UsageError(f"the subscription to {where} is closed", hint="subscribe again")
+
     @property
     def size(self) -> int:
         """About how many bytes the messages take that wait."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from stomp.core import arguments
 from stomp.core.record import dataclass
 
 
@@ -30,8 +31,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value < 1:
-                raise ValueError(f"Limits.{name} must be at least 1, not {value}")
+            arguments.count(f"Limits.{name}", value)
 
 
 class Leniency(enum.Flag):

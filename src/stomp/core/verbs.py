@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from stomp.core import commands
+from stomp.core import arguments, commands
 from stomp.core.confirmation import Confirmation
 from stomp.core.delivery import deflated
 from stomp.core.effects import Call, HangUp, Now, Program, Transmit, Wait
@@ -27,7 +27,7 @@ from stomp.core.errors import (
     UsageError,
 )
 from stomp.core.feed import Feed, Wish
-from stomp.core.frame import bytes_of, text_of
+from stomp.core.frame import bytes_of
 from stomp.core.settling import give_back
 from stomp.core.status import ClientState
 from stomp.core.subscribing import connected, gone, request, subscribe
@@ -75,9 +75,7 @@ class Parcel:
         epoch_ms: int = 0,
         options: dict[str, Any] | None = None,
     ) -> None:
-        if not destination:
-            raise UsageError("there is no destination", hint="say where to send it, as in /queue/orders")
-        self.destination: str = text_of(destination)
+        self.destination: str = arguments.destination(destination)
         if type(body) is not bytes:
             body = _bytes_of(body)
         self.headers: dict[str, Any] = dict(headers) if headers else {}
@@ -113,7 +111,8 @@ def _bytes_of(body: object) -> bytes:
     data = bytes_of(body)
     if data is None:
         raise UsageError(
-            f"the body is a {type(body).__name__}", hint="pass bytes or str; for JSON use json.dumps(...)"
+            f"the body is of type {type(body).__name__}",
+            hint="pass bytes or str; for JSON use json.dumps(...)",
         )
     return data
 

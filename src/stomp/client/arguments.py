@@ -1,0 +1,210 @@
+"""The arguments of clients and their verbs, each with its check. Both clients have the same."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
+
+from stomp.client.dialing import TlsSettings
+from stomp.client.options import Options
+from stomp.core import arguments
+from stomp.core.errors import UsageError
+from stomp.core.failover import Backoff
+from stomp.core.terms import OnUnknown
+from stomp.core.vendors import VENDORS
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+_F = TypeVar("_F", bound=Callable[..., None])
+#: What can be sent: bytes, or text, which becomes UTF-8.
+Body = bytes | bytearray | memoryview | str
+Ack = Literal["auto", "client", "client-individual"]
+
+
+class SendOptions(TypedDict, total=False):
+    """What may be said of a message that is sent. What the broker cannot do raises `Unsupported`.
+
+    Attributes:
+        headers: further headers; they win over what the other options make.
+        content_type: the media type of the body.
+        text: make a text message of it for JMS consumers, where the broker makes the difference by
+            ``content-length`` (both ActiveMQs).
+        compress: "gzip" or "deflate": the body is compressed, and ``content-encoding`` says so.
+        persistent: have it survive a restart of the broker. Both ActiveMQs forget messages without it.
+        priority: 0 to 9. Queues of RabbitMQ may have more: give the header then.
+        ttl: seconds until it expires, or a `datetime.timedelta`.
+        delay: seconds until it is delivered, or a `datetime.timedelta`.
+        queue_type: the type of the queue it goes to ("quorum" ...), on RabbitMQ.
+        correlation_id: the ``correlation-id`` header.
+        reply_to: the ``reply-to`` header.
+    """
+
+    headers: Mapping[str, Any] | None
+    content_type: str | None
+    text: bool
+    compress: str | None
+    persistent: bool | None
+    priority: int | None
+    ttl: float | timedelta | None
+    delay: float | timedelta | None
+    queue_type: str | None
+    correlation_id: str | None
+    reply_to: str | None
+
+
+class SubscribeOptions(TypedDict, total=False):
+    """What may be said of a subscription. What the broker cannot do raises `Unsupported`.
+
+    Attributes:
+        prefetch: how many messages may be unacknowledged at once; the broker's default if not given.
+        selector: only messages whose headers fit this expression (SQL-92, where the broker has it).
+        durable: a name under which the broker keeps messages of a topic while the client is away.
+        exclusive: get all messages alone.
+        queue_type: the type of the queue ("quorum" ...), on RabbitMQ.
+        headers: further headers.
+        id: the id of the subscription; made up if not given.
+        confirm: wait for the broker's RECEIPT (the default): it refuses then, or has the subscription.
+        silence: after so many seconds without a message something must be wrong: connect again.
+    """
+
+    prefetch: int | None
+    selector: str | None
+    durable: str | None
+    exclusive: bool
+    queue_type: str | None
+    headers: Mapping[str, Any] | None
+    id: str | None
+    confirm: bool
+    silence: float | None
+
+
+Checks = dict[str, Callable[[str, Any], Any]]
+
+#: The bounds of JMS, which all brokers have. RabbitMQ's queues may have more.
+_PRIORITY = 'pass a whole number, 0 to 9; for a queue of RabbitMQ with more, headers={"priority": ...}'
+_PREFETCH = "pass a whole number, at least 1; leave it out for the broker's own number"
+
+#: See `SendOptions`.
+SEND: Checks = {
+    "headers": arguments.headers,
+    "content_type": arguments.text,
+    "text": arguments.flag,
+    "compress": partial(arguments.one_of, choices=("gzip", "deflate")),
+    "persistent": arguments.flag,
+    "priority": partial(arguments.count, least=0, most=9, hint=_PRIORITY),
+    "ttl": arguments.lifetime,
+    "delay": arguments.lifetime,
+    "queue_type": arguments.text,
+    "correlation_id": arguments.header_value,
+    "reply_to": arguments.header_value,
+}
+#: See `SubscribeOptions`.
+SUBSCRIBE: Checks = {
+    "prefetch": partial(arguments.count, hint=_PREFETCH),
+    "selector": arguments.text,
+    "durable": partial(arguments.text, hint="pass a name for the durable subscription", empty=False),
+    "exclusive": arguments.flag,
+    "queue_type": arguments.text,
+    "headers": arguments.headers,
+    "id": arguments.header_value,
+    "confirm": arguments.flag,
+    "silence": partial(arguments.seconds, above_zero=True),
+}
+ACK = ("auto", "client", "client-individual")
+
+
+def _tls(name: str, value: object) -> object:
+    # By what it can do: the module ssl is not loaded for those who have no use for it.
+    if isinstance(value, TlsSettings) or hasattr(value, "wrap_bio"):
+        return value
+    raise arguments.wrong(
+        name,
+        value,
+        "pass stomp.TlsSettings(...) or an ssl.SSLContext; for TLS itself write stomp+ssl:// in the URL",
+        secret=True,
+    )
+
+
+def _hooks(name: str, value: Any) -> tuple[Any, ...]:
+    return arguments.items(name, value, "pass a list, as in hooks=[MyHooks()]")
+
+
+def _on_unknown(name: str, value: object) -> OnUnknown:
+    if isinstance(value, OnUnknown):
+        return value
+    return OnUnknown(arguments.one_of(name, value, [each.value for each in OnUnknown]))
+
+
+_seconds_above_zero = partial(arguments.seconds, above_zero=True)
+_rounds = partial(arguments.number, hint="pass a number of rounds; -1 is no limit")
+
+#: See `stomp.client.base.BaseClient`.
+SETTINGS: Checks = {
+    "login": arguments.secret,
+    "passcode": arguments.secret,
+    "vhost": arguments.text,
+    "client_id": arguments.header_value,
+    "headers": arguments.connect_headers,
+    "heartbeat": arguments.heartbeat,
+    "versions": arguments.versions,
+    "tls": _tls,
+    "proxy": partial(arguments.instance, kind=str, hint="pass a URL, as in http://proxy:3128"),
+    "reconnect": arguments.flag,
+    "attempts": _rounds,
+    "reattempts": _rounds,
+    "max_losses": partial(
+        arguments.count, least=-1, hint="pass a whole number of connections; -1 is no limit"
+    ),
+    "backoff": partial(arguments.instance, kind=Backoff, hint="pass stomp.Backoff(...)"),
+    "shuffle": arguments.flag,
+    "on_unknown": _on_unknown,
+    "window": arguments.count,
+    "window_bytes": arguments.count,
+    "timeout": _seconds_above_zero,
+    "connect_timeout": _seconds_above_zero,
+    "broker": partial(arguments.text, hint=f"use one of {', '.join(VENDORS)}"),
+    "inflated": arguments.count,
+    "high_water": arguments.count,
+    "hooks": _hooks,
+    "options": partial(arguments.instance, kind=Options, hint="pass stomp.Options(...)"),
+}
+
+
+def only_url_by_place(init: _F) -> _F:
+    """Have a client say what to pass where Python would count arguments: `Client("localhost", 61613)`."""
+
+    @functools.wraps(init)
+    def checked(self: object, *by_place: object, **by_name: object) -> None:
+        if len(by_place) > 1:
+            raise UsageError(
+                f"{type(self).__name__} takes one argument without a name, which is the URL",
+                hint='as in "stomp://localhost:61613"; give the others by name',
+            )
+        init(self, *by_place, **by_name)
+
+    return cast("_F", checked)
+
+
+def url_of(value: object) -> str | None:
+    """The URL of a client. It is not shown: it may hold a password."""
+    if value is None or isinstance(value, str):
+        return value
+    raise arguments.wrong("the URL", value, 'pass text, as in "stomp://localhost:61613"', secret=True)
+
+
+def pairs_of(messages: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """The (destination, body) pairs of `send_many`.
+
+    Raises:
+        UsageError: something else is among them.
+    """
+    hint = 'pass (destination, body) pairs, as in [("/queue/a", b"x")]'
+    if isinstance(messages, str | bytes) or not isinstance(messages, Iterable):
+        raise arguments.wrong("messages", messages, hint, secret=True)
+    for number, pair in enumerate(messages, 1):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise UsageError(f"message {number} is not a pair", hint=hint)
+        yield pair[0], pair[1]
