@@ -41,6 +41,24 @@ def test_a_numeric_address_is_dialed_on_the_loop(loop):
         run(test(), **loop)
 
 
+def test_a_connection_to_itself_is_refused(monkeypatch):
+    # As when the system gives the socket the port that it connects to.
+    connect = asyncio.selector_events.BaseSelectorEventLoop.sock_connect
+
+    async def connect_from_there(self, sock, address):
+        sock.bind(address)
+        await connect(self, sock, address)
+
+    async def test():
+        with pytest.raises(ConnectFailed, match="connection refused"):
+            await open_stream(Address("127.0.0.1", port), Options(), None)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", connect_from_there)
+    run(test())
+
+
 def test_so_is_a_name_that_was_looked_up_before():
     async def test():
         address = Address("broker.invalid", server.port, via=server.host)

@@ -100,6 +100,17 @@ def test_a_deadline() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_connection_to_itself_is_refused(host: str) -> None:
+    # A client that tries a local port of the ephemeral range again and again gets that port as its own one day, and TCP
+    # connects it to itself.
+    with listening(host) as server:
+        port = port_of(server)
+    error = failure(Address(host, port), bind=(host, port))
+    assert isinstance(error.failures[0], ConnectionRefusedError)
+    assert "connection refused" in str(error)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_what_is_connected_is_blocking_and_has_nodelay(host: str) -> None:
     with listening(host) as server, open_socket(Address(host, port_of(server)), Deadline(PATIENCE)) as sock:
         assert sock.getpeername()[:2] == (host, port_of(server))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from stomp.client import dialing
 from stomp.client.dialing import Stream
-from stomp.net.dial import hurry, is_ipv4, not_reached
+from stomp.net.dial import hurry, is_ipv4, not_reached, refuse_itself
 
 if TYPE_CHECKING:
     from stomp.client.dialing import TlsSettings
@@ -35,6 +35,7 @@ async def _connect(address: Address, host: str, options: Options) -> socket.sock
         sock.setblocking(False)
         async with asyncio.timeout(options.connect_timeout):
             await asyncio.get_running_loop().sock_connect(sock, (host, address.port))
+        refuse_itself(sock)
         hurry(sock)
         dialing.tune(sock, options)
     except OSError as err:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
+import os
 import select
 import socket
 import threading
@@ -288,12 +290,30 @@ def _connect(family: int, sockaddr: SockAddr, seconds: float, bind: tuple[str, i
             _bind(sock, bind)
         sock.settimeout(seconds)
         sock.connect(sockaddr)
+        refuse_itself(sock)
         sock.settimeout(None)
         hurry(sock)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def refuse_itself(sock: socket.socket) -> None:
+    """Refuse a socket that TCP has connected to itself.
+
+    Nothing listens there. A client that tries a port of the ephemeral range again and again is given that port as its
+    own one day; its frames then come back as if they were the broker's.
+
+    Raises:
+        ConnectionRefusedError: it is one.
+    """
+    try:
+        itself = sock.getsockname() == sock.getpeername()
+    except OSError:  # the peer has closed already: reading finds that out
+        return
+    if itself:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
 def hurry(sock: socket.socket) -> None:
