@@ -287,6 +287,23 @@ def test_closing_ends_a_login_under_way() -> None:
     assert stage.conv.state is ClientState.CLOSED
 
 
+def test_closing_right_after_the_login_does_not_wait_for_its_deadline() -> None:
+    # CONNECTED has come, and the program that connects has not gone on yet: it hangs up when it does.
+    stage = Stage()
+    run = connecting(stage)
+    stage._runs.remove(run)
+    stage.greet()
+    closing = stage.run(life.close(stage.conv, stage.clock() + 5))
+    assert closing.done
+    stage._runs.append(run)
+    stage.go_on()
+    with pytest.raises(NotConnected, match="closed while it was connecting"):
+        assert run.result
+    assert closing.result is False
+    assert stage.link.session.closed is not None
+    assert stage.conv.state is ClientState.CLOSED
+
+
 def test_closing_what_was_never_connected() -> None:
     stage = Stage()
     assert stage.do(life.close(stage.conv, 5)) is True

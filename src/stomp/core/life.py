@@ -374,9 +374,11 @@ def close(conv: Conversation, deadline: float) -> Program[bool]:
     conv.lives += 1
     conv.relieve()
     era = conv.era
+    # If a program still connects, it hangs up as soon as it goes on: no RECEIPT would come.
+    connected = conv.state is ClientState.CONNECTED
     conv.change(ClientState.CLOSING, "closing")
     try:
-        if era is not None and era.connected:
+        if era is not None and connected:
             clean = (yield from _say_goodbye(conv, era, deadline)) and clean
         elif era is not None:
             yield HangUp(era.link)
