@@ -93,7 +93,10 @@ class Connection(asyncio.Protocol):
         self._login: str | None = None
         self._peer = "?"
         self._session = ServerSession(
-            versions=settings.versions, heartbeat=settings.heartbeat, limits=settings.limits
+            versions=settings.versions,
+            heartbeat=settings.heartbeat,
+            limits=settings.limits,
+            tolerance=settings.tolerance,
         )
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None

@@ -14,6 +14,7 @@ from stomp.broker.store import Policy
 from stomp.core.dialect import DIALECTS
 from stomp.core.errors import NotConnected, UsageError
 from stomp.core.frame import text_of
+from stomp.core.heartbeat import TOLERANCE
 from stomp.core.record import replace
 from stomp.net.address import Address
 
@@ -57,6 +58,8 @@ class Broker:
         ssl_context: speak TLS, with this context; at those doors that say so, if there are `doors`.
         versions: the STOMP versions to agree to.
         connect_timeout: seconds until a client must have said CONNECT.
+        tolerance: heart-beat intervals of silence after which a client is dropped. A large number is for tests on a
+            machine that may stop for seconds: ``heartbeat=(50, 50), tolerance=1000``.
 
     Raises:
         UsageError: for a version that does not exist, or none; for a port that cannot be one; for a door with TLS
@@ -86,6 +89,7 @@ class Broker:
         ssl_context: ssl.SSLContext | None = None,
         versions: Iterable[str] = ("1.0", "1.1", "1.2"),
         connect_timeout: float = 10.0,
+        tolerance: float = TOLERANCE,
     ) -> None:
         offered = tuple(map(text_of, versions))
         if not offered or not set(offered) <= set(DIALECTS):
@@ -114,6 +118,7 @@ class Broker:
             ssl_context=ssl_context,
             versions=offered,
             connect_timeout=connect_timeout,
+            tolerance=tolerance,
         )
         self._server: Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stomp.broker.store import Policy
+from stomp.core.heartbeat import TOLERANCE
 from stomp.core.limits import Limits
 from stomp.net.address import Address
 
@@ -38,6 +39,7 @@ class Settings:
     ssl_context: ssl.SSLContext | None = None
     versions: tuple[str, ...] = ("1.0", "1.1", "1.2")
     connect_timeout: float = 10.0
+    tolerance: float = TOLERANCE
 
 
 @dataclass(frozen=True)
