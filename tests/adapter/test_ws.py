@@ -131,10 +131,10 @@ def test_large_bodies(server):
 
 
 def test_heartbeats_are_lone_newlines_both_ways():
-    with Broker(heartbeat=(50, 50)) as broker:
+    with Broker(heartbeat=(50, 50), tolerance=1000) as broker:
         door = Door((broker.host, broker.port))
         with ScriptedServer(door) as server:
-            conn, recorder = connected(server, heartbeats=(50, 50))
+            conn, recorder = connected(server, heartbeats=(50, 50), heart_beat_receive_scale=1000)
             conn.connect(wait=True)
             assert conn.transport.heartbeat == (50, 50)
             recorder.wait_for_method("on_heartbeat", 2)

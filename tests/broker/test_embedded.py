@@ -18,6 +18,9 @@ from stomp.broker import Broker
 from stomp.core.errors import NotConnected, UsageError
 from tests.broker.rawclient import PATIENCE, Ended, RawClient, eventually, still_serves
 
+#: Stopping raises after 10 seconds if something does not end.
+SOON = 8.0
+
 
 def threads() -> set[threading.Thread]:
     return set(threading.enumerate())
@@ -37,7 +40,7 @@ def test_stop_leaves_no_thread_or_descriptor(host: str) -> None:
     begun = time.monotonic()
     broker.stop()
     broker.stop()
-    assert time.monotonic() - begun < 3.0
+    assert time.monotonic() - begun < SOON
     if client is not None:
         client.expect_end()
         client.close()
@@ -57,7 +60,7 @@ def test_stop_does_not_wait_for_a_client_that_does_not_read() -> None:
             client.send("SEND", b"x" * 100_000, destination="/queue/a")
         eventually(lambda: broker.depth("/queue/a") > 0)
         begun = time.monotonic()
-    assert time.monotonic() - begun < 3.0
+    assert time.monotonic() - begun < SOON
     client.close()
 
 

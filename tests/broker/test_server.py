@@ -355,13 +355,20 @@ def test_heart_beats_are_kept() -> None:
     with Broker(heartbeat=(50, 0)) as broker, RawClient(broker) as client:
         connected = client.connect(heart_beat="0,50")
         assert connected.headers["heart-beat"] == "50,0"
-        with pytest.raises(TimeoutError):
-            client.frame(patience=0.5)
-        assert client.beats >= 5  # ten at best
+        begun = time.monotonic()
+        while client.beats < 5:
+            assert time.monotonic() - begun < PATIENCE
+            with pytest.raises(TimeoutError):
+                client.frame(patience=0.1)
 
 
 def test_a_silent_client_is_dropped_and_one_that_beats_is_not() -> None:
-    with Broker(heartbeat=(0, 100)) as broker, RawClient(broker) as silent, RawClient(broker) as beating:
+    # Two seconds of silence: more than a busy machine stops the one that beats.
+    with (
+        Broker(heartbeat=(0, 100), tolerance=20) as broker,
+        RawClient(broker) as silent,
+        RawClient(broker) as beating,
+    ):
         beating.connect(heart_beat="100,0")
         silent.connect(heart_beat="100,0")
         silent.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client")
@@ -373,7 +380,7 @@ def test_a_silent_client_is_dropped_and_one_that_beats_is_not() -> None:
             beating.write(b"\n")
             if not silent.silent_for(0.02):
                 break
-        assert 0.15 < time.monotonic() - begun < 2.0  # two intervals, and what the machine is late
+        assert 1.0 < time.monotonic() - begun < PATIENCE
         silent.expect_end()
         beating.send("SUBSCRIBE", id="1", destination="/queue/a")
         assert beating.expect("MESSAGE", redelivered="true").body == b"x"

@@ -95,7 +95,8 @@ class Pair:
 
     async def __aenter__(self):
         self.loop = asyncio.get_running_loop()
-        self.link = AioLink(self.ours, ClientSession(), self.handle, self.options, self.layer)
+        session = ClientSession(tolerance=self.options.tolerance)
+        self.link = AioLink(self.ours, session, self.handle, self.options, self.layer)
         await self.link.start()
         return self
 

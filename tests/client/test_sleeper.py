@@ -320,7 +320,7 @@ def test_many_that_sleep_need_two_threads_in_all():
     wait_until(lambda: not receivers())
     before = threading.active_count()
     with contextlib.ExitStack() as stack:
-        beds = [stack.enter_context(bed(Message, heartbeat=(1000, 1000))) for _ in range(20)]
+        beds = [stack.enter_context(bed(Message, heartbeat=(60_000, 60_000))) for _ in range(20)]
         assert threading.active_count() <= before + 2
         for made in beds:
             made.peer.deliver(1)

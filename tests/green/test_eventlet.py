@@ -17,18 +17,18 @@ PATCHED = "import eventlet; eventlet.monkey_patch()\n"
 
 
 def test_a_program_that_is_patched():
-    with Broker(heartbeat=(300, 300)) as broker:
+    with Broker(heartbeat=(300, 300), tolerance=1000) as broker:
         assert run(PATCHED + PROGRAM, broker.host, broker.port, warnings=("ignore",)) == ["done"]
 
 
 def test_a_program_over_tls(server_tls, ca_file):
-    with Broker(heartbeat=(300, 300), ssl_context=server_tls) as broker:
+    with Broker(heartbeat=(300, 300), tolerance=1000, ssl_context=server_tls) as broker:
         arguments = "localhost", broker.port, ca_file
         assert run(PATCHED + PROGRAM, *arguments, warnings=("ignore",)) == ["done"]
 
 
 def test_a_program_that_is_patched_after_everything_was_imported():
-    with Broker(heartbeat=(300, 300)) as broker:
+    with Broker(heartbeat=(300, 300), tolerance=1000) as broker:
         # Eventlet prints about locks that it could not replace.
         printed = run(
             IMPORTED + PATCHED + PROGRAM, broker.host, broker.port, warnings=("ignore",), noise=True
@@ -37,13 +37,13 @@ def test_a_program_that_is_patched_after_everything_was_imported():
 
 
 def test_a_program_that_is_patched_when_its_connection_has_ended():
-    with Broker(heartbeat=(300, 300)) as broker:
+    with Broker(heartbeat=(300, 300), tolerance=1000) as broker:
         program = EARLIER + ENDED + PATCHED + AGAIN + PROGRAM
         assert run(program, broker.host, broker.port, warnings=("ignore",), noise=True) == ["done"]
 
 
 def test_a_program_that_is_patched_while_a_connection_is_open_is_told():
-    with Broker(heartbeat=(300, 300)) as broker:
+    with Broker(heartbeat=(300, 300), tolerance=1000) as broker:
         program = EARLIER + PATCHED + STILL_OPEN
         (told,) = run(program, broker.host, broker.port, warnings=("ignore",), noise=True)
         assert "while a connection was open" in told

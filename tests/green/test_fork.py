@@ -59,7 +59,7 @@ def ended_well(pid):
         time.sleep(0.01)
 
 def connected(cls=None, heartbeats=(0, 0), where=(sys.argv[1], int(sys.argv[2]))):
-    conn = (cls or stomp.Connection12)([where], heartbeats=heartbeats)
+    conn = (cls or stomp.Connection12)([where], heartbeats=heartbeats, heart_beat_receive_scale=20)
     conn.set_listener("inbox", Inbox())
     conn.connect(wait=True)
     return conn
@@ -83,7 +83,7 @@ goes_on(0)
 
 @pytest.fixture
 def beating_broker():
-    with Broker(heartbeat=(300, 300)) as running:
+    with Broker(heartbeat=(300, 300), tolerance=1000) as running:
         yield running
 
 

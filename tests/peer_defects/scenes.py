@@ -8,6 +8,8 @@ from tests.listening import Recorder
 
 #: The agreed interval of heart-beats in these tests, in milliseconds.
 BEAT = 100
+#: Intervals of silence that a connection tolerates whose test is not about silence: the machine may stop for seconds.
+PATIENT = 1000
 
 
 def connection(address, cls=stomp.Connection, *, listener=None, name="recorder", **options):

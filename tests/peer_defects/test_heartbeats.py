@@ -8,7 +8,7 @@ import stomp
 from stomp.core.errors import StompError
 from stomp.testing.servers import ScriptedServer, say_nothing
 from tests.listening import PATIENCE, Recorder, wait_until
-from tests.peer_defects.scenes import BEAT, Beating, connection, welcome
+from tests.peer_defects.scenes import BEAT, PATIENT, Beating, connection, welcome
 
 
 @pytest.mark.parametrize("pattern", [b"\n\n", b"\n\n\n"])
@@ -16,7 +16,7 @@ def test_heartbeats_read_two_at_a_time_count(pattern):
     """B02: two heart-beats in one read were not counted, nor any later one: a false timeout."""
     script = Beating(pattern, BEAT / 1000)
     with ScriptedServer(script) as server:
-        conn, recorder = connection(server.address, heartbeats=(0, BEAT))
+        conn, recorder = connection(server.address, heartbeats=(0, BEAT), heart_beat_receive_scale=PATIENT)
         conn.connect(wait=True)
         wait_until(lambda: script.sent >= 8)
         recorder.wait_for_method("on_heartbeat", 8 * len(pattern))

@@ -40,7 +40,7 @@ def test_a_mute_server_is_not_waited_for(limit):
                     conn.connect()
                     conn.transport.wait_for_connection(0.2)
 
-        assert timed(wait) < 3
+        assert timed(wait) < PATIENCE
         assert not conn.is_connected()
         conn.transport.stop()
         recorder.wait_for_method("on_disconnected")
@@ -72,7 +72,7 @@ def test_with_lets_exceptions_through_whatever_became_of_the_connection(free_por
                 raise ZeroDivisionError
 
     for case in (never, failed, lost):
-        assert timed(case) < 5
+        assert timed(case) < PATIENCE
 
 
 def test_connecting_while_connected_reads_the_socket_once_and_logs_in_once():
@@ -227,7 +227,7 @@ def test_disconnect_knows_its_receipt_in_any_form(receipt):
     with ScriptedServer(usual) as server:
         conn, recorder = connection(server.address)
         conn.connect(wait=True)
-        assert timed(lambda: conn.disconnect(receipt=receipt)) < 3
+        assert timed(lambda: conn.disconnect(receipt=receipt)) < 8  # without an answer 10
         assert ("on_receipt", str(receipt)) in recorder.notes
         assert conn.transport.socket is None
         wait_until(lambda: not stomp_threads())
@@ -329,15 +329,15 @@ def test_it_does_not_sleep_after_the_last_attempt(free_port):
         with pytest.raises(ConnectFailedException):
             conn.connect()
 
-    assert timed(fail) < 5
+    assert timed(fail) < PATIENCE
 
 
 @pytest.mark.parametrize("cls", [stomp.Connection10, stomp.Connection11, stomp.Connection12])
 def test_the_timeout_is_no_limit_for_being_idle(cls, broker):
     """B30: timeout= dropped idle connections after that time, too."""
-    conn, recorder = connection((broker.host, broker.port), cls, timeout=0.1)
+    conn, recorder = connection((broker.host, broker.port), cls, timeout=2)
     conn.connect(wait=True)
-    assert not recorder_heard_the_end_within(recorder, 0.5)
+    assert not recorder_heard_the_end_within(recorder, 2.2)
     assert conn.is_connected()
     conn.send("/queue/a", "x", receipt="r")
     recorder.wait_for_method("on_receipt")
@@ -370,7 +370,7 @@ def test_a_receipt_is_not_waited_for_on_a_lost_connection():
             with pytest.raises(stomp.exception.StompException, match="the connection ended"):
                 waiting.wait_on_receipt()
 
-        assert timed(wait) < 5
+        assert timed(wait) < PATIENCE
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import stomp
 from stomp.testing.servers import ScriptedServer, read_frame, say_nothing
 from tests.listening import PATIENCE, Recorder
-from tests.peer_defects.scenes import Beating, connection, message, timed, welcome
+from tests.peer_defects.scenes import PATIENT, Beating, connection, message, timed, welcome
 
 
 @pytest.mark.parametrize("eols", [1, 2, 3, 10])
@@ -52,7 +52,7 @@ def test_a_large_binary_body_is_read_in_linear_time():
     with ScriptedServer(script) as server:
         conn, recorder = connection(server.address, auto_decode=False)
         conn.connect(wait=True)
-        assert timed(lambda: recorder.wait_for_bodies(1)) < 5
+        assert timed(lambda: recorder.wait_for_bodies(1)) < 15
         assert recorder.bodies == [bytes(size)]
         conn.transport.stop()
 
@@ -125,7 +125,9 @@ def test_cr_lf_is_a_heartbeat(cls, version):
     """B32: CR LF heart-beats were never recognised, and a healthy link timed out."""
     script = Beating(b"\r\n", 0.1, version)
     with ScriptedServer(script) as server:
-        conn, recorder = connection(server.address, cls, heartbeats=(0, 100))
+        conn, recorder = connection(
+            server.address, cls, heartbeats=(0, 100), heart_beat_receive_scale=PATIENT
+        )
         conn.connect(wait=True)
         recorder.wait_for_method("on_heartbeat", 6)
         assert "on_heartbeat_timeout" not in recorder.methods

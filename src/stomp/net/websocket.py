@@ -377,8 +377,7 @@ def open_websocket(
         tls = below is not None
         if (found := identify(first, tls=tls, websocket=True)) is not None:
             reason, hint = found
-        else:
-            # A port for something else may answer in HTTP, too.
+        elif not first:
             hint = expected(address.port, tls=tls, websocket=True) or hint
         raise ConnectFailed(
             f"WebSocket with {address} failed: {reason}",
