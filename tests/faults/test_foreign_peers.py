@@ -290,35 +290,46 @@ def test_the_command_says_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("first", "arguments", "words"),
+    ("first", "arguments", "status", "words"),
     [
-        (ALERTS[0], [], "the port expects TLS; 1 attempt failed (use stomp+ssl:// or --ssl)"),
+        (ALERTS[0], [], 3, "the port expects TLS; 1 attempt failed (use stomp+ssl:// or --ssl)"),
         (
             ANSWER,
             ["--ssl"],
+            3,
             "the port speaks STOMP without TLS; 1 attempt failed (use stomp://, without --ssl)",
         ),
         (
             b"ERROR\nmessage:Invalid virtual host\\c /\n\n\0",
             ["--vhost", "/"],
-            "that the broker has: --vhost NAME",
+            2,
+            "the broker has: --vhost NAME",
         ),
         (
             b"ERROR\nmessage:no virtual host nope\n\n\0",
             ["--vhost", "nope"],
+            2,
             "the host header was 'nope'; name the virtual host: --vhost /",
         ),
-        (b"CONNECTED\nsession:wow\n\n\0", ["-S", "1.2"], "offer 1.0, too: leave out --protocol"),
+        (
+            b"ERROR\nmessage:Bad CONNECT\n\nAccess refused\0",
+            ["-U", "me", "-W", "a\\b"],
+            4,
+            "write two for each",
+        ),
+        (b"CONNECTED\nsession:wow\n\n\0", ["-S", "1.2"], 3, "offer 1.0, too: leave out --protocol"),
     ],
 )
 def test_the_command_names_its_own_options(
-    capsys: pytest.CaptureFixture[str], first: bytes, arguments: list[str], words: str
+    capsys: pytest.CaptureFixture[str], first: bytes, arguments: list[str], status: int, words: str
 ) -> None:
     from stomp.cli.app import main
 
     with ScriptedServer(partial(answer, first=first)) as server:
-        main(["send", "/queue/a", "x", "-H", "127.0.0.1", "-P", str(server.port), *arguments])
-    assert words in capsys.readouterr().err
+        ended = main(["send", "/queue/a", "x", "-H", "127.0.0.1", "-P", str(server.port), *arguments])
+    out, err = capsys.readouterr()
+    assert (ended, out, err.count("\n")) == (status, "", 1)
+    assert words in err
 
 
 def test_the_link_of_a_client_without_heart_beats_gets_a_hint_after_a_long_silence() -> None:

@@ -20,32 +20,29 @@ _MAIL = "SMTP or FTP"
 USE_TLS = "use stomp+ssl://, set_ssl() or --ssl"
 USE_STOMP = "use stomp://, without set_ssl() and --ssl"
 
-#: How a peer begins that is of this protocol.
-_FIRST_BYTES = tuple(
-    (re.compile(pattern, re.DOTALL), name)
-    for pattern, name in (
-        # RFC 8446, section 5.1: an alert, of any version.
-        (rb"\x15\x03[\0-\x04]", _TLS),
-        (rb"HTTP/", _HTTP),
-        # STOMP 1.2, "Augmented BNF": what a server may answer to a first frame.
-        (rb"(?:ERROR|CONNECTED)\r?\n", _STOMP),
-        # WIREFORMATINFO, with its length before it or not.
-        (rb"(?:.{4})?\x01ActiveMQ", "ActiveMQ's OpenWire"),
-        (rb"AMQP\0\0\x09\x01", "AMQP 0-9-1"),
-        (rb"AMQP[\0\x02\x03]\x01\0\0", "AMQP 1.0"),
-        (rb"AMQP", "AMQP"),
-        # CONNACK, and the DISCONNECT of MQTT 5.
-        (rb"\x20[\x02-\x7f][\0\x01]|\xe0[\0-\x7f]", "MQTT"),
-        (rb"-(?:ERR|NOAUTH|DENIED|LOADING|MISCONF)\b", "Redis"),
-        (rb"SSH-", "SSH"),
-        (rb"INFO \{", "NATS"),
-        (rb"\+OK", "POP3"),
-        (rb"\* OK", "IMAP"),
-        (rb".\0\0[\0\x01][\x0a\xff]", "MySQL"),
-        (rb"E\0\0", "PostgreSQL"),
-        (rb"101 imqbroker", "OpenMQ's port mapper"),
-        (rb"(?:220|421|500|501|502|530|554)[ -]", _MAIL),
-    )
+#: How a peer begins that is of this protocol. Compiled when they are needed: nearly never.
+_FIRST_BYTES = (
+    # RFC 8446, section 5.1: an alert, of any version.
+    (rb"\x15\x03[\0-\x04]", _TLS),
+    (rb"HTTP/", _HTTP),
+    # STOMP 1.2, "Augmented BNF": what a server may answer to a first frame.
+    (rb"(?:ERROR|CONNECTED)\r?\n", _STOMP),
+    # WIREFORMATINFO, with its length before it or not.
+    (rb"(?:.{4})?\x01ActiveMQ", "ActiveMQ's OpenWire"),
+    (rb"AMQP\0\0\x09\x01", "AMQP 0-9-1"),
+    (rb"AMQP[\0\x02\x03]\x01\0\0", "AMQP 1.0"),
+    (rb"AMQP", "AMQP"),
+    # CONNACK, and the DISCONNECT of MQTT 5.
+    (rb"\x20[\x02-\x7f][\0\x01]|\xe0[\0-\x7f]", "MQTT"),
+    (rb"-(?:ERR|NOAUTH|DENIED|LOADING|MISCONF)\b", "Redis"),
+    (rb"SSH-", "SSH"),
+    (rb"INFO \{", "NATS"),
+    (rb"\+OK", "POP3"),
+    (rb"\* OK", "IMAP"),
+    (rb".\0\0[\0\x01][\x0a\xff]", "MySQL"),
+    (rb"E\0\0", "PostgreSQL"),
+    (rb"101 imqbroker", "OpenMQ's port mapper"),
+    (rb"(?:220|421|500|501|502|530|554)[ -]", _MAIL),
 )
 
 #: What a port is for, where that is not STOMP.
@@ -122,7 +119,8 @@ def identify(
 
 
 def _name(first: bytes | bytearray) -> str:
-    return next((name for pattern, name in _FIRST_BYTES if pattern.match(first[:LOOKED_AT])), "")
+    first = first[:LOOKED_AT]
+    return next((name for pattern, name in _FIRST_BYTES if re.match(pattern, first, re.DOTALL)), "")
 
 
 def _http(*, tls: bool, websocket: bool, handshake: bool) -> Finding | None:
