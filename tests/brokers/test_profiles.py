@@ -1,4 +1,4 @@
-"""What NACK does, and what gives a message back: each profile, at its broker."""
+"""Profiles of `stomp.core.vendors`, each at its broker: what NACK does and what gives back, selectors, expiry."""
 
 from __future__ import annotations
 
@@ -178,3 +178,54 @@ def test_nack_in_a_transaction_of_apollo_counts_at_the_commit(client: stomp.Clie
     again = subscription.receive(timeout=PATIENCE)
     assert again is not None
     again.ack(confirm=True)
+
+
+@at(*DISCARDING, "apollo")
+def test_selectors_select(client: stomp.Client, queue: str) -> None:
+    for kind in ("a", "b"):
+        client.send(queue, kind, confirm=True, headers={"kind": kind})
+    with client.subscribe(queue, selector="kind = 'b'") as subscription:
+        assert [message.text for message in subscription.messages(timeout=1)] == ["b"]
+    assert [message.text for message in client.subscribe(queue).messages(timeout=1)] == ["a"]
+
+
+@at(*DISCARDING, "apollo")
+def test_messages_expire(client: stomp.Client, queue: str) -> None:
+    client.send(queue, "short", confirm=True, ttl=0.2)
+    client.send(queue, "long", confirm=True, ttl=600)
+    with client.subscribe(
+        f"{queue}-other" if client.broker.name != "hornetq" else "/queue/pool-999"
+    ) as other:
+        assert other.receive(timeout=0.5) is None
+    assert [message.text for message in client.subscribe(queue).messages(timeout=1)] == ["long"]
+
+
+@at("apollo")
+def test_an_exclusive_subscription_gets_all(broker: RealBroker, client: stomp.Client, queue: str) -> None:
+    first = client.subscribe(queue, exclusive=True)
+    with client_of(broker) as other:
+        second = other.subscribe(queue, exclusive=True)
+        for number in range(10):
+            client.send(queue, str(number), confirm=True)
+        assert [message.text for message in first.messages(timeout=1)] == [str(n) for n in range(10)]
+        assert second.receive(timeout=0.1) is None
+
+
+@at("apollo")
+def test_the_receipt_of_a_send_in_a_transaction_comes_at_commit(client: stomp.Client, queue: str) -> None:
+    assert not client.broker.receipts_in_transaction
+    subscription = client.subscribe(queue)
+    with client.transaction() as transaction:
+        transaction.send(queue, "later")
+        assert subscription.receive(timeout=0.5) is None
+    message = subscription.receive(timeout=PATIENCE)
+    assert message is not None
+    assert message.text == "later"
+
+
+@at("artemis", "artemis-next")
+def test_a_delay_delays(client: stomp.Client, queue: str) -> None:
+    client.send(queue, "later", confirm=True, delay=1.5)
+    subscription = client.subscribe(queue)
+    assert subscription.receive(timeout=0.5) is None
+    assert subscription.receive(timeout=PATIENCE) is not None
