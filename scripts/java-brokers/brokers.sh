@@ -1,0 +1,225 @@
+# More brokers for scripts/brokers, which sources this: Artemis, ActiveMQ 6, Apollo and HornetQ from Maven Central's
+# jars with a launcher of our own each, and RabbitMQ 4 from Debian 13 in a folder of its own.
+# shellcheck shell=bash
+
+HERE=$ROOT/scripts/java-brokers
+CACHE=${BROKERS_CACHE:-$WORK/cache}
+[[ $CACHE = /* ]] || CACHE=$PWD/$CACHE
+RABBITMQ4_ROOT=$CACHE/rabbitmq4
+
+# What each is made of, as Maven names it: group:artifact:version.
+declare -A JARS=(
+    [artemis]='org.apache.artemis:artemis-server:2.55.0 org.apache.artemis:artemis-stomp-protocol:2.55.0
+        org.slf4j:slf4j-simple:2.0.17'
+    [activemq61]='org.apache.activemq:activemq-broker:6.1.8 org.apache.activemq:activemq-stomp:6.1.8
+        org.apache.activemq:activemq-kahadb-store:6.1.8 org.apache.activemq:activemq-jaas:6.1.8
+        org.apache.activemq:activemq-http:6.1.8 org.eclipse.jetty.websocket:websocket-jetty-server:11.0.26
+        org.slf4j:slf4j-simple:2.0.17'
+    [apollo]='org.apache.activemq:apollo-broker:1.7.1 org.apache.activemq:apollo-stomp:1.7.1
+        org.apache.activemq:apollo-leveldb:1.7.1 org.slf4j:slf4j-simple:1.6.6 javax.xml.bind:jaxb-api:2.3.1
+        com.sun.xml.bind:jaxb-impl:2.3.3 com.sun.activation:javax.activation:1.2.0'
+    [hornetq]='org.hornetq:hornetq-server:2.4.9.Final org.hornetq:hornetq-stomp-protocol:2.4.9.Final'
+)
+declare -A LAUNCHER=([artemis]=Artemis [activemq61]=ActiveMQ [apollo]=Apollo [hornetq]=HornetQ)
+
+# ------------------------------------------------------------------------------------------- installing
+
+java_packages() {
+    if command -v mvn >/dev/null && command -v javac >/dev/null; then return 0; fi
+    apt_install maven openjdk-17-jdk-headless
+}
+
+# what was downloaded before is not downloaded again
+java_install() { # NAME
+    local name=$1 dir=$CACHE/$1 wanted each group artifact version
+    wanted=$(xargs <<<"${JARS[$name]}")
+    if [[ $(cat "$dir/wanted" 2>/dev/null) != "$wanted" ]]; then
+        java_packages
+        rm -rf "$dir"
+        mkdir -p "$dir"
+        {
+            say '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+            say "<groupId>brokers</groupId><artifactId>$name</artifactId><version>1</version>"
+            say '<packaging>pom</packaging><dependencies>'
+            for each in $wanted; do
+                IFS=: read -r group artifact version <<<"$each"
+                say "<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version>"
+                # two that Apollo names and does without: their repositories are gone
+                say '<exclusions><exclusion><groupId>net.sf.josql</groupId><artifactId>*</artifactId></exclusion>'
+                say '<exclusion><groupId>com.sleepycat</groupId><artifactId>*</artifactId></exclusion></exclusions>'
+                say '</dependency>'
+            done
+            say '</dependencies></project>'
+        } >"$dir/pom.xml"
+        (cd "$dir" && mvn -B -q -Dstyle.color=never dependency:copy-dependencies -DincludeScope=runtime \
+            -DoutputDirectory=lib) || die "$name: Maven Central does not give all of: $wanted"
+        say "$wanted" >"$dir/wanted"
+    fi
+    java_compile "$name"
+    say "$name: installed"
+}
+
+# the launcher, if it has changed
+java_compile() { # NAME
+    local dir=$CACHE/$1 source=$HERE/${LAUNCHER[$1]}.java
+    if cmp -s "$source" "$dir/launcher/source"; then return 0; fi
+    mkdir -p "$dir/launcher"
+    javac -nowarn -proc:none -cp "$dir/lib/*" -d "$dir/launcher" "$source" || die "$1: $source does not compile"
+    cp "$source" "$dir/launcher/source"
+}
+
+rabbitmq4_install() {
+    local root=$RABBITMQ4_ROOT
+    if [[ ! -x $root/usr/sbin/rabbitmq-server ]]; then
+        command -v debootstrap >/dev/null || apt_install debootstrap
+        mkdir -p "$CACHE"
+        debootstrap --variant=minbase trixie "$root" >"$CACHE/debootstrap.log" 2>&1 ||
+            die "rabbitmq4: debootstrap failed, see $CACHE/debootstrap.log"
+        printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # no service may start by itself
+        chmod 755 "$root/usr/sbin/policy-rc.d"
+        DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -q --no-install-recommends \
+            rabbitmq-server >"$CACHE/rabbitmq4.log" 2>&1 || die "rabbitmq4: apt failed, see $CACHE/rabbitmq4.log"
+    fi
+    say "rabbitmq4: installed, $(chroot "$root" dpkg-query -W -f '${Version}' rabbitmq-server)"
+}
+
+# --------------------------------------------------------------------------------------------- starting
+
+java_spawn() { # NAME ARGUMENT...
+    local name=$1 dir=$WORK/$1 cache=$CACHE/$1
+    shift
+    spawn "$name" java -Xms64m -Xmx512m -Djava.awt.headless=true -Djava.io.tmpdir="$dir/tmp" \
+        -Djava.security.egd=file:/dev/./urandom ${JAVA_OPTIONS:+"${JAVA_OPTIONS[@]}"} \
+        -cp "$cache/launcher:$cache/lib/*" "${LAUNCHER[$name]}" "$@"
+}
+
+java_up() {
+    local name=$1 dir=$WORK/$1 JAVA_OPTIONS=()
+    if alive "$name"; then say "$name: already up"; return 0; fi
+    [[ -s $CACHE/$name/wanted ]] || die "$name is not installed (scripts/brokers install $name)"
+    java_compile "$name"
+    must_be_free "$name" "${PORT[$name]}"
+    mkdir -p "$dir/data" "$dir/tmp"
+    case $name in
+        artemis)
+            artemis_conf >"$dir/broker.xml"
+            java_spawn artemis "file:$dir/broker.xml"
+            ;;
+        activemq61)
+            java_spawn activemq61 activemq61 "$dir/data" "stomp://$BIND:${PORT[activemq61]}?transport.closeAsync=false" \
+                "ws://$BIND:${PORT[activemq61-ws]}"
+            ;;
+        apollo)
+            apollo_conf >"$dir/apollo.xml"
+            say 'apollo {
+  org.apache.activemq.jaas.PropertiesLoginModule required
+    org.apache.activemq.jaas.properties.user="users.properties"
+    org.apache.activemq.jaas.properties.group="groups.properties";
+};' >"$dir/login.config"
+            say 'admin=password' >"$dir/users.properties"
+            say 'admins=admin' >"$dir/groups.properties"
+            JAVA_OPTIONS=(-Djava.security.auth.login.config="$dir/login.config" -Dlibrary.leveldbjni.path="$dir/tmp"
+                --add-opens java.base/java.lang=ALL-UNNAMED)
+            java_spawn apollo "$dir/apollo.xml" "$dir/tmp"
+            ;;
+        hornetq) java_spawn hornetq "$dir/data" "$BIND" "${PORT[hornetq]}" ;;
+    esac
+    wait_for "$name" 60 stomp_ok "${PORT[$name]}" admin password
+}
+
+# The acceptor has the prefixes by which /queue/ means a queue; without them everything is a topic.
+artemis_conf() {
+    local dir=$WORK/artemis may
+    cat <<XML
+<configuration xmlns="urn:activemq">
+  <core xmlns="urn:activemq:core">
+    <name>artemis</name>
+    <persistence-enabled>true</persistence-enabled>
+    <journal-type>NIO</journal-type>
+    <paging-directory>$dir/data/paging</paging-directory>
+    <bindings-directory>$dir/data/bindings</bindings-directory>
+    <journal-directory>$dir/data/journal</journal-directory>
+    <large-messages-directory>$dir/data/large-messages</large-messages-directory>
+    <journal-min-files>2</journal-min-files>
+    <journal-pool-files>10</journal-pool-files>
+    <journal-file-size>10M</journal-file-size>
+    <acceptors>
+      <acceptor name="stomp">tcp://$BIND:${PORT[artemis]}?protocols=STOMP;anycastPrefix=/queue/;multicastPrefix=/topic/</acceptor>
+    </acceptors>
+    <security-settings>
+      <security-setting match="#">
+XML
+    for may in {create,delete}{NonDurableQueue,DurableQueue,Address} consume browse send manage; do
+        say "        <permission type=\"$may\" roles=\"amq\"/>"
+    done
+    cat <<XML
+      </security-setting>
+    </security-settings>
+    <address-settings>
+      <address-setting match="#">
+        <dead-letter-address>DLQ</dead-letter-address>
+        <expiry-address>ExpiryQueue</expiry-address>
+        <redelivery-delay>0</redelivery-delay>
+        <address-full-policy>PAGE</address-full-policy>
+        <auto-delete-queues>false</auto-delete-queues>
+        <auto-delete-addresses>false</auto-delete-addresses>
+      </address-setting>
+    </address-settings>
+    <addresses>
+      <address name="DLQ"><anycast><queue name="DLQ"/></anycast></address>
+      <address name="ExpiryQueue"><anycast><queue name="ExpiryQueue"/></anycast></address>
+    </addresses>
+  </core>
+</configuration>
+XML
+}
+
+apollo_conf() {
+    cat <<XML
+<broker xmlns="http://activemq.apache.org/schema/activemq/apollo">
+  <authentication domain="apollo"/>
+  <access_rule allow="*" action="*"/>
+  <virtual_host id="localhost">
+    <host_name>localhost</host_name>
+    <host_name>127.0.0.1</host_name>
+    <leveldb_store directory="$WORK/apollo/data"/>
+  </virtual_host>
+  <connector id="tcp" bind="tcp://$BIND:${PORT[apollo]}" connection_limit="2000" protocol="stomp"/>
+</broker>
+XML
+}
+
+# It registers with the same private epmd as the other RabbitMQ nodes.
+rabbitmq4_up() {
+    local root=$RABBITMQ4_ROOT dir=$WORK/rabbitmq4 data=$RABBITMQ4_ROOT/broker
+    if alive rabbitmq4; then say "rabbitmq4: already up"; return 0; fi
+    [[ -x $root/usr/sbin/rabbitmq-server ]] || die "rabbitmq4 is not installed (scripts/brokers install rabbitmq4)"
+    must_be_free rabbitmq4 "${PORT[rabbitmq4]}" "${PORT[rabbitmq4-dist]}"
+    epmd_up
+    mkdir -p "$dir" "$data"/{mnesia,logs,home}
+    cat >"$data/rabbitmq.conf" <<CONF
+loopback_users = none
+default_user = admin
+default_pass = password
+listeners.tcp = none
+stomp.listeners.tcp.1 = $BIND:${PORT[rabbitmq4]}
+web_stomp.tcp.ip = $BIND
+web_stomp.tcp.port = ${PORT[rabbitmq4-ws]}
+log.console = true
+log.file = false
+vm_memory_high_watermark.absolute = 1GiB
+disk_free_limit.absolute = 200MB
+CONF
+    say '[rabbitmq_stomp,rabbitmq_web_stomp].' >"$data/enabled_plugins"
+    rm -f "$data/beam.pid"
+    ln -sf "$data/beam.pid" "$dir/beam.pid"
+    spawn rabbitmq4 chroot "$root" /usr/bin/env HOME=/broker/home LC_ALL=C.UTF-8 \
+        ERL_EPMD_PORT="${PORT[epmd]}" ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_DIST_PORT="${PORT[rabbitmq4-dist]}" \
+        RABBITMQ_NODENAME=rabbitmq4@localhost RABBITMQ_CONF_ENV_FILE=/dev/null \
+        RABBITMQ_CONFIG_FILE=/broker/rabbitmq.conf RABBITMQ_ENABLED_PLUGINS_FILE=/broker/enabled_plugins \
+        RABBITMQ_MNESIA_BASE=/broker/mnesia RABBITMQ_LOG_BASE=/broker/logs RABBITMQ_PID_FILE=/broker/beam.pid \
+        RABBITMQ_GENERATED_CONFIG_DIR=/broker/generated \
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}" \
+        /usr/lib/rabbitmq/bin/rabbitmq-server
+    wait_for rabbitmq4 90 stomp_ok "${PORT[rabbitmq4]}" admin password
+}
