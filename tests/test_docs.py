@@ -22,7 +22,7 @@ from stomp.client import settings
 from stomp.client.arguments import SendOptions, SubscribeOptions
 from stomp.client.options import Options
 from stomp.core import errors
-from stomp.core.limits import Leniency, Limits
+from stomp.core.limits import Leniency, Lenient, Limits
 from stomp.core.state import Role, diagram
 from stomp.core.terms import Terms
 from stomp.net.address import parse
@@ -30,6 +30,7 @@ from stomp.testing.proxies import HttpProxy, Socks5Proxy
 from stomp.testing.servers import ScriptedServer
 from tests.documents import ROOT, blocks, run_page
 from tests.multicasting import group_of_our_own
+from tests.odd_frames import IN_DOUBT, ODD
 
 DOCS = ROOT / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
@@ -130,12 +131,21 @@ def test_the_limits_are_those_of_the_code() -> None:
         assert table[f"`{name}`"] == [str(value), str(getattr(LIMITS, name))]
 
 
-def test_the_leniencies_are_those_of_the_code() -> None:
-    told = [cells for cells in rows("reference/limits.md") if cells[0].strip("`").isupper()]
-    assert [cells[0].strip("`") for cells in told] == [member.name for member in Leniency]
-    explained = inspect.getdoc(Leniency) or ""
-    for member, *rest in told:
-        assert f"| {member.strip('`')} | {' | '.join(rest)} |" in explained
+def test_the_table_of_broken_rules_has_all_odd_frames_and_what_happens_to_them() -> None:
+    told = [cells for cells in rows("reference/leniency.md") if len(cells) == 5][1:]
+    assert [cells[0] for cells in told] == [*(odd.name for odd in ODD), *IN_DOUBT]
+    for name, _, end, client, strict in told:
+        assert end.startswith("in doubt" if name in IN_DOUBT else "certain")
+        assert client.startswith("delivered") or name in IN_DOUBT
+        legal = [odd.legal for odd in ODD if odd.name == name]
+        assert strict.startswith("delivered") is (legal == [True])
+
+
+def test_every_value_of_lenient_is_explained() -> None:
+    told = [cells for cells in rows("reference/leniency.md") if len(cells) == 3][1:]
+    values: list[Lenient] = [True, False, "trim"]
+    assert [cells[0] for cells in told] == ["`True`", "`False`", '`"trim"`']
+    assert [cells[1] for cells in told] == [f"`{Leniency.of(value).value}`" for value in values]
 
 
 def test_the_times_are_those_of_the_code() -> None:

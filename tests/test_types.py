@@ -90,7 +90,7 @@ def what_went_wrong(err: Exception) -> str | float:
     return ""
 
 
-OPTIONS = stomp.Options(limits=stomp.Limits(body=100), lenient=stomp.Leniency.CRLF)
+OPTIONS = stomp.Options(limits=stomp.Limits(body=100), lenient=stomp.Leniency.TRIM)
 """
 
 #: Lines of which each is wrong.

@@ -17,6 +17,7 @@ from stomp.core.events import (
     HeartbeatReceived,
     HeartbeatSent,
     Reason,
+    Tolerated,
     Unknown,
 )
 from stomp.core.frame import Frame as CoreFrame
@@ -223,6 +224,8 @@ class BaseTransport(OlderBaseTransport, Publisher):
             registry.notify_frame("on_receiver_loop_completed", None)
         elif isinstance(event, Unknown):
             self._lines.warning("unknown frame %s from the broker ignored", one_line(event.frame.command, 40))
+        elif isinstance(event, Tolerated):
+            self._lines.warning("from %s: %s", self._address_text(), event.text)
 
     def _log_end(self, event: Closed) -> None:
         if event.error is None or event.reason is Reason.CLEAN:

@@ -80,6 +80,11 @@ class Frame:
         self.original_headers = self.headers.copy()
         self.body = body
 
+    @property
+    def raw_head(self) -> bytes | None:
+        """The head as it is on the wire, where bytes of it were replaced because they are not UTF-8; else None."""
+        return getattr(self.headers, "raw_head", None)
+
     def __str__(self) -> str:
         return f"{{cmd={self.cmd},headers=[{clean_headers(self.headers)}],body={self.body!s}}}"
 

@@ -156,6 +156,78 @@ def test_a_malformed_heartbeat_of_the_broker() -> None:
     assert event.heartbeat == (0, 0)
 
 
+# ------------------------------------------------------------------------------------- ERROR frames that are broken
+
+#: What a broker may get wrong in an ERROR, and what it says all the same.
+BROKEN_ERRORS = [
+    "ERROR\nmessage:not today\ncontent-length:3\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:0\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:-1\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:many\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:999999999999\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:9\ncontent-length:8\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:500\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:9\n\ntoo late\0",
+    "ERROR\nmessage:not today\n\ntoo late\0 and more",
+    "ERROR\nmessage:not today: too late\0",
+    "ERROR\r\nmessage:not today: too late\r\n\0",
+    "ERROR\nmessage:not today\n\ntoo late",  # it closes before it has said all
+]
+
+
+@pytest.mark.parametrize("data", BROKEN_ERRORS)
+@pytest.mark.parametrize("cut", [1, 10_000])
+@pytest.mark.parametrize("learned", [True, False])
+def test_what_a_broken_error_says_is_in_the_events_and_in_the_error_of_the_end(
+    data: str, cut: int, learned: bool
+) -> None:
+    session = connected()
+    for _ in range(3 * learned):
+        receive(session, "ERROR\nmessage:not today\ncontent-length:5\n\nearly\0")
+    events = [event for at in range(0, len(data), cut) for event in receive(session, data[at : at + cut])]
+    session.receive_eof()
+    events += session.events()
+    (error,) = (event for event in events if isinstance(event, Error))
+    assert words_of(error.frame).startswith("not today: too late")
+    assert words_of(error.frame) in str(the_end(events).error)
+
+
+@pytest.mark.parametrize("data", BROKEN_ERRORS)
+def test_a_broken_error_in_the_place_of_connected_refuses_the_connection(data: str) -> None:
+    session = connecting()
+    events = [*receive(session, data)]
+    session.receive_eof()
+    end = the_end(events + session.events())
+    assert end.reason is Reason.REFUSED
+    assert isinstance(end.error, BrokerError)
+    assert "not today: too late" in str(end.error)
+
+
+def test_a_broken_error_is_shown_when_the_broker_stays_silent() -> None:
+    waiting = connecting(deadline=5.0)
+    assert receive(waiting, "ERROR\nmessage:not today\ncontent-length:500\n\ntoo late\0") == []
+    waiting.tick(5.0)
+    end = the_end(waiting.events())
+    assert end.reason is Reason.REFUSED
+    assert "not today: too late" in str(end.error)
+
+
+def test_nothing_but_an_error_is_taken_unfinished() -> None:
+    for data in ("MESSAGE\nsubscription:1\n\nhel", "RECEIPT\nreceipt-id:1\n\n", "ERROR\nmess", ""):
+        session = connected()
+        receive(session, data)
+        session.receive_eof()
+        (end,) = session.events()
+        assert isinstance(end, Closed)
+
+
+def test_a_strict_client_does_not_take_a_broken_error() -> None:
+    session = ClientSession(lenient=False)
+    session.connect(["1.2"], "/")
+    end = the_end(receive(session, BROKEN_ERRORS[0]))
+    assert end.reason is Reason.PROTOCOL
+
+
 def test_the_broker_does_not_answer() -> None:
     session = connecting(deadline=5.0)
     assert session.next_deadline() == 5.0
@@ -575,7 +647,7 @@ def test_headers_that_are_escaped_already() -> None:
 
 def test_a_protocol_error_is_the_brokers_fault() -> None:
     session = connected()
-    end = the_end(receive(session, "MESSAGE\na:\\q\n\n\0"))
+    end = the_end(receive(session, "MESSAGE\ncontent-length:x\n\n\0"))
     assert isinstance(end.error, RemoteProtocolError)
 
 

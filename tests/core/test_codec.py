@@ -52,10 +52,10 @@ def test_it_can_be_refused() -> None:
     assert name_in("", STOMPKIT_NATIVE="0") == "pure"
 
 
-def test_a_lenient_decoder_does_without() -> None:
-    from stomp.core.limits import LENIENT
-
-    assert Decoder(lenient=LENIENT)._scanner is None
+@native
+@pytest.mark.parametrize("lenient", [True, False])
+def test_a_lenient_decoder_uses_it_too(lenient: bool) -> None:
+    assert Decoder(lenient=lenient)._scanner is not None
 
 
 # ------------------------------------------------------------------------------------- the native one by itself

@@ -1,15 +1,11 @@
-from typing import Any
-
 import pytest
 
 from stomp.core import codec
 from stomp.core.decoder import Decoder
 from stomp.core.dialect import STOMP12
-from stomp.core.errors import RemoteProtocolError
-from stomp.core.events import Message, Receipt
+from stomp.core.events import Message
 from stomp.core.frame import Frame, Headers
 from stomp.core.layout import Layout, Layouts
-from stomp.core.limits import Limits
 
 
 def learn(layouts: Layouts, command: str, *lines: str, size: int = 100) -> None:
@@ -174,103 +170,3 @@ def test_the_decoder_learns_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> N
         assert isinstance(frame, Message)
         assert frame.headers == {"message-id": str(number), "x": "a:b"}
     assert decoder._layouts.latest.varying == ("message-id",)
-
-
-# ------------------------------------------------------------------------------------- runs
-
-
-def receipts(*odd: bytes, lines: bytes = b"receipt-id:%d") -> bytes:
-    """Enough for several runs, with something else between any two of them."""
-    plain = [b"RECEIPT\n" + lines % number + b"\n\n\0\n" for number in range(200)]
-    runs = [b"".join(plain[at : at + 50]) for at in (0, 50, 100, 150)]
-    between = [*odd, *odd, *odd][:3]
-    return b"".join(part for pair in zip(runs, [*between, b""], strict=True) for part in pair)
-
-
-def story(data: bytes, *, cut: int = 0, limits: Limits | None = None) -> list[object]:
-    """What a decoder makes of this, in one read or cut into pieces; the last item is its error, if there is one."""
-    decoder = Decoder(limits, dialect=STOMP12, classes={"MESSAGE": Message, "RECEIPT": Receipt})
-    seen: list[object] = []
-    try:
-        for at in range(0, len(data), cut or len(data)):
-            decoder.feed(data[at : at + (cut or len(data))])
-            while frames := decoder.frames():
-                # Where it is cut before a newline, that is a heart-beat.
-                seen += [frame for frame in frames if isinstance(frame, Frame)]
-    except RemoteProtocolError as err:
-        seen.append(err.message)
-    return [*seen, decoder.idle]
-
-
-@pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many frames each run had that was tried."""
-    monkeypatch.setattr(codec, "native", None)
-    counts: list[int] = []
-    usual = Layout.run
-
-    def run(self: Layout, data: bytes, pos: int, head_limit: int, out: list[Any]) -> int:
-        before = len(out)
-        end = usual(self, data, pos, head_limit, out)
-        counts.append(len(out) - before)
-        return end
-
-    monkeypatch.setattr(Layout, "run", run)
-    return counts
-
-
-def test_receipts_that_follow_each_other_are_taken_at_once(runs: list[int]) -> None:
-    seen = story(receipts(b""))
-    assert runs == [198]  # the first two teach what they look like
-    *frames, idle = seen
-    assert idle
-    for number, frame in enumerate(frames):
-        assert type(frame) is Receipt
-        assert frame == Frame("RECEIPT", Headers({"receipt-id": str(number)}))
-        assert frame.ticket is None
-        assert type(frame.headers) is Headers
-    assert story(receipts(b""), cut=40) == seen
-    assert runs == [198]
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        b"RECEIPT\nreceipt-id:a\\cb\n\n\0\n",
-        b"RECEIPT\nreceipt-id:a\\xb\n\n\0\n",
-        b"RECEIPT\nreceipt-id:a\\",
-        "RECEIPT\nreceipt-id:\u20ac\n\n\0\n".encode(),
-        b"RECEIPT\nreceipt-id:\xff\n\n\0\n",
-        b"RECEIPT\r\nreceipt-id:1\r\n\r\n\0\n",
-        b"RECEIPT\nreceipt-id:1\r\n\n\0\n",
-        b"RECEIPT\nreceipt-id:a\0b\n\n\0\n",
-        b"RECEIPT\nreceipt-id:a:b\n\n\0\n",
-        b"RECEIPT\nreceipt-id:\n\n\0\n",
-        b"RECEIPT\nreceipt-id:1\n\nbody\0\n",
-        b"RECEIPT\nreceipt-id:1\ncontent-length:2\n\n\0x\0\n",
-        b"RECEIPT\nreceipt-id:1\nmore:2\n\n\0\n",
-        b"RECEIPT\nreceipt-id:1\n\n\0",
-        b"\n\r\n\n",
-        b"MESSAGE\nmessage-id:1\n\nhello\0\n",
-        b"RECEIPT\nreceipt-id:" + b"x" * 5000 + b"\n\n\0\n",
-        b"nonsense",
-    ],
-)
-def test_what_is_special_among_receipts_is_read_as_ever(runs: list[int], odd: bytes) -> None:
-    data = receipts(odd)
-    assert story(data) == story(data, cut=40)
-    assert max(runs) >= 48
-
-
-def test_a_run_exceeds_no_limit(runs: list[int]) -> None:
-    for size in range(17, 24):
-        data = receipts(b"RECEIPT\nreceipt-id:%s\n\n\0" % (b"x" * size))
-        limits = Limits(head=40)
-        assert story(data, limits=limits) == story(data, cut=40, limits=limits)
-        assert (len(story(data, limits=limits)) < 200) is (size > 21)
-
-
-def test_receipts_with_more_headers_may_follow_each_other_too(runs: list[int]) -> None:
-    data = receipts(b"", lines=b"server:a.b\nreceipt-id:%d\nsession:(1)")
-    assert story(data) == story(data, cut=60)
-    assert runs == [198]

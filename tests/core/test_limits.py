@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 from stomp.core.errors import UsageError
-from stomp.core.limits import LENIENT, STRICT, Leniency, Limits
+from stomp.core.limits import LENIENT, STRICT, TRIM, Leniency, Lenient, Limits
 
 
 def test_every_limit_is_documented() -> None:
@@ -22,14 +22,21 @@ def test_a_limit_below_one_is_refused(name: str, value: int) -> None:
         Limits(**{name: value})
 
 
-def test_the_table_names_every_leniency() -> None:
-    assert Leniency.__doc__ is not None
-    rows = [
-        line.split("|")[1].strip() for line in Leniency.__doc__.splitlines() if line.strip().startswith("|")
-    ]
-    assert rows[2:] == [member.name for member in Leniency]
+@pytest.mark.parametrize("value", ["1MiB", 1.5, None])
+def test_a_limit_that_is_no_whole_number_is_refused(value: object) -> None:
+    with pytest.raises(UsageError, match=r"Limits\.body is .* \(pass a whole number, at least 1"):
+        Limits(body=value)  # type: ignore[arg-type]
 
 
-def test_strict_forgives_nothing_and_lenient_everything() -> None:
-    assert not STRICT
-    assert list(LENIENT) == list(Leniency)
+@pytest.mark.parametrize(
+    ("value", "leniency"),
+    [(True, LENIENT), (False, STRICT), ("trim", TRIM), *((member, member) for member in Leniency)],
+)
+def test_lenient_arguments(value: Lenient, leniency: Leniency) -> None:
+    assert Leniency.of(value) is leniency
+
+
+@pytest.mark.parametrize("value", ["yes", "no", "", 1, 0, None])
+def test_other_lenient_arguments_are_refused(value: object) -> None:
+    with pytest.raises(UsageError, match="use True, False or 'trim'"):
+        Leniency.of(value)  # type: ignore[arg-type]

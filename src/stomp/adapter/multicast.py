@@ -49,7 +49,6 @@ from stomp.core.errors import ConnectFailed, NotConnected, RemoteProtocolError, 
 from stomp.core.events import Closed, Error, Event, Reason
 from stomp.core.frame import Frame as CoreFrame
 from stomp.core.frame import headers_of, text_of
-from stomp.core.limits import LENIENT
 from stomp.handed_on import hand_on
 from stomp.protocol import Protocol12
 from stomp.received import ReceivedReceipt
@@ -286,7 +285,7 @@ class MulticastTransport(Transport):
 
     def _take(self, datagram: bytes) -> None:
         """Look at what somebody has sent."""
-        decoder = Decoder(self._options.limits, dialect=STOMP12, lenient=LENIENT)
+        decoder = Decoder(self._options.limits, dialect=STOMP12, lenient=self._options.lenient)
         decoder.feed(datagram)
         try:
             while frames := decoder.frames():

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from stomp.core import arguments
 from stomp.core.failover import Backoff, Dice
 from stomp.core.heartbeat import TOLERANCE
-from stomp.core.limits import STRICT, Leniency, Limits
+from stomp.core.limits import LENIENT, Lenient, Limits
 from stomp.core.record import dataclass, field
 from stomp.net.daemons import lend_daemon
 from stomp.net.dial import Keepalive
@@ -55,8 +55,9 @@ class Options:
             `stomp.net.proxy.parse_proxy`; None for not. Unix sockets need none.
         websocket: headers and the like, for addresses that are WebSockets.
         tolerance: how many heart-beat intervals of silence are borne.
-        limits: what the broker may make us hold.
-        lenient: which broken rules of the broker are forgiven.
+        limits: limits on what the broker can make us store.
+        lenient: how frames are read that break a rule of STOMP: True, False or "trim", see
+            `stomp.core.limits.Leniency`.
         clock: a monotonic clock.
         dice: randomness for jitter and shuffle.
         start_thread: how the receiving thread is started.
@@ -74,7 +75,7 @@ class Options:
     websocket: WebSocketSettings = _WEBSOCKET
     tolerance: float = TOLERANCE
     limits: Limits = _LIMITS
-    lenient: Leniency = STRICT
+    lenient: Lenient = LENIENT
     clock: Callable[[], float] = time.monotonic
     dice: Dice = throw_dice
     start_thread: ThreadFactory = lend_daemon

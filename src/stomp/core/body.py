@@ -51,6 +51,11 @@ class Body:
             room[: len(data)] = data
         self.left -= len(data)
 
+    def arrived(self) -> bytes:
+        """The bytes that are not missing."""
+        with self._place.getbuffer() as place, place[: self._length - self.left] as part:
+            return bytes(part)
+
     def content(self) -> Any:
         """All of it, bytes or text, once nothing is missing."""
         if not self._text:

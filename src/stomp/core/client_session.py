@@ -19,7 +19,7 @@ from stomp.core.errors import (
 )
 from stomp.core.events import Connected, Error, Message, Reason, Receipt, ReceiptOverdue, Unknown
 from stomp.core.frame import Frame
-from stomp.core.limits import STRICT, Leniency, Limits
+from stomp.core.limits import LENIENT, Lenient, Limits
 from stomp.core.refusal import ConnectRequest, lost, refusal, request_of, words_of
 from stomp.core.session import BEAT_RECEIVED, Session, earlier
 from stomp.core.state import Move, Role, State, after
@@ -62,7 +62,7 @@ class ClientSession(Session):
         self,
         *,
         limits: Limits | None = None,
-        lenient: Leniency = STRICT,
+        lenient: Lenient = LENIENT,
         ledger: Ledger | None = None,
         tolerance: float = heartbeat.TOLERANCE,
         message_class: type[Message] = Message,
@@ -422,13 +422,6 @@ class ClientSession(Session):
                     if isinstance(event, Message) and event.subscription is None:
                         event.subscription = self.ledger.deliver_unnamed(event.headers)
 
-    def _take_one(self, frame: Frame, now: float) -> None:
-        if isinstance(frame, Message):
-            self._take([frame], now)
-            return
-        self._take_rare(frame, now)
-        self.counters.frames_received += 1
-
     def _take_rare(self, frame: Frame, now: float) -> None:
         command = frame.command
         if isinstance(frame, Receipt):
@@ -503,6 +496,8 @@ class ClientSession(Session):
 
     def _tick(self, now: float) -> None:
         if self._connect_deadline is not None and now >= self._connect_deadline:
+            if self._take_unfinished():
+                return
             self._close(Reason.TIMEOUT, ConnectionLost("the broker did not answer CONNECT in time"))
             return
         overdue = self.ledger.expired(now)

@@ -27,7 +27,7 @@ from stomp.core.errors import (
     StompError,
     UsageError,
 )
-from stomp.core.events import Closed, Connected, Error, Event, Reason, Receipt, ReceiptOverdue
+from stomp.core.events import Closed, Connected, Error, Event, Reason, Receipt, ReceiptOverdue, Tolerated
 from stomp.core.feed import OVERHEAD, Feed
 from stomp.core.ledger import Ledger
 from stomp.core.losses import Losses, exhausted, is_stable
@@ -409,12 +409,13 @@ class Conversation:
         elif isinstance(event, Error):
             self._refused(era, event)
         elif isinstance(event, Connected):
-            era.connected = True
-            era.since, era.confirmed_before = now, self.waiting.confirmed
+            era.connected, era.since, era.confirmed_before = True, now, self.waiting.confirmed
             era.vendor = self.terms.vendor or of_server(event.frame.headers.get("server"))
             self.life.fire()
         elif isinstance(event, Closed):
             self._closed(era, event, now)
+        elif isinstance(event, Tolerated):
+            self.warn("from %s: %s", era.address, event.text)
 
     def _overdue(self, event: ReceiptOverdue) -> None:
         ticket = event.ticket

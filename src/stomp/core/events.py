@@ -135,6 +135,17 @@ class Unknown:
 
 
 @record
+class Tolerated:
+    """The peer broke a rule, and its frame was read all the same: see `stomp.core.limits.Leniency`.
+
+    Attributes:
+        text: which rule, and what was done, for the log. Of each rule there is one on a connection.
+    """
+
+    text: str
+
+
+@record
 class ConnectRequested:
     """A client wants to connect (server). Answer by `Session.accept` or `Session.refuse`.
 
@@ -197,6 +208,7 @@ Event = (
     | HeartbeatReceived
     | HeartbeatSent
     | Unknown
+    | Tolerated
     | ConnectRequested
     | Request
     | Closed

@@ -29,6 +29,8 @@ class Headers(dict[str, str]):
     # With a default, so that asking is cheap; hardly any headers have repeated ones.
     __slots__ = ("__dict__",)
     _later: list[tuple[str, str]] = []  # noqa: RUF012 - never changed, only replaced
+    #: The head on the wire, where bytes of it were replaced because they are not UTF-8; else None.
+    raw_head: bytes | None = None
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
@@ -87,6 +89,14 @@ class Frame:
         self.command: str = command
         self.headers: Headers = headers
         self.body: bytes = body
+
+    @property
+    def raw_head(self) -> bytes | None:
+        """The head as it is on the wire, where bytes of it were replaced because they are not UTF-8; else None.
+
+        That is the command line and the header lines, without the empty line behind them.
+        """
+        return getattr(self.headers, "raw_head", None)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frame):

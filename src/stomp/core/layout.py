@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from stomp.core.commands import CLIENT_COMMANDS
 from stomp.core.dialect import UNESCAPED, Dialect
 from stomp.core.errors import RemoteProtocolError
-from stomp.core.events import Message, Receipt, Shown
+from stomp.core.events import Message, Shown
 from stomp.core.frame import Frame, Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 #: How many layouts are remembered, and how many bytes their heads may have together.
 _LAYOUTS = 32
@@ -33,8 +33,6 @@ _PATTERN = 4096
 _TAIL = 256
 _new = Frame.__new__
 _NOTHING: Final = re.compile(rb"(?!)").match
-#: In so many bytes there are enough frames for a run to be worth its pattern.
-RUN: Final = 1024
 #: The commands worth it. Their headers are escaped, which readers of a layout rely on.
 _USUAL: Final = CLIENT_COMMANDS - UNESCAPED | {"MESSAGE", "RECEIPT", "ERROR"}
 
@@ -57,20 +55,16 @@ class Layout:
         shown: it is a `Shown`.
         match: matches a head where it begins; the groups are the values that change, as they are on the wire.
         tail: what must follow the match, if that is too long to be compiled: comparing is faster then, too.
-        runs: frames of it that follow each other differ in one value mostly, and have no body: see `run`.
     """
 
     __slots__ = (
         "_changes",
         "_lines",
-        "_literals",
-        "_run",
         "command",
         "headers",
         "make",
         "match",
         "plain",
-        "runs",
         "shown",
         "tail",
         "varying",
@@ -88,11 +82,8 @@ class Layout:
         self.match = (
             _NOTHING  # until it was seen twice, since compiling costs as much as reading dozens of heads
         )
-        self.runs: bool = False
         self._lines: list[str | None] = [*lines]  # None for a value that changes
         self._changes = 0
-        self._literals: list[bytes] = []
-        self._run: tuple[Callable[..., re.Match[bytes] | None], Callable[..., list[Any]]] | None = None
 
     def adapt(self, lines: list[str]) -> None:
         """Another head of this layout was read: the values in which it differs do change."""
@@ -122,10 +113,6 @@ class Layout:
         pattern = b"(.*+)".join(map(re.escape, literals)) + (b"(.*+)" if self.tail and varying else b"")
         self.match = re.compile(pattern).match if len(pattern) < _PATTERN else _NOTHING
         self.varying = tuple(varying)
-        usual = self.command == "RECEIPT" and "content-length" not in self.headers
-        self.runs = usual and len(varying) == 1 and not self.tail and self.match is not _NOTHING
-        self._literals = literals
-        self._run = None
 
     def fits(self, data: bytes, pos: int, stop: int) -> bool:
         """True if the head at `pos` has this layout."""
@@ -155,56 +142,6 @@ class Layout:
                     return None
                 self.headers.update(zip(self.varying, texts, strict=True))
         return Headers(self.headers)
-
-    def whole(self, data: bytes, dialect: Dialect) -> Frame | None:
-        """The frame of this layout that `data` is, from its first byte to its last one; None if it is not."""
-        found = self.match(data)
-        if found is None or self.tail:
-            return None
-        headers = self.read(found, dialect)
-        start, stop = found.end(), len(data) - 1
-        if data[stop] == 10:
-            stop -= 1  # brokers write LF behind NUL
-        if headers is None or stop < start or data[stop]:
-            return None
-        told = headers.get("content-length")
-        if told != str(stop - start) and (told is not None or data.find(0, start) < stop):
-            return None
-        return self.frame(headers, data[start:stop])
-
-    def run(self, data: bytes, pos: int, head_limit: int, out: list[Any]) -> int:
-        """Take the frames of this layout that follow each other, if nothing is special about them; return their end.
-
-        That takes a third of the time: where each SEND is to be confirmed, there are as many RECEIPTs.
-        """
-        if self._run is None:
-            before, after = self._literals
-            one = re.escape(before) + rb"([^\r\n\\\0\x80-\xff]*+)" + re.escape(after) + rb"\0\n?+"
-            self._run = re.compile(b"(?:%b)++" % one).match, re.compile(one).findall
-        match, find_all = self._run
-        found = match(data, pos)
-        if found is None:
-            return pos
-        values: list[bytes] = find_all(data, pos, found.end())
-        # Of a head the newline of its last line is not counted, and that of the empty line neither.
-        if sum(map(len, self._literals)) - 2 + max(map(len, values)) > head_limit:
-            return pos
-        name, headers, command, make = self.varying[0], self.headers, self.command, self.make
-        plain = make.__init__ is Receipt.__init__
-        # All at once: no value holds a newline.
-        for text in b"\n".join(values).decode().split("\n"):
-            headers[name] = text
-            if not plain:
-                out.append(make(command, Headers(headers)))
-                continue
-            # What calling it would do, without the call.
-            frame: Any = _new(make)
-            frame.command = command
-            frame.headers = Headers(headers)
-            frame.body = b""
-            frame.ticket = None
-            out.append(frame)
-        return found.end()
 
     def frame(self, headers: Headers, body: bytes) -> Frame:
         """A frame of this layout."""

@@ -1,17 +1,18 @@
-"""What a peer may make us hold, and which broken rules are forgiven."""
+"""Limits on what a peer can make us store, and how strictly its frames are read."""
 
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import Final, Literal
 
 from stomp.core import arguments
+from stomp.core.errors import UsageError
 from stomp.core.record import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a peer may make us hold. Beyond it: `LimitExceeded`, and the connection is closed.
+    """Limits on what a peer can make us store. Beyond one: `LimitExceeded`, and the connection is closed.
 
     Attributes:
         frame: bytes of a whole frame, head and body.
@@ -20,6 +21,12 @@ class Limits:
         header_line: bytes of one line of these.
         headers: header lines in a frame.
         early_frames: frames that a client may send before its CONNECTED went out.
+
+    Raises:
+        UsageError: a limit is not a whole number of at least 1.
+
+    >>> Limits(body=64 * 1024).body
+    65536
     """
 
     frame: int = 128 * 1024 * 1024
@@ -34,26 +41,44 @@ class Limits:
             arguments.count(f"Limits.{name}", value)
 
 
-class Leniency(enum.Flag):
-    """What a lenient decoder forgives. The default is to forgive nothing.
+class Leniency(enum.Enum):
+    """How frames are read that break a rule of STOMP.
 
-    | member | what is forgiven | seen from |
-    |---|---|---|
-    | CRLF | CR LF as line end in STOMP 1.0 and 1.1 | servers on Windows |
-    | TRIM | white space around header names and values is dropped | stompserver |
-    | NO_COLON | a header line without a colon is skipped | hand-written servers |
-    | UNDEFINED_ESCAPE | an escape the version does not define stays as it is | older Java clients |
-    | REPEATED_LENGTH | of several content-length headers the first counts | brokers that echo user headers |
-    | NOT_UTF8 | header bytes that are not UTF-8 become U+FFFD | publishers of 1.0 brokers |
+    `docs/reference/leniency.md` lists the rules. The value is what ``lenient=`` of a URL and of the command is.
+
+    Attributes:
+        STRICT: a broken rule ends the connection. Servers read so.
+        LENIENT: a broken rule ends the connection only where the end of the frame is in doubt. Clients read so.
+        TRIM: as LENIENT, and white space around header names and values is dropped (stompserver).
     """
 
-    CRLF = enum.auto()
-    TRIM = enum.auto()
-    NO_COLON = enum.auto()
-    UNDEFINED_ESCAPE = enum.auto()
-    REPEATED_LENGTH = enum.auto()
-    NOT_UTF8 = enum.auto()
+    STRICT = "no"
+    LENIENT = "yes"
+    TRIM = "trim"
+
+    @classmethod
+    def of(cls, value: Lenient) -> Leniency:
+        """The leniency for a ``lenient=`` argument.
+
+        Raises:
+            UsageError: it is none of True, False and "trim".
+
+        >>> Leniency.of(True), Leniency.of("trim")
+        (<Leniency.LENIENT: 'yes'>, <Leniency.TRIM: 'trim'>)
+        """
+        if isinstance(value, cls):
+            return value
+        if value is True:
+            return cls.LENIENT
+        if value is False:
+            return cls.STRICT
+        if value == "trim":
+            return cls.TRIM
+        raise UsageError(f"lenient is {value!r:.60}", hint="use True, False or 'trim'")
 
 
-STRICT: Final = Leniency(0)
-LENIENT: Final = ~STRICT
+#: What a ``lenient=`` argument may be.
+Lenient = bool | Literal["trim"] | Leniency
+STRICT: Final = Leniency.STRICT
+LENIENT: Final = Leniency.LENIENT
+TRIM: Final = Leniency.TRIM

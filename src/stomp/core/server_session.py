@@ -10,7 +10,7 @@ from stomp.core.dialect import DIALECTS, STOMP10, Dialect
 from stomp.core.errors import LimitExceeded, RemoteProtocolError, UsageError
 from stomp.core.events import Connected, ConnectRequested, Event, Reason, Request
 from stomp.core.frame import Frame
-from stomp.core.limits import STRICT, Leniency, Limits
+from stomp.core.limits import Limits
 from stomp.core.session import BEAT_RECEIVED, Session
 from stomp.core.state import Move, Role, State, after
 
@@ -36,7 +36,6 @@ class ServerSession(Session):
         versions: what to agree to.
         heartbeat: milliseconds between the beats that this server can send, and that it wants.
         limits: what the peer may make us hold.
-        lenient: which broken rules to forgive.
         ledger: what outlives this connection; a new one if not given.
         tolerance: how many agreed heart-beat intervals without a byte are borne.
     """
@@ -49,11 +48,10 @@ class ServerSession(Session):
         versions: Iterable[str] = ("1.0", "1.1", "1.2"),
         heartbeat: tuple[int, int] = (0, 0),
         limits: Limits | None = None,
-        lenient: Leniency = STRICT,
         ledger: Ledger | None = None,
         tolerance: float = heartbeat.TOLERANCE,
     ) -> None:
-        super().__init__(limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance)
+        super().__init__(limits=limits, ledger=ledger, tolerance=tolerance)
         self._versions = tuple(versions)
         if not self._versions or not DIALECTS.keys() >= set(self._versions):
             raise UsageError(f"versions is {self._versions!r}", hint="take some of 1.0, 1.1 and 1.2")

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, ClassVar
 from stomp.core.decoder import Decoder, Eol
 from stomp.core.encoder import encode_parts
 from stomp.core.errors import ConnectionLost, HeartbeatLost, RemoteProtocolError, StompError, Unsupported
-from stomp.core.events import Closed, Event, HeartbeatReceived, HeartbeatSent, Reason
+from stomp.core.events import Closed, Event, HeartbeatReceived, HeartbeatSent, Reason, Tolerated
 from stomp.core.heartbeat import TOLERANCE, Heartbeat
 from stomp.core.ledger import Ledger
-from stomp.core.limits import STRICT, Leniency, Limits
+from stomp.core.limits import STRICT, Lenient, Limits
 from stomp.core.observe import Counters
 from stomp.core.state import Move, Role, State, after
 from stomp.core.vendors import check_web_message, narrow
@@ -45,7 +45,7 @@ class Session(ABC):
 
     Args:
         limits: what the peer may make us hold.
-        lenient: which broken rules to forgive.
+        lenient: how frames are read that break a rule, see `stomp.core.limits.Leniency`.
         ledger: what outlives this connection; a new one if not given.
         tolerance: how many agreed heart-beat intervals without a byte are borne; see `stomp.core.heartbeat`.
         classes: what to make of a command, where it is not `Frame` itself.
@@ -67,7 +67,7 @@ class Session(ABC):
         self,
         *,
         limits: Limits | None = None,
-        lenient: Leniency = STRICT,
+        lenient: Lenient = STRICT,
         ledger: Ledger | None = None,
         tolerance: float = TOLERANCE,
         classes: Mapping[str, type[Frame]] | None = None,
@@ -108,11 +108,11 @@ class Session(ABC):
             self._events.append(BEAT_RECEIVED)
             return
         try:
-            if (frame := decoder.whole(data)) is not None:
-                self._take_one(frame, now)
-                return
             decoder.feed(data)
             while frames := decoder.frames():
+                if decoder.notes:
+                    self._events += map(Tolerated, decoder.notes)
+                    decoder.notes.clear()
                 self._take(frames, now)
                 if self.closed is not None:
                     return  # what follows the end is not looked at, or the session could end a second time
@@ -165,6 +165,8 @@ class Session(ABC):
             # STOMP 1.2, "DISCONNECT": the other side may close without having answered.
             self._close(Reason.CLEAN, None)
             return
+        if self._take_unfinished():
+            return
         cut = "" if self._decoder.idle else " in the middle of a frame"
         why = (
             f"the peer closed the connection{cut}"
@@ -184,6 +186,8 @@ class Session(ABC):
         pulse = self._pulse
         if pulse is not None:
             if self.silent(now):
+                if self._take_unfinished():
+                    return
                 silence = now - pulse.last_read
                 lost = HeartbeatLost(
                     f"the peer sent nothing for {silence:.1f} s, although it promised a heart-beat "
@@ -254,10 +258,6 @@ class Session(ABC):
     def _take(self, frames: list[Frame | Eol], now: float) -> None:
         """Handle decoded frames; ignore them once the session is closed."""
 
-    def _take_one(self, frame: Frame, now: float) -> None:
-        """The same with one frame, while the session is not closed."""
-        self._take([frame], now)
-
     @abstractmethod
     def _tick(self, now: float) -> None:
         """Handle the deadlines of this end."""
@@ -270,8 +270,16 @@ class Session(ABC):
         """The error for an end of the stream, after so many seconds in which nothing was written."""
         return ConnectionLost(why)
 
+    def _take_unfinished(self) -> bool:
+        """Nothing more will be read: take what has arrived of an ERROR. True if that was the end."""
+        frame = self._decoder.unfinished_error()
+        if frame is not None:
+            self._take([frame], 0.0)
+        return self.closed is not None
+
     def _broken(self, error: RemoteProtocolError) -> None:
         """The peer broke the protocol."""
+        error.message += self._last_words()
         self._close(Reason.PROTOCOL, error)
 
     def _move(self, move: Move) -> None:
