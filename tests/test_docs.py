@@ -168,6 +168,7 @@ def test_every_setting_of_the_clients_is_explained() -> None:
     parameters = inspect.signature(stomp.Client).parameters
     assert told.keys() - {"setting", "---"} == parameters.keys()
     in_urls = {name for name, (in_url, _) in told.items() if in_url == "yes"}
+    in_urls |= set(re.findall(r"`(\w+)`", told["limits"][0]))
     assert in_urls | {"verify", "ca_certs", "cert_file", "key_file"} == set(settings._QUERY)
     terms = Terms()
     for name, (_, default) in told.items():

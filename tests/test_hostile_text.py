@@ -159,7 +159,7 @@ ANSWERS = {
     "heart-beats": f"CONNECTED\nversion:1.2\nheart-beat:forged{EVIL}\n\n\0".replace("\r", "").encode(),
     "another protocol": f"forged{EVIL}\r\n".encode(),
     "a message": f"MESSAGE\nforged:{EVIL_HEADER}\n\n{EVIL_BODY}\0".encode(),
-    "a content-length": f"ERROR\ncontent-length:forged{EVIL}\n\n\0".replace("\r", "").encode(),
+    "a content-length": f"CONNECTED\ncontent-length:forged{EVIL}\n\n\0".replace("\r", "").encode(),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ import stomp
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.awaiting import run
 from tests.listening import PATIENCE, Recorder, wait_until
-from tests.odd_frames import IN_DOUBT, NEXT, ODD, Odd
+from tests.odd_frames import IN_DOUBT, NEXT, ODD, Odd, message
 
 pytestmark = pytest.mark.usefixtures("each_codec")
 
@@ -146,3 +147,60 @@ def test_a_frame_whose_end_is_in_doubt_ends_the_connection(data: bytes, api: str
             bodies = recorder.bodies
     # Up to a NUL that ends it in the middle, the frame cannot be told from a whole one.
     assert bodies in ([], [b"he"])
+
+
+# ------------------------------------------------------------------------------------- limits= and lenient=
+
+
+@pytest.mark.parametrize("make", [*CONNECTIONS.values(), stomp.WSConnection])
+def test_connections_of_the_listener_api_take_limits_and_leniency(make: type) -> None:
+    options = make(limits=stomp.Limits(body=5), lenient="trim").transport._options
+    assert (options.limits, options.lenient) == (stomp.Limits(body=5), stomp.Leniency.TRIM)
+    options = make().transport._options
+    assert (options.limits, options.lenient) == (stomp.Limits(), stomp.Leniency.LENIENT)
+    for wrong in ({"limits": 5}, {"lenient": "yes"}):
+        with pytest.raises(stomp.UsageError):
+            make(**wrong)
+
+
+#: What ends a connection with these settings, and what the error says.
+REFUSED = [
+    ({"limits": stomp.Limits(body=4)}, message(b""), "a body is larger than 4 bytes"),
+    ({"limits": stomp.Limits(frame=60)}, message(b""), "a frame is larger than 60 bytes"),
+    ({"limits": stomp.Limits(head=59)}, message(b"a:b\n"), "head of a frame is longer than 59 bytes"),
+    ({"limits": stomp.Limits(headers=3)}, message(b"a:b\n"), "more than 3 headers"),
+    (
+        {"limits": stomp.Limits(header_line=22)},
+        message(b"a:%b\n" % (b"x" * 21)),
+        "header line is longer than 22",
+    ),
+    ({"lenient": False}, message(b"a:\xff\n"), "not UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("settings", "data", "words"), REFUSED, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize("api", ["listener", "client", "asyncio"])
+def test_limits_and_strictness_end_the_connection_with_their_reason(
+    settings: dict[str, Any], data: bytes, words: str, api: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def read():
+        async with stomp.AsyncClient(server.url, versions=["1.2"], reconnect=False, **settings) as client:
+            await (await client.subscribe("/queue/a", id="1", confirm=False)).receive(PATIENCE)
+
+    with caplog.at_level(logging.INFO), sending(data) as server:
+        if api == "listener":
+            conn = stomp.Connection12([server.address], **settings)
+            recorder = Recorder()
+            conn.set_listener("", recorder)
+            conn.connect(wait=True)
+            conn.subscribe("/queue/a", id="1")
+            recorder.wait_for_method("on_disconnected")
+            assert recorder.bodies == []
+            assert words in caplog.text
+            return
+        with pytest.raises(stomp.RemoteProtocolError, match=words):
+            if api == "asyncio":
+                run(read())
+            else:
+                with stomp.Client(server.url, versions=["1.2"], reconnect=False, **settings) as client:
+                    client.subscribe("/queue/a", id="1", confirm=False).receive(PATIENCE)

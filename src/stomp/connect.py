@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stomp.callbacks import Publisher
+from stomp.core.limits import Lenient, Limits
 from stomp.handed_on import hand_on
 from stomp.listener import WaitingListener
 from stomp.protocol import Protocol10, Protocol11, Protocol12
@@ -104,6 +105,9 @@ class StompConnection10(BaseConnection, Protocol10):
         encoding: str | None = "utf-8",
         auto_content_length: bool = True,
         bind_host_port: tuple[str, int] | None = None,
+        *,
+        limits: Limits | None = None,
+        lenient: Lenient | None = None,
         **older: Any,
     ) -> None:
         transport = Transport(
@@ -121,6 +125,8 @@ class StompConnection10(BaseConnection, Protocol10):
             auto_decode,
             encoding,
             bind_host_port=bind_host_port,
+            limits=limits,
+            lenient=lenient,
             **older,
         )
         BaseConnection.__init__(self, transport)
@@ -154,6 +160,9 @@ class StompConnection11(BaseConnection, Protocol11):
         auto_content_length: bool = True,
         heart_beat_receive_scale: float = 1.5,
         bind_host_port: tuple[str, int] | None = None,
+        *,
+        limits: Limits | None = None,
+        lenient: Lenient | None = None,
         **older: Any,
     ) -> None:
         transport = Transport(
@@ -171,6 +180,8 @@ class StompConnection11(BaseConnection, Protocol11):
             auto_decode,
             encoding,
             bind_host_port=bind_host_port,
+            limits=limits,
+            lenient=lenient,
             **older,
         )
         BaseConnection.__init__(self, transport)
@@ -204,6 +215,9 @@ class StompConnection12(BaseConnection, Protocol12):
         auto_content_length: bool = True,
         heart_beat_receive_scale: float = 1.5,
         bind_host_port: tuple[str, int] | None = None,
+        *,
+        limits: Limits | None = None,
+        lenient: Lenient | None = None,
         **older: Any,
     ) -> None:
         transport = Transport(
@@ -221,6 +235,8 @@ class StompConnection12(BaseConnection, Protocol12):
             auto_decode,
             encoding,
             bind_host_port=bind_host_port,
+            limits=limits,
+            lenient=lenient,
             **older,
         )
         BaseConnection.__init__(self, transport)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import operator
 import os
@@ -19,16 +18,16 @@ from stomp import log, patches
 from stomp.base_transport import BaseTransport as BaseTransport
 from stomp.client.dialing import TlsSettings, dial_any
 from stomp.client.latch import Latch
-from stomp.client.options import Options
+from stomp.client.options import options_of
 from stomp.client.threads import Link
 from stomp.core.callables import check_function
 from stomp.core.client_session import ClientSession
 from stomp.core.connect_errors import login_failed
 from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageError
 from stomp.core.events import Closed, Connected, Reason
-from stomp.core.failover import Backoff
 from stomp.core.frame import Frame as CoreFrame
 from stomp.core.frame import headers_of, text_of
+from stomp.core.limits import Lenient, Limits
 from stomp.core.record import replace
 from stomp.core.state import State
 from stomp.core.vendors import of_server
@@ -64,6 +63,9 @@ class Transport(OlderTransport, BaseTransport):
         recv_bytes: not used; the size of reads is not a setting.
         is_eol_fc: not used, see `BaseTransport`.
         bind_host_port: the (host, port) to connect from.
+        limits: limits on what the broker can make us store; the defaults of `stomp.Limits` if None.
+        lenient: how frames are read that break a rule of STOMP: True (if None), False or "trim", see
+            `stomp.core.limits.Leniency`.
         **older: constructor arguments of stomp.py 4, see `stomp.legacy`.
     """
 
@@ -88,6 +90,9 @@ class Transport(OlderTransport, BaseTransport):
         recv_bytes: int = _RECV_BYTES,
         is_eol_fc: Callable[[bytes], bool] = is_eol_default,
         bind_host_port: tuple[str, int] | None = None,
+        *,
+        limits: Limits | None = None,
+        lenient: Lenient | None = None,
         **older: Any,
     ) -> None:
         super().__init__(auto_decode, encoding, is_eol_fc)
@@ -99,12 +104,12 @@ class Transport(OlderTransport, BaseTransport):
         self._timeout = timeout
         growth = reconnect_sleep_increase, reconnect_sleep_jitter, reconnect_sleep_max
         backoff = reconnect_sleep_initial, *growth
-        settings = timeout, backoff, reconnect_attempts_max, keepalive, bind_host_port
+        settings = timeout, backoff, reconnect_attempts_max, keepalive, bind_host_port, limits, lenient
         try:
             #: The settings of the next connection.
-            self._options = _options_of(*settings)
+            self._options = options_of(*settings)
         except TypeError:  # a list among them cannot be looked up
-            self._options = _options_of.__wrapped__(*settings)
+            self._options = options_of.__wrapped__(*settings)
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
         self._dialed: Address | None = None  # where it leads
@@ -494,17 +499,6 @@ _PATIENCE = {
     "STOMP": operator.attrgetter("connect_timeout"),
     "DISCONNECT": operator.attrgetter("disconnect_timeout"),
 }
-
-
-@functools.lru_cache(maxsize=16, typed=True)
-def _options_of(timeout: Any, backoff: Any, attempts: Any, keepalive: Any, bind: Any) -> Options:
-    """The settings of a transport: those of several are mostly the same."""
-    limit = 30.0 if timeout is None else float(timeout)
-    waits = Backoff(*backoff)
-    # The tolerance is that of connections: another one is an object more.
-    return Options(
-        connect_timeout=limit, backoff=waits, attempts=attempts, keepalive=keepalive, bind=bind, tolerance=1.5
-    )
 
 
 def _normal(pair: tuple[str, int]) -> tuple[str, int]:

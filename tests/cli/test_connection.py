@@ -12,6 +12,7 @@ from stomp.cli.connection import Settings, settings
 from stomp.cli.dialing import connection
 from stomp.cli.status import CommandError
 from stomp.core.errors import AddressError, UsageError
+from stomp.core.limits import Leniency, Limits
 
 Read = Callable[..., Settings]
 
@@ -101,6 +102,32 @@ def test_options_win_over_the_url(read: Read) -> None:
     assert (made.login, made.password(), made.vhost, made.heartbeat) == ("you", "known", "/", (1, 2))
     assert (made.versions, made.timeout, made.headers) == (("1.2",), 1.5, {"client-id": "c"})
     assert made.proxy == "socks5://p:1"
+
+
+def test_options_and_urls_say_how_frames_are_read(read: Read) -> None:
+    made = read("--url", "stomp://a?max_body=1MiB&max-head=2KiB&lenient=no&window=5", "--max-body", "64KiB")
+    assert made.reading == {"max-body": "64KiB", "max-head": "2KiB", "lenient": "no"}
+    assert made.query == {"window": "5"}
+    options = made.client()._settings.options
+    assert options.limits == Limits(body=64 * 1024, head=2048)
+    assert options.lenient is Leniency.STRICT
+    # The interactive client is on the listener API.
+    made = read("--url", "stomp://a?max_body=1MiB", "--lenient", "trim")
+    options = connection(made).transport._options
+    assert (options.limits, options.lenient) == (Limits(body=1024 * 1024), Leniency.TRIM)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--max-body", "much"], "max_body"),
+        (["--lenient", "maybe"], "lenient"),
+        (["--max-headers", "x"], "max_headers"),
+    ],
+)
+def test_limits_that_cannot_be_used_are_refused(read: Read, arguments: list[str], words: str) -> None:
+    with pytest.raises(UsageError, match=f"{words} .*cannot be"):
+        read(*arguments).client()
 
 
 def test_the_environment(read: Read) -> None:

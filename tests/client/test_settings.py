@@ -10,6 +10,7 @@ from stomp.client.options import Options
 from stomp.client.settings import setup
 from stomp.core.errors import AddressError, UsageError
 from stomp.core.failover import Backoff
+from stomp.core.limits import Leniency, Limits
 from stomp.core.terms import OnUnknown
 from stomp.core.vendors import RABBITMQ
 
@@ -68,6 +69,13 @@ def test_some_options_have_a_second_name() -> None:
         ("stomp://a?timeout=0", "timeout is 0.0"),
         ("stomp://a?window=-1", "window is -1"),
         ("stomp://a?heartbeat=-5", "heartbeat is"),
+        ("stomp://a?max_body=much", "max_body of the URL cannot be 'much'"),
+        ("stomp://a?max_body=0", "max_body of the URL cannot be '0'"),
+        ("stomp://a?max_body=-1", "max_body of the URL cannot be '-1'"),
+        ("stomp://a?max_body=1TiB", "max_body of the URL cannot be '1TiB'"),
+        ("stomp://a?max_body=MiB", "max_body of the URL cannot be 'MiB'"),
+        ("stomp://a?max_headers=0", "Limits.headers must be at least 1"),
+        ("stomp://a?lenient=maybe", "lenient of the URL cannot be 'maybe'"),
     ],
 )
 def test_what_a_url_cannot_say(url: str, words: str) -> None:
@@ -132,3 +140,57 @@ def test_a_setup_for_each_numeric_address(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_no_two_clients_have_the_same_name() -> None:
     assert setup("stomp://a").terms.nonce != setup("stomp://a").terms.nonce
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1", 1),
+        ("65536", 65536),
+        ("64KiB", 65536),
+        ("64kib", 65536),
+        ("1MiB", 1024**2),
+        ("2GiB", 2 * 1024**3),
+        ("5kB", 5000),
+        ("5MB", 5_000_000),
+        ("1%20GB", 10**9),
+        ("7B", 7),
+    ],
+)
+def test_a_url_says_limits_with_units(text: str, size: int) -> None:
+    assert setup(f"stomp://a?max_body={text}").options.limits == Limits(body=size)
+    assert setup(f"stomp://a?max-header-line={text}").options.limits == Limits(header_line=size)
+
+
+def test_a_url_says_all_limits_of_a_client() -> None:
+    found = setup(
+        "stomp://a?max_frame=1&max_body=2&max_head=3&max_header_line=4&max_headers=5"
+    ).options.limits
+    assert found == Limits(frame=1, body=2, head=3, header_line=4, headers=5)
+    assert setup("stomp://a").options.limits == Limits()
+
+
+def test_limits_of_the_arguments_replace_those_of_the_url_and_of_the_options() -> None:
+    options = Options(limits=Limits(head=9), lenient=False)
+    assert setup("stomp://a", options=options).options.limits == Limits(head=9)
+    assert setup("stomp://a?max_body=2", options=options).options.limits == Limits(body=2)
+    found = setup(
+        "stomp://a?max_body=2&lenient=no", options=options, limits=Limits(headers=3), lenient="trim"
+    )
+    assert (found.options.limits, found.options.lenient) == (Limits(headers=3), Leniency.TRIM)
+
+
+@pytest.mark.parametrize(
+    ("text", "leniency"), [("yes", Leniency.LENIENT), ("no", Leniency.STRICT), ("Trim", Leniency.TRIM)]
+)
+def test_a_url_says_how_frames_are_read(text: str, leniency: Leniency) -> None:
+    assert setup(f"stomp://a?lenient={text}").options.lenient is leniency
+    assert setup("stomp://a").options.lenient is Leniency.LENIENT
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"limits": 100}, {"limits": {"body": 1}}, {"lenient": "yes"}, {"lenient": 1}]
+)
+def test_limits_and_leniency_of_other_types_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=f"{next(iter(wrong))} is"):
+        setup("stomp://a", **wrong)

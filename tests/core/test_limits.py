@@ -38,5 +38,5 @@ def test_lenient_arguments(value: Lenient, leniency: Leniency) -> None:
 
 @pytest.mark.parametrize("value", ["yes", "no", "", 1, 0, None])
 def test_other_lenient_arguments_are_refused(value: object) -> None:
-    with pytest.raises(UsageError, match="use True, False or 'trim'"):
+    with pytest.raises(UsageError, match="pass True, False or 'trim'"):
         Leniency.of(value)  # type: ignore[arg-type]

@@ -132,6 +132,15 @@ def essence(told: list[Any]) -> tuple[list[Any], Any]:
 @example(b"MESSAGE\n\n%b\0" % (b"x" * 80), [7], STOMP12, Limits(body=71), Leniency.STRICT, Message)
 @example(b"MESSAGE\n\n%b\0" % (b"x" * 150), [7], STOMP12, Limits(frame=135), Leniency.STRICT, Message)
 @example(b"MESSAGE\n\n%b" % (b"x" * 150), [7], STOMP12, Limits(frame=75, body=71), Leniency.STRICT, Message)
+# An ERROR that is too long is read to the next NUL, also where what was to be its last byte ends a read.
+@example(
+    b"ERROR\ncontent-length:1\n\n\0\0" * 3 + b"ERROR\ncontent-length:1\n\n\0MESSAGE\n\n\0",
+    [24, 26, 1, 2],
+    STOMP12,
+    Limits(),
+    Leniency.LENIENT,
+    Message,
+)
 @settings(max_examples=settings().max_examples * 3)
 def test_codecs_and_cuts_make_no_difference(
     data: bytes,

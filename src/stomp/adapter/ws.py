@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stomp.connect import BaseConnection, StompConnection12
+from stomp.core.limits import Lenient, Limits
 from stomp.core.record import replace
 from stomp.handed_on import hand_on
 from stomp.net.address import Address
@@ -62,6 +63,9 @@ class WSTransport(Transport):
         ws_path: str | None = None,
         header: HttpHeaders = None,
         binary_mode: bool = False,
+        *,
+        limits: Limits | None = None,
+        lenient: Lenient | None = None,
         **older: Any,
     ) -> None:
         super().__init__(
@@ -80,6 +84,8 @@ class WSTransport(Transport):
             encoding=encoding,
             is_eol_fc=is_eol_fc,
             bind_host_port=bind_host_port,
+            limits=limits,
+            lenient=lenient,
             **older,
         )
         #: The path to ask for on the next connection.
@@ -132,6 +138,9 @@ class WSStompConnection(StompConnection12):
         ws_path: str | None = None,
         header: HttpHeaders = None,
         binary_mode: bool = False,
+        *,
+        limits: Limits | None = None,
+        lenient: Lenient | None = None,
     ) -> None:
         transport = WSTransport(
             host_and_ports,
@@ -151,6 +160,8 @@ class WSStompConnection(StompConnection12):
             ws_path=ws_path,
             header=header,
             binary_mode=binary_mode,
+            limits=limits,
+            lenient=lenient,
         )
         BaseConnection.__init__(self, transport)
         Protocol12.__init__(self, transport, heartbeats, auto_content_length, heart_beat_receive_scale)

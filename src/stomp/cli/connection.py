@@ -49,6 +49,7 @@ class Settings:
         timeout: seconds for each step of connecting.
         headers: further headers of CONNECT.
         shuffle: try the addresses in random order.
+        reading: how frames are read: limits and leniency, by their names in a URL, as text.
         query: what else the URL says: further arguments of `stomp.Client`, as text.
     """
 
@@ -64,6 +65,7 @@ class Settings:
     timeout: float = 30.0
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     shuffle: bool = False
+    reading: Mapping[str, str] = field(default_factory=dict[str, str])
     query: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -110,11 +112,12 @@ class Settings:
         return arguments
 
     def _url_with_query(self) -> str:
-        if not self.query:
+        query = {**self.query, **self.reading}
+        if not query:
             return self.url
         from urllib.parse import urlencode
 
-        return f"{self.url}?{urlencode(self.query)}"
+        return f"{self.url}?{urlencode(query)}"
 
     def client(self, **more: Any) -> Any:
         """A `stomp.Client`, not connected yet; `more` are further arguments of it."""
@@ -176,8 +179,20 @@ def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settin
         timeout=_timeout(merged.get("connect-timeout", target.options.get("timeout", "30"))),
         headers={str(key): str(value) for key, value in dict(merged.get("connect-header", {})).items()},
         shuffle="true" in [target.options.get(name, "").lower() for name in ("randomize", "shuffle")],
-        query={name: text for name, text in target.options.items() if name not in _READ},
+        reading={
+            **{key: text for name, text in target.options.items() if (key := _key(name)) in options.READING},
+            **{key: str(merged[key]) for key in options.READING if key in merged},
+        },
+        query={
+            name: text
+            for name, text in target.options.items()
+            if name not in _READ and _key(name) not in options.READING
+        },
     )
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def from_arguments(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stomp.cli.connection import mute
 from stomp.cli.status import CommandError
 from stomp.client.dialing import TlsSettings
+from stomp.client.settings import reading
 from stomp.connect import BaseConnection
 from stomp.core.record import replace
 from stomp.protocol import Protocol10, Protocol11, Protocol12
@@ -21,8 +22,14 @@ class _Transport(Transport):
     """A transport whose addresses are known in full, and not as pairs only."""
 
     def __init__(self, settings: Settings) -> None:
+        limits, lenient = reading(settings.reading)
         super().__init__(
-            timeout=settings.timeout, vhost=settings.vhost, reconnect_attempts_max=1, auto_decode=False
+            timeout=settings.timeout,
+            vhost=settings.vhost,
+            reconnect_attempts_max=1,
+            auto_decode=False,
+            limits=limits,
+            lenient=lenient,
         )
         self._addresses = list(settings.addresses)
         self._pairs = [address.pair for address in self._addresses]

@@ -51,7 +51,16 @@ OPTIONS = (
     Option(("--proxy",), "connect through http://user:password@host:port or socks5://host:port", "URL"),
     Option(("--connect-timeout",), "seconds for each step of connecting; 30 if not given", "SECONDS"),
     Option(("--connect-header",), "a further header of the CONNECT frame; may be repeated", "NAME:VALUE", type=dict),
+    Option(("--lenient",), "how frames are read that break a rule of STOMP: yes (those whose end is certain), no (the "
+         "connection ends), or trim (as yes, and white space around headers is removed)", "HOW"),
+    Option(("--max-body",), "maximum size of a body that is received, as 65536 or 64KiB", "SIZE"),
+    Option(("--max-frame",), "maximum size of a frame that is received", "SIZE"),
+    Option(("--max-head",), "maximum size of its command line and headers", "SIZE"),
+    Option(("--max-header-line",), "maximum size of a header line", "SIZE"),
+    Option(("--max-headers",), "maximum number of headers in a frame", "COUNT"),
 )  # fmt: skip
+#: Those that say how frames are read; a URL has them, too.
+READING = ("lenient", "max-body", "max-frame", "max-head", "max-header-line", "max-headers")
 #: The keys of a context, and the types of their values.
 KEYS = {row.key: row.type for row in OPTIONS}
 

@@ -12,6 +12,7 @@ from stomp.client.options import Options
 from stomp.core import arguments
 from stomp.core.errors import UsageError
 from stomp.core.failover import Backoff
+from stomp.core.limits import Leniency, Limits
 from stomp.core.terms import OnUnknown
 from stomp.core.vendors import VENDORS
 
@@ -128,6 +129,10 @@ def _tls(name: str, value: object) -> object:
     )
 
 
+def _lenient(name: str, value: Any) -> Leniency:
+    return Leniency.of(value)
+
+
 def _hooks(name: str, value: Any) -> tuple[Any, ...]:
     return arguments.items(name, value, "pass a list, as in hooks=[MyHooks()]")
 
@@ -168,6 +173,8 @@ SETTINGS: Checks = {
     "broker": partial(arguments.text, hint=f"use one of {', '.join(VENDORS)}"),
     "inflated": arguments.count,
     "high_water": arguments.count,
+    "limits": partial(arguments.instance, kind=Limits, hint="pass stomp.Limits(...)"),
+    "lenient": _lenient,
     "hooks": _hooks,
     "options": partial(arguments.instance, kind=Options, hint="pass stomp.Options(...)"),
 }

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from stomp.core.failover import Backoff
     from stomp.core.frame import Frame
     from stomp.core.hooks import Hooks
+    from stomp.core.limits import Lenient, Limits
     from stomp.core.status import StateChange, Stats
     from stomp.core.terms import ConnectHeaders, Credential
     from stomp.core.vendors import Vendor
@@ -100,6 +101,10 @@ class BaseClient:
             where its CONNECTED does not tell.
         inflated: how many bytes a compressed body may become.
         high_water: how many bytes of messages may wait to be taken before reading stops.
+        limits: limits on what the broker can make the client store: `stomp.Limits`. A URL says ``max_body=1MiB``,
+            ``max_frame``, ``max_head``, ``max_header_line`` and ``max_headers``.
+        lenient: how frames are read that break a rule of STOMP: True reads those whose end is certain, False ends the
+            connection, "trim" also removes white space around header names and values.
         hooks: who is told what happens, see `stomp.core.hooks.Hooks`.
         options: further settings of the network.
 
@@ -136,6 +141,8 @@ class BaseClient:
         broker: str | None = None,
         inflated: int | None = None,
         high_water: int | None = None,
+        limits: Limits | None = None,
+        lenient: Lenient | None = None,
         hooks: Iterable[Hooks] | None = None,
         options: Options | None = None,
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from collections.abc import Callable
 from stomp.core import arguments
 from stomp.core.failover import Backoff, Dice
 from stomp.core.heartbeat import TOLERANCE
-from stomp.core.limits import LENIENT, Lenient, Limits
-from stomp.core.record import dataclass, field
+from stomp.core.limits import LENIENT, Leniency, Lenient, Limits
+from stomp.core.record import dataclass, field, replace
 from stomp.net.daemons import lend_daemon
 from stomp.net.dial import Keepalive
 from stomp.net.websocket import WebSocketSettings
@@ -91,11 +92,49 @@ class Options:
             arguments.instance(f"Options.{name}", getattr(self, name), kind, f"pass a stomp.{kind.__name__}")
         if self.proxy is not None:
             arguments.instance("Options.proxy", self.proxy, str, "pass a URL, as in http://proxy:3128")
+        Leniency.of(self.lenient)
 
 
 _KINDS: dict[str, type] = {
     "backoff": Backoff,
     "websocket": WebSocketSettings,
     "limits": Limits,
-    "lenient": Leniency,
 }
+
+
+def read_by(options: Options, limits: Limits | None, lenient: Lenient | None) -> Options:
+    """The options with these limits and this leniency; None keeps what the options have.
+
+    Raises:
+        UsageError: one of them is of another type.
+    """
+    if limits is not None:
+        arguments.instance("limits", limits, Limits, "pass a stomp.Limits")
+        options = replace(options, limits=limits)
+    if lenient is not None:
+        options = replace(options, lenient=Leniency.of(lenient))
+    return options
+
+
+@functools.lru_cache(maxsize=16, typed=True)
+def options_of(
+    timeout: float | None,
+    backoff: tuple[float, float, float, float],
+    attempts: float,
+    keepalive: Keepalive,
+    bind: tuple[str, int] | None,
+    limits: Limits | None,
+    lenient: Lenient | None,
+) -> Options:
+    """The options of a transport of the listener API: those of several are mostly the same."""
+    limit = 30.0 if timeout is None else float(timeout)
+    # The tolerance is that of connections: another one is an object more.
+    options = Options(
+        connect_timeout=limit,
+        backoff=Backoff(*backoff),
+        attempts=attempts,
+        keepalive=keepalive,
+        bind=bind,
+        tolerance=1.5,
+    )
+    return read_by(options, limits, lenient)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.client.arguments import SETTINGS, url_of
 from stomp.client.dialing import TlsSettings
-from stomp.client.options import Options
+from stomp.client.options import Options, read_by
 from stomp.core.arguments import check_options
 from stomp.core.callables import check_function, check_methods
 from stomp.core.errors import UsageError
+from stomp.core.limits import Limits
 from stomp.core.record import dataclass, field, replace
 from stomp.core.terms import Terms
 from stomp.core.vendors import named
@@ -21,6 +22,7 @@ from stomp.net.dial import Deadline, each_numeric
 if TYPE_CHECKING:
     import ssl
 
+    from stomp.core.limits import Lenient
     from stomp.core.terms import Credential
 
 #: Where a client connects that is told nothing.
@@ -69,6 +71,30 @@ def _flag(text: str) -> bool:
     raise ValueError(text)
 
 
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
+}
+
+
+def _size(text: str) -> int:
+    digits = text.strip().rstrip("abgikmABGIKM ")
+    size = int(digits) * _UNITS.get(text.strip()[len(digits) :].strip().lower(), 0)
+    if size < 1:
+        raise ValueError(text)
+    return size
+
+
+def _lenient(text: str) -> Lenient:
+    return "trim" if text.lower() == "trim" else _flag(text)
+
+
 #: What the query of a URL may hold, and how it is read. The names are those of the arguments.
 _QUERY: dict[str, Callable[[str], Any]] = {
     "heartbeat": _heartbeat,
@@ -86,14 +112,21 @@ _QUERY: dict[str, Callable[[str], Any]] = {
     "window_bytes": int,
     "on_unknown": str,
     "proxy": str,
+    "lenient": _lenient,
+    "max_frame": _size,
+    "max_body": _size,
+    "max_head": _size,
+    "max_header_line": _size,
+    "max_headers": int,
     "verify": _flag,
     "ca_certs": str,
     "cert_file": str,
     "key_file": str,
 }
-#: How other programs call some of them.
-_ALSO = {"randomize": "shuffle", "heart-beat": "heartbeat", "client-id": "client_id"}
+#: How other programs call some of them. In all of them "-" stands for "_", too.
+_ALSO = {"randomize": "shuffle", "heart_beat": "heartbeat"}
 _TLS = ("verify", "ca_certs", "cert_file", "key_file")
+_LIMITS = ("max_frame", "max_body", "max_head", "max_header_line", "max_headers")
 #: What clients have that are told nothing: nobody can change these, so one of each will do.
 _OPTIONS, _NO_TLS = Options(), TlsSettings()
 
@@ -111,7 +144,8 @@ def setup(url: str | None = None, **given: Any) -> Setup:
     by_query = _from_query(target.options)
     by_url = {name: by_query.pop(name) for name in _TLS if name in by_query}
     told = check_options({**by_query, **{name: v for name, v in given.items() if v is not None}}, SETTINGS)
-    options: Options = told.pop("options", None) or _OPTIONS
+    options = told.pop("options", None) or _OPTIONS
+    options = read_by(options, told.pop("limits", None), told.pop("lenient", None))
     tls = _tls(target.addresses, told.pop("tls", None), by_url)
     if (proxy := told.pop("proxy", None)) is not None:
         options = replace(options, proxy=proxy)
@@ -128,9 +162,20 @@ def setup(url: str | None = None, **given: Any) -> Setup:
     return Setup(terms=terms, options=options, tls=tls)
 
 
+def reading(query: Mapping[str, str]) -> tuple[Limits | None, Lenient | None]:
+    """The limits and the leniency in the query of a URL.
+
+    Raises:
+        UsageError: one of them cannot be used.
+    """
+    told = _from_query(query)
+    return told.get("limits"), told.get("lenient")
+
+
 def _from_query(query: Mapping[str, str]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name, text in query.items():
+        name = name.replace("-", "_")
         name = _ALSO.get(name, name)
         read = _QUERY.get(name)
         if read is None:
@@ -139,6 +184,8 @@ def _from_query(query: Mapping[str, str]) -> dict[str, Any]:
             told[name] = read(text)
         except ValueError:
             raise UsageError(f"the option {name} of the URL cannot be {text[:40]!r}") from None
+    if sizes := {name.removeprefix("max_"): told.pop(name) for name in _LIMITS if name in told}:
+        told["limits"] = Limits(**sizes)
     return told
 
 

@@ -187,7 +187,10 @@ class Decoder:
                     self._read(data, pos, out, fresh=False)
             elif self._needed:
                 pos = self._continue_short(data, out)
-                if pos < len(data):
+                if self._head is not None:  # an ERROR that does not end where its content-length says
+                    data = data[pos:]
+                    pos = self._continue_body(self._head, data, out)
+                if 0 <= pos < len(data):
                     self._read(data, pos, out, fresh=False)
             elif self._partial:
                 # A CR alone was the first half of a heart-beat, cut in two.

@@ -6,7 +6,6 @@ import enum
 from typing import Final, Literal
 
 from stomp.core import arguments
-from stomp.core.errors import UsageError
 from stomp.core.record import dataclass
 
 
@@ -74,7 +73,7 @@ class Leniency(enum.Enum):
             return cls.STRICT
         if value == "trim":
             return cls.TRIM
-        raise UsageError(f"lenient is {value!r:.60}", hint="use True, False or 'trim'")
+        raise arguments.wrong("lenient", value, "pass True, False or 'trim'")
 
 
 #: What a ``lenient=`` argument may be.
