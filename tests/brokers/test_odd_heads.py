@@ -23,7 +23,7 @@ ODD = {
     "a surrogate of CESU-8": b"a:\xed\xa0\xbd\xed\xb8\x80\n",
     "an overlong character": b"a:\xc0\xaf\n",
 }
-Got = list[tuple[dict[str, Any], bytes, bytes | None]]
+Got = list[tuple[Any, bytes, bytes | None]]
 
 
 def send_raw(broker: RealBroker, queue: str, lines: bytes) -> None:
@@ -58,7 +58,7 @@ def by_listener(broker: RealBroker, queue: str) -> Got:
 def by_client(broker: RealBroker, queue: str) -> Got:
     with stomp.Client(url_of(broker), reconnect=False) as client:
         subscription = client.subscribe(queue, ack="client-individual")
-        found = []
+        found: Got = []
         for _ in range(2):
             message = subscription.receive(PATIENCE)
             assert message is not None
@@ -71,7 +71,7 @@ def by_async_client(broker: RealBroker, queue: str) -> Got:
     async def read() -> Got:
         async with stomp.AsyncClient(url_of(broker), reconnect=False) as client:
             subscription = await client.subscribe(queue, ack="client-individual")
-            found = []
+            found: Got = []
             for _ in range(2):
                 message = await subscription.receive(PATIENCE)
                 assert message is not None

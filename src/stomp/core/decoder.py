@@ -186,10 +186,7 @@ class Decoder:
                 if pos >= 0:
                     self._read(data, pos, out, fresh=False)
             elif self._needed:
-                pos = self._continue_short(data, out)
-                if self._head is not None:  # an ERROR that does not end where its content-length says
-                    data = data[pos:]
-                    pos = self._continue_body(self._head, data, out)
+                data, pos = self._continue_short(data, out)
                 if 0 <= pos < len(data):
                     self._read(data, pos, out, fresh=False)
             elif self._partial:
@@ -368,8 +365,11 @@ class Decoder:
         self._needed = needed
         return len(data)
 
-    def _continue_short(self, data: bytes, out: list[Frame | Eol]) -> int:
-        """Add to an unfinished short frame, and read it once it is all there; return the place behind its end."""
+    def _continue_short(self, data: bytes, out: list[Frame | Eol]) -> tuple[bytes, int]:
+        """Add to an unfinished short frame, and read it once it is all there; return what is left, as `_read` takes it.
+
+        The place in it is -1 if the frame has not ended.
+        """
         partial = self._partial
         pos = self._needed - len(partial)
         with memoryview(data) as view, view[:pos] as part:
@@ -378,7 +378,12 @@ class Decoder:
             self._partial = bytearray()
             self._needed = 0
             self._read(bytes(partial), 0, out, fresh=False)
-        return pos
+        head = self._head
+        if head is None:
+            return data, pos
+        # An ERROR that does not end where its content-length says.
+        rest = data[pos:]
+        return rest, self._continue_body(head, rest, out)
 
     def _keep_body(self, head: Head, data: bytes, start: int) -> None:
         if head.length is None:
