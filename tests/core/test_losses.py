@@ -330,7 +330,7 @@ def test_a_message_that_ends_each_connection_ends_its_subscription() -> None:
     feed = stage.subscribe("/queue/poison")
     losses = 0
     while losses < 10:
-        stage.link.session.receive_data(b"MESSAGE\nno colon\n\n\0", stage.clock())
+        stage.link.session.receive_data(b"MESSAGE\ncontent-length:x\n\n\0", stage.clock())
         stage.link.pump()
         stage.go_on()
         losses += 1

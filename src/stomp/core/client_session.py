@@ -491,6 +491,11 @@ class ClientSession(Session):
             ended = f"the broker ended the connection by an ERROR: {words_of(frame)}"
             self._close(Reason.ERROR, ConnectionLost(ended))
 
+    def _broken(self, error: RemoteProtocolError) -> None:
+        if self._last_error is not None:
+            error.message += f"; its last ERROR said: {words_of(self._last_error)}"
+        super()._broken(error)
+
     def _lost(self, why: str, quiet: float) -> ConnectionLost:
         return lost(why, self._last_error, self._request, self.state in _FLOWING, quiet)
 

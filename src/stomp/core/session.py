@@ -279,7 +279,6 @@ class Session(ABC):
 
     def _broken(self, error: RemoteProtocolError) -> None:
         """The peer broke the protocol."""
-        error.message += self._last_words()
         self._close(Reason.PROTOCOL, error)
 
     def _move(self, move: Move) -> None:
