@@ -57,6 +57,8 @@ SETTINGS = [
     ("inflated", 0, f"inflated is 0 ({NUMBERS}"),
     ("high_water", None.__class__, f"high_water is of type type ({NUMBERS}"),
     ("hooks", stomp.Hooks(), "hooks is of type Hooks (pass a list, as in hooks=[MyHooks()])"),
+    ("limits", {"body": 5}, "limits is of type dict (pass stomp.Limits(...))"),
+    ("lenient", "yes", "lenient is 'yes' (pass True, False or 'trim')"),
     ("options", {"backoff": 5}, "options is of type dict (pass stomp.Options(...))"),
 ]
 SEND = [
