@@ -61,9 +61,15 @@ def bodies(broker: RealBroker, queue: str, selector: str | None = None) -> list[
         return [message.text for message in client.subscribe(queue, selector=selector).messages(timeout=1)]
 
 
-def delivered(client: stomp.Client, queue: str) -> tuple[stomp.Subscription, stomp.Message]:
+@pytest.fixture
+def origin() -> str:
+    """The header by which a message is found in a dead-letter queue, which may have others."""
+    return uuid.uuid4().hex
+
+
+def delivered(client: stomp.Client, queue: str, origin: str = "") -> tuple[stomp.Subscription, stomp.Message]:
     """A subscription, and its message, which is not acknowledged. The message has the header ``origin``."""
-    client.send(queue, "hello", confirm=True, persistent=True, headers={"origin": queue})
+    client.send(queue, "hello", confirm=True, persistent=True, headers={"origin": origin})
     subscription = client.subscribe(queue, ack="client-individual")
     message = subscription.receive(timeout=PATIENCE)
     assert message is not None
@@ -71,20 +77,20 @@ def delivered(client: stomp.Client, queue: str) -> tuple[stomp.Subscription, sto
 
 
 @at(*DISCARDING)
-def test_nack_discards(broker: RealBroker, client: stomp.Client, queue: str) -> None:
+def test_nack_discards(broker: RealBroker, client: stomp.Client, queue: str, origin: str) -> None:
     assert client.broker.nack_discards
-    _, message = delivered(client, queue)
+    _, message = delivered(client, queue, origin)
     with pytest.raises(Unsupported, match="discards"):
         message.nack()
     message.nack(requeue=False, confirm=True)
     client.close()
     assert bodies(broker, queue) == []
-    assert bodies(broker, DEAD[broker.name], selector=f"origin = '{queue}'") == []
+    assert bodies(broker, DEAD[broker.name], selector=f"origin = '{origin}'") == []
 
 
 @at(*DISCARDING)
 def test_a_message_that_always_fails_comes_to_the_dead_letter_queue(
-    broker: RealBroker, client: stomp.Client, queue: str
+    broker: RealBroker, client: stomp.Client, queue: str, origin: str
 ) -> None:
     attempts: Counter[str] = Counter()
     handled, dead = threading.Semaphore(0), threading.Event()
@@ -96,9 +102,9 @@ def test_a_message_that_always_fails_comes_to_the_dead_letter_queue(
         handled.release()
 
     for body in ("poison", "one", "two"):
-        client.send(queue, body, confirm=True, persistent=True, headers={"origin": queue})
+        client.send(queue, body, confirm=True, persistent=True, headers={"origin": origin})
     with client_of(broker) as other:
-        other.consume(DEAD[broker.name], lambda _: dead.set(), selector=f"origin = '{queue}'")
+        other.consume(DEAD[broker.name], lambda _: dead.set(), selector=f"origin = '{origin}'")
         client.consume(queue, handle)
         assert all(handled.acquire(timeout=PATIENCE) for _ in range(2))
         # max-delivery-attempts is 10, unless it was configured.
@@ -160,13 +166,13 @@ def test_requeue_is_refused_where_the_broker_cannot_be_told(client: stomp.Client
 
 @at(*ACTIVEMQS)
 def test_nack_of_a_persistent_message_is_in_the_dead_letter_queue(
-    broker: RealBroker, client: stomp.Client, queue: str
+    broker: RealBroker, client: stomp.Client, queue: str, origin: str
 ) -> None:
-    subscription, message = delivered(client, queue)
+    subscription, message = delivered(client, queue, origin)
     message.nack(confirm=True)
     assert subscription.receive(timeout=1) is None
     client.close()
-    assert bodies(broker, "/queue/ActiveMQ.DLQ", selector=f"origin = '{queue}'") == ["hello"]
+    assert bodies(broker, "/queue/ActiveMQ.DLQ", selector=f"origin = '{origin}'") == ["hello"]
 
 
 @at("apollo")
