@@ -403,6 +403,19 @@ def counted(log: Log) -> int:
     return sum(int(number.replace(",", "")) for number in found)
 
 
+def test_a_flood_grows_the_log_of_a_stats_listener_by_a_few_lines(caplog):
+    caplog.set_level(logging.INFO)
+    log = Log(caplog)
+    with ScriptedServer(partial(flood, data=FLOODS["errors"], times=20)) as server:
+        conn = stomp.Connection12([server.address])
+        conn.set_listener("stats", stats := stomp.StatsListener())
+        conn.connect(wait=True)
+        conn.send("/queue/a", "x")
+        log.wait_for("INFO", "disconnected (x 1)")
+    assert stats.errors == 2000
+    assert len(log.find("INFO", "received an error")) == BURST + 1
+
+
 def test_a_flood_of_heartbeats_grows_the_log_by_a_few_lines_at_debug(log):
     with ScriptedServer(partial(flood, data=b"\n", times=200)) as server:
         conn = connect_with("listener", server.url)

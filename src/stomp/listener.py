@@ -16,6 +16,7 @@ from stomp import log
 from stomp.callbacks import MISSING, unpack
 from stomp.callbacks import ConnectionListener as ConnectionListener
 from stomp.callbacks import Publisher as Publisher
+from stomp.client.logs import RepeatLog, connections
 from stomp.core.errors import ReceiptMissing, StompError
 from stomp.core.frame import text_of
 from stomp.core.observe import one_line
@@ -95,21 +96,23 @@ class StatsListener(ConnectionListener):
         self.messages_sent: int = 0
         self.heartbeat_timeouts: int = 0
         self.heartbeat_count: int = 0
+        self.__lines = RepeatLog(connections)  # a broker may flood with ERROR frames
 
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
         """Count."""
         self.connections += 1
-        log.info("connecting %s %s (x %s)", host_and_port[0], host_and_port[1], self.connections)
+        self.__lines.info("connecting %s %s (x %s)", host_and_port[0], host_and_port[1], self.connections)
 
     def on_disconnected(self) -> None:
         """Count."""
         self.disconnects += 1
-        log.info("disconnected (x %s)", self.disconnects)
+        self.__lines.flush()
+        self.__lines.info("disconnected (x %s)", self.disconnects)
 
     def on_error(self, frame: Any, body: Any = MISSING) -> None:
         """Count."""
         self.errors += 1
-        log.info("received an error (x %s)", self.errors)
+        self.__lines.info("received an error (x %s)", self.errors)
 
     def on_message(self, frame: Any, body: Any = MISSING) -> None:
         """Count."""

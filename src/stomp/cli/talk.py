@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Ids and destinations that are remembered for completion.
 _REMEMBERED = 200
+#: An ERROR is cut to so many characters.
+_LONGEST = 2000
 
 
 class Seen:
@@ -181,7 +183,8 @@ class Talking(ConnectionListener):
             return  # who connects is told by the exception
         data = body.encode("utf-8", "surrogateescape") if isinstance(body, str) else bytes(body or b"")
         words = [str(headers.get("message", "")), data.decode("utf-8", "replace")]
-        self.fail("ERROR: " + one_line(": ".join(filter(None, map(str.strip, words)))), Status.REFUSED)
+        text = one_line(": ".join(filter(None, map(str.strip, words))))
+        self.fail("ERROR: " + text[:_LONGEST], Status.REFUSED)
         if self.renderer.verbose:
             for name, value in headers.items():
                 self.tell(f"{name}: {value}")
