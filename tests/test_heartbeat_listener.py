@@ -32,7 +32,7 @@ def test_it_asks_for_heartbeats(transport):
 
 def test_it_beats_until_the_end(transport):
     listener = HeartbeatListener(transport, (10, 0))
-    listener.on_connected({"heart-beat": "0,10"}, "")
+    listener.on_connected({"heart-beat": "0,10"}, "")  # type: ignore[arg-type, call-arg]
     wait_until(lambda: transport.transmit.call_count >= 3)
     transport.transmit.assert_called_with(HEARTBEAT_FRAME)
     thread = listener.heartbeat_thread
@@ -59,7 +59,7 @@ def test_whatever_comes_is_a_sign_of_life(transport):
         listener.on_heartbeat,
         lambda: listener.on_message(Frame("MESSAGE")),
         lambda: listener.on_receipt(Frame("RECEIPT")),
-        lambda: listener.on_error({}, ""),
+        lambda: listener.on_error({}, ""),  # type: ignore[arg-type, call-arg]
     ):
         before = listener.received_heartbeat
         assert before is not None

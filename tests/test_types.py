@@ -33,6 +33,16 @@ class Listener(stomp.ConnectionListener):
     def on_receiver_loop_completed(self, frame: stomp.Frame | None) -> None: ...
 
 
+class Counting(stomp.StatsListener):
+    def on_message(self, frame: stomp.Frame) -> None:
+        super().on_message(frame)
+
+
+class Both(stomp.WaitingListener, stomp.PrintingListener):
+    def on_receipt(self, frame: Frame) -> None:
+        super().on_receipt(frame)
+
+
 def listen() -> None:
     conn: stomp.StompConnection12 = stomp.Connection12([("localhost", 61613)])
     conn.set_listener("", Listener())
@@ -44,7 +54,7 @@ def listen() -> None:
     stomp.logging.verbose = True
 
 
-class Counting(stomp.Hooks):
+class Received(stomp.Hooks):
     def received(self, message: stomp.BaseMessage) -> None:
         print(message.destination)
 

@@ -151,12 +151,10 @@ _NAMES_OF = {
     "stomp.net.websocket": "WebSocketSettings",
     "stomp.utils": "Frame",
 }
-#: name -> the module that has it, and its name there
-_HOMES = {
-    name: (module, inner or name)
-    for module, names in _NAMES_OF.items()
-    for name, _, inner in (word.partition("=") for word in names.split())
-}
+#: name -> the module that has it
+_HOMES = {word.partition("=")[0]: module for module, words in _NAMES_OF.items() for word in words.split()}
+#: name -> its name there, where that is another one
+_INNER = dict(word.split("=") for words in _NAMES_OF.values() for word in words.split() if "=" in word)
 _SUBMODULES = {
     "adapter",
     "backward",
@@ -268,8 +266,7 @@ if not TYPE_CHECKING:  # a checker would take every name for one that is there
             return importlib.import_module(f"stomp.{name}")
         if name not in _HOMES:
             raise AttributeError(f"module 'stomp' has no attribute {name!r}")
-        home, inner = _HOMES[name]
-        value = getattr(importlib.import_module(home), inner)
+        value = getattr(importlib.import_module(_HOMES[name]), _INNER.get(name, name))
         globals()[name] = value
         return value
 

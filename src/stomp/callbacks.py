@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from stomp.utils import Frame
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def _does_nothing(method: _F) -> _F:
@@ -26,6 +28,16 @@ def _does_nothing(method: _F) -> _F:
     # Itself, so that a wrapper that copies attributes is not taken for it.
     nothing.does_nothing = nothing  # type: ignore[attr-defined]
     return cast("_F", nothing)
+
+
+def in_either_shape(
+    base: Callable[Concatenate[Any, _P], _R],
+) -> Callable[[Callable[..., _R]], Callable[Concatenate[Any, _P], _R]]:
+    """Mark a callback that takes `(frame)`, and `(headers, body)` from subclasses that are written so.
+
+    Type checkers take it for one like that of `base`, so that subclasses may override it with `(self, frame)`.
+    """
+    return lambda method: method
 
 
 class Publisher:

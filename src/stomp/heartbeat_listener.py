@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stomp import log
-from stomp.callbacks import MISSING, ConnectionListener, unpack
+from stomp.callbacks import MISSING, ConnectionListener, in_either_shape, unpack
 from stomp.core.frame import text_of
 from stomp.utils import HEARTBEAT_FRAME, calculate_heartbeats
+
+if TYPE_CHECKING:
+    from stomp.utils import Frame
 
 
 class HeartbeatListener(ConnectionListener):
@@ -36,6 +39,7 @@ class HeartbeatListener(ConnectionListener):
         self.heartbeat_terminate_event = threading.Event()
         self._intervals = (0.0, 0.0)
 
+    @in_either_shape(ConnectionListener.on_connected)
     def on_connected(self, frame: Any, body: Any = MISSING) -> None:
         """Agree with the broker, and begin."""
         headers, _ = unpack(frame, body)
@@ -68,7 +72,7 @@ class HeartbeatListener(ConnectionListener):
         """No more beats."""
         self._stop()
 
-    def on_send(self, frame: Any) -> None:
+    def on_send(self, frame: Frame) -> None:
         """Ask for heart-beats with CONNECT; any other frame will do for the next beat."""
         if frame.cmd in ("CONNECT", "STOMP") and tuple(self.heartbeats) != (0, 0):
             frame.headers["heart-beat"] = ",".join(map(text_of, self.heartbeats))
@@ -78,14 +82,17 @@ class HeartbeatListener(ConnectionListener):
         """The broker lives."""
         self.received_heartbeat = time.monotonic()
 
+    @in_either_shape(ConnectionListener.on_message)
     def on_message(self, frame: Any, body: Any = MISSING) -> None:
         """The broker lives."""
         self.on_heartbeat()
 
+    @in_either_shape(ConnectionListener.on_receipt)
     def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
         """The broker lives."""
         self.on_heartbeat()
 
+    @in_either_shape(ConnectionListener.on_error)
     def on_error(self, frame: Any, body: Any = MISSING) -> None:
         """The broker lives."""
         self.on_heartbeat()

@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stomp import log
-from stomp.callbacks import MISSING, unpack
+from stomp.callbacks import MISSING, in_either_shape, unpack
 from stomp.callbacks import ConnectionListener as ConnectionListener
 from stomp.callbacks import Publisher as Publisher
 from stomp.client.logs import RepeatLog, connections
@@ -23,6 +23,9 @@ from stomp.core.observe import one_line
 from stomp.handed_on import hand_on
 from stomp.heartbeat_listener import HeartbeatListener as HeartbeatListener
 from stomp.utils import clean_headers, encode
+
+if TYPE_CHECKING:
+    from stomp.utils import Frame
 
 #: The longest line of a `PrintingListener` that prints to the log.
 _LOGGED = 4000
@@ -50,6 +53,7 @@ class WaitingListener(ConnectionListener):
         """A new connection: what is waited for may come again."""
         self._ended = False
 
+    @in_either_shape(ConnectionListener.on_receipt)
     def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
         """Note the receipt, if it is the one."""
         headers, _ = unpack(frame, body)
@@ -109,16 +113,18 @@ class StatsListener(ConnectionListener):
         self.__lines.flush()
         self.__lines.info("disconnected (x %s)", self.disconnects)
 
+    @in_either_shape(ConnectionListener.on_error)
     def on_error(self, frame: Any, body: Any = MISSING) -> None:
         """Count."""
         self.errors += 1
         self.__lines.info("received an error (x %s)", self.errors)
 
+    @in_either_shape(ConnectionListener.on_message)
     def on_message(self, frame: Any, body: Any = MISSING) -> None:
         """Count."""
         self.messages += 1
 
-    def on_send(self, frame: Any) -> None:
+    def on_send(self, frame: Frame) -> None:
         """Count. Every frame counts, heart-beats too."""
         self.messages_sent += 1
 
@@ -164,6 +170,7 @@ class PrintingListener(ConnectionListener):
         """Print."""
         self.__print(f"on_connecting {host_and_port[0]} {host_and_port[1]}")
 
+    @in_either_shape(ConnectionListener.on_connected)
     def on_connected(self, frame: Any, body: Any = MISSING) -> None:
         """Print."""
         self.__frame("on_connected", frame, body)
@@ -179,24 +186,28 @@ class PrintingListener(ConnectionListener):
         """Print."""
         self.__print("on_heartbeat_timeout")
 
+    @in_either_shape(ConnectionListener.on_before_message)
     def on_before_message(self, frame: Any, body: Any = MISSING) -> Any:
         """Print."""
         self.__frame("on_before_message", frame, body)
         return frame if body is MISSING else (frame, body)
 
+    @in_either_shape(ConnectionListener.on_message)
     def on_message(self, frame: Any, body: Any = MISSING) -> None:
         """Print."""
         self.__frame("on_message", frame, body)
 
+    @in_either_shape(ConnectionListener.on_receipt)
     def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
         """Print."""
         self.__frame("on_receipt", frame, body)
 
+    @in_either_shape(ConnectionListener.on_error)
     def on_error(self, frame: Any, body: Any = MISSING) -> None:
         """Print."""
         self.__frame("on_error", frame, body)
 
-    def on_send(self, frame: Any) -> None:
+    def on_send(self, frame: Frame) -> None:
         """Print."""
         # Text is shown as the bytes that go out: so does the documentation of stomp.py.
         body: object = encode(frame.body) if isinstance(frame.body, str) and frame.body else frame.body
@@ -205,6 +216,12 @@ class PrintingListener(ConnectionListener):
     def on_heartbeat(self) -> None:
         """Print."""
         self.__print("on_heartbeat")
+
+
+#: The same classes for calls in either shape.
+_STATS: Any = StatsListener
+_WAITING: Any = WaitingListener
+_PRINTING: Any = PrintingListener
 
 
 class TestListener(StatsListener, WaitingListener, PrintingListener):
@@ -245,25 +262,28 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
             with condition:
                 condition.notify_all()
 
+    @in_either_shape(ConnectionListener.on_receipt)
     def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
         """Print, note the receipt."""
-        PrintingListener.on_receipt(self, frame, body)
-        WaitingListener.on_receipt(self, frame, body)
+        _PRINTING.on_receipt(self, frame, body)
+        _WAITING.on_receipt(self, frame, body)
 
+    @in_either_shape(ConnectionListener.on_error)
     def on_error(self, frame: Any, body: Any = MISSING) -> None:
         """Count, print."""
-        StatsListener.on_error(self, frame, body)
-        PrintingListener.on_error(self, frame, body)
+        _STATS.on_error(self, frame, body)
+        _PRINTING.on_error(self, frame, body)
 
-    def on_send(self, frame: Any) -> None:
+    def on_send(self, frame: Frame) -> None:
         """Count, print."""
         StatsListener.on_send(self, frame)
         PrintingListener.on_send(self, frame)
 
+    @in_either_shape(ConnectionListener.on_message)
     def on_message(self, frame: Any, body: Any = MISSING) -> None:
         """Count, print, keep."""
-        StatsListener.on_message(self, frame, body)
-        PrintingListener.on_message(self, frame, body)
+        _STATS.on_message(self, frame, body)
+        _PRINTING.on_message(self, frame, body)
         with self.message_condition:
             self.message_list.append(unpack(frame, body))
             self.message_received = True

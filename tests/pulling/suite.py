@@ -237,10 +237,12 @@ class Taking:
         one, queue = client(), place.queue()
         subscription = one.subscribe(queue, headers=place.queue_headers)
         one.send(queue, b"x", confirm=True, headers=place.queue_headers)
-        assert subscription.receive(timeout=WAIT).body == b"x"
-        subscription.close()
-        assert list(subscription) == []
+        for message in subscription:
+            assert message.body == b"x"
+            subscription.close()
         assert subscription.closed
+        with pytest.raises(UsageError, match="is closed"):
+            list(subscription)
 
     def test_several_subscriptions_as_one(self, client, place: Place) -> None:
         one, queues = client(), [place.queue() for _ in range(3)]
