@@ -10,12 +10,25 @@ import pytest
 from stomp.client.dialing import TlsSettings
 from stomp.net.address import parse
 from stomp.testing.relay import Relay
-from tests.brokers.conftest import RealBroker
+from tests.brokers.conftest import FURTHER, RealBroker, further
 from tests.pulling.faces import KINDS, makers
 from tests.pulling.places import EXPIRES, Place
 from tests.pulling.suite import Living, Losing, Sending, Taking, Together, through
 
-DOORS = ("rabbitmq-stomp", "rabbitmq-stomp+ssl", "rabbitmq-ws", "activemq-stomp", "activemq-stomp+ssl")
+DOORS = (
+    "rabbitmq-stomp",
+    "rabbitmq-stomp+ssl",
+    "rabbitmq-ws",
+    "activemq-stomp",
+    "activemq-stomp+ssl",
+    # Skipped where they are not up.
+    "artemis-stomp",
+    "artemis-ws",
+    "activemq61-stomp",
+    "activemq61-ws",
+    "apollo-stomp",
+    "rabbitmq4-stomp",
+)
 
 
 def at(broker: RealBroker, door: str) -> Place:
@@ -24,20 +37,27 @@ def at(broker: RealBroker, door: str) -> Place:
     where = f"{broker.host}:{port}" if door != "ws" else str(broker.ws_url).partition("://")[2]
     if door == "stomp+ssl":
         where = f"localhost:{port}"
+    settings: dict[str, Any] = {"vhost": broker.vhost}
+    if door == "stomp+ssl":
+        settings["tls"] = TlsSettings(ca_certs=str(broker.ca_file))
     return Place(
         f"{door}://{broker.user}:{broker.password}@{where}",
-        broker.name,
+        broker.name.rstrip("0123456789"),
         f"{door}://{broker.user}:wrong-passcode@{where}",
-        settings={"tls": TlsSettings(ca_certs=str(broker.ca_file))} if door == "stomp+ssl" else {},
-        queue_headers=EXPIRES if broker.name == "rabbitmq" else {},
-        redelivers=broker.name != "activemq",
+        settings=settings,
+        queue_headers=EXPIRES if broker.name.startswith("rabbitmq") else {},
+        redelivers=not broker.name.startswith("activemq"),
+        prefetch=broker.name not in ("artemis", "apollo"),
+        durable=broker.name != "apollo",
+        acks_in_transactions=broker.name != "artemis",
+        takes_all=(broker.name, door) != ("activemq61", "ws"),
     )
 
 
 @pytest.fixture(params=DOORS)
 def place(request: pytest.FixtureRequest) -> Place:
     name, _, door = request.param.partition("-")
-    return at(request.getfixturevalue(name), door)
+    return at(further(name) if name in FURTHER else request.getfixturevalue(name), door)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

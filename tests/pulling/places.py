@@ -20,7 +20,10 @@ class Place:
         wrong: the URL with a wrong password.
         queue_headers: what SEND and SUBSCRIBE of a queue need, so that it does not outlive the tests.
         redelivers: a refused message is delivered again.
-        marks: it is marked then.
+        prefetch: messages that are not acknowledged can be counted.
+        durable: a subscription to a topic can be durable.
+        acks_in_transactions: an ACK can be part of a transaction.
+        takes_all: bodies may be large, and need not be UTF-8.
     """
 
     url: str
@@ -29,6 +32,10 @@ class Place:
     settings: Mapping[str, Any] = field(default_factory=dict)
     queue_headers: Mapping[str, str] = field(default_factory=dict)
     redelivers: bool = True
+    prefetch: bool = True
+    durable: bool = True
+    acks_in_transactions: bool = True
+    takes_all: bool = True
 
     def queue(self) -> str:
         """A queue that nobody else uses."""

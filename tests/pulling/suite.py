@@ -87,6 +87,10 @@ class Sending:
     def test_bodies_arrive_as_they_are(self, client, place: Place, body: bytes) -> None:
         one, queue = client(), place.queue()
         with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            if not place.takes_all and body in (EVERY_BYTE, b"x" * 1_000_000):
+                with pytest.raises(Unsupported, match="connect by TCP"):
+                    one.send(queue, body, confirm=True, headers=place.queue_headers)
+                return
             one.send(queue, body, confirm=True, headers=place.queue_headers)
             assert subscription.receive(timeout=WAIT).body == body
 
@@ -146,6 +150,8 @@ class Sending:
         assert {confirmation.outcome for confirmation in sent} == {"confirmed"}
 
     def test_compressed_bodies(self, client, place: Place) -> None:
+        if not place.takes_all:
+            pytest.skip("what is compressed is not UTF-8")
         one, queue = client(inflated=10_000), place.queue()
         with one.subscribe(queue, headers=place.queue_headers) as subscription:
             for size in (10_000, 10_001):
@@ -222,6 +228,10 @@ class Taking:
 
     def test_no_more_than_the_prefetch_is_delivered(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
+        if not place.prefetch:
+            with pytest.raises(Unsupported, match="has no prefetch"):
+                one.subscribe(queue, ack="client-individual", prefetch=2)
+            return
         one.send_many([(queue, str(number)) for number in range(5)], headers=place.queue_headers)
         with one.subscribe(
             queue, ack="client-individual", prefetch=2, headers=place.queue_headers
@@ -306,6 +316,10 @@ class Taking:
     def test_a_durable_subscription_gets_what_was_sent_meanwhile(self, client, place: Place) -> None:
         topic, name = place.topic(), place.queue().rpartition("/")[2]
         one = client(client_id=name)
+        if not place.durable:
+            with pytest.raises(Unsupported, match="has no durable subscription"):
+                one.subscribe(topic, durable=name)
+            return
         one.subscribe(topic, durable=name)
         one.close()
         client().send(topic, b"meanwhile", confirm=True, persistent=True)
@@ -333,7 +347,11 @@ class Together:
             message = subscription.receive(timeout=WAIT)
             with pytest.raises(ZeroDivisionError), one.transaction() as transaction:
                 transaction.send(queue, b"out", headers=place.queue_headers)
-                transaction.ack(message)
+                if place.acks_in_transactions:
+                    transaction.ack(message)
+                else:
+                    with pytest.raises(Unsupported, match="ignores it"):
+                        transaction.ack(message)
                 raise ZeroDivisionError
             assert transaction.state == "aborted"
             assert subscription.receive(timeout=0.1) is None
