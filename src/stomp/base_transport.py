@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stomp.callbacks import Publisher
+from stomp.client.dialing import ConnectHistory
 from stomp.client.logs import RepeatLog, connections
 from stomp.constants import CMD_DISCONNECT
 from stomp.core.callables import check_function, check_result
@@ -57,6 +58,7 @@ class BaseTransport(OlderBaseTransport, Publisher):
         is_eol_fc: Callable[[bytes], bool] = is_eol_default,
     ) -> None:
         self.registry = Registry()
+        self._history = ConnectHistory()
         self.current_host_and_port: tuple[str, int] | None = None
         self.connection_error = False
         self.create_thread_fc: Callable[[Callable[[], None]], Any] = default_create_thread
@@ -113,6 +115,9 @@ class BaseTransport(OlderBaseTransport, Publisher):
     def is_open(self) -> bool:
         """True from the open socket to the end of the connection."""
         return False
+
+    def stop_waiting(self) -> None:
+        """See `Transport.stop_waiting`."""
 
     def expect_login(self) -> None:
         """To be called before `start` by who will send CONNECT, and then call `begin`."""
@@ -175,6 +180,8 @@ class BaseTransport(OlderBaseTransport, Publisher):
                 deliver(target, "on_before_message", frame)
             for target in targets:
                 deliver(target, "on_message", frame)
+        if version >= 0:
+            self._history.received = True
 
     def hears(self, batch: list[Event]) -> bool:
         """Tells whether a listener hears of any of this when `handle` is called."""
@@ -186,6 +193,8 @@ class BaseTransport(OlderBaseTransport, Publisher):
         return False
 
     def _handle_receipt(self, frame: ReceivedReceipt, targets: list[Target]) -> None:
+        if frame.ticket is not None and frame.ticket.command == "SEND":
+            self._history.confirmed = True
         meant = self._receipts and self._receipts.pop(frame.headers.get("receipt-id", ""), None)
         frame.original_headers = frame.headers.copy()
         if self._auto_decode:

@@ -202,9 +202,11 @@ class _Protocol(ConnectionListener):
     ) -> None:
         """Say good-bye, and wait until the broker has answered, but not longer than 10 s.
 
-        Nothing happens when there is no connection. From a callback it does not wait.
+        When there is no connection, a `connect` that waits for its next attempt ends, and nothing else happens. From a
+        callback this does not wait.
         """
         if not self.transport.is_open:
+            self.transport.stop_waiting()
             return
         self.transport.registry.notify("on_disconnecting")
         merged = merge_headers([headers, keyword_headers])

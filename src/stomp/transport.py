@@ -30,7 +30,7 @@ from stomp.core.frame import headers_of, text_of
 from stomp.core.limits import Lenient, Limits
 from stomp.core.record import replace
 from stomp.core.state import State
-from stomp.core.vendors import of_server
+from stomp.core.vendors import error_surely_ends
 from stomp.handed_on import hand_on
 from stomp.legacy import OlderTransport, take_arguments
 from stomp.net.address import Address, in_order, pairs_of, usable_pairs
@@ -49,19 +49,16 @@ class Transport(OlderTransport, BaseTransport):
         host_and_ports: (host, port) pairs to try in turn; localhost:61613 if None.
         prefer_localhost: try the pairs that name this machine first.
         try_loopback_connect: for a pair that names this machine by its host name, try 127.0.0.1 before it.
-        reconnect_sleep_initial: seconds to wait after the first round of attempts.
+        reconnect_sleep_initial: seconds to wait after the first round, and after a connection that was not stable.
         reconnect_sleep_increase: each wait is longer than the one before by this part.
         reconnect_sleep_jitter: up to this part is added to a wait by chance.
         reconnect_sleep_max: the longest wait, in seconds.
         reconnect_attempts_max: how many rounds over all pairs; -1 for no limit.
-        timeout: seconds for each of: TCP connection, TLS handshake, the broker's CONNECTED. It is never a limit
-            on how long a connection may be idle. 30 if None.
+        timeout: seconds for each of TCP, TLS and the broker's CONNECTED, not for an idle connection. 30 if None.
         keepalive: TCP keep-alive, see `stomp.net.dial.Keepalive`.
         vhost: the virtual host; the ``host`` header.
         auto_decode: message bodies are text (UTF-8); with False they are bytes.
-        encoding: not used; bodies and headers are UTF-8.
-        recv_bytes: not used; the size of reads is not a setting.
-        is_eol_fc: not used, see `BaseTransport`.
+        encoding, recv_bytes, is_eol_fc: not used; bodies and headers are UTF-8.
         bind_host_port: the (host, port) to connect from.
         limits: limits on what the broker can make us store; the defaults of `stomp.Limits` if None.
         lenient: how frames are read that break a rule of STOMP: True (if None), False or "trim", see
@@ -174,6 +171,10 @@ class Transport(OlderTransport, BaseTransport):
         if link is not None:
             link.close()
             link.join(self._options.disconnect_timeout)
+
+    def stop_waiting(self) -> None:
+        """End the wait of a `start` under way on another thread; it raises `ConnectFailed`."""
+        self._stopping.set()
 
     def begin_login(self, attempt: Any = None) -> bool:
         """True if CONNECT is to be sent now, by the caller; False if that was done on this connection already."""
@@ -413,8 +414,8 @@ class Transport(OlderTransport, BaseTransport):
         if options.start_thread is not start:
             options = replace(options, start_thread=start)
         try:
-            connect = patches.create_connection(socket)
-            address, stream = dial_any(self._ordered(), options, self._tls_for, self._stopped, connect)
+            how = self._tls_for, self._stopped, self._history, patches.create_connection(socket)
+            address, stream = dial_any(self._ordered(), options, *how)
         except ConnectFailed as err:
             if log.verbose:
                 for failure in err.failures:
@@ -428,8 +429,7 @@ class Transport(OlderTransport, BaseTransport):
             tolerance=options.tolerance,
             message_class=self._message_class,
             receipt_class=ReceivedReceipt,
-            # Only of brokers that are known to read nothing more then: programs go on after on_error.
-            error_ends=lambda server: of_server(server).error_ends is True,
+            error_ends=error_surely_ends,
         )
         return Link(stream.sock, session, self.handle, options, stream.layer, self.hears)
 
@@ -466,6 +466,7 @@ class Transport(OlderTransport, BaseTransport):
         self._stopping = Latch()
 
     def _on_connected(self, event: Connected) -> None:
+        self._history.connected(self._options.clock())
         for link, told in list(self._untold.items()):
             if link.is_receiving_thread():
                 link.let_in = True
@@ -473,12 +474,12 @@ class Transport(OlderTransport, BaseTransport):
 
     def _on_closed(self, event: Closed) -> None:
         self.connection_error = event.reason is Reason.REFUSED
-        for link in list(self._untold):
-            if link.session.closed is event and (told := self._untold.pop(link, None)) is not None:
+        for link in [each for each in list(self._untold) if each.session.closed is event]:
+            self._history.ended(link.session, self._options.clock())
+            if (told := self._untold.pop(link, None)) is not None:
                 told.set()
 
 
-#: For forked children.
 _TRANSPORTS: weakref.WeakSet[Transport] = weakref.WeakSet()
 
 

@@ -96,3 +96,22 @@ def test_the_list_given_is_not_changed() -> None:
     policy = Failover(given, shuffle=True, dice=no_luck)
     policy.next()
     assert given == ["a", "b"]
+
+
+def test_a_series_after_earlier_rounds_waits_first_and_has_all_its_attempts() -> None:
+    backoff = Backoff(initial=1.0, increase=1.0, jitter=0.0)
+    policy = Failover(["a"], backoff=backoff, attempts=2, dice=no_luck, earlier=3)
+    assert [policy.next(), policy.next()] == [Try("a", 4.0), Try("a", 8.0)]
+    assert policy.next() == GiveUp("2 attempts failed")
+    assert policy.rounds == 5
+
+
+def test_a_series_that_goes_on_begins_with_the_address_that_is_left() -> None:
+    policy = Failover(
+        ["a", "b"], backoff=Backoff(initial=1.0, increase=1.0, jitter=0.0), attempts=1, dice=no_luck
+    )
+    assert policy.next() == Try("a", 0.0)
+    policy.go_on()
+    assert [policy.next(), policy.next()] == [Try("b", 0.0), Try("a", 1.0)]
+    assert policy.has_addresses(["a", "b"])
+    assert not policy.has_addresses(["b", "a"])

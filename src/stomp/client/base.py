@@ -323,7 +323,7 @@ class BaseClient:
             raise settling.lost() from err
         if name is None:
             return False
-        message.settled = message.era.has_progress = True
+        message.settled = True
         conv.recorder.note_ack(name)
         return True
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stomp.client.logs import connections as log
 from stomp.core.callables import check_result
 from stomp.core.errors import ConnectFailed
+from stomp.core.events import Reason
 from stomp.core.failover import Failover, GiveUp
+from stomp.core.losses import STABLE_AFTER
 from stomp.core.record import dataclass, field
 from stomp.net.dial import Deadline, keep_alive, open_by, open_socket, open_through, shake_hands
 from stomp.net.layer import Stack
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import ssl
 
     from stomp.client.options import Options
+    from stomp.core.client_session import ClientSession
     from stomp.net.address import Address
     from stomp.net.layer import Layer
     from stomp.net.tls import TlsLayer
@@ -156,42 +159,105 @@ def _validate(layer: TlsLayer, tls: TlsSettings, address: Address) -> None:
         )
 
 
+class ConnectHistory:
+    """The connections of a transport in a row, so that `dial_any` waits after one that was lost at once.
+
+    See `stomp.core.losses.is_stable` for which connections are stable.
+
+    Attributes:
+        rounds: how many rounds of attempts there were since the last stable connection.
+        received: a message was received on this connection.
+        confirmed: a SEND was confirmed on this connection.
+    """
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self.received = self.confirmed = False
+        self._policy: Failover[Address] | None = None
+        self._since: float | None = None
+        self._ended = 0.0
+
+    def connected(self, now: float) -> None:
+        """The broker sent CONNECTED."""
+        self._since = now
+
+    def ended(self, session: ClientSession, now: float) -> None:
+        """The connection is over."""
+        closed, since = session.closed, self._since
+        ours = closed is not None and closed.reason in (Reason.CLEAN, Reason.ABORTED)
+        automatic = any(not each.acknowledges for each in session.ledger.subscriptions.values())
+        progress = self.confirmed or session.has_acked or (self.received and automatic)
+        if ours or (since is not None and (progress or now - since >= STABLE_AFTER)):
+            self.rounds = 0
+        if not self.rounds or (closed is not None and closed.reason is Reason.REFUSED):
+            self._policy = None  # begin with the first address
+        self.received = self.confirmed = False
+        self._since, self._ended = None, now
+
+    def policy(self, addresses: Sequence[Address], options: Options) -> Failover[Address]:
+        """What decides on the next series of attempts."""
+        policy, rounds = self._policy, self.rounds
+        # Until `opened` they are forgotten: attempts that fail are not a connection.
+        self._policy, self.rounds = None, 0
+        if policy is not None and policy.has_addresses(addresses):
+            policy.go_on()
+            return policy
+        return Failover(
+            addresses,
+            backoff=options.backoff,
+            attempts=options.attempts,
+            shuffle=options.shuffle,
+            dice=options.dice,
+            earlier=rounds,
+        )
+
+    def opened(self, policy: Failover[Address]) -> None:
+        """There is a connection, and the broker is about to be asked to log in."""
+        self._policy, self.rounds = policy, policy.rounds
+
+    def left_to_wait(self, seconds: float, now: float) -> float:
+        """How much is left of a wait that began at the end of the last connection."""
+        return max(0.0, self._ended + seconds - now)
+
+
 def dial_any(
     addresses: Sequence[Address],
     options: Options,
     tls_for: Callable[[Address], TlsSettings | None],
     stopped: Callable[[float], bool],
+    history: ConnectHistory,
     connect: Connect | None = None,
 ) -> tuple[Address, Stream]:
     """Connect to the first address that answers, as often as the options allow.
+
+    After a connection that was not stable, the first round waits as if it were the one after those before.
 
     Args:
         addresses: most wanted first.
         options: how often, and how long to wait in between.
         tls_for: the TLS settings of an address, None for none.
         stopped: waits so many seconds; True if nobody wants the connection any more.
+        history: the connections before.
         connect: see `open_stream`.
 
     Raises:
         ConnectFailed: none did; `failures` has an error for each try.
         UsageError: the settings for TLS, the WebSocket or the proxy cannot be used.
     """
-    policy = Failover(
-        addresses,
-        backoff=options.backoff,
-        attempts=options.attempts,
-        shuffle=options.shuffle,
-        dice=options.dice,
-    )
+    policy = history.policy(addresses, options)
     failures: list[ConnectFailed] = []
     while True:
         step = policy.next(failures[-1] if failures else None)
         if isinstance(step, GiveUp):
             raise _all_failed(step.why, failures)
-        if stopped(step.after):
+        # A program that has waited by itself since the last connection need not wait once more.
+        wait = step.after if failures else history.left_to_wait(step.after, options.clock())
+        if stopped(wait):
             raise _all_failed("stopped", failures)
         try:
-            return step.address, open_stream(step.address, options, tls_for(step.address), connect)
+            stream = open_stream(step.address, options, tls_for(step.address), connect)
+            history.opened(policy)
+            return step.address, stream
         except ConnectFailed as err:
             failures.append(err)
             log.warning(

@@ -79,6 +79,7 @@ class ClientSession(Session):
         self._last_error: Frame | None = None
         self._error_ends = error_ends
         self._is_error_final = False
+        self.has_acked: bool = False  # an ACK was sent
         self._heads = SendHeads(STOMP12)  # until there is a dialect
 
     # ------------------------------------------------------------------------------------- verbs
@@ -123,6 +124,7 @@ class ClientSession(Session):
             if escaped:
                 headers = dialect.unescaped(headers)
             self.ledger.note(command, headers)
+            self.has_acked = self.has_acked or command == "ACK"
             if receipt is not None:
                 ticket = self.ledger.await_receipt(headers["receipt"], command, deadline)
         if self.state is State.CONNECTING:
@@ -153,6 +155,7 @@ class ClientSession(Session):
         ledger = self.ledger
         if command != "SEND":
             ledger.note_answer(headers)
+            self.has_acked = self.has_acked or command == "ACK"
         receipt = headers.get("receipt")
         if receipt is not None:
             ledger.await_receipt(receipt, command, None)
@@ -234,6 +237,7 @@ class ClientSession(Session):
             return False
         self.outgoing += size
         self.counters.frames_sent += 1
+        self.has_acked = self.has_acked or command == "ACK"
         return True
 
     def connect(

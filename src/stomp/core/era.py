@@ -21,7 +21,7 @@ class Era:
         address: where it goes.
         connected: the broker has let us in.
         since: when the broker sent CONNECTED, on the driver's clock.
-        has_progress: a message was acknowledged, or one was delivered that needs no ACK.
+        has_progress: a message was delivered that needs no ACK, or a transaction was committed.
         confirmed_before: how many sends of the client were confirmed before this connection.
         vendor: the kind of broker.
         inflated: what a body may become when it is inflated.

@@ -80,6 +80,7 @@ class Failover(Generic[A]):
         attempts: how many rounds; -1 for no limit.
         shuffle: try the addresses of a round in random order.
         dice: where randomness comes from.
+        earlier: how many rounds were made before this series; the first wait is that of the round after them.
 
     >>> policy = Failover(["a", "b"], attempts=1, dice=lambda: 0.0)
     >>> policy.next(), policy.next(), policy.next()
@@ -94,7 +95,9 @@ class Failover(Generic[A]):
         attempts: float = 3,
         shuffle: bool = False,
         dice: Dice,
+        earlier: int = 0,
     ) -> None:
+        self._earlier = earlier
         self._addresses = list(addresses)
         self._backoff = backoff or Backoff()
         self._attempts = attempts
@@ -113,10 +116,23 @@ class Failover(Generic[A]):
         if not self._queue:
             if 0 <= self._attempts <= self._round:
                 return GiveUp(self._exhausted())
-            after = self._backoff.before(self._round, self._dice)
+            after = self._backoff.before(self.rounds, self._dice)
             self._round += 1
             self._queue = self._shuffled() if self._shuffle else list(self._addresses)
         return Try(self._queue.pop(0), after)
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds were begun, the earlier ones included."""
+        return self._earlier + self._round
+
+    def go_on(self) -> None:
+        """Begin another series of attempts, with the addresses that this round has left."""
+        self._earlier, self._round = self.rounds, 0
+
+    def has_addresses(self, addresses: Sequence[A]) -> bool:
+        """True if it was made for these addresses."""
+        return self._addresses == list(addresses)
 
     def _shuffled(self) -> list[A]:
         order = list(self._addresses)

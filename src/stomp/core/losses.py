@@ -109,7 +109,10 @@ def is_stable(era: Era, confirmed: int, now: float) -> bool:
         now: what the clock says.
     """
     return era.connected and (
-        now - era.since >= STABLE_AFTER or era.has_progress or confirmed > era.confirmed_before
+        now - era.since >= STABLE_AFTER
+        or era.has_progress
+        or era.link.session.has_acked
+        or confirmed > era.confirmed_before
     )
 
 

@@ -159,8 +159,6 @@ def settling_frame(
         covered = covered[: covered.index(name) + 1] if subscription.ack == "client" else [name]
         transaction.settled(message, subscription, covered)
     message.settled = True
-    if not negative and transaction is None:
-        message.era.has_progress = True
     how = "nack" if negative else "ack"
     conv.later(partial(hook.settled, message, how) for hook in conv.terms.hooks)
     return frame

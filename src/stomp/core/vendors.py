@@ -236,6 +236,14 @@ def of_server(server: str | None) -> Vendor:
     return GENERIC
 
 
+def error_surely_ends(server: str | None) -> bool:
+    """True if the broker with this ``server`` header is known to read nothing more after an ERROR.
+
+    That is for the listener API, whose programs may go on after on_error.
+    """
+    return of_server(server).error_ends is True
+
+
 def named(name: str) -> Vendor:
     """The kind of broker of that name.
 

@@ -1,0 +1,419 @@
+"""Brokers that end each connection soon after the login, by both clients, the listener API and the command.
+
+How long the waits are is tested with a clock that is turned by hand (tests/core/test_losses.py,
+tests/client/test_dialing.py); here connections are counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import stomp
+from stomp.core.errors import BrokerError, ConnectFailed, OutcomeUnknown, RetriesExhausted
+from stomp.core.failover import Backoff
+from stomp.exception import ConnectFailedException, NotConnectedException
+from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
+from tests.cli.oneshot import Stomp
+from tests.listening import Recorder, wait_until
+from tests.pulling.faces import KINDS, face
+from tests.websocket_door import Door
+
+QUICK = Backoff(initial=0.01, increase=0.0, jitter=0.0, maximum=0.01)
+#: A storm has more connections than this within a blink.
+STORM = 60
+
+
+class Counting:
+    """Script: let clients in, until there are too many; `serve` goes on with one from there.
+
+    Attributes:
+        count: how many clients there were.
+    """
+
+    def __init__(
+        self, serve: Callable[[socket.socket, int], None] | None = None, server: str | None = None
+    ) -> None:
+        self.count = 0
+        self._serve = serve
+        self._server = server
+        self._lock = threading.Lock()
+
+    def __call__(self, sock: socket.socket) -> None:
+        with self._lock:
+            self.count += 1
+            number = self.count
+        read_frame(sock)
+        greet_back(sock, server=self._server)
+        if number > STORM:
+            say_nothing(sock)
+        elif self._serve is not None:
+            self._serve(sock, number)
+
+
+def receipt_of(frame: bytes) -> bytes:
+    """The receipt that a frame asks for; empty for none."""
+    lines = frame.partition(b"\n\n")[0].split(b"\n")
+    return next((line.removeprefix(b"receipt:") for line in lines if line.startswith(b"receipt:")), b"")
+
+
+def answer(sock: socket.socket, frame: bytes) -> None:
+    if receipt := receipt_of(frame):
+        sock.sendall(b"RECEIPT\nreceipt-id:" + receipt + b"\n\n\0")
+
+
+def serve_until(word: bytes, end: Callable[[socket.socket, bytes], None]) -> Callable[..., None]:
+    """Answer frames, until one has this word in it."""
+
+    def serve(sock: socket.socket, number: int) -> None:
+        while word not in (frame := read_frame(sock)):
+            answer(sock, frame)
+        end(sock, frame)
+
+    return serve
+
+
+def hang_up(sock: socket.socket, frame: bytes) -> None:
+    """Say nothing, and close."""
+
+
+@pytest.fixture(params=KINDS)
+def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Makes clients of both kinds."""
+    with face(request.param) as make_client, contextlib.ExitStack() as stack:
+
+        def one(url: str, **settings: Any) -> Any:
+            client = make_client(url, **{"backoff": QUICK, "timeout": 20.0, **settings})
+            stack.callback(client.close, timeout=2)
+            return client.connect()
+
+        yield one
+
+
+# ------------------------------------------------------------------------------------- clients
+
+
+def test_a_broker_that_closes_after_connected_is_given_up(make: Callable[..., Any]) -> None:
+    script = Counting()
+    with ScriptedServer(script) as server:
+        client = make(server.url, reattempts=4)
+        wait_until(lambda: client.state.over or script.count > STORM)
+        assert client.state is stomp.ClientState.FAILED
+        assert script.count == 1 + 4
+        error = client.error
+        assert isinstance(error, ConnectFailed)
+        assert "the peer closed the connection; 4 attempts failed" in str(error)
+
+
+def test_a_broker_that_closes_after_connected_is_not_asked_at_once(make: Callable[..., Any]) -> None:
+    script = Counting()
+    with ScriptedServer(script) as server:
+        client = make(server.url, backoff=Backoff(initial=600.0, maximum=600.0))
+        # The first retry is immediate, and the wait before the second one is longer than this test.
+        wait_until(lambda: script.count == 2 and client.state is stomp.ClientState.RECONNECTING)
+        client.close()
+        assert script.count == 2
+
+
+def test_a_broker_that_delivers_before_it_closes_is_asked_at_once(make: Callable[..., Any]) -> None:
+    def deliver(sock: socket.socket, frame: bytes) -> None:
+        answer(sock, frame)
+        sock.sendall(b"MESSAGE\nsubscription:news\nmessage-id:1\ndestination:/topic/news\n\n\0")
+
+    script = Counting(serve_until(b"SUBSCRIBE", deliver))
+    with ScriptedServer(script) as server:
+        client = make(server.url, backoff=Backoff(initial=600.0, maximum=600.0), reattempts=1)
+        subscription = client.subscribe("/topic/news", id="news", ack="auto")
+        for _ in range(10):
+            assert subscription.receive(timeout=20) is not None
+        wait_until(lambda: script.count > 10)
+
+
+def test_a_subscribe_that_ends_each_connection_is_given_up(make: Callable[..., Any]) -> None:
+    script = Counting(serve_until(b"/exchange/none", hang_up))
+    with ScriptedServer(script) as server:
+        client = make(server.url, max_losses=3)
+        with pytest.raises(RetriesExhausted, match=r"3 connections in a row .* SUBSCRIBE to /exchange/none"):
+            client.subscribe("/exchange/none")
+        assert script.count == 3
+        client.send("/queue/a", "it lives", confirm=True)
+
+
+def test_a_send_that_ends_each_connection_is_given_up_and_its_neighbours_are_confirmed(
+    make: Callable[..., Any],
+) -> None:
+    script = Counting(serve_until(b"poison", hang_up))
+    with ScriptedServer(script) as server:
+        client = make(server.url, max_losses=3, on_unknown="resend")
+        sends = [client.send_async("/queue/a", "poison" if number == 5 else "good") for number in range(10)]
+        with pytest.raises(RetriesExhausted, match=r"SEND to /queue/a \(6 bytes\)"):
+            sends[5].result(timeout=20)
+        for number in (0, 1, 2, 3, 4, 6, 7, 8, 9):
+            sends[number].result(timeout=20)
+        assert script.count <= 3 + 2 + 1
+
+
+def test_a_send_with_unknown_outcome_is_sent_once(make: Callable[..., Any]) -> None:
+    script = Counting(serve_until(b"poison", hang_up))
+    with ScriptedServer(script) as server:
+        client = make(server.url)
+        with pytest.raises(OutcomeUnknown) as caught:
+            client.send("/queue/a", "poison", confirm=True)
+        assert not isinstance(caught.value, RetriesExhausted)
+
+
+def test_the_reason_of_the_websocket_is_in_the_error(make: Callable[..., Any]) -> None:
+    pytest.importorskip("websockets")
+    script = Counting(serve_until(b"/exchange/none", hang_up))
+    with ScriptedServer(script) as inner:
+        door = Door(inner.address)
+        door.said_last = (1000, "STOMP died")
+        with ScriptedServer(door) as server:
+            client = make(f"ws://127.0.0.1:{server.port}/ws", max_losses=2)
+            with pytest.raises(RetriesExhausted, match=r"/exchange/none.*code 1000: STOMP died"):
+                client.subscribe("/exchange/none")
+            assert script.count == 2
+
+
+# ------------------------------------------------------------------------------------- the command
+
+
+def test_listen_ends_when_its_subscription_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Counting(serve_until(b"/exchange/none", hang_up))
+    with ScriptedServer(script) as server:
+        answered = Stomp(f"{server.url}?max_losses=2", monkeypatch)("listen", "/exchange/none")
+        assert answered.status == 3
+        assert "given up: 2 connections in a row were lost after SUBSCRIBE to /exchange/none" in answered.err
+        assert script.count == 2
+
+
+def test_listen_ends_when_its_subscription_ends_each_later_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def serve(sock: socket.socket, number: int) -> None:
+        frame = read_frame(sock)
+        if number == 1:
+            answer(sock, frame)
+
+    script = Counting(serve)
+    with ScriptedServer(script) as server:
+        answered = Stomp(f"{server.url}?max_losses=2", monkeypatch)("listen", "/queue/gone")
+        assert answered.status == 3
+        assert "SUBSCRIBE to /queue/gone" in answered.err
+        assert script.count <= 4
+
+
+# ------------------------------------------------------------------------------------- the listener API
+
+
+class Recipe(Recorder):
+    """As in section 3.6 of stomp.py's documentation, until `leaving` is set."""
+
+    def __init__(self, conn: Any) -> None:
+        super().__init__()
+        self.conn = conn
+        self.leaving = False
+        self.raised: list[BaseException] = []
+
+    def connect_and_subscribe(self) -> None:
+        self.conn.start()
+        self.conn.connect("guest", "guest", wait=True)
+        self.conn.subscribe(destination="/queue/test", id=1, ack="auto")
+
+    def on_disconnected(self) -> None:
+        super().on_disconnected()
+        while not self.leaving:
+            try:
+                self.connect_and_subscribe()
+            except ConnectFailedException as err:
+                self.raised.append(err)
+                continue
+            except NotConnectedException:
+                pass  # it was lost before SUBSCRIBE, and the next on_disconnected is to come
+            return
+
+
+@pytest.fixture
+def leaving() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def follow_recipe(server: ScriptedServer, stack: contextlib.ExitStack, **waits: Any) -> Recipe:
+    conn = stomp.Connection12([server.address], **waits)
+    recipe = Recipe(conn)
+    conn.set_listener("", recipe)
+
+    def leave() -> None:
+        recipe.leaving = True
+        conn.transport.stop()
+
+    stack.callback(leave)
+    recipe.connect_and_subscribe()
+    return recipe
+
+
+def test_the_recipe_does_not_ask_at_once_a_broker_that_closes_after_connected(
+    leaving: contextlib.ExitStack,
+) -> None:
+    script = Counting(serve_until(b"SUBSCRIBE", hang_up))
+    with ScriptedServer(script) as server:
+        recipe = follow_recipe(server, leaving, reconnect_sleep_initial=600.0, reconnect_sleep_max=600.0)
+        recipe.wait_for_method("on_disconnected", 1)
+        recipe.leaving = True
+        # `disconnect` ends the wait. Once is not enough if on_disconnected is not that far yet.
+        wait_until(lambda: recipe.conn.disconnect() or recipe.raised)
+        assert "stopped" in str(recipe.raised[0])
+        assert script.count == 1
+
+
+def test_the_recipe_asks_at_once_a_broker_that_delivers_before_it_closes(
+    leaving: contextlib.ExitStack,
+) -> None:
+    def deliver(sock: socket.socket, frame: bytes) -> None:
+        sock.sendall(b"MESSAGE\nsubscription:1\nmessage-id:1\ndestination:/queue/test\n\nnews\0")
+
+    script = Counting(serve_until(b"SUBSCRIBE", deliver))
+    with ScriptedServer(script) as server:
+        recipe = follow_recipe(server, leaving, reconnect_sleep_initial=600.0, reconnect_sleep_max=600.0)
+        recipe.wait_for_bodies(10)
+        recipe.leaving = True
+
+
+def test_the_recipe_waits_a_little_longer_each_time(leaving: contextlib.ExitStack) -> None:
+    script = Counting(serve_until(b"SUBSCRIBE", hang_up))
+    waits: list[float] = []
+    with ScriptedServer(script) as server:
+        conn = stomp.Connection12(
+            [server.address],
+            reconnect_sleep_initial=100.0,
+            reconnect_sleep_jitter=0,
+            reconnect_sleep_max=1000.0,
+            reconnect_attempts_max=1,
+        )
+        recipe = Recipe(conn)
+        conn.set_listener("", recipe)
+
+        def stopped(seconds: float) -> bool:
+            waits.append(seconds)
+            return False
+
+        conn.transport._stopped = stopped  # type: ignore[method-assign]
+        recipe.connect_and_subscribe()
+        wait_until(lambda: len(waits) >= 5)
+        recipe.leaving = True
+        leaving.callback(conn.transport.stop)
+    # What has passed since the end of the connection is taken off.
+    assert waits[0] == 0.0
+    assert all(
+        full - 20 < wait <= full for wait, full in zip(waits[1:5], (100, 150, 225, 337.5), strict=True)
+    )
+
+
+def test_a_connect_after_disconnect_is_made_at_once() -> None:
+    script = Counting(lambda sock, number: answer(sock, read_frame(sock)))
+    with ScriptedServer(script) as server:
+        conn = stomp.Connection12([server.address], reconnect_sleep_initial=600.0, reconnect_sleep_max=600.0)
+        for count in range(1, 4):
+            conn.connect("guest", "guest", wait=True)
+            conn.disconnect()
+            assert script.count == count
+
+
+# ------------------------------------------------------------------------------------- an ERROR that is the end
+
+APOLLO, ARTEMIS = "apache-apollo/1.7.1", "ActiveMQ-Artemis/2.44.0 ActiveMQ Artemis Messaging Engine"
+
+
+def refuse_and_wait(sock: socket.socket, frame: bytes) -> None:
+    """As Apollo does: an ERROR that names no receipt, and then read nothing more. (It closes 5 s later.)"""
+    sock.sendall(b"ERROR\nmessage:Invalid destination\n\n\0")
+    with contextlib.suppress(OSError):
+        # The end of the client's stream is seen without reading what it sent before: there must be nothing.
+        assert not sock.recv(1000).strip(b"\n")
+
+
+def refuse_and_close(sock: socket.socket, frame: bytes) -> None:
+    """As Artemis does."""
+    sock.sendall(b"ERROR\nmessage:forbidden\nreceipt-id:" + receipt_of(frame) + b"\n\n\0")
+
+
+BROKERS = [
+    pytest.param(APOLLO, refuse_and_wait, id="apollo"),
+    pytest.param(ARTEMIS, refuse_and_close, id="artemis"),
+    pytest.param(None, refuse_and_wait, id="unknown"),
+]
+
+
+@pytest.mark.parametrize(("called", "refuse"), BROKERS)
+def test_a_client_leaves_at_an_error_and_connects_again(
+    make: Callable[..., Any], called: str | None, refuse: Callable[[socket.socket, bytes], None]
+) -> None:
+    script = Counting(serve_until(b"forbidden", refuse), server=called)
+    with ScriptedServer(script) as server:
+        client = make(server.url)
+        with pytest.raises(BrokerError, match=r"Invalid destination|forbidden"):
+            client.send("/queue/a", "forbidden", confirm=True)
+        for number in range(5):
+            client.send("/queue/a", f"after it {number}", confirm=True)
+        assert script.count == 2
+
+
+@pytest.mark.parametrize("called", ["RabbitMQ/3.10.8", "ActiveMQ/5.17.2", "HornetQ/2.5.0.SNAPSHOT"])
+def test_a_client_stays_at_an_error_of_a_broker_that_goes_on(make: Callable[..., Any], called: str) -> None:
+    def serve(sock: socket.socket, number: int) -> None:
+        while True:
+            frame = read_frame(sock)
+            if b"forbidden" in frame:
+                sock.sendall(b"ERROR\nmessage:no\n\n\0")
+            else:
+                answer(sock, frame)
+
+    script = Counting(serve, server=called)
+    with ScriptedServer(script) as server:
+        client = make(server.url)
+        with pytest.raises(BrokerError):
+            client.send("/queue/a", "forbidden", confirm=True)
+        client.send("/queue/a", "after it", confirm=True)
+        assert script.count == 1
+
+
+@pytest.mark.parametrize(("called", "refuse"), BROKERS[:2])
+def test_a_listener_is_disconnected_after_the_error_and_send_raises(
+    called: str, refuse: Callable[[socket.socket, bytes], None]
+) -> None:
+    script = Counting(serve_until(b"forbidden", refuse), server=called)
+    with ScriptedServer(script) as server:
+        conn = stomp.Connection12([server.address])
+        recorder = Recorder()
+        conn.set_listener("", recorder)
+        conn.connect("guest", "guest", wait=True)
+        conn.send("/queue/a", "forbidden", receipt="1")
+        recorder.wait_for_method("on_disconnected")
+        assert recorder.methods.index("on_error") < recorder.methods.index("on_disconnected")
+        with pytest.raises(NotConnectedException):
+            conn.send("/queue/a", "it would vanish")
+
+
+def test_a_listener_of_an_unknown_broker_goes_on_after_an_error() -> None:
+    def serve(sock: socket.socket, number: int) -> None:
+        read_frame(sock)
+        sock.sendall(b"ERROR\nmessage:no\n\n\0")
+        answer(sock, read_frame(sock))
+        say_nothing(sock)
+
+    with ScriptedServer(Counting(serve)) as server:
+        conn = stomp.Connection12([server.address])
+        recorder = Recorder()
+        conn.set_listener("", recorder)
+        conn.connect("guest", "guest", wait=True)
+        conn.send("/queue/a", "forbidden")
+        recorder.wait_for_method("on_error")
+        conn.send("/queue/a", "after it", receipt="2")
+        recorder.wait_for_method("on_receipt")
+        conn.transport.stop()
