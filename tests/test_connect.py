@@ -426,5 +426,7 @@ def test_an_answer_without_the_empty_line_is_not_waited_for():
 
     with ScriptedServer(refuse) as server:
         conn = stomp.Connection12([server.address])
-        with pytest.raises(ConnectFailedException, match="the broker refused the connection: connection failed"):
+        with pytest.raises(
+            ConnectFailedException, match="the broker refused the connection: connection failed"
+        ):
             conn.connect(wait=True)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import stomp
+from stomp.core.decoder import Decoder
+from stomp.core.delivery import Delivery
+from stomp.core.dialect import STOMP12
+from stomp.core.events import Message
+from stomp.core.frame import Frame
+from stomp.received import Received, ReceivedText
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.awaiting import run
 from tests.listening import PATIENCE, Recorder, wait_until
@@ -147,6 +155,20 @@ def test_a_frame_whose_end_is_in_doubt_ends_the_connection(data: bytes, api: str
             bodies = recorder.bodies
     # Up to a NUL that ends it in the middle, the frame cannot be told from a whole one.
     assert bodies in ([], [b"he"])
+
+
+@pytest.mark.parametrize("make", [Message, Delivery, Received, ReceivedText])
+@pytest.mark.parametrize(
+    "twin",
+    [copy.copy, copy.deepcopy, lambda frame: pickle.loads(pickle.dumps(frame))],
+    ids=["copy", "deep", "pickle"],
+)
+def test_copies_have_the_original_bytes_of_a_head(make: type[Frame], twin: Callable[[Frame], Frame]) -> None:
+    decoder = Decoder(dialect=STOMP12, lenient=True, classes={"MESSAGE": make})
+    decoder.feed(b"MESSAGE\na:\xe9\n\nx\0")
+    (frame,) = decoder.frames()
+    assert isinstance(frame, Frame)
+    assert twin(frame).raw_head == frame.raw_head == b"MESSAGE\na:\xe9"
 
 
 # ------------------------------------------------------------------------------------- limits= and lenient=

@@ -60,6 +60,7 @@ class Delivery(Message):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = self.__copy__()
         twin.headers = Headers.of(self.headers.pairs())
+        twin.headers.raw_head = self.raw_head
         return twin
 
     @property
