@@ -123,6 +123,13 @@ def test_a_command_is_refused_by_its_first_wrong_byte_however_it_is_cut() -> Non
                 assert "is not a STOMP command" in errors.pop()
 
 
+def test_nuls_before_the_first_frame_are_not_skipped() -> None:
+    """They may be the length of a frame of another protocol, which is recognised by its first bytes."""
+    for lenient in Leniency:
+        _, error, _ = decode(b"\0\0\1\xff\1ActiveMQ", dialect=None, lenient=lenient)
+        assert "is not a STOMP command" in error
+
+
 def test_control_characters_of_an_undefined_escape_are_shown_as_escapes() -> None:
     _, error, _ = decode(b"MESSAGE\na:\\\x1b[31m\n\n\0", lenient=STRICT)
     assert error == "undefined escape sequence \\\\x1b in a header of STOMP 1.2"

@@ -205,7 +205,8 @@ class Decoder:
 
     def _skip(self, data: bytes, pos: int) -> int:
         """The place behind what may stand between frames."""
-        found = self._between.match(data, pos)
+        # The first bytes of a peer tell whether it speaks STOMP: none of them are skipped.
+        found = (_EOLS if self.dialect is None else self._between).match(data, pos)
         return found.end() if found is not None else pos
 
     def _read(self, data: bytes, pos: int, out: list[Frame | Eol], *, fresh: bool) -> None:
