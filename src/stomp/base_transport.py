@@ -10,6 +10,7 @@ from stomp.client.dialing import ConnectHistory
 from stomp.client.logs import RepeatLog, connections
 from stomp.constants import CMD_DISCONNECT
 from stomp.core.callables import check_function, check_result
+from stomp.core.errors import ConnectFailed
 from stomp.core.events import (
     Closed,
     Connected,
@@ -239,6 +240,8 @@ class BaseTransport(OlderBaseTransport, Publisher):
     def _log_end(self, event: Closed) -> None:
         if event.error is None or event.reason is Reason.CLEAN:
             self._lines.info("disconnected from %s", self._address_text())
+        elif (failed := self._login_error(event)) is not None:
+            self._lines.warning("%s", failed)
         else:
             self._lines.warning("the connection to %s ended: %s", self._address_text(), event.error)
         self._lines.flush()
@@ -246,6 +249,10 @@ class BaseTransport(OlderBaseTransport, Publisher):
     def _address_text(self) -> str:
         pair = self.current_host_and_port
         return str(Address(*pair)) if pair is not None else "the broker"
+
+    def _login_error(self, event: Closed) -> ConnectFailed | None:
+        """The error of `connect`, if there was no CONNECTED on the connection that ended."""
+        return None
 
     def _on_connected(self, event: Connected) -> None:
         """The broker let us in."""

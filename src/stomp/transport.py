@@ -472,6 +472,10 @@ class Transport(OlderTransport, BaseTransport):
                 link.let_in = True
                 told.set()
 
+    def _login_error(self, event: Closed) -> ConnectFailed | None:
+        over = [link for link in list(self._untold) if link.session.closed is event]
+        return None if not over or over[0].let_in else self._login_failed(event.error)
+
     def _on_closed(self, event: Closed) -> None:
         self.connection_error = event.reason is Reason.REFUSED
         for link in [each for each in list(self._untold) if each.session.closed is event]:

@@ -92,6 +92,12 @@ def test_an_http_answer_is_what_a_websocket_expects() -> None:
     assert identify(HTTP, websocket=True, tls=True) is None
 
 
+def test_openwire_is_named_without_the_nuls_before_it() -> None:
+    found = identify(RECORDED["ActiveMQ's OpenWire"].lstrip(b"\0"))
+    assert found is not None
+    assert "OpenWire" in found.words
+
+
 def test_no_more_than_the_first_bytes_is_looked_at() -> None:
     late = b"220 " + b"x" * LOOKED_AT + b" ESMTP"
     assert identify(late) == identify(late[:LOOKED_AT])

@@ -19,6 +19,7 @@ import stomp
 from stomp.core.errors import AuthenticationFailed, ConnectFailed, StompError
 from stomp.testing.servers import ScriptedServer, hang_up, read_frame, say_nothing
 from tests.core.test_foreign import ALERTS, ANSWER, HTTP, RECORDED
+from tests.listening import Recorder
 
 #: Seconds to connect: none of these peers may be waited for.
 PATIENCE = 20.0
@@ -155,9 +156,21 @@ def test_a_peer_that_hangs_up_leaves_questions(failure: Api) -> None:
 def test_bytes_of_no_known_protocol_are_shown_in_one_short_line(failure: Api) -> None:
     with ScriptedServer(partial(answer, first=b"\x1b[31m" + b"\x07" * 100_000)) as server:
         error = failure(server.port)
-    assert "is not a STOMP command" in str(error)
+    assert "this is not STOMP: it began with b'\\x1b[31m\\x07" in str(error)
     assert str(error).isprintable()
     assert len(str(error)) < 500
+
+
+def test_a_foreign_protocol_is_named_in_the_log_where_nobody_waits_for_connect(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorder = Recorder()
+    with ScriptedServer(partial(answer, first=RECORDED["Redis"])) as server:
+        conn = stomp.Connection12([("127.0.0.1", server.port)])
+        conn.set_listener("", recorder)
+        conn.connect("me", "secret", wait=False)
+        recorder.wait_for_method("on_disconnected")
+    assert any("this is Redis, not STOMP (check the host" in line for line in caplog.messages)
 
 
 # ------------------------------------------------------------------------------------- certificates

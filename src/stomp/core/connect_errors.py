@@ -30,6 +30,10 @@ _TLS_HINTS = {
 }
 
 
+#: So many bytes of what is no protocol known here are shown.
+_SHOWN = 32
+
+
 def tls_hint(reason: str) -> str:
     """What to do about what OpenSSL calls so, or nothing."""
     return next((hint for part, hint in _TLS_HINTS.items() if part in reason), "")
@@ -56,6 +60,8 @@ def login_failed(address: object, why: StompError | None, *, tls: bool = False) 
         # In TLS 1.3 a client may be refused when its own handshake is done (RFC 8446, section 4.4.2.4).
         words, hint = f"the broker ended TLS: {alert.replace('_', ' ').lower()}", advice
     elif not hint and frame is None:
+        if first:
+            words = f"this is not STOMP: it began with {first[:_SHOWN]!r}"
         port, websocket = getattr(address, "port", 0), transport in ("ws", "wss")
         hint = expected(port, tls=tls, websocket=websocket) or _questions(tls)
     error = ConnectFailed(

@@ -27,8 +27,8 @@ _FIRST_BYTES = (
     (rb"HTTP/", _HTTP),
     # STOMP 1.2, "Augmented BNF": what a server may answer to a first frame.
     (rb"(?:ERROR|CONNECTED)\r?\n", _STOMP),
-    # WIREFORMATINFO, with its length before it or not.
-    (rb"(?:.{4})?\x01ActiveMQ", "ActiveMQ's OpenWire"),
+    # WIREFORMATINFO, with its length before it or not. A lenient decoder skips NULs before a frame.
+    (rb".{0,4}\x01ActiveMQ", "ActiveMQ's OpenWire"),
     (rb"AMQP\0\0\x09\x01", "AMQP 0-9-1"),
     (rb"AMQP[\0\x02\x03]\x01\0\0", "AMQP 1.0"),
     (rb"AMQP", "AMQP"),
