@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import stomp
+from stomp.broker import Broker
 from stomp.client import arguments as tables
 
 NUMBERS = "pass a whole number"
@@ -325,6 +326,32 @@ def test_wrong_values_in_objects_of_settings(cls, given, words):
     with pytest.raises(stomp.UsageError) as caught:
         cls(**given)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("host", None, "host is None (pass text"),
+        ("port", "61613", "port is '61613' (a port is a number from 0 to 65535)"),
+        ("port", 65536, "port is 65536"),
+        ("users", "admin:secret", "users is of type str (pass a dictionary of passcodes by login"),
+        ("heartbeat", 5, "heartbeat is 5 (pass two numbers of milliseconds"),
+        ("versions", "1.3", "versions has '1.3' (use some of 1.0, 1.1, 1.2"),
+        ("connect_timeout", "3", f"connect_timeout is '3' ({SECONDS} above 0"),
+    ],
+)
+def test_wrong_settings_of_the_embedded_broker(name, value, words):
+    with pytest.raises(stomp.UsageError) as caught:
+        Broker(**{name: value})
+    assert words in str(caught.value)
+    assert "secret" not in str(caught.value).replace('"secret"', "")
+
+
+def test_wrong_settings_of_tls():
+    verify: Any = "no"
+    for cls in (stomp.Client, stomp.AsyncClient):
+        with pytest.raises(stomp.UsageError, match=r"TlsSettings.verify is 'no' .pass True or False"):
+            cls("stomp+ssl://a", tls=stomp.TlsSettings(verify=verify))
 
 
 # ------------------------------------------------------------------------------------- closed subscriptions

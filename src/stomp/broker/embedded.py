@@ -11,7 +11,7 @@ from stomp.broker.listen import door
 from stomp.broker.server import Server
 from stomp.broker.settings import LIMITS, ConnectionInfo, Settings
 from stomp.broker.store import Policy
-from stomp.core.dialect import DIALECTS
+from stomp.core import arguments
 from stomp.core.errors import NotConnected, UsageError
 from stomp.core.frame import text_of
 from stomp.core.heartbeat import TOLERANCE
@@ -91,11 +91,10 @@ class Broker:
         connect_timeout: float = 10.0,
         tolerance: float = TOLERANCE,
     ) -> None:
-        offered = tuple(map(text_of, versions))
-        if not offered or not set(offered) <= set(DIALECTS):
-            raise UsageError(f"versions is {offered!r}", hint=f"use some of {', '.join(DIALECTS)}")
+        offered = arguments.versions("versions", versions)
+        number = arguments.count("port", port, least=0, most=65535, hint="a port is a number from 0 to 65535")
         where: tuple[Address, ...] = (
-            Address(text_of(host), int(port), "tcp" if ssl_context is None else "tls"),
+            Address(arguments.text("host", host), number, "tcp" if ssl_context is None else "tls"),
         )
         if doors is not None:
             given = [doors] if isinstance(doors, str) else doors
@@ -111,13 +110,13 @@ class Broker:
         self._found = where
         self._settings = Settings(
             doors=where,
-            users=None if users is None else {text_of(k): text_of(v) for k, v in users.items()},
-            heartbeat=heartbeat,
+            users=None if users is None else _users(users),
+            heartbeat=arguments.heartbeat("heartbeat", heartbeat),
             limits=limits or LIMITS,
             policy=policy or Policy(),
             ssl_context=ssl_context,
             versions=offered,
-            connect_timeout=connect_timeout,
+            connect_timeout=arguments.seconds("connect_timeout", connect_timeout, above_zero=True),
             tolerance=tolerance,
         )
         self._server: Server | None = None
@@ -298,6 +297,12 @@ class Broker:
 
         loop.call_soon_threadsafe(respond)
         return answer.result(_PATIENCE)
+
+
+def _users(users: Mapping[str, str]) -> dict[str, str]:
+    hint = 'pass a dictionary of passcodes by login, as in users={"admin": "secret"}'
+    found = arguments.headers("users", users, hint=hint)
+    return {text_of(login): text_of(passcode) for login, passcode in found.items()}
 
 
 def _reachable(door: Address) -> Address:

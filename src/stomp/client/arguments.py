@@ -119,7 +119,10 @@ ACK = ("auto", "client", "client-individual")
 
 def _tls(name: str, value: object) -> object:
     # By what it can do: the module ssl is not loaded for those who have no use for it.
-    if isinstance(value, TlsSettings) or hasattr(value, "wrap_bio"):
+    if isinstance(value, TlsSettings):
+        arguments.flag("TlsSettings.verify", value.verify)
+        return value
+    if hasattr(value, "wrap_bio"):
         return value
     raise arguments.wrong(
         name,

@@ -130,7 +130,7 @@ def secret(name: str, value: object) -> Any:
     raise wrong(name, value, "pass text, or a function that returns it", secret=True)
 
 
-def headers(name: str, value: object) -> dict[str, Any]:
+def headers(name: str, value: object, *, hint: str = "") -> dict[str, Any]:
     """Headers, as a dictionary of its own.
 
     >>> headers("headers", "a:b")
@@ -138,7 +138,7 @@ def headers(name: str, value: object) -> dict[str, Any]:
     stomp.core.errors.UsageError: headers is of type str (pass a dictionary, as in headers={"name": "value"})
     """
     if not isinstance(value, Mapping):
-        raise wrong(name, value, f'pass a dictionary, as in {name}={{"name": "value"}}', secret=True)
+        raise wrong(name, value, hint or f'pass a dictionary, as in {name}={{"name": "value"}}', secret=True)
     given: dict[str, Any] = dict(value)
     for key, item in given.items():
         if not isinstance(key, str | bytes):
