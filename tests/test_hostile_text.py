@@ -217,6 +217,12 @@ LATER = {
     "unknown command": f"FORGED\nforged:{EVIL_HEADER}\n\n{EVIL_BODY}\0".encode(),
     "a receipt": f"RECEIPT\nreceipt-id:forged{EVIL_HEADER}\n\n{EVIL_BODY}\0".encode(),
     "a content-length": f"MESSAGE\ncontent-length:forged{EVIL}\n\n\0".replace("\r", "").encode(),
+    "a head that is not UTF-8": f"MESSAGE\nforged{EVIL_HEADER}:".encode()
+    + b"\xff\xfe"
+    + b"\n\n\0"
+    + b"forged\n\n\0",
+    "a line without a colon": f"MESSAGE\nforged{EVIL_HEADER}\n\n\0forged\n\n\0".encode(),
+    "an undefined escape": f"MESSAGE\na:\\forged{EVIL_HEADER}\n\n\0forged\n\n\0".encode(),
     "a message": f"MESSAGE\nsubscription:7\nmessage-id:forged{EVIL_HEADER}\n\n{EVIL_BODY}\0".encode(),
 }
 
@@ -285,6 +291,37 @@ def test_the_refusal_of_a_frame_is_escaped(seen):
         client.close()
         seen.add(client, client.error, *client.recent())
     seen.check()
+
+
+def failing(*_: object) -> None:
+    raise ZeroDivisionError
+
+
+def test_a_message_whose_listener_failed_is_escaped_in_the_log(seen):
+    head = (
+        f"MESSAGE\nsubscription:1\nmessage-id:{EVIL_HEADER}{'x' * 100_000}\ndestination:/q/{EVIL_HEADER}\n\n"
+    )
+    recorder = Recorder()
+    recorder.on_message = failing  # type: ignore[method-assign]
+    with ScriptedServer(partial(after_connected, data=f"{head}x\0".encode())) as server:
+        conn = stomp.Connection12([server.address])
+        conn.set_listener("recorder", recorder)
+        conn.connect(wait=True)
+        conn.subscribe("/queue/a", id="1")
+        recorder.wait_for_method("on_disconnected")
+    seen.check("failed for message 'forged")
+
+
+def test_a_message_whose_handler_failed_is_escaped_in_the_log(seen):
+    head = (
+        f"MESSAGE\nsubscription:1\nmessage-id:{EVIL_HEADER}{'x' * 100_000}\ndestination:/q/{EVIL_HEADER}\n\n"
+    )
+    with ScriptedServer(partial(after_connected, data=f"{head}x\0".encode(), stay=True)) as server:
+        client = stomp.Client(server.url, reconnect=False).connect()
+        client.consume("/queue/a", failing, id="1", confirm=False, ack="auto")
+        wait_until(lambda: any("failed for message 'forged" in text for text in seen.texts()))
+        client.close(0.0)
+    seen.check("failed for message 'forged")
 
 
 def test_a_message_is_escaped_in_its_repr(seen):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stomp.client.logs import connections as log
 from stomp.core.callables import check_methods, check_result
 from stomp.core.frame import text_of
+from stomp.core.observe import one_line
 
 if TYPE_CHECKING:
     from stomp.utils import Frame
@@ -221,14 +222,15 @@ def _message_of(frame: Any) -> str:
         return ""
     headers = getattr(frame, "original_headers", None) or frame.headers
     name = headers.get("message-id", "")
+    shown = f"{one_line(name, 100)!r}"
     subscription = getattr(frame, "subscription", None)
     if subscription is None:
-        return f" for message {name!r}"
+        return f" for message {shown}"
     if subscription.ack == "auto":
-        return f" for message {name!r}, which the broker does not deliver again (ack=auto)"
+        return f" for message {shown}, which the broker does not deliver again (ack=auto)"
     if (headers.get("ack") or name) in subscription.unacked or name in subscription.unacked:
-        return f" for message {name!r}, which is not acknowledged"
-    return f" for message {name!r}, which was acknowledged or refused"
+        return f" for message {shown}, which is not acknowledged"
+    return f" for message {shown}, which was acknowledged or refused"
 
 
 def _takes_pair(call: Callable[..., Any]) -> bool:

@@ -393,7 +393,7 @@ class Consumer:
                     by_handler = message.settled
         except Exception:
             log.exception(
-                "a handler failed for message %r of %s: %s",
+                "a handler failed for message %.100r of %s: %s",
                 message.id,
                 self.subscription.destination,
                 fate(message, by_handler=by_handler),

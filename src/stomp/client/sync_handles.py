@@ -395,14 +395,14 @@ class Consumer:
                     by_handler = message.settled
         except Exception:
             log.exception(
-                "a handler failed for message %r of %s: %s",
+                "a handler failed for message %.100r of %s: %s",
                 message.id,
                 self.subscription.destination,
                 fate(message, by_handler=by_handler),
             )
         except SystemExit:
             log.error(
-                "a handler called sys.exit() for message %r of %s: %s; this ends the consumer and not the program",
+                "a handler called sys.exit() for message %.100r of %s: %s; this ends the consumer and not the program",
                 message.id,
                 self.subscription.destination,
                 fate(message, by_handler=by_handler),
