@@ -416,6 +416,37 @@ def test_a_flood_grows_the_log_of_a_stats_listener_by_a_few_lines(caplog):
     assert len(log.find("INFO", "received an error")) == BURST + 1
 
 
+@pytest.mark.parametrize(("what", "method"), [("errors", "on_error"), ("heart-beats", "on_heartbeat")])
+def test_a_flood_grows_the_log_of_a_listener_that_fails_by_a_few_lines(warnings, what, method):
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with ScriptedServer(partial(flood, data=FLOODS[what], times=20)) as server:
+        conn = stomp.Connection12([server.address])
+        conn.set_listener("failing", recorder := Recorder())
+        setattr(recorder, method, fail)
+        conn.connect(wait=True)
+        conn.send("/queue/a", "x")
+        warnings.wait_for("ERROR", f"{method} failed", "repeated 1,990 times")
+    assert len(warnings.find("ERROR", f"{method} failed")) == BURST + 1
+
+
+def test_each_message_that_a_listener_has_failed_for_has_its_line(warnings, broker):
+    conn = stomp.Connection12([(broker.host, broker.port)])
+
+    class Failing(Recorder):
+        def on_message(self, frame):
+            raise ZeroDivisionError
+
+    conn.set_listener("failing", Failing())
+    conn.connect(wait=True)
+    conn.subscribe("/queue/a", id="1")
+    for number in range(5 * BURST):
+        conn.send("/queue/a", str(number))
+    warnings.wait_for("ERROR", "on_message failed for message", count=5 * BURST)
+    conn.disconnect()
+
+
 def test_a_flood_of_heartbeats_grows_the_log_by_a_few_lines_at_debug(log):
     with ScriptedServer(partial(flood, data=b"\n", times=200)) as server:
         conn = connect_with("listener", server.url)

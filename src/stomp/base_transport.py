@@ -245,6 +245,7 @@ class BaseTransport(OlderBaseTransport, Publisher):
         else:
             self._lines.warning("the connection to %s ended: %s", self._address_text(), event.error)
         self._lines.flush()
+        self.registry.lines.flush()
 
     def _address_text(self) -> str:
         pair = self.current_host_and_port

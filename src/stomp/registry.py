@@ -15,6 +15,7 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stomp.client.logs import RepeatLog
 from stomp.client.logs import connections as log
 from stomp.core.callables import check_methods, check_result
 from stomp.core.frame import text_of
@@ -55,6 +56,7 @@ class Target(NamedTuple):
     name: str
     call: Callable[..., Any]
     pair: bool  #: it takes (headers, body)
+    lines: RepeatLog  #: for what it fails for, and is no message
 
 
 class _Known(NamedTuple):
@@ -70,6 +72,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.listeners: dict[str, Any] = {}
+        self.lines = RepeatLog(log)
         #: The listeners in the order of their names.
         self.ordered: list[tuple[str, Any]] = []
         self._shapes: dict[Any, bool] = {}
@@ -126,7 +129,8 @@ class Registry:
             call = getattr(listener, method, None)
             calls.append((listener, call))
             if call is not None and not is_idle(call):
-                targets.append(Target(name, call, method in FRAME_METHODS and self._takes_pair(call)))
+                pair = method in FRAME_METHODS and self._takes_pair(call)
+                targets.append(Target(name, call, pair, self.lines))
         self._known[method] = _Known(ordered, calls, targets)
         return targets
 
@@ -200,7 +204,8 @@ def report(target: Target, method: str, frame: Any = None) -> None:
     owner = type(getattr(target.call, "__self__", target.call)).__name__
     subject = _message_of(frame)
     if not isinstance(error, SystemExit):
-        log.exception(
+        # Each message has its line. Of what else fails, a broker can send any number: ERROR frames, heart-beats ...
+        (log if subject else target.lines).exception(
             "listener %r (%s): %s failed%s; the connection goes on", target.name, owner, method, subject
         )
         return

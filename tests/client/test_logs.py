@@ -162,6 +162,19 @@ def test_a_flood_of_lines_is_summed_up(logger, caplog, level: str) -> None:
     assert {record.filename for record in caplog.records} == {"test_logs.py"}
 
 
+def test_an_exception_has_its_traceback(logger, caplog) -> None:
+    log = RepeatLog(logger, FakeClock())
+    for _ in range(BURST + 1):
+        try:
+            raise ZeroDivisionError
+        except ZeroDivisionError:
+            log.exception("it failed")
+    log.flush()
+    assert [record.exc_info is not None for record in caplog.records] == [True] * BURST + [False]
+    assert lines(caplog)[-1] == "it failed ... repeated 1 time in 0 s"
+    assert {record.levelname for record in caplog.records} == {"ERROR"}
+
+
 def test_lines_that_nobody_gets_are_not_counted(logger, caplog) -> None:
     logger.setLevel(logging.ERROR)
     log = RepeatLog(logger, FakeClock())

@@ -65,17 +65,21 @@ class RepeatLog:
         """Write that something went wrong."""
         self._log(logging.WARNING, text, args)
 
+    def exception(self, text: str, *args: object) -> None:
+        """Write that an exception was caught, with its traceback. Call it where it was caught."""
+        self._log(logging.ERROR, text, args, exc_info=True)
+
     def flush(self) -> None:
         """Write the sums of what was counted: at the end of a connection."""
         self._write(self._repeats.rest(self._clock()))
 
-    def _log(self, level: int, text: str, args: tuple[object, ...]) -> None:
+    def _log(self, level: int, text: str, args: tuple[object, ...], *, exc_info: bool = False) -> None:
         if not self._logger.isEnabledFor(level):
             return
         now = self._clock()
         self._write(self._repeats.due(now))
         if self._repeats.admit(text, now, (level, args)):
-            self._logger.log(level, text, *args, stacklevel=3)
+            self._logger.log(level, text, *args, exc_info=exc_info, stacklevel=3)
 
     def _write(self, summaries: Iterable[Summary]) -> None:
         for summary in summaries:
