@@ -328,3 +328,11 @@ def test_what_fails_while_another_waits_is_given_back_with_it() -> None:
     redelivery.add(message(), 0.9)
     assert redelivery.due == 1.0
     assert redelivery.begin(1.0) == "giving back 2 messages that failed (/queue/a)"
+
+
+def test_a_connection_that_is_lost_takes_what_waited_with_it() -> None:
+    redelivery = Redelivery(Backoff(initial=1.0))
+    redelivery.add(message(), 0.0)
+    redelivery.blocked.add("1")
+    redelivery.clear()
+    assert (redelivery.messages, redelivery.due, redelivery.blocked) == ([], None, set())

@@ -64,7 +64,8 @@ def settle(
             if not negative and not vendor.ack_in_transaction:
                 raise vendor.refuse("ACK in transactions")
         if negative and vendor.nack_discards and requeue:
-            yield from hold(conv, message, *checked(conv, message, negative=True))
+            now = yield Now()
+            hold(conv, message, *checked(conv, message, negative=True), now)
             return
         headers = nack_headers(vendor, requeue) if negative else None
     frame = settling_frame(conv, message, negative=negative, transaction=transaction, headers=headers)
@@ -164,7 +165,7 @@ def settling_frame(
     return frame
 
 
-def hold(conv: Conversation, message: Delivery, name: str, subscription: Subscription) -> Program[None]:
+def hold(conv: Conversation, message: Delivery, name: str, subscription: Subscription, now: float) -> None:
     """A message has failed: leave it unacknowledged, to be given back.
 
     Args:
@@ -172,6 +173,7 @@ def hold(conv: Conversation, message: Delivery, name: str, subscription: Subscri
         message: it may still be settled.
         name: what an ACK would call it.
         subscription: what it came for.
+        now: what the clock says.
     """
     redelivery = conv.redelivery
     message.settled = True
@@ -184,7 +186,7 @@ def hold(conv: Conversation, message: Delivery, name: str, subscription: Subscri
         conv.ledger.subscriptions[subscription.id] = again
     else:
         subscription.unacked.pop(name, None)
-    redelivery.add(message, (yield Now()))
+    redelivery.add(message, now)
     conv.later(partial(hook.settled, message, "nack") for hook in conv.terms.hooks)
     conv.settled()
 
