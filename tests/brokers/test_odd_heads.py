@@ -10,7 +10,7 @@ import pytest
 import stomp
 from stomp.testing.servers import read_frame
 from tests.awaiting import run
-from tests.brokers.conftest import RealBroker
+from tests.brokers.conftest import RealBroker, further
 from tests.listening import PATIENCE, Recorder
 
 pytestmark = [pytest.mark.broker, pytest.mark.usefixtures("each_codec")]
@@ -106,3 +106,17 @@ def test_a_head_that_is_not_utf8_does_not_stop_the_consumers_of_its_queue(
         message = left.receive(PATIENCE)
         assert message is not None
         assert message.body == b"the last"
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+def test_a_content_length_that_hornetq_repeats_does_not_end_the_connection(version: str) -> None:
+    broker = further("hornetq")
+    queue = "/queue/pool-990"  # HornetQ makes no queues on demand
+    with stomp.Client(url_of(broker), versions=[version], reconnect=False) as client:
+        subscription = client.subscribe(queue)
+        while subscription.receive(0.5) is not None:
+            pass
+        for body in (b"a\0b", b"next"):
+            client.send(queue, body, confirm=True)
+        messages = [subscription.receive(PATIENCE) for _ in range(2)]
+    assert [message is not None and message.body for message in messages] == [b"a\0b", b"next"]
