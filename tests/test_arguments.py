@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import enum
 import inspect
 import subprocess
 import sys
@@ -18,6 +19,11 @@ SECONDS = "pass a number of seconds"
 FLAG = "pass True or False"
 TEXT = "pass text"
 HEADERS = r'pass a dictionary, as in headers={"name": "value"}'
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
 
 #: Arguments of the class: (name, wrong value, what the error says).
 SETTINGS = [
@@ -65,6 +71,11 @@ SETTINGS = [
 SEND = [
     ("headers", "a:b", f"headers is of type str ({HEADERS})"),
     ("headers", {"a": [1]}, "the header 'a' is of type list"),
+    (
+        "headers",
+        {"a": Colour.RED},
+        "the header 'a' is of type Colour (pass text or a number, such as the .value",
+    ),
     ("content_type", 5, "content_type is 5 (pass text"),
     ("text", "yes", f"text is 'yes' ({FLAG})"),
     ("compress", "zip", "compress is 'zip' (use gzip or deflate)"),
@@ -81,6 +92,7 @@ SEND = [
     ("queue_type", 5, "queue_type is 5 (pass text"),
     ("correlation_id", ["x"], "correlation_id is of type list"),
     ("reply_to", {"a": 1}, "reply_to is of type dict"),
+    ("reply_to", Colour.RED, "reply_to is of type Colour (pass text or a number, such as the .value"),
 ]
 SUBSCRIBE = [
     ("prefetch", "10", f"prefetch is '10' ({NUMBERS}, at least 1; leave it out"),
@@ -167,6 +179,7 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("send", ("/queue/a", None), {}, "the body is of type NoneType"),
     ("send", ("", b"x"), {}, "there is no destination"),
     ("send", (None, b"x"), {}, "there is no destination"),
+    ("send", (Colour.RED, b"x"), {}, "the destination is of type Colour (pass text"),
     ("send", (5, b"x"), {}, 'the destination is 5 (pass text, as in "/queue/orders")'),
     ("send_async", (5, b"x"), {}, "the destination is 5"),
     ("send_async", ("/queue/a", b"x"), {"timeout": [3]}, f"timeout is of type list ({SECONDS}"),

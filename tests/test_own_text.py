@@ -308,3 +308,8 @@ def test_no_name_of_a_destination_is_shown_by_another_text(kind):
         stomp.Client().send(kind("/queue/a"), b"x")
     frame = Frame("SEND", Headers({kind("destination"): kind("/queue/a")}), b"x")
     assert LIE.encode() not in encode(frame, STOMP12)
+
+
+def test_the_path_of_a_websocket_is_the_text_of_a_str_subclass(kind):
+    conn = stomp.WSConnection([("host", 5)], ws_path=kind("/ws"))
+    assert [address.url for address in conn.transport._ordered()] == ["ws://host:5/ws"]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stomp.connect import BaseConnection, StompConnection12
+from stomp.core.frame import text_of
 from stomp.core.limits import Lenient, Limits
 from stomp.core.record import replace
 from stomp.handed_on import hand_on
@@ -103,7 +104,9 @@ class WSTransport(Transport):
 
     def _ordered(self) -> list[Address]:
         return [
-            Address(host, port, "wss" if self.get_ssl((host, port)) is not None else "ws", self.ws_path)
+            Address(
+                host, port, "wss" if self.get_ssl((host, port)) is not None else "ws", text_of(self.ws_path)
+            )
             for host, port in (address.pair for address in super()._ordered())
         ]
 

@@ -6,6 +6,7 @@ values that may hold a credential are not shown, only their types are.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ _T = TypeVar("_T")
 _SHOWN = 40
 #: What cannot be the value of a header: its text would be that of Python.
 _CONTAINERS = (list, dict, set, frozenset)
+_OF_MEMBER = ", such as the .value of this member"
 #: The largest number of seconds for which a message may live or be delayed: about 31 years.
 _LONGEST = 10**9
 
@@ -118,9 +120,21 @@ def text(name: str, value: object, *, hint: str = "pass text (str)", empty: bool
 
 def header_value(name: str, value: object) -> object:
     """What becomes the value of a header: text, a number, or something else with a text of its own."""
-    if isinstance(value, (*_CONTAINERS, tuple)):
-        raise wrong(name, value, "pass text or a number", secret=True)
+    if isinstance(value, (*_CONTAINERS, tuple)) or is_bare_member(value):
+        raise wrong(
+            name, value, f"pass text or a number{_OF_MEMBER if is_bare_member(value) else ''}", secret=True
+        )
     return value
+
+
+def is_bare_member(value: object) -> bool:
+    """True for a member of an enumeration that is neither text nor a number: its text would be that of Python.
+
+    >>> Colour = enum.Enum("Colour", "RED")
+    >>> is_bare_member(Colour.RED), is_bare_member(enum.IntEnum("Size", "BIG").BIG)
+    (True, False)
+    """
+    return isinstance(value, enum.Enum) and not isinstance(value, str | bytes | int | float)
 
 
 def secret(name: str, value: object) -> Any:
@@ -143,10 +157,11 @@ def headers(name: str, value: object, *, hint: str = "") -> dict[str, Any]:
     for key, item in given.items():
         if not isinstance(key, str | bytes):
             raise UsageError(f"the name of a header is {shown(key)}", hint="pass text (str)")
-        if isinstance(item, _CONTAINERS):
+        if isinstance(item, _CONTAINERS) or is_bare_member(item):
+            more = _OF_MEMBER if is_bare_member(item) else "; a tuple is a header that is repeated"
             raise UsageError(
                 f"the header {text_of(key)[:_SHOWN]!r} is of type {type(item).__name__}",
-                hint="pass text or a number; a tuple is a header that is repeated",
+                hint=f"pass text or a number{more}",
             )
     return given
 
