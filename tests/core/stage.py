@@ -154,6 +154,9 @@ class Stage:
         self.make_calls()
         return self._said
 
+    has_info = True
+    has_counts = False
+
     def info(self, text: str, *args: object) -> None:
         """See `stomp.core.effects.Log`."""
         self._said.append(text % args)

@@ -445,3 +445,15 @@ def test_a_connection_that_ended_before_anybody_listened_is_no_reason_to_wait() 
     run = stage.run(life.connect(stage.conv, zero))
     with pytest.raises(ConnectFailed):
         assert run.result
+
+
+def test_a_client_that_is_closed_while_it_asks_for_credentials_does_not_dial() -> None:
+    def passcode() -> str:
+        stage.do(life.close(stage.conv, stage.clock() + 30))
+        return "secret"
+
+    stage = Stage(passcode=passcode)
+    run = stage.run(life.connect(stage.conv, lambda: 0.0))
+    assert stage.dialed == []
+    with pytest.raises(NotConnected, match="closed while it was connecting"):
+        assert run.result

@@ -12,8 +12,10 @@ from stomp.client.aio_driver import AioDriver
 from stomp.client.aio_handles import AsyncMessage, Confirmation, Consumer, Merged, Subscription, Transaction
 from stomp.client.arguments import Ack, Body, SendOptions, SubscribeOptions
 from stomp.client.base import BaseClient
+from stomp.client.handling import check_drain
 from stomp.core import arguments, life, subscribing, verbs
 from stomp.core.callables import check_function
+from stomp.core.errors import UsageError
 from stomp.core.feed import Inbox
 from stomp.core.status import ClientState, Report, StateChange, StateLog
 
@@ -62,9 +64,11 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         Raises:
             AuthenticationFailed: the broker refused the login.
             ConnectFailed: no broker could be reached, or none let us in; says where and why.
-            UsageError: the client is connected already.
+            UsageError: the client is connected already, or is connected on another event loop.
         """
-        await self._run(life.connect(self._conv, self._options.dice))
+        if self.state is ClientState.NEW or self.state.over:
+            self._loop = asyncio.get_running_loop()
+        await self._connect(life.connect(self._conv, self._options.dice))
         return self
 
     async def close(self, timeout: float | None = None) -> bool:
@@ -84,7 +88,11 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
 
         Returns:
             What was left; ``report.clean`` if nothing was.
+
+        Raises:
+            UsageError: it was called by a handler whose message is not settled: that is waited for.
         """
+        check_drain(self._handling.get(asyncio.current_task()))
         deadline = self._deadline(timeout)
         async with self._parting(deadline):
             return await self._run(life.drain(self._conv, deadline))
@@ -100,6 +108,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
 
         Raises:
             StompError: why the client has failed, if it has.
+            UsageError: it was not called on the main thread, which alone gets signals.
         """
         signals = arguments.items("signals", signals, "pass a list, as in signals=[signal.SIGTERM]")
         if timeout is not None:
@@ -405,8 +414,14 @@ def _handled(signals: Sequence[int], stop: Callable[[], None]) -> Generator[None
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in signals}
     try:
-        for number in signals:
-            loop.add_signal_handler(number, stop)
+        try:
+            for number in signals:
+                loop.add_signal_handler(number, stop)
+        except (RuntimeError, ValueError) as err:
+            raise UsageError(
+                f"run_forever cannot wait for signals here: {err}",
+                hint="call it on the main thread, or drain",
+            ) from err
         yield
     finally:
         for number, handler in before.items():

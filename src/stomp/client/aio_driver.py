@@ -19,7 +19,7 @@ from stomp.client.arguments import Body
 from stomp.client.base import BaseClient, log
 from stomp.core import life, settling
 from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
-from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
+from stomp.core.errors import ConnectionLost, NotConnected, SendStalled, UsageError
 
 if TYPE_CHECKING:
     from stomp.client.settings import Setup
@@ -44,12 +44,46 @@ class AioDriver(BaseClient):
         self._links: list[AioLink] = []  # whose sockets may be open
         self._reconnecting: asyncio.Task[None] | None = None
         self._callbacks: set[asyncio.Future[Any]] | None = None  # coroutines of the user that are under way
+        self._loop: asyncio.AbstractEventLoop | None = None  # that of the last `connect`
+        self._connecting: set[asyncio.Task[Any] | None] = set()  # the tasks that make a connection
+        self._handling: dict[asyncio.Task[Any] | None, Delivery] = {}  # what each is at work on
         self._verbs = 0  # since it was last looked at the clock
         self._since = 0.0  # when the loop was last let go
         self._conv.relief.watch(self._read_on)
 
-    async def _run(self, program: Program[_T]) -> _T:
-        """Carry a program out."""
+    async def _connect(self, program: Program[None]) -> None:
+        """Carry out a program that makes a connection. Functions that it calls cannot wait for that connection."""
+        task = asyncio.current_task()
+        self._connecting.add(task)
+        try:
+            await self._run(program, connects=True)
+        finally:
+            self._connecting.discard(task)
+
+    def _check_loop(self) -> None:
+        """Call it where the running loop is not that of the client.
+
+        Raises:
+            UsageError: the client belongs to another one.
+        """
+        loop = self._loop
+        if loop is None or self._conv.state.over:
+            return
+        which = "an event loop that is closed" if loop.is_closed() else "another event loop"
+        raise UsageError(
+            f"the client was connected on {which}, and works on that loop only",
+            hint="make an AsyncClient for each event loop, and close it before its loop ends",
+        )
+
+    async def _run(self, program: Program[_T], *, connects: bool = False) -> _T:
+        """Carry a program out.
+
+        Args:
+            program: the program.
+            connects: it makes a connection: see `_connect`.
+        """
+        if asyncio.get_running_loop() is not self._loop:
+            self._check_loop()
         self._verbs += 1
         if self._verbs >= LOOK:
             await self._breathe()
@@ -74,7 +108,7 @@ class AioDriver(BaseClient):
                     elif type(effect) is Now:
                         answer = self._options.clock()
                     else:
-                        answer = await self._perform(effect)
+                        answer = await self._perform(effect, connects)
                 except BaseException as err:
                     failure = err
         except StopIteration as stop:
@@ -85,6 +119,8 @@ class AioDriver(BaseClient):
 
     async def _send_soon(self, destination: str, body: bytes) -> bool:
         """Send without a program, where that can be done; False if it cannot, and nothing was sent."""
+        if asyncio.get_running_loop() is not self._loop:
+            self._check_loop()
         self._verbs += 1
         if self._verbs >= LOOK:
             await self._breathe()
@@ -98,6 +134,8 @@ class AioDriver(BaseClient):
 
     async def _start_soon(self, destination: str, body: Body, deadline: float, *, patient: bool) -> Any:
         """Begin a confirmed send without a program, where that can be done; None if it cannot."""
+        if asyncio.get_running_loop() is not self._loop:
+            self._check_loop()
         self._verbs += 1
         if self._verbs >= LOOK:
             await self._breathe()
@@ -117,6 +155,8 @@ class AioDriver(BaseClient):
 
     async def _ack_soon(self, message: Delivery) -> bool:
         """Acknowledge without a program, where that can be done; False if it cannot, and nothing was sent."""
+        if asyncio.get_running_loop() is not self._loop:
+            self._check_loop()
         self._verbs += 1
         if self._verbs >= LOOK:
             await self._breathe()
@@ -131,9 +171,16 @@ class AioDriver(BaseClient):
                 raise settling.lost() from err
         return True
 
-    async def _perform(self, effect: Effect) -> Any:
+    async def _perform(self, effect: Effect, connects: bool) -> Any:
         if isinstance(effect, Wait):
-            return effect.ready() or await self._wait(effect)
+            if effect.ready():
+                return True
+            if not connects and asyncio.current_task() in self._connecting:
+                raise UsageError(
+                    "this call waits for a connection, and was made by a function that connecting waits for",
+                    hint="do not use the client in login, passcode or headers",
+                )
+            return await self._wait(effect)
         if isinstance(effect, Call):
             return await self._ask(effect)
         if isinstance(effect, Dial):
@@ -203,7 +250,7 @@ class AioDriver(BaseClient):
         if conv.needs_link:
             conv.needs_link = False
             program = life.reconnect(conv, self._options.dice)
-            self._reconnecting = asyncio.get_running_loop().create_task(self._run(program))
+            self._reconnecting = asyncio.get_running_loop().create_task(self._connect(program))
         if conv.paused:
             link.pause()
 
@@ -230,15 +277,21 @@ class AioDriver(BaseClient):
 
     def _stop_connecting(self) -> None:
         """The client is over: nobody wants the next connection."""
-        task, self._reconnecting = self._reconnecting, None
-        if task is not None and not task.done():
+        task = self._reconnecting
+        # A function that it has called, for the credentials, may have closed the client: it ends by itself.
+        if task is not None and task is not asyncio.current_task() and not task.done():
             task.cancel()
 
     async def _part(self) -> None:
-        """Wait until all sockets are closed. That is soon, when the client is over."""
+        """Wait until all sockets are closed, which is soon when the client is over; then briefly for callbacks."""
         links, self._links = self._links, []
         for link in links:
             await link.gone()
+        task, self._reconnecting = self._reconnecting, None
+        at_work: set[asyncio.Future[Any]] = {*(self._callbacks or ()), *([] if task is None else [task])}
+        at_work.discard(cast("asyncio.Task[Any]", asyncio.current_task()))
+        if at_work:
+            await asyncio.wait(at_work, timeout=self._shortly())
 
 
 async def _guarded(coroutine: Any) -> None:

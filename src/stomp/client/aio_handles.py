@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from stomp.client.aio_driver import LOOK, AioDriver
 from stomp.client.arguments import Body, SendOptions
-from stomp.client.base import BaseSubscription, fate, log
+from stomp.client.base import BaseSubscription, log
+from stomp.client.handling import fate
 from stomp.core import arguments, settling, subscribing, verbs
 from stomp.core.callables import check_function
 from stomp.core.confirmation import Confirmation as BaseConfirmation
@@ -101,7 +102,9 @@ class AsyncMessage(Delivery):
         await client._run(verbs.reply(client._conv, parcel, client._deadline(timeout), confirm=confirm))
 
     async def __aenter__(self) -> Self:
-        self._processing = _driver_of(self)._process(self)
+        driver = _driver_of(self)
+        driver._handling[asyncio.current_task()] = self
+        self._processing = driver._process(self)
         return self
 
     async def __aexit__(
@@ -109,6 +112,7 @@ class AsyncMessage(Delivery):
     ) -> None:
         if self._processing is not None:
             _driver_of(self)._end_processing(self._processing, kind, error, trace)
+        _driver_of(self)._handling.pop(asyncio.current_task(), None)
         if self.subscription is None or self.subscription.ack == "auto" or self.settled:
             return
         try:
@@ -232,6 +236,8 @@ class Inflow:
 
     async def __anext__(self) -> AsyncMessage:
         client = self._client
+        if asyncio.get_running_loop() is not client._loop:
+            client._check_loop()
         client._verbs += 1
         if client._verbs >= LOOK:
             await client._breathe()

@@ -231,7 +231,7 @@ class BaseClient:
         return self._conv.recorder.lines()
 
     def on_state(self, callback: Callable[[StateChange], object]) -> None:
-        """Have `callback` called at every change of `state`, on a thread of the client's or on its event loop.
+        """Have `callback` called at every change of `state`, on the client's callback thread or on its event loop.
 
         Raises:
             UsageError: it cannot be called; with `Client`: it is a coroutine function.
@@ -412,24 +412,6 @@ def _parcel(destination: str, body: Body, told: Mapping[str, Any]) -> Parcel:
         epoch_ms=round(time.time() * 1000) if "ttl" in traits else 0,
         options=traits,
     )
-
-
-def fate(message: Delivery, *, by_handler: bool) -> str:
-    """Say what happens to a message whose handler has failed, for the log.
-
-    Args:
-        message: the message, after the end of its ``with`` statement.
-        by_handler: it was settled when the handler failed.
-    """
-    if message.subscription is None or message.subscription.ack == "auto":
-        return "the broker does not deliver it again (ack=auto)"
-    if by_handler:
-        return "the handler had settled it"
-    if message.era.vendor.nack_discards:
-        return "it is not acknowledged, and is given back by a new connection when nothing else is under way"
-    if message.settled:
-        return f"it was refused (NACK), and {message.era.vendor.nacked}"
-    return "it is not acknowledged, and is delivered again when its subscription or connection has ended"
 
 
 class BaseSubscription:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stomp.core.events import Closed, HeartbeatReceived, HeartbeatSent
@@ -53,6 +54,17 @@ class RepeatLog:
         self._clock = clock
         self._repeats = Repeats()
 
+    @property
+    def has_info(self) -> bool:
+        """See `stomp.core.effects.Log`."""
+        # Not by isEnabledFor, which takes the lock of `logging`.
+        return self._logger.getEffectiveLevel() <= logging.INFO
+
+    @property
+    def has_counts(self) -> bool:
+        """See `stomp.core.effects.Log`."""
+        return self._repeats.has_counts
+
     def debug(self, text: str, *args: object) -> None:
         """Write a line for those who look for a defect."""
         self._log(logging.DEBUG, text, args)
@@ -95,19 +107,25 @@ class FrameLog:
     Args:
         logger: gets the lines.
         clock: for tests.
+        later: calls a function on another thread; None writes the lines at once. A handler of `logging` that sends, and
+            waits for the answer, holds its lock meanwhile: who reads or connects must not wait for that.
 
     Attributes:
         on: DEBUG was on when it was last looked at. Check it before `sent`, and it costs next to nothing.
     """
 
-    __slots__ = ("_beats", "_clock", "_logger", "on")
+    __slots__ = ("_beats", "_clock", "_later", "_logger", "on")
 
     def __init__(
-        self, logger: logging.Logger = connections, clock: Callable[[], float] = time.monotonic
+        self,
+        logger: logging.Logger = connections,
+        clock: Callable[[], float] = time.monotonic,
+        later: Callable[[Callable[[], object]], object] | None = None,
     ) -> None:
         self._logger = logger
         self._clock = clock
         self._beats: RepeatLog | None = None  # made when it is needed: there may be many connections
+        self._later = later
         self.on: bool = logger.isEnabledFor(logging.DEBUG)
 
     def look(self) -> bool:
@@ -117,13 +135,24 @@ class FrameLog:
 
     def sent(self, command: str, headers: Mapping[str, object], body: bytes | memoryview = b"") -> None:
         """A frame is about to be sent, if DEBUG is on."""
-        if self.look():
-            self._write("sending frame: %s", sent_line(command, headers, body))
+        # Frames that a handler sends while it gets such a line are left out: see the class.
+        if self.look() and threading.get_ident() not in _WRITING:
+            line = sent_line(command, headers, body)
+            if self._later is None:
+                self._write("sending frame: %s", line)
+            else:
+                self._later(partial(self._write, "sending frame: %s", line))
 
     def received(self, events: Iterable[object]) -> None:
         """These things have happened on the connection, if DEBUG is on."""
         if not self.look():
             return
+        if self._later is None:
+            self._received(events)
+        else:
+            self._later(partial(self._received, events))
+
+    def _received(self, events: Iterable[object]) -> None:
         for event in events:
             if isinstance(event, HeartbeatReceived):
                 self._beat("received frame: 'heartbeat', headers={}, body=None")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from stomp.client.arguments import Ack, Body, SendOptions, SubscribeOptions
 from stomp.client.base import BaseClient
+from stomp.client.handling import check_drain
 from stomp.client.sync_driver import LONGEST, Driver
 from stomp.client.sync_handles import Confirmation, Consumer, Merged, Message, Subscription, Transaction
 from stomp.core import arguments, life, subscribing, verbs
 from stomp.core.callables import check_function
+from stomp.core.errors import UsageError
 from stomp.core.feed import Inbox
 from stomp.core.status import ClientState, Report, StateChange, StateLog
 
@@ -56,21 +59,27 @@ class Client(Driver):  # noqa: D101 - see BaseClient
     def connect(self) -> Self:
         """Connect, unless that is done by a ``with`` statement.
 
+        When it returns or raises, the callbacks for what happened were called, unless they take longer than 2 s.
+
         Raises:
             AuthenticationFailed: the broker refused the login.
             ConnectFailed: no broker could be reached, or none let us in; says where and why.
             UsageError: the client is connected already.
         """
-        self._run(life.connect(self._conv, self._options.dice))
+        try:
+            self._connect(life.connect(self._conv, self._options.dice))
+        finally:
+            self._join_calls(self._deadline(self._shortly()))
         return self
 
     def close(self, timeout: float | None = None) -> bool:
         """Wait for the answers that are due, and disconnect. True if the broker has had everything.
 
-        It never raises for a connection that is gone, and may be called again.
+        It never raises for a connection that is gone, and may be called again. When it returns, handlers and callbacks
+        have ended, unless they take longer than the timeout, and callbacks longer than 2 s.
         """
         clean = self._run(life.close(self._conv, self._deadline(timeout)))
-        self._join_consumers(self._deadline(timeout))
+        self._join(self._deadline(timeout))
         return clean
 
     def drain(self, timeout: float | None = None) -> Report:
@@ -81,10 +90,14 @@ class Client(Driver):  # noqa: D101 - see BaseClient
 
         Returns:
             What was left; ``report.clean`` if nothing was.
+
+        Raises:
+            UsageError: it was called by a handler whose message is not settled: that is waited for.
         """
+        check_drain(self._handling.get(threading.get_ident()))
         deadline = self._deadline(timeout)
         report = self._run(life.drain(self._conv, deadline))
-        self._join_consumers(deadline)
+        self._join(deadline)
         return report
 
     def run_forever(
@@ -98,7 +111,13 @@ class Client(Driver):  # noqa: D101 - see BaseClient
 
         Raises:
             StompError: why the client has failed, if it has.
+            UsageError: it was not called on the main thread, which alone gets signals.
         """
+        if threading.current_thread() is not threading.main_thread():
+            raise UsageError(
+                "run_forever waits for signals, and was not called on the main thread",
+                hint="call drain instead",
+            )
         signals = arguments.items("signals", signals, "pass a list, as in signals=[signal.SIGTERM]")
         if timeout is not None:
             arguments.seconds("timeout", timeout)
@@ -110,8 +129,13 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         def stop(*_: object) -> None:
             stopped.put(None)
 
+        def look() -> None:
+            if self.state.over:
+                stopped.put(None)
+
         before = {number: signal.signal(number, stop) for number in signals}
-        self.on_state(lambda change: stopped.put(None) if change.state.over else None)
+        with self._lock:
+            self._conv.life.watch(look)
         try:
             while not self.state.over:
                 with contextlib.suppress(Empty):
@@ -121,6 +145,8 @@ class Client(Driver):  # noqa: D101 - see BaseClient
                 raise self.error
             return self.drain(timeout)
         finally:
+            with self._lock:
+                self._conv.life.unwatch(look)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -389,7 +415,9 @@ class Client(Driver):  # noqa: D101 - see BaseClient
     def _confirmation(self, receipt: str, frame: Frame | None, size: int) -> Confirmation:
         return Confirmation(self, receipt, frame, size)
 
-    def _join_consumers(self, deadline: float) -> None:
+    def _join(self, deadline: float) -> None:
+        """Wait for the handlers and callbacks at work."""
+        self._join_calls(min(deadline, self._deadline(self._shortly())))
         consumers, self._consumers = self._consumers, []
         for consumer in consumers:
             consumer._join(deadline)

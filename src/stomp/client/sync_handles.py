@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from stomp.client.arguments import Body, SendOptions
-from stomp.client.base import BaseSubscription, fate, log
+from stomp.client.base import BaseSubscription, log
+from stomp.client.handling import fate
 from stomp.client.sync_driver import Driver
 from stomp.core import arguments, settling, subscribing, verbs
 from stomp.core.callables import check_function, check_result
@@ -104,7 +105,9 @@ class Message(Delivery):
         client._run(verbs.reply(client._conv, parcel, client._deadline(timeout), confirm=confirm))
 
     def __enter__(self) -> Self:
-        self._processing = _driver_of(self)._process(self)
+        driver = _driver_of(self)
+        driver._handling[threading.get_ident()] = self
+        self._processing = driver._process(self)
         return self
 
     def __exit__(
@@ -112,6 +115,7 @@ class Message(Delivery):
     ) -> None:
         if self._processing is not None:
             _driver_of(self)._end_processing(self._processing, kind, error, trace)
+        _driver_of(self)._handling.pop(threading.get_ident(), None)
         if self.subscription is None or self.subscription.ack == "auto" or self.settled:
             return
         try:

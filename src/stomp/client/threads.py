@@ -64,6 +64,7 @@ class Link(SendingHalf, Sleeper):
         options: the settings.
         layer: TLS, a WebSocket, or both as a stack; or None.
         hears: tells whether code of the user will run when the handler is told this. None: always.
+        log_later: see `stomp.client.logs.FrameLog`.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Link(SendingHalf, Sleeper):
         options: Options,
         layer: Layer | None = None,
         hears: Callable[[list[Event]], bool] | None = None,
+        log_later: Callable[[Callable[[], object]], object] | None = None,
     ) -> None:
         SendingHalf.__init__(self)
         Sleeper.__init__(self, tireless=hears is None or options.start_thread is not lend_daemon)
@@ -86,7 +88,7 @@ class Link(SendingHalf, Sleeper):
         self._clock = options.clock
         self._layer = layer
         session.over_websocket = layer is not None and layer.is_websocket
-        self._frames = FrameLog(clock=options.clock)
+        self._frames = FrameLog(clock=options.clock, later=log_later)
         self._make_parts()
         self._told = 0  # how many of the bytes received the handler was told of
         self._keeper = keeper()

@@ -71,6 +71,7 @@ class Conversation:
         lives: counts the calls of connect and close: who makes connections for an earlier one has to stop.
         draining: no more messages are handed out that would have to be acknowledged.
         needs_link: the connection was lost: the driver should run `stomp.core.life.reconnect`, and set this to False.
+        callback_waits: code of the user that was handed back waits for the broker: reading must not wait for it.
     """
 
     def __init__(self, terms: Terms, log: Log, owner: Any = None) -> None:
@@ -96,10 +97,12 @@ class Conversation:
         self.lives = 0
         self.draining = False
         self.needs_link: bool = False
+        self.callback_waits: bool = False
         self.observers: list[Callable[[StateChange], object]] = []
         self.logs: list[StateLog] = []
         self._transactions: dict[str, TransactionRecord] = {}
         self._calls: list[Callable[[], object]] = []
+        self._called_for = 0  # bytes of the messages in `_calls`
         self._counted: list[Counters] = []
         self._messages = self._strays = self._resent = self._errors = 0
         self._ids = 0
@@ -262,7 +265,12 @@ class Conversation:
             return False  # the broker's good-bye has to be read
         inboxes = {id(feed.inbox): feed.inbox for feed in self.feeds.values()}
         self._level = sum(inbox.size for inbox in inboxes.values())
-        return self._level >= self._mark(mark)
+        return self._level + self._uncalled >= self._mark(mark)
+
+    @property
+    def _uncalled(self) -> int:
+        """About how many bytes wait for callbacks and hooks to be called."""
+        return 0 if self.callback_waits else self._called_for + OVERHEAD * len(self._calls)
 
     def _mark(self, mark: int) -> int:
         # Whoever waits for an answer may be the one who should take the messages.
@@ -274,17 +282,25 @@ class Conversation:
 
     def remark(self, text: str, *args: object) -> None:
         """Have a line written to the log, at INFO, when nothing is held: handlers of logs are code of the user."""
-        self._calls.append(partial(self._log.info, text, *args))
+        if self._log.has_info:
+            self._calls.append(partial(self._log.info, text, *args))
 
     def warn(self, text: str, *args: object) -> None:
         """The same at WARNING."""
         self._calls.append(partial(self._log.warning, text, *args))
 
+    @property
+    def has_calls(self) -> bool:
+        """True when `calls` has something."""
+        return bool(self._calls)
+
     def calls(self) -> list[Callable[[], object]]:
-        """What is to be called now that nothing is held: callbacks and hooks of the user."""
+        """What is to be called now that nothing is held: callbacks and hooks of the user, and lines for the log."""
         calls = self._calls
         if calls:
             self._calls = []
+            self._called_for = 0
+            self.relieve()
         return calls
 
     def adopt(self, link: Link, address: Any) -> Era:
@@ -333,6 +349,7 @@ class Conversation:
                 size += len(event.body)
                 if self.terms.hooks:
                     self._calls += [partial(hook.received, event) for hook in self.terms.hooks]
+                    self._called_for += len(event.body)
             elif feed is None:
                 strays += 1
             else:
@@ -344,10 +361,9 @@ class Conversation:
             self._tell_of_room()
         for inbox in inboxes:
             inbox.fire()
-        if inboxes:
-            self._level += size + OVERHEAD * taken
-            if self._level >= self.terms.high_water and not self.paused:
-                self.paused = self._congested(self.terms.high_water)
+        self._level += size + OVERHEAD * taken
+        if self._level + self._uncalled >= self.terms.high_water and not self.paused:
+            self.paused = self._congested(self.terms.high_water)
 
     def change(self, state: ClientState, reason: str, error: StompError | None = None) -> None:
         """Come into another state, and have those told who want to know."""
@@ -517,4 +533,5 @@ class Conversation:
         self.ledger.subscriptions.clear()
         self.reply_to.clear()
         self.change(state, reason, error)
-        self._calls.append(self._log.flush)
+        if self._log.has_counts:
+            self._calls.append(self._log.flush)

@@ -39,7 +39,18 @@ class Link(Protocol):
 
 
 class Log(Protocol):
-    """Where lines for the log go, each as a format and its arguments; the core cannot import `logging`."""
+    """Where lines for the log go, each as a format and its arguments; the core cannot import `logging`.
+
+    Attributes:
+        has_info: lines at INFO are written. It may be read while a lock is held.
+        has_counts: `flush` has something to write. It may be read while a lock is held.
+    """
+
+    @property
+    def has_info(self) -> bool: ...  # noqa: D102
+
+    @property
+    def has_counts(self) -> bool: ...  # noqa: D102
 
     def info(self, text: str, *args: object) -> None:
         """Write that something went as it should."""

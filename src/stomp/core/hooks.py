@@ -18,16 +18,18 @@ _NOTHING: AbstractContextManager[object] = nullcontext()
 class Hooks:
     """Told what a client does. Subclass it and give it as ``hooks=[...]``; every method does nothing by itself.
 
-    The methods are called on the client's own threads (or its event loop), must not wait, and hold no lock. An
-    exception in one is logged and changes nothing.
+    `sending` is called by the thread that sends, `processing` by the one that handles the message, all others in order
+    on the callback thread of a `Client`, or on the event loop of an `AsyncClient`. No lock is held, and any verb of the
+    client may be called. With `AsyncClient` all but `processing` may be coroutine functions. An exception in a method
+    is logged and changes nothing.
     """
 
     def sending(self, frame: Frame) -> Callable[[StompError | None], object] | None:
         """A SEND was asked for; headers may be added to the frame. Called by the thread that sends.
 
         Returns:
-            None, or what is to be called with the outcome: with None when the frame was handed over or, where that
-            was asked for, confirmed; else with the error.
+            None, or what is to be called with the outcome: with None when the frame was handed over, by the thread
+            that sends, or, where that was asked for, confirmed, on the callback thread; else with the error.
         """
         return None
 

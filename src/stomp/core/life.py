@@ -153,6 +153,7 @@ def _asked(value: Any) -> Program[Any]:
 def _try(conv: Conversation, address: Any) -> Program[None]:
     """One attempt at one address: dial, log in, take up what there was."""
     terms = conv.terms
+    life = conv.lives
     try:
         login = yield from _asked(terms.login)
         passcode = yield from _asked(terms.passcode)
@@ -167,7 +168,7 @@ def _try(conv: Conversation, address: Any) -> Program[None]:
             phase="credentials",
             failures=[err],
         ) from err
-    life = conv.lives
+    _check(conv, life)  # that may have taken long, and the client may have been closed meanwhile
     link = yield Dial(address)
     if conv.lives != life:
         yield HangUp(link)

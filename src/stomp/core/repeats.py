@@ -71,6 +71,11 @@ class Repeats:
         self._periods: dict[str, _Period] = {}
         self._next: float | None = None  # when the first period is over in which lines were counted
 
+    @property
+    def has_counts(self) -> bool:
+        """True if lines were counted that are not summed up yet."""
+        return self._next is not None
+
     def admit(self, kind: str, now: float, last: Any = None) -> bool:
         """True if a line is to be written; else it was counted. Write what is `due` first.
 

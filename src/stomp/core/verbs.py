@@ -315,7 +315,8 @@ def send_all(
 ) -> Program[list[Any]]:
     """Send several, confirmed, without waiting for one before the next. Returns when all have their outcome."""
     confirmations: list[Any] = []
-    for parcel in parcels:
+    following = iter(parcels)  # code of the user, who may use this very client: it does not run in a step
+    while (parcel := (yield Call(partial(next, following, None)))) is not None:
         confirmation = yield from start(conv, parcel, make, deadline)
         confirmations.append(confirmation)
     yield from all_done(conv, confirmations, deadline)

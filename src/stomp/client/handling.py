@@ -1,0 +1,43 @@
+"""What both clients do for the handlers of `consume`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from stomp.core.delivery import Delivery
+
+
+def fate(message: Delivery, *, by_handler: bool) -> str:
+    """Say what happens to a message whose handler has failed, for the log.
+
+    Args:
+        message: the message, after the end of its ``with`` statement.
+        by_handler: it was settled when the handler failed.
+    """
+    if message.subscription is None or message.subscription.ack == "auto":
+        return "the broker does not deliver it again (ack=auto)"
+    if by_handler:
+        return "the handler had settled it"
+    if message.era.vendor.nack_discards:
+        return "it is not acknowledged, and is given back by a new connection when nothing else is under way"
+    if message.settled:
+        return f"it was refused (NACK), and {message.era.vendor.nacked}"
+    return "it is not acknowledged, and is delivered again when its subscription or connection has ended"
+
+
+def check_drain(message: Delivery | None) -> None:
+    """Refuse to drain in the handler of this message.
+
+    Raises:
+        UsageError: the message is not settled, so that draining would wait for the handler that calls it.
+    """
+    if message is None or message.settled or message.subscription is None:
+        return
+    if message.subscription.ack != "auto":
+        raise UsageError(
+            "drain waits until all messages are settled, and was called by the handler of one that is not",
+            hint="acknowledge the message first, or call drain outside of the handler",
+        )
