@@ -119,6 +119,12 @@ def test_no_more_than_the_first_bytes_is_looked_at() -> None:
         (61614, {}, "port 61614 is usually STOMP with TLS; use stomp+ssl://"),
         (61613, {"tls": True}, "port 61613 is usually STOMP without TLS; use stomp://, without set_ssl()"),
         (61613, {"websocket": True}, "port 61613 is usually STOMP without WebSocket; use stomp://"),
+        (
+            15672,
+            {"websocket": True},
+            "port 15672 is usually RabbitMQ's management, which is HTTP; its STOMP over WebSocket is usually on",
+        ),
+        (5672, {"websocket": True}, "port 5672 is usually AMQP;"),
     ],
 )
 def test_a_port_says_what_is_usual_there(port: int, how: dict[str, bool], words: str) -> None:
@@ -127,7 +133,15 @@ def test_a_port_says_what_is_usual_there(port: int, how: dict[str, bool], words:
 
 @pytest.mark.parametrize(
     ("port", "how"),
-    [(61613, {}), (61614, {"tls": True}), (15674, {"websocket": True}), (12345, {}), (0, {"tls": True})],
+    [
+        (61613, {}),
+        (61614, {"tls": True}),
+        (15674, {"websocket": True}),
+        (443, {"websocket": True}),
+        (61614, {"websocket": True}),
+        (12345, {}),
+        (0, {"tls": True}),
+    ],
 )
 def test_a_port_of_stomp_or_of_nothing_known_says_nothing(port: int, how: dict[str, bool]) -> None:
     assert expected(port, **how) == ""

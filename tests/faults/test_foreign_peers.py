@@ -28,7 +28,7 @@ Api = Callable[..., StompError]
 
 def by_listener_api(port: int, transport: str = "tcp", *, ca_file: str = "", **more: str) -> StompError:
     """The error of `stomp.Connection` or `stomp.WSConnection`."""
-    pairs = [("127.0.0.1", port)]
+    pairs = [(more.pop("host", "127.0.0.1"), port)]
     conn: Any
     if transport in ("ws", "wss"):
         conn = stomp.WSConnection(pairs, reconnect_attempts_max=1, timeout=PATIENCE, ws_path="/ws", vhost="/")
@@ -46,9 +46,10 @@ def by_listener_api(port: int, transport: str = "tcp", *, ca_file: str = "", **m
 def _settings(port: int, transport: str, ca_file: str, more: dict[str, str]) -> dict[str, Any]:
     scheme = {"tcp": "stomp", "tls": "stomp+ssl"}.get(transport, transport)
     query = f"?ca_certs={ca_file}" if ca_file else ""
+    host = more.pop("host", "127.0.0.1")
     login = {"login": "me", "passcode": "secret"} | more
     return {
-        "url": f"{scheme}://127.0.0.1:{port}{'/ws' if transport.startswith('ws') else ''}{query}",
+        "url": f"{scheme}://{host}:{port}{'/ws' if transport.startswith('ws') else ''}{query}",
         "attempts": 1,
         "connect_timeout": PATIENCE,
         **login,

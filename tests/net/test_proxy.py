@@ -196,6 +196,21 @@ def test_socks5_refusals(answers: list[bytes], words: str, code: int) -> None:
     assert caught.value.code == code
 
 
+def test_an_http_proxy_in_the_place_of_socks5_is_named() -> None:
+    handshake = Handshake(SOCKS, BROKER)
+    with pytest.raises(ProxyError) as caught:
+        handshake.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert caught.value.hint == "use http:// for it"
+
+
+def test_a_server_that_speaks_first_through_a_proxy_is_named() -> None:
+    handshake = Handshake(HTTP, BROKER)
+    with pytest.raises(ProxyError) as caught:
+        handshake.receive(b"HTTP/1.1 200 OK\r\n\r\nSSH-2.0-OpenSSH_9.2\r\n")
+    assert str(caught.value) == "this is SSH, not STOMP"
+    assert "STOMP is usually on port 61613" in caught.value.hint
+
+
 def test_a_refused_login_in_socks5() -> None:
     handshake = Handshake(Proxy("socks5", "proxy", 1080, "me", SECRET), BROKER)
     handshake.receive(b"\5\2")

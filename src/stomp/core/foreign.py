@@ -147,5 +147,10 @@ def expected(port: int, *, tls: bool = False, websocket: bool = False) -> str:
     if port in (15673, 15674) and not websocket:
         scheme = "ws" if port == 15674 else "wss"
         return f"port {port} is usually RabbitMQ's STOMP over WebSocket; use {scheme}:// and the path /ws"
-    name = _PORTS.get(port)
+    if port in (15671, 15672) and websocket:
+        other = 15674 if port == 15672 else 15673
+        return f"port {port} is usually {_PORTS[port]}; its STOMP over WebSocket is usually on port {other}"
+    name = _PORTS.get(port, "")
+    if websocket and name.startswith(_HTTP):
+        return ""  # where a WebSocket may well be
     return f"port {port} is usually {name}; {_ON_61613}" if name else ""

@@ -16,6 +16,7 @@ import socket
 from collections.abc import Callable, Generator
 
 from stomp.core.errors import AddressError, UsageError
+from stomp.core.foreign import Finding, identify
 from stomp.core.frame import text_of
 from stomp.core.observe import one_line
 from stomp.core.record import dataclass, field
@@ -165,7 +166,8 @@ class Handshake:
             except StopIteration:
                 if self._buffer:
                     # No broker speaks first: a STOMP server waits for CONNECT, and TLS for the client's hello.
-                    raise ProxyError("it said more than it was asked") from None
+                    found = identify(self._buffer) or Finding("it said more than it was asked", "")
+                    raise ProxyError(found.words, hint=found.hint) from None
                 return True
             self._out += out
         return False
@@ -247,7 +249,8 @@ def _socks5(proxy: Proxy, host: str, port: int) -> _Talk:
     methods = bytes([_NO_LOGIN] if proxy.login is None else [_NO_LOGIN, _LOGIN])
     answer = yield bytes([5, len(methods)]) + methods, _bytes(2)
     if answer[0] != 5:
-        raise ProxyError("its answer is not SOCKS5", hint="is this the port, and the kind, of the proxy?")
+        hint = "is this the port, and the kind, of the proxy?"
+        raise ProxyError("its answer is not SOCKS5", hint="use http:// for it" if answer == b"HT" else hint)
     if answer[1] == _LOGIN and proxy.login is not None:
         login, passcode = proxy.login.encode(), (proxy.passcode or "").encode()
         # RFC 1929, section 2.

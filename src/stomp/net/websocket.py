@@ -377,7 +377,8 @@ def open_websocket(
         tls = below is not None
         if (found := identify(first, tls=tls, websocket=True)) is not None:
             reason, hint = found
-        elif not first:
+        else:
+            # A port for something else may answer in HTTP, too.
             hint = expected(address.port, tls=tls, websocket=True) or hint
         raise ConnectFailed(
             f"WebSocket with {address} failed: {reason}",
