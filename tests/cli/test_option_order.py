@@ -14,7 +14,7 @@ from stomp.cli.registry import CLIENT, COMMANDS, Command
 from stomp.cli.status import CommandError
 
 #: Tried in this order as the value of an option.
-_VALUES = ("77", "name:value", "1,2", "text")
+_VALUES = ("77", "7", "name:value", "1,2", "text")
 _EVERY = [CLIENT, *COMMANDS]
 _PARSERS = {command.title: command.parser() for command in _EVERY}
 
