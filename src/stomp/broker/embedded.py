@@ -17,6 +17,7 @@ from stomp.core.frame import text_of
 from stomp.core.heartbeat import TOLERANCE
 from stomp.core.record import replace
 from stomp.net.address import Address
+from stomp.net.serving import add_served, remove_served
 
 if TYPE_CHECKING:
     import ssl
@@ -227,12 +228,14 @@ class Broker:
         self._stopping = asyncio.Event()
         self._server = server
         self._found = tuple(server.doors)
+        add_served(self._loop, self._found)
         self.port = self._found[0].port
 
     async def _close(self) -> None:
         server, self._server = self._server, None
         if server is not None:
             await server.close()
+            remove_served(self._loop, self._found)
         self._loop = self._stopping = None
 
     def _must_be_stopped(self) -> None:

@@ -18,6 +18,7 @@ from stomp.core.losses import STABLE_AFTER
 from stomp.core.record import dataclass, field
 from stomp.net.dial import Deadline, keep_alive, open_by, open_socket, open_through, shake_hands
 from stomp.net.layer import Stack
+from stomp.net.serving import check_not_served_here
 
 if TYPE_CHECKING:
     import socket
@@ -112,6 +113,7 @@ def open_stream(
     sock = _open_socket(address, options, connect)
     try:
         tune(sock, options)
+        check_not_served_here(sock)
         if tls is not None and secure is not None:
             shake_hands(sock, secure, address, Deadline(options.connect_timeout))
             _validate(secure, tls, address)

@@ -24,6 +24,7 @@ from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Signal,
 from stomp.core.errors import NotConnected, UsageError
 from stomp.core.status import ClientState
 from stomp.net.daemons import lend_daemon
+from stomp.net.serving import check_not_served_here, running_loop
 
 if TYPE_CHECKING:
     from stomp.client.settings import Setup
@@ -189,10 +190,12 @@ class Driver(BaseClient):
             if calls_back:
                 self._conv.callback_waits = True
                 self._conv.relieve()
-        if era is not None:
-            link: Any = era.link
-            link.flush()
         try:
+            if era is not None:
+                link: Any = era.link
+                link.flush()
+                check_not_served_here(link.sock)
+            _warn_about_loop()
             while True:
                 left = LONGEST if wait.deadline is None else wait.deadline - self._options.clock()
                 if left > 0:
@@ -259,6 +262,19 @@ class Driver(BaseClient):
             self._conv.era = None
             self._conv.fail(NotConnected("the client belongs to the process that this one was forked from"))
             self._conv.calls()
+
+
+_warned: list[object] = []  # not empty once the warning was written
+
+
+def _warn_about_loop() -> None:
+    """Say once that an event loop stands still. It is no error: programs do it, and notebooks cannot do otherwise."""
+    if not _warned and running_loop() is not None:
+        _warned.append(None)
+        log.warning(
+            "stomp.Client waits on a thread that runs an event loop, which stands still meanwhile;"
+            " use stomp.AsyncClient, or asyncio.to_thread"
+        )
 
 
 def _matters(batch: list[Event]) -> bool:

@@ -1,0 +1,69 @@
+"""Which addresses the event loops of this process serve: who blocks such a loop must not wait for them.
+
+Rules of this file: it never imports asyncio. Where nobody has imported it, no loop runs.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from stomp.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stomp.net.address import Address
+
+#: By event loop: the ports of its servers, and the paths of its Unix sockets.
+_SERVED: WeakKeyDictionary[object, list[int | str]] = WeakKeyDictionary()
+
+
+def running_loop() -> object | None:
+    """The event loop that runs on this thread, and stands still while the caller does; None if there is none."""
+    asyncio: Any = sys.modules.get("asyncio")
+    if asyncio is None:
+        return None
+    try:
+        loop: object = asyncio.get_running_loop()
+    except (RuntimeError, AttributeError):  # AttributeError: another thread is importing it
+        return None
+    return loop
+
+
+def add_served(loop: object, addresses: Iterable[Address]) -> None:
+    """A loop serves these addresses from now on."""
+    _SERVED.setdefault(loop, []).extend(map(_key, addresses))
+
+
+def remove_served(loop: object, addresses: Iterable[Address]) -> None:
+    """It serves them no more."""
+    for address in addresses:
+        _SERVED[loop].remove(_key(address))
+
+
+def _key(address: Address) -> int | str:
+    return address.path if address.transport == "unix" else address.port
+
+
+def check_not_served_here(sock: socket.socket) -> None:
+    """Check a connected socket before the caller waits for its peer.
+
+    Raises:
+        UsageError: the peer is served by the event loop of this thread, so that it could never answer.
+    """
+    loop = running_loop()
+    if loop is None or not (served := _SERVED.get(loop)):
+        return
+    try:
+        here, peer = sock.getsockname(), sock.getpeername()
+    except OSError:
+        return  # it is not connected any more
+    # With TCP both ends have one address: it is a connection within this machine.
+    if (peer[1] in served and here[0] == peer[0]) if isinstance(peer, tuple) else peer in served:
+        raise UsageError(
+            "the broker runs on the event loop of this thread, and cannot answer while this call waits for it",
+            hint="use stomp.AsyncClient, call it by asyncio.to_thread, or start the broker in a thread (with Broker())",
+        )
