@@ -9,7 +9,7 @@ import pytest
 from stomp.core import life, settling, subscribing, verbs
 from stomp.core.confirmation import Confirmation
 from stomp.core.effects import Transmit
-from stomp.core.errors import ConnectFailed, ConnectionLost, RetriesExhausted
+from stomp.core.errors import BrokerError, ConnectFailed, ConnectionLost, RetriesExhausted
 from stomp.core.failover import Backoff
 from stomp.core.feed import Feed, Wish
 from stomp.core.losses import QUIET, STABLE_AFTER
@@ -368,6 +368,22 @@ def test_an_answered_subscribe_is_not_blamed_any_more() -> None:
         stage.link.hang_up()
         connect_again(stage)
     assert not feed.ended
+
+
+def test_a_refused_subscribe_is_not_sent_again_when_the_error_ends_the_connection() -> None:
+    stage = Stage()
+    stage.connect(server="apache-apollo/1.7.1")
+    run, feed = subscribing_to(stage)
+    stage.link.session.receive_data(b"ERROR\nmessage:no\n\n\0", stage.clock())
+    stage.link.pump()
+    # The driver may connect again before the thread goes on that has subscribed.
+    assert not run.done
+    assert not stage.conv.feeds
+    stage.reconnect(server="apache-apollo/1.7.1")
+    assert commands(stage.link) == []
+    with pytest.raises(BrokerError, match="no"):
+        assert run.result
+    assert feed.ended
 
 
 # ------------------------------------------------------------------------------------- a SEND

@@ -27,7 +27,7 @@ from stomp.core.failover import Failover, GiveUp
 from stomp.core.feed import Feed
 from stomp.core.losses import QUIET, STABLE_AFTER
 from stomp.core.status import ClientState, Report
-from stomp.core.subscribing import subscribe_frame, unsubscribe
+from stomp.core.subscribing import on_answered, subscribe_frame, unsubscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -336,8 +336,7 @@ def _subscribe_again(conv: Conversation, era: Era, feed: Feed) -> Program[None]:
         feed.receipt = frame.headers["receipt"] = conv.next_id()
         deadline = now + conv.terms.timeout
         request = Confirmation(feed.receipt, None, 0)
-        # Not `when_done`: what that calls comes later, when other steps may have been made.
-        request.watch(partial(_on_subscribed, conv, feed, request))
+        request.watch(partial(on_answered, conv, feed, request))
         request.generation = era.generation
         conv.waiting.add(request)
     if frame is not None:
@@ -345,15 +344,6 @@ def _subscribe_again(conv: Conversation, era: Era, feed: Feed) -> Program[None]:
     if not feed.receipt:
         feed.made = True
         feed.inbox.fire()
-
-
-def _on_subscribed(conv: Conversation, feed: Feed, request: Confirmation) -> None:
-    """A SUBSCRIBE that was sent again has its answer."""
-    if request.outcome == "confirmed":
-        feed.made = True
-        feed.inbox.fire()
-    elif request.outcome == "refused":
-        conv.drop_feed(feed, request.error)
 
 
 def close(conv: Conversation, deadline: float) -> Program[bool]:

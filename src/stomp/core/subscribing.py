@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stomp.core import commands
@@ -72,6 +73,8 @@ def request(
     if feed is not None:
         feed.receipt = receipt
     confirmation = conv.ask(Confirmation(receipt, None, 0))
+    if feed is not None:
+        confirmation.watch(partial(on_answered, conv, feed, confirmation))
     try:
         yield Transmit(era.link, frame, deadline)
     except StompError:
@@ -109,6 +112,19 @@ def subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
         if not isinstance(err, BrokerError | NotConnected | GeneratorExit):
             yield from _take_back(conv, feed)
         raise
+
+
+def on_answered(conv: Conversation, feed: Feed, request: Confirmation) -> None:
+    """A SUBSCRIBE has its answer.
+
+    This is for `Signal.watch`, so that it is part of the same step: the next connection may be made before the program
+    goes on that has sent it, and must not send a refused one again.
+    """
+    if request.outcome == "confirmed":
+        feed.made = True
+        feed.inbox.fire()
+    elif request.outcome == "refused":
+        conv.drop_feed(feed, request.error)
 
 
 def _take_back(conv: Conversation, feed: Feed) -> Program[None]:
