@@ -1,4 +1,5 @@
 import gc
+import logging
 import threading
 
 import pytest
@@ -302,3 +303,113 @@ def test_sys_exit_on_the_main_thread_ends_the_program(broker):
         conn.disconnect()
     conn.remove_listener("exiting")
     conn.disconnect()
+
+
+@pytest.mark.parametrize(
+    "wait", ["wait_on_receipt", "wait_on_disconnected", "wait_for_message", "wait_for_heartbeat"]
+)
+def test_waiting_in_a_callback_of_the_same_connection_raises_at_once(broker, wait):
+    errors = []
+    waiting = stomp.listener.TestListener("never", print_to_log=True)
+
+    class Listener:
+        def on_receipt(self, frame):
+            try:
+                getattr(waiting, wait)(3 * PATIENCE)
+            except Exception as err:
+                errors.append(err)
+
+    conn = stomp.Connection([(broker.host, broker.port)], heartbeats=(0, 0))
+    conn.set_listener("waiting", waiting)
+    conn.set_listener("listener", Listener())
+    conn.connect(wait=True)
+    conn.send("/queue/a", "x", receipt="one")
+    wait_until(lambda: errors)
+    conn.disconnect()
+    assert isinstance(errors[0], UsageError)
+    assert "its own connection" in str(errors[0])
+
+
+def test_waiting_in_a_callback_of_another_connection_works(broker):
+    done = []
+    address = [(broker.host, broker.port)]
+    one, two = stomp.Connection(address), stomp.Connection(address)
+    waiting = WaitingListener("copied")
+    two.set_listener("waiting", waiting)
+
+    class Bridge:
+        def on_message(self, frame):
+            two.send("/queue/b", frame.body, receipt="copied")
+            waiting.wait_on_receipt(PATIENCE)
+            done.append(frame.body)
+
+    one.set_listener("bridge", Bridge())
+    two.connect(wait=True)
+    one.connect(wait=True)
+    one.subscribe("/queue/a", id="1")
+    one.send("/queue/a", "x")
+    wait_until(lambda: done)
+    one.disconnect()
+    two.disconnect()
+
+
+class Calling(logging.Handler):
+    """Calls something for each line."""
+
+    def __init__(self, call):
+        super().__init__(logging.DEBUG)
+        self.call = call
+
+    def emit(self, record):
+        self.call()
+
+
+def test_a_log_handler_may_send_through_the_connection_that_logs(broker, monkeypatch):
+    errors: list[Exception] = []
+    sent: list[int] = []
+
+    def send():
+        try:
+            conn.send("/queue/log", "line")
+            sent.append(1)
+        except stomp.exception.NotConnectedException:
+            pass  # while it connects, and at its end
+        except Exception as err:
+            errors.append(err)
+
+    handler = Calling(send)
+    logger = logging.getLogger("stomp.py")
+    conn = stomp.Connection([("127.0.0.1", 1), (broker.host, broker.port)])
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        conn.connect(wait=True)
+        conn.send("/queue/a", "x", receipt="one")
+        wait_until(lambda: sent)
+        conn.disconnect()
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    assert errors == []
+
+
+def test_a_log_handler_cannot_connect_the_connection_that_connects(broker):
+    errors: list[Exception] = []
+
+    def connect():
+        try:
+            conn.connect(wait=True)
+        except Exception as err:
+            errors.append(err)
+
+    handler = Calling(connect)
+    logger = logging.getLogger("stomp.py")
+    conn = stomp.Connection([("127.0.0.1", 1), (broker.host, broker.port)])
+    logger.addHandler(handler)
+    try:
+        conn.connect(wait=True)  # it logs that the first address does not answer
+        conn.disconnect()
+    finally:
+        logger.removeHandler(handler)
+    assert isinstance(errors[0], UsageError)
+    assert "function that connecting waits for" in str(errors[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stomp.callbacks import Publisher
+from stomp.callbacks import Publisher, Waiter
 from stomp.client.dialing import ConnectHistory
 from stomp.client.logs import RepeatLog, connections
 from stomp.constants import CMD_DISCONNECT
@@ -82,6 +82,12 @@ class BaseTransport(OlderBaseTransport, Publisher):
         if listener is None:
             raise AssertionError("'listener' is required")
         self.registry.set(name, listener)
+        if isinstance(listener, Waiter):
+            listener.add_callback_thread(self.is_callback_thread)
+
+    def is_callback_thread(self) -> bool:
+        """True on the thread that calls the listeners, on which nothing that the broker sends can be waited for."""
+        return False
 
     def remove_listener(self, name: str) -> None:
         """Remove a listener.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
+from stomp.core.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -38,6 +40,34 @@ def in_either_shape(
     Type checkers take it for one like that of `base`, so that subclasses may override it with `(self, frame)`.
     """
     return lambda method: method
+
+
+class Waiter:
+    """What waits for something that a connection receives: not on the thread that calls the listeners."""
+
+    _callback_threads: tuple[Callable[[], bool], ...] = ()
+
+    def add_callback_thread(self, is_callback_thread: Callable[[], bool]) -> None:
+        """It was set as a listener of a connection.
+
+        Args:
+            is_callback_thread: tells whether this thread calls the listeners of that connection.
+        """
+        if is_callback_thread not in self._callback_threads:
+            self._callback_threads = (*self._callback_threads, is_callback_thread)
+
+    def _check_thread(self) -> None:
+        """Raise instead of waiting in vain.
+
+        Raises:
+            UsageError: it is called by a callback of the connection that would have to receive meanwhile.
+        """
+        asked = self._callback_threads
+        if asked and all(is_callback_thread() for is_callback_thread in asked):
+            raise UsageError(
+                "a callback waits for what its own connection receives, which cannot come before it returns",
+                hint="wait on another thread, or let on_receipt or on_message go on with the work",
+            )
 
 
 class Publisher:

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from stomp import log
-from stomp.callbacks import MISSING, in_either_shape, unpack
+from stomp.callbacks import MISSING, Waiter, in_either_shape, unpack
 from stomp.callbacks import ConnectionListener as ConnectionListener
 from stomp.callbacks import Publisher as Publisher
 from stomp.client.logs import RepeatLog, connections
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LOGGED = 4000
 
 
-class WaitingListener(ConnectionListener):
+class WaitingListener(ConnectionListener, Waiter):
     """Waits for the RECEIPT of one frame, or for the end of the connection.
 
     >>> listener = WaitingListener("my-receipt")  # doctest: +SKIP
@@ -75,8 +75,11 @@ class WaitingListener(ConnectionListener):
 
         Raises:
             ReceiptMissing: time is up, or the connection ended first. The outcome is unknown.
+            UsageError: it was called by a callback of this connection, which would wait in vain.
         """
         with self.receipt_condition:
+            if not (self.received or self._ended):
+                self._check_thread()
             self.receipt_condition.wait_for(lambda: self.received or self._ended, timeout)
             received, self.received = self.received, False
         if not received:
@@ -84,8 +87,14 @@ class WaitingListener(ConnectionListener):
             raise ReceiptMissing(f"no receipt {self.receipt!r}: {why}", receipt=str(self.receipt))
 
     def wait_on_disconnected(self, timeout: float = 60.0) -> None:
-        """Wait for the end of the connection, at most `timeout` seconds."""
+        """Wait for the end of the connection, at most `timeout` seconds.
+
+        Raises:
+            UsageError: it was called by a callback of this connection, which would wait in vain.
+        """
         with self.disconnect_condition:
+            if not self.disconnected:
+                self._check_thread()
             self.disconnect_condition.wait_for(lambda: self.disconnected, timeout)
 
 
@@ -309,6 +318,8 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
             StompError: time is up, or the connection ended first.
         """
         with self.message_condition:
+            if not (self.message_received or self._ended):
+                self._check_thread()
             self.message_condition.wait_for(lambda: self.message_received or self._ended, timeout)
             received, self.message_received = self.message_received, False
         self.__check(received, "message", timeout)
@@ -320,6 +331,8 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
             StompError: time is up, or the connection ended first.
         """
         with self.heartbeat_condition:
+            if not (self.heartbeat_received or self._ended):
+                self._check_thread()
             self.heartbeat_condition.wait_for(lambda: self.heartbeat_received or self._ended, timeout)
             received, self.heartbeat_received = self.heartbeat_received, False
         self.__check(received, "heart-beat", timeout)

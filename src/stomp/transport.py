@@ -112,6 +112,7 @@ class Transport(OlderTransport, BaseTransport):
         self._dialed: Address | None = None  # where it leads
         self._logging_in: Link | None = None  # somebody sends CONNECT on this one
         self._expected_by = 0  # ident of the thread that called `expect_login`
+        self._dialing = 0  # ident of the thread that opens a connection
         #: Connections of whose end the listeners do not know yet; open once they know of CONNECTED, or of the end.
         self._untold: dict[Link, Latch] = {}
         self._make_locks()
@@ -134,6 +135,11 @@ class Transport(OlderTransport, BaseTransport):
         """
         if self._kind is not kind_of_threads():
             self._make_locks()
+        if self._dialing == threading.get_ident():
+            raise UsageError(
+                "connect was called by a function that connecting waits for",
+                hint="do not connect in a cert_validator or in a log handler of the same connection",
+            )
         with self._connecting:
             link = self._link
             if link is not None and link.alive:
@@ -141,13 +147,21 @@ class Transport(OlderTransport, BaseTransport):
             self._stopping = Latch()
             self.connection_error = False
             self._declared = None
-            link = self._dial()
+            self._dialing = threading.get_ident()
+            try:
+                link = self._dial()
+            finally:
+                self._dialing = 0
             self._untold[link] = Latch()
             self._link = link
         if self._expected_by != threading.get_ident():
             link.start()
         self.registry.notify("on_connecting", self.current_host_and_port)
         return link
+
+    def is_callback_thread(self) -> bool:
+        """See `BaseTransport.is_callback_thread`."""
+        return any(link.is_receiving_thread() for link in list(self._untold))
 
     def expect_login(self) -> None:
         """To be called before `start` by who will send CONNECT: the link is read from `begin` on, not before."""

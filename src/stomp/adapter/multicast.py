@@ -102,6 +102,9 @@ class _Membership:
         self._wake()
         return threading.get_ident() == self._receiver or self._finished.wait(seconds)
 
+    def is_receiving_thread(self) -> bool:
+        return threading.get_ident() == self._receiver
+
     def run(self) -> None:
         """The receiving thread."""
         self._receiver = threading.get_ident()
@@ -199,6 +202,10 @@ class MulticastTransport(Transport):
         member, self._member = self._member, None
         if member is not None and not member.leave(self._options.disconnect_timeout):
             log.warning("a listener keeps the multicast connection from ending")
+
+    def is_callback_thread(self) -> bool:
+        """See `BaseTransport.is_callback_thread`."""
+        return self._member is not None and self._member.is_receiving_thread()
 
     def disconnect_socket(self) -> None:
         """Leave the group."""
