@@ -463,17 +463,22 @@ def test_log_handlers_run_without_locks_and_may_send_when_a_connection_is_refuse
 ) -> None:
     """Connecting fails, connects again, gets an ERROR: each line is sent through the client that logs it."""
     errors: list[str] = []
+    go_on = threading.Event()  # the client is connected
     locks = own_lock(monkeypatch)
 
     def refuse(sock: Any) -> None:
         read_frame(sock)
         greet_back(sock)
+        go_on.wait(WAIT)
         sock.sendall(b"ERROR\nmessage:watch out\n\n\0")
         say_nothing(sock)
 
     with ScriptedServer(refuse) as server:
         client = stomp.Client(
-            f"stomp://127.0.0.1:1,127.0.0.1:{server.address[1]}", heartbeat=(0, 0), timeout=TIMEOUT
+            f"stomp://127.0.0.1:1,127.0.0.1:{server.address[1]}",
+            heartbeat=(0, 0),
+            reconnect=False,
+            timeout=TIMEOUT,
         )
 
         def send() -> None:
@@ -484,6 +489,7 @@ def test_log_handlers_run_without_locks_and_may_send_when_a_connection_is_refuse
 
         with logging_by(send):
             client.connect()
+            go_on.set()
             wait_until(lambda: client.stats().errors)
             client.close(timeout=0.1)
     assert errors == []
