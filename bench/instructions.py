@@ -27,7 +27,7 @@ from bench.servers import body_of
 from bench.servers.server import Shape
 
 if TYPE_CHECKING:
-    from stomp.core.client_session import ClientSession
+    from stomp.core.session.client import ClientSession
 
 FILE = Path(__file__).with_name("instructions.json")
 #: So much more than before is a loss. Small changes of the code move the counts by some percent.
@@ -39,7 +39,7 @@ READ = 64 * 1024
 
 
 def _ready() -> ClientSession:
-    from stomp.core.client_session import ClientSession
+    from stomp.core.session.client import ClientSession
 
     session = ClientSession()
     session.connect(["1.2"], "/")

@@ -9,22 +9,24 @@ import pytest
 import trustme
 
 from stomp.broker import Broker
-from stomp.core import codec
+from stomp.core.frames import native as native_codec
 from stomp.net import daemons
 from tests import listening
 from tests.ports import LOOPBACK, one_port, port_of
 
 #: With ``STOMP_REQUIRE_NATIVE=1``, as in ``make test-native``, it must be there.
-CODECS = ["pure", "native"] if codec.native or os.environ.get("STOMP_REQUIRE_NATIVE") == "1" else ["pure"]
+CODECS = (
+    ["pure", "native"] if native_codec.native or os.environ.get("STOMP_REQUIRE_NATIVE") == "1" else ["pure"]
+)
 
 
 @pytest.fixture(scope="module", params=CODECS)
 def each_codec(request):
     """Runs the tests of a module with each codec that is installed."""
-    assert request.param == "pure" or codec.native, "stompkit-native is not installed: make native"
+    assert request.param == "pure" or native_codec.native, "stompkit-native is not installed: make native"
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "pure":
-            patch.setattr(codec, "native", None)
+            patch.setattr(native_codec, "native", None)
         yield request.param
 
 

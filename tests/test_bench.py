@@ -37,9 +37,9 @@ from bench.servers import Server, body_of
 from bench.servers.server import Conversation, Shape, header, render
 from bench.targets import Target, verdict
 from bench.work import KINDS, MOST, Work
-from stomp.core.decoder import Decoder
-from stomp.core.dialect import STOMP12
-from stomp.core.frame import Frame
+from stomp.core.frames.decoder import Decoder
+from stomp.core.frames.frame import Frame
+from stomp.core.frames.versions import STOMP12
 
 WORK = {"work": Talk("some work", "group", "receive")}
 

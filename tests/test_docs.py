@@ -22,9 +22,9 @@ from stomp.client import settings
 from stomp.client.arguments import SendOptions, SubscribeOptions
 from stomp.client.options import Options
 from stomp.core import errors
-from stomp.core.limits import Leniency, Lenient, Limits
-from stomp.core.state import Role, diagram
-from stomp.core.terms import Terms
+from stomp.core.engine.config import Terms
+from stomp.core.frames.limits import Leniency, Lenient, Limits
+from stomp.core.session.state import Role, diagram
 from stomp.net.address import parse
 from stomp.testing.proxies import HttpProxy, Socks5Proxy
 from stomp.testing.servers import ScriptedServer

@@ -19,9 +19,9 @@ import stomp
 from stomp.adapter import multicast
 from stomp.broker import Broker
 from stomp.client.dialing import TlsSettings
+from stomp.core.diagnostics import escaped, one_line
 from stomp.core.errors import BrokerError, ConnectFailed, StompError
-from stomp.core.frame import Frame, Headers
-from stomp.core.observe import escaped, one_line
+from stomp.core.frames.frame import Frame, Headers
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.awaiting import run
 from tests.listening import PATIENCE, Recorder, wait_until

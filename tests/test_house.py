@@ -51,7 +51,7 @@ def test_no_module_has_a_name_of_the_standard_library() -> None:
 
 
 def test_the_core_needs_nothing_that_can_wait() -> None:
-    names = [f"stomp.core.{found.name}" for found in pkgutil.iter_modules(stomp.core.__path__)]
+    names = [found.name for found in pkgutil.walk_packages(stomp.core.__path__, "stomp.core.")]
     loaded = loaded_by(f"import {', '.join(names)}")
     assert foreign(loaded) == set()
     assert loaded.isdisjoint({"asyncio", "ssl", "socket", "threading", "selectors", "random", "logging"})
@@ -63,7 +63,7 @@ def documented() -> list[ModuleType]:
     for package in (stomp.core, stomp.testing):
         prefix = package.__name__ + "."
         found += [
-            importlib.import_module(prefix + module.name) for module in pkgutil.iter_modules(package.__path__)
+            importlib.import_module(module.name) for module in pkgutil.walk_packages(package.__path__, prefix)
         ]
     return found
 

@@ -90,7 +90,7 @@ def python(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "from stomp.testing import Relay",
         "from stomp.testing import FakeClock",
         "import stomp.client.sync",
-        "import stomp.core.frame",
+        "import stomp.core.frames.frame",
     ],
 )
 def test_what_is_left_of_stompkit_names_the_damage_and_the_mend(damaged: Path, statement: str) -> None:

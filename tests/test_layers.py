@@ -111,7 +111,7 @@ def faults_of(name: str) -> list[str]:
 
 
 def test_the_source_was_found() -> None:
-    assert "stomp.core.decoder" in MODULES
+    assert "stomp.core.frames.decoder" in MODULES
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -200,23 +200,23 @@ from stomp.core import decoder, errors
 from . import feed
 from ..net.dial import dial
 if TYPE_CHECKING:
-    from stomp.core.frame import Frame
+    from stomp.core.frames.frame import Frame
 def late():
-    from stomp.core.ledger import *
+    from stomp.core.session.ledger import *
     importlib.import_module("asyncio")
 """
-    found = imports_in(ast.parse(source), "stomp.core.session", is_package=False)
+    found = imports_in(ast.parse(source), "stomp.core.session.base", is_package=False)
     assert sorted({target for target, _, _ in found}) == [
         "asyncio",
         "os.path",
-        "stomp.core.decoder",
+        "stomp.core.frames.decoder",
         "stomp.core.errors",
-        "stomp.core.feed",
-        "stomp.core.frame",
-        "stomp.core.ledger",
+        "stomp.core.engine.message_queue",
+        "stomp.core.frames.frame",
+        "stomp.core.session.ledger",
         "stomp.net.dial",
     ]
-    assert [target for target, _, star in found if star] == ["stomp.core.ledger"]
+    assert [target for target, _, star in found if star] == ["stomp.core.session.ledger"]
 
 
 def test_docstrings_and_comments_are_no_code() -> None:
@@ -234,7 +234,7 @@ lines"""
 
 
 def test_floors_are_told_apart() -> None:
-    assert folder("stomp.core") == folder("stomp.core.decoder") == "core"
+    assert folder("stomp.core") == folder("stomp.core.frames.decoder") == "core"
     assert folder("stomp") == ""
     assert floor("stomp") == TOP
-    assert floor("stomp.core.decoder") == 0
+    assert floor("stomp.core.frames.decoder") == 0

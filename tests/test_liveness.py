@@ -9,7 +9,7 @@ import pytest
 import stomp
 from stomp.broker import Broker
 from stomp.core.errors import NotConnected
-from stomp.core.limits import Limits
+from stomp.core.frames.limits import Limits
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.listening import PATIENCE, Recorder, wait_until
 

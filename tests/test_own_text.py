@@ -10,9 +10,9 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
-from stomp.core.dialect import STOMP12
-from stomp.core.encoder import encode
-from stomp.core.frame import Frame, Headers
+from stomp.core.frames.encoder import encode
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.frames.versions import STOMP12
 from stomp.net.address import pairs_of, parse
 from stomp.net.proxy import parse_proxy
 from stomp.net.websocket import header_pairs

@@ -8,8 +8,8 @@ import pytest
 
 import stomp
 from stomp.core.errors import StaleDelivery
-from stomp.core.events import Message, Receipt
-from stomp.core.frame import Frame, Headers
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.session.events import Message, Receipt
 from stomp.received import Received, ReceivedReceipt, ReceivedText
 from stomp.utils import Frame as ListenerFrame
 from tests.listening import Recorder

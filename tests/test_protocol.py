@@ -7,9 +7,9 @@ import pytest
 
 import stomp
 from stomp.connect import BaseConnection
-from stomp.core.decoder import Decoder
-from stomp.core.dialect import DIALECTS
 from stomp.core.errors import FrameError
+from stomp.core.frames.decoder import Decoder
+from stomp.core.frames.versions import DIALECTS
 from stomp.protocol import Protocol12
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from stomp.transport import Transport

@@ -4,8 +4,8 @@ import pickle
 import pytest
 
 from stomp.base_transport import BaseTransport
-from stomp.core.client_session import ClientSession
-from stomp.core.frame import Headers
+from stomp.core.frames.frame import Headers
+from stomp.core.session.client import ClientSession
 from stomp.listener import ConnectionListener
 from stomp.received import Received, ReceivedReceipt, ReceivedText
 from stomp.utils import Frame

@@ -7,9 +7,9 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
-from stomp.core import commands
-from stomp.core.client_session import ClientSession
-from stomp.core.server_session import ServerSession
+from stomp.core.frames import commands
+from stomp.core.session.client import ClientSession
+from stomp.core.session.server import ServerSession
 from stomp.exception import StompException
 from stomp.net import address
 from stomp.testing.servers import ScriptedServer

@@ -6,10 +6,10 @@ import pytest
 
 import stomp
 from stomp import protocol
-from stomp.core import codec
+from stomp.core.frames import native as native_codec
 from stomp.straight import look, straight
 
-NATIVE = codec.native
+NATIVE = native_codec.native
 LINK = object()
 OURS = protocol._OURS
 

@@ -160,17 +160,17 @@ def test_pyright_takes_right_names_and_refuses_typos(programs, tmp_path):
 
 #: What users never name, or get from elsewhere, and why.
 ELSEWHERE = {
-    "stomp.core.frame:Frame": "the frame of errors and hooks; `stomp.Frame` is that of listeners",
+    "stomp.core.frames.frame:Frame": "the frame of errors and hooks; `stomp.Frame` is that of listeners",
     "stomp.transport:Transport": "the module is reached by `stomp.transport`",
     "stomp.client.sync_driver:Driver": "only clients make what wants one",
     "stomp.client.aio_driver:AioDriver": "only clients make what wants one",
-    "stomp.core.feed:Feed": "only clients make what wants one",
-    "stomp.core.feed:Inbox": "only clients make what wants one",
-    "stomp.core.transaction:TransactionRecord": "only clients make what wants one",
+    "stomp.core.engine.message_queue:Feed": "only clients make what wants one",
+    "stomp.core.engine.message_queue:Inbox": "only clients make what wants one",
+    "stomp.core.engine.transactions:TransactionRecord": "only clients make what wants one",
     "stomp.net.tls:TlsLayer": "only connections ask settings for one",
-    "stomp.core.session:Session": "`stomp.core` is for those who do I/O themselves",
-    "stomp.core.client_session:ClientSession": "`stomp.core` is for those who do I/O themselves",
-    "stomp.core.server_session:ServerSession": "`stomp.core` is for those who do I/O themselves",
+    "stomp.core.session.base:Session": "`stomp.core` is for those who do I/O themselves",
+    "stomp.core.session.client:ClientSession": "`stomp.core` is for those who do I/O themselves",
+    "stomp.core.session.server:ServerSession": "`stomp.core` is for those who do I/O themselves",
 }
 
 

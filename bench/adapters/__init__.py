@@ -85,9 +85,9 @@ def stompkit_version() -> str:
     """Its version and its codec, so that no report can be about the other one by mistake."""
     # stomp.py has none of these modules, and the adapters of peers cannot import them.
     from stomp import _version
-    from stomp.core import codec
+    from stomp.core.frames import native as native_codec
 
-    return f"{_version.__version__} ({codec.name()})"
+    return f"{_version.__version__} ({native_codec.name()})"
 
 
 class Unsupported(Exception):

@@ -8,7 +8,7 @@ from typing import Self
 import stomp
 from bench.adapters import stompkit_version
 from bench.work import Work
-from stomp.core.status import ClientState
+from stomp.core.engine.status import ClientState
 
 VERSION = stompkit_version()
 

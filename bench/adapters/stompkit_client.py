@@ -7,7 +7,7 @@ from time import perf_counter, process_time
 import stomp
 from bench.adapters import stompkit_version
 from bench.work import Work
-from stomp.core.status import ClientState
+from stomp.core.engine.status import ClientState
 
 VERSION = stompkit_version()
 

@@ -64,7 +64,12 @@ if TYPE_CHECKING:
         StompConnection11,
         StompConnection12,
     )
-    from stomp.core.delivery import Delivery as BaseMessage
+    from stomp.core.engine.broker_profiles import Vendor as BrokerProfile
+    from stomp.core.engine.failover import Backoff
+    from stomp.core.engine.hooks import Hooks
+    from stomp.core.engine.message import Delivery as BaseMessage
+    from stomp.core.engine.status import ClientState, StateChange, Stats
+    from stomp.core.engine.status import Report as DrainReport
     from stomp.core.errors import (
         AddressError,
         AlreadySettled,
@@ -89,13 +94,8 @@ if TYPE_CHECKING:
         Unsupported,
         UsageError,
     )
-    from stomp.core.failover import Backoff
-    from stomp.core.frame import Headers
-    from stomp.core.hooks import Hooks
-    from stomp.core.limits import Leniency, Limits
-    from stomp.core.status import ClientState, StateChange, Stats
-    from stomp.core.status import Report as DrainReport
-    from stomp.core.vendors import Vendor as BrokerProfile
+    from stomp.core.frames.frame import Headers
+    from stomp.core.frames.limits import Leniency, Limits
     from stomp.listener import (
         ConnectionListener,
         PrintingListener,
@@ -139,13 +139,13 @@ _NAMES_OF = {
         "RemoteProtocolError ReplyMissing RetriesExhausted SendStalled StaleDelivery StompError TransactionVoid "
         "Unsupported UsageError"
     ),
-    "stomp.core.delivery": "BaseMessage=Delivery",
-    "stomp.core.failover": "Backoff",
-    "stomp.core.frame": "Headers",
-    "stomp.core.hooks": "Hooks",
-    "stomp.core.limits": "Leniency Limits",
-    "stomp.core.status": "ClientState DrainReport=Report StateChange Stats",
-    "stomp.core.vendors": "BrokerProfile=Vendor",
+    "stomp.core.engine.message": "BaseMessage=Delivery",
+    "stomp.core.engine.failover": "Backoff",
+    "stomp.core.frames.frame": "Headers",
+    "stomp.core.engine.hooks": "Hooks",
+    "stomp.core.frames.limits": "Leniency Limits",
+    "stomp.core.engine.status": "ClientState DrainReport=Report StateChange Stats",
+    "stomp.core.engine.broker_profiles": "BrokerProfile=Vendor",
     "stomp.listener": "ConnectionListener PrintingListener StatsListener WaitingListener",
     "stomp.net.address": "Address",
     "stomp.net.websocket": "WebSocketSettings",

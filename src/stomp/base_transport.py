@@ -10,8 +10,11 @@ from stomp.client.dialing import ConnectHistory
 from stomp.client.logs import RepeatLog, connections
 from stomp.constants import CMD_DISCONNECT
 from stomp.core.callables import check_function, check_result
+from stomp.core.diagnostics import one_line
 from stomp.core.errors import ConnectFailed
-from stomp.core.events import (
+from stomp.core.frames.frame import Frame as CoreFrame
+from stomp.core.session.error_frames import words_of
+from stomp.core.session.events import (
     Closed,
     Connected,
     Error,
@@ -22,9 +25,6 @@ from stomp.core.events import (
     Tolerated,
     Unknown,
 )
-from stomp.core.frame import Frame as CoreFrame
-from stomp.core.observe import one_line
-from stomp.core.refusal import words_of
 from stomp.legacy import OlderBaseTransport
 from stomp.net.address import Address
 from stomp.received import Received, ReceivedReceipt, ReceivedText

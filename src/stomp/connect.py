@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stomp.callbacks import Publisher
-from stomp.core.limits import Lenient, Limits
+from stomp.core.frames.limits import Lenient, Limits
 from stomp.handed_on import hand_on
 from stomp.listener import WaitingListener
 from stomp.protocol import Protocol10, Protocol11, Protocol12

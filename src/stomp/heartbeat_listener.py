@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stomp import log
 from stomp.callbacks import MISSING, ConnectionListener, in_either_shape, unpack
-from stomp.core.frame import text_of
+from stomp.core.frames.frame import text_of
 from stomp.utils import HEARTBEAT_FRAME, calculate_heartbeats
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class HeartbeatListener(ConnectionListener):
     """Heart-beats for a transport that has none of its own, such as one in a test.
 
-    Connections do not need it: their heart-beats are in the engine, see `stomp.core.heartbeat`.
+    Connections do not need it: their heart-beats are in the engine, see `stomp.core.session.heartbeat`.
 
     Args:
         transport: has `transmit`, `set_connected`, `disconnect_socket`, `stop` and `listeners`.

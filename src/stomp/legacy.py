@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stomp import log
-from stomp.core.dialect import UNESCAPED
-from stomp.core.frame import text_of
-from stomp.core.observe import one_line
-from stomp.core.state import State
+from stomp.core.diagnostics import one_line
+from stomp.core.frames.frame import text_of
+from stomp.core.frames.versions import UNESCAPED
+from stomp.core.session.state import State
 from stomp.listener import WaitingListener
 from stomp.utils import Frame
 

@@ -17,9 +17,9 @@ from stomp.callbacks import MISSING, Waiter, in_either_shape, unpack
 from stomp.callbacks import ConnectionListener as ConnectionListener
 from stomp.callbacks import Publisher as Publisher
 from stomp.client.logs import RepeatLog, connections
+from stomp.core.diagnostics import one_line
 from stomp.core.errors import ReceiptMissing, StompError
-from stomp.core.frame import text_of
-from stomp.core.observe import one_line
+from stomp.core.frames.frame import text_of
 from stomp.handed_on import hand_on
 from stomp.heartbeat_listener import HeartbeatListener as HeartbeatListener
 from stomp.utils import clean_headers, encode

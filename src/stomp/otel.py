@@ -20,15 +20,15 @@ from opentelemetry import metrics, propagate, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from stomp._version import __version__
-from stomp.core.hooks import Hooks
+from stomp.core.engine.hooks import Hooks
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from stomp.core.delivery import Delivery
+    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.status import StateChange
     from stomp.core.errors import StompError
-    from stomp.core.frame import Frame
-    from stomp.core.status import StateChange
+    from stomp.core.frames.frame import Frame
 
 _NAME = "stompkit"
 

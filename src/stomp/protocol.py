@@ -36,9 +36,9 @@ from stomp.constants import (
     HDR_SUBSCRIPTION,
     HDR_TRANSACTION,
 )
-from stomp.core.dialect import STOMP10, STOMP11, STOMP12, UNESCAPED, Dialect
 from stomp.core.errors import NotConnected
-from stomp.core.frame import text_of
+from stomp.core.frames.frame import text_of
+from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, UNESCAPED, Dialect
 from stomp.handed_on import hand_on
 from stomp.listener import ConnectionListener
 from stomp.straight import straight

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from stomp.core.events import Receipt, Shown
-from stomp.core.frame import Frame as CoreFrame
+from stomp.core.frames.frame import Frame as CoreFrame
+from stomp.core.session.events import Receipt, Shown
 from stomp.utils import Frame
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stomp.client.logs import RepeatLog
 from stomp.client.logs import connections as log
 from stomp.core.callables import check_methods, check_result
-from stomp.core.frame import text_of
-from stomp.core.observe import one_line
+from stomp.core.diagnostics import one_line
+from stomp.core.frames.frame import text_of
 
 if TYPE_CHECKING:
     from stomp.utils import Frame

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stomp.core import codec
+from stomp.core.frames import native as native_codec
 
 if TYPE_CHECKING:
     from stomp.client.threads import Link
@@ -42,4 +42,4 @@ def look(protocol: Any, ours: tuple[Any, Any, Any]) -> Link | None:
 
 #: The link of a protocol; None if there is none, or somebody has put something in the place of one of the functions
 #: that are given: `send_frame` and `_escape_headers` of the protocol, and `transmit` of its transport.
-straight: Any = look if codec.native is None else codec.native.straight
+straight: Any = look if native_codec.native is None else native_codec.native.straight

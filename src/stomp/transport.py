@@ -21,16 +21,16 @@ from stomp.client.latch import Latch
 from stomp.client.options import options_of
 from stomp.client.threads import Link
 from stomp.core.callables import check_function
-from stomp.core.client_session import ClientSession
 from stomp.core.connect_errors import login_failed
+from stomp.core.engine.broker_profiles import error_surely_ends
 from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageError
-from stomp.core.events import Closed, Connected, Reason
-from stomp.core.frame import Frame as CoreFrame
-from stomp.core.frame import headers_of, text_of
-from stomp.core.limits import Lenient, Limits
-from stomp.core.record import replace
-from stomp.core.state import State
-from stomp.core.vendors import error_surely_ends
+from stomp.core.frames.frame import Frame as CoreFrame
+from stomp.core.frames.frame import headers_of, text_of
+from stomp.core.frames.limits import Lenient, Limits
+from stomp.core.session.client import ClientSession
+from stomp.core.session.events import Closed, Connected, Reason
+from stomp.core.session.state import State
+from stomp.core.structs import replace
 from stomp.handed_on import hand_on
 from stomp.legacy import OlderTransport, take_arguments
 from stomp.net.address import Address, in_order, pairs_of, usable_pairs
@@ -62,7 +62,7 @@ class Transport(OlderTransport, BaseTransport):
         bind_host_port: the (host, port) to connect from.
         limits: limits on what the broker can make us store; the defaults of `stomp.Limits` if None.
         lenient: how frames are read that break a rule of STOMP: True (if None), False or "trim", see
-            `stomp.core.limits.Leniency`.
+            `stomp.core.frames.limits.Leniency`.
         **older: constructor arguments of stomp.py 4, see `stomp.legacy`.
     """
 

@@ -43,9 +43,9 @@ from stomp.constants import HDR_PASSCODE as HDR_PASSCODE
 from stomp.constants import HDR_RECEIPT as HDR_RECEIPT
 from stomp.constants import HDR_SUBSCRIPTION as HDR_SUBSCRIPTION
 from stomp.constants import HDR_TRANSACTION as HDR_TRANSACTION
+from stomp.core.diagnostics import MASK, redacted
 from stomp.core.errors import FrameError
-from stomp.core.frame import bytes_of, text_of
-from stomp.core.observe import MASK, redacted
+from stomp.core.frames.frame import bytes_of, text_of
 
 NULL = b"\0"
 ENC_NULL = NULL

@@ -6,9 +6,9 @@ from typing import Any
 
 from stomp.broker.engine import Engine
 from stomp.broker.parties import Client
-from stomp.core import commands
-from stomp.core.dialect import STOMP12, Dialect
-from stomp.core.frame import Frame
+from stomp.core.frames import commands
+from stomp.core.frames.frame import Frame
+from stomp.core.frames.versions import STOMP12, Dialect
 
 
 class Party:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
-from stomp.core.decoder import Decoder, Eol
-from stomp.core.dialect import DIALECTS
-from stomp.core.encoder import encode
-from stomp.core.frame import Frame, headers_of
+from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.encoder import encode
+from stomp.core.frames.frame import Frame, headers_of
+from stomp.core.frames.versions import DIALECTS
 
 #: Seconds after which whatever a test waits for will not come any more.
 PATIENCE = 10.0

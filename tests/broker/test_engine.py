@@ -6,8 +6,8 @@ import pytest
 
 from stomp.broker.engine import Engine
 from stomp.broker.store import Refusal
-from stomp.core import commands
-from stomp.core.dialect import STOMP10, STOMP11, STOMP12, Dialect
+from stomp.core.frames import commands
+from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, Dialect
 from tests.broker.party import party, receipts
 
 # ---------------------------------------------------------------------------------------------- queues, topics

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stomp.broker.engine import Engine
 from stomp.broker.store import Backlog, Policy, Stored
-from stomp.core.frame import Frame
+from stomp.core.frames.frame import Frame
 from tests.broker.party import Party
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from stomp.broker.engine import Engine
 from stomp.broker.store import Policy, Refusal
-from stomp.core import commands
-from stomp.core.dialect import STOMP12
+from stomp.core.frames import commands
+from stomp.core.frames.versions import STOMP12
 from tests.broker.party import party
 
 # ---------------------------------------------------------------------------------------------- windows

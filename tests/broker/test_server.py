@@ -13,7 +13,7 @@ import pytest
 
 from stomp.broker import Broker, Policy
 from stomp.broker.engine import Engine
-from stomp.core.limits import Limits
+from stomp.core.frames.limits import Limits
 from tests.broker.rawclient import PATIENCE, Ended, RawClient, eventually, still_serves
 
 # ---------------------------------------------------------------------------------------------- the main job

@@ -8,7 +8,7 @@ from stomp.broker import Policy
 from stomp.broker.engine import Engine
 from stomp.broker.store import Refusal
 from stomp.broker.topics import MAX_WORDS
-from stomp.core.dialect import STOMP12
+from stomp.core.frames.versions import STOMP12
 from tests.broker.party import Party, party
 
 

@@ -12,7 +12,7 @@ from stomp.cli.connection import Settings, settings
 from stomp.cli.dialing import connection
 from stomp.cli.status import CommandError
 from stomp.core.errors import AddressError, UsageError
-from stomp.core.limits import Leniency, Limits
+from stomp.core.frames.limits import Leniency, Limits
 
 Read = Callable[..., Settings]
 

@@ -11,10 +11,10 @@ import pytest
 from stomp.cli import copies
 from stomp.cli.copies import LEFT_OUT, copyable
 from stomp.cli.records import Record, of_message, read
-from stomp.core.delivery import Delivery
-from stomp.core.era import Era
-from stomp.core.frame import Headers
-from stomp.core.vendors import ACTIVEMQ, ARTEMIS, HORNETQ, RABBITMQ, Vendor
+from stomp.core.engine.broker_connection import Era
+from stomp.core.engine.broker_profiles import ACTIVEMQ, ARTEMIS, HORNETQ, RABBITMQ, Vendor
+from stomp.core.engine.message import Delivery
+from stomp.core.frames.frame import Headers
 from stomp.testing.servers import ScriptedServer, artemis_like, greet_back, read_frame
 from tests.cli.oneshot import Stomp
 

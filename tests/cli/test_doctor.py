@@ -18,7 +18,7 @@ from stomp.broker import Broker
 from stomp.testing.servers import ScriptedServer, greet_back, hang_up, read_frame, say_nothing
 from tests.cli.oneshot import Answer, Stomp
 from tests.cli.running import Command
-from tests.core.test_foreign import HTTP, RECORDED
+from tests.core.frames.test_foreign_protocols import HTTP, RECORDED
 from tests.websocket_door import Door
 
 

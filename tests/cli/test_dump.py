@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import stomp as front_door
-from stomp.core.frame import headers_of
+from stomp.core.frames.frame import headers_of
 from stomp.testing.relay import Relay
 from tests.cli.oneshot import Stomp, ended
 from tests.cli.test_listen import SOON, bodies, send, wait_for

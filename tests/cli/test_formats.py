@@ -8,8 +8,8 @@ import pytest
 
 from stomp.cli import formats
 from stomp.cli.status import CommandError
-from stomp.core.delivery import Delivery
-from stomp.core.frame import Headers
+from stomp.core.engine.message import Delivery
+from stomp.core.frames.frame import Headers
 
 HEADERS = Headers.of(
     [("destination", "/queue/a"), ("message-id", "7"), ("x", "é"), ("x", "later"), ("y", "two\nlines")]

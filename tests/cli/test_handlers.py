@@ -13,7 +13,7 @@ from stomp.cli import handlers
 from stomp.cli.handlers import Handler, Outcome, environment
 from stomp.cli.status import Interrupted
 from stomp.cli.stopping import Stop
-from stomp.core.frame import Headers
+from stomp.core.frames.frame import Headers
 
 
 def run(command: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Outcome:

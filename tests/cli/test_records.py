@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stomp.cli import records
 from stomp.cli.copies import copyable
 from stomp.cli.records import Record
-from stomp.core.delivery import Delivery
-from stomp.core.frame import Headers, headers_of
+from stomp.core.engine.message import Delivery
+from stomp.core.frames.frame import Headers, headers_of
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 pairs = st.lists(st.tuples(texts.filter(bool), texts)).map(tuple)

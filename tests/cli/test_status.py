@@ -8,7 +8,7 @@ import pytest
 
 from stomp.cli.status import MEANINGS, CommandError, Interrupted, Status, verdict
 from stomp.core import errors
-from stomp.core.frame import Frame, Headers
+from stomp.core.frames.frame import Frame, Headers
 
 DENIED = errors.AuthenticationFailed("access refused")
 

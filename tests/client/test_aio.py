@@ -8,13 +8,13 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
+from stomp.core.engine.status import ClientState
 from stomp.core.errors import (
     ConnectFailed,
     NotConnected,
     StompError,
     TransactionVoid,
 )
-from stomp.core.status import ClientState
 from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer, greet, greet_back, hang_up, read_frame, say_nothing
 from tests.awaiting import LOOPS, loop_of, run, until

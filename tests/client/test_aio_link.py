@@ -11,10 +11,11 @@ from stomp.client import aio_link
 from stomp.client.aio_link import AioLink, open_link
 from stomp.client.dialing import TlsSettings
 from stomp.client.options import Options
-from stomp.core import commands
-from stomp.core.client_session import ClientSession
 from stomp.core.errors import ConnectFailed, ConnectionLost, FrameError, NotConnected, SendStalled
-from stomp.core.events import (
+from stomp.core.frames import commands
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.session.client import ClientSession
+from stomp.core.session.events import (
     Closed,
     Connected,
     HeartbeatReceived,
@@ -24,8 +25,7 @@ from stomp.core.events import (
     Receipt,
     Request,
 )
-from stomp.core.frame import Frame, Headers
-from stomp.core.server_session import ServerSession
+from stomp.core.session.server import ServerSession
 from stomp.net.address import parse
 from stomp.testing.clock import FakeClock
 from stomp.testing.servers import ScriptedServer, greet

@@ -18,9 +18,9 @@ import pytest
 import stomp
 from stomp.broker import Broker
 from stomp.client.dialing import TlsSettings
+from stomp.core.engine.failover import Backoff
+from stomp.core.engine.status import ClientState
 from stomp.core.errors import NotConnected, OutcomeUnknown, StaleDelivery, StompError, UsageError
-from stomp.core.failover import Backoff
-from stomp.core.status import ClientState
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.awaiting import run
 from tests.listening import wait_until

@@ -8,12 +8,12 @@ import pytest
 from stomp.broker import Broker
 from stomp.client.dialing import ConnectHistory, TlsSettings, dial_any, open_stream
 from stomp.client.options import Options
+from stomp.core.engine.failover import Backoff
+from stomp.core.engine.losses import STABLE_AFTER
 from stomp.core.errors import ConnectFailed, UsageError
-from stomp.core.events import Closed, Reason
-from stomp.core.failover import Backoff
-from stomp.core.frame import Headers
-from stomp.core.ledger import Ledger
-from stomp.core.losses import STABLE_AFTER
+from stomp.core.frames.frame import Headers
+from stomp.core.session.events import Closed, Reason
+from stomp.core.session.ledger import Ledger
 from stomp.net.address import Address
 from stomp.net.layer import Stack
 from stomp.net.tls import TlsLayer

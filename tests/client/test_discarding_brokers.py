@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 import stomp
-from stomp.core.delivery import Delivery
+from stomp.core.engine.failover import Backoff
+from stomp.core.engine.message import Delivery
+from stomp.core.engine.redelivery import Redelivery
 from stomp.core.errors import AlreadySettled, StaleDelivery, Unsupported
-from stomp.core.failover import Backoff
-from stomp.core.frame import Headers
-from stomp.core.redelivery import Redelivery
+from stomp.core.frames.frame import Headers
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame
 from tests.awaiting import run, until
 from tests.cli.oneshot import Stomp

@@ -9,9 +9,9 @@ import pytest
 import stomp
 from stomp.broker import Broker
 from stomp.client.sync_handles import Message
-from stomp.core.effects import Wait
+from stomp.core.engine.effects import Wait
+from stomp.core.engine.failover import Backoff
 from stomp.core.errors import AuthenticationFailed, BrokerError, OutcomeUnknown
-from stomp.core.failover import Backoff
 from stomp.testing.servers import ScriptedServer, greet, say_nothing
 from tests.listening import wait_until
 from tests.locks import own_lock, watched_links

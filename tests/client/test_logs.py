@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from stomp.client.logs import BODY, HEADERS, FrameLog, RepeatLog, received_line, sent_line
-from stomp.core.events import Closed, HeartbeatReceived, HeartbeatSent, Reason
-from stomp.core.frame import Frame, Headers
+from stomp.core.frames.frame import Frame, Headers
 from stomp.core.repeats import BURST
+from stomp.core.session.events import Closed, HeartbeatReceived, HeartbeatSent, Reason
 from stomp.testing.clock import FakeClock
 
 

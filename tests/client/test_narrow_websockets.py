@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 import stomp
-from stomp.core.client_session import ClientSession
 from stomp.core.errors import Unsupported
-from stomp.core.events import Closed
+from stomp.core.session.client import ClientSession
+from stomp.core.session.events import Closed
 from stomp.testing.servers import Imitation, ScriptedServer
 from tests.websocket_door import Door
 

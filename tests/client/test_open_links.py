@@ -16,7 +16,7 @@ def test_the_last_frames_of_a_program_that_just_ends_go_out():
         "from stomp.client.options import Options\n"
         "from stomp.client.threads import Link\n"
         "from stomp.core import commands\n"
-        "from stomp.core.client_session import ClientSession\n"
+        "from stomp.core.session.client import ClientSession\n"
         "link = Link(socket.create_connection(('127.0.0.1', int(sys.argv[1]))), ClientSession(), print, Options())\n"
         "link.start()\n"
         "link.transmit(commands.connect(['1.2'], '/'))\n"

@@ -9,7 +9,7 @@ from stomp.client.options import Options
 from stomp.client.outbox import BATCH
 from stomp.client.sending import LINGER
 from stomp.client.threads import Link
-from stomp.core.client_session import ClientSession
+from stomp.core.session.client import ClientSession
 from stomp.testing import FakeClock
 from tests.listening import PATIENCE
 

@@ -8,11 +8,11 @@ import pytest
 from stomp.client.dialing import TlsSettings
 from stomp.client.options import Options
 from stomp.client.settings import setup
+from stomp.core.engine.broker_profiles import RABBITMQ
+from stomp.core.engine.config import OnUnknown
+from stomp.core.engine.failover import Backoff
 from stomp.core.errors import AddressError, UsageError
-from stomp.core.failover import Backoff
-from stomp.core.limits import Leniency, Limits
-from stomp.core.terms import OnUnknown
-from stomp.core.vendors import RABBITMQ
+from stomp.core.frames.limits import Leniency, Limits
 
 
 @pytest.fixture(autouse=True)

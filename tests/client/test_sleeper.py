@@ -10,9 +10,10 @@ import pytest
 from stomp.client import sleeper
 from stomp.client.options import Options
 from stomp.client.threads import Link
-from stomp.core import commands
-from stomp.core.client_session import ClientSession
-from stomp.core.events import (
+from stomp.core.frames import commands
+from stomp.core.frames.frame import Headers
+from stomp.core.session.client import ClientSession
+from stomp.core.session.events import (
     Closed,
     Connected,
     Error,
@@ -23,7 +24,6 @@ from stomp.core.events import (
     Receipt,
     ReceiptOverdue,
 )
-from stomp.core.frame import Headers
 from stomp.net.dial import Deadline, wait_ready
 from stomp.net.watch import WATCH
 from stomp.testing import FakeClock

@@ -15,9 +15,9 @@ import pytest
 import stomp
 from stomp.broker import Broker
 from stomp.cli.status import Interrupted
+from stomp.core.engine.failover import Backoff
+from stomp.core.engine.status import ClientState
 from stomp.core.errors import ConnectFailed, NotConnected, OutcomeUnknown, UsageError
-from stomp.core.failover import Backoff
-from stomp.core.status import ClientState
 from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer, greet, greet_back, read_frame, say_nothing
 

@@ -9,12 +9,12 @@ import pytest
 
 from stomp.client.options import Options
 from stomp.client.threads import Link
-from stomp.core import commands
-from stomp.core.client_session import ClientSession
 from stomp.core.errors import ConnectionLost, FrameError, NotConnected, SendStalled
-from stomp.core.events import Closed, Connected, Message, Reason, Receipt, Request
-from stomp.core.frame import Frame, Headers
-from stomp.core.server_session import ServerSession
+from stomp.core.frames import commands
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.session.client import ClientSession
+from stomp.core.session.events import Closed, Connected, Message, Reason, Receipt, Request
+from stomp.core.session.server import ServerSession
 from stomp.net.dial import wait_ready
 from stomp.received import ReceivedText
 from stomp.testing import FakeClock

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from stomp.core.client_session import ClientSession
-from stomp.core.conversation import Conversation
-from stomp.core.decoder import Decoder, Eol
-from stomp.core.delivery import Delivery
-from stomp.core.dialect import STOMP12
-from stomp.core.effects import Call, Dial, HangUp, Now, Transmit, Wait
-from stomp.core.encoder import encode
-from stomp.core.frame import Frame, headers_of
-from stomp.core.terms import Terms
+from stomp.core.engine.config import Terms
+from stomp.core.engine.effects import Call, Dial, HangUp, Now, Transmit, Wait
+from stomp.core.engine.engine import Conversation
+from stomp.core.engine.message import Delivery
+from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.encoder import encode
+from stomp.core.frames.frame import Frame, headers_of
+from stomp.core.frames.versions import STOMP12
+from stomp.core.session.client import ClientSession
 from stomp.testing.clock import FakeClock
 
 
@@ -158,13 +158,13 @@ class Stage:
     has_counts = False
 
     def info(self, text: str, *args: object) -> None:
-        """See `stomp.core.effects.Log`."""
+        """See `stomp.core.engine.effects.Log`."""
         self._said.append(text % args)
 
     warning = info
 
     def flush(self) -> None:
-        """See `stomp.core.effects.Log`."""
+        """See `stomp.core.engine.effects.Log`."""
 
     @property
     def link(self) -> FakeLink:
@@ -224,9 +224,9 @@ class Stage:
 
     def connect(self, **connected: object) -> FakeLink:
         """Connect, as a broker of which nothing more is known, or with these headers of CONNECTED."""
-        from stomp.core import life
+        from stomp.core.engine import lifecycle
 
-        run = self.run(life.connect(self.conv, lambda: 0.0))
+        run = self.run(lifecycle.connect(self.conv, lambda: 0.0))
         self.greet(**connected)
         assert run.result is None
         return self.link
@@ -238,21 +238,21 @@ class Stage:
 
     def reconnect(self, **connected: object) -> FakeLink:
         """The connection was lost; the driver makes the next one, and the broker lets it in."""
-        from stomp.core import life
+        from stomp.core.engine import lifecycle
 
         assert self.conv.needs_link
         self.conv.needs_link = False
-        self.run(life.reconnect(self.conv, lambda: 0.0))
+        self.run(lifecycle.reconnect(self.conv, lambda: 0.0))
         self.greet(**connected)
         return self.link
 
     def subscribe(self, destination: str = "/queue/a", ack: str = "client-individual", **wish: Any):
         """Subscribe, and have it confirmed; the feed."""
-        from stomp.core import subscribing
-        from stomp.core.feed import Feed, Wish
+        from stomp.core.engine import subscriptions
+        from stomp.core.engine.message_queue import Feed, Wish
 
         feed = Feed(wish.pop("id", f"sub-{self.conv.next_id()}"), Wish(destination, ack, **wish))
-        run = self.run(subscribing.subscribe(self.conv, feed, self.clock() + 30))
+        run = self.run(subscriptions.subscribe(self.conv, feed, self.clock() + 30))
         if feed.wish.confirm:
             self.link.confirm(self.link.take("SUBSCRIBE"))
         assert run.result is None

@@ -15,7 +15,7 @@ from stomp.core.errors import (
     StompError,
     UsageError,
 )
-from stomp.core.frame import Frame, Headers
+from stomp.core.frames.frame import Frame, Headers
 
 CLASSES = [
     value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, StompError)

@@ -1,6 +1,6 @@
 """A peer that does not speak STOMP, or not so, is named in the error of every API, with what to do about it.
 
-What the servers here say is what real ones have said, see tests/core/test_foreign.py.
+What the servers here say is what real ones have said, see tests/core/frames/test_foreign_protocols.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import trustme
 import stomp
 from stomp.core.errors import AuthenticationFailed, ConnectFailed, StompError
 from stomp.testing.servers import ScriptedServer, hang_up, read_frame, say_nothing
-from tests.core.test_foreign import ALERTS, ANSWER, HTTP, RECORDED
+from tests.core.frames.test_foreign_protocols import ALERTS, ANSWER, HTTP, RECORDED
 from tests.listening import Recorder
 
 #: Seconds to connect: none of these peers may be waited for.
@@ -347,7 +347,7 @@ def test_the_command_names_its_own_options(
 
 
 def test_the_link_of_a_client_without_heart_beats_gets_a_hint_after_a_long_silence() -> None:
-    from stomp.core.client_session import ClientSession
+    from stomp.core.session.client import ClientSession
 
     for beats, quiet, hinted in (("0,0", 60.0, True), ("0,0", 5.0, False), ("1000,1000", 60.0, False)):
         session = ClientSession()

@@ -1,6 +1,6 @@
 """Brokers that end each connection soon after the login, by both clients, the listener API and the command.
 
-How long the waits are is tested with a clock that is turned by hand (tests/core/test_losses.py,
+How long the waits are is tested with a clock that is turned by hand (tests/core/engine/test_losses.py,
 tests/client/test_dialing.py); here connections are counted.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import stomp
+from stomp.core.engine.failover import Backoff
 from stomp.core.errors import BrokerError, ConnectFailed, OutcomeUnknown, RetriesExhausted
-from stomp.core.failover import Backoff
 from stomp.exception import ConnectFailedException, NotConnectedException
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.cli.oneshot import Stomp

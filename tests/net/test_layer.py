@@ -10,9 +10,9 @@ import pytest
 
 from stomp.client.options import Options
 from stomp.client.threads import Link
-from stomp.core.client_session import ClientSession
-from stomp.core.events import Closed, Connected, Event
-from stomp.core.frame import Frame, Headers
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.session.client import ClientSession
+from stomp.core.session.events import Closed, Connected, Event
 from stomp.net.layer import Layer, Stack
 from stomp.net.tls import TlsLayer
 

@@ -14,7 +14,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from stomp.core.errors import ConnectFailed, UsageError
-from stomp.core.limits import Limits
+from stomp.core.frames.limits import Limits
 from stomp.net.address import Address, parse
 from stomp.net.dial import Deadline, open_socket
 from stomp.net.layer import Layer

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stomp.core import codec
-from stomp.core.decoder import Decoder, Eol
-from stomp.core.delivery import Delivery
-from stomp.core.dialect import DIALECTS, STOMP12, Dialect
+from stomp.core.engine.message import Delivery
 from stomp.core.errors import RemoteProtocolError
-from stomp.core.events import Message
-from stomp.core.frame import Frame
-from stomp.core.limits import Leniency, Limits
+from stomp.core.frames import native as native_codec
+from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.frame import Frame
+from stomp.core.frames.limits import Leniency, Limits
+from stomp.core.frames.versions import DIALECTS, STOMP12, Dialect
+from stomp.core.session.events import Message
 from stomp.received import Received, ReceivedText
 from tests.properties.test_coding import (
     SMALL,
@@ -32,7 +32,7 @@ from tests.properties.test_coding import (
 )
 
 #: None is the codec in Python.
-CODECS = [None] if codec.native is None else [None, codec.native]
+CODECS = [None] if native_codec.native is None else [None, native_codec.native]
 classes = st.sampled_from([Frame, Message, Delivery, Received, ReceivedText])
 tight = st.builds(
     Limits,
@@ -84,7 +84,7 @@ def facts(frame: Frame | Eol) -> Any:
 def story(pieces: list[bytes], native: Any, **settings: Any) -> list[Any]:
     """What a decoder returns, call by call, to the error that ends it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "native", native)
+        patch.setattr(native_codec, "native", native)
         dialect, make = settings.pop("dialect"), settings.pop("make")
         decoder = Decoder(settings["limits"], lenient=settings["lenient"], classes={"MESSAGE": make})
         decoder.dialect = dialect

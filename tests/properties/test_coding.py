@@ -4,12 +4,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stomp.core.decoder import Decoder, Eol
-from stomp.core.dialect import DIALECTS, STOMP10, STOMP12, Dialect
-from stomp.core.encoder import encode, encode_parts
 from stomp.core.errors import FrameError, RemoteProtocolError
-from stomp.core.frame import Frame, Headers, headers_of
-from stomp.core.limits import LENIENT, STRICT, Leniency, Limits
+from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.encoder import encode, encode_parts
+from stomp.core.frames.frame import Frame, Headers, headers_of
+from stomp.core.frames.limits import LENIENT, STRICT, Leniency, Limits
+from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP12, Dialect
 
 pytestmark = pytest.mark.usefixtures("each_codec")
 

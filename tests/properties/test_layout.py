@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stomp.core.decoder import Decoder, Eol
-from stomp.core.dialect import DIALECTS, Dialect
 from stomp.core.errors import RemoteProtocolError
-from stomp.core.frame import Frame
+from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.frame import Frame
+from stomp.core.frames.versions import DIALECTS, Dialect
 
 pytestmark = pytest.mark.usefixtures("each_codec")
 

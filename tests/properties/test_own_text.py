@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stomp.core import commands
-from stomp.core.client_session import ClientSession
-from stomp.core.dialect import STOMP10, STOMP11, STOMP12
-from stomp.core.encoder import encode
 from stomp.core.errors import FrameError
-from stomp.core.frame import Frame, Headers, bytes_of, text_of
+from stomp.core.frames import commands
+from stomp.core.frames.encoder import encode
+from stomp.core.frames.frame import Frame, Headers, bytes_of, text_of
+from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12
+from stomp.core.session.client import ClientSession
 from tests.disguises import TEXTS, MisleadingBytes, MisleadingInt
 
 pytestmark = pytest.mark.usefixtures("each_codec")

@@ -6,9 +6,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from stomp.core import commands
-from stomp.core.client_session import ClientSession
-from stomp.core.events import (
+from stomp.core.frames import commands
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.frames.limits import Limits
+from stomp.core.session.base import Session
+from stomp.core.session.client import ClientSession
+from stomp.core.session.events import (
     Closed,
     Connected,
     ConnectRequested,
@@ -19,12 +22,9 @@ from stomp.core.events import (
     ReceiptOverdue,
     Request,
 )
-from stomp.core.frame import Frame, Headers
-from stomp.core.ledger import Ledger, Ticket
-from stomp.core.limits import Limits
-from stomp.core.server_session import ServerSession
-from stomp.core.session import Session
-from stomp.core.state import TRANSITIONS, State
+from stomp.core.session.ledger import Ledger, Ticket
+from stomp.core.session.server import ServerSession
+from stomp.core.session.state import TRANSITIONS, State
 from stomp.testing import End, FakeClock, Wire
 
 _STEPS = {(role, before, after) for (role, before, _), after in TRANSITIONS.items()}

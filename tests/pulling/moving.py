@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from stomp.core.failover import Backoff
+from stomp.core.engine.failover import Backoff
 from stomp.testing.cuts import Cut, frame_cuts, random_cuts
 from stomp.testing.relay import Relay
 from tests.pulling.places import Place

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stomp.core.engine.status import ClientState, StateChange
 from stomp.core.errors import (
     AlreadySettled,
     AuthenticationFailed,
@@ -20,7 +21,6 @@ from stomp.core.errors import (
     Unsupported,
     UsageError,
 )
-from stomp.core.status import ClientState, StateChange
 from stomp.testing.relay import Relay
 from tests.pulling.places import Place
 

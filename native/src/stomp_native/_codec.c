@@ -2,7 +2,7 @@
  *
  * Rules of this file:
  *
- * - It only ever does what the Python code does (stomp.core.decoder, stomp.core.client_session), for what is frequent. At the first surprise it stops and says how far it came; the Python
+ * - It only ever does what the Python code does (stomp.core.frames.decoder, stomp.core.session.client), for what is frequent. At the first surprise it stops and says how far it came; the Python
  *   code reads on from there, and it alone knows what an error is.
  * - Every read of the data is preceded by a comparison with its end. No length that the peer tells is added to
  *   anything before it was compared with a limit.
@@ -18,7 +18,7 @@
 
 #include "_shared.h"
 
-/* Has to be that of stomp.core.codec; goes up with every change of what is called from there. */
+/* Has to be that of stomp.core.frames.native; goes up with every change of what is called from there. */
 #define INTERFACE 6
 
 /* ------------------------------------------------------------------------------------------ text */

@@ -2,7 +2,7 @@
  *
  * Rules of this file:
  *
- * - It only ever does what the Python code does (stomp.core.answers, stomp.straight), for what is frequent. For all else it does
+ * - It only ever does what the Python code does (stomp.core.session.ack_frames, stomp.straight), for what is frequent. For all else it does
  *   nothing, and says so; then the Python code is called.
  * - It holds no lock. What changes belongs to one session, which is used by one thread at a time.
  */
@@ -15,7 +15,7 @@
 #include "_shared.h"
 
 typedef struct {
-    /* stomp.core.ledger.Subscription, once it is known, and where that keeps what */
+    /* stomp.core.session.ledger.Subscription, once it is known, and where that keeps what */
     PyObject *subscription_class;
     Py_ssize_t at_unacked, at_ack;
     /* names of attributes; the first one is the first of all texts */
@@ -118,7 +118,7 @@ prepare(PyObject *module, PyObject *subscription_class)
 
 PyDoc_STRVAR(answer_doc,
 "answer(command, name, subscriptions, subscription, out)\n--\n\n"
-"See stomp.core.answers.answer. 0 where nothing was done: then that is to be called.");
+"See stomp.core.session.ack_frames.answer. 0 where nothing was done: then that is to be called.");
 
 static PyObject *
 answer(PyObject *module, PyObject *const *args, Py_ssize_t nargs)

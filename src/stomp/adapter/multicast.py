@@ -40,15 +40,15 @@ from stomp.constants import (
     HDR_SUBSCRIPTION,
     HDR_TRANSACTION,
 )
-from stomp.core import commands
 from stomp.core.callables import check_result
-from stomp.core.decoder import Decoder
-from stomp.core.dialect import STOMP12
-from stomp.core.encoder import encode_parts
 from stomp.core.errors import ConnectFailed, NotConnected, RemoteProtocolError, UsageError
-from stomp.core.events import Closed, Error, Event, Reason
-from stomp.core.frame import Frame as CoreFrame
-from stomp.core.frame import headers_of, text_of
+from stomp.core.frames import commands
+from stomp.core.frames.decoder import Decoder
+from stomp.core.frames.encoder import encode_parts
+from stomp.core.frames.frame import Frame as CoreFrame
+from stomp.core.frames.frame import headers_of, text_of
+from stomp.core.frames.versions import STOMP12
+from stomp.core.session.events import Closed, Error, Event, Reason
 from stomp.handed_on import hand_on
 from stomp.protocol import Protocol12
 from stomp.received import ReceivedReceipt

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stomp.connect import BaseConnection, StompConnection12
-from stomp.core.frame import text_of
-from stomp.core.limits import Lenient, Limits
-from stomp.core.record import replace
+from stomp.core.frames.frame import text_of
+from stomp.core.frames.limits import Lenient, Limits
+from stomp.core.structs import replace
 from stomp.handed_on import hand_on
 from stomp.net.address import Address
 from stomp.net.layer import Stack

@@ -24,19 +24,19 @@ from typing import TYPE_CHECKING, Protocol, cast
 from stomp._version import __version__
 from stomp.broker.settings import ConnectionInfo, Settings
 from stomp.broker.store import Refusal
+from stomp.core.diagnostics import describe, one_line
 from stomp.core.errors import FrameError
-from stomp.core.events import Closed, ConnectRequested, Reason, Request
-from stomp.core.frame import Frame, Headers
-from stomp.core.observe import describe, one_line
-from stomp.core.server_session import ServerSession
-from stomp.core.state import State
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.session.events import Closed, ConnectRequested, Reason, Request
+from stomp.core.session.server import ServerSession
+from stomp.core.session.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stomp.broker.engine import Engine
     from stomp.broker.parties import Client
-    from stomp.core.dialect import Dialect
+    from stomp.core.frames.versions import Dialect
     from stomp.net.websocket_server import WebSocketServerLayer
 
 logger: logging.Logger = logging.getLogger("stomp.broker")

@@ -13,9 +13,9 @@ from stomp.broker.settings import LIMITS, ConnectionInfo, Settings
 from stomp.broker.store import Policy
 from stomp.core import arguments
 from stomp.core.errors import NotConnected, UsageError
-from stomp.core.frame import text_of
-from stomp.core.heartbeat import TOLERANCE
-from stomp.core.record import replace
+from stomp.core.frames.frame import text_of
+from stomp.core.session.heartbeat import TOLERANCE
+from stomp.core.structs import replace
 from stomp.net.address import Address
 from stomp.net.serving import add_served, remove_served
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from stomp.core.limits import Limits
+    from stomp.core.frames.limits import Limits
 
 _T = TypeVar("_T")
 #: Seconds that starting, stopping and asking may take.

@@ -32,13 +32,13 @@ from stomp.broker.parties import Client, Consumer, Delivery, Queue, Sending, Set
 from stomp.broker.store import Capacity, Policy, Refusal, Stored, size_of
 from stomp.broker.topics import Topics
 from stomp.broker.wishes import durable_of, expiry_of, name_of, passed_on, selector_of, window_of
-from stomp.core import commands
-from stomp.core.frame import Frame, Headers
+from stomp.core.frames import commands
+from stomp.core.frames.frame import Frame, Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stomp.core.dialect import Dialect
+    from stomp.core.frames.versions import Dialect
 
 
 class Engine:
@@ -55,7 +55,7 @@ class Engine:
         dead_lettered: messages that went to the dead-letter queue.
         discarded: messages that were refused even there.
 
-    >>> from stomp.core.dialect import STOMP12
+    >>> from stomp.core.frames.versions import STOMP12
     >>> engine = Engine()
     >>> client = engine.open(STOMP12)
     >>> engine.handle(client, commands.subscribe(STOMP12, "/queue/a", "1"))
@@ -122,7 +122,7 @@ class Engine:
         client.temporary.clear()
 
     def handle(self, client: Client, frame: Frame) -> None:
-        """Do what a frame of a client asks; `stomp.core.server_session.ServerSession` has checked its headers.
+        """Do what a frame of a client asks; `stomp.core.session.server.ServerSession` has checked its headers.
 
         Raises:
             Refusal: it cannot be done. Answer by ERROR, close the connection, and call `close`.

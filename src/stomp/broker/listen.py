@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stomp.core.errors import AddressError
-from stomp.core.frame import text_of
+from stomp.core.frames.frame import text_of
 from stomp.net.address import Address, parse
 
 if TYPE_CHECKING:

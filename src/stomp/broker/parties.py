@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stomp.broker.selector import Selector
-    from stomp.core.dialect import Dialect
-    from stomp.core.frame import Frame
+    from stomp.core.frames.frame import Frame
+    from stomp.core.frames.versions import Dialect
 
 #: How many deliveries taken back by UNSUBSCRIBE a connection remembers, to forgive an ACK that comes late.
 _REMEMBERED = 10_000

@@ -18,7 +18,7 @@ from stomp.broker.connection import LINGER, Connection
 from stomp.broker.engine import Engine
 from stomp.broker.listen import file_identity, listen, listen_unix, remove_unix
 from stomp.broker.settings import ConnectionInfo, Settings
-from stomp.core.record import replace
+from stomp.core.structs import replace
 from stomp.net.websocket_server import WebSocketServerLayer, need_websockets
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stomp.broker.store import Policy
-from stomp.core.heartbeat import TOLERANCE
-from stomp.core.limits import Limits
+from stomp.core.frames.limits import Limits
+from stomp.core.session.heartbeat import TOLERANCE
 from stomp.net.address import Address
 
 if TYPE_CHECKING:

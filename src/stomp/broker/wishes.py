@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stomp.broker.selector import Selector
-    from stomp.core.frame import Headers
+    from stomp.core.frames.frame import Headers
 
 #: Headers of a SEND that are not passed on: they are between the sender and the broker, or the broker sets them.
 _NOT_PASSED_ON = frozenset(

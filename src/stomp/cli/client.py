@@ -123,8 +123,8 @@ def come_back(cli: StompCLI) -> None:
     """
     import random
 
+    from stomp.core.engine.failover import Backoff
     from stomp.core.errors import NotConnected, StompError
-    from stomp.core.failover import Backoff
 
     backoff = Backoff(initial=0.5, maximum=15.0)
     for attempt in range(_ATTEMPTS):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stomp.cli import contexts, options, passwords
 from stomp.cli.parser import number
 from stomp.cli.status import CommandError
-from stomp.core.record import dataclass, field, replace
+from stomp.core.structs import dataclass, field, replace
 from stomp.net.address import Address, Target, pairs_of, parse
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from stomp.cli.status import CommandError
 from stomp.client.dialing import TlsSettings
 from stomp.client.settings import reading
 from stomp.connect import BaseConnection
-from stomp.core.record import replace
+from stomp.core.structs import replace
 from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
 

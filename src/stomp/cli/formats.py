@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stomp.cli.terminal import Terminal
-    from stomp.core.delivery import Delivery
+    from stomp.core.engine.message import Delivery
 
     #: Writes a message; the number counts them, from 1.
     Format = Callable[[Delivery, int], bytes]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stomp.cli.stopping import Stop
-    from stomp.core.frame import Headers
+    from stomp.core.frames.frame import Headers
 
 #: Linux takes no longer one, and gives no more room to all together than this many times as much.
 _LONGEST = 32 * 1024

@@ -135,8 +135,8 @@ def pause(stop: Stop, failed: int) -> None:
 
 def settle(message: Any, well: bool, words: str, *, requeue: str | None, terminal: Terminal) -> None:
     """Acknowledge or refuse what a program has handled, and say what went wrong."""
+    from stomp.core.engine.acknowledge import requeue_of_failure
     from stomp.core.errors import StaleDelivery, Unsupported, UsageError
-    from stomp.core.settling import requeue_of_failure
 
     try:
         if well:

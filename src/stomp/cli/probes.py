@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from stomp import _installation
 from stomp.cli.status import CommandError, Status, password_trouble, verdict, with_options
-from stomp.core import foreign
 from stomp.core.errors import ConnectFailed, StompError
-from stomp.core.record import dataclass, field, replace
+from stomp.core.frames import foreign_protocols
+from stomp.core.structs import dataclass, field, replace
 from stomp.net import dial
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Examination:
                 self._look_unverified(step, settings)
             if "certificate" not in step.facts:
                 first, web = self._answer_without_tls(), self._address.transport == "wss"
-                found = foreign.identify(first, tls=True, websocket=web, handshake=True)
+                found = foreign_protocols.identify(first, tls=True, websocket=web, handshake=True)
                 if found is not None and found.words not in error.message:
                     error.hint = f"{found.words}; {found.hint}"
             raise
@@ -232,7 +232,7 @@ class Examination:
             assert self._sock is not None
             self._sock.settimeout(_PATIENCE)
             self._sock.sendall(_CONNECT)
-            return self._sock.recv(foreign.LOOKED_AT)
+            return self._sock.recv(foreign_protocols.LOOKED_AT)
         return b""
 
     def _note(self, step: Step, der: bytes) -> None:
@@ -264,7 +264,7 @@ class Examination:
         ]
 
     def _websocket(self, step: Step) -> None:
-        from stomp.core.limits import Limits
+        from stomp.core.frames.limits import Limits
         from stomp.net.websocket import WebSocketLayer, WebSocketSettings, open_websocket
 
         web = WebSocketLayer(self._address, WebSocketSettings(), Limits())
@@ -281,7 +281,7 @@ class Examination:
             # Some brokers hang up without a word at what is not TLS.
             silent = error.phase == "stomp" and error.frame is None and not _received(error)
             if self._address.transport == "tcp" and silent and self._speaks_tls():
-                error.hint = f"the port speaks TLS; {foreign.USE_TLS}"
+                error.hint = f"the port speaks TLS; {foreign_protocols.USE_TLS}"
             raise
         self._client = client
         who = f"as {self._settings.login!r}" if self._settings.login is not None else "without a user"

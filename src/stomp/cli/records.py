@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from stomp.cli.copies import copyable
 from stomp.cli.parser import gathered
 from stomp.cli.status import CommandError
-from stomp.core.vendors import GENERIC
+from stomp.core.engine.broker_profiles import GENERIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stomp.core.delivery import Delivery
+    from stomp.core.engine.message import Delivery
 
 #: Headers that tell of one delivery, and not of the message.
 DELIVERY = frozenset(["subscription", "message-id", "ack", "redelivered"])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from stomp.cli.terminal import clean
-from stomp.core.observe import redacted
+from stomp.core.diagnostics import redacted
 
 if TYPE_CHECKING:
     from stomp.cli.terminal import Terminal

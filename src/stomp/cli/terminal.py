@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from stomp.core.observe import escaped
+from stomp.core.diagnostics import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

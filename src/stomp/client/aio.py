@@ -13,17 +13,19 @@ from stomp.client.aio_handles import AsyncMessage, Confirmation, Consumer, Merge
 from stomp.client.arguments import Ack, Body, SendOptions, SubscribeOptions
 from stomp.client.base import BaseClient
 from stomp.client.handling import check_drain
-from stomp.core import arguments, life, subscribing, verbs
+from stomp.core import arguments
 from stomp.core.callables import check_function
+from stomp.core.engine import lifecycle, verbs
+from stomp.core.engine import subscriptions as subscribing
+from stomp.core.engine.message_queue import Inbox
+from stomp.core.engine.status import ClientState, Report, StateChange, StateLog
 from stomp.core.errors import UsageError
-from stomp.core.feed import Inbox
-from stomp.core.status import ClientState, Report, StateChange, StateLog
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from stomp.client.settings import Setup
-    from stomp.core.frame import Frame
+    from stomp.core.frames.frame import Frame
 
 
 class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
@@ -68,7 +70,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         """
         if self.state is ClientState.NEW or self.state.over:
             self._loop = asyncio.get_running_loop()
-        await self._connect(life.connect(self._conv, self._options.dice))
+        await self._connect(lifecycle.connect(self._conv, self._options.dice))
         return self
 
     async def close(self, timeout: float | None = None) -> bool:
@@ -78,7 +80,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         """
         deadline = self._deadline(timeout)
         async with self._parting(deadline):
-            return await self._run(life.close(self._conv, deadline))
+            return await self._run(lifecycle.close(self._conv, deadline))
 
     async def drain(self, timeout: float | None = None) -> Report:
         """Take no more messages, wait until those handed out are settled and all sends are answered, and `close`.
@@ -95,7 +97,7 @@ class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
         check_drain(self._handling.get(asyncio.current_task()))
         deadline = self._deadline(timeout)
         async with self._parting(deadline):
-            return await self._run(life.drain(self._conv, deadline))
+            return await self._run(lifecycle.drain(self._conv, deadline))
 
     async def run_forever(
         self, *, signals: Sequence[int] = (signal.SIGTERM, signal.SIGINT), timeout: float | None = None

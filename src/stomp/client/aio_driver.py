@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from stomp.client.aio_link import AioLink, open_link
 from stomp.client.arguments import Body
 from stomp.client.base import BaseClient, log
-from stomp.core import life, settling
-from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
+from stomp.core.engine import acknowledge, lifecycle
+from stomp.core.engine.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled, UsageError
 
 if TYPE_CHECKING:
     from stomp.client.settings import Setup
-    from stomp.core.delivery import Delivery
-    from stomp.core.events import Event
+    from stomp.core.engine.message import Delivery
+    from stomp.core.session.events import Event
 
 _T = TypeVar("_T")
 #: A program may have the loop for so many seconds on end, if it need not wait.
@@ -168,7 +168,7 @@ class AioDriver(BaseClient):
             try:
                 await link.room()
             except NotConnected as err:
-                raise settling.lost() from err
+                raise acknowledge.lost() from err
         return True
 
     async def _perform(self, effect: Effect, connects: bool) -> Any:
@@ -249,7 +249,7 @@ class AioDriver(BaseClient):
         self._make(conv.calls())
         if conv.needs_link:
             conv.needs_link = False
-            program = life.reconnect(conv, self._options.dice)
+            program = lifecycle.reconnect(conv, self._options.dice)
             self._reconnecting = asyncio.get_running_loop().create_task(self._connect(program))
         if conv.paused:
             link.pause()

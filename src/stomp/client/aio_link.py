@@ -22,18 +22,18 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from stomp.client.aio_dialing import open_stream
 from stomp.client.logs import FrameLog, connections
-from stomp.core import commands
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
+from stomp.core.frames import commands
 from stomp.net.dial import wait_ready
 
 if TYPE_CHECKING:
     from stomp.client.dialing import TlsSettings
     from stomp.client.options import Options
-    from stomp.core.client_session import ClientSession
     from stomp.core.errors import StompError
-    from stomp.core.events import Closed, Event, Message
-    from stomp.core.frame import Frame
-    from stomp.core.ledger import Ticket
+    from stomp.core.frames.frame import Frame
+    from stomp.core.session.client import ClientSession
+    from stomp.core.session.events import Closed, Event, Message
+    from stomp.core.session.ledger import Ticket
     from stomp.net.address import Address
     from stomp.net.layer import Layer
 

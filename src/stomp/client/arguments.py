@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 from stomp.client.dialing import TlsSettings
 from stomp.client.options import Options
 from stomp.core import arguments
+from stomp.core.engine.broker_profiles import VENDORS
+from stomp.core.engine.config import OnUnknown
+from stomp.core.engine.failover import Backoff
 from stomp.core.errors import UsageError
-from stomp.core.failover import Backoff
-from stomp.core.limits import Leniency, Limits
-from stomp.core.terms import OnUnknown
-from stomp.core.vendors import VENDORS
+from stomp.core.frames.limits import Leniency, Limits
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -1,7 +1,7 @@
 """What `stomp.Client` and `stomp.AsyncClient` have in common: all but the waiting.
 
 Rules of this file: nothing here waits or touches the network; what a verb does is written once, in
-`stomp.core.verbs` and its neighbours, and carried out by the two drivers.
+`stomp.core.engine.verbs` and its neighbours, and carried out by the two drivers.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from stomp.client.arguments import (
 )
 from stomp.client.logs import RepeatLog, clients
 from stomp.client.settings import Setup, check_functions, setup
-from stomp.core import arguments, settling, verbs
+from stomp.core import arguments
 from stomp.core.arguments import check_options
 from stomp.core.callables import check_function, check_result
-from stomp.core.client_session import ClientSession
-from stomp.core.conversation import Conversation
-from stomp.core.delivery import Delivery
+from stomp.core.engine import acknowledge, verbs
+from stomp.core.engine.engine import Conversation
+from stomp.core.engine.message import Delivery
+from stomp.core.engine.message_queue import Feed, Inbox, Wish
+from stomp.core.engine.status import ClientState
+from stomp.core.engine.verbs import Parcel
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled, UsageError
-from stomp.core.feed import Feed, Inbox, Wish
-from stomp.core.frame import text_of
-from stomp.core.status import ClientState
-from stomp.core.verbs import Parcel
+from stomp.core.frames.frame import text_of
+from stomp.core.session.client import ClientSession
 
 if TYPE_CHECKING:
     import ssl
@@ -45,14 +46,14 @@ if TYPE_CHECKING:
 
     from stomp.client.dialing import TlsSettings
     from stomp.client.options import Options
+    from stomp.core.engine.broker_profiles import Vendor
+    from stomp.core.engine.config import ConnectHeaders, Credential
+    from stomp.core.engine.failover import Backoff
+    from stomp.core.engine.hooks import Hooks
+    from stomp.core.engine.status import StateChange, Stats
     from stomp.core.errors import StompError
-    from stomp.core.failover import Backoff
-    from stomp.core.frame import Frame
-    from stomp.core.hooks import Hooks
-    from stomp.core.limits import Lenient, Limits
-    from stomp.core.status import StateChange, Stats
-    from stomp.core.terms import ConnectHeaders, Credential
-    from stomp.core.vendors import Vendor
+    from stomp.core.frames.frame import Frame
+    from stomp.core.frames.limits import Lenient, Limits
     from stomp.net.address import Address
 
 log = clients
@@ -105,7 +106,7 @@ class BaseClient:
             ``max_frame``, ``max_head``, ``max_header_line`` and ``max_headers``.
         lenient: how frames are read that break a rule of STOMP: True reads those whose end is certain, False ends the
             connection, "trim" also removes white space around header names and values.
-        hooks: who is told what happens, see `stomp.core.hooks.Hooks`.
+        hooks: who is told what happens, see `stomp.core.engine.hooks.Hooks`.
         options: further settings of the network.
 
     Raises:
@@ -152,7 +153,7 @@ class BaseClient:
     _message_class: ClassVar[type[Delivery]] = Delivery
     #: Functions of the user are awaited, so that they may be coroutine functions.
     _awaits: ClassVar[bool] = False
-    #: What a driver holds for each step, see `stomp.core.effects`.
+    #: What a driver holds for each step, see `stomp.core.engine.effects`.
     _lock: Any
 
     def _confirmation(self, receipt: str, frame: Frame | None, size: int) -> Any:
@@ -320,7 +321,7 @@ class BaseClient:
             name = link.acknowledge(message)
         except NotConnected as err:
             message.settled = True
-            raise settling.lost() from err
+            raise acknowledge.lost() from err
         if name is None:
             return False
         message.settled = True

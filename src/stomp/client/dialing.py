@@ -1,4 +1,4 @@
-"""From a list of addresses to one open stream: the pure policy of `stomp.core.failover`, carried out.
+"""From a list of addresses to one open stream: the pure policy of `stomp.core.engine.failover`, carried out.
 
 Asyncio has its own way of waiting; what both drivers share is `TlsSettings` and the order of things: socket,
 keep-alive, TLS handshake, the caller's own check of the certificate, WebSocket handshake.
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stomp.client.logs import connections as log
 from stomp.core.callables import check_result
+from stomp.core.engine.failover import Failover, GiveUp
+from stomp.core.engine.losses import STABLE_AFTER
 from stomp.core.errors import ConnectFailed
-from stomp.core.events import Reason
-from stomp.core.failover import Failover, GiveUp
-from stomp.core.losses import STABLE_AFTER
-from stomp.core.record import dataclass, field
+from stomp.core.session.events import Reason
+from stomp.core.structs import dataclass, field
 from stomp.net.dial import Deadline, keep_alive, open_by, open_socket, open_through, shake_hands
 from stomp.net.layer import Stack
 from stomp.net.serving import check_not_served_here
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import ssl
 
     from stomp.client.options import Options
-    from stomp.core.client_session import ClientSession
+    from stomp.core.session.client import ClientSession
     from stomp.net.address import Address
     from stomp.net.layer import Layer
     from stomp.net.tls import TlsLayer
@@ -164,7 +164,7 @@ def _validate(layer: TlsLayer, tls: TlsSettings, address: Address) -> None:
 class ConnectHistory:
     """The connections of a transport in a row, so that `dial_any` waits after one that was lost at once.
 
-    See `stomp.core.losses.is_stable` for which connections are stable.
+    See `stomp.core.engine.losses.is_stable` for which connections are stable.
 
     Attributes:
         rounds: how many rounds of attempts there were since the last stable connection.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from stomp.core.delivery import Delivery
+    from stomp.core.engine.message import Delivery
 
 
 def fate(message: Delivery, *, by_handler: bool) -> str:

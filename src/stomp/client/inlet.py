@@ -25,11 +25,11 @@ class Sink(Protocol):
 
     @property
     def filling(self) -> bool:
-        """See `stomp.core.session.Session.filling`."""
+        """See `stomp.core.session.base.Session.filling`."""
         ...
 
     def fill(self, read: Callable[[memoryview], int]) -> int:
-        """See `stomp.core.session.Session.fill`."""
+        """See `stomp.core.session.base.Session.fill`."""
         ...
 
 

@@ -12,10 +12,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stomp.core.events import Closed, HeartbeatReceived, HeartbeatSent
-from stomp.core.frame import Frame, text_of
-from stomp.core.observe import MASK, is_secret
+from stomp.core.diagnostics import MASK, is_secret
+from stomp.core.frames.frame import Frame, text_of
 from stomp.core.repeats import Repeats
+from stomp.core.session.events import Closed, HeartbeatReceived, HeartbeatSent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -56,13 +56,13 @@ class RepeatLog:
 
     @property
     def has_info(self) -> bool:
-        """See `stomp.core.effects.Log`."""
+        """See `stomp.core.engine.effects.Log`."""
         # Not by isEnabledFor, which takes the lock of `logging`.
         return self._logger.getEffectiveLevel() <= logging.INFO
 
     @property
     def has_counts(self) -> bool:
-        """See `stomp.core.effects.Log`."""
+        """See `stomp.core.engine.effects.Log`."""
         return self._repeats.has_counts
 
     def debug(self, text: str, *args: object) -> None:
@@ -205,7 +205,7 @@ def sent_line(command: str, headers: Mapping[str, object], body: bytes | memoryv
 def received_line(frame: Frame) -> str:
     """A frame that came: command, headers, body.
 
-    >>> from stomp.core.frame import Headers
+    >>> from stomp.core.frames.frame import Headers
     >>> received_line(Frame("MESSAGE", Headers({"destination": "/queue/a"}), b"hello"))
     "'MESSAGE', headers={'destination': '/queue/a'}, body='hello'"
     """

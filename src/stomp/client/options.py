@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 
 from stomp.core import arguments
-from stomp.core.failover import Backoff, Dice
-from stomp.core.heartbeat import TOLERANCE
-from stomp.core.limits import LENIENT, Leniency, Lenient, Limits
-from stomp.core.record import dataclass, field, replace
+from stomp.core.engine.failover import Backoff, Dice
+from stomp.core.frames.limits import LENIENT, Leniency, Lenient, Limits
+from stomp.core.session.heartbeat import TOLERANCE
+from stomp.core.structs import dataclass, field, replace
 from stomp.net.daemons import lend_daemon
 from stomp.net.dial import Keepalive
 from stomp.net.websocket import WebSocketSettings
@@ -58,7 +58,7 @@ class Options:
         tolerance: how many heart-beat intervals of silence are borne.
         limits: limits on what the broker can make us store.
         lenient: how frames are read that break a rule of STOMP: True, False or "trim", see
-            `stomp.core.limits.Leniency`.
+            `stomp.core.frames.limits.Leniency`.
         clock: a monotonic clock.
         dice: randomness for jitter and shuffle.
         start_thread: how the receiving thread is started.

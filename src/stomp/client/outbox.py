@@ -46,7 +46,7 @@ class Source(Protocol):
     outgoing: int
 
     def data_to_send(self, now: float) -> list[bytes]:
-        """See `stomp.core.session.Session.data_to_send`."""
+        """See `stomp.core.session.base.Session.data_to_send`."""
         ...
 
 

@@ -14,8 +14,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stomp.client.outbox import BATCH
-from stomp.core import commands
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
+from stomp.core.frames import commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from stomp.client.keeper import Keeper
     from stomp.client.logs import FrameLog
     from stomp.client.outbox import Outbox
-    from stomp.core.client_session import ClientSession
-    from stomp.core.events import Closed, Message
-    from stomp.core.frame import Frame
-    from stomp.core.ledger import Ticket
+    from stomp.core.frames.frame import Frame
+    from stomp.core.session.client import ClientSession
+    from stomp.core.session.events import Closed, Message
+    from stomp.core.session.ledger import Ticket
 
 #: A sender that comes back within this many seconds is busy: its frames may wait for company.
 _BUSY = 20e-6

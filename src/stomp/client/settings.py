@@ -11,19 +11,19 @@ from stomp.client.dialing import TlsSettings
 from stomp.client.options import Options, read_by
 from stomp.core.arguments import check_options
 from stomp.core.callables import check_function, check_methods
+from stomp.core.engine.broker_profiles import named
+from stomp.core.engine.config import Terms
 from stomp.core.errors import UsageError
-from stomp.core.limits import Limits
-from stomp.core.record import dataclass, field, replace
-from stomp.core.terms import Terms
-from stomp.core.vendors import named
+from stomp.core.frames.limits import Limits
+from stomp.core.structs import dataclass, field, replace
 from stomp.net.address import Address, Target, parse
 from stomp.net.dial import Deadline, each_numeric
 
 if TYPE_CHECKING:
     import ssl
 
-    from stomp.core.limits import Lenient
-    from stomp.core.terms import Credential
+    from stomp.core.engine.config import Credential
+    from stomp.core.frames.limits import Lenient
 
 #: Where a client connects that is told nothing.
 DEFAULT_URL = "stomp://localhost:61613"
@@ -214,7 +214,7 @@ def _passcode(target: Target, login: Credential) -> str | None:
     return os.environ.get("STOMP_PASSWORD") if login is not None else None
 
 
-#: The methods of `stomp.core.hooks.Hooks`.
+#: The methods of `stomp.core.engine.hooks.Hooks`.
 _HOOKS = ("sending", "received", "processing", "settled", "error", "state_changed")
 
 

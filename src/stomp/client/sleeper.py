@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from stomp.client.logs import connections
 from stomp.client.outbox import DONTWAIT
 from stomp.client.sending import MOMENT
-from stomp.core.events import HeartbeatReceived, HeartbeatSent
+from stomp.core.session.events import HeartbeatReceived, HeartbeatSent
 from stomp.net.watch import WATCH, may_watch
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stomp.client.logs import FrameLog
-    from stomp.core.client_session import ClientSession
-    from stomp.core.events import Event
+    from stomp.core.session.client import ClientSession
+    from stomp.core.session.events import Event
 
 #: When nothing but heart-beats has come for so many seconds, a link is tired.
 _QUIET = 5.0

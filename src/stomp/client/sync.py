@@ -13,17 +13,19 @@ from stomp.client.base import BaseClient
 from stomp.client.handling import check_drain
 from stomp.client.sync_driver import LONGEST, Driver
 from stomp.client.sync_handles import Confirmation, Consumer, Merged, Message, Subscription, Transaction
-from stomp.core import arguments, life, subscribing, verbs
+from stomp.core import arguments
 from stomp.core.callables import check_function
+from stomp.core.engine import lifecycle, verbs
+from stomp.core.engine import subscriptions as subscribing
+from stomp.core.engine.message_queue import Inbox
+from stomp.core.engine.status import ClientState, Report, StateChange, StateLog
 from stomp.core.errors import UsageError
-from stomp.core.feed import Inbox
-from stomp.core.status import ClientState, Report, StateChange, StateLog
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from stomp.client.settings import Setup
-    from stomp.core.frame import Frame
+    from stomp.core.frames.frame import Frame
 
 
 class Client(Driver):  # noqa: D101 - see BaseClient
@@ -67,7 +69,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
             UsageError: the client is connected already.
         """
         try:
-            self._connect(life.connect(self._conv, self._options.dice))
+            self._connect(lifecycle.connect(self._conv, self._options.dice))
         finally:
             self._join_calls(self._deadline(self._shortly()))
         return self
@@ -78,7 +80,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         It never raises for a connection that is gone, and may be called again. When it returns, handlers and callbacks
         have ended, unless they take longer than the timeout, and callbacks longer than 2 s.
         """
-        clean = self._run(life.close(self._conv, self._deadline(timeout)))
+        clean = self._run(lifecycle.close(self._conv, self._deadline(timeout)))
         self._join(self._deadline(timeout))
         return clean
 
@@ -96,7 +98,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         """
         check_drain(self._handling.get(threading.get_ident()))
         deadline = self._deadline(timeout)
-        report = self._run(life.drain(self._conv, deadline))
+        report = self._run(lifecycle.drain(self._conv, deadline))
         self._join(deadline)
         return report
 

@@ -18,18 +18,18 @@ from stomp.client.base import BaseClient, log
 from stomp.client.dialing import open_stream
 from stomp.client.sleeper import only_beats
 from stomp.client.threads import Link
-from stomp.core import life
 from stomp.core.callables import check_result
-from stomp.core.effects import Call, Dial, Effect, HangUp, Now, Program, Signal, Transmit, Wait
+from stomp.core.engine import lifecycle
+from stomp.core.engine.effects import Call, Dial, Effect, HangUp, Now, Program, Signal, Transmit, Wait
+from stomp.core.engine.status import ClientState
 from stomp.core.errors import NotConnected, UsageError
-from stomp.core.status import ClientState
 from stomp.net.daemons import lend_daemon
 from stomp.net.serving import check_not_served_here, running_loop
 
 if TYPE_CHECKING:
     from stomp.client.settings import Setup
-    from stomp.core.delivery import Delivery
-    from stomp.core.events import Event
+    from stomp.core.engine.message import Delivery
+    from stomp.core.session.events import Event
     from stomp.net.address import Address
 
 _T = TypeVar("_T")
@@ -250,7 +250,7 @@ class Driver(BaseClient):
             self._wait(Wait(conv.relief, lambda: not conv.paused, self._options.clock() + _GLANCE))
 
     def _reconnect(self) -> None:
-        self._connect(life.reconnect(self._conv, self._options.dice))
+        self._connect(lifecycle.reconnect(self._conv, self._options.dice))
 
     def _disown(self) -> None:
         """In a forked child: the connection is its parent's."""

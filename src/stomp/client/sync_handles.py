@@ -11,19 +11,20 @@ from stomp.client.arguments import Body, SendOptions
 from stomp.client.base import BaseSubscription, log
 from stomp.client.handling import fate
 from stomp.client.sync_driver import Driver
-from stomp.core import arguments, settling, subscribing, verbs
+from stomp.core import arguments
 from stomp.core.callables import check_function, check_result
-from stomp.core.confirmation import Confirmation as BaseConfirmation
-from stomp.core.delivery import Delivery, owner_of
+from stomp.core.engine import acknowledge, subscriptions, verbs
+from stomp.core.engine.confirmations import Confirmation as BaseConfirmation
+from stomp.core.engine.message import Delivery, owner_of
+from stomp.core.engine.message_queue import Inbox
 from stomp.core.errors import AlreadySettled, StaleDelivery, StompError
-from stomp.core.feed import Inbox
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from stomp.core.feed import Feed
-    from stomp.core.frame import Frame
-    from stomp.core.transaction import TransactionRecord
+    from stomp.core.engine.message_queue import Feed
+    from stomp.core.engine.transactions import TransactionRecord
+    from stomp.core.frames.frame import Frame
 
 
 class Message(Delivery):
@@ -37,7 +38,7 @@ class Message(Delivery):
         handle(message.json())
     ```
 
-    See `stomp.core.delivery.Delivery` for how to read it.
+    See `stomp.core.engine.message.Delivery` for how to read it.
     """
 
     __slots__ = ("_processing",)
@@ -123,7 +124,7 @@ class Message(Delivery):
                 self.ack()
             elif not isinstance(error, KeyboardInterrupt):
                 # It is no fault of the message: the broker delivers it again when the connection ends.
-                self.nack(requeue=settling.requeue_of_failure(self))
+                self.nack(requeue=acknowledge.requeue_of_failure(self))
         except (AlreadySettled, StaleDelivery) as late:
             # The broker delivers it again, and there is nothing that the program could do about it.
             log.warning("%s", late)
@@ -271,7 +272,7 @@ class Subscription(BaseSubscription, Inflow):
         arguments.flag("delete", delete)
         client = self._client
         deadline = client._deadline(timeout)
-        client._run(subscribing.unsubscribe(client._conv, self._feed, deadline, delete=delete))
+        client._run(subscriptions.unsubscribe(client._conv, self._feed, deadline, delete=delete))
 
     def __enter__(self) -> Self:
         return self
@@ -450,7 +451,7 @@ def _settle(
 ) -> None:
     driver = _driver_of(message)
     driver._run(
-        settling.settle(
+        acknowledge.settle(
             driver._conv,
             message,
             driver._deadline(timeout),

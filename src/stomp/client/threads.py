@@ -28,16 +28,16 @@ from stomp.client.outbox import DONTWAIT, Outbox
 from stomp.client.sending import LAST_WORDS, LINGER, MOMENT, SendingHalf
 from stomp.client.sleeper import Sleeper
 from stomp.core.errors import ConnectionLost, NotConnected
-from stomp.core.events import HeartbeatSent, Reason, ReceiptOverdue
-from stomp.core.state import State
+from stomp.core.session.events import HeartbeatSent, Reason, ReceiptOverdue
+from stomp.core.session.state import State
 from stomp.net.daemons import Stint, lend_daemon
 from stomp.net.dial import Deadline, wait_ready
 
 if TYPE_CHECKING:
     from stomp.client.options import Options
-    from stomp.core.client_session import ClientSession
     from stomp.core.errors import StompError
-    from stomp.core.events import Event
+    from stomp.core.session.client import ClientSession
+    from stomp.core.session.events import Event
     from stomp.net.layer import Layer
 
 #: Called on the receiving thread with what happened, in order. It holds no lock and may call anything.

@@ -10,9 +10,9 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from stomp.core.dialect import DIALECTS
 from stomp.core.errors import UsageError
-from stomp.core.frame import text_of
+from stomp.core.frames.frame import text_of
+from stomp.core.frames.versions import DIALECTS
 
 _T = TypeVar("_T")
 #: The longest value that an error shows.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.core.errors import ConnectFailed, RemoteProtocolError
-from stomp.core.foreign import expected, identify
+from stomp.core.frames.foreign_protocols import expected, identify
 
 if TYPE_CHECKING:
     from stomp.core.errors import StompError

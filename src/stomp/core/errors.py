@@ -34,12 +34,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stomp.core.observe import one_line
+from stomp.core.diagnostics import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stomp.core.frame import Frame
+    from stomp.core.frames.frame import Frame
 
 
 #: An error may put several texts of the network into one of its own.
@@ -118,7 +118,7 @@ class RemoteProtocolError(StompError):
 
 
 class LimitExceeded(RemoteProtocolError):
-    """The peer sent more than `stomp.core.limits.Limits` allows.
+    """The peer sent more than `stomp.core.frames.limits.Limits` allows.
 
     Attributes:
         limit: the name of the field of `Limits`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stomp.core.record import record
+from stomp.core.structs import record
 
 #: So many lines of a kind are written within one period,
 BURST = 10

@@ -15,10 +15,10 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING, TypeVar
 
+from stomp.core.diagnostics import redacted
 from stomp.core.errors import AddressError
-from stomp.core.frame import text_of
-from stomp.core.observe import redacted
-from stomp.core.record import dataclass, field, replace
+from stomp.core.frames.frame import text_of
+from stomp.core.structs import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,11 +15,11 @@ import re
 import socket
 from collections.abc import Callable, Generator
 
+from stomp.core.diagnostics import one_line
 from stomp.core.errors import AddressError, UsageError
-from stomp.core.foreign import Finding, identify
-from stomp.core.frame import text_of
-from stomp.core.observe import one_line
-from stomp.core.record import dataclass, field
+from stomp.core.frames.foreign_protocols import Finding, identify
+from stomp.core.frames.frame import text_of
+from stomp.core.structs import dataclass, field
 from stomp.net.address import Address, parse
 
 #: The largest answer of an HTTP proxy, in bytes. None is nearly as large.

@@ -11,12 +11,12 @@ import functools
 import re
 from typing import TYPE_CHECKING, cast
 
+from stomp.core.diagnostics import one_line
 from stomp.core.errors import ConnectFailed, UsageError
-from stomp.core.foreign import LOOKED_AT, expected, identify
-from stomp.core.frame import text_of
-from stomp.core.limits import Limits
-from stomp.core.observe import one_line
-from stomp.core.record import dataclass, field
+from stomp.core.frames.foreign_protocols import LOOKED_AT, expected, identify
+from stomp.core.frames.frame import text_of
+from stomp.core.frames.limits import Limits
+from stomp.core.structs import dataclass, field
 
 if TYPE_CHECKING:
     import logging

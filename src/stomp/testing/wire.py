@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from stomp.core.client_session import ClientSession
-from stomp.core.events import Event
-from stomp.core.server_session import ServerSession
-from stomp.core.session import Session
-from stomp.core.state import State
+from stomp.core.session.base import Session
+from stomp.core.session.client import ClientSession
+from stomp.core.session.events import Event
+from stomp.core.session.server import ServerSession
+from stomp.core.session.state import State
 from stomp.testing.clock import FakeClock
 
 

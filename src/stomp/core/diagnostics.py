@@ -1,0 +1,162 @@
+"""What may be shown of traffic: counters, and texts that hold no secret and no control character."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import TYPE_CHECKING
+
+from stomp.core.frames.frame import Frame, text_of
+from stomp.core.structs import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+#: Of a recorded frame so many headers, and so many characters of each name and value, are shown.
+_SHOWN_HEADERS = 12
+_SHOWN = 60
+
+MASK = "********"
+#: Headers whose values never reach a log, a repr or an error text, by parts of their lower-case names.
+_SECRET = (
+    "passcode",
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "authorization",
+    "credential",
+    "api-key",
+    "apikey",
+)
+
+
+#: Characters that end a line, move the cursor, colour or turn text: C0, DEL, C1, the line and paragraph separators, the
+#: controls of direction (Unicode, UAX #9), and surrogates, which no stream can encode.
+_UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE_IN_LINES = re.compile(_UNSAFE.pattern.replace("\0-\x1f", "\0-\x08\x0b-\x1f"))
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+#: A text from the network is cut to this many characters.
+LONGEST = 500
+
+
+def escaped(text: str, *, lines: bool = False) -> str:
+    r"""The text with its control characters shown as escapes. All text from the network goes through here.
+
+    Args:
+        text: comes from the network.
+        lines: newlines and tabs stay as they are.
+
+    >>> escaped("Bad login\n\x1b[31mFATAL: disk full")
+    'Bad login\\n\\x1b[31mFATAL: disk full'
+    """
+    if text.isprintable():  # nearly always, and twenty times as fast
+        return text
+    return (_UNSAFE_IN_LINES if lines else _UNSAFE).sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    char = match[0]
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that could not be decoded (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    return _NAMED.get(char) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def one_line(text: object, limit: int = LONGEST) -> str:
+    """One line of bounded length, for logs, errors and reprs: `escaped`, and cut where it is longer than `limit`.
+
+    >>> one_line("Access\\tdenied"), one_line("x" * 1000, 10)
+    ('Access\\\\tdenied', 'xxxxxxx...')
+    """
+    raw = str(text)
+    line = escaped(raw[: limit + 1])  # whatever its size, no more than this is looked at
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def is_secret(name: str) -> bool:
+    """True for a header that holds a credential."""
+    name = name.lower()
+    return any(part in name for part in _SECRET)
+
+
+def redacted(headers: Mapping[str, object]) -> dict[str, object]:
+    """A copy of the headers with the credentials masked.
+
+    >>> redacted({"login": "admin", "passcode": "swordfish"})
+    {'login': 'admin', 'passcode': '********'}
+    """
+    return {name: MASK if is_secret(name) else value for name, value in headers.items()}
+
+
+def describe(frame: Frame) -> str:
+    """One line about a frame, for a log: command, redacted headers, size of the body, never the body."""
+    headers = one_line(redacted(frame.headers), 4 * LONGEST)
+    return f"{one_line(frame.command, _SHOWN)} {headers} {len(frame.body)} bytes"
+
+
+@dataclass(slots=True)
+class Counters:
+    """What went over one connection."""
+
+    frames_sent: int = 0
+    bytes_sent: int = 0
+    frames_received: int = 0
+    bytes_received: int = 0
+    heartbeats_sent: int = 0
+    heartbeats_received: int = 0
+
+    @classmethod
+    def total(cls, several: Iterable[Counters]) -> Counters:
+        """The sums over several connections."""
+        total = cls()
+        for counters in several:
+            for name in cls.__slots__:
+                setattr(total, name, getattr(total, name) + getattr(counters, name))
+        return total
+
+
+class Recorder:
+    """The last frames of a client, for error reports: what is kept is small, and holds no body.
+
+    Args:
+        size: how many frames; 0 for none.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._lines: deque[tuple[str, str, dict[str, str], int]] = deque(maxlen=max(0, size))
+
+    def note(self, way: str, frame: Frame) -> None:
+        """A frame was sent (">") or received ("<")."""
+        self._lines.append((way, frame.command, frame.headers, len(frame.body)))
+
+    def note_send(self, destination: str, size: int, receipt: str | None = None) -> None:
+        """A SEND with no other headers was sent."""
+        headers = {"destination": destination}
+        if receipt is not None:
+            headers["receipt"] = receipt
+        self._lines.append((">", "SEND", headers, size))
+
+    def note_ack(self, name: str) -> None:
+        """An ACK with no other headers was sent, in STOMP 1.2."""
+        self._lines.append((">", "ACK", {"id": name}, 0))
+
+    def note_all(self, way: str, events: Sequence[object]) -> None:
+        """Those of several events that are frames, or are about one; of many only the last count."""
+        for event in events[-(self._lines.maxlen or 0) :] if self._lines.maxlen else ():
+            frame = getattr(event, "frame", event)
+            if isinstance(frame, Frame):
+                self.note(way, frame)
+
+    def lines(self) -> tuple[str, ...]:
+        """A line for each frame, oldest first: which way, command, headers without credentials, size of the body."""
+        return tuple(
+            f"{way} {one_line(command, _SHOWN)} {_shown(headers)} {size} bytes"
+            for way, command, headers, size in tuple(self._lines)
+        )
+
+
+def _shown(headers: Mapping[str, object]) -> str:
+    """Headers in one line of bounded length, without credentials."""
+    pairs = list(redacted(headers).items())[:_SHOWN_HEADERS]
+    return " ".join(f"{one_line(text_of(name), _SHOWN)}:{text_of(value)[:_SHOWN]!r}" for name, value in pairs)

@@ -1,0 +1,1 @@
+"""The reconnecting client without I/O: what outlives one connection."""

@@ -1,0 +1,432 @@
+"""What brokers do differently beyond the protocol: which headers make a subscription durable, a message expire ...
+
+One row for each kind of broker. What a broker cannot do is refused here, with the reason, because the broker would
+ignore the header and the program would never know. The kind is found by the ``server`` header of CONNECTED, or
+told by the user.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from stomp.core.errors import Unsupported, UsageError
+from stomp.core.structs import dataclass, field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """What one kind of broker can do, and how it is asked for. Use `VENDORS`, or `of_server`.
+
+    Attributes:
+        name: "rabbitmq", "activemq", "artemis", "hornetq", "apollo", "embedded" or "generic".
+        title: its name for people.
+        server: how the ``server`` header of its CONNECTED begins.
+        prefetch: the header for how many messages may be unacknowledged; None if it has none that counts messages.
+        selectors: it filters by ``selector``.
+        durable: how SUBSCRIBE names a durable subscription: "id" (RabbitMQ's way) or the header that holds the name.
+        exclusive: the header for a subscription that gets all messages alone.
+        queue_types: it has kinds of queues (``x-queue-type``).
+        ttl: the header for the life of a message, and whether it is "relative" or "absolute" milliseconds.
+        delay: the header for a delivery that is put off, in milliseconds.
+        text_by_length: a SEND without ``content-length`` becomes a text message, for JMS consumers.
+        adds_length: the MESSAGE of a text has a ``content-length`` all the same, behind its ``message-id``; that of
+            bytes has it before.
+        hides_persistence: a MESSAGE does not say whether it is persistent.
+        requeue: what NACK can be told: the values of its ``requeue`` header, "" for the broker's own way.
+        nack_in_transaction: NACK can be part of a transaction.
+        ack_in_transaction: ACK can be part of a transaction.
+        receipts_in_transaction: the RECEIPT of a SEND in a transaction comes at once, not at COMMIT.
+        temporary: how replies come back: "subscribe" to a ``/temp-queue/``, or "header", by naming it in ``reply-to``.
+        deduplication: the header by which a message sent again can be told.
+        keeps_unacked: what was not acknowledged at UNSUBSCRIBE stays with the connection until that ends.
+        web_text_only: it ignores binary WebSocket messages.
+        web_largest: the largest WebSocket message that it takes, in bytes; None for as large as over TCP.
+        nack_discards: what is refused by NACK is lost: it is neither delivered again nor in a dead-letter queue.
+        error_ends: the connection ends with an ERROR; False: it stays usable; None: it is not known.
+        nacked: what becomes of a message that is refused by NACK.
+        advice: what to do about messages that fail again and again.
+    """
+
+    name: str
+    title: str
+    server: str = "\0"
+    prefetch: str | None = None
+    selectors: bool = False
+    durable: str | None = None
+    exclusive: str | None = None
+    queue_types: bool = False
+    ttl: tuple[str, str] | None = None
+    delay: str | None = None
+    text_by_length: bool = False
+    adds_length: bool = False
+    hides_persistence: bool = False
+    requeue: tuple[str, ...] = ("",)
+    nack_in_transaction: bool = True
+    ack_in_transaction: bool = True
+    receipts_in_transaction: bool = True
+    temporary: str = "subscribe"
+    deduplication: str = "dedup-id"
+    keeps_unacked: bool = False
+    nack_discards: bool = False
+    web_text_only: bool = False
+    web_largest: int | None = None
+    error_ends: bool | None = None
+    nacked: str = "is up to the broker"
+    advice: str = "look into the broker's manual for dead letters"
+    _why: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
+
+    def refuse(self, feature: str, hint: str = "") -> Unsupported:
+        """The error for something that this broker cannot do."""
+        why = self._why.get(feature, "")
+        return Unsupported(f"{self.title} has no {feature}" + (f": {why}" if why else ""), hint=hint)
+
+
+#: The durable subscriptions, priorities ... of each kind of broker, as observed (RabbitMQ 3.10 and 4.0, ActiveMQ 5.17,
+#: 6.1 and 6.3, Artemis 2.44 and 2.55, HornetQ 2.4.9, Apollo 1.7.1); tests/brokers has most of it as tests.
+RABBITMQ = Vendor(
+    name="rabbitmq",
+    title="RabbitMQ",
+    server="RabbitMQ",
+    prefetch="prefetch-count",
+    durable="id",
+    exclusive="exclusive",
+    queue_types=True,
+    ttl=("expiration", "relative"),
+    requeue=("", "true", "false"),
+    receipts_in_transaction=False,
+    temporary="header",
+    keeps_unacked=True,
+    error_ends=False,
+    nacked="is delivered again at once, or with requeue=False goes to the dead-letter exchange if the queue has one",
+    advice="declare the queue with x-dead-letter-exchange, and refuse by nack(requeue=False); "
+    "a quorum queue counts deliveries (x-delivery-limit)",
+    _why={
+        "selector": "it takes the header and ignores it",
+        "delay": "without a plugin there is no delayed delivery",
+    },
+)
+ACTIVEMQ = Vendor(
+    name="activemq",
+    title="ActiveMQ",
+    server="ActiveMQ/",
+    prefetch="activemq.prefetchSize",
+    selectors=True,
+    durable="activemq.subscriptionName",
+    exclusive="activemq.exclusive",
+    ttl=("expires", "absolute"),
+    delay="AMQ_SCHEDULED_DELAY",
+    text_by_length=True,
+    nack_in_transaction=False,
+    web_text_only=True,
+    web_largest=65_536,
+    error_ends=False,
+    nacked="is not delivered again: a persistent one goes to ActiveMQ.DLQ, any other is gone",
+    advice="read ActiveMQ.DLQ, or give each queue a dead-letter queue of its own (individualDeadLetterStrategy)",
+    _why={
+        "requeue": "what is refused goes to ActiveMQ.DLQ",
+        "NACK in transactions": "a poison ack cannot be transacted, and the COMMIT would fail with it",
+    },
+)
+ARTEMIS = Vendor(
+    name="artemis",
+    title="ActiveMQ Artemis",
+    server="ActiveMQ-Artemis",
+    selectors=True,
+    durable="durable-subscription-name",
+    ttl=("expires", "absolute"),
+    delay="AMQ_SCHEDULED_DELAY",
+    text_by_length=True,
+    adds_length=True,
+    ack_in_transaction=False,
+    nack_in_transaction=False,
+    deduplication="_AMQ_DUPL_ID",
+    error_ends=True,
+    nack_discards=True,
+    nacked="is lost: NACK discards it like ACK, and no dead-letter queue has it",
+    advice="set max-delivery-attempts and dead-letter-address for the address: a message whose handler fails is given "
+    "back by the end of the connection, which counts as a delivery attempt",
+    _why={
+        "NACK in transactions": "it takes the header and ignores it, and discards the message at once",
+        "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
+        "ACK in transactions": "it takes the header and ignores it",
+    },
+)
+HORNETQ = Vendor(
+    name="hornetq",
+    title="HornetQ",
+    server="HornetQ/",
+    selectors=True,
+    durable="durable-subscription-name",
+    ttl=("expires", "absolute"),
+    text_by_length=True,
+    adds_length=True,
+    hides_persistence=True,
+    ack_in_transaction=False,
+    nack_in_transaction=False,
+    deduplication="_HQ_DUPL_ID",
+    error_ends=False,
+    nack_discards=True,
+    nacked="is lost: NACK discards it like ACK, and no dead-letter queue has it",
+    advice="set max-delivery-attempts and dead-letter-address for the address: a message whose handler fails is given "
+    "back by the end of the connection, which counts as a delivery attempt",
+    _why={
+        "NACK in transactions": "it takes the header and ignores it, and discards the message at once",
+        "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
+        "ACK in transactions": "it takes the header and ignores it",
+    },
+)
+APOLLO = Vendor(
+    name="apollo",
+    title="ActiveMQ Apollo",
+    server="apache-apollo/",
+    selectors=True,
+    exclusive="exclusive",
+    ttl=("expires", "absolute"),
+    receipts_in_transaction=False,
+    error_ends=True,
+    nacked="is delivered again at once, and is not marked as redelivered",
+    advice="count the attempts in the program, or acknowledge what fails and send it to a queue of your own",
+    _why={
+        "prefetch": "give headers={'credit': 'COUNT,0'}",
+        "durable subscription": "give headers={'persistent': 'true'} and id=...",
+        "requeue": "what is refused is always delivered again",
+    },
+)
+EMBEDDED = Vendor(
+    name="embedded",
+    title="the embedded broker",
+    server="stompkit",
+    prefetch="prefetch-count",
+    selectors=True,
+    durable="id",
+    ttl=("expiration", "relative"),
+    requeue=("", "true", "false"),
+    error_ends=True,
+    nacked="is delivered again, to another subscriber if there is one",
+    advice="it is for development: look at the queue with Broker.depth",
+)
+GENERIC = Vendor(name="generic", title="this broker", advice="tell its kind by broker=...")
+
+#: By name.
+VENDORS = {
+    vendor.name: vendor for vendor in (RABBITMQ, ACTIVEMQ, ARTEMIS, HORNETQ, APOLLO, EMBEDDED, GENERIC)
+}
+
+
+def of_server(server: str | None) -> Vendor:
+    """The kind of broker that calls itself so in CONNECTED.
+
+    >>> (
+    ...     of_server("RabbitMQ/3.10.8").name,
+    ...     of_server("ActiveMQ-Artemis/2.31.0 ActiveMQ Artemis").name,
+    ...     of_server(None).name,
+    ... )
+    ('rabbitmq', 'artemis', 'generic')
+    """
+    told = (server or "").lower()
+    for vendor in VENDORS.values():
+        if told.startswith(vendor.server.lower()):
+            return vendor
+    return GENERIC
+
+
+def error_surely_ends(server: str | None) -> bool:
+    """True if the broker with this ``server`` header is known to read nothing more after an ERROR.
+
+    That is for the listener API, whose programs may go on after on_error.
+    """
+    return of_server(server).error_ends is True
+
+
+def named(name: str) -> Vendor:
+    """The kind of broker of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    vendor = VENDORS.get(name)
+    if vendor is None:
+        raise UsageError(
+            f"there is no kind of broker called {name[:40]!r}", hint=f"use one of {', '.join(VENDORS)}"
+        )
+    return vendor
+
+
+_BY_HAND = "give the broker's own headers by headers=, or its kind by broker="
+
+
+def subscribe_headers(
+    vendor: Vendor,
+    *,
+    ack: str = "auto",
+    prefetch: int | None = None,
+    selector: str | None = None,
+    durable: str | None = None,
+    exclusive: bool = False,
+    queue_type: str | None = None,
+    client_id: str | None = None,
+) -> dict[str, Any]:
+    """The headers of a SUBSCRIBE that asks for these.
+
+    Raises:
+        Unsupported: the broker cannot do that.
+        UsageError: it can, but not so.
+    """
+    headers: dict[str, Any] = {}
+    if prefetch is not None:
+        if vendor.prefetch is None:
+            raise vendor.refuse("prefetch", _BY_HAND)
+        if prefetch < 1:
+            raise UsageError(f"prefetch is {prefetch}", hint="at least 1")
+        if ack == "auto":
+            raise UsageError(
+                "prefetch counts unacknowledged messages, and with ack='auto' there are none",
+                hint="subscribe with ack='client-individual'",
+            )
+        headers[vendor.prefetch] = prefetch
+    if selector is not None:
+        if not vendor.selectors:
+            raise vendor.refuse("selector", _BY_HAND)
+        headers["selector"] = selector
+    if durable is not None:
+        headers.update(_durable(vendor, durable, client_id))
+    if exclusive:
+        if vendor.exclusive is None:
+            raise vendor.refuse("exclusive subscription", _BY_HAND)
+        headers[vendor.exclusive] = True
+    if queue_type is not None:
+        headers.update(queue_headers(vendor, queue_type))
+    return headers
+
+
+def _durable(vendor: Vendor, name: str, client_id: str | None) -> dict[str, Any]:
+    if vendor.durable is None:
+        raise vendor.refuse("durable subscription", _BY_HAND)
+    if vendor.durable == "id":
+        return {"id": name, "durable": True, "auto-delete": False}
+    if not client_id:
+        raise UsageError(
+            f"{vendor.title} knows a durable subscription by the client's id and a name",
+            hint="give client_id= to the client",
+        )
+    return {vendor.durable: name}
+
+
+def queue_headers(vendor: Vendor, queue_type: str) -> dict[str, Any]:
+    """The headers by which SEND and SUBSCRIBE declare a queue of this type.
+
+    Raises:
+        Unsupported: the broker has no types of queues.
+    """
+    if not vendor.queue_types:
+        raise vendor.refuse("types of queues", _BY_HAND)
+    return {"x-queue-type": queue_type, "durable": True, "auto-delete": False}
+
+
+def send_headers(
+    vendor: Vendor,
+    *,
+    epoch_ms: int = 0,
+    persistent: bool | None = None,
+    priority: int | None = None,
+    ttl: float | None = None,
+    delay: float | None = None,
+    queue_type: str | None = None,
+) -> dict[str, Any]:
+    """The headers of a SEND that asks for these.
+
+    Args:
+        vendor: the kind of broker.
+        epoch_ms: what the calendar says: milliseconds since 1970, for brokers that want the moment of expiry.
+        persistent: the message is to survive a restart of the broker; both ActiveMQs forget it otherwise.
+        priority: 0 to 9.
+        ttl: seconds until it expires.
+        delay: seconds until it is delivered.
+        queue_type: the type of queue that the destination is, see `queue_headers`.
+
+    Raises:
+        Unsupported: the broker cannot do that.
+        UsageError: a number is out of its range.
+    """
+    headers: dict[str, Any] = {}
+    if persistent is not None:
+        headers["persistent"] = persistent
+    if priority is not None:
+        if not 0 <= priority <= 255:
+            raise UsageError(
+                f"priority is {priority}", hint="0 to 9; on RabbitMQ up to the queue's x-max-priority"
+            )
+        headers["priority"] = priority
+    if ttl is not None:
+        if vendor.ttl is None:
+            raise vendor.refuse("expiry (ttl)", _BY_HAND)
+        name, way = vendor.ttl
+        headers[name] = _milliseconds(ttl, "ttl") + (epoch_ms if way == "absolute" else 0)
+    if delay is not None:
+        if vendor.delay is None:
+            raise vendor.refuse("delay", _BY_HAND)
+        headers[vendor.delay] = _milliseconds(delay, "delay")
+    if queue_type is not None:
+        headers.update(queue_headers(vendor, queue_type))
+    return headers
+
+
+def narrow(server: str | None) -> Vendor | None:
+    """The kind of broker that calls itself so, if it takes less over a WebSocket than over TCP."""
+    vendor = of_server(server)
+    return vendor if vendor.web_text_only or vendor.web_largest is not None else None
+
+
+def check_web_message(vendor: Vendor, frame: bytes) -> None:
+    """See whether the broker reads this frame when it comes over a WebSocket.
+
+    Raises:
+        Unsupported: it would ignore it, or hang up.
+    """
+    if vendor.web_largest is not None and len(frame) > vendor.web_largest:
+        raise Unsupported(
+            f"{vendor.title} takes WebSocket messages of at most {vendor.web_largest} bytes, this has {len(frame)}",
+            hint="send less at once, or connect by TCP",
+        )
+    if vendor.web_text_only and not frame.isascii():
+        try:
+            frame.decode()
+        except UnicodeDecodeError:
+            raise Unsupported(
+                f"{vendor.title} ignores binary WebSocket messages, and this frame is not UTF-8",
+                hint="encode the body, for example as base64, or connect by TCP",
+            ) from None
+
+
+def _milliseconds(seconds: float, what: str) -> int:
+    if not 0 < seconds < 10**9:
+        raise UsageError(f"{what} is {seconds!r}", hint="a number of seconds above 0")
+    return max(1, round(seconds * 1000))
+
+
+def nack_headers(vendor: Vendor, requeue: bool | None) -> dict[str, Any]:
+    """The headers of a NACK after which the message is delivered again, or is not.
+
+    Raises:
+        Unsupported: the broker has its own way and cannot be told, or would discard the message.
+    """
+    if vendor.nack_discards:
+        if requeue is False:
+            return {}  # its own way
+        raise Unsupported(
+            f"{vendor.title} discards what is refused by NACK: no dead-letter queue has it",
+            hint="raise an exception in the handler or the with statement, or call nack(requeue=True): the message is "
+            "given back, and that counts as a delivery attempt; nack(requeue=False) discards it",
+        )
+    if requeue is None:
+        return {}
+    told = "true" if requeue else "false"
+    if told not in vendor.requeue:
+        raise vendor.refuse("requeue", f"a refused message {vendor.nacked}")
+    return {"requeue": told}

@@ -1,0 +1,422 @@
+"""The life of a client, as programs: connect, connect again, drain, close (see `stomp.core.engine.effects`).
+
+Rules of this file: one program at a time makes connections; a refused login ends it, because the same credentials
+would be refused again; on a new connection subscriptions come first, then the sends that have to be repeated, and
+only then everybody else. How long to wait, and what is given up: `stomp.core.engine.losses`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from stomp.core.connect_errors import login_failed
+from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.effects import Call, Dial, HangUp, Now, Program, Transmit, Wait
+from stomp.core.engine.failover import Failover, GiveUp
+from stomp.core.engine.losses import QUIET, STABLE_AFTER
+from stomp.core.engine.message_queue import Feed
+from stomp.core.engine.status import ClientState, Report
+from stomp.core.engine.subscriptions import on_answered, subscribe_frame, unsubscribe
+from stomp.core.errors import (
+    AuthenticationFailed,
+    ConnectFailed,
+    ConnectionLost,
+    NotConnected,
+    StompError,
+    UsageError,
+)
+from stomp.core.frames import commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stomp.core.engine.broker_connection import Era
+    from stomp.core.engine.effects import Link, Signal
+    from stomp.core.engine.engine import Conversation
+    from stomp.core.engine.failover import Dice
+    from stomp.core.engine.losses import Request
+
+#: A broker that does not answer CONNECT is noticed by the session; this is for a driver that never read.
+_GRACE = 5.0
+
+
+def connect(conv: Conversation, dice: Dice) -> Program[None]:
+    """Connect for the first time, or after `close`.
+
+    Raises:
+        AuthenticationFailed: the broker refused the login.
+        ConnectFailed: no broker could be reached, or none let us in.
+        UsageError: the client is connected already.
+    """
+    if conv.state is not ClientState.NEW and not conv.state.over:
+        raise UsageError(f"the client is {conv.state.value} already", hint="connect once")
+    conv.leaving = conv.draining = False
+    conv.lives += 1
+    conv.error = None
+    conv.losses.reset(_failover(conv, conv.terms.attempts, dice))
+    conv.change(ClientState.CONNECTING, "connecting")
+    try:
+        yield from _establish(conv, dice)
+        conv.losses.reset()
+    except BaseException as err:
+        if not conv.leaving:
+            ended = NotConnected(f"connecting was ended by {type(err).__name__}")
+            conv.fail(err if isinstance(err, StompError) else ended)
+        raise
+
+
+def reconnect(conv: Conversation, dice: Dice) -> Program[None]:
+    """Make the next connection after one was lost; drivers run it when `needs_link` is set. It raises nothing."""
+    if conv.leaving or conv.state is not ClientState.RECONNECTING:
+        return  # it was closed before the driver came to this
+    try:
+        yield from _establish(conv, dice)
+    except StompError as err:
+        if not conv.leaving:
+            conv.fail(err)
+    except BaseException as err:
+        if not conv.leaving:
+            conv.fail(NotConnected(f"reconnecting was ended by {type(err).__name__}: {err}"))
+        if not isinstance(err, Exception):
+            raise
+
+
+def _failover(conv: Conversation, attempts: float, dice: Dice) -> Failover[Any]:
+    terms = conv.terms
+    return Failover(
+        terms.addresses, backoff=terms.backoff, attempts=attempts, shuffle=terms.shuffle, dice=dice
+    )
+
+
+def _establish(conv: Conversation, dice: Dice) -> Program[None]:
+    life = conv.lives
+    losses = conv.losses
+    failures = losses.failures
+    while True:
+        # It is None after a stable connection, which may have ended while it was restored.
+        if losses.failover is None:
+            losses.failover = _failover(conv, conv.terms.reattempts, dice)
+        step = losses.failover.next(failures[-1] if failures else None)
+        if isinstance(step, GiveUp):
+            raise _all_failed(conv, step.why, failures)
+        if step.after:
+            now = yield Now()
+            yield Wait(conv.life, lambda: conv.lives != life, now + step.after)
+        _check(conv, life)
+        try:
+            yield from _try(conv, step.address)
+            return
+        except (ConnectFailed, NotConnected, AuthenticationFailed) as err:
+            _check(conv, life)
+            losses.add_failure(err)
+            conv.error = err
+            conv.warn("%s", err)
+
+
+def _check(conv: Conversation, life: int) -> None:
+    if conv.lives != life:
+        raise NotConnected("the client was closed while it was connecting")
+
+
+def _all_failed(conv: Conversation, why: str, failures: list[BaseException]) -> StompError:
+    if not failures:
+        return ConnectFailed(f"no connection: {why}")
+    last = failures[-1]
+    if isinstance(last, AuthenticationFailed):
+        return last
+    assert isinstance(last, StompError)
+    hint = last.hint
+    if not hint and not isinstance(last, ConnectFailed):
+        hint = "the broker ends each connection soon after the login: look at its log"
+    error = ConnectFailed(
+        f"{last.message}; {why}",
+        address=getattr(last, "address", ""),
+        phase=getattr(last, "phase", ""),
+        frame=getattr(last, "frame", None),
+        failures=failures,
+        hint=hint,
+    )
+    error.recent = conv.recorder.lines()
+    error.__cause__ = last
+    return error
+
+
+def _asked(value: Any) -> Program[Any]:
+    """A setting that may be a function: what it is now."""
+    if callable(value):
+        return (yield Call(value))
+    return value
+
+
+def _try(conv: Conversation, address: Any) -> Program[None]:
+    """One attempt at one address: dial, log in, take up what there was."""
+    terms = conv.terms
+    life = conv.lives
+    try:
+        login = yield from _asked(terms.login)
+        passcode = yield from _asked(terms.passcode)
+        extra = yield from _asked(terms.headers)
+    except StompError:
+        raise
+    except Exception as err:
+        # The text of such an error may hold the credential that it is about.
+        raise ConnectFailed(
+            f"the credentials for {address} could not be had: {type(err).__name__}",
+            address=str(address),
+            phase="credentials",
+            failures=[err],
+        ) from err
+    _check(conv, life)  # that may have taken long, and the client may have been closed meanwhile
+    link = yield Dial(address)
+    if conv.lives != life:
+        yield HangUp(link)
+        _check(conv, life)
+    era = conv.adopt(link, address)
+    try:
+        yield from _log_in(conv, era, login, passcode, extra)
+        yield from _restore(conv, era)
+        _check_link(conv, era)
+    except BaseException as err:
+        yield from _drop(conv, era, err)
+        raise
+    conv.error = None
+    conv.change(ClientState.CONNECTED, f"connected to {address}, {era.vendor.title}")
+
+
+def _drop(conv: Conversation, era: Era, err: BaseException) -> Program[None]:
+    if conv.era is era:
+        conv.era = None
+    yield from _hang_up(era.link, err)
+
+
+def _hang_up(link: Link, err: BaseException) -> Program[None]:
+    """Drop a link because of this exception, outside of the step: `Link.close` writes, and drivers hold a lock."""
+    if isinstance(err, GeneratorExit):
+        link.close()  # the program was abandoned: it cannot ask for anything, and no step is under way
+    else:
+        yield HangUp(link, err if isinstance(err, StompError) else None)
+
+
+def _log_in(conv: Conversation, era: Era, login: Any, passcode: Any, extra: Any) -> Program[None]:
+    terms = conv.terms
+    now = yield Now()
+    headers = {**({"client-id": terms.client_id} if terms.client_id else {}), **(extra or {})}
+    frame = commands.connect(
+        terms.versions,
+        terms.vhost,
+        login=login,
+        passcode=passcode,
+        heartbeat=terms.heartbeat,
+        headers=headers,
+    )
+    # If it fails, why is told below: in the words of the broker, if it has said something.
+    with contextlib.suppress(NotConnected):
+        yield Transmit(era.link, frame, now + terms.connect_timeout)
+    yield Wait(
+        conv.life,
+        # It may have ended before anybody listened.
+        lambda: era.connected or conv.era is not era or conv.leaving or era.link.session.closed is not None,
+        now + terms.connect_timeout + _GRACE,
+    )
+    if conv.leaving:
+        raise NotConnected("the client was closed while it was connecting")
+    if era.connected and conv.era is era:
+        return _check_version(era, terms.versions)
+    closed = era.link.session.closed
+    why = closed.error if closed is not None else None
+    if isinstance(why, AuthenticationFailed):
+        why.recent = conv.recorder.lines()
+        raise why
+    raise login_failed(era.address, why)
+
+
+def _check_version(era: Era, versions: tuple[str, ...]) -> None:
+    """Refuse a broker that knows of no versions (STOMP 1.1, "Protocol Negotiation"), if 1.0 was not offered."""
+    spoken = era.link.session.dialect.version if era.link.session.dialect is not None else ""
+    if spoken in versions:
+        return
+    raise ConnectFailed(
+        f"connecting to {era.address} failed: the broker speaks STOMP {spoken}, offered was {','.join(versions)}",
+        address=str(era.address),
+        phase="stomp",
+        hint=f"offer {spoken}, too: versions=",
+    )
+
+
+def _restore(conv: Conversation, era: Era) -> Program[None]:
+    """Take up on a new connection what there was on the one before."""
+    # A feed that was never sent waits in `subscribe` for the connection.
+    requests: list[Request] = [feed for feed in conv.feeds.values() if feed.generation]
+    requests += [each for each in conv.waiting.all() if each.frame is not None]
+    suspects = [each for each in requests if conv.losses.is_suspect(each)]
+    others = [each for each in requests if each not in suspects]
+    if not suspects:
+        for each in others:
+            yield from _send_again(conv, era, each)
+        return
+    for each in others:
+        if isinstance(each, Feed):
+            yield from _send_again(conv, era, each)
+    yield from _send_one_by_one(conv, era, suspects)
+    for each in others:
+        if isinstance(each, Confirmation):
+            yield from _send_again(conv, era, each)
+
+
+def _send_one_by_one(conv: Conversation, era: Era, suspects: list[Request]) -> Program[None]:
+    """Send again what two connections were lost with: each when nothing else can be the reason for a third loss."""
+    careful = yield from _until(
+        conv, era, conv.settles, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
+    )
+    until = (yield Now()) + STABLE_AFTER
+    yield from _until(conv, era, conv.life, lambda: False, QUIET)
+    for each in suspects:
+        yield from _send_again(conv, era, each)
+        if careful:
+            # One that is not answered is the broker's delay, and the others need not wait for it.
+            careful = yield from _until(
+                conv, era, conv.settles, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
+            )
+            if careful and isinstance(each, Feed):
+                # The reason may be a message that comes for it.
+                yield from _until(conv, era, conv.life, lambda: False, QUIET)
+            careful = careful and (yield Now()) < until
+
+
+def _until(
+    conv: Conversation, era: Era, signal: Signal, ready: Callable[[], bool], seconds: float
+) -> Program[bool]:
+    """Wait for something on this connection; False if it did not happen in time.
+
+    Raises:
+        NotConnected: the connection was lost, or the client is being closed.
+    """
+    deadline = (yield Now()) + seconds
+    happened: bool = yield Wait(signal, lambda: ready() or conv.era is not era or conv.leaving, deadline)
+    _check_link(conv, era)
+    return happened
+
+
+def _check_link(conv: Conversation, era: Era) -> None:
+    if conv.leaving:
+        raise NotConnected("the client was closed while it was connecting")
+    if conv.era is not era:
+        closed = era.link.session.closed
+        lost = ConnectionLost(closed.why if closed is not None else "the connection was lost")
+        lost.__cause__ = closed.error if closed is not None else None
+        raise lost
+
+
+def _send_again(conv: Conversation, era: Era, request: Request) -> Program[None]:
+    if isinstance(request, Feed):
+        yield from _subscribe_again(conv, era, request)
+    elif request.frame is not None and request.generation != era.generation:
+        request.generation = era.generation
+        request.attempts += 1
+        request.frame.headers["possible-duplicate"] = "true"
+        conv.note_resent()
+        yield Transmit(era.link, request.frame)
+
+
+def _subscribe_again(conv: Conversation, era: Era, feed: Feed) -> Program[None]:
+    if feed.ended:
+        return
+    try:
+        frame = subscribe_frame(conv, era, feed)
+    except UsageError as err:
+        # The next broker is of another kind, which cannot do what was asked for.
+        conv.drop_feed(feed, err)
+        return
+    now = yield Now()
+    feed.generation, feed.last, feed.receipt = era.generation, now, ""
+    deadline = None
+    if frame is not None and feed.wish.confirm:
+        feed.receipt = frame.headers["receipt"] = conv.next_id()
+        deadline = now + conv.terms.timeout
+        request = Confirmation(feed.receipt, None, 0)
+        request.watch(partial(on_answered, conv, feed, request))
+        request.generation = era.generation
+        conv.waiting.add(request)
+    if frame is not None:
+        yield Transmit(era.link, frame, deadline)
+    if not feed.receipt:
+        feed.made = True
+        feed.inbox.fire()
+
+
+def close(conv: Conversation, deadline: float) -> Program[bool]:
+    """Wait for the answers that are due, say good-bye, wait for the broker's; True if all that went well."""
+    if conv.state is ClientState.NEW or conv.state.over:
+        if conv.state is ClientState.NEW:
+            conv.finish(ClientState.CLOSED, "closed before it was connected")
+        return True
+    if conv.leaving:
+        yield Wait(conv.life, lambda: conv.state.over, deadline)
+        return conv.state is ClientState.CLOSED
+    clean = False
+    if conv.state is ClientState.CONNECTED:
+        yield Wait(
+            conv.settles, lambda: not conv.waiting or conv.state is not ClientState.CONNECTED, deadline
+        )
+        clean = not conv.waiting
+    conv.leaving = True
+    conv.lives += 1
+    conv.relieve()
+    era = conv.era
+    # If a program still connects, it hangs up as soon as it goes on: no RECEIPT would come.
+    connected = conv.state is ClientState.CONNECTED
+    conv.change(ClientState.CLOSING, "closing")
+    try:
+        if era is not None and connected:
+            clean = (yield from _say_goodbye(conv, era, deadline)) and clean
+        elif era is not None:
+            yield HangUp(era.link)
+    except BaseException as err:
+        # Who may not wait for the good-bye goes without it.
+        if era is not None:
+            conv.era = None
+            yield from _hang_up(era.link, err)
+        raise
+    finally:
+        conv.finish(ClientState.CLOSED, "closed")
+    return clean
+
+
+def _say_goodbye(conv: Conversation, era: Era, deadline: float) -> Program[bool]:
+    try:
+        # STOMP 1.2, "Graceful shutdown": the receipt tells that the broker has read everything before it.
+        yield Transmit(era.link, commands.disconnect(conv.next_id()), deadline)
+        clean: bool = yield Wait(conv.life, lambda: conv.era is not era, deadline)
+    except StompError:
+        clean = False
+    if not clean:
+        yield HangUp(era.link)
+        conv.era = None
+    return clean
+
+
+def drain(conv: Conversation, deadline: float) -> Program[Report]:
+    """Take nothing new, have what was handed out settled, have all sends answered, then `close`."""
+    unsettled = released = 0
+    automatic = [feed for feed in conv.feeds.values() if not feed.acknowledges and not feed.wish.hidden]
+    if conv.state is ClientState.CONNECTED:
+        for feed in automatic:
+            try:
+                yield from unsubscribe(conv, feed, deadline, delete=False)
+            except StompError as err:
+                conv.remark("the subscription to %s could not be ended: %s", feed.wish.destination, err)
+        conv.draining = True
+        for feed in list(conv.feeds.values()):
+            feed.inbox.fire()
+        yield Wait(conv.settles, lambda: not conv.unsettled or conv.era is None, deadline)
+        yield Wait(conv.settles, lambda: not conv.waiting or conv.era is None, deadline)
+        unsettled = conv.unsettled
+        queued = [message for feed in conv.feeds.values() for message in feed.inbox.messages.copy()]
+        released = len(queued)
+    unconfirmed = len(conv.waiting)
+    clean = yield from close(conv, deadline)
+    clean = clean and not (unsettled or unconfirmed)
+    waiting = sum(len(feed.inbox.messages) for feed in automatic)
+    return Report(clean, unsettled, released, waiting, unconfirmed)

@@ -1,0 +1,301 @@
+"""Reads the head of a frame: its command line and its header lines (STOMP 1.2, "STOMP Frames", "Augmented BNF").
+
+Rules of this file:
+
+- A head is read as a whole, so what becomes of it does not depend on how it was cut.
+- A strict reader refuses every broken rule. A lenient one refuses only what leaves the end of the frame in doubt;
+  what it does about each rule is in ``docs/reference/leniency.md``, and each is noted once.
+"""
+
+from __future__ import annotations
+
+import re
+
+from stomp.core.errors import LimitExceeded, RemoteProtocolError
+from stomp.core.frames.body_buffer import Body
+from stomp.core.frames.foreign_protocols import LOOKED_AT
+from stomp.core.frames.frame import Headers
+from stomp.core.frames.limits import STRICT, TRIM, Leniency, Limits
+from stomp.core.frames.versions import UNESCAPED, Dialect
+
+#: What a command line may be, without its LF, by whether CR LF ends a line. A lenient reader allows blanks behind the
+#: command. No command has more than 40 letters.
+_LF_LINE = re.compile(rb"[A-Za-z]{1,40}")
+_CRLF_LINE = re.compile(rb"[A-Za-z]{1,40}\r?")
+_LENIENT_LINE = re.compile(rb"[A-Za-z]{1,40}[ \t]{0,20}\r?")
+#: A content-length as Java and C++ programs may print it.
+_ODD_LENGTH = re.compile(r"[ \t\r]*\+?([0-9]+)[ \t\r]*")
+#: The length of a text in the notes.
+_SHOWN = 60
+
+
+class Head:
+    """A head that was read, with the body that is still arriving.
+
+    Attributes:
+        command: the command.
+        headers: the headers.
+        length: what content-length says; None if the body ends at the first NUL.
+        size: how many bytes it has.
+        body: where a body of a known length is put together, once it was begun.
+        lines: the header lines, from which a layout can be learned; None where the headers differ from them.
+        fault: what ends the connection when the frame was delivered: see `Heads.salvage`.
+    """
+
+    __slots__ = ("body", "command", "fault", "headers", "length", "lines", "size")
+
+    def __init__(self, command: str, headers: Headers, length: int | None, size: int) -> None:
+        self.command: str = command
+        self.headers: Headers = headers
+        self.length: int | None = length
+        self.size: int = size
+        self.body: Body | None = None
+        self.lines: list[str] | None = None
+        self.fault: RemoteProtocolError | None = None
+
+
+class Heads:
+    """Reads heads.
+
+    Args:
+        limits: limits on what a peer can make us store.
+        leniency: which broken rules are tolerated.
+
+    Attributes:
+        notes: what was tolerated, in words, each kind once: for the log. Whoever read it clears it.
+    """
+
+    def __init__(self, limits: Limits, leniency: Leniency) -> None:
+        self._limits = limits
+        self._lenient = leniency is not STRICT
+        self._trim = leniency is TRIM
+        self._noted: set[str] = set()
+        self._latest: list[str] = []  # what was noted of the head that is being read
+        self.notes: list[str] = []
+
+    def check_command(self, data: bytes | bytearray, pos: int, dialect: Dialect | None) -> None:
+        """Refuse what is not STOMP by its first bytes: a peer of another protocol may wait for our answer.
+
+        Args:
+            data: has the beginning of a head, as far as it has arrived, at `pos`.
+            pos: see `data`.
+            dialect: the agreed version.
+
+        Raises:
+            RemoteProtocolError: it is not STOMP. The message has the bytes up to the first wrong one, and so does not
+                depend on how many have arrived.
+        """
+        # Before a version is agreed on, CR LF is read as 1.2 would: its CONNECT may come that way.
+        crlf = dialect is None or dialect.crlf
+        line = _LENIENT_LINE if self._lenient else _CRLF_LINE if crlf else _LF_LINE
+        found = line.match(data, pos)
+        end = found.end() if found is not None else pos
+        if end == len(data) or (found is not None and data[end] == 10):
+            return
+        if data[pos:] != b"\r":  # else it may become a heart-beat
+            # Bytes that come one by one are too many before they are wrong.
+            self.check_open(end - pos)
+            text = data[pos : end + 1].decode(errors="replace")
+            first = bytes(data[pos : pos + LOOKED_AT])
+            raise RemoteProtocolError(f"{text!r} is not a STOMP command", received=first)
+
+    def check_open(self, size: int) -> None:
+        """Refuse a head of so many bytes whose end has not come.
+
+        Raises:
+            LimitExceeded: it is longer than the limits allow, whatever follows.
+        """
+        # The first bytes of the empty line may be in: a head is as long as it is, however it is cut.
+        if size > self._limits.head + 2:
+            raise LimitExceeded(f"the head of a frame is longer than {self._limits.head} bytes", limit="head")
+
+    def read(self, raw: bytes, dialect: Dialect | None) -> Head:
+        """Read a head, the command line checked, without the empty line behind it.
+
+        Raises:
+            RemoteProtocolError: it breaks a rule that is not tolerated.
+            LimitExceeded: it is larger than the limits allow.
+        """
+        self._check_size(raw)
+        replaced = False
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as err:
+            if not self._lenient:
+                raise RemoteProtocolError(
+                    f"a header is not UTF-8: {err.reason} at byte {err.start}"
+                ) from None
+            text, replaced = raw.decode(errors="replace"), True
+        command, *lines = text.split("\n")
+        headers = None if self._trim or "\\" in text or "\r" in text else _plain_headers(lines)
+        if self._lenient:
+            # STOMP 1.2, "Augmented BNF": commands are upper-case. No two of them differ in case only.
+            command, lines = self._lenient_lines(command, lines, dialect)
+        if headers is None:
+            if dialect is None or dialect.crlf:
+                command = command.removesuffix("\r")
+                lines = [line.removesuffix("\r") for line in lines]
+            pairs = [self._pair(line, dialect if command not in UNESCAPED else None) for line in lines]
+            headers = Headers.of([pair for pair in pairs if pair is not None])
+        if replaced:
+            headers.raw_head = raw
+            self._note(
+                "not-utf8",
+                "a header is not UTF-8: U+FFFD stands for what cannot be decoded; raw_head has the original bytes",
+            )
+        head = Head(command, headers, None, len(raw))
+        if not (replaced or self._trim):
+            head.lines = lines
+        try:
+            head.length = self._content_length(headers)
+            if head.length is not None:
+                self.check_declared(head.length, head.size)
+        except RemoteProtocolError as err:
+            self.salvage(head, err)
+        if self._latest:
+            which = _name_of(head)
+            self.notes += [f"{which}: {text}" for text in self._latest]
+            self._latest.clear()
+        return head
+
+    def _check_size(self, raw: bytes) -> None:
+        limits = self._limits
+        if len(raw) > limits.head:
+            raise LimitExceeded(f"the head of a frame is longer than {limits.head} bytes", limit="head")
+        if raw.count(b"\n") > limits.headers:
+            raise LimitExceeded(f"a frame has more than {limits.headers} headers", limit="headers")
+        if len(raw) > limits.header_line and max(map(len, raw.split(b"\n"))) > limits.header_line:
+            raise LimitExceeded(
+                f"a header line is longer than {limits.header_line} bytes", limit="header_line"
+            )
+
+    def _lenient_lines(
+        self, command: str, lines: list[str], dialect: Dialect | None
+    ) -> tuple[str, list[str]]:
+        if command.isalpha() and command.isupper():
+            return command, lines
+        if command.endswith("\r") and dialect is not None and not dialect.crlf:
+            # STOMP 1.0 and 1.1 end lines with LF. A CR behind a value only is part of it.
+            lines = [line.removesuffix("\r") for line in lines]
+            self._note("crlf", f"lines end with CR LF, which STOMP {dialect.version} does not allow")
+        word = command.rstrip(" \t\r").upper()
+        if word != command.removesuffix("\r"):
+            self._note("command", f"the command {command!r} was read as {word}")
+        return word, lines
+
+    def _pair(self, line: str, dialect: Dialect | None) -> tuple[str, str] | None:
+        """The name and value of a header line, unescaped by a dialect if there is one; None for a line to skip."""
+        name, colon, value = line.partition(":")
+        if not colon:
+            if not self._lenient:
+                raise RemoteProtocolError("a header line has no colon")
+            self._note("colon", f"a header line of {len(line)} characters has no colon and was ignored")
+            return None
+        if self._trim:
+            name, value = name.strip(), value.strip()
+        if dialect is not None and "\\" in line:
+            name = self._unescaped(name, dialect)
+            value = self._unescaped(value, dialect)
+        if not name:
+            if not self._lenient:
+                raise RemoteProtocolError("a header has an empty name")
+            self._note("name", "a header has an empty name and was ignored")
+            return None
+        return name, value
+
+    def _unescaped(self, text: str, dialect: Dialect) -> str:
+        try:
+            return dialect.unescape(text)
+        except RemoteProtocolError as err:
+            if not self._lenient:
+                raise
+            # STOMP 1.2, "Value Encoding", calls it a fatal error. The frame ends where it does all the same.
+            self._note("escape", f"{err.message}: it was kept as it is")
+            return dialect.unescape(text, keep_undefined=True)
+
+    def salvage(self, head: Head, fault: RemoteProtocolError) -> None:
+        """Where a frame ends is in doubt: raise `fault`, now or, if it is an ERROR, when that was delivered.
+
+        What an ERROR says is what the user needs, and it is the last frame anyway (STOMP 1.2, "ERROR"). So a lenient
+        reader takes it to end at the next NUL.
+        """
+        if head.command != "ERROR" or not self._lenient:
+            raise fault
+        head.length, head.fault = None, fault
+
+    def _content_length(self, headers: Headers) -> int | None:
+        text = headers.get("content-length")
+        if text is None:
+            return None
+        texts = headers.all("content-length") if headers.repeated else [text]
+        if len(texts) > 1 and not self._lenient:
+            raise RemoteProtocolError("content-length is given more than once")
+        if len(set(texts)) > 1:
+            # STOMP 1.2, "Repeated Header Entries": the first counts. The NUL behind the body shows whether it does.
+            self._note("repeated", "content-length is given more than once: the first one counts")
+        return self.length(text)
+
+    def length(self, text: str) -> int:
+        """The number that a content-length is.
+
+        Raises:
+            RemoteProtocolError: it is none.
+            LimitExceeded: it has more than 18 digits.
+        """
+        if not (text.isascii() and text.isdigit()):
+            odd = _ODD_LENGTH.fullmatch(text) if self._lenient else None
+            if odd is None:
+                raise RemoteProtocolError(f"content-length {text[:40]!r} is not a number")
+            self._note("length", f"content-length {text[:40]!r} is not written as a plain number")
+            text = odd[1]
+        if len(text) > 18:
+            raise LimitExceeded("content-length has more than 18 digits", limit="body")
+        return int(text)
+
+    def check_declared(self, length: int, head_size: int) -> None:
+        """Refuse a body whose length is known.
+
+        Raises:
+            LimitExceeded: it is larger than the limits allow.
+        """
+        if length > self._limits.body:
+            raise LimitExceeded(f"a body is larger than {self._limits.body} bytes", limit="body")
+        self.check_arrived(length, head_size)
+
+    def check_arrived(self, length: int, head_size: int) -> None:
+        """Refuse a body of which so many bytes have arrived, its end unknown.
+
+        Of two limits that are exceeded the one counts that was exceeded first: which is not seen where many bytes
+        arrive at once.
+
+        Raises:
+            LimitExceeded: it is larger than the limits allow.
+        """
+        limits = self._limits
+        if length > limits.body and limits.body <= limits.frame - head_size:
+            raise LimitExceeded(f"a body is larger than {limits.body} bytes", limit="body")
+        if length > limits.frame - head_size:
+            raise LimitExceeded(f"a frame is larger than {limits.frame} bytes", limit="frame")
+
+    def _note(self, kind: str, text: str) -> None:
+        """Note what was tolerated, the first time only: one broken peer must not fill the log."""
+        if kind not in self._noted:
+            self._noted.add(kind)
+            self._latest.append(text)
+
+
+def _name_of(head: Head) -> str:
+    """A frame, for the log."""
+    for name in ("message-id", "receipt-id"):
+        if name in head.headers:
+            return f"{head.command[:20]} with {name} {head.headers[name][:_SHOWN]!r}"
+    return head.command[:20]
+
+
+def _plain_headers(lines: list[str]) -> Headers | None:
+    """The headers in lines without a backslash or CR, at the speed of a copy; None where something is special."""
+    try:
+        headers = Headers([line.split(":", 1) for line in lines])
+    except ValueError:  # a line has no colon
+        return None
+    return headers if len(headers) == len(lines) and "" not in headers else None

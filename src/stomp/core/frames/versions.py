@@ -1,0 +1,157 @@
+"""STOMP 1.0, 1.1 and 1.2 as three rows of one table.
+
+| | 1.0 | 1.1 | 1.2 |
+|---|---|---|---|
+| escapes in headers | none | ``\\n \\c \\\\`` | ``\\n \\c \\\\ \\r`` |
+| line end | LF | LF | LF or CR LF |
+| SUBSCRIBE needs an ``id`` | no | yes | yes |
+| an ACK names the message by | ``message-id`` | ``message-id`` and ``subscription`` | ``id`` |
+| NACK | no | yes | yes |
+| heart-beats | no | yes | yes |
+
+CONNECT, STOMP and CONNECTED are never escaped, in no version, so that a 1.0 peer can read them
+(STOMP 1.2, "Value Encoding").
+"""
+
+from __future__ import annotations
+
+from stomp.core.errors import RemoteProtocolError
+from stomp.core.frames.frame import Headers
+from stomp.core.structs import dataclass, field
+
+#: Frames whose headers are never escaped (STOMP 1.2, "Value Encoding" and "CONNECT or STOMP Frame").
+UNESCAPED = frozenset({"CONNECT", "STOMP", "CONNECTED"})
+
+
+@dataclass(frozen=True, repr=False)
+class Dialect:
+    """What one protocol version does differently. Use the constants `STOMP10`, `STOMP11`, `STOMP12`.
+
+    Attributes:
+        version: "1.0", "1.1" or "1.2".
+        escapes: each character that is written as an escape, with that escape.
+        unsafe: the characters that no header of this version can carry.
+        crlf: CR LF ends a line, as LF does.
+        heartbeats: heart-beats can be agreed on.
+        nack: there is a NACK frame.
+        ack_header: the header of ACK and NACK that names the message.
+        subscription_id: SUBSCRIBE must carry an ``id``.
+        codes: what may follow a backslash.
+    """
+
+    version: str
+    escapes: dict[str, str]
+    unsafe: str
+    crlf: bool
+    heartbeats: bool
+    nack: bool
+    ack_header: str
+    subscription_id: bool
+    codes: str = field(init=False, compare=False)
+    _translation: dict[int, str] = field(init=False, compare=False)
+    _originals: dict[str, str] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_translation", str.maketrans(self.escapes))
+        object.__setattr__(self, "_originals", {code[1]: char for char, code in self.escapes.items()})
+        object.__setattr__(self, "codes", "".join(self._originals))
+
+    def __repr__(self) -> str:
+        return f"<STOMP {self.version}>"
+
+    def escape(self, text: str) -> str:
+        """Escape one header name or value.
+
+        >>> STOMP12.escape("a:b")
+        'a\\\\cb'
+        """
+        # Next to nothing needs it, and looking for each character is much faster than `translate`.
+        if ":" in text or "\\" in text or "\n" in text or "\r" in text:
+            return text.translate(self._translation)
+        return text
+
+    def carries(self, text: str) -> bool:
+        """True if a header value can hold this text.
+
+        >>> STOMP11.carries("a\\rb"), STOMP12.carries("a\\rb")
+        (False, True)
+        """
+        return not any(char in text for char in self.unsafe)
+
+    def unescape(self, text: str, *, keep_undefined: bool = False) -> str:
+        """Undo `escape`.
+
+        Raises:
+            RemoteProtocolError: for an escape that this version does not define, unless `keep_undefined`
+                (STOMP 1.2, "Value Encoding": undefined sequences are a fatal protocol error).
+        """
+        if not self._originals or "\\" not in text:
+            return text
+        if text.count("\\") == text.count("\\c"):
+            # By far the most frequent: brokers have colons in their message ids, and no other escape.
+            return text.replace("\\c", ":")
+        first, *rest = text.split("\\")
+        parts = [first]
+        pieces = iter(rest)
+        for piece in pieces:
+            if not piece:
+                # Two backslashes in a row: an escaped one; what follows the pair is plain text.
+                following = next(pieces, None)
+                if following is not None:
+                    parts.append("\\" + following)
+                    continue
+            elif (original := self._originals.get(piece[0])) is not None:
+                parts.append(original + piece[1:])
+                continue
+            if not keep_undefined:
+                raise RemoteProtocolError(
+                    f"undefined escape sequence \\{piece[:1]} in a header of STOMP {self.version}"
+                )
+            parts.append("\\" + piece)
+        return "".join(parts)
+
+    def unescaped(self, headers: Headers) -> Headers:
+        """`unescape` all values.
+
+        Raises:
+            RemoteProtocolError: see `unescape`.
+        """
+        if "\\" not in "".join(headers.values()):
+            return headers
+        return Headers((name, self.unescape(value)) for name, value in headers.items())
+
+
+STOMP10 = Dialect(
+    "1.0",
+    escapes={},
+    unsafe="\n\r\0",
+    crlf=False,
+    heartbeats=False,
+    nack=False,
+    ack_header="message-id",
+    subscription_id=False,
+)
+STOMP11 = Dialect(
+    "1.1",
+    escapes={"\\": "\\\\", "\n": "\\n", ":": "\\c"},
+    # 1.1 cannot escape a carriage return, and brokers strip one at the end of a line.
+    unsafe="\r\0",
+    crlf=False,
+    heartbeats=True,
+    nack=True,
+    ack_header="message-id",
+    subscription_id=True,
+)
+STOMP12 = Dialect(
+    "1.2",
+    escapes={"\\": "\\\\", "\n": "\\n", ":": "\\c", "\r": "\\r"},
+    unsafe="\0",
+    crlf=True,
+    heartbeats=True,
+    nack=True,
+    ack_header="id",
+    subscription_id=True,
+)
+
+#: The versions that exist, oldest first.
+DIALECTS = {dialect.version: dialect for dialect in (STOMP10, STOMP11, STOMP12)}

@@ -1,0 +1,522 @@
+"""The client's end of a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stomp.core.errors import (
+    BrokerError,
+    ConnectionLost,
+    NotConnected,
+    ReceiptMissing,
+    RemoteProtocolError,
+    UsageError,
+)
+from stomp.core.frames import commands
+from stomp.core.frames import native as native_codec
+from stomp.core.frames.decoder import Eol
+from stomp.core.frames.encoder import LENGTHS, NUL, SendHeads, encode_parts, plain_parts
+from stomp.core.frames.frame import Frame
+from stomp.core.frames.limits import LENIENT, Lenient, Limits
+from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP12, Dialect
+from stomp.core.session import heartbeat
+from stomp.core.session.ack_frames import answer
+from stomp.core.session.base import BEAT_RECEIVED, Session, earlier
+from stomp.core.session.error_frames import ConnectRequest, lost, refusal, request_of, words_of
+from stomp.core.session.events import Connected, Error, Message, Reason, Receipt, ReceiptOverdue, Unknown
+from stomp.core.session.state import Move, Role, State, after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from stomp.core.frames.commands import Extra
+    from stomp.core.session.ledger import Ledger, Ticket
+
+#: Its own name, for the hot ways: looking up a member of an enumeration takes 0.1 us.
+_CONNECTED = State.CONNECTED
+_FLOWING = (State.CONNECTED, State.DISCONNECTING)
+#: Longer bodies are not formatted into a frame, which would copy them twice: who writes joins what it writes.
+_FORMATTED = 2048
+#: The commands that `transmit_plain` takes: those of which there are many.
+_PLAIN = frozenset({"SEND", "ACK", "NACK"})
+
+
+class ClientSession(Session):
+    """The client's end. Begin with `connect`; the verbs may follow once `Connected` is among the events.
+
+    Args:
+        message_class: what to make of a MESSAGE.
+        receipt_class: what to make of a RECEIPT. For all others see `Session`.
+        error_ends: given the ``server`` header of CONNECTED, says whether an ERROR ends the connection. None: never.
+
+    >>> session = ClientSession()
+    >>> session.connect(["1.2"], "/")
+    >>> session.data_to_send(now=0.0)
+    [b'CONNECT\\naccept-version:1.2\\nhost:/\\n\\n\\x00']
+    >>> session.receive_data(b"CONNECTED\\nversion:1.2\\n\\n\\0", now=0.1)
+    >>> session.events()[0].dialect.version
+    '1.2'
+    """
+
+    role = Role.CLIENT
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        lenient: Lenient = LENIENT,
+        ledger: Ledger | None = None,
+        tolerance: float = heartbeat.TOLERANCE,
+        message_class: type[Message] = Message,
+        receipt_class: type[Receipt] = Receipt,
+        error_ends: Callable[[str | None], bool] | None = None,
+    ) -> None:
+        classes = {"MESSAGE": message_class, "RECEIPT": receipt_class}
+        super().__init__(limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance, classes=classes)
+        self._request = ConnectRequest()
+        self._wish = (0, 0)
+        self._connect_deadline: float | None = None
+        self._leaving = False  # DISCONNECT was given
+        self._farewell: Ticket | None = None  # its receipt
+        self._last_error: Frame | None = None
+        self._error_ends = error_ends
+        self._is_error_final = False
+        self.has_acked: bool = False  # an ACK was sent
+        self._heads = SendHeads(STOMP12)  # until there is a dialect
+
+    # ------------------------------------------------------------------------------------- verbs
+
+    def transmit(
+        self, frame: Frame, *, escaped: bool = False, deadline: float | None = None
+    ) -> Ticket | None:
+        """Send a frame; all verbs end here.
+
+        A frame given before CONNECTED came is held back until then. A ``receipt`` header makes a ticket, which
+        is returned, and shows up again in `Receipt`, `Error`, `ReceiptOverdue` or `Closed`.
+
+        Args:
+            frame: the frame. Of a CONNECT, ``accept-version`` and ``heart-beat`` decide what is offered.
+            escaped: the headers are in escaped form already.
+            deadline: when to give up waiting for the RECEIPT; for a CONNECT, for the CONNECTED.
+
+        Raises:
+            NotConnected: there is no connection that could take it.
+            FrameError: it cannot be encoded.
+        """
+        command = frame.command
+        if command == "CONNECT" or command == "STOMP":
+            self._transmit_connect(frame, deadline)
+            return None
+        leaving = command == "DISCONNECT"
+        state = self.state
+        # The table would say so, too: this is the hot way.
+        if leaving or state is not _CONNECTED:
+            state = after(self.role, state, Move.DISCONNECT if leaving else Move.FRAME)
+        if self._leaving:
+            raise NotConnected(f"{command} after DISCONNECT", hint="connect again")
+        dialect = self.dialect
+        if dialect is None:
+            raise UsageError(f"{command} before a version was agreed on", hint="wait for CONNECTED")
+        parts = encode_parts(frame, dialect, escaped=escaped)
+        self._check_parts(parts)
+        headers = frame.headers
+        receipt = headers.get("receipt")
+        ticket = None
+        if command != "SEND" or receipt is not None:
+            if escaped:
+                headers = dialect.unescaped(headers)
+            self.ledger.note(command, headers)
+            self.has_acked = self.has_acked or command == "ACK"
+            if receipt is not None:
+                ticket = self.ledger.await_receipt(headers["receipt"], command, deadline)
+        if self.state is State.CONNECTING:
+            self._held.append(parts)
+        else:
+            self._put(parts)
+        self.counters.frames_sent += 1
+        if leaving:
+            self._leave(ticket, state)
+        return ticket
+
+    def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
+        """`transmit` in less steps, for the frames that make up nearly all of the traffic.
+
+        Args:
+            command: SEND, ACK or NACK.
+            headers: `str` to `str` and no subclass of it, without ``content-length``; that is added if there is a body.
+            body: the body.
+
+        Returns:
+            False where nothing was done: use `transmit`.
+        """
+        if self.state is not _CONNECTED or command not in _PLAIN or self._narrow is not None:
+            return False
+        parts = plain_parts(command, headers, body)
+        if parts is None:
+            return False
+        ledger = self.ledger
+        if command != "SEND":
+            ledger.note_answer(headers)
+            self.has_acked = self.has_acked or command == "ACK"
+        receipt = headers.get("receipt")
+        if receipt is not None:
+            ledger.await_receipt(receipt, command, None)
+        self._put(parts)
+        self.counters.frames_sent += 1
+        return True
+
+    def send_plain(
+        self,
+        destination: str,
+        body: bytes,
+        content_type: str | None = None,
+        receipt: str | None = None,
+        deadline: float | None = None,
+        content_length: bool = True,
+    ) -> bool:
+        """`send` without any other headers, for those who send a lot: heads that were written before are kept.
+
+        Returns:
+            False where nothing was done: use `send`.
+
+        Raises:
+            FrameError: it cannot be encoded.
+        """
+        plain = type(destination) is type(content_type or "") is str
+        if self.state is not _CONNECTED or self._narrow is not None or not plain:
+            return False
+        size = len(body)
+        head, empty = self._heads[destination if content_type is None else (destination, content_type)]
+        if content_length:
+            length = LENGTHS[size]
+        elif 0 in body:
+            return False
+        else:
+            length = b"\n"
+        if receipt is not None:
+            if type(receipt) is not str or ":" in receipt or "\\" in receipt or not receipt.isprintable():
+                return False
+            length = b"%breceipt:%b\n\n" % (length[:-1], receipt.encode())
+            self.ledger.await_receipt(receipt, "SEND", deadline)
+        if size < _FORMATTED:
+            alone = not size and length == b"\n"
+            data = empty if alone else b"".join((head, length, body, NUL))
+            self._out.append(data)
+            self.outgoing += len(data)
+        else:
+            self._out += (head + length, body, NUL)
+            self.outgoing += len(head) + len(length) + size + 1
+        self.counters.frames_sent += 1
+        return True
+
+    def acknowledge(self, message: Message) -> str | None:
+        """`ack` of a delivery in less steps, for those who acknowledge each.
+
+        Returns:
+            By what name it was acknowledged; None where nothing was done: `ack` knows what to do then.
+        """
+        subscription = message.subscription
+        if subscription is None or self.ledger.subscriptions.get(subscription.id) is not subscription:
+            return None
+        headers = message.headers
+        name = headers.get("ack") or headers.get("message-id", "")
+        if name not in subscription.unacked:
+            return None
+        return name if self.answer_plain("ACK", name, subscription.id) else None
+
+    def answer_plain(self, command: str, name: str, subscription: str | None = None) -> bool:
+        """`ack` or `nack` in less steps, by the name that 1.2 gives a delivery; `subscription` is its id, if known.
+
+        Returns:
+            False where nothing was done: frames do not flow, or not by 1.2, or the name has to be looked at.
+        """
+        if self.state is not _CONNECTED or self.dialect is not STOMP12:
+            return False
+        subscriptions, native, out = self.ledger.subscriptions, native_codec.native, self._out
+        size = 0 if native is None else native.answer(command, name, subscriptions, subscription, out)
+        size = size or answer(command, name, subscriptions, subscription, out)
+        if not size:
+            return False
+        self.outgoing += size
+        self.counters.frames_sent += 1
+        self.has_acked = self.has_acked or command == "ACK"
+        return True
+
+    def connect(
+        self,
+        versions: Iterable[str] = ("1.0", "1.1", "1.2"),
+        host: str | None = None,
+        *,
+        login: str | None = None,
+        passcode: str | None = None,
+        heartbeat: tuple[int, int] = (0, 0),
+        headers: Extra = None,
+        command: str = "CONNECT",
+        deadline: float | None = None,
+    ) -> None:
+        """Ask to connect. `Connected` or `Closed` will be among the events."""
+        who = {"login": login, "passcode": passcode}
+        frame = commands.connect(versions, host, heartbeat=heartbeat, headers=headers, command=command, **who)
+        self.transmit(frame, deadline=deadline)
+
+    def send(
+        self,
+        destination: str,
+        body: bytes,
+        *,
+        content_type: str | None = None,
+        content_length: bool = True,
+        transaction: str | None = None,
+        receipt: str | None = None,
+        headers: Extra = None,
+        deadline: float | None = None,
+    ) -> Ticket | None:
+        """Send a message. With a receipt, its `Receipt` tells that the broker has it."""
+        frame = commands.send(
+            destination,
+            body,
+            content_type=content_type,
+            content_length=content_length,
+            transaction=transaction,
+            receipt=receipt,
+            headers=headers,
+        )
+        return self.transmit(frame, deadline=deadline)
+
+    def subscribe(
+        self,
+        destination: str,
+        id: str | None = None,
+        *,
+        ack: str = "auto",
+        receipt: str | None = None,
+        headers: Extra = None,
+        deadline: float | None = None,
+    ) -> Ticket | None:
+        """Ask for the messages of a destination; they come as `Message` events."""
+        frame = commands.subscribe(self._agreed(), destination, id, ack=ack, receipt=receipt, headers=headers)
+        return self.transmit(frame, deadline=deadline)
+
+    def unsubscribe(
+        self,
+        id: str | None = None,
+        *,
+        destination: str | None = None,
+        receipt: str | None = None,
+        headers: Extra = None,
+        deadline: float | None = None,
+    ) -> Ticket | None:
+        """End a subscription. Messages that are on their way may still come."""
+        frame = commands.unsubscribe(
+            self._agreed(), id, destination=destination, receipt=receipt, headers=headers
+        )
+        return self.transmit(frame, deadline=deadline)
+
+    def ack(
+        self,
+        message: str,
+        subscription: str | None = None,
+        *,
+        negative: bool = False,
+        transaction: str | None = None,
+        receipt: str | None = None,
+        headers: Extra = None,
+        deadline: float | None = None,
+    ) -> Ticket | None:
+        """Acknowledge a message, or refuse it if `negative`: see `stomp.core.frames.commands.ack` for its name."""
+        frame = commands.ack(
+            self._agreed(),
+            message,
+            subscription,
+            negative=negative,
+            transaction=transaction,
+            receipt=receipt,
+            headers=headers,
+        )
+        return self.transmit(frame, deadline=deadline)
+
+    def begin(self, transaction: str, *, receipt: str | None = None) -> Ticket | None:
+        """Begin a transaction."""
+        return self.transmit(commands.transaction("BEGIN", transaction, receipt=receipt))
+
+    def commit(self, transaction: str, *, receipt: str | None = None) -> Ticket | None:
+        """Carry a transaction out."""
+        return self.transmit(commands.transaction("COMMIT", transaction, receipt=receipt))
+
+    def rollback(self, transaction: str, *, receipt: str | None = None) -> Ticket | None:
+        """Drop a transaction: the ABORT frame. (`abort` drops the connection.)"""
+        return self.transmit(commands.transaction("ABORT", transaction, receipt=receipt))
+
+    def disconnect(self, receipt: str | None = None, *, deadline: float | None = None) -> Ticket | None:
+        """Say good-bye. With a receipt, `Closed` comes when the broker has answered it, else at once."""
+        return self.transmit(commands.disconnect(receipt), deadline=deadline)
+
+    # ------------------------------------------------------------------------------------- inside
+
+    def _agreed(self) -> Dialect:
+        if self.dialect is None:
+            after(self.role, self.state, Move.FRAME)
+            raise UsageError("no version is agreed on yet", hint="wait for CONNECTED")
+        return self.dialect
+
+    def _transmit_connect(self, frame: Frame, deadline: float | None) -> None:
+        state = after(self.role, self.state, Move.CONNECT)
+        offered = tuple(v.strip() for v in frame.headers.get("accept-version", "1.0").split(","))
+        try:
+            wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+        except RemoteProtocolError as err:
+            raise UsageError(err.message, hint="two numbers of milliseconds, 0 for none") from None
+        self._write(frame, STOMP10)
+        self.state = state
+        self._request = request_of(frame.headers, offered)
+        self._wish = wish
+        self._connect_deadline = deadline
+        if len(offered) == 1:
+            # One offer leaves nothing to agree on, so frames can be encoded, and held, before CONNECTED.
+            self.dialect = DIALECTS.get(offered[0])
+
+    def _leave(self, ticket: Ticket | None, state: State) -> None:
+        self._leaving = True
+        self._farewell = ticket
+        self.state: State = state
+        if ticket is None and state is State.DISCONNECTING:
+            self._close(Reason.CLEAN, None)
+
+    def _take(self, frames: list[Frame | Eol], now: float) -> None:
+        flowing = self.state in _FLOWING
+        subscriptions = self.ledger.subscriptions
+        # Before 1.2 an ack header on a MESSAGE is one of its sender's own.
+        by_ack = self.dialect is not None and self.dialect.ack_header == "id"
+        events = self._events
+        first = len(events)
+        taken = 0
+        native = native_codec.native
+        if native is not None and flowing:
+            taken = native.route(frames, 0, Message, subscriptions, by_ack, events)
+            frames = frames[taken:]
+        try:
+            for frame in frames:
+                if flowing and isinstance(frame, Message):
+                    # The one hot branch of receiving.
+                    headers = frame.headers
+                    id = headers.get("subscription")
+                    if id is None:
+                        id = headers.get("destination", "")
+                    frame.subscription = subscription = subscriptions.get(id)
+                    if subscription is not None and subscription.acknowledges:
+                        message = (by_ack and headers.get("ack")) or headers.get("message-id", "")
+                        subscription.unacked[message] = None
+                    events.append(frame)
+                elif isinstance(frame, Receipt) and self.state is _CONNECTED:
+                    # What `_take_rare` would do, without the call: there may be one for each SEND.
+                    frame.ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+                    events.append(frame)
+                elif isinstance(frame, Eol):
+                    self.counters.heartbeats_received += 1
+                    events.append(BEAT_RECEIVED)
+                    continue
+                elif self.state is State.CLOSED:
+                    return
+                else:
+                    self._take_rare(frame, now)
+                    flowing = self.state in _FLOWING
+                taken += 1
+        finally:
+            self.counters.frames_received += taken
+            if self.dialect is STOMP10:
+                for event in events[first:]:
+                    if isinstance(event, Message) and event.subscription is None:
+                        event.subscription = self.ledger.deliver_unnamed(event.headers)
+
+    def _take_rare(self, frame: Frame, now: float) -> None:
+        command = frame.command
+        if isinstance(frame, Receipt):
+            if self.state is not _CONNECTED:
+                self._may_receive(Move.DELIVERY, command)
+            frame.ticket = ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+            self._events.append(frame)
+            if ticket is not None and ticket is self._farewell and self.state is State.DISCONNECTING:
+                self._close(Reason.CLEAN, None)
+        elif command == "CONNECTED":
+            self._connected(frame, now)
+        elif command == "ERROR":
+            self._error(frame)
+        else:
+            self._may_receive(Move.DELIVERY, command[:20])
+            if command != "MESSAGE":
+                self._events.append(Unknown(frame))
+
+    def _may_receive(self, move: Move, command: str) -> None:
+        try:
+            after(self.role, self.state, move)
+        except NotConnected:
+            raise RemoteProtocolError(f"the broker sent {command} while {self.state.value}") from None
+
+    def _connected(self, frame: Frame, now: float) -> None:
+        self._may_receive(Move.CONNECTED, "CONNECTED")
+        told = frame.headers.get("version")
+        # A server that tells no version speaks 1.0 (STOMP 1.1, "Protocol Negotiation").
+        dialect = STOMP10 if told is None else DIALECTS.get(told.strip())
+        if dialect is None or (told is not None and dialect.version not in self._request.versions):
+            offered = self._request.offered
+            raise RemoteProtocolError(f"the broker chose version {told!r:.20}, offered was {offered}")
+        theirs = (0, 0)
+        if self._wish != theirs and dialect.heartbeats:
+            # Only then: who wants beats is not to be left without them in silence, and others need not care.
+            theirs = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+        self._move(Move.CONNECTED)
+        self._connect_deadline = None
+        self.dialect = self._decoder.dialect = dialect
+        self._heads = SendHeads(dialect)
+        if dialect.heartbeats:
+            self._start_pulse(heartbeat.negotiate(self._wish, theirs), now)
+        if self._error_ends is not None:
+            self._is_error_final = self._error_ends(frame.headers.get("server"))
+        self._events.append(Connected(frame, dialect, self.heartbeat))
+        if self._put_held(frame.headers.get("server")) and self._leaving:
+            self._move(Move.DISCONNECT)
+            if self._farewell is None:
+                self._close(Reason.CLEAN, None)
+
+    def _error(self, frame: Frame) -> None:
+        connecting = self.state is State.CONNECTING
+        self._may_receive(Move.ERROR, "ERROR")
+        self._last_error = frame
+        ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+        self._events.append(Error(frame, ticket))
+        self._move(Move.ERROR)
+        if connecting or self.state is State.CLOSED:
+            # Not waiting for the broker to close: RabbitMQ takes 10 s to do so.
+            self._closed_because(Reason.REFUSED, refusal(frame, self._request))
+        elif ticket is not None and ticket is self._farewell:
+            # The broker will not answer DISCONNECT again.
+            refused = BrokerError(f"the broker refused DISCONNECT: {words_of(frame)}", frame=frame)
+            self._close(Reason.REFUSED, refused)
+        elif self._is_error_final:
+            # STOMP 1.2, "ERROR": the server closes then. Some take 5 s for it, and what is sent meanwhile is lost.
+            ended = f"the broker ended the connection by an ERROR: {words_of(frame)}"
+            self._close(Reason.ERROR, ConnectionLost(ended))
+
+    def _broken(self, error: RemoteProtocolError) -> None:
+        if self._last_error is not None:
+            error.message += f"; its last ERROR said: {words_of(self._last_error)}"
+        super()._broken(error)
+
+    def _lost(self, why: str, quiet: float) -> ConnectionLost:
+        return lost(why, self._last_error, self._request, self.state in _FLOWING, quiet)
+
+    def _tick(self, now: float) -> None:
+        if self._connect_deadline is not None and now >= self._connect_deadline:
+            if self._take_unfinished():
+                return
+            self._close(Reason.TIMEOUT, ConnectionLost("the broker did not answer CONNECT in time"))
+            return
+        overdue = self.ledger.expired(now)
+        self._events += map(ReceiptOverdue, overdue)
+        farewell = self._farewell
+        if farewell is not None and any(ticket is farewell for ticket in overdue):
+            late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=farewell.receipt)
+            self._close(Reason.TIMEOUT, late)
+
+    def _deadline(self) -> float | None:
+        return earlier(self._connect_deadline, self.ledger.next_deadline())

@@ -1,0 +1,237 @@
+"""The server's end of a connection: what the embedded broker and the test kit speak through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.core.errors import LimitExceeded, RemoteProtocolError, UsageError
+from stomp.core.frames import commands
+from stomp.core.frames.decoder import Eol
+from stomp.core.frames.frame import Frame
+from stomp.core.frames.limits import Limits
+from stomp.core.frames.versions import DIALECTS, STOMP10, Dialect
+from stomp.core.session import heartbeat
+from stomp.core.session.base import BEAT_RECEIVED, Session
+from stomp.core.session.events import Connected, ConnectRequested, Event, Reason, Request
+from stomp.core.session.state import Move, Role, State, after
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stomp.core.frames.commands import Extra
+    from stomp.core.session.ledger import Ledger
+
+
+#: With this header an UNSUBSCRIBE ends a durable subscription, which may have been made on another connection.
+_NAMED = "activemq.subscriptionName"
+#: The frames whose ``transaction`` header must name one that was begun.
+_TRANSACTED = ("SEND", "ACK", "NACK", "COMMIT", "ABORT")
+
+
+class ServerSession(Session):
+    """The server's end. Answer `ConnectRequested` by `accept` or `refuse`, then each `Request` as it asks.
+
+    The session answers by itself what breaks the protocol: it sends an ERROR and closes (STOMP 1.2, "ERROR").
+
+    Args:
+        versions: what to agree to.
+        heartbeat: milliseconds between the beats that this server can send, and that it wants.
+        limits: what the peer may make us hold.
+        ledger: what outlives this connection; a new one if not given.
+        tolerance: how many agreed heart-beat intervals without a byte are borne.
+    """
+
+    role = Role.SERVER
+
+    def __init__(
+        self,
+        *,
+        versions: Iterable[str] = ("1.0", "1.1", "1.2"),
+        heartbeat: tuple[int, int] = (0, 0),
+        limits: Limits | None = None,
+        ledger: Ledger | None = None,
+        tolerance: float = heartbeat.TOLERANCE,
+    ) -> None:
+        super().__init__(limits=limits, ledger=ledger, tolerance=tolerance)
+        self._versions = tuple(versions)
+        if not self._versions or not DIALECTS.keys() >= set(self._versions):
+            raise UsageError(f"versions is {self._versions!r}", hint="take some of 1.0, 1.1 and 1.2")
+        self._can = heartbeat
+        self._wish = (0, 0)
+        self._early: list[Frame] = []  # frames that came before our CONNECTED went out
+        self._fault: tuple[RemoteProtocolError, str | None] | None = None
+        self._asked: str | None = None  # the receipt that the frame at hand asks for
+
+    # ------------------------------------------------------------------------------------- verbs
+
+    def accept(self, now: float, *, headers: Extra = None) -> None:
+        """Let the client in: send CONNECTED. Frames that it sent early are then among the events."""
+        state = after(self.role, self.state, Move.CONNECTED)
+        dialect = self._dialect()
+        frame = commands.connected(dialect, self._can, headers=headers)
+        self._write(frame, dialect)
+        self.state = state
+        if dialect.heartbeats:
+            self._start_pulse(heartbeat.negotiate(self._can, self._wish), now)
+        self._events.append(Connected(frame, dialect, self.heartbeat))
+        early, self._early = self._early, []
+        try:
+            for request in early:
+                if self.state is not State.CLOSED:
+                    self._request(request)
+        except RemoteProtocolError as err:
+            self._broken(err)
+
+    def refuse(
+        self, message: str, *, detail: str = "", receipt_id: str | None = None, headers: Extra = None
+    ) -> None:
+        """Send an ERROR and close: `Closed` is among the events. Write what there is to send, then hang up."""
+        state = after(self.role, self.state, Move.ERROR)
+        frame = commands.error(message, detail=detail, receipt_id=receipt_id, headers=headers)
+        self._write(frame, self.dialect or STOMP10)
+        self.state: State = state
+        self._closed_because(Reason.REFUSED, None)
+
+    def deliver(self, frame: Frame) -> None:
+        """Send a MESSAGE."""
+        self._move(Move.DELIVERY)
+        self._write(frame, self._dialect())
+
+    def receipt(self, id: str) -> None:
+        """Send a RECEIPT."""
+        self._move(Move.DELIVERY)
+        self._write(commands.receipt(id), self._dialect())
+
+    def farewell(self) -> None:
+        """The client's DISCONNECT is done with: close. Write what there is to send, then hang up."""
+        self._close(Reason.CLEAN, None)
+
+    # ------------------------------------------------------------------------------------- inside
+
+    def _tick(self, now: float) -> None:
+        pass
+
+    def _deadline(self) -> float | None:
+        return None
+
+    def _dialect(self) -> Dialect:
+        assert self.dialect is not None, "a version is agreed on when ConnectRequested is told"
+        return self.dialect
+
+    @property
+    def failing(self) -> bool:
+        """True when an ERROR waits until the requests before it have been answered; see `events`."""
+        return self._fault is not None
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """See `Session.receive_data`. What follows a broken rule is not looked at."""
+        if self._fault is None:
+            super().receive_data(data, now)
+
+    def events(self) -> list[Event]:
+        """What happened since the last call. Ask again, until nothing has.
+
+        When the client broke the protocol behind requests that were told just now, then that is told by the next
+        call: answer them first, so that the client gets their receipts before the ERROR.
+        """
+        events = super().events()
+        if not events and self._fault is not None:
+            (error, receipt), self._fault = self._fault, None
+            if self.state is not State.CLOSED:
+                self._fail(error, receipt)
+            events = super().events()
+        return events
+
+    def _broken(self, error: RemoteProtocolError) -> None:
+        if any(isinstance(event, Request) for event in self._events):
+            self._fault = error, self._asked
+        else:
+            self._fail(error, self._asked)
+
+    def _fail(self, error: RemoteProtocolError, receipt: str | None) -> None:
+        frame = commands.error(error.message, receipt_id=receipt)
+        self._write(frame, self.dialect or STOMP10)
+        self._close(Reason.PROTOCOL, error)
+
+    def _take(self, frames: list[Frame | Eol], now: float) -> None:
+        for frame in frames:
+            if self.state is State.CLOSED:
+                return
+            if isinstance(frame, Eol):
+                self.counters.heartbeats_received += 1
+                self._events.append(BEAT_RECEIVED)
+                continue
+            self.counters.frames_received += 1
+            if self.state is State.IDLE:
+                self._connect(frame)
+            elif self.state is State.CONNECTING:
+                self._hold(frame)
+            else:
+                self._request(frame)
+
+    def _connect(self, frame: Frame) -> None:
+        if frame.command not in ("CONNECT", "STOMP"):
+            raise RemoteProtocolError(f"the first frame must be CONNECT, not {frame.command[:20]}")
+        wanted = [version.strip() for version in frame.headers.get("accept-version", "1.0").split(",")]
+        common = [version for version in self._versions if version in wanted]
+        if not common:
+            supported = ",".join(self._versions)
+            # STOMP 1.2, "Protocol Negotiation": tell the versions that would have been accepted.
+            self.refuse(f"Supported protocol versions are {supported}", headers={"version": supported})
+            return
+        self._wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+        dialect = DIALECTS[max(common)]
+        self._move(Move.CONNECT)
+        self.dialect = self._decoder.dialect = dialect
+        self._events.append(ConnectRequested(frame, dialect))
+
+    def _hold(self, frame: Frame) -> None:
+        if len(self._early) >= self.limits.early_frames:
+            raise LimitExceeded(
+                f"more than {self.limits.early_frames} frames before CONNECTED", limit="early_frames"
+            )
+        self._early.append(frame)
+
+    def _request(self, frame: Frame) -> None:
+        command = frame.command
+        receipt = frame.headers.get("receipt")
+        if receipt is not None and not self._dialect().carries(receipt):
+            raise RemoteProtocolError("the receipt id holds a character that no RECEIPT can carry")
+        # STOMP 1.2, "ERROR": an ERROR about a frame that asked for a receipt carries its receipt-id.
+        self._asked = receipt
+        if command not in commands.CLIENT_COMMANDS:
+            raise RemoteProtocolError(f"{command[:20]} is not a frame of a client")
+        if command in ("CONNECT", "STOMP"):
+            raise RemoteProtocolError("already connected")
+        if self.state is State.DISCONNECTING:
+            raise RemoteProtocolError(f"{command} after DISCONNECT")
+        dialect = self._dialect()
+        if command == "NACK" and not dialect.nack:
+            raise RemoteProtocolError(f"STOMP {dialect.version} has no NACK")
+        for name in commands.required(dialect, command):
+            if name not in frame.headers:
+                raise RemoteProtocolError(f"{command} needs the header {name}")
+        self._move(Move.DISCONNECT if command == "DISCONNECT" else Move.FRAME)
+        self._check(command, frame)
+        self.ledger.note(command, frame.headers)
+        self._events.append(Request(frame))
+        self._asked = None
+
+    def _check(self, command: str, frame: Frame) -> None:
+        """Refuse what contradicts the ledger."""
+        headers = frame.headers
+        transaction = headers.get("transaction")
+        known = self.ledger.transactions
+        if command == "BEGIN":
+            if transaction in known:
+                raise RemoteProtocolError(f"transaction {transaction!r:.60} was begun already")
+        elif transaction is not None and command in _TRANSACTED and transaction not in known:
+            raise RemoteProtocolError(f"there is no transaction {transaction!r:.60}")
+        id = headers.get("id", headers.get("destination", ""))
+        if command == "SUBSCRIBE":
+            if id in self.ledger.subscriptions:
+                raise RemoteProtocolError(f"there is a subscription {id!r:.60} already")
+            if headers.get("ack", "auto") not in ("auto", "client", "client-individual"):
+                raise RemoteProtocolError("ack must be auto, client or client-individual")
+        elif command == "UNSUBSCRIBE" and id not in self.ledger.subscriptions and _NAMED not in headers:
+            raise RemoteProtocolError(f"there is no subscription {id!r:.60}")

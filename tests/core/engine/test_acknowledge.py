@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+
+from stomp.core.engine import acknowledge, subscriptions, verbs
+from stomp.core.engine.transactions import TransactionRecord
+from stomp.core.errors import AlreadySettled, BrokerError, StaleDelivery, Unsupported, UsageError
+from tests.core.stage import Stage
+
+
+@pytest.fixture
+def stage() -> Stage:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    return stage
+
+
+def delivered(stage: Stage, ack: str = "client-individual", count: int = 1):
+    feed = stage.subscribe(ack=ack)
+    for number in range(count):
+        stage.deliver(feed, str(number))
+    return [stage.do(verbs.take(stage.conv, feed.inbox, None)) for _ in range(count)]
+
+
+def test_the_ack_header_names_the_message_in_1_2(stage: Stage) -> None:
+    [message] = delivered(stage)
+    stage.do(acknowledge.settle(stage.conv, message, 30))
+    assert stage.link.take("ACK").headers == {"id": "ack-0"}
+
+
+def test_message_id_and_subscription_name_it_in_1_1() -> None:
+    stage = Stage()
+    stage.connect(version="1.1")
+    [message] = delivered(stage)
+    stage.do(acknowledge.settle(stage.conv, message, 30, negative=True))
+    frame = stage.link.take("NACK")
+    assert frame.headers == {"message-id": "0", "subscription": "sub-1"}
+
+
+def test_a_message_is_settled_once(stage: Stage) -> None:
+    [message] = delivered(stage)
+    stage.do(acknowledge.settle(stage.conv, message, 30))
+    for negative in (False, True):
+        with pytest.raises(AlreadySettled):
+            stage.do(acknowledge.settle(stage.conv, message, 30, negative=negative))
+    assert [frame.command for frame in stage.link.sent] == ["ACK"]
+
+
+def test_an_ack_covers_earlier_messages_of_a_cumulative_subscription(stage: Stage) -> None:
+    messages = delivered(stage, "client", 3)
+    stage.do(acknowledge.settle(stage.conv, messages[1], 30))
+    with pytest.raises(AlreadySettled, match="a later one"):
+        stage.do(acknowledge.settle(stage.conv, messages[0], 30))
+    stage.do(acknowledge.settle(stage.conv, messages[2], 30))
+
+
+def test_a_message_of_an_earlier_connection_is_stale(stage: Stage) -> None:
+    [message] = delivered(stage)
+    stage.link.hang_up()
+    with pytest.raises(StaleDelivery, match="connection 1, which is gone"):
+        stage.do(acknowledge.settle(stage.conv, message, 30))
+    stage.reconnect()
+    with pytest.raises(StaleDelivery):
+        stage.do(acknowledge.settle(stage.conv, message, 30))
+    assert [frame.command for frame in stage.link.sent] == ["SUBSCRIBE"]
+
+
+def test_it_is_stale_as_soon_as_the_session_knows(stage: Stage) -> None:
+    [message] = delivered(stage)
+    stage.link.session.receive_eof()
+    with pytest.raises(StaleDelivery):
+        stage.do(acknowledge.settle(stage.conv, message, 30))
+
+
+def test_a_message_of_a_closed_subscription_is_stale(stage: Stage) -> None:
+    [message] = delivered(stage)
+    [feed] = stage.conv.feeds.values()
+    run = stage.run(subscriptions.unsubscribe(stage.conv, feed, 30, delete=False))
+    stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
+    assert run.result is None
+    with pytest.raises(StaleDelivery, match="subscription has ended"):
+        stage.do(acknowledge.settle(stage.conv, message, 30))
+
+
+def test_a_message_that_needs_no_ack_cannot_be_acknowledged(stage: Stage) -> None:
+    [message] = delivered(stage, "auto")
+    with pytest.raises(UsageError, match="client-individual"):
+        stage.do(acknowledge.settle(stage.conv, message, 30))
+
+
+def test_an_ack_may_be_confirmed(stage: Stage) -> None:
+    first, second = delivered(stage, count=2)
+    run = stage.run(acknowledge.settle(stage.conv, first, 30, confirm=True))
+    assert not run.done
+    stage.link.confirm(stage.link.take("ACK"))
+    assert run.result is None
+    run = stage.run(acknowledge.settle(stage.conv, second, 30, confirm=True))
+    stage.link.say("ERROR", message="gone", receipt_id=stage.link.take("ACK").headers["receipt"])
+    with pytest.raises(BrokerError, match="gone"):
+        assert run.result
+
+
+@pytest.mark.parametrize(("requeue", "told"), [(None, None), (True, "true"), (False, "false")])
+def test_rabbitmq_can_be_told_whether_to_requeue(
+    stage: Stage, requeue: bool | None, told: str | None
+) -> None:
+    [message] = delivered(stage)
+    stage.do(acknowledge.settle(stage.conv, message, 30, negative=True, requeue=requeue))
+    assert stage.link.take("NACK").headers.get("requeue") == told
+
+
+def test_activemq_cannot() -> None:
+    stage = Stage()
+    stage.connect(server="ActiveMQ/5.17.2")
+    [message] = delivered(stage)
+    with pytest.raises(Unsupported, match=r"goes to ActiveMQ\.DLQ"):
+        stage.do(acknowledge.settle(stage.conv, message, 30, negative=True, requeue=True))
+    stage.do(acknowledge.settle(stage.conv, message, 30))
+
+
+@pytest.mark.parametrize(
+    ("server", "negative", "words"),
+    [("ActiveMQ/5.17.2", True, "poison ack"), ("ActiveMQ-Artemis/2.31", False, "ignores it")],
+)
+def test_what_cannot_be_part_of_a_transaction(server: str, negative: bool, words: str) -> None:
+    stage = Stage()
+    stage.connect(server=server)
+    [message] = delivered(stage)
+    record = TransactionRecord("t", 1)
+    with pytest.raises(Unsupported, match=words):
+        stage.do(acknowledge.settle(stage.conv, message, 30, negative=negative, transaction=record))

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import pytest
+
+from stomp.core.engine.broker_profiles import (
+    ACTIVEMQ,
+    ARTEMIS,
+    EMBEDDED,
+    GENERIC,
+    RABBITMQ,
+    VENDORS,
+    nack_headers,
+    named,
+    of_server,
+    send_headers,
+    subscribe_headers,
+)
+from stomp.core.errors import Unsupported, UsageError
+
+
+@pytest.mark.parametrize(
+    ("server", "vendor"),
+    [
+        ("RabbitMQ/3.10.8", RABBITMQ),
+        ("ActiveMQ/5.17.2", ACTIVEMQ),
+        ("ActiveMQ-Artemis/2.31.0 ActiveMQ Artemis Messaging Engine", ARTEMIS),
+        ("stompkit/1.0", EMBEDDED),
+        ("CoilMQ/1.1.0", GENERIC),
+        ("", GENERIC),
+        (None, GENERIC),
+    ],
+)
+def test_brokers_are_known_by_the_header_of_connected(server: str | None, vendor) -> None:
+    assert of_server(server) is vendor
+
+
+def test_a_kind_can_be_named() -> None:
+    assert [named(name).name for name in VENDORS] == list(VENDORS)
+    with pytest.raises(UsageError, match="use one of rabbitmq"):
+        named("kafka")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "wish", "headers"),
+    [
+        (RABBITMQ, {"ack": "client", "prefetch": 5}, {"prefetch-count": 5}),
+        (ACTIVEMQ, {"ack": "client", "prefetch": 5}, {"activemq.prefetchSize": 5}),
+        (ACTIVEMQ, {"selector": "a = 1"}, {"selector": "a = 1"}),
+        (RABBITMQ, {"durable": "d"}, {"id": "d", "durable": True, "auto-delete": False}),
+        (ACTIVEMQ, {"durable": "d", "client_id": "c"}, {"activemq.subscriptionName": "d"}),
+        (ARTEMIS, {"durable": "d", "client_id": "c"}, {"durable-subscription-name": "d"}),
+        (RABBITMQ, {"exclusive": True}, {"exclusive": True}),
+        (ACTIVEMQ, {"exclusive": True}, {"activemq.exclusive": True}),
+        (
+            RABBITMQ,
+            {"queue_type": "quorum"},
+            {"x-queue-type": "quorum", "durable": True, "auto-delete": False},
+        ),
+        (GENERIC, {}, {}),
+    ],
+)
+def test_what_a_subscription_is_asked_for_by(vendor, wish: dict, headers: dict) -> None:
+    assert subscribe_headers(vendor, **wish) == headers
+
+
+@pytest.mark.parametrize(
+    ("vendor", "wish", "words"),
+    [
+        (RABBITMQ, {"selector": "a = 1"}, "ignores it"),
+        (ARTEMIS, {"ack": "client", "prefetch": 5}, "consumer-window-size"),
+        (GENERIC, {"ack": "client", "prefetch": 5}, "broker="),
+        (GENERIC, {"durable": "d"}, "durable subscription"),
+        (GENERIC, {"exclusive": True}, "exclusive subscription"),
+        (ACTIVEMQ, {"queue_type": "quorum"}, "types of queues"),
+    ],
+)
+def test_what_a_broker_would_ignore_is_refused(vendor, wish: dict, words: str) -> None:
+    with pytest.raises(Unsupported, match=words):
+        subscribe_headers(vendor, **wish)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "wish", "words"),
+    [
+        (RABBITMQ, {"ack": "client", "prefetch": 0}, "at least 1"),
+        (RABBITMQ, {"prefetch": 5}, "client-individual"),
+        (ACTIVEMQ, {"durable": "d"}, "client_id="),
+    ],
+)
+def test_what_makes_no_sense_is_refused(vendor, wish: dict, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        subscribe_headers(vendor, **wish)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "wish", "headers"),
+    [
+        (RABBITMQ, {"ttl": 1.5}, {"expiration": 1500}),
+        (ACTIVEMQ, {"ttl": 1.5, "epoch_ms": 10_000}, {"expires": 11_500}),
+        (ACTIVEMQ, {"delay": 2}, {"AMQ_SCHEDULED_DELAY": 2000}),
+        (GENERIC, {"persistent": True, "priority": 4}, {"persistent": True, "priority": 4}),
+        (RABBITMQ, {"persistent": False}, {"persistent": False}),
+        (
+            RABBITMQ,
+            {"queue_type": "quorum"},
+            {"x-queue-type": "quorum", "durable": True, "auto-delete": False},
+        ),
+        (EMBEDDED, {"ttl": 0.0001}, {"expiration": 1}),
+    ],
+)
+def test_what_a_send_is_asked_for_by(vendor, wish: dict, headers: dict) -> None:
+    assert send_headers(vendor, **wish) == headers
+
+
+@pytest.mark.parametrize(
+    ("vendor", "wish", "words"),
+    [
+        (GENERIC, {"ttl": 1}, "expiry"),
+        (RABBITMQ, {"delay": 1}, "without a plugin"),
+        (ACTIVEMQ, {"queue_type": "quorum"}, "types of queues"),
+        (RABBITMQ, {"ttl": 0}, "above 0"),
+        (RABBITMQ, {"ttl": float("nan")}, "above 0"),
+        (RABBITMQ, {"priority": -1}, "priority is -1"),
+    ],
+)
+def test_what_a_send_cannot_ask_for(vendor, wish: dict, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        send_headers(vendor, **wish)
+
+
+def test_requeueing() -> None:
+    assert nack_headers(ACTIVEMQ, None) == {}
+    assert nack_headers(RABBITMQ, False) == {"requeue": "false"}
+    with pytest.raises(Unsupported, match="this broker has no requeue"):
+        nack_headers(GENERIC, True)
+
+
+@pytest.mark.parametrize(
+    ("server", "name", "ends"),
+    [
+        ("RabbitMQ/4.0.5", "rabbitmq", False),
+        ("ActiveMQ/6.3.1", "activemq", False),
+        ("HornetQ/2.5.0.SNAPSHOT HornetQ Messaging Engine", "hornetq", False),
+        ("apache-apollo/1.7.1", "apollo", True),
+        ("ActiveMQ-Artemis/2.44.0 ActiveMQ Artemis Messaging Engine", "artemis", True),
+        ("stompkit/1.0", "embedded", True),
+        ("vertx-stomp/5.1.6", "generic", None),
+        (None, "generic", None),
+    ],
+)
+def test_what_an_error_means_is_known_of_each_broker(
+    server: str | None, name: str, ends: bool | None
+) -> None:
+    vendor = of_server(server)
+    assert (vendor.name, vendor.error_ends) == (name, ends)

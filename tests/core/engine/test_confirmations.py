@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from stomp.core.engine.confirmations import Confirmation, Waiting
+from stomp.core.errors import BrokerError, OutcomeUnknown
+from stomp.core.frames.frame import Frame, Headers
+
+
+def asked(waiting: Waiting, receipt: str, size: int = 1) -> Confirmation:
+    confirmation = Confirmation(receipt, Frame("SEND", Headers()), size)
+    waiting.add(confirmation)
+    return confirmation
+
+
+def test_an_outcome_is_told_once_to_everybody() -> None:
+    waiting = Waiting(10, 100)
+    confirmation = asked(waiting, "1")
+    told: list[object] = []
+    fired: list[int] = []
+    confirmation.watch(lambda: fired.append(1))
+    assert confirmation.when_done(told.append)
+    assert not confirmation.done()
+    for call in waiting.settle("1", None):
+        call()
+    assert waiting.settle("1", OutcomeUnknown("late")) == []
+    assert told == [confirmation]
+    assert fired == [1]
+    assert (confirmation.outcome, confirmation.error, confirmation.frame) == ("confirmed", None, None)
+    assert not confirmation.when_done(told.append)
+
+
+def test_three_outcomes_are_counted() -> None:
+    waiting = Waiting(10, 100)
+    ends = {"1": None, "2": BrokerError("no"), "3": OutcomeUnknown("?")}
+    confirmations = [asked(waiting, receipt) for receipt in ends]
+    for receipt, error in ends.items():
+        waiting.settle(receipt, error)
+    assert [confirmation.outcome for confirmation in confirmations] == ["confirmed", "refused", "unknown"]
+    assert (waiting.confirmed, waiting.refused, waiting.unknown) == (1, 1, 1)
+
+
+def test_what_is_no_send_has_no_place_in_the_window() -> None:
+    waiting = Waiting(1, 1)
+    asked(waiting, "1", size=0)
+    assert waiting.fits(1)
+    assert (len(waiting), waiting.sends) == (1, 0)
+    waiting.settle("1", None)
+    assert waiting.confirmed == 0
+
+
+def test_the_window_has_room_again() -> None:
+    waiting = Waiting(2, 100)
+    asked(waiting, "1", 60)
+    assert not waiting.fits(50)
+    assert waiting.fits(40)
+    asked(waiting, "2", 1)
+    assert not waiting.fits(1)
+    waiting.take("1")
+    assert waiting.fits(50)
+
+
+def test_blame_goes_to_who_is_left() -> None:
+    waiting = Waiting(10, 100)
+    first, second, third = (asked(waiting, receipt) for receipt in "123")
+    error = BrokerError("no")
+    waiting.blame(error)
+    assert waiting.blamed("2") is error
+    waiting.settle("1", None)
+    waiting.settle("3", None)
+    assert (first.outcome, second.outcome, third.outcome) == ("confirmed", "refused", "confirmed")
+    assert second.error is error
+    assert waiting.blamed("2") is None
+
+
+def test_two_errors_and_two_that_are_left() -> None:
+    waiting = Waiting(10, 100)
+    confirmations = [asked(waiting, receipt) for receipt in "123"]
+    waiting.blame(BrokerError("a"))
+    waiting.blame(BrokerError("b"))
+    waiting.settle("1", None)
+    assert [confirmation.outcome for confirmation in confirmations] == ["confirmed", None, None]
+    waiting.settle("3", OutcomeUnknown("?"))
+    assert confirmations[1].outcome == "refused"
+
+
+def test_blame_does_not_outlive_the_connection() -> None:
+    waiting = Waiting(10, 100)
+    asked(waiting, "1")
+    asked(waiting, "2")
+    waiting.blame(BrokerError("a"))
+    waiting.forget_blame()
+    waiting.settle("1", None)
+    assert waiting.all()[0].outcome is None
+
+
+def test_an_error_about_nothing_that_waits() -> None:
+    waiting = Waiting(10, 100)
+    assert waiting.blame(BrokerError("a")) == []
+    late = asked(waiting, "1")
+    waiting.settle("1", None)
+    assert late.outcome == "confirmed"
+
+
+def test_print_out() -> None:
+    confirmation = Confirmation("7", None, 1)
+    assert repr(confirmation) == "<Confirmation 7 pending>"
+    confirmation.settle()
+    assert repr(confirmation) == "<Confirmation 7 confirmed>"

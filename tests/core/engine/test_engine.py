@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import pytest
+
+from stomp.core.engine import verbs
+from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.hooks import Hooks
+from stomp.core.engine.message_queue import Inbox
+from stomp.core.engine.status import ClientState
+from stomp.core.engine.verbs import Parcel
+from tests.core.stage import FakeLink, Stage
+
+
+class Told(Hooks):
+    def __init__(self) -> None:
+        self.heard: list[tuple] = []
+
+    def sending(self, frame):
+        frame.headers["traced"] = "yes"
+        return lambda error: self.heard.append(("sent", error))
+
+    def received(self, message) -> None:
+        self.heard.append(("received", message.id))
+
+    def settled(self, message, how) -> None:
+        self.heard.append((how, message.id))
+
+    def error(self, frame) -> None:
+        self.heard.append(("error", frame.headers["message"]))
+
+    def state_changed(self, change) -> None:
+        self.heard.append(("state", change.state.value))
+
+
+def test_hooks_are_told_what_happens_and_only_when_nothing_is_held() -> None:
+    from stomp.core.engine import acknowledge
+
+    told = Told()
+    stage = Stage(hooks=(told,))
+    stage.connect(server="RabbitMQ/3.10.8")
+    feed = stage.subscribe()
+    stage.deliver(feed, "1")
+    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    stage.do(acknowledge.settle(stage.conv, message, 30))
+    stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30))
+    stage.link.take("ACK")
+    sent = stage.link.take("SEND")
+    assert sent.headers["traced"] == "yes"
+    stage.link.confirm(sent)
+    stage.link.say("ERROR", message="hm")
+    assert told.heard == []
+    stage.make_calls()
+    assert told.heard == [
+        ("state", "connecting"), ("state", "connected"), ("received", "1"), ("ack", "1"), ("sent", None),
+        ("error", "hm"),
+    ]  # fmt: skip
+
+
+def test_what_an_old_link_says_is_not_heard() -> None:
+    stage = Stage()
+    old = stage.connect()
+    feed = stage.subscribe()
+    stage.link.hang_up()
+    stage.reconnect()
+    stray = FakeLink(stage, "x")
+    stage.conv.take(stray, [], 0.0)
+    assert stage.conv.state is ClientState.CONNECTED
+    assert old is not stage.link
+    assert not feed.inbox.messages
+
+
+def test_messages_for_nobody_are_counted() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.say("MESSAGE", subscription="who", message_id="1")
+    assert stage.conv.stats().strays == 1
+
+
+def test_reading_pauses_when_too_much_waits_and_goes_on_when_it_is_taken() -> None:
+    stage = Stage(high_water=20_000)
+    stage.connect()
+    feed = stage.subscribe(ack="auto")
+    for id in range(9):
+        stage.deliver(feed, str(id), b"x" * 1000)
+    assert not stage.conv.paused
+    stage.deliver(feed, "9", b"x" * 1000)
+    assert stage.conv.paused
+    fired: list[int] = []
+    stage.conv.relief.watch(lambda: fired.append(1))
+    for _ in range(6):
+        stage.do(verbs.take(stage.conv, feed.inbox, None))
+    assert not stage.conv.paused
+    assert fired == [1]
+
+
+def test_reading_goes_on_for_somebody_who_waits_for_an_answer() -> None:
+    stage = Stage(high_water=20_000)
+    stage.connect()
+    feed = stage.subscribe(ack="auto")
+    stage.deliver(feed, "1", b"x" * 20_000)
+    assert stage.conv.paused
+    stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30))
+    assert not stage.conv.paused
+    stage.deliver(feed, "2", b"x" * 20_000)
+    assert not stage.conv.paused
+    stage.deliver(feed, "3", b"x" * 60_000)
+    assert stage.conv.paused
+
+
+def test_taking_what_has_been_taken_does_not_count_twice() -> None:
+    stage = Stage(high_water=20_000)
+    stage.connect()
+    feed = stage.subscribe(ack="auto")
+    for id in range(50):
+        stage.deliver(feed, str(id), b"x" * 1000)
+        stage.do(verbs.take(stage.conv, feed.inbox, None))
+        assert not stage.conv.paused
+
+
+def test_reading_goes_on_when_what_waits_is_nobodys_any_more() -> None:
+    stage = Stage(high_water=1000)
+    stage.connect()
+    feed = stage.subscribe(ack="auto")
+    stage.deliver(feed, "1", b"x" * 1000)
+    assert stage.conv.paused
+    stage.conv.drop_feed(feed)
+    assert not stage.conv.paused
+
+
+def test_taking_from_much_costs_no_more_than_taking_from_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+
+    class Measured(Inbox):
+        @property
+        def size(self) -> int:
+            measured.append(1)
+            return super().size
+
+    monkeypatch.setattr("stomp.core.engine.message_queue.Inbox", Measured)
+    stage = Stage(high_water=100_000)
+    stage.connect()
+    feed = stage.subscribe(ack="auto")
+    for id in range(1000):
+        stage.deliver(feed, str(id))
+    assert stage.conv.paused
+    measured.clear()
+    for _ in range(1000):
+        stage.do(verbs.take(stage.conv, feed.inbox, None))
+    assert len(measured) == 1
+
+
+def test_an_error_that_is_about_nothing_is_told() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    stage.link.say("ERROR", message="watch out")
+    assert "watch out" in stage.said[-1]
+    assert stage.conv.state is ClientState.CONNECTED
+
+
+def test_stats_add_up_over_connections() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.hang_up()
+    stage.reconnect()
+    stage.do(verbs.send(stage.conv, Parcel("/queue/a", b"x"), 30))
+    stats = stage.conv.stats()
+    assert (stats.connections, stats.frames_sent, stats.frames_received) == (2, 3, 2)
+
+
+def test_a_lost_connection_tells_the_last_frames_without_secrets() -> None:
+    stage = Stage(login="me", passcode="swordfish")
+    stage.connect()
+    stage.do(verbs.send(stage.conv, Parcel("/queue/a", b"body", headers={"token": "swordfish"}), 30))
+    stage.link.hang_up()
+    assert stage.conv.error is not None
+    recent = "\n".join(stage.conv.error.recent)
+    assert "< CONNECTED" in recent
+    assert "> SEND" in recent
+    assert "4 bytes" in recent
+    assert "swordfish" not in recent
+
+
+def test_senders_hear_once_of_the_room_that_answers_of_one_read_have_made() -> None:
+    stage = Stage(window=2)
+    link = stage.connect()
+    confirmations = [
+        stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30)) for _ in "12"
+    ]
+    fired: list[int] = []
+    stage.conv.waiting.room.watch(lambda: fired.append(stage.conv.waiting.sends))
+    for confirmation in confirmations:
+        answer = b"RECEIPT\nreceipt-id:%b\n\n\0" % confirmation.receipt.encode()
+        link.session.receive_data(answer, stage.clock())
+    link.pump()
+    assert fired == [0]
+    assert [confirmation.outcome for confirmation in confirmations] == ["confirmed"] * 2
+
+
+def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
+    stage = Stage(window=1)
+    stage.connect()
+    confirmation = verbs.start_plain(stage.conv, "/queue/a", b"x", Confirmation)
+    waiting = stage.run(verbs.start(stage.conv, Parcel("/queue/a", b"y"), Confirmation, 30))
+    assert not waiting.done
+    assert stage.conv.withdraw(confirmation.receipt)
+    stage.go_on()
+    assert waiting.done
+    assert not stage.conv.withdraw(confirmation.receipt)
+
+
+# ------------------------------------------------------------------------------------- an ERROR that is the end
+
+
+@pytest.mark.parametrize("server", ["apache-apollo/1.7.1", "ActiveMQ-Artemis/2.44.0 x", None])
+def test_an_error_of_a_broker_that_may_read_no_more_ends_the_connection(server: str | None) -> None:
+    stage = Stage()
+    stage.connect(**({"server": server} if server else {}))
+    make = [verbs.start(stage.conv, Parcel("/queue/a", b""), Confirmation, 30) for _ in range(3)]
+    one, two, three = [stage.do(program) for program in make]
+    receipts = [frame.headers["receipt"] for frame in stage.link.sent]
+    stage.link.confirm(stage.link.sent[0])
+    stage.link.say("ERROR", message="not there", receipt_id=receipts[1])
+    assert [each.outcome for each in (one, two, three)] == ["confirmed", "refused", "unknown"]
+    assert stage.link.session.closed is not None
+    assert stage.conv.state is ClientState.RECONNECTING
+    assert "not there" in str(stage.conv.error)
+    assert "not there" in str(three.error)
+    stage.clock.advance(0)
+    stage.reconnect()  # at once
+
+
+@pytest.mark.parametrize("server", ["RabbitMQ/3.10.8", "ActiveMQ/5.17.2", "HornetQ/2.5.0"])
+def test_an_error_of_a_broker_that_goes_on_does_not(server: str) -> None:
+    stage = Stage()
+    stage.connect(server=server)
+    confirmation = stage.do(verbs.start(stage.conv, Parcel("/queue/a", b""), Confirmation, 30))
+    stage.link.say("ERROR", message="no", receipt_id=stage.link.take("SEND").headers["receipt"])
+    assert confirmation.outcome == "refused"
+    assert stage.conv.state is ClientState.CONNECTED
+
+
+def test_the_kind_of_broker_that_the_user_names_decides_whether_an_error_is_the_end() -> None:
+    from stomp.core.engine.broker_profiles import named
+
+    stage = Stage(vendor=named("rabbitmq"))
+    stage.connect()
+    stage.link.say("ERROR", message="no")
+    assert stage.conv.state is ClientState.CONNECTED
+
+
+def test_an_error_while_subscriptions_are_made_again_refuses_the_one_that_waits() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    feed = stage.subscribe()
+    stage.link.hang_up()
+    stage.reconnect(server="RabbitMQ/3.10.8")
+    stage.link.say("ERROR", message="not_found")
+    assert feed.ended
+    assert "not_found" in str(feed.error)

@@ -1,0 +1,117 @@
+"""stomp.core.engine.failover"""
+
+import pytest
+
+from stomp.core.engine.failover import Backoff, Failover, GiveUp, Try
+from stomp.core.errors import AuthenticationFailed, BrokerError, ConnectionLost
+
+
+def no_luck() -> float:
+    return 0.0
+
+
+def addresses(policy: Failover[str], count: int) -> list[str]:
+    tries = [policy.next() for _ in range(count)]
+    assert all(isinstance(step, Try) for step in tries)
+    return [step.address for step in tries if isinstance(step, Try)]
+
+
+def test_a_round_tries_every_address_once_without_waiting() -> None:
+    policy = Failover(["a", "b", "c"], attempts=1, dice=no_luck)
+    assert [policy.next() for _ in range(3)] == [Try("a", 0.0), Try("b", 0.0), Try("c", 0.0)]
+    assert policy.next() == GiveUp("1 attempt at each of 3 addresses failed")
+
+
+def test_attempts_are_rounds() -> None:
+    policy = Failover(["a", "b"], attempts=3, dice=no_luck)
+    assert addresses(policy, 6) == ["a", "b"] * 3
+    assert policy.next() == GiveUp("3 attempts at each of 2 addresses failed")
+
+
+def test_waits_come_between_rounds_and_grow() -> None:
+    backoff = Backoff(initial=1.0, increase=1.0, jitter=0.0, maximum=5.0)
+    policy = Failover(["a", "b"], backoff=backoff, attempts=5, dice=no_luck)
+    waits = [step.after for step in (policy.next() for _ in range(10)) if isinstance(step, Try)]
+    assert waits == [0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 4.0, 0.0, 5.0, 0.0]
+
+
+def test_jitter_is_added_on_top_of_the_ceiling() -> None:
+    backoff = Backoff(initial=10.0, increase=1.0, jitter=0.5, maximum=10.0)
+    assert backoff.before(1, lambda: 0.5) == 12.5
+    assert backoff.before(1, no_luck) == 10.0
+    assert backoff.before(0, lambda: 0.5) == 0.0
+
+
+def test_a_wait_never_overflows() -> None:
+    assert Backoff(jitter=0.0, maximum=60.0).before(10**6, no_luck) == 60.0
+
+
+@pytest.mark.parametrize("attempts", [-1, float("inf")])
+def test_no_limit(attempts: float) -> None:
+    policy = Failover(["a"], attempts=attempts, dice=no_luck)
+    assert addresses(policy, 500) == ["a"] * 500
+
+
+def test_a_float_is_a_number_of_attempts() -> None:
+    policy = Failover(["a"], attempts=2.0, dice=no_luck)
+    assert addresses(policy, 2) == ["a", "a"]
+    assert policy.next() == GiveUp("2 attempts failed")
+
+
+def test_a_refused_login_ends_it() -> None:
+    policy = Failover(["a", "b"], dice=no_luck)
+    policy.next()
+    assert policy.next(AuthenticationFailed("no")) == GiveUp("the broker refused the login")
+
+
+@pytest.mark.parametrize("error", [BrokerError("busy"), ConnectionLost("gone"), OSError("refused")])
+def test_other_errors_do_not(error: Exception) -> None:
+    policy = Failover(["a", "b"], dice=no_luck)
+    policy.next()
+    assert policy.next(error) == Try("b", 0.0)
+
+
+def test_no_address() -> None:
+    empty: list[str] = []
+    assert Failover(empty, dice=no_luck).next() == GiveUp("there is no address to connect to")
+
+
+def test_no_attempt() -> None:
+    assert Failover(["a"], attempts=0, dice=no_luck).next() == GiveUp("0 attempts failed")
+
+
+def test_shuffling_uses_the_dice_and_loses_no_address() -> None:
+    rolls = iter([0.9, 0.0, 0.0, 0.0])
+    policy = Failover(["a", "b", "c"], attempts=1, shuffle=True, dice=lambda: next(rolls))
+    assert addresses(policy, 3) == ["b", "a", "c"]
+
+
+def test_shuffling_survives_dice_that_show_one() -> None:
+    policy = Failover(["a", "b", "c"], attempts=2, shuffle=True, dice=lambda: 1.0)
+    assert sorted(addresses(policy, 3)) == ["a", "b", "c"]
+
+
+def test_the_list_given_is_not_changed() -> None:
+    given = ["a", "b"]
+    policy = Failover(given, shuffle=True, dice=no_luck)
+    policy.next()
+    assert given == ["a", "b"]
+
+
+def test_a_series_after_earlier_rounds_waits_first_and_has_all_its_attempts() -> None:
+    backoff = Backoff(initial=1.0, increase=1.0, jitter=0.0)
+    policy = Failover(["a"], backoff=backoff, attempts=2, dice=no_luck, earlier=3)
+    assert [policy.next(), policy.next()] == [Try("a", 4.0), Try("a", 8.0)]
+    assert policy.next() == GiveUp("2 attempts failed")
+    assert policy.rounds == 5
+
+
+def test_a_series_that_goes_on_begins_with_the_address_that_is_left() -> None:
+    policy = Failover(
+        ["a", "b"], backoff=Backoff(initial=1.0, increase=1.0, jitter=0.0), attempts=1, dice=no_luck
+    )
+    assert policy.next() == Try("a", 0.0)
+    policy.go_on()
+    assert [policy.next(), policy.next()] == [Try("b", 0.0), Try("a", 1.0)]
+    assert policy.has_addresses(["a", "b"])
+    assert not policy.has_addresses(["b", "a"])

@@ -1,0 +1,459 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stomp.core.engine import lifecycle, subscriptions, verbs
+from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.effects import Dial
+from stomp.core.engine.failover import Backoff
+from stomp.core.engine.status import ClientState
+from stomp.core.engine.verbs import Parcel
+from stomp.core.errors import AuthenticationFailed, ConnectFailed, NotConnected, UsageError
+from tests.core.stage import Stage
+
+
+def zero() -> float:
+    return 0.0
+
+
+def connecting(stage: Stage):
+    return stage.run(lifecycle.connect(stage.conv, zero))
+
+
+def test_connecting_says_who_and_what() -> None:
+    stage = Stage(login="me", passcode=lambda: "secret", headers={"x": "y"}, client_id="c", heartbeat=(1, 2))
+    run = connecting(stage)
+    assert stage.conv.state.value == "connecting"
+    frame = stage.link.take("CONNECT")
+    assert frame.headers == {
+        "x": "y", "client-id": "c", "accept-version": "1.0,1.1,1.2", "host": "/", "login": "me", "passcode": "secret",
+        "heart-beat": "1,2",
+    }  # fmt: skip
+    stage.link.say("CONNECTED", version="1.2", server="RabbitMQ/3.10.8")
+    assert run.result is None
+    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.conv.current.vendor.name == "rabbitmq"
+    assert "secret" not in "".join(stage.conv.recorder.lines())
+
+
+def test_credentials_are_asked_for_at_each_connect() -> None:
+    tokens = iter(["one", "two"])
+    stage = Stage(login="me", passcode=lambda: next(tokens))
+    stage.connect()
+    stage.link.hang_up()
+    stage.conv.needs_link = False
+    stage.run(lifecycle.reconnect(stage.conv, zero))
+    assert stage.link.take("CONNECT").headers["passcode"] == "two"
+
+
+def test_credentials_that_cannot_be_had_are_not_told() -> None:
+    def fail() -> str:
+        raise ValueError("swordfish")
+
+    stage = Stage(passcode=fail, attempts=1)
+    with pytest.raises(ConnectFailed, match="credentials for a:1 could not be had: ValueError") as caught:
+        assert connecting(stage).result
+    assert "swordfish" not in str(caught.value)
+
+
+def test_the_kind_of_broker_can_be_told() -> None:
+    from stomp.core.engine.broker_profiles import RABBITMQ
+
+    stage = Stage(vendor=RABBITMQ)
+    stage.connect(server="ActiveMQ/5.17.2")
+    assert stage.conv.current.vendor is RABBITMQ
+
+
+def test_a_refused_login_is_not_tried_again() -> None:
+    stage = Stage(attempts=5)
+    run = connecting(stage)
+    stage.link.say("ERROR", b"Access refused for user 'x'", message="Bad CONNECT")
+    with pytest.raises(AuthenticationFailed, match="Access refused"):
+        assert run.result
+    assert len(stage.dialed) == 1
+    assert stage.conv.state is ClientState.FAILED
+
+
+def test_all_addresses_are_tried_in_rounds_with_waits_in_between() -> None:
+    stage = Stage(addresses=("a", "b"), attempts=2, backoff=Backoff(initial=1.0, jitter=0))
+    stage.failures = [ConnectFailed("no", phase="tcp", address="a")] * 4
+    run = connecting(stage)
+    assert stage.dialed == ["a", "b"]
+    stage.advance(1.0)
+    with pytest.raises(ConnectFailed, match="no; 2 attempts at each of 2 addresses failed") as caught:
+        assert run.result
+    assert stage.dialed == ["a", "b", "a", "b"]
+    assert len(caught.value.failures) == 4
+    assert caught.value.phase == "tcp"
+
+
+def test_a_broker_that_says_nothing_is_given_up() -> None:
+    stage = Stage(attempts=1, connect_timeout=5.0)
+    run = connecting(stage)
+    stage.advance(5.0)
+    with pytest.raises(ConnectFailed, match="did not answer CONNECT in time"):
+        assert run.result
+    assert stage.link.session.closed is not None
+
+
+def test_a_broker_that_hangs_up_says_so() -> None:
+    stage = Stage(attempts=1)
+    run = connecting(stage)
+    stage.link.hang_up()
+    with pytest.raises(ConnectFailed, match="connecting to a:1 failed: the peer closed the connection"):
+        assert run.result
+
+
+def test_connecting_twice_is_a_mistake() -> None:
+    stage = Stage()
+    stage.connect()
+    with pytest.raises(UsageError, match="connected already"):
+        assert connecting(stage).result
+
+
+def test_a_closed_client_can_connect_again() -> None:
+    stage = Stage()
+    stage.connect()
+    run = stage.run(lifecycle.close(stage.conv, 5))
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result
+    stage.connect()
+    assert stage.conv.state is ClientState.CONNECTED
+
+
+# ------------------------------------------------------------------------------------- reconnecting
+
+
+def test_subscriptions_are_restored_with_fresh_receipts() -> None:
+    stage = Stage()
+    stage.connect()
+    feed = stage.subscribe(headers={"x": "1"})
+    quiet = stage.subscribe("/queue/b", "auto", confirm=False)
+    stage.link.take("SUBSCRIBE")
+    stage.link.hang_up()
+    stage.reconnect()
+    first, second = stage.link.take("SUBSCRIBE"), stage.link.take("SUBSCRIBE")
+    assert (first.headers["id"], first.headers["x"]) == (feed.id, "1")
+    assert "receipt" in first.headers
+    assert second.headers["id"] == quiet.id
+    assert "receipt" not in second.headers
+    stage.deliver(feed, "1")
+    assert stage.do(verbs.take(stage.conv, feed.inbox, None)).id == "1"
+
+
+def test_a_subscription_that_is_refused_the_second_time_ends() -> None:
+    stage = Stage()
+    stage.connect()
+    feed = stage.subscribe()
+    stage.link.hang_up()
+    stage.reconnect()
+    stage.link.say("ERROR", message="locked", receipt_id=stage.link.take("SUBSCRIBE").headers["receipt"])
+    stage.make_calls()
+    assert feed.ended
+    assert "locked" in str(feed.error)
+
+
+def test_a_subscription_that_the_next_broker_cannot_have_ends() -> None:
+    stage = Stage()
+    stage.connect(server="ActiveMQ/5.17.2")
+    feed = stage.subscribe(options={"selector": "a = 1"})
+    stage.link.hang_up()
+    stage.reconnect(server="RabbitMQ/3.10.8")
+    assert feed.ended
+    assert "RabbitMQ has no selector" in str(feed.error)
+
+
+def test_reconnecting_is_given_up() -> None:
+    stage = Stage(reattempts=1)
+    stage.connect()
+    feed = stage.subscribe()
+    stage.link.hang_up()
+    stage.failures = [ConnectFailed("refused")]
+    stage.run(lifecycle.reconnect(stage.conv, zero))
+    assert stage.conv.state is ClientState.FAILED
+    with pytest.raises(ConnectFailed, match="refused"):
+        stage.do(verbs.take(stage.conv, feed.inbox, None))
+    with pytest.raises(NotConnected, match="the client has failed: refused"):
+        stage.do(verbs.send(stage.conv, Parcel("/queue/a", b""), 5))
+
+
+def test_a_refused_login_ends_reconnecting() -> None:
+    stage = Stage(reattempts=-1)
+    stage.connect()
+    stage.link.hang_up()
+    stage.run(lifecycle.reconnect(stage.conv, zero))
+    stage.link.take("CONNECT")
+    stage.link.say("ERROR", b"Access refused", message="Bad CONNECT")
+    assert stage.conv.state is ClientState.FAILED
+    assert isinstance(stage.conv.error, AuthenticationFailed)
+
+
+def test_without_reconnecting_a_lost_connection_is_the_end() -> None:
+    stage = Stage(reconnect=False)
+    stage.connect()
+    stage.link.hang_up()
+    assert stage.conv.state is ClientState.FAILED
+    assert not stage.conv.needs_link
+
+
+def test_a_connection_that_is_lost_while_it_is_restored_is_tried_again() -> None:
+    stage = Stage(backoff=Backoff(initial=1.0, jitter=0))
+    stage.connect()
+    stage.subscribe()
+    stage.link.hang_up()
+    stage.run(lifecycle.reconnect(stage.conv, zero))
+    stage.link.hang_up()
+    assert len(stage.links) == 2
+    stage.advance(1.0)
+    assert len(stage.links) == 3
+    stage.greet()
+    assert stage.conv.state is ClientState.CONNECTED
+    stage.link.take("SUBSCRIBE")
+
+
+# ------------------------------------------------------------------------------------- the end
+
+
+def test_closing_waits_for_answers_and_says_goodbye() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30))
+    run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    sent = stage.link.take("SEND")
+    assert not stage.link.sent
+    stage.link.confirm(sent)
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result is True
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_closing_does_not_wait_for_ever() -> None:
+    stage = Stage()
+    stage.connect()
+    confirmation = stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30))
+    run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    stage.advance(5)
+    stage.advance(0)
+    assert run.result is False
+    assert stage.link.hung_up or stage.link.session.closed
+    assert confirmation.outcome == "unknown"
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_closing_ends_subscriptions() -> None:
+    stage = Stage()
+    stage.connect()
+    feed = stage.subscribe("/queue/a", "auto")
+    stage.deliver(feed, "1")
+    run = stage.run(lifecycle.close(stage.conv, 5))
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result
+    assert stage.do(verbs.take(stage.conv, feed.inbox, None)).id == "1"
+    assert stage.do(verbs.take(stage.conv, feed.inbox, None)) is None
+
+
+def test_closing_ends_reconnecting() -> None:
+    stage = Stage(backoff=Backoff(initial=100.0))
+    stage.connect()
+    stage.link.hang_up()
+    stage.failures = [ConnectFailed("no")]
+    again = stage.run(lifecycle.reconnect(stage.conv, zero))
+    assert not again.done
+    assert stage.do(lifecycle.close(stage.conv, 5)) is False
+    assert again.done
+    assert stage.conv.state is ClientState.CLOSED
+    assert stage.do(lifecycle.close(stage.conv, 5)) is True
+
+
+def test_closing_before_reconnecting_has_begun() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.hang_up()
+    stage.do(lifecycle.close(stage.conv, 5))
+    stage.do(lifecycle.reconnect(stage.conv, zero))
+    assert len(stage.dialed) == 1
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_closing_ends_a_login_under_way() -> None:
+    stage = Stage()
+    run = connecting(stage)
+    stage.do(lifecycle.close(stage.conv, 5))
+    with pytest.raises(NotConnected, match="closed while it was connecting"):
+        assert run.result
+    assert stage.link.session.closed is not None
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_closing_right_after_the_login_does_not_wait_for_its_deadline() -> None:
+    # CONNECTED has come, and the program that connects has not gone on yet: it hangs up when it does.
+    stage = Stage()
+    run = connecting(stage)
+    stage._runs.remove(run)
+    stage.greet()
+    closing = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    assert closing.done
+    stage._runs.append(run)
+    stage.go_on()
+    with pytest.raises(NotConnected, match="closed while it was connecting"):
+        assert run.result
+    assert closing.result is False
+    assert stage.link.session.closed is not None
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_closing_what_was_never_connected() -> None:
+    stage = Stage()
+    assert stage.do(lifecycle.close(stage.conv, 5)) is True
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_draining_waits_for_what_was_handed_out() -> None:
+    stage = Stage()
+    stage.connect()
+    feed, other = stage.subscribe(), stage.subscribe("/queue/b", "auto")
+    stage.deliver(feed, "1")
+    stage.deliver(feed, "2")
+    stage.deliver(other, "3")
+    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
+    assert stage.do(verbs.take(stage.conv, other.inbox, None)).id == "3"
+    assert stage.do(verbs.take(stage.conv, feed.inbox, None)) is None
+    assert not run.done
+    from stomp.core.engine import acknowledge
+
+    stage.do(acknowledge.settle(stage.conv, message, 30))
+    stage.go_on()
+    stage.link.take("ACK")
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    report = run.result
+    assert report.clean
+    assert (report.unsettled, report.released, report.unconfirmed) == (0, 1, 0)
+
+
+def test_draining_does_not_wait_for_messages_of_an_earlier_connection() -> None:
+    stage = Stage()
+    stage.connect()
+    feed = stage.subscribe()
+    stage.deliver(feed, "1")
+    stage.link.hang_up()
+    stage.reconnect()
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert stage.conv.unsettled == 0
+    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result.clean
+
+
+def test_draining_leaves_what_need_not_be_acknowledged_to_be_taken() -> None:
+    stage = Stage()
+    stage.connect()
+    feed = stage.subscribe("/queue/a", "auto")
+    stage.deliver(feed, "1")
+    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result.clean
+    assert run.result.waiting == 1
+    assert stage.do(verbs.take(stage.conv, feed.inbox, None)).id == "1"
+    assert stage.do(verbs.take(stage.conv, feed.inbox, None)) is None
+
+
+def test_draining_goes_on_when_a_subscription_cannot_be_ended() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.subscribe("/queue/a", "auto")
+    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 5))
+    stage.advance(5)
+    stage.advance(0)
+    assert run.done
+    assert not run.result.clean
+    assert "could not be ended" in "\n".join(stage.said)
+
+
+def test_draining_tells_what_was_left() -> None:
+    stage = Stage()
+    stage.connect()
+    feed = stage.subscribe()
+    stage.deliver(feed, "1")
+    stage.do(verbs.take(stage.conv, feed.inbox, None))
+    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 5))
+    stage.advance(5)
+    stage.advance(0)
+    report = run.result
+    assert not report.clean
+    assert report.unsettled == 1
+
+
+def test_a_cancelled_connect_leaves_no_link() -> None:
+    stage = Stage()
+    run = connecting(stage)
+    run.throw(KeyboardInterrupt())
+    assert isinstance(run.error, KeyboardInterrupt)
+    assert stage.link.hung_up
+    assert stage.conv.state is ClientState.FAILED
+
+
+def test_unsubscribing_while_disconnected_is_remembered() -> None:
+    stage = Stage()
+    stage.connect()
+    feed = stage.subscribe()
+    stage.link.hang_up()
+    stage.do(subscriptions.unsubscribe(stage.conv, feed, 5, delete=False))
+    stage.reconnect()
+    assert not stage.link.sent
+
+
+def test_a_closing_that_is_cancelled_goes_without_a_goodbye() -> None:
+    stage = Stage()
+    stage.connect()
+    run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    stage.link.take("DISCONNECT")
+    run.throw(KeyboardInterrupt())
+    assert run.done
+    assert stage.link.hung_up
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_reconnecting_that_is_cancelled_after_the_end_changes_nothing() -> None:
+    stage = Stage(backoff=Backoff(initial=5))
+    stage.connect()
+    stage.failures = [ConnectFailed("no")]
+    stage.link.hang_up()
+    run = stage.run(lifecycle.reconnect(stage.conv, zero))
+    stage.conv.leaving = True
+    stage.conv.finish(ClientState.CLOSED, "closed")
+    run.throw(KeyboardInterrupt())
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_a_connection_that_ended_before_anybody_listened_is_no_reason_to_wait() -> None:
+    stage = Stage(attempts=1)
+    dial = stage.perform
+
+    def dial_in_vain(effect: Any) -> Any:
+        answer = dial(effect)
+        if isinstance(effect, Dial):
+            answer.session.receive_eof()
+            answer.pump()
+        return answer
+
+    stage.perform = dial_in_vain  # type: ignore[method-assign]
+    run = stage.run(lifecycle.connect(stage.conv, zero))
+    with pytest.raises(ConnectFailed):
+        assert run.result
+
+
+def test_a_client_that_is_closed_while_it_asks_for_credentials_does_not_dial() -> None:
+    def passcode() -> str:
+        stage.do(lifecycle.close(stage.conv, stage.clock() + 30))
+        return "secret"
+
+    stage = Stage(passcode=passcode)
+    run = stage.run(lifecycle.connect(stage.conv, lambda: 0.0))
+    assert stage.dialed == []
+    with pytest.raises(NotConnected, match="closed while it was connecting"):
+        assert run.result

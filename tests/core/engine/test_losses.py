@@ -1,0 +1,456 @@
+"""stomp.core.engine.losses: connections that are lost in a row, played with a clock that is turned by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stomp.core.engine import acknowledge, lifecycle, subscriptions, verbs
+from stomp.core.engine.config import OnUnknown
+from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.effects import Transmit
+from stomp.core.engine.failover import Backoff
+from stomp.core.engine.losses import QUIET, STABLE_AFTER
+from stomp.core.engine.message_queue import Feed, Wish
+from stomp.core.engine.status import ClientState
+from stomp.core.engine.verbs import Parcel
+from stomp.core.errors import BrokerError, ConnectFailed, ConnectionLost, RetriesExhausted
+from tests.core.stage import FakeLink, Stage
+
+DOUBLING = Backoff(initial=1.0, increase=1.0, jitter=0.0, maximum=8.0)
+RABBITMQ = "RabbitMQ/3.10.8"
+
+
+def make_stage(**terms: Any) -> Stage:
+    """A client that waits 1, 2, 4, 8, 8 ... seconds, and is connected."""
+    stage = Stage(**{"backoff": DOUBLING, "reattempts": -1, **terms})
+    stage.connect(server=RABBITMQ)
+    return stage
+
+
+def lose(stage: Stage, error: BaseException | None = None) -> float:
+    """The broker closes the connection, and lets the client in again: how long that was waited for."""
+    stage.link.hang_up(error)
+    return connect_again(stage)
+
+
+def connect_again(stage: Stage) -> float:
+    """The seconds until the next connection was made, on which CONNECTED is sent."""
+    # If it was lost while it was restored, the program is at it still.
+    if stage.conv.needs_link:
+        stage.conv.needs_link = False
+        stage.run(lifecycle.reconnect(stage.conv, lambda: 0.0))
+    waited = 0.0
+    while stage.link.session.closed is not None and not stage.conv.state.over and waited < 100:
+        stage.advance(0.5)
+        waited += 0.5
+    if not stage.conv.state.over:
+        stage.greet(server=RABBITMQ)
+    return waited
+
+
+def start(stage: Stage, body: bytes = b"x") -> Confirmation:
+    made = stage.do(verbs.start(stage.conv, Parcel("/queue/a", body), Confirmation, stage.clock() + 30))
+    assert isinstance(made, Confirmation)
+    return made
+
+
+def commands(link: FakeLink) -> list[str]:
+    """What was sent on a link, and is taken off."""
+    sent, link.sent = link.sent, []
+    return [frame.command for frame in sent]
+
+
+# ------------------------------------------------------------------------------------- the back-off
+
+
+def test_a_broker_that_closes_after_connected_is_asked_less_and_less_often() -> None:
+    stage = make_stage()
+    assert [lose(stage) for _ in range(6)] == [0, 1, 2, 4, 8, 8]
+    assert stage.conv.state is ClientState.CONNECTED
+
+
+def test_a_connection_that_has_lived_is_followed_by_the_next_at_once() -> None:
+    stage = make_stage()
+    assert [lose(stage), lose(stage), lose(stage)] == [0, 1, 2]
+    stage.advance(STABLE_AFTER)
+    assert [lose(stage), lose(stage)] == [0, 1]
+
+
+def test_a_connection_that_has_nearly_lived_is_not() -> None:
+    stage = make_stage()
+    lose(stage)
+    stage.advance(STABLE_AFTER - 0.1)
+    assert lose(stage) == 1
+
+
+def test_a_delivered_message_resets_the_waits() -> None:
+    stage = make_stage()
+    feed = stage.subscribe(ack="auto", confirm=False)
+    assert [lose(stage), lose(stage)] == [0, 1]
+    stage.advance(QUIET)
+    stage.deliver(feed, "1")
+    assert lose(stage) == 0
+
+
+def test_a_message_that_is_not_acknowledged_does_not_reset_them() -> None:
+    # It comes again on each connection, before the one that ends it.
+    stage = make_stage(max_losses=-1)
+    feed = stage.subscribe()
+    waits = []
+    for _ in range(4):
+        stage.deliver(feed, "1")
+        waits.append(lose(stage))
+        stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert waits == [0, 1, 2, 4]
+
+
+def test_an_acknowledged_message_resets_them() -> None:
+    stage = make_stage()
+    feed = stage.subscribe()
+    assert [lose(stage), lose(stage)] == [0, 1]
+    stage.advance(QUIET)
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    stage.deliver(feed, "1")
+    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    stage.do(acknowledge.settle(stage.conv, message, 5))
+    assert lose(stage) == 0
+
+
+def test_a_refused_message_does_not_reset_them() -> None:
+    stage = make_stage(max_losses=-1)
+    feed = stage.subscribe()
+    assert [lose(stage), lose(stage)] == [0, 1]
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    stage.deliver(feed, "1")
+    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    stage.do(acknowledge.settle(stage.conv, message, 5, negative=True))
+    assert lose(stage) == 2
+
+
+def test_a_confirmed_send_resets_them() -> None:
+    stage = make_stage()
+    assert [lose(stage), lose(stage)] == [0, 1]
+    confirmation = start(stage)
+    stage.link.confirm(stage.link.take("SEND"))
+    assert confirmation.outcome == "confirmed"
+    assert lose(stage) == 0
+
+
+def test_the_receipt_of_a_subscribe_does_not_reset_them() -> None:
+    stage = make_stage(max_losses=-1)
+    stage.subscribe()
+    waits = []
+    for _ in range(4):
+        waits.append(lose(stage))
+        stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert waits == [0, 1, 2, 4]
+
+
+def test_rounds_without_a_connection_count_with_short_connections() -> None:
+    stage = make_stage()
+    stage.failures = [ConnectFailed("refused")] * 3
+    assert [lose(stage), lose(stage)] == [0 + 1 + 2 + 4, 8]
+
+
+def test_each_address_is_tried_in_a_round() -> None:
+    stage = make_stage(addresses=("a", "b"))
+    stage.dialed.clear()
+    assert [lose(stage) for _ in range(5)] == [0, 0, 1, 0, 2]
+    assert stage.dialed == ["a", "b", "a", "b", "a"]
+
+
+def test_short_connections_count_as_attempts_and_the_client_fails_with_the_reason() -> None:
+    stage = make_stage(reattempts=3)
+    for _ in range(4):
+        lose(stage)
+    assert len(stage.dialed) == 4
+    assert stage.conv.state is ClientState.FAILED
+    error = stage.conv.error
+    assert isinstance(error, ConnectFailed)
+    assert "the peer closed the connection; 3 attempts failed" in str(error)
+    assert "soon after the login" in error.hint
+    assert [type(failure) for failure in error.failures] == [ConnectionLost] * 4
+
+
+def test_a_client_that_failed_begins_anew() -> None:
+    stage = make_stage(reattempts=1)
+    lose(stage)
+    lose(stage)
+    assert stage.conv.state is ClientState.FAILED
+    stage.connect()
+    assert lose(stage) == 0
+
+
+def test_the_last_wait_is_ended_by_close() -> None:
+    stage = make_stage()
+    lose(stage)
+    stage.link.hang_up()
+    stage.conv.needs_link = False
+    again = stage.run(lifecycle.reconnect(stage.conv, lambda: 0.0))
+    assert not again.done
+    stage.do(lifecycle.close(stage.conv, stage.clock() + 5))
+    assert again.done
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_a_connection_that_is_lost_under_its_last_subscribe_is_not_called_connected() -> None:
+    stage = make_stage()
+    stage.subscribe(confirm=False)
+    stage.link.hang_up()
+    perform = stage.perform
+
+    def perform_and_hang_up(effect: Any) -> Any:
+        answer = perform(effect)
+        if isinstance(effect, Transmit) and effect.frame.command == "SUBSCRIBE":
+            stage.link.session.receive_eof()
+            stage.link.pump()
+        return answer
+
+    stage.perform = perform_and_hang_up  # type: ignore[method-assign]
+    connect_again(stage)
+    assert stage.conv.state.value == "reconnecting"
+    stage.perform = perform  # type: ignore[method-assign]
+    connect_again(stage)
+    stage.advance(QUIET)
+    stage.advance(QUIET)
+    assert stage.conv.state is ClientState.CONNECTED
+
+
+# ------------------------------------------------------------------------------------- a SUBSCRIBE
+
+
+def subscribing_to(stage: Stage, destination: str = "/exchange/none") -> Any:
+    feed = Feed(f"sub-{stage.conv.next_id()}", Wish(destination))
+    return stage.run(subscriptions.subscribe(stage.conv, feed, stage.clock() + 1000)), feed
+
+
+def lose_until_done(stage: Stage, done: Any, most: int = 12) -> int:
+    """Lose connections, each one second and a half after the login; how many."""
+    for count in range(1, most + 1):
+        stage.link.hang_up(OSError("the broker closed the WebSocket with code 1000: STOMP died"))
+        if done():
+            return count
+        connect_again(stage)
+        stage.advance(QUIET + 0.5)
+    raise AssertionError(f"{most} connections were lost, and it goes on")
+
+
+def test_a_subscribe_after_which_each_connection_is_lost_is_given_up_with_the_reason() -> None:
+    stage = make_stage()
+    run, feed = subscribing_to(stage)
+    assert lose_until_done(stage, lambda: run.done) == 5
+    with pytest.raises(
+        RetriesExhausted, match=r"SUBSCRIBE to /exchange/none.*code 1000: STOMP died"
+    ) as caught:
+        assert run.result
+    assert caught.value.losses == 5
+    assert feed.ended
+    assert not stage.conv.feeds
+    connect_again(stage)
+    assert stage.conv.state is ClientState.CONNECTED
+    assert commands(stage.link) == []
+
+
+def test_how_many_losses_is_a_setting() -> None:
+    stage = make_stage(max_losses=2)
+    run, _ = subscribing_to(stage)
+    assert lose_until_done(stage, lambda: run.done) == 2
+
+
+def test_without_a_limit_a_subscribe_is_sent_again_for_ever() -> None:
+    stage = make_stage(max_losses=-1)
+    run, _ = subscribing_to(stage)
+    with pytest.raises(AssertionError, match="it goes on"):
+        lose_until_done(stage, lambda: run.done)
+    assert commands(stage.link) == ["SUBSCRIBE"]
+
+
+def test_a_subscription_that_was_good_and_whose_subscribe_ends_each_connection_says_so() -> None:
+    stage = make_stage()
+    feed = stage.subscribe("/queue/gone")
+    stage.advance(60)
+    stage.link.hang_up()
+    connect_again(stage)
+    stage.advance(QUIET + 0.5)
+    lose_until_done(stage, lambda: feed.ended)
+    with pytest.raises(RetriesExhausted, match="/queue/gone"):
+        stage.do(verbs.take(stage.conv, feed.inbox, None))
+
+
+def test_other_subscriptions_live_on_when_one_is_given_up() -> None:
+    stage = make_stage()
+    good = [stage.subscribe(f"/queue/good-{number}") for number in range(3)]
+    bad, feed = subscribing_to(stage)
+
+    def answer_all_but_the_bad_one() -> None:
+        for _ in range(20):
+            for frame in stage.link.sent[:]:
+                if frame.headers["destination"].startswith("/queue/good"):
+                    stage.link.sent.remove(frame)
+                    stage.link.confirm(frame)
+            stage.advance(0.5)
+
+    for _ in range(10):
+        stage.link.hang_up()
+        if bad.done:
+            break
+        connect_again(stage)
+        answer_all_but_the_bad_one()
+    assert isinstance(bad.error, RetriesExhausted)
+    assert feed.ended
+    connect_again(stage)
+    answer_all_but_the_bad_one()
+    assert stage.conv.state is ClientState.CONNECTED
+    assert not any(each.ended for each in good)
+
+
+def test_a_broker_that_closes_by_itself_is_no_fault_of_a_subscription() -> None:
+    stage = make_stage()
+    run, feed = subscribing_to(stage)
+    for _ in range(20):
+        # Before the suspect is sent again, the connection has to stand for a moment; this one does not.
+        lose(stage)
+        stage.advance(QUIET / 2)
+    assert not run.done
+    connect_again_and_stand(stage)
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert run.result is None
+    assert feed.made
+
+
+def connect_again_and_stand(stage: Stage) -> None:
+    lose(stage)
+    stage.advance(QUIET)
+
+
+def test_a_message_that_ends_each_connection_ends_its_subscription() -> None:
+    stage = make_stage()
+    feed = stage.subscribe("/queue/poison")
+    losses = 0
+    while losses < 10:
+        stage.link.session.receive_data(b"MESSAGE\ncontent-length:x\n\n\0", stage.clock())
+        stage.link.pump()
+        stage.go_on()
+        losses += 1
+        if feed.ended:
+            break
+        connect_again(stage)
+        if not stage.link.sent:
+            stage.advance(QUIET)
+        stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert losses == 5
+    with pytest.raises(RetriesExhausted, match="/queue/poison"):
+        stage.do(verbs.take(stage.conv, feed.inbox, None))
+
+
+def test_a_connection_that_is_lost_long_after_the_subscribe_is_no_fault_of_it() -> None:
+    stage = make_stage()
+    feed = stage.subscribe()
+    for _ in range(10):
+        stage.advance(QUIET * 2)
+        lose(stage)
+        stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert not feed.ended
+
+
+def test_an_answered_subscribe_is_not_blamed_any_more() -> None:
+    stage = make_stage()
+    run, feed = subscribing_to(stage)
+    for _ in range(4):
+        lose(stage)
+        stage.advance(QUIET)
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert run.result is None
+    stage.advance(QUIET * 2)
+    for _ in range(4):
+        stage.link.hang_up()
+        connect_again(stage)
+    assert not feed.ended
+
+
+def test_a_refused_subscribe_is_not_sent_again_when_the_error_ends_the_connection() -> None:
+    stage = Stage()
+    stage.connect(server="apache-apollo/1.7.1")
+    run, feed = subscribing_to(stage)
+    stage.link.session.receive_data(b"ERROR\nmessage:no\n\n\0", stage.clock())
+    stage.link.pump()
+    # The driver may connect again before the thread goes on that has subscribed.
+    assert not run.done
+    assert not stage.conv.feeds
+    stage.reconnect(server="apache-apollo/1.7.1")
+    assert commands(stage.link) == []
+    with pytest.raises(BrokerError, match="no"):
+        assert run.result
+    assert feed.ended
+
+
+# ------------------------------------------------------------------------------------- a SEND
+
+
+def test_a_send_after_which_each_connection_is_lost_is_given_up_with_the_reason() -> None:
+    stage = make_stage(on_unknown=OnUnknown.RESEND)
+    confirmation = start(stage, b"x" * 1000)
+    assert lose_until_done(stage, confirmation.done) == 5
+    assert confirmation.outcome == "unknown"
+    assert isinstance(confirmation.error, RetriesExhausted)
+    assert "SEND to /queue/a (1000 bytes)" in str(confirmation.error)
+    assert "STOMP died" in str(confirmation.error)
+    assert confirmation.attempts == 5
+    connect_again(stage)
+    assert commands(stage.link) == []
+
+
+def test_healthy_sends_beside_one_that_ends_connections_are_confirmed() -> None:
+    stage = make_stage(on_unknown=OnUnknown.RESEND)
+    sends = [start(stage, b"bad" if number == 4 else b"good") for number in range(10)]
+    copies = 0
+    for _ in range(12):
+        # A broker that confirms in order, and closes at the bad one, without another answer.
+        for _ in range(200):
+            if not stage.link.sent:
+                if stage.conv.state is ClientState.CONNECTED:
+                    break
+                stage.advance(0.5)
+                continue
+            frame = stage.link.sent.pop(0)
+            if frame.body == b"bad":
+                copies += 1
+                break
+            stage.link.confirm(frame)
+        if all(each.done() for each in sends):
+            break
+        stage.link.hang_up()
+        connect_again(stage)
+    assert [each.outcome for each in sends] == ["confirmed"] * 4 + ["unknown"] + ["confirmed"] * 5
+    assert copies <= 7
+
+
+def test_a_broker_that_confirms_nothing_is_no_fault_of_several_sends() -> None:
+    stage = make_stage(on_unknown=OnUnknown.RESEND)
+    sends = [start(stage) for _ in range(5)]
+    for _ in range(20):
+        lose(stage)
+    assert not any(each.done() for each in sends)
+
+
+def test_a_broker_that_is_slow_to_confirm_does_not_hold_up_the_client() -> None:
+    stage = make_stage(on_unknown=OnUnknown.RESEND, timeout=5.0)
+    sends = [start(stage) for _ in range(3)]
+    lose(stage)
+    lose(stage)
+    stage.advance(QUIET)
+    assert commands(stage.link) == ["SEND"]
+    stage.advance(5)
+    assert commands(stage.link) == ["SEND", "SEND"]
+    assert stage.conv.state is ClientState.CONNECTED
+    assert not any(each.done() for each in sends)
+
+
+def test_a_send_that_is_not_to_be_repeated_is_unknown_at_once() -> None:
+    stage = make_stage()
+    confirmation = start(stage)
+    stage.link.hang_up()
+    assert confirmation.outcome == "unknown"
+    assert not isinstance(confirmation.error, RetriesExhausted)

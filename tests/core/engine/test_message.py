@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+
+from stomp.core.engine.message import Delivery, charset_of, deflated, inflate
+from stomp.core.errors import ContentError, UsageError
+from stomp.core.frames.frame import Headers
+
+
+def message(body: bytes = b"", **headers: str) -> Delivery:
+    return Delivery(
+        "MESSAGE", Headers({name.replace("_", "-"): value for name, value in headers.items()}), body
+    )
+
+
+def test_what_the_headers_say() -> None:
+    told = message(destination="/queue/a", message_id="1", redelivered="TRUE", possible_duplicate="true")
+    assert (told.destination, told.id, told.redelivered, told.repeated) == ("/queue/a", "1", True, True)
+    bare = message()
+    assert (bare.destination, bare.id, bare.redelivered, bare.repeated) == ("", "", False, False)
+
+
+def test_it_looks_like_what_it_is() -> None:
+    told = message(b"secret", destination="/queue/a", message_id="7", redelivered="true", token="secret")
+    assert repr(told) == "<Delivery 7 /queue/a 6 bytes redelivered>"
+
+
+def test_whom_to_answer() -> None:
+    asked = message(reply_to="/temp-queue/x", message_id="1")
+    assert (asked.reply_to, asked.correlation_id) == ("/temp-queue/x", "1")
+    assert message(correlation_id="7", message_id="1").correlation_id == "7"
+    with pytest.raises(UsageError, match="no reply-to"):
+        _ = message().reply_to
+
+
+def test_text_is_in_the_charset_that_is_told() -> None:
+    assert message("häh?".encode()).text == "häh?"
+    assert message("häh?".encode("latin-1"), content_type="text/plain; charset=iso-8859-1").text == "häh?"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "words"),
+    [
+        (b"\xff", "text/plain", "not utf-8: wrong at byte 0"),
+        (b"x", "text/plain;charset=klingon", "'klingon' is not known"),
+        (b"a\x00", "text/plain;charset=utf-16-le;x", None),
+        (b"abc", "text/plain;charset=utf-16-le", "not utf-16-le"),
+    ],
+)
+def test_text_that_is_none(body: bytes, content_type: str, words: str | None) -> None:
+    if words is None:
+        assert message(body, content_type=content_type).text == "a"
+        return
+    with pytest.raises(ContentError, match=words):
+        _ = message(body, content_type=content_type).text
+
+
+def test_json() -> None:
+    assert message(b'{"a": [1]}').json() == {"a": [1]}
+    for body in (b"{", b"", b"[" * 100_000):
+        with pytest.raises(ContentError, match="not JSON"):
+            message(body).json()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", " GZIP ", "deflate", "identity"])
+def test_content_is_inflated(coding: str) -> None:
+    plain = b"abc" * 1000
+    name = coding.strip().lower().removeprefix("x-")
+    body = plain if name == "identity" else deflated(plain, name)
+    assert message(body, content_encoding=coding).content == plain
+    assert message(body, content_encoding=coding).body == body
+
+
+def test_deflate_without_a_wrapper_is_read_too() -> None:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    assert inflate(packer.compress(b"abc") + packer.flush(), "deflate", 100) == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "words"),
+    [
+        (b"abc", "gzip", "is not gzip"),
+        (b"", "gzip", "cut off"),
+        (gzip.compress(b"abc" * 100)[:-5], "gzip", "cut off"),
+        (b"abc", "br", "'br' is not known"),
+        (gzip.compress(b"\0" * 10_000_000), "gzip", "larger than 1000 bytes"),
+    ],
+)
+def test_content_that_cannot_be_inflated(body: bytes, coding: str, words: str) -> None:
+    with pytest.raises(ContentError, match=words):
+        inflate(body, coding, 1000)
+
+
+def test_only_what_everybody_can_read_is_written() -> None:
+    with pytest.raises(UsageError, match="use gzip or deflate"):
+        deflated(b"", "br")
+
+
+def test_the_charset_of_a_media_type() -> None:
+    assert charset_of("") == "utf-8"
+    assert charset_of("text/plain; a=b; CHARSET='utf-16'") == "utf-16"
+    assert charset_of("text/plain; charset=") == "utf-8"

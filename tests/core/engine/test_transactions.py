@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from stomp.core.engine.message import Delivery
+from stomp.core.engine.transactions import TransactionRecord
+from stomp.core.errors import TransactionVoid, UsageError
+from stomp.core.frames.frame import Headers
+from stomp.core.session.ledger import Subscription
+
+
+def test_only_an_open_transaction_takes_anything() -> None:
+    record = TransactionRecord("t", 1)
+    record.check()
+    record.state = "void"
+    with pytest.raises(TransactionVoid):
+        record.check()
+    record.state = "committed"
+    with pytest.raises(UsageError, match="committed already"):
+        record.check()
+
+
+def test_deliveries_are_restored_before_those_that_came_later() -> None:
+    record = TransactionRecord("t", 1)
+    subscription = Subscription("s", "/queue/a", "client", Headers())
+    first, second = Delivery("MESSAGE", Headers()), Delivery("MESSAGE", Headers())
+    for message, names in ((first, ["1", "2"]), (second, ["3"])):
+        record.settled(message, subscription, names)
+        message.settled = True
+    subscription.unacked["4"] = None
+    record.restore()
+    assert list(subscription.unacked) == ["1", "2", "3", "4"]
+    assert not first.settled
+    assert not second.settled
+    record.restore()
+    assert list(subscription.unacked) == ["1", "2", "3", "4"]

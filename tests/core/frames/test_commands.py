@@ -1,0 +1,189 @@
+"""stomp.core.frames.commands"""
+
+import pytest
+
+from stomp.core.errors import UsageError
+from stomp.core.frames import commands
+from stomp.core.frames.encoder import encode
+from stomp.core.frames.frame import Frame
+from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
+
+ALL = list(DIALECTS.values())
+
+
+def shown(frame: Frame) -> tuple[str, dict[str, str]]:
+    return frame.command, dict(frame.headers)
+
+
+def test_connect() -> None:
+    frame = commands.connect(
+        ["1.2", "1.0", "1.1"], "vhost", login="u", passcode="p", heartbeat=(1, 2), headers={"client-id": 5}
+    )
+    assert shown(frame) == (
+        "CONNECT",
+        {
+            "client-id": "5",
+            "accept-version": "1.0,1.1,1.2",
+            "host": "vhost",
+            "login": "u",
+            "passcode": "p",
+            "heart-beat": "1,2",
+        },
+    )
+
+
+def test_connect_in_1_0_looks_as_1_0_did() -> None:
+    assert shown(commands.connect(["1.0"], login="u", heartbeat=(1, 2))) == ("CONNECT", {"login": "u"})
+
+
+def test_connect_says_no_more_than_it_was_told() -> None:
+    frame = commands.connect(iter(["1.2"]), command="STOMP")
+    assert shown(frame) == ("STOMP", {"accept-version": "1.2"})
+
+
+def test_send() -> None:
+    frame = commands.send(
+        "/queue/a", b"hello", content_type="text/plain", transaction="t", receipt="r", headers={"x": True}
+    )
+    assert frame.body == b"hello"
+    assert shown(frame) == (
+        "SEND",
+        {
+            "x": "true",
+            "destination": "/queue/a",
+            "content-type": "text/plain",
+            "transaction": "t",
+            "receipt": "r",
+            "content-length": "5",
+        },
+    )
+
+
+def test_send_without_content_length() -> None:
+    assert shown(commands.send("/queue/a", b"x", content_length=False)) == (
+        "SEND",
+        {"destination": "/queue/a"},
+    )
+
+
+def test_named_parameters_win() -> None:
+    headers = {"destination": "/evil", "content-length": "9"}
+    assert commands.send("/queue/a", b"x", headers=headers).headers == {
+        "destination": "/queue/a",
+        "content-length": "1",
+    }
+    assert headers == {"destination": "/evil", "content-length": "9"}
+
+
+def test_subscribe() -> None:
+    frame = commands.subscribe(STOMP12, "/queue/a", "1", ack="client", receipt="r", headers={"selector": "x"})
+    assert shown(frame) == (
+        "SUBSCRIBE",
+        {"selector": "x", "destination": "/queue/a", "id": "1", "ack": "client", "receipt": "r"},
+    )
+    assert "id" not in commands.subscribe(STOMP10, "/queue/a").headers
+
+
+@pytest.mark.parametrize("dialect", [STOMP11, STOMP12], ids=repr)
+def test_subscriptions_need_an_id_since_1_1(dialect: Dialect) -> None:
+    with pytest.raises(UsageError, match="SUBSCRIBE needs an id"):
+        commands.subscribe(dialect, "/queue/a")
+    with pytest.raises(UsageError, match="UNSUBSCRIBE needs an id"):
+        commands.unsubscribe(dialect, destination="/queue/a")
+
+
+def test_unknown_ack_mode() -> None:
+    with pytest.raises(UsageError, match="use auto, client or client-individual"):
+        commands.subscribe(STOMP12, "/queue/a", "1", ack="manual")
+
+
+def test_unsubscribe() -> None:
+    assert shown(commands.unsubscribe(STOMP12, "1", receipt="r")) == (
+        "UNSUBSCRIBE",
+        {"id": "1", "receipt": "r"},
+    )
+    assert shown(commands.unsubscribe(STOMP10, destination="/a")) == ("UNSUBSCRIBE", {"destination": "/a"})
+    with pytest.raises(UsageError):
+        commands.unsubscribe(STOMP10)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "headers"),
+    [
+        (STOMP10, {"message-id": "m"}),
+        (STOMP11, {"message-id": "m", "subscription": "s"}),
+        (STOMP12, {"id": "m"}),
+    ],
+    ids=repr,
+)
+def test_ack(dialect: Dialect, headers: dict[str, str]) -> None:
+    assert shown(commands.ack(dialect, "m", "s")) == ("ACK", headers)
+    frame = commands.ack(dialect, "m", "s", transaction="t", receipt="r", headers={"x": "y"})
+    assert frame.headers == {**headers, "transaction": "t", "receipt": "r", "x": "y"}
+
+
+def test_nack() -> None:
+    assert shown(commands.ack(STOMP12, "m", negative=True)) == ("NACK", {"id": "m"})
+    with pytest.raises(UsageError, match=r"STOMP 1.0 has no NACK"):
+        commands.ack(STOMP10, "m", negative=True)
+
+
+def test_ack_needs_the_subscription_in_1_1() -> None:
+    with pytest.raises(UsageError, match="need the subscription"):
+        commands.ack(STOMP11, "m")
+
+
+def test_transactions_and_disconnect() -> None:
+    assert shown(commands.transaction("BEGIN", "t", receipt="r")) == (
+        "BEGIN",
+        {"transaction": "t", "receipt": "r"},
+    )
+    assert shown(commands.disconnect()) == ("DISCONNECT", {})
+    assert shown(commands.disconnect("r", headers={"x": 1})) == ("DISCONNECT", {"x": "1", "receipt": "r"})
+
+
+def test_connected() -> None:
+    assert shown(commands.connected(STOMP10, (1, 2), headers={"session": "s"})) == (
+        "CONNECTED",
+        {"session": "s"},
+    )
+    assert shown(commands.connected(STOMP12, (1, 2))) == (
+        "CONNECTED",
+        {"version": "1.2", "heart-beat": "1,2"},
+    )
+
+
+def test_receipt() -> None:
+    assert shown(commands.receipt("r")) == ("RECEIPT", {"receipt-id": "r"})
+
+
+def test_error() -> None:
+    frame = commands.error("bad\r\n thing\0", detail="café", receipt_id="r")
+    assert frame.body == "café".encode()
+    assert frame.headers == {
+        "message": "bad thing",
+        "receipt-id": "r",
+        "content-type": "text/plain",
+        "content-length": "5",
+    }
+    assert commands.error("x").headers == {"message": "x"}
+    assert encode(frame, STOMP10)
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=repr)
+def test_what_is_built_has_what_is_required(dialect: Dialect) -> None:
+    built = [
+        commands.send("/queue/a", b""),
+        commands.subscribe(dialect, "/queue/a", "1"),
+        commands.unsubscribe(dialect, "1"),
+        commands.ack(dialect, "m", "s"),
+        commands.transaction("BEGIN", "t"),
+        commands.transaction("COMMIT", "t"),
+        commands.transaction("ABORT", "t"),
+        commands.disconnect(),
+    ]
+    if dialect.nack:
+        built.append(commands.ack(dialect, "m", "s", negative=True))
+    for frame in built:
+        assert set(commands.required(dialect, frame.command)) <= set(frame.headers)
+        assert frame.command in commands.CLIENT_COMMANDS

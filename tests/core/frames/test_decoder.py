@@ -1,0 +1,669 @@
+"""stomp.core.frames.decoder"""
+
+import tracemalloc
+from collections.abc import Iterable
+
+import pytest
+
+from stomp.core.engine.message import Delivery
+from stomp.core.errors import LimitExceeded, RemoteProtocolError
+from stomp.core.frames.decoder import EOL, Decoder, Eol
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.frames.limits import LENIENT, STRICT, Leniency, Limits
+from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
+from stomp.core.session.events import Message, Shown
+
+pytestmark = pytest.mark.usefixtures("each_codec")
+
+ALL = list(DIALECTS.values())
+
+
+def decode(
+    *reads: bytes,
+    dialect: Dialect | None = STOMP12,
+    limits: Limits | None = None,
+    lenient: Leniency = STRICT,
+) -> list[Frame | Eol]:
+    """What a decoder makes of some reads."""
+    decoder = Decoder(limits, dialect=dialect, lenient=lenient)
+    found = []
+    for data in reads:
+        decoder.feed(data)
+        while frames := decoder.frames():
+            found += frames
+    return found
+
+
+def one(data: bytes, *, dialect: Dialect | None = STOMP12, lenient: Leniency = STRICT) -> Frame:
+    """The only frame in the data, the same however it is cut."""
+    (frame,) = decode(data, dialect=dialect, lenient=lenient)
+    assert isinstance(frame, Frame)
+    (bitwise,) = decode(*bites(data), dialect=dialect, lenient=lenient)
+    # A head seen before goes through the fast path.
+    assert decode(data * 2, data, data * 2, dialect=dialect, lenient=lenient) == [frame] * 5
+    assert bitwise == frame
+    return frame
+
+
+def bites(data: bytes) -> Iterable[bytes]:
+    return (data[at : at + 1] for at in range(len(data)))
+
+
+def refused(data: bytes, *, dialect: Dialect | None = STOMP12, lenient: Leniency = STRICT) -> str:
+    """Why the data is refused, however it is cut and however ordinary what came before it was."""
+    with pytest.raises(RemoteProtocolError) as caught:
+        decode(data, dialect=dialect, lenient=lenient)
+    with pytest.raises(RemoteProtocolError):
+        decode(*bites(data), dialect=dialect, lenient=lenient)
+    ordinary = b"MESSAGE\na:1\n\n\0\nMESSAGE\na:1\nb:2\n\n\0\nMESSAGE\na:1\nb:2\nc:3\n\n\0\n"
+    if dialect is not None:
+        with pytest.raises(RemoteProtocolError):
+            decode(ordinary * 3 + data + b"\n", dialect=dialect, lenient=lenient)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("dialect", [*ALL, None], ids=repr)
+def test_read_a_plain_frame(dialect: Dialect | None) -> None:
+    frame = one(b"MESSAGE\nfoo:bar\n\nhello\0", dialect=dialect)
+    assert frame == Frame("MESSAGE", Headers(foo="bar"), b"hello")
+
+
+def test_read_without_headers_and_body() -> None:
+    assert one(b"ERROR\n\n\0") == Frame("ERROR", Headers())
+
+
+@pytest.mark.parametrize(
+    ("dialect", "value"),
+    [(None, "\\n\\c\\\\"), (STOMP10, "\\n\\c\\\\"), (STOMP11, "\n:\\"), (STOMP12, "\n:\\")],
+    ids=repr,
+)
+def test_escapes_are_read_by_the_version(dialect: Dialect | None, value: str) -> None:
+    assert one(b"MESSAGE\na:\\n\\c\\\\\n\n\0", dialect=dialect).headers == {"a": value}
+    assert one(b"MESSAGE\n\\n\\c\\\\:a\n\n\0", dialect=dialect).headers == {value: "a"}
+
+
+def test_a_carriage_return_escape() -> None:
+    assert one(b"MESSAGE\na:\\r\n\n\0").headers == {"a": "\r"}
+    assert "undefined escape" in refused(b"MESSAGE\na:\\r\n\n\0", dialect=STOMP11)
+
+
+@pytest.mark.parametrize("command", [b"CONNECTED", b"CONNECT", b"STOMP"])
+def test_connect_frames_are_never_unescaped(command: bytes) -> None:
+    assert one(command + b"\na:\\n\\t\\\n\n\0").headers == {"a": "\\n\\t\\"}
+
+
+def test_undefined_escapes() -> None:
+    assert "undefined escape sequence \\t" in refused(b"MESSAGE\na:x\\ty\n\n\0")
+    assert "undefined escape" in refused(b"MESSAGE\na:x\\\n\n\0")
+    assert "undefined escape" in refused(b"MESSAGE\n\\q:x\n\n\0")
+
+
+def test_an_undefined_escape_is_told_alike_when_the_head_was_seen_before() -> None:
+    ordinary = b"MESSAGE\na:1\nb:2\n\n\0\n" * 3
+    with pytest.raises(RemoteProtocolError) as caught:
+        decode(ordinary + b"MESSAGE\na:x\\\nb:y\n\n\0\n")
+    assert "undefined escape sequence \\ in a header" in str(caught.value)
+
+
+@pytest.mark.parametrize("dialect", [None, STOMP12], ids=repr)
+def test_crlf_ends_a_line_in_1_2_and_before_a_version_is_known(dialect: Dialect | None) -> None:
+    frame = one(b"CONNECT\r\nhost:x\r\n\r\nbody\r\n\0", dialect=dialect)
+    assert frame == Frame("CONNECT", Headers(host="x"), b"body\r\n")
+
+
+@pytest.mark.parametrize("dialect", [STOMP10, STOMP11], ids=repr)
+def test_crlf_before_1_2(dialect: Dialect) -> None:
+    assert "is not a STOMP command" in refused(b"MESSAGE\r\na:b\r\n\r\n\0", dialect=dialect)
+    assert one(b"MESSAGE\na:b\r\n\n\0", dialect=dialect).headers == {"a": "b\r"}
+
+
+def test_lines_may_end_differently_in_one_frame() -> None:
+    assert one(b"MESSAGE\r\na:b\nc:d\r\n\nx\0") == Frame("MESSAGE", Headers(a="b", c="d"), b"x")
+    assert one(b"MESSAGE\na:b\nc:d\n\r\nx\0") == Frame("MESSAGE", Headers(a="b", c="d"), b"x")
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=repr)
+def test_a_value_may_hold_colons_and_spaces(dialect: Dialect) -> None:
+    frame = one(b"MESSAGE\na: b:c :d\ne:\n f:x\n\n\0", dialect=dialect)
+    assert frame.headers == {"a": " b:c :d", "e": "", " f": "x"}
+
+
+def test_of_a_repeated_header_the_first_counts() -> None:
+    frame = one(b"MESSAGE\nfoo:World\nbar:x\nfoo:Hello\n\n\0")
+    assert frame.headers == {"foo": "World", "bar": "x"}
+    assert frame.headers.all("foo") == ["World", "Hello"]
+
+
+def test_a_body_with_nuls_and_everything_else() -> None:
+    body = b"a\0b\n\n\0\nMESSAGE\n\n\0\r\n"
+    data = b"MESSAGE\ncontent-length:%d\n\n%b\0" % (len(body), body)
+    assert one(data).body == body
+    assert [frame.body for frame in decode(data * 3) if isinstance(frame, Frame)] == [body] * 3
+
+
+def test_the_body_without_length_ends_at_the_first_nul() -> None:
+    assert one(b"MESSAGE\n\na\n\nb\r\n\0").body == b"a\n\nb\r\n"
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 70_000])
+@pytest.mark.parametrize("told", [True, False])
+def test_bodies_of_all_sizes(size: int, told: bool) -> None:
+    head = b"MESSAGE\ncontent-length:%d\n\n" % size if told else b"MESSAGE\na:b\n\n"
+    data = head + b"x" * size + b"\0\n"
+    whole = decode(data * 3)
+    assert [len(frame.body) for frame in whole if isinstance(frame, Frame)] == [size] * 3
+    for step in (1, 7, 4096):
+        if size / step < 20_000:
+            assert decode(*(data[at : at + step] for at in range(0, len(data) - 1, step))) == whole[:1]
+
+
+def test_the_frame_class_of_a_command() -> None:
+    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Message})
+    decoder.feed(b"MESSAGE\na:b\n\n\0RECEIPT\na:b\n\n\0MESSAGE\na:b\n\n\0")
+    assert [type(frame) for frame in decoder.frames()] == [Message, Frame, Message]
+
+
+def test_the_first_frame_decides_how_the_second_is_read() -> None:
+    decoder = Decoder()
+    decoder.feed(b"CONNECTED\nversion:1.1\n\n\0\nMESSAGE\na:\\c\n\n\0")
+    (first,) = decoder.frames()
+    assert isinstance(first, Frame)
+    assert first.command == "CONNECTED"
+    assert not decoder.idle
+    decoder.dialect = STOMP11
+    (second,) = decoder.frames()
+    assert isinstance(second, Frame)
+    assert second.headers == {"a": ":"}
+    assert decoder.frames() == []
+    assert decoder.idle
+
+
+@pytest.mark.parametrize("cut", [10, 40])
+def test_the_first_frame_decides_how_the_second_is_read_where_it_was_cut(cut: int) -> None:
+    decoder = Decoder()
+    data = b"CONNECTED\nversion:1.1\ncontent-length:9\n\nsome body\0\nMESSAGE\na:\\c\n\n\0"
+    decoder.feed(data[:cut])
+    assert decoder.frames() == []
+    decoder.feed(data[cut:])
+    assert len(decoder.frames()) == 1
+    decoder.dialect = STOMP11
+    (second,) = decoder.frames()
+    assert isinstance(second, Frame)
+    assert second.headers == {"a": ":"}
+
+
+def test_more_may_be_fed_before_the_first_frame_was_handled() -> None:
+    decoder = Decoder()
+    decoder.feed(b"CONNECTED\n\n\0\nMESS")
+    decoder.feed(b"AGE\n\nx\0")
+    assert [len(decoder.frames()) for _ in range(3)] == [1, 1, 0]
+
+
+def test_idle_is_between_frames() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    assert decoder.idle
+    for data, idle in [(b"MESS", False), (b"AGE\n\nbo", False), (b"dy", False), (b"\0", True), (b"\n", True)]:
+        decoder.feed(data)
+        while decoder.frames():
+            pass
+        assert decoder.idle is idle
+
+
+# ------------------------------------------------------------------------------------- heart-beats
+
+CONNECTED = b"CONNECTED\nversion:1.1\n\n\0"
+
+
+@pytest.mark.parametrize("dialect", [None, STOMP11, STOMP12], ids=repr)
+@pytest.mark.parametrize(
+    ("reads", "beats"),
+    [
+        ([CONNECTED + b"\n\n\n"], 0),
+        ([CONNECTED, b"\n"], 1),
+        ([CONNECTED + b"\n", b"\n", CONNECTED + b"\n"], 1),
+        ([CONNECTED + b"\n", b"\n", b"\n", CONNECTED], 2),
+        ([b"\n\n"], 2),
+        ([b"\n\n", b"\n"], 3),
+        ([b"\n\n" + CONNECTED], 2),
+        ([CONNECTED + b"\n\n" + CONNECTED], 0),
+        ([b"\r\n"], 1),
+        ([b"\r", b"\n"], 1),
+        ([b"\r", b"\n\r", b"\n"], 2),
+        ([b"\r\n\n\r\n"], 3),
+        ([b"\r\n" + CONNECTED + b"\r\n"], 1),
+        ([CONNECTED[:9], CONNECTED[9:] + b"\n\n"], 0),
+        ([CONNECTED[:-1], CONNECTED[-1:] + b"\n"], 0),
+    ],
+)
+def test_heartbeats_are_counted(dialect: Dialect | None, reads: list[bytes], beats: int) -> None:
+    found = decode(*reads, dialect=dialect)
+    assert found.count(EOL) == beats
+    assert len(found) - beats == b"".join(reads).count(b"\0")
+
+
+@pytest.mark.parametrize("eols", [b"\n", b"\n\n", b"\n\n\n", b"\r\n", b"\r\n\r\n", b"\n\r\n\n"])
+def test_heartbeats_between_frames_lose_no_frame(eols: bytes) -> None:
+    frames = [b"MESSAGE\na:%d\n\nx\0" % number for number in range(6)]
+    bare = [b"ERROR\n\n\0"] * 3
+    found = decode(eols.join(frames) + eols + eols.join(bare) + b"\n" + b"".join(bare))
+    assert [frame.command for frame in found if isinstance(frame, Frame)] == ["MESSAGE"] * 6 + ["ERROR"] * 6
+
+
+def test_there_is_one_eol() -> None:
+    assert repr(EOL) == "EOL"
+    assert decode(b"\n")[0] is EOL
+
+
+# ------------------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"MESS AGE\na:b\n\n\0", "'MESS ' is not a STOMP command"),
+        (b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n", "is not a STOMP command"),
+        (b":\na:b\n\n\0", "':' is not a STOMP command"),
+        (b"\xc3\x89\n\n\0", "is not a STOMP command"),
+        (b"MESSAGE\na\n\n\0", "no colon"),
+        (b"MESSAGE\na:b:c\nd\n\n\0", "no colon"),
+        (b"MESSAGE\n:b\n\n\0", "empty name"),
+        (b"MESSAGE\na:\xff\n\n\0", "not UTF-8"),
+        (b"MESSAGE\na:\xed\xa0\x80\n\n\0", "not UTF-8"),
+        (b"MESSAGE\na:x\0y\n\n\0", "NUL byte in the head"),
+        (b"MESSAGE\na:1\0\nb:2\n\n\0", "NUL byte in the head"),
+        (b"ERROR\nmessage:not today\0", "NUL byte in the head"),
+        (b"ERROR\nmessage:not today\n\0", "NUL byte in the head"),
+        (b"MESSAGE\0MESSAGE\na:b\n\n\0", "is not a STOMP command"),
+        (b"MESSAGE\ncontent-length:-1\n\n\0", "'-1' is not a number"),
+        (b"MESSAGE\ncontent-length:\n\n\0", "'' is not a number"),
+        (b"MESSAGE\ncontent-length:five\n\n\0", "is not a number"),
+        (b"MESSAGE\ncontent-length: 1\n\nx\0", "is not a number"),
+        (b"MESSAGE\ncontent-length:+1\n\nx\0", "is not a number"),
+        (b"MESSAGE\ncontent-length:1.0\n\nx\0", "is not a number"),
+        (b"MESSAGE\ncontent-length:0x1\n\nx\0", "is not a number"),
+        ("MESSAGE\ncontent-length:\u00b2\n\nx\0".encode(), "is not a number"),
+        ("MESSAGE\ncontent-length:\u0661\n\nx\0".encode(), "is not a number"),
+        (b"MESSAGE\ncontent-length:1\ncontent-length:1\n\nx\0", "more than once"),
+        (b"MESSAGE\ncontent-length:1\ncontent-length:2\n\nx\0", "more than once"),
+        (b"MESSAGE\ncontent-length:2\n\nabc\0", "does not end where its content-length says"),
+        (b"MESSAGE\ncontent-length:0\n\nabc\0", "does not end where its content-length says"),
+        (b"MESSAGE\ncontent-length:4\n\nabc\0M", "does not end where its content-length says"),
+        (b"MESSAGE\ncontent-length:1000000000000\n\n", "a body is larger than"),
+        (b"MESSAGE\ncontent-length:%b\n\n" % (b"9" * 5000), "more than 18 digits"),
+    ],
+)
+def test_malformed_frames(data: bytes, why: str) -> None:
+    assert why in refused(data)
+
+
+@pytest.mark.parametrize("length", [b"0", b"00", b"3", b"03"])
+def test_leading_zeros_are_a_number(length: bytes) -> None:
+    size = int(length)
+    assert len(one(b"MESSAGE\ncontent-length:%b\n\n%b\0" % (length, b"x" * size)).body) == size
+
+
+def test_a_colon_in_a_value_forges_no_header() -> None:
+    ordinary = b"MESSAGE\nfoo:1\ndestination:/queue/mine\n\n\0\n"
+    forged = b"MESSAGE\nfoo:1:destination:/queue/evil\n\n\0\n"
+    found = decode(ordinary * 3 + forged + ordinary, dialect=STOMP10)
+    assert found[3] == Frame("MESSAGE", Headers(foo="1:destination:/queue/evil"))
+
+
+def test_what_was_read_before_there_was_a_version_teaches_nothing() -> None:
+    decoder = Decoder()
+    frame = b"ERROR\nmessage:\\n\nx:%d\n\n\0\n"
+    values = []
+    for number in range(5):
+        decoder.feed(frame % number)
+        values += [found.headers["message"] for found in decoder.frames() if isinstance(found, Frame)]
+        if number == 1:
+            decoder.dialect = STOMP12
+    assert values == ["\\n", "\\n", "\n", "\n", "\n"]
+
+
+def test_frames_before_the_offending_one_come_first() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(b"MESSAGE\na:1\n\n\0\nMESSAGE\na:2\n\n\0\nMESSAGE\nbad\n\n\0\nMESSAGE\na:3\n\n\0\n")
+    assert [frame.headers for frame in decoder.frames() if isinstance(frame, Frame)] == [
+        {"a": "1"},
+        {"a": "2"},
+    ]
+    for _ in range(2):
+        with pytest.raises(RemoteProtocolError, match="no colon"):
+            decoder.frames()
+
+
+def test_a_refused_stream_stays_refused() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(b"bad frame\n\n\0")
+    with pytest.raises(RemoteProtocolError) as first:
+        decoder.frames()
+    decoder.feed(b"MESSAGE\n\n\0")
+    with pytest.raises(RemoteProtocolError) as second:
+        decoder.frames()
+    assert second.value is first.value
+
+
+# ------------------------------------------------------------------------------------- limits
+
+SMALL = Limits(frame=120, body=80, head=60, header_line=20, headers=4)
+
+
+def exceeded(*reads: bytes, dialect: Dialect | None = STOMP12, limits: Limits = SMALL) -> str:
+    with pytest.raises(LimitExceeded) as caught:
+        decode(*reads, dialect=dialect, limits=limits)
+    return caught.value.limit
+
+
+LINES = b"a:%b\nb:%b\nc:%b" % (b"x" * 15, b"x" * 15, b"x" * 8)  # with "ACK\n" before it: 50 bytes
+
+
+@pytest.mark.parametrize("dialect", [None, STOMP10, STOMP12], ids=repr)
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize(
+    ("data", "limit"),
+    [
+        (b"ACK\na:%b\n\n\0" % (b"x" * 18), ""),
+        (b"ACK\na:%b\n\n\0" % (b"x" * 19), "header_line"),
+        (b"ACK\na:1\nb:2\nc:3\nd:4\n\n\0", ""),
+        (b"ACK\na:1\nb:2\nc:3\nd:4\ne:5\n\n\0", "headers"),
+        (b"ACK\n" + LINES + b"\nd:%b\n\n\0" % (b"x" * 7), ""),
+        (b"ACK\n" + LINES + b"\nd:%b\n\n\0" % (b"x" * 8), "head"),
+        (b"ACK\n\n" + b"x" * 80 + b"\0", ""),
+        (b"ACK\n\n" + b"x" * 81 + b"\0", "body"),
+        (b"ACK\ncontent-length:80\n\n" + b"x" * 80 + b"\0", ""),
+        (b"ACK\ncontent-length:81\n\n", "body"),
+        (b"ACK\n" + LINES + b"\n\n" + b"x" * 70 + b"\0", ""),
+        (b"ACK\n" + LINES + b"\n\n" + b"x" * 71 + b"\0", "frame"),
+        (b"X" * 20 + b"\n\n\0", ""),
+        (b"X" * 21 + b"\n\n\0", "header_line"),
+        (b"ACK\n" + b"x" * 57 + b"\n\n\0", "head"),
+    ],
+)
+def test_limits_are_exact_and_the_same_however_bytes_are_cut(
+    dialect: Dialect | None, fresh: bool, data: bytes, limit: str
+) -> None:
+    assert len(b"ACK\n" + LINES) == 50
+    ordinary = b"".join(
+        b"ACK\n%b\n\n\0\n" % b"\n".join([b"a:1", b"b:2", b"c:3", b"d:4"][:n]) for n in range(1, 5)
+    )
+    data = data if fresh else ordinary * 3 + data
+    for reads in ([data], list(bites(data)), [data[:-1], data[-1:]], [data[:-2], data[-2:]]):
+        if limit:
+            assert exceeded(*reads, dialect=dialect) == limit
+        else:
+            decode(*reads, dialect=dialect, limits=SMALL)
+
+
+@pytest.mark.parametrize("lenient", [STRICT, LENIENT])
+def test_limits_hold_for_lenient_decoders_too(lenient: Leniency) -> None:
+    with pytest.raises(LimitExceeded):
+        decode(b"X\na:%b\n\n\0" % (b"\xff" * 19), limits=SMALL, lenient=lenient)
+    if lenient is LENIENT:
+        # U+FFFD takes more bytes than what it replaces; what counts is what came.
+        decode(b"X\na:%b\n\n\0" % (b"\xff" * 18), limits=SMALL, lenient=lenient)
+
+
+def fed_until_refused(decoder: Decoder, limit: str) -> int:
+    """How many bytes of a stream without end a decoder takes."""
+    for fed in range(0, 1000, 7):
+        decoder.feed(b"xxxxxxx")
+        try:
+            decoder.frames()
+        except LimitExceeded as err:
+            if err.limit == limit:
+                return fed
+            raise
+    raise AssertionError("it takes everything")
+
+
+def test_a_head_that_never_ends() -> None:
+    decoder = Decoder(SMALL, dialect=STOMP12)
+    decoder.feed(b"MESSAGE\n")
+    assert decoder.frames() == []
+    assert fed_until_refused(decoder, "head") <= SMALL.head + 2
+
+
+@pytest.mark.parametrize("dialect", [None, STOMP10, STOMP12], ids=repr)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"*1\r\n$4\r\nPING\r\n",
+        b"A" * 41,
+        b"SEND ",
+        b"\xc3\x89CRIT\n",
+    ],
+)
+def test_what_is_not_stomp_is_refused_by_its_first_bytes(data: bytes, dialect: Dialect | None) -> None:
+    """A peer of another protocol may wait for our answer, as we would for the end of its head."""
+    decoder = Decoder(dialect=dialect)
+    decoder.feed(data)
+    with pytest.raises(RemoteProtocolError, match="is not a STOMP command"):
+        decoder.frames()
+    decoder = Decoder(dialect=dialect)
+    with pytest.raises(RemoteProtocolError, match="is not a STOMP command"):
+        for at in range(len(data)):
+            decoder.feed(data[at : at + 1])
+            assert decoder.frames() == []
+
+
+def test_a_body_that_never_ends() -> None:
+    decoder = Decoder(SMALL, dialect=STOMP12)
+    decoder.feed(b"MESSAGE\n\n")
+    assert decoder.frames() == []
+    assert fed_until_refused(decoder, "body") <= SMALL.body
+
+
+def test_a_huge_length_is_refused_before_its_body_comes() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(b"MESSAGE\ncontent-length:1000000000000\n\n")
+    with pytest.raises(LimitExceeded) as caught:
+        decoder.frames()
+    assert caught.value.limit == "body"
+
+
+# ------------------------------------------------------------------------------------- linear work
+
+
+class Reads(bytes):
+    """Bytes that count how much of them is cut out or joined to others."""
+
+    copied = 0
+
+    def __getitem__(self, key):
+        part = super().__getitem__(key)
+        if isinstance(part, bytes):
+            Reads.copied += len(part)
+            return Reads(part)
+        return part
+
+    def __add__(self, other):
+        Reads.copied += len(self) + len(other)
+        return Reads(super().__add__(other))
+
+
+@pytest.mark.parametrize("dialect", [None, STOMP12], ids=repr)
+@pytest.mark.parametrize(
+    "unit",
+    [b"X\n\n\0", b"X\na:b\n\nx\0\n", b"X\ncontent-length:2\n\n\0\0\0", b"X\n\nx\0\n\n", b"X\r\n\r\n\0"],
+)
+def test_many_frames_in_one_read_are_copied_once_each(dialect: Dialect | None, unit: bytes) -> None:
+    count = 2000
+    data = Reads(unit * count)
+    Reads.copied = 0
+    assert len(decode(data, dialect=dialect)) == count
+    assert Reads.copied <= 3 * len(data)
+
+
+def test_an_unfinished_frame_is_not_searched_again() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    starts = []
+    for byte in bites(b"MESSAGE\n" + b"a:" + b"x" * 500):
+        decoder.feed(byte)
+        decoder.frames()
+        starts.append(len(decoder._partial) - decoder._scanned)
+    assert set(starts) == {0}
+
+
+@pytest.mark.parametrize("size", [0, 1, 500, 40_000])
+@pytest.mark.parametrize("rest", [b"", b"\n", b"\r\n", b"\n\n"])
+def test_frames_that_are_cut_are_read_as_those_that_are_not(size: int, rest: bytes) -> None:
+    frames = [b"MESSAGE\nn:%d\ncontent-length:%d\n\n%b\0%b" % (n, size, b"\0" * size, rest) for n in range(6)]
+    data = b"".join(frames)
+    whole = bodies(Decoder(dialect=STOMP12), [data])
+    assert len(whole) == 6
+    for cut in range(1, len(frames[0]) + 1, max(1, size // 7)):
+        pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
+        decoder = Decoder(dialect=STOMP12)
+        assert bodies(decoder, pieces) == whole
+        assert decoder.idle
+
+
+def bodies(decoder: Decoder, pieces: list[bytes]) -> list[tuple[str, bytes]]:
+    found = []
+    for piece in pieces:
+        decoder.feed(piece)
+        found += [(frame.headers["n"], frame.body) for frame in decoder.frames() if isinstance(frame, Frame)]
+    return found
+
+
+def test_a_short_frame_that_is_cut_and_has_no_end_is_refused() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    good = b"MESSAGE\nn:1\ncontent-length:3\n\nabc\0"
+    assert len(bodies(decoder, [good, good, good[:-2]])) == 2
+    decoder.feed(b"cx" + good)
+    with pytest.raises(RemoteProtocolError, match="does not end where"):
+        decoder.frames()
+    assert not decoder.idle
+
+
+# ------------------------------------------------------------------------------------- large bodies
+
+
+def large(size: int) -> bytes:
+    return b"MESSAGE\na:b\ncontent-length:%d\n\n" % size
+
+
+def test_a_large_body_can_be_read_straight_into_place() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(large(1_000_000) + b"x" * 10)
+    assert decoder.frames() == []
+    body = b"x" * 10 + bytes(range(250)) * 4000
+    rooms = []
+    while decoder.missing:
+
+        def read(room: memoryview) -> int:
+            rooms.append(len(room))
+            count = min(len(room), 300_000)
+            room[:count] = body[1_000_000 - len(room) :][:count]
+            return count
+
+        assert decoder.fill(read) > 0
+        assert not decoder.idle
+    assert rooms == [999_990, 699_990, 399_990]  # the rest is fed, with what follows it
+    decoder.feed(body[900_010:1_000_000] + b"\0\n" + large(3) + b"abc\0")
+    first, second = (frame for frame in decoder.frames() if isinstance(frame, Frame))
+    assert (first.body, second.body) == (body[:1_000_000], b"abc")
+    assert decoder.idle
+
+
+def test_reading_into_place_may_fail_and_be_tried_again() -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(large(500_000))
+    assert decoder.frames() == []
+
+    def nothing(room: memoryview) -> int:
+        raise BlockingIOError
+
+    with pytest.raises(BlockingIOError):
+        decoder.fill(nothing)
+    assert decoder.missing == 500_000
+    decoder.feed(bytes(500_000) + b"\0")
+    assert [frame.body for frame in decoder.frames() if isinstance(frame, Frame)] == [bytes(500_000)]
+
+
+@pytest.mark.parametrize("data", [b"", b"MESSAGE\n", large(1000), b"MESSAGE\n\n" + b"x" * 200_000])
+def test_nothing_else_is_read_into_place(data: bytes) -> None:
+    decoder = Decoder(dialect=STOMP12)
+    decoder.feed(data)
+    decoder.frames()
+    assert decoder.missing == 0
+
+
+def test_a_body_in_two_pieces_is_copied_once() -> None:
+    body = b"x" * 100_000
+    data = Reads(large(len(body)) + body + b"\0")
+    decoder = Decoder(dialect=STOMP12)
+    pieces = (data[:50_000], data[50_000:])
+    Reads.copied = 0
+    for piece in pieces:
+        decoder.feed(piece)
+        frames = decoder.frames()
+    assert [frame.body for frame in frames if isinstance(frame, Frame)] == [body]
+    assert Reads.copied < 200  # the head only
+
+
+class Text(Shown):
+    """A MESSAGE whose body is wanted as text."""
+
+    __slots__ = ()
+    text = True
+
+
+def receive(decoder: Decoder, body: bytes, length: bool = True) -> str | bytes:
+    """One message, as a driver reads it: 64 KiB at a time, and straight into place where that is possible."""
+    data = (large(len(body)) if length else b"MESSAGE\na:b\n\n") + body + b"\0\n"
+    at = 0
+
+    def read(room: memoryview) -> int:
+        piece = data[at : at + min(len(room), 300_000)]
+        room[: len(piece)] = piece
+        return len(piece)
+
+    while True:
+        if decoder.missing:
+            at += decoder.fill(read)
+            continue
+        assert at < len(data)
+        decoder.feed(data[at : at + 65536])
+        at += 65536
+        for frame in decoder.frames():
+            if isinstance(frame, Frame):
+                return frame.body
+
+
+@pytest.mark.parametrize("length", [True, False])
+@pytest.mark.parametrize("size", [70_000, 300_000, 1_000_000, 5_000_000])
+def test_large_texts_come_as_text(size: int, length: bool) -> None:
+    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Text})
+    for letter in ("a", "é", "€", "🐍"):
+        text = letter * (size // len(letter.encode()))
+        assert receive(decoder, text.encode(), length) == text
+        assert receive(decoder, b"\xff" + text.encode() + b"\xc3", length) == f"\ufffd{text}\ufffd"
+    # Of a longer one that was there before nothing is left.
+    assert receive(decoder, b"x" * 66_000, length) == "x" * 66_000
+
+
+@pytest.mark.parametrize("make", [Frame, Message, Shown, Delivery])
+def test_large_bodies_of_others_come_as_bytes(make: type[Frame]) -> None:
+    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": make})
+    body = receive(decoder, b"x" * 1_000_000)
+    assert body == b"x" * 1_000_000
+    assert receive(decoder, b"y" * 1_000_000) != body == b"x" * 1_000_000
+
+
+def test_the_memory_for_the_next_text_can_be_given_back() -> None:
+    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Text})
+    tracemalloc.start()
+    try:
+        receive(decoder, b"x" * 1_000_000)
+        assert decoder.spare
+        assert tracemalloc.get_traced_memory()[0] > 1_000_000
+        decoder.relax()
+        assert not decoder.spare
+        assert tracemalloc.get_traced_memory()[0] < 300_000
+    finally:
+        tracemalloc.stop()

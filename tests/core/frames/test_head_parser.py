@@ -1,0 +1,135 @@
+"""stomp.core.frames.head_parser, by way of the decoder: what is tolerated, and what is not."""
+
+import pytest
+
+from stomp.core.errors import RemoteProtocolError
+from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.frames.limits import LENIENT, STRICT, TRIM, Leniency
+from stomp.core.frames.versions import DIALECTS, STOMP12, Dialect
+from tests.odd_frames import IN_DOUBT, NEXT, ODD, Odd
+
+pytestmark = pytest.mark.usefixtures("each_codec")
+
+LESSON = b"MESSAGE\nmessage-id:9\nsubscription:1\ndestination:/queue/a\na:%d\n\nhello\0\n"
+CUTS = (1, 7, 100_000)
+
+
+def decode(
+    data: bytes, *, dialect: Dialect | None = STOMP12, lenient: Leniency = LENIENT, cut: int = 100_000
+) -> tuple[list[Frame], str, list[str]]:
+    """The frames, the error that ends them, and what was tolerated."""
+    decoder = Decoder(dialect=dialect, lenient=lenient)
+    found: list[Frame] = []
+    for at in range(0, len(data), cut):
+        decoder.feed(data[at : at + cut])
+        try:
+            while frames := decoder.frames():
+                found += [frame for frame in frames if not isinstance(frame, Eol)]
+        except RemoteProtocolError as err:
+            return found, str(err), decoder.notes
+    return found, "", decoder.notes
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.name)
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("lesson", [0, 3])
+def test_lenient_decoders_read_every_frame_whose_end_is_certain(odd: Odd, cut: int, lesson: int) -> None:
+    plain = b"".join(LESSON % number for number in range(lesson))
+    dialect = DIALECTS[odd.version]
+    found, error, notes = decode(plain + odd.data * 2 + NEXT, dialect=dialect, cut=cut)
+    assert error == ""
+    bodies = [frame.body for frame in found if frame.command == "MESSAGE"]
+    assert bodies == [b"hello"] * lesson + [odd.body] * 2 + [b"next"]
+    assert odd.headers.items() <= found[-2].headers.items()
+    assert len(notes) <= 1
+    assert all("with message-id '1': " in note for note in notes)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.name)
+@pytest.mark.parametrize("cut", CUTS)
+def test_strict_decoders_refuse_what_is_not_legal(odd: Odd, cut: int) -> None:
+    found, error, notes = decode(odd.data + NEXT, dialect=DIALECTS[odd.version], lenient=STRICT, cut=cut)
+    bodies = [frame.body for frame in found if frame.command == "MESSAGE"]
+    # A command in lower case is one that STOMP does not define, and no error.
+    assert (error == "" and bodies == [odd.body, b"next"]) is odd.legal
+    assert not notes
+
+
+@pytest.mark.parametrize("data", IN_DOUBT.values(), ids=IN_DOUBT)
+@pytest.mark.parametrize("lenient", Leniency)
+@pytest.mark.parametrize("cut", CUTS)
+def test_what_leaves_the_end_of_a_frame_in_doubt_is_refused(data: bytes, lenient: Leniency, cut: int) -> None:
+    _, error, _ = decode(data + NEXT, lenient=lenient, cut=cut)
+    assert error
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_white_space_is_trimmed_where_that_is_asked_for(cut: int) -> None:
+    odd = b"MESSAGE\n content-length : 3 \n\ta:b\n\na\0b\0\n"
+    plain = b"MESSAGE\ncontent-length:3\na:b\n\na\0b\0\n"
+    for data in (odd * 3, plain * 3 + odd * 3):
+        found, error, _ = decode(data, lenient=TRIM, cut=cut)
+        assert error == ""
+        assert found == [Frame("MESSAGE", Headers({"content-length": "3", "a": "b"}), b"a\0b")] * (
+            data.count(b"MESSAGE")
+        )
+
+
+def test_a_value_that_is_trimmed_is_trimmed_after_a_plain_one_of_the_same_kind() -> None:
+    plain = b"".join(b"MESSAGE\na:%d\n\n\0\n" % number for number in range(4))
+    found, _, _ = decode(plain + b"MESSAGE\na: x \n\n\0\n", lenient=TRIM)
+    assert found[-1].headers == {"a": "x"}
+
+
+@pytest.mark.parametrize("data", [b"MESSAGE\na:%b\xe9\nb:1\n\nx\0\n", b"MESSAGE\r\na:%b\xe9\r\n\r\nx\0\n"])
+def test_the_bytes_of_a_head_that_was_replaced_are_kept(data: bytes) -> None:
+    plain = b"MESSAGE\na:1\nb:1\n\nx\0\n"
+    found, _, _ = decode(plain + data % b"one" + plain + data % b"two" + plain)
+    heads = [frame.raw_head for frame in found]
+    raw = (data % b"one").partition(b"\r\n\r\n" if b"\r" in data else b"\n\n")[0]
+    assert heads[0::2] == [None] * 3
+    assert heads[1::2] in (
+        [raw, raw.replace(b"one", b"two")],
+        [raw + b"\r", raw.replace(b"one", b"two") + b"\r"],
+    )
+    assert found[1].headers["a"] == "one\ufffd"
+
+
+def test_each_kind_is_noted_once() -> None:
+    many = b"".join(
+        b"message\nmessage-id:%d\nwhat\n:x\na:\\q\xe9\ncontent-length:+1\ncontent-length:2\n\nx\0\n" % number
+        for number in range(5)
+    )
+    found, error, notes = decode(many)
+    assert len(found) == 5
+    assert error == ""
+    assert len(notes) == len(set(notes)) == 7
+    assert all(note.startswith("MESSAGE with message-id '0': ") for note in notes)
+
+
+def test_notes_hold_no_text_of_the_lines() -> None:
+    _, _, notes = decode(b"MESSAGE\npasscode swordfish\n:swordfish\ncontent-type:\xe9swordfish\n\n\0")
+    assert len(notes) == 3
+    assert "swordfish" not in "".join(notes)
+
+
+def test_a_command_is_refused_by_its_first_wrong_byte_however_it_is_cut() -> None:
+    for data in (b"MESS AGE\n\n\0", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"A" * 60, b"\r\r\n", b"\x16\x03"):
+        for lenient in Leniency:
+            for dialect in (None, *DIALECTS.values()):
+                errors = {decode(data, dialect=dialect, lenient=lenient, cut=cut)[1] for cut in CUTS}
+                assert len(errors) == 1
+                assert "is not a STOMP command" in errors.pop()
+
+
+def test_nuls_before_the_first_frame_are_not_skipped() -> None:
+    """They may be the length of a frame of another protocol, which is recognised by its first bytes."""
+    for lenient in Leniency:
+        _, error, _ = decode(b"\0\0\1\xff\1ActiveMQ", dialect=None, lenient=lenient)
+        assert "is not a STOMP command" in error
+
+
+def test_control_characters_of_an_undefined_escape_are_shown_as_escapes() -> None:
+    _, error, _ = decode(b"MESSAGE\na:\\\x1b[31m\n\n\0", lenient=STRICT)
+    assert error == "undefined escape sequence \\\\x1b in a header of STOMP 1.2"

@@ -1,0 +1,172 @@
+import pytest
+
+from stomp.core.frames import native as native_codec
+from stomp.core.frames.decoder import Decoder
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.frames.head_templates import Layout, Layouts
+from stomp.core.frames.versions import STOMP12
+from stomp.core.session.events import Message
+
+
+def learn(layouts: Layouts, command: str, *lines: str, size: int = 100) -> None:
+    headers = Headers.of([(name, value) for name, _, value in (line.partition(":") for line in lines)])
+    layouts.learn(command, list(lines), headers, size)
+
+
+def layouts() -> Layouts:
+    return Layouts({"MESSAGE": Message}, Frame)
+
+
+def read(layout: Layout | None, head: str) -> tuple[bytes, ...] | None:
+    """The values that change, if the head has this layout."""
+    data = b"before" + head.encode() + b"\n\nbody"
+    if layout is None or not layout.fits(data, 6, len(data)):
+        return None
+    found = layout.match(data, 6, len(data))
+    assert found is not None
+    assert found.end() + len(layout.tail) == len(data) - 4
+    return found.groups()
+
+
+def other(known: Layouts, head: str) -> Layout | None:
+    data = head.encode() + b"\n\n"
+    return known.other(data, 0, len(data))
+
+
+def test_at_first_nothing_matches() -> None:
+    for head in ("", "MESSAGE", "\n", "MESSAGE\na:b"):
+        assert read(layouts().latest, head) is None
+        assert other(layouts(), head) is None
+
+
+def test_a_layout_is_learned_when_it_was_seen_twice() -> None:
+    known = layouts()
+    learn(known, "MESSAGE", "a:1", "b:2")
+    assert read(known.latest, "MESSAGE\na:1\nb:2") is None
+    learn(known, "MESSAGE", "a:3", "b:4")
+    assert read(known.latest, "MESSAGE\na:5:6\nb:") == (b"5:6", b"")
+    assert tuple(known.latest.headers) == known.latest.varying == ("a", "b")
+    assert known.latest.make is Message
+
+
+def test_values_that_never_changed_are_part_of_it() -> None:
+    known = layouts()
+    for number in range(2):
+        learn(known, "MESSAGE", "a:1", f"b:{number}", "c:3")
+    layout = known.latest
+    assert layout.varying == ("b",)
+    assert layout.headers == {"a": "1", "b": "0", "c": "3"}
+    assert read(layout, "MESSAGE\na:1\nb:9\nc:3") == (b"9",)
+    assert read(layout, "MESSAGE\na:2\nb:9\nc:3") is None
+    learn(known, "MESSAGE", "a:2", "b:9", "c:3")
+    assert known.latest is layout
+    assert read(layout, "MESSAGE\na:5\nb:9\nc:3") == (b"5", b"9")
+
+
+def test_a_layout_that_goes_on_changing_has_no_constants_left() -> None:
+    known = layouts()
+    lines = [f"{name}:0" for name in "abcdefgh"]
+    learn(known, "MESSAGE", *lines)
+    for at in range(4):
+        lines[at] += "1"
+        learn(known, "MESSAGE", *lines)
+    assert known.latest.varying == tuple("abcdefgh")
+
+
+def test_a_long_end_is_compared_and_not_compiled() -> None:
+    known = layouts()
+    more = [f"x-{number}:value" for number in range(1000)]
+    for number in range(2):
+        learn(known, "MESSAGE", f"a:{number}", *more, size=20_000)
+    assert len(known.latest.tail) > 10_000
+    assert read(known.latest, "\n".join(["MESSAGE", "a:5", *more])) == (b"5",)
+    assert read(known.latest, "\n".join(["MESSAGE", "a:5", *more, "y:1"])) is None
+    assert read(known.latest, "\n".join(["MESSAGE", "a:5", *more[:-1]])) is None
+
+
+def test_what_is_too_long_to_compile_matches_nothing() -> None:
+    known = layouts()
+    more = [f"x-{number}:value" for number in range(1000)]
+    for number in range(3):
+        learn(known, "MESSAGE", *more, f"a:{number}", size=20_000)
+    assert read(known.latest, "\n".join(["MESSAGE", *more, "a:1"])) is None
+
+
+def test_only_the_same_head_matches() -> None:
+    known = layouts()
+    for number in range(2):
+        learn(known, "MESSAGE", f"a:{number}", f"b.:{number}")
+    assert read(known.latest, "MESSAGE\na:1\nb.:2")
+    for head in (
+        "RECEIPT\na:1\nb.:2",
+        "MESSAGE\na:1\nbx:2",
+        "MESSAGE\nb.:1\na:2",
+        "MESSAGE\na:1:b.:2",
+        "MESSAGE\na:1\nb.:2\nc:3",
+        "MESSAGE\n a:1\nb.:2",
+        "MESSAGE\na:1",
+    ):
+        assert read(known.latest, head) is None, head
+
+
+def test_another_layout_is_found() -> None:
+    known = layouts()
+    for _ in range(2):
+        learn(known, "MESSAGE", "a:1")
+    first = known.latest
+    for _ in range(2):
+        learn(known, "MESSAGE", "b:2")
+    assert known.latest is not first
+    assert other(known, "MESSAGE\na:1") is first
+    assert known.latest is first
+    assert other(known, "MESSAGE\nc:1") is None
+
+
+def test_a_layout_that_was_learned_comes_back_at_once() -> None:
+    known = layouts()
+    for name in "aab":
+        learn(known, "MESSAGE", f"{name}:1")
+    first = known.latest
+    learn(known, "MESSAGE", "b:1")
+    assert known.latest is not first
+    learn(known, "MESSAGE", "a:1")
+    assert known.latest is first
+
+
+def test_heads_that_are_not_what_they_look_like_are_not_learned() -> None:
+    known = layouts()
+    empty = known.latest
+    for _ in range(3):
+        learn(known, "MESSAGE", "a:1", "a:2")  # a repeated name
+        known.learn("MESSAGE", ["a\\cb:1"], Headers({"a:b": "1"}), 10)  # an escaped one
+        learn(known, "CONNECTED", "a:1")  # never escaped
+        learn(known, "NEWS", "a:1")
+        learn(known, "MESSAGE", "long:1", size=500_000)
+    assert known.latest is empty
+
+
+def test_what_a_peer_can_make_us_remember_is_bounded() -> None:
+    known = layouts()
+    for number in range(1000):
+        for _ in range(2):
+            learn(known, "MESSAGE", *[f"{number}-{i}:x" for i in range(number % 300)])
+    assert len(known._known) <= 32
+
+
+def test_long_heads_leave_less_room_for_others() -> None:
+    known = layouts()
+    for number in range(10):
+        learn(known, "MESSAGE", f"{number}:x", size=60_000)
+    assert len(known._known) == 2
+
+
+def test_the_decoder_learns_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_codec, "native", None)  # which would leave it nothing to learn
+    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Message})
+    data = b"MESSAGE\nmessage-id:%d\nx:a\\cb\n\nhello\0\n"
+    for number in range(5):
+        decoder.feed(data % number)
+        (frame,) = decoder.frames()
+        assert isinstance(frame, Message)
+        assert frame.headers == {"message-id": str(number), "x": "a:b"}
+    assert decoder._layouts.latest.varying == ("message-id",)

@@ -1,0 +1,105 @@
+"""stomp.core.frames.versions"""
+
+import dataclasses
+
+import pytest
+
+from stomp.core.errors import RemoteProtocolError
+from stomp.core.frames import versions
+from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP11, STOMP12, UNESCAPED, Dialect
+
+ALL = list(DIALECTS.values())
+
+
+def table() -> dict[str, list[str]]:
+    """The table of the module's docstring: what -> its cells."""
+    assert versions.__doc__ is not None
+    rows = [line.strip("|").split("|") for line in versions.__doc__.splitlines() if line.startswith("|")]
+    return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
+
+
+def test_the_versions_oldest_first() -> None:
+    assert list(DIALECTS) == ["1.0", "1.1", "1.2"]
+    assert [repr(d) for d in ALL] == ["<STOMP 1.0>", "<STOMP 1.1>", "<STOMP 1.2>"]
+    assert frozenset({"CONNECT", "STOMP", "CONNECTED"}) == UNESCAPED
+
+
+def test_the_documented_table_is_true() -> None:
+    rows = table()
+
+    def yes(flags: list[bool]) -> list[str]:
+        return ["yes" if flag else "no" for flag in flags]
+
+    assert rows[""] == [d.version for d in ALL]
+    assert rows["line end"] == ["LF or CR LF" if d.crlf else "LF" for d in ALL]
+    assert rows["SUBSCRIBE needs an ``id``"] == yes([d.subscription_id for d in ALL])
+    assert rows["NACK"] == yes([d.nack for d in ALL])
+    assert rows["heart-beats"] == yes([d.heartbeats for d in ALL])
+    for cell, d in zip(rows["an ACK names the message by"], ALL, strict=True):
+        assert cell.startswith(f"``{d.ack_header}``")
+    for cell, d in zip(rows["escapes in headers"], ALL, strict=True):
+        assert set(cell.strip("`").split()) - {"none"} == set(d.escapes.values())
+
+
+def test_every_field_is_documented() -> None:
+    assert Dialect.__doc__ is not None
+    for field in dataclasses.fields(Dialect):
+        assert field.name.startswith("_") or f"{field.name}:" in Dialect.__doc__
+
+
+PLAIN = "a\\b\nc:d\re"
+
+
+@pytest.mark.parametrize(
+    ("d", "escaped"),
+    [(STOMP10, PLAIN), (STOMP11, "a\\\\b\\nc\\cd\re"), (STOMP12, "a\\\\b\\nc\\cd\\re")],
+    ids=repr,
+)
+def test_escaping(d: Dialect, escaped: str) -> None:
+    assert d.escape(PLAIN) == escaped
+    assert d.unescape(escaped) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("escaped", "plain"),
+    [
+        ("", ""),
+        ("\\\\", "\\"),
+        ("\\\\n", "\\n"),
+        ("\\\\\\n", "\\\n"),
+        ("\\\\\\\\", "\\\\"),
+        ("\\\\\\\\c", "\\\\c"),
+        ("\\n\\n", "\n\n"),
+        ("x\\\\y\\cz", "x\\y:z"),
+        ("C\\c\\\\new\\\\code", "C:\\new\\code"),
+    ],
+)
+def test_unescaping_reads_from_left_to_right(escaped: str, plain: str) -> None:
+    assert STOMP11.unescape(escaped) == plain
+    assert STOMP12.unescape(escaped) == plain
+
+
+def test_1_0_has_no_escapes() -> None:
+    assert STOMP10.unescape("C:\\new\\code\\") == "C:\\new\\code\\"
+
+
+@pytest.mark.parametrize("text", ["\\t", "\\", "a\\", "\\\\\\", "\\C", "\\N", "\\\\\\x", "\\ "])
+def test_undefined_escapes_are_refused_or_kept(text: str) -> None:
+    for d in (STOMP11, STOMP12):
+        with pytest.raises(RemoteProtocolError, match="undefined escape"):
+            d.unescape(text)
+    kept = STOMP12.unescape(text, keep_undefined=True)
+    assert kept == text.replace("\\\\", "\\")
+
+
+def test_a_carriage_return_has_an_escape_in_1_2_only() -> None:
+    assert STOMP12.unescape("\\r") == "\r"
+    with pytest.raises(RemoteProtocolError):
+        STOMP11.unescape("\\r")
+
+
+@pytest.mark.parametrize(
+    ("d", "carried"), [(STOMP10, ":\\"), (STOMP11, ":\\\n"), (STOMP12, ":\\\n\r")], ids=repr
+)
+def test_what_a_version_carries(d: Dialect, carried: str) -> None:
+    assert [char for char in ":\\\n\r\0" if d.carries(f"a{char}b")] == list(carried)

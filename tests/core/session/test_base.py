@@ -1,0 +1,402 @@
+"""stomp.core.session.base: what both ends have in common."""
+
+import pytest
+
+from stomp.core.errors import ConnectionLost, HeartbeatLost, NotConnected, RemoteProtocolError, UsageError
+from stomp.core.frames.commands import send
+from stomp.core.frames.encoder import encode
+from stomp.core.frames.versions import STOMP12
+from stomp.core.session.base import Session
+from stomp.core.session.client import ClientSession
+from stomp.core.session.events import Closed, HeartbeatReceived, HeartbeatSent, Message, Reason, Request
+from stomp.core.session.ledger import Ledger
+from stomp.core.session.server import ServerSession
+from stomp.core.session.state import State
+from stomp.received import ReceivedText
+from stomp.testing import Wire
+
+pytestmark = pytest.mark.usefixtures("each_codec")
+
+
+def closed(session: Session) -> Closed:
+    """The only `Closed` of a session, which is its last event."""
+    events = session.events()
+    assert [type(event) is Closed for event in events].count(True) == 1
+    assert events[-1] is session.closed
+    assert session.closed is not None
+    return session.closed
+
+
+# ------------------------------------------------------------------------------------- heart-beats
+
+
+def test_heartbeats_as_agreed() -> None:
+    server = ServerSession(heartbeat=(500, 4000))
+    client = ClientSession()
+    wire = Wire(client, server)
+    client.connect(heartbeat=(1000, 2000))
+    wire.run()
+    server.accept(0.0)
+    wire.run()
+    assert client.heartbeat == (4000, 2000)
+    assert server.heartbeat == (2000, 4000)
+    # The server's beat is due at 0.8 x 2 s, the client's at 0.8 x 4 s; silence ends twice as late as agreed.
+    assert server.next_deadline() == 1.6
+    assert client.next_deadline() == 3.2
+
+
+def test_bytes_read_straight_into_a_body_are_a_sign_of_life_and_count() -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    client = wire.client
+    before = client.counters.bytes_received
+    head = b"MESSAGE\nsubscription:1\ncontent-length:900000\n\n"
+    client.receive_data(head, wire.clock.now)
+    assert client.filling
+    assert client.fill(lambda room: room.nbytes) == 900_000
+    client.filled(900_000, wire.clock.now + 1.5)
+    assert client.last_read == wire.clock.now + 1.5
+    assert not client.filling
+    assert client.counters.bytes_received == before + len(head) + 900_000
+    client.receive_data(b"\0", wire.clock.now + 1.6)
+    assert [type(event) for event in client.events()][-1] is Message
+
+
+def test_memory_that_is_kept_for_large_texts_can_be_given_back() -> None:
+    client = ClientSession(message_class=ReceivedText)
+    client.connect(["1.2"], "/")
+    client.receive_data(b"CONNECTED\nversion:1.2\n\n\0", 0.0)
+    assert not client.spare
+    client.receive_data(b"MESSAGE\nsubscription:1\ncontent-length:900000\n\n", 0.0)
+    client.receive_data(b"x" * 900_000 + b"\0", 0.0)
+    assert client.spare
+    client.relax()
+    assert not client.spare
+    assert [type(event) for event in client.events()][-1] is ReceivedText
+
+
+def test_both_sides_beat_in_time_and_stay() -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire.advance(60.0)
+    assert wire.client.state is wire.server.state is State.CONNECTED
+    assert wire.client.counters.heartbeats_sent == wire.server.counters.heartbeats_received == 75
+    assert wire.client.counters.heartbeats_received == 75
+    assert set(map(type, wire.client_end.take())) == {HeartbeatSent, HeartbeatReceived}
+
+
+def test_frames_are_beats_too() -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    for _ in range(20):
+        wire.client.send("/queue/a", b"x")
+        wire.advance(0.5)
+    assert wire.client.counters.heartbeats_sent == 0
+    assert wire.server.state is State.CONNECTED
+
+
+def test_silence_is_borne_for_two_intervals() -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    client = wire.client
+    client.receive_data(b"\n", 0.0)
+    client.events()
+    client.tick(1.9)
+    assert client.state is State.CONNECTED
+    assert client.next_deadline() == 2.0
+    assert not client.silent(1.9)
+    assert client.silent(2.0)
+    client.tick(2.0)
+    end = closed(client)
+    assert end.reason is Reason.HEARTBEAT
+    assert isinstance(end.error, HeartbeatLost)
+    assert end.error.silence == 2.0
+    assert "sent nothing for 2.0 s" in str(end.error)
+    assert client.next_deadline() is None
+    client.tick(100.0)
+    assert client.events() == []
+
+
+def test_the_tolerance_is_a_choice() -> None:
+    client = ClientSession(tolerance=1.5)
+    wire = Wire(client, ServerSession(heartbeat=(1000, 1000)))
+    client.connect(heartbeat=(1000, 1000))
+    wire.run()
+    wire.server.accept(0.0)
+    wire.run()
+    client.receive_data(b"\n", 0.0)
+    client.tick(1.4)
+    assert client.state is State.CONNECTED
+    client.tick(1.5)
+    assert closed(client).reason is Reason.HEARTBEAT
+
+
+def test_a_broker_that_looks_once_in_an_interval_stays_alive() -> None:
+    """ActiveMQ: a frame counts for the interval it was sent in, so the next beat may be two intervals away."""
+    client = ClientSession(tolerance=1.5)
+    wire = Wire(client, ServerSession(heartbeat=(1000, 1000)))
+    client.connect(heartbeat=(0, 1000))
+    wire.run()
+    wire.server.accept(0.0)
+    wire.run()
+    beat, frame = b"\n", b"RECEIPT\nreceipt-id:1\n\n\0\n"
+    for at, data in [
+        (2.0, beat),
+        (3.0, beat),
+        (3.01, frame),
+        (5.0, beat),
+        (6.0, beat),
+        (6.9, frame),
+        (8.0, beat),
+    ]:
+        client.tick(at)
+        client.receive_data(data, at)
+    assert client.state is State.CONNECTED
+
+
+def test_silence_counts_bytes_not_frames() -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    client = wire.client
+    message = b"MESSAGE\nsubscription:1\nmessage-id:1\ndestination:/queue/a\n\n" + b"x" * 10
+    now = 0.0
+    for at in range(len(message)):
+        now += 1.9
+        client.receive_data(message[at : at + 1], now)
+        client.tick(now)
+    assert client.state is State.CONNECTED
+    assert client.events().count(HeartbeatSent()) == len(message)
+
+
+def test_bytes_that_wait_unread_are_a_sign_of_life() -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire.client.heard(1.9)
+    wire.client.tick(4.8)
+    assert wire.client.state is State.CONNECTED
+    wire.client.tick(4.9)
+    assert closed(wire.client).reason is Reason.HEARTBEAT
+
+
+def test_a_beat_is_put_off_by_what_is_written() -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    client = wire.client
+    assert client.next_deadline() == 0.8
+    client.send("/queue/a", b"x")
+    client.data_to_send(0.5)
+    assert client.next_deadline() == 1.3
+    client.tick(1.3)
+    assert client.data_to_send(1.3) == [b"\n"]
+    client.receive_data(b"\n", 1.3)
+    assert client.next_deadline() == 2.1
+
+
+def test_no_heartbeats_no_deadline() -> None:
+    wire = Wire.connected("1.2")
+    assert wire.client.heartbeat == (0, 0)
+    assert wire.client.next_deadline() is None
+    wire.advance(1e6)
+    assert wire.client.state is State.CONNECTED
+
+
+def test_heartbeats_are_agreed_on_anew_for_each_connection() -> None:
+    ledger = Ledger()
+    for theirs, agreed in [((0, 0), (0, 0)), ((1000, 1000), (1000, 1000)), ((5000, 0), (0, 5000))]:
+        client = ClientSession(ledger=ledger)
+        wire = Wire(client, ServerSession(heartbeat=theirs))
+        client.connect(heartbeat=(1000, 1000))
+        wire.run()
+        wire.server.accept(0.0)
+        wire.run()
+        assert client.heartbeat == agreed
+        wire.cut()
+
+
+# ------------------------------------------------------------------------------------- the end
+
+
+@pytest.mark.parametrize("session", [ClientSession, ServerSession])
+def test_eof_before_anything(session: type[Session]) -> None:
+    subject = session()
+    subject.receive_eof()
+    assert closed(subject).reason is Reason.EOF
+
+
+def test_eof_while_connecting() -> None:
+    wire = Wire()
+    wire.client.connect()
+    wire.run()
+    wire.cut()
+    for end in (wire.client_end, wire.server_end):
+        last = end.take()[-1]
+        assert isinstance(last, Closed)
+        assert last.reason is Reason.EOF
+        assert isinstance(last.error, ConnectionLost)
+
+
+def test_eof_while_connected_tells_who_still_waits() -> None:
+    wire = Wire.connected("1.2")
+    ticket = wire.client.send("/queue/a", b"x", receipt="r")
+    wire.client.receive_eof()
+    end = closed(wire.client)
+    assert (end.reason, end.unanswered) == (Reason.EOF, (ticket,))
+    assert str(end.error) == "the peer closed the connection"
+
+
+def test_eof_in_the_middle_of_a_frame() -> None:
+    wire = Wire.connected("1.2")
+    wire.client.receive_data(b"MESS", 0.0)
+    wire.client.receive_eof()
+    assert "in the middle of a frame" in str(closed(wire.client).error)
+
+
+def test_the_last_error_is_told_at_the_end() -> None:
+    wire = Wire.connected("1.2")
+    wire.client.receive_data(b"ERROR\nmessage:Server cancelled subscription\n\n\0", 0.0)
+    wire.client.receive_eof()
+    assert "its last ERROR said: Server cancelled subscription" in str(closed(wire.client).error)
+
+
+def test_a_broken_connection_keeps_its_cause() -> None:
+    wire = Wire.connected("1.2")
+    cause = ConnectionResetError(104, "reset")
+    wire.client.receive_eof(cause)
+    end = closed(wire.client)
+    assert end.reason is Reason.FAILED
+    assert end.error is not None
+    assert end.error.__cause__ is cause
+    assert "reset" in str(end.error)
+
+
+@pytest.mark.parametrize("cause", [None, OSError("reset")])
+def test_eof_after_disconnect_is_clean(cause: OSError | None) -> None:
+    wire = Wire.connected("1.2")
+    ticket = wire.client.disconnect("bye")
+    wire.client.receive_eof(cause)
+    end = closed(wire.client)
+    assert (end.reason, end.error, end.unanswered) == (Reason.CLEAN, None, (ticket,))
+
+
+def test_aborting() -> None:
+    wire = Wire.connected("1.2")
+    ticket = wire.client.send("/queue/a", b"x", receipt="r")
+    error = UsageError("enough")
+    wire.client.abort(error)
+    wire.client.abort()
+    assert wire.client.data_to_send(0.0) == []
+    end = closed(wire.client)
+    assert (end.reason, end.error, end.unanswered) == (Reason.ABORTED, error, (ticket,))
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_nothing_happens_after_the_end(side: str) -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    session: Session = getattr(wire, side)
+    session.abort()
+    closed(session)
+    session.receive_data(b"garbage\n\n\0\n\n", 1.0)
+    session.receive_eof()
+    session.receive_eof(OSError("x"))
+    session.tick(100.0)
+    session.abort()
+    assert session.events() == []
+    assert session.data_to_send(100.0) == []
+    assert session.next_deadline() is None
+    assert session.heartbeat == (0, 0)
+
+
+def test_garbage_ends_the_client_at_once() -> None:
+    wire = Wire.connected("1.2")
+    wire.client.receive_data(b"MESSAGE\nmessage-id:1\n\nx\0garbage!\n\n\0MESSAGE\n\n\0", 0.0)
+    events = wire.client.events()
+    assert [type(event) for event in events] == [Message, Closed]
+    assert wire.client.closed is events[-1]
+    assert wire.client.closed.reason is Reason.PROTOCOL
+    assert isinstance(wire.client.closed.error, RemoteProtocolError)
+    assert wire.client.data_to_send(0.0) == []
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"RECEIPT\nreceipt-id:bye\n\n\0",
+        b"ERROR\nreceipt-id:bye\n\n\0",
+    ],
+)
+@pytest.mark.parametrize("rest", [b"", b"\n\n", b"garbage\n\n\0", b"MESSAGE\n\n\0", b"RECEIPT\n", b"\0"])
+@pytest.mark.parametrize("gap", [b"", b"\n"])
+def test_what_follows_the_end_is_ignored(end: bytes, rest: bytes, gap: bytes) -> None:
+    wire = Wire.connected("1.2")
+    wire.client.disconnect("bye")
+    wire.client.receive_data(end + gap + rest, 0.0)
+    closed(wire.client)
+
+
+@pytest.mark.parametrize("rest", [b"", b"\n\n", b"garbage\n\n\0", b"CONNECTED\n\n\0", b"\0"])
+def test_what_follows_a_refusal_is_ignored(rest: bytes) -> None:
+    client = ClientSession()
+    client.connect()
+    client.receive_data(b"ERROR\nmessage:no\n\n\0" + rest, 0.0)
+    assert closed(client).reason is Reason.REFUSED
+    server = ServerSession()
+    server.receive_data(b"CONNECT\naccept-version:9\n\n\0" + rest, 0.0)
+    assert closed(server).reason is Reason.REFUSED
+
+
+# ------------------------------------------------------------------------------------- the rest
+
+
+def test_counters() -> None:
+    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire.client.send("/queue/a", b"x")
+    wire.advance(0.8)
+    for one, other in [(wire.client, wire.server), (wire.server, wire.client)]:
+        sent, received = one.counters, other.counters
+        assert sent.frames_sent == received.frames_received
+        assert sent.bytes_sent == received.bytes_received > 0
+        assert sent.heartbeats_sent == received.heartbeats_received
+    assert wire.client.counters.frames_sent == 2
+
+
+def test_each_session_is_a_generation_of_its_ledger() -> None:
+    ledger = Ledger()
+    sessions = []
+    for _ in range(3):
+        session = ClientSession(ledger=ledger)
+        session.abort()
+        sessions.append(session)
+    assert [session.generation for session in sessions] == [1, 2, 3]
+
+
+def test_a_large_body_is_not_copied_on_its_way_out() -> None:
+    wire = Wire.connected("1.2")
+    body = b"x" * 1_000_000
+    wire.client.transmit(send("/queue/a", body))
+    assert any(part is body for part in wire.client.data_to_send(0.0))
+
+
+def test_verbs_need_a_connection() -> None:
+    session = ClientSession()
+    for verb in (
+        lambda: session.send("/queue/a", b""),
+        lambda: session.subscribe("/queue/a", "1"),
+        lambda: session.unsubscribe("1"),
+        lambda: session.ack("1"),
+        lambda: session.begin("t"),
+        lambda: session.commit("t"),
+        lambda: session.rollback("t"),
+        lambda: session.disconnect(),
+    ):
+        with pytest.raises(NotConnected, match="connect first"):
+            verb()
+    session.abort()
+    with pytest.raises(NotConnected, match="connect again"):
+        session.send("/queue/a", b"")
+    with pytest.raises(NotConnected, match="connect again"):
+        session.connect()
+
+
+def test_a_frame_survives_the_way() -> None:
+    wire = Wire.connected("1.2")
+    wire.client.send("/queue/a:\n\\", b"a\0b", headers={"x:y": "1\r\n2"})
+    wire.run()
+    (request,) = wire.server_end.take()
+    assert isinstance(request, Request)
+    assert encode(request.frame, STOMP12).startswith(
+        b"SEND\nx\\cy:1\\r\\n2\ndestination:/queue/a\\c\\n\\\\\n"
+    )
+    assert request.frame.body == b"a\0b"

@@ -1,0 +1,868 @@
+"""stomp.core.session.client"""
+
+import pytest
+
+from stomp.core.errors import (
+    AuthenticationFailed,
+    BrokerError,
+    ConnectionLost,
+    FrameError,
+    NotConnected,
+    ReceiptMissing,
+    RemoteProtocolError,
+    UsageError,
+)
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.frames.versions import STOMP12
+from stomp.core.session.client import ClientSession
+from stomp.core.session.error_frames import words_of
+from stomp.core.session.events import (
+    Closed,
+    Connected,
+    Error,
+    Event,
+    HeartbeatReceived,
+    Message,
+    Reason,
+    Receipt,
+    ReceiptOverdue,
+    Unknown,
+)
+from stomp.core.session.ledger import Ledger
+from stomp.core.session.state import State
+
+pytestmark = pytest.mark.usefixtures("each_codec")
+
+
+def connecting(
+    *versions: str, deadline: float | None = None, heartbeat: tuple[int, int] = (0, 0)
+) -> ClientSession:
+    """A client that has said CONNECT."""
+    session = ClientSession()
+    session.connect(versions or ("1.0", "1.1", "1.2"), "/", deadline=deadline, heartbeat=heartbeat)
+    sent(session)
+    return session
+
+
+def connected(version: str = "1.2", *, ledger: Ledger | None = None) -> ClientSession:
+    """A client that is connected."""
+    session = ClientSession(ledger=ledger)
+    session.connect([version], "/")
+    receive(session, f"CONNECTED\nversion:{version}\n\n\0")
+    sent(session)
+    return session
+
+
+def sent(session: ClientSession) -> bytes:
+    return b"".join(session.data_to_send(0.0))
+
+
+def receive(session: ClientSession, text: str, now: float = 0.0) -> list[Event]:
+    session.receive_data(text.encode(), now)
+    return session.events()
+
+
+def the_end(events: list[Event]) -> Closed:
+    (end,) = (event for event in events if isinstance(event, Closed))
+    assert events[-1] is end
+    return end
+
+
+# ------------------------------------------------------------------------------------- negotiation
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+def test_the_version_that_the_broker_tells(version: str) -> None:
+    session = connecting()
+    (event,) = receive(session, f"CONNECTED\nversion:{version}\nsession:x\n\n\0\n")
+    assert isinstance(event, Connected)
+    assert event.dialect is session.dialect
+    assert event.dialect.version == version
+    assert event.frame.headers["session"] == "x"
+    assert session.state is State.CONNECTED
+
+
+@pytest.mark.parametrize("offered", [("1.0",), ("1.0", "1.1", "1.2"), ("1.2",)])
+def test_a_broker_that_tells_no_version_speaks_1_0(offered: tuple[str, ...]) -> None:
+    session = connecting(*offered)
+    receive(session, "CONNECTED\nsession:wow\n\n\0")
+    assert session.dialect is not None
+    assert session.dialect.version == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("offered", "told"),
+    [(("1.0", "1.1"), "1.2"), (("1.2",), "1.1"), (("1.1",), "1.0"), (("1.2",), "2.0"), (("1.2",), "")],
+)
+def test_a_version_that_was_not_offered(offered: tuple[str, ...], told: str) -> None:
+    session = connecting(*offered)
+    end = the_end(receive(session, f"CONNECTED\nversion:{told}\n\n\0"))
+    assert end.reason is Reason.PROTOCOL
+    assert f"chose version {told!r}, offered was {','.join(offered)}" in str(end.error)
+
+
+def test_the_first_offer_on_the_wire() -> None:
+    session = ClientSession()
+    session.connect(["1.1", "1.2"], "vhost", login="u", passcode="p:q", heartbeat=(1, 2))
+    assert sent(session) == (
+        b"CONNECT\naccept-version:1.1,1.2\nhost:vhost\nlogin:u\npasscode:p:q\nheart-beat:1,2\n\n\0"
+    )
+    assert session.state is State.CONNECTING
+
+
+def test_the_stomp_command() -> None:
+    session = ClientSession()
+    session.connect(["1.2"], command="STOMP")
+    assert sent(session).startswith(b"STOMP\n")
+    assert session.state is State.CONNECTING
+
+
+@pytest.mark.parametrize("versions", [["2.0"], ["1.2", "1.3"], [], [""]])
+def test_versions_that_do_not_exist(versions: list[str]) -> None:
+    session = ClientSession()
+    with pytest.raises(UsageError, match="STOMP has no version"):
+        session.connect(versions)
+    assert session.state is State.IDLE
+    assert sent(session) == b""
+
+
+@pytest.mark.parametrize("heartbeat", [(-1, 0), (0, -5)])
+def test_a_wrong_heartbeat_is_the_callers_fault(heartbeat: tuple[int, int]) -> None:
+    session = ClientSession()
+    with pytest.raises(UsageError, match="heart-beat"):
+        session.connect(heartbeat=heartbeat)
+    assert session.state is State.IDLE
+    assert sent(session) == b""
+
+
+def test_what_cannot_be_sent_leaves_the_session_as_it_was() -> None:
+    session = ClientSession()
+    with pytest.raises(FrameError):
+        session.connect(passcode="a\nb")
+    assert session.state is State.IDLE
+    session.connect()
+    with pytest.raises(NotConnected):
+        session.connect()
+
+
+def test_a_malformed_heartbeat_of_the_broker() -> None:
+    """It matters to those who want heart-beats, and to nobody else."""
+    answer = "CONNECTED\nversion:1.2\nheart-beat:x\n\n\0"
+    end = the_end(receive(connecting(heartbeat=(0, 1000)), answer))
+    assert end.reason is Reason.PROTOCOL
+    assert "heart-beat" in str(end.error)
+    (event,) = receive(connecting(), answer)
+    assert isinstance(event, Connected)
+    assert event.heartbeat == (0, 0)
+
+
+# ------------------------------------------------------------------------------------- ERROR frames that are broken
+
+#: What a broker may get wrong in an ERROR, and what it says all the same.
+BROKEN_ERRORS = [
+    "ERROR\nmessage:not today\ncontent-length:3\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:0\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:-1\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:many\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:999999999999\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:9\ncontent-length:8\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:500\n\ntoo late\0",
+    "ERROR\nmessage:not today\ncontent-length:9\n\ntoo late\0",
+    "ERROR\nmessage:not today\n\ntoo late\0 and more",
+    "ERROR\nmessage:not today: too late\0",
+    "ERROR\r\nmessage:not today: too late\r\n\0",
+    "ERROR\nmessage:not today\n\ntoo late",  # it closes before it has said all
+]
+
+
+@pytest.mark.parametrize("data", BROKEN_ERRORS)
+@pytest.mark.parametrize("cut", [1, 10_000])
+@pytest.mark.parametrize("learned", [True, False])
+def test_what_a_broken_error_says_is_in_the_events_and_in_the_error_of_the_end(
+    data: str, cut: int, learned: bool
+) -> None:
+    session = connected()
+    for _ in range(3 * learned):
+        receive(session, "ERROR\nmessage:not today\ncontent-length:5\n\nearly\0")
+    events = [event for at in range(0, len(data), cut) for event in receive(session, data[at : at + cut])]
+    session.receive_eof()
+    events += session.events()
+    (error,) = (event for event in events if isinstance(event, Error))
+    assert words_of(error.frame).startswith("not today: too late")
+    assert words_of(error.frame) in str(the_end(events).error)
+
+
+@pytest.mark.parametrize("data", BROKEN_ERRORS)
+def test_a_broken_error_in_the_place_of_connected_refuses_the_connection(data: str) -> None:
+    session = connecting()
+    events = [*receive(session, data)]
+    session.receive_eof()
+    end = the_end(events + session.events())
+    assert end.reason is Reason.REFUSED
+    assert isinstance(end.error, BrokerError)
+    assert "not today: too late" in str(end.error)
+
+
+def test_a_broken_error_is_shown_when_the_broker_stays_silent() -> None:
+    waiting = connecting(deadline=5.0)
+    assert receive(waiting, "ERROR\nmessage:not today\ncontent-length:500\n\ntoo late\0") == []
+    waiting.tick(5.0)
+    end = the_end(waiting.events())
+    assert end.reason is Reason.REFUSED
+    assert "not today: too late" in str(end.error)
+
+
+def test_nothing_but_an_error_is_taken_unfinished() -> None:
+    for data in ("MESSAGE\nsubscription:1\n\nhel", "RECEIPT\nreceipt-id:1\n\n", "ERROR\nmess", ""):
+        session = connected()
+        receive(session, data)
+        session.receive_eof()
+        (end,) = session.events()
+        assert isinstance(end, Closed)
+
+
+def test_a_strict_client_does_not_take_a_broken_error() -> None:
+    session = ClientSession(lenient=False)
+    session.connect(["1.2"], "/")
+    end = the_end(receive(session, BROKEN_ERRORS[0]))
+    assert end.reason is Reason.PROTOCOL
+
+
+def test_the_broker_does_not_answer() -> None:
+    session = connecting(deadline=5.0)
+    assert session.next_deadline() == 5.0
+    session.tick(4.9)
+    assert session.events() == []
+    session.tick(5.0)
+    end = the_end(session.events())
+    assert end.reason is Reason.TIMEOUT
+    assert isinstance(end.error, ConnectionLost)
+
+
+def test_the_deadline_ends_with_the_answer() -> None:
+    session = connecting("1.2", deadline=5.0)
+    receive(session, "CONNECTED\nversion:1.2\n\n\0")
+    assert session.next_deadline() is None
+
+
+@pytest.mark.parametrize("command", ["MESSAGE", "RECEIPT", "WHATEVER"])
+def test_nothing_may_come_before_connected(command: str) -> None:
+    end = the_end(receive(connecting(), f"{command}\n\n\0"))
+    assert end.reason is Reason.PROTOCOL
+    assert f"{command} while connecting" in str(end.error)
+
+
+def test_frames_before_connect() -> None:
+    end = the_end(receive(ClientSession(), "CONNECTED\n\n\0"))
+    assert end.reason is Reason.PROTOCOL
+
+
+def test_connected_twice() -> None:
+    end = the_end(receive(connected(), "CONNECTED\nversion:1.2\n\n\0"))
+    assert end.reason is Reason.PROTOCOL
+
+
+def test_eols_before_connected_are_harmless() -> None:
+    session = connecting("1.2")
+    events = receive(session, "\n\nCONNECTED\nversion:1.2\n\n\0\n\n\n")
+    assert [type(event) for event in events] == [HeartbeatReceived, HeartbeatReceived, Connected]
+
+
+# ------------------------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind", "hint"),
+    [
+        ("ERROR\nmessage:Bad CONNECT\n\nAccess refused for user 'guest'\n", AuthenticationFailed, "passcode"),
+        ("ERROR\nmessage:User name [x] or password is invalid.\n\n", AuthenticationFailed, "passcode"),
+        ("ERROR\nmessage:Bad CONNECT\n\nVirtual host 'x' access denied", BrokerError, "virtual host"),
+        ("ERROR\nmessage:Version mismatch\n\nSupported versions are 1.0,1.1,1.2", BrokerError, ""),
+        ("ERROR\n\n", BrokerError, ""),
+    ],
+)
+def test_error_before_connected(frame: str, kind: type[BrokerError], hint: str) -> None:
+    session = connecting()
+    first, last = receive(session, frame + "\0")
+    assert isinstance(first, Error)
+    assert first.ticket is None
+    assert isinstance(last, Closed)
+    assert last.reason is Reason.REFUSED
+    assert type(last.error) is kind
+    assert isinstance(last.error, BrokerError)
+    assert last.error.frame is first.frame
+    assert hint in last.error.hint
+    assert session.state is State.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "words"),
+    [
+        ({"message": "no"}, b"", "no"),
+        ({}, b"why\nnot", "why"),
+        ({}, b"", "no reason given"),
+        ({"message": "no such queue"}, b"no such queue '/a'\n\tat java.lang", "no such queue '/a'"),
+        ({"message": "x" * 400}, b"y" * 400, "x" * 400 + ": " + "y" * 95 + "..."),
+        ({"message": "a"}, b"\xff\0", "a: \ufffd\\x00"),
+    ],
+)
+def test_words_of_an_error(headers: dict[str, str], body: bytes, words: str) -> None:
+    assert words_of(Frame("ERROR", Headers(headers), body)) == words
+
+
+# ------------------------------------------------------------------------------------- frames held back
+
+
+def test_frames_given_early_are_held_back_if_the_version_is_certain() -> None:
+    session = connecting("1.2")
+    ticket = session.send("/queue/a", b"x", receipt="r")
+    session.subscribe("/queue/a", "1")
+    assert sent(session) == b""
+    receive(session, "CONNECTED\nversion:1.2\n\n\0")
+    assert sent(session) == (
+        b"SEND\ndestination:/queue/a\nreceipt:r\ncontent-length:1\n\nx\0"
+        b"SUBSCRIBE\ndestination:/queue/a\nid:1\nack:auto\n\n\0"
+    )
+    (event,) = receive(session, "RECEIPT\nreceipt-id:r\n\n\0")
+    assert isinstance(event, Receipt)
+    assert event.ticket is ticket
+    assert event == event.frame == Frame("RECEIPT", Headers({"receipt-id": "r"}))
+
+
+def test_frames_given_early_need_a_certain_version() -> None:
+    session = connecting("1.1", "1.2")
+    with pytest.raises(UsageError, match="wait for CONNECTED"):
+        session.send("/queue/a", b"x")
+    with pytest.raises(UsageError, match="wait for CONNECTED"):
+        session.subscribe("/queue/a", "1")
+
+
+def test_frames_held_back_are_not_sent_to_a_broker_that_refuses() -> None:
+    session = connecting("1.2")
+    ticket = session.send("/queue/a", b"x", receipt="r")
+    end = the_end(receive(session, "ERROR\n\n\0"))
+    assert end.unanswered == (ticket,)
+    assert sent(session) == b""
+
+
+# ------------------------------------------------------------------------------------- receipts
+
+
+def test_a_receipt_resolves_its_ticket() -> None:
+    session = connected()
+    tickets = [session.send("/queue/a", b"x", receipt=str(n), deadline=10.0 + n) for n in range(3)]
+    assert session.next_deadline() == 10.0
+    events = receive(session, "RECEIPT\nreceipt-id:1\n\n\0RECEIPT\nreceipt-id:0\n\n\0")
+    assert [event.ticket for event in events if isinstance(event, Receipt)] == [tickets[1], tickets[0]]
+    assert session.next_deadline() == 12.0
+    assert session.send("/queue/a", b"x") is None
+
+
+@pytest.mark.parametrize("header", ["receipt-id:unknown\n", ""])
+def test_a_receipt_that_nobody_waits_for(header: str) -> None:
+    (event,) = receive(connected(), f"RECEIPT\n{header}\n\0")
+    assert isinstance(event, Receipt)
+    assert event.ticket is None
+
+
+def test_receipts_that_do_not_come_in_time() -> None:
+    session = connected()
+    tickets = [session.send("/queue/a", b"x", receipt=str(n), deadline=float(5 - n)) for n in range(3)]
+    session.tick(2.9)
+    assert session.events() == []
+    session.tick(4.0)
+    assert session.events() == [ReceiptOverdue(ticket) for ticket in (tickets[2], tickets[1]) if ticket]
+    session.tick(4.5)
+    assert session.events() == []
+    (late,) = receive(session, "RECEIPT\nreceipt-id:2\n\n\0")
+    assert isinstance(late, Receipt)
+    assert late.ticket is None
+    session.receive_eof()
+    assert the_end(session.events()).unanswered == (tickets[0],)
+
+
+def test_an_error_may_answer_a_receipt() -> None:
+    session = connected()
+    ticket = session.send("/queue/a", b"x", receipt="r")
+    (event,) = receive(session, "ERROR\nreceipt-id:r\nmessage:no\n\n\0")
+    assert isinstance(event, Error)
+    assert event.ticket is ticket
+    assert session.state is State.CONNECTED
+    (again,) = receive(session, "RECEIPT\nreceipt-id:r\n\n\0")
+    assert isinstance(again, Receipt)
+    assert again.ticket is None
+
+
+def test_an_error_without_receipt_id_resolves_nothing() -> None:
+    session = connected()
+    ticket = session.send("/queue/a", b"x", receipt="r")
+    (event,) = receive(session, "ERROR\nmessage:Server cancelled subscription\n\n\0")
+    assert isinstance(event, Error)
+    assert event.ticket is None
+    session.receive_eof()
+    assert the_end(session.events()).unanswered == (ticket,)
+
+
+# ------------------------------------------------------------------------------------- disconnecting
+
+
+def test_disconnect_without_a_receipt_ends_at_once() -> None:
+    session = connected()
+    session.send("/queue/a", b"x")
+    assert session.disconnect() is None
+    end = the_end(session.events())
+    assert (end.reason, end.error) == (Reason.CLEAN, None)
+    assert sent(session).endswith(b"\0DISCONNECT\n\n\0")
+
+
+def test_disconnect_with_a_receipt_waits_for_it() -> None:
+    session = connected()
+    ticket = session.disconnect("bye", deadline=5.0)
+    assert session.state is State.DISCONNECTING
+    assert sent(session) == b"DISCONNECT\nreceipt:bye\n\n\0"
+    # What was on its way still arrives.
+    message, first = receive(session, "MESSAGE\nmessage-id:1\n\nx\0RECEIPT\nreceipt-id:other\n\n\0")
+    assert isinstance(message, Message)
+    assert isinstance(first, Receipt)
+    receipt, end = receive(session, "RECEIPT\nreceipt-id:bye\n\n\0")
+    assert isinstance(receipt, Receipt)
+    assert receipt.ticket is ticket
+    assert end == Closed(Reason.CLEAN, None, ())
+
+
+def test_nothing_may_follow_disconnect() -> None:
+    for session in (connected(), connecting("1.2")):
+        session.disconnect("bye")
+        with pytest.raises(NotConnected):
+            session.send("/queue/a", b"x")
+        with pytest.raises(NotConnected):
+            session.disconnect("bye")
+
+
+def test_disconnect_is_not_answered_in_time() -> None:
+    session = connected()
+    other = session.send("/queue/a", b"x", receipt="r", deadline=5.0)
+    ticket = session.disconnect("bye", deadline=5.0)
+    later = session.ledger.await_receipt("later", "SEND", 6.0)
+    session.tick(5.0)
+    events = session.events()
+    assert [event.ticket for event in events if isinstance(event, ReceiptOverdue)] == [other, ticket]
+    end = the_end(events)
+    assert end.reason is Reason.TIMEOUT
+    assert isinstance(end.error, ReceiptMissing)
+    assert end.error.receipt == "bye"
+    assert end.unanswered == (later,)
+
+
+def test_disconnect_is_overdue_together_with_what_came_later() -> None:
+    session = connected()
+    tickets = [
+        session.send("/queue/a", b"x", receipt="r", deadline=6.0),
+        session.disconnect("bye", deadline=5.0),
+    ]
+    session.tick(7.0)
+    events = session.events()
+    overdue = [event.ticket for event in events if isinstance(event, ReceiptOverdue)]
+    assert overdue == tickets[::-1]
+    assert the_end(events).unanswered == ()
+
+
+def test_disconnect_is_refused() -> None:
+    session = connected()
+    ticket = session.disconnect("bye")
+    error, end = receive(session, "ERROR\nreceipt-id:bye\nmessage:no way\n\n\0")
+    assert isinstance(error, Error)
+    assert error.ticket is ticket
+    assert isinstance(end, Closed)
+    assert end.reason is Reason.REFUSED
+    assert "refused DISCONNECT: no way" in str(end.error)
+
+
+def test_a_refused_connection_cannot_be_left_twice() -> None:
+    session = connecting("1.2")
+    session.disconnect("bye")
+    assert the_end(receive(session, "ERROR\nreceipt-id:bye\n\n\0")).reason is Reason.REFUSED
+
+
+def test_another_error_does_not_end_a_disconnect() -> None:
+    session = connected()
+    session.disconnect("bye")
+    receive(session, "ERROR\nmessage:no\n\n\0")
+    assert session.state is State.DISCONNECTING
+    assert the_end(receive(session, "RECEIPT\nreceipt-id:bye\n\n\0")).reason is Reason.CLEAN
+
+
+def test_leaving_before_connected_came() -> None:
+    session = connecting("1.2")
+    session.send("/queue/a", b"x")
+    session.disconnect("bye")
+    assert session.state is State.CONNECTING
+    receive(session, "CONNECTED\nversion:1.2\n\n\0")
+    assert sent(session).endswith(b"DISCONNECT\nreceipt:bye\n\n\0")
+    assert the_end(receive(session, "RECEIPT\nreceipt-id:bye\n\n\0")).reason is Reason.CLEAN
+
+
+def test_leaving_before_connected_came_without_a_receipt() -> None:
+    session = connecting("1.2")
+    session.disconnect()
+    assert the_end(receive(session, "CONNECTED\nversion:1.2\n\n\0")).reason is Reason.CLEAN
+    assert sent(session) == b"DISCONNECT\n\n\0"
+
+
+def test_leaving_has_a_deadline_even_if_connected_never_comes() -> None:
+    session = connecting("1.2")
+    session.disconnect("bye", deadline=5.0)
+    session.tick(5.0)
+    assert the_end(session.events()).reason is Reason.TIMEOUT
+
+
+# ------------------------------------------------------------------------------------- messages
+
+MESSAGE = "MESSAGE\nsubscription:1\nmessage-id:m{0}\nack:a{0}\ndestination:/queue/a\n\nx\0\n"
+
+
+def test_a_message_knows_its_subscription() -> None:
+    session = connected()
+    session.subscribe("/queue/a", "1")
+    first, second = receive(session, MESSAGE.format(1) + "MESSAGE\nsubscription:9\nmessage-id:2\n\nx\0")
+    assert isinstance(first, Message)
+    assert isinstance(second, Message)
+    assert first.subscription is session.ledger.subscriptions["1"]
+    assert first.subscription.unacked == {}
+    assert second.subscription is None
+
+
+def test_in_1_0_the_destination_may_name_the_subscription() -> None:
+    session = connected("1.0")
+    session.subscribe("/queue/a", ack="client")
+    (message,) = receive(session, "MESSAGE\nmessage-id:7\ndestination:/queue/a\n\nx\0")
+    assert isinstance(message, Message)
+    assert message.subscription is not None
+    assert list(message.subscription.unacked) == ["7"]
+    session.ack("7")
+    assert message.subscription.unacked == {}
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_only_in_1_0_the_header_of_a_subscription_with_an_id_may_be_missing(version: str) -> None:
+    session = connected(version)
+    session.transmit(Frame("SUBSCRIBE", Headers({"destination": "/queue/a", "id": "1", "ack": "client"})))
+    text = "MESSAGE\nmessage-id:7\ndestination:/queue/{}\n\nx\0"
+    ours, stray = receive(session, text.format("a") + text.format("b"))
+    assert isinstance(ours, Message)
+    assert isinstance(stray, Message)
+    subscription = session.ledger.subscriptions["1"]
+    assert ours.subscription is (subscription if version == "1.0" else None)
+    assert list(subscription.unacked) == (["7"] if version == "1.0" else [])
+    assert stray.subscription is None
+
+
+@pytest.mark.parametrize(("version", "names"), [("1.1", ["m1", "m2", "m3"]), ("1.2", ["a1", "a2", "a3"])])
+@pytest.mark.parametrize("mode", ["client", "client-individual"])
+def test_deliveries_wait_for_their_acknowledgement(version: str, names: list[str], mode: str) -> None:
+    session = connected(version)
+    session.subscribe("/queue/a", "1", ack=mode)
+    unacked = session.ledger.subscriptions["1"].unacked
+    receive(session, "".join(MESSAGE.format(n) for n in (1, 2, 3)))
+    assert list(unacked) == names
+    session.ack(names[1], "1")
+    assert list(unacked) == (names[2:] if mode == "client" else [names[0], names[2]])
+    session.ack(names[2], "1", negative=True)
+    assert list(unacked) == ([] if mode == "client" else names[:1])
+
+
+def test_without_an_ack_header_the_message_id_counts() -> None:
+    session = connected("1.2")
+    session.subscribe("/queue/a", "1", ack="client")
+    receive(session, "MESSAGE\nsubscription:1\nmessage-id:m\n\nx\0")
+    assert list(session.ledger.subscriptions["1"].unacked) == ["m"]
+
+
+def test_an_unknown_frame_is_told_and_ignored() -> None:
+    session = connected()
+    first, second = receive(session, "NEWS\na:b\n\n\0" + MESSAGE.format(1))
+    assert isinstance(first, Unknown)
+    assert isinstance(second, Message)
+
+
+def test_the_ledger_follows_the_verbs() -> None:
+    session = connected()
+    session.begin("t", receipt="b")
+    session.begin("u")
+    session.send("/queue/a", b"x", transaction="t")
+    session.commit("t", receipt="c")
+    session.rollback("u", receipt="d")
+    assert session.ledger.transactions == set()
+    assert all(session.ledger.awaits(receipt) for receipt in "bcd")
+    session.subscribe("/queue/a", "1", receipt="s")
+    session.unsubscribe("1", receipt="u")
+    assert session.ledger.subscriptions == {}
+    assert sent(session).startswith(b"BEGIN\ntransaction:t\nreceipt:b\n\n\0BEGIN\ntransaction:u\n\n\0SEND\n")
+
+
+def test_what_cannot_be_sent_leaves_no_trace() -> None:
+    session = connected()
+    with pytest.raises(FrameError):
+        session.subscribe("/queue/a\0", "1", receipt="r")
+    with pytest.raises(FrameError):
+        session.transmit(Frame("BEGIN", Headers(transaction="C:\\temp", receipt="r")), escaped=True)
+    assert session.ledger.subscriptions == {}
+    assert session.ledger.transactions == set()
+    assert not session.ledger.awaits("r")
+    assert sent(session) == b""
+    assert session.counters.frames_sent == 1
+
+
+def test_subscriptions_outlive_the_connection() -> None:
+    ledger = Ledger()
+    first = connected(ledger=ledger)
+    first.subscribe("/queue/a", "1", ack="client")
+    first.begin("t")
+    receive(first, MESSAGE.format(1))
+    first.receive_eof()
+    second = connected(ledger=ledger)
+    assert (first.generation, second.generation) == (1, 2)
+    assert ledger.subscriptions["1"].headers["destination"] == "/queue/a"
+    assert ledger.subscriptions["1"].unacked == {}
+    assert ledger.transactions == set()
+
+
+# ------------------------------------------------------------------------------------- escaped headers
+
+
+def test_headers_that_are_escaped_already() -> None:
+    session = connected()
+    ticket = session.transmit(
+        Frame("SEND", Headers({"destination": "/queue/a\\cb", "receipt": "r\\c1"}), b"x"), escaped=True
+    )
+    session.transmit(Frame("SUBSCRIBE", Headers({"destination": "/a\\cb", "id": "i\\c1"})), escaped=True)
+    assert sent(session).startswith(b"SEND\ndestination:/queue/a\\cb\nreceipt:r\\c1\n\nx\0")
+    assert ticket is not None
+    assert ticket.receipt == "r:1"
+    assert session.ledger.subscriptions["i:1"].destination == "/a:b"
+    (event,) = receive(session, "RECEIPT\nreceipt-id:r\\c1\n\n\0")
+    assert isinstance(event, Receipt)
+    assert event.ticket is ticket
+
+
+def test_a_protocol_error_is_the_brokers_fault() -> None:
+    session = connected()
+    end = the_end(receive(session, "MESSAGE\ncontent-length:x\n\n\0"))
+    assert isinstance(end.error, RemoteProtocolError)
+
+
+# ------------------------------------------------------------------------------------- the short ways
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("content_type", [None, "text/plain"])
+def test_plain_messages_are_sent_like_all_others(version: str, content_type: str | None) -> None:
+    short, long = connected(version), connected(version)
+    for body in (b"x", b"", b"y" * 100_000, b"z" * 10_000, b"x", b"", b"uvw"):
+        for told in (True, False):
+            assert short.send_plain("/queue/a", body, content_type, content_length=told)
+            long.send("/queue/a", body, content_type=content_type, content_length=told)
+    assert short.outgoing == sum(map(len, short._out))
+    assert sent(short) == sent(long)
+    assert short.outgoing == 0
+    assert short.counters == long.counters
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_plain_messages_may_ask_for_a_receipt(told: bool) -> None:
+    session = connected("1.2")
+    for body in (b"x", b"y" * 10_000):
+        assert session.send_plain("/queue/a", body, None, "r", content_length=told)
+        length = b"content-length:%d\n" % len(body) if told else b""
+        assert session.outgoing == sum(map(len, session._out))
+        assert sent(session) == b"SEND\ndestination:/queue/a\n" + length + b"receipt:r\n\n" + body + b"\0"
+        assert session.ledger.awaits("r")
+
+
+def test_a_nul_without_a_length_is_not_plain() -> None:
+    session = connected("1.2")
+    assert not session.send_plain("/queue/a", b"a\0b", content_length=False)
+    assert session.outgoing == 0
+    with pytest.raises(FrameError):
+        session.send("/queue/a", b"a\0b", content_length=False)
+
+
+def test_plain_messages_need_a_connection() -> None:
+    session = connecting("1.2")
+    assert not session.send_plain("/queue/a", b"x")
+    assert not session.transmit_plain("ACK", {"id": "1"})
+    receive(session, "CONNECTED\nversion:1.2\n\n\0")
+    session.disconnect("bye")
+    sent(session)
+    assert not session.send_plain("/queue/a", b"x")
+    assert not session.transmit_plain("ACK", {"id": "1"})
+    assert sent(session) == b""
+
+
+def test_a_destination_that_cannot_be_sent_leaves_no_trace() -> None:
+    session = connected("1.0")
+    for _ in range(2):
+        with pytest.raises(FrameError):
+            session.send_plain("a\n\n\0", b"x")
+    assert (session.outgoing, session.counters.frames_sent) == (0, 1)
+
+
+def test_heads_that_were_written_do_not_pile_up() -> None:
+    session = connected("1.2")
+    for number in range(5000):
+        session.send_plain(f"/queue/{number}", b"x")
+        assert len(session._heads) <= 1000
+    assert sent(session).count(b"SEND\ndestination:/queue/") == 5000
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_plain_answers_are_noted_like_all_others(version: str) -> None:
+    sessions = [connected(version), connected(version)]
+    for number, session in enumerate(sessions):
+        session.subscribe("/queue/a", "1", ack="client-individual")
+        receive(session, "MESSAGE\nsubscription:1\nmessage-id:5\nack:5\n\nx\0")
+        headers = {"id": "5"} if version == "1.2" else {"message-id": "5", "subscription": "1"}
+        if number:
+            session.transmit(Frame("ACK", Headers({**headers, "receipt": "r"})))
+        else:
+            assert session.transmit_plain("ACK", {**headers, "receipt": "r"})
+        assert not session.ledger.subscriptions["1"].unacked
+        assert session.ledger.awaits("r")
+    assert sent(sessions[0]) == sent(sessions[1])
+
+
+@pytest.mark.parametrize("command", ["ACK", "NACK"])
+@pytest.mark.parametrize("ack", ["client", "client-individual"])
+@pytest.mark.parametrize("name", ["5", "a:b\\c\nd", "unknown", ""])
+def test_plain_answers_by_name_are_as_all_others(command: str, ack: str, name: str) -> None:
+    sessions = [connected("1.2"), connected("1.2")]
+    for number, session in enumerate(sessions):
+        session.subscribe("/queue/b", "0", ack="client-individual")
+        session.subscribe("/queue/a", "1", ack=ack)
+        deliver(session, "1", "4")
+        deliver(session, "1", STOMP12.escape(name) if name != "unknown" else "5")
+        if number:
+            session.transmit(Frame(command, Headers({"id": name})))
+        else:
+            assert session.answer_plain(command, name)
+    plain, usual = sessions
+    assert plain.outgoing == usual.outgoing
+    assert sent(plain) == sent(usual)
+    assert plain.counters.frames_sent == usual.counters.frames_sent
+    unacked = [list(session.ledger.subscriptions["1"].unacked) for session in sessions]
+    assert unacked[0] == unacked[1]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_names_that_need_a_look_are_not_plain(name: str) -> None:
+    session = connected("1.2")
+    assert not session.answer_plain("ACK", name)
+    assert sent(session) == b""
+
+
+def test_plain_answers_by_name_are_of_1_2() -> None:
+    for session in (connected("1.1"), connecting("1.2")):
+        before = session.outgoing
+        assert not session.answer_plain("ACK", "5")
+        assert session.outgoing == before
+
+
+def test_frames_that_mean_more_are_not_plain() -> None:
+    session = connected("1.2")
+    for command in ("SUBSCRIBE", "BEGIN", "DISCONNECT", "CONNECT"):
+        assert not session.transmit_plain(command, {"id": "1"})
+    assert sent(session) == b""
+
+
+def deliver(session: ClientSession, subscription: str, name: str = "m") -> Message:
+    """A message comes."""
+    head = f"subscription:{subscription}\nmessage-id:x\nack:{name}\ndestination:/queue/a"
+    (event,) = receive(session, f"MESSAGE\n{head}\n\nx\0")
+    assert isinstance(event, Message)
+    return event
+
+
+@pytest.mark.parametrize("mode", ["client", "client-individual"])
+def test_deliveries_are_acknowledged_like_all_others(mode: str) -> None:
+    short, long = connected("1.2"), connected("1.2")
+    messages: list[Message] = []
+    for session in (short, long):
+        session.subscribe("/queue/a", "1", ack=mode)
+        messages = messages or [deliver(session, "1", name) for name in ("m-1", r"ID\c2\\", "m-3")]
+    for name in ("m-1", r"ID\c2\\", "m-3"):
+        deliver(long, "1", name)
+    assert short.acknowledge(messages[1]) == "ID:2\\"
+    long.ack("ID:2\\", "1")
+    assert short.outgoing == long.outgoing
+    assert sent(short) == sent(long)
+    left = list(short.ledger.subscriptions["1"].unacked)
+    assert left == list(long.ledger.subscriptions["1"].unacked)
+    assert left == (["m-3"] if mode == "client" else ["m-1", "m-3"])
+    assert short.acknowledge(messages[1]) is None
+    assert sent(short) == b""
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_before_1_2_acknowledging_takes_all_steps(version: str) -> None:
+    session = connected(version)
+    session.subscribe("/queue/a", "1", ack="client")
+    sent(session)
+    assert session.acknowledge(deliver(session, "1")) is None
+    assert sent(session) == b""
+
+
+def test_what_cannot_be_acknowledged_is_left_alone() -> None:
+    session = connected("1.2")
+    session.subscribe("/queue/a", "auto")
+    for id in ("each", "ended"):
+        session.subscribe("/queue/b", id, ack="client-individual")
+    stray, auto, each, ended = [deliver(session, id) for id in ("unknown", "auto", "each", "ended")]
+    session.unsubscribe("ended")
+    sent(session)
+    assert [session.acknowledge(message) for message in (auto, stray, ended)] == [None] * 3
+    session.abort()
+    assert session.acknowledge(each) is None
+    assert sent(session) == b""
+
+
+# ------------------------------------------------------------------------------------- an ERROR that is the end
+
+
+def connected_to(server: str | None) -> ClientSession:
+    """A client of a broker that ends connections by an ERROR, if it is called Apollo."""
+    session = ClientSession(error_ends=lambda name: name is not None and name.startswith("apache-apollo"))
+    session.connect(["1.2"], "/")
+    named = f"server:{server}\n" if server else ""
+    receive(session, f"CONNECTED\nversion:1.2\n{named}\n\0")
+    sent(session)
+    return session
+
+
+def test_an_error_of_a_broker_that_closes_then_ends_the_session() -> None:
+    session = connected_to("apache-apollo/1.7.1")
+    session.send("/queue/a", b"x", receipt="1")
+    session.send("/queue/a", b"y", receipt="2")
+    events = receive(session, "ERROR\nmessage:no\nreceipt-id:1\n\n\0MESSAGE\nmessage-id:1\n\n\0")
+    error, end = events
+    assert isinstance(error, Error)
+    assert error.ticket is not None
+    assert isinstance(end, Closed)
+    assert end.reason is Reason.ERROR
+    assert str(end.error) == "the broker ended the connection by an ERROR: no"
+    assert [ticket.receipt for ticket in end.unanswered] == ["2"]
+    with pytest.raises(NotConnected):
+        session.send("/queue/a", b"vanishes")
+
+
+def test_an_error_after_disconnect_ends_the_session_of_such_a_broker_too() -> None:
+    session = connected_to("apache-apollo/1.7.1")
+    session.disconnect("bye")
+    assert the_end(receive(session, "ERROR\nmessage:no\n\n\0")).reason is Reason.ERROR
+
+
+@pytest.mark.parametrize("server", ["RabbitMQ/3.10.8", None])
+def test_an_error_of_any_other_broker_does_not_end_it(server: str | None) -> None:
+    session = connected_to(server)
+    assert [type(event) for event in receive(session, "ERROR\nmessage:no\n\n\0")] == [Error]
+    session.send("/queue/a", b"x")
+    assert b"SEND" in sent(session)

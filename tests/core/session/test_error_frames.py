@@ -1,0 +1,47 @@
+import pytest
+
+from stomp.core.errors import AuthenticationFailed, BrokerError
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.session.error_frames import refusal, words_of
+
+
+def error(message="", body=b""):
+    headers = Headers(message=message) if message else Headers()
+    return Frame("ERROR", headers, body)
+
+
+@pytest.mark.parametrize(
+    ("message", "body", "words"),
+    [
+        ("", b"", "no reason given"),
+        ("", b"why\nat java.lang", "why"),
+        ("Bad CONNECT", b"", "Bad CONNECT"),
+        ("Bad CONNECT", b"no such user\r\n", "Bad CONNECT: no such user"),
+        ("refused", b"it was refused by the broker", "it was refused by the broker"),
+        ("x" * 600, b"", "x" * 497 + "..."),
+        ("", b"\xff", "\ufffd"),
+    ],
+)
+def test_what_an_error_says(message, body, words):
+    assert words_of(error(message, body)) == words
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "hint"),
+    [
+        (
+            "Virtual host 'a' unknown",
+            BrokerError,
+            "no host header was sent; set the virtual host: RabbitMQ's default one is '/'",
+        ),
+        ("User name or password is invalid", AuthenticationFailed, "check login and passcode"),
+        ("Authentication failed", AuthenticationFailed, "check login and passcode"),
+        ("too many connections", BrokerError, ""),
+    ],
+)
+def test_what_kind_of_error_it_is(message, kind, hint):
+    told = refusal(error(message))
+    assert type(told) is kind
+    assert told.hint == hint
+    assert message in told.message
+    assert told.frame is not None

@@ -1,0 +1,105 @@
+"""stomp.core.session.heartbeat"""
+
+import itertools
+
+import pytest
+
+from stomp.core.errors import RemoteProtocolError
+from stomp.core.session.heartbeat import Heartbeat, negotiate, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("0,0", (0, 0)),
+        ("1000,2000", (1000, 2000)),
+        (" 5 , 6 ", (5, 6)),
+        ("999999999999999,1", (86_400_000, 1)),
+    ],
+)
+def test_parse(text: str, pair: tuple[int, int]) -> None:
+    assert parse(text) == pair
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "5", "5,", ",5", "-1,0", "0,-1", "1.5,0", "a,b", "1,2,3", "٣,٣", "²,1", "9" * 5000 + ",0", "+1,1"],
+)
+def test_malformed(text: str) -> None:
+    with pytest.raises(RemoteProtocolError, match="is not two numbers of milliseconds"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "agreed"),
+    [
+        ((0, 0), (0, 0), (0, 0)),
+        ((1000, 0), (0, 2000), (2000, 0)),
+        ((3000, 0), (0, 2000), (3000, 0)),
+        ((0, 1000), (2000, 0), (0, 2000)),
+        ((0, 3000), (2000, 0), (0, 3000)),
+        ((1000, 1000), (0, 0), (0, 0)),
+        ((0, 0), (1000, 1000), (0, 0)),
+        ((1000, 2000), (500, 4000), (4000, 2000)),
+    ],
+)
+def test_negotiation(mine: tuple[int, int], theirs: tuple[int, int], agreed: tuple[int, int]) -> None:
+    assert negotiate(mine, theirs) == agreed
+    assert negotiate(theirs, mine) == agreed[::-1]
+
+
+def test_the_two_moments() -> None:
+    pulse = Heartbeat(10.0, 5.0, 100.0)
+    assert (pulse.beat_due, pulse.silence_due) == (108.0, 115.0)
+    pulse.last_sent = 200.0
+    pulse.read(300.0, b"\n")
+    assert (pulse.beat_due, pulse.silence_due) == (208.0, 310.0)
+
+
+@pytest.mark.parametrize("data", [b"MESSAGE\n", b"\0\n", b"x", b"\n\n", b""])
+def test_one_more_interval_after_anything_but_a_beat(data: bytes) -> None:
+    """ActiveMQ beats up to two intervals after a frame: it looks once in an interval whether it has sent something."""
+    pulse = Heartbeat(0.0, 1.0, 0.0)
+    pulse.read(10.0, b"\n")
+    assert pulse.silence_due == 12.0
+    pulse.read(20.0, data)
+    assert pulse.silence_due == 23.0
+    pulse.read(30.0, b"\r\n")
+    assert pulse.silence_due == 32.0
+
+
+def test_the_tolerance_is_a_choice() -> None:
+    pulse = Heartbeat(0.0, 4.0, 0.0, tolerance=1.5)
+    assert pulse.silence_due == 10.0
+    pulse.read(0.0, b"\n")
+    assert pulse.silence_due == 6.0
+
+
+def test_none_agreed() -> None:
+    pulse = Heartbeat(0.0, 0.0, 0.0)
+    assert pulse.beat_due is None
+    assert pulse.silence_due is None
+
+
+@pytest.mark.parametrize("interval", [0.001, 0.05, 1.0, 3.0, 10.0, 86_400.0])
+def test_beats_of_many_connections_are_due_at_the_same_moments(interval: float) -> None:
+    """Early by a tenth of the interval at most, and never late."""
+    moments = set()
+    for part in range(100):
+        sent = 12_345.678 + interval * part / 100
+        due = Heartbeat(interval, 0.0, sent).beat_due
+        assert due is not None
+        assert sent + 0.699 * interval < due < sent + 0.801 * interval
+        moments.add(round(due / interval, 3))
+    assert len(moments) <= 11
+
+
+def test_beats_that_go_out_when_they_are_due_keep_their_pace() -> None:
+    pulse = Heartbeat(3.0, 0.0, 100.3)
+    due = [pulse.last_sent]
+    for _ in range(1000):
+        moment = pulse.beat_due
+        assert moment is not None
+        pulse.last_sent = moment
+        due.append(moment)
+    assert all(2.39 < later - earlier < 2.41 for earlier, later in itertools.pairwise(due[1:]))
