@@ -9,8 +9,8 @@ import pytest
 import trustme
 
 from stomp.broker import Broker
+from stomp.client import thread_cache
 from stomp.core.frames import native as native_codec
-from stomp.net import daemons
 from tests import listening
 from tests.ports import LOOPBACK, one_port, port_of
 
@@ -33,7 +33,7 @@ def each_codec(request):
 @pytest.fixture(autouse=True)
 def own_threads():
     """See `tests.listening.OLDER`. Those that wait for more work get none of a later test."""
-    daemons._FREE.clear()
+    thread_cache._FREE.clear()
     listening.OLDER.clear()
     listening.OLDER.update(listening.stomp_threads())
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stomp.client import sync_driver
-from stomp.client.threads import Link
+from stomp.client.sync import driver
+from stomp.client.threads.link import Link
 
 
 class OwnedLock:
@@ -43,14 +43,14 @@ class OwnedLock:
 def own_lock(monkeypatch: pytest.MonkeyPatch) -> list[OwnedLock]:
     """Give each client that is made from now on such a lock; the list has all of them."""
     locks: list[OwnedLock] = []
-    setup = sync_driver.Driver._setup
+    setup = driver.Driver._setup
 
     def with_lock(self: Any, settings: Any) -> None:
         setup(self, settings)
         self._lock = OwnedLock()
         locks.append(self._lock)
 
-    monkeypatch.setattr(sync_driver.Driver, "_setup", with_lock)
+    monkeypatch.setattr(driver.Driver, "_setup", with_lock)
     return locks
 
 
@@ -83,5 +83,5 @@ def watched_links(monkeypatch: pytest.MonkeyPatch, locks: list[OwnedLock]) -> li
         "_wake",
     ):
         watch(name)
-    monkeypatch.setattr(sync_driver, "Link", WatchedLink)
+    monkeypatch.setattr(driver, "Link", WatchedLink)
     return faults

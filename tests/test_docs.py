@@ -18,7 +18,7 @@ import trustme
 import stomp
 from stomp.broker import LIMITS, Broker
 from stomp.cli import registry
-from stomp.client import settings
+from stomp.client import config
 from stomp.client.arguments import SendOptions, SubscribeOptions
 from stomp.client.options import Options
 from stomp.core import errors
@@ -169,7 +169,7 @@ def test_every_setting_of_the_clients_is_explained() -> None:
     assert told.keys() - {"setting", "---"} == parameters.keys()
     in_urls = {name for name, (in_url, _) in told.items() if in_url == "yes"}
     in_urls |= set(re.findall(r"`(\w+)`", told["limits"][0]))
-    assert in_urls | {"verify", "ca_certs", "cert_file", "key_file"} == set(settings._QUERY)
+    assert in_urls | {"verify", "ca_certs", "cert_file", "key_file"} == set(config._QUERY)
     terms = Terms()
     for name, (_, default) in told.items():
         value = getattr(terms, name, None)

@@ -18,7 +18,7 @@ import pytest
 import stomp
 from stomp.adapter import multicast
 from stomp.broker import Broker
-from stomp.client.dialing import TlsSettings
+from stomp.client.connect import TlsSettings
 from stomp.core.diagnostics import escaped, one_line
 from stomp.core.errors import BrokerError, ConnectFailed, StompError
 from stomp.core.frames.frame import Frame, Headers

@@ -89,7 +89,7 @@ def python(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "import stomp.broker",
         "from stomp.testing import Relay",
         "from stomp.testing import FakeClock",
-        "import stomp.client.sync",
+        "import stomp.client.sync.client",
         "import stomp.core.frames.frame",
     ],
 )

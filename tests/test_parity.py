@@ -4,7 +4,10 @@ import inspect
 
 import pytest
 
-from stomp.client import aio, aio_handles, sync, sync_handles
+from stomp.client.aio import client as aio
+from stomp.client.aio import handles as aio_handles
+from stomp.client.sync import client as sync
+from stomp.client.sync import handles as sync_handles
 
 #: What a user gets from the one, and from the other.
 PAIRS = [

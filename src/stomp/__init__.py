@@ -35,26 +35,26 @@ if TYPE_CHECKING:
     from stomp import transport as transport
     from stomp import utils as utils
     from stomp.adapter.ws import WSConnection, WSStompConnection
-    from stomp.client.aio import AsyncClient
-    from stomp.client.aio import Batch as AsyncBatch
-    from stomp.client.aio_handles import AsyncMessage
-    from stomp.client.aio_handles import Confirmation as AsyncConfirmation
-    from stomp.client.aio_handles import Consumer as AsyncConsumer
-    from stomp.client.aio_handles import Merged as AsyncMergedSubscription
-    from stomp.client.aio_handles import Subscription as AsyncSubscription
-    from stomp.client.aio_handles import Transaction as AsyncTransaction
+    from stomp.client.aio.client import AsyncClient
+    from stomp.client.aio.client import Batch as AsyncBatch
+    from stomp.client.aio.handles import AsyncMessage
+    from stomp.client.aio.handles import Confirmation as AsyncConfirmation
+    from stomp.client.aio.handles import Consumer as AsyncConsumer
+    from stomp.client.aio.handles import Merged as AsyncMergedSubscription
+    from stomp.client.aio.handles import Subscription as AsyncSubscription
+    from stomp.client.aio.handles import Transaction as AsyncTransaction
     from stomp.client.arguments import SendOptions, SubscribeOptions
-    from stomp.client.dialing import TlsSettings
+    from stomp.client.connect import TlsSettings
     from stomp.client.options import Options
-    from stomp.client.sync import Batch, Client
-    from stomp.client.sync_handles import (
+    from stomp.client.sync.client import Batch, Client
+    from stomp.client.sync.handles import (
         Confirmation,
         Consumer,
         Message,
         Subscription,
         Transaction,
     )
-    from stomp.client.sync_handles import Merged as MergedSubscription
+    from stomp.client.sync.handles import Merged as MergedSubscription
     from stomp.connect import (
         Connection,
         Connection10,
@@ -119,16 +119,16 @@ aliases.install()
 #: module -> the names that it is the home of; "name=inner" is called `inner` there
 _NAMES_OF = {
     "stomp.adapter.ws": "WSConnection WSStompConnection",
-    "stomp.client.aio": "AsyncClient AsyncBatch=Batch",
-    "stomp.client.aio_handles": (
+    "stomp.client.aio.client": "AsyncClient AsyncBatch=Batch",
+    "stomp.client.aio.handles": (
         "AsyncMessage AsyncConfirmation=Confirmation AsyncConsumer=Consumer "
         "AsyncMergedSubscription=Merged AsyncSubscription=Subscription AsyncTransaction=Transaction"
     ),
     "stomp.client.arguments": "SendOptions SubscribeOptions",
-    "stomp.client.dialing": "TlsSettings",
+    "stomp.client.connect": "TlsSettings",
     "stomp.client.options": "Options",
-    "stomp.client.sync": "Batch Client",
-    "stomp.client.sync_handles": "Confirmation Consumer MergedSubscription=Merged Message Subscription Transaction",
+    "stomp.client.sync.client": "Batch Client",
+    "stomp.client.sync.handles": "Confirmation Consumer MergedSubscription=Merged Message Subscription Transaction",
     "stomp.connect": (
         "Connection Connection10 Connection11 Connection12 StompConnection10 StompConnection11 "
         "StompConnection12"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from stomp.callbacks import Publisher, Waiter
-from stomp.client.dialing import ConnectHistory
-from stomp.client.logs import RepeatLog, connections
+from stomp.client.connect import ConnectHistory
+from stomp.client.logging import RepeatLog, connections
 from stomp.constants import CMD_DISCONNECT
 from stomp.core.callables import check_function, check_result
 from stomp.core.diagnostics import one_line

@@ -16,7 +16,7 @@ from stomp import log
 from stomp.callbacks import MISSING, Waiter, in_either_shape, unpack
 from stomp.callbacks import ConnectionListener as ConnectionListener
 from stomp.callbacks import Publisher as Publisher
-from stomp.client.logs import RepeatLog, connections
+from stomp.client.logging import RepeatLog, connections
 from stomp.core.diagnostics import one_line
 from stomp.core.errors import ReceiptMissing, StompError
 from stomp.core.frames.frame import text_of

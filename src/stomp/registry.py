@@ -15,8 +15,8 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stomp.client.logs import RepeatLog
-from stomp.client.logs import connections as log
+from stomp.client.logging import RepeatLog
+from stomp.client.logging import connections as log
 from stomp.core.callables import check_methods, check_result
 from stomp.core.diagnostics import one_line
 from stomp.core.frames.frame import text_of

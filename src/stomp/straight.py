@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stomp.core.frames import native as native_codec
 
 if TYPE_CHECKING:
-    from stomp.client.threads import Link
+    from stomp.client.threads.link import Link
 
 
 def look(protocol: Any, ours: tuple[Any, Any, Any]) -> Link | None:

@@ -16,10 +16,11 @@ from typing import Any
 
 from stomp import log, patches
 from stomp.base_transport import BaseTransport as BaseTransport
-from stomp.client.dialing import TlsSettings, dial_any
-from stomp.client.latch import Latch
+from stomp.client.connect import TlsSettings, dial_any
 from stomp.client.options import options_of
-from stomp.client.threads import Link
+from stomp.client.thread_cache import kind_of_threads, lend_daemon
+from stomp.client.threads.link import Link
+from stomp.client.threads.one_shot_event import Latch
 from stomp.core.callables import check_function
 from stomp.core.connect_errors import login_failed
 from stomp.core.engine.broker_profiles import error_surely_ends
@@ -34,7 +35,6 @@ from stomp.core.structs import replace
 from stomp.handed_on import hand_on
 from stomp.legacy import OlderTransport, take_arguments
 from stomp.net.address import Address, in_order, pairs_of, usable_pairs
-from stomp.net.daemons import kind_of_threads, lend_daemon
 from stomp.received import ReceivedReceipt
 from stomp.utils import Frame, default_create_thread, encode, is_eol_default
 

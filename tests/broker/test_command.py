@@ -17,7 +17,7 @@ import trustme
 
 from stomp.broker import Broker
 from stomp.cli.app import main
-from stomp.client.dialing import open_stream
+from stomp.client.connect import open_stream
 from stomp.client.options import Options
 from stomp.net.address import Address, parse
 from tests.broker.rawclient import PATIENCE, RawClient

@@ -12,7 +12,7 @@ import pytest
 
 import stomp
 from stomp.broker import LIMITS, Broker
-from stomp.client.dialing import Stream, TlsSettings, open_stream
+from stomp.client.connect import Stream, TlsSettings, open_stream
 from stomp.client.options import Options
 from stomp.core.errors import ConnectFailed, UsageError
 from stomp.net.address import Address, parse

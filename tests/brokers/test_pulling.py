@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stomp.client.dialing import TlsSettings
+from stomp.client.connect import TlsSettings
 from stomp.net.address import parse
 from stomp.testing.relay import Relay
 from tests.brokers.conftest import FURTHER, RealBroker, further

@@ -17,7 +17,7 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
-from stomp.client.dialing import TlsSettings
+from stomp.client.connect import TlsSettings
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.status import ClientState
 from stomp.core.errors import NotConnected, OutcomeUnknown, StaleDelivery, StompError, UsageError

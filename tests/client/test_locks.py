@@ -1,4 +1,4 @@
-"""Rule of `stomp.client.sync_driver`: nothing is written or closed while the lock of the driver is held."""
+"""Rule of `stomp.client.sync.driver`: nothing is written or closed while the lock of the driver is held."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
-from stomp.client.sync_handles import Message
+from stomp.client.sync.handles import Message
 from stomp.core.engine.effects import Wait
 from stomp.core.engine.failover import Backoff
 from stomp.core.errors import AuthenticationFailed, BrokerError, OutcomeUnknown

@@ -13,7 +13,7 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
-from stomp.client.dialing import TlsSettings
+from stomp.client.connect import TlsSettings
 from stomp.core.errors import UsageError
 from tests.awaiting import run, until
 from tests.listening import wait_until
@@ -122,7 +122,7 @@ def test_a_handler_that_returns_a_coroutine_has_failed(
 ) -> None:
     handled = threading.Semaphore(0)
 
-    def handler(message: stomp.client.sync_handles.Message) -> Any:
+    def handler(message: stomp.Message) -> Any:
         handled.release()
         return hidden()
 

@@ -1,7 +1,7 @@
 """Brokers that end each connection soon after the login, by both clients, the listener API and the command.
 
 How long the waits are is tested with a clock that is turned by hand (tests/core/engine/test_losses.py,
-tests/client/test_dialing.py); here connections are counted.
+tests/client/test_connect.py); here connections are counted.
 """
 
 from __future__ import annotations

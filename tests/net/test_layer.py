@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from stomp.client.options import Options
-from stomp.client.threads import Link
+from stomp.client.threads.link import Link
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.session.client import ClientSession
 from stomp.core.session.events import Closed, Connected, Event

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stomp.broker import Broker
-from stomp.client.dialing import TlsSettings
+from stomp.client.connect import TlsSettings
 from stomp.testing.relay import Relay
 from tests.pulling.faces import makers
 from tests.pulling.places import Place

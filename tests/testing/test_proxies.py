@@ -1,4 +1,4 @@
-"""The proxies of the test kit do what real ones do; `stomp.client.dialing` goes through them to every kind of door."""
+"""The proxies of the test kit do what real ones do; `stomp.client.connect` goes through them to every kind of door."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 from stomp.broker import Broker
-from stomp.client.dialing import Stream, TlsSettings, open_stream
+from stomp.client.connect import Stream, TlsSettings, open_stream
 from stomp.client.options import Options
 from stomp.core.errors import AddressError, ConnectFailed
 from stomp.net.address import Address, parse

@@ -24,8 +24,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from stomp.client.logs import FrameLog
-from stomp.client.logs import connections as log
+from stomp.client.logging import FrameLog
+from stomp.client.logging import connections as log
 from stomp.connect import BaseConnection
 from stomp.constants import (
     CMD_ABORT,

@@ -44,7 +44,7 @@ class Settings:
         versions: of STOMP, most wanted first; None if none was asked for.
         multicast: no broker at all.
         heartbeat: milliseconds that we can send and want; None if none were asked for.
-        tls: how to do TLS, a `stomp.client.dialing.TlsSettings`; None for the defaults where the address says TLS.
+        tls: how to do TLS, a `stomp.client.connect.TlsSettings`; None for the defaults where the address says TLS.
         proxy: its URL, or None.
         timeout: seconds for each step of connecting.
         headers: further headers of CONNECT.
@@ -257,7 +257,7 @@ def _wants_tls(merged: Mapping[str, Any]) -> bool:
 def _tls(merged: Mapping[str, Any]) -> Any:
     if not _wants_tls(merged):
         return None
-    from stomp.client.dialing import TlsSettings
+    from stomp.client.connect import TlsSettings
 
     def file(key: str) -> str | None:
         return os.path.expanduser(merged[key]) if key in merged else None

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.cli.connection import mute
 from stomp.cli.status import CommandError
-from stomp.client.dialing import TlsSettings
-from stomp.client.settings import reading
+from stomp.client.config import reading
+from stomp.client.connect import TlsSettings
 from stomp.connect import BaseConnection
 from stomp.core.structs import replace
 from stomp.protocol import Protocol10, Protocol11, Protocol12

@@ -173,7 +173,7 @@ class Examination:
         step.words = f"connected to {peer[0]} port {peer[1]}"
 
     def _tls(self, step: Step) -> None:
-        from stomp.client.dialing import TlsSettings
+        from stomp.client.connect import TlsSettings
 
         settings: TlsSettings = self._settings.tls or TlsSettings()
         secure = settings.layer(self._address.host)
@@ -214,7 +214,7 @@ class Examination:
 
     def _speaks_tls(self) -> bool:
         """True if the port does a TLS handshake. Nothing of ours is sent over it."""
-        from stomp.client.dialing import TlsSettings
+        from stomp.client.connect import TlsSettings
 
         with contextlib.suppress(StompError, OSError):
             self._open(Step(""))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 
-from stomp.client.dialing import TlsSettings
+from stomp.client.connect import TlsSettings
 from stomp.client.options import Options
 from stomp.core import arguments
 from stomp.core.engine.broker_profiles import VENDORS

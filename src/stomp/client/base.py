@@ -24,8 +24,8 @@ from stomp.client.arguments import (
     only_url_by_place,
     pairs_of,
 )
-from stomp.client.logs import RepeatLog, clients
-from stomp.client.settings import Setup, check_functions, setup
+from stomp.client.config import Setup, check_functions, setup
+from stomp.client.logging import RepeatLog, clients
 from stomp.core import arguments
 from stomp.core.arguments import check_options
 from stomp.core.callables import check_function, check_result
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
-    from stomp.client.dialing import TlsSettings
+    from stomp.client.connect import TlsSettings
     from stomp.client.options import Options
     from stomp.core.engine.broker_profiles import Vendor
     from stomp.core.engine.config import ConnectHeaders, Credential

@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from stomp.client.thread_cache import lend_daemon
 from stomp.core import arguments
 from stomp.core.engine.failover import Backoff, Dice
 from stomp.core.frames.limits import LENIENT, Leniency, Lenient, Limits
 from stomp.core.session.heartbeat import TOLERANCE
 from stomp.core.structs import dataclass, field, replace
-from stomp.net.daemons import lend_daemon
 from stomp.net.dial import Keepalive
 from stomp.net.websocket import WebSocketSettings
 

@@ -1,0 +1,1 @@
+"""`stomp.AsyncClient`, for asyncio."""

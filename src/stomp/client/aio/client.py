@@ -1,0 +1,452 @@
+"""`AsyncClient`: the verbs of `stomp.Client` with ``await``, on one event loop and without a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from stomp.client.aio.driver import AioDriver
+from stomp.client.aio.handles import AsyncMessage, Confirmation, Consumer, Merged, Subscription, Transaction
+from stomp.client.arguments import Ack, Body, SendOptions, SubscribeOptions
+from stomp.client.base import BaseClient
+from stomp.client.handling import check_drain
+from stomp.core import arguments
+from stomp.core.callables import check_function
+from stomp.core.engine import lifecycle, verbs
+from stomp.core.engine import subscriptions as subscribing
+from stomp.core.engine.message_queue import Inbox
+from stomp.core.engine.status import ClientState, Report, StateChange, StateLog
+from stomp.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from stomp.client.config import Setup
+    from stomp.core.frames.frame import Frame
+
+
+class AsyncClient(AioDriver):  # noqa: D101 - see BaseClient
+    __doc__ = BaseClient.__doc__
+
+    _message_class = AsyncMessage
+
+    def _setup(self, settings: Setup) -> None:
+        super()._setup(settings)
+        self._consumers: list[Consumer] = []
+
+    @classmethod
+    def per_address(
+        cls, url: str | None = None, *, resolve: bool = False, **settings: Any
+    ) -> list[AsyncClient]:
+        """One client for each address of the URL, for brokers that each have messages of their own.
+
+        Args:
+            url: where they are.
+            resolve: one for each numeric address that a name stands for now, as with a DNS alias for a cluster.
+                The look-up blocks.
+            **settings: the arguments of the class.
+
+        Returns:
+            The clients; they are not connected yet.
+
+        Raises:
+            ConnectFailed: with `resolve`: a name cannot be looked up.
+        """
+        arguments.flag("resolve", resolve)
+        return [cls._from(each) for each in cls(url, **settings)._settings.each(resolve=resolve)]
+
+    # ------------------------------------------------------------------------------------- life
+
+    async def connect(self) -> Self:
+        """Connect, unless that is done by an ``async with`` statement.
+
+        Raises:
+            AuthenticationFailed: the broker refused the login.
+            ConnectFailed: no broker could be reached, or none let us in; says where and why.
+            UsageError: the client is connected already, or is connected on another event loop.
+        """
+        if self.state is ClientState.NEW or self.state.over:
+            self._loop = asyncio.get_running_loop()
+        await self._connect(lifecycle.connect(self._conv, self._options.dice))
+        return self
+
+    async def close(self, timeout: float | None = None) -> bool:
+        """Wait for the answers that are due, and disconnect. True if the broker has had everything.
+
+        It never raises for a connection that is gone, and may be called again.
+        """
+        deadline = self._deadline(timeout)
+        async with self._parting(deadline):
+            return await self._run(lifecycle.close(self._conv, deadline))
+
+    async def drain(self, timeout: float | None = None) -> Report:
+        """Take no more messages, wait until those handed out are settled and all sends are answered, and `close`.
+
+        Args:
+            timeout: seconds for all of it.
+
+        Returns:
+            What was left; ``report.clean`` if nothing was.
+
+        Raises:
+            UsageError: it was called by a handler whose message is not settled: that is waited for.
+        """
+        check_drain(self._handling.get(asyncio.current_task()))
+        deadline = self._deadline(timeout)
+        async with self._parting(deadline):
+            return await self._run(lifecycle.drain(self._conv, deadline))
+
+    async def run_forever(
+        self, *, signals: Sequence[int] = (signal.SIGTERM, signal.SIGINT), timeout: float | None = None
+    ) -> Report:
+        """Let handlers work until a signal comes, then `drain`. To be called on the main thread.
+
+        Args:
+            signals: the signals that end it.
+            timeout: seconds for the draining.
+
+        Raises:
+            StompError: why the client has failed, if it has.
+            UsageError: it was not called on the main thread, which alone gets signals.
+        """
+        signals = arguments.items("signals", signals, "pass a list, as in signals=[signal.SIGTERM]")
+        if timeout is not None:
+            arguments.seconds("timeout", timeout)
+        stopped = asyncio.Event()
+
+        def look() -> None:
+            if self.state.over:
+                stopped.set()
+
+        look()
+        self._conv.life.watch(look)
+        try:
+            with _handled(signals, stopped.set):
+                await stopped.wait()
+                if self.state is ClientState.FAILED and self.error is not None:
+                    raise self.error
+                return await self.drain(timeout)
+        finally:
+            self._conv.life.unwatch(look)
+
+    def states(self, timeout: float | None = None) -> AsyncIterator[StateChange]:
+        """State changes from now on, one by one, until the client is over or there was none for so many seconds."""
+        if timeout is not None:
+            arguments.seconds("timeout", timeout)
+        state_log = StateLog()
+        self._conv.logs.append(state_log)
+        return self._states(state_log, timeout)
+
+    async def _states(self, state_log: StateLog, timeout: float | None) -> AsyncIterator[StateChange]:
+        try:
+            while True:
+                deadline = None if timeout is None else self._deadline(timeout)
+                change = await self._run(verbs.next_change(self._conv, state_log, deadline))
+                if change is None:
+                    return
+                yield change
+        finally:
+            self._conv.logs.remove(state_log)
+
+    async def __aenter__(self) -> Self:
+        return await self.connect()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Who presses Ctrl-C does not want to wait for a broker that says nothing.
+        await self.close(self._shortly() if isinstance(error, asyncio.CancelledError) else None)
+
+    # ------------------------------------------------------------------------------------- sending
+
+    async def send(
+        self,
+        destination: str,
+        body: Body = b"",
+        *,
+        confirm: bool = False,
+        timeout: float | None = None,
+        **options: Unpack[SendOptions],
+    ) -> None:
+        """Send a message.
+
+        Args:
+            destination: where to.
+            body: bytes, or text, which becomes UTF-8.
+            confirm: return when the broker has it. Else it is on its way, and may be lost with the connection.
+            timeout: seconds to wait for a connection and for the broker.
+            **options: see `SendOptions`.
+
+        Raises:
+            BrokerError: the broker refused it.
+            OutcomeUnknown: there was no answer: the broker may have it or not.
+            NotConnected: there is no connection in time; nothing was sent.
+            Unsupported: the broker cannot do what an option asks for.
+            FrameError: a header cannot be sent safely.
+        """
+        if not (confirm or options) and type(body) is bytes and await self._send_soon(destination, body):
+            return
+        arguments.flag("confirm", confirm)
+        deadline = self._deadline(timeout)
+        if confirm and not options:
+            sent: Confirmation | None = await self._start_soon(destination, body, deadline, patient=False)
+            if sent is not None:
+                await self._run(verbs.confirmed(self._conv, sent, deadline))
+                return
+        parcel = self._parcel(destination, body, options)
+        if confirm:
+            await self._run(verbs.send_confirmed(self._conv, parcel, self._confirmation, deadline))
+        else:
+            await self._run(verbs.send(self._conv, parcel, deadline))
+
+    async def send_async(
+        self,
+        destination: str,
+        body: Body = b"",
+        *,
+        timeout: float | None = None,
+        **options: Unpack[SendOptions],
+    ) -> Confirmation:
+        """Send a message to be confirmed, and go on. It waits only while the window is full.
+
+        Args:
+            destination: where to.
+            body: bytes, or text, which becomes UTF-8.
+            timeout: seconds to wait for a connection and for room in the window; then, for the broker's answer.
+            **options: see `SendOptions`.
+
+        Returns:
+            What will have the outcome; see `Confirmation.result`.
+
+        Raises:
+            NotConnected: there is no connection in time; nothing was sent.
+            SendStalled: there was no room in the window in time; nothing was sent.
+        """
+        deadline = self._deadline(timeout)
+        if not options:
+            sent: Confirmation | None = await self._start_soon(destination, body, deadline, patient=True)
+            if sent is not None:
+                return sent
+        parcel = self._parcel(destination, body, options)
+        confirmation: Confirmation = await self._run(
+            verbs.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))
+        )
+        return confirmation
+
+    async def send_many(
+        self,
+        messages: Iterable[tuple[str, Body]],
+        *,
+        timeout: float | None = None,
+        **options: Unpack[SendOptions],
+    ) -> list[Confirmation]:
+        """Send (destination, body) pairs, confirmed; return when all have their outcome.
+
+        Args:
+            messages: the pairs.
+            timeout: seconds for all of them.
+            **options: for each of them, see `SendOptions`.
+
+        Returns:
+            A confirmation for each, in the same order: look at ``outcome``.
+        """
+        parcels = self._parcels(messages, options)
+        return await self._run(
+            verbs.send_all(self._conv, parcels, self._confirmation, self._deadline(timeout))
+        )
+
+    @contextlib.asynccontextmanager
+    async def confirmations(self, timeout: float | None = None) -> AsyncGenerator[Batch, None]:
+        """A batch: ``await batch.send(...)`` goes on at once; leaving it waits until all are confirmed.
+
+        Raises:
+            BrokerError: at the end: one was refused, the first of them.
+            OutcomeUnknown: at the end: of one nobody knows, the first of them.
+        """
+        batch = Batch(self)
+        yield batch
+        await self._run(verbs.all_done(self._conv, batch.confirmations, self._deadline(timeout)))
+        for confirmation in batch.confirmations:
+            if confirmation.error is not None:
+                raise confirmation.error
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, timeout: float | None = None) -> AsyncGenerator[Transaction, None]:
+        """A transaction: committed at the end, aborted if there was an exception.
+
+        Raises:
+            TransactionVoid: its connection was lost; nothing of it was carried out.
+            BrokerError: the broker refused the COMMIT.
+            OutcomeUnknown: the connection was lost before COMMIT was answered.
+        """
+        record = await self._run(verbs.begin(self._conv, self._deadline(timeout)))
+        transaction = Transaction(self, record)
+        try:
+            yield transaction
+        except BaseException:
+            await transaction.abort(timeout)
+            raise
+        if record.state != "aborted":
+            await transaction.commit(timeout)
+
+    async def request(
+        self,
+        destination: str,
+        body: Body = b"",
+        *,
+        timeout: float | None = None,
+        **options: Unpack[SendOptions],
+    ) -> AsyncMessage:
+        """Send a request and wait for its reply, which comes over a temporary queue.
+
+        Args:
+            destination: where somebody answers by `AsyncMessage.reply`.
+            body: bytes, or text, which becomes UTF-8.
+            timeout: seconds to wait for the reply.
+            **options: see `SendOptions`.
+
+        Raises:
+            ReplyMissing: nobody answered in time.
+            OutcomeUnknown: the connection was lost meanwhile.
+            NotConnected: nothing was sent.
+        """
+        parcel = self._parcel(destination, body, options)
+        reply: Any = await self._run(verbs.ask(self._conv, parcel, self._deadline(timeout)))
+        message: AsyncMessage = reply
+        return message
+
+    # ------------------------------------------------------------------------------------- receiving
+
+    async def subscribe(
+        self,
+        destination: str,
+        *,
+        ack: Ack = "auto",
+        timeout: float | None = None,
+        **options: Unpack[SubscribeOptions],
+    ) -> Subscription:
+        """Subscribe; iterate over what is returned. It is restored when the connection was lost.
+
+        Args:
+            destination: where messages come from.
+            ack: "auto", or "client-individual" to acknowledge each message, or "client" to acknowledge it with all
+                that came before.
+            timeout: seconds to wait for a connection and for the broker's answer.
+            **options: see `SubscribeOptions`.
+
+        Raises:
+            BrokerError: the broker refused.
+            OutcomeUnknown: it did not answer.
+            NotConnected: there is no connection in time.
+            Unsupported: the broker cannot do what an option asks for.
+            UsageError: there is a subscription of that id.
+        """
+        feed = self._feed(destination, ack, options)
+        await self._run(subscribing.subscribe(self._conv, feed, self._deadline(timeout)))
+        return Subscription(self, feed)
+
+    def merge(self, *subscriptions: Subscription) -> Merged:
+        """Several subscriptions of this client as one: take their messages in the order in which they come.
+
+        Raises:
+            UsageError: one of them is merged already.
+        """
+        self._check_merged(subscriptions)
+        inbox = Inbox()
+        for subscription in subscriptions:
+            subscription._feed.merge_into(inbox)
+        return Merged(self, inbox)
+
+    async def consume(
+        self,
+        destination: str,
+        handler: Callable[[AsyncMessage], object],
+        *,
+        concurrency: int = 1,
+        ack: Ack = "client-individual",
+        timeout: float | None = None,
+        **options: Unpack[SubscribeOptions],
+    ) -> Consumer:
+        """Have `handler(message)` called for each message: acknowledged when it returns, refused when it raises.
+
+        Args:
+            destination: where messages come from.
+            handler: a coroutine function, or a function that returns soon.
+            concurrency: how many at the same time; with 1 messages are handled one after the other, in order.
+            ack: see `subscribe`.
+            timeout: seconds to wait for a connection and for the broker's answer.
+            **options: see `SubscribeOptions`.
+
+        Raises:
+            UsageError: the handler cannot be called.
+            BrokerError, OutcomeUnknown, NotConnected, Unsupported: see `subscribe`.
+        """
+        check_function("the handler", handler, coroutines=True)
+        arguments.count("concurrency", concurrency)
+        subscription = await self.subscribe(destination, ack=ack, timeout=timeout, **options)
+        consumer = Consumer(subscription, handler, concurrency)
+        self._consumers.append(consumer)
+        return consumer
+
+    # ------------------------------------------------------------------------------------- inside
+
+    def _confirmation(self, receipt: str, frame: Frame | None, size: int) -> Confirmation:
+        return Confirmation(self, receipt, frame, size)
+
+    @contextlib.asynccontextmanager
+    async def _parting(self, deadline: float) -> AsyncGenerator[None, None]:
+        """Afterwards the client is over, and nothing of it is left at work."""
+        try:
+            yield
+        finally:
+            if self.state.over:
+                self._stop_connecting()
+        consumers, self._consumers = self._consumers, []
+        for consumer in consumers:
+            await consumer._join(deadline)
+        await self._part()
+
+
+@contextlib.contextmanager
+def _handled(signals: Sequence[int], stop: Callable[[], None]) -> Generator[None, None, None]:
+    """Have the event loop call `stop` when one of these signals comes."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in signals}
+    try:
+        try:
+            for number in signals:
+                loop.add_signal_handler(number, stop)
+        except (RuntimeError, ValueError) as err:
+            raise UsageError(
+                f"run_forever cannot wait for signals here: {err}",
+                hint="call it on the main thread, or drain",
+            ) from err
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
+class Batch:
+    """Confirmed sends that are waited for together; made by `AsyncClient.confirmations`."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self.confirmations: list[Confirmation] = []
+
+    async def send(
+        self,
+        destination: str,
+        body: Body = b"",
+        *,
+        timeout: float | None = None,
+        **options: Unpack[SendOptions],
+    ) -> Confirmation:
+        """See `AsyncClient.send_async`."""
+        confirmation = await self._client.send_async(destination, body, timeout=timeout, **options)
+        self.confirmations.append(confirmation)
+        return confirmation

@@ -1,0 +1,91 @@
+"""How `stomp.client.aio.link` gets its open sockets, without holding up the event loop.
+
+What need not be looked up, and wants nothing but TCP, is connected on the loop. All else is `stomp.client.connect`, on
+a thread: the resolver knows no other way, and the handshakes of proxies, TLS and WebSockets are written once, to block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from stomp.client import connect
+from stomp.client.connect import Stream
+from stomp.net.dial import hurry, is_ipv4, not_reached, refuse_itself
+
+if TYPE_CHECKING:
+    from stomp.client.connect import TlsSettings
+    from stomp.client.options import Options
+    from stomp.net.address import Address
+
+
+async def open_stream(address: Address, options: Options, tls: TlsSettings | None) -> Stream:
+    """Connect to one address: see `stomp.client.connect.open_stream`. The socket may be a non-blocking one."""
+    host = address.via or address.host
+    if address.transport != "tcp" or tls or options.proxy or options.bind or not is_ipv4(host):
+        return await _open_on_thread(address, options, tls)
+    return Stream(await _connect(address, host, options), None)
+
+
+async def _connect(address: Address, host: str, options: Options) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        async with asyncio.timeout(options.connect_timeout):
+            await asyncio.get_running_loop().sock_connect(sock, (host, address.port))
+        refuse_itself(sock)
+        hurry(sock)
+        connect.tune(sock, options)
+    except OSError as err:
+        sock.close()
+        # Asyncio puts words of its own in the place of the system's.
+        why = OSError(err.errno, os.strerror(err.errno)) if err.errno else err
+        raise not_reached(address, [(host, why)]) from err
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _open_on_thread(address: Address, options: Options, tls: TlsSettings | None) -> Stream:
+    """`stomp.client.connect.open_stream`, on a thread.
+
+    It is one of its own and not of the loop's executor: a broker that does not answer would keep others of the
+    program waiting there, and the end of the program, too.
+    """
+    loop = asyncio.get_running_loop()
+    opened: asyncio.Future[Stream] = loop.create_future()
+
+    def arrive(stream: Stream | None, error: BaseException | None) -> None:
+        if opened.done():  # it was cancelled
+            if stream is not None:
+                stream.sock.close()
+        elif stream is not None:
+            opened.set_result(stream)
+        elif error is not None:
+            opened.set_exception(error)
+
+    def run() -> None:
+        stream: Stream | None = None
+        failure: BaseException | None = None
+        try:
+            stream = connect.open_stream(address, options, tls)
+        except BaseException as err:
+            failure = err
+        try:
+            loop.call_soon_threadsafe(arrive, stream, failure)
+        except RuntimeError:  # the loop is closed
+            if stream is not None:
+                stream.sock.close()
+        finally:
+            failure = None  # its traceback has this frame: no circle
+
+    options.start_thread(run)
+    try:
+        return await opened
+    except asyncio.CancelledError:
+        if opened.done() and not opened.cancelled() and opened.exception() is None:
+            opened.result().sock.close()
+        raise

@@ -1,0 +1,301 @@
+"""The driver of `stomp.AsyncClient`: carries out by awaiting what the programs of the core ask for.
+
+Rules of this file: everything happens on one event loop, so a step of a program needs no lock; a cancelled verb is
+cancelled where it waits, and its program is told there, so that it leaves everything as it should be; a verb that
+need not wait still lets others have the loop now and then, before its first step and never after its last one, where
+a cancellation would lose what it has done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from stomp.client.aio.link import AioLink, open_link
+from stomp.client.arguments import Body
+from stomp.client.base import BaseClient, log
+from stomp.core.engine import acknowledge, lifecycle
+from stomp.core.engine.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
+from stomp.core.errors import ConnectionLost, NotConnected, SendStalled, UsageError
+
+if TYPE_CHECKING:
+    from stomp.client.config import Setup
+    from stomp.core.engine.message import Delivery
+    from stomp.core.session.events import Event
+
+_T = TypeVar("_T")
+#: A program may have the loop for so many seconds on end, if it need not wait.
+_TURN = 0.002
+#: After so many verbs that did not wait it is looked at the clock.
+LOOK = 16
+
+
+class AioDriver(BaseClient):
+    """See the module."""
+
+    _awaits = True
+
+    def _setup(self, settings: Setup) -> None:
+        super()._setup(settings)
+        self._lock = contextlib.nullcontext()  # nobody is in the way on an event loop
+        self._links: list[AioLink] = []  # whose sockets may be open
+        self._reconnecting: asyncio.Task[None] | None = None
+        self._callbacks: set[asyncio.Future[Any]] | None = None  # coroutines of the user that are under way
+        self._loop: asyncio.AbstractEventLoop | None = None  # that of the last `connect`
+        self._connecting: set[asyncio.Task[Any] | None] = set()  # the tasks that make a connection
+        self._handling: dict[asyncio.Task[Any] | None, Delivery] = {}  # what each is at work on
+        self._verbs = 0  # since it was last looked at the clock
+        self._since = 0.0  # when the loop was last let go
+        self._conv.relief.watch(self._read_on)
+
+    async def _connect(self, program: Program[None]) -> None:
+        """Carry out a program that makes a connection. Functions that it calls cannot wait for that connection."""
+        task = asyncio.current_task()
+        self._connecting.add(task)
+        try:
+            await self._run(program, connects=True)
+        finally:
+            self._connecting.discard(task)
+
+    def _check_loop(self) -> None:
+        """Call it where the running loop is not that of the client.
+
+        Raises:
+            UsageError: the client belongs to another one.
+        """
+        loop = self._loop
+        if loop is None or self._conv.state.over:
+            return
+        which = "an event loop that is closed" if loop.is_closed() else "another event loop"
+        raise UsageError(
+            f"the client was connected on {which}, and works on that loop only",
+            hint="make an AsyncClient for each event loop, and close it before its loop ends",
+        )
+
+    async def _run(self, program: Program[_T], *, connects: bool = False) -> _T:
+        """Carry a program out.
+
+        Args:
+            program: the program.
+            connects: it makes a connection: see `_connect`.
+        """
+        if asyncio.get_running_loop() is not self._loop:
+            self._check_loop()
+        self._verbs += 1
+        if self._verbs >= LOOK:
+            await self._breathe()
+        conv = self._conv
+        answer: Any = None
+        failure: BaseException | None = None
+        try:
+            while True:
+                try:
+                    effect = program.send(answer) if failure is None else program.throw(failure)
+                finally:
+                    if calls := conv.calls():
+                        self._make(calls)
+                answer = failure = None
+                try:
+                    if type(effect) is Transmit:
+                        conv.recorder.note(">", effect.frame)
+                        link = cast("AioLink", effect.link)
+                        answer = link.transmit(effect.frame, deadline=effect.deadline, patient=effect.patient)
+                        if link.full:
+                            await link.room()
+                    elif type(effect) is Now:
+                        answer = self._options.clock()
+                    else:
+                        answer = await self._perform(effect, connects)
+                except BaseException as err:
+                    failure = err
+        except StopIteration as stop:
+            result: _T = stop.value
+            return result
+        finally:
+            failure = None  # its traceback has this frame: no circle
+
+    async def _send_soon(self, destination: str, body: bytes) -> bool:
+        """Send without a program, where that can be done; False if it cannot, and nothing was sent."""
+        if asyncio.get_running_loop() is not self._loop:
+            self._check_loop()
+        self._verbs += 1
+        if self._verbs >= LOOK:
+            await self._breathe()
+        era = self._conv.era
+        if era is None or not self._send_plain(destination, body):
+            return False
+        link = cast("AioLink", era.link)
+        if link.full:
+            await link.room()
+        return True
+
+    async def _start_soon(self, destination: str, body: Body, deadline: float, *, patient: bool) -> Any:
+        """Begin a confirmed send without a program, where that can be done; None if it cannot."""
+        if asyncio.get_running_loop() is not self._loop:
+            self._check_loop()
+        self._verbs += 1
+        if self._verbs >= LOOK:
+            await self._breathe()
+        era = self._conv.era
+        confirmation = self._start_plain(destination, body, deadline, patient=patient)
+        if confirmation is not None and era is not None:
+            link = cast("AioLink", era.link)
+            if link.full:
+                try:
+                    await link.room()
+                except (SendStalled, ConnectionLost):
+                    pass  # see `verbs.start`
+                except BaseException:
+                    self._conv.withdraw(confirmation.receipt)
+                    raise
+        return confirmation
+
+    async def _ack_soon(self, message: Delivery) -> bool:
+        """Acknowledge without a program, where that can be done; False if it cannot, and nothing was sent."""
+        if asyncio.get_running_loop() is not self._loop:
+            self._check_loop()
+        self._verbs += 1
+        if self._verbs >= LOOK:
+            await self._breathe()
+        if not self._ack_plain(message):
+            return False
+        self._conv.settled()
+        link = cast("AioLink", message.era.link)
+        if link.full:
+            try:
+                await link.room()
+            except NotConnected as err:
+                raise acknowledge.lost() from err
+        return True
+
+    async def _perform(self, effect: Effect, connects: bool) -> Any:
+        if isinstance(effect, Wait):
+            if effect.ready():
+                return True
+            if not connects and asyncio.current_task() in self._connecting:
+                raise UsageError(
+                    "this call waits for a connection, and was made by a function that connecting waits for",
+                    hint="do not use the client in login, passcode or headers",
+                )
+            return await self._wait(effect)
+        if isinstance(effect, Call):
+            return await self._ask(effect)
+        if isinstance(effect, Dial):
+            return await self._dial(effect.address)
+        assert isinstance(effect, HangUp)
+        return effect.link.close(effect.error)
+
+    async def _ask(self, call: Call) -> Any:
+        try:
+            result = call.function()
+            return await result if inspect.isawaitable(result) else result
+        except Exception:
+            if not call.guarded:
+                raise
+            log.exception("a callback failed")
+            return None
+
+    async def _wait(self, wait: Wait) -> bool:
+        loop = asyncio.get_running_loop()
+        happened: asyncio.Future[bool] = loop.create_future()
+
+        def look() -> None:
+            if not happened.done() and wait.ready():
+                happened.set_result(True)
+
+        def give_up() -> None:
+            if not happened.done():
+                happened.set_result(wait.ready())
+
+        wait.signal.watch(look)
+        timer = None
+        if wait.deadline is not None:
+            timer = loop.call_later(max(0.0, wait.deadline - self._options.clock()), give_up)
+        try:
+            return await happened
+        finally:
+            wait.signal.unwatch(look)
+            if timer is not None:
+                timer.cancel()
+            self._let_go()
+
+    async def _breathe(self) -> None:
+        """Let others have the loop, if it was not theirs for some time."""
+        if self._options.clock() - self._since >= _TURN:
+            await asyncio.sleep(0)
+            self._let_go()
+        else:
+            self._verbs = 0
+
+    def _let_go(self) -> None:
+        self._verbs = 0
+        self._since = self._options.clock()
+
+    async def _dial(self, address: Any) -> AioLink:
+        tls = self._settings.tls if address.transport in ("tls", "wss") else None
+        link = await open_link(address, self._options, tls, self._new_session(), self._take)
+        self._links = [*(old for old in self._links if old.open), link]
+        return link
+
+    # ------------------------------------------------------------------------------------- for links
+
+    def _take(self, link: AioLink, events: list[Event]) -> None:
+        """What a link has to tell."""
+        conv = self._conv
+        conv.take(link, events, self._options.clock())
+        self._make(conv.calls())
+        if conv.needs_link:
+            conv.needs_link = False
+            program = lifecycle.reconnect(conv, self._options.dice)
+            self._reconnecting = asyncio.get_running_loop().create_task(self._connect(program))
+        if conv.paused:
+            link.pause()
+
+    def _read_on(self) -> None:
+        era = self._conv.era
+        if era is not None:
+            cast("AioLink", era.link).resume()
+
+    def _make(self, calls: list[Callable[[], object]]) -> None:
+        for call in calls:
+            self._call(call)
+
+    def _call(self, function: Callable[[], object]) -> Any:
+        result = super()._call(function)
+        if inspect.iscoroutine(result):
+            if self._callbacks is None:
+                self._callbacks = set()
+            task = asyncio.get_running_loop().create_task(_guarded(result))
+            self._callbacks.add(task)
+            task.add_done_callback(self._callbacks.discard)
+        return result
+
+    # ------------------------------------------------------------------------------------- the end
+
+    def _stop_connecting(self) -> None:
+        """The client is over: nobody wants the next connection."""
+        task = self._reconnecting
+        # A function that it has called, for the credentials, may have closed the client: it ends by itself.
+        if task is not None and task is not asyncio.current_task() and not task.done():
+            task.cancel()
+
+    async def _part(self) -> None:
+        """Wait until all sockets are closed, which is soon when the client is over; then briefly for callbacks."""
+        links, self._links = self._links, []
+        for link in links:
+            await link.gone()
+        task, self._reconnecting = self._reconnecting, None
+        at_work: set[asyncio.Future[Any]] = {*(self._callbacks or ()), *([] if task is None else [task])}
+        at_work.discard(cast("asyncio.Task[Any]", asyncio.current_task()))
+        if at_work:
+            await asyncio.wait(at_work, timeout=self._shortly())
+
+
+async def _guarded(coroutine: Any) -> None:
+    try:
+        await coroutine
+    except Exception:
+        log.exception("a callback failed")

@@ -1,0 +1,463 @@
+"""The asyncio driver: one `AioLink` is one connection, from open socket to `Closed`.
+
+Rules of this file:
+
+- Everything happens on the event loop, in callbacks that do not wait; the handler is told what happened before the
+  next bytes are looked at.
+- The session has one timer. It is set again when it has gone off, or when something is due before it: not whenever
+  bytes come.
+- The first frame of a turn of the loop is written at once if somebody waits for it, and all others of that turn
+  leave together.
+- A loop that was blocked may see its timer before the bytes that came meanwhile: before silence is taken for the
+  end, the socket is asked whether there is something to read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from stomp.client.aio.connect import open_stream
+from stomp.client.logging import FrameLog, connections
+from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
+from stomp.core.frames import commands
+from stomp.net.dial import wait_ready
+
+if TYPE_CHECKING:
+    from stomp.client.connect import TlsSettings
+    from stomp.client.options import Options
+    from stomp.core.errors import StompError
+    from stomp.core.frames.frame import Frame
+    from stomp.core.session.client import ClientSession
+    from stomp.core.session.events import Closed, Event, Message
+    from stomp.core.session.ledger import Ticket
+    from stomp.net.address import Address
+    from stomp.net.layer import Layer
+
+#: Called on the event loop with what happened on a link, in order.
+AioHandler = Callable[["AioLink", "list[Event]"], None]
+
+#: From so many bytes in the transport on, senders have to wait for room.
+_HIGH = 1024 * 1024
+#: As many bytes as are worth a write of their own.
+_BATCH = 64 * 1024
+#: How long the end of a connection may wait for a broker that does not read, in seconds.
+_LAST_WORDS = 2.0
+#: When a write has failed, so many times at most it is read what had come before.
+_LAST_READS = 64
+_READ = 64 * 1024
+
+
+class AioLink(asyncio.Protocol):
+    """One connection. Made with an open socket, or by `open_link`; `start` begins to read.
+
+    Args:
+        sock: connected. The link owns it from now on.
+        session: a new session.
+        handler: told what happens.
+        options: the settings.
+        layer: TLS, a WebSocket, or both as a stack; or None.
+
+    Attributes:
+        full: so much waits to be written that senders should wait: see `room`.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_due",
+        "_ended",
+        "_flushing",
+        "_frames",
+        "_gone",
+        "_handler",
+        "_layer",
+        "_loop",
+        "_options",
+        "_paused",
+        "_room",
+        "_sock",
+        "_timer",
+        "_transport",
+        "full",
+        "session",
+    )
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        session: ClientSession,
+        handler: AioHandler,
+        options: Options,
+        layer: Layer | None = None,
+    ) -> None:
+        self.session: ClientSession = session
+        self.full: bool = False
+        self._sock = sock
+        self._handler = handler
+        self._options = options
+        self._clock = options.clock
+        self._layer = layer
+        session.over_websocket = layer is not None and layer.is_websocket
+        self._frames = FrameLog(clock=options.clock)
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # the moment for which the timer is set
+        self._flushing = False  # the loop was asked to write what is queued
+        self._paused = False
+        self._ended = False
+        self._room: list[asyncio.Future[None]] | None = None  # who waits for room
+        self._gone: asyncio.Future[None] | None = None
+
+    # ------------------------------------------------------------------------------------- for clients
+
+    async def start(self) -> None:
+        """Begin to read. The handler may be called from now on, even before this returns."""
+        loop, sock = self._loop, self._sock
+        try:
+            sock.setblocking(False)
+            if sock.family == getattr(socket, "AF_UNIX", None):
+                await loop.create_unix_connection(lambda: self, sock=sock)
+            else:
+                await loop.create_connection(lambda: self, sock=sock)
+        except BaseException:
+            self.close()
+            sock.close()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """True until the session has ended, for whatever reason."""
+        return self.session.closed is None
+
+    def transmit(
+        self, frame: Frame, *, deadline: float | None = None, patient: bool = False
+    ) -> Ticket | None:
+        """Send a frame. See `ClientSession.transmit`. It does not wait; if the link is `full` then, await `room`.
+
+        Args:
+            frame: the frame.
+            deadline: see `ClientSession.transmit`.
+            patient: nobody waits for it now, so it leaves with all others of this turn of the loop. Else it is
+                written at once if it is the first of its turn.
+
+        Raises:
+            NotConnected: there is no connection any more.
+            FrameError: the frame cannot be encoded.
+        """
+        session = self.session
+        if session.closed is not None:
+            self._refuse(session.closed)
+        ticket = session.transmit(frame, deadline=deadline)
+        if self._logs():
+            self._frames.sent(frame.command, frame.headers, frame.body)
+        self._write_soon(patient=patient)
+        if not self.alive:
+            self._dispatch()
+        elif deadline is not None:
+            self._arm()
+        return ticket
+
+    def send(
+        self,
+        destination: str,
+        body: bytes,
+        content_type: str | None = None,
+        receipt: str | None = None,
+        deadline: float | None = None,
+        patient: bool = False,
+    ) -> None:
+        """Send a message that has no other headers: `transmit` in less steps, with the same promises and errors."""
+        if self.session.send_plain(destination, body, content_type, receipt, deadline):
+            if self._logs():
+                headers = {"destination": destination, "content-type": content_type, "receipt": receipt}
+                self._frames.sent("SEND", {**headers, "content-length": len(body)}, body)
+            self._write_soon(patient=patient)
+            if deadline is not None:
+                self._arm()
+        else:
+            frame = commands.send(destination, body, content_type=content_type, receipt=receipt)
+            self.transmit(frame, deadline=deadline, patient=patient)
+
+    def acknowledge(self, message: Message) -> str | None:
+        """Acknowledge a delivery in less steps: see `ClientSession.acknowledge`."""
+        name = self.session.acknowledge(message)
+        if name is not None:
+            if self._logs():
+                self._frames.sent("ACK", {"id": name})
+            self._write_soon(patient=True)
+        return name
+
+    async def room(self) -> None:
+        """Wait until the link is not full any more.
+
+        Raises:
+            SendStalled: the broker has not read for `Options.send_timeout`. What was sent is queued.
+            ConnectionLost: the connection ended meanwhile.
+        """
+        if not self.full:
+            return
+        waiter = self._loop.create_future()
+        if self._room is None:
+            self._room = []
+        self._room.append(waiter)
+        seconds = self._options.send_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            raise self._stalled(seconds) from None
+        finally:
+            self._room.remove(waiter)
+        closed = self.session.closed
+        if closed is not None:
+            raise ConnectionLost(closed.why, hint="connect again")
+
+    def close(self, error: StompError | None = None) -> None:
+        """Drop the connection now, without DISCONNECT. The handler will be told `Closed`."""
+        self._flush()
+        self.session.abort(error)
+        self._dispatch()
+
+    @property
+    def open(self) -> bool:
+        """True until the socket is closed."""
+        return self._transport is not None
+
+    async def gone(self) -> None:
+        """Wait until the socket is closed. That is soon, once the session has ended."""
+        if self._transport is not None:
+            if self._gone is None:
+                self._gone = self._loop.create_future()
+            await asyncio.shield(self._gone)
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _stalled(self, seconds: float) -> SendStalled:
+        size = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return SendStalled(
+            f"the broker has not read for {seconds:g} s; {size} bytes wait to be written",
+            hint="look at the broker's memory and disk alarms",
+        )
+
+    def _logs(self) -> bool:
+        """True if frames are logged. Of the frames of one turn of the loop, the first looks whether DEBUG is on."""
+        return self._frames.on if self._flushing else self._frames.look()
+
+    def _refuse(self, closed: Closed) -> NoReturn:
+        raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again")
+
+    # ------------------------------------------------------------------------------------- for the loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_HIGH, low=_BATCH)
+        if self._layer is not None:
+            # The end of the handshake may have brought bytes of the session with it.
+            self._take(b"")
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._take(data)
+
+    def eof_received(self) -> None:
+        """See `asyncio.Protocol`."""
+        self._take(b"", ended=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = None  # nothing is written any more
+        if self.alive and exc is not None:
+            self._read_the_rest()
+        if self.alive:
+            self._take(b"", ended=True, error=exc)
+        self._cancel_timer()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+    def _read_the_rest(self) -> None:
+        """A write has failed. The broker may have said why, in an ERROR that was not read yet."""
+        with contextlib.suppress(OSError):
+            for _ in range(_LAST_READS):
+                data = self._sock.recv(_READ)
+                if not data:
+                    return
+                self._take(data)
+
+    def pause_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self.full = True
+
+    def resume_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self.full = False
+        self._wake()
+
+    # ------------------------------------------------------------------------------------- the pump
+
+    def _take(self, data: bytes, *, ended: bool = False, error: BaseException | None = None) -> None:
+        """Take in what was read."""
+        session, layer = self.session, self._layer
+        if layer is not None:
+            try:
+                data = layer.receive(data)
+                ended = ended or layer.ended
+                error = error or layer.failure
+            except OSError as err:
+                data, ended, error = b"", True, error or err
+        if data:
+            session.receive_data(data, self._clock())
+        if ended:
+            session.receive_eof(error, self._clock())
+        # The session answers by itself at times, and so does TLS.
+        self._flush()
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Tell the handler what happened, and see to what follows from it."""
+        session = self.session
+        events = session.events()
+        if events:
+            if self._frames.look():
+                self._frames.received(events)
+            try:
+                self._handler(self, events)
+            except Exception:
+                # Handlers guard the callbacks of users; this keeps a defect of theirs from ending the connection.
+                connections.exception("the handler of a connection failed")
+        if session.closed is None:
+            self._arm()
+        elif not self._ended:
+            self._end()
+
+    def _write_soon(self, *, patient: bool) -> None:
+        """The session has more to send."""
+        first = not self._flushing
+        if first:
+            self._flushing = True
+            self._loop.call_soon(self._flush_rest)
+        if (first and not patient) or self.session.outgoing >= _BATCH:
+            self._flush()
+
+    def _flush_rest(self) -> None:
+        self._flushing = False
+        self._flush()
+
+    def _flush(self) -> None:
+        """Give the transport what the session and the layer have to send."""
+        size = self.session.outgoing
+        parts = self.session.data_to_send(self._clock())
+        transport, layer = self._transport, self._layer
+        if transport is None:
+            return
+        if layer is not None:
+            try:
+                layer.send(parts)
+            except OSError as err:
+                self._break(err)
+                return
+            if data := layer.outgoing():
+                transport.write(data)
+        elif len(parts) == 1:
+            transport.write(parts[0])
+        elif len(parts) > 3 or size < _BATCH:
+            transport.write(b"".join(parts))
+        else:
+            # One large body, which is not copied. Not by writelines: in Python 3.12 it forgets to pause us.
+            for part in parts:
+                transport.write(part)
+
+    def _break(self, err: OSError) -> None:
+        """The layer cannot go on."""
+        self.session.receive_eof(err, self._clock())
+        self._loop.call_soon(self._dispatch)
+
+    def _end(self) -> None:
+        """The session is over: let go of the socket, after what is queued."""
+        self._ended = True
+        self._cancel_timer()
+        self._flush()
+        self._wake()
+        transport, layer = self._transport, self._layer
+        if transport is None:
+            return
+        if layer is not None:
+            layer.close()
+            if data := layer.outgoing():
+                transport.write(data)
+        transport.close()
+        if transport.get_write_buffer_size():
+            self._timer = self._loop.call_later(_LAST_WORDS, transport.abort)
+
+    def _wake(self) -> None:
+        for waiter in self._room or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # ------------------------------------------------------------------------------------- the clock
+
+    def _arm(self) -> None:
+        """Have the timer go off when the session next wants it."""
+        due = self.session.next_deadline()
+        if due is None or (self._timer is not None and self._due <= due):
+            return
+        self._cancel_timer()
+        self._due = due
+        self._timer = self._loop.call_later(max(0.0, due - self._clock()), self._tick)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        self._timer = None
+        session, now = self.session, self._clock()
+        if session.silent(now) and self._readable():
+            session.heard(now)
+        session.tick(now)
+        self._flush()
+        self._dispatch()
+
+    def _readable(self) -> bool:
+        return wait_ready(self._sock, read=True, write=False, seconds=0)[0]
+
+
+async def open_link(
+    address: Address,
+    options: Options,
+    tls: TlsSettings | None,
+    session: ClientSession,
+    handler: AioHandler,
+) -> AioLink:
+    """Connect to one address, and begin to read.
+
+    Args:
+        address: where to.
+        options: the settings.
+        tls: how to do TLS; None for not doing it.
+        session: a new session.
+        handler: told what happens. It may be called before this returns.
+
+    Raises:
+        ConnectFailed: it did not work; says in which phase.
+        UsageError: the settings for TLS or the WebSocket cannot be used.
+    """
+    sock, layer = await open_stream(address, options, tls)
+    link = AioLink(sock, session, handler, options, layer)
+    await link.start()
+    return link

@@ -1,0 +1,252 @@
+"""From what a client is told, by URL, by arguments and by the environment, to `Terms` and `Options`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from stomp.client.arguments import SETTINGS, url_of
+from stomp.client.connect import TlsSettings
+from stomp.client.options import Options, read_by
+from stomp.core.arguments import check_options
+from stomp.core.callables import check_function, check_methods
+from stomp.core.engine.broker_profiles import named
+from stomp.core.engine.config import Terms
+from stomp.core.errors import UsageError
+from stomp.core.frames.limits import Limits
+from stomp.core.structs import dataclass, field, replace
+from stomp.net.address import Address, Target, parse
+from stomp.net.dial import Deadline, each_numeric
+
+if TYPE_CHECKING:
+    import ssl
+
+    from stomp.core.engine.config import Credential
+    from stomp.core.frames.limits import Lenient
+
+#: Where a client connects that is told nothing.
+DEFAULT_URL = "stomp://localhost:61613"
+_UNSET: Any = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Everything a client needs to know.
+
+    Attributes:
+        terms: what it wants from its broker.
+        options: how it behaves on the network.
+        tls: how to do TLS, for addresses that are to have it.
+    """
+
+    terms: Terms
+    options: Options
+    tls: TlsSettings = field(default_factory=TlsSettings)
+
+    def each(self, *, resolve: bool = False) -> list[Setup]:
+        """One setup for each address; with `resolve`, for each numeric one that their names stand for."""
+        addresses: list[Address] = list(self.terms.addresses)
+        if resolve:
+            deadline = Deadline(self.options.connect_timeout)
+            addresses = [numeric for address in addresses for numeric in each_numeric(address, deadline)]
+        return [
+            replace(
+                self, terms=replace(self.terms, addresses=(address,), nonce=f"{self.terms.nonce}-{number}")
+            )
+            for number, address in enumerate(addresses, 1)
+        ]
+
+
+def _heartbeat(text: str) -> tuple[int, int]:
+    send, comma, want = text.partition(",")
+    return int(send), int(want if comma else send)
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in ("true", "yes", "on", "1"):
+        return True
+    if text.lower() in ("false", "no", "off", "0"):
+        return False
+    raise ValueError(text)
+
+
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
+}
+
+
+def _size(text: str) -> int:
+    digits = text.strip().rstrip("abgikmABGIKM ")
+    size = int(digits) * _UNITS.get(text.strip()[len(digits) :].strip().lower(), 0)
+    if size < 1:
+        raise ValueError(text)
+    return size
+
+
+def _lenient(text: str) -> Lenient:
+    return "trim" if text.lower() == "trim" else _flag(text)
+
+
+#: What the query of a URL may hold, and how it is read. The names are those of the arguments.
+_QUERY: dict[str, Callable[[str], Any]] = {
+    "heartbeat": _heartbeat,
+    "timeout": float,
+    "connect_timeout": float,
+    "attempts": float,
+    "reattempts": float,
+    "max_losses": int,
+    "reconnect": _flag,
+    "shuffle": _flag,
+    "client_id": str,
+    "versions": str,
+    "broker": str,
+    "window": int,
+    "window_bytes": int,
+    "on_unknown": str,
+    "proxy": str,
+    "lenient": _lenient,
+    "max_frame": _size,
+    "max_body": _size,
+    "max_head": _size,
+    "max_header_line": _size,
+    "max_headers": int,
+    "verify": _flag,
+    "ca_certs": str,
+    "cert_file": str,
+    "key_file": str,
+}
+#: How other programs call some of them. In all of them "-" stands for "_", too.
+_ALSO = {"randomize": "shuffle", "heart_beat": "heartbeat"}
+_TLS = ("verify", "ca_certs", "cert_file", "key_file")
+_LIMITS = ("max_frame", "max_body", "max_head", "max_header_line", "max_headers")
+#: What clients have that are told nothing: nobody can change these, so one of each will do.
+_OPTIONS, _NO_TLS = Options(), TlsSettings()
+
+
+def setup(url: str | None = None, **given: Any) -> Setup:
+    """What a client is told, checked and in one place. The arguments are those of `stomp.Client`.
+
+    Arguments win over the URL, the URL over the environment (``STOMP_URL``, ``STOMP_PASSWORD``).
+
+    Raises:
+        AddressError: the URL cannot be understood.
+        UsageError: a setting cannot be used.
+    """
+    target = parse(url_of(url) or os.environ.get("STOMP_URL") or DEFAULT_URL)
+    by_query = _from_query(target.options)
+    by_url = {name: by_query.pop(name) for name in _TLS if name in by_query}
+    told = check_options({**by_query, **{name: v for name, v in given.items() if v is not None}}, SETTINGS)
+    options = told.pop("options", None) or _OPTIONS
+    options = read_by(options, told.pop("limits", None), told.pop("lenient", None))
+    tls = _tls(target.addresses, told.pop("tls", None), by_url)
+    if (proxy := told.pop("proxy", None)) is not None:
+        options = replace(options, proxy=proxy)
+    if "connect_timeout" in told:
+        options = replace(options, connect_timeout=told["connect_timeout"])
+    told.setdefault("connect_timeout", options.connect_timeout)
+    told.setdefault("login", target.login)
+    told.setdefault("passcode", _passcode(target, told["login"]))
+    if target.vhost is not None:
+        told.setdefault("vhost", target.vhost)
+    if (vendor := told.pop("broker", None)) is not None:
+        told["vendor"] = named(vendor)
+    terms = Terms(addresses=target.addresses, nonce=os.urandom(8).hex(), **told)
+    return Setup(terms=terms, options=options, tls=tls)
+
+
+def reading(query: Mapping[str, str]) -> tuple[Limits | None, Lenient | None]:
+    """The limits and the leniency in the query of a URL.
+
+    Raises:
+        UsageError: one of them cannot be used.
+    """
+    told = _from_query(query)
+    return told.get("limits"), told.get("lenient")
+
+
+def _from_query(query: Mapping[str, str]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, text in query.items():
+        name = name.replace("-", "_")
+        name = _ALSO.get(name, name)
+        read = _QUERY.get(name)
+        if read is None:
+            raise UsageError(f"a URL has no option {name[:40]!r}", hint=f"use some of {', '.join(_QUERY)}")
+        try:
+            told[name] = read(text)
+        except ValueError:
+            raise UsageError(f"the option {name} of the URL cannot be {text[:40]!r}") from None
+    if sizes := {name.removeprefix("max_"): told.pop(name) for name in _LIMITS if name in told}:
+        told["limits"] = Limits(**sizes)
+    return told
+
+
+def _tls(
+    addresses: Iterable[Address], given: TlsSettings | ssl.SSLContext | None, by_url: dict[str, Any]
+) -> TlsSettings:
+    asked = given is not None or bool(by_url)
+    tls = _NO_TLS
+    if given is not None:
+        tls = given if isinstance(given, TlsSettings) else TlsSettings(context=given)
+    if by_url:
+        tls = replace(tls, **by_url)
+    plain = next((address for address in addresses if address.transport in ("tcp", "ws")), None)
+    if asked and plain is not None:
+        # Not silently in clear text, what was meant to be encrypted.
+        secure = "wss" if plain.transport == "ws" else "stomp+ssl"
+        raise UsageError(
+            f"there are settings for TLS, but {plain} is not to be encrypted", hint=f"write {secure}://"
+        )
+    return tls
+
+
+def _passcode(target: Target, login: Credential) -> str | None:
+    if target.passcode is not None:
+        return target.passcode
+    return os.environ.get("STOMP_PASSWORD") if login is not None else None
+
+
+#: The methods of `stomp.core.engine.hooks.Hooks`.
+_HOOKS = ("sending", "received", "processing", "settled", "error", "state_changed")
+
+
+def check_functions(setup: Setup, *, coroutines: bool) -> None:
+    """Check every function of the user's in the settings.
+
+    Args:
+        setup: the settings.
+        coroutines: the client awaits, so that most of them may be coroutine functions.
+
+    Raises:
+        UsageError: one cannot be called, or a call would not run it.
+    """
+    terms, options, tls = setup.terms, setup.options, setup.tls
+    for name in ("login", "passcode", "headers"):
+        value = getattr(terms, name)
+        if callable(value):
+            check_function(name, value, coroutines=coroutines)
+    if options is not _OPTIONS:
+        for name in ("clock", "dice", "start_thread"):
+            check_function(f"the option {name}", getattr(options, name))
+    if tls is not _NO_TLS:
+        for name, function in (("validator", tls.validator), ("password", tls.password)):
+            if callable(function):
+                check_function(f"the {name} of TlsSettings", function)
+    for hook in terms.hooks:
+        _check_hook(hook, coroutines)
+
+
+def _check_hook(hook: object, coroutines: bool) -> None:
+    if isinstance(hook, type) or not all(hasattr(hook, name) for name in _HOOKS):
+        raise UsageError(f"{hook!r} is no hook", hint="give an object of a subclass of stomp.Hooks")
+    check_methods(hook, _HOOKS, kind="hook", coroutines=coroutines)
+    # Its result is the context, so that it is never awaited.
+    check_methods(hook, ("processing",), kind="hook")

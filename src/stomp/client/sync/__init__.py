@@ -1,0 +1,1 @@
+"""`stomp.Client`, which blocks."""

@@ -1,0 +1,295 @@
+"""The driver of `stomp.Client`: carries out by blocking what the programs of the core ask for.
+
+Rules of this file: one lock, short, around every step of a program and everything that a link has to tell; nothing
+is written, dialed, waited for or called while it is held. Code of the user runs on the thread that calls a verb, or on
+the callback thread, which is there while there are callbacks to call: never on a receiving thread, so that every verb
+may be called from it. A wait that cannot end, because what would end it needs this very thread, raises at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stomp.client.base import BaseClient, log
+from stomp.client.connect import open_stream
+from stomp.client.thread_cache import lend_daemon
+from stomp.client.threads.idle import only_beats
+from stomp.client.threads.link import Link
+from stomp.core.callables import check_result
+from stomp.core.engine import lifecycle
+from stomp.core.engine.effects import Call, Dial, Effect, HangUp, Now, Program, Signal, Transmit, Wait
+from stomp.core.engine.status import ClientState
+from stomp.core.errors import NotConnected, UsageError
+from stomp.net.serving import check_not_served_here, running_loop
+
+if TYPE_CHECKING:
+    from stomp.client.config import Setup
+    from stomp.core.engine.message import Delivery
+    from stomp.core.session.events import Event
+    from stomp.net.address import Address
+
+_T = TypeVar("_T")
+#: No wait is longer than this many seconds without looking up.
+LONGEST = 60.0
+#: While reading is paused, it is looked this often, in seconds, whether the connection still stands.
+_GLANCE = 0.5
+
+
+class Driver(BaseClient):
+    """See the module."""
+
+    def _setup(self, settings: Setup) -> None:
+        super()._setup(settings)
+        self._lock = threading.Lock()
+        self._calling = False  # the callback thread is at work
+        self._called: Signal = Signal()  # fires when it has ended
+        self._caller = 0  # ident of the callback thread
+        self._connecting: set[int] = set()  # idents of the threads that make a connection
+        self._handling: dict[int, Delivery] = {}  # by ident of the thread: what it is at work on
+        _DRIVERS.add(self)
+
+    def _run(self, program: Program[_T], *, connects: bool = False) -> _T:
+        """Carry a program out: its steps under the lock, its effects without.
+
+        Args:
+            program: the program.
+            connects: it makes a connection: see `_connect`.
+        """
+        answer: Any = None
+        failure: BaseException | None = None
+        lock = self._lock
+        while True:
+            lock.acquire()
+            try:
+                effect = program.send(answer) if failure is None else program.throw(failure)
+            except StopIteration as stop:
+                result: _T = stop.value
+                return result
+            finally:
+                begin = self._begin_calling()
+                lock.release()
+                if begin:
+                    self._start(self._make_calls, "stomp-callbacks")
+            answer = failure = None
+            try:
+                if isinstance(effect, Wait) and not connects and threading.get_ident() in self._connecting:
+                    self._refuse_to_wait(effect)
+                answer = self._perform(effect)
+            except BaseException as err:
+                failure = err
+
+    def _connect(self, program: Program[None]) -> None:
+        """Carry out a program that makes a connection. Functions that it calls cannot wait for that connection."""
+        ident = threading.get_ident()
+        self._connecting.add(ident)
+        try:
+            self._run(program, connects=True)
+        finally:
+            self._connecting.discard(ident)
+
+    def _start(self, run: Callable[[], None], name: str) -> None:
+        start = self._options.start_thread
+        if start is lend_daemon:
+            lend_daemon(run, name)
+        else:
+            start(run)
+
+    # ------------------------------------------------------------------------------------- callbacks
+
+    def _begin_calling(self) -> bool:
+        """True if the callback thread has to be started. The caller has the lock."""
+        if self._calling or not self._conv.has_calls:
+            return False
+        self._calling = True
+        return True
+
+    def _make_calls(self) -> None:
+        """The callback thread: call what there is to call, in order, until there is nothing left."""
+        self._caller = threading.get_ident()
+        calls: list[Callable[[], object]] = []
+        try:
+            while True:
+                with self._lock:
+                    calls = self._conv.calls()
+                    if not calls:
+                        break
+                for call in calls:
+                    self._make_call(call)
+        finally:
+            with self._lock:
+                self._caller = 0
+                self._calling = False
+                self._called.fire()
+                begin = self._begin_calling()  # one came since, or the thread was ended from outside
+            if begin:
+                self._start(self._make_calls, "stomp-callbacks")
+
+    def _make_call(self, call: Callable[[], object]) -> None:
+        try:
+            self._call(call)
+        except SystemExit:
+            log.error("a callback called sys.exit(), which ends neither the client nor the program")
+
+    def _join_calls(self, deadline: float) -> None:
+        """Wait until the callbacks for what has happened were called. Not from one, which would wait for itself."""
+        if threading.get_ident() != self._caller:
+            self._wait(Wait(self._called, lambda: not (self._calling or self._conv.has_calls), deadline))
+
+    # ------------------------------------------------------------------------------------- effects
+
+    def _perform(self, effect: Effect) -> Any:
+        if type(effect) is Transmit:
+            self._conv.recorder.note(">", effect.frame)
+            return effect.link.transmit(effect.frame, deadline=effect.deadline, patient=effect.patient)
+        if isinstance(effect, Wait):
+            return self._wait(effect)
+        if isinstance(effect, Now):
+            return self._options.clock()
+        if isinstance(effect, Call):
+            if effect.guarded:
+                return self._call(effect.function)
+            return check_result("the function", effect.function())
+        if isinstance(effect, Dial):
+            return self._dial(effect.address)
+        assert isinstance(effect, HangUp)
+        return effect.link.close(effect.error)
+
+    def _refuse_to_wait(self, wait: Wait) -> None:
+        """This thread makes a connection, and calls a function of the user's for it, which has called a verb.
+
+        Raises:
+            UsageError: the verb would have to wait.
+        """
+        with self._lock:
+            ready = wait.ready()
+        if not ready:
+            raise UsageError(
+                "this call waits for a connection, and was made by a function that connecting waits for",
+                hint="do not use the client in login, passcode, headers or a validator",
+            )
+
+    def _wait(self, wait: Wait) -> bool:
+        # Free when it has happened. An Event is made of several of these, and this is in every confirmed send.
+        happened = threading.Lock()
+        happened.acquire()
+
+        def happen() -> None:  # the lock of the driver is held
+            if happened.locked():
+                happened.release()
+
+        with self._lock:
+            if wait.ready():
+                return True
+            wait.signal.watch(happen)
+            era = self._conv.era
+            calls_back = threading.get_ident() == self._caller
+            if calls_back:
+                self._conv.callback_waits = True
+                self._conv.relieve()
+        try:
+            if era is not None:
+                link: Any = era.link
+                link.flush()
+                check_not_served_here(link.sock)
+            _warn_about_loop()
+            while True:
+                left = LONGEST if wait.deadline is None else wait.deadline - self._options.clock()
+                if left > 0:
+                    happened.acquire(timeout=min(left, LONGEST))
+                with self._lock:
+                    ready = wait.ready()
+                    if ready or left <= 0:
+                        self._end_wait(wait, happen, calls_back)
+                        return ready
+        except BaseException:  # an interrupt; or the lock would be taken once more
+            with self._lock:
+                self._end_wait(wait, happen, calls_back)
+            raise
+
+    def _end_wait(self, wait: Wait, happen: Callable[[], None], calls_back: bool) -> None:
+        wait.signal.unwatch(happen)
+        if calls_back:
+            self._conv.callback_waits = False
+
+    def _dial(self, address: Address) -> Link:
+        secure = address.transport in ("tls", "wss")
+        stream = open_stream(address, self._options, self._settings.tls if secure else None)
+
+        def handle(batch: list[Event]) -> None:
+            self._take(link, batch)
+
+        session = self._new_session()
+        link = Link(stream.sock, session, handle, self._options, stream.layer, _matters, self._log_later)
+        link.start()
+        return link
+
+    def _log_later(self, write: Callable[[], object]) -> None:
+        with self._lock:
+            self._conv.later([write])
+            begin = self._begin_calling()
+        if begin:
+            self._start(self._make_calls, "stomp-callbacks")
+
+    def _take(self, link: Link, batch: list[Event]) -> None:
+        """What a link has to tell; called on its receiving thread."""
+        conv = self._conv
+        with self._lock:
+            conv.take(link, batch, self._options.clock())
+            begin = self._begin_calling()
+            lost, conv.needs_link = conv.needs_link, False
+        if lost:
+            self._start(self._reconnect, "stomp-reconnect")
+        if begin:
+            self._start(self._make_calls, "stomp-callbacks")
+        while conv.paused and link.alive:
+            # Nothing is read now, but by the keeper, for as long as it has room.
+            self._wait(Wait(conv.relief, lambda: not conv.paused, self._options.clock() + _GLANCE))
+
+    def _reconnect(self) -> None:
+        self._connect(lifecycle.reconnect(self._conv, self._options.dice))
+
+    def _disown(self) -> None:
+        """In a forked child: the connection is its parent's."""
+        self._lock = threading.Lock()
+        self._calling = False
+        self._caller = 0
+        self._connecting = set()
+        if not self._conv.state.over and self._conv.state is not ClientState.NEW:
+            self._conv.era = None
+            self._conv.fail(NotConnected("the client belongs to the process that this one was forked from"))
+            self._conv.calls()
+
+
+_warned: list[object] = []  # not empty once the warning was written
+
+
+def _warn_about_loop() -> None:
+    """Say once that an event loop stands still. It is no error: programs do it, and notebooks cannot do otherwise."""
+    if not _warned and running_loop() is not None:
+        _warned.append(None)
+        log.warning(
+            "stomp.Client waits on a thread that runs an event loop, which stands still meanwhile;"
+            " use stomp.AsyncClient, or asyncio.to_thread"
+        )
+
+
+def _matters(batch: list[Event]) -> bool:
+    """Of heart-beats nobody is told."""
+    return not only_beats(batch)
+
+
+#: For forks.
+_DRIVERS: weakref.WeakSet[Driver] = weakref.WeakSet()
+
+
+def _disown_all() -> None:
+    for driver in list(_DRIVERS):
+        driver._disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)
