@@ -20,7 +20,7 @@ def test_pyinstaller_is_given_the_modules_of_all_commands() -> None:
 
 
 def test_pyinstaller_is_given_the_modules_of_all_lazy_names() -> None:
-    assert {*stomp._HOMES.values(), "stomp.broker.embedded", "stomp.testing.relay"} <= set(hidden_imports())
+    assert {*stomp._HOMES.values(), "stomp.broker.broker", "stomp.testing.relay"} <= set(hidden_imports())
 
 
 def test_pyinstaller_is_not_given_what_needs_pytest() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stomp.broker.engine import Engine
-from stomp.broker.parties import Client
+from stomp.broker.model import Client
 from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.versions import STOMP12, Dialect

@@ -5,7 +5,7 @@
 ...     address = (broker.host, broker.port)
 """
 
-from stomp.broker.embedded import Broker
+from stomp.broker.broker import Broker
 from stomp.broker.settings import LIMITS, ConnectionInfo
 from stomp.broker.store import Policy
 

@@ -10,7 +10,7 @@ import signal
 import ssl
 from pathlib import Path
 
-from stomp.broker.embedded import Broker
+from stomp.broker.broker import Broker
 from stomp.core.errors import UsageError
 from stomp.net.address import Address
 

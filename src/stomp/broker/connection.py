@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stomp.broker.engine import Engine
-    from stomp.broker.parties import Client
+    from stomp.broker.model import Client
     from stomp.core.frames.versions import Dialect
     from stomp.net.websocket_server import WebSocketServerLayer
 

@@ -26,12 +26,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stomp.broker.destinations import is_temporary, is_topic, owner_of, public
 from stomp.broker.expiry import Expiry
-from stomp.broker.names import is_temporary, is_topic, owner_of, public
-from stomp.broker.parties import Client, Consumer, Delivery, Queue, Sending, Settling, Transaction
+from stomp.broker.model import Client, Consumer, Delivery, Queue, Sending, Settling, Transaction
+from stomp.broker.request_headers import durable_of, expiry_of, name_of, passed_on, selector_of, window_of
 from stomp.broker.store import Capacity, Policy, Refusal, Stored, size_of
 from stomp.broker.topics import Topics
-from stomp.broker.wishes import durable_of, expiry_of, name_of, passed_on, selector_of, window_of
 from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame, Headers
 

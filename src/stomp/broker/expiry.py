@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stomp.broker.parties import Queue
+    from stomp.broker.model import Queue
     from stomp.broker.store import Capacity, Stored
 
 #: Entries beyond this, and beyond twice the messages that there are, are looked through: most are of messages gone.

@@ -15,14 +15,14 @@ import time
 from typing import TYPE_CHECKING
 
 from stomp.broker.connection import LINGER, Connection
+from stomp.broker.endpoints import file_identity, listen, listen_unix, remove_unix
 from stomp.broker.engine import Engine
-from stomp.broker.listen import file_identity, listen, listen_unix, remove_unix
 from stomp.broker.settings import ConnectionInfo, Settings
 from stomp.core.structs import replace
 from stomp.net.websocket_server import WebSocketServerLayer, need_websockets
 
 if TYPE_CHECKING:
-    from stomp.broker.parties import Client
+    from stomp.broker.model import Client
     from stomp.net.address import Address
 
 logger: logging.Logger = logging.getLogger("stomp.broker")

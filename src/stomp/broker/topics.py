@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stomp.broker.parties import Queue
+from stomp.broker.model import Queue
 from stomp.broker.store import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from stomp.broker.request_headers import Durable
     from stomp.broker.selector import Selector
-    from stomp.broker.wishes import Durable
 
 #: More words in one name with wildcards than this are refused.
 MAX_WORDS = 50

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stomp.broker.listen import door, file_identity, listen_unix, remove_unix
+from stomp.broker.endpoints import door, file_identity, listen_unix, remove_unix
 from stomp.core.errors import AddressError
 from stomp.net.address import Address
 

@@ -7,7 +7,7 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from stomp.broker.listen import door
+from stomp.broker.endpoints import door
 from stomp.broker.server import Server
 from stomp.broker.settings import LIMITS, ConnectionInfo, Settings
 from stomp.broker.store import Policy

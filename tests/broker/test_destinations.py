@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.broker.names import is_temporary, is_topic, owner_of, public
+from stomp.broker.destinations import is_temporary, is_topic, owner_of, public
 from stomp.broker.store import Refusal
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from stomp.broker import Policy
+from stomp.broker.request_headers import (
+    Durable,
+    durable_of,
+    expiry_of,
+    name_of,
+    passed_on,
+    selector_of,
+    window_of,
+)
 from stomp.broker.store import Refusal
-from stomp.broker.wishes import Durable, durable_of, expiry_of, name_of, passed_on, selector_of, window_of
 from stomp.core.frames.frame import headers_of
 
 TOPIC = "/topic/a"
