@@ -17,7 +17,7 @@ import trustme
 
 import stomp
 from stomp.broker import LIMITS, Broker
-from stomp.cli import registry
+from stomp.cli.framework import registry
 from stomp.client import config
 from stomp.client.arguments import SendOptions, SubscribeOptions
 from stomp.client.options import Options

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import stomp
 from stomp.__pyinstaller import get_hook_dirs, hidden_imports
-from stomp.cli import registry
+from stomp.cli.framework import registry
 from tests.documents import ROOT
 
 

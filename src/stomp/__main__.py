@@ -18,9 +18,9 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):  # Python asks for some when it imports
         raise AttributeError(name)
     # Not imported above: the start of the command does without them.
-    from stomp.cli import older
+    from stomp.cli.shell import stomppy_names
 
-    return getattr(older, name)
+    return getattr(stomppy_names, name)
 
 
 if __name__ == "__main__":

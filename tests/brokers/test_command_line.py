@@ -9,17 +9,17 @@ import pytest
 
 from stomp.testing.relay import Relay
 from tests.brokers.conftest import RealBroker
+from tests.cli.commands.test_bench import TestBench
+from tests.cli.commands.test_doctor import TestDoctor
+from tests.cli.commands.test_dump import TestDump
+from tests.cli.commands.test_listen import SOON, TestListen, send
+from tests.cli.commands.test_move import TestMove
+from tests.cli.commands.test_ping import TestPing
+from tests.cli.commands.test_replay import TestReplay
+from tests.cli.commands.test_reply import TestReply
+from tests.cli.commands.test_request import TestRequest
+from tests.cli.commands.test_send import TestSend
 from tests.cli.oneshot import Stomp
-from tests.cli.test_bench import TestBench
-from tests.cli.test_doctor import TestDoctor
-from tests.cli.test_dump import TestDump
-from tests.cli.test_listen import SOON, TestListen, send
-from tests.cli.test_move import TestMove
-from tests.cli.test_ping import TestPing
-from tests.cli.test_replay import TestReplay
-from tests.cli.test_reply import TestReply
-from tests.cli.test_request import TestRequest
-from tests.cli.test_send import TestSend
 
 __all__ = [
     "TestBench",

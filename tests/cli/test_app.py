@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from stomp.broker import Broker
-from stomp.cli import app, registry
-from stomp.cli.status import CommandError, Status
+from stomp.cli import app
+from stomp.cli.framework import registry
+from stomp.cli.framework.exit_status import CommandError, Status
 from stomp.core.errors import ConnectFailed
 from tests.test_house import foreign, loaded_by
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from stomp.cli import options, registry, verbs
+from stomp.cli.config import options
+from stomp.cli.framework import registry
+from stomp.cli.shell import command_table
 from tests.documents import ROOT, blocks
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -57,7 +59,7 @@ def test_the_script_in_the_guide_has_commands_only() -> None:
         if text.startswith("# orders.stomp")
     ]
     for line in script.splitlines()[1:]:
-        assert line.split()[0] in verbs.BY_NAME
+        assert line.split()[0] in command_table.BY_NAME
 
 
 def test_the_context_in_the_guide_is_that_of_the_manual() -> None:

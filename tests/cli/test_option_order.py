@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from stomp.cli import registry
-from stomp.cli.parser import Parser, completes, takes_value
-from stomp.cli.registry import CLIENT, COMMANDS, Command
-from stomp.cli.status import CommandError
+from stomp.cli.framework import registry
+from stomp.cli.framework.exit_status import CommandError
+from stomp.cli.framework.parser import Parser, completes, takes_value
+from stomp.cli.framework.registry import CLIENT, COMMANDS, Command
 
 #: Tried in this order as the value of an option.
 _VALUES = ("77", "7", "name:value", "1,2", "text")

@@ -13,11 +13,11 @@ from stomp import _installation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stomp.cli.terminal import Terminal
+    from stomp.cli.framework.terminal import Terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status, see `stomp.cli.status.Status`."""
+    """Run the command line; returns the exit status, see `stomp.cli.framework.exit_status.Status`."""
     if words := _installation.damage():
         # Whatever else could say it needs the core, which refuses to be imported then.
         print(f"stomp: {words}", file=sys.stderr)
@@ -29,14 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(__version__)
         return 0
-    from stomp.cli.terminal import Terminal
+    from stomp.cli.framework.terminal import Terminal
 
     return _flushed(run(arguments, Terminal()))
 
 
 def run(arguments: Sequence[str], terminal: Terminal) -> int:
     """Find the command, run it, and tell how it ended."""
-    from stomp.cli import registry
+    from stomp.cli.framework import registry
 
     debug = "--debug" in arguments
     try:
@@ -58,7 +58,7 @@ def run(arguments: Sequence[str], terminal: Terminal) -> int:
 
 
 def _told(error: BaseException, terminal: Terminal, *, debug: bool) -> int:
-    from stomp.cli.status import Status, verdict
+    from stomp.cli.framework.exit_status import Status, verdict
 
     if debug:
         import traceback
@@ -83,7 +83,7 @@ def _set_up_logging(*, debug: bool) -> None:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    from stomp.cli.status import Interrupted
+    from stomp.cli.framework.exit_status import Interrupted
 
     raise Interrupted
 

@@ -14,7 +14,7 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
-from stomp.cli.status import Interrupted
+from stomp.cli.framework.exit_status import Interrupted
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.status import ClientState
 from stomp.core.errors import ConnectFailed, NotConnected, OutcomeUnknown, UsageError

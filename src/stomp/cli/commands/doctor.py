@@ -1,0 +1,89 @@
+"""``stomp doctor``: why can the broker not be reached? Each step of connecting, told in words, with its remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.cli.config import options
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from stomp.cli.doctor.steps import Step
+    from stomp.cli.framework.parser import Parser
+    from stomp.cli.framework.terminal import Terminal
+
+_SIGNS = {"ok": "ok", "warning": "warn", "failed": "FAIL"}
+_STYLES = {"ok": "heading", "warning": "strong", "failed": "error"}
+
+
+def configure(parser: Parser) -> None:
+    """Declare the options."""
+    parser.arguments_are("[URL]")
+    parser.epilog = (
+        "Of several addresses each is examined. The exit status is 0 if nothing has failed, else that of the first\n"
+        "failure: 2 refused, 3 not reached, 4 user or password."
+    )
+    parser.add("place", metavar="URL", nargs="?", help="the broker, as --url names it")
+    parser.add("--destination", metavar="DEST", completes="destination",
+        help="for the round trip; a temporary one if not given")  # fmt: skip
+    parser.add("--json", action="store_true", help="write one line of JSON, in place of lines to be read")
+    options.add_options(parser)
+
+
+def run(args: Namespace, terminal: Terminal) -> int:
+    """Examine every address."""
+    from stomp.cli.config.settings import settings
+    from stomp.cli.doctor.steps import Examination, installed
+    from stomp.cli.framework.exit_status import Status
+
+    if args.place is not None:
+        args.url = args.place
+    made = settings(args)
+    status = Status.OK
+    report: list[dict[str, object]] = []
+    packages = installed()
+    if packages is not None and not args.json:
+        _show(packages, terminal)
+    for address in made.addresses:
+        if not args.json:
+            terminal.write(f"{address}\n")
+        steps: list[Step] = []
+        for step in Examination(made, address, args.destination).steps():
+            steps.append(step)
+            status = status or step.status
+            if not args.json:
+                _show(step, terminal)
+        report.append(
+            {"address": str(address), "transport": address.transport, "steps": list(map(_told, steps))}
+        )
+    if args.json:
+        import json
+
+        told: dict[str, object] = {"ok": status is Status.OK, "addresses": report}
+        if packages is not None:
+            told["packages"] = _told(packages)
+        terminal.write(json.dumps(told) + "\n")
+    return status
+
+
+def _show(step: Step, terminal: Terminal) -> None:
+    from stomp.cli.framework.terminal import one_line
+
+    sign = terminal.styled(f"{_SIGNS[step.state]:4}", _STYLES[step.state], terminal.out)
+    text = f"  {sign}  {step.name:10}  {one_line(step.words)} ({step.seconds * 1000:.1f} ms)\n"
+    below = [*step.notes, *([f"remedy: {step.remedy}"] if step.remedy else [])]
+    text += "".join(f"{'':20}{one_line(line)}\n" for line in below)
+    terminal.put(text)
+
+
+def _told(step: Step) -> dict[str, object]:
+    return {
+        "step": step.name,
+        "state": step.state,
+        "words": step.words,
+        "notes": step.notes,
+        "remedy": step.remedy,
+        "seconds": round(step.seconds, 6),
+        **step.facts,
+    }

@@ -1,0 +1,156 @@
+"""``stomp listen``: messages to standard output, or to a program for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stomp.cli.config import options
+from stomp.cli.messages import consumer
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from stomp.cli.framework.parser import Parser
+    from stomp.cli.framework.signals import Stop
+    from stomp.cli.framework.terminal import Terminal
+    from stomp.cli.messages.consumer import Intake
+    from stomp.cli.messages.exec_handler import Handler
+
+#: Seconds to wait after the first failure, and after many.
+_PAUSES = (0.1, 10.0)
+
+
+def configure(parser: Parser) -> None:
+    """Declare the options."""
+    from stomp.cli.messages.formats import TOKENS
+
+    parser.arguments_are("DEST...")
+    parser.epilog = (
+        "A message is acknowledged when it is written, or when the command of --exec has ended with exit status 0;\n"
+        f"what is not acknowledged stays with the broker.\n\n{TOKENS}"
+    )
+    parser.add("destinations", metavar="DEST", nargs="+", completes="destination",
+        help="where to listen, as /queue/orders; several are merged")  # fmt: skip
+    how = parser.add_mutually_exclusive_group()
+    parser.add(
+        "--json",
+        group=how,
+        action="store_true",
+        help="write a line of JSON for each message, as stomp dump does",
+    )
+    parser.add("--raw", group=how, action="store_true", help="write the bodies, and nothing else")
+    parser.add(
+        "--format", group=how, metavar="FORMAT", help="write this for each message; the tokens are below"
+    )
+    parser.add("--exec", group=how, metavar="COMMAND", completes="command",
+        help="run this by the shell for each message: the body on standard input, headers as STOMP_HEADER_NAME; "
+        "exit status 0 acknowledges, any other refuses")  # fmt: skip
+    parser.add("--headers-only", action="store_true", help="leave out the bodies")
+    consumer.add_options(parser, prefetch="100 if not given, and 1 with --exec")
+    parser.add("--ack", metavar="MODE", choices=("client-individual", "client", "auto", "none"),
+        default="client-individual",
+        help="client-individual: acknowledge each message (the default); client: with all before it; auto: the broker "
+        "counts it as delivered when it was sent to us; none: look only, the broker delivers it again")  # fmt: skip
+    parser.add("--requeue", choices=("yes", "no"),
+        help="whether what --exec refuses is delivered again; the broker's own way if not given")  # fmt: skip
+    parser.add("--durable", metavar="NAME",
+        help="a durable subscription: the broker keeps messages of a topic while we are away")  # fmt: skip
+    options.add_options(parser)
+
+
+def run(args: Namespace, terminal: Terminal) -> int:
+    """Listen until it is enough."""
+    from stomp.cli.framework.exit_status import CommandError
+    from stomp.cli.messages.consumer import Intake
+
+    if args.exec is not None and (args.ack in ("auto", "none") or args.headers_only):
+        raise CommandError(
+            "--exec needs the bodies, and acknowledges by itself",
+            hint="without --headers-only; --ack client-individual",
+        )
+    handler: Handler | None = None
+    if args.exec is not None:
+        from stomp.cli.messages.exec_handler import Handler
+
+        handler = Handler(args.exec)
+    write = None if handler is not None else _format(args, terminal)
+    with Intake(
+        args,
+        terminal,
+        destinations=args.destinations,
+        ack=args.ack,
+        prefetch=1 if handler is not None else 100,
+        durable=args.durable,
+        late=handler.kill if handler is not None else None,
+    ) as intake:
+        if handler is not None:
+            _handle(intake, handler, args, terminal)
+        else:
+            _write(intake, write, args, terminal)
+    return intake.status
+
+
+def _format(args: Namespace, terminal: Terminal) -> Any:
+    from functools import partial
+
+    from stomp.cli.messages import formats
+
+    if args.format is not None:
+        return formats.compiled(args.format)
+    if args.raw:
+        return formats.raw
+    if args.json:
+        return partial(formats.as_json, body=not args.headers_only)
+    return formats.readable(terminal, body=not args.headers_only)
+
+
+def _write(intake: Intake, write: Any, args: Namespace, terminal: Terminal) -> None:
+    from stomp.core.errors import StaleDelivery
+
+    out = terminal.write if args.json or args.raw or args.format is not None else terminal.put
+    for message in intake:
+        # What is not for a program is clean already, and may have colours.
+        out(write(message, intake.taken))
+        if args.ack in ("auto", "none"):
+            continue
+        try:
+            message.ack()
+        except StaleDelivery:
+            terminal.say(f"{message.id} was written, and will come again: the connection was lost in between")
+
+
+def _handle(intake: Intake, handler: Handler, args: Namespace, terminal: Terminal) -> None:
+    failed = 0
+    for message in intake:
+        outcome = handler.run(message.headers, message.body, intake.stop)
+        failed = 0 if outcome.status == 0 else failed + 1
+        settle(message, outcome.status == 0, outcome.words, requeue=args.requeue, terminal=terminal)
+        pause(intake.stop, failed)
+
+
+def pause(stop: Stop, failed: int) -> None:
+    """Wait after so many failures in a row: the broker may deliver again at once what was refused."""
+    if failed:
+        stop.sleep(min(_PAUSES[0] * 2 ** min(failed - 1, 20), _PAUSES[1]))
+
+
+def settle(message: Any, well: bool, words: str, *, requeue: str | None, terminal: Terminal) -> None:
+    """Acknowledge or refuse what a program has handled, and say what went wrong."""
+    from stomp.core.engine.acknowledge import requeue_of_failure
+    from stomp.core.errors import StaleDelivery, Unsupported, UsageError
+
+    try:
+        if well:
+            message.ack()
+            return
+        again = requeue_of_failure(message) if requeue is None else requeue == "yes"
+        message.nack(requeue=again)
+        given_back = again and message.era.vendor.nack_discards
+        terminal.complain(f"{message.id}: {words}; {'given back' if given_back else 'refused'}")
+    except StaleDelivery:
+        terminal.complain(f"{message.id}: {words}, but the connection was lost meanwhile: it will come again")
+    except Unsupported:
+        raise
+    except UsageError:
+        # STOMP 1.0 has no NACK.
+        terminal.complain(f"{message.id}: {words}; the broker delivers it again when this command ends")

@@ -1,0 +1,118 @@
+"""``stomp move``: messages from one destination to another, none lost on the way.
+
+A message is acknowledged when its copy is confirmed. If the connection is lost in between, it is there twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stomp.cli.config import options
+from stomp.cli.framework.exit_status import CommandError
+from stomp.cli.framework.parser import number
+from stomp.cli.messages import consumer
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    from stomp.cli.framework.parser import Parser
+    from stomp.cli.framework.terminal import Terminal
+
+
+def configure(parser: Parser) -> None:
+    """Declare the options."""
+    parser.arguments_are("FROM TO")
+    parser.epilog = (
+        "A message is acknowledged when the broker has confirmed its copy: none is lost. If the connection is lost in\n"
+        "between, a message may be there twice; the command says so, and goes on.\n"
+        "Without -n and --timeout it goes on until Ctrl-C."
+    )
+    parser.add("source", metavar="FROM", completes="destination", help="where the messages are")
+    parser.add("target", metavar="TO", completes="destination", help="where they are to go")
+    parser.add("--rate", metavar="N", type=number(1e-6, whole=False), help="so many messages per second")
+    consumer.add_options(parser, prefetch="100 if not given")
+    options.add_options(parser)
+
+
+def run(args: Namespace, terminal: Terminal) -> int:
+    """Move what comes."""
+    from functools import partial
+
+    from stomp.cli.framework.progress import Progress
+    from stomp.cli.framework.signals import Pace
+    from stomp.cli.messages.consumer import Intake
+    from stomp.cli.messages.publisher import Shipment
+
+    if args.source == args.target:
+        raise CommandError(
+            "FROM and TO are the same, and it would never end", hint="give another destination"
+        )
+    tally = _Tally(terminal)
+    try:
+        with (
+            Intake(args, terminal, destinations=[args.source]) as intake,
+            Progress(terminal, args.count, lambda done: f"{done:.0f} messages") as progress,
+        ):
+            shipment = Shipment(intake.client, done=tally.acknowledge)
+            pace = Pace(args.rate, intake.stop)
+            for message in intake:
+                pace.wait()
+                tally.unless_unknown(partial(_copy, shipment, message, args.target))
+                # With nothing more to do, see to it that what is under way arrives.
+                while not tally.unless_unknown(partial(shipment.settle, wait=not intake.waiting)):
+                    pass
+                progress.update(tally.moved)
+            while not tally.unless_unknown(partial(shipment.settle, wait=True)):
+                pass
+    finally:
+        tally.tell()
+    return intake.status
+
+
+def _copy(shipment: Any, message: Any, target: str) -> None:
+    from stomp.cli.messages import jsonl
+
+    made = jsonl.of_message(message).options(destination=target)
+    shipment.send(made.pop("destination"), made.pop("body"), note=message, **made)
+
+
+class _Tally:
+    """What has become of the messages."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self.moved = 0
+        self._twice = 0
+
+    def acknowledge(self, message: Any) -> None:
+        """Its copy is confirmed."""
+        from stomp.core.errors import StaleDelivery
+
+        try:
+            message.ack()
+            self.moved += 1
+        except StaleDelivery:
+            self._twice += 1
+
+    def unless_unknown(self, do: Callable[[], object]) -> bool:
+        """Do it; False if it has found out that nobody knows of a copy. Its message is not acknowledged then."""
+        from stomp.core.errors import OutcomeUnknown
+
+        try:
+            do()
+        except OutcomeUnknown:
+            self._twice += 1
+            return False
+        return True
+
+    def tell(self) -> None:
+        """Say it, if somebody looks or if there is something to know."""
+        terminal = self._terminal
+        if self._twice:
+            terminal.say(
+                f"up to {self._twice} messages may be there twice: the connection was lost before they could be "
+                "acknowledged"
+            )
+        if terminal.is_terminal(terminal.err):
+            terminal.say(f"{self.moved} messages moved")

@@ -1,0 +1,124 @@
+"""``stomp replay``: sends what `stomp dump` has written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from stomp.cli.config import options
+from stomp.cli.framework.exit_status import CommandError, Status
+from stomp.cli.framework.parser import number
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+    from stomp.cli.framework.parser import Parser
+    from stomp.cli.framework.signals import Stop
+    from stomp.cli.framework.terminal import Terminal
+    from stomp.cli.messages.jsonl import Record
+
+
+def configure(parser: Parser) -> None:
+    """Declare the options."""
+    parser.arguments_are("[FILE]")
+    parser.epilog = (
+        "Each message is confirmed by the broker. When the command is interrupted, or fails, it says how many were,\n"
+        "and with which --skip it goes on."
+    )
+    parser.add(
+        "file", metavar="FILE", nargs="?", completes="file", help="the dump; standard input if not given"
+    )
+    parser.add("--to", metavar="DEST", completes="destination",
+        help="send all messages there, and not to where they came from")  # fmt: skip
+    parser.add(
+        "--skip", metavar="N", type=number(0), default=0, help="leave out the first messages of the file"
+    )
+    parser.add("-n", "--count", metavar="COUNT", type=number(1), help="send so many messages")
+    speed = parser.add_mutually_exclusive_group()
+    parser.add("--timing", group=speed, action="store_true", help="with the pauses in which they came")
+    parser.add(
+        "--rate", group=speed, metavar="N", type=number(1e-6, whole=False), help="so many messages per second"
+    )
+    options.add_options(parser)
+
+
+def run(args: Namespace, terminal: Terminal) -> int:
+    """Send it all; return when it is confirmed."""
+    from stomp.cli.commands.send import length_of, open_input
+    from stomp.cli.config.settings import settings, using
+    from stomp.cli.framework.progress import Progress, size
+    from stomp.cli.framework.signals import Stop
+    from stomp.cli.messages.publisher import Shipment
+
+    made = settings(args)
+    with open_input(args.file) as file, using(made.client()) as client, Stop() as stop:
+        shipment = Shipment(client)
+        try:
+            with Progress(terminal, length_of(file), size) as progress:
+                for record, read in _records(args, file, stop):
+                    message = record.options(destination=args.to)
+                    if not message["destination"]:
+                        raise CommandError("a message names no destination", hint="--to DEST")
+                    shipment.send(message.pop("destination"), message.pop("body"), **message)
+                    progress.update(read)
+                shipment.settle(wait=True)
+        except Exception:
+            _tell(args, shipment, terminal)
+            raise
+    if stop.asked:
+        _tell(args, shipment, terminal)
+        return Status.INTERRUPTED
+    if terminal.is_terminal(terminal.err):
+        terminal.say(f"{shipment.confirmed} messages replayed")
+    return Status.OK
+
+
+def _tell(args: Namespace, shipment: Any, terminal: Terminal) -> None:
+    words = (
+        f"{shipment.confirmed} messages were confirmed; go on with --skip {args.skip + shipment.confirmed}"
+    )
+    unknown = shipment.sent - shipment.confirmed
+    terminal.say(words + (f" ({unknown} more may have been sent)" if unknown else ""))
+
+
+def _records(args: Namespace, file: BinaryIO, stop: Stop) -> Iterator[tuple[Record, int]]:
+    """The messages to send, each when it is time for it, and how far the file was read."""
+    from stomp.cli.commands.send import interruptibly, pieces
+    from stomp.cli.framework.signals import Pace
+    from stomp.cli.messages import jsonl
+
+    pace, timing = Pace(args.rate, stop), _Timing(stop)
+    number = 0
+    for place, (line, read) in enumerate(interruptibly(pieces(file, b"\n"), stop), 1):
+        if not line.strip():
+            continue
+        number += 1
+        if number <= args.skip:
+            continue
+        if args.count is not None and number > args.skip + args.count:
+            return
+        record = jsonl.read(line, f"line {place} of {args.file or 'standard input'}")
+        if args.timing:
+            timing.wait(record.time)
+        pace.wait()
+        if stop.asked:
+            return
+        yield record, read
+
+
+class _Timing:
+    """The pauses between messages, as they were."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+        self._offset: float | None = None
+
+    def wait(self, moment: float | None) -> None:
+        import time
+
+        if moment is None:
+            return
+        now = time.monotonic()
+        if self._offset is None:
+            self._offset = now - moment
+        self._stop.sleep(self._offset + moment - now)

@@ -1,0 +1,44 @@
+"""``stomp request``: a question, and its answer on standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from stomp.cli.commands import send
+from stomp.cli.config import options
+from stomp.cli.framework.parser import number
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from stomp.cli.framework.parser import Parser
+    from stomp.cli.framework.terminal import Terminal
+
+
+def configure(parser: Parser) -> None:
+    """Declare the options."""
+    parser.arguments_are("DEST [BODY | -]")
+    parser.add(
+        "destination", metavar="DEST", completes="destination", help="where the one who answers listens"
+    )
+    parser.add("body", metavar="BODY", nargs="?",
+        help='the request; without it, or for "-", standard input is read to its end')  # fmt: skip
+    parser.add("--timeout", metavar="SECONDS", type=number(0.001, whole=False), default=30.0,
+        help="how long to wait for the reply; 30 if not given")  # fmt: skip
+    parser.add("--json", action="store_true", help="write the reply as a line of JSON, with its headers")
+    send.add_message_options(parser)
+    options.add_options(parser)
+
+
+def run(args: Namespace, terminal: Terminal) -> int:
+    """Ask, and write what is answered: the body as it is."""
+    from stomp.cli.config.settings import settings, using
+    from stomp.cli.messages import formats
+
+    body = sys.stdin.buffer.read() if args.body in (None, "-") else os.fsencode(args.body)
+    with using(settings(args).client()) as client:
+        reply = client.request(args.destination, body, timeout=args.timeout, **send.message_options(args))
+        terminal.write(formats.as_json(reply, 1) if args.json else formats.raw(reply, 1))
+    return 0

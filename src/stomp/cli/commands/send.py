@@ -1,0 +1,253 @@
+"""``stomp send``: from an argument, a file or standard input to a destination, confirmed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from stomp.cli.config import options
+from stomp.cli.framework.exit_status import CommandError, Interrupted, Status, verdict
+from stomp.cli.framework.parser import gathered, header, number
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from stomp.cli.framework.parser import Parser
+    from stomp.cli.framework.terminal import Terminal
+
+_READ = 256 * 1024
+
+
+def configure(parser: Parser) -> None:
+    """Declare the options."""
+    parser.arguments_are("DEST [BODY | -]")
+    parser.add("destination", metavar="DEST", completes="destination", help="where to send, as /queue/orders")
+    parser.add(
+        "body", metavar="BODY", nargs="?",
+        help='the body; without it, or for "-", standard input is read to its end',
+    )  # fmt: skip
+    parser.add("--file", metavar="FILE", completes="file", help='read this file; "-" is standard input')
+    cut = parser.add_mutually_exclusive_group()
+    parser.add("--lines", group=cut, action="store_true",
+        help="send each line as a message, without its newline")  # fmt: skip
+    parser.add("-0", "--null", group=cut, action="store_true",
+        help="send what stands between NULs as messages, as find -print0 makes it")  # fmt: skip
+    parser.add("--jsonl", group=cut, action="store_true",
+        help='send a message for each line of JSON: {"destination", "headers", "body" or "body64"}; DEST is for '
+        "lines that name none")  # fmt: skip
+    add_message_options(parser)
+    parser.add("--count", metavar="N", type=number(1), default=1, help="send each message so many times")
+    parser.add("--rate", metavar="N", type=number(1e-6, whole=False), help="so many messages per second")
+    parser.add("--no-confirm", action="store_true",
+        help="do not ask the broker to confirm each message; it is faster, and a refusal may stay unknown")  # fmt: skip
+    parser.add("--resend", action="store_true",
+        help="after a lost connection, send what was not confirmed again, as possible-duplicate:true")  # fmt: skip
+    options.add_options(parser)
+
+
+def add_message_options(parser: Parser) -> None:
+    """What is said of a message, by all commands that send."""
+    parser.add("--header", metavar="NAME:VALUE", type=header, action="append", default=[],
+        help="a header; may be repeated")  # fmt: skip
+    parser.add("--content-type", metavar="TYPE", help="the media type of the body, as application/json")
+    parser.add("--persistent", action="store_true", help="have the message survive a restart of the broker")
+    parser.add("--priority", metavar="N", type=number(0, 9), help="0 to 9")
+    parser.add("--ttl", metavar="SECONDS", type=number(0.001, whole=False), help="when the message expires")
+
+
+def message_options(args: Namespace) -> dict[str, Any]:
+    """The arguments of ``stomp.Client.send`` that these options make."""
+    return {
+        "headers": gathered(args.header),
+        "content_type": args.content_type,
+        "persistent": True if args.persistent else None,
+        "priority": args.priority,
+        "ttl": args.ttl,
+    }
+
+
+class Item(NamedTuple):
+    """A message to send, and how many bytes of the input were read up to its end."""
+
+    destination: str
+    body: bytes
+    options: dict[str, Any]
+    read: int
+
+
+def run(args: Namespace, terminal: Terminal) -> int:
+    """Send it all; return when it is confirmed."""
+    from stomp.cli.config.settings import settings, using
+    from stomp.cli.framework.signals import Pace, Stop
+
+    if args.body not in (None, "-") and (args.file or args.lines or args.null or args.jsonl):
+        raise CommandError("there is a BODY, and an option that says to read it", hint="give one of them")
+    made = settings(args)
+    given = message_options(args)
+    body: str = "-" if args.body is None else args.body
+    if body != "-":
+        source: Any = contextlib.nullcontext()
+    else:
+        source = open_input(args.file)
+        if args.file in (None, "-") and terminal.is_terminal(sys.stdin):
+            terminal.say("reading from the terminal; Ctrl-D ends it")
+    on_unknown = "resend" if args.resend else "raise"
+    with source as file, using(made.client(on_unknown=on_unknown)) as client, Stop() as stop:
+        if file is None:
+            items = iter([Item(args.destination, os.fsencode(body), given, 0)])
+        else:
+            items = _items(args, file, given)
+        return _Sender(args, terminal, client, stop, Pace(args.rate, stop)).run(items, file)
+
+
+class _Sender:
+    """The loop of `run`."""
+
+    def __init__(self, args: Namespace, terminal: Terminal, client: Any, stop: Any, pace: Any) -> None:
+        from stomp.cli.messages.publisher import Shipment
+
+        self._args = args
+        self._terminal = terminal
+        self._client = client
+        self._stop = stop
+        self._pace = pace
+        self._shipment = Shipment(client, confirm=not args.no_confirm)
+
+    def run(self, items: Iterator[Item], source: BinaryIO | None) -> int:
+        shipment, many = self._shipment, self._args.count > 1
+        try:
+            with self._progress(source) as progress:
+                for item in interruptibly(items, self._stop):
+                    for _ in range(self._args.count):
+                        self._pace.wait()
+                        if self._stop.asked:
+                            break
+                        shipment.send(item.destination, item.body, **item.options)
+                        progress.update(shipment.confirmed if many else item.read)
+                shipment.settle(wait=True)
+        except Exception as error:
+            self._tell(error)
+            raise
+        if self._args.no_confirm and not self._client.close():
+            raise CommandError(
+                "the connection ended before the broker had said that it has everything",
+                status=Status.UNREACHED,
+            )
+        if self._stop.asked:
+            self._terminal.say(f"interrupted; {_messages(shipment.confirmed)} sent")
+            return Status.INTERRUPTED
+        if shipment.sent > 1 and self._terminal.is_terminal(self._terminal.err):
+            done = "sent" if self._args.no_confirm else "confirmed"
+            self._terminal.say(f"{_messages(shipment.sent)} {done}")
+        return Status.OK
+
+    def _progress(self, source: BinaryIO | None) -> Any:
+        from stomp.cli.framework.progress import Progress, size
+
+        if self._args.count > 1:
+            total = self._args.count if source is None else None
+            return Progress(self._terminal, total, lambda done: f"{done:.0f} messages")
+        return Progress(self._terminal, length_of(source), size)
+
+    def _tell(self, error: Exception) -> None:
+        """How far it came, if that is not clear."""
+        shipment = self._shipment
+        if shipment.sent <= 1:
+            return
+        verdict(error)  # a bug is told otherwise
+        self._terminal.say(
+            f"{_messages(shipment.sent)} sent, and of these the first {shipment.confirmed} confirmed"
+        )
+
+
+def _messages(count: int) -> str:
+    return f"{count} message" if count == 1 else f"{count} messages"
+
+
+# ------------------------------------------------------------------------------------- reading
+
+
+def open_input(name: str | None) -> AbstractContextManager[BinaryIO]:
+    """A file to read; standard input for None and "-", which stays open.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if name in (None, "-"):
+        return contextlib.nullcontext(sys.stdin.buffer)
+    return open(os.path.expanduser(str(name)), "rb")
+
+
+def length_of(source: BinaryIO | None) -> int | None:
+    """How many bytes there are to read, if it is a plain file."""
+    if source is None:
+        return None
+    try:
+        found = os.fstat(source.fileno())
+    except OSError:
+        return None
+    import stat
+
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def interruptibly(items: Iterator[Any], stop: Any) -> Iterator[Any]:
+    """The items, until there are no more or a signal has come."""
+    while True:
+        try:
+            with stop.interruptible():
+                item = next(items)
+        except (StopIteration, Interrupted):
+            return
+        yield item
+
+
+def pieces(source: BinaryIO, end: bytes) -> Iterator[tuple[bytes, int]]:
+    """What stands between the ends, and how many bytes were read up to there. The last one may have no end."""
+    rest: list[bytes] = []
+    read = 0
+    while data := _some(source):
+        *whole, last = data.split(end)
+        for piece in whole:
+            rest.append(piece)
+            body = b"".join(rest)
+            rest.clear()
+            read += len(body) + len(end)
+            yield body, read
+        if last:
+            rest.append(last)
+    if rest:
+        body = b"".join(rest)
+        yield body, read + len(body)
+
+
+def _some(source: BinaryIO) -> bytes:
+    """What there is to read by now: a line that was typed is sent before the next one is there."""
+    once: Any = getattr(source, "read1", None) or source.read
+    data: bytes = once(_READ)
+    return data
+
+
+def _items(args: Namespace, source: BinaryIO, given: dict[str, Any]) -> Iterator[Item]:
+    if not (args.lines or args.null or args.jsonl):
+        body = source.read()
+        yield Item(args.destination, body, given, len(body))
+        return
+    if not args.jsonl:
+        for body, read in pieces(source, b"\0" if args.null else b"\n"):
+            yield Item(args.destination, body, given, read)
+        return
+    from stomp.cli.messages import jsonl
+
+    for place, (line, read) in enumerate(pieces(source, b"\n"), 1):
+        if not line.strip():
+            continue
+        record = jsonl.read(line, f"line {place} of {args.file or 'standard input'}")
+        made = record.options() if record.is_received else record.as_written()
+        destination, body = made.pop("destination") or args.destination, made.pop("body")
+        made["headers"] |= given["headers"]
+        yield Item(destination, body, {**given, **made}, read)

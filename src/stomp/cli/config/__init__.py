@@ -1,0 +1,1 @@
+"""Where the settings of a command come from: options, the environment, contexts, passwords."""

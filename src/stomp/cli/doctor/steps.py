@@ -1,0 +1,352 @@
+"""The steps of `stomp doctor`: each does one thing that connecting needs, and tells how that went.
+
+Rules of this file: a step raises what the library raises; `Examination` turns that into words and a remedy, and leaves
+out the steps behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from stomp import _installation
+from stomp.cli.framework.exit_status import CommandError, Status, password_trouble, verdict, with_options
+from stomp.core.errors import ConnectFailed, StompError
+from stomp.core.frames import foreign_protocols
+from stomp.core.structs import dataclass, field, replace
+from stomp.net import dial
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from stomp.cli.config.settings import Settings
+    from stomp.net.address import Address
+    from stomp.net.tls import TlsLayer
+
+#: A certificate that ends within so many days is worth a word.
+_SOON = 30
+
+
+@dataclass
+class Step:
+    """One step and how it went.
+
+    Attributes:
+        name: "resolve", "tcp", "proxy", "tls", "websocket", "login", "heart-beat" or "round-trip".
+        state: "ok", "warning" or "failed".
+        words: what was found.
+        notes: more about it, a line each.
+        remedy: what to do about it, or an empty string.
+        seconds: how long it took.
+        facts: the same for programs.
+        status: the exit status that it stands for.
+    """
+
+    name: str
+    state: str = "ok"
+    words: str = ""
+    notes: list[str] = field(default_factory=list[str])
+    remedy: str = ""
+    seconds: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    status: Status = Status.OK
+
+
+def installed() -> Step | None:
+    """Who owns the package `stomp`, where a distribution `stomp.py` is installed as well as stompkit."""
+    from importlib import metadata
+
+    found = {name: next(iter(metadata.distributions(name=name)), None) for name in ("stompkit", "stomp.py")}
+    ours, other = found.values()
+    if other is None:
+        return None
+    version = ours.version if ours is not None else "(without metadata)"
+    step = Step("packages", facts={"stompkit": version, "stomp.py": other.version})
+    files = other.files or []
+    if not any(str(file) == "stomp/__init__.py" for file in files):
+        step.words = f"stompkit {version}, and stomp.py {other.version} as a shim without files"
+        return step
+    step.state, step.remedy = "warning", _installation.MEND
+    step.words = (
+        f"stompkit {version} and stomp.py {other.version} are both installed in {other.locate_file('stomp')}: "
+        "removing or upgrading stomp.py damages stompkit"
+    )
+    return step
+
+
+class Examination:
+    """All steps for one address.
+
+    Args:
+        settings: of the connection.
+        address: which of the addresses.
+        destination: for the round trip; None for one that is made up.
+    """
+
+    def __init__(self, settings: Settings, address: Address, destination: str | None = None) -> None:
+        self._settings = replace(settings, addresses=(address,))
+        self._address = address
+        self._destination = destination
+        self._sock: socket.socket | None = None
+        self._secure: TlsLayer | None = None
+        self._client: Any = None
+
+    def steps(self) -> Iterator[Step]:
+        """Carry them out, one by one, until one fails."""
+        address, proxy = self._address, self._settings.proxy
+        unix = address.transport == "unix"
+        plan: list[tuple[str, Callable[[Step], None]]] = []
+        if not unix and not proxy:
+            plan.append(("resolve", self._resolve))
+        plan.append(("socket" if unix else "proxy" if proxy else "tcp", self._open))
+        if address.transport in ("tls", "wss"):
+            plan.append(("tls", self._tls))
+        if address.transport in ("ws", "wss"):
+            plan.append(("websocket", self._websocket))
+        plan += [("login", self._login), ("heart-beat", self._heartbeat), ("round-trip", self._round_trip)]
+        try:
+            for name, do in plan:
+                step = Step(name)
+                self._carry_out(step, do)
+                yield step
+                if step.state == "failed":
+                    return
+        finally:
+            self._hang_up()
+            if self._client is not None:
+                self._client.close(_PATIENCE)
+
+    def _carry_out(self, step: Step, do: Callable[[Step], None]) -> None:
+        began = time.perf_counter()
+        try:
+            do(step)
+        except (StompError, CommandError, OSError) as failure:
+            error = password_trouble(failure) or failure
+            hint = getattr(error, "hint", "")
+            step.state = "failed"
+            step.status, words = verdict(error)
+            said = getattr(error, "message", "")
+            step.words = said or words
+            step.remedy = with_options(hint)
+            if not hint and step.status is not Status.USAGE:
+                step.remedy = _REMEDIES.get(step.name, "")
+            if words.startswith(f"{said} (") and not hint:
+                step.remedy = words[len(said) + 2 : -1]
+            if step.facts.get("expired") and "renew" not in step.remedy:
+                step.remedy = f"renew the broker's certificate, which has expired, and {step.remedy}"
+        step.seconds = time.perf_counter() - began
+
+    def _hang_up(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = self._secure = None
+
+    def _deadline(self) -> dial.Deadline:
+        return dial.Deadline(self._settings.timeout)
+
+    # ------------------------------------------------------------------------------------- the steps
+
+    def _resolve(self, step: Step) -> None:
+        found = [str(sockaddr[0]) for _, sockaddr in dial.resolve(self._address, self._deadline())]
+        step.facts["addresses"] = found
+        step.words = f"{self._address.host} is {', '.join(found)}"
+
+    def _open(self, step: Step) -> None:
+        address, proxy = self._address, self._settings.proxy
+        if proxy and address.transport != "unix":
+            from stomp.net.proxy import parse_proxy
+
+            parsed = parse_proxy(proxy)
+            self._sock = dial.open_through(parsed, address, self._deadline())
+            step.words = f"the proxy {parsed.address} leads to {address}"
+            return
+        self._sock = dial.open_socket(address, self._deadline())
+        if address.transport == "unix":
+            step.words = f"connected to {address}"
+            return
+        peer = self._sock.getpeername()
+        step.facts["peer"] = [peer[0], peer[1]]
+        step.words = f"connected to {peer[0]} port {peer[1]}"
+
+    def _tls(self, step: Step) -> None:
+        from stomp.client.connect import TlsSettings
+
+        settings: TlsSettings = self._settings.tls or TlsSettings()
+        secure = settings.layer(self._address.host)
+        assert self._sock is not None
+        step.facts["verified"] = False
+        try:
+            dial.shake_hands(self._sock, secure, self._address, self._deadline())
+        except ConnectFailed as error:
+            if not isinstance(error.failures[0], TimeoutError):
+                self._look_unverified(step, settings)
+            if "certificate" not in step.facts:
+                first, web = self._answer_without_tls(), self._address.transport == "wss"
+                found = foreign_protocols.identify(first, tls=True, websocket=web, handshake=True)
+                if found is not None and found.words not in error.message:
+                    error.hint = f"{found.words}; {found.hint}"
+            raise
+        self._secure = secure
+        step.facts["verified"] = settings.verify and settings.context is None
+        step.words = (
+            "the certificate was verified" if step.facts["verified"] else "the certificate was NOT verified"
+        )
+        if not step.facts["verified"]:
+            step.state, step.remedy = (
+                "warning",
+                "leave --ssl-insecure out, and name the authority by --ssl-ca-file",
+            )
+        self._note(step, secure.peer_certificate_der())
+
+    def _look_unverified(self, step: Step, settings: Any) -> None:
+        """What the certificate says that was not accepted: it is asked for again, and trusted with nothing."""
+        self._hang_up()
+        with contextlib.suppress(StompError, OSError):
+            self._open(Step(""))
+            assert self._sock is not None
+            curious = replace(settings, verify=False, ca_certs=None, context=None).layer(self._address.host)
+            dial.shake_hands(self._sock, curious, self._address, self._deadline())
+            self._note(step, curious.peer_certificate_der())
+
+    def _speaks_tls(self) -> bool:
+        """True if the port does a TLS handshake. Nothing of ours is sent over it."""
+        from stomp.client.connect import TlsSettings
+
+        with contextlib.suppress(StompError, OSError):
+            self._open(Step(""))
+            assert self._sock is not None
+            layer = TlsSettings(verify=False).layer(self._address.host)
+            dial.shake_hands(self._sock, layer, self._address, dial.Deadline(_PATIENCE))
+            return True
+        return False
+
+    def _answer_without_tls(self) -> bytes:
+        """What the port answers first to a CONNECT without TLS, and without a login; nothing if it does not answer."""
+        self._hang_up()
+        with contextlib.suppress(StompError, OSError):
+            self._open(Step(""))
+            assert self._sock is not None
+            self._sock.settimeout(_PATIENCE)
+            self._sock.sendall(_CONNECT)
+            return self._sock.recv(foreign_protocols.LOOKED_AT)
+        return b""
+
+    def _note(self, step: Step, der: bytes) -> None:
+        from stomp.cli.doctor import certificate
+
+        try:
+            read = certificate.read(der)
+        except ValueError:
+            return
+        left = (read.not_after - datetime.now(UTC)).days
+        step.facts["expired"] = left < 0
+        step.facts["certificate"] = {
+            "subject": read.subject,
+            "issuer": read.issuer,
+            "names": list(read.names),
+            "not_before": read.not_before.isoformat(),
+            "not_after": read.not_after.isoformat(),
+        }
+        ends = f"valid until {read.not_after:%Y-%m-%d}, {left} days from now"
+        if left < 0:
+            ends = f"expired on {read.not_after:%Y-%m-%d}, {-left} days ago"
+        elif left < _SOON and step.state == "ok":
+            step.state, step.remedy = "warning", "renew the broker's certificate soon"
+        step.notes = [
+            f"subject: {read.subject or 'none'}",
+            f"issuer: {read.issuer or 'none'}",
+            f"names: {', '.join(read.names) or 'none'}",
+            ends,
+        ]
+
+    def _websocket(self, step: Step) -> None:
+        from stomp.core.frames.limits import Limits
+        from stomp.net.websocket import WebSocketLayer, WebSocketSettings, open_websocket
+
+        web = WebSocketLayer(self._address, WebSocketSettings(), Limits())
+        assert self._sock is not None
+        open_websocket(self._sock, web, self._secure, self._address, self._deadline())
+        step.words = f"the path {self._address.path} is a WebSocket that speaks STOMP"
+
+    def _login(self, step: Step) -> None:
+        self._hang_up()
+        client = self._settings.client(reconnect=False)
+        try:
+            client.connect()
+        except ConnectFailed as error:
+            # Some brokers hang up without a word at what is not TLS.
+            silent = error.phase == "stomp" and error.frame is None and not _received(error)
+            if self._address.transport == "tcp" and silent and self._speaks_tls():
+                error.hint = f"the port speaks TLS; {foreign_protocols.USE_TLS}"
+            raise
+        self._client = client
+        who = f"as {self._settings.login!r}" if self._settings.login is not None else "without a user"
+        step.facts |= {"broker": client.broker.name, "version": client.version}
+        step.words = f"{client.broker.title} let us in {who}, and speaks STOMP {client.version}"
+
+    def _heartbeat(self, step: Step) -> None:
+        ours, theirs = self._client.heartbeat
+        step.facts |= {"ours": ours, "brokers": theirs}
+        if ours and theirs:
+            step.words = f"we every {ours / 1000:g} s, the broker every {theirs / 1000:g} s"
+            return
+        step.state = "warning"
+        who = (
+            "nobody sends any"
+            if not ours and not theirs
+            else "only we send them"
+            if ours
+            else "only the broker does"
+        )
+        step.words = f"{who}: a connection that is dead may not be noticed"
+        step.remedy = (
+            "STOMP 1.0 has none: have the broker speak a later version"
+            if self._client.version == "1.0"
+            else "ask for them, as by --heartbeats 10000,10000, and allow them at the broker"
+        )
+
+    def _round_trip(self, step: Step) -> None:
+        vendor = self._client.broker
+        temporary = vendor.temporary == "subscribe" and vendor.name not in ("generic", "apollo", "hornetq")
+        # RabbitMQ's temporary queues are for replies only; a topic that nobody else knows is as temporary.
+        made_up = f"/{'temp-queue' if temporary else 'topic'}/stompkit-doctor-{uuid.uuid4().hex}"
+        destination = self._destination or made_up
+        step.facts["destination"] = destination
+        timeout = self._settings.timeout
+        with self._client.subscribe(destination, timeout=timeout) as subscription:
+            body = uuid.uuid4().bytes
+            began = time.perf_counter()
+            self._client.send(destination, body, confirm=True, timeout=timeout)
+            for message in subscription.messages(timeout):
+                if message.body == body:
+                    took = time.perf_counter() - began
+                    step.facts["round_trip"] = round(took, 6)
+                    step.words = f"a message came back in {took * 1000:.1f} ms"
+                    return
+            # In here: what UNSUBSCRIBE ends in tells less.
+            raise CommandError(
+                f"the broker took a message for {destination}, and did not deliver it",
+                status=Status.UNREACHED,
+            )
+
+
+#: Seconds for saying good-bye, and for trying what was not asked for.
+_PATIENCE = 2.0
+#: That of STOMP 1.0. Redis hangs up at a line that begins with "host:".
+_CONNECT = b"CONNECT\n\n\0"
+#: What to do, where the error does not know.
+_REMEDIES = {
+    "login": "check the user and the password, the virtual host (--vhost), and what the broker's log says",
+    "round-trip": "may this user read and write there? name a destination that it may use: --destination DEST",
+    "websocket": "check the path of the URL, and that the broker's WebSocket door is open there",
+}
+
+
+def _received(error: BaseException) -> bytes:
+    """What the other side had sent that was not STOMP, if it had sent anything."""
+    failures: tuple[BaseException, ...] = getattr(error, "failures", ())
+    return getattr(error, "received", b"") or next(filter(None, map(_received, failures)), b"")

@@ -1,0 +1,352 @@
+"""argparse, with the habits of this command.
+
+Wrong usage is one line and exit status 1. An option that stomp.py has may be abbreviated as it can be there, whatever
+options have been added since. What can be completed is told with the argument that it completes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from stomp.cli.framework.exit_status import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+#: The long options of stomp.py. What abbreviates only one of them means that one.
+CLASSIC = (
+    *("--version", "--help", "--host", "--port", "--user", "--password", "--file", "--protocol", "--stomp"),
+    *("--listen", "--verbose", "--heartbeats", "--ssl", "--ssl-key-file", "--ssl-cert-file", "--ssl-ca-file"),
+    "--ssl-insecure",
+)
+_SWITCH = {"on": True, "off": False}
+#: Before each argument that argparse is given: what begins with it is never taken for an option or for "--".
+_MARK = "="
+
+
+class Word(NamedTuple):
+    """An option or an argument, as it stands on the command line.
+
+    Attributes:
+        name: of the option, in full if it was abbreviated; empty for an argument.
+        value: of the option, None if there is none; the argument itself.
+        place: where it begins.
+    """
+
+    name: str
+    value: str | None
+    place: int
+
+
+def _width() -> int:
+    with contextlib.suppress(KeyError, ValueError):
+        return int(os.environ["COLUMNS"]) - 2
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns - 2  # type: ignore[union-attr]
+    return 78
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help as stomp.py gives it: ``Usage: stomp [options]``, and room for the long names of options."""
+
+    def __init__(self, prog: str) -> None:
+        # The width is asked for here, because argparse makes a formatter for each option that is declared, and loads a
+        # package to ask with.
+        super().__init__(prog, max_help_position=30, width=_width())
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        """With a capital letter."""
+        super().add_usage(usage, actions, groups, "Usage: " if prefix is None else prefix)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        # "-H, --host HOST" in place of "-H HOST, --host HOST", which Python has only since 3.13.
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        names = ", ".join(name for name in action.option_strings if name not in hidden(action))
+        return f"{names} {self._format_args(action, self._get_default_metavar_for_optional(action))}"
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of one command. `add` declares; `read` parses."""
+
+    def __init__(self, *, prog: str, description: str, commands: Collection[str] = ()) -> None:
+        #: The words that may follow `prog`; for the error about another one.
+        self.commands = commands
+        super().__init__(
+            prog=prog,
+            usage="%(prog)s [options]",
+            description=description,
+            formatter_class=Formatter,
+            allow_abbrev=False,
+            add_help=False,
+        )
+        self._optionals.title = "Options"
+        self._positionals.title = "Arguments"
+        self.add("-h", "--help", action="help", help="show this help and exit")
+
+    def add(
+        self, *names: str, completes: str = "", hide: Sequence[str] = (), group: Any = None, **how: Any
+    ) -> None:
+        """Declare an option or an argument.
+
+        Args:
+            *names: as for `argparse.ArgumentParser.add_argument`.
+            completes: what its value is, for completion: "file", "directory", "command", "context",
+                "destination", or nothing. Choices complete themselves. A "switch" may be followed by "on" or "off".
+            hide: those of the names that help does not show.
+            group: of the help.
+            **how: as for `argparse.ArgumentParser.add_argument`.
+        """
+        if not names[0].startswith("-"):
+            how["type"] = _unmarked(how.get("type", str))
+        action: Any = (group or self).add_argument(*names, **how)
+        action.completes = completes
+        action.hidden = tuple(hide)
+
+    def arguments_are(self, usage: str) -> None:
+        """Say what stands behind the options in the usage line, as ``DEST [BODY]``."""
+        self.usage = f"%(prog)s [options] {usage}"
+
+    def read(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse. Options may stand before, between and after the arguments; ``--`` ends them.
+
+        Raises:
+            CommandError: they are wrong.
+            SystemExit: they asked for help or the version, which was printed.
+        """
+        options: list[str] = []
+        words: list[str] = []
+        for word in self.scan(arguments):
+            if not word.name:
+                words.append(f"{_MARK}{word.value}")
+            elif (action := self.options.get(word.name)) is None:
+                self._refuse_option(word.name)
+            elif completes(action) == "switch":
+                if word.value not in (None, *_SWITCH):
+                    self.error(f'{word.name} is "on" or "off", or stands alone')
+                options += [word.name] if _SWITCH[word.value or "on"] else []
+            elif takes_value(action):
+                if word.value is None:
+                    self._refuse_missing_value(word, arguments)
+                options.append(f"{word.name}={word.value}")
+            elif word.value is not None:
+                self.error(f"{word.name} takes no value")
+            else:
+                options.append(word.name)
+        # Each option is one word here, and all of them come first: argparse reads that alike in every Python. Arguments
+        # between options, "--" and values that begin with "-" it reads differently from release to release.
+        namespace, rest = self.parse_known_args([*options, *words])
+        if rest:
+            self._refuse_argument(rest[0].removeprefix(_MARK))
+        return namespace
+
+    def error(self, message: str) -> NoReturn:
+        """Complain as everything here does."""
+        raise CommandError(message, hint=f"see {self.prog} --help")
+
+    def _refuse_option(self, name: str) -> NoReturn:
+        known = [one for one, action in self.options.items() if one not in hidden(action)]
+        if near := _nearest(name, known):
+            self.error(f"unknown option {name!r}; did you mean {near!r}?")
+        if not self._get_positional_actions():
+            self.error(f"unknown option {name!r}")
+        hint = f"for an argument that starts with '-', write -- before it; see {self.prog} --help"
+        raise CommandError(f"unknown option {name!r}", hint=hint)
+
+    def _refuse_argument(self, word: str) -> NoReturn:
+        if not self.commands:
+            self.error(f"unexpected argument {word!r}")
+        near = _nearest(word, self.commands)
+        self.error(f"unknown command {word!r}" + (f"; did you mean {near!r}?" if near else ""))
+
+    def _refuse_missing_value(self, word: Word, arguments: Sequence[str]) -> NoReturn:
+        follows = arguments[word.place + 1 : word.place + 2]
+        advice = f"; for the value {follows[0]!r} write {word.name}={follows[0]}" if follows else ""
+        self.error(f"{word.name} needs a value{advice}")
+
+    # ------------------------------------------------------------------------------------- before argparse
+
+    def scan(self, arguments: Sequence[str]) -> list[Word]:
+        """The options with their values, and the arguments, in the order in which they stand.
+
+        Raises:
+            CommandError: an abbreviation could be several options.
+        """
+        found: list[Word] = []
+        place = 0
+        while place < len(arguments):
+            text = arguments[place]
+            if text == "--":
+                rest = enumerate(arguments[place + 1 :], place + 1)
+                return [*found, *(Word("", value, number) for number, value in rest)]
+            pairs = self._option_in(text) or [("", text)]
+            found += [Word(name, value, place) for name, value in pairs]
+            place += 1
+            name, value = pairs[-1]
+            if value is None and self._is_value(name, arguments[place : place + 1]):
+                found[-1] = Word(name, arguments[place], place - 1)
+                place += 1
+        return found
+
+    def _option_in(self, text: str) -> list[tuple[str, str | None]]:
+        """The options that a word holds, with their values; nothing if it is an argument."""
+        if not text.startswith("-") or text == "-":
+            return []
+        name, equals, value = text.partition("=")
+        if name.startswith("--"):
+            name = self.full_name(name)
+        if name in self.options:
+            return [(name, value if equals else None)]
+        if name.startswith("--"):
+            return [] if " " in name else [(name, value if equals else None)]
+        if f"-{text[1]}" not in self.options or _is_number(text):
+            return [] if " " in text or _is_number(text) else [(text[:2], None)]
+        return self._cluster(text[1:])
+
+    def _cluster(self, letters: str) -> list[tuple[str, str | None]]:
+        """Short options in one word, as in ``-vv``, of which the last may have its value behind it: ``-P61613``."""
+        found: list[tuple[str, str | None]] = []
+        for place, letter in enumerate(letters, 1):
+            name = f"-{letter}"
+            if takes_value(self.options.get(name)):
+                return [*found, (name, letters[place:] or None)]
+            found.append((name, None))
+        return found
+
+    def _is_value(self, name: str, follows: Sequence[str]) -> bool:
+        """True if the next word belongs to an option."""
+        action = self.options.get(name)
+        if action is None or not follows:
+            return False
+        if completes(action) == "switch":
+            return follows[0] in _SWITCH
+        # A value was forgotten where the next option begins.
+        return takes_value(action) and follows[0] != "--" and follows[0].partition("=")[0] not in self.options
+
+    def full_name(self, name: str) -> str:
+        """The long option that a word abbreviates; the word itself if it is none.
+
+        Raises:
+            CommandError: it could be several.
+        """
+        known = self._option_string_actions
+        if name in known:
+            return name
+        found = [option for option in known if option.startswith(name)]
+        classic = [option for option in found if option in CLASSIC]
+        # Two names of one option are no choice.
+        for options in (found, classic):
+            if options and len({id(known[option]) for option in options}) == 1:
+                return options[0]
+        if found:
+            self.error(f"{name} could be {' or '.join(found)}")
+        return name
+
+    def help_of(self, action: argparse.Action) -> str:
+        """The help text of an option, with its default."""
+        return self._get_formatter()._expand_help(action) if action.help else ""
+
+    @property
+    def options(self) -> dict[str, argparse.Action]:
+        """The options, by their names."""
+        return self._option_string_actions
+
+    @property
+    def groups(self) -> list[tuple[str, list[argparse.Action]]]:
+        """The titles of the help, and what stands under them."""
+        return [(group.title or "", group._group_actions) for group in self._action_groups]
+
+    @property
+    def actions(self) -> list[argparse.Action]:
+        """All that was declared."""
+        return self._actions
+
+
+def _unmarked(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A type for arguments that `Parser.read` has marked."""
+    return lambda text: kind(text.removeprefix(_MARK))
+
+
+def _is_number(text: str) -> bool:
+    """True for "-5" and "-0.5", which are arguments."""
+    digits = text[1:].replace(".", "", 1)
+    return digits.isascii() and digits.isdigit()
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like this one, or nothing."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, known, 1)), "")
+
+
+def takes_value(action: argparse.Action | None) -> bool:
+    """True for an option that is followed by one value at least."""
+    return action is not None and action.nargs != 0
+
+
+def hidden(action: argparse.Action) -> tuple[str, ...]:
+    """The names of an option that help does not show."""
+    return getattr(action, "hidden", ())
+
+
+def completes(action: argparse.Action) -> str:
+    """What the value of an option or argument is, for completion."""
+    return getattr(action, "completes", "")
+
+
+# ----------------------------------------------------------------------------------------- types of values
+
+
+def number(least: float, most: float | None = None, *, whole: bool = True) -> Any:
+    """A type for `Parser.add`: a number that is not smaller than `least`, and not larger than `most`.
+
+    >>> number(0, whole=False)("0.5")
+    0.5
+    """
+
+    def read(text: str) -> float:
+        try:
+            value = int(text) if whole else float(text)
+        except ValueError:
+            value = least - 1
+        # `not >=`, because nothing is true of "nan".
+        if not value >= least or value == float("inf") or (most is not None and value > most):
+            kind = "a whole number" if whole else "a number"
+            end = "on" if most is None else f"to {most:g}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kind} from {least:g} {end}")
+        return value
+
+    return read
+
+
+def header(text: str) -> tuple[str, str]:
+    """A type for `Parser.add`: ``name:value`` as a pair.
+
+    >>> header("content-type:text/plain")
+    ('content-type', 'text/plain')
+    """
+    name, colon, value = text.partition(":")
+    if not colon or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a header; write name:value")
+    return name, value
+
+
+def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Pairs as a dictionary: a name that is repeated has a tuple of all its values.
+
+    >>> gathered([("a", "1"), ("b", "2"), ("a", "3")])
+    {'a': ('1', '3'), 'b': '2'}
+    """
+    result: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in result:
+            before = result[name]
+            result[name] = (*before, value) if isinstance(before, tuple) else (before, value)
+        else:
+            result[name] = value
+    return result

@@ -1,0 +1,1 @@
+"""Messages on standard input and output: formats, receiving, sending."""

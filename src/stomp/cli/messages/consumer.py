@@ -1,0 +1,185 @@
+"""Taking messages: what `listen`, `reply`, `dump` and `move` have in common.
+
+Rules of this file: what was not dealt with is not acknowledged, so the broker has it still; what ends the command (a
+count, silence, a signal, an error, a pipe that was closed) ends it by DISCONNECT.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from stomp.cli.framework.exit_status import Interrupted, Status, Terminated
+from stomp.cli.framework.parser import number
+from stomp.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from stomp.cli.framework.parser import Parser
+    from stomp.cli.framework.terminal import Terminal
+
+#: Messages that may be under way, where the broker can be told and the user has not.
+_PREFETCH = 100
+
+
+def add_options(parser: Parser, *, prefetch: str) -> None:
+    """Declare the options."""
+    parser.add("-n", "--count", metavar="COUNT", type=number(1), help="end after so many messages")
+    parser.add("--timeout", metavar="SECONDS", type=number(0.001, whole=False),
+        help="end when there was no message for so long; with -n that is exit status 3")  # fmt: skip
+    parser.add("--prefetch", metavar="N", type=number(1),
+        help=f"messages that may be under way to us at once; {prefetch}")  # fmt: skip
+    parser.add("--selector", metavar="EXPRESSION",
+        help="only messages whose headers fit this, where the broker can select (SQL-92)")  # fmt: skip
+    parser.add("--grace", metavar="SECONDS", type=number(0, whole=False), default=30.0,
+        help="after Ctrl-C or SIGTERM, finish the message in hand within so many seconds; 30 if not given")  # fmt: skip
+
+
+class Intake:
+    """A connection with subscriptions. Iterate over it; leaving the ``with`` statement disconnects.
+
+    Args:
+        args: those of `add_options` and of the connection.
+        terminal: for talk.
+        destinations: to subscribe to.
+        ack: "auto", "client", "client-individual", or "none" to have the broker deliver all of it again.
+        prefetch: if the user has not said; where the broker can be told.
+        durable: the name of a durable subscription.
+        reconnect: connect again when the connection is lost.
+        late: called when the grace is over and the message in hand is not.
+
+    Attributes:
+        client: the `stomp.Client`.
+        taken: how many messages there were.
+        status: the exit status for how the iteration ended.
+    """
+
+    def __init__(
+        self,
+        args: Namespace,
+        terminal: Terminal,
+        *,
+        destinations: Sequence[str],
+        ack: str = "client-individual",
+        prefetch: int = _PREFETCH,
+        durable: str | None = None,
+        reconnect: bool = True,
+        late: Callable[[], object] | None = None,
+    ) -> None:
+        from stomp.cli.config.settings import settings
+        from stomp.cli.framework.signals import Stop
+
+        self._args = args
+        self._terminal = terminal
+        self._destinations = destinations
+        self._ack = ack
+        self._prefetch = prefetch
+        self._durable = durable
+        self._late = late
+        self.client: Any = settings(args).client(reconnect=reconnect, reattempts=-1)
+        self.stop: Stop = Stop(self._wind_up)
+        self._unfinished = False  # the grace is over, and the message in hand is not
+        self.taken: int = 0
+        self.status: Status = Status.OK
+
+    def __enter__(self) -> Self:
+        try:
+            self.client.connect()
+            self.client.on_state(self._tell)
+            subscriptions = [self._subscribe(destination) for destination in self._destinations]
+            self._inflow = subscriptions[0] if len(subscriptions) == 1 else self.client.merge(*subscriptions)
+            self._first = subscriptions[0]
+        except BaseException as error:
+            self._close()
+            # A signal raises it here; that of Ctrl-C is another KeyboardInterrupt.
+            if isinstance(error, Interrupted) and self._endless:
+                raise Terminated from None
+            raise
+        self.stop.__enter__()
+        return self
+
+    def _subscribe(self, destination: str) -> Any:
+        none = self._ack == "none"
+        prefetch = self._args.prefetch
+        if prefetch is None and self._ack != "auto" and self.client.broker.prefetch is not None:
+            prefetch = self._prefetch if self._args.count is None else min(self._args.count, self._prefetch)
+        return self.client.subscribe(
+            destination,
+            ack="client-individual" if none else self._ack,
+            prefetch=prefetch,
+            selector=self._args.selector,
+            durable=self._durable,
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        """The messages, until it is enough."""
+        count, timeout = self._args.count, self._args.timeout
+        messages = self._messages(timeout)
+        while (count is None or self.taken < count) and (message := next(messages, None)) is not None:
+            self.taken += 1
+            yield message
+        if self.stop.asked:
+            self.status = Status.INTERRUPTED
+        elif count is not None and self.taken < count:
+            self.status = Status.UNREACHED
+            self._terminal.complain(
+                f"{self.taken} of {count} messages came; then there was none for {timeout:g} s"
+            )
+
+    def _messages(self, timeout: float | None) -> Iterator[Any]:
+        try:
+            found: Iterator[Any] = self._inflow.messages(timeout)
+        except UsageError:
+            if not self.stop.asked:
+                raise
+            return iter(())  # a signal came first, and has closed it
+        return found
+
+    @property
+    def _endless(self) -> bool:
+        """Nothing but a signal ends it."""
+        return self._args.count is None and self._args.timeout is None
+
+    @property
+    def waiting(self) -> Any:
+        """How many messages have come and were not taken yet."""
+        # Those that were merged have one queue.
+        return self._first.waiting
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        left: int = self.waiting if self._ack == "auto" else 0
+        if kind is None and not self.stop.asked and self._ack != "none":
+            self.client.drain(self._args.grace)
+        self.stop.__exit__(kind, error, trace)
+        self._close()
+        if self.stop.terminated and self._endless and not self._unfinished:
+            self.status = Status.OK
+        if left:
+            self._terminal.say(
+                f"{left} more messages had come, and are lost: with --ack auto they count as delivered"
+            )
+
+    def _close(self) -> None:
+        from stomp.cli.config.settings import SHORTLY
+
+        self.client.close(SHORTLY)
+
+    def _wind_up(self) -> None:
+        """A signal came: take no more, and let the message in hand be finished."""
+        if self._ack == "none":
+            self._close()
+        elif self.client.drain(self._args.grace).unsettled:
+            self._unfinished = True
+            if self._late is not None:
+                self._late()
+
+    def _tell(self, change: Any) -> None:
+        state = change.state.value
+        if state == "reconnecting":
+            self._terminal.say(f"connecting again: {change.reason}")
+        elif state == "connected":
+            self._terminal.say(f"connected again to {change.address}")

@@ -1,0 +1,111 @@
+"""How `stomp listen` writes a message: to be read, as it is, as JSON, or as the user says."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from stomp.cli.framework.exit_status import CommandError
+from stomp.cli.framework.terminal import clean
+from stomp.cli.messages import jsonl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stomp.cli.framework.terminal import Terminal
+    from stomp.core.engine.message import Delivery
+
+    #: Writes a message; the number counts them, from 1.
+    Format = Callable[[Delivery, int], bytes]
+
+#: For help: what may stand in --format.
+TOKENS = """\
+Tokens of --format:
+  %b         the body             %d         the destination
+  %i         the message-id       %l         the length of the body in bytes
+  %h{NAME}   a header             %H         all headers, a line each
+  %t         the time, ISO 8601   %T         the time, seconds since 1970
+  %c         the count, from 1    %j         the message as JSON
+  %%         a percent sign       \\n \\t \\r \\0 \\\\ \\xHH   as in C
+"""
+_TOKEN = re.compile(r"%h\{([^}]*)\}|%(.)|\\x([0-9a-fA-F]{2})|\\(.)|([^%\\]+)|(.)", re.DOTALL)
+_ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}
+
+
+def readable(terminal: Terminal, *, body: bool) -> Format:
+    """Headers, a line each, and the body if it is wanted; an empty line behind each. Clean for a terminal."""
+    shown = terminal.is_terminal(terminal.out)
+
+    def write(message: Delivery, number: int) -> bytes:
+        lines = [
+            # What a value holds must not look like a header of its own.
+            f"{terminal.styled(clean(name, lines=False), 'name', terminal.out)}: {clean(value, lines=False)}\n"
+            for name, value in message.headers.pairs()
+        ]
+        content = _bytes(clean(message.body)) if shown else message.body
+        return _bytes("".join(lines)) + (b"\n" + content + b"\n" if body else b"") + b"\n"
+
+    return write
+
+
+def raw(message: Delivery, number: int) -> bytes:
+    """The body, and nothing else."""
+    return message.body
+
+
+def as_json(message: Delivery, number: int, *, body: bool = True) -> bytes:
+    """A line of JSON, see `stomp.cli.messages.jsonl`."""
+    record = jsonl.of_message(message, time=time.time())
+    return _bytes(jsonl.line(record if body else record._replace(body=b"")))
+
+
+def compiled(text: str) -> Format:
+    """The format that the user has written.
+
+    Raises:
+        CommandError: it has a token that there is not.
+    """
+    parts = [_part(match) for match in _TOKEN.finditer(text)]
+
+    def write(message: Delivery, number: int) -> bytes:
+        return b"".join(part if isinstance(part, bytes) else part(message, number) for part in parts)
+
+    return write
+
+
+def _part(match: re.Match[str]) -> bytes | Format:
+    name, letter, code, escape, text, odd = match.groups()
+    if name is not None:
+        return lambda message, number: _bytes(message.headers.get(name, ""))
+    if letter == "%":
+        return b"%"
+    if letter is not None and letter in _LETTERS:
+        return _LETTERS[letter]
+    if code is not None:
+        return bytes.fromhex(code)
+    if escape is not None and escape in _ESCAPES:
+        return _ESCAPES[escape]
+    if text is not None:
+        return _bytes(text)
+    wrong = f"%{letter}" if letter is not None else f"\\{escape}" if escape is not None else odd
+    raise CommandError(f"--format has no {wrong!r}", hint="see stomp listen --help; %% is a percent sign")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+_LETTERS: dict[str, Format] = {
+    "b": raw,
+    "d": lambda message, number: _bytes(message.destination),
+    "i": lambda message, number: _bytes(message.id),
+    "l": lambda message, number: b"%d" % len(message.body),
+    "H": lambda message, number: _bytes(
+        "".join(f"{name}:{clean(value, lines=False)}\n" for name, value in message.headers.pairs())
+    ),
+    "t": lambda message, number: time.strftime("%Y-%m-%dT%H:%M:%S%z").encode(),
+    "T": lambda message, number: f"{time.time():.6f}".encode(),
+    "c": lambda message, number: b"%d" % number,
+    "j": lambda message, number: as_json(message, number).rstrip(b"\n"),
+}

@@ -1,0 +1,187 @@
+"""Messages as lines of JSON: `stomp dump` and ``listen --json`` write them, `stomp replay` and ``send --jsonl`` read.
+
+    {"time": 1764028800.25, "destination": "/queue/a", "headers": [["type", "x"]], "body": "hello"}
+
+A body that is UTF-8 is a text, ``body``, any other is base64, ``body64``. Headers are pairs, in the order in which they
+came, repeated names included; when they are read they may be an object, too. What is written and read again is the
+same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from stomp.cli.framework.exit_status import CommandError
+from stomp.cli.framework.parser import gathered
+from stomp.cli.messages.copies import copyable
+from stomp.core.engine.broker_profiles import GENERIC
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stomp.core.engine.message import Delivery
+
+#: Headers that tell of one delivery, and not of the message.
+DELIVERY = frozenset(["subscription", "message-id", "ack", "redelivered"])
+#: Headers that every frame has for itself.
+FRAME = frozenset(["destination", "content-length", "receipt", "receipt-id", "transaction"])
+_KEYS = ("time", "destination", "headers", "body", "body64")
+
+
+class Record(NamedTuple):
+    """One message, outside of any broker.
+
+    Attributes:
+        destination: where it was sent to; None if the line does not say.
+        headers: the pairs, in order.
+        body: the body, as on the wire.
+        time: when it was received, in seconds since 1970; None if the line does not say.
+    """
+
+    destination: str | None
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    time: float | None = None
+
+    @property
+    def is_received(self) -> bool:
+        """True for a message that came from a broker, and was not written by hand."""
+        return any(name == "message-id" for name, _ in self.headers)
+
+    def options(self, *, destination: str | None = None) -> dict[str, Any]:
+        """The arguments of ``send`` for a copy; see `stomp.cli.messages.copies` for what it does not have.
+
+        Args:
+            destination: where to, if not to where it was sent.
+        """
+        # ActiveMQ and Artemis take what has no content-length for text, and leave it out of text.
+        text = not any(name == "content-length" for name, _ in self.headers)
+        return {
+            "destination": destination if destination is not None else self.destination,
+            "body": self.body,
+            "headers": gathered(copyable(self.headers, time.time())),
+            "text": text,
+        }
+
+    def as_written(self) -> dict[str, Any]:
+        """The arguments of ``send`` for a message that was written by hand, without what no SEND can have."""
+        headers = gathered(pair for pair in self.headers if pair[0] not in DELIVERY | FRAME)
+        return {"destination": self.destination, "body": self.body, "headers": headers, "text": False}
+
+
+def of_message(message: Delivery, *, time: float | None = None) -> Record:
+    """The record of a message that has come."""
+    pairs = list(message.headers.pairs())
+    vendor = message.era.vendor if message.era is not None else GENERIC
+    if vendor.adds_length and _is_text(pairs):
+        pairs = [pair for pair in pairs if pair[0] != "content-length"]
+    if vendor.hides_persistence:
+        # A copy that is kept too well is better than one that a restart loses.
+        pairs.append(("persistent", "true"))
+    return Record(message.headers.get("destination", ""), tuple(pairs), message.body, time)
+
+
+def _is_text(pairs: Iterable[tuple[str, str]]) -> bool:
+    """Tell a text from bytes where both have a content-length: that of bytes stands before the message-id."""
+    first = next((name for name, _ in pairs if name in ("content-length", "message-id")), "")
+    return first != "content-length"
+
+
+def line(record: Record, *, bare: bool = False) -> str:
+    r"""The record as JSON, in one line, with its newline.
+
+    Args:
+        record: what to write.
+        bare: leave out what belongs to one delivery only, and sort headers by name, as RabbitMQ changes their order:
+            the same message is always the same line.
+
+    >>> line(Record("/queue/a", (("type", "x"),), b"\xff"))
+    '{"destination": "/queue/a", "headers": [["type", "x"]], "body64": "/w=="}\n'
+    """
+    said: dict[str, Any] = {}
+    if record.time is not None and not bare:
+        said["time"] = round(record.time, 6)
+    said["destination"] = record.destination
+    said["headers"] = _bare(record.headers) if bare else record.headers
+    try:
+        said["body"] = record.body.decode()
+    except UnicodeDecodeError:
+        said["body64"] = base64.b64encode(record.body).decode()
+    return json.dumps(said, ensure_ascii=False) + "\n"
+
+
+def _bare(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    kept = [pair for pair in headers if pair[0] not in DELIVERY]
+    # The values of a repeated name stay in their order.
+    return sorted(kept, key=itemgetter(0))
+
+
+def read(text: bytes | str, where: str) -> Record:
+    """The record that a line says.
+
+    Args:
+        text: the line.
+        where: what to call it in errors.
+
+    Raises:
+        CommandError: it is no JSON, or no record.
+    """
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError) as err:
+        reason = getattr(err, "msg", None) or "it is not UTF-8"
+        raise CommandError(f"{where} is not JSON: {reason}") from None
+    if not isinstance(said, dict):
+        raise CommandError(f"{where} is JSON, but not an object", hint=_EXAMPLE)
+    told = cast("dict[str, Any]", said)
+    strange = [key for key in told if key not in _KEYS]
+    if strange:
+        raise CommandError(f"{where} has {strange[0]!r}, which no message has", hint=_EXAMPLE)
+    destination, time = told.get("destination"), told.get("time")
+    if destination is not None and not isinstance(destination, str):
+        raise CommandError(f"{where}: the destination is not a text")
+    if time is not None and (isinstance(time, bool) or not isinstance(time, int | float)):
+        raise CommandError(f"{where}: the time is not a number of seconds")
+    return Record(destination, _headers(told.get("headers", {}), where), _body(told, where), time)
+
+
+_EXAMPLE = 'as in {"destination": "/queue/a", "headers": {"type": "x"}, "body": "hello"}'
+
+
+def _headers(said: Any, where: str) -> tuple[tuple[str, str], ...]:
+    pairs: Any = said.items() if isinstance(said, dict) else said
+    try:
+        made = tuple((name, _text(value)) for name, value in pairs)
+        if all(isinstance(name, str) and name for name, _ in made):
+            return made
+    except (TypeError, ValueError):
+        pass
+    raise CommandError(
+        f"{where}: the headers are neither an object nor a list of pairs of texts", hint=_EXAMPLE
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        str(value).encode()  # no halves of surrogate pairs
+        return str(value)
+    raise TypeError
+
+
+def _body(told: dict[str, Any], where: str) -> bytes:
+    if "body" in told and "body64" in told:
+        raise CommandError(f"{where} has both a body and a body64")
+    try:
+        if "body64" in told:
+            return base64.b64decode(told["body64"], validate=True)
+        return cast("str", told.get("body", "")).encode()
+    except (AttributeError, TypeError, ValueError):
+        name = "body64" if "body64" in told else "body"
+        kind = "base64" if name == "body64" else "a text"
+        raise CommandError(f"{where}: the {name} is not {kind}") from None

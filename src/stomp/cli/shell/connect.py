@@ -1,0 +1,94 @@
+"""Connections of the listener API to all places that settings can name, Unix sockets and mixed lists, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stomp.cli.config.settings import mute
+from stomp.cli.framework.exit_status import CommandError
+from stomp.client.config import reading
+from stomp.client.connect import TlsSettings
+from stomp.connect import BaseConnection
+from stomp.core.structs import replace
+from stomp.protocol import Protocol10, Protocol11, Protocol12
+from stomp.transport import Transport
+
+if TYPE_CHECKING:
+    from stomp.cli.config.settings import Settings
+    from stomp.net.address import Address
+
+
+class _Transport(Transport):
+    """A transport whose addresses are known in full, and not as pairs only."""
+
+    def __init__(self, settings: Settings) -> None:
+        limits, lenient = reading(settings.reading)
+        super().__init__(
+            timeout=settings.timeout,
+            vhost=settings.vhost,
+            reconnect_attempts_max=1,
+            auto_decode=False,
+            limits=limits,
+            lenient=lenient,
+        )
+        self._addresses = list(settings.addresses)
+        self._pairs = [address.pair for address in self._addresses]
+        self._settings = settings
+        self._options = replace(self._options, proxy=settings.proxy, shuffle=settings.shuffle)
+
+    def _ordered(self) -> list[Address]:
+        return self._addresses
+
+    def _tls_for(self, address: Address) -> TlsSettings | None:
+        if address.transport not in ("tls", "wss"):
+            return None
+        return self._settings.tls or TlsSettings()
+
+
+class _Connection10(BaseConnection, Protocol10):
+    def __init__(self, settings: Settings) -> None:
+        transport = _Transport(settings)
+        BaseConnection.__init__(self, transport)
+        Protocol10.__init__(self, transport)
+
+
+class _Connection11(BaseConnection, Protocol11):
+    def __init__(self, settings: Settings) -> None:
+        transport = _Transport(settings)
+        BaseConnection.__init__(self, transport)
+        Protocol11.__init__(self, transport, settings.heartbeat or (0, 0))
+
+
+class _Connection12(BaseConnection, Protocol12):
+    def __init__(self, settings: Settings) -> None:
+        transport = _Transport(settings)
+        BaseConnection.__init__(self, transport)
+        Protocol12.__init__(self, transport, settings.heartbeat or (0, 0))
+
+
+_KINDS: dict[str, Any] = {"1.0": _Connection10, "1.1": _Connection11, "1.2": _Connection12}
+
+
+def connection(settings: Settings) -> Any:
+    """A connection for the settings, not connected yet. STOMP 1.1, if no version was asked for."""
+    mute()
+    if settings.query:
+        raise CommandError(
+            f"the interactive client cannot do what the URL says of {', '.join(settings.query)}",
+            hint="leave it out; the other commands can",
+        )
+    if settings.multicast:
+        from stomp.adapter.multicast import MulticastConnection
+
+        return MulticastConnection()
+    return _KINDS[(settings.versions or ("1.1",))[0]](settings)
+
+
+def connect(conn: Any, settings: Settings) -> None:
+    """Log in, and wait until the broker has let us in.
+
+    Raises:
+        ConnectFailed: it was not reached, or refused.
+        CommandError: there is no password.
+    """
+    conn.connect(settings.login, settings.password(), wait=True, headers=dict(settings.headers))

@@ -1,0 +1,117 @@
+"""Help and completion of the prompt's commands: all that `StompCLI` does with the table in `verbs` but carry it out."""
+
+from __future__ import annotations
+
+import cmd
+import textwrap
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from stomp.cli.framework.terminal import Terminal, clean
+from stomp.cli.shell import command_table
+from stomp.cli.shell.session import Seen
+
+_HEADING = ("Usage:", "Required Parameters:", "Optional Parameters:", "Description:")
+
+
+class SubscriptionInfo:
+    """What is known of a subscription."""
+
+    def __init__(self, id: Any, ack: Any) -> None:
+        self.id = id
+        self.ack = ack
+
+
+class Guide(cmd.Cmd):
+    """The part of `shell.StompCLI` that explains."""
+
+    terminal: Terminal
+    seen: Seen
+    version: str
+    subscriptions: dict[str, SubscriptionInfo]
+    show: Callable[[bytes | str], None]
+
+    def completenames(self, text: str, *ignored: Any) -> list[str]:
+        """The commands that begin with this, for readline."""
+        return [verb.name for verb in command_table.VERBS if verb.name.startswith(text)]
+
+    def complete_word(self, text: str, line: str = "", begidx: int = 0, endidx: int = 0) -> list[str]:
+        """What a word of a line could be, for readline."""
+        return [
+            found for found in self.candidates(line[:endidx] if endidx else line) if found.startswith(text)
+        ]
+
+    complete_send = complete_sendfile = complete_sendrec = complete_sendreply = complete_word
+    complete_unsubscribe = complete_word
+
+    def completedefault(self, *ignored: Any) -> list[str]:
+        """The same for all others."""
+        return self.complete_word(*ignored)
+
+    def expects(self, line: str) -> str:
+        """What the last word of a line is, as in `Verb.completes`; "verb" for the first one."""
+        words = [word for word in line.lstrip().split(" ")[:-1] if word]
+        if not words:
+            return "verb"
+        verb = command_table.BY_NAME.get(words[0])
+        kinds = verb.completes if verb is not None else ()
+        return kinds[len(words) - 1] if len(words) <= len(kinds) else ""
+
+    def candidates(self, line: str) -> list[str]:
+        """What the last word of a line could be, whatever it begins with; of files nothing."""
+        kind = self.expects(line)
+        sources: dict[str, Iterable[str]] = {
+            "destination": self.seen.destinations,
+            "subscribed": self.subscriptions,
+            "ack-id": (self._ack_id(id) for id in reversed(list(self.seen.messages))),
+            "subscription": (str(info.id) for info in self.subscriptions.values()),
+            "verb": command_table.BY_NAME,
+            "file": (),
+        }
+        # They may come from the network, and a word with blanks needs quotes.
+        found = [clean(word, lines=False) for word in sources.get(kind, kind.split("|") if kind else ())]
+        return [f'"{word}"' if " " in word else word for word in found]
+
+    # ------------------------------------------------------------------------------------- help
+
+    def help(
+        self,
+        usage: str,
+        description: str,
+        required: Iterable[str] = (),
+        optional: Iterable[str] = (),
+    ) -> None:
+        """Show the help of a command."""
+        wrapped = [part for line in description.splitlines() for part in textwrap.wrap(line.strip(), 100)]
+        texts: tuple[list[str], ...] = ([usage], [*required], [*optional], wrapped)
+        blocks: list[str] = []
+        for heading, content in zip(_HEADING, texts, strict=True):
+            if content:
+                title = self.terminal.styled(heading, "heading", self.terminal.out)
+                blocks.append("\n".join([title, *(f"\t{line.strip()}" for line in content)]))
+        self.show("\n\n".join(blocks) + "\n\n")
+
+    def help_help(self) -> None:
+        """The help of help."""
+        self.show("Quick help on commands\n")
+
+    def _ack_id(self, id: str) -> str:
+        ack, _ = self.seen.messages[id]
+        return ack if ack is not None and self.version == "1.2" else id
+
+
+def _helper(verb: command_table.Verb) -> Callable[[Guide], None]:
+    def helping(self: Guide) -> None:
+        self.help(
+            f"{verb.name} {verb.usage}".strip(),
+            verb.description,
+            [f"{name} - {text}" for name, text in verb.required],
+            [f"{name} - {text}" for name, text in verb.optional],
+        )
+
+    return helping
+
+
+for _verb in command_table.VERBS:
+    if _verb.name != "help":
+        setattr(Guide, f"help_{_verb.name}", _helper(_verb))

@@ -1,0 +1,98 @@
+"""How a line at the prompt is read: words with quotes as in a shell, and a message that stays as it was typed."""
+
+from __future__ import annotations
+
+from stomp.cli.framework.exit_status import CommandError
+
+_QUOTES = "\"'"
+
+
+def split(line: str, count: int) -> list[str]:
+    """The first words of a line, at most `count` of them, and what follows them as one more.
+
+    A word with blanks stands in quotes. What follows is a message, and kept: its inner blanks, quotes and backslashes
+    are part of it. Only if all of it is one quoted text, the quotes are not.
+
+    >>> split('"/queue/with blanks"  {"a":  "b"} ', 1)
+    ['/queue/with blanks', '{"a":  "b"}']
+    >>> split('/queue/a "  blanks around  "', 1)
+    ['/queue/a', '  blanks around  ']
+
+    Raises:
+        CommandError: a quote is not closed, or a word is not UTF-8. The message may be any bytes, see `body`.
+    """
+    found: list[str] = []
+    rest = line.strip()
+    while rest and len(found) < count:
+        word, end = _word(rest)
+        if any("\udc80" <= char <= "\udcff" for char in word):
+            raise CommandError("a word is not UTF-8")
+        found.append(word)
+        rest = rest[end:].lstrip()
+    if rest:
+        found.append(_message(rest))
+    return found
+
+
+def body(message: str) -> str | bytes:
+    """A message as it is sent: text, or the bytes that were no text where it was read (PEP 383)."""
+    try:
+        message.encode()
+    except UnicodeEncodeError:
+        return message.encode("utf-8", "surrogateescape")
+    return message
+
+
+def words(line: str) -> list[str]:
+    """All words of a line.
+
+    Raises:
+        CommandError: a quote is not closed.
+    """
+    return split(line, len(line))
+
+
+def _message(text: str) -> str:
+    if text[0] in _QUOTES:
+        try:
+            word, end = _word(text)
+        except CommandError:
+            return text
+        # 'a'b'c' is one word for a shell, but it is not one quoted text.
+        if end == len(text) and _closing(text, 0) == end - 1:
+            return word
+    return text
+
+
+def _word(text: str) -> tuple[str, int]:
+    """The word that a text begins with, without its quotes, and where it ends."""
+    found: list[str] = []
+    place = 0
+    while place < len(text) and not text[place].isspace():
+        if text[place] in _QUOTES:
+            end = _closing(text, place)
+            if end is None:
+                raise CommandError(f"the quote {text[place]} is not closed")
+            found.append(_unescaped(text[place + 1 : end], text[place]))
+            place = end + 1
+        else:
+            found.append(text[place])
+            place += 1
+    return "".join(found), place
+
+
+def _closing(text: str, place: int) -> int | None:
+    """Where the quote that is opened here is closed. A backslash keeps a double quote open."""
+    quote = text[place]
+    end = place + 1
+    while end < len(text):
+        if text[end] == quote:
+            return end
+        end += 2 if text[end] == "\\" and quote == '"' else 1
+    return None
+
+
+def _unescaped(text: str, quote: str) -> str:
+    if quote == "'":
+        return text
+    return text.replace("\\\\", "\0").replace('\\"', '"').replace("\0", "\\")

@@ -1,0 +1,206 @@
+"""``stomp`` without the name of a command: the client that stomp.py has."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stomp.cli.config import options
+from stomp.cli.framework import registry
+from stomp.cli.framework.exit_status import CommandError, Interrupted, Status, Terminated, status_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from stomp.cli.framework.parser import Parser
+    from stomp.cli.framework.terminal import Terminal
+    from stomp.cli.shell.shell import StompCLI
+
+#: After a script, messages are waited for until none has come for so many seconds.
+_SILENCE = 0.3
+#: So often a listener tries to get its connection back.
+_ATTEMPTS = 11
+#: A wait has an end, even where nothing is to happen: seconds until the listener looks around.
+_LOOK_AROUND = 600.0
+
+
+def configure(parser: Parser) -> None:
+    """The options of stomp.py's client, and those of the connection."""
+    from stomp._version import __version__
+
+    parser.epilog = f"Commands, each with a --help of its own:\n{registry.overview()}"
+    parser.add("--version", action="version", version=__version__, help="show the version number and exit")
+    parser.add(
+        *("-F", "--file"),
+        metavar="FILE",
+        completes="file",
+        help="a file of commands to be executed, instead of prompting from the command prompt",
+    )
+    parser.add(
+        *("-L", "--listen"),
+        metavar="DEST",
+        completes="destination",
+        help="listen to a destination, and print what comes",
+    )
+    parser.add(
+        *("-V", "--verbose"),
+        action="store_true",
+        completes="switch",
+        help='print the headers of all frames: "on" or "off", or alone for on',
+    )
+    parser.add(
+        "--save-to",
+        metavar="FOLDER",
+        completes="directory",
+        default="stomp-received",
+        help="where files go that come in messages (default %(default)s)",
+    )
+    options.add_options(parser)
+
+
+def run(args: Namespace, terminal: Terminal) -> int:
+    """Run a script, listen, or ask for commands."""
+    from stomp.cli.config.settings import settings
+    from stomp.cli.shell.shell import StompCLI
+
+    if args.file is not None and args.listen is not None:
+        raise CommandError("--file and --listen do not go together")
+    if args.file is not None and not Path(args.file).expanduser().exists():
+        # Before there is a connection: it is nothing that the broker could change.
+        raise CommandError(f"File {args.file} was not found")
+    try:
+        cli = StompCLI(
+            settings=settings(args),
+            terminal=terminal,
+            prompt="> " if args.listen is None else "",
+            verbose=args.verbose,
+            stdin=sys.stdin,
+            save_to=args.save_to,
+        )
+    except Interrupted:
+        # See `listen`: also while it connects.
+        if args.listen is not None:
+            raise Terminated from None
+        raise
+    try:
+        if args.listen is not None:
+            return listen(cli, args.listen)
+        if args.file is not None:
+            return script(cli, Path(args.file))
+        return interact(cli)
+    finally:
+        cli.leave()
+
+
+def listen(cli: StompCLI, destination: str) -> Status:
+    """Print the messages of a destination until a signal ends it.
+
+    Raises:
+        StompError: the connection was lost, and no new one could be made.
+    """
+    from stomp.core.errors import NotConnected
+
+    try:
+        with contextlib.suppress(NotConnected):  # which is told of, and mended below
+            cli.subscribe(destination)
+        while True:
+            with cli.changed:
+                cli.changed.wait_for(lambda: cli.lost or cli.deaf, _LOOK_AROUND)
+            if cli.deaf:
+                return Status.OK
+            come_back(cli)
+    except Interrupted:
+        # SIGTERM is how services are told that they are done.
+        return cli.status
+
+
+def come_back(cli: StompCLI) -> None:
+    """Connect again, for about a minute: the broker may be starting, or still be ending.
+
+    Raises:
+        StompError: it did not work, or the password is refused now.
+    """
+    import random
+
+    from stomp.core.engine.failover import Backoff
+    from stomp.core.errors import NotConnected, StompError
+
+    backoff = Backoff(initial=0.5, maximum=15.0)
+    for attempt in range(_ATTEMPTS):
+        with cli.changed:
+            cli.changed.wait_for(lambda: cli.deaf, backoff.before(attempt, random.random))
+        try:
+            return cli.need_connection()
+        except NotConnected:
+            continue  # it was made, and lost at once
+        except StompError as error:
+            if attempt == _ATTEMPTS - 1 or status_of(error) is Status.AUTHENTICATION:
+                raise
+    return None
+
+
+def script(cli: StompCLI, file: Path) -> Status:
+    """Do what the lines of a file say; the exit status is that of the first that failed."""
+    try:
+        if not cli.run_file(file):
+            settle(cli)
+    except CommandError as error:
+        cli.complain(error)
+    return cli.status
+
+
+def settle(cli: StompCLI) -> None:
+    """Let messages come that are on their way, as long as they come."""
+    if not cli.subscriptions:
+        return
+    with cli.changed:
+        arrived = -1
+        while arrived != cli.arrived:
+            arrived = cli.arrived
+            cli.changed.wait_for(lambda: _has_news(cli, arrived), _SILENCE)  # noqa: B023 - it is called here
+
+
+def _has_news(cli: StompCLI, arrived: int) -> bool:
+    return cli.arrived != arrived or cli.lost or cli.deaf
+
+
+def interact(cli: StompCLI) -> Status:
+    """Do what is typed, until its end. On a terminal somebody has seen what went wrong, so all is well then."""
+    typed = cli.terminal.is_terminal(sys.stdin)
+    with _reader(cli, typed=typed) as reader:
+        if typed:
+            cli.tell(f"connected to {cli.settings.where}; help lists the commands, Ctrl-D ends")
+        while not cli.deaf:
+            try:
+                line = reader.read()
+                if cli.onecmd(line):
+                    break
+            except EOFError:
+                if not typed:
+                    settle(cli)
+                cli.do_EOF("")
+                break
+            except Interrupted:
+                raise
+            except KeyboardInterrupt:
+                if not typed:
+                    raise
+                cli.tell("interrupted; Ctrl-D or quit ends")
+    return Status.OK if typed else cli.status
+
+
+def _reader(cli: StompCLI, *, typed: bool) -> Any:
+    from stomp.cli.shell import history, readline_input
+
+    if not typed:
+        return readline_input.PipeReader(sys.stdin)
+    if cli.terminal.is_terminal(cli.terminal.out):
+        try:
+            from stomp.cli.shell.prompt import PromptReader
+        except ImportError:
+            pass
+        else:
+            return PromptReader(cli, history.path())
+    return readline_input.TerminalReader(cli, history.path())

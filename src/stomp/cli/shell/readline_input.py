@@ -1,0 +1,112 @@
+"""Reading lines with what Python has by itself: from a pipe, or from a terminal, with `readline` where that is."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from typing import TYPE_CHECKING, Any, TextIO
+
+from stomp.cli.shell import history
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from stomp.cli.shell.shell import StompCLI
+
+_ERASE_LINE = "\r\33[K"
+
+
+class PipeReader:
+    """Lines of a stream that nobody types into: no prompt."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            # A message may be any bytes.
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+    def __enter__(self) -> PipeReader:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+    def read(self) -> str:
+        """The next line.
+
+        Raises:
+            EOFError: there is none.
+        """
+        line = self._stream.readline()
+        if not line:
+            raise EOFError
+        return line
+
+
+class TerminalReader:
+    """Lines that somebody types, with history and completion if Python has `readline`.
+
+    What arrives meanwhile is printed in place of the line that is being typed, which is then printed again.
+    """
+
+    def __init__(self, cli: StompCLI, file: Path) -> None:
+        self._cli = cli
+        self._file = file
+        self._readline: Any = None
+        self._typing = False
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> TerminalReader:
+        with contextlib.suppress(ImportError):
+            import readline
+
+            self._readline = readline
+            readline.set_completer_delims(" \t\n")
+            complete: Any = self._cli.complete
+            readline.set_completer(complete)
+            # What libedit, which macOS has in place of readline, calls the same.
+            libedit = "libedit" in (readline.__doc__ or "")
+            readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
+            for line in history.load(self._file):
+                readline.add_history(line)
+        self._cli.around = self._around
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._cli.around = contextlib.nullcontext
+
+    def read(self) -> str:
+        """The next line.
+
+        Raises:
+            EOFError: Ctrl-D was typed.
+        """
+        self._typing = True
+        terminal, prompt = self._cli.terminal, self._cli.prompt
+        if not terminal.is_terminal(terminal.out):
+            # Data only goes to a pipe.
+            terminal.err.write(prompt)
+            terminal.err.flush()
+            prompt = ""
+        try:
+            line = input(prompt)
+        finally:
+            self._typing = False
+        if line.strip():
+            history.append(self._file, line)
+        return line
+
+    @contextlib.contextmanager
+    def _around(self) -> Generator[None]:
+        """Output of another thread: put it where the typed line is, and the line below it."""
+        terminal = self._cli.terminal
+        if not self._typing or threading.current_thread() is threading.main_thread():
+            yield
+            return
+        with self._lock:
+            terminal.put(_ERASE_LINE if terminal.has_colour(terminal.out) else "\n")
+            yield
+            typed = self._readline.get_line_buffer() if self._readline is not None else ""
+            terminal.put(self._cli.prompt + typed)

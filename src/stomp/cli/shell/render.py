@@ -1,0 +1,102 @@
+"""Frames as they are shown: as stomp.py prints them, coloured where somebody looks at them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from stomp.cli.framework.terminal import clean
+from stomp.core.diagnostics import redacted
+
+if TYPE_CHECKING:
+    from stomp.cli.framework.terminal import Terminal
+
+#: A JSON body that is longer is not coloured.
+_COLOURED = 64 * 1024
+#: Headers that are shown of a message when the others are not.
+_SHORT = ("message-id", "subscription", "ack")
+
+
+class Renderer:
+    """Makes text of frames.
+
+    Args:
+        terminal: decides about colours.
+        verbose: show the command and all headers.
+        spaced: an empty line between the headers and the body, whatever `verbose` says.
+    """
+
+    def __init__(self, terminal: Terminal, *, verbose: bool, spaced: bool) -> None:
+        self._terminal = terminal
+        self.verbose = verbose
+        self._spaced = spaced
+
+    def message(self, headers: Mapping[str, object], body: bytes | str) -> bytes:
+        """A MESSAGE."""
+        lines = ["", "MESSAGE"] if self.verbose else [""]
+        return self._frame(lines, headers if self.verbose else _short(headers), body)
+
+    def other(self, command: str, headers: Mapping[str, object], body: bytes | str) -> bytes:
+        """A CONNECTED, RECEIPT or ERROR; nothing if it is not to be shown."""
+        return self._frame([command], headers, body) if self.verbose else b""
+
+    def sent(self, command: str, headers: Mapping[str, object], body: object) -> str:
+        """A frame that goes out, on one line. Its passwords are masked."""
+        return f"Sending {{cmd={command},headers=[{redacted(headers)}],body={body!s}}}"
+
+    def _frame(self, lines: list[str], headers: Mapping[str, object], body: bytes | str) -> bytes:
+        shown = [self._strong(line) for line in lines]
+        shown += [self._header(name, value) for name, value in headers.items()]
+        if self._spaced:
+            shown.append("")
+        head = "".join(f"{line}\n" for line in shown).encode("utf-8", "surrogateescape")
+        return head + self._body(body) + b"\n"
+
+    def _strong(self, line: str) -> str:
+        return self._terminal.styled(line, "strong", self._terminal.out)
+
+    def _header(self, name: str, value: object) -> str:
+        # A line end within a header (1.1 can escape one) must not look like a header of its own, in a pipe neither.
+        name, text = clean(name, lines=False), clean(str(value), lines=False)
+        return f"{self._terminal.styled(name, 'name', self._terminal.out)}: {text}"
+
+    def _body(self, body: bytes | str) -> bytes:
+        data = body.encode("utf-8", "surrogateescape") if isinstance(body, str) else bytes(body)
+        terminal = self._terminal
+        if not terminal.is_terminal(terminal.out):
+            return data
+        text = clean(data)
+        if terminal.has_colour(terminal.out) and _is_json(text):
+            text = _coloured(text)
+        return text.encode("utf-8", "surrogateescape")
+
+
+def _short(headers: Mapping[str, object]) -> dict[str, object]:
+    return {name: headers[name] for name in _SHORT if name in headers}
+
+
+def _is_json(text: str) -> bool:
+    if text.lstrip()[:1] not in ("{", "[") or len(text) > _COLOURED:
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _coloured(text: str) -> str:
+    """JSON in colours, with every character where it was; as it is without the package `rich`."""
+    try:
+        from io import StringIO
+
+        from rich.console import Console
+        from rich.highlighter import JSONHighlighter
+        from rich.text import Text
+    except ImportError:
+        return text
+    console = Console(file=StringIO(), force_terminal=True, color_system="standard", soft_wrap=True)
+    with console.capture() as captured:
+        console.print(JSONHighlighter()(Text(text)), end="", soft_wrap=True)
+    return captured.get()

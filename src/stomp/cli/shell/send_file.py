@@ -1,0 +1,105 @@
+"""What `sendfile` sends: the file in base64, and the headers that go with it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stomp.cli.framework.exit_status import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from stomp.cli.framework.terminal import Terminal
+
+#: Divisible by three, so that the pieces of base64 can be put together.
+_PIECE = 3 * 256 * 1024
+
+
+def headers_of(text: str, tell: Callable[[str], None]) -> dict[str, str]:
+    """Headers from a JSON object, or from a file that holds one.
+
+    Raises:
+        CommandError: there is no such file, or it is no such object.
+    """
+    given, where = text, "the headers"
+    if not text.lstrip().startswith("{"):
+        tell(f"Loading {text}")
+        where = text
+        try:
+            given = Path(text).expanduser().read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise CommandError(f"File {text} does not exist") from None
+        except UnicodeDecodeError:
+            raise CommandError(f"{text} is not UTF-8") from None
+    try:
+        loaded = json.loads(given)
+    except (ValueError, RecursionError) as err:
+        raise CommandError(f"{where}: not JSON: {err}") from None
+    if not isinstance(loaded, dict):
+        raise CommandError(f"{where}: not a JSON object of headers")
+    tell(f"Using headers {loaded}")
+    return {
+        str(name): value if isinstance(value, str) else json.dumps(value) for name, value in loaded.items()
+    }
+
+
+def encoded(file: Path, terminal: Terminal) -> str:
+    """The content of a file in base64.
+
+    Raises:
+        CommandError: there is no such file.
+        OSError: it cannot be read.
+    """
+    path = file.expanduser()
+    if path.is_dir():
+        raise IsADirectoryError(21, "Is a directory", str(file))
+    if not path.exists():
+        raise CommandError(f"File {file} does not exist")
+    pieces: list[str] = []
+    with path.open("rb") as source, progress(path.stat().st_size, file.name, terminal) as advance:
+        while piece := source.read(_PIECE):
+            pieces.append(base64.b64encode(piece).decode("ascii"))
+            advance(len(piece))
+    return "".join(pieces)
+
+
+@contextlib.contextmanager
+def progress(total: int, what: str, terminal: Terminal) -> Generator[Callable[[int], None]]:
+    """A progress bar on standard error, if that is a terminal and the package `rich` is there.
+
+    Args:
+        total: bytes to come.
+        what: they are of.
+        terminal: says whether somebody looks.
+
+    Yields:
+        What to call with the number of bytes that were done.
+    """
+    bar = _bar(terminal) if total > _PIECE and terminal.is_terminal(terminal.err) else None
+    if bar is None:
+        yield lambda count: None
+        return
+    with bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def _bar(terminal: Terminal) -> Any:
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    except ImportError:
+        return None
+    console = Console(file=terminal.err, no_color=not terminal.has_colour(terminal.err))
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )

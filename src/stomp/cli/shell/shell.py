@@ -1,0 +1,437 @@
+"""The prompt's commands, as stomp.py has them: `StompCLI` does what `verbs` describes."""
+
+from __future__ import annotations
+
+import cmd
+import contextlib
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from stomp.cli.config.settings import Settings, from_arguments
+from stomp.cli.framework.exit_status import CommandError, Status, verdict
+from stomp.cli.framework.terminal import Terminal
+from stomp.cli.shell import line_parser, send_file
+from stomp.cli.shell.connect import connect, connection
+from stomp.cli.shell.help import Guide, SubscriptionInfo
+from stomp.cli.shell.render import Renderer
+from stomp.cli.shell.session import Talking
+from stomp.core.errors import StompError
+from stomp.listener import StatsListener
+from stomp.utils import get_uuid
+
+#: Where files go that come in messages.
+SAVE_TO = "stomp-received"
+_DEEPEST = 20
+#: Seconds until a subscription that is not confirmed is told of.
+_PATIENCE = 10.0
+
+
+class _Place(NamedTuple):
+    """Where in a script we are."""
+
+    file: Path
+    line: int
+
+
+_Do = Callable[["StompCLI", str], "bool | None"]
+
+
+def _told(do: _Do) -> _Do:
+    """Have a command tell its errors, and not raise them."""
+
+    @functools.wraps(do)
+    def wrapper(self: StompCLI, args: str) -> bool | None:
+        try:
+            return do(self, args)
+        except (StompError, CommandError, OSError, RecursionError) as error:
+            self.complain(error)
+            return None
+
+    return wrapper
+
+
+class StompCLI(Guide, Talking):
+    """The interactive client. It connects when it is made, and leaves by `leave`.
+
+    The arguments are those of stomp.py. Those that only this one has are keywords:
+
+    Args:
+        settings: the connection, in place of all arguments up to `ssl_insecure`.
+        terminal: in place of `stdout`; errors go to its `err`.
+        save_to: the folder for files that come in messages.
+
+    Raises:
+        RuntimeError: there is no such version.
+        ConnectFailed: the broker was not reached, or refused.
+    """
+
+    def __init__(
+        self,
+        host: str | None = "localhost",
+        port: int | str | None = 61613,
+        user: str | None = "",
+        passcode: str | None = "",
+        ver: str = "1.1",
+        prompt: str = "> ",
+        verbose: bool = True,
+        heartbeats: tuple[int, int] = (0, 0),
+        use_ssl: bool = False,
+        ssl_key_file: str | None = None,
+        ssl_cert_file: str | None = None,
+        ssl_ca_file: str | None = None,
+        ssl_insecure: bool = False,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+        *,
+        settings: Settings | None = None,
+        terminal: Terminal | None = None,
+        save_to: str = SAVE_TO,
+    ) -> None:
+        if terminal is None:
+            # Programs that give a stream of their own look for errors there, too.
+            terminal = Terminal(stdout, None if stdout in (None, sys.stdout) else stdout)
+        if settings is None:
+            tls = (use_ssl, ssl_key_file, ssl_cert_file, ssl_ca_file, ssl_insecure)
+            settings = from_arguments(host, port, user, passcode, ver, heartbeats, tls)
+        cmd.Cmd.__init__(self, "Tab", stdin, terminal.out)
+        Talking.__init__(self)
+        self.prompt = prompt
+        self.terminal = terminal
+        self.settings = settings
+        self.save_to = Path(save_to)
+        self.renderer = Renderer(terminal, verbose=verbose, spaced=prompt != "")
+        self.version = "multicast" if settings.multicast else (settings.versions or ("1.1",))[0]
+        self.transaction_id: str | None = None
+        self.subscriptions: dict[str, SubscriptionInfo] = {}
+        self._ids = 0
+        self._places: list[_Place] = []
+        self.conn: Any = connection(settings)
+        self.conn.set_listener("", self)
+        self._connect()
+
+    # ------------------------------------------------------------------------------------- life
+
+    @property
+    def verbose(self) -> bool:
+        """All headers are shown."""
+        return self.renderer.verbose
+
+    def leave(self) -> None:
+        """Say good-bye to the broker, and wait for its answer, but not for long."""
+        self._leaving = True
+        with contextlib.suppress(StompError, OSError):
+            self.conn.disconnect()
+        if not self.conn.transport.is_open:
+            # It may have ended by itself just now: a thread that tells of it must not outlive the interpreter.
+            self.conn.transport.join()
+
+    def need_connection(self) -> None:
+        """Connect again, if the connection was lost, and subscribe again.
+
+        Raises:
+            StompError: it did not work.
+        """
+        if not self.lost:
+            return
+        self._connect()
+        self.tell("connected again")
+        if self.status is Status.UNREACHED:
+            self.status = Status.OK
+        for destination, info in self.subscriptions.items():
+            self._ask_for(destination, info)
+        if self.transaction_id is not None:
+            lost, self.transaction_id = self.transaction_id, None
+            raise CommandError(f"the transaction {lost} ended with the connection", hint="begin it again")
+
+    def _connect(self) -> None:
+        """Connect, and return when the broker's greeting was shown, so that answers come below it."""
+        greetings = self.greetings
+        connect(self.conn, self.settings)
+        if self.settings.multicast:
+            self._up = True
+            return
+        with self.changed:
+            self.changed.wait_for(lambda: self.greetings != greetings, _PATIENCE)
+
+    def answer(self, text: str, style: str = "") -> None:
+        """The answer to a command."""
+        self.show((self.terminal.styled(text, style, self.terminal.out) if style else text) + "\n")
+
+    def complain(self, error: Exception) -> None:
+        """Tell what went wrong, and in a script where."""
+        status, words = (
+            verdict(error) if not isinstance(error, RecursionError) else (Status.USAGE, str(error))
+        )
+        place = self._places[-1] if self._places else None
+        self.fail(f"{place.file}:{place.line}: {words}" if place else words, status)
+
+    # ------------------------------------------------------------------------------------- cmd.Cmd
+
+    def emptyline(self) -> bool:
+        """Do nothing; cmd.Cmd would do again what was done last."""
+        return False
+
+    def default(self, line: str) -> None:
+        """A word that is no command."""
+        if not line.startswith("#"):
+            self.complain(CommandError(f"Unknown command: {line.split()[0]}", hint="help lists the commands"))
+
+    def onecmd(self, line: str) -> bool:
+        """Do what a line says; True if it says that this is the end."""
+        try:
+            return bool(super().onecmd(line))
+        except (StompError, CommandError, OSError) as error:
+            self.complain(error)
+            return False
+
+    # ------------------------------------------------------------------------------------- subscriptions
+
+    @_told
+    def do_subscribe(self, args: str) -> None:
+        """See `verbs`."""
+        words = self._words(args, "subscribe <destination> [ack]", 1, 2)
+        self.subscribe(words[0], words[1] if len(words) > 1 else "auto")
+
+    def subscribe(self, destination: str, ack: str = "auto") -> None:
+        """Ask for the messages of a destination.
+
+        Raises:
+            CommandError: there is a subscription already, or no such kind of acknowledgement.
+            StompError: there is no connection.
+        """
+        if ack not in ("auto", "client", "client-individual"):
+            raise CommandError(f"ack is auto, client or client-individual, not {ack!r}")
+        if destination in self.subscriptions:
+            raise CommandError(f"Already subscribed to {destination}")
+        self.need_connection()
+        self._ids += 1
+        info = self.subscriptions[destination] = SubscriptionInfo(self._ids, ack)
+        self.seen.destination(destination)
+        text = f"Subscribing to '{destination}' with acknowledge set to '{ack}', id set to '{self._ids}'"
+        if self.prompt:
+            self.answer(text)
+        self._ask_for(destination, info)
+        if not self.prompt:
+            # A listener says so when it is true: who waits for this line may send then.
+            self.tell(text)
+
+    def _ask_for(self, destination: str, info: SubscriptionInfo) -> None:
+        """Subscribe, and let the broker do it: RabbitMQ knows of no subscription that is ended at once."""
+        receipt = get_uuid()
+        with self.waiting(receipt, seconds=min(_PATIENCE, self.settings.timeout), silent=True):
+            self.conn.subscribe(destination, info.id, info.ack, receipt=receipt)
+
+    @_told
+    def do_unsubscribe(self, args: str) -> None:
+        """See `verbs`."""
+        [destination] = self._words(args, "unsubscribe <destination>", 1, 1)
+        if destination not in self.subscriptions:
+            raise CommandError(f"Subscription {destination} not found")
+        self.need_connection()
+        self.conn.unsubscribe(self.subscriptions[destination].id)
+        del self.subscriptions[destination]
+        self.answer(f"Unsubscribing from '{destination}'")
+
+    # ------------------------------------------------------------------------------------- sending
+
+    @_told
+    def do_send(self, args: str) -> None:
+        """See `verbs`."""
+        destination, message = self._message(args, "send <destination> <message>", 1)
+        self.conn.send(destination, line_parser.body(message), **self._in_transaction())
+
+    @_told
+    def do_sendrec(self, args: str) -> None:
+        """See `verbs`."""
+        destination, message = self._message(args, "sendrec <destination> <message>", 1)
+        receipt = get_uuid()
+        with self.waiting(receipt, seconds=self.settings.timeout):
+            self.conn.send(destination, line_parser.body(message), receipt=receipt, **self._in_transaction())
+
+    @_told
+    def do_sendreply(self, args: str) -> None:
+        """See `verbs`."""
+        usage = "sendreply <destination> <correlation-id> <message>"
+        destination, correlation, message = self._message(args, usage, 2)
+        headers = {"correlation-id": correlation}
+        self.conn.send(
+            destination, line_parser.body(f"{message}\n"), headers=headers, **self._in_transaction()
+        )
+
+    @_told
+    def do_sendfile(self, args: str) -> None:
+        """See `verbs`."""
+        words = line_parser.split(args, 2)
+        if len(words) < 2:
+            raise CommandError("Expecting: sendfile <destination> <filename> [headers.json]")
+        destination, filename, *more = words
+        headers = send_file.headers_of(more[0], self.answer) if more else {}
+        body = send_file.encoded(Path(filename), self.terminal)
+        self.need_connection()
+        self.seen.destination(destination)
+        headers = {**headers, "filename": filename, **self._in_transaction()}
+        self.conn.send(destination, body, headers=headers)
+
+    # ------------------------------------------------------------------------------------- acknowledging
+
+    @_told
+    def do_ack(self, args: str) -> None:
+        """See `verbs`."""
+        self.check_ack_nack(self.conn.ack, args)
+
+    @_told
+    def do_nack(self, args: str) -> None:
+        """See `verbs`."""
+        if self.version == "1.0":
+            raise CommandError("STOMP 1.0 has no NACK", hint="start with -S 1.1 or -S 1.2")
+        self.check_ack_nack(self.conn.nack, args)
+
+    def check_ack_nack(self, acknackfunc: Any, args: Any) -> None:
+        """Call `ack` or `nack` of the connection with what the version needs.
+
+        Raises:
+            CommandError: that is not what was given.
+        """
+        words = line_parser.words(args) if isinstance(args, str) else list(args)
+        verb = getattr(acknackfunc, "__name__", "ack")
+        known = self.seen.messages.get(words[0]) if words else None
+        if self.version == "1.1":
+            if len(words) == 1 and known is not None and known[1] is not None:
+                words.append(known[1])
+            usage, count = f"{verb} <message-id> <subscription-id>", 2
+        elif self.version == "1.0":
+            usage, count = f"{verb} <message-id>", 1
+        else:
+            if known is not None and known[0] is not None:
+                words[0] = known[0]
+            usage, count = f"{verb} <ack-id>", 1
+        if len(words) < count:
+            raise CommandError(f"Expecting: {usage}")
+        self.need_connection()
+        acknackfunc(*words[:count], **self._in_transaction())
+
+    # ------------------------------------------------------------------------------------- transactions
+
+    @_told
+    def do_begin(self, args: str) -> None:
+        """See `verbs`."""
+        if self.transaction_id is not None:
+            raise CommandError(f"Currently in a transaction ({self.transaction_id})")
+        self.need_connection()
+        self.transaction_id = str(self.conn.begin())
+        self.answer(f"Transaction id: {self.transaction_id}")
+
+    @_told
+    def do_commit(self, args: str) -> None:
+        """See `verbs`."""
+        id = self._transaction()
+        self.answer(f"Committing {id}")
+        self.conn.commit(id)
+        self.transaction_id = None
+
+    @_told
+    def do_abort(self, args: str) -> None:
+        """See `verbs`."""
+        id = self._transaction()
+        self.conn.abort(id)
+        self.transaction_id = None
+        self.answer(f"Aborted transaction: {id}")
+
+    do_rollback = do_abort
+
+    # ------------------------------------------------------------------------------------- the rest
+
+    @_told
+    def do_stats(self, args: str) -> None:
+        """See `verbs`."""
+        word = args.strip()
+        listener = self.conn.get_listener("stats")
+        if word == "on":
+            if listener is None:
+                self.conn.set_listener("stats", StatsListener())
+        elif word == "off" and listener is not None:
+            self.conn.remove_listener("stats")
+        elif word in ("", "off"):
+            if listener is None:
+                raise CommandError("No stats available", hint="stats on")
+            self.answer(str(listener))
+        else:
+            raise CommandError("Expecting: stats [on|off]")
+
+    @_told
+    def do_run(self, args: str) -> bool:
+        """See `verbs`."""
+        [filename] = self._words(args, "run <filename>", 1, 1)
+        return self.run_file(Path(filename))
+
+    def run_file(self, file: Path) -> bool:
+        """Do what the lines of a file say; True if one of them says that this is the end.
+
+        Raises:
+            CommandError: it cannot be read, or runs itself.
+        """
+        if len(self._places) >= _DEEPEST or any(place.file == file for place in self._places):
+            raise CommandError(f"{file} runs itself")
+        try:
+            content = file.expanduser().read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise CommandError(f"File {file} was not found") from None
+        except UnicodeDecodeError:
+            raise CommandError(f"File {file} is not UTF-8") from None
+        for number, line in enumerate(content.splitlines(), 1):
+            self._places.append(_Place(file, number))
+            try:
+                if self.onecmd(line):
+                    return True
+            finally:
+                self._places.pop()
+        return False
+
+    def do_version(self, args: str) -> None:
+        """See `verbs`."""
+        from stomp._version import __version__
+
+        self.answer(f"{__version__} [Protocol version {self.version}]", "strong")
+
+    do_ver = do_version
+
+    def do_quit(self, args: str) -> bool:
+        """See `verbs`."""
+        self.tell("Shutting down, please wait")
+        self._leaving = True
+        return True
+
+    do_exit = do_quit
+
+    def do_EOF(self, args: str) -> bool:  # noqa: N802 - cmd.Cmd calls it so
+        """See `verbs`."""
+        return self.do_quit(args)
+
+    # ------------------------------------------------------------------------------------- inside
+
+    def _words(self, args: str, usage: str, least: int, most: int) -> list[str]:
+        words = line_parser.words(args)
+        if not least <= len(words) <= most:
+            raise CommandError(f"Expecting: {usage}")
+        return words
+
+    def _message(self, args: str, usage: str, count: int) -> list[str]:
+        """Destination, what else there is, and the message; there is a connection then."""
+        words = line_parser.split(args, count)
+        if len(words) <= count:
+            raise CommandError(f"Expecting: {usage}")
+        self.need_connection()
+        self.seen.destination(words[0])
+        return words
+
+    def _transaction(self) -> str:
+        if self.transaction_id is None:
+            raise CommandError("Not currently in a transaction")
+        self.need_connection()
+        return self.transaction_id
+
+    def _in_transaction(self) -> dict[str, str]:
+        return {} if self.transaction_id is None else {"transaction": self.transaction_id}

@@ -1,0 +1,114 @@
+"""`stomp bench`: that it measures what it says; how fast anything is, is not for tests."""
+
+from __future__ import annotations
+
+import json
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from stomp.cli.commands import bench
+from stomp.cli.framework.terminal import Terminal
+from stomp.testing.servers import ScriptedServer, greet_back, read_frame
+from tests.cli.commands.test_listen import bodies, send
+from tests.cli.oneshot import Stomp
+
+QUICK = ("-n", "200", "--rate", "200", "--duration", "0.5")
+
+
+class TestBench:
+    """At any broker."""
+
+    def test_to_be_read(self, stomp: Stomp) -> None:
+        out = stomp.well("bench", *QUICK).decode()
+        lines = out.splitlines()
+        assert lines[0].startswith("sent (confirmed):")
+        assert lines[1].startswith("received:")
+        assert lines[2].startswith("latency at 200 messages/s: p50 ")
+        assert out.isascii()
+        assert "|#" in out
+
+    def test_for_programs(self, stomp: Stomp) -> None:
+        said = json.loads(
+            stomp.well("bench", *QUICK, "--size", "1000", "--no-confirm", "--persistent", "--json")
+        )
+        throughput, latency = said["throughput"], said["latency"]
+        assert (throughput["messages"], throughput["confirmed"], said["size"]) == (200, False, 1000)
+        assert throughput["sent"]["per_second"] > 0
+        assert (latency["messages"], latency["missing"]) == (100, 0)
+        seconds = latency["seconds"]
+        assert 0 < seconds["p50"] <= seconds["p90"] <= seconds["p99"] <= seconds["p99.9"] <= seconds["max"]
+
+    @pytest.mark.parametrize(("only", "other"), [("throughput", "latency"), ("latency", "throughput")])
+    def test_only_one_of_them(self, stomp: Stomp, queue: str, only: str, other: str) -> None:
+        said = json.loads(stomp.well("bench", queue, *QUICK, "--only", only, "--json"))
+        assert only in said
+        assert other not in said
+        assert said["destination"] == queue
+        assert bodies(stomp, queue) == []
+
+    def test_messages_of_others_are_left_alone(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "precious")
+        answer = stomp("bench", queue, *QUICK)
+        assert answer.status == 1
+        assert (
+            answer.err
+            == f"stomp bench: there are messages in {queue} (give an empty queue that nobody else uses)\n"
+        )
+        assert bodies(stomp, queue) == [b"precious"]
+
+
+def test_what_does_not_come_back_is_told(stomp: Stomp) -> None:
+    def swallow(sock: socket.socket) -> None:
+        read_frame(sock)
+        greet_back(sock)
+        while frame := read_frame(sock):
+            receipt = [line[8:] for line in frame.split(b"\n") if line.startswith(b"receipt:")]
+            if receipt:
+                sock.sendall(b"RECEIPT\nreceipt-id:%s\n\n\0" % receipt[0])
+            if frame.startswith(b"DISCONNECT"):
+                return
+
+    with ScriptedServer(swallow) as server:
+        stomp.url = f"stomp://{server.host}:{server.port}"
+        quick = ("--rate", "10", "--duration", "0.5", "--connect-timeout", "0.3")
+        answer = stomp("bench", *quick, "--only", "latency")
+        assert (answer.status, answer.err) == (3, "stomp bench: 5 messages did not come back\n")
+        answer = stomp("bench", *quick, "-n", "3", "--only", "throughput")
+        assert (answer.status, answer.err) == (3, "stomp bench: not all messages came back\n")
+
+
+def test_a_sender_that_is_held_up_does_not_make_the_latency_look_better() -> None:
+    """Every message that was due while the broker made the sender wait counts with that wait."""
+    now = [100.0]
+    moments = SimpleNamespace(
+        perf_counter=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds)
+    )
+
+    class Slow:
+        """The first send takes a second, the others nothing; messages arrive when they are sent."""
+
+        def __init__(self) -> None:
+            self.arrived: list[float] = []
+
+        def send(self, destination: str, body: bytes, **options: Any) -> None:
+            now[0] += 0.0 if self.arrived else 1.0
+            self.arrived.append(now[0])
+
+    sender = Slow()
+    plan = bench.Plan(SimpleNamespace(size=16, persistent=False), Terminal())  # type: ignore[arg-type]
+    due = [now[0] + n * 0.25 for n in range(6)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "time", moments)
+        behind = bench._send_steadily(plan, sender, due)
+    assert [arrived - moment for arrived, moment in zip(sender.arrived, due, strict=True)] == [
+        1.0,
+        0.75,
+        0.5,
+        0.25,
+        0,
+        0,
+    ]
+    assert behind == 0.75

@@ -1,0 +1,59 @@
+"""`stomp move`: nothing is lost on the way, and what is there twice is told."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from stomp.testing.relay import Relay
+from tests.cli.commands.test_listen import SOON, bodies, send
+from tests.cli.oneshot import Stomp, ended
+
+
+class TestMove:
+    """At any broker."""
+
+    def test_all_of_it(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, *map(str, range(500)), kind="x:y")
+        stomp.well("move", queue, f"{queue}-2", "--timeout", "1")
+        out = stomp.well("listen", f"{queue}-2", "-n", "500", "--format", "%b %h{kind}\n", *SOON)
+        assert out.decode().splitlines() == [f"{n} x:y" for n in range(500)]
+        assert bodies(stomp, queue) == []
+
+    def test_some_of_it(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "one", "two", "three")
+        stomp.well("move", queue, f"{queue}-2", "-n", "2", "--rate", "1000", *SOON)
+        assert bodies(stomp, f"{queue}-2") == [b"one", b"two"]
+        assert bodies(stomp, queue) == [b"three"]
+
+    def test_a_signal(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "one")
+        process = stomp.start("move", queue, f"{queue}-2")
+        assert stomp.well("listen", f"{queue}-2", "-n", "1", "--raw", *SOON) == b"one"
+        process.send_signal(signal.SIGTERM)
+        assert ended(process) == (0, b"", "")
+        assert bodies(stomp, queue) == []
+
+    def test_lost_connections_lose_nothing(
+        self, stomp: Stomp, queue: str, relay: Relay, tmp_path: Path
+    ) -> None:
+        names = [str(n) for n in range(2000)]
+        send(stomp, queue, *names)
+        direct = list(stomp.options)
+        stomp.options += ["-H", relay.host, "-P", str(relay.port)]
+        relay.cut_after(20_000, "to_client")
+        process = stomp.start("move", queue, f"{queue}-2", "--timeout", "3")
+        answer = ended(process)
+        stomp.options = direct
+        moved = [body.decode() for body in bodies(stomp, f"{queue}-2")]
+        assert set(moved) == set(names)
+        assert bodies(stomp, queue) == []
+        assert answer.status == 0
+        assert ("may be there twice" in answer.err) or len(moved) == len(names)
+        assert "connected again" in answer.err
+
+
+def test_to_itself(stomp: Stomp) -> None:
+    answer = stomp("move", "/queue/a", "/queue/a")
+    assert (answer.status, answer.err.count("\n")) == (1, 1)
+    assert "would never end" in answer.err

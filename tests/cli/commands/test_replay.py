@@ -1,0 +1,70 @@
+"""`stomp replay`: where it sends what was dumped, how fast, and how it goes on after an interruption."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from tests.cli.commands.test_listen import SOON, bodies, send
+from tests.cli.oneshot import Stomp, ended
+
+
+class TestReplay:
+    """At any broker."""
+
+    def test_elsewhere(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "one", "two", "three", "four")
+        out = stomp.well("dump", queue, "--timeout", "1")
+        stomp.well("replay", "--to", f"{queue}-2", "--skip", "1", "-n", "2", "--rate", "1000", stdin=out)
+        assert bodies(stomp, f"{queue}-2") == [b"two", b"three"]
+
+    def test_with_its_pauses(self, stomp: Stomp, queue: str) -> None:
+        lines = [{"time": 100 + n / 1000, "destination": queue, "body": str(n)} for n in range(3)] + [
+            {"destination": queue}
+        ]
+        stomp.well("replay", "--timing", stdin="\n".join(map(json.dumps, lines)).encode())
+        assert bodies(stomp, queue) == [b"0", b"1", b"2", b""]
+
+
+def test_an_interrupted_replay_says_how_to_go_on(stomp: Stomp, queue: str) -> None:
+    process = stomp.start("replay", "--skip", "1")
+    assert process.stdin is not None
+    for number in range(3):
+        process.stdin.write(json.dumps({"destination": queue, "body": str(number)}).encode() + b"\n")
+    process.stdin.flush()
+    assert stomp.well("listen", queue, "-n", "2", "--raw", *SOON) == b"12"
+    process.send_signal(signal.SIGINT)
+    assert ended(process) == (130, b"", "2 messages were confirmed; go on with --skip 3\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"body": 1}', "line 2 of standard input: the body is not a text"),
+        ('{"body64": "?"}', "line 2 of standard input: the body64 is not base64"),
+        ('{"body": "", "body64": ""}', "line 2 of standard input has both a body and a body64"),
+        ('{"headers": [["a"]]}', "line 2 of standard input: the headers are neither"),
+        ('{"headers": {"a": null}}', "line 2 of standard input: the headers are neither"),
+        ('{"headers": {"a": "\\ud800"}}', "line 2 of standard input: the headers are neither"),
+        ('{"bodi": "x"}', "line 2 of standard input has 'bodi', which no message has"),
+        ('{"destination": 5}', "line 2 of standard input: the destination is not a text"),
+        ('{"time": "x"}', "line 2 of standard input: the time is not a number"),
+        ("{}", "a message names no destination (--to DEST)"),
+        ("[" * 100_000, "line 2 of standard input is not JSON"),
+    ],
+)
+def test_a_broken_line(stomp: Stomp, queue: str, line: str, words: str) -> None:
+    first = json.dumps({"destination": queue, "body": "one"})
+    answer = stomp("replay", stdin=f"{first}\n{line}\n".encode())
+    assert answer.status == 1
+    told, complaint = answer.err.splitlines()
+    assert "go on with --skip" in told
+    assert complaint.startswith(f"stomp replay: {words}")
+
+
+def test_headers_of_other_kinds_become_text(stomp: Stomp, queue: str) -> None:
+    line = json.dumps({"destination": queue, "headers": {"n": 5, "yes": True}})
+    stomp.well("replay", stdin=line.encode())
+    assert stomp.well("listen", queue, "-n", "1", "--format", "%h{n} %h{yes}", *SOON) == b"5 true"

@@ -1,0 +1,47 @@
+"""`stomp reply`: what becomes of requests that are not answered. How they are answered is in test_request."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from tests.cli.commands.test_listen import SOON, bodies, wait_for
+from tests.cli.oneshot import Stomp, ended
+
+
+class TestReply:
+    """At any broker."""
+
+    def test_a_program_that_fails_answers_nothing(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+        process = stomp.start(
+            "reply",
+            queue,
+            "-n",
+            "2",
+            "--exec",
+            f"test -e {tmp_path}/been || {{ touch {tmp_path}/been; exit 3; }}",
+        )
+        assert stomp.well("request", queue, "hello") == b""
+        answer = ended(process)
+        assert answer.status == 0
+        assert answer.err.endswith(": exit status 3; refused\n")
+
+    def test_sigterm_is_an_orderly_end(self, stomp: Stomp, queue: str) -> None:
+        process = stomp.start("reply", queue, "--exec", "cat")
+        assert stomp.well("request", queue, "hello") == b"hello"
+        process.send_signal(signal.SIGTERM)
+        assert ended(process) == (0, b"", "")
+
+    def test_a_message_that_wants_no_reply(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+        stomp.well("send", queue, "hello")
+        answer = stomp("reply", queue, "-n", "1", "--exec", f"touch {tmp_path}/been", *SOON)
+        assert answer.status == 0
+        assert "no reply-to" in answer.err
+        wait_for((tmp_path / "been").exists, "program")
+        assert bodies(stomp, queue) == []
+
+
+def test_without_a_program(stomp: Stomp) -> None:
+    answer = stomp("reply", "/queue/a")
+    assert answer.status == 1
+    assert "--exec" in answer.err

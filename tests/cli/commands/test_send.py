@@ -1,0 +1,233 @@
+"""`stomp send`: what there is to send, how it is cut into messages, and what is said about it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from stomp.broker import Broker
+from stomp.cli.commands import send
+from stomp.testing.relay import Relay
+from stomp.testing.servers import ScriptedServer, greet_back, read_frame
+from tests.cli.oneshot import Stomp, ended
+
+
+def bodies(stomp: Stomp, queue: str, count: int) -> list[bytes]:
+    """The bodies of the next messages of the queue, which are no more than these."""
+    out = stomp.well("listen", queue, "-n", str(count), "--format", r"%b\0", "--timeout", "10")
+    return out.split(b"\0")[:-1]
+
+
+def headers(stomp: Stomp, queue: str) -> dict[str, str]:
+    """The headers of the next message."""
+    out = stomp.well("listen", queue, "-n", "1", "--json", "--timeout", "10")
+    return dict(json.loads(out)["headers"])
+
+
+class TestSend:
+    """At any broker."""
+
+    def test_a_body_on_the_command_line(self, stomp: Stomp, queue: str) -> None:
+        assert stomp.well("send", queue, "two  words, é") == b""
+        assert bodies(stomp, queue, 1) == ["two  words, é".encode()]
+
+    @pytest.mark.parametrize("arguments", [[], ["-"]])
+    def test_standard_input_whole(self, stomp: Stomp, queue: str, arguments: list[str]) -> None:
+        stomp.well("send", queue, *arguments, stdin=b"a\nb\n\xff")
+        assert bodies(stomp, queue, 1) == [b"a\nb\n\xff"]
+
+    def test_lines(self, stomp: Stomp, queue: str) -> None:
+        stomp.well("send", queue, "--lines", stdin=b"a\n\nb\r\nc")
+        assert bodies(stomp, queue, 4) == [b"a", b"", b"b\r", b"c"]
+
+    @pytest.mark.parametrize("option", ["-0", "--null"])
+    def test_between_nuls(self, stomp: Stomp, queue: str, option: str) -> None:
+        stomp.well("send", queue, option, stdin=b"a\nb\0c\0")
+        assert bodies(stomp, queue, 2) == [b"a\nb", b"c"]
+
+    def test_a_file(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(bytes(range(256)))
+        stomp.well("send", queue, "--file", str(tmp_path / "file"))
+        assert stomp.well("listen", queue, "-n", "1", "--raw") == bytes(range(256))
+
+    def test_lines_of_a_file(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"a\nb\n")
+        stomp.well("send", queue, "--file", str(tmp_path / "file"), "--lines")
+        assert bodies(stomp, queue, 2) == [b"a", b"b"]
+
+    def test_lines_of_json(self, stomp: Stomp, queue: str) -> None:
+        lines = [
+            {"destination": queue, "headers": {"n": "1"}, "body": "one"},
+            {"headers": [["n", 2]], "body64": "dHdv/w=="},
+            {},
+        ]
+        text = "\n".join(map(json.dumps, lines)) + "\n\n"
+        stomp.well("send", queue, "--jsonl", "--header", "all:yes", stdin=text.encode())
+        out = stomp.well("listen", queue, "-n", "3", "--format", r"%h{n} %h{all} %b\n")
+        assert out == b"1 yes one\n2 yes two\xff\n yes \n"
+
+    def test_headers(self, stomp: Stomp, queue: str) -> None:
+        stomp.well("send", queue, "x", "--header", "a:b:c", "--header", "empty:", "--content-type", "text/x")
+        found = headers(stomp, queue)
+        assert (found["a"], found["empty"], found["content-type"]) == ("b:c", "", "text/x")
+
+    def test_what_is_said_of_a_message(self, stomp: Stomp, queue: str) -> None:
+        stomp.well("send", queue, "x", "--persistent", "--priority", "7", "--ttl", "60")
+        found = headers(stomp, queue)
+        assert found["persistent"] == "true"
+        assert found["priority"] == "7"
+
+    def test_many_times(self, stomp: Stomp, queue: str) -> None:
+        stomp.well("send", queue, "x", "--count", "3", "--rate", "1000")
+        assert bodies(stomp, queue, 3) == [b"x"] * 3
+
+    def test_more_than_the_window(self, stomp: Stomp, queue: str) -> None:
+        stomp.well("send", queue, "--lines", stdin=b"".join(b"%d\n" % n for n in range(2500)))
+        assert bodies(stomp, queue, 2500) == [b"%d" % n for n in range(2500)]
+
+    def test_without_confirmation(self, stomp: Stomp, queue: str) -> None:
+        stomp.well("send", queue, "--lines", "--no-confirm", stdin=b"a\nb\n")
+        assert bodies(stomp, queue, 2) == [b"a", b"b"]
+
+
+def test_a_body_and_a_file_are_too_much(stomp: Stomp) -> None:
+    answer = stomp("send", "/queue/a", "body", "--file", "x")
+    assert answer == (
+        1,
+        b"",
+        "stomp send: there is a BODY, and an option that says to read it (give one of them)\n",
+    )
+
+
+def test_ways_to_cut_exclude_each_other(stomp: Stomp) -> None:
+    answer = stomp("send", "/queue/a", "--lines", "--null")
+    assert answer.status == 1
+    assert "not allowed with argument" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "line 2 of standard input is not JSON: Expecting property name enclosed in double quotes"),
+        (b"\xff", "line 2 of standard input is not JSON: it is not UTF-8"),
+        ("[]", 'line 2 of standard input is JSON, but not an object (as in {"destination": "/queue/a", '
+               '"headers": {"type": "x"}, "body": "hello"})'),
+    ],
+)  # fmt: skip
+def test_a_broken_line_is_told_and_what_was_before_it_is_confirmed(
+    stomp: Stomp, queue: str, line: str | bytes, words: str
+) -> None:
+    text = line if isinstance(line, bytes) else line.encode()
+    answer = stomp("send", queue, "--jsonl", stdin=b'{"body": "one"}\n' + text + b'\n{"body": "three"}\n')
+    assert answer == (1, b"", f"stomp send: {words}\n")
+    assert bodies(stomp, queue, 1) == [b"one"]
+
+
+def test_a_missing_file(stomp: Stomp) -> None:
+    answer = stomp("send", "/queue/a", "--file", "/no/such")
+    assert answer == (1, b"", "stomp send: /no/such: No such file or directory\n")
+
+
+def test_a_directory(stomp: Stomp, tmp_path: Path) -> None:
+    answer = stomp("send", "/queue/a", "--file", str(tmp_path))
+    assert answer == (1, b"", f"stomp send: {tmp_path}: Is a directory\n")
+
+
+def test_a_header_that_cannot_be_sent(stomp: Stomp) -> None:
+    answer = stomp("send", "/queue/a", "x", "-S", "1.0", "--header", "a:b\nc")
+    assert answer.status == 1
+    assert answer.err.count("\n") == 1
+
+
+def test_a_wrong_password(stomp: Stomp) -> None:
+    answer = stomp("send", "/queue/a", "x", "-W", "wrong")
+    assert answer.status == 4
+    assert answer.err.count("\n") == 1
+    assert "wrong" not in answer.err
+
+
+def test_a_refused_port(stomp: Stomp, free_port: int) -> None:
+    answer = stomp("send", "/queue/a", "x", "-H", "127.0.0.1", "-P", str(free_port))
+    assert answer.status == 3
+    assert answer.err.startswith(f"stomp send: cannot connect to 127.0.0.1:{free_port}: connection refused")
+    assert answer.err.count("\n") == 1
+
+
+def test_an_unknown_host(stomp: Stomp) -> None:
+    answer = stomp("send", "/queue/a", "x", "-H", "no-such-host.invalid")
+    assert answer.status == 3
+    assert "no-such-host.invalid" in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_a_broker_that_is_lost_leaves_it_unknown(stomp: Stomp) -> None:
+    def vanish(sock: socket.socket) -> None:
+        read_frame(sock)
+        greet_back(sock)
+        read_frame(sock)
+
+    with ScriptedServer(vanish) as server:
+        stomp.url = f"stomp://{server.host}:{server.port}"
+        answer = stomp("send", "/queue/a", "x")
+    assert answer.status == 3
+    assert answer.err.count("\n") == 1
+
+
+def test_how_far_it_came_is_told(stomp: Stomp) -> None:
+    def refuse_the_second(sock: socket.socket) -> None:
+        read_frame(sock)
+        greet_back(sock)
+        for answer in (b"RECEIPT\nreceipt-id:%s\n\n\0", b"ERROR\nmessage:full\nreceipt-id:%s\n\n\0"):
+            frame = read_frame(sock)
+            receipt = next(line[8:] for line in frame.split(b"\n") if line.startswith(b"receipt:"))
+            sock.sendall(answer % receipt)
+
+    with ScriptedServer(refuse_the_second) as server:
+        stomp.url = f"stomp://{server.host}:{server.port}"
+        answer = stomp("send", "/queue/a", "--lines", stdin=b"a\nb\n")
+    assert answer.status == 2
+    assert answer.err.startswith("2 messages sent, and of these the first 1 confirmed\nstomp send: ")
+    assert "full" in answer.err
+
+
+def test_it_is_sent_again_if_that_is_wanted(stomp: Stomp, queue: str, broker: Broker) -> None:
+    with Relay(broker.host, broker.port) as relay:
+        stomp.options = ["-H", relay.host, "-P", str(relay.port)]
+        process = stomp.start("send", "--resend", queue, "--lines")
+        assert process.stdin is not None
+        process.stdin.write(b"a\n")
+        process.stdin.flush()
+        assert bodies(stomp, queue, 1) == [b"a"]
+        relay.cut()
+        process.stdin.write(b"b\n")
+        answer = ended(process)
+        assert answer == (0, b"", "")
+        assert bodies(stomp, queue, 1) == [b"b"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_when_all_is_confirmed(stomp: Stomp, queue: str, number: int) -> None:
+    process = stomp.start("send", queue, "--lines")
+    assert process.stdin is not None
+    process.stdin.write(b"typed\n")
+    process.stdin.flush()
+    assert bodies(stomp, queue, 1) == [b"typed"]
+    process.send_signal(number)
+    assert ended(process) == (130, b"", "interrupted; 1 message sent\n")
+
+
+def test_pieces_of_any_length() -> None:
+    class Drips:
+        def __init__(self, data: bytes) -> None:
+            self.data = data
+
+        def read1(self, size: int) -> bytes:
+            piece, self.data = self.data[:3], self.data[3:]
+            return piece
+
+    found = list(send.pieces(Drips(b"a\nlonger\n\nend"), b"\n"))  # type: ignore[arg-type]
+    assert found == [(b"a", 2), (b"longer", 9), (b"", 10), (b"end", 13)]

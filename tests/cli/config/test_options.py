@@ -1,0 +1,23 @@
+"""The options of the connection are the keys of a context."""
+
+from __future__ import annotations
+
+from stomp.cli.config import options
+from stomp.cli.framework import registry
+
+
+def test_every_option_is_a_key() -> None:
+    shown = {
+        name.lstrip("-")
+        for group in registry.CLIENT.parser()._action_groups
+        if group.title == "Connection"
+        for action in group._group_actions
+        for name in action.option_strings
+        if name.startswith("--")
+    }
+    assert shown == {*options.KEYS, "stomp", "context", "debug"}
+
+
+def test_one_capital_letter_for_each_option_that_stomp_py_has() -> None:
+    short = {row.names[0] for row in options.OPTIONS if not row.names[0].startswith("--")}
+    assert short == {"-H", "-P", "-U", "-W", "-S"}

@@ -1,0 +1,98 @@
+"""An error becomes one line and a number."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from stomp.cli.framework.exit_status import MEANINGS, CommandError, Interrupted, Status, verdict
+from stomp.core import errors
+from stomp.core.frames.frame import Frame, Headers
+
+DENIED = errors.AuthenticationFailed("access refused")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.UsageError("x"), Status.USAGE),
+        (errors.AddressError("x"), Status.USAGE),
+        (errors.FrameError("x"), Status.USAGE),
+        (errors.BrokerError("x"), Status.REFUSED),
+        (errors.ConnectFailed("x", frame=Frame("ERROR", Headers())), Status.REFUSED),
+        (errors.ConnectFailed("x"), Status.UNREACHED),
+        (errors.NotConnected("x"), Status.UNREACHED),
+        (errors.HeartbeatLost("x"), Status.UNREACHED),
+        (errors.ReceiptMissing("x"), Status.UNREACHED),
+        (errors.SendStalled("x"), Status.UNREACHED),
+        (errors.RemoteProtocolError("x"), Status.UNREACHED),
+        (DENIED, Status.AUTHENTICATION),
+        (
+            errors.ConnectFailed("x", frame=Frame("ERROR", Headers()), failures=[DENIED]),
+            Status.AUTHENTICATION,
+        ),
+        (CommandError("x"), Status.USAGE),
+        (CommandError("x", status=Status.REFUSED), Status.REFUSED),
+        (KeyboardInterrupt(), Status.INTERRUPTED),
+        (Interrupted(), Status.INTERRUPTED),
+        (FileNotFoundError(2, "gone", "x"), Status.USAGE),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whose_fault_it_is(error: BaseException, status: Status) -> None:
+    assert verdict(error).status is status
+
+
+def test_all_errors_of_the_library_have_a_status() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    for kind in kinds:
+        if issubclass(kind, errors.StompError):
+            assert verdict(kind("what")).words == "what"
+
+
+def test_hints_are_told() -> None:
+    assert verdict(CommandError("no", hint="say yes")).words == "no (say yes)"
+    assert verdict(errors.NotConnected("no", hint="call")).words == "no (call)"
+
+
+def test_why_a_password_cannot_be_had() -> None:
+    trouble = CommandError("the password cannot be read from gone: no such file")
+    error = errors.ConnectFailed("x", failures=[errors.ConnectFailed("x", failures=[trouble])])
+    assert verdict(error) == (Status.USAGE, "the password cannot be read from gone: no such file")
+
+
+def test_hints_name_options() -> None:
+    def told(hint: str) -> str:
+        return verdict(errors.ConnectFailed("Virtual host" if "virtual" in hint else "no", hint=hint)).words
+
+    assert told("give the authority that signed the broker's certificate as CA file") == (
+        "no (give the authority that signed the broker's certificate by --ssl-ca-file)"
+    )
+    assert told("set the virtual host: RabbitMQ's default one is '/'") == (
+        "Virtual host (name the virtual host: --vhost /)"
+    )
+    assert told("give the broker's own headers by headers=, or its kind by broker=") == (
+        "no (give the broker's own header by --header)"
+    )
+
+
+def test_a_virtual_host_is_named_by_an_option() -> None:
+    error = errors.BrokerError("Virtual host '127.0.0.1' access denied")
+    assert re.search(r"--vhost /\)$", verdict(error).words)
+
+
+def test_files_are_named() -> None:
+    assert verdict(IsADirectoryError(21, "Is a directory", "/tmp")).words == "/tmp: Is a directory"
+    assert verdict(FileNotFoundError(2, "gone", b"/x")).words == "/x: gone"
+    assert verdict(OSError(5, "broken")).words == "broken"
+    assert verdict(OSError("odd")).words == "odd"
+
+
+def test_a_bug_stays_what_it_is() -> None:
+    with pytest.raises(ZeroDivisionError):
+        verdict(ZeroDivisionError())
+
+
+def test_all_statuses_are_explained() -> None:
+    assert set(MEANINGS) == set(Status)

@@ -1,0 +1,106 @@
+"""Options as stomp.py takes them, and complaints in one line."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from stomp.cli.framework import parser as parsers
+from stomp.cli.framework import registry
+from stomp.cli.framework.exit_status import CommandError
+from stomp.cli.framework.parser import Parser
+
+
+@pytest.fixture
+def parser() -> Parser:
+    return registry.CLIENT.parser()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ["-H", "h", "-P", "1", "-U", "u", "-W", "w"],
+            {"host": "h", "port": "1", "user": "u", "password": "w"},
+        ),
+        (["--host=h", "--port=1"], {"host": "h", "port": "1"}),
+        (["--pass", "x"], {"password": "x"}),
+        (["--pass=x"], {"password": "x"}),
+        (["--ho", "x", "--po=2", "--us", "me"], {"host": "x", "port": "2", "user": "me"}),
+        (["--proto", "1.2"], {"protocol": "1.2"}),
+        (["--stomp", "1.2"], {"protocol": "1.2"}),
+        (["--stomp=1.0"], {"protocol": "1.0"}),
+        (["-S1.0"], {"protocol": "1.0"}),
+        (["-V"], {"verbose": True}),
+        (["-V", "on"], {"verbose": True}),
+        (["-V", "off"], {"verbose": False}),
+        (["--verbose=on"], {"verbose": True}),
+        (["--verb=off"], {"verbose": False}),
+        (["-V", "-U", "u"], {"verbose": True, "user": "u"}),
+        (["--heart", "1,2"], {"heartbeats": "1,2"}),
+        (["--ssl", "--ssl-key=k", "--ssl-cert=c", "--ssl-ca=a"], {"ssl": True, "ssl_key_file": "k"}),
+        (["--ssl-i"], {"ssl_insecure": True}),
+        (["--fi", "f", "--li", "l"], {"file": "f", "listen": "l"}),
+        (["--connect-header", "a:b", "--connect-header", "c:"], {"connect_header": [("a", "b"), ("c", "")]}),
+        ([], {"host": None, "verbose": False, "connect_header": None}),
+    ],
+)
+def test_options(parser: Parser, arguments: list[str], expected: dict[str, object]) -> None:
+    read = vars(parser.read(arguments))
+    assert {name: read[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--nope"], "unknown option '--nope'"),
+        (["word"], "unknown command 'word'"),
+        (["-P"], "-P needs a value"),
+        (["--verbose=maybe"], '--verbose is "on" or "off"'),
+        (["--con", "x"], "--con could be --connect-timeout or --connect-header or --context"),
+        (["--connect-header", "x"], "write name:value"),
+        (["--", "x"], "unknown command 'x'"),
+    ],
+)
+def test_wrong_usage_is_one_line(parser: Parser, arguments: list[str], words: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        parser.read(arguments)
+    assert words in str(caught.value)
+    assert str(caught.value).endswith("(see stomp --help)")
+    assert "\n" not in str(caught.value)
+
+
+def test_every_abbreviation_that_stomp_py_knows_is_known(parser: Parser) -> None:
+    classic = [name for name in parsers.CLASSIC if name not in ("--stomp", "--ssl-insecure")]
+    for option in classic:
+        for length in range(3, len(option) + 1):
+            short = option[:length]
+            meant = [name for name in classic if name.startswith(short)]
+            if len(meant) == 1 or short in classic:
+                assert parser.full_name(short) == option or short in classic
+
+
+def test_help_shows_one_name_for_the_version_of_stomp(parser: Parser) -> None:
+    told = parser.format_help()
+    assert told.startswith("Usage: stomp [options]\n")
+    assert "-S, --protocol STOMP" in told
+    assert "--stomp" not in told
+
+
+def test_numbers() -> None:
+    assert parsers.number(1)("2") == 2
+    assert parsers.number(0, whole=False)("0.5") == 0.5
+    for text in ("0", "x", "1.5", "", "nan"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            parsers.number(1)(text)
+    for text in ("nan", "inf", "-1"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            parsers.number(0, whole=False)(text)
+
+
+def test_headers() -> None:
+    assert parsers.header("a:b:c") == ("a", "b:c")
+    for text in ("a", ":b", ""):
+        with pytest.raises(argparse.ArgumentTypeError):
+            parsers.header(text)

@@ -1,0 +1,53 @@
+"""The tokens of --format."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from stomp.cli.framework.exit_status import CommandError
+from stomp.cli.messages import formats
+from stomp.core.engine.message import Delivery
+from stomp.core.frames.frame import Headers
+
+HEADERS = Headers.of(
+    [("destination", "/queue/a"), ("message-id", "7"), ("x", "é"), ("x", "later"), ("y", "two\nlines")]
+)
+MESSAGE = Delivery("MESSAGE", HEADERS, b"\xffbody")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", b""),
+        ("%b", b"\xffbody"),
+        ("%d %i %l %c", b"/queue/a 7 5 3"),
+        ("%h{x}|%h{none}|%h{y}", "é||two\nlines".encode()),
+        ("%H", "destination:/queue/a\nmessage-id:7\nx:é\ny:two\\nlines\nx:later\n".encode()),
+        (r"%%\n\t\r\0\\\x41\xff", b"%\n\t\r\0\\A\xff"),
+        ("é %b é", "é ".encode() + b"\xffbody" + " é".encode()),
+    ],
+)
+def test_tokens(text: str, expected: bytes) -> None:
+    assert formats.compiled(text)(MESSAGE, 3) == expected
+
+
+def test_times() -> None:
+    found = formats.compiled("%t|%T")(MESSAGE, 1).decode()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}\|\d+\.\d{6}", found)
+
+
+def test_json_in_a_format_has_no_end_of_line() -> None:
+    assert re.fullmatch(rb'\{"time": .*"body64": "/2JvZHk="\}', formats.compiled("%j")(MESSAGE, 1))
+
+
+@pytest.mark.parametrize("text", ["%", "%z", "%h", "%h{", "\\", r"\q", r"\x4"])
+def test_what_is_no_token(text: str) -> None:
+    with pytest.raises(CommandError, match="--format has no"):
+        formats.compiled(text)
+
+
+def test_every_token_is_explained() -> None:
+    told = set(re.findall(r"%(\w)", formats.TOKENS))
+    assert told == set(formats._LETTERS) | {"h"}

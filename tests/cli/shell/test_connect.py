@@ -1,0 +1,95 @@
+"""The client reaches brokers by every way that settings can name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stomp.broker import Broker
+from stomp.cli.config.settings import Settings
+from stomp.cli.shell.connect import connect, connection
+from stomp.core.errors import ConnectFailed
+from stomp.testing.proxies import HttpProxy, Socks5Proxy
+from stomp.testing.servers import ScriptedServer
+from tests.cli.running import Command
+
+SENT = "sendrec /queue/a hello\n"
+
+
+@pytest.fixture
+def doors(tmp_path: Path) -> Iterator[Broker]:
+    with Broker(doors=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws", f"unix://{tmp_path}/door"]) as running:
+        yield running
+
+
+@pytest.mark.parametrize("number", range(3), ids=["tcp", "websocket", "unix"])
+def test_doors(doors: Broker, tmp_path: Path, number: int) -> None:
+    ended = Command(tmp_path).run("--url", doors.urls[number], "-S", "1.2", typed=SENT)
+    assert (ended.status, ended.err) == (0, "Shutting down, please wait\n")
+    assert doors.depth("/queue/a") == 1
+
+
+def test_a_list_of_different_doors(doors: Broker, tmp_path: Path, free_port: int) -> None:
+    url = f"failover:(unix:///no/such/socket,stomp://127.0.0.1:{free_port},{doors.urls[1]})"
+    ended = Command(tmp_path).run("--url", url, typed=SENT)
+    assert (ended.status, ended.err) == (0, "Shutting down, please wait\n")
+
+
+@pytest.mark.parametrize(("kind", "scheme"), [(HttpProxy, "http"), (Socks5Proxy, "socks5")])
+def test_proxies(doors: Broker, tmp_path: Path, kind: type, scheme: str) -> None:
+    proxy = kind(login=("me", "secret"))
+    with ScriptedServer(proxy) as server:
+        where = f"{server.host}:{server.port}"
+        command = Command(tmp_path)
+        through = command.run("--url", doors.urls[0], "--proxy", f"{scheme}://me:secret@{where}", typed=SENT)
+        refused = command.run("--url", doors.urls[0], "--proxy", f"{scheme}://me:swordfish@{where}")
+    assert (through.status, through.err) == (0, "Shutting down, please wait\n")
+    assert proxy.asked
+    assert (refused.status, refused.err.count("\n")) == (3, 1)
+    assert "swordfish" not in refused.err
+
+
+def test_a_proxy_that_is_none(doors: Broker, tmp_path: Path) -> None:
+    ended = Command(tmp_path).run("--url", doors.urls[0], "--proxy", "gopher://x")
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+
+
+def test_headers_of_connect(tmp_path: Path) -> None:
+    def script(sock: object) -> None:
+        received.append(sock.recv(4096))  # type: ignore[attr-defined]
+        sock.sendall(b"ERROR\nmessage:no\n\n\0")  # type: ignore[attr-defined]
+
+    received: list[bytes] = []
+    with ScriptedServer(script) as server:
+        ended = Command(tmp_path).run(
+            *(
+                "-H",
+                server.host,
+                "-P",
+                str(server.port),
+                "--connect-header",
+                "client-id:me",
+                "--vhost",
+                "shop",
+            )
+        )
+    assert ended.status == 2
+    assert b"\nclient-id:me\n" in received[0]
+    assert b"\nhost:shop\n" in received[0]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", None])
+def test_each_version_has_its_verbs(version: str | None) -> None:
+    made = connection(Settings(addresses=(), versions=(version,) if version else None))
+    assert made.version == (version or "1.1")
+
+
+def test_one_try_only(free_port: int) -> None:
+    from stomp.net.address import Address
+
+    settings = Settings(addresses=(Address("127.0.0.1", free_port),))
+    with pytest.raises(ConnectFailed) as caught:
+        connect(connection(settings), settings)
+    assert len(caught.value.failures) == 1

@@ -1,0 +1,546 @@
+"""The commands of the prompt, one by one, on the class that programs of stomp.py make themselves."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stomp
+from stomp.broker import Broker
+from stomp.cli.framework.exit_status import Status
+from stomp.cli.shell import command_table, shell
+from stomp.cli.shell.shell import StompCLI
+from stomp.core.errors import ConnectFailed
+from stomp.listener import ConnectionListener
+from tests.listening import PATIENCE
+from tests.printed import Printed
+
+Make = Callable[..., StompCLI]
+
+
+@pytest.fixture
+def out() -> Printed:
+    return Printed()
+
+
+@pytest.fixture
+def make(broker: Broker, out: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    monkeypatch.chdir(tmp_path)
+    made: list[StompCLI] = []
+
+    def make(version: str = "1.1", **more: Any) -> StompCLI:
+        arguments = {"verbose": False, "stdin": io.StringIO(), "stdout": out, **more}
+        made.append(StompCLI(broker.host, broker.port, "admin", "password", version, **arguments))
+        return made[-1]
+
+    yield make
+    for cli in made:
+        cli.leave()
+
+
+@pytest.fixture
+def cli(make: Make) -> StompCLI:
+    return make()
+
+
+def message_id(cli: StompCLI) -> str:
+    """The id of the last message."""
+    with cli.changed:
+        assert cli.changed.wait_for(lambda: bool(cli.seen.messages), 10)
+    return list(cli.seen.messages)[-1]
+
+
+# ------------------------------------------------------------------------------------- the class
+
+
+def test_it_is_what_programs_import(cli: StompCLI) -> None:
+    import stomp.__main__
+
+    assert stomp.__main__.StompCLI is StompCLI
+    assert isinstance(cli, stomp.ConnectionListener)
+    assert cli.verbose is False
+    assert StompCLI.__init__.__defaults__[6] is True  # type: ignore[index]
+
+
+def test_a_version_that_there_is_not() -> None:
+    with pytest.raises(RuntimeError, match="Unknown version"):
+        StompCLI("localhost", 1, ver="invalid")
+
+
+def test_a_wrong_password(broker: Broker) -> None:
+    with pytest.raises(ConnectFailed):
+        StompCLI(broker.host, str(broker.port), "admin", "wrong", stdin=io.StringIO(), stdout=io.StringIO())
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+def test_what_the_suites_of_stomp_py_do(make: Make, out: Printed, version: str) -> None:
+    cli = make(version, verbose=True)
+    out.expect("CONNECTED")
+    cli.onecmd("subscribe /queue/testsubscribe")
+    out.expect("Subscribing to '/queue/testsubscribe' with acknowledge set to 'auto', id set to '1'")
+    cli.onecmd("send /queue/testsubscribe this is a test")
+    out.expect("MESSAGE")
+    out.expect("this is a test")
+    cli.onecmd("sendrec /queue/testsendrec this is a test")
+    out.expect("RECEIPT")
+    cli.onecmd("unsubscribe /queue/testsubscribe")
+    out.expect("Unsubscribing from '/queue/testsubscribe'")
+    assert cli.onecmd("quit") is True
+    out.expect("Shutting down, please wait")
+
+
+def test_loop(make: Make, out: Printed) -> None:
+    cli = make(stdin=io.StringIO("version\nquit\nversion\n"))
+    cli.use_rawinput = False
+    cli.cmdloop()
+    assert out.getvalue().count("[Protocol version 1.1]") == 1
+
+
+# ------------------------------------------------------------------------------------- each command
+
+
+def test_subscribe(cli: StompCLI, out: Printed) -> None:
+    cli.onecmd("subscribe /queue/a client")
+    out.expect("Subscribing to '/queue/a' with acknowledge set to 'client', id set to '1'")
+    cli.onecmd("subscribe '/queue/b b'")
+    out.expect("Subscribing to '/queue/b b' with acknowledge set to 'auto', id set to '2'")
+    cli.onecmd("subscribe /queue/a")
+    out.expect("Already subscribed to /queue/a")
+    cli.onecmd("subscribe")
+    out.expect(r"Expecting: subscribe <destination> \[ack\]")
+    cli.onecmd("subscribe /queue/c sometimes")
+    out.expect("ack is auto, client or client-individual, not 'sometimes'")
+    assert cli.status is Status.USAGE
+
+
+def test_unsubscribe(cli: StompCLI, out: Printed) -> None:
+    cli.onecmd("unsubscribe /queue/a")
+    out.expect("Subscription /queue/a not found")
+    cli.onecmd("unsubscribe")
+    out.expect("Expecting: unsubscribe <destination>")
+    cli.onecmd("subscribe /queue/a")
+    cli.onecmd("unsubscribe /queue/a")
+    out.expect("Unsubscribing from '/queue/a'")
+    assert cli.subscriptions == {}
+
+
+def test_send_keeps_the_blanks(cli: StompCLI, out: Printed) -> None:
+    cli.onecmd("subscribe /queue/a")
+    cli.onecmd("send /queue/a   two  blanks")
+    out.expect("two  blanks")
+    cli.onecmd("send /queue/a '  around  '")
+    out.expect("  around  ")
+    cli.onecmd("send /queue/a")
+    out.expect("Expecting: send <destination> <message>")
+    cli.onecmd("send 'open x")
+    out.expect("the quote ' is not closed")
+
+
+def test_sendrec_waits_for_its_receipt(cli: StompCLI, broker: Broker, out: Printed) -> None:
+    cli.onecmd("sendrec /queue/a hello")
+    assert broker.depth("/queue/a") == 1
+    cli.onecmd("sendrec /queue/a")
+    out.expect("Expecting: sendrec <destination> <message>")
+
+
+def test_sendrec_tells_that_no_receipt_came(cli: StompCLI, out: Printed) -> None:
+    cli.conn.transport.disconnect_socket()
+    cli.conn.transport.join()
+    out.expect("lost connection")
+    cli.lost = False  # so that it does not connect again
+    cli.onecmd("sendrec /queue/a hello")
+    assert cli.status is Status.UNREACHED
+
+
+def test_sendreply(make: Make, out: Printed) -> None:
+    cli = make(verbose=True)
+    cli.onecmd("subscribe /queue/a")
+    cli.onecmd("sendreply /queue/a c-1 the answer")
+    out.expect("correlation-id: c-1")
+    out.expect("the answer")
+    cli.onecmd("sendreply /queue/a c-1")
+    out.expect("Expecting: sendreply <destination> <correlation-id> <message>")
+
+
+def test_sendfile(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 100
+    (tmp_path / "my file.bin").write_bytes(content)
+    cli.onecmd("subscribe /queue/a")
+    cli.onecmd("sendfile /queue/a 'my file.bin'")
+    out.expect(f"Saved file: {shell.SAVE_TO}/my file.bin")
+    assert (tmp_path / shell.SAVE_TO / "my file.bin").read_bytes() == content
+
+
+def test_sendfile_with_headers(make: Make, out: Printed, tmp_path: Path) -> None:
+    cli = make(verbose=True)
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "headers.json").write_text('{"custom": "header", "n": 1}')
+    cli.onecmd("subscribe /queue/a")
+    cli.onecmd("sendfile /queue/a f headers.json")
+    out.expect("Loading headers.json")
+    out.expect("Using headers {'custom': 'header', 'n': 1}")
+    out.expect("MESSAGE")
+    out.expect("n: 1")
+    cli.onecmd('sendfile /queue/a f { "custom" : "other" }')
+    out.expect("custom: other")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", r"Expecting: sendfile <destination> <filename> \[headers.json\]"),
+        ("/queue/a", r"Expecting: sendfile <destination> <filename> \[headers.json\]"),
+        ("/queue/a gone", "File gone does not exist"),
+        ("/queue/a .", ".: Is a directory"),
+        ("/queue/a f gone.json", "File gone.json does not exist"),
+        ("/queue/a f {bad", "the headers: not JSON: .*"),
+        ("/queue/a f list.json", "list.json: not a JSON object of headers"),
+    ],
+)
+def test_sendfile_tells_what_is_wrong(
+    cli: StompCLI, out: Printed, tmp_path: Path, arguments: str, words: str
+) -> None:
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "list.json").write_text("[]")
+    cli.onecmd(f"sendfile {arguments}")
+    out.expect(words)
+    assert cli.status is Status.USAGE
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+def test_ack(make: Make, broker: Broker, version: str) -> None:
+    cli = make(version)
+    cli.onecmd("subscribe /queue/a client-individual")
+    cli.onecmd("send /queue/a hello")
+    id = message_id(cli)
+    ack, subscription = cli.seen.messages[id]
+    cli.onecmd(f"ack {ack}" if version == "1.2" else f"ack {id} {subscription}")
+    cli.onecmd("sendrec /queue/b -")
+    cli.leave()
+    assert broker.depth("/queue/a") == 0
+    assert cli.status is Status.OK
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_an_id_that_was_seen_is_enough(make: Make, broker: Broker, version: str) -> None:
+    cli = make(version)
+    cli.onecmd("subscribe /queue/a client-individual")
+    cli.onecmd("send /queue/a hello")
+    cli.onecmd(f"ack {message_id(cli)}")
+    cli.onecmd("sendrec /queue/b -")
+    cli.leave()
+    assert broker.depth("/queue/a") == 0
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_nack(make: Make, version: str) -> None:
+    cli = make(version)
+    cli.onecmd("subscribe /queue/a client-individual")
+    cli.onecmd("send /queue/a hello")
+    id = message_id(cli)
+    cli.onecmd(f"nack {id}")
+    with cli.changed:
+        assert cli.changed.wait_for(lambda: cli.arrived == 2, 10)
+    assert cli.status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("version", "line", "words"),
+    [
+        ("1.0", "ack", "Expecting: ack <message-id>"),
+        ("1.1", "ack", "Expecting: ack <message-id> <subscription-id>"),
+        ("1.1", "ack unknown", "Expecting: ack <message-id> <subscription-id>"),
+        ("1.1", "nack", "Expecting: nack <message-id> <subscription-id>"),
+        ("1.2", "ack", "Expecting: ack <ack-id>"),
+        ("1.2", "nack", "Expecting: nack <ack-id>"),
+        ("1.0", "nack x", r"STOMP 1.0 has no NACK \(start with .*"),
+    ],
+)
+def test_what_ack_needs(make: Make, out: Printed, version: str, line: str, words: str) -> None:
+    make(version).onecmd(line)
+    out.expect(words)
+
+
+def test_transactions(cli: StompCLI, broker: Broker, out: Printed) -> None:
+    cli.onecmd("begin")
+    id = out.expect("Transaction id: (.*)")[1]
+    cli.onecmd("begin")
+    out.expect(rf"Currently in a transaction \({id}\)")
+    for line in ("send /queue/a 1", "sendrec /queue/a 2", "sendreply /queue/a c 3"):
+        cli.onecmd(line)
+    assert broker.depth("/queue/a") == 0
+    cli.onecmd("commit")
+    out.expect(f"Committing {id}")
+    cli.onecmd("sendrec /queue/b -")
+    assert broker.depth("/queue/a") == 3
+
+
+@pytest.mark.parametrize("word", ["abort", "rollback"])
+def test_abort(cli: StompCLI, broker: Broker, out: Printed, word: str) -> None:
+    cli.onecmd("begin")
+    id = out.expect("Transaction id: (.*)")[1]
+    cli.onecmd("send /queue/a 1")
+    cli.onecmd(word)
+    out.expect(f"Aborted transaction: {id}")
+    cli.onecmd("sendrec /queue/b -")
+    assert broker.depth("/queue/a") == 0
+
+
+@pytest.mark.parametrize("word", ["commit", "abort", "rollback"])
+def test_without_a_transaction(cli: StompCLI, out: Printed, word: str) -> None:
+    cli.onecmd(word)
+    out.expect("Not currently in a transaction")
+
+
+def test_stats(cli: StompCLI, out: Printed) -> None:
+    cli.onecmd("stats")
+    out.expect(r"No stats available \(stats on\)")
+    cli.onecmd("stats off")
+    out.expect(r"No stats available \(stats on\)")
+    cli.onecmd("stats on")
+    cli.onecmd("stats on")
+    cli.onecmd("sendrec /queue/a x")
+    cli.onecmd("stats")
+    out.expect("Connections: 0")
+    out.expect("Messages sent: 1")
+    cli.onecmd("stats off")
+    cli.onecmd("stats maybe")
+    out.expect(r"Expecting: stats \[on\|off\]")
+
+
+def test_run(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
+    (tmp_path / "my script").write_text("# a comment\n\nsubscribe /queue/a\nsend /queue/a x  y\nnope\n")
+    assert cli.onecmd("run 'my script'") is False
+    out.expect("Subscribing to .*")
+    out.expect(r"my script:5: Unknown command: nope \(help lists the commands\)")
+    out.find("x  y")
+
+
+def test_quit_in_a_script_ends_it(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
+    (tmp_path / "inner").write_text("quit\nversion\n")
+    (tmp_path / "outer").write_text("run inner\nversion\n")
+    assert cli.onecmd("run outer") is True
+    assert "Protocol version" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "Expecting: run <filename>"),
+        ("gone", "File gone was not found"),
+        (".", ".: Is a directory"),
+        ("binary", "File binary is not UTF-8"),
+        ("itself", "itself:1: itself runs itself"),
+    ],
+)
+def test_what_cannot_be_run(cli: StompCLI, out: Printed, tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff")
+    (tmp_path / "itself").write_text("run itself\n")
+    cli.onecmd(f"run {name}")
+    out.expect(words)
+
+
+@pytest.mark.parametrize("word", ["ver", "version"])
+def test_version(cli: StompCLI, out: Printed, word: str) -> None:
+    cli.onecmd(word)
+    out.expect(rf"{stomp.__version__} \[Protocol version 1.1\]")
+
+
+@pytest.mark.parametrize("word", ["quit", "exit", "EOF"])
+def test_the_end(cli: StompCLI, out: Printed, word: str) -> None:
+    assert cli.onecmd(word) is True
+    out.expect("Shutting down, please wait")
+
+
+def test_other_words(cli: StompCLI, out: Printed) -> None:
+    cli.onecmd("")
+    cli.onecmd("# nothing")
+    assert out.getvalue() == ""
+    cli.onecmd("nope x")
+    out.expect(r"Unknown command: nope \(help lists the commands\)")
+
+
+# ------------------------------------------------------------------------------------- what comes
+
+
+def send_file(cli: StompCLI, name: str, body: str) -> None:
+    cli.onecmd("subscribe /queue/files")
+    cli.conn.send("/queue/files", body, headers={"filename": name})
+
+
+@pytest.mark.parametrize("name", ["/etc/evil", "../../evil", "..\\evil"])
+def test_a_name_never_leads_out_of_the_folder(cli: StompCLI, out: Printed, tmp_path: Path, name: str) -> None:
+    send_file(cli, name, "aGk=")
+    out.expect(f"Saved file: {shell.SAVE_TO}/evil")
+    assert (tmp_path / shell.SAVE_TO / "evil").read_text() == "hi"
+
+
+def test_a_body_that_is_not_base64_is_shown_and_kills_nothing(
+    cli: StompCLI, out: Printed, tmp_path: Path
+) -> None:
+    send_file(cli, "x", "no base64!")
+    out.expect("x: not saved, the body is not base64")
+    out.expect("no base64!")
+    cli.onecmd("sendrec /queue/a alive")
+    assert cli.status is Status.OK
+    assert not (tmp_path / shell.SAVE_TO).exists()
+
+
+def test_a_file_that_cannot_be_written_kills_nothing(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
+    (tmp_path / shell.SAVE_TO).write_text("a file where the folder should be")
+    send_file(cli, "x", "aGk=")
+    out.expect("x: not saved: .*")
+    cli.onecmd("sendrec /queue/a alive")
+    assert cli.status is Status.USAGE
+
+
+def test_what_the_broker_says(cli: StompCLI, out: Printed) -> None:
+    cli.onecmd("unsubscribe /queue/a")
+    cli.conn.unsubscribe("unknown")
+    out.expect("ERROR: .*")
+    out.expect("lost connection")
+
+
+def test_a_lost_connection_is_made_again(cli: StompCLI, broker: Broker, out: Printed) -> None:
+    cli.onecmd("subscribe /queue/a")
+    cli.conn.transport.disconnect_socket()
+    out.expect("lost connection")
+    statuses = [cli.status]
+    cli.onecmd("send /queue/a hello")
+    out.expect("connected again")
+    out.expect("hello")
+    assert [*statuses, cli.status] == [Status.UNREACHED, Status.OK]
+
+
+def test_a_transaction_ends_with_its_connection(cli: StompCLI, out: Printed) -> None:
+    cli.onecmd("begin")
+    cli.conn.transport.disconnect_socket()
+    out.expect("lost connection")
+    cli.onecmd("send /queue/a hello")
+    out.expect(r"the transaction .* ended with the connection \(begin it again\)")
+    cli.onecmd("commit")
+    out.expect("Not currently in a transaction")
+
+
+def test_what_goes_out_is_shown_without_the_password(make: Make, out: Printed) -> None:
+    make(verbose=True).onecmd("send /queue/a hello")
+    out.expect(r"Sending \{cmd=SEND,headers=.*/queue/a.*,body=hello\}")
+    assert "Sending {cmd=STOMP" in out.getvalue()
+    assert "password" not in out.getvalue()
+
+
+# ------------------------------------------------------------------------------------- completion
+
+
+def test_completion(make: Make) -> None:
+    cli = make("1.2")
+    cli.onecmd("subscribe /queue/a client")
+    cli.onecmd("send '/queue/b b' x")
+    cli.onecmd("send /queue/a x")
+    ack = cli.seen.messages[message_id(cli)][0]
+    assert cli.candidates("send ") == ['"/queue/b b"', "/queue/a"]
+    assert cli.candidates("unsubscribe ") == ["/queue/a"]
+    assert cli.candidates("ack ") == [ack]
+    assert cli.candidates("ack x ") == ["1"]
+    assert cli.candidates("subscribe /queue/a c") == ["auto", "client", "client-individual"]
+    assert cli.candidates("stats ") == ["on", "off"]
+    assert cli.candidates("send /queue/a ") == cli.candidates("nope ") == []
+    assert "subscribe" in cli.candidates("help ")
+    assert "subscribe" in cli.candidates("")
+    assert cli.expects("run ") == cli.expects("sendfile /queue/a ") == "file"
+
+
+def test_completion_by_readline(cli: StompCLI) -> None:
+    cli.onecmd("send /queue/a x")
+    for verb in ("send", "sendfile", "sendrec", "sendreply"):
+        complete = getattr(cli, f"complete_{verb}")
+        line = f"{verb} /qu"
+        assert complete("/qu", line, len(verb) + 1, len(line)) == complete("/qu", line) == ["/queue/a"]
+    assert cli.complete_unsubscribe("", "unsubscribe ") == []
+    assert cli.completedefault("o", "stats o", 6, 7) == ["on", "off"]
+    assert cli.completenames("sub") == ["subscribe"]
+
+
+def test_what_comes_from_the_network_is_clean(cli: StompCLI) -> None:
+    cli.seen.message({"destination": "/queue/\x1b[2J", "message-id": "1"})
+    assert cli.candidates("send ") == ["/queue/\\x1b[2J"]
+
+
+def test_what_was_seen_is_bounded(cli: StompCLI) -> None:
+    for number in range(1000):
+        cli.seen.message({"message-id": str(number), "destination": f"/queue/{number}"})
+    assert len(cli.seen.messages) == len(cli.seen.destinations) == 200
+    assert "999" in cli.seen.messages
+
+
+# ------------------------------------------------------------------------------------- help
+
+
+def test_help_lists_the_commands(cli: StompCLI, out: Printed) -> None:
+    cli.onecmd("help")
+    out.expect(r"Documented commands \(type help <topic>\):")
+    listed = out.getvalue().split("=\n")[1].split()
+    assert sorted(listed) == sorted(command_table.BY_NAME)
+
+
+def test_every_command_has_help(cli: StompCLI, out: Printed) -> None:
+    for verb in command_table.VERBS:
+        assert callable(getattr(cli, f"do_{verb.name}"))
+        cli.onecmd(f"help {verb.name}")
+    cli.onecmd("? send")
+    out.expect("Usage:")
+    out.expect("\tEOF")
+    cli.onecmd("help nope")
+    out.expect(r"\*\*\* No help on nope")
+
+
+def test_help_by_a_program(cli: StompCLI, out: Printed) -> None:
+    cli.help("x <y>", "Does x.", required=["y - what"], optional=["z - which"])
+    out.expect(
+        "Usage:\n\tx <y>\n\nRequired Parameters:\n\ty - what\n\nOptional Parameters:\n\tz - which\n\n.*"
+    )
+
+
+def test_multicast(monkeypatch: pytest.MonkeyPatch, out: Printed) -> None:
+    from tests.multicasting import group_of_our_own
+
+    with group_of_our_own(monkeypatch):
+        cli = StompCLI(None, None, ver="multicast", verbose=False, stdin=io.StringIO(), stdout=out)
+        try:
+            cli.onecmd("subscribe /queue/a")
+            cli.onecmd("send /queue/a by multicast")
+            out.expect("by multicast")
+            cli.onecmd("version")
+            out.expect(r".*\[Protocol version multicast\]")
+        finally:
+            cli.leave()
+
+
+def test_leaving_waits_for_what_is_told_of_the_end(make: Make, broker: Broker) -> None:
+    cli = make()
+    telling, told, left = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(ConnectionListener):
+        def on_disconnected(self) -> None:
+            telling.set()
+            assert told.wait(PATIENCE)
+
+    cli.conn.set_listener("slow", Slow())
+    broker.disconnect_all()
+    assert telling.wait(PATIENCE)
+
+    def leave() -> None:
+        cli.leave()
+        left.set()
+
+    leaving = threading.Thread(target=leave)
+    leaving.start()
+    assert not left.wait(0.05)
+    told.set()
+    assert left.wait(PATIENCE)
+    leaving.join(PATIENCE)
