@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from stomp.core.engine.failover import Backoff
-from stomp.testing.cuts import Cut, frame_cuts, random_cuts
+from stomp.testing.fault_plans import Cut, frame_cuts, random_cuts
 from stomp.testing.relay import Relay
 from tests.pulling.places import Place
 from tests.pulling.suite import through

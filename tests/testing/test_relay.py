@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stomp.testing.cuts import Cut, Direction, frame_cuts
+from stomp.testing.fault_plans import Cut, Direction, frame_cuts
 from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer, reset, say_nothing
 

@@ -4,11 +4,11 @@ Nothing of stompkit but its tests and the pytest plugin imports this package.
 
 - `FakeClock` (`stomp.testing.clock`): a clock that only moves when told to.
 - `Relay` (`stomp.testing.relay`): between a client and a broker; cuts, closes and stalls on demand, or cuts by a
-  plan: `Cut`, `frame_cuts`, `random_cuts` (`stomp.testing.cuts`).
+  plan: `Cut`, `frame_cuts`, `random_cuts` (`stomp.testing.fault_plans`).
 - `ScriptedServer` (`stomp.testing.servers`): a server that does what a script says, good or bad.
 - `HttpProxy` and `Socks5Proxy` (`stomp.testing.proxies`): scripts that make a proxy of such a server.
 - `stomp_broker`, `stomp_relay` and `stomp_server`, fixtures for pytest (`stomp.testing.pytest_plugin`).
-- `Wire` (`stomp.testing.wire`): a client's and a server's session in memory, with the bytes between them.
+- `Wire` (`stomp.testing.session_pair`): a client's and a server's session in memory, with the bytes between them.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from stomp import _installation
 
 if TYPE_CHECKING:
     from stomp.testing.clock import FakeClock
-    from stomp.testing.cuts import Cut, frame_cuts, random_cuts
+    from stomp.testing.fault_plans import Cut, frame_cuts, random_cuts
     from stomp.testing.proxies import HttpProxy, Socks5Proxy
     from stomp.testing.relay import Relay
     from stomp.testing.servers import ScriptedServer
-    from stomp.testing.wire import End, Wire
+    from stomp.testing.session_pair import End, Wire
 
 # Loaded when asked for: pytest imports this package for its plugin, in the tests of programs that use none of it.
 _HOMES = {
-    "Cut": "cuts",
-    "End": "wire",
+    "Cut": "fault_plans",
+    "End": "session_pair",
     "FakeClock": "clock",
     "HttpProxy": "proxies",
     "Relay": "relay",
     "ScriptedServer": "servers",
     "Socks5Proxy": "proxies",
-    "Wire": "wire",
-    "frame_cuts": "cuts",
-    "random_cuts": "cuts",
+    "Wire": "session_pair",
+    "frame_cuts": "fault_plans",
+    "random_cuts": "fault_plans",
 }
 
 __all__ = [

@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from stomp.net.address import Address
-from stomp.testing.cuts import DIRECTIONS, Cut, CutPoint, Direction
+from stomp.testing.fault_plans import DIRECTIONS, Cut, CutPoint, Direction
 from stomp.testing.servers import reset
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Relay:
     def follow(self, plan: Iterable[Cut | None]) -> None:
         """Cut the connections to come by a plan: each gets the next cut, None and the end of the plan mean none.
 
-        Nothing behind the cut is forwarded in its direction. See `stomp.testing.cuts` for plans.
+        Nothing behind the cut is forwarded in its direction. See `stomp.testing.fault_plans` for plans.
         """
         steps = iter(plan)
 

@@ -1,4 +1,4 @@
-"""stomp.testing.cuts"""
+"""stomp.testing.fault_plans"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stomp.testing.cuts import PLACES, Cut, CutPoint, FrameMeter, frame_cuts, random_cuts
+from stomp.testing.fault_plans import PLACES, Cut, CutPoint, FrameMeter, frame_cuts, random_cuts
 
 #: A stream, with its frames cut into what is before, inside and behind: first line, rest.
 PIECES = [
