@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import stomp
+from stomp.classic.frames import Received, ReceivedText
 from stomp.core.engine.message import Delivery
 from stomp.core.frames.decoder import Decoder
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.versions import STOMP12
 from stomp.core.session.events import Message
-from stomp.received import Received, ReceivedText
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.awaiting import run
 from tests.listening import PATIENCE, Recorder, wait_until

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import stomp
+from stomp.classic.frames import Received, ReceivedReceipt, ReceivedText
 from stomp.core.errors import StaleDelivery
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.session.events import Message, Receipt
-from stomp.received import Received, ReceivedReceipt, ReceivedText
 from stomp.utils import Frame as ListenerFrame
 from tests.listening import Recorder
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from stomp import aliases
 from stomp._version import Version
 from stomp._version import __version__ as _number
+from stomp.classic import module_aliases
 
 if TYPE_CHECKING:
     from stomp import adapter as adapter
@@ -106,7 +106,7 @@ if TYPE_CHECKING:
     from stomp.net.websocket import WebSocketSettings
     from stomp.utils import Frame
 
-    # Second names of modules, see `stomp.aliases`.
+    # Second names of modules, see `stomp.classic.module_aliases`.
     logging = log
     colors = colours
     backward2 = backward3 = backwardsock = backwardsock25 = backwardsock26 = backward
@@ -114,7 +114,7 @@ if TYPE_CHECKING:
 __version__ = Version(_number)
 #: Modules that stomp.py does not have look for it, see `stomp._installation`.
 _DISTRIBUTION = "stompkit"
-aliases.install()
+module_aliases.install()
 
 #: module -> the names that it is the home of; "name=inner" is called `inner` there
 _NAMES_OF = {
@@ -168,7 +168,7 @@ _SUBMODULES = {
     "protocol",
     "transport",
     "utils",
-    *(name.partition(".")[2] for name in aliases.ALIASES),
+    *(name.partition(".")[2] for name in module_aliases.ALIASES),
 }
 
 __all__ = [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stomp.callbacks import Publisher
+from stomp.classic.callbacks import Publisher
+from stomp.classic.reexports import hand_on
 from stomp.core.frames.limits import Lenient, Limits
-from stomp.handed_on import hand_on
 from stomp.listener import WaitingListener
 from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
@@ -86,7 +86,7 @@ class StompConnection10(BaseConnection, Protocol10):
     """A STOMP 1.0 connection: the transport, and the verbs of `stomp.protocol.Protocol10`.
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
-    message. `older` are arguments of stomp.py 4, see `stomp.legacy`.
+    message. `older` are arguments of stomp.py 4, see `stomp.classic.deprecated`.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class StompConnection11(BaseConnection, Protocol11):
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
     message, `heartbeats` is (what we can send, what we want) in milliseconds, and `heart_beat_receive_scale`
-    how many intervals of silence are borne. `older` are arguments of stomp.py 4, see `stomp.legacy`.
+    how many intervals of silence are borne. `older` are arguments of stomp.py 4, see `stomp.classic.deprecated`.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class StompConnection12(BaseConnection, Protocol12):
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
     message, `heartbeats` is (what we can send, what we want) in milliseconds, and `heart_beat_receive_scale`
-    how many intervals of silence are borne. `older` are arguments of stomp.py 4, see `stomp.legacy`.
+    how many intervals of silence are borne. `older` are arguments of stomp.py 4, see `stomp.classic.deprecated`.
     """
 
     def __init__(

@@ -13,15 +13,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from stomp import log
-from stomp.callbacks import MISSING, Waiter, in_either_shape, unpack
-from stomp.callbacks import ConnectionListener as ConnectionListener
-from stomp.callbacks import Publisher as Publisher
+from stomp.classic.callbacks import MISSING, Waiter, in_either_shape, unpack
+from stomp.classic.callbacks import ConnectionListener as ConnectionListener
+from stomp.classic.callbacks import Publisher as Publisher
+from stomp.classic.heartbeat_listener import HeartbeatListener as HeartbeatListener
+from stomp.classic.reexports import hand_on
 from stomp.client.logging import RepeatLog, connections
 from stomp.core.diagnostics import one_line
 from stomp.core.errors import ReceiptMissing, StompError
 from stomp.core.frames.frame import text_of
-from stomp.handed_on import hand_on
-from stomp.heartbeat_listener import HeartbeatListener as HeartbeatListener
 from stomp.utils import clean_headers, encode
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from stomp.classic.overrides import straight
+from stomp.classic.reexports import hand_on
 from stomp.constants import (
     CMD_ABORT,
     CMD_ACK,
@@ -39,9 +41,7 @@ from stomp.constants import (
 from stomp.core.errors import NotConnected
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, UNESCAPED, Dialect
-from stomp.handed_on import hand_on
 from stomp.listener import ConnectionListener
-from stomp.straight import straight
 from stomp.transport import Transport
 from stomp.utils import Frame, encode, get_uuid, merge_headers
 
@@ -59,7 +59,7 @@ class _Protocol(ConnectionListener):
     """
 
     _dialect: Dialect
-    #: The transport, if what is sent may go straight to its link: see `stomp.straight`.
+    #: The transport, if what is sent may go straight to its link: see `stomp.classic.overrides`.
     _direct: Transport | None = None
 
     def __init__(self, transport: Transport, auto_content_length: bool = True) -> None:

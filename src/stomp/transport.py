@@ -14,8 +14,12 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from stomp import log, patches
-from stomp.base_transport import BaseTransport as BaseTransport
+from stomp import log
+from stomp.classic import patches
+from stomp.classic.base_transport import BaseTransport as BaseTransport
+from stomp.classic.deprecated import OlderTransport, take_arguments
+from stomp.classic.frames import ReceivedReceipt
+from stomp.classic.reexports import hand_on
 from stomp.client.connect import TlsSettings, dial_any
 from stomp.client.options import options_of
 from stomp.client.thread_cache import kind_of_threads, lend_daemon
@@ -32,10 +36,7 @@ from stomp.core.session.client import ClientSession
 from stomp.core.session.events import Closed, Connected, Reason
 from stomp.core.session.state import State
 from stomp.core.structs import replace
-from stomp.handed_on import hand_on
-from stomp.legacy import OlderTransport, take_arguments
 from stomp.net.address import Address, in_order, pairs_of, usable_pairs
-from stomp.received import ReceivedReceipt
 from stomp.utils import Frame, default_create_thread, encode, is_eol_default
 
 #: The default of 9.0, for those who look; the size of reads is not a setting.
@@ -63,7 +64,7 @@ class Transport(OlderTransport, BaseTransport):
         limits: limits on what the broker can make us store; the defaults of `stomp.Limits` if None.
         lenient: how frames are read that break a rule of STOMP: True (if None), False or "trim", see
             `stomp.core.frames.limits.Leniency`.
-        **older: constructor arguments of stomp.py 4, see `stomp.legacy`.
+        **older: constructor arguments of stomp.py 4, see `stomp.classic.deprecated`.
     """
 
     #: For `HeartbeatListener`, which has nothing to do here: the engine keeps the heart-beats.

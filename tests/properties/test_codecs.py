@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from stomp.classic.frames import Received, ReceivedText
 from stomp.core.engine.message import Delivery
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames import native as native_codec
@@ -18,7 +19,6 @@ from stomp.core.frames.frame import Frame
 from stomp.core.frames.limits import Leniency, Limits
 from stomp.core.frames.versions import DIALECTS, STOMP12, Dialect
 from stomp.core.session.events import Message
-from stomp.received import Received, ReceivedText
 from tests.properties.test_coding import (
     SMALL,
     alikes,

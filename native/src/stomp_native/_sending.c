@@ -2,7 +2,7 @@
  *
  * Rules of this file:
  *
- * - It only ever does what the Python code does (stomp.core.session.ack_frames, stomp.straight), for what is frequent. For all else it does
+ * - It only ever does what the Python code does (stomp.core.session.ack_frames, stomp.classic.overrides), for what is frequent. For all else it does
  *   nothing, and says so; then the Python code is called.
  * - It holds no lock. What changes belongs to one session, which is used by one thread at a time.
  */
@@ -226,7 +226,7 @@ nobody_watches(State *state, PyObject *registry)
 
 PyDoc_STRVAR(straight_doc,
 "straight(protocol, ours)\n--\n\n"
-"See stomp.straight.");
+"See stomp.classic.overrides.");
 
 static PyObject *
 straight(PyObject *module, PyObject *const *args, Py_ssize_t nargs)

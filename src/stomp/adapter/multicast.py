@@ -24,6 +24,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from stomp.classic.frames import ReceivedReceipt
+from stomp.classic.reexports import hand_on
 from stomp.client.logging import FrameLog
 from stomp.client.logging import connections as log
 from stomp.connect import BaseConnection
@@ -49,9 +51,7 @@ from stomp.core.frames.frame import Frame as CoreFrame
 from stomp.core.frames.frame import headers_of, text_of
 from stomp.core.frames.versions import STOMP12
 from stomp.core.session.events import Closed, Error, Event, Reason
-from stomp.handed_on import hand_on
 from stomp.protocol import Protocol12
-from stomp.received import ReceivedReceipt
 from stomp.transport import Transport
 from stomp.utils import Frame, encode, get_uuid, merge_headers
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from stomp.classic.reexports import hand_on
 from stomp.connect import BaseConnection, StompConnection12
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.limits import Lenient, Limits
 from stomp.core.structs import replace
-from stomp.handed_on import hand_on
 from stomp.net.address import Address
 from stomp.net.layer import Stack
 from stomp.net.websocket import WebSocketLayer, WebSocketSettings, header_pairs

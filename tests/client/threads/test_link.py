@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from stomp.classic.frames import ReceivedText
 from stomp.client.options import Options
 from stomp.client.threads.link import Link
 from stomp.core.errors import ConnectionLost, FrameError, NotConnected, SendStalled
@@ -16,7 +17,6 @@ from stomp.core.session.client import ClientSession
 from stomp.core.session.events import Closed, Connected, Message, Reason, Receipt, Request
 from stomp.core.session.server import ServerSession
 from stomp.net.dial import wait_ready
-from stomp.received import ReceivedText
 from stomp.testing import FakeClock
 from tests.listening import PATIENCE, stomp_threads, wait_until
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stomp.classic.frames import ReceivedText
 from stomp.core.engine.message import Delivery
 from stomp.core.frames import native as native_codec
 from stomp.core.frames.decoder import Decoder
@@ -15,7 +16,6 @@ from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.head_templates import fresh_slots
 from stomp.core.frames.versions import STOMP12
 from stomp.core.session.events import Message, Receipt
-from stomp.received import ReceivedText
 
 native = pytest.mark.skipif(
     native_codec.native is None, reason="stompkit-native is not installed: make native"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from stomp.classic.frames import ReceivedText
 from stomp.core.errors import ConnectionLost, HeartbeatLost, NotConnected, RemoteProtocolError, UsageError
 from stomp.core.frames.commands import send
 from stomp.core.frames.encoder import encode
@@ -12,7 +13,6 @@ from stomp.core.session.events import Closed, HeartbeatReceived, HeartbeatSent, 
 from stomp.core.session.ledger import Ledger
 from stomp.core.session.server import ServerSession
 from stomp.core.session.state import State
-from stomp.received import ReceivedText
 from stomp.testing import Wire
 
 pytestmark = pytest.mark.usefixtures("each_codec")

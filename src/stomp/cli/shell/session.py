@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stomp.callbacks import MISSING, ConnectionListener, unpack
+from stomp.classic.callbacks import MISSING, ConnectionListener, unpack
 from stomp.cli.framework.exit_status import Status
 from stomp.cli.framework.terminal import clean, one_line
 from stomp.cli.shell import received_files

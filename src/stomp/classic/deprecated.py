@@ -22,9 +22,9 @@ from stomp.listener import WaitingListener
 from stomp.utils import Frame
 
 if TYPE_CHECKING:
+    from stomp.classic.dispatch import Registry
     from stomp.client.options import Options
     from stomp.client.threads.link import Link
-    from stomp.registry import Registry
 
 #: Constructor arguments of 4.x, and what to write instead. They were positional then; by keyword they still work.
 _ARGUMENTS = {

@@ -4,9 +4,9 @@ from unittest import mock
 
 import pytest
 
+from stomp.classic.dispatch import METHODS, Registry, deliver, is_idle
 from stomp.core.errors import UsageError
 from stomp.listener import ConnectionListener
-from stomp.registry import METHODS, Registry, deliver, is_idle
 from stomp.utils import Frame
 
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from stomp import log
-from stomp.callbacks import MISSING, ConnectionListener, in_either_shape, unpack
+from stomp.classic.callbacks import MISSING, ConnectionListener, in_either_shape, unpack
 from stomp.core.frames.frame import text_of
 from stomp.utils import HEARTBEAT_FRAME, calculate_heartbeats
 

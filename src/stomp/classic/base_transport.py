@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stomp.callbacks import Publisher, Waiter
+from stomp.classic.callbacks import Publisher, Waiter
+from stomp.classic.deprecated import OlderBaseTransport
+from stomp.classic.dispatch import Registry, Target, deliver, deliver_all, report
+from stomp.classic.frames import Received, ReceivedReceipt, ReceivedText
 from stomp.client.connect import ConnectHistory
 from stomp.client.logging import RepeatLog, connections
 from stomp.constants import CMD_DISCONNECT
@@ -25,10 +28,7 @@ from stomp.core.session.events import (
     Tolerated,
     Unknown,
 )
-from stomp.legacy import OlderBaseTransport
 from stomp.net.address import Address
-from stomp.received import Received, ReceivedReceipt, ReceivedText
-from stomp.registry import Registry, Target, deliver, deliver_all, report
 from stomp.utils import HEARTBEAT_FRAME, Frame, default_create_thread, is_eol_default
 
 _OF_MESSAGES = ("on_before_message", "on_message")

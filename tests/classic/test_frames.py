@@ -3,11 +3,11 @@ import pickle
 
 import pytest
 
-from stomp.base_transport import BaseTransport
+from stomp.classic.base_transport import BaseTransport
+from stomp.classic.frames import Received, ReceivedReceipt, ReceivedText
 from stomp.core.frames.frame import Headers
 from stomp.core.session.client import ClientSession
 from stomp.listener import ConnectionListener
-from stomp.received import Received, ReceivedReceipt, ReceivedText
 from stomp.utils import Frame
 
 pytestmark = pytest.mark.usefixtures("each_codec")

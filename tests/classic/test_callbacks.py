@@ -1,4 +1,5 @@
-from stomp import callbacks, listener
+from stomp import listener
+from stomp.classic import callbacks
 from stomp.utils import Frame
 
 

@@ -1,4 +1,4 @@
-"""stomp.straight, and the function of the native codec that does the same."""
+"""stomp.classic.overrides, and the function of the native codec that does the same."""
 
 from unittest import mock
 
@@ -6,8 +6,8 @@ import pytest
 
 import stomp
 from stomp import protocol
+from stomp.classic.overrides import look, straight
 from stomp.core.frames import native as native_codec
-from stomp.straight import look, straight
 
 NATIVE = native_codec.native
 LINK = object()

@@ -2,10 +2,10 @@ from unittest import mock
 
 import pytest
 
-from stomp.base_transport import BaseTransport
+from stomp.classic.base_transport import BaseTransport
+from stomp.classic.frames import ReceivedReceipt
 from stomp.core.frames.frame import Headers
 from stomp.listener import ConnectionListener
-from stomp.received import ReceivedReceipt
 from stomp.utils import Frame, default_create_thread
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import stomp
-from stomp.aliases import ALIASES, Aliases, install
+from stomp.classic.module_aliases import ALIASES, Aliases, install
 
 
 @pytest.mark.parametrize("alias", ALIASES)

@@ -1,0 +1,1 @@
+"""What the listener API of stomp.py is built from."""
