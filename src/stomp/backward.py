@@ -1,4 +1,5 @@
-"""What stomp.py 4 had for Python 2 and 3 at once: `stomp.backward`, and five more names of it (see `stomp.classic.module_aliases`).
+"""Names that stomp.py 4 had for Python 2 and 3 at once: `stomp.backward`, and five aliases of this module (see
+`stomp.classic.module_aliases`).
 
 Programs and tests written for it still import these; there is nothing here that new code needs.
 """

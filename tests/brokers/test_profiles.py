@@ -1,4 +1,4 @@
-"""Profiles of `stomp.core.engine.broker_profiles`, each at its broker: what NACK does and what gives back, selectors, expiry."""
+"""Profiles of `stomp.core.engine.broker_profiles`, each at its broker: NACK, what gives back, selectors, expiry."""
 
 from __future__ import annotations
 

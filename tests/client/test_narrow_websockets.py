@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import stomp
+from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import Unsupported
 from stomp.core.session.client import ClientSession
 from stomp.core.session.events import Closed
@@ -20,7 +21,7 @@ CONNECTED = b"CONNECTED\nversion:1.2\nserver:ActiveMQ/6.1.8\n\n\0"
 
 def session(server: bytes = b"ActiveMQ/6.1.8", *, web: bool = True) -> ClientSession:
     made = ClientSession()
-    made.over_websocket = web
+    made.frame_check_for = web_message_check if web else None
     made.connect(["1.2"], "/")
     made.receive_data(b"CONNECTED\nversion:1.2\nserver:%b\n\n\0" % server, 0.0)
     made.events()
@@ -75,7 +76,7 @@ def test_others_and_tcp_take_it(server: bytes, web: bool) -> None:
 
 def test_what_was_given_before_connected_ends_the_connection_with_the_reason() -> None:
     made = ClientSession()
-    made.over_websocket = True
+    made.frame_check_for = web_message_check
     made.connect(["1.2"], "/")
     made.send("/queue/a", BINARY)
     made.data_to_send(0.0)

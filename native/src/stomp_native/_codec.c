@@ -179,7 +179,7 @@ typedef struct {
     Py_ssize_t length;     /* its latest value, or -1 if that is none */
     /* Where `make` keeps what. at_command is 0 if it must be called, at_original if it keeps none. */
     Py_ssize_t at_command, at_headers, at_body, at_original;
-    Slot *fresh;  /* what else is in a new frame; ends with an offset of 0 */
+    Slot *slot_defaults;  /* what else is in a new frame; ends with an offset of 0 */
     int readable; /* bodies are wanted as text */
 } Layout;
 
@@ -201,10 +201,10 @@ layout_free(Layout *layout)
     for (Py_ssize_t i = 0; i < layout->count; i++) {
         Py_CLEAR(layout->columns[i].name);
     }
-    for (Slot *slot = layout->fresh; slot != NULL && slot->offset; slot++) {
+    for (Slot *slot = layout->slot_defaults; slot != NULL && slot->offset; slot++) {
         Py_CLEAR(slot->value);
     }
-    PyMem_Free(layout->fresh);
+    PyMem_Free(layout->slot_defaults);
     PyMem_Free(layout->changing);
     PyMem_Free(layout->columns);
     PyMem_Free(layout->text);
@@ -320,11 +320,11 @@ layout_divide(Layout *layout, PyObject *headers)
 
 /* Find the slots of the class; without all of them it is to be called. */
 static int
-layout_find_slots(Layout *layout, PyObject *fresh)
+layout_find_slots(Layout *layout, PyObject *slot_defaults)
 {
     PyObject *name, *value;
     Py_ssize_t at = 0;
-    Slot *slot = layout->fresh = PyMem_Calloc(PyDict_GET_SIZE(fresh) + 1, sizeof(Slot));
+    Slot *slot = layout->slot_defaults = PyMem_Calloc(PyDict_GET_SIZE(slot_defaults) + 1, sizeof(Slot));
     if (slot == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -333,7 +333,7 @@ layout_find_slots(Layout *layout, PyObject *fresh)
     layout->at_body = slot_of(layout->make, "body");
     layout->at_original = slot_of(layout->make, "original");
     int all = layout->at_headers && layout->at_body;
-    while (all && PyDict_Next(fresh, &at, &name, &value)) {
+    while (all && PyDict_Next(slot_defaults, &at, &name, &value)) {
         const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
         if (text == NULL) {
             return -1;
@@ -348,7 +348,7 @@ layout_find_slots(Layout *layout, PyObject *fresh)
 }
 
 static Layout *
-layout_new(PyObject *head, PyObject *headers, PyObject *make, PyObject *fresh, int readable)
+layout_new(PyObject *head, PyObject *headers, PyObject *make, PyObject *slot_defaults, int readable)
 {
     Layout *layout = PyMem_Calloc(1, sizeof(Layout));
     if (layout == NULL) {
@@ -375,7 +375,7 @@ layout_new(PyObject *head, PyObject *headers, PyObject *make, PyObject *fresh, i
         }
         goto failed;
     }
-    if (fresh != Py_None && layout_find_slots(layout, fresh) < 0) {
+    if (slot_defaults != Py_None && layout_find_slots(layout, slot_defaults) < 0) {
         if (!PyErr_Occurred()) {
             PyErr_SetString(PyExc_TypeError, "names of slots are str");
         }
@@ -585,7 +585,7 @@ make_frame(Scanner *self, Layout *layout, const char *data, Py_ssize_t size)
     SLOT(frame, layout->at_command) = Py_NewRef(layout->command);
     SLOT(frame, layout->at_headers) = headers;
     SLOT(frame, layout->at_body) = body;
-    for (Slot *slot = layout->fresh; slot->offset; slot++) {
+    for (Slot *slot = layout->slot_defaults; slot->offset; slot++) {
         SLOT(frame, slot->offset) = Py_NewRef(slot->value);
     }
     if (layout->at_original) {
@@ -699,26 +699,26 @@ scanner_scan(Scanner *self, PyObject *const *args, Py_ssize_t nargs)
 }
 
 PyDoc_STRVAR(learn_doc,
-"learn(head, headers, make, fresh, readable)\n--\n\n"
+"learn(head, headers, make, slot_defaults, readable)\n--\n\n"
 "A layout: heads of this command with these header names, each of which comes once and is not escaped. The head has\n"
 "LF at the ends of its lines, and an empty line behind them.\n"
-"fresh is what a new frame of the class make has in its slots besides command, headers, body and original; None if\n"
+"slot_defaults is what a new frame of the class make has in its slots besides command, headers, body and original; None if\n"
 "make must be called. With readable it wants its body as text. How many layouts there are is bounded by who calls\n"
 "this.");
 
 static PyObject *
 scanner_learn(Scanner *self, PyObject *args)
 {
-    PyObject *head, *headers, *make, *fresh;
+    PyObject *head, *headers, *make, *slot_defaults;
     int readable;
-    if (!PyArg_ParseTuple(args, "SO!O!Op", &head, &PyDict_Type, &headers, &PyType_Type, &make, &fresh, &readable)) {
+    if (!PyArg_ParseTuple(args, "SO!O!Op", &head, &PyDict_Type, &headers, &PyType_Type, &make, &slot_defaults, &readable)) {
         return NULL;
     }
-    if (fresh != Py_None && !PyDict_Check(fresh)) {
-        PyErr_SetString(PyExc_TypeError, "fresh is a dict or None");
+    if (slot_defaults != Py_None && !PyDict_Check(slot_defaults)) {
+        PyErr_SetString(PyExc_TypeError, "slot_defaults is a dict or None");
         return NULL;
     }
-    Layout *layout = layout_new(head, headers, make, fresh, readable);
+    Layout *layout = layout_new(head, headers, make, slot_defaults, readable);
     if (layout == NULL) {
         return NULL;
     }

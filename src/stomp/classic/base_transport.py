@@ -153,7 +153,7 @@ class BaseTransport(OlderBaseTransport, Publisher):
         targets: list[Target] = []
         only: Callable[..., Any] | None = None
         message_class = self._message_class
-        text = message_class.text
+        text = message_class.body_as_text
         version_of_receipts = -1
         of_receipts: list[Target] = []
         for event in batch:

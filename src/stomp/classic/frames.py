@@ -75,7 +75,7 @@ class ReceivedText(Received):
     """A MESSAGE, its body as text (UTF-8; what is no text is replaced)."""
 
     __slots__ = ()
-    text = True
+    body_as_text = True
 
 
 class ReceivedReceipt(_Shape, Receipt, Frame):  # type: ignore[misc]

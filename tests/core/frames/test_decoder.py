@@ -610,7 +610,7 @@ class Text(Shown):
     """A MESSAGE whose body is wanted as text."""
 
     __slots__ = ()
-    text = True
+    body_as_text = True
 
 
 def receive(decoder: Decoder, body: bytes, length: bool = True) -> str | bytes:

@@ -13,7 +13,7 @@ from stomp.core.engine.message import Delivery
 from stomp.core.frames import native as native_codec
 from stomp.core.frames.decoder import Decoder
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.frames.head_templates import fresh_slots
+from stomp.core.frames.head_templates import slot_defaults_of
 from stomp.core.frames.versions import STOMP12
 from stomp.core.session.events import Message, Receipt
 
@@ -68,7 +68,7 @@ HEAD = b"MESSAGE\nmessage-id:%d\nsubscription:1\ncontent-length:3\n\nabc\0\n"
 def taught(make: type = Message) -> Any:
     scanner = native_codec.native.Scanner(Headers)
     headers = Headers({"message-id": "7", "subscription": "1", "content-length": "3"})
-    scanner.learn(HEAD[: -len(b"abc\0\n")] % 7, headers, make, fresh_slots(make), make is ReceivedText)
+    scanner.learn(HEAD[: -len(b"abc\0\n")] % 7, headers, make, slot_defaults_of(make), make is ReceivedText)
     return scanner
 
 
@@ -119,7 +119,7 @@ def test_it_stops_at_the_first_surprise(rest: bytes, taken: int) -> None:
 def test_what_it_was_told_of_a_head_need_not_be_true(values: tuple[Any, Any]) -> None:
     scanner = native_codec.native.Scanner(Headers)
     told = dict(zip(("a", "b"), values, strict=True))
-    scanner.learn(b"MESSAGE\na:1\nb:2\n\n", told, Message, fresh_slots(Message), 0)
+    scanner.learn(b"MESSAGE\na:1\nb:2\n\n", told, Message, slot_defaults_of(Message), 0)
     _, frames = scan(scanner, b"MESSAGE\na:3\nb:4\n\nx\0MESSAGE\na:1\nb:2\n\nx\0")
     assert [frame.headers for frame in frames] == [{"a": "3", "b": "4"}, {"a": "1", "b": "2"}]
 
@@ -134,7 +134,7 @@ def test_any_value_may_change_in_the_end() -> None:
 
     scanner = native_codec.native.Scanner(Headers)
     headers = dict.fromkeys(names, "0")
-    scanner.learn(head(["0"] * 40), headers, ReceivedText, fresh_slots(ReceivedText), 1)
+    scanner.learn(head(["0"] * 40), headers, ReceivedText, slot_defaults_of(ReceivedText), 1)
     for changed in range(41):
         values = ["0" if number >= changed else "9" * number for number in range(40)]
         _, (frame,) = scan(scanner, head(values) + b"x\0")

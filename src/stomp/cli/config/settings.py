@@ -34,7 +34,8 @@ _PASSWORDS = ("password", "password-file", "password-command", "ask-password")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The connection that was asked for. `client` makes one; the old client has its own, from `stomp.cli.shell.connect`.
+    """The settings of a connection. `client` makes the client; the interactive client has its own way, see
+    `stomp.cli.shell.connect`.
 
     Attributes:
         addresses: the brokers, in the order to try them.

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from stomp.client.aio.connect import open_stream
 from stomp.client.logging import FrameLog, connections
+from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.core.frames import commands
 from stomp.net.dial import wait_ready
@@ -100,7 +101,8 @@ class AioLink(asyncio.Protocol):
         self._options = options
         self._clock = options.clock
         self._layer = layer
-        session.over_websocket = layer is not None and layer.is_websocket
+        if layer is not None and layer.is_websocket:
+            session.frame_check_for = web_message_check
         self._frames = FrameLog(clock=options.clock)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None

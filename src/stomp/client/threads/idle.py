@@ -1,9 +1,8 @@
-"""What a `stomp.client.threads.link.Link` does while nothing comes: it sleeps, and needs no thread.
+"""Idle connections: an epoll thread watches the sockets of connections that have no receiving thread.
 
-Rules of this file: while a link sleeps, the watch (`stomp.client.threads.idle_poller`) reads for it, and nobody waits for its socket; it
-wakes up when there is something to tell that code of the user hears of, or somebody waits for its end. Whoever wakes
-it up has to see to its reading: by a receiving thread, nearly always. Neither the watch nor the keeper runs code of the
-user, or waits.
+Rules of this file: while a link is idle, `stomp.client.threads.idle_poller` waits for its socket and reads it. The link
+gets a receiving thread when there is an event for user code, or when a thread waits for the end of the connection.
+Neither the poller nor the timer thread runs user code or waits.
 """
 
 from __future__ import annotations

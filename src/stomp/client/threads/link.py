@@ -28,6 +28,7 @@ from stomp.client.threads.reader import Inlet
 from stomp.client.threads.timer_thread import keeper
 from stomp.client.threads.write_scheduler import LAST_WORDS, LINGER, MOMENT, SendingHalf
 from stomp.client.threads.writer import DONTWAIT, Outbox
+from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import ConnectionLost, NotConnected
 from stomp.core.session.events import HeartbeatSent, Reason, ReceiptOverdue
 from stomp.core.session.state import State
@@ -87,7 +88,8 @@ class Link(SendingHalf, Sleeper):
         self._options = options
         self._clock = options.clock
         self._layer = layer
-        session.over_websocket = layer is not None and layer.is_websocket
+        if layer is not None and layer.is_websocket:
+            session.frame_check_for = web_message_check
         self._frames = FrameLog(clock=options.clock, later=log_later)
         self._make_parts()
         self._told = 0  # how many of the bytes received the handler was told of

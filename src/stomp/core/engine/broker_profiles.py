@@ -7,6 +7,7 @@ told by the user.
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from stomp.core.errors import Unsupported, UsageError
 from stomp.core.structs import dataclass, field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -377,10 +378,19 @@ def send_headers(
     return headers
 
 
-def narrow(server: str | None) -> Vendor | None:
-    """The kind of broker that calls itself so, if it takes less over a WebSocket than over TCP."""
+def web_message_check(server: str | None) -> Callable[[bytes], None] | None:
+    """The check that each frame to this broker has to pass over a WebSocket; None if the broker accepts all.
+
+    Args:
+        server: the ``server`` header of CONNECTED.
+
+    Returns:
+        A function that raises `Unsupported` for a frame that the broker would ignore, or close the connection for.
+    """
     vendor = of_server(server)
-    return vendor if vendor.web_text_only or vendor.web_largest is not None else None
+    if vendor.web_text_only or vendor.web_largest is not None:
+        return partial(check_web_message, vendor)
+    return None
 
 
 def check_web_message(vendor: Vendor, frame: bytes) -> None:

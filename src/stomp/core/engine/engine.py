@@ -1,11 +1,12 @@
-"""What a client and its broker have to say to each other, over as many connections as it takes.
+"""The client without I/O, over all of its connections.
 
-`stomp.core.session.base` is one connection; this is what outlives it: subscriptions and what came for them, requests
-without an answer, transactions, the kind of broker. `stomp.core.engine.verbs` and `stomp.core.engine.lifecycle` are written on top of
-it. Drivers give it the events of the current link (`take`), and afterwards call what it hands back (`calls`).
+`stomp.core.session.base` is one connection; `ClientEngine` is what survives a reconnect: subscriptions and their
+messages, requests without an answer, transactions, the kind of broker. `stomp.core.engine.verbs` and
+`stomp.core.engine.lifecycle` are written on top of it. A driver passes it the events of the current link (`take`),
+and afterwards runs the callbacks that it returns (`calls`).
 
-Rules of this file: nothing here waits; everything is changed by one step at a time (the driver sees to that);
-code of the user is never called from here, only handed back to be called when nothing is held.
+Rules of this file: nothing here waits; one step at a time changes it (the driver holds a lock); user code is never
+called from here, it is returned to be called without a lock.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class Conversation:
         losses: the failed attempts and short connections since the last stable connection.
         lives: counts the calls of connect and close: who makes connections for an earlier one has to stop.
         draining: no more messages are handed out that would have to be acknowledged.
-        needs_link: the connection was lost: the driver should run `stomp.core.engine.lifecycle.reconnect`, and set this to False.
+        needs_link: the connection was lost: the driver should run `stomp.core.engine.lifecycle.reconnect`, and set
+            this to False.
         callback_waits: code of the user that was handed back waits for the broker: reading must not wait for it.
     """
 

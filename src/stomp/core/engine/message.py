@@ -33,7 +33,7 @@ class Delivery(Message):
     """
 
     __slots__ = ("era", "settled")
-    fresh: ClassVar[dict[str, Any]] = {"subscription": None, "era": None, "settled": False}
+    slot_defaults: ClassVar[dict[str, Any]] = {"subscription": None, "era": None, "settled": False}
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         # Not by super: there are many of them.

@@ -1,4 +1,6 @@
-"""What a client can be asked for, as programs: send, take, settle, transactions, requests (see `stomp.core.engine.effects`).
+"""The operations of a client, as generators: send, receive, settle, transactions, requests.
+
+These generators yield effects (`stomp.core.engine.effects`), which the driver of a client performs.
 
 Rules of this file: a send is told to be confirmed, refused or unknown, and nothing else; what is known not to have
 been sent may be sent again without a word, what may have been sent is not repeated unless the terms say so, and then

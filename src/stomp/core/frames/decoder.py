@@ -6,7 +6,8 @@ Rules of this file:
 - Every size that comes from the network is compared with `Limits` before memory is spent on it.
 - Frames, and the error that ends them, do not depend on how the bytes are cut.
 - The fast path only does what the general path would have done, and raises nothing: at the first surprise it leaves
-  the frame to the general path. What is tolerated of broken frames is decided there, see `stomp.core.frames.head_parser`.
+  the frame to the general path. What is tolerated of broken frames is decided there, see
+  `stomp.core.frames.head_parser`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from stomp.core.frames.head_parser import Head, Heads
 from stomp.core.frames.head_templates import LONGEST, Layouts
 from stomp.core.frames.limits import STRICT, TRIM, Leniency, Lenient, Limits
 from stomp.core.frames.versions import Dialect
-from stomp.core.session.events import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -398,9 +398,8 @@ class Decoder:
                 head.body.write(body)
 
     def _is_text(self, head: Head) -> bool:
-        """True where the body is wanted as text: see `Shown`."""
-        make = self._classes.get(head.command, Frame)
-        return issubclass(make, Shown) and make.text
+        """True where the body is wanted as text: see `Frame`."""
+        return self._classes.get(head.command, Frame).body_as_text
 
     def _continue_body(self, head: Head, data: bytes, out: list[Frame | Eol]) -> int:
         """Add to an unfinished body; return the place behind its end, or -1 if that has not come."""

@@ -78,12 +78,19 @@ class Frame:
 
     Two frames are equal when command, headers (repeated ones included) and body are.
 
-    A class whose `__init__` only sets slots says by `fresh` what it sets the others to, so that a codec can do that
-    without a call.
+    A subclass tells the decoder by class attributes how to make one of it. The decoder knows no subclass by name.
+
+    Attributes of the class:
+        slot_defaults: what `__init__` sets the slots of the class to, besides command, headers and body. The decoder
+            sets them without the call, where the class that defines `__init__` defines this, too.
+        keeps_original: `__init__` keeps a copy of the headers in the slot ``original``.
+        body_as_text: the body is wanted as text. A decoder that can gives text; all others give bytes.
     """
 
     __slots__ = ("body", "command", "headers")
-    fresh: ClassVar[dict[str, Any]] = {}
+    slot_defaults: ClassVar[dict[str, Any]] = {}
+    keeps_original: ClassVar[bool] = False
+    body_as_text: ClassVar[bool] = False
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         self.command: str = command

@@ -15,10 +15,10 @@ A driver does this, and nothing else that knows STOMP:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from stomp.core.diagnostics import Counters
-from stomp.core.engine.broker_profiles import check_web_message, narrow
 from stomp.core.errors import ConnectionLost, HeartbeatLost, RemoteProtocolError, StompError, Unsupported
 from stomp.core.frames.decoder import Decoder, Eol
 from stomp.core.frames.encoder import encode_parts
@@ -29,11 +29,13 @@ from stomp.core.session.ledger import Ledger
 from stomp.core.session.state import Move, Role, State, after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from stomp.core.engine.broker_profiles import Vendor
     from stomp.core.frames.frame import Frame
     from stomp.core.frames.versions import Dialect
+
+#: Raises `Unsupported` for the bytes of a frame that the broker would not read.
+FrameCheck = Callable[[bytes], None]
 
 _BEAT = b"\n"
 _BEAT_SENT = HeartbeatSent()
@@ -57,7 +59,8 @@ class Session(ABC):
         counters: what went over the connection.
         outgoing: how many bytes `data_to_send` would give.
         generation: which connection of its ledger this is.
-        over_websocket: frames go over a WebSocket, where some brokers take less. For the driver to set before CONNECT.
+        frame_check_for: given the ``server`` header of CONNECTED, returns the check for each sent frame, or None.
+            For the driver to set before CONNECT, where a transport (WebSocket) carries less than TCP.
         hastened: `next_deadline` may have come nearer by what was read. For the driver to take note of, and to reset.
     """
 
@@ -87,8 +90,8 @@ class Session(ABC):
         self.outgoing: int = 0
         self._last_write = 0.0
         self.hastened: bool = False
-        self.over_websocket: bool = False
-        self._narrow: Vendor | None = None  # the broker, if it is one of these
+        self.frame_check_for: Callable[[str | None], FrameCheck | None] | None = None
+        self._frame_check: FrameCheck | None = None
         self._held: list[list[bytes]] = []  # frames given before CONNECTED, encoded
 
     # ------------------------------------------------------------------------------------- in
@@ -295,14 +298,14 @@ class Session(ABC):
         self.counters.frames_sent += 1
 
     def _check_parts(self, parts: list[bytes]) -> None:
-        """Refuse a frame that the broker would ignore or hang up at."""
-        if self._narrow is not None:
-            check_web_message(self._narrow, b"".join(parts))
+        """Raise `Unsupported` for a frame that the transport to this broker cannot carry."""
+        if self._frame_check is not None:
+            self._frame_check(b"".join(parts))
 
     def _put_held(self, server: str | None) -> bool:
         """Put the frames that were given before CONNECTED told which broker it is; False if that was the end."""
-        if self.over_websocket:
-            self._narrow = narrow(server)
+        if self.frame_check_for is not None:
+            self._frame_check = self.frame_check_for(server)
         held, self._held = self._held, []
         for parts in held:
             try:

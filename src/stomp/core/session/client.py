@@ -149,7 +149,7 @@ class ClientSession(Session):
         Returns:
             False where nothing was done: use `transmit`.
         """
-        if self.state is not _CONNECTED or command not in _PLAIN or self._narrow is not None:
+        if self.state is not _CONNECTED or command not in _PLAIN or self._frame_check is not None:
             return False
         parts = plain_parts(command, headers, body)
         if parts is None:
@@ -183,7 +183,7 @@ class ClientSession(Session):
             FrameError: it cannot be encoded.
         """
         plain = type(destination) is type(content_type or "") is str
-        if self.state is not _CONNECTED or self._narrow is not None or not plain:
+        if self.state is not _CONNECTED or self._frame_check is not None or not plain:
             return False
         size = len(body)
         head, empty = self._heads[destination if content_type is None else (destination, content_type)]

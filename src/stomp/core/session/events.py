@@ -25,7 +25,7 @@ class Message(Frame):
     """
 
     __slots__ = ("subscription",)
-    fresh: ClassVar[dict[str, Any]] = {"subscription": None}
+    slot_defaults: ClassVar[dict[str, Any]] = {"subscription": None}
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         self.command = command
@@ -35,17 +35,16 @@ class Message(Frame):
 
 
 class Shown(Message):
-    """A `Message` for somebody who may change it.
+    """A `Message` whose headers a listener may change.
 
     Attributes:
-        original: the headers as they came: a dictionary, or a tuple of one, the names of those headers that had other
-            values, and each of these. `as_they_came` reads it.
-        text: (of the class) bodies are wanted as text. A decoder that can gives them as such; all others give bytes.
+        original: the headers as received: a dictionary, or a tuple of a dictionary, the names of the headers with other
+            values, and each of these values. `as_they_came` reads both forms.
     """
 
     __slots__ = ("original",)
-    fresh: ClassVar[dict[str, Any]] = Message.fresh
-    text: ClassVar[bool] = False
+    slot_defaults: ClassVar[dict[str, Any]] = Message.slot_defaults
+    keeps_original: ClassVar[bool] = True
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         super().__init__(command, headers, body)
@@ -83,7 +82,7 @@ class Receipt(Frame):
     """
 
     __slots__ = ("ticket",)
-    fresh: ClassVar[dict[str, Any]] = {"ticket": None}
+    slot_defaults: ClassVar[dict[str, Any]] = {"ticket": None}
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         self.command = command
