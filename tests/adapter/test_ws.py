@@ -313,7 +313,10 @@ def test_connecting_again_when_disconnected_leaves_nothing_behind(broker, door, 
             broker.disconnect_all()
 
     with ScriptedServer(door, tls=server_tls if secure else None) as server:
-        conn = ws.WSStompConnection([("localhost", server.port)])
+        # Connections that are lost at once are followed by a wait, which is short here.
+        conn = ws.WSStompConnection(
+            [("localhost", server.port)], reconnect_sleep_initial=0.001, reconnect_sleep_max=0.01
+        )
         if secure:
             conn.set_ssl(ca_certs=ca_file)
         again = Again()
