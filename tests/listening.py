@@ -9,7 +9,7 @@ import time
 PATIENCE = 20.0
 
 
-class Recorder:
+class RecentFrames:
     """Notes every callback as (method, detail); `wait_for` waits until a predicate on the notes holds."""
 
     def __init__(self):

@@ -43,14 +43,14 @@ class OwnedLock:
 def own_lock(monkeypatch: pytest.MonkeyPatch) -> list[OwnedLock]:
     """Give each client that is made from now on such a lock; the list has all of them."""
     locks: list[OwnedLock] = []
-    setup = driver.Driver._setup
+    setup = driver.SyncDriver._setup
 
     def with_lock(self: Any, settings: Any) -> None:
         setup(self, settings)
         self._lock = OwnedLock()
         locks.append(self._lock)
 
-    monkeypatch.setattr(driver.Driver, "_setup", with_lock)
+    monkeypatch.setattr(driver.SyncDriver, "_setup", with_lock)
     return locks
 
 

@@ -34,7 +34,7 @@ from bench.places import ROOT
 from bench.report import FIGURES, Demand, Row, Spread, number, rows
 from bench.scenarios import Failed, Growth, Lacking, Setting, Talk, read_figures
 from bench.servers import Server, body_of
-from bench.servers.server import Conversation, Shape, header, render
+from bench.servers.server import ClientEngine, Shape, header, render
 from bench.targets import Target, verdict
 from bench.work import KINDS, MOST, Work
 from stomp.core.frames.decoder import Decoder
@@ -358,7 +358,7 @@ def test_more_frames_than_promised_are_noticed() -> None:
     with ours, theirs:
         ours.sendall(b"SUBSCRIBE\nid:1\ndestination:/bench/sink?count=1\n\n\0SEND\n\n\0SEND\n\n\0")
         with pytest.raises(ValueError, match="1 frames more"):
-            Conversation(theirs).run()
+            ClientEngine(theirs).run()
 
 
 def test_without_a_compiler_the_server_is_in_python(monkeypatch, tmp_path) -> None:

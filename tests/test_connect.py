@@ -19,13 +19,13 @@ from stomp.testing.servers import (
     reset,
     say_nothing,
 )
-from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
+from tests.listening import PATIENCE, RecentFrames, stomp_threads, wait_until
 
 CLASSES = [stomp.Connection10, stomp.Connection11, stomp.Connection12]
 
 
 def connect(address, cls=stomp.Connection, **options):
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn = cls([address], **options)
     conn.set_listener("recorder", recorder)
     return conn, recorder

@@ -22,7 +22,7 @@ from stomp.client import config
 from stomp.client.arguments import SendOptions, SubscribeOptions
 from stomp.client.options import Options
 from stomp.core import errors
-from stomp.core.engine.config import Terms
+from stomp.core.engine.config import ClientConfig
 from stomp.core.frames.limits import Leniency, Lenient, Limits
 from stomp.core.session.state import Role, diagram
 from stomp.net.address import parse
@@ -170,7 +170,7 @@ def test_every_setting_of_the_clients_is_explained() -> None:
     in_urls = {name for name, (in_url, _) in told.items() if in_url == "yes"}
     in_urls |= set(re.findall(r"`(\w+)`", told["limits"][0]))
     assert in_urls | {"verify", "ca_certs", "cert_file", "key_file"} == set(config._QUERY)
-    terms = Terms()
+    terms = ClientConfig()
     for name, (_, default) in told.items():
         value = getattr(terms, name, None)
         if default.startswith("`") and isinstance(value, bool | int | float) and name != "connect_timeout":

@@ -24,7 +24,7 @@ from stomp.core.errors import BrokerError, ConnectFailed, StompError
 from stomp.core.frames.frame import Frame, Headers
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.awaiting import run
-from tests.listening import PATIENCE, Recorder, wait_until
+from tests.listening import PATIENCE, RecentFrames, wait_until
 from tests.multicasting import group_of_our_own
 
 #: What must not be in any line: C0, DEL, C1, line and paragraph separators, controls of direction, surrogates.
@@ -229,7 +229,7 @@ LATER = {
 
 @pytest.mark.parametrize("what", LATER)
 def test_what_comes_later_is_escaped_by_the_listener_api(seen, what):
-    recorder = Recorder()
+    recorder = RecentFrames()
     with ScriptedServer(partial(after_connected, data=LATER[what])) as server:
         conn = stomp.Connection12([server.address])
         conn.set_listener("print", stomp.PrintingListener(print_to_log=True))
@@ -301,7 +301,7 @@ def test_a_message_whose_listener_failed_is_escaped_in_the_log(seen):
     head = (
         f"MESSAGE\nsubscription:1\nmessage-id:{EVIL_HEADER}{'x' * 100_000}\ndestination:/q/{EVIL_HEADER}\n\n"
     )
-    recorder = Recorder()
+    recorder = RecentFrames()
     recorder.on_message = failing  # type: ignore[method-assign]
     with ScriptedServer(partial(after_connected, data=f"{head}x\0".encode())) as server:
         conn = stomp.Connection12([server.address])

@@ -16,7 +16,7 @@ from stomp.listener import (
     WaitingListener,
 )
 from stomp.utils import HEARTBEAT_FRAME, Frame
-from tests.listening import PATIENCE, Recorder, wait_until
+from tests.listening import PATIENCE, RecentFrames, wait_until
 
 
 def test_a_publisher_alone_does_nothing():
@@ -277,7 +277,7 @@ def test_sys_exit_in_a_callback_is_logged_and_ends_the_connection(broker, caplog
         def on_message(self, frame):
             raise SystemExit(3)
 
-    ended = Recorder()
+    ended = RecentFrames()
     conn = stomp.Connection([(broker.host, broker.port)])
     conn.set_listener("exiting", Listener())
     conn.set_listener("recorder", ended)

@@ -11,13 +11,13 @@ from stomp.broker import Broker
 from stomp.core.errors import NotConnected
 from stomp.core.frames.limits import Limits
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
-from tests.listening import PATIENCE, Recorder, wait_until
+from tests.listening import PATIENCE, RecentFrames, wait_until
 
 #: The agreed interval of heart-beats in these tests, in milliseconds.
 BEAT = 100
 
 
-class Blocking(Recorder):
+class Blocking(RecentFrames):
     """Blocks in on_message until `go_on` is set."""
 
     def __init__(self):
@@ -63,7 +63,7 @@ def test_a_server_that_goes_silent_is_noticed():
 
     with ScriptedServer(script) as server:
         conn = stomp.Connection([server.address], heartbeats=(BEAT, BEAT))
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn.set_listener("", recorder)
         conn.connect(wait=True)
         recorder.wait_for_method("on_receiver_loop_completed")
@@ -104,7 +104,7 @@ def test_a_server_that_closes_a_tls_connection(server_tls, ca_file, ending):
     with ScriptedServer(script, tls=server_tls) as server:
         conn = stomp.Connection([server.address])
         conn.set_ssl([server.address], ca_certs=ca_file)
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn.set_listener("", recorder)
         conn.connect(wait=True)
         conn.send("/queue/a", "good-bye")
@@ -118,7 +118,7 @@ def test_a_server_that_closes_a_tls_connection(server_tls, ca_file, ending):
 
 def test_a_broker_that_is_killed_is_noticed(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn.set_listener("", recorder)
     conn.connect(wait=True)
     broker.stop()
@@ -158,7 +158,7 @@ def test_a_send_that_fails_says_why_the_broker_has_gone(tls, server_tls, ca_file
             conn = stomp.Connection([("127.0.0.1", broker.port)])
             if tls:
                 conn.set_ssl(ca_certs=ca_file)
-            recorder = Recorder()
+            recorder = RecentFrames()
             conn.set_listener("", recorder)
             conn.connect(wait=True)
             with pytest.raises(NotConnected, match="larger than 1000 bytes"):

@@ -19,7 +19,7 @@ from stomp.core.errors import StompError
 from stomp.core.repeats import BURST
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.awaiting import run, until
-from tests.listening import PATIENCE, Recorder, wait_until
+from tests.listening import PATIENCE, RecentFrames, wait_until
 from tests.multicasting import group_of_our_own
 
 SECRET = "s3cr3t-mark-4711"
@@ -98,7 +98,7 @@ def check_conversation(log: Log, *, content_length: str) -> None:
 def test_each_frame_is_a_line_at_debug_by_the_listener_api(log, locked_broker):
     conn = stomp.Connection12([(locked_broker.host, locked_broker.port)])
 
-    class Acknowledging(Recorder):
+    class Acknowledging(RecentFrames):
         def on_message(self, frame):
             conn.ack(frame.headers["ack"])
             super().on_message(frame)
@@ -117,7 +117,7 @@ def test_each_frame_is_a_line_at_debug_by_the_listener_api(log, locked_broker):
 
 def test_each_frame_is_a_line_at_debug_where_a_listener_sees_what_is_sent(log, locked_broker):
     conn = stomp.Connection12([(locked_broker.host, locked_broker.port)])
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn.set_listener("recorder", recorder)
     conn.set_listener("stats", stomp.StatsListener())
     conn.connect("admin", SECRET, wait=True)
@@ -248,7 +248,7 @@ def test_heartbeats_are_lines_at_debug_by_async_client(log):
 def test_datagrams_are_lines_at_debug(log, monkeypatch):
     with group_of_our_own(monkeypatch):
         conn = MulticastConnection()
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn.set_listener("recorder", recorder)
         conn.connect()
         try:
@@ -353,7 +353,7 @@ def test_an_error_that_no_listener_takes_is_at_warning(warnings):
 def test_an_error_that_a_listener_takes_is_no_warning_of_its_own(warnings):
     data = b"ERROR\nmessage:no such queue\n\n\0"
     with ScriptedServer(partial(after_first_frame, data=data)) as server:
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn = stomp.Connection12([server.address])
         conn.set_listener("recorder", recorder)
         conn.connect(wait=True)
@@ -425,7 +425,7 @@ def test_a_flood_grows_the_log_of_a_listener_that_fails_by_a_few_lines(warnings,
 
     with ScriptedServer(partial(flood, data=FLOODS[what], times=20)) as server:
         conn = stomp.Connection12([server.address])
-        conn.set_listener("failing", recorder := Recorder())
+        conn.set_listener("failing", recorder := RecentFrames())
         setattr(recorder, method, fail)
         conn.connect(wait=True)
         conn.send("/queue/a", "x")
@@ -436,7 +436,7 @@ def test_a_flood_grows_the_log_of_a_listener_that_fails_by_a_few_lines(warnings,
 def test_each_message_that_a_listener_has_failed_for_has_its_line(warnings, broker):
     conn = stomp.Connection12([(broker.host, broker.port)])
 
-    class Failing(Recorder):
+    class Failing(RecentFrames):
         def on_message(self, frame):
             raise ZeroDivisionError
 

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 import stomp
-from stomp.classic.frames import Received, ReceivedText
-from stomp.core.engine.message import Delivery
+from stomp.classic.frames import BytesMessageFrame, TextMessageFrame
+from stomp.core.engine.message import BaseMessage
 from stomp.core.frames.decoder import Decoder
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.versions import STOMP12
 from stomp.core.session.events import Message
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.awaiting import run
-from tests.listening import PATIENCE, Recorder, wait_until
+from tests.listening import PATIENCE, RecentFrames, wait_until
 from tests.odd_frames import IN_DOUBT, NEXT, ODD, Odd, message
 
 pytestmark = pytest.mark.usefixtures("each_codec")
@@ -45,7 +45,7 @@ def sending(data: bytes, version: str = "1.2") -> ScriptedServer:
 
 def by_listener(server: ScriptedServer, version: str, count: int) -> list[Got]:
     conn = CONNECTIONS[version]([server.address], auto_decode=False)
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn.set_listener("", recorder)
     conn.connect(wait=True)
     conn.subscribe("/queue/a", id="1")
@@ -147,7 +147,7 @@ def test_a_frame_whose_end_is_in_doubt_ends_the_connection(data: bytes, api: str
                         bodies.append(got(subscription.receive(PATIENCE))[1])
         else:
             conn = stomp.Connection12([server.address], auto_decode=False)
-            recorder = Recorder()
+            recorder = RecentFrames()
             conn.set_listener("", recorder)
             conn.connect(wait=True)
             conn.subscribe("/queue/a", id="1")
@@ -157,7 +157,7 @@ def test_a_frame_whose_end_is_in_doubt_ends_the_connection(data: bytes, api: str
     assert bodies in ([], [b"he"])
 
 
-@pytest.mark.parametrize("make", [Message, Delivery, Received, ReceivedText])
+@pytest.mark.parametrize("make", [Message, BaseMessage, BytesMessageFrame, TextMessageFrame])
 @pytest.mark.parametrize(
     "twin",
     [copy.copy, copy.deepcopy, lambda frame: pickle.loads(pickle.dumps(frame))],
@@ -212,7 +212,7 @@ def test_limits_and_strictness_end_the_connection_with_their_reason(
     with caplog.at_level(logging.INFO), sending(data) as server:
         if api == "listener":
             conn = stomp.Connection12([server.address], **settings)
-            recorder = Recorder()
+            recorder = RecentFrames()
             conn.set_listener("", recorder)
             conn.connect(wait=True)
             conn.subscribe("/queue/a", id="1")

@@ -15,7 +15,7 @@ PAIRS = [
     (sync.Batch, aio.Batch),
     (sync_handles.Message, aio_handles.AsyncMessage),
     (sync_handles.Subscription, aio_handles.Subscription),
-    (sync_handles.Merged, aio_handles.Merged),
+    (sync_handles.MergedSubscription, aio_handles.MergedSubscription),
     (sync_handles.Confirmation, aio_handles.Confirmation),
     (sync_handles.Transaction, aio_handles.Transaction),
     (sync_handles.Consumer, aio_handles.Consumer),

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 import stomp
-from stomp.classic.frames import Received, ReceivedReceipt, ReceivedText
+from stomp.classic.frames import BytesMessageFrame, ReceiptFrame, TextMessageFrame
 from stomp.core.errors import StaleDelivery
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.session.events import Message, Receipt
 from stomp.utils import Frame as ListenerFrame
-from tests.listening import Recorder
+from tests.listening import RecentFrames
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
@@ -46,10 +46,10 @@ def test_frames_of_the_core_and_messages(cls):
         assert twin.headers.all("foo") == ["World", "Hello"]
 
 
-@pytest.mark.parametrize("cls", [ListenerFrame, Received, ReceivedText, ReceivedReceipt])
+@pytest.mark.parametrize("cls", [ListenerFrame, BytesMessageFrame, TextMessageFrame, ReceiptFrame])
 def test_frames_of_listeners(cls):
     frame = cls("MESSAGE", pairs(), "body")
-    if cls is ReceivedReceipt:
+    if cls is ReceiptFrame:
         frame.original_headers = dict(frame.headers)
     frame.headers["more"] = "changed"
     frame.mine = 5
@@ -61,7 +61,7 @@ def test_frames_of_listeners(cls):
 
 def test_frames_that_listeners_got(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
-    conn.set_listener("", recorder := Recorder())
+    conn.set_listener("", recorder := RecentFrames())
     conn.connect(wait=True)
     conn.subscribe("/queue/a", id="1", receipt="r")
     conn.send("/queue/a", "x")

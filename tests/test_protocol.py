@@ -13,7 +13,7 @@ from stomp.core.frames.versions import DIALECTS
 from stomp.protocol import Protocol12
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from stomp.transport import Transport
-from tests.listening import PATIENCE, Recorder, wait_until
+from tests.listening import PATIENCE, RecentFrames, wait_until
 
 
 @pytest.fixture(params=["1.0", "1.1", "1.2"])
@@ -21,7 +21,7 @@ def version(request):
     return request.param
 
 
-class Wire:
+class SessionPair:
     """A connection whose frames are noted by the server."""
 
     def __init__(self, version, **options):
@@ -60,7 +60,7 @@ class Wire:
 
 @pytest.fixture
 def wire(version):
-    with Wire(version) as running:
+    with SessionPair(version) as running:
         running.conn.connect("admin", "secret", wait=True)
         yield running
 
@@ -73,7 +73,7 @@ def test_connect(version, wire):
 
 
 def test_connect_with_everything():
-    with Wire("1.2", vhost="/", heartbeats=(1000, 2000)) as wire:
+    with SessionPair("1.2", vhost="/", heartbeats=(1000, 2000)) as wire:
         wire.conn.connect(
             "admin",
             wait=True,
@@ -116,7 +116,7 @@ def test_a_wrong_content_length_is_put_right(wire):
 
 
 def test_without_content_length(version):
-    with Wire(version, auto_content_length=False) as wire:
+    with SessionPair(version, auto_content_length=False) as wire:
         wire.conn.connect(wait=True)
         wire.conn.send("/queue/a", "x")
         assert "content-length" not in wire.frame(1).headers
@@ -140,7 +140,7 @@ def test_what_a_version_can_escape_is_escaped_and_the_rest_refused(version, wire
 
 
 def test_connect_cannot_be_made_to_carry_a_second_frame(version):
-    with Wire(version) as wire:
+    with SessionPair(version) as wire:
         with pytest.raises(FrameError):
             wire.conn.connect("admin\n\n\0SEND", "x", wait=True)
         with pytest.raises(FrameError):
@@ -221,7 +221,7 @@ def test_required_arguments(version, wire):
 
 
 def test_a_tuple_is_a_header_that_is_repeated():
-    with Wire("1.2") as wire:
+    with SessionPair("1.2") as wire:
         wire.conn.connect(wait=True)
         wire.conn.send("/queue/a", "x", headers={"tag": ("a:b", "c\nd", 3), "none": (), "bytes": b"e:f"})
         frame = wire.frame(1)
@@ -241,7 +241,7 @@ def test_the_hook_for_escaping():
         def _escape_headers(self, headers):
             headers["hook"] = "was here"
 
-    with Wire("1.2") as wire:
+    with SessionPair("1.2") as wire:
         wire.conn = Plain([wire.server.address])
         wire.conn.connect(wait=True)
         wire.conn.send("/queue/a", "x")
@@ -348,7 +348,7 @@ def test_any_version_that_a_program_sets_is_offered():
 
     with ScriptedServer(refuse) as server:
         for cls in (stomp.Connection10, stomp.Connection11, stomp.Connection12):
-            recorder = Recorder()
+            recorder = RecentFrames()
             conn = cls([server.address])
             conn.version = "100.1"
             conn.set_listener("", recorder)
@@ -398,7 +398,7 @@ def test_what_ends_a_line():
 @pytest.mark.parametrize("where", ["transport", "conn"])
 def test_a_method_that_a_program_replaces_gets_all_frames(where):
     """Also on a connection that is open, with the frames that have a way of their own."""
-    with Wire("1.2") as wire:
+    with SessionPair("1.2") as wire:
         wire.conn = stomp.Connection12([wire.server.address])
         wire.conn.connect(wait=True)
         wire.conn.send("/queue/a", "x")
@@ -418,7 +418,7 @@ def test_a_listener_may_get_its_on_send_at_any_time():
     class Late(stomp.ConnectionListener):
         pass
 
-    with Wire("1.2") as wire:
+    with SessionPair("1.2") as wire:
         wire.conn = stomp.Connection12([wire.server.address])
         listener = Late()
         wire.conn.set_listener("", listener)
@@ -442,7 +442,7 @@ def test_a_class_may_get_a_method_in_the_place_of_its_own_at_any_time(monkeypatc
         seen.append(name)
         return original(self, *args)
 
-    with Wire("1.2") as wire:
+    with SessionPair("1.2") as wire:
         wire.conn = stomp.Connection12([wire.server.address])
         wire.conn.connect(wait=True)
         wire.conn.send("/queue/a", "x")
@@ -481,7 +481,7 @@ def test_messages_look_alike_whether_or_not_a_listener_sees_them(headers, conten
         def on_send(self, frame):
             pass
 
-    with Wire("1.2") as wire:
+    with SessionPair("1.2") as wire:
         wire.conn = stomp.Connection12([wire.server.address])
         wire.conn.connect(wait=True)
         for body in ("x", b"x", "\u20ac", bytearray(b"x"), ""):

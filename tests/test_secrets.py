@@ -14,7 +14,7 @@ from stomp.exception import StompException
 from stomp.net import address
 from stomp.testing.servers import ScriptedServer
 from stomp.utils import Frame
-from tests.listening import Recorder
+from tests.listening import RecentFrames
 
 SECRET = "s3cr3t-mark-4711"
 
@@ -65,7 +65,7 @@ def test_a_whole_conversation(told):
         conn.set_listener("print", stomp.PrintingListener())
         conn.set_listener("log", stomp.PrintingListener(print_to_log=True))
         conn.set_listener("stats", stomp.StatsListener())
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn.set_listener("recorder", recorder)
         conn.connect("admin", SECRET, wait=True)
         link = conn.transport._link

@@ -9,7 +9,7 @@ from stomp.core.errors import NotConnected, UsageError
 from stomp.exception import ConnectFailedException
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from stomp.transport import BaseTransport, Transport
-from tests.listening import PATIENCE, Recorder, wait_until
+from tests.listening import PATIENCE, RecentFrames, wait_until
 
 
 def test_listeners_are_set_got_and_removed():
@@ -47,7 +47,7 @@ def test_before_messages_may_be_changed_and_the_original_headers_stay(broker):
             frame.headers["added"] = "yes"
             frame.body = {"parsed": frame.body}
 
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn = stomp.Connection([(broker.host, broker.port)])
     conn.set_listener("", Change())
     conn.set_listener("recorder", recorder)
@@ -64,7 +64,7 @@ def test_before_messages_may_be_changed_and_the_original_headers_stay(broker):
 
 def test_bodies_are_text_or_bytes(broker):
     for auto_decode, expected in ((True, "ä"), (False, "ä".encode())):
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn = stomp.Connection([(broker.host, broker.port)], auto_decode=auto_decode)
         conn.set_listener("", recorder)
         conn.connect(wait=True)
@@ -76,7 +76,7 @@ def test_bodies_are_text_or_bytes(broker):
 
 
 def test_a_listener_set_in_a_callback_gets_the_next_message(broker):
-    late = Recorder()
+    late = RecentFrames()
     conn = stomp.Connection([(broker.host, broker.port)])
 
     class Early:
@@ -94,7 +94,7 @@ def test_a_listener_set_in_a_callback_gets_the_next_message(broker):
 
 
 def test_a_listener_that_fails_loses_no_message(broker, caplog):
-    recorder = Recorder()
+    recorder = RecentFrames()
 
     class Broken:
         def on_message(self, frame):
@@ -114,7 +114,7 @@ def test_a_listener_that_fails_loses_no_message(broker, caplog):
 
 
 def test_on_send_may_change_headers_and_may_refuse(broker):
-    recorder = Recorder()
+    recorder = RecentFrames()
 
     class Censor:
         def on_send(self, frame):
@@ -148,7 +148,7 @@ def test_errors_of_a_live_connection_are_told_and_it_lives():
 
     with ScriptedServer(script) as server:
         conn = stomp.Connection([server.address])
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn.set_listener("", recorder)
         conn.connect(wait=True)
         recorder.wait_for_bodies(1)
@@ -159,7 +159,7 @@ def test_errors_of_a_live_connection_are_told_and_it_lives():
 
 def test_raw_bytes_and_the_socket(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn.set_listener("", recorder)
     conn.connect(wait=True)
     assert conn.transport.socket is not None
@@ -336,7 +336,7 @@ def test_the_end_of_one_connection_is_not_taken_for_that_of_the_next():
         greet_back(sock)
         say_nothing(sock)
 
-    class Slow(Recorder):
+    class Slow(RecentFrames):
         def on_message(self, frame):
             super().on_message(frame)
             self.wait_for_method("on_connecting", 2)
@@ -371,7 +371,7 @@ def test_a_login_that_failed_is_told_also_when_the_next_one_has_succeeded_by_the
         greet_back(sock)
         say_nothing(sock)
 
-    class Again(Recorder):
+    class Again(RecentFrames):
         def on_disconnected(self):
             super().on_disconnected()
             if self.methods.count("on_disconnected") == 1:
@@ -400,7 +400,7 @@ def test_a_login_that_succeeded_is_no_failure_when_the_connection_is_lost_at_onc
 
     with ScriptedServer(welcome_and_leave) as server:
         conn = stomp.Connection12([server.address])
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn.set_listener("recorder", recorder)
         attempt = conn.transport.start()
         conn.send_frame("CONNECT", {"accept-version": "1.2"})

@@ -163,7 +163,7 @@ ELSEWHERE = {
     "stomp.core.frames.frame:Frame": "the frame of errors and hooks; `stomp.Frame` is that of listeners",
     "stomp.transport:Transport": "the module is reached by `stomp.transport`",
     "stomp.client.sync.driver:Driver": "only clients make what wants one",
-    "stomp.client.aio.driver:AioDriver": "only clients make what wants one",
+    "stomp.client.aio.driver:AsyncDriver": "only clients make what wants one",
     "stomp.core.engine.message_queue:Feed": "only clients make what wants one",
     "stomp.core.engine.message_queue:Inbox": "only clients make what wants one",
     "stomp.core.engine.transactions:TransactionRecord": "only clients make what wants one",

@@ -103,7 +103,7 @@ def header(frame: bytes, name: bytes) -> bytes:
     return rest.partition(b"\n")[0].rstrip(b"\r") if found else b""
 
 
-class Conversation:
+class ClientEngine:
     """One connection."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -218,7 +218,7 @@ def serve(listener: socket.socket) -> None:
         sock, _ = listener.accept()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with sock, contextlib.suppress(ConnectionError):
-            Conversation(sock).run()
+            ClientEngine(sock).run()
 
 
 def main() -> None:

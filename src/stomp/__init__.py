@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from stomp.client.aio.handles import AsyncMessage
     from stomp.client.aio.handles import Confirmation as AsyncConfirmation
     from stomp.client.aio.handles import Consumer as AsyncConsumer
-    from stomp.client.aio.handles import Merged as AsyncMergedSubscription
+    from stomp.client.aio.handles import MergedSubscription as AsyncMergedSubscription
     from stomp.client.aio.handles import Subscription as AsyncSubscription
     from stomp.client.aio.handles import Transaction as AsyncTransaction
     from stomp.client.arguments import SendOptions, SubscribeOptions
@@ -50,11 +50,11 @@ if TYPE_CHECKING:
     from stomp.client.sync.handles import (
         Confirmation,
         Consumer,
+        MergedSubscription,
         Message,
         Subscription,
         Transaction,
     )
-    from stomp.client.sync.handles import Merged as MergedSubscription
     from stomp.connect import (
         Connection,
         Connection10,
@@ -64,12 +64,11 @@ if TYPE_CHECKING:
         StompConnection11,
         StompConnection12,
     )
-    from stomp.core.engine.broker_profiles import Vendor as BrokerProfile
+    from stomp.core.engine.broker_profiles import BrokerProfile
     from stomp.core.engine.failover import Backoff
     from stomp.core.engine.hooks import Hooks
-    from stomp.core.engine.message import Delivery as BaseMessage
-    from stomp.core.engine.status import ClientState, StateChange, Stats
-    from stomp.core.engine.status import Report as DrainReport
+    from stomp.core.engine.message import BaseMessage
+    from stomp.core.engine.status import ClientState, DrainReport, StateChange, Stats
     from stomp.core.errors import (
         AddressError,
         AlreadySettled,
@@ -122,13 +121,13 @@ _NAMES_OF = {
     "stomp.client.aio.client": "AsyncClient AsyncBatch=Batch",
     "stomp.client.aio.handles": (
         "AsyncMessage AsyncConfirmation=Confirmation AsyncConsumer=Consumer "
-        "AsyncMergedSubscription=Merged AsyncSubscription=Subscription AsyncTransaction=Transaction"
+        "AsyncMergedSubscription=MergedSubscription AsyncSubscription=Subscription AsyncTransaction=Transaction"
     ),
     "stomp.client.arguments": "SendOptions SubscribeOptions",
     "stomp.client.connect": "TlsSettings",
     "stomp.client.options": "Options",
     "stomp.client.sync.client": "Batch Client",
-    "stomp.client.sync.handles": "Confirmation Consumer MergedSubscription=Merged Message Subscription Transaction",
+    "stomp.client.sync.handles": "Confirmation Consumer MergedSubscription Message Subscription Transaction",
     "stomp.connect": (
         "Connection Connection10 Connection11 Connection12 StompConnection10 StompConnection11 "
         "StompConnection12"
@@ -139,13 +138,13 @@ _NAMES_OF = {
         "RemoteProtocolError ReplyMissing RetriesExhausted SendStalled StaleDelivery StompError TransactionVoid "
         "Unsupported UsageError"
     ),
-    "stomp.core.engine.message": "BaseMessage=Delivery",
+    "stomp.core.engine.message": "BaseMessage",
     "stomp.core.engine.failover": "Backoff",
     "stomp.core.frames.frame": "Headers",
     "stomp.core.engine.hooks": "Hooks",
     "stomp.core.frames.limits": "Leniency Limits",
-    "stomp.core.engine.status": "ClientState DrainReport=Report StateChange Stats",
-    "stomp.core.engine.broker_profiles": "BrokerProfile=Vendor",
+    "stomp.core.engine.status": "ClientState DrainReport StateChange Stats",
+    "stomp.core.engine.broker_profiles": "BrokerProfile",
     "stomp.listener": "ConnectionListener PrintingListener StatsListener WaitingListener",
     "stomp.net.address": "Address",
     "stomp.net.websocket": "WebSocketSettings",

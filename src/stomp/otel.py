@@ -25,7 +25,7 @@ from stomp.core.engine.hooks import Hooks
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.message import BaseMessage
     from stomp.core.engine.status import StateChange
     from stomp.core.errors import StompError
     from stomp.core.frames.frame import Frame
@@ -89,12 +89,12 @@ class OpenTelemetry(Hooks):
 
         return sent
 
-    def processing(self, message: Delivery) -> AbstractContextManager[object]:
+    def processing(self, message: BaseMessage) -> AbstractContextManager[object]:
         """See `Hooks.processing`."""
         return self._process(message)
 
     @contextlib.contextmanager
-    def _process(self, message: Delivery) -> Generator[object, None, None]:
+    def _process(self, message: BaseMessage) -> Generator[object, None, None]:
         about = self._about("process", message.destination)
         parent = propagate.extract(message.headers)
         begun = time.perf_counter()

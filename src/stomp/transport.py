@@ -17,14 +17,14 @@ from typing import Any
 from stomp import log
 from stomp.classic import patches
 from stomp.classic.base_transport import BaseTransport as BaseTransport
-from stomp.classic.deprecated import OlderTransport, take_arguments
-from stomp.classic.frames import ReceivedReceipt
+from stomp.classic.deprecated import DeprecatedTransport, take_arguments
+from stomp.classic.frames import ReceiptFrame
 from stomp.classic.reexports import hand_on
 from stomp.client.connect import TlsSettings, dial_any
 from stomp.client.options import options_of
 from stomp.client.thread_cache import kind_of_threads, lend_daemon
 from stomp.client.threads.link import Link
-from stomp.client.threads.one_shot_event import Latch
+from stomp.client.threads.one_shot_event import OneShotEvent
 from stomp.core.callables import check_function
 from stomp.core.connect_errors import login_failed
 from stomp.core.engine.broker_profiles import error_surely_ends
@@ -43,7 +43,7 @@ from stomp.utils import Frame, default_create_thread, encode, is_eol_default
 _RECV_BYTES = 16384
 
 
-class Transport(OlderTransport, BaseTransport):
+class Transport(DeprecatedTransport, BaseTransport):
     """One broker connection at a time, to the first of `host_and_ports` that answers.
 
     Args:
@@ -115,7 +115,7 @@ class Transport(OlderTransport, BaseTransport):
         self._expected_by = 0  # ident of the thread that called `expect_login`
         self._dialing = 0  # ident of the thread that opens a connection
         #: Connections of whose end the listeners do not know yet; open once they know of CONNECTED, or of the end.
-        self._untold: dict[Link, Latch] = {}
+        self._untold: dict[Link, OneShotEvent] = {}
         self._make_locks()
         _TRANSPORTS.add(self)
         if recv_bytes != _RECV_BYTES:
@@ -145,7 +145,7 @@ class Transport(OlderTransport, BaseTransport):
             link = self._link
             if link is not None and link.alive:
                 return link
-            self._stopping = Latch()
+            self._stopping = OneShotEvent()
             self.connection_error = False
             self._declared = None
             self._dialing = threading.get_ident()
@@ -153,7 +153,7 @@ class Transport(OlderTransport, BaseTransport):
                 link = self._dial()
             finally:
                 self._dialing = 0
-            self._untold[link] = Latch()
+            self._untold[link] = OneShotEvent()
             self._link = link
         if self._expected_by != threading.get_ident():
             link.start()
@@ -275,7 +275,7 @@ class Transport(OlderTransport, BaseTransport):
         limit = self._options.connect_timeout + 5.0 if timeout is None else timeout
         # Who listens for it has mostly heard of it when `connect` returns, and programs have come to rely on that.
         if not self._is_in(link) or (self._declared is None and self.registry.targets("on_connected")):
-            told = self._untold.get(link) if link is not None else Latch()
+            told = self._untold.get(link) if link is not None else OneShotEvent()
             if told is not None:
                 told.wait(limit)
         if self._is_in(link):
@@ -443,7 +443,7 @@ class Transport(OlderTransport, BaseTransport):
             lenient=options.lenient,
             tolerance=options.tolerance,
             message_class=self._message_class,
-            receipt_class=ReceivedReceipt,
+            receipt_class=ReceiptFrame,
             error_ends=error_surely_ends,
         )
         return Link(stream.sock, session, self.handle, options, stream.layer, self.hears)
@@ -478,7 +478,7 @@ class Transport(OlderTransport, BaseTransport):
         self._kind = kind_of_threads()
         self._deciding = threading.Lock()
         self._connecting = threading.Lock()
-        self._stopping = Latch()
+        self._stopping = OneShotEvent()
 
     def _on_connected(self, event: Connected) -> None:
         self._history.connected(self._options.clock())

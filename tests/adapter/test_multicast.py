@@ -15,7 +15,7 @@ import stomp
 from stomp.adapter import multicast
 from stomp.adapter.multicast import MulticastConnection
 from stomp.core.errors import ConnectFailed, FrameError, NotConnected, UsageError
-from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
+from tests.listening import PATIENCE, RecentFrames, stomp_threads, wait_until
 from tests.multicasting import group_of_our_own
 
 QUEUE = "/queue/a"
@@ -34,7 +34,7 @@ def join():
 
     def make(*destinations):
         conn = MulticastConnection()
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn.set_listener("recorder", recorder)
         conn.connect()
         made.append(conn)
@@ -267,7 +267,7 @@ def test_it_can_be_joined_again(join):
 def test_disconnect_from_a_callback(join):
     conn, recorder = join(QUEUE)
 
-    class Leaver(Recorder):
+    class Leaver(RecentFrames):
         def on_message(self, frame):
             conn.disconnect()
 
@@ -300,7 +300,7 @@ def test_a_socket_that_fails_is_told(join, caplog):
             raise OSError("the network is gone")
 
     conn = MulticastConnection()
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn.set_listener("recorder", recorder)
     # Whoever starts the thread late has time to break the socket.
     late: list[Any] = []

@@ -18,7 +18,7 @@ from stomp.broker import Broker
 from stomp.core.errors import UsageError
 from stomp.exception import ConnectFailedException, NotConnectedException
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
-from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
+from tests.listening import PATIENCE, RecentFrames, stomp_threads, wait_until
 from tests.websocket_door import Door
 
 QUEUE = "/queue/a"
@@ -38,7 +38,7 @@ def server(door):
 def connected(server, *, wait=True, **options):
     """A connection that is subscribed to its own queue, and what it is told."""
     conn = ws.WSStompConnection([server.address], **options)
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn.set_listener("recorder", recorder)
     return conn, recorder
 
@@ -300,7 +300,7 @@ def test_connecting_again_when_disconnected_leaves_nothing_behind(broker, door, 
     cycles = 50
     done = threading.Event()
 
-    class Again(Recorder):
+    class Again(RecentFrames):
         def on_disconnected(self):
             super().on_disconnected()
             if self.methods.count("on_disconnected") < cycles:
@@ -383,7 +383,7 @@ def secured(server, **options):
 
 def test_wss(tls_server, ca_file, door):
     conn = secured(tls_server, ca_certs=ca_file)
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn.set_listener("", recorder)
     conn.connect(wait=True)
     conn.subscribe(QUEUE, id=1)

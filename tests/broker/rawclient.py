@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
-from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.encoder import encode
 from stomp.core.frames.frame import Frame, headers_of
 from stomp.core.frames.versions import DIALECTS
@@ -111,7 +111,7 @@ class RawClient:
             self._decoder.feed(data)
             while found := self._decoder.frames():
                 for frame in found:
-                    if isinstance(frame, Eol):
+                    if isinstance(frame, HeartbeatMarker):
                         self.beats += 1
                     else:
                         self._frames.append(frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stomp.broker.destinations import is_temporary, is_topic, owner_of, public
-from stomp.broker.store import Refusal
+from stomp.broker.store import RequestRefused
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_public_names(named: str, known: str) -> None:
 
 
 def test_an_empty_name_is_refused() -> None:
-    with pytest.raises(Refusal, match="empty"):
+    with pytest.raises(RequestRefused, match="empty"):
         public("", 7)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stomp.broker.engine import Engine
-from stomp.broker.store import Refusal
+from stomp.broker.store import RequestRefused
 from stomp.core.frames import commands
 from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, Dialect
 from tests.broker.party import party, receipts
@@ -86,9 +86,9 @@ def test_empty_queues_are_forgotten(engine: Engine) -> None:
 
 def test_an_empty_destination_is_refused(engine: Engine) -> None:
     one = party(engine)
-    with pytest.raises(Refusal, match="empty"):
+    with pytest.raises(RequestRefused, match="empty"):
         one.send("", "x")
-    with pytest.raises(Refusal, match="empty"):
+    with pytest.raises(RequestRefused, match="empty"):
         one.subscribe("")
 
 
@@ -185,7 +185,7 @@ def test_client_acknowledges_all_up_to_one(engine: Engine, dialect: Dialect) -> 
     one.ack(third)
     assert engine.depth("/queue/a") == 1
     for settled in (first, second, third):
-        with pytest.raises(Refusal):
+        with pytest.raises(RequestRefused):
             one.ack(settled)
 
 
@@ -295,7 +295,7 @@ def test_dead_letters_do_not_circle(engine: Engine) -> None:
 def test_what_does_not_await_an_ack_is_refused(engine: Engine, command: str) -> None:
     one = party(engine)
     frame = commands.ack(STOMP12, "nonsense", negative=command == "NACK")
-    with pytest.raises(Refusal, match=f"'nonsense' awaits {command}"):
+    with pytest.raises(RequestRefused, match=f"'nonsense' awaits {command}"):
         engine.handle(one.client, frame)
 
 
@@ -304,7 +304,7 @@ def test_an_ack_of_somebody_elses_message_is_refused(engine: Engine) -> None:
     one.subscribe("/queue/a", ack="client")
     one.send("/queue/a", "x")
     (message,) = one.messages()
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestRefused):
         two.ack(message)
     one.ack(message)
 
@@ -315,7 +315,7 @@ def test_an_ack_in_11_must_name_the_right_subscription(engine: Engine) -> None:
     one.send("/queue/a", "x")
     (message,) = one.messages()
     message.headers["subscription"] = "wrong"
-    with pytest.raises(Refusal, match="not delivered to that subscription"):
+    with pytest.raises(RequestRefused, match="not delivered to that subscription"):
         one.ack(message)
     assert engine.depth("/queue/a") == 1
 

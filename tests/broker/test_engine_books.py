@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stomp.broker.engine import Engine
-from stomp.broker.store import Backlog, Policy, Stored
+from stomp.broker.store import Backlog, Policy, StoredMessage
 from stomp.core.frames.frame import Frame
 from tests.broker.party import Party
 
@@ -18,7 +18,7 @@ def test_a_backlog_hands_out_in_order_whatever_comes_back(steps: list[str | int]
     for step in steps:
         if step == "add":
             number += 1
-            backlog.add(Stored(number, "/queue/a", {}, b"", 1))
+            backlog.add(StoredMessage(number, "/queue/a", {}, b"", 1))
             waiting.add(number)
         elif step == "take" and backlog:
             assert backlog.first().number == min(waiting)

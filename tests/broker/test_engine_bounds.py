@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stomp.broker.engine import Engine
-from stomp.broker.store import Policy, Refusal
+from stomp.broker.store import Policy, RequestRefused
 from stomp.core.frames import commands
 from stomp.core.frames.versions import STOMP12
 from tests.broker.party import party
@@ -44,7 +44,7 @@ def test_a_window_has_a_largest_size(asked: str, got: int) -> None:
 
 @pytest.mark.parametrize("asked", ["", "-1", "many", "1.5", "²"])
 def test_a_window_must_be_a_number(engine: Engine, asked: str) -> None:
-    with pytest.raises(Refusal, match="prefetch-count"):
+    with pytest.raises(RequestRefused, match="prefetch-count"):
         party(engine).subscribe("/queue/a", prefetch_count=asked)
 
 
@@ -135,7 +135,7 @@ def test_only_its_owner_may_subscribe_to_a_temporary_destination(engine: Engine,
     owner, stranger = party(engine), party(engine)
     owner.subscribe(f"/temp-{kind}/mine")
     name = f"/remote-temp-{kind}/{owner.client.number}-mine"
-    with pytest.raises(Refusal, match="its own connection"):
+    with pytest.raises(RequestRefused, match="its own connection"):
         stranger.subscribe(name)
     stranger.send(name, "x")
     assert owner.bodies() == ["x"]
@@ -157,7 +157,7 @@ def test_temporary_queues_of_nobody_swallow(engine: Engine, name: str) -> None:
     one = party(engine)
     one.send(name, "x")
     assert engine.capacity.messages == 0
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestRefused):
         one.subscribe(name)
 
 
@@ -169,7 +169,7 @@ def test_a_full_broker_refuses_and_takes_again_when_there_is_room() -> None:
     one = party(engine)
     one.send("/queue/a", "1", "2")
     one.send("/queue/b", "3")
-    with pytest.raises(Refusal, match="the broker is full") as caught:
+    with pytest.raises(RequestRefused, match="the broker is full") as caught:
         one.send("/queue/a", "4")
     assert "3 messages" in caught.value.detail
     reader = party(engine)
@@ -182,7 +182,7 @@ def test_bytes_are_counted_too() -> None:
     engine = Engine(Policy(max_bytes=10_000))
     one = party(engine)
     one.send("/queue/a", "x" * 5000)
-    with pytest.raises(Refusal, match="the broker is full") as caught:
+    with pytest.raises(RequestRefused, match="the broker is full") as caught:
         one.send("/queue/a", "x" * 5000)
     assert "10000 bytes" in caught.value.detail
 
@@ -193,7 +193,7 @@ def test_messages_not_acknowledged_and_copies_of_a_topic_count() -> None:
     one.subscribe("/topic/t", ack="client")
     two.subscribe("/topic/t", ack="client")
     one.send("/topic/t", "1")
-    with pytest.raises(Refusal, match="full"):
+    with pytest.raises(RequestRefused, match="full"):
         one.send("/topic/t", "2")
     assert len(one.messages()) == len(two.messages()) == 1  # nobody got a copy of the second
 
@@ -203,7 +203,7 @@ def test_what_waits_in_a_transaction_counts() -> None:
     one = party(engine)
     one.do("BEGIN", "t")
     one.send("/queue/a", "1", "2", tx="t")
-    with pytest.raises(Refusal, match="full"):
+    with pytest.raises(RequestRefused, match="full"):
         one.send("/queue/a", "3", tx="t")
     one.do("COMMIT", "t")
     assert engine.depth("/queue/a") == 2
@@ -216,7 +216,7 @@ def test_a_commit_that_does_not_fit_has_no_effect() -> None:
         reader.subscribe("/topic/t", ack="client")
     one.do("BEGIN", "t")
     one.send("/topic/t", "1", "2", tx="t")  # four copies
-    with pytest.raises(Refusal, match="full"):
+    with pytest.raises(RequestRefused, match="full"):
         one.do("COMMIT", "t")
     assert one.messages() == two.messages() == []
     assert engine.capacity.messages == engine.capacity.bytes == 0
@@ -226,10 +226,10 @@ def test_a_connection_has_so_many_subscriptions_and_transactions() -> None:
     engine = Engine(Policy(max_subscriptions=1, max_transactions=1))
     one = party(engine)
     one.subscribe("/queue/a")
-    with pytest.raises(Refusal, match="1 subscriptions at most"):
+    with pytest.raises(RequestRefused, match="1 subscriptions at most"):
         one.subscribe("/queue/b", "2")
     one.do("BEGIN", "t")
-    with pytest.raises(Refusal, match="1 open transactions at most"):
+    with pytest.raises(RequestRefused, match="1 open transactions at most"):
         one.do("BEGIN", "u")
 
 
@@ -244,5 +244,5 @@ def test_late_acks_are_forgiven_for_so_many_deliveries(engine: Engine) -> None:
     for number in range(10_001):
         one.client.remember(str(number))
     engine.handle(one.client, commands.ack(STOMP12, "1"))
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestRefused):
         engine.handle(one.client, commands.ack(STOMP12, "0"))

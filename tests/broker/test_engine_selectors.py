@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from stomp.broker.engine import Engine
-from stomp.broker.store import Refusal
+from stomp.broker.store import RequestRefused
 from stomp.testing import FakeClock
 from tests.broker.party import party
 
@@ -89,7 +89,7 @@ def test_what_is_refused_goes_to_another_that_wants_it(engine: Engine) -> None:
 @pytest.mark.parametrize("destination", ["/queue/a", "/topic/a"])
 def test_a_selector_that_cannot_be_read_is_refused(engine: Engine, destination: str) -> None:
     alice = party(engine)
-    with pytest.raises(Refusal, match="the selector cannot be read") as caught:
+    with pytest.raises(RequestRefused, match="the selector cannot be read") as caught:
         alice.subscribe(destination, selector="color = ")
     assert "the end" in caught.value.detail
     assert engine.destinations() == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stomp.broker.engine import Engine
-from stomp.broker.store import Refusal
+from stomp.broker.store import RequestRefused
 from tests.broker.party import party, receipts
 
 
@@ -34,7 +34,7 @@ def test_sends_are_discarded_at_abort(engine: Engine) -> None:
     one.do("ABORT", "t")
     assert reader.messages() == []
     assert engine.capacity.messages == engine.capacity.bytes == 0
-    with pytest.raises(Refusal, match="no transaction 't'"):
+    with pytest.raises(RequestRefused, match="no transaction 't'"):
         one.do("COMMIT", "t")
 
 
@@ -73,7 +73,7 @@ def test_an_aborted_ack_can_be_given_again(engine: Engine, ack: str) -> None:
     first, second, third = one.messages()
     one.do("BEGIN", "t")
     one.ack(second, tx="t")
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestRefused):
         one.ack(second)
     one.do("ABORT", "t")
     assert one.messages() == []  # nothing is redelivered
@@ -141,5 +141,5 @@ def test_unsubscribe_in_the_middle_of_a_transaction(engine: Engine, destination:
 
 @pytest.mark.parametrize("command", ["COMMIT", "ABORT"])
 def test_an_unknown_transaction_is_refused(engine: Engine, command: str) -> None:
-    with pytest.raises(Refusal, match="no transaction"):
+    with pytest.raises(RequestRefused, match="no transaction"):
         party(engine).do(command, "t")

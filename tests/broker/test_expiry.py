@@ -8,7 +8,7 @@ import pytest
 
 from stomp.broker import Policy
 from stomp.broker.engine import Engine
-from stomp.broker.store import Refusal
+from stomp.broker.store import RequestRefused
 from stomp.testing import FakeClock
 from tests.broker.party import Party, party
 
@@ -148,7 +148,7 @@ def test_it_counts_from_send_also_in_a_transaction(engine: Engine, clock: FakeCl
 
 @pytest.mark.parametrize("headers", [{"expiration": "soon"}, {"expiration": "-1"}, {"expires": "1e9"}])
 def test_what_is_no_number_is_refused(alice: Party, headers: dict[str, str]) -> None:
-    with pytest.raises(Refusal, match="must be a number"):
+    with pytest.raises(RequestRefused, match="must be a number"):
         alice.send("/queue/a", "x", **headers)
 
 

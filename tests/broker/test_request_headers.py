@@ -6,7 +6,7 @@ import pytest
 
 from stomp.broker import Policy
 from stomp.broker.request_headers import (
-    Durable,
+    DurableKey,
     durable_of,
     expiry_of,
     name_of,
@@ -14,7 +14,7 @@ from stomp.broker.request_headers import (
     selector_of,
     window_of,
 )
-from stomp.broker.store import Refusal
+from stomp.broker.store import RequestRefused
 from stomp.core.frames.frame import headers_of
 
 TOPIC = "/topic/a"
@@ -31,22 +31,25 @@ def test_what_is_passed_on() -> None:
     ("headers", "durable"),
     [
         ({}, None),
-        ({"durable": "true", "id": "1"}, Durable(("id", TOPIC, "1"), shared=True)),
-        ({"durable": "true", "auto-delete": "false"}, Durable(("id", TOPIC, ""), shared=True)),
+        ({"durable": "true", "id": "1"}, DurableKey(("id", TOPIC, "1"), shared=True)),
+        ({"durable": "true", "auto-delete": "false"}, DurableKey(("id", TOPIC, ""), shared=True)),
         ({"durable": "true", "auto-delete": "true"}, None),
         ({"durable": "false"}, None),
-        ({"activemq.subscriptionName": "n"}, Durable(("name", "me", "n"), shared=False)),
-        ({"durable-subscription-name": "n", "durable": "true"}, Durable(("name", "me", "n"), shared=False)),
+        ({"activemq.subscriptionName": "n"}, DurableKey(("name", "me", "n"), shared=False)),
+        (
+            {"durable-subscription-name": "n", "durable": "true"},
+            DurableKey(("name", "me", "n"), shared=False),
+        ),
         ({"activemq.subscriptionName": ""}, None),
     ],
 )
-def test_durable_subscriptions(headers: dict[str, str], durable: Durable | None) -> None:
+def test_durable_subscriptions(headers: dict[str, str], durable: DurableKey | None) -> None:
     assert durable_of(headers, TOPIC, "me") == durable
     assert (name_of(headers) is not None) == (durable is not None and not durable.shared)
 
 
 def test_a_name_without_a_client_id_is_refused() -> None:
-    with pytest.raises(Refusal, match="client-id"):
+    with pytest.raises(RequestRefused, match="client-id"):
         durable_of({"activemq.subscriptionName": "n"}, TOPIC, None)
 
 
@@ -87,7 +90,7 @@ def test_selectors() -> None:
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "", "²"])
 def test_what_is_no_number_is_refused(text: str) -> None:
-    with pytest.raises(Refusal, match="must be a number"):
+    with pytest.raises(RequestRefused, match="must be a number"):
         window_of({"prefetch-count": text}, Policy())
-    with pytest.raises(Refusal, match="must be a number"):
+    with pytest.raises(RequestRefused, match="must be a number"):
         expiry_of({"expires": text}, 0.0)

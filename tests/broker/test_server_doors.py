@@ -18,7 +18,7 @@ from stomp.core.errors import ConnectFailed, UsageError
 from stomp.net.address import Address, parse
 from stomp.net.websocket import WebSocketSettings
 from tests.broker.rawclient import PATIENCE, eventually
-from tests.listening import Recorder, wait_until
+from tests.listening import RecentFrames, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
 
@@ -99,7 +99,7 @@ def test_large_bodies_over_websockets(doors: Broker, client_tls: ssl.SSLContext,
 
 def test_the_listener_api_over_websockets(doors: Broker) -> None:
     address = parse(doors.urls[2]).addresses[0]
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn = stomp.WSConnection([address.pair], ws_path="/ws")
     conn.set_listener("", recorder)
     conn.connect(wait=True)

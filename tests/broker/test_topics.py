@@ -6,7 +6,7 @@ import pytest
 
 from stomp.broker import Policy
 from stomp.broker.engine import Engine
-from stomp.broker.store import Refusal
+from stomp.broker.store import RequestRefused
 from stomp.broker.topics import MAX_WORDS
 from stomp.core.frames.versions import STOMP12
 from tests.broker.party import Party, party
@@ -59,7 +59,7 @@ def test_many_wildcards_take_no_time_and_too_many_are_refused(engine: Engine) ->
     alice.subscribe("/topic/" + ".".join(["#", "a"] * (MAX_WORDS // 2 - 1)))
     alice.send("/topic/" + ".".join(["a"] * 2000 + ["b"]), "x")
     assert alice.messages() == []
-    with pytest.raises(Refusal, match="words"):
+    with pytest.raises(RequestRefused, match="words"):
         alice.subscribe("/topic/" + ".".join(["#"] * (MAX_WORDS + 1)), "2")
 
 
@@ -131,7 +131,7 @@ def test_rabbitmqs_way_to_end_it(engine: Engine) -> None:
 def test_activemqs_ways_to_end_it(engine: Engine) -> None:
     alice = enter(engine)
     alice.subscribe("/topic/a", "1", **CLASSIC)
-    with pytest.raises(Refusal, match="in use"):
+    with pytest.raises(RequestRefused, match="in use"):
         alice.unsubscribe("other", **CLASSIC)
     alice.unsubscribe("1")
     alice.send("/topic/a", "x")
@@ -141,14 +141,14 @@ def test_activemqs_ways_to_end_it(engine: Engine) -> None:
     alice.subscribe("/topic/a", "1", **CLASSIC)
     alice.unsubscribe("1", **CLASSIC)
     assert engine.destinations() == {}
-    with pytest.raises(Refusal, match="no such subscription"):
+    with pytest.raises(RequestRefused, match="no such subscription"):
         alice.unsubscribe("1", **CLASSIC)
 
 
 def test_in_activemqs_way_it_is_one_connections(engine: Engine) -> None:
     alice, bob = enter(engine), enter(engine)
     alice.subscribe("/topic/a", "1", **CLASSIC)
-    with pytest.raises(Refusal, match="in use"):
+    with pytest.raises(RequestRefused, match="in use"):
         bob.subscribe("/topic/a", "1", **CLASSIC)
     other = enter(engine, "you")
     other.subscribe("/topic/a", "1", **CLASSIC)
@@ -168,7 +168,7 @@ def test_in_rabbitmqs_way_it_is_shared(engine: Engine) -> None:
 
 
 def test_a_name_needs_a_client_id(engine: Engine) -> None:
-    with pytest.raises(Refusal, match="client-id"):
+    with pytest.raises(RequestRefused, match="client-id"):
         enter(engine, None).subscribe("/topic/a", "1", **CLASSIC)
 
 
@@ -197,7 +197,7 @@ def test_another_topic_or_selector_begins_anew(engine: Engine, change: tuple[str
 
 def test_another_selector_while_it_is_shared_is_refused(engine: Engine) -> None:
     enter(engine).subscribe("/topic/a", "news", **RABBIT)
-    with pytest.raises(Refusal, match="another selector"):
+    with pytest.raises(RequestRefused, match="another selector"):
         enter(engine).subscribe("/topic/a", "news", selector="x = '1'", **RABBIT)
 
 
@@ -206,5 +206,5 @@ def test_there_is_a_limit() -> None:
     alice = enter(engine)
     for number in range(2):
         alice.subscribe("/topic/a", str(number), **RABBIT)
-    with pytest.raises(Refusal, match="2 durable"):
+    with pytest.raises(RequestRefused, match="2 durable"):
         alice.subscribe("/topic/a", "3", **RABBIT)

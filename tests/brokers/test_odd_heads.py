@@ -11,7 +11,7 @@ import stomp
 from stomp.testing.servers import read_frame
 from tests.awaiting import run
 from tests.brokers.conftest import RealBroker, further
-from tests.listening import PATIENCE, Recorder
+from tests.listening import PATIENCE, RecentFrames
 
 pytestmark = [pytest.mark.broker, pytest.mark.usefixtures("each_codec")]
 
@@ -39,7 +39,7 @@ def send_raw(broker: RealBroker, queue: str, lines: bytes) -> None:
 
 
 def by_listener(broker: RealBroker, queue: str) -> Got:
-    class Acknowledging(Recorder):
+    class Acknowledging(RecentFrames):
         def on_message(self, frame):
             conn.ack(frame.headers["ack"])
             super().on_message(frame)

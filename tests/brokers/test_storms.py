@@ -13,7 +13,7 @@ import stomp
 from stomp.core.errors import BrokerError, RetriesExhausted
 from stomp.exception import NotConnectedException
 from tests.brokers.conftest import FURTHER, RealBroker, further
-from tests.listening import Recorder
+from tests.listening import RecentFrames
 from tests.pulling.faces import KINDS, face
 
 #: Refused by all brokers that have selectors.
@@ -122,7 +122,7 @@ def test_an_error_leaves_the_connection_open(broker: RealBroker, make: Callable[
 @at("artemis", "artemis-next", "apollo")
 def test_a_listener_is_disconnected_after_the_error_and_send_raises(broker: RealBroker) -> None:
     conn = stomp.Connection12([broker.address], vhost=broker.vhost)
-    recorder = Recorder()
+    recorder = RecentFrames()
     conn.set_listener("", recorder)
     conn.connect(broker.user, broker.password, wait=True)
     queue = f"/queue/{uuid.uuid4().hex}"

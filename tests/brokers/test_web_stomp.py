@@ -11,7 +11,7 @@ import pytest
 import stomp
 from stomp.exception import ConnectFailedException
 from tests.brokers.conftest import RealBroker, require
-from tests.listening import Recorder
+from tests.listening import RecentFrames
 
 
 class WebStomp:
@@ -34,7 +34,7 @@ class WebStomp:
 
     def open(self, **options):
         conn = self.make(**options)
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn.set_listener("recorder", recorder)
         conn.connect(self.broker.user, self.broker.password, wait=True)
         return conn, recorder

@@ -3,7 +3,7 @@ from unittest import mock
 import pytest
 
 from stomp.classic.base_transport import BaseTransport
-from stomp.classic.frames import ReceivedReceipt
+from stomp.classic.frames import ReceiptFrame
 from stomp.core.frames.frame import Headers
 from stomp.listener import ConnectionListener
 from stomp.utils import Frame, default_create_thread
@@ -39,7 +39,7 @@ def test_frames_that_go_out_are_told(transport):
 
 
 def receipts(*names):
-    return [ReceivedReceipt("RECEIPT", Headers({"receipt-id": name})) for name in names]
+    return [ReceiptFrame("RECEIPT", Headers({"receipt-id": name})) for name in names]
 
 
 def test_receipts_are_told_to_all_and_a_listener_that_fails_hurts_nobody(transport, caplog):

@@ -10,7 +10,7 @@ from stomp.core.errors import ReceiptMissing
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from stomp.transport import BaseTransport, Transport
 from stomp.utils import Frame
-from tests.listening import PATIENCE, Recorder, wait_until
+from tests.listening import PATIENCE, RecentFrames, wait_until
 
 CLASSES = [stomp.Connection10, stomp.Connection11, stomp.Connection12, Transport]
 
@@ -75,7 +75,7 @@ def confirming(**options):
 
 def test_wait_on_receipt_sends_when_the_broker_has_it(broker):
     conn = confirming(host_and_ports=[(broker.host, broker.port)])
-    conn.set_listener("", recorder := Recorder())
+    conn.set_listener("", recorder := RecentFrames())
     conn.connect(wait=True)
     for receipt in ("r1", "a:b\\c", 7):
         conn.send("/queue/a", "x", receipt=receipt)
@@ -111,7 +111,7 @@ def test_wait_on_receipt_ends_with_the_connection():
 
 def test_a_receipt_that_was_noted_as_that_of_a_disconnect(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
-    conn.set_listener("", recorder := Recorder())
+    conn.set_listener("", recorder := RecentFrames())
     conn.connect(wait=True)
     conn.set_receipt("other", "SEND")
     conn.set_receipt("gone", "DISCONNECT")

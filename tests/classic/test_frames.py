@@ -4,7 +4,7 @@ import pickle
 import pytest
 
 from stomp.classic.base_transport import BaseTransport
-from stomp.classic.frames import Received, ReceivedReceipt, ReceivedText
+from stomp.classic.frames import BytesMessageFrame, ReceiptFrame, TextMessageFrame
 from stomp.core.frames.frame import Headers
 from stomp.core.session.client import ClientSession
 from stomp.listener import ConnectionListener
@@ -16,7 +16,7 @@ CONNECTED = b"CONNECTED\nversion:1.2\n\n\0"
 MESSAGE = b"MESSAGE\nsubscription:1\nmessage-id:%d\nx:a\\cb\n\n%b\0\n"
 
 
-def received(cls: type[Received], body: bytes = b"caf\xc3\xa9") -> list[Received]:
+def received(cls: type[BytesMessageFrame], body: bytes = b"caf\xc3\xa9") -> list[BytesMessageFrame]:
     """What a session makes of several messages: the first ones are read carefully, the last ones are not."""
     session = ClientSession(message_class=cls)
     session.connect(["1.2"], "/")
@@ -27,7 +27,7 @@ def received(cls: type[Received], body: bytes = b"caf\xc3\xa9") -> list[Received
     return [event for event in session.events() if isinstance(event, cls)]
 
 
-@pytest.mark.parametrize("cls", [Received, ReceivedText])
+@pytest.mark.parametrize("cls", [BytesMessageFrame, TextMessageFrame])
 def test_it_is_a_frame_as_listeners_know_it(cls):
     for number, frame in enumerate(received(cls)):
         assert isinstance(frame, Frame)
@@ -43,7 +43,7 @@ def test_it_is_a_frame_as_listeners_know_it(cls):
     assert first != second
 
 
-@pytest.mark.parametrize("cls", [Received, ReceivedText])
+@pytest.mark.parametrize("cls", [BytesMessageFrame, TextMessageFrame])
 def test_the_original_headers_stay_as_they_came(cls):
     for frame in received(cls):
         frame.headers["added"] = "1"
@@ -55,13 +55,13 @@ def test_the_original_headers_stay_as_they_came(cls):
 
 
 def test_bodies_are_text_where_that_is_wanted_and_the_decoder_can():
-    assert [frame.body for frame in received(Received)] == [b"caf\xc3\xa9"] * 4
-    assert {frame.body for frame in received(ReceivedText)} <= {b"caf\xc3\xa9", "café"}
-    assert {frame.body for frame in received(ReceivedText, b"\xff!")} <= {b"\xff!", "\ufffd!"}
+    assert [frame.body for frame in received(BytesMessageFrame)] == [b"caf\xc3\xa9"] * 4
+    assert {frame.body for frame in received(TextMessageFrame)} <= {b"caf\xc3\xa9", "café"}
+    assert {frame.body for frame in received(TextMessageFrame, b"\xff!")} <= {b"\xff!", "\ufffd!"}
 
 
 def test_it_can_be_looked_at_changed_and_copied():
-    *_, frame = received(ReceivedText)
+    *_, frame = received(TextMessageFrame)
     frame.body, frame.cmd = "changed", "X"
     setattr(frame, "more", 5)  # noqa: B010 - listeners do so, and types do not know
     assert frame.command == "X"
@@ -72,7 +72,7 @@ def test_it_can_be_looked_at_changed_and_copied():
 
 
 def test_it_can_be_made_by_hand():
-    frame = Received("MESSAGE", Headers(a="1"), b"x")
+    frame = BytesMessageFrame("MESSAGE", Headers(a="1"), b"x")
     assert (frame.cmd, frame.headers, frame.original_headers, frame.body) == (
         "MESSAGE",
         {"a": "1"},
@@ -99,7 +99,7 @@ class Hears(ConnectionListener):
 
 def receipts(auto_decode: bool = True, body: bytes = b"") -> Hears:
     """What a listener gets of several receipts: the first ones are read carefully, the last ones are not."""
-    session = ClientSession(receipt_class=ReceivedReceipt)
+    session = ClientSession(receipt_class=ReceiptFrame)
     session.connect(["1.2"], "/")
     session.receive_data(CONNECTED, 0.0)
     session.events()
@@ -119,7 +119,7 @@ def test_a_receipt_is_a_frame_as_listeners_know_it():
         ("RECEIPT", {"receipt-id": f"a:{number}"}, {"receipt-id": f"a:{number}"}, "") for number in range(5)
     ]
     for frame in hears.frames:
-        assert type(frame) is ReceivedReceipt
+        assert type(frame) is ReceiptFrame
         assert isinstance(frame, Frame)
         assert str(frame).startswith("{cmd=RECEIPT,headers=[{'receipt-id': 'a:")
         assert frame in {frame}

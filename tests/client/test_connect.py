@@ -15,7 +15,7 @@ from stomp.core.frames.frame import Headers
 from stomp.core.session.events import Closed, Reason
 from stomp.core.session.ledger import Ledger
 from stomp.net.address import Address
-from stomp.net.layer import Stack
+from stomp.net.layer import StackedLayer
 from stomp.net.tls import TlsLayer
 from stomp.net.websocket import WebSocketLayer
 from stomp.testing.clock import FakeClock
@@ -167,7 +167,7 @@ def test_what_is_on_a_socket_of_a_websocket(transport, server_tls, ca_file):
             if transport == "ws":
                 assert isinstance(stream.layer, WebSocketLayer)
             else:
-                assert isinstance(stream.layer, Stack)
+                assert isinstance(stream.layer, StackedLayer)
                 assert isinstance(stream.layer.lower, TlsLayer)
                 assert isinstance(stream.layer.upper, WebSocketLayer)
             assert stream.sock.gettimeout() is None

@@ -11,7 +11,7 @@ import pytest
 
 import stomp
 from stomp.core.engine.failover import Backoff
-from stomp.core.engine.message import Delivery
+from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.redelivery import Redelivery
 from stomp.core.errors import AlreadySettled, StaleDelivery, Unsupported
 from stomp.core.frames.frame import Headers
@@ -93,7 +93,7 @@ class Fails:
         self.times = times
         self.redelivered: list[bool] = []
 
-    def __call__(self, message: Delivery) -> None:
+    def __call__(self, message: BaseMessage) -> None:
         if message.text == "bad":
             self.redelivered.append(message.redelivered)
             if len(self.redelivered) <= self.times:
@@ -303,8 +303,8 @@ def test_the_listener_api_sends_nack_as_it_is_told(artemis: Artemis, server: Scr
     assert artemis.nacked == ["bad"]
 
 
-def message() -> Delivery:
-    return Delivery("MESSAGE", Headers.of([("destination", "/queue/a")]), b"")
+def message() -> BaseMessage:
+    return BaseMessage("MESSAGE", Headers.of([("destination", "/queue/a")]), b"")
 
 
 def test_each_time_is_waited_for_longer_until_nothing_fails_for_a_while() -> None:

@@ -14,7 +14,7 @@ from stomp.core.errors import AuthenticationFailed
 from stomp.exception import ConnectFailedException, NotConnectedException
 from tests.conformance.lobby import Lobby, Suite
 from tests.conformance.venues import needs, once, since
-from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
+from tests.listening import PATIENCE, RecentFrames, stomp_threads, wait_until
 
 CYCLES = 20
 
@@ -201,7 +201,7 @@ class Connecting(Suite):
     def test_a_handler_that_blocks_for_several_beats_costs_nothing(self, lobby: Lobby) -> None:
         go_on = threading.Event()
 
-        class Blocking(Recorder):
+        class Blocking(RecentFrames):
             def on_message(self, frame: Any) -> None:
                 super().on_message(frame)
                 assert go_on.wait(PATIENCE)

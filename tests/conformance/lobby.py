@@ -11,7 +11,7 @@ import pytest
 import stomp
 from stomp.utils import Frame
 from tests.conformance.venues import Venue
-from tests.listening import Recorder, stomp_threads, wait_until
+from tests.listening import RecentFrames, stomp_threads, wait_until
 
 CLASSES: dict[str, Any] = {
     "1.0": stomp.Connection10,
@@ -29,14 +29,16 @@ class Guest:
         blunders: the test wants to see an ERROR.
     """
 
-    def __init__(self, venue: Venue, version: str, listener: Recorder | None = None, **options: Any) -> None:
+    def __init__(
+        self, venue: Venue, version: str, listener: RecentFrames | None = None, **options: Any
+    ) -> None:
         if version != "1.0" and venue.vhost is not None:
             options.setdefault("vhost", venue.vhost)
         options.setdefault("timeout", 10)
         self.venue = venue
         self.version = version
         self.blunders = False
-        self.heard = listener or Recorder()
+        self.heard = listener or RecentFrames()
         make: Any = stomp.WSConnection if venue.web else CLASSES[version]
         self.conn = make([venue.address], **options)
         if venue.tls is not None:

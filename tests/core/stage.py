@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from stomp.core.engine.config import Terms
-from stomp.core.engine.effects import Call, Dial, HangUp, Now, Transmit, Wait
-from stomp.core.engine.engine import Conversation
-from stomp.core.engine.message import Delivery
-from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.engine.config import ClientConfig
+from stomp.core.engine.effects import Call, CloseConnection, Now, OpenConnection, SendFrame, Wait
+from stomp.core.engine.engine import ClientEngine
+from stomp.core.engine.message import BaseMessage
+from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.encoder import encode
 from stomp.core.frames.frame import Frame, headers_of
 from stomp.core.frames.versions import STOMP12
@@ -23,7 +23,7 @@ class FakeLink:
         self.stage = stage
         self.address = address
         self.session = ClientSession(
-            ledger=stage.conv.ledger, message_class=Delivery, error_ends=stage.conv.terms.error_ends
+            ledger=stage.conv.ledger, message_class=BaseMessage, error_ends=stage.conv.terms.error_ends
         )
         self.sent: list[Frame] = []
         self.hung_up = False
@@ -43,7 +43,7 @@ class FakeLink:
         """Move what the session has written to `sent`, and what happened to the conversation."""
         self._decoder.feed(b"".join(self.session.data_to_send(self.stage.clock())))
         while frames := self._decoder.frames():
-            self.sent += [frame for frame in frames if not isinstance(frame, Eol)]
+            self.sent += [frame for frame in frames if not isinstance(frame, HeartbeatMarker)]
             self._decoder.dialect = self._decoder.dialect or STOMP12
         self.stage.conv.take(self, self.session.events(), self.stage.clock())
         self.stage.calls += self.stage.conv.calls()
@@ -142,7 +142,7 @@ class Stage:
         self._said: list[str] = []
         self.calls: list[Any] = []
         terms.setdefault("addresses", ("a:1",))
-        self.conv = Conversation(Terms(**terms), self)
+        self.conv = ClientEngine(ClientConfig(**terms), self)
         self.links: list[FakeLink] = []
         self.failures: list[BaseException | None] = []  # what the next dials end in
         self.dialed: list[Any] = []
@@ -197,21 +197,21 @@ class Stage:
         self.go_on()
 
     def perform(self, effect: Any) -> Any:
-        if isinstance(effect, Transmit):
+        if isinstance(effect, SendFrame):
             self.conv.recorder.note(">", effect.frame)
             return effect.link.transmit(effect.frame, deadline=effect.deadline)
         if isinstance(effect, Now):
             return self.clock()
         if isinstance(effect, Call):
             return effect.function()
-        if isinstance(effect, Dial):
+        if isinstance(effect, OpenConnection):
             self.dialed.append(effect.address)
             failure = self.failures.pop(0) if self.failures else None
             if failure is not None:
                 raise failure
             self.links.append(FakeLink(self, effect.address))
             return self.link
-        assert isinstance(effect, HangUp)
+        assert isinstance(effect, CloseConnection)
         return effect.link.close(effect.error)
 
     def make_calls(self) -> None:
@@ -249,9 +249,11 @@ class Stage:
     def subscribe(self, destination: str = "/queue/a", ack: str = "client-individual", **wish: Any):
         """Subscribe, and have it confirmed; the feed."""
         from stomp.core.engine import subscriptions
-        from stomp.core.engine.message_queue import Feed, Wish
+        from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 
-        feed = Feed(wish.pop("id", f"sub-{self.conv.next_id()}"), Wish(destination, ack, **wish))
+        feed = ClientSubscription(
+            wish.pop("id", f"sub-{self.conv.next_id()}"), SubscriptionConfig(destination, ack, **wish)
+        )
         run = self.run(subscriptions.subscribe(self.conv, feed, self.clock() + 30))
         if feed.wish.confirm:
             self.link.confirm(self.link.take("SUBSCRIBE"))

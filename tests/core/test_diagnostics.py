@@ -2,7 +2,7 @@
 
 import pytest
 
-from stomp.core.diagnostics import MASK, Counters, Recorder, describe, is_secret, redacted
+from stomp.core.diagnostics import MASK, Counters, RecentFrames, describe, is_secret, redacted
 from stomp.core.frames.frame import Frame, Headers
 
 
@@ -37,7 +37,7 @@ def test_counters_begin_at_zero() -> None:
 
 
 def test_a_recorder_keeps_the_last_frames_in_short_lines_without_secrets() -> None:
-    recorder = Recorder(2)
+    recorder = RecentFrames(2)
     for number in range(3):
         headers = Headers({"n": str(number), "passcode": "swordfish", "long": "x" * 1000})
         recorder.note(">", Frame("SEND", headers, b"swordfish"))
@@ -49,12 +49,12 @@ def test_a_recorder_keeps_the_last_frames_in_short_lines_without_secrets() -> No
 
 
 def test_a_recorder_may_keep_nothing() -> None:
-    recorder = Recorder(0)
+    recorder = RecentFrames(0)
     recorder.note_all("<", [Frame("MESSAGE", Headers())] * 3)
     assert recorder.lines() == ()
 
 
 def test_of_many_frames_a_recorder_looks_at_the_last_only() -> None:
-    recorder = Recorder(2)
+    recorder = RecentFrames(2)
     recorder.note_all("<", [Frame("MESSAGE", Headers(n=str(number))) for number in range(5)] + ["no frame"])
     assert len(recorder.lines()) == 1

@@ -190,13 +190,13 @@ def test_what_is_missing_is_told_though_something_unknown_is_there() -> None:
 
 def test_an_attribute_that_is_no_argument_has_its_default() -> None:
     @light.dataclass
-    class Parcel:
+    class OutgoingMessage:
         weight: int
         sent: bool = light.field(default=False, init=False)
         stamps: list[str] = light.field(default_factory=list[str], init=False)
 
-    make: Any = Parcel
-    assert (Parcel(2).sent, Parcel(2).stamps) == (False, [])
+    make: Any = OutgoingMessage
+    assert (OutgoingMessage(2).sent, OutgoingMessage(2).stamps) == (False, [])
     for name in ("sent", "stamps"):
         with pytest.raises(TypeError, match=f"has no argument '{name}'"):
             make(2, **{name: 1})

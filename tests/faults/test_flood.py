@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import stomp
-from tests.listening import Recorder
+from tests.listening import RecentFrames
 
 COUNT = 200
 BODY = bytes(range(256)) * 4096  # 1 MiB of every byte there is
@@ -16,7 +16,7 @@ BODY = bytes(range(256)) * 4096  # 1 MiB of every byte there is
 def test_both_sides_send_200_messages_of_1_mib_at_once(request, tls, ca_file):
     broker = request.getfixturevalue("tls_broker" if tls else "broker")
 
-    class Count(Recorder):
+    class Count(RecentFrames):
         def on_message(self, frame):
             wrong = None if frame.body == BODY else len(frame.body)
             self.bodies.append((frame.headers["n"], wrong))

@@ -19,7 +19,7 @@ import stomp
 from stomp.core.errors import AuthenticationFailed, ConnectFailed, StompError
 from stomp.testing.servers import ScriptedServer, hang_up, read_frame, say_nothing
 from tests.core.frames.test_foreign_protocols import ALERTS, ANSWER, HTTP, RECORDED
-from tests.listening import Recorder
+from tests.listening import RecentFrames
 
 #: Seconds to connect: none of these peers may be waited for.
 PATIENCE = 20.0
@@ -165,7 +165,7 @@ def test_bytes_of_no_known_protocol_are_shown_in_one_short_line(failure: Api) ->
 def test_a_foreign_protocol_is_named_in_the_log_where_nobody_waits_for_connect(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    recorder = Recorder()
+    recorder = RecentFrames()
     with ScriptedServer(partial(answer, first=RECORDED["Redis"])) as server:
         conn = stomp.Connection12([("127.0.0.1", server.port)])
         conn.set_listener("", recorder)

@@ -18,7 +18,7 @@ import stomp
 from stomp.broker import Broker
 from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer
-from tests.listening import Recorder, stomp_threads, wait_until
+from tests.listening import RecentFrames, stomp_threads, wait_until
 from tests.websocket_door import Door
 
 CYCLES = 50
@@ -33,7 +33,7 @@ def held():
     return threading.active_count(), len(os.listdir(folder)) if folder.exists() else 0
 
 
-class Recipe(Recorder):
+class Recipe(RecentFrames):
     """As in section 3.6. It returns until `leaving` is set."""
 
     def __init__(self, conn, queue="/queue/recipe"):

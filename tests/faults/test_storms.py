@@ -20,7 +20,7 @@ from stomp.core.errors import BrokerError, ConnectFailed, OutcomeUnknown, Retrie
 from stomp.exception import ConnectFailedException, NotConnectedException
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.cli.oneshot import Stomp
-from tests.listening import Recorder, wait_until
+from tests.listening import RecentFrames, wait_until
 from tests.pulling.faces import KINDS, face
 from tests.websocket_door import Door
 
@@ -211,7 +211,7 @@ def test_listen_ends_when_its_subscription_ends_each_later_connection(
 # ------------------------------------------------------------------------------------- the listener API
 
 
-class Recipe(Recorder):
+class Recipe(RecentFrames):
     """As in section 3.6 of stomp.py's documentation, until `leaving` is set."""
 
     def __init__(self, conn: Any) -> None:
@@ -390,7 +390,7 @@ def test_a_listener_is_disconnected_after_the_error_and_send_raises(
     script = Counting(serve_until(b"forbidden", refuse), server=called)
     with ScriptedServer(script) as server:
         conn = stomp.Connection12([server.address])
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn.set_listener("", recorder)
         conn.connect("guest", "guest", wait=True)
         conn.send("/queue/a", "forbidden", receipt="1")
@@ -409,7 +409,7 @@ def test_a_listener_of_an_unknown_broker_goes_on_after_an_error() -> None:
 
     with ScriptedServer(Counting(serve)) as server:
         conn = stomp.Connection12([server.address])
-        recorder = Recorder()
+        recorder = RecentFrames()
         conn.set_listener("", recorder)
         conn.connect("guest", "guest", wait=True)
         conn.send("/queue/a", "forbidden")

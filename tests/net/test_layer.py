@@ -13,7 +13,7 @@ from stomp.client.threads.link import Link
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.session.client import ClientSession
 from stomp.core.session.events import Closed, Connected, Event
-from stomp.net.layer import Layer, Stack
+from stomp.net.layer import Layer, StackedLayer
 from stomp.net.tls import TlsLayer
 
 PATIENCE = 10.0
@@ -184,7 +184,7 @@ class Tagging:
 
 
 def test_the_lower_layer_wraps_the_upper() -> None:
-    stack = Stack(Tagging(b"<"), Tagging(b"["))
+    stack = StackedLayer(Tagging(b"<"), Tagging(b"["))
     stack.send([b"a", b"b"])
     assert stack.outgoing() == b"<[ab"
     assert stack.outgoing() == b""
@@ -193,21 +193,21 @@ def test_the_lower_layer_wraps_the_upper() -> None:
 
 
 def test_both_layers_say_good_bye_the_upper_one_first() -> None:
-    stack = Stack(Tagging(b"<"), Tagging(b"["))
+    stack = StackedLayer(Tagging(b"<"), Tagging(b"["))
     stack.close()
     assert stack.outgoing() == b"<[.<."
 
 
 def test_what_the_upper_layer_says_by_itself_is_wrapped() -> None:
     upper = Tagging(b"[")
-    stack = Stack(Tagging(b"<"), upper)
+    stack = StackedLayer(Tagging(b"<"), upper)
     upper.send([b"pong"])
     assert stack.outgoing() == b"<[pong"
 
 
 @pytest.mark.parametrize("which", ["lower", "upper"])
 def test_the_end_of_one_is_the_end_of_both(which: str) -> None:
-    stack = Stack(Tagging(b"<"), Tagging(b"["))
+    stack = StackedLayer(Tagging(b"<"), Tagging(b"["))
     failure = OSError("why")
     getattr(stack, which).failure = failure
     stack.receive(b"<[x.")

@@ -4,7 +4,7 @@ import time
 
 import stomp
 from stomp.testing.servers import greet_back, read_frame
-from tests.listening import Recorder
+from tests.listening import RecentFrames
 
 #: The agreed interval of heart-beats in these tests, in milliseconds.
 BEAT = 100
@@ -16,7 +16,7 @@ def connection(address, cls=stomp.Connection, *, listener=None, name="recorder",
     """A connection that is not made yet, and what it will be told."""
     options.setdefault("reconnect_attempts_max", 1)
     conn = cls([address], **options)
-    recorder = listener or Recorder()
+    recorder = listener or RecentFrames()
     conn.set_listener(name, recorder)
     return conn, recorder
 

@@ -7,7 +7,7 @@ import pytest
 import stomp
 from stomp.core.errors import StompError
 from stomp.testing.servers import ScriptedServer, say_nothing
-from tests.listening import PATIENCE, Recorder, wait_until
+from tests.listening import PATIENCE, RecentFrames, wait_until
 from tests.peer_defects.scenes import BEAT, PATIENT, Beating, connection, welcome
 
 
@@ -99,7 +99,7 @@ def test_heartbeats_of_a_connection_made_in_on_disconnected(name):
             while data := sock.recv(65536):
                 self.count += data.count(b"\n")
 
-    class Again(Recorder):
+    class Again(RecentFrames):
         def on_disconnected(self):
             super().on_disconnected()
             if self.methods.count("on_disconnected") == 1:
@@ -137,8 +137,8 @@ def test_listeners_may_change_while_a_timeout_is_told():
 
     class Changing:
         def on_heartbeat_timeout(self):
-            conn.set_listener("new", Recorder())
-            conn.set_listener("newer", Recorder())
+            conn.set_listener("new", RecentFrames())
+            conn.set_listener("newer", RecentFrames())
             conn.remove_listener("old")
 
     def silent(sock):
@@ -148,7 +148,7 @@ def test_listeners_may_change_while_a_timeout_is_told():
     with ScriptedServer(silent) as server:
         conn, recorder = connection(server.address, heartbeats=(0, BEAT))
         conn.set_listener("a", Changing())
-        conn.set_listener("old", Recorder())
+        conn.set_listener("old", RecentFrames())
         conn.connect(wait=True)
         recorder.wait_for_method("on_receiver_loop_completed")
         assert recorder.methods.count("on_heartbeat_timeout") == 1

@@ -10,7 +10,7 @@ import stomp
 from stomp.adapter import ws
 from stomp.exception import ConnectFailedException, NotConnectedException
 from stomp.testing.servers import ScriptedServer, greet, read_frame, refuse, say_nothing
-from tests.listening import PATIENCE, Recorder, stomp_threads, wait_until
+from tests.listening import PATIENCE, RecentFrames, stomp_threads, wait_until
 from tests.peer_defects.scenes import answer_receipts, connection, message, timed, welcome
 
 
@@ -114,7 +114,7 @@ def test_connecting_again_after_a_refusal_uses_a_new_socket():
 
     with ScriptedServer(no, no, yes) as server:
         conn, recorder = connection(server.address)
-        last = Recorder()
+        last = RecentFrames()
         conn.set_listener("zz", last)
         for _ in range(2):
             with pytest.raises(ConnectFailedException, match="wrong password") as caught:
@@ -144,7 +144,7 @@ def test_reconnecting_in_on_disconnected_with_a_slow_handler_makes_one_reader():
             sock.sendall(message(str(number).encode()))
         answer_receipts(sock)
 
-    class Again(Recorder):
+    class Again(RecentFrames):
         readers: set[int]
 
         def on_message(self, frame):
@@ -289,7 +289,7 @@ def test_disconnecting_before_connected_came_keeps_the_connection_down():
         sock.sendall(b"CONNECTED\nversion:1.1\n\n\0")
         answer_receipts(sock)
 
-    class Leaving(Recorder):
+    class Leaving(RecentFrames):
         def on_disconnecting(self):
             super().on_disconnecting()
             asked.set()

@@ -6,7 +6,7 @@ import pytest
 
 import stomp
 from stomp.testing.servers import ScriptedServer, read_frame, say_nothing
-from tests.listening import PATIENCE, Recorder
+from tests.listening import PATIENCE, RecentFrames
 from tests.peer_defects.scenes import PATIENT, Beating, connection, message, timed, welcome
 
 
@@ -18,7 +18,7 @@ def test_heartbeats_that_pile_up_before_a_frame_cost_no_frame(eols):
     """
     piled_up = threading.Event()
 
-    class Busy(Recorder):
+    class Busy(RecentFrames):
         def on_message(self, frame):
             super().on_message(frame)
             assert piled_up.wait(PATIENCE)

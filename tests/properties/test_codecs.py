@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stomp.classic.frames import Received, ReceivedText
-from stomp.core.engine.message import Delivery
+from stomp.classic.frames import BytesMessageFrame, TextMessageFrame
+from stomp.core.engine.message import BaseMessage
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames import native as native_codec
-from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.limits import Leniency, Limits
 from stomp.core.frames.versions import DIALECTS, STOMP12, Dialect
@@ -33,7 +33,7 @@ from tests.properties.test_coding import (
 
 #: None is the codec in Python.
 CODECS = [None] if native_codec.native is None else [None, native_codec.native]
-classes = st.sampled_from([Frame, Message, Delivery, Received, ReceivedText])
+classes = st.sampled_from([Frame, Message, BaseMessage, BytesMessageFrame, TextMessageFrame])
 tight = st.builds(
     Limits,
     frame=st.integers(8, 200),
@@ -65,17 +65,17 @@ def sized(draw: st.DrawFn) -> bytes:
     return b"".join(frames)
 
 
-def facts(frame: Frame | Eol) -> Any:
+def facts(frame: Frame | HeartbeatMarker) -> Any:
     """Everything that can be told of a frame; whether its body is text yet is left to the decoder."""
-    if isinstance(frame, Eol):
-        return "EOL"
+    if isinstance(frame, HeartbeatMarker):
+        return "HEARTBEAT"
     body: Any = frame.body
-    if isinstance(frame, ReceivedText) and type(body) is bytes:
+    if isinstance(frame, TextMessageFrame) and type(body) is bytes:
         body = body.decode("utf-8", "replace")
     more: tuple[Any, ...] = (frame.subscription,) if isinstance(frame, Message) else ()
-    if isinstance(frame, Received):
+    if isinstance(frame, BytesMessageFrame):
         more += (list(frame.original_headers.items()),)
-    if isinstance(frame, Delivery):
+    if isinstance(frame, BaseMessage):
         more += (frame.era, frame.settled)
     headers = frame.headers
     return (type(frame), frame.command, type(headers), list(headers.items()), headers.repeated, body, *more)
@@ -107,7 +107,7 @@ def story(pieces: list[bytes], native: Any, **settings: Any) -> list[Any]:
 
 def essence(told: list[Any]) -> tuple[list[Any], Any]:
     """What of a story may not depend on how the bytes are cut: the frames, and the error or the unfinished ERROR."""
-    frames = [frame for call in told if isinstance(call, list) for frame in call if frame != "EOL"]
+    frames = [frame for call in told if isinstance(call, list) for frame in call if frame != "HEARTBEAT"]
     return frames, told[-1]
 
 

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stomp.core.errors import FrameError, RemoteProtocolError
-from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.encoder import encode, encode_parts
 from stomp.core.frames.frame import Frame, Headers, headers_of
 from stomp.core.frames.limits import LENIENT, STRICT, Leniency, Limits
@@ -87,7 +87,7 @@ def outcome(
         decoder.feed(piece)
         try:
             while frames := decoder.frames():
-                found += [frame for frame in frames if not isinstance(frame, Eol)]
+                found += [frame for frame in frames if not isinstance(frame, HeartbeatMarker)]
         except RemoteProtocolError as err:
             return found, type(err)
         assert len(decoder._data) - decoder._at == 0
@@ -208,11 +208,11 @@ alikes = st.lists(alike, max_size=6).map(lambda frames: LESSON + b"".join(frames
 @settings(max_examples=settings().max_examples * 4)
 def test_the_fast_path_reads_what_the_careful_path_reads(data: bytes, dialect: Dialect) -> None:
     class Careful(Decoder):
-        def _read_fast(self, data: bytes, pos: int, out: list[Frame | Eol]) -> int:
+        def _read_fast(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
             return pos
 
-    def read(decoder: Decoder) -> tuple[list[Frame | Eol], str]:
-        found: list[Frame | Eol] = []
+    def read(decoder: Decoder) -> tuple[list[Frame | HeartbeatMarker], str]:
+        found: list[Frame | HeartbeatMarker] = []
         decoder.feed(data)
         try:
             while frames := decoder.frames():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stomp.core.errors import RemoteProtocolError
-from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.versions import DIALECTS, Dialect
 
@@ -43,7 +43,7 @@ def read(decoder: Decoder, data: bytes) -> tuple[list[Frame], type[Exception] | 
     decoder.feed(data)
     try:
         while frames := decoder.frames():
-            found += [frame for frame in frames if not isinstance(frame, Eol)]
+            found += [frame for frame in frames if not isinstance(frame, HeartbeatMarker)]
     except RemoteProtocolError as err:
         return found, type(err)
     return found, None

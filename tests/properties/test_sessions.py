@@ -22,10 +22,10 @@ from stomp.core.session.events import (
     ReceiptOverdue,
     Request,
 )
-from stomp.core.session.ledger import Ledger, Ticket
+from stomp.core.session.ledger import Ledger, PendingReceipt
 from stomp.core.session.server import ServerSession
 from stomp.core.session.state import TRANSITIONS, State
-from stomp.testing import End, FakeClock, Wire
+from stomp.testing import Endpoint, FakeClock, SessionPair
 
 _STEPS = {(role, before, after) for (role, before, _), after in TRANSITIONS.items()}
 
@@ -83,14 +83,14 @@ class Sessions(RuleBasedStateMachine):
         limits = Limits(early_frames=1000)
         client = WatchedClient(ledger=self.ledger)
         server = WatchedServer(heartbeat=theirs, limits=limits)
-        self.wire = Wire(client, server, clock=self.clock)
+        self.wire = SessionPair(client, server, clock=self.clock)
         self.to_server: list[str] = []  # numbers of the frames that the client sent, in order
         self.at_server: list[str] = []
         self.to_client: list[str] = []
         self.at_client: list[str] = []
         self.requests: deque[Frame] = deque()  # told to the server and not dealt with
         self.asked = False  # ConnectRequested was told and not answered
-        self.tickets: list[Ticket] = []
+        self.tickets: list[PendingReceipt] = []
         self.resolved: Counter[int] = Counter()
         self.closings: Counter[str] = Counter()
         self.unacked: dict[str, list[str]] = {id: [] for id in self.ledger.subscriptions}
@@ -263,7 +263,7 @@ class Sessions(RuleBasedStateMachine):
 
     # --------------------------------------------------------------------------------- the wire and the clock
 
-    def end(self, name: str) -> End:
+    def end(self, name: str) -> Endpoint:
         return self.wire.client_end if name == "client" else self.wire.server_end
 
     @precondition(lambda self: not self.over)

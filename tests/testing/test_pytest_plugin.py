@@ -84,7 +84,7 @@ def test_pytest_finds_it_where_stompkit_is_installed() -> None:
     assert project["entry-points"]["pytest11"] == {"stompkit": "stomp.testing.pytest_plugin"}
 
 
-@pytest.mark.parametrize("name", ["Relay", "Wire", "FakeClock", "frame_cuts"])
+@pytest.mark.parametrize("name", ["Relay", "SessionPair", "FakeClock", "frame_cuts"])
 def test_the_kit_has_its_names_at_its_door(name: str) -> None:
     import stomp.testing
 

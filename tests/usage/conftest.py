@@ -3,7 +3,7 @@
 import pytest
 
 import stomp
-from tests.listening import Recorder
+from tests.listening import RecentFrames
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def connect(address):
 
     def make(cls=stomp.Connection, **options):
         conn = cls([address], **options)
-        conn.set_listener("recorder", recorder := Recorder())
+        conn.set_listener("recorder", recorder := RecentFrames())
         made.append(conn)
         conn.connect("user", "secret", wait=True)
         return conn, recorder

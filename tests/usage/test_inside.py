@@ -9,7 +9,7 @@ from unittest import mock
 import stomp
 import stomp.transport
 from stomp.testing.servers import ScriptedServer, greet
-from tests.listening import Recorder, wait_until
+from tests.listening import RecentFrames, wait_until
 
 
 def test_04_the_host_out_of_the_private_list(connect, address):
@@ -58,7 +58,7 @@ def test_08_a_thread_of_an_executor_that_starts_late(address):
         pool.submit(free.wait)
         conn = stomp.Connection([address])
         conn.transport.override_threading(pool.submit)
-        conn.set_listener("", recorder := Recorder())
+        conn.set_listener("", recorder := RecentFrames())
         conn.connect()
         assert not conn.is_connected()
         free.set()

@@ -7,7 +7,7 @@ import pytest
 import stomp
 from stomp.listener import ConnectionListener, StatsListener, TestListener
 from stomp.testing.servers import ScriptedServer, refuse
-from tests.listening import PATIENCE, Recorder
+from tests.listening import PATIENCE, RecentFrames
 
 
 def test_23_listeners_of_every_shape_in_one_program(connect):
@@ -79,7 +79,7 @@ def test_23_changing_the_message_before_others_see_it(connect):
 def test_23_an_error_before_connected():
     with ScriptedServer(refuse) as server:
         conn = stomp.Connection12([server.address])
-        conn.set_listener("", recorder := Recorder())
+        conn.set_listener("", recorder := RecentFrames())
         with pytest.raises(stomp.exception.ConnectFailedException, match="not today"):
             conn.connect(wait=True)
         recorder.wait_for_method("on_disconnected")
@@ -89,7 +89,7 @@ def test_23_an_error_before_connected():
 
 def test_24_setting_getting_and_removing(connect):
     conn, _ = connect()
-    first, second = Recorder(), Recorder()
+    first, second = RecentFrames(), RecentFrames()
     conn.set_listener("", first)
     assert conn.get_listener("") is first
     conn.set_listener("", second)

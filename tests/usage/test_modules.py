@@ -20,7 +20,7 @@ from stomp.utils import (
     merge_headers,
     parse_frame,
 )
-from tests.listening import Recorder
+from tests.listening import RecentFrames
 from tests.websocket_door import Door
 
 
@@ -85,7 +85,7 @@ def test_29_a_websocket_with_a_path_and_headers(broker):
         conn = stomp.WSStompConnection(
             [server.address], ws_path="/ws", header={"Authorization": "Bearer token"}
         )
-        conn.set_listener("", recorder := Recorder())
+        conn.set_listener("", recorder := RecentFrames())
         conn.connect(wait=True)
         conn.subscribe("/queue/a", 1)
         conn.send("/queue/a", "hello")
@@ -122,7 +122,7 @@ def test_29_a_connection_composed_by_hand_over_tcp(address):
             Protocol12.__init__(self, transport, (0, 0), True, 2)
 
     conn = Composed([address])
-    conn.set_listener("", recorder := Recorder())
+    conn.set_listener("", recorder := RecentFrames())
     conn.connect(wait=True)
     conn.subscribe("/queue/a", 1)
     conn.send("/queue/a", "hello")

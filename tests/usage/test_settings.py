@@ -8,7 +8,7 @@ import stomp
 from stomp.broker import Broker
 from stomp.connect import ConnectionListener, StompConnection11
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
-from tests.listening import Recorder
+from tests.listening import RecentFrames
 
 
 def test_01_ports_as_text_and_pairs_by_keyword(address):
@@ -40,7 +40,7 @@ def test_02_every_keyword_at_once(address):
         encoding="utf-8",
         try_loopback_connect=False,
     )
-    conn.set_listener("", recorder := Recorder())
+    conn.set_listener("", recorder := RecentFrames())
     conn.connect(wait=True)
     assert conn.transport.socket is not None
     assert conn.transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

@@ -8,7 +8,7 @@ import pytest
 import stomp
 from stomp.listener import WaitingListener
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
-from tests.listening import PATIENCE, Recorder
+from tests.listening import PATIENCE, RecentFrames
 
 
 class Ears:
@@ -88,7 +88,7 @@ def test_16_connecting_again_after_heartbeats_were_lost(address):
 
     with ScriptedServer(silent) as server:
         conn = stomp.Connection12([server.address, address], heartbeats=(0, 50))
-        conn.set_listener("", recorder := Recorder())
+        conn.set_listener("", recorder := RecentFrames())
         lost = []
 
         class Again:

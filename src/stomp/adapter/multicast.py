@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from stomp.classic.frames import ReceivedReceipt
+from stomp.classic.frames import ReceiptFrame
 from stomp.classic.reexports import hand_on
 from stomp.client.logging import FrameLog
 from stomp.client.logging import connections as log
@@ -329,8 +329,8 @@ class MulticastTransport(Transport):
             self.handle([Error(frame, None)])
 
 
-def _received(receipt: CoreFrame) -> ReceivedReceipt:
-    return ReceivedReceipt(receipt.command, receipt.headers, receipt.body)
+def _received(receipt: CoreFrame) -> ReceiptFrame:
+    return ReceiptFrame(receipt.command, receipt.headers, receipt.body)
 
 
 class MulticastConnection(BaseConnection, Protocol12):

@@ -17,7 +17,7 @@ from stomp.core.frames.frame import text_of
 from stomp.core.frames.limits import Lenient, Limits
 from stomp.core.structs import replace
 from stomp.net.address import Address
-from stomp.net.layer import Stack
+from stomp.net.layer import StackedLayer
 from stomp.net.websocket import WebSocketLayer, WebSocketSettings, header_pairs
 from stomp.protocol import Protocol12
 from stomp.transport import Transport
@@ -98,7 +98,7 @@ class WSTransport(Transport):
     def subprotocol(self) -> str | None:
         """What the server chose of the subprotocols offered; None if nothing, or without a connection."""
         layer = self._link._layer if self._link is not None else None
-        if isinstance(layer, Stack):
+        if isinstance(layer, StackedLayer):
             layer = layer.upper
         return layer.subprotocol if isinstance(layer, WebSocketLayer) else None
 

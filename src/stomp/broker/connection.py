@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from stomp._version import __version__
 from stomp.broker.settings import ConnectionInfo, Settings
-from stomp.broker.store import Refusal
+from stomp.broker.store import RequestRefused
 from stomp.core.diagnostics import describe, one_line
 from stomp.core.errors import FrameError
 from stomp.core.frames.frame import Frame, Headers
@@ -51,7 +51,7 @@ LINGER = 2.0
 _QUIET = 0.1
 
 
-class Host(Protocol):
+class ConnectionOwner(Protocol):
     """What a connection needs of the server that it belongs to."""
 
     settings: Settings
@@ -82,7 +82,9 @@ class Connection(asyncio.Protocol):
         layer: a WebSocket on the stream, or None. (TLS is asyncio's.)
     """
 
-    def __init__(self, server: Host, number: int, layer: WebSocketServerLayer | None = None) -> None:
+    def __init__(
+        self, server: ConnectionOwner, number: int, layer: WebSocketServerLayer | None = None
+    ) -> None:
         settings = server.settings
         self.number = number
         self.leaving: bool = False  # only the last words are still to be written
@@ -195,7 +197,7 @@ class Connection(asyncio.Protocol):
             return  # A frame behind one that was refused, in the same read.
         try:
             self._engine.handle(client, frame)
-        except Refusal as refusal:
+        except RequestRefused as refusal:
             words = one_line(refusal.message)
             logger.info("connection %d: refused %s: %s", self.number, describe(frame), words)
             self._refuse(refusal.message, refusal.detail, frame.headers.get("receipt"))

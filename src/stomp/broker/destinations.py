@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stomp.broker.store import Refusal
+from stomp.broker.store import RequestRefused
 
 #: What the owner calls its temporary destinations, and what everybody else does.
 _TEMPORARY = {"/temp-queue/": "/remote-temp-queue/", "/temp-topic/": "/remote-temp-topic/"}
@@ -20,7 +20,7 @@ def public(destination: str, number: int) -> str:
         Refusal: it is empty.
     """
     if not destination:
-        raise Refusal("the destination is empty")
+        raise RequestRefused("the destination is empty")
     if destination.startswith("/temp-"):
         for mine, everybodys in _TEMPORARY.items():
             if destination.startswith(mine):

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import is_temporary, is_topic, owner_of, public
 from stomp.broker.expiry import Expiry
-from stomp.broker.model import Client, Consumer, Delivery, Queue, Sending, Settling, Transaction
+from stomp.broker.model import Client, Consumer, Delivery, PendingAck, PendingSend, Queue, Transaction
 from stomp.broker.request_headers import durable_of, expiry_of, name_of, passed_on, selector_of, window_of
-from stomp.broker.store import Capacity, Policy, Refusal, Stored, size_of
+from stomp.broker.store import Capacity, Policy, RequestRefused, StoredMessage, size_of
 from stomp.broker.topics import Topics
 from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame, Headers
@@ -172,7 +172,7 @@ class Engine:
         if "reply-to" in headers:
             headers["reply-to"] = public(headers["reply-to"], client.number)
         expires = expiry_of(headers, self.expiry.clock())
-        sending = Sending(destination, headers, frame.body, size_of(headers, frame.body), expires)
+        sending = PendingSend(destination, headers, frame.body, size_of(headers, frame.body), expires)
         name = frame.headers.get("transaction")
         if name is None:
             self._publish(sending)
@@ -182,13 +182,13 @@ class Engine:
             self.capacity.claim(1, sending.size)
             transaction.append(sending)
 
-    def _publish(self, sending: Sending) -> None:
+    def _publish(self, sending: PendingSend) -> None:
         queues = self._takers(sending)
         self.capacity.claim(len(queues), sending.size * len(queues))
         for queue in queues:
             self._store(queue, sending)
 
-    def _takers(self, sending: Sending) -> list[Queue]:
+    def _takers(self, sending: PendingSend) -> list[Queue]:
         """The queues that get it."""
         destination = sending.destination
         if is_topic(destination):
@@ -197,8 +197,8 @@ class Engine:
             return []  # The one who would read it is gone.
         return [self._queue(destination)]
 
-    def _store(self, queue: Queue, sending: Sending) -> None:
-        message = Stored(
+    def _store(self, queue: Queue, sending: PendingSend) -> None:
+        message = StoredMessage(
             self._next(), sending.destination, sending.headers, sending.body, sending.size, sending.expires
         )
         self.expiry.watch(queue, message)
@@ -240,9 +240,11 @@ class Engine:
         headers = frame.headers
         destination = public(headers["destination"], client.number)
         if is_temporary(destination) and self._owner(destination) is not client:
-            raise Refusal("a temporary destination can be subscribed to by its own connection only")
+            raise RequestRefused("a temporary destination can be subscribed to by its own connection only")
         if len(client.consumers) >= self.policy.max_subscriptions:
-            raise Refusal(f"a connection may have {self.policy.max_subscriptions} subscriptions at most")
+            raise RequestRefused(
+                f"a connection may have {self.policy.max_subscriptions} subscriptions at most"
+            )
         window, selector = window_of(headers, self.policy), selector_of(headers)
         id = headers.get("id")
         key = headers["destination"] if id is None else id
@@ -276,9 +278,9 @@ class Engine:
         if consumer is None:
             # ActiveMQ's way to end a durable subscription: by its name, when its consumer is gone already.
             if durable is None:
-                raise Refusal("there is no such subscription")
+                raise RequestRefused("there is no such subscription")
             if durable.consumers:
-                raise Refusal("the durable subscription is in use")
+                raise RequestRefused("the durable subscription is in use")
             self._forget(durable)
             return
         for delivered in consumer.unacked:
@@ -330,7 +332,7 @@ class Engine:
     def _dispatch(self, queue: Queue) -> None:
         """Deliver what waits to those who have room."""
         backlog, selective = queue.backlog, queue.selective
-        passed: list[Stored] = []  # wanted by those who have no room
+        passed: list[StoredMessage] = []  # wanted by those who have no room
         while queue.consumers and backlog.ready and (not selective or queue.has_room):
             consumer = queue.choose(backlog.first())
             if consumer is not None:
@@ -344,7 +346,7 @@ class Engine:
         for message in passed:
             backlog.put_back(message)
 
-    def _deliver(self, consumer: Consumer, message: Stored) -> None:
+    def _deliver(self, consumer: Consumer, message: StoredMessage) -> None:
         client = consumer.client
         message_id = f"{self._name}-{message.number}"
         headers = Headers()
@@ -388,11 +390,11 @@ class Engine:
         if delivery is None:
             if key in client.released:
                 return  # It was on its way when the UNSUBSCRIBE came, and the message has gone back.
-            raise Refusal(f"no message {key!r:.80} awaits {frame.command}")
+            raise RequestRefused(f"no message {key!r:.80} awaits {frame.command}")
         if client.dialect.version == "1.1" and headers["subscription"] != delivery.consumer.key:
-            raise Refusal(f"message {key!r:.80} was not delivered to that subscription")
+            raise RequestRefused(f"message {key!r:.80} was not delivered to that subscription")
         requeue = headers.get("requeue", "true") != "false"
-        settling = Settling(self._covered(delivery), frame.command == "NACK", requeue)
+        settling = PendingAck(self._covered(delivery), frame.command == "NACK", requeue)
         if transaction is None:
             self._settle(settling)
         else:
@@ -414,7 +416,7 @@ class Engine:
             del consumer.client.awaiting[each.key]
         return covered
 
-    def _settle(self, settling: Settling) -> None:
+    def _settle(self, settling: PendingAck) -> None:
         queue = settling.deliveries[0].consumer.queue
         for delivery in settling.deliveries:
             if settling.refused:
@@ -443,37 +445,39 @@ class Engine:
         # Without asking whether it fits: it was there before.
         self.capacity.messages += 1
         self.capacity.bytes += size
-        self._store(self._queue(dead_letters), Sending(dead_letters, headers, message.body, size))
+        self._store(self._queue(dead_letters), PendingSend(dead_letters, headers, message.body, size))
 
     # ------------------------------------------------------------------------------------- transactions
 
     def _transaction(self, client: Client, name: str) -> Transaction:
         transaction = client.transactions.get(name)
         if transaction is None:
-            raise Refusal(f"there is no transaction {name!r:.60}")
+            raise RequestRefused(f"there is no transaction {name!r:.60}")
         return transaction
 
     def _begin(self, client: Client, frame: Frame) -> None:
         if len(client.transactions) >= self.policy.max_transactions:
-            raise Refusal(f"a connection may have {self.policy.max_transactions} open transactions at most")
+            raise RequestRefused(
+                f"a connection may have {self.policy.max_transactions} open transactions at most"
+            )
         client.transactions[frame.headers["transaction"]] = []
 
     def _commit(self, client: Client, frame: Frame) -> None:
         name = frame.headers["transaction"]
         transaction = self._transaction(client, name)
         del client.transactions[name]
-        sendings = [step for step in transaction if isinstance(step, Sending)]
+        sendings = [step for step in transaction if isinstance(step, PendingSend)]
         size = sum(sending.size for sending in sendings)
         copies = [(len(self._takers(sending)), sending.size) for sending in sendings]
         try:
             more = sum(count for count, _ in copies) - len(sendings)
             self.capacity.check(more, sum(count * each for count, each in copies) - size)
-        except Refusal:
+        except RequestRefused:
             self._undo(transaction)
             raise
         self.capacity.release(len(sendings), size)
         for step in transaction:
-            if isinstance(step, Sending):
+            if isinstance(step, PendingSend):
                 self._publish(step)
             else:
                 self._settle(step)
@@ -487,7 +491,7 @@ class Engine:
     def _undo(self, transaction: Transaction) -> None:
         """Forget what a transaction sent, and let what it settled await an ACK again."""
         for step in transaction:
-            if isinstance(step, Sending):
+            if isinstance(step, PendingSend):
                 self.capacity.release(1, step.size)
                 continue
             consumer = step.deliveries[0].consumer

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stomp.broker.model import Queue
-    from stomp.broker.store import Capacity, Stored
+    from stomp.broker.store import Capacity, StoredMessage
 
 #: Entries beyond this, and beyond twice the messages that there are, are looked through: most are of messages gone.
 _MANY = 1000
@@ -35,9 +35,9 @@ class Expiry:
         self.dropped: int = 0
         self._capacity = capacity
         # Weak, because most messages are consumed long before, and are not to be kept for this.
-        self._heap: list[tuple[float, int, Queue, weakref.ref[Stored]]] = []
+        self._heap: list[tuple[float, int, Queue, weakref.ref[StoredMessage]]] = []
 
-    def watch(self, queue: Queue, message: Stored) -> None:
+    def watch(self, queue: Queue, message: StoredMessage) -> None:
         """A message was stored in a queue."""
         if message.expires is None:
             return
@@ -58,13 +58,13 @@ class Expiry:
                 queue.backlog.drop(message)
                 self._drop(message)
 
-    def has_come(self, message: Stored) -> bool:
+    def has_come(self, message: StoredMessage) -> bool:
         """True, and it is counted off, when a message that comes back has expired meanwhile."""
         if message.expires is None or message.expires > self.clock():
             return False
         self._drop(message)
         return True
 
-    def _drop(self, message: Stored) -> None:
+    def _drop(self, message: StoredMessage) -> None:
         self.dropped += 1
         self._capacity.release(1, message.size)

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stomp.broker.store import Backlog, Stored
+from stomp.broker.store import Backlog, StoredMessage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,11 +75,11 @@ class Queue:
         """True when some consumer can get a message."""
         return any(consumer.has_room for consumer in self.consumers)
 
-    def wants(self, message: Stored) -> bool:
+    def wants(self, message: StoredMessage) -> bool:
         """True when some consumer does, now or when it has room."""
         return any(each.selector is None or each.selector(message.headers) for each in self.consumers)
 
-    def choose(self, message: Stored) -> Consumer | None:
+    def choose(self, message: StoredMessage) -> Consumer | None:
         """The consumer that gets this message, round-robin; None when no one has room.
 
         One that refused the message gets it again only when no other has room.
@@ -136,15 +136,15 @@ class Delivery:
 
     __slots__ = ("consumer", "key", "message", "number")
 
-    def __init__(self, number: int, key: str, message: Stored, consumer: Consumer) -> None:
+    def __init__(self, number: int, key: str, message: StoredMessage, consumer: Consumer) -> None:
         self.number: int = number
         self.key: str = key
-        self.message: Stored = message
+        self.message: StoredMessage = message
         self.consumer: Consumer = consumer
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class PendingSend:
     """A SEND that waits for its COMMIT."""
 
     destination: str
@@ -155,7 +155,7 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
+class PendingAck:
     """An ACK or NACK, with all deliveries that it covers.
 
     Attributes:
@@ -170,7 +170,7 @@ class Settling:
 
 
 #: What waits for COMMIT, in the order in which it came.
-Transaction = list[Sending | Settling]
+Transaction = list[PendingSend | PendingAck]
 
 
 class Client:

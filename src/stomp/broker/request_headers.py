@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stomp.broker.selector import SelectorError, compile_selector
-from stomp.broker.store import Policy, Refusal
+from stomp.broker.store import Policy, RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ _NAMES = ("activemq.subscriptionName", "durable-subscription-name", "durable-sub
 
 
 @dataclass(frozen=True, slots=True)
-class Durable:
+class DurableKey:
     """Which durable subscription is meant.
 
     Attributes:
@@ -50,7 +50,7 @@ def passed_on(headers: Headers) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in _NOT_PASSED_ON}
 
 
-def durable_of(headers: Mapping[str, str], destination: str, client_id: str | None) -> Durable | None:
+def durable_of(headers: Mapping[str, str], destination: str, client_id: str | None) -> DurableKey | None:
     """The durable subscription that a SUBSCRIBE to a topic asks for, or None.
 
     In RabbitMQ's way that is ``durable:true`` with ``auto-delete:false`` or without, and it is known by its
@@ -62,10 +62,12 @@ def durable_of(headers: Mapping[str, str], destination: str, client_id: str | No
     name = name_of(headers)
     if name is not None:
         if not client_id:
-            raise Refusal("a durable subscription needs a client-id", "give the header client-id to CONNECT")
-        return Durable(("name", client_id, name), shared=False)
+            raise RequestRefused(
+                "a durable subscription needs a client-id", "give the header client-id to CONNECT"
+            )
+        return DurableKey(("name", client_id, name), shared=False)
     if headers.get("durable") == "true" and headers.get("auto-delete", "false") != "true":
-        return Durable(("id", destination, headers.get("id", "")), shared=True)
+        return DurableKey(("id", destination, headers.get("id", "")), shared=True)
     return None
 
 
@@ -86,7 +88,7 @@ def selector_of(headers: Mapping[str, str]) -> Selector | None:
     try:
         return compile_selector(text)
     except SelectorError as err:
-        raise Refusal("the selector cannot be read", str(err)) from err
+        raise RequestRefused("the selector cannot be read", str(err)) from err
 
 
 def window_of(headers: Mapping[str, str], policy: Policy) -> int:
@@ -121,6 +123,6 @@ def expiry_of(headers: Mapping[str, str], now: float) -> float | None:
 
 def _number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise Refusal(f"{name} must be a number")
+        raise RequestRefused(f"{name} must be a number")
     # The length first: int() refuses thousands of digits with an error of its own.
     return int(text) if len(text) < 19 else 10**18

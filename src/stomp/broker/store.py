@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _OVERHEAD = 512
 
 
-class Refusal(StompError):
+class RequestRefused(StompError):
     """The broker will not do what a frame asks. Its connection gets an ERROR, and is closed.
 
     Attributes:
@@ -69,7 +69,7 @@ class Policy:
                 raise ValueError(f"Policy.{name} must be at least 1, not {value}")
 
 
-class Stored:
+class StoredMessage:
     """One message in one queue.
 
     Attributes:
@@ -139,25 +139,25 @@ class Backlog:
     __slots__ = ("_aside", "_back", "_fresh", "_gone")
 
     def __init__(self) -> None:
-        self._fresh: deque[Stored] = deque()
-        self._back: list[tuple[int, Stored]] = []
-        self._aside: list[Stored] = []
+        self._fresh: deque[StoredMessage] = deque()
+        self._back: list[tuple[int, StoredMessage]] = []
+        self._aside: list[StoredMessage] = []
         self._gone = 0  # of these three, how many have expired
 
     def __len__(self) -> int:
         return len(self._fresh) + len(self._back) + len(self._aside) - self._gone
 
-    def add(self, message: Stored) -> None:
+    def add(self, message: StoredMessage) -> None:
         """A new message."""
         message.waiting = True
         self._fresh.append(message)
 
-    def put_back(self, message: Stored) -> None:
+    def put_back(self, message: StoredMessage) -> None:
         """A message that had been taken."""
         message.waiting = True
         heapq.heappush(self._back, (message.number, message))
 
-    def set_aside(self, message: Stored) -> None:
+    def set_aside(self, message: StoredMessage) -> None:
         """A message that had been taken, or is new, and that nobody wants."""
         message.waiting = True
         self._aside.append(message)
@@ -169,7 +169,7 @@ class Backlog:
             self._fresh = deque(sorted(everything, key=lambda message: message.number))
             self._aside = []
 
-    def drop(self, message: Stored) -> None:
+    def drop(self, message: StoredMessage) -> None:
         """A message that waits here will never be taken."""
         message.waiting = False
         message.body = b""
@@ -185,11 +185,11 @@ class Backlog:
             self._gone -= 1
         return False
 
-    def first(self) -> Stored:
+    def first(self) -> StoredMessage:
         """The next message, left where it is. There is one if it is `ready`."""
         return self._next()
 
-    def take(self) -> Stored:
+    def take(self) -> StoredMessage:
         """The next message, taken out. There is one if it is `ready`."""
         message = self._pop()
         message.waiting = False
@@ -198,10 +198,10 @@ class Backlog:
     def _back_is_next(self) -> bool:
         return bool(self._back) and (not self._fresh or self._back[0][0] < self._fresh[0].number)
 
-    def _next(self) -> Stored:
+    def _next(self) -> StoredMessage:
         return self._back[0][1] if self._back_is_next() else self._fresh[0]
 
-    def _pop(self) -> Stored:
+    def _pop(self) -> StoredMessage:
         return heapq.heappop(self._back)[1] if self._back_is_next() else self._fresh.popleft()
 
 
@@ -216,7 +216,7 @@ class Capacity:
         self.bytes: int = 0
 
     def check(self, messages: int, size: int) -> None:
-        """Raise `Refusal` unless this much more fits."""
+        """Raise `RequestRefused` unless this much more fits."""
         policy = self._policy
         if self.messages + messages > policy.max_messages:
             what = f"{policy.max_messages} messages"
@@ -224,7 +224,7 @@ class Capacity:
             what = f"{policy.max_bytes} bytes"
         else:
             return
-        raise Refusal("the broker is full", f"it keeps {what} at most; consume some, then send again")
+        raise RequestRefused("the broker is full", f"it keeps {what} at most; consume some, then send again")
 
     def claim(self, messages: int, size: int) -> None:
         """Count this much more.

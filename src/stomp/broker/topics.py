@@ -14,12 +14,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.broker.model import Queue
-from stomp.broker.store import Refusal
+from stomp.broker.store import RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from stomp.broker.request_headers import Durable
+    from stomp.broker.request_headers import DurableKey
     from stomp.broker.selector import Selector
 
 #: More words in one name with wildcards than this are refused.
@@ -78,7 +78,9 @@ class Topics:
         self._patterns: dict[str, list[str]] = {}
         self._durable: dict[tuple[str, ...], Queue] = {}
 
-    def enter(self, name: str, wish: Durable | None, spelled: str | None, selector: Selector | None) -> Queue:
+    def enter(
+        self, name: str, wish: DurableKey | None, spelled: str | None, selector: Selector | None
+    ) -> Queue:
         """The queue of a subscription that begins: a new one, or that which a durable one left.
 
         Args:
@@ -92,19 +94,19 @@ class Topics:
         """
         words = words_of(name)
         if words is not None and len(words) > MAX_WORDS:
-            raise Refusal(f"a destination with wildcards may have {MAX_WORDS} words at most")
+            raise RequestRefused(f"a destination with wildcards may have {MAX_WORDS} words at most")
         old = None if wish is None else self._durable.get(wish.key)
         if wish is not None and old is not None:
             if old.consumers and not wish.shared:
-                raise Refusal("the durable subscription is in use")
+                raise RequestRefused("the durable subscription is in use")
             if (old.name, old.spelled) == (name, spelled):
                 return old
             if old.consumers:
-                raise Refusal("the durable subscription is in use with another selector")
+                raise RequestRefused("the durable subscription is in use with another selector")
             self.forget(old)
             self._drop(old)
         if wish is not None and len(self._durable) >= self._max_durable:
-            raise Refusal(f"the broker keeps {self._max_durable} durable subscriptions at most")
+            raise RequestRefused(f"the broker keeps {self._max_durable} durable subscriptions at most")
         queue = Queue(name, private=True)
         queue.selector, queue.spelled = selector, spelled
         if wish is not None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from stomp.classic.callbacks import Publisher, Waiter
-from stomp.classic.deprecated import OlderBaseTransport
-from stomp.classic.dispatch import Registry, Target, deliver, deliver_all, report
-from stomp.classic.frames import Received, ReceivedReceipt, ReceivedText
+from stomp.classic.deprecated import DeprecatedBaseTransport
+from stomp.classic.dispatch import Callback, Registry, deliver, deliver_all, report
+from stomp.classic.frames import BytesMessageFrame, ReceiptFrame, TextMessageFrame
 from stomp.client.connect import ConnectHistory
 from stomp.client.logging import RepeatLog, connections
 from stomp.constants import CMD_DISCONNECT
@@ -36,14 +36,14 @@ _OF_MESSAGES = ("on_before_message", "on_message")
 _CALLBACKS: dict[type, tuple[str, ...]] = {
     Connected: ("on_connected",),
     Error: ("on_error",),
-    ReceivedReceipt: ("on_receipt",),
+    ReceiptFrame: ("on_receipt",),
     HeartbeatReceived: ("on_heartbeat",),
     HeartbeatSent: ("on_send",),
     Closed: ("on_heartbeat_timeout", "on_disconnected", "on_receiver_loop_completed"),
 }
 
 
-class BaseTransport(OlderBaseTransport, Publisher):
+class BaseTransport(DeprecatedBaseTransport, Publisher):
     """Listeners, and frames to and from them. `Transport` adds the network.
 
     Args:
@@ -66,7 +66,7 @@ class BaseTransport(OlderBaseTransport, Publisher):
         self._auto_decode = auto_decode
         #: For lines that the broker causes. One for all connections, so that no storm of connections floods the log.
         self._lines = RepeatLog(connections)
-        self._message_class: type[Received] = ReceivedText if auto_decode else Received
+        self._message_class: type[BytesMessageFrame] = TextMessageFrame if auto_decode else BytesMessageFrame
 
     @property
     def listeners(self) -> dict[str, Any]:
@@ -149,16 +149,16 @@ class BaseTransport(OlderBaseTransport, Publisher):
         """Tell the listeners what happened; the link calls this on its receiving thread."""
         registry = self.registry
         version = -1
-        before: list[Target] = []
-        targets: list[Target] = []
+        before: list[Callback] = []
+        targets: list[Callback] = []
         only: Callable[..., Any] | None = None
         message_class = self._message_class
         text = message_class.body_as_text
         version_of_receipts = -1
-        of_receipts: list[Target] = []
+        of_receipts: list[Callback] = []
         for event in batch:
             if type(event) is not message_class:
-                if type(event) is not ReceivedReceipt:
+                if type(event) is not ReceiptFrame:
                     self._handle_rare(event)
                     continue
                 if version_of_receipts != registry.version:
@@ -199,7 +199,7 @@ class BaseTransport(OlderBaseTransport, Publisher):
                     return True
         return False
 
-    def _handle_receipt(self, frame: ReceivedReceipt, targets: list[Target]) -> None:
+    def _handle_receipt(self, frame: ReceiptFrame, targets: list[Callback]) -> None:
         if frame.ticket is not None and frame.ticket.command == "SEND":
             self._history.confirmed = True
         meant = self._receipts and self._receipts.pop(frame.headers.get("receipt-id", ""), None)

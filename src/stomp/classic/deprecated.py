@@ -104,7 +104,7 @@ def _transmit_and_wait(transport: Any, transmit: Callable[[Frame], None], frame:
         transport.remove_listener(name)
 
 
-class OlderBaseTransport:
+class DeprecatedBaseTransport:
     """Methods of stomp.py's `BaseTransport`: the steps of its receiving loop, which is in the engine now."""
 
     registry: Registry
@@ -200,7 +200,7 @@ class OlderBaseTransport:
         """Nothing; `Transport` waits."""
 
 
-class OlderTransport:
+class DeprecatedTransport:
     """Names of stomp.py's `Transport`, private ones too. They are for reading."""
 
     _link: Link | None

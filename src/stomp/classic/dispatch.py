@@ -50,7 +50,7 @@ METHODS = FRAME_METHODS | frozenset(
 )
 
 
-class Target(NamedTuple):
+class Callback(NamedTuple):
     """One method of one listener."""
 
     name: str
@@ -59,12 +59,12 @@ class Target(NamedTuple):
     lines: RepeatLog  #: for what it fails for, and is no message
 
 
-class _Known(NamedTuple):
+class _CallbackCache(NamedTuple):
     """What was made of the methods of one name that the listeners had."""
 
     ordered: list[tuple[str, Any]]
     calls: list[tuple[Any, Any]]  #: each listener, and its method
-    targets: list[Target]
+    targets: list[Callback]
 
 
 class Registry:
@@ -76,7 +76,7 @@ class Registry:
         #: The listeners in the order of their names.
         self.ordered: list[tuple[str, Any]] = []
         self._shapes: dict[Any, bool] = {}
-        self._known: dict[str, _Known] = {}  # by method
+        self._known: dict[str, _CallbackCache] = {}  # by method
         #: None if a listener has an `on_send` that does something. Else each listener with its `on_send`, which does
         #: nothing: for who sends to compare, since a program may put another one there at any time.
         self.unwatching: list[tuple[Any, Any]] | None = []
@@ -113,7 +113,7 @@ class Registry:
             self.unwatching = [(each, getattr(each, "on_send", None)) for each in listeners.values()]
         self.version += 1
 
-    def targets(self, method: str) -> list[Target]:
+    def targets(self, method: str) -> list[Callback]:
         """The methods to call, in order. Those that a listener only inherits to do nothing are left out."""
         ordered = self.ordered
         known = self._known.get(method)
@@ -124,14 +124,14 @@ class Registry:
             else:
                 return known.targets
         calls: list[tuple[Any, Any]] = []
-        targets: list[Target] = []
+        targets: list[Callback] = []
         for name, listener in ordered:
             call = getattr(listener, method, None)
             calls.append((listener, call))
             if call is not None and not is_idle(call):
                 pair = method in FRAME_METHODS and self._takes_pair(call)
-                targets.append(Target(name, call, pair, self.lines))
-        self._known[method] = _Known(ordered, calls, targets)
+                targets.append(Callback(name, call, pair, self.lines))
+        self._known[method] = _CallbackCache(ordered, calls, targets)
         return targets
 
     def notify(self, method: str, *args: Any) -> None:
@@ -162,7 +162,7 @@ def is_idle(call: Any) -> bool:
     return type(call) is MethodType and getattr(call.__func__, "does_nothing", None) is call.__func__
 
 
-def deliver(target: Target, method: str, frame: Frame | None) -> None:
+def deliver(target: Callback, method: str, frame: Frame | None) -> None:
     """Give a frame to one listener, in the shape it wants; an exception is logged.
 
     What a `(headers, body)` listener returns, if it is such a pair, is what the next listeners get to see.
@@ -180,7 +180,7 @@ def deliver(target: Target, method: str, frame: Frame | None) -> None:
         report(target, method, frame)
 
 
-def deliver_all(targets: list[Target], method: str, frame: Frame | None) -> None:
+def deliver_all(targets: list[Callback], method: str, frame: Frame | None) -> None:
     """Give a frame to several listeners, in order."""
     for target in targets:
         if target.pair or frame is None:
@@ -194,7 +194,7 @@ def deliver_all(targets: list[Target], method: str, frame: Frame | None) -> None
             report(target, method, frame)
 
 
-def report(target: Target, method: str, frame: Any = None) -> None:
+def report(target: Callback, method: str, frame: Any = None) -> None:
     """Log the exception at hand. The frame is not shown, but for its message-id: it may hold secrets.
 
     Raises:

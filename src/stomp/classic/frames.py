@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from stomp.core.frames.frame import Frame as CoreFrame
-from stomp.core.session.events import Receipt, Shown
+from stomp.core.session.events import ListenerMessage, Receipt
 from stomp.utils import Frame
 
 
@@ -19,7 +19,7 @@ def _attributes(frame: Any) -> dict[str, Any]:
     return {**known, "body": frame.body, **own}
 
 
-class _Shape:
+class _FrameMixin:
     """The shape of `stomp.utils.Frame`, for a frame of a session that has `original_headers` besides."""
 
     __slots__ = ()
@@ -45,7 +45,7 @@ class _Shape:
             setattr(self, name, value)
 
 
-class Received(_Shape, Shown, Frame):  # type: ignore[misc]  # it can be hashed
+class BytesMessageFrame(_FrameMixin, ListenerMessage, Frame):  # type: ignore[misc]  # it can be hashed
     """A MESSAGE, its body as bytes.
 
     Attributes:
@@ -71,14 +71,14 @@ class Received(_Shape, Shown, Frame):  # type: ignore[misc]  # it can be hashed
         super().__setstate__(state)
 
 
-class ReceivedText(Received):
+class TextMessageFrame(BytesMessageFrame):
     """A MESSAGE, its body as text (UTF-8; what is no text is replaced)."""
 
     __slots__ = ()
     body_as_text = True
 
 
-class ReceivedReceipt(_Shape, Receipt, Frame):  # type: ignore[misc]
+class ReceiptFrame(_FrameMixin, Receipt, Frame):  # type: ignore[misc]
     """A RECEIPT.
 
     Attributes:

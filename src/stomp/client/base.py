@@ -24,17 +24,17 @@ from stomp.client.arguments import (
     only_url_by_place,
     pairs_of,
 )
-from stomp.client.config import Setup, check_functions, setup
+from stomp.client.config import ResolvedConfig, check_functions, setup
 from stomp.client.logging import RepeatLog, clients
 from stomp.core import arguments
 from stomp.core.arguments import check_options
 from stomp.core.callables import check_function, check_result
 from stomp.core.engine import acknowledge, verbs
-from stomp.core.engine.engine import Conversation
-from stomp.core.engine.message import Delivery
-from stomp.core.engine.message_queue import Feed, Inbox, Wish
+from stomp.core.engine.engine import ClientEngine
+from stomp.core.engine.message import BaseMessage
+from stomp.core.engine.message_queue import ClientSubscription, MessageQueue, SubscriptionConfig
 from stomp.core.engine.status import ClientState
-from stomp.core.engine.verbs import Parcel
+from stomp.core.engine.verbs import OutgoingMessage
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled, UsageError
 from stomp.core.frames.frame import text_of
 from stomp.core.session.client import ClientSession
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from stomp.client.connect import TlsSettings
     from stomp.client.options import Options
-    from stomp.core.engine.broker_profiles import Vendor
+    from stomp.core.engine.broker_profiles import BrokerProfile
     from stomp.core.engine.config import ConnectHeaders, Credential
     from stomp.core.engine.failover import Backoff
     from stomp.core.engine.hooks import Hooks
@@ -150,7 +150,7 @@ class BaseClient:
         given = {name: value for name, value in locals().items() if name in SETTINGS}
         self._setup(setup(url, **given))
 
-    _message_class: ClassVar[type[Delivery]] = Delivery
+    _message_class: ClassVar[type[BaseMessage]] = BaseMessage
     #: Functions of the user are awaited, so that they may be coroutine functions.
     _awaits: ClassVar[bool] = False
     #: What a driver holds for each step, see `stomp.core.engine.effects`.
@@ -159,14 +159,14 @@ class BaseClient:
     def _confirmation(self, receipt: str, frame: Frame | None, size: int) -> Any:
         raise NotImplementedError
 
-    def _setup(self, settings: Setup) -> None:
+    def _setup(self, settings: ResolvedConfig) -> None:
         check_functions(settings, coroutines=self._awaits)
         self._settings = settings
         self._options = settings.options
-        self._conv = Conversation(settings.terms, RepeatLog(log, settings.options.clock), self)
+        self._conv = ClientEngine(settings.terms, RepeatLog(log, settings.options.clock), self)
 
     @classmethod
-    def _from(cls, settings: Setup) -> Any:
+    def _from(cls, settings: ResolvedConfig) -> Any:
         """A client with these settings."""
         client = cls.__new__(cls)
         client._setup(settings)
@@ -195,7 +195,7 @@ class BaseClient:
         return era.address if era is not None else None
 
     @property
-    def broker(self) -> Vendor:
+    def broker(self) -> BrokerProfile:
         """The kind of broker, with what it can do.
 
         Raises:
@@ -262,9 +262,9 @@ class BaseClient:
     def _shortly(self) -> float:
         return min(SHORTLY, self._timeout(None))
 
-    def _parcel(self, destination: str, body: Body, options: SendOptions) -> Parcel:
+    def _parcel(self, destination: str, body: Body, options: SendOptions) -> OutgoingMessage:
         if not options:
-            return Parcel(destination, body)
+            return OutgoingMessage(destination, body)
         return make_parcel(destination, body, **options)
 
     def _send_plain(self, destination: str, body: bytes) -> bool:
@@ -311,7 +311,7 @@ class BaseClient:
             raise
         return confirmation
 
-    def _ack_plain(self, message: Delivery) -> bool:
+    def _ack_plain(self, message: BaseMessage) -> bool:
         """What `settling.settle` does, where nothing has to be waited for or told: for those who acknowledge each."""
         conv = self._conv
         if message.settled or conv.terms.hooks:
@@ -328,9 +328,9 @@ class BaseClient:
         conv.recorder.note_ack(name)
         return True
 
-    def _feed(self, destination: str, ack: Ack, options: SubscribeOptions) -> Feed:
+    def _feed(self, destination: str, ack: Ack, options: SubscribeOptions) -> ClientSubscription:
         told = check_options(options, SUBSCRIBE)
-        wish = Wish(
+        wish = SubscriptionConfig(
             arguments.destination(destination),
             arguments.one_of("ack", ack, ACK),
             confirm=told.get("confirm", True),
@@ -340,9 +340,11 @@ class BaseClient:
         )
         # RabbitMQ knows a durable subscription by its id.
         id = told.get("id") or told.get("durable") or f"sub-{self._conv.next_id()}"
-        return Feed(text_of(id), wish)
+        return ClientSubscription(text_of(id), wish)
 
-    def _parcels(self, messages: Iterable[tuple[str, Body]], options: SendOptions) -> Iterator[Parcel]:
+    def _parcels(
+        self, messages: Iterable[tuple[str, Body]], options: SendOptions
+    ) -> Iterator[OutgoingMessage]:
         checked = check_options(options, SEND)
         return (_parcel(destination, body, checked) for destination, body in pairs_of(messages))
 
@@ -361,7 +363,7 @@ class BaseClient:
                     hint="pass what its subscribe() has returned",
                 )
 
-    def _process(self, message: Delivery) -> contextlib.ExitStack | None:
+    def _process(self, message: BaseMessage) -> contextlib.ExitStack | None:
         if not self._settings.terms.hooks:
             return None
         stack = contextlib.ExitStack()
@@ -391,19 +393,19 @@ class BaseClient:
             return None
 
 
-def make_parcel(destination: str, body: Body, **options: Unpack[SendOptions]) -> Parcel:
+def make_parcel(destination: str, body: Body, **options: Unpack[SendOptions]) -> OutgoingMessage:
     """What is to be sent, from the arguments of the verbs."""
     return _parcel(destination, body, check_options(options, SEND))
 
 
-def _parcel(destination: str, body: Body, told: Mapping[str, Any]) -> Parcel:
+def _parcel(destination: str, body: Body, told: Mapping[str, Any]) -> OutgoingMessage:
     """What is to be sent, from options that were checked."""
     headers = dict(told.get("headers", {}))
     for option, header in (("correlation_id", "correlation-id"), ("reply_to", "reply-to")):
         if option in told:
             headers.setdefault(header, told[option])
     traits = {name: told[name] for name in _TRAITS if name in told}
-    return Parcel(
+    return OutgoingMessage(
         destination,
         body,
         headers=headers,
@@ -424,7 +426,7 @@ class BaseSubscription:
         ack: "auto", "client" or "client-individual".
     """
 
-    _feed: Feed
+    _feed: ClientSubscription
     _client: Any
 
     @property
@@ -453,7 +455,7 @@ class BaseSubscription:
         return len(self._inbox.messages)
 
     @property
-    def _inbox(self) -> Inbox:
+    def _inbox(self) -> MessageQueue:
         return self._feed.inbox
 
     def __repr__(self) -> str:

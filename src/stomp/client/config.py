@@ -1,4 +1,4 @@
-"""From what a client is told, by URL, by arguments and by the environment, to `Terms` and `Options`."""
+"""From what a client is told, by URL, by arguments and by the environment, to `ClientConfig` and `Options`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stomp.client.options import Options, read_by
 from stomp.core.arguments import check_options
 from stomp.core.callables import check_function, check_methods
 from stomp.core.engine.broker_profiles import named
-from stomp.core.engine.config import Terms
+from stomp.core.engine.config import ClientConfig
 from stomp.core.errors import UsageError
 from stomp.core.frames.limits import Limits
 from stomp.core.structs import dataclass, field, replace
@@ -31,7 +31,7 @@ _UNSET: Any = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
+class ResolvedConfig:
     """Everything a client needs to know.
 
     Attributes:
@@ -40,11 +40,11 @@ class Setup:
         tls: how to do TLS, for addresses that are to have it.
     """
 
-    terms: Terms
+    terms: ClientConfig
     options: Options
     tls: TlsSettings = field(default_factory=TlsSettings)
 
-    def each(self, *, resolve: bool = False) -> list[Setup]:
+    def each(self, *, resolve: bool = False) -> list[ResolvedConfig]:
         """One setup for each address; with `resolve`, for each numeric one that their names stand for."""
         addresses: list[Address] = list(self.terms.addresses)
         if resolve:
@@ -131,7 +131,7 @@ _LIMITS = ("max_frame", "max_body", "max_head", "max_header_line", "max_headers"
 _OPTIONS, _NO_TLS = Options(), TlsSettings()
 
 
-def setup(url: str | None = None, **given: Any) -> Setup:
+def setup(url: str | None = None, **given: Any) -> ResolvedConfig:
     """What a client is told, checked and in one place. The arguments are those of `stomp.Client`.
 
     Arguments win over the URL, the URL over the environment (``STOMP_URL``, ``STOMP_PASSWORD``).
@@ -158,8 +158,8 @@ def setup(url: str | None = None, **given: Any) -> Setup:
         told.setdefault("vhost", target.vhost)
     if (vendor := told.pop("broker", None)) is not None:
         told["vendor"] = named(vendor)
-    terms = Terms(addresses=target.addresses, nonce=os.urandom(8).hex(), **told)
-    return Setup(terms=terms, options=options, tls=tls)
+    terms = ClientConfig(addresses=target.addresses, nonce=os.urandom(8).hex(), **told)
+    return ResolvedConfig(terms=terms, options=options, tls=tls)
 
 
 def reading(query: Mapping[str, str]) -> tuple[Limits | None, Lenient | None]:
@@ -218,7 +218,7 @@ def _passcode(target: Target, login: Credential) -> str | None:
 _HOOKS = ("sending", "received", "processing", "settled", "error", "state_changed")
 
 
-def check_functions(setup: Setup, *, coroutines: bool) -> None:
+def check_functions(setup: ResolvedConfig, *, coroutines: bool) -> None:
     """Check every function of the user's in the settings.
 
     Args:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stomp.client.logging import connections as log
 from stomp.core.callables import check_result
-from stomp.core.engine.failover import Failover, GiveUp
+from stomp.core.engine.failover import Exhausted, Failover
 from stomp.core.engine.losses import STABLE_AFTER
 from stomp.core.errors import ConnectFailed
 from stomp.core.session.events import Reason
 from stomp.core.structs import dataclass, field
 from stomp.net.dial import Deadline, keep_alive, open_by, open_socket, open_through, shake_hands
-from stomp.net.layer import Stack
+from stomp.net.layer import StackedLayer
 from stomp.net.serving import check_not_served_here
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def open_stream(
         raise
     if web is None:
         return Stream(sock, secure)
-    return Stream(sock, Stack(secure, web) if secure is not None else web)
+    return Stream(sock, StackedLayer(secure, web) if secure is not None else web)
 
 
 def tune(sock: socket.socket, options: Options) -> None:
@@ -250,7 +250,7 @@ def dial_any(
     failures: list[ConnectFailed] = []
     while True:
         step = policy.next(failures[-1] if failures else None)
-        if isinstance(step, GiveUp):
+        if isinstance(step, Exhausted):
             raise _all_failed(step.why, failures)
         # A program that has waited by itself since the last connection need not wait once more.
         wait = step.after if failures else history.left_to_wait(step.after, options.clock())

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.message import BaseMessage
 
 
-def fate(message: Delivery, *, by_handler: bool) -> str:
+def fate(message: BaseMessage, *, by_handler: bool) -> str:
     """Say what happens to a message whose handler has failed, for the log.
 
     Args:
@@ -28,7 +28,7 @@ def fate(message: Delivery, *, by_handler: bool) -> str:
     return "it is not acknowledged, and is delivered again when its subscription or connection has ended"
 
 
-def check_drain(message: Delivery | None) -> None:
+def check_drain(message: BaseMessage | None) -> None:
     """Refuse to drain in the handler of this message.
 
     Raises:

@@ -1,7 +1,7 @@
 """Daemon threads that are used again: starting one takes as long as all the rest of a connection's life.
 
 A thread whose work is done waits a moment for more. Nobody can tell it from a new one: its work has a context of its
-own, and a thread that somebody has asked for (see `Stint.thread`), to join it perhaps, gets no more work.
+own, and a thread that somebody has asked for (see `WorkItem.thread`), to join it perhaps, gets no more work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 STAYS = 0.02
 
 
-class Stint:
+class WorkItem:
     """One piece of work of a thread."""
 
     __slots__ = ("_name", "_run", "_worker", "asked", "over")
@@ -64,12 +64,12 @@ class _Worker:
         self._free = free
         self._called = threading.Lock()
         self._called.acquire()
-        self._stint: Stint | None = None
+        self._stint: WorkItem | None = None
         self.thread = threading.Thread(target=self._live, daemon=True)
 
-    def give(self, run: Callable[[], object], name: str) -> Stint:
+    def give(self, run: Callable[[], object], name: str) -> WorkItem:
         """Have it do some work next."""
-        stint = self._stint = Stint(run, name, self)
+        stint = self._stint = WorkItem(run, name, self)
         self.thread.name = name
         return stint
 
@@ -103,7 +103,7 @@ def kind_of_threads() -> type:
     return type(threading.Lock())
 
 
-def lend_daemon(run: Callable[[], object], name: str = "stomp-receiver") -> Stint:
+def lend_daemon(run: Callable[[], object], name: str = "stomp-receiver") -> WorkItem:
     """Have a daemon thread run this, one that waits for work if there is one."""
     free = _FREE.setdefault(kind_of_threads(), [])
     try:

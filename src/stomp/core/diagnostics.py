@@ -116,7 +116,7 @@ class Counters:
         return total
 
 
-class Recorder:
+class RecentFrames:
     """The last frames of a client, for error reports: what is kept is small, and holds no body.
 
     Args:

@@ -43,7 +43,7 @@ class Layer(Protocol):
         ...
 
 
-class Stack:
+class StackedLayer:
     """Two layers as one: what the upper one writes, the lower one wraps (a WebSocket over TLS)."""
 
     def __init__(self, lower: Layer, upper: Layer) -> None:

@@ -8,7 +8,7 @@ Nothing of stompkit but its tests and the pytest plugin imports this package.
 - `ScriptedServer` (`stomp.testing.servers`): a server that does what a script says, good or bad.
 - `HttpProxy` and `Socks5Proxy` (`stomp.testing.proxies`): scripts that make a proxy of such a server.
 - `stomp_broker`, `stomp_relay` and `stomp_server`, fixtures for pytest (`stomp.testing.pytest_plugin`).
-- `Wire` (`stomp.testing.session_pair`): a client's and a server's session in memory, with the bytes between them.
+- `SessionPair` (`stomp.testing.session_pair`): a client session and a server session in memory, connected.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ if TYPE_CHECKING:
     from stomp.testing.proxies import HttpProxy, Socks5Proxy
     from stomp.testing.relay import Relay
     from stomp.testing.servers import ScriptedServer
-    from stomp.testing.session_pair import End, Wire
+    from stomp.testing.session_pair import Endpoint, SessionPair
 
 # Loaded when asked for: pytest imports this package for its plugin, in the tests of programs that use none of it.
 _HOMES = {
     "Cut": "fault_plans",
-    "End": "session_pair",
+    "Endpoint": "session_pair",
     "FakeClock": "clock",
     "HttpProxy": "proxies",
     "Relay": "relay",
     "ScriptedServer": "servers",
     "Socks5Proxy": "proxies",
-    "Wire": "session_pair",
+    "SessionPair": "session_pair",
     "frame_cuts": "fault_plans",
     "random_cuts": "fault_plans",
 }
 
 __all__ = [
     "Cut",
-    "End",
+    "Endpoint",
     "FakeClock",
     "HttpProxy",
     "Relay",
     "ScriptedServer",
     "Socks5Proxy",
-    "Wire",
+    "SessionPair",
     "frame_cuts",
     "random_cuts",
 ]

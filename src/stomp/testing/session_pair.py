@@ -10,8 +10,8 @@ from stomp.core.session.state import State
 from stomp.testing.clock import FakeClock
 
 
-class End:
-    """One end of a `Wire`.
+class Endpoint:
+    """One end of a `SessionPair`.
 
     Attributes:
         session: who speaks here.
@@ -32,7 +32,7 @@ class End:
         return events
 
 
-class Wire:
+class SessionPair:
     """A `ClientSession` and a `ServerSession` in memory, and the bytes that are between them.
 
     Speak through `client` and `server`, call `run`, and look at what `client_end` and `server_end` were told:
@@ -65,11 +65,11 @@ class Wire:
         self.client: ClientSession = client or ClientSession()
         self.server: ServerSession = server or ServerSession()
         self.clock: FakeClock = clock or FakeClock()
-        self.client_end: End = End(self.client)
-        self.server_end: End = End(self.server)
+        self.client_end: Endpoint = Endpoint(self.client)
+        self.server_end: Endpoint = Endpoint(self.server)
 
     @classmethod
-    def connected(cls, *versions: str, heartbeat: tuple[int, int] = (0, 0)) -> Wire:
+    def connected(cls, *versions: str, heartbeat: tuple[int, int] = (0, 0)) -> SessionPair:
         """A wire on which CONNECT was asked for and granted; the events of that are forgotten.
 
         Args:
@@ -85,11 +85,11 @@ class Wire:
         wire.server_end.take()
         return wire
 
-    def other(self, end: End) -> End:
+    def other(self, end: Endpoint) -> Endpoint:
         """The end opposite to `end`."""
         return self.server_end if end is self.client_end else self.client_end
 
-    def collect(self, end: End) -> None:
+    def collect(self, end: Endpoint) -> None:
         """Do what the driver of `end` does after each call: fetch its events and its bytes.
 
         A session that is over closes its side of the wire behind its last bytes.
@@ -100,7 +100,7 @@ class Wire:
         if end.session.state is State.CLOSED:
             end.eof = True
 
-    def carry(self, end: End, size: int | None = None) -> int:
+    def carry(self, end: Endpoint, size: int | None = None) -> int:
         """Let up to `size` of the bytes that `end` wrote arrive, all of them if not given; returns how many did.
 
         The end of the stream arrives behind the last byte.

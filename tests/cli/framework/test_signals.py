@@ -9,34 +9,34 @@ import time
 import pytest
 
 from stomp.cli.framework.exit_status import Interrupted
-from stomp.cli.framework.signals import Pace, Stop
+from stomp.cli.framework.signals import RateLimiter, StopSignal
 from tests.cli.oneshot import PATIENCE
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_noted_and_told(number: int) -> None:
     told = threading.Event()
-    with Stop(told.set) as stop:
+    with StopSignal(told.set) as stop:
         signal.raise_signal(number)
         assert stop.asked
         assert told.wait(PATIENCE)
 
 
 def test_the_second_one_ends() -> None:
-    with pytest.raises(Interrupted), Stop():
+    with pytest.raises(Interrupted), StopSignal():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
 
 
 def test_the_handlers_of_before_come_back() -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with Stop():
+    with StopSignal():
         assert signal.getsignal(signal.SIGINT) is not before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_what_may_be_broken_off_is() -> None:
-    with Stop() as stop:
+    with StopSignal() as stop:
         with pytest.raises(Interrupted), stop.interruptible():
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(Interrupted), stop.interruptible():
@@ -45,7 +45,7 @@ def test_what_may_be_broken_off_is() -> None:
 
 def test_what_is_shielded_is_not() -> None:
     done: list[int] = []
-    with Stop() as stop, pytest.raises(Interrupted):
+    with StopSignal() as stop, pytest.raises(Interrupted):
         signal.raise_signal(signal.SIGINT)
         with stop.shielded():
             signal.raise_signal(signal.SIGTERM)
@@ -55,14 +55,14 @@ def test_what_is_shielded_is_not() -> None:
 
 
 def test_the_first_signal_does_not_end_what_is_shielded() -> None:
-    with Stop() as stop:
+    with StopSignal() as stop:
         with stop.shielded():
             signal.raise_signal(signal.SIGINT)
         assert stop.asked
 
 
 def test_a_signal_ends_a_sleep() -> None:
-    with Stop() as stop:
+    with StopSignal() as stop:
         main = threading.main_thread().ident
         assert main is not None
         threading.Timer(0.05, signal.pthread_kill, [main, signal.SIGINT]).start()
@@ -75,7 +75,7 @@ def test_other_threads_see_none() -> None:
     answers: list[bool] = []
 
     def work() -> None:
-        with Stop(lambda: None) as stop:
+        with StopSignal(lambda: None) as stop:
             answers.append(stop.asked)
 
     thread = threading.Thread(target=work)
@@ -88,16 +88,16 @@ def test_a_pace_waits_for_what_is_early_only(monkeypatch: pytest.MonkeyPatch) ->
     now, slept = [50.0], list[float]()
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
-    class Still(Stop):
+    class Still(StopSignal):
         def sleep(self, seconds: float) -> None:
             slept.append(seconds)
             now[0] += seconds
 
-    pace = Pace(2.0, Still())
+    pace = RateLimiter(2.0, Still())
     pace.wait()
     pace.wait()
     now[0] += 5
     pace.wait()
     assert slept == [0.5]
-    Pace(None, Still()).wait()
+    RateLimiter(None, Still()).wait()
     assert slept == [0.5]

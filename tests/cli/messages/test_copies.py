@@ -11,9 +11,9 @@ import pytest
 from stomp.cli.messages import copies
 from stomp.cli.messages.copies import LEFT_OUT, copyable
 from stomp.cli.messages.jsonl import Record, of_message, read
-from stomp.core.engine.broker_connection import Era
-from stomp.core.engine.broker_profiles import ACTIVEMQ, ARTEMIS, HORNETQ, RABBITMQ, Vendor
-from stomp.core.engine.message import Delivery
+from stomp.core.engine.broker_connection import BrokerConnection
+from stomp.core.engine.broker_profiles import ACTIVEMQ, ARTEMIS, HORNETQ, RABBITMQ, BrokerProfile
+from stomp.core.engine.message import BaseMessage
 from stomp.core.frames.frame import Headers
 from stomp.testing.servers import ScriptedServer, artemis_like, greet_back, read_frame
 from tests.cli.oneshot import Stomp
@@ -105,15 +105,15 @@ def test_the_examples() -> None:
     assert doctest.testmod(copies).failed == 0
 
 
-def came(vendor: Vendor, *pairs: tuple[str, str]) -> Record:
+def came(vendor: BrokerProfile, *pairs: tuple[str, str]) -> Record:
     """The record of a message that came from this kind of broker."""
 
     class NoLink:
         class session:
             generation = 1
 
-    message = Delivery("MESSAGE", Headers.of(list(pairs)), b"hi")
-    message.era = Era(NoLink(), None, 0, None)  # type: ignore[arg-type]
+    message = BaseMessage("MESSAGE", Headers.of(list(pairs)), b"hi")
+    message.era = BrokerConnection(NoLink(), None, 0, None)  # type: ignore[arg-type]
     message.era.vendor = vendor
     return of_message(message)
 
@@ -128,12 +128,14 @@ def came(vendor: Vendor, *pairs: tuple[str, str]) -> Record:
         (("subscription", "content-length", "message-id", "ack", "content-length"), False),
     ],
 )
-def test_text_stays_text_where_both_have_a_length(vendor: Vendor, names: tuple[str, ...], text: bool) -> None:
+def test_text_stays_text_where_both_have_a_length(
+    vendor: BrokerProfile, names: tuple[str, ...], text: bool
+) -> None:
     assert came(vendor, *[(name, "2") for name in names]).options()["text"] is text
 
 
 @pytest.mark.parametrize("vendor", [ACTIVEMQ, RABBITMQ])
-def test_elsewhere_a_length_means_bytes_wherever_it_stands(vendor: Vendor) -> None:
+def test_elsewhere_a_length_means_bytes_wherever_it_stands(vendor: BrokerProfile) -> None:
     assert came(vendor, ("message-id", "1"), ("content-length", "2")).options()["text"] is False
 
 

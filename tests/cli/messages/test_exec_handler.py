@@ -10,14 +10,14 @@ import sys
 import pytest
 
 from stomp.cli.framework.exit_status import Interrupted
-from stomp.cli.framework.signals import Stop
+from stomp.cli.framework.signals import StopSignal
 from stomp.cli.messages import exec_handler
 from stomp.cli.messages.exec_handler import Handler, Outcome, environment
 from stomp.core.frames.frame import Headers
 
 
 def run(command: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Outcome:
-    return Handler(command, capture=True).run(Headers(headers or {}), body, Stop())
+    return Handler(command, capture=True).run(Headers(headers or {}), body, StopSignal())
 
 
 def test_the_body_goes_in_and_what_is_printed_comes_out() -> None:
@@ -63,14 +63,14 @@ def test_what_is_broken_off_is_dead() -> None:
     # It interrupts us, twice, as somebody does who is in a hurry.
     command = f"kill -INT {os.getpid()}; kill -TERM {os.getpid()}; exec sleep 60"
     handler = Handler(command)
-    with Stop() as stop, pytest.raises(Interrupted):
+    with StopSignal() as stop, pytest.raises(Interrupted):
         handler.run(Headers(), b"", stop)
     assert handler._process is None
 
 
 def test_a_program_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     handler = Handler("sleep 60")
-    with Stop() as stop:
+    with StopSignal() as stop:
         before = signal.signal(signal.SIGALRM, lambda number, frame: handler.kill())
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.2)

@@ -8,13 +8,13 @@ import pytest
 
 from stomp.cli.framework.exit_status import CommandError
 from stomp.cli.messages import formats
-from stomp.core.engine.message import Delivery
+from stomp.core.engine.message import BaseMessage
 from stomp.core.frames.frame import Headers
 
 HEADERS = Headers.of(
     [("destination", "/queue/a"), ("message-id", "7"), ("x", "é"), ("x", "later"), ("y", "two\nlines")]
 )
-MESSAGE = Delivery("MESSAGE", HEADERS, b"\xffbody")
+MESSAGE = BaseMessage("MESSAGE", HEADERS, b"\xffbody")
 
 
 @pytest.mark.parametrize(

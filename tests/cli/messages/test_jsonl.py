@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stomp.cli.messages import jsonl
 from stomp.cli.messages.copies import copyable
 from stomp.cli.messages.jsonl import Record
-from stomp.core.engine.message import Delivery
+from stomp.core.engine.message import BaseMessage
 from stomp.core.frames.frame import Headers, headers_of
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -31,7 +31,7 @@ def test_there_and_back(record: Record) -> None:
 def test_what_is_sent_again_has_the_same_headers(
     destination: str, headers: tuple[tuple[str, str], ...], body: bytes
 ) -> None:
-    message = Delivery("MESSAGE", Headers.of([("destination", destination), *headers]), body)
+    message = BaseMessage("MESSAGE", Headers.of([("destination", destination), *headers]), body)
     made = jsonl.of_message(message).options()
     kept = copyable(message.headers.pairs(), 0.0)
     again = headers_of(made["headers"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stomp.cli.messages.publisher import Shipment
+from stomp.cli.messages.publisher import MessagePublisher
 from stomp.core.errors import BrokerError, OutcomeUnknown
 
 
@@ -43,7 +43,7 @@ class Client:
 
 def test_confirmations_count_in_order() -> None:
     client, done = Client(), list[str]()
-    shipment = Shipment(client, done=done.append)
+    shipment = MessagePublisher(client, done=done.append)
     for name in "abc":
         shipment.send("/queue/a", name.encode(), note=name)
     client.asked[1].ready = True
@@ -58,7 +58,7 @@ def test_confirmations_count_in_order() -> None:
 
 def test_a_failure_is_told_once_and_the_others_go_on() -> None:
     client, done = Client(), list[str]()
-    shipment = Shipment(client, done=done.append)
+    shipment = MessagePublisher(client, done=done.append)
     for name in "abc":
         shipment.send("/queue/a", b"", note=name)
     client.asked[0].error = OutcomeUnknown("a")
@@ -73,6 +73,6 @@ def test_a_failure_is_told_once_and_the_others_go_on() -> None:
 
 def test_without_confirmations_all_that_is_sent_counts() -> None:
     client = Client()
-    shipment = Shipment(client, confirm=False)
+    shipment = MessagePublisher(client, confirm=False)
     shipment.send("/queue/a", b"x")
     assert (client.sent, shipment.sent, shipment.confirmed) == ([b"x"], 1, 1)

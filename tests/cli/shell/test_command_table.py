@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from stomp.cli.shell.command_table import VERBS, Verb
+from stomp.cli.shell.command_table import VERBS, ShellCommand
 
 KINDS = {"destination", "subscribed", "ack-id", "subscription", "file", "verb"}
 
@@ -20,7 +20,7 @@ def test_they_are_those_of_stomp_py() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_a_verb_explains_what_it_takes(verb: Verb) -> None:
+def test_a_verb_explains_what_it_takes(verb: ShellCommand) -> None:
     parameters = re.findall(r"[<[]([^>\]]+)[>\]]", verb.usage)
     explained = [name for name, _ in (*verb.required, *verb.optional)]
     # What the documentation of stomp.py does not explain needs no explanation.

@@ -10,7 +10,7 @@ import pytest
 from stomp.cli.framework.exit_status import Status
 from stomp.cli.framework.terminal import Terminal
 from stomp.cli.shell.render import Renderer
-from stomp.cli.shell.session import Talking
+from stomp.cli.shell.session import ShellListener
 from stomp.core.errors import ReceiptMissing
 from stomp.utils import Frame
 from tests.cli.framework.test_terminal import Closed
@@ -22,8 +22,8 @@ def out() -> io.StringIO:
 
 
 @pytest.fixture
-def talking(out: io.StringIO, tmp_path: Any) -> Talking:
-    made = Talking()
+def talking(out: io.StringIO, tmp_path: Any) -> ShellListener:
+    made = ShellListener()
     made.terminal = Terminal(out, out)
     made.renderer = Renderer(made.terminal, verbose=False, spaced=True)
     made.save_to = tmp_path
@@ -31,32 +31,32 @@ def talking(out: io.StringIO, tmp_path: Any) -> Talking:
     return made
 
 
-def test_both_shapes_of_callbacks(talking: Talking, out: io.StringIO) -> None:
+def test_both_shapes_of_callbacks(talking: ShellListener, out: io.StringIO) -> None:
     talking.on_message(Frame("MESSAGE", {"message-id": "1"}, b"new"))
     talking.on_message({"message-id": "2"}, "old")
     assert out.getvalue() == "\nmessage-id: 1\n\nnew\n\nmessage-id: 2\n\nold\n"
     assert talking.arrived == 2
 
 
-def test_an_error_is_one_line_and_the_status(talking: Talking, out: io.StringIO) -> None:
+def test_an_error_is_one_line_and_the_status(talking: ShellListener, out: io.StringIO) -> None:
     talking.on_error({"message": "no\x1b such"}, b"line 1\nline 2 \xff")
     assert out.getvalue() == "ERROR: no\\x1b such: line 1 line 2 �\n"
     assert talking.status is Status.REFUSED
 
 
-def test_an_error_with_its_headers(talking: Talking, out: io.StringIO) -> None:
+def test_an_error_with_its_headers(talking: ShellListener, out: io.StringIO) -> None:
     talking.renderer.verbose = True
     talking.on_error({"message": "no", "receipt-id": "r"}, "")
     assert out.getvalue() == "ERROR: no\nmessage: no\nreceipt-id: r\n"
 
 
-def test_the_first_failure_decides(talking: Talking) -> None:
+def test_the_first_failure_decides(talking: ShellListener) -> None:
     talking.fail("a", Status.USAGE)
     talking.fail("b", Status.REFUSED)
     assert talking.status is Status.USAGE
 
 
-def test_an_end_is_told_unless_it_was_wanted(talking: Talking, out: io.StringIO) -> None:
+def test_an_end_is_told_unless_it_was_wanted(talking: ShellListener, out: io.StringIO) -> None:
     talking.on_disconnected()
     talking.on_disconnected()
     assert out.getvalue() == "lost connection\n"
@@ -68,7 +68,7 @@ def test_an_end_is_told_unless_it_was_wanted(talking: Talking, out: io.StringIO)
 
 
 def test_what_happens_before_there_is_a_connection_is_told_by_who_connects(out: io.StringIO) -> None:
-    talking = Talking()
+    talking = ShellListener()
     talking.terminal = Terminal(out, out)
     talking.on_connecting(("x", 1))
     talking.on_error({"message": "denied"}, b"")
@@ -76,7 +76,7 @@ def test_what_happens_before_there_is_a_connection_is_told_by_who_connects(out: 
     assert out.getvalue() == ""
 
 
-def test_waiting_for_a_receipt(talking: Talking) -> None:
+def test_waiting_for_a_receipt(talking: ShellListener) -> None:
     with talking.waiting("r", seconds=5):
         talking.on_receipt({"receipt-id": "r"}, b"")
     with talking.waiting("r", seconds=5):  # what was refused has been told
@@ -87,7 +87,7 @@ def test_waiting_for_a_receipt(talking: Talking) -> None:
         talking.on_disconnected()
 
 
-def test_receipts_of_its_own_are_not_shown(talking: Talking, out: io.StringIO) -> None:
+def test_receipts_of_its_own_are_not_shown(talking: ShellListener, out: io.StringIO) -> None:
     talking.renderer.verbose = True
     with talking.waiting("mine", seconds=5, silent=True):
         talking.on_receipt({"receipt-id": "mine"}, b"")
@@ -96,13 +96,13 @@ def test_receipts_of_its_own_are_not_shown(talking: Talking, out: io.StringIO) -
     assert out.getvalue() == "RECEIPT\nreceipt-id: yours\n\n\n"
 
 
-def test_heartbeats_are_not_shown(talking: Talking, out: io.StringIO) -> None:
+def test_heartbeats_are_not_shown(talking: ShellListener, out: io.StringIO) -> None:
     talking.renderer.verbose = True
     talking.on_send(Frame(None))
     assert out.getvalue() == ""
 
 
-def test_a_reader_that_is_gone(talking: Talking) -> None:
+def test_a_reader_that_is_gone(talking: ShellListener) -> None:
     talking.terminal = Terminal(Closed(), io.StringIO())
     talking.on_message({"message-id": "1"}, b"x")
     assert talking.deaf

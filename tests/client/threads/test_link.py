@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from stomp.classic.frames import ReceivedText
+from stomp.classic.frames import TextMessageFrame
 from stomp.client.options import Options
 from stomp.client.threads.link import Link
 from stomp.core.errors import ConnectionLost, FrameError, NotConnected, SendStalled
@@ -167,7 +167,7 @@ def test_large_bodies_are_read_straight_into_place(connected):
 
 def test_memory_that_is_kept_for_large_texts_is_given_back_when_none_come(monkeypatch):
     monkeypatch.setattr("stomp.client.threads.link._SPARE_TIME", 0.01)
-    with linked(ClientSession(message_class=ReceivedText)) as (link, peer, events):
+    with linked(ClientSession(message_class=TextMessageFrame)) as (link, peer, events):
         log_in(link, peer, events)
         for count in (1, 2, 3):
             peer.deliver(1, b"x" * 1_000_000)

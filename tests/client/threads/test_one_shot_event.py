@@ -1,11 +1,11 @@
 import threading
 
-from stomp.client.threads.one_shot_event import Latch
+from stomp.client.threads.one_shot_event import OneShotEvent
 from tests.listening import PATIENCE
 
 
 def test_it_is_closed_until_it_is_opened_and_open_for_good():
-    latch = Latch()
+    latch = OneShotEvent()
     assert not latch.wait(0.0)
     assert not latch.wait(0.01)
     latch.set()
@@ -15,7 +15,7 @@ def test_it_is_closed_until_it_is_opened_and_open_for_good():
 
 
 def test_all_who_wait_go_on():
-    latch = Latch()
+    latch = OneShotEvent()
     passed = []
     waiting = [threading.Thread(target=lambda: passed.append(latch.wait(PATIENCE))) for _ in range(5)]
     for each in waiting:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stomp.client.threads.reader import Inlet
+from stomp.client.threads.reader import SocketReader
 
 SMALL, LARGE = 64 * 1024, 512 * 1024
 
@@ -39,8 +39,8 @@ class Body:
             return read(room)
 
 
-def inlet_of(sock: Any, sink: Any, *, direct: bool = True) -> Inlet:
-    return Inlet(sock, sink, direct=direct)
+def inlet_of(sock: Any, sink: Any, *, direct: bool = True) -> SocketReader:
+    return SocketReader(sock, sink, direct=direct)
 
 
 def read(inlet, frames):

@@ -2,11 +2,11 @@ import threading
 from typing import Any
 
 from stomp.client.threads import timer_thread as module
-from stomp.client.threads.timer_thread import Keeper, keeper
+from stomp.client.threads.timer_thread import TimerThread, keeper
 from tests.listening import PATIENCE, wait_until
 
 
-class Charge:
+class Timed:
     """Counts how often it is attended to; `again` are the answers it gives, then None."""
 
     def __init__(self, *again):
@@ -24,14 +24,14 @@ def attended(charge, times):
 
 
 def test_attends_when_asked_and_as_often_as_the_charge_wants():
-    keeper, charge = Keeper(), Charge(0.0, 0.001)
+    keeper, charge = TimerThread(), Timed(0.0, 0.001)
     keeper.attend_in(charge, 0.0)
     assert attended(charge, 3)
     keeper.remove(charge)
 
 
 def test_an_earlier_moment_is_not_held_up_by_a_later_one():
-    keeper, late, soon = Keeper(), Charge(), Charge()
+    keeper, late, soon = TimerThread(), Timed(), Timed()
     keeper.attend_in(late, 3600.0)
     keeper.attend_in(soon, 0.0)
     assert attended(soon, 1)
@@ -41,7 +41,7 @@ def test_an_earlier_moment_is_not_held_up_by_a_later_one():
 
 
 def test_of_several_wishes_the_earliest_counts_and_the_charge_is_visited_once():
-    keeper, charge, after = Keeper(), Charge(), Charge()
+    keeper, charge, after = TimerThread(), Timed(), Timed()
     for seconds in (3600.0, 0.03, 0.01, 0.02, 7200.0):
         keeper.attend_in(charge, seconds)
     assert attended(charge, 1)
@@ -53,7 +53,7 @@ def test_of_several_wishes_the_earliest_counts_and_the_charge_is_visited_once():
 
 
 def test_wishes_that_no_longer_count_do_not_pile_up():
-    keeper, charge = Keeper(), Charge()
+    keeper, charge = TimerThread(), Timed()
     for number in range(10_000):
         keeper.attend_in(charge, 3600.0 - number * 0.01)
     assert len(keeper._agenda) < 200
@@ -61,7 +61,7 @@ def test_wishes_that_no_longer_count_do_not_pile_up():
 
 
 def test_a_charge_that_has_parted_is_not_looked_after_again():
-    keeper, charge = Keeper(), Charge()
+    keeper, charge = TimerThread(), Timed()
     charge.parted = True
     keeper.attend_in(charge, 0.0)
     assert keeper._agenda == []
@@ -69,7 +69,7 @@ def test_a_charge_that_has_parted_is_not_looked_after_again():
 
 
 def test_its_thread_ends_with_the_last_charge_and_comes_back_with_the_next():
-    keeper, charge = Keeper(), Charge()
+    keeper, charge = TimerThread(), Timed()
     keeper.attend_in(charge, 3600.0)
     first = keeper._thread
     assert first is not None
@@ -81,7 +81,7 @@ def test_its_thread_ends_with_the_last_charge_and_comes_back_with_the_next():
 
 
 def test_a_removed_charge_is_left_alone():
-    keeper, gone, other = Keeper(), Charge(), Charge()
+    keeper, gone, other = TimerThread(), Timed(), Timed()
     keeper.attend_in(gone, 0.01)
     keeper.remove(gone)
     keeper.attend_in(other, 0.02)
@@ -91,12 +91,12 @@ def test_a_removed_charge_is_left_alone():
 
 
 def test_a_charge_that_fails_does_not_stop_the_clock_of_the_others():
-    class Broken(Charge):
+    class Broken(Timed):
         def attend(self):
             super().attend()
             raise RuntimeError("a defect")
 
-    keeper, broken, other = Keeper(), Broken(), Charge()
+    keeper, broken, other = TimerThread(), Broken(), Timed()
     keeper.attend_in(broken, 0.0)
     assert attended(broken, 1)
     keeper.attend_in(other, 0.0)
@@ -129,8 +129,8 @@ def test_connections_of_the_kind_before_are_told_of(monkeypatch, caplog):
 
 def test_the_keeper_of_a_parent_that_lives_on_in_a_forked_child_leaves_that_of_the_child_alone():
     """As green threads do."""
-    keeper: Any = Keeper()
-    keeper.attend_in(Charge(), 3600.0)
+    keeper: Any = TimerThread()
+    keeper.attend_in(Timed(), 3600.0)
     of_the_parent, thread = keeper._changed, keeper._thread
     wait_until(lambda: keeper._wakes_at)
     keeper.__init__()

@@ -14,7 +14,7 @@ from stomp.testing import FakeClock
 from tests.listening import PATIENCE
 
 
-class Keeper:
+class TimerThread:
     """Notes in how many seconds it is asked to come, and comes when the test wants it to."""
 
     def __init__(self):
@@ -34,7 +34,7 @@ class Sender:
         ours, self.theirs = socket.socketpair()
         self.theirs.settimeout(PATIENCE)
         self.clock = FakeClock()
-        self.keeper = Keeper()
+        self.keeper = TimerThread()
         self.link = Link(ours, ClientSession(), lambda events: None, Options(clock=self.clock))
         self.link._keeper = self.keeper  # type: ignore[assignment]
         self.link.session.connect(["1.2"], "/")

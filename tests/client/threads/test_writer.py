@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from stomp.client.threads.writer import HIGH, Outbox, _joined
+from stomp.client.threads.writer import HIGH, SocketWriter, _joined
 from stomp.core.errors import SendStalled
 from tests.listening import PATIENCE
 
 
-class Source:
+class ByteSource:
     """A session that sends what it is given."""
 
     def __init__(self):
@@ -32,8 +32,10 @@ class Box:
         ours, self.theirs = socket.socketpair()
         self.theirs.settimeout(PATIENCE)
         self.state = threading.Lock()
-        self.source = Source()
-        self.outbox = Outbox(ours, self.source, layer, self.state, threading.Lock(), patience, time.monotonic)
+        self.source = ByteSource()
+        self.outbox = SocketWriter(
+            ours, self.source, layer, self.state, threading.Lock(), patience, time.monotonic
+        )
 
     def put(self, *parts):
         with self.state:

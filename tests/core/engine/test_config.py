@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from stomp.core.engine.config import OnUnknown, Terms
+from stomp.core.engine.config import ClientConfig, OnUnknown
 
 
 def test_terms_do_not_show_secrets() -> None:
-    terms = Terms(login="me", passcode="swordfish", headers={"token": "swordfish"})
+    terms = ClientConfig(login="me", passcode="swordfish", headers={"token": "swordfish"})
     assert "swordfish" not in repr(terms)
     assert "me" in repr(terms)
 
 
 def test_nothing_is_repeated_unless_asked_for() -> None:
-    assert Terms().on_unknown is OnUnknown.RAISE
+    assert ClientConfig().on_unknown is OnUnknown.RAISE

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
-from stomp.core.engine.confirmations import Confirmation, Waiting
+from stomp.core.engine.confirmations import Confirmation, PendingConfirmations
 from stomp.core.errors import BrokerError, OutcomeUnknown
 from stomp.core.frames.frame import Frame, Headers
 
 
-def asked(waiting: Waiting, receipt: str, size: int = 1) -> Confirmation:
+def asked(waiting: PendingConfirmations, receipt: str, size: int = 1) -> Confirmation:
     confirmation = Confirmation(receipt, Frame("SEND", Headers()), size)
     waiting.add(confirmation)
     return confirmation
 
 
 def test_an_outcome_is_told_once_to_everybody() -> None:
-    waiting = Waiting(10, 100)
+    waiting = PendingConfirmations(10, 100)
     confirmation = asked(waiting, "1")
     told: list[object] = []
     fired: list[int] = []
@@ -29,7 +29,7 @@ def test_an_outcome_is_told_once_to_everybody() -> None:
 
 
 def test_three_outcomes_are_counted() -> None:
-    waiting = Waiting(10, 100)
+    waiting = PendingConfirmations(10, 100)
     ends = {"1": None, "2": BrokerError("no"), "3": OutcomeUnknown("?")}
     confirmations = [asked(waiting, receipt) for receipt in ends]
     for receipt, error in ends.items():
@@ -39,7 +39,7 @@ def test_three_outcomes_are_counted() -> None:
 
 
 def test_what_is_no_send_has_no_place_in_the_window() -> None:
-    waiting = Waiting(1, 1)
+    waiting = PendingConfirmations(1, 1)
     asked(waiting, "1", size=0)
     assert waiting.fits(1)
     assert (len(waiting), waiting.sends) == (1, 0)
@@ -48,7 +48,7 @@ def test_what_is_no_send_has_no_place_in_the_window() -> None:
 
 
 def test_the_window_has_room_again() -> None:
-    waiting = Waiting(2, 100)
+    waiting = PendingConfirmations(2, 100)
     asked(waiting, "1", 60)
     assert not waiting.fits(50)
     assert waiting.fits(40)
@@ -59,7 +59,7 @@ def test_the_window_has_room_again() -> None:
 
 
 def test_blame_goes_to_who_is_left() -> None:
-    waiting = Waiting(10, 100)
+    waiting = PendingConfirmations(10, 100)
     first, second, third = (asked(waiting, receipt) for receipt in "123")
     error = BrokerError("no")
     waiting.blame(error)
@@ -72,7 +72,7 @@ def test_blame_goes_to_who_is_left() -> None:
 
 
 def test_two_errors_and_two_that_are_left() -> None:
-    waiting = Waiting(10, 100)
+    waiting = PendingConfirmations(10, 100)
     confirmations = [asked(waiting, receipt) for receipt in "123"]
     waiting.blame(BrokerError("a"))
     waiting.blame(BrokerError("b"))
@@ -83,7 +83,7 @@ def test_two_errors_and_two_that_are_left() -> None:
 
 
 def test_blame_does_not_outlive_the_connection() -> None:
-    waiting = Waiting(10, 100)
+    waiting = PendingConfirmations(10, 100)
     asked(waiting, "1")
     asked(waiting, "2")
     waiting.blame(BrokerError("a"))
@@ -93,7 +93,7 @@ def test_blame_does_not_outlive_the_connection() -> None:
 
 
 def test_an_error_about_nothing_that_waits() -> None:
-    waiting = Waiting(10, 100)
+    waiting = PendingConfirmations(10, 100)
     assert waiting.blame(BrokerError("a")) == []
     late = asked(waiting, "1")
     waiting.settle("1", None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stomp.core.engine.failover import Backoff, Failover, GiveUp, Try
+from stomp.core.engine.failover import Attempt, Backoff, Exhausted, Failover
 from stomp.core.errors import AuthenticationFailed, BrokerError, ConnectionLost
 
 
@@ -12,26 +12,26 @@ def no_luck() -> float:
 
 def addresses(policy: Failover[str], count: int) -> list[str]:
     tries = [policy.next() for _ in range(count)]
-    assert all(isinstance(step, Try) for step in tries)
-    return [step.address for step in tries if isinstance(step, Try)]
+    assert all(isinstance(step, Attempt) for step in tries)
+    return [step.address for step in tries if isinstance(step, Attempt)]
 
 
 def test_a_round_tries_every_address_once_without_waiting() -> None:
     policy = Failover(["a", "b", "c"], attempts=1, dice=no_luck)
-    assert [policy.next() for _ in range(3)] == [Try("a", 0.0), Try("b", 0.0), Try("c", 0.0)]
-    assert policy.next() == GiveUp("1 attempt at each of 3 addresses failed")
+    assert [policy.next() for _ in range(3)] == [Attempt("a", 0.0), Attempt("b", 0.0), Attempt("c", 0.0)]
+    assert policy.next() == Exhausted("1 attempt at each of 3 addresses failed")
 
 
 def test_attempts_are_rounds() -> None:
     policy = Failover(["a", "b"], attempts=3, dice=no_luck)
     assert addresses(policy, 6) == ["a", "b"] * 3
-    assert policy.next() == GiveUp("3 attempts at each of 2 addresses failed")
+    assert policy.next() == Exhausted("3 attempts at each of 2 addresses failed")
 
 
 def test_waits_come_between_rounds_and_grow() -> None:
     backoff = Backoff(initial=1.0, increase=1.0, jitter=0.0, maximum=5.0)
     policy = Failover(["a", "b"], backoff=backoff, attempts=5, dice=no_luck)
-    waits = [step.after for step in (policy.next() for _ in range(10)) if isinstance(step, Try)]
+    waits = [step.after for step in (policy.next() for _ in range(10)) if isinstance(step, Attempt)]
     assert waits == [0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 4.0, 0.0, 5.0, 0.0]
 
 
@@ -55,29 +55,29 @@ def test_no_limit(attempts: float) -> None:
 def test_a_float_is_a_number_of_attempts() -> None:
     policy = Failover(["a"], attempts=2.0, dice=no_luck)
     assert addresses(policy, 2) == ["a", "a"]
-    assert policy.next() == GiveUp("2 attempts failed")
+    assert policy.next() == Exhausted("2 attempts failed")
 
 
 def test_a_refused_login_ends_it() -> None:
     policy = Failover(["a", "b"], dice=no_luck)
     policy.next()
-    assert policy.next(AuthenticationFailed("no")) == GiveUp("the broker refused the login")
+    assert policy.next(AuthenticationFailed("no")) == Exhausted("the broker refused the login")
 
 
 @pytest.mark.parametrize("error", [BrokerError("busy"), ConnectionLost("gone"), OSError("refused")])
 def test_other_errors_do_not(error: Exception) -> None:
     policy = Failover(["a", "b"], dice=no_luck)
     policy.next()
-    assert policy.next(error) == Try("b", 0.0)
+    assert policy.next(error) == Attempt("b", 0.0)
 
 
 def test_no_address() -> None:
     empty: list[str] = []
-    assert Failover(empty, dice=no_luck).next() == GiveUp("there is no address to connect to")
+    assert Failover(empty, dice=no_luck).next() == Exhausted("there is no address to connect to")
 
 
 def test_no_attempt() -> None:
-    assert Failover(["a"], attempts=0, dice=no_luck).next() == GiveUp("0 attempts failed")
+    assert Failover(["a"], attempts=0, dice=no_luck).next() == Exhausted("0 attempts failed")
 
 
 def test_shuffling_uses_the_dice_and_loses_no_address() -> None:
@@ -101,8 +101,8 @@ def test_the_list_given_is_not_changed() -> None:
 def test_a_series_after_earlier_rounds_waits_first_and_has_all_its_attempts() -> None:
     backoff = Backoff(initial=1.0, increase=1.0, jitter=0.0)
     policy = Failover(["a"], backoff=backoff, attempts=2, dice=no_luck, earlier=3)
-    assert [policy.next(), policy.next()] == [Try("a", 4.0), Try("a", 8.0)]
-    assert policy.next() == GiveUp("2 attempts failed")
+    assert [policy.next(), policy.next()] == [Attempt("a", 4.0), Attempt("a", 8.0)]
+    assert policy.next() == Exhausted("2 attempts failed")
     assert policy.rounds == 5
 
 
@@ -110,8 +110,8 @@ def test_a_series_that_goes_on_begins_with_the_address_that_is_left() -> None:
     policy = Failover(
         ["a", "b"], backoff=Backoff(initial=1.0, increase=1.0, jitter=0.0), attempts=1, dice=no_luck
     )
-    assert policy.next() == Try("a", 0.0)
+    assert policy.next() == Attempt("a", 0.0)
     policy.go_on()
-    assert [policy.next(), policy.next()] == [Try("b", 0.0), Try("a", 1.0)]
+    assert [policy.next(), policy.next()] == [Attempt("b", 0.0), Attempt("a", 1.0)]
     assert policy.has_addresses(["a", "b"])
     assert not policy.has_addresses(["b", "a"])

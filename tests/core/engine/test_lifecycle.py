@@ -6,10 +6,10 @@ import pytest
 
 from stomp.core.engine import lifecycle, subscriptions, verbs
 from stomp.core.engine.confirmations import Confirmation
-from stomp.core.engine.effects import Dial
+from stomp.core.engine.effects import OpenConnection
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.status import ClientState
-from stomp.core.engine.verbs import Parcel
+from stomp.core.engine.verbs import OutgoingMessage
 from stomp.core.errors import AuthenticationFailed, ConnectFailed, NotConnected, UsageError
 from tests.core.stage import Stage
 
@@ -176,7 +176,7 @@ def test_reconnecting_is_given_up() -> None:
     with pytest.raises(ConnectFailed, match="refused"):
         stage.do(verbs.take(stage.conv, feed.inbox, None))
     with pytest.raises(NotConnected, match="the client has failed: refused"):
-        stage.do(verbs.send(stage.conv, Parcel("/queue/a", b""), 5))
+        stage.do(verbs.send(stage.conv, OutgoingMessage("/queue/a", b""), 5))
 
 
 def test_a_refused_login_ends_reconnecting() -> None:
@@ -219,7 +219,7 @@ def test_a_connection_that_is_lost_while_it_is_restored_is_tried_again() -> None
 def test_closing_waits_for_answers_and_says_goodbye() -> None:
     stage = Stage()
     stage.connect()
-    stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30))
+    stage.do(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
     run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
     sent = stage.link.take("SEND")
     assert not stage.link.sent
@@ -232,7 +232,7 @@ def test_closing_waits_for_answers_and_says_goodbye() -> None:
 def test_closing_does_not_wait_for_ever() -> None:
     stage = Stage()
     stage.connect()
-    confirmation = stage.do(verbs.start(stage.conv, Parcel("/queue/a", b"x"), Confirmation, 30))
+    confirmation = stage.do(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
     run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
     stage.advance(5)
     stage.advance(0)
@@ -436,7 +436,7 @@ def test_a_connection_that_ended_before_anybody_listened_is_no_reason_to_wait() 
 
     def dial_in_vain(effect: Any) -> Any:
         answer = dial(effect)
-        if isinstance(effect, Dial):
+        if isinstance(effect, OpenConnection):
             answer.session.receive_eof()
             answer.pump()
         return answer

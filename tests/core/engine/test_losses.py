@@ -9,12 +9,12 @@ import pytest
 from stomp.core.engine import acknowledge, lifecycle, subscriptions, verbs
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import Confirmation
-from stomp.core.engine.effects import Transmit
+from stomp.core.engine.effects import SendFrame
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.losses import QUIET, STABLE_AFTER
-from stomp.core.engine.message_queue import Feed, Wish
+from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.status import ClientState
-from stomp.core.engine.verbs import Parcel
+from stomp.core.engine.verbs import OutgoingMessage
 from stomp.core.errors import BrokerError, ConnectFailed, ConnectionLost, RetriesExhausted
 from tests.core.stage import FakeLink, Stage
 
@@ -51,7 +51,9 @@ def connect_again(stage: Stage) -> float:
 
 
 def start(stage: Stage, body: bytes = b"x") -> Confirmation:
-    made = stage.do(verbs.start(stage.conv, Parcel("/queue/a", body), Confirmation, stage.clock() + 30))
+    made = stage.do(
+        verbs.start(stage.conv, OutgoingMessage("/queue/a", body), Confirmation, stage.clock() + 30)
+    )
     assert isinstance(made, Confirmation)
     return made
 
@@ -203,7 +205,7 @@ def test_a_connection_that_is_lost_under_its_last_subscribe_is_not_called_connec
 
     def perform_and_hang_up(effect: Any) -> Any:
         answer = perform(effect)
-        if isinstance(effect, Transmit) and effect.frame.command == "SUBSCRIBE":
+        if isinstance(effect, SendFrame) and effect.frame.command == "SUBSCRIBE":
             stage.link.session.receive_eof()
             stage.link.pump()
         return answer
@@ -222,7 +224,7 @@ def test_a_connection_that_is_lost_under_its_last_subscribe_is_not_called_connec
 
 
 def subscribing_to(stage: Stage, destination: str = "/exchange/none") -> Any:
-    feed = Feed(f"sub-{stage.conv.next_id()}", Wish(destination))
+    feed = ClientSubscription(f"sub-{stage.conv.next_id()}", SubscriptionConfig(destination))
     return stage.run(subscriptions.subscribe(stage.conv, feed, stage.clock() + 1000)), feed
 
 

@@ -5,13 +5,13 @@ import zlib
 
 import pytest
 
-from stomp.core.engine.message import Delivery, charset_of, deflated, inflate
+from stomp.core.engine.message import BaseMessage, charset_of, deflated, inflate
 from stomp.core.errors import ContentError, UsageError
 from stomp.core.frames.frame import Headers
 
 
-def message(body: bytes = b"", **headers: str) -> Delivery:
-    return Delivery(
+def message(body: bytes = b"", **headers: str) -> BaseMessage:
+    return BaseMessage(
         "MESSAGE", Headers({name.replace("_", "-"): value for name, value in headers.items()}), body
     )
 
@@ -25,7 +25,7 @@ def test_what_the_headers_say() -> None:
 
 def test_it_looks_like_what_it_is() -> None:
     told = message(b"secret", destination="/queue/a", message_id="7", redelivered="true", token="secret")
-    assert repr(told) == "<Delivery 7 /queue/a 6 bytes redelivered>"
+    assert repr(told) == "<BaseMessage 7 /queue/a 6 bytes redelivered>"
 
 
 def test_whom_to_answer() -> None:

@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.core.engine.message import Delivery
-from stomp.core.engine.message_queue import OVERHEAD, Feed, Inbox, Wish
+from stomp.core.engine.message import BaseMessage
+from stomp.core.engine.message_queue import OVERHEAD, ClientSubscription, MessageQueue, SubscriptionConfig
 from stomp.core.errors import UsageError
 from stomp.core.frames.frame import Headers
 
 
-def feed(id: str, **wish) -> Feed:
-    return Feed(id, Wish("/queue/a", **wish))
+def feed(id: str, **wish) -> ClientSubscription:
+    return ClientSubscription(id, SubscriptionConfig("/queue/a", **wish))
 
 
-def message(body: bytes) -> Delivery:
-    return Delivery("MESSAGE", Headers(), body)
+def message(body: bytes) -> BaseMessage:
+    return BaseMessage("MESSAGE", Headers(), body)
 
 
 def test_an_inbox_fires_at_the_end_and_is_over_then() -> None:
@@ -35,7 +35,7 @@ def test_an_inbox_knows_its_size() -> None:
 
 
 def test_merged_feeds_share_an_inbox() -> None:
-    one, two, shared = feed("1"), feed("2"), Inbox()
+    one, two, shared = feed("1"), feed("2"), MessageQueue()
     waiting = message(b"x")
     one.inbox.messages.append(waiting)
     one.merge_into(shared)
@@ -50,10 +50,10 @@ def test_merged_feeds_share_an_inbox() -> None:
 
 def test_a_feed_is_merged_once() -> None:
     one = feed("1")
-    one.merge_into(Inbox())
+    one.merge_into(MessageQueue())
     feed("2").merge_into(one.inbox)
     with pytest.raises(UsageError, match="merged already"):
-        one.merge_into(Inbox())
+        one.merge_into(MessageQueue())
 
 
 def test_what_has_to_be_acknowledged() -> None:

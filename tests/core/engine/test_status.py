@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.core.engine.status import ClientState, StateChange, StateLog
+from stomp.core.engine.status import ClientState, StateChange, StateChangeQueue
 
 
 def test_some_states_are_the_end() -> None:
@@ -10,7 +10,7 @@ def test_some_states_are_the_end() -> None:
 
 
 def test_a_log_fires_and_forgets_what_is_too_old() -> None:
-    log = StateLog()
+    log = StateChangeQueue()
     fired: list[int] = []
     log.watch(lambda: fired.append(1))
     change = StateChange(ClientState.CONNECTING, ClientState.NEW, "connecting")

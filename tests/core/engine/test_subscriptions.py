@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stomp.core.engine import subscriptions
-from stomp.core.engine.message_queue import Feed, Wish
+from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.status import ClientState
 from stomp.core.errors import BrokerError, NotConnected, ReceiptMissing, Unsupported, UsageError
 from tests.core.stage import Stage
@@ -17,11 +17,11 @@ def stage() -> Stage:
 
 
 def subscribing_to(stage: Stage, id: str = "s", **wish):
-    feed = Feed(id, Wish("/queue/a", **wish))
+    feed = ClientSubscription(id, SubscriptionConfig("/queue/a", **wish))
     return feed, stage.run(subscriptions.subscribe(stage.conv, feed, stage.clock() + 5))
 
 
-def unsubscribing(stage: Stage, feed: Feed, *, delete: bool = False):
+def unsubscribing(stage: Stage, feed: ClientSubscription, *, delete: bool = False):
     return stage.run(subscriptions.unsubscribe(stage.conv, feed, stage.clock() + 5, delete=delete))
 
 

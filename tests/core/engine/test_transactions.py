@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.core.engine.message import Delivery
+from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.transactions import TransactionRecord
 from stomp.core.errors import TransactionVoid, UsageError
 from stomp.core.frames.frame import Headers
@@ -23,7 +23,7 @@ def test_only_an_open_transaction_takes_anything() -> None:
 def test_deliveries_are_restored_before_those_that_came_later() -> None:
     record = TransactionRecord("t", 1)
     subscription = Subscription("s", "/queue/a", "client", Headers())
-    first, second = Delivery("MESSAGE", Headers()), Delivery("MESSAGE", Headers())
+    first, second = BaseMessage("MESSAGE", Headers()), BaseMessage("MESSAGE", Headers())
     for message, names in ((first, ["1", "2"]), (second, ["3"])):
         record.settled(message, subscription, names)
         message.settled = True

@@ -8,7 +8,7 @@ from stomp.core.engine import acknowledge, lifecycle, verbs
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import Confirmation
 from stomp.core.engine.hooks import Hooks
-from stomp.core.engine.verbs import Parcel
+from stomp.core.engine.verbs import OutgoingMessage
 from stomp.core.errors import (
     BrokerError,
     ConnectionLost,
@@ -35,7 +35,7 @@ def stage() -> Stage:
 def start(stage: Stage, body: bytes = b"x", **parcel):
     """A confirmed send under way, with what the broker got of it."""
     confirmation = stage.do(
-        verbs.start(stage.conv, Parcel(A, body, **parcel), Confirmation, stage.clock() + 30)
+        verbs.start(stage.conv, OutgoingMessage(A, body, **parcel), Confirmation, stage.clock() + 30)
     )
     return confirmation, stage.link.take("SEND")
 
@@ -44,7 +44,9 @@ def start(stage: Stage, body: bytes = b"x", **parcel):
 
 
 def test_a_send_is_a_frame(stage: Stage) -> None:
-    stage.do(verbs.send(stage.conv, Parcel(A, "häh?", headers={"x": 1}, content_type="text/plain"), 30))
+    stage.do(
+        verbs.send(stage.conv, OutgoingMessage(A, "häh?", headers={"x": 1}, content_type="text/plain"), 30)
+    )
     frame = stage.link.take("SEND")
     assert frame.headers == {
         "x": "1", "destination": A, "content-type": "text/plain", "content-length": "5",
@@ -55,17 +57,17 @@ def test_a_send_is_a_frame(stage: Stage) -> None:
 def test_a_text_message_has_no_length_where_that_makes_the_difference() -> None:
     stage = Stage()
     stage.connect(server="ActiveMQ/5.17.2")
-    stage.do(verbs.send(stage.conv, Parcel(A, b"x", text=True), 30))
+    stage.do(verbs.send(stage.conv, OutgoingMessage(A, b"x", text=True), 30))
     assert "content-length" not in stage.link.take("SEND").headers
     rabbit = Stage()
     rabbit.connect(server="RabbitMQ/3.10.8")
-    rabbit.do(verbs.send(rabbit.conv, Parcel(A, b"x", text=True), 30))
+    rabbit.do(verbs.send(rabbit.conv, OutgoingMessage(A, b"x", text=True), 30))
     assert rabbit.link.take("SEND").headers["content-length"] == "1"
 
 
 def test_a_send_waits_for_the_connection_to_come_back(stage: Stage) -> None:
     stage.link.hang_up()
-    run = stage.run(verbs.send(stage.conv, Parcel(A, b"x"), stage.clock() + 30))
+    run = stage.run(verbs.send(stage.conv, OutgoingMessage(A, b"x"), stage.clock() + 30))
     assert not run.done
     stage.reconnect()
     assert run.result is None
@@ -74,7 +76,7 @@ def test_a_send_waits_for_the_connection_to_come_back(stage: Stage) -> None:
 
 def test_a_send_does_not_wait_for_ever(stage: Stage) -> None:
     stage.link.hang_up()
-    run = stage.run(verbs.send(stage.conv, Parcel(A, b"x"), stage.clock() + 5))
+    run = stage.run(verbs.send(stage.conv, OutgoingMessage(A, b"x"), stage.clock() + 5))
     stage.advance(5)
     with pytest.raises(NotConnected, match="reconnecting"):
         assert run.result
@@ -83,8 +85,8 @@ def test_a_send_does_not_wait_for_ever(stage: Stage) -> None:
 def test_what_was_surely_not_sent_is_sent_on_the_next_connection(stage: Stage) -> None:
     # The session has ended, and the conversation has not been told yet.
     stage.link.session.receive_eof()
-    plain = stage.run(verbs.send(stage.conv, Parcel(A, b"1"), stage.clock() + 30))
-    confirmed = stage.run(verbs.start(stage.conv, Parcel(A, b"2"), Confirmation, stage.clock() + 30))
+    plain = stage.run(verbs.send(stage.conv, OutgoingMessage(A, b"1"), stage.clock() + 30))
+    confirmed = stage.run(verbs.start(stage.conv, OutgoingMessage(A, b"2"), Confirmation, stage.clock() + 30))
     begun = stage.run(verbs.begin(stage.conv, stage.clock() + 30))
     assert [plain.done, confirmed.done, begun.done] == [False] * 3
     stage.link.pump()
@@ -97,7 +99,7 @@ def test_what_was_surely_not_sent_is_sent_on_the_next_connection(stage: Stage) -
 def test_before_connect_there_is_nothing_to_send_over() -> None:
     stage = Stage()
     with pytest.raises(NotConnected, match="call connect"):
-        stage.do(verbs.send(stage.conv, Parcel(A, b"x"), 30))
+        stage.do(verbs.send(stage.conv, OutgoingMessage(A, b"x"), 30))
 
 
 @pytest.mark.parametrize(
@@ -106,19 +108,19 @@ def test_before_connect_there_is_nothing_to_send_over() -> None:
 )
 def test_what_cannot_be_sent(destination: str, body, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        Parcel(destination, body)
+        OutgoingMessage(destination, body)
 
 
 @pytest.mark.parametrize("body", ["abc", b"abc", bytearray(b"abc"), memoryview(b"abc")])
 def test_bodies_of_all_kinds(body) -> None:
-    assert Parcel(A, body).body == b"abc"
+    assert OutgoingMessage(A, body).body == b"abc"
 
 
 # ------------------------------------------------------------------------------------- confirmed sends
 
 
 def test_a_confirmed_send_returns_when_the_broker_has_it(stage: Stage) -> None:
-    run = stage.run(verbs.send_confirmed(stage.conv, Parcel(A, b"x"), Confirmation, 30))
+    run = stage.run(verbs.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, 30))
     assert not run.done
     stage.link.confirm(stage.link.take("SEND"))
     assert run.result is None
@@ -126,7 +128,7 @@ def test_a_confirmed_send_returns_when_the_broker_has_it(stage: Stage) -> None:
 
 
 def test_a_refused_send_says_why(stage: Stage) -> None:
-    run = stage.run(verbs.send_confirmed(stage.conv, Parcel(A, b"x"), Confirmation, 30))
+    run = stage.run(verbs.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, 30))
     stage.link.say("ERROR", b"no such queue", receipt_id=stage.link.take("SEND").headers["receipt"])
     with pytest.raises(BrokerError, match="no such queue"):
         assert run.result
@@ -152,7 +154,9 @@ def test_an_error_without_a_receipt_is_about_the_one_that_is_left() -> None:
 
 
 def test_a_send_that_is_not_answered_in_time_is_unknown(stage: Stage) -> None:
-    run = stage.run(verbs.send_confirmed(stage.conv, Parcel(A, b"x"), Confirmation, stage.clock() + 5))
+    run = stage.run(
+        verbs.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, stage.clock() + 5)
+    )
     stage.advance(5)
     with pytest.raises(ReceiptMissing, match="SEND in time"):
         assert run.result
@@ -170,7 +174,7 @@ def test_a_send_that_is_not_answered_may_have_been_refused(stage: Stage) -> None
 
 
 def test_a_lost_connection_leaves_the_outcome_unknown(stage: Stage) -> None:
-    run = stage.run(verbs.send_confirmed(stage.conv, Parcel(A, b"x"), Confirmation, 30))
+    run = stage.run(verbs.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, 30))
     stage.link.hang_up()
     with pytest.raises(OutcomeUnknown, match="lost before") as caught:
         assert run.result
@@ -203,7 +207,7 @@ def test_repeated_sends_go_before_new_ones() -> None:
     for body in (b"1", b"2"):
         start(stage, body)
     stage.link.hang_up()
-    stage.run(verbs.start(stage.conv, Parcel(A, b"3"), Confirmation, 30))
+    stage.run(verbs.start(stage.conv, OutgoingMessage(A, b"3"), Confirmation, 30))
     stage.reconnect()
     assert [stage.link.take("SEND").body for _ in range(3)] == [b"1", b"2", b"3"]
 
@@ -218,7 +222,9 @@ def test_artemis_is_given_its_own_header_against_duplicates() -> None:
 def test_a_repeated_send_is_given_up_at_its_deadline() -> None:
     stage = Stage(on_unknown=OnUnknown.RESEND)
     stage.connect()
-    run = stage.run(verbs.send_confirmed(stage.conv, Parcel(A, b"x"), Confirmation, stage.clock() + 5))
+    run = stage.run(
+        verbs.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, stage.clock() + 5)
+    )
     stage.link.hang_up()
     stage.advance(5)
     with pytest.raises(ReceiptMissing, match="will not be sent again"):
@@ -232,11 +238,11 @@ def test_the_window_holds_senders_up() -> None:
     stage.connect()
     start(stage)
     _, frame = start(stage)
-    run = stage.run(verbs.start(stage.conv, Parcel(A, b"3"), Confirmation, stage.clock() + 30))
+    run = stage.run(verbs.start(stage.conv, OutgoingMessage(A, b"3"), Confirmation, stage.clock() + 30))
     assert not run.done
     stage.link.confirm(frame)
     assert run.result.outcome is None
-    late = stage.run(verbs.start(stage.conv, Parcel(A, b"4"), Confirmation, stage.clock() + 5))
+    late = stage.run(verbs.start(stage.conv, OutgoingMessage(A, b"4"), Confirmation, stage.clock() + 5))
     stage.advance(5)
     with pytest.raises(SendStalled, match="2 confirmed sends wait"):
         assert late.result
@@ -246,14 +252,14 @@ def test_the_window_counts_bytes_and_lets_a_large_one_through_alone() -> None:
     stage = Stage(window_bytes=10)
     stage.connect()
     _, frame = start(stage, b"x" * 100)
-    run = stage.run(verbs.start(stage.conv, Parcel(A, b"y"), Confirmation, stage.clock() + 5))
+    run = stage.run(verbs.start(stage.conv, OutgoingMessage(A, b"y"), Confirmation, stage.clock() + 5))
     assert not run.done
     stage.link.confirm(frame)
     assert run.done
 
 
 def test_many_are_sent_before_the_first_is_confirmed(stage: Stage) -> None:
-    parcels = [Parcel(A, str(n)) for n in range(3)]
+    parcels = [OutgoingMessage(A, str(n)) for n in range(3)]
     run = stage.run(verbs.send_all(stage.conv, parcels, Confirmation, 30))
     frames = [stage.link.take("SEND") for _ in range(3)]
     assert not run.done
@@ -263,7 +269,7 @@ def test_many_are_sent_before_the_first_is_confirmed(stage: Stage) -> None:
 
 
 def test_many_are_not_waited_for_for_ever(stage: Stage) -> None:
-    parcels = [Parcel(A, b"1"), Parcel(A, b"2")]
+    parcels = [OutgoingMessage(A, b"1"), OutgoingMessage(A, b"2")]
     run = stage.run(verbs.send_all(stage.conv, parcels, Confirmation, 5))
     stage.link.confirm(stage.link.take("SEND"))
     stage.advance(5)
@@ -273,7 +279,9 @@ def test_many_are_not_waited_for_for_ever(stage: Stage) -> None:
 def test_many_that_are_sent_again_and_again_are_not_waited_for_for_ever() -> None:
     stage = Stage(on_unknown=OnUnknown.RESEND)
     stage.connect()
-    run = stage.run(verbs.send_all(stage.conv, [Parcel(A, b"1"), Parcel(A, b"2")], Confirmation, 5))
+    run = stage.run(
+        verbs.send_all(stage.conv, [OutgoingMessage(A, b"1"), OutgoingMessage(A, b"2")], Confirmation, 5)
+    )
     stage.link.confirm(stage.link.take("SEND"))
     stage.advance(6)
     with pytest.raises(ReceiptMissing, match="1 of 2"):
@@ -281,7 +289,7 @@ def test_many_that_are_sent_again_and_again_are_not_waited_for_for_ever() -> Non
 
 
 def test_a_cancelled_send_leaves_nothing_behind(stage: Stage) -> None:
-    run = stage.run(verbs.send_confirmed(stage.conv, Parcel(A, b"x"), Confirmation, 30))
+    run = stage.run(verbs.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, 30))
     run.throw(KeyboardInterrupt())
     assert isinstance(run.error, KeyboardInterrupt)
     stage.link.confirm(stage.link.take("SEND"))
@@ -365,7 +373,7 @@ def begin(stage: Stage):
 
 def test_a_transaction_is_committed_when_the_broker_says_so(stage: Stage) -> None:
     record = begin(stage)
-    stage.do(verbs.send_in(stage.conv, record, Parcel(A, b"x")))
+    stage.do(verbs.send_in(stage.conv, record, OutgoingMessage(A, b"x")))
     assert stage.link.take("SEND").headers["transaction"] == record.id
     run = stage.run(verbs.commit(stage.conv, record, 30))
     assert not run.done
@@ -373,7 +381,7 @@ def test_a_transaction_is_committed_when_the_broker_says_so(stage: Stage) -> Non
     assert run.result is None
     assert record.state == "committed"
     with pytest.raises(UsageError, match="committed already"):
-        stage.do(verbs.send_in(stage.conv, record, Parcel(A, b"y")))
+        stage.do(verbs.send_in(stage.conv, record, OutgoingMessage(A, b"y")))
 
 
 def test_a_transaction_is_void_after_its_connection(stage: Stage) -> None:
@@ -381,7 +389,7 @@ def test_a_transaction_is_void_after_its_connection(stage: Stage) -> None:
     stage.link.hang_up()
     stage.reconnect()
     with pytest.raises(TransactionVoid, match="do it again"):
-        stage.do(verbs.send_in(stage.conv, record, Parcel(A, b"x")))
+        stage.do(verbs.send_in(stage.conv, record, OutgoingMessage(A, b"x")))
     with pytest.raises(TransactionVoid):
         stage.do(verbs.commit(stage.conv, record, 30))
     stage.do(verbs.abort(stage.conv, record, 30))
@@ -435,7 +443,7 @@ def test_what_was_acknowledged_in_an_aborted_transaction_can_be_acknowledged_aga
 def test_a_request_gets_its_reply(server: str) -> None:
     stage = Stage(nonce="n")
     stage.connect(server=server)
-    run = stage.run(verbs.ask(stage.conv, Parcel(A, b"?"), stage.clock() + 30))
+    run = stage.run(verbs.ask(stage.conv, OutgoingMessage(A, b"?"), stage.clock() + 30))
     if server.startswith("ActiveMQ"):
         subscribed = stage.link.take("SUBSCRIBE")
         assert subscribed.headers["destination"] == "/temp-queue/reply-n"
@@ -458,7 +466,7 @@ def test_a_request_gets_its_reply(server: str) -> None:
 
 
 def test_a_request_that_nobody_answers(stage: Stage) -> None:
-    run = stage.run(verbs.ask(stage.conv, Parcel(A, b"?"), stage.clock() + 5))
+    run = stage.run(verbs.ask(stage.conv, OutgoingMessage(A, b"?"), stage.clock() + 5))
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
     stage.advance(5)
     with pytest.raises(ReplyMissing, match="nobody answered"):
@@ -467,7 +475,7 @@ def test_a_request_that_nobody_answers(stage: Stage) -> None:
 
 
 def test_a_request_whose_connection_is_lost(stage: Stage) -> None:
-    run = stage.run(verbs.ask(stage.conv, Parcel(A, b"?"), stage.clock() + 30))
+    run = stage.run(verbs.ask(stage.conv, OutgoingMessage(A, b"?"), stage.clock() + 30))
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
     stage.link.hang_up()
     with pytest.raises(OutcomeUnknown):
@@ -478,9 +486,9 @@ def test_a_request_whose_connection_is_lost(stage: Stage) -> None:
 
 
 def test_state_changes_one_by_one(stage: Stage) -> None:
-    from stomp.core.engine.status import ClientState, StateLog
+    from stomp.core.engine.status import ClientState, StateChangeQueue
 
-    log = StateLog()
+    log = StateChangeQueue()
     stage.conv.logs.append(log)
     run = stage.run(verbs.next_change(stage.conv, log, None))
     stage.link.hang_up()

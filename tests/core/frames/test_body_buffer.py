@@ -5,12 +5,12 @@ import tracemalloc
 import pytest
 
 from stomp.core.frames import body_buffer
-from stomp.core.frames.body_buffer import Bodies
+from stomp.core.frames.body_buffer import BodyBufferPool
 
 TEXTS = ["a", "é", "€", "🐍", "aé", "a€🐍é"]
 
 
-def put_together(bodies: Bodies, data: bytes, sizes: list[int], *, text: bool) -> str | bytes:
+def put_together(bodies: BodyBufferPool, data: bytes, sizes: list[int], *, text: bool) -> str | bytes:
     """In pieces of these sizes, by turns written and read into place."""
     made = bodies.begin(len(data), text=text)
     at = turn = 0
@@ -39,7 +39,7 @@ def test_what_comes_is_what_was_sent(
     monkeypatch: pytest.MonkeyPatch, place: int, length: int, sizes: list[int]
 ) -> None:
     monkeypatch.setattr(body_buffer, "PLACE", place)
-    bodies = Bodies()
+    bodies = BodyBufferPool()
     for text in TEXTS:
         data = (text * length).encode()[:length]  # the last character may be cut
         assert put_together(bodies, data, sizes, text=False) == data
@@ -56,18 +56,18 @@ def test_what_is_no_text_is_replaced_wherever_it_is_cut(
     monkeypatch.setattr(body_buffer, "PLACE", place)
     for before in range(40):
         whole = b"x" * before + data * 9
-        assert put_together(Bodies(), whole, [5], text=True) == whole.decode("utf-8", "replace")
+        assert put_together(BodyBufferPool(), whole, [5], text=True) == whole.decode("utf-8", "replace")
 
 
 def test_nothing() -> None:
     for text, content in ((True, ""), (False, b"")):
-        assert Bodies().begin(0, text=text).content() == content
+        assert BodyBufferPool().begin(0, text=text).content() == content
 
 
 def test_a_body_of_bytes_is_where_it_was_put() -> None:
     tracemalloc.start()
     try:
-        made = Bodies().begin(1_000_000, text=False)
+        made = BodyBufferPool().begin(1_000_000, text=False)
         with made.room() as room:
             assert len(room) == 1_000_000
             room[:] = b"x" * len(room)
@@ -82,7 +82,7 @@ def test_a_body_of_bytes_is_where_it_was_put() -> None:
 
 
 def test_memory_for_texts_is_kept_for_the_next_one_and_given_back() -> None:
-    bodies = Bodies()
+    bodies = BodyBufferPool()
     data = b"x" * 5_000_000
     tracemalloc.start()
     try:

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 
 import pytest
 
-from stomp.core.engine.message import Delivery
+from stomp.core.engine.message import BaseMessage
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
-from stomp.core.frames.decoder import EOL, Decoder, Eol
+from stomp.core.frames.decoder import HEARTBEAT, Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.limits import LENIENT, STRICT, Leniency, Limits
 from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
-from stomp.core.session.events import Message, Shown
+from stomp.core.session.events import ListenerMessage, Message
 
 pytestmark = pytest.mark.usefixtures("each_codec")
 
@@ -23,7 +23,7 @@ def decode(
     dialect: Dialect | None = STOMP12,
     limits: Limits | None = None,
     lenient: Leniency = STRICT,
-) -> list[Frame | Eol]:
+) -> list[Frame | HeartbeatMarker]:
     """What a decoder makes of some reads."""
     decoder = Decoder(limits, dialect=dialect, lenient=lenient)
     found = []
@@ -237,7 +237,7 @@ CONNECTED = b"CONNECTED\nversion:1.1\n\n\0"
 )
 def test_heartbeats_are_counted(dialect: Dialect | None, reads: list[bytes], beats: int) -> None:
     found = decode(*reads, dialect=dialect)
-    assert found.count(EOL) == beats
+    assert found.count(HEARTBEAT) == beats
     assert len(found) - beats == b"".join(reads).count(b"\0")
 
 
@@ -250,8 +250,8 @@ def test_heartbeats_between_frames_lose_no_frame(eols: bytes) -> None:
 
 
 def test_there_is_one_eol() -> None:
-    assert repr(EOL) == "EOL"
-    assert decode(b"\n")[0] is EOL
+    assert repr(HEARTBEAT) == "HEARTBEAT"
+    assert decode(b"\n")[0] is HEARTBEAT
 
 
 # ------------------------------------------------------------------------------------- what is refused
@@ -606,7 +606,7 @@ def test_a_body_in_two_pieces_is_copied_once() -> None:
     assert Reads.copied < 200  # the head only
 
 
-class Text(Shown):
+class Text(ListenerMessage):
     """A MESSAGE whose body is wanted as text."""
 
     __slots__ = ()
@@ -647,7 +647,7 @@ def test_large_texts_come_as_text(size: int, length: bool) -> None:
     assert receive(decoder, b"x" * 66_000, length) == "x" * 66_000
 
 
-@pytest.mark.parametrize("make", [Frame, Message, Shown, Delivery])
+@pytest.mark.parametrize("make", [Frame, Message, ListenerMessage, BaseMessage])
 def test_large_bodies_of_others_come_as_bytes(make: type[Frame]) -> None:
     decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": make})
     body = receive(decoder, b"x" * 1_000_000)

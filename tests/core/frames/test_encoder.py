@@ -6,7 +6,7 @@ import pytest
 
 from stomp.core.errors import FrameError
 from stomp.core.frames.decoder import Decoder
-from stomp.core.frames.encoder import LARGE_BODY, LENGTHS, SendHeads, encode, encode_parts, plain_parts
+from stomp.core.frames.encoder import LARGE_BODY, LENGTHS, HeadCache, encode, encode_parts, plain_parts
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
 
@@ -118,7 +118,7 @@ def test_the_head_of_a_message(dialect: Dialect, destination: str, content_type:
     named = {"destination": destination, "content-type": content_type}
     headers = Headers({name: value for name, value in named.items() if value is not None})
     frame = Frame("SEND", headers, b"abc")
-    heads = SendHeads(dialect)
+    heads = HeadCache(dialect)
     for _ in range(2):
         head, empty = heads[destination if content_type is None else (destination, content_type)]
         assert head + b"\nabc\0" == encode(frame, dialect)
@@ -128,12 +128,12 @@ def test_the_head_of_a_message(dialect: Dialect, destination: str, content_type:
 
 
 def test_the_head_of_a_message_is_escaped_and_checked() -> None:
-    assert SendHeads(STOMP12)["a:b\n"][0] == b"SEND\ndestination:a\\cb\\n\n"
+    assert HeadCache(STOMP12)["a:b\n"][0] == b"SEND\ndestination:a\\cb\\n\n"
     for bad in ("a\0", "\ud800"):
         with pytest.raises(FrameError):
-            SendHeads(STOMP12)[bad]
+            HeadCache(STOMP12)[bad]
     with pytest.raises(FrameError):
-        SendHeads(STOMP10)["a\n\n\0"]
+        HeadCache(STOMP10)["a\n\n\0"]
 
 
 def test_lengths_that_were_written_do_not_pile_up() -> None:

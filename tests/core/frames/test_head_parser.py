@@ -3,7 +3,7 @@
 import pytest
 
 from stomp.core.errors import RemoteProtocolError
-from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.limits import LENIENT, STRICT, TRIM, Leniency
 from stomp.core.frames.versions import DIALECTS, STOMP12, Dialect
@@ -25,7 +25,7 @@ def decode(
         decoder.feed(data[at : at + cut])
         try:
             while frames := decoder.frames():
-                found += [frame for frame in frames if not isinstance(frame, Eol)]
+                found += [frame for frame in frames if not isinstance(frame, HeartbeatMarker)]
         except RemoteProtocolError as err:
             return found, str(err), decoder.notes
     return found, "", decoder.notes

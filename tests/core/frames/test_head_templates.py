@@ -3,21 +3,21 @@ import pytest
 from stomp.core.frames import native as native_codec
 from stomp.core.frames.decoder import Decoder
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.frames.head_templates import Layout, Layouts
+from stomp.core.frames.head_templates import HeadTemplate, HeadTemplates
 from stomp.core.frames.versions import STOMP12
 from stomp.core.session.events import Message
 
 
-def learn(layouts: Layouts, command: str, *lines: str, size: int = 100) -> None:
+def learn(layouts: HeadTemplates, command: str, *lines: str, size: int = 100) -> None:
     headers = Headers.of([(name, value) for name, _, value in (line.partition(":") for line in lines)])
     layouts.learn(command, list(lines), headers, size)
 
 
-def layouts() -> Layouts:
-    return Layouts({"MESSAGE": Message}, Frame)
+def layouts() -> HeadTemplates:
+    return HeadTemplates({"MESSAGE": Message}, Frame)
 
 
-def read(layout: Layout | None, head: str) -> tuple[bytes, ...] | None:
+def read(layout: HeadTemplate | None, head: str) -> tuple[bytes, ...] | None:
     """The values that change, if the head has this layout."""
     data = b"before" + head.encode() + b"\n\nbody"
     if layout is None or not layout.fits(data, 6, len(data)):
@@ -28,7 +28,7 @@ def read(layout: Layout | None, head: str) -> tuple[bytes, ...] | None:
     return found.groups()
 
 
-def other(known: Layouts, head: str) -> Layout | None:
+def other(known: HeadTemplates, head: str) -> HeadTemplate | None:
     data = head.encode() + b"\n\n"
     return known.other(data, 0, len(data))
 

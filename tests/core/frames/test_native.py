@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from stomp.classic.frames import ReceivedText
-from stomp.core.engine.message import Delivery
+from stomp.classic.frames import TextMessageFrame
+from stomp.core.engine.message import BaseMessage
 from stomp.core.frames import native as native_codec
 from stomp.core.frames.decoder import Decoder
 from stomp.core.frames.frame import Frame, Headers
@@ -68,7 +68,9 @@ HEAD = b"MESSAGE\nmessage-id:%d\nsubscription:1\ncontent-length:3\n\nabc\0\n"
 def taught(make: type = Message) -> Any:
     scanner = native_codec.native.Scanner(Headers)
     headers = Headers({"message-id": "7", "subscription": "1", "content-length": "3"})
-    scanner.learn(HEAD[: -len(b"abc\0\n")] % 7, headers, make, slot_defaults_of(make), make is ReceivedText)
+    scanner.learn(
+        HEAD[: -len(b"abc\0\n")] % 7, headers, make, slot_defaults_of(make), make is TextMessageFrame
+    )
     return scanner
 
 
@@ -134,7 +136,7 @@ def test_any_value_may_change_in_the_end() -> None:
 
     scanner = native_codec.native.Scanner(Headers)
     headers = dict.fromkeys(names, "0")
-    scanner.learn(head(["0"] * 40), headers, ReceivedText, slot_defaults_of(ReceivedText), 1)
+    scanner.learn(head(["0"] * 40), headers, TextMessageFrame, slot_defaults_of(TextMessageFrame), 1)
     for changed in range(41):
         values = ["0" if number >= changed else "9" * number for number in range(40)]
         _, (frame,) = scan(scanner, head(values) + b"x\0")
@@ -156,7 +158,7 @@ def test_headers_that_come_into_a_cycle_are_collected() -> None:
 
 
 @native
-@pytest.mark.parametrize("make", [Frame, Message, Receipt, Delivery, ReceivedText])
+@pytest.mark.parametrize("make", [Frame, Message, Receipt, BaseMessage, TextMessageFrame])
 def test_a_frame_is_the_same_as_one_that_was_called_for(make: type[Frame]) -> None:
     _, (frame,) = scan(taught(make), HEAD % 1)
     called = make("MESSAGE", Headers(frame.headers), frame.body)
@@ -296,7 +298,7 @@ def test_it_refuses_what_it_is_not_made_for() -> None:
 
 
 @native
-@pytest.mark.parametrize("make", [Message, ReceivedText])
+@pytest.mark.parametrize("make", [Message, TextMessageFrame])
 def test_it_leaks_nothing(make: type) -> None:
     data = b"".join(HEAD % number for number in range(50)) + HEAD.replace(b"%d", b"\\t")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stomp.classic.frames import ReceivedText
+from stomp.classic.frames import TextMessageFrame
 from stomp.core.errors import ConnectionLost, HeartbeatLost, NotConnected, RemoteProtocolError, UsageError
 from stomp.core.frames.commands import send
 from stomp.core.frames.encoder import encode
@@ -13,7 +13,7 @@ from stomp.core.session.events import Closed, HeartbeatReceived, HeartbeatSent, 
 from stomp.core.session.ledger import Ledger
 from stomp.core.session.server import ServerSession
 from stomp.core.session.state import State
-from stomp.testing import Wire
+from stomp.testing import SessionPair
 
 pytestmark = pytest.mark.usefixtures("each_codec")
 
@@ -33,7 +33,7 @@ def closed(session: Session) -> Closed:
 def test_heartbeats_as_agreed() -> None:
     server = ServerSession(heartbeat=(500, 4000))
     client = ClientSession()
-    wire = Wire(client, server)
+    wire = SessionPair(client, server)
     client.connect(heartbeat=(1000, 2000))
     wire.run()
     server.accept(0.0)
@@ -46,7 +46,7 @@ def test_heartbeats_as_agreed() -> None:
 
 
 def test_bytes_read_straight_into_a_body_are_a_sign_of_life_and_count() -> None:
-    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     client = wire.client
     before = client.counters.bytes_received
     head = b"MESSAGE\nsubscription:1\ncontent-length:900000\n\n"
@@ -62,7 +62,7 @@ def test_bytes_read_straight_into_a_body_are_a_sign_of_life_and_count() -> None:
 
 
 def test_memory_that_is_kept_for_large_texts_can_be_given_back() -> None:
-    client = ClientSession(message_class=ReceivedText)
+    client = ClientSession(message_class=TextMessageFrame)
     client.connect(["1.2"], "/")
     client.receive_data(b"CONNECTED\nversion:1.2\n\n\0", 0.0)
     assert not client.spare
@@ -71,11 +71,11 @@ def test_memory_that_is_kept_for_large_texts_can_be_given_back() -> None:
     assert client.spare
     client.relax()
     assert not client.spare
-    assert [type(event) for event in client.events()][-1] is ReceivedText
+    assert [type(event) for event in client.events()][-1] is TextMessageFrame
 
 
 def test_both_sides_beat_in_time_and_stay() -> None:
-    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     wire.advance(60.0)
     assert wire.client.state is wire.server.state is State.CONNECTED
     assert wire.client.counters.heartbeats_sent == wire.server.counters.heartbeats_received == 75
@@ -84,7 +84,7 @@ def test_both_sides_beat_in_time_and_stay() -> None:
 
 
 def test_frames_are_beats_too() -> None:
-    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     for _ in range(20):
         wire.client.send("/queue/a", b"x")
         wire.advance(0.5)
@@ -93,7 +93,7 @@ def test_frames_are_beats_too() -> None:
 
 
 def test_silence_is_borne_for_two_intervals() -> None:
-    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     client = wire.client
     client.receive_data(b"\n", 0.0)
     client.events()
@@ -115,7 +115,7 @@ def test_silence_is_borne_for_two_intervals() -> None:
 
 def test_the_tolerance_is_a_choice() -> None:
     client = ClientSession(tolerance=1.5)
-    wire = Wire(client, ServerSession(heartbeat=(1000, 1000)))
+    wire = SessionPair(client, ServerSession(heartbeat=(1000, 1000)))
     client.connect(heartbeat=(1000, 1000))
     wire.run()
     wire.server.accept(0.0)
@@ -130,7 +130,7 @@ def test_the_tolerance_is_a_choice() -> None:
 def test_a_broker_that_looks_once_in_an_interval_stays_alive() -> None:
     """ActiveMQ: a frame counts for the interval it was sent in, so the next beat may be two intervals away."""
     client = ClientSession(tolerance=1.5)
-    wire = Wire(client, ServerSession(heartbeat=(1000, 1000)))
+    wire = SessionPair(client, ServerSession(heartbeat=(1000, 1000)))
     client.connect(heartbeat=(0, 1000))
     wire.run()
     wire.server.accept(0.0)
@@ -151,7 +151,7 @@ def test_a_broker_that_looks_once_in_an_interval_stays_alive() -> None:
 
 
 def test_silence_counts_bytes_not_frames() -> None:
-    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     client = wire.client
     message = b"MESSAGE\nsubscription:1\nmessage-id:1\ndestination:/queue/a\n\n" + b"x" * 10
     now = 0.0
@@ -164,7 +164,7 @@ def test_silence_counts_bytes_not_frames() -> None:
 
 
 def test_bytes_that_wait_unread_are_a_sign_of_life() -> None:
-    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     wire.client.heard(1.9)
     wire.client.tick(4.8)
     assert wire.client.state is State.CONNECTED
@@ -173,7 +173,7 @@ def test_bytes_that_wait_unread_are_a_sign_of_life() -> None:
 
 
 def test_a_beat_is_put_off_by_what_is_written() -> None:
-    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     client = wire.client
     assert client.next_deadline() == 0.8
     client.send("/queue/a", b"x")
@@ -186,7 +186,7 @@ def test_a_beat_is_put_off_by_what_is_written() -> None:
 
 
 def test_no_heartbeats_no_deadline() -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     assert wire.client.heartbeat == (0, 0)
     assert wire.client.next_deadline() is None
     wire.advance(1e6)
@@ -197,7 +197,7 @@ def test_heartbeats_are_agreed_on_anew_for_each_connection() -> None:
     ledger = Ledger()
     for theirs, agreed in [((0, 0), (0, 0)), ((1000, 1000), (1000, 1000)), ((5000, 0), (0, 5000))]:
         client = ClientSession(ledger=ledger)
-        wire = Wire(client, ServerSession(heartbeat=theirs))
+        wire = SessionPair(client, ServerSession(heartbeat=theirs))
         client.connect(heartbeat=(1000, 1000))
         wire.run()
         wire.server.accept(0.0)
@@ -217,7 +217,7 @@ def test_eof_before_anything(session: type[Session]) -> None:
 
 
 def test_eof_while_connecting() -> None:
-    wire = Wire()
+    wire = SessionPair()
     wire.client.connect()
     wire.run()
     wire.cut()
@@ -229,7 +229,7 @@ def test_eof_while_connecting() -> None:
 
 
 def test_eof_while_connected_tells_who_still_waits() -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     ticket = wire.client.send("/queue/a", b"x", receipt="r")
     wire.client.receive_eof()
     end = closed(wire.client)
@@ -238,21 +238,21 @@ def test_eof_while_connected_tells_who_still_waits() -> None:
 
 
 def test_eof_in_the_middle_of_a_frame() -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     wire.client.receive_data(b"MESS", 0.0)
     wire.client.receive_eof()
     assert "in the middle of a frame" in str(closed(wire.client).error)
 
 
 def test_the_last_error_is_told_at_the_end() -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     wire.client.receive_data(b"ERROR\nmessage:Server cancelled subscription\n\n\0", 0.0)
     wire.client.receive_eof()
     assert "its last ERROR said: Server cancelled subscription" in str(closed(wire.client).error)
 
 
 def test_a_broken_connection_keeps_its_cause() -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     cause = ConnectionResetError(104, "reset")
     wire.client.receive_eof(cause)
     end = closed(wire.client)
@@ -264,7 +264,7 @@ def test_a_broken_connection_keeps_its_cause() -> None:
 
 @pytest.mark.parametrize("cause", [None, OSError("reset")])
 def test_eof_after_disconnect_is_clean(cause: OSError | None) -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     ticket = wire.client.disconnect("bye")
     wire.client.receive_eof(cause)
     end = closed(wire.client)
@@ -272,7 +272,7 @@ def test_eof_after_disconnect_is_clean(cause: OSError | None) -> None:
 
 
 def test_aborting() -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     ticket = wire.client.send("/queue/a", b"x", receipt="r")
     error = UsageError("enough")
     wire.client.abort(error)
@@ -284,7 +284,7 @@ def test_aborting() -> None:
 
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_nothing_happens_after_the_end(side: str) -> None:
-    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     session: Session = getattr(wire, side)
     session.abort()
     closed(session)
@@ -300,7 +300,7 @@ def test_nothing_happens_after_the_end(side: str) -> None:
 
 
 def test_garbage_ends_the_client_at_once() -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     wire.client.receive_data(b"MESSAGE\nmessage-id:1\n\nx\0garbage!\n\n\0MESSAGE\n\n\0", 0.0)
     events = wire.client.events()
     assert [type(event) for event in events] == [Message, Closed]
@@ -320,7 +320,7 @@ def test_garbage_ends_the_client_at_once() -> None:
 @pytest.mark.parametrize("rest", [b"", b"\n\n", b"garbage\n\n\0", b"MESSAGE\n\n\0", b"RECEIPT\n", b"\0"])
 @pytest.mark.parametrize("gap", [b"", b"\n"])
 def test_what_follows_the_end_is_ignored(end: bytes, rest: bytes, gap: bytes) -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     wire.client.disconnect("bye")
     wire.client.receive_data(end + gap + rest, 0.0)
     closed(wire.client)
@@ -341,7 +341,7 @@ def test_what_follows_a_refusal_is_ignored(rest: bytes) -> None:
 
 
 def test_counters() -> None:
-    wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     wire.client.send("/queue/a", b"x")
     wire.advance(0.8)
     for one, other in [(wire.client, wire.server), (wire.server, wire.client)]:
@@ -363,7 +363,7 @@ def test_each_session_is_a_generation_of_its_ledger() -> None:
 
 
 def test_a_large_body_is_not_copied_on_its_way_out() -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     body = b"x" * 1_000_000
     wire.client.transmit(send("/queue/a", body))
     assert any(part is body for part in wire.client.data_to_send(0.0))
@@ -391,7 +391,7 @@ def test_verbs_need_a_connection() -> None:
 
 
 def test_a_frame_survives_the_way() -> None:
-    wire = Wire.connected("1.2")
+    wire = SessionPair.connected("1.2")
     wire.client.send("/queue/a:\n\\", b"a\0b", headers={"x:y": "1\r\n2"})
     wire.run()
     (request,) = wire.server_end.take()

@@ -5,11 +5,11 @@ from itertools import product
 import pytest
 
 from stomp.core.errors import NotConnected
-from stomp.core.session.state import TRANSITIONS, Move, Role, State, after, diagram
+from stomp.core.session.state import TRANSITIONS, Role, State, Transition, after, diagram
 
 
-@pytest.mark.parametrize(("role", "state", "move"), list(product(Role, State, Move)))
-def test_only_moves_of_the_table_are_made(role: Role, state: State, move: Move) -> None:
+@pytest.mark.parametrize(("role", "state", "move"), list(product(Role, State, Transition)))
+def test_only_moves_of_the_table_are_made(role: Role, state: State, move: Transition) -> None:
     target = TRANSITIONS.get((role, state, move))
     if target is not None:
         assert after(role, state, move) is target
@@ -24,12 +24,12 @@ def test_nothing_leads_out_of_closed() -> None:
 
 @pytest.mark.parametrize(("role", "state"), list(product(Role, set(State) - {State.CLOSED})))
 def test_every_connection_can_end(role: Role, state: State) -> None:
-    assert after(role, state, Move.END) is State.CLOSED
+    assert after(role, state, Transition.END) is State.CLOSED
 
 
 def test_the_refusal_says_what_to_do() -> None:
     with pytest.raises(NotConnected, match="connect first"):
-        after(Role.CLIENT, State.IDLE, Move.FRAME)
+        after(Role.CLIENT, State.IDLE, Transition.FRAME)
 
 
 @pytest.mark.parametrize("role", Role)

@@ -163,9 +163,9 @@ def _throughput(plan: Plan, sender: Any, subscription: Any) -> dict[str, Any]:
 
 def _publish(plan: Plan, sender: Any) -> float:
     from stomp.cli.framework.progress import Progress
-    from stomp.cli.messages.publisher import Shipment
+    from stomp.cli.messages.publisher import MessagePublisher
 
-    shipment = Shipment(sender, confirm=not plan.args.no_confirm)
+    shipment = MessagePublisher(sender, confirm=not plan.args.no_confirm)
     count = plan.args.count
     with Progress(plan.terminal, count, lambda done: f"{done:.0f} messages sent") as progress:
         for place in range(count):

@@ -34,7 +34,7 @@ def configure(parser: Parser) -> None:
 def run(args: Namespace, terminal: Terminal) -> int:
     """Examine every address."""
     from stomp.cli.config.settings import settings
-    from stomp.cli.doctor.steps import Examination, installed
+    from stomp.cli.doctor.steps import Diagnosis, installed
     from stomp.cli.framework.exit_status import Status
 
     if args.place is not None:
@@ -49,7 +49,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
         if not args.json:
             terminal.write(f"{address}\n")
         steps: list[Step] = []
-        for step in Examination(made, address, args.destination).steps():
+        for step in Diagnosis(made, address, args.destination).steps():
             steps.append(step)
             status = status or step.status
             if not args.json:

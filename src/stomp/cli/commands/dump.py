@@ -45,11 +45,11 @@ def configure(parser: Parser) -> None:
 def run(args: Namespace, terminal: Terminal) -> int:
     """Write what comes."""
     from stomp.cli.framework.progress import Progress
-    from stomp.cli.messages.consumer import Intake
+    from stomp.cli.messages.consumer import MessageConsumer
 
     with (
         _output(args) as file,
-        Intake(
+        MessageConsumer(
             args,
             terminal,
             destinations=args.destinations,

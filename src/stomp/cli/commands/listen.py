@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from stomp.cli.framework.parser import Parser
-    from stomp.cli.framework.signals import Stop
+    from stomp.cli.framework.signals import StopSignal
     from stomp.cli.framework.terminal import Terminal
-    from stomp.cli.messages.consumer import Intake
+    from stomp.cli.messages.consumer import MessageConsumer
     from stomp.cli.messages.exec_handler import Handler
 
 #: Seconds to wait after the first failure, and after many.
@@ -61,7 +61,7 @@ def configure(parser: Parser) -> None:
 def run(args: Namespace, terminal: Terminal) -> int:
     """Listen until it is enough."""
     from stomp.cli.framework.exit_status import CommandError
-    from stomp.cli.messages.consumer import Intake
+    from stomp.cli.messages.consumer import MessageConsumer
 
     if args.exec is not None and (args.ack in ("auto", "none") or args.headers_only):
         raise CommandError(
@@ -74,7 +74,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
         handler = Handler(args.exec)
     write = None if handler is not None else _format(args, terminal)
-    with Intake(
+    with MessageConsumer(
         args,
         terminal,
         destinations=args.destinations,
@@ -104,7 +104,7 @@ def _format(args: Namespace, terminal: Terminal) -> Any:
     return formats.readable(terminal, body=not args.headers_only)
 
 
-def _write(intake: Intake, write: Any, args: Namespace, terminal: Terminal) -> None:
+def _write(intake: MessageConsumer, write: Any, args: Namespace, terminal: Terminal) -> None:
     from stomp.core.errors import StaleDelivery
 
     out = terminal.write if args.json or args.raw or args.format is not None else terminal.put
@@ -119,7 +119,7 @@ def _write(intake: Intake, write: Any, args: Namespace, terminal: Terminal) -> N
             terminal.say(f"{message.id} was written, and will come again: the connection was lost in between")
 
 
-def _handle(intake: Intake, handler: Handler, args: Namespace, terminal: Terminal) -> None:
+def _handle(intake: MessageConsumer, handler: Handler, args: Namespace, terminal: Terminal) -> None:
     failed = 0
     for message in intake:
         outcome = handler.run(message.headers, message.body, intake.stop)
@@ -128,7 +128,7 @@ def _handle(intake: Intake, handler: Handler, args: Namespace, terminal: Termina
         pause(intake.stop, failed)
 
 
-def pause(stop: Stop, failed: int) -> None:
+def pause(stop: StopSignal, failed: int) -> None:
     """Wait after so many failures in a row: the broker may deliver again at once what was refused."""
     if failed:
         stop.sleep(min(_PAUSES[0] * 2 ** min(failed - 1, 20), _PAUSES[1]))

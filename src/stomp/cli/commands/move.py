@@ -40,9 +40,9 @@ def run(args: Namespace, terminal: Terminal) -> int:
     from functools import partial
 
     from stomp.cli.framework.progress import Progress
-    from stomp.cli.framework.signals import Pace
-    from stomp.cli.messages.consumer import Intake
-    from stomp.cli.messages.publisher import Shipment
+    from stomp.cli.framework.signals import RateLimiter
+    from stomp.cli.messages.consumer import MessageConsumer
+    from stomp.cli.messages.publisher import MessagePublisher
 
     if args.source == args.target:
         raise CommandError(
@@ -51,11 +51,11 @@ def run(args: Namespace, terminal: Terminal) -> int:
     tally = _Tally(terminal)
     try:
         with (
-            Intake(args, terminal, destinations=[args.source]) as intake,
+            MessageConsumer(args, terminal, destinations=[args.source]) as intake,
             Progress(terminal, args.count, lambda done: f"{done:.0f} messages") as progress,
         ):
-            shipment = Shipment(intake.client, done=tally.acknowledge)
-            pace = Pace(args.rate, intake.stop)
+            shipment = MessagePublisher(intake.client, done=tally.acknowledge)
+            pace = RateLimiter(args.rate, intake.stop)
             for message in intake:
                 pace.wait()
                 tally.unless_unknown(partial(_copy, shipment, message, args.target))

@@ -35,11 +35,11 @@ def run(args: Namespace, terminal: Terminal) -> int:
     """Connect, and measure."""
     from stomp.cli.config.settings import settings, using
     from stomp.cli.framework.exit_status import Status
-    from stomp.cli.framework.signals import Stop
+    from stomp.cli.framework.signals import StopSignal
 
     client = settings(args).client(reconnect=False)
     began = time.perf_counter()
-    with using(client), Stop() as stop:
+    with using(client), StopSignal() as stop:
         connected = time.perf_counter() - began
         if not args.json:
             terminal.write(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stomp.cli.framework.parser import Parser
-    from stomp.cli.framework.signals import Stop
+    from stomp.cli.framework.signals import StopSignal
     from stomp.cli.framework.terminal import Terminal
     from stomp.cli.messages.jsonl import Record
 
@@ -47,12 +47,12 @@ def run(args: Namespace, terminal: Terminal) -> int:
     from stomp.cli.commands.send import length_of, open_input
     from stomp.cli.config.settings import settings, using
     from stomp.cli.framework.progress import Progress, size
-    from stomp.cli.framework.signals import Stop
-    from stomp.cli.messages.publisher import Shipment
+    from stomp.cli.framework.signals import StopSignal
+    from stomp.cli.messages.publisher import MessagePublisher
 
     made = settings(args)
-    with open_input(args.file) as file, using(made.client()) as client, Stop() as stop:
-        shipment = Shipment(client)
+    with open_input(args.file) as file, using(made.client()) as client, StopSignal() as stop:
+        shipment = MessagePublisher(client)
         try:
             with Progress(terminal, length_of(file), size) as progress:
                 for record, read in _records(args, file, stop):
@@ -81,13 +81,13 @@ def _tell(args: Namespace, shipment: Any, terminal: Terminal) -> None:
     terminal.say(words + (f" ({unknown} more may have been sent)" if unknown else ""))
 
 
-def _records(args: Namespace, file: BinaryIO, stop: Stop) -> Iterator[tuple[Record, int]]:
+def _records(args: Namespace, file: BinaryIO, stop: StopSignal) -> Iterator[tuple[Record, int]]:
     """The messages to send, each when it is time for it, and how far the file was read."""
     from stomp.cli.commands.send import interruptibly, pieces
-    from stomp.cli.framework.signals import Pace
+    from stomp.cli.framework.signals import RateLimiter
     from stomp.cli.messages import jsonl
 
-    pace, timing = Pace(args.rate, stop), _Timing(stop)
+    pace, timing = RateLimiter(args.rate, stop), _Timing(stop)
     number = 0
     for place, (line, read) in enumerate(interruptibly(pieces(file, b"\n"), stop), 1):
         if not line.strip():
@@ -109,7 +109,7 @@ def _records(args: Namespace, file: BinaryIO, stop: Stop) -> Iterator[tuple[Reco
 class _Timing:
     """The pauses between messages, as they were."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: StopSignal) -> None:
         self._stop = stop
         self._offset: float | None = None
 

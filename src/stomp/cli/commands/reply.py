@@ -34,11 +34,13 @@ def configure(parser: Parser) -> None:
 def run(args: Namespace, terminal: Terminal) -> int:
     """Answer until it is enough."""
     from stomp.cli.commands.listen import pause, settle
-    from stomp.cli.messages.consumer import Intake
+    from stomp.cli.messages.consumer import MessageConsumer
     from stomp.cli.messages.exec_handler import Handler
 
     handler = Handler(args.exec, capture=True)
-    with Intake(args, terminal, destinations=[args.destination], prefetch=1, late=handler.kill) as intake:
+    with MessageConsumer(
+        args, terminal, destinations=[args.destination], prefetch=1, late=handler.kill
+    ) as intake:
         failed = 0
         for message in intake:
             outcome = handler.run(message.headers, message.body, intake.stop)

@@ -82,7 +82,7 @@ class Item(NamedTuple):
 def run(args: Namespace, terminal: Terminal) -> int:
     """Send it all; return when it is confirmed."""
     from stomp.cli.config.settings import settings, using
-    from stomp.cli.framework.signals import Pace, Stop
+    from stomp.cli.framework.signals import RateLimiter, StopSignal
 
     if args.body not in (None, "-") and (args.file or args.lines or args.null or args.jsonl):
         raise CommandError("there is a BODY, and an option that says to read it", hint="give one of them")
@@ -96,26 +96,26 @@ def run(args: Namespace, terminal: Terminal) -> int:
         if args.file in (None, "-") and terminal.is_terminal(sys.stdin):
             terminal.say("reading from the terminal; Ctrl-D ends it")
     on_unknown = "resend" if args.resend else "raise"
-    with source as file, using(made.client(on_unknown=on_unknown)) as client, Stop() as stop:
+    with source as file, using(made.client(on_unknown=on_unknown)) as client, StopSignal() as stop:
         if file is None:
             items = iter([Item(args.destination, os.fsencode(body), given, 0)])
         else:
             items = _items(args, file, given)
-        return _Sender(args, terminal, client, stop, Pace(args.rate, stop)).run(items, file)
+        return _Sender(args, terminal, client, stop, RateLimiter(args.rate, stop)).run(items, file)
 
 
 class _Sender:
     """The loop of `run`."""
 
     def __init__(self, args: Namespace, terminal: Terminal, client: Any, stop: Any, pace: Any) -> None:
-        from stomp.cli.messages.publisher import Shipment
+        from stomp.cli.messages.publisher import MessagePublisher
 
         self._args = args
         self._terminal = terminal
         self._client = client
         self._stop = stop
         self._pace = pace
-        self._shipment = Shipment(client, confirm=not args.no_confirm)
+        self._shipment = MessagePublisher(client, confirm=not args.no_confirm)
 
     def run(self, items: Iterator[Item], source: BinaryIO | None) -> int:
         shipment, many = self._shipment, self._args.count > 1

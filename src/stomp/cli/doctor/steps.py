@@ -1,6 +1,6 @@
 """The steps of `stomp doctor`: each does one thing that connecting needs, and tells how that went.
 
-Rules of this file: a step raises what the library raises; `Examination` turns that into words and a remedy, and leaves
+Rules of this file: a step raises what the library raises; `Diagnosis` turns that into words and a remedy, and leaves
 out the steps behind it.
 """
 
@@ -78,7 +78,7 @@ def installed() -> Step | None:
     return step
 
 
-class Examination:
+class Diagnosis:
     """All steps for one address.
 
     Args:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stop:
+class StopSignal:
     """Watches for signals while it is entered. Elsewhere than on the main thread it sees none.
 
     Args:
@@ -118,7 +118,7 @@ class Stop:
             time.sleep(max(0.0, seconds))
 
 
-class Pace:
+class RateLimiter:
     """So many times a second.
 
     Args:
@@ -126,7 +126,7 @@ class Pace:
         stop: ends the waits.
     """
 
-    def __init__(self, rate: float | None, stop: Stop) -> None:
+    def __init__(self, rate: float | None, stop: StopSignal) -> None:
         self._rate = rate
         self._stop = stop
         self._began = 0.0

@@ -37,7 +37,7 @@ def add_options(parser: Parser, *, prefetch: str) -> None:
         help="after Ctrl-C or SIGTERM, finish the message in hand within so many seconds; 30 if not given")  # fmt: skip
 
 
-class Intake:
+class MessageConsumer:
     """A connection with subscriptions. Iterate over it; leaving the ``with`` statement disconnects.
 
     Args:
@@ -69,7 +69,7 @@ class Intake:
         late: Callable[[], object] | None = None,
     ) -> None:
         from stomp.cli.config.settings import settings
-        from stomp.cli.framework.signals import Stop
+        from stomp.cli.framework.signals import StopSignal
 
         self._args = args
         self._terminal = terminal
@@ -79,7 +79,7 @@ class Intake:
         self._durable = durable
         self._late = late
         self.client: Any = settings(args).client(reconnect=reconnect, reattempts=-1)
-        self.stop: Stop = Stop(self._wind_up)
+        self.stop: StopSignal = StopSignal(self._wind_up)
         self._unfinished = False  # the grace is over, and the message in hand is not
         self.taken: int = 0
         self.status: Status = Status.OK

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stomp.cli.framework.signals import Stop
+    from stomp.cli.framework.signals import StopSignal
     from stomp.core.frames.frame import Headers
 
 #: Linux takes no longer one, and gives no more room to all together than this many times as much.
@@ -62,7 +62,7 @@ class Handler:
         self._capture = capture
         self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self, headers: Headers, body: bytes, stop: Stop) -> Outcome:
+    def run(self, headers: Headers, body: bytes, stop: StopSignal) -> Outcome:
         """Run it, and wait for its end.
 
         Args:

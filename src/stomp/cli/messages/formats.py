@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stomp.cli.framework.terminal import Terminal
-    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.message import BaseMessage
 
     #: Writes a message; the number counts them, from 1.
-    Format = Callable[[Delivery, int], bytes]
+    Format = Callable[[BaseMessage, int], bytes]
 
 #: For help: what may stand in --format.
 TOKENS = """\
@@ -37,7 +37,7 @@ def readable(terminal: Terminal, *, body: bool) -> Format:
     """Headers, a line each, and the body if it is wanted; an empty line behind each. Clean for a terminal."""
     shown = terminal.is_terminal(terminal.out)
 
-    def write(message: Delivery, number: int) -> bytes:
+    def write(message: BaseMessage, number: int) -> bytes:
         lines = [
             # What a value holds must not look like a header of its own.
             f"{terminal.styled(clean(name, lines=False), 'name', terminal.out)}: {clean(value, lines=False)}\n"
@@ -49,12 +49,12 @@ def readable(terminal: Terminal, *, body: bool) -> Format:
     return write
 
 
-def raw(message: Delivery, number: int) -> bytes:
+def raw(message: BaseMessage, number: int) -> bytes:
     """The body, and nothing else."""
     return message.body
 
 
-def as_json(message: Delivery, number: int, *, body: bool = True) -> bytes:
+def as_json(message: BaseMessage, number: int, *, body: bool = True) -> bytes:
     """A line of JSON, see `stomp.cli.messages.jsonl`."""
     record = jsonl.of_message(message, time=time.time())
     return _bytes(jsonl.line(record if body else record._replace(body=b"")))
@@ -68,7 +68,7 @@ def compiled(text: str) -> Format:
     """
     parts = [_part(match) for match in _TOKEN.finditer(text)]
 
-    def write(message: Delivery, number: int) -> bytes:
+    def write(message: BaseMessage, number: int) -> bytes:
         return b"".join(part if isinstance(part, bytes) else part(message, number) for part in parts)
 
     return write

@@ -23,7 +23,7 @@ from stomp.core.engine.broker_profiles import GENERIC
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.message import BaseMessage
 
 #: Headers that tell of one delivery, and not of the message.
 DELIVERY = frozenset(["subscription", "message-id", "ack", "redelivered"])
@@ -73,7 +73,7 @@ class Record(NamedTuple):
         return {"destination": self.destination, "body": self.body, "headers": headers, "text": False}
 
 
-def of_message(message: Delivery, *, time: float | None = None) -> Record:
+def of_message(message: BaseMessage, *, time: float | None = None) -> Record:
     """The record of a message that has come."""
     pairs = list(message.headers.pairs())
     vendor = message.era.vendor if message.era is not None else GENERIC

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Shipment:
+class MessagePublisher:
     """Sends that wait for their confirmation, oldest first.
 
     Args:

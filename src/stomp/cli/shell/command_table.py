@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Verb(NamedTuple):
+class ShellCommand(NamedTuple):
     """A row of the table.
 
     Attributes:
@@ -45,9 +45,9 @@ _ACK = (
 _VERSION = "Shows the version of this client, and of the protocol."
 
 VERBS = (
-    Verb("EOF", "", _EXIT + " It is what Ctrl-D types."),
-    Verb("abort", "", _ABORT),
-    Verb(
+    ShellCommand("EOF", "", _EXIT + " It is what Ctrl-D types."),
+    ShellCommand("abort", "", _ABORT),
+    ShellCommand(
         "ack",
         "<message-id> [subscription-id]",
         _ACK,
@@ -55,11 +55,11 @@ VERBS = (
         (("subscription-id", "the id of the subscription (for STOMP 1.1, and for messages not seen here)"),),
         ("ack-id", "subscription"),
     ),
-    Verb("begin", "", f"Begins a transaction. {_TRANSACTION}"),
-    Verb("commit", "", "Ends the transaction, so that everything in it happens."),
-    Verb("exit", "", _EXIT),
-    Verb("help", "[topic]", "Quick help on commands", (), (("topic", "a command"),), ("verb",)),
-    Verb(
+    ShellCommand("begin", "", f"Begins a transaction. {_TRANSACTION}"),
+    ShellCommand("commit", "", "Ends the transaction, so that everything in it happens."),
+    ShellCommand("exit", "", _EXIT),
+    ShellCommand("help", "[topic]", "Quick help on commands", (), (("topic", "a command"),), ("verb",)),
+    ShellCommand(
         "nack",
         "<message-id> [subscription]",
         "Tells the broker that a message could not be dealt with. What happens to it then is up to the broker: it is "
@@ -68,9 +68,9 @@ VERBS = (
         (("subscription", "the id of the subscription (for STOMP 1.1, and for messages not seen here)"),),
         ("ack-id", "subscription"),
     ),
-    Verb("quit", "", _EXIT),
-    Verb("rollback", "", _ABORT),
-    Verb(
+    ShellCommand("quit", "", _EXIT),
+    ShellCommand("rollback", "", _ABORT),
+    ShellCommand(
         "run",
         "<filename>",
         "Execute commands in a specified file",
@@ -78,7 +78,7 @@ VERBS = (
         (),
         ("file",),
     ),
-    Verb(
+    ShellCommand(
         "send",
         "<destination> <message>",
         f"Sends a message to a destination in the messaging system. {_QUOTE}",
@@ -86,7 +86,7 @@ VERBS = (
         (),
         ("destination",),
     ),
-    Verb(
+    ShellCommand(
         "sendfile",
         "<destination> <filename> [headers.json]",
         "Sends a file to a destination in the messaging system.",
@@ -94,7 +94,7 @@ VERBS = (
         (("headers.json", "a file with a JSON object of further headers, or the object itself"),),
         ("destination", "file", "file"),
     ),
-    Verb(
+    ShellCommand(
         "sendrec",
         "<destination> <message>",
         f"Sends a message, and waits until the broker has confirmed it by a receipt. {_QUOTE}",
@@ -102,7 +102,7 @@ VERBS = (
         (),
         ("destination",),
     ),
-    Verb(
+    ShellCommand(
         "sendreply",
         "<destination> <correlation-id> <message>",
         "Sends an answer: a message whose correlation-id header says to which request it belongs.",
@@ -110,7 +110,7 @@ VERBS = (
         (),
         ("destination",),
     ),
-    Verb(
+    ShellCommand(
         "stats",
         "[on|off]",
         "Record statistics on messages sent, received, errors, etc. If no argument (on|off) is specified, "
@@ -119,7 +119,7 @@ VERBS = (
         (),
         ("on|off",),
     ),
-    Verb(
+    ShellCommand(
         "subscribe",
         "<destination> [ack]",
         "Asks for the messages of a destination. They are shown as they come.",
@@ -133,7 +133,7 @@ VERBS = (
         ),
         ("destination", "auto|client|client-individual"),
     ),
-    Verb(
+    ShellCommand(
         "unsubscribe",
         "<destination>",
         "Ends a subscription, so that no more messages of the destination come.",
@@ -141,8 +141,8 @@ VERBS = (
         (),
         ("subscribed",),
     ),
-    Verb("ver", "", _VERSION),
-    Verb("version", "", _VERSION),
+    ShellCommand("ver", "", _VERSION),
+    ShellCommand("version", "", _VERSION),
 )
 
 BY_NAME = {verb.name: verb for verb in VERBS}

@@ -9,7 +9,7 @@ from typing import Any
 
 from stomp.cli.framework.terminal import Terminal, clean
 from stomp.cli.shell import command_table
-from stomp.cli.shell.session import Seen
+from stomp.cli.shell.session import RecentIds
 
 _HEADING = ("Usage:", "Required Parameters:", "Optional Parameters:", "Description:")
 
@@ -22,11 +22,11 @@ class SubscriptionInfo:
         self.ack = ack
 
 
-class Guide(cmd.Cmd):
+class ShellHelp(cmd.Cmd):
     """The part of `shell.StompCLI` that explains."""
 
     terminal: Terminal
-    seen: Seen
+    seen: RecentIds
     version: str
     subscriptions: dict[str, SubscriptionInfo]
     show: Callable[[bytes | str], None]
@@ -49,7 +49,7 @@ class Guide(cmd.Cmd):
         return self.complete_word(*ignored)
 
     def expects(self, line: str) -> str:
-        """What the last word of a line is, as in `Verb.completes`; "verb" for the first one."""
+        """What the last word of a line is, as in `ShellCommand.completes`; "verb" for the first one."""
         words = [word for word in line.lstrip().split(" ")[:-1] if word]
         if not words:
             return "verb"
@@ -100,8 +100,8 @@ class Guide(cmd.Cmd):
         return ack if ack is not None and self.version == "1.2" else id
 
 
-def _helper(verb: command_table.Verb) -> Callable[[Guide], None]:
-    def helping(self: Guide) -> None:
+def _helper(verb: command_table.ShellCommand) -> Callable[[ShellHelp], None]:
+    def helping(self: ShellHelp) -> None:
         self.help(
             f"{verb.name} {verb.usage}".strip(),
             verb.description,
@@ -114,4 +114,4 @@ def _helper(verb: command_table.Verb) -> Callable[[Guide], None]:
 
 for _verb in command_table.VERBS:
     if _verb.name != "help":
-        setattr(Guide, f"help_{_verb.name}", _helper(_verb))
+        setattr(ShellHelp, f"help_{_verb.name}", _helper(_verb))

@@ -28,7 +28,7 @@ _REMEMBERED = 200
 _LONGEST = 2000
 
 
-class Seen:
+class RecentIds:
     """Destinations and messages of this session, the last ones."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ def _remember(table: dict[str, Any], key: str, value: Any) -> None:
         table.pop(next(iter(table)), None)
 
 
-class Talking(ConnectionListener):
+class ShellListener(ConnectionListener):
     """Shows what the broker sends.
 
     Attributes:
@@ -72,7 +72,7 @@ class Talking(ConnectionListener):
     save_to: Path
 
     def __init__(self) -> None:
-        self.seen: Seen = Seen()
+        self.seen: RecentIds = RecentIds()
         self.status: Status = Status.OK
         self.lost: bool = False
         self.deaf: bool = False

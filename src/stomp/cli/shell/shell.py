@@ -15,9 +15,9 @@ from stomp.cli.framework.exit_status import CommandError, Status, verdict
 from stomp.cli.framework.terminal import Terminal
 from stomp.cli.shell import line_parser, send_file
 from stomp.cli.shell.connect import connect, connection
-from stomp.cli.shell.help import Guide, SubscriptionInfo
+from stomp.cli.shell.help import ShellHelp, SubscriptionInfo
 from stomp.cli.shell.render import Renderer
-from stomp.cli.shell.session import Talking
+from stomp.cli.shell.session import ShellListener
 from stomp.core.errors import StompError
 from stomp.listener import StatsListener
 from stomp.utils import get_uuid
@@ -53,7 +53,7 @@ def _told(do: _Do) -> _Do:
     return wrapper
 
 
-class StompCLI(Guide, Talking):
+class StompCLI(ShellHelp, ShellListener):
     """The interactive client. It connects when it is made, and leaves by `leave`.
 
     The arguments are those of stomp.py. Those that only this one has are keywords:
@@ -97,7 +97,7 @@ class StompCLI(Guide, Talking):
             tls = (use_ssl, ssl_key_file, ssl_cert_file, ssl_ca_file, ssl_insecure)
             settings = from_arguments(host, port, user, passcode, ver, heartbeats, tls)
         cmd.Cmd.__init__(self, "Tab", stdin, terminal.out)
-        Talking.__init__(self)
+        ShellListener.__init__(self)
         self.prompt = prompt
         self.terminal = terminal
         self.settings = settings

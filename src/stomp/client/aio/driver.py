@@ -18,12 +18,21 @@ from stomp.client.aio.link import AioLink, open_link
 from stomp.client.arguments import Body
 from stomp.client.base import BaseClient, log
 from stomp.core.engine import acknowledge, lifecycle
-from stomp.core.engine.effects import Call, Dial, Effect, HangUp, Now, Program, Transmit, Wait
+from stomp.core.engine.effects import (
+    Call,
+    CloseConnection,
+    Effect,
+    Now,
+    OpenConnection,
+    Operation,
+    SendFrame,
+    Wait,
+)
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled, UsageError
 
 if TYPE_CHECKING:
-    from stomp.client.config import Setup
-    from stomp.core.engine.message import Delivery
+    from stomp.client.config import ResolvedConfig
+    from stomp.core.engine.message import BaseMessage
     from stomp.core.session.events import Event
 
 _T = TypeVar("_T")
@@ -33,12 +42,12 @@ _TURN = 0.002
 LOOK = 16
 
 
-class AioDriver(BaseClient):
+class AsyncDriver(BaseClient):
     """See the module."""
 
     _awaits = True
 
-    def _setup(self, settings: Setup) -> None:
+    def _setup(self, settings: ResolvedConfig) -> None:
         super()._setup(settings)
         self._lock = contextlib.nullcontext()  # nobody is in the way on an event loop
         self._links: list[AioLink] = []  # whose sockets may be open
@@ -46,12 +55,12 @@ class AioDriver(BaseClient):
         self._callbacks: set[asyncio.Future[Any]] | None = None  # coroutines of the user that are under way
         self._loop: asyncio.AbstractEventLoop | None = None  # that of the last `connect`
         self._connecting: set[asyncio.Task[Any] | None] = set()  # the tasks that make a connection
-        self._handling: dict[asyncio.Task[Any] | None, Delivery] = {}  # what each is at work on
+        self._handling: dict[asyncio.Task[Any] | None, BaseMessage] = {}  # what each is at work on
         self._verbs = 0  # since it was last looked at the clock
         self._since = 0.0  # when the loop was last let go
         self._conv.relief.watch(self._read_on)
 
-    async def _connect(self, program: Program[None]) -> None:
+    async def _connect(self, program: Operation[None]) -> None:
         """Carry out a program that makes a connection. Functions that it calls cannot wait for that connection."""
         task = asyncio.current_task()
         self._connecting.add(task)
@@ -75,7 +84,7 @@ class AioDriver(BaseClient):
             hint="make an AsyncClient for each event loop, and close it before its loop ends",
         )
 
-    async def _run(self, program: Program[_T], *, connects: bool = False) -> _T:
+    async def _run(self, program: Operation[_T], *, connects: bool = False) -> _T:
         """Carry a program out.
 
         Args:
@@ -99,7 +108,7 @@ class AioDriver(BaseClient):
                         self._make(calls)
                 answer = failure = None
                 try:
-                    if type(effect) is Transmit:
+                    if type(effect) is SendFrame:
                         conv.recorder.note(">", effect.frame)
                         link = cast("AioLink", effect.link)
                         answer = link.transmit(effect.frame, deadline=effect.deadline, patient=effect.patient)
@@ -153,7 +162,7 @@ class AioDriver(BaseClient):
                     raise
         return confirmation
 
-    async def _ack_soon(self, message: Delivery) -> bool:
+    async def _ack_soon(self, message: BaseMessage) -> bool:
         """Acknowledge without a program, where that can be done; False if it cannot, and nothing was sent."""
         if asyncio.get_running_loop() is not self._loop:
             self._check_loop()
@@ -183,9 +192,9 @@ class AioDriver(BaseClient):
             return await self._wait(effect)
         if isinstance(effect, Call):
             return await self._ask(effect)
-        if isinstance(effect, Dial):
+        if isinstance(effect, OpenConnection):
             return await self._dial(effect.address)
-        assert isinstance(effect, HangUp)
+        assert isinstance(effect, CloseConnection)
         return effect.link.close(effect.error)
 
     async def _ask(self, call: Call) -> Any:

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from stomp.client.aio.driver import LOOK, AioDriver
+from stomp.client.aio.driver import LOOK, AsyncDriver
 from stomp.client.arguments import Body, SendOptions
 from stomp.client.base import BaseSubscription, log
 from stomp.client.handling import fate
@@ -16,19 +16,19 @@ from stomp.core import arguments
 from stomp.core.callables import check_function
 from stomp.core.engine import acknowledge, subscriptions, verbs
 from stomp.core.engine.confirmations import Confirmation as BaseConfirmation
-from stomp.core.engine.message import Delivery, owner_of
-from stomp.core.engine.message_queue import Inbox
+from stomp.core.engine.message import BaseMessage, owner_of
+from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.errors import AlreadySettled, StaleDelivery, StompError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from stomp.core.engine.message_queue import Feed
+    from stomp.core.engine.message_queue import ClientSubscription
     from stomp.core.engine.transactions import TransactionRecord
     from stomp.core.frames.frame import Frame
 
 
-class AsyncMessage(Delivery):
+class AsyncMessage(BaseMessage):
     """One message.
 
     In an ``async with`` statement it is acknowledged at the end, and refused if there was an exception.
@@ -39,7 +39,7 @@ class AsyncMessage(Delivery):
         handle(message.json())
     ```
 
-    See `stomp.core.engine.message.Delivery` for how to read it.
+    See `stomp.core.engine.message.BaseMessage` for how to read it.
     """
 
     __slots__ = ("_processing",)
@@ -139,7 +139,7 @@ class Confirmation(BaseConfirmation):
 
     __slots__ = ("_client",)
 
-    def __init__(self, client: AioDriver, receipt: str, frame: Frame | None, size: int) -> None:
+    def __init__(self, client: AsyncDriver, receipt: str, frame: Frame | None, size: int) -> None:
         super().__init__(receipt, frame, size)
         self._client = client
 
@@ -183,17 +183,17 @@ class Confirmation(BaseConfirmation):
             self._client._call(lambda: callback(self))
 
 
-class Inflow:
+class MessageSource:
     """Messages to take: what a subscription has, and several that were merged.
 
     Iterating waits for the next message, and ends when the subscription is closed. Any number of tasks may
     take messages at once; each gets others. A task that is cancelled while it waits has taken none.
     """
 
-    _client: AioDriver
+    _client: AsyncDriver
 
     @property
-    def _inbox(self) -> Inbox:
+    def _inbox(self) -> MessageQueue:
         raise NotImplementedError
 
     async def receive(self, timeout: float | None = None) -> AsyncMessage | None:
@@ -255,10 +255,10 @@ class Inflow:
         return found
 
 
-class Subscription(BaseSubscription, Inflow):
+class Subscription(BaseSubscription, MessageSource):
     """A subscription: iterate over it, or call `receive`. Leaving its ``async with`` statement closes it."""
 
-    def __init__(self, client: AioDriver, feed: Feed) -> None:
+    def __init__(self, client: AsyncDriver, feed: ClientSubscription) -> None:
         self._client = client
         self._feed = feed
 
@@ -293,22 +293,22 @@ class Subscription(BaseSubscription, Inflow):
                 raise
 
 
-class Merged(Inflow):
+class MergedSubscription(MessageSource):
     """Several subscriptions as one; made by `AsyncClient.merge`."""
 
-    def __init__(self, client: AioDriver, inbox: Inbox) -> None:
+    def __init__(self, client: AsyncDriver, inbox: MessageQueue) -> None:
         self._client = client
         self._merged = inbox
 
     @property
-    def _inbox(self) -> Inbox:
+    def _inbox(self) -> MessageQueue:
         return self._merged
 
 
 class Transaction:
     """What is sent and acknowledged here is carried out as one, or not at all; made by `AsyncClient.transaction`."""
 
-    def __init__(self, client: AioDriver, record: TransactionRecord) -> None:
+    def __init__(self, client: AsyncDriver, record: TransactionRecord) -> None:
         self._client = client
         self._record = record
 
@@ -436,8 +436,8 @@ class Consumer:
         await self.close()
 
 
-def _driver_of(message: AsyncMessage) -> AioDriver:
-    driver: AioDriver = owner_of(message)
+def _driver_of(message: AsyncMessage) -> AsyncDriver:
+    driver: AsyncDriver = owner_of(message)
     return driver
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from stomp.core.frames.frame import Frame
     from stomp.core.session.client import ClientSession
     from stomp.core.session.events import Closed, Event, Message
-    from stomp.core.session.ledger import Ticket
+    from stomp.core.session.ledger import PendingReceipt
     from stomp.net.address import Address
     from stomp.net.layer import Layer
 
@@ -137,7 +137,7 @@ class AioLink(asyncio.Protocol):
 
     def transmit(
         self, frame: Frame, *, deadline: float | None = None, patient: bool = False
-    ) -> Ticket | None:
+    ) -> PendingReceipt | None:
         """Send a frame. See `ClientSession.transmit`. It does not wait; if the link is `full` then, await `room`.
 
         Args:

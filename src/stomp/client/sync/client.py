@@ -11,29 +11,36 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from stomp.client.arguments import Ack, Body, SendOptions, SubscribeOptions
 from stomp.client.base import BaseClient
 from stomp.client.handling import check_drain
-from stomp.client.sync.driver import LONGEST, Driver
-from stomp.client.sync.handles import Confirmation, Consumer, Merged, Message, Subscription, Transaction
+from stomp.client.sync.driver import LONGEST, SyncDriver
+from stomp.client.sync.handles import (
+    Confirmation,
+    Consumer,
+    MergedSubscription,
+    Message,
+    Subscription,
+    Transaction,
+)
 from stomp.core import arguments
 from stomp.core.callables import check_function
 from stomp.core.engine import lifecycle, verbs
 from stomp.core.engine import subscriptions as subscribing
-from stomp.core.engine.message_queue import Inbox
-from stomp.core.engine.status import ClientState, Report, StateChange, StateLog
+from stomp.core.engine.message_queue import MessageQueue
+from stomp.core.engine.status import ClientState, DrainReport, StateChange, StateChangeQueue
 from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from stomp.client.config import Setup
+    from stomp.client.config import ResolvedConfig
     from stomp.core.frames.frame import Frame
 
 
-class Client(Driver):  # noqa: D101 - see BaseClient
+class Client(SyncDriver):  # noqa: D101 - see BaseClient
     __doc__ = BaseClient.__doc__
 
     _message_class = Message
 
-    def _setup(self, settings: Setup) -> None:
+    def _setup(self, settings: ResolvedConfig) -> None:
         super()._setup(settings)
         self._consumers: list[Consumer] = []
 
@@ -84,7 +91,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         self._join(self._deadline(timeout))
         return clean
 
-    def drain(self, timeout: float | None = None) -> Report:
+    def drain(self, timeout: float | None = None) -> DrainReport:
         """Take no more messages, wait until those handed out are settled and all sends are answered, and `close`.
 
         Args:
@@ -104,7 +111,7 @@ class Client(Driver):  # noqa: D101 - see BaseClient
 
     def run_forever(
         self, *, signals: Sequence[int] = (signal.SIGTERM, signal.SIGINT), timeout: float | None = None
-    ) -> Report:
+    ) -> DrainReport:
         """Let handlers work until a signal comes, then `drain`. To be called on the main thread.
 
         Args:
@@ -156,12 +163,12 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         """State changes from now on, one by one, until the client is over or there was none for so many seconds."""
         if timeout is not None:
             arguments.seconds("timeout", timeout)
-        state_log = StateLog()
+        state_log = StateChangeQueue()
         with self._lock:
             self._conv.logs.append(state_log)
         return self._states(state_log, timeout)
 
-    def _states(self, state_log: StateLog, timeout: float | None) -> Iterator[StateChange]:
+    def _states(self, state_log: StateChangeQueue, timeout: float | None) -> Iterator[StateChange]:
         try:
             while True:
                 deadline = None if timeout is None else self._deadline(timeout)
@@ -368,18 +375,18 @@ class Client(Driver):  # noqa: D101 - see BaseClient
         self._run(subscribing.subscribe(self._conv, feed, self._deadline(timeout)))
         return Subscription(self, feed)
 
-    def merge(self, *subscriptions: Subscription) -> Merged:
+    def merge(self, *subscriptions: Subscription) -> MergedSubscription:
         """Several subscriptions of this client as one: take their messages in the order in which they come.
 
         Raises:
             UsageError: one of them is merged already.
         """
         self._check_merged(subscriptions)
-        inbox = Inbox()
+        inbox = MessageQueue()
         with self._lock:
             for subscription in subscriptions:
                 subscription._feed.merge_into(inbox)
-        return Merged(self, inbox)
+        return MergedSubscription(self, inbox)
 
     def consume(
         self,

@@ -21,14 +21,24 @@ from stomp.client.threads.idle import only_beats
 from stomp.client.threads.link import Link
 from stomp.core.callables import check_result
 from stomp.core.engine import lifecycle
-from stomp.core.engine.effects import Call, Dial, Effect, HangUp, Now, Program, Signal, Transmit, Wait
+from stomp.core.engine.effects import (
+    Call,
+    CloseConnection,
+    Effect,
+    Now,
+    OpenConnection,
+    Operation,
+    SendFrame,
+    Signal,
+    Wait,
+)
 from stomp.core.engine.status import ClientState
 from stomp.core.errors import NotConnected, UsageError
 from stomp.net.serving import check_not_served_here, running_loop
 
 if TYPE_CHECKING:
-    from stomp.client.config import Setup
-    from stomp.core.engine.message import Delivery
+    from stomp.client.config import ResolvedConfig
+    from stomp.core.engine.message import BaseMessage
     from stomp.core.session.events import Event
     from stomp.net.address import Address
 
@@ -39,20 +49,20 @@ LONGEST = 60.0
 _GLANCE = 0.5
 
 
-class Driver(BaseClient):
+class SyncDriver(BaseClient):
     """See the module."""
 
-    def _setup(self, settings: Setup) -> None:
+    def _setup(self, settings: ResolvedConfig) -> None:
         super()._setup(settings)
         self._lock = threading.Lock()
         self._calling = False  # the callback thread is at work
         self._called: Signal = Signal()  # fires when it has ended
         self._caller = 0  # ident of the callback thread
         self._connecting: set[int] = set()  # idents of the threads that make a connection
-        self._handling: dict[int, Delivery] = {}  # by ident of the thread: what it is at work on
+        self._handling: dict[int, BaseMessage] = {}  # by ident of the thread: what it is at work on
         _DRIVERS.add(self)
 
-    def _run(self, program: Program[_T], *, connects: bool = False) -> _T:
+    def _run(self, program: Operation[_T], *, connects: bool = False) -> _T:
         """Carry a program out: its steps under the lock, its effects without.
 
         Args:
@@ -82,7 +92,7 @@ class Driver(BaseClient):
             except BaseException as err:
                 failure = err
 
-    def _connect(self, program: Program[None]) -> None:
+    def _connect(self, program: Operation[None]) -> None:
         """Carry out a program that makes a connection. Functions that it calls cannot wait for that connection."""
         ident = threading.get_ident()
         self._connecting.add(ident)
@@ -142,7 +152,7 @@ class Driver(BaseClient):
     # ------------------------------------------------------------------------------------- effects
 
     def _perform(self, effect: Effect) -> Any:
-        if type(effect) is Transmit:
+        if type(effect) is SendFrame:
             self._conv.recorder.note(">", effect.frame)
             return effect.link.transmit(effect.frame, deadline=effect.deadline, patient=effect.patient)
         if isinstance(effect, Wait):
@@ -153,9 +163,9 @@ class Driver(BaseClient):
             if effect.guarded:
                 return self._call(effect.function)
             return check_result("the function", effect.function())
-        if isinstance(effect, Dial):
+        if isinstance(effect, OpenConnection):
             return self._dial(effect.address)
-        assert isinstance(effect, HangUp)
+        assert isinstance(effect, CloseConnection)
         return effect.link.close(effect.error)
 
     def _refuse_to_wait(self, wait: Wait) -> None:
@@ -283,7 +293,7 @@ def _matters(batch: list[Event]) -> bool:
 
 
 #: For forks.
-_DRIVERS: weakref.WeakSet[Driver] = weakref.WeakSet()
+_DRIVERS: weakref.WeakSet[SyncDriver] = weakref.WeakSet()
 
 
 def _disown_all() -> None:

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from stomp.client.arguments import Body, SendOptions
 from stomp.client.base import BaseSubscription, log
 from stomp.client.handling import fate
-from stomp.client.sync.driver import Driver
+from stomp.client.sync.driver import SyncDriver
 from stomp.core import arguments
 from stomp.core.callables import check_function, check_result
 from stomp.core.engine import acknowledge, subscriptions, verbs
 from stomp.core.engine.confirmations import Confirmation as BaseConfirmation
-from stomp.core.engine.message import Delivery, owner_of
-from stomp.core.engine.message_queue import Inbox
+from stomp.core.engine.message import BaseMessage, owner_of
+from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.errors import AlreadySettled, StaleDelivery, StompError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from stomp.core.engine.message_queue import Feed
+    from stomp.core.engine.message_queue import ClientSubscription
     from stomp.core.engine.transactions import TransactionRecord
     from stomp.core.frames.frame import Frame
 
 
-class Message(Delivery):
+class Message(BaseMessage):
     """One message.
 
     In a ``with`` statement it is acknowledged at the end, and refused if there was an exception.
@@ -38,7 +38,7 @@ class Message(Delivery):
         handle(message.json())
     ```
 
-    See `stomp.core.engine.message.Delivery` for how to read it.
+    See `stomp.core.engine.message.BaseMessage` for how to read it.
     """
 
     __slots__ = ("_processing",)
@@ -139,7 +139,7 @@ class Confirmation(BaseConfirmation):
 
     __slots__ = ("_client",)
 
-    def __init__(self, client: Driver, receipt: str, frame: Frame | None, size: int) -> None:
+    def __init__(self, client: SyncDriver, receipt: str, frame: Frame | None, size: int) -> None:
         super().__init__(receipt, frame, size)
         self._client = client
 
@@ -182,17 +182,17 @@ class Confirmation(BaseConfirmation):
         self._client._call(lambda: callback(self))
 
 
-class Inflow:
+class MessageSource:
     """Messages to take: what a subscription has, and several that were merged.
 
     Iterating waits for the next message, and ends when the subscription is closed. Any number of threads may
     take messages at once; each gets others.
     """
 
-    _client: Driver
+    _client: SyncDriver
 
     @property
-    def _inbox(self) -> Inbox:
+    def _inbox(self) -> MessageQueue:
         raise NotImplementedError
 
     def receive(self, timeout: float | None = None) -> Message | None:
@@ -251,10 +251,10 @@ class Inflow:
         return found
 
 
-class Subscription(BaseSubscription, Inflow):
+class Subscription(BaseSubscription, MessageSource):
     """A subscription: iterate over it, or call `receive`. Leaving its ``with`` statement closes it."""
 
-    def __init__(self, client: Driver, feed: Feed) -> None:
+    def __init__(self, client: SyncDriver, feed: ClientSubscription) -> None:
         self._client = client
         self._feed = feed
 
@@ -287,22 +287,22 @@ class Subscription(BaseSubscription, Inflow):
                 raise
 
 
-class Merged(Inflow):
+class MergedSubscription(MessageSource):
     """Several subscriptions as one; made by `Client.merge`."""
 
-    def __init__(self, client: Driver, inbox: Inbox) -> None:
+    def __init__(self, client: SyncDriver, inbox: MessageQueue) -> None:
         self._client = client
         self._merged = inbox
 
     @property
-    def _inbox(self) -> Inbox:
+    def _inbox(self) -> MessageQueue:
         return self._merged
 
 
 class Transaction:
     """What is sent and acknowledged here is carried out as one, or not at all; made by `Client.transaction`."""
 
-    def __init__(self, client: Driver, record: TransactionRecord) -> None:
+    def __init__(self, client: SyncDriver, record: TransactionRecord) -> None:
         self._client = client
         self._record = record
 
@@ -435,8 +435,8 @@ class Consumer:
         self.close()
 
 
-def _driver_of(message: Message) -> Driver:
-    driver: Driver = owner_of(message)
+def _driver_of(message: Message) -> SyncDriver:
+    driver: SyncDriver = owner_of(message)
     return driver
 
 

@@ -20,14 +20,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stomp.client.logging import FrameLog, connections
-from stomp.client.thread_cache import Stint, lend_daemon
+from stomp.client.thread_cache import WorkItem, lend_daemon
 from stomp.client.threads.idle import Sleeper
-from stomp.client.threads.one_shot_event import Latch
+from stomp.client.threads.one_shot_event import OneShotEvent
 from stomp.client.threads.open_links import LINKS
-from stomp.client.threads.reader import Inlet
+from stomp.client.threads.reader import SocketReader
 from stomp.client.threads.timer_thread import keeper
 from stomp.client.threads.write_scheduler import LAST_WORDS, LINGER, MOMENT, SendingHalf
-from stomp.client.threads.writer import DONTWAIT, Outbox
+from stomp.client.threads.writer import DONTWAIT, SocketWriter
 from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import ConnectionLost, NotConnected
 from stomp.core.session.events import HeartbeatSent, Reason, ReceiptOverdue
@@ -143,7 +143,7 @@ class Link(SendingHalf, Sleeper):
         self._tireless = True  # whoever asks expects it to last as long as the connection
         self._rouse()
         started = self._started
-        return started.thread if isinstance(started, Stint) else started
+        return started.thread if isinstance(started, WorkItem) else started
 
     @property
     def alive(self) -> bool:
@@ -198,11 +198,11 @@ class Link(SendingHalf, Sleeper):
         self._state = state = threading.Lock()
         self._codec = codec = threading.Lock()
         self._telling = threading.Lock()  # who has it runs the handler
-        self._ended = Latch()  # the session is over
-        self._finished = Latch()
+        self._ended = OneShotEvent()  # the session is over
+        self._finished = OneShotEvent()
         patience = self._options.send_timeout
-        self._inlet = Inlet(self.sock, self.session, direct=self._layer is None)
-        self._outbox = Outbox(self.sock, self.session, self._layer, state, codec, patience, self._clock)
+        self._inlet = SocketReader(self.sock, self.session, direct=self._layer is None)
+        self._outbox = SocketWriter(self.sock, self.session, self._layer, state, codec, patience, self._clock)
         self._inbox: list[Event] = []
 
     # ------------------------------------------------------------------------------------- receiving
@@ -419,7 +419,7 @@ class Link(SendingHalf, Sleeper):
             self._keeper.attend_in(self, due - self._clock())
 
     def attend(self) -> float | None:
-        """See `Charge.attend`. Called by the keeper; does not wait for the socket or the handler."""
+        """See `Timed.attend`. Called by the keeper; does not wait for the socket or the handler."""
         streaming, self._streaming = self._streaming, False
         self._visited()
         session = self.session

@@ -6,7 +6,7 @@ import contextlib
 import threading
 
 
-class Latch:
+class OneShotEvent:
     """Closed when it is made; `set` opens it for good.
 
     An event is three objects and a dozen calls, which counts where each connection has two of them; this is a lock.

@@ -20,7 +20,7 @@ _READ_MORE = 512 * 1024
 _LARGE = 2 * 1024
 
 
-class Sink(Protocol):
+class ByteSink(Protocol):
     """Where the bytes go: a session."""
 
     @property
@@ -33,7 +33,7 @@ class Sink(Protocol):
         ...
 
 
-class Inlet:
+class SocketReader:
     """See the module.
 
     Args:
@@ -44,7 +44,7 @@ class Inlet:
 
     __slots__ = ("_direct", "_most", "_sink", "_sock")
 
-    def __init__(self, sock: socket.socket, sink: Sink, *, direct: bool) -> None:
+    def __init__(self, sock: socket.socket, sink: ByteSink, *, direct: bool) -> None:
         self._sock = sock
         self._sink = sink
         self._direct = direct

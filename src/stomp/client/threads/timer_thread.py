@@ -22,11 +22,11 @@ from stomp.client.thread_cache import STAYS, kind_of_threads
 from stomp.client.threads.open_links import LINKS
 
 
-class Charge(Protocol):
+class Timed(Protocol):
     """What the keeper looks after.
 
     Attributes:
-        parted: it wants to be looked after no more; to be set before `Keeper.remove`.
+        parted: it wants to be looked after no more; to be set before `TimerThread.remove`.
     """
 
     parted: bool
@@ -43,22 +43,22 @@ _LONGEST_SLEEP = 5.0
 _UNTIDY = 64
 
 
-class Keeper:
+class TimerThread:
     """See the module. Its thread lives while there is a charge, and a moment longer."""
 
     def __init__(self) -> None:
         # Not the usual RLock: eventlet swaps those that it finds, also under a thread that holds one.
         self._changed = threading.Condition(threading.Lock())
         #: Each charge, with the moment of the next visit.
-        self._charges: dict[Charge, float | None] = {}
+        self._charges: dict[Timed, float | None] = {}
         # Earliest first. An entry whose moment is not the charge's next one any more is passed over.
-        self._agenda: list[tuple[float, int, Charge]] = []
+        self._agenda: list[tuple[float, int, Timed]] = []
         self._order = itertools.count()
         self._thread: threading.Thread | None = None
         self._wakes_at = 0.0
         self._idle_since = 0.0
 
-    def remove(self, charge: Charge) -> None:
+    def remove(self, charge: Timed) -> None:
         """Forget a charge. It may still be attended to once, if that has begun."""
         with self._changed:
             if self._charges.pop(charge, _MISSING) is not _MISSING and not self._charges:
@@ -67,7 +67,7 @@ class Keeper:
                 if self._wakes_at > self._idle_since + STAYS:
                     self._changed.notify()
 
-    def attend_in(self, charge: Charge, seconds: float) -> None:
+    def attend_in(self, charge: Timed, seconds: float) -> None:
         """Attend to a charge within so many seconds, and look after it until `remove`. The earliest wish counts."""
         when = time.monotonic() + seconds
         with self._changed:
@@ -78,7 +78,7 @@ class Keeper:
                 if when < self._wakes_at:
                     self._changed.notify()
 
-    def _plan(self, charge: Charge, when: float) -> bool:
+    def _plan(self, charge: Timed, when: float) -> bool:
         """Put a visit on the agenda; False if there is no need. The caller has the lock."""
         planned = self._charges.get(charge)
         if charge.parted or (planned is not None and planned <= when):
@@ -96,7 +96,7 @@ class Keeper:
 
     def _run(self) -> None:
         changed = self._changed
-        charge: Charge | None = None
+        charge: Timed | None = None
         again: float | None = None
         while (charge := self._next(changed, charge, again)) is not None:
             try:
@@ -106,7 +106,7 @@ class Keeper:
                 log.exception("the keeper failed for %r", charge)
                 again = None
 
-    def _next(self, changed: threading.Condition, last: Charge | None, again: float | None) -> Charge | None:
+    def _next(self, changed: threading.Condition, last: Timed | None, again: float | None) -> Timed | None:
         """Wait for the next charge to attend to; None when there has been no charge for a moment.
 
         `last` was attended to, and wants that `again` in so many seconds.
@@ -142,10 +142,10 @@ class Keeper:
 _MISSING = object()
 
 #: One for each kind of threads that the program has had.
-_KEEPERS: dict[type, Keeper] = {}
+_KEEPERS: dict[type, TimerThread] = {}
 
 
-def keeper() -> Keeper:
+def keeper() -> TimerThread:
     """The keeper for connections that are made now."""
     kind = kind_of_threads()
     found = _KEEPERS.get(kind)
@@ -156,7 +156,7 @@ def keeper() -> Keeper:
             "the threads of this program were replaced while a connection was open: nobody can promise that"
             " it goes on; patch before you connect, or connect again"
         )
-    return _KEEPERS.setdefault(kind, Keeper())
+    return _KEEPERS.setdefault(kind, TimerThread())
 
 
 def _reset() -> None:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stomp.client.logging import FrameLog
-    from stomp.client.threads.timer_thread import Keeper
-    from stomp.client.threads.writer import Outbox
+    from stomp.client.threads.timer_thread import TimerThread
+    from stomp.client.threads.writer import SocketWriter
     from stomp.core.frames.frame import Frame
     from stomp.core.session.client import ClientSession
     from stomp.core.session.events import Closed, Message
-    from stomp.core.session.ledger import Ticket
+    from stomp.core.session.ledger import PendingReceipt
 
 #: A sender that comes back within this many seconds is busy: its frames may wait for company.
 _BUSY = 20e-6
@@ -54,8 +54,8 @@ class SendingHalf(ABC):
     parted: bool
     _clock: Callable[[], float]
     _frames: FrameLog
-    _keeper: Keeper
-    _outbox: Outbox
+    _keeper: TimerThread
+    _outbox: SocketWriter
     _state: threading.Lock
     _receiver: int
     _corked: bool
@@ -76,7 +76,7 @@ class SendingHalf(ABC):
 
     @abstractmethod
     def attend(self) -> float | None:
-        """See `Charge.attend`."""
+        """See `Timed.attend`."""
 
     @abstractmethod
     def _collect(self) -> None: ...
@@ -100,7 +100,7 @@ class SendingHalf(ABC):
 
     def transmit(
         self, frame: Frame, *, escaped: bool = False, deadline: float | None = None, patient: bool = False
-    ) -> Ticket | None:
+    ) -> PendingReceipt | None:
         """Send a frame, from any thread. See `ClientSession.transmit`.
 
         When it returns, the frame is with the kernel, or queued behind frames that are being written.
@@ -280,7 +280,7 @@ class SendingHalf(ABC):
             self._write(leave=None, last=last)
 
     def _write(self, *, leave: int | None, seconds: float | None = None, last: bool = False) -> None:
-        """Write what is in the outbox: see `Outbox.write`. What is left then, the keeper will write.
+        """Write what is in the outbox: see `SocketWriter.write`. What is left then, the keeper will write.
 
         Raises:
             ConnectionLost: the socket is broken.

@@ -40,7 +40,7 @@ _GATHERS = hasattr(socket.socket, "sendmsg")
 Part = bytes | memoryview
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Where the bytes come from: a session."""
 
     outgoing: int
@@ -50,7 +50,7 @@ class Source(Protocol):
         ...
 
 
-class Outbox:
+class SocketWriter:
     """See the module.
 
     Args:
@@ -66,7 +66,7 @@ class Outbox:
     def __init__(
         self,
         sock: socket.socket,
-        source: Source,
+        source: ByteSource,
         layer: Layer | None,
         state: threading.Lock,
         codec: threading.Lock,

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.engine.broker_profiles import nack_headers
-from stomp.core.engine.effects import HangUp, Now, Program, Transmit, Wait
+from stomp.core.engine.effects import CloseConnection, Now, Operation, SendFrame, Wait
 from stomp.core.engine.status import ClientState
 from stomp.core.engine.subscriptions import request
 from stomp.core.errors import (
@@ -24,8 +24,8 @@ from stomp.core.frames import commands
 from stomp.core.session.ledger import Subscription
 
 if TYPE_CHECKING:
-    from stomp.core.engine.engine import Conversation
-    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.engine import ClientEngine
+    from stomp.core.engine.message import BaseMessage
     from stomp.core.engine.transactions import TransactionRecord
     from stomp.core.frames.frame import Frame
 
@@ -36,15 +36,15 @@ _LOOK_AGAIN = 1.0
 
 
 def settle(
-    conv: Conversation,
-    message: Delivery,
+    conv: ClientEngine,
+    message: BaseMessage,
     deadline: float,
     *,
     negative: bool = False,
     requeue: bool | None = None,
     confirm: bool = False,
     transaction: TransactionRecord | None = None,
-) -> Program[None]:
+) -> Operation[None]:
     """Acknowledge or refuse a message.
 
     Raises:
@@ -74,13 +74,13 @@ def settle(
         if confirm:
             yield from request(conv, era, frame, deadline)
         else:
-            yield Transmit(era.link, frame, patient=True)
+            yield SendFrame(era.link, frame, patient=True)
     except NotConnected as err:
         raise lost() from err
     conv.settled()
 
 
-def requeue_of_failure(message: Delivery) -> bool | None:
+def requeue_of_failure(message: BaseMessage) -> bool | None:
     """What to tell the broker about a message whose handler failed: True where its own way is to discard it."""
     return True if message.era is not None and message.era.vendor.nack_discards else None
 
@@ -92,7 +92,7 @@ def lost() -> StaleDelivery:
     )
 
 
-def checked(conv: Conversation, message: Delivery, *, negative: bool) -> tuple[str, Subscription]:
+def checked(conv: ClientEngine, message: BaseMessage, *, negative: bool) -> tuple[str, Subscription]:
     """Make sure that a message may be settled: what to call it then, and what it came for.
 
     Raises:
@@ -131,8 +131,8 @@ def checked(conv: Conversation, message: Delivery, *, negative: bool) -> tuple[s
 
 
 def settling_frame(
-    conv: Conversation,
-    message: Delivery,
+    conv: ClientEngine,
+    message: BaseMessage,
     *,
     negative: bool = False,
     transaction: TransactionRecord | None = None,
@@ -165,7 +165,7 @@ def settling_frame(
     return frame
 
 
-def hold(conv: Conversation, message: Delivery, name: str, subscription: Subscription, now: float) -> None:
+def hold(conv: ClientEngine, message: BaseMessage, name: str, subscription: Subscription, now: float) -> None:
     """A message has failed: leave it unacknowledged, to be given back.
 
     Args:
@@ -191,7 +191,7 @@ def hold(conv: Conversation, message: Delivery, name: str, subscription: Subscri
     conv.settled()
 
 
-def give_back(conv: Conversation, now: float) -> Program[None]:
+def give_back(conv: ClientEngine, now: float) -> Operation[None]:
     """End the connection if it is time to give messages back. The driver makes the next one."""
     redelivery, era = conv.redelivery, conv.era
     if redelivery.due is None or now < redelivery.due:
@@ -206,16 +206,16 @@ def give_back(conv: Conversation, now: float) -> Program[None]:
     deadline = now + _PATIENCE
     try:
         # STOMP 1.2, "Graceful shutdown": the broker has read everything before it.
-        yield Transmit(era.link, commands.disconnect(conv.next_id()), deadline)
+        yield SendFrame(era.link, commands.disconnect(conv.next_id()), deadline)
         if (yield Wait(conv.life, lambda: conv.era is not era, deadline)):
             return
     except StompError:
         pass  # it has ended, or is ended below
     if conv.era is era:
-        yield HangUp(era.link, ConnectionLost(era.parting))
+        yield CloseConnection(era.link, ConnectionLost(era.parting))
 
 
-def _is_busy(conv: Conversation) -> bool:
+def _is_busy(conv: ClientEngine) -> bool:
     """True while the end of the connection would harm others: messages would be counted, outcomes unknown."""
     ledger, blocked = conv.ledger, conv.redelivery.blocked
     return bool(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stomp.core.engine.broker_profiles import GENERIC, Vendor
+from stomp.core.engine.broker_profiles import GENERIC, BrokerProfile
 from stomp.core.engine.effects import Link, Signal
 
 if TYPE_CHECKING:
-    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.message import BaseMessage
     from stomp.core.errors import StompError
 
 
-class Era:
+class BrokerConnection:
     """One connection of a conversation.
 
     Attributes:
@@ -51,20 +51,20 @@ class Era:
         self.since: float = 0.0
         self.has_progress: bool = False
         self.confirmed_before: int = 0
-        self.vendor: Vendor = GENERIC
+        self.vendor: BrokerProfile = GENERIC
         self.inflated: int = inflated
         self.owner: Any = owner
         self.parting: str = ""
 
 
-class Reply(Signal):
+class PendingReply(Signal):
     """A request of the user's that waits for its reply."""
 
     __slots__ = ("error", "message")
 
     def __init__(self) -> None:
         super().__init__()
-        self.message: Delivery | None = None
+        self.message: BaseMessage | None = None
         self.error: StompError | None = None
 
     @property

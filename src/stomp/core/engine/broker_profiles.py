@@ -21,7 +21,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vendor:
+class BrokerProfile:
     """What one kind of broker can do, and how it is asked for. Use `VENDORS`, or `of_server`.
 
     Attributes:
@@ -90,7 +90,7 @@ class Vendor:
 
 #: The durable subscriptions, priorities ... of each kind of broker, as observed (RabbitMQ 3.10 and 4.0, ActiveMQ 5.17,
 #: 6.1 and 6.3, Artemis 2.44 and 2.55, HornetQ 2.4.9, Apollo 1.7.1); tests/brokers has most of it as tests.
-RABBITMQ = Vendor(
+RABBITMQ = BrokerProfile(
     name="rabbitmq",
     title="RabbitMQ",
     server="RabbitMQ",
@@ -112,7 +112,7 @@ RABBITMQ = Vendor(
         "delay": "without a plugin there is no delayed delivery",
     },
 )
-ACTIVEMQ = Vendor(
+ACTIVEMQ = BrokerProfile(
     name="activemq",
     title="ActiveMQ",
     server="ActiveMQ/",
@@ -134,7 +134,7 @@ ACTIVEMQ = Vendor(
         "NACK in transactions": "a poison ack cannot be transacted, and the COMMIT would fail with it",
     },
 )
-ARTEMIS = Vendor(
+ARTEMIS = BrokerProfile(
     name="artemis",
     title="ActiveMQ Artemis",
     server="ActiveMQ-Artemis",
@@ -158,7 +158,7 @@ ARTEMIS = Vendor(
         "ACK in transactions": "it takes the header and ignores it",
     },
 )
-HORNETQ = Vendor(
+HORNETQ = BrokerProfile(
     name="hornetq",
     title="HornetQ",
     server="HornetQ/",
@@ -182,7 +182,7 @@ HORNETQ = Vendor(
         "ACK in transactions": "it takes the header and ignores it",
     },
 )
-APOLLO = Vendor(
+APOLLO = BrokerProfile(
     name="apollo",
     title="ActiveMQ Apollo",
     server="apache-apollo/",
@@ -199,7 +199,7 @@ APOLLO = Vendor(
         "requeue": "what is refused is always delivered again",
     },
 )
-EMBEDDED = Vendor(
+EMBEDDED = BrokerProfile(
     name="embedded",
     title="the embedded broker",
     server="stompkit",
@@ -212,7 +212,7 @@ EMBEDDED = Vendor(
     nacked="is delivered again, to another subscriber if there is one",
     advice="it is for development: look at the queue with Broker.depth",
 )
-GENERIC = Vendor(name="generic", title="this broker", advice="tell its kind by broker=...")
+GENERIC = BrokerProfile(name="generic", title="this broker", advice="tell its kind by broker=...")
 
 #: By name.
 VENDORS = {
@@ -220,7 +220,7 @@ VENDORS = {
 }
 
 
-def of_server(server: str | None) -> Vendor:
+def of_server(server: str | None) -> BrokerProfile:
     """The kind of broker that calls itself so in CONNECTED.
 
     >>> (
@@ -245,7 +245,7 @@ def error_surely_ends(server: str | None) -> bool:
     return of_server(server).error_ends is True
 
 
-def named(name: str) -> Vendor:
+def named(name: str) -> BrokerProfile:
     """The kind of broker of that name.
 
     Raises:
@@ -263,7 +263,7 @@ _BY_HAND = "give the broker's own headers by headers=, or its kind by broker="
 
 
 def subscribe_headers(
-    vendor: Vendor,
+    vendor: BrokerProfile,
     *,
     ack: str = "auto",
     prefetch: int | None = None,
@@ -306,7 +306,7 @@ def subscribe_headers(
     return headers
 
 
-def _durable(vendor: Vendor, name: str, client_id: str | None) -> dict[str, Any]:
+def _durable(vendor: BrokerProfile, name: str, client_id: str | None) -> dict[str, Any]:
     if vendor.durable is None:
         raise vendor.refuse("durable subscription", _BY_HAND)
     if vendor.durable == "id":
@@ -319,7 +319,7 @@ def _durable(vendor: Vendor, name: str, client_id: str | None) -> dict[str, Any]
     return {vendor.durable: name}
 
 
-def queue_headers(vendor: Vendor, queue_type: str) -> dict[str, Any]:
+def queue_headers(vendor: BrokerProfile, queue_type: str) -> dict[str, Any]:
     """The headers by which SEND and SUBSCRIBE declare a queue of this type.
 
     Raises:
@@ -331,7 +331,7 @@ def queue_headers(vendor: Vendor, queue_type: str) -> dict[str, Any]:
 
 
 def send_headers(
-    vendor: Vendor,
+    vendor: BrokerProfile,
     *,
     epoch_ms: int = 0,
     persistent: bool | None = None,
@@ -393,7 +393,7 @@ def web_message_check(server: str | None) -> Callable[[bytes], None] | None:
     return None
 
 
-def check_web_message(vendor: Vendor, frame: bytes) -> None:
+def check_web_message(vendor: BrokerProfile, frame: bytes) -> None:
     """See whether the broker reads this frame when it comes over a WebSocket.
 
     Raises:
@@ -420,7 +420,7 @@ def _milliseconds(seconds: float, what: str) -> int:
     return max(1, round(seconds * 1000))
 
 
-def nack_headers(vendor: Vendor, requeue: bool | None) -> dict[str, Any]:
+def nack_headers(vendor: BrokerProfile, requeue: bool | None) -> dict[str, Any]:
     """The headers of a NACK after which the message is delivered again, or is not.
 
     Raises:

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from stomp.core.engine.broker_profiles import Vendor, of_server
+from stomp.core.engine.broker_profiles import BrokerProfile, of_server
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.message import INFLATED
 from stomp.core.structs import dataclass, field
@@ -32,7 +32,7 @@ _BACKOFF = Backoff(initial=0.1, increase=1.0, jitter=0.5, maximum=30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ClientConfig:
     """See the module. Times are seconds.
 
     Attributes:
@@ -73,7 +73,7 @@ class Terms:
     headers: ConnectHeaders = field(default=None, repr=False)
     heartbeat: tuple[int, int] = (10_000, 10_000)
     versions: tuple[str, ...] = ("1.0", "1.1", "1.2")
-    vendor: Vendor | None = None
+    vendor: BrokerProfile | None = None
     timeout: float = 30.0
     connect_timeout: float = 30.0
     attempts: float = 3

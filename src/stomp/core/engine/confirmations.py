@@ -81,7 +81,7 @@ def _bound(callback: Callable[[Confirmation], object], confirmation: Confirmatio
     return lambda: callback(confirmation)
 
 
-class Waiting:
+class PendingConfirmations:
     """The requests without an answer, in the order in which they were made, and how much room is left for more.
 
     Args:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stomp.core.errors import StompError
     from stomp.core.frames.frame import Frame
     from stomp.core.session.client import ClientSession
-    from stomp.core.session.ledger import Ticket
+    from stomp.core.session.ledger import PendingReceipt
 
 _T = TypeVar("_T")
 
@@ -29,7 +29,7 @@ class Link(Protocol):
 
     def transmit(
         self, frame: Frame, *, deadline: float | None = None, patient: bool = False
-    ) -> Ticket | None:
+    ) -> PendingReceipt | None:
         """Send a frame; see `ClientSession.transmit`."""
         ...
 
@@ -98,7 +98,7 @@ class Wait:
 
 
 @record
-class Transmit:
+class SendFrame:
     """Send a frame over this link. Raises what `Link.transmit` raises.
 
     A `patient` frame is one that nobody waits for now: it may leave together with others.
@@ -111,14 +111,14 @@ class Transmit:
 
 
 @record
-class Dial:
+class OpenConnection:
     """Open a connection to this address, and begin to read. Answer: the `Link`. Raises `ConnectFailed`."""
 
     address: Any
 
 
 @record
-class HangUp:
+class CloseConnection:
     """Drop a link, because of this error."""
 
     link: Link
@@ -141,6 +141,6 @@ class Now:
     """Answer: what the clock says, in seconds."""
 
 
-Effect = Wait | Transmit | Dial | HangUp | Call | Now
+Effect = Wait | SendFrame | OpenConnection | CloseConnection | Call | Now
 #: A verb: yields effects, is sent their answers, returns its result.
-Program = Generator[Effect, Any, _T]
+Operation = Generator[Effect, Any, _T]

@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stomp.core.diagnostics import Counters, Recorder
-from stomp.core.engine.broker_connection import Era, Reply
+from stomp.core.diagnostics import Counters, RecentFrames
+from stomp.core.engine.broker_connection import BrokerConnection, PendingReply
 from stomp.core.engine.broker_profiles import of_server
 from stomp.core.engine.config import OnUnknown
-from stomp.core.engine.confirmations import Confirmation, Waiting
+from stomp.core.engine.confirmations import Confirmation, PendingConfirmations
 from stomp.core.engine.effects import Link, Log, Signal
 from stomp.core.engine.losses import Losses, exhausted, is_stable
-from stomp.core.engine.message import Delivery
-from stomp.core.engine.message_queue import OVERHEAD, Feed
+from stomp.core.engine.message import BaseMessage
+from stomp.core.engine.message_queue import OVERHEAD, ClientSubscription
 from stomp.core.engine.redelivery import Redelivery
-from stomp.core.engine.status import ClientState, StateChange, StateLog, Stats, is_loss
+from stomp.core.engine.status import ClientState, StateChange, StateChangeQueue, Stats, is_loss
 from stomp.core.errors import (
     BrokerError,
     ConnectionLost,
@@ -49,8 +49,8 @@ from stomp.core.session.events import (
 from stomp.core.session.ledger import Ledger
 
 if TYPE_CHECKING:
-    from stomp.core.engine.config import Terms
-    from stomp.core.engine.message_queue import Inbox
+    from stomp.core.engine.config import ClientConfig
+    from stomp.core.engine.message_queue import MessageQueue
     from stomp.core.engine.transactions import TransactionRecord
 
 _C = TypeVar("_C", bound=Confirmation)
@@ -59,7 +59,7 @@ _C = TypeVar("_C", bound=Confirmation)
 _STRETCH = 4
 
 
-class Conversation:
+class ClientEngine:
     """See the module.
 
     Args:
@@ -85,22 +85,22 @@ class Conversation:
         callback_waits: code of the user that was handed back waits for the broker: reading must not wait for it.
     """
 
-    def __init__(self, terms: Terms, log: Log, owner: Any = None) -> None:
+    def __init__(self, terms: ClientConfig, log: Log, owner: Any = None) -> None:
         self.terms = terms
         self.owner = owner
         self._log = log
         self.state: ClientState = ClientState.NEW
-        self.era: Era | None = None
+        self.era: BrokerConnection | None = None
         self.life: Signal = Signal()
         self.ledger: Ledger = Ledger()
-        self.feeds: dict[str, Feed] = {}
-        self.waiting: Waiting = Waiting(terms.window, terms.window_bytes)
+        self.feeds: dict[str, ClientSubscription] = {}
+        self.waiting: PendingConfirmations = PendingConfirmations(terms.window, terms.window_bytes)
         self.settles: Signal = Signal()
         self.relief: Signal = Signal()
-        self.replies: dict[str, Reply] = {}
+        self.replies: dict[str, PendingReply] = {}
         self.redelivery: Redelivery = Redelivery(terms.backoff)
         self.reply_to: dict[str, str] = {}  # what stands for "here" in reply-to, by kind of broker
-        self.recorder: Recorder = Recorder(terms.recorded)
+        self.recorder: RecentFrames = RecentFrames(terms.recorded)
         self.error: StompError | None = None  # why the client failed, or what ended the last try
         self.paused: bool = False
         self.leaving = False
@@ -110,7 +110,7 @@ class Conversation:
         self.needs_link: bool = False
         self.callback_waits: bool = False
         self.observers: list[Callable[[StateChange], object]] = []
-        self.logs: list[StateLog] = []
+        self.logs: list[StateChangeQueue] = []
         self._transactions: dict[str, TransactionRecord] = {}
         self._calls: list[Callable[[], object]] = []
         self._called_for = 0  # bytes of the messages in `_calls`
@@ -127,7 +127,7 @@ class Conversation:
         return str(self._ids)
 
     @property
-    def current(self) -> Era:
+    def current(self) -> BrokerConnection:
         """The connection, while the client is connected.
 
         Raises:
@@ -158,7 +158,7 @@ class Conversation:
         error.recent = self.recorder.lines()
         return error
 
-    def ask(self, confirmation: _C, era: Era | None = None) -> _C:
+    def ask(self, confirmation: _C, era: BrokerConnection | None = None) -> _C:
         """A request is about to be sent over the current link: wait for its answer."""
         confirmation.generation = (era or self.current).generation
         confirmation.attempts += 1
@@ -190,7 +190,7 @@ class Conversation:
         """A transaction was ended."""
         self._transactions.pop(record.id, None)
 
-    def add_feed(self, feed: Feed) -> None:
+    def add_feed(self, feed: ClientSubscription) -> None:
         """A subscription is about to be made.
 
         Raises:
@@ -202,7 +202,7 @@ class Conversation:
             )
         self.feeds[feed.id] = feed
 
-    def drop_feed(self, feed: Feed, error: BaseException | None = None) -> None:
+    def drop_feed(self, feed: ClientSubscription, error: BaseException | None = None) -> None:
         """A subscription is over."""
         if self.feeds.get(feed.id) is feed:
             del self.feeds[feed.id]
@@ -227,11 +227,11 @@ class Conversation:
             and message.subscription.ack != "auto"
         )
 
-    def _queued(self) -> list[Delivery]:
+    def _queued(self) -> list[BaseMessage]:
         inboxes = {id(feed.inbox): feed.inbox for feed in self.feeds.values()}
         return [message for inbox in inboxes.values() for message in inbox.messages.copy()]
 
-    def next_message(self, inbox: Inbox) -> Delivery | None:
+    def next_message(self, inbox: MessageQueue) -> BaseMessage | None:
         """Take the next message that may still be handled; None if there is none now."""
         messages = inbox.messages
         if self.draining:
@@ -255,7 +255,7 @@ class Conversation:
                 return message
         return None
 
-    def may_be_handled(self, message: Delivery) -> bool:
+    def may_be_handled(self, message: BaseMessage) -> bool:
         """False for what has to be acknowledged and cannot be: the broker delivers it again."""
         if message.subscription is None or message.subscription.ack == "auto":
             return True
@@ -314,9 +314,9 @@ class Conversation:
             self.relieve()
         return calls
 
-    def adopt(self, link: Link, address: Any) -> Era:
+    def adopt(self, link: Link, address: Any) -> BrokerConnection:
         """A new link is open; CONNECT was not sent yet."""
-        self.era = era = Era(link, address, self.terms.inflated, self.owner)
+        self.era = era = BrokerConnection(link, address, self.terms.inflated, self.owner)
         self._counted.append(link.session.counters)
         return era
 
@@ -327,12 +327,12 @@ class Conversation:
             return
         strays = taken = size = 0
         answered = False
-        inboxes: list[Inbox] = []
+        inboxes: list[MessageQueue] = []
         latest: object = self
-        feed: Feed | None = None
-        append: Callable[[Delivery], object] | None = None
+        feed: ClientSubscription | None = None
+        append: Callable[[BaseMessage], object] | None = None
         for event in events:
-            if not isinstance(event, Delivery):
+            if not isinstance(event, BaseMessage):
                 if type(event) is Receipt:
                     if event.ticket is not None:
                         self._calls += self.waiting.settle(event.ticket.receipt, None)
@@ -422,7 +422,7 @@ class Conversation:
         """A send is repeated."""
         self._resent += 1
 
-    def _take_reply(self, message: Delivery) -> None:
+    def _take_reply(self, message: BaseMessage) -> None:
         reply = self.replies.pop(message.headers.get("correlation-id", ""), None)
         if reply is None:
             self._strays += 1
@@ -430,7 +430,7 @@ class Conversation:
         reply.message = message
         reply.fire()
 
-    def _take_rare(self, era: Era, event: Event, now: float) -> None:
+    def _take_rare(self, era: BrokerConnection, event: Event, now: float) -> None:
         if isinstance(event, ReceiptOverdue):
             self._overdue(event)
         elif isinstance(event, Error):
@@ -453,7 +453,7 @@ class Conversation:
         )
         self.settle_request(ticket.receipt, error)
 
-    def _refused(self, era: Era, event: Error) -> None:
+    def _refused(self, era: BrokerConnection, event: Error) -> None:
         frame = event.frame
         self._errors += 1
         self._calls += [partial(hook.error, frame) for hook in self.terms.hooks]
@@ -470,7 +470,7 @@ class Conversation:
             self.warn("the broker sent an ERROR: %s", words_of(frame))
             self._calls += self.waiting.blame(error)
 
-    def _closed(self, era: Era, event: Closed, now: float) -> None:
+    def _closed(self, era: BrokerConnection, event: Closed, now: float) -> None:
         """The current connection is over."""
         self.era = None
         self.waiting.forget_blame()
@@ -503,7 +503,7 @@ class Conversation:
         self.settles.fire()
         self.life.fire()
 
-    def _count_loss(self, era: Era, lost: StompError, now: float) -> None:
+    def _count_loss(self, era: BrokerConnection, lost: StompError, now: float) -> None:
         stable = is_stable(era, self.waiting.confirmed, now)
         if stable:
             self.losses.reset()
@@ -514,7 +514,7 @@ class Conversation:
         if request is None:
             return
         error = exhausted(request, lost, self.terms.max_losses)
-        if isinstance(request, Feed):
+        if isinstance(request, ClientSubscription):
             self.drop_feed(request, error)
         self.warn("%s", error.message)
         self.settle_request(request.receipt, error)

@@ -22,7 +22,7 @@ A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True)
-class Try(Generic[A]):
+class Attempt(Generic[A]):
     """Dial `address`, `after` so many seconds."""
 
     address: A
@@ -30,7 +30,7 @@ class Try(Generic[A]):
 
 
 @record
-class GiveUp:
+class Exhausted:
     """Stop trying; `why` tells the reason in words."""
 
     why: str
@@ -84,7 +84,7 @@ class Failover(Generic[A]):
 
     >>> policy = Failover(["a", "b"], attempts=1, dice=lambda: 0.0)
     >>> policy.next(), policy.next(), policy.next()
-    (Try(address='a', after=0.0), Try(address='b', after=0.0), GiveUp(why='1 attempt at each of 2 addresses failed'))
+    (Try(address='a', after=0.0), Try(address='b', after=0.0), Exhausted(why='1 attempt at each of 2 addresses failed'))
     """
 
     def __init__(
@@ -106,20 +106,20 @@ class Failover(Generic[A]):
         self._round = 0
         self._queue: list[A] = []
 
-    def next(self, last_error: BaseException | None = None) -> Try[A] | GiveUp:
+    def next(self, last_error: BaseException | None = None) -> Attempt[A] | Exhausted:
         """What to do now; `last_error` is why the try before failed."""
         if isinstance(last_error, AuthenticationFailed):
-            return GiveUp("the broker refused the login")
+            return Exhausted("the broker refused the login")
         if not self._addresses:
-            return GiveUp("there is no address to connect to")
+            return Exhausted("there is no address to connect to")
         after = 0.0
         if not self._queue:
             if 0 <= self._attempts <= self._round:
-                return GiveUp(self._exhausted())
+                return Exhausted(self._exhausted())
             after = self._backoff.before(self.rounds, self._dice)
             self._round += 1
             self._queue = self._shuffled() if self._shuffle else list(self._addresses)
-        return Try(self._queue.pop(0), after)
+        return Attempt(self._queue.pop(0), after)
 
     @property
     def rounds(self) -> int:

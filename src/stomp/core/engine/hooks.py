@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.message import BaseMessage
     from stomp.core.engine.status import StateChange
     from stomp.core.errors import StompError
     from stomp.core.frames.frame import Frame
@@ -33,14 +33,14 @@ class Hooks:
         """
         return None
 
-    def received(self, message: Delivery) -> None:
+    def received(self, message: BaseMessage) -> None:
         """A message arrived and waits to be taken."""
 
-    def processing(self, message: Delivery) -> AbstractContextManager[object]:
+    def processing(self, message: BaseMessage) -> AbstractContextManager[object]:
         """A context in which the message is handled: that of ``with message:``, or of a handler."""
         return _NOTHING
 
-    def settled(self, message: Delivery, how: str) -> None:
+    def settled(self, message: BaseMessage, how: str) -> None:
         """A message was settled: "ack" or "nack"."""
 
     def error(self, frame: Frame) -> None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.core.connect_errors import login_failed
 from stomp.core.engine.confirmations import Confirmation
-from stomp.core.engine.effects import Call, Dial, HangUp, Now, Program, Transmit, Wait
-from stomp.core.engine.failover import Failover, GiveUp
+from stomp.core.engine.effects import Call, CloseConnection, Now, OpenConnection, Operation, SendFrame, Wait
+from stomp.core.engine.failover import Exhausted, Failover
 from stomp.core.engine.losses import QUIET, STABLE_AFTER
-from stomp.core.engine.message_queue import Feed
-from stomp.core.engine.status import ClientState, Report
+from stomp.core.engine.message_queue import ClientSubscription
+from stomp.core.engine.status import ClientState, DrainReport
 from stomp.core.engine.subscriptions import on_answered, subscribe_frame, unsubscribe
 from stomp.core.errors import (
     AuthenticationFailed,
@@ -32,9 +32,9 @@ from stomp.core.frames import commands
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stomp.core.engine.broker_connection import Era
+    from stomp.core.engine.broker_connection import BrokerConnection
     from stomp.core.engine.effects import Link, Signal
-    from stomp.core.engine.engine import Conversation
+    from stomp.core.engine.engine import ClientEngine
     from stomp.core.engine.failover import Dice
     from stomp.core.engine.losses import Request
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _GRACE = 5.0
 
 
-def connect(conv: Conversation, dice: Dice) -> Program[None]:
+def connect(conv: ClientEngine, dice: Dice) -> Operation[None]:
     """Connect for the first time, or after `close`.
 
     Raises:
@@ -67,7 +67,7 @@ def connect(conv: Conversation, dice: Dice) -> Program[None]:
         raise
 
 
-def reconnect(conv: Conversation, dice: Dice) -> Program[None]:
+def reconnect(conv: ClientEngine, dice: Dice) -> Operation[None]:
     """Make the next connection after one was lost; drivers run it when `needs_link` is set. It raises nothing."""
     if conv.leaving or conv.state is not ClientState.RECONNECTING:
         return  # it was closed before the driver came to this
@@ -83,14 +83,14 @@ def reconnect(conv: Conversation, dice: Dice) -> Program[None]:
             raise
 
 
-def _failover(conv: Conversation, attempts: float, dice: Dice) -> Failover[Any]:
+def _failover(conv: ClientEngine, attempts: float, dice: Dice) -> Failover[Any]:
     terms = conv.terms
     return Failover(
         terms.addresses, backoff=terms.backoff, attempts=attempts, shuffle=terms.shuffle, dice=dice
     )
 
 
-def _establish(conv: Conversation, dice: Dice) -> Program[None]:
+def _establish(conv: ClientEngine, dice: Dice) -> Operation[None]:
     life = conv.lives
     losses = conv.losses
     failures = losses.failures
@@ -99,7 +99,7 @@ def _establish(conv: Conversation, dice: Dice) -> Program[None]:
         if losses.failover is None:
             losses.failover = _failover(conv, conv.terms.reattempts, dice)
         step = losses.failover.next(failures[-1] if failures else None)
-        if isinstance(step, GiveUp):
+        if isinstance(step, Exhausted):
             raise _all_failed(conv, step.why, failures)
         if step.after:
             now = yield Now()
@@ -115,12 +115,12 @@ def _establish(conv: Conversation, dice: Dice) -> Program[None]:
             conv.warn("%s", err)
 
 
-def _check(conv: Conversation, life: int) -> None:
+def _check(conv: ClientEngine, life: int) -> None:
     if conv.lives != life:
         raise NotConnected("the client was closed while it was connecting")
 
 
-def _all_failed(conv: Conversation, why: str, failures: list[BaseException]) -> StompError:
+def _all_failed(conv: ClientEngine, why: str, failures: list[BaseException]) -> StompError:
     if not failures:
         return ConnectFailed(f"no connection: {why}")
     last = failures[-1]
@@ -143,14 +143,14 @@ def _all_failed(conv: Conversation, why: str, failures: list[BaseException]) -> 
     return error
 
 
-def _asked(value: Any) -> Program[Any]:
+def _asked(value: Any) -> Operation[Any]:
     """A setting that may be a function: what it is now."""
     if callable(value):
         return (yield Call(value))
     return value
 
 
-def _try(conv: Conversation, address: Any) -> Program[None]:
+def _try(conv: ClientEngine, address: Any) -> Operation[None]:
     """One attempt at one address: dial, log in, take up what there was."""
     terms = conv.terms
     life = conv.lives
@@ -169,9 +169,9 @@ def _try(conv: Conversation, address: Any) -> Program[None]:
             failures=[err],
         ) from err
     _check(conv, life)  # that may have taken long, and the client may have been closed meanwhile
-    link = yield Dial(address)
+    link = yield OpenConnection(address)
     if conv.lives != life:
-        yield HangUp(link)
+        yield CloseConnection(link)
         _check(conv, life)
     era = conv.adopt(link, address)
     try:
@@ -185,21 +185,23 @@ def _try(conv: Conversation, address: Any) -> Program[None]:
     conv.change(ClientState.CONNECTED, f"connected to {address}, {era.vendor.title}")
 
 
-def _drop(conv: Conversation, era: Era, err: BaseException) -> Program[None]:
+def _drop(conv: ClientEngine, era: BrokerConnection, err: BaseException) -> Operation[None]:
     if conv.era is era:
         conv.era = None
     yield from _hang_up(era.link, err)
 
 
-def _hang_up(link: Link, err: BaseException) -> Program[None]:
+def _hang_up(link: Link, err: BaseException) -> Operation[None]:
     """Drop a link because of this exception, outside of the step: `Link.close` writes, and drivers hold a lock."""
     if isinstance(err, GeneratorExit):
         link.close()  # the program was abandoned: it cannot ask for anything, and no step is under way
     else:
-        yield HangUp(link, err if isinstance(err, StompError) else None)
+        yield CloseConnection(link, err if isinstance(err, StompError) else None)
 
 
-def _log_in(conv: Conversation, era: Era, login: Any, passcode: Any, extra: Any) -> Program[None]:
+def _log_in(
+    conv: ClientEngine, era: BrokerConnection, login: Any, passcode: Any, extra: Any
+) -> Operation[None]:
     terms = conv.terms
     now = yield Now()
     headers = {**({"client-id": terms.client_id} if terms.client_id else {}), **(extra or {})}
@@ -213,7 +215,7 @@ def _log_in(conv: Conversation, era: Era, login: Any, passcode: Any, extra: Any)
     )
     # If it fails, why is told below: in the words of the broker, if it has said something.
     with contextlib.suppress(NotConnected):
-        yield Transmit(era.link, frame, now + terms.connect_timeout)
+        yield SendFrame(era.link, frame, now + terms.connect_timeout)
     yield Wait(
         conv.life,
         # It may have ended before anybody listened.
@@ -232,7 +234,7 @@ def _log_in(conv: Conversation, era: Era, login: Any, passcode: Any, extra: Any)
     raise login_failed(era.address, why)
 
 
-def _check_version(era: Era, versions: tuple[str, ...]) -> None:
+def _check_version(era: BrokerConnection, versions: tuple[str, ...]) -> None:
     """Refuse a broker that knows of no versions (STOMP 1.1, "Protocol Negotiation"), if 1.0 was not offered."""
     spoken = era.link.session.dialect.version if era.link.session.dialect is not None else ""
     if spoken in versions:
@@ -245,7 +247,7 @@ def _check_version(era: Era, versions: tuple[str, ...]) -> None:
     )
 
 
-def _restore(conv: Conversation, era: Era) -> Program[None]:
+def _restore(conv: ClientEngine, era: BrokerConnection) -> Operation[None]:
     """Take up on a new connection what there was on the one before."""
     # A feed that was never sent waits in `subscribe` for the connection.
     requests: list[Request] = [feed for feed in conv.feeds.values() if feed.generation]
@@ -257,7 +259,7 @@ def _restore(conv: Conversation, era: Era) -> Program[None]:
             yield from _send_again(conv, era, each)
         return
     for each in others:
-        if isinstance(each, Feed):
+        if isinstance(each, ClientSubscription):
             yield from _send_again(conv, era, each)
     yield from _send_one_by_one(conv, era, suspects)
     for each in others:
@@ -265,7 +267,7 @@ def _restore(conv: Conversation, era: Era) -> Program[None]:
             yield from _send_again(conv, era, each)
 
 
-def _send_one_by_one(conv: Conversation, era: Era, suspects: list[Request]) -> Program[None]:
+def _send_one_by_one(conv: ClientEngine, era: BrokerConnection, suspects: list[Request]) -> Operation[None]:
     """Send again what two connections were lost with: each when nothing else can be the reason for a third loss."""
     careful = yield from _until(
         conv, era, conv.settles, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
@@ -279,15 +281,15 @@ def _send_one_by_one(conv: Conversation, era: Era, suspects: list[Request]) -> P
             careful = yield from _until(
                 conv, era, conv.settles, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
             )
-            if careful and isinstance(each, Feed):
+            if careful and isinstance(each, ClientSubscription):
                 # The reason may be a message that comes for it.
                 yield from _until(conv, era, conv.life, lambda: False, QUIET)
             careful = careful and (yield Now()) < until
 
 
 def _until(
-    conv: Conversation, era: Era, signal: Signal, ready: Callable[[], bool], seconds: float
-) -> Program[bool]:
+    conv: ClientEngine, era: BrokerConnection, signal: Signal, ready: Callable[[], bool], seconds: float
+) -> Operation[bool]:
     """Wait for something on this connection; False if it did not happen in time.
 
     Raises:
@@ -299,7 +301,7 @@ def _until(
     return happened
 
 
-def _check_link(conv: Conversation, era: Era) -> None:
+def _check_link(conv: ClientEngine, era: BrokerConnection) -> None:
     if conv.leaving:
         raise NotConnected("the client was closed while it was connecting")
     if conv.era is not era:
@@ -309,18 +311,18 @@ def _check_link(conv: Conversation, era: Era) -> None:
         raise lost
 
 
-def _send_again(conv: Conversation, era: Era, request: Request) -> Program[None]:
-    if isinstance(request, Feed):
+def _send_again(conv: ClientEngine, era: BrokerConnection, request: Request) -> Operation[None]:
+    if isinstance(request, ClientSubscription):
         yield from _subscribe_again(conv, era, request)
     elif request.frame is not None and request.generation != era.generation:
         request.generation = era.generation
         request.attempts += 1
         request.frame.headers["possible-duplicate"] = "true"
         conv.note_resent()
-        yield Transmit(era.link, request.frame)
+        yield SendFrame(era.link, request.frame)
 
 
-def _subscribe_again(conv: Conversation, era: Era, feed: Feed) -> Program[None]:
+def _subscribe_again(conv: ClientEngine, era: BrokerConnection, feed: ClientSubscription) -> Operation[None]:
     if feed.ended:
         return
     try:
@@ -340,13 +342,13 @@ def _subscribe_again(conv: Conversation, era: Era, feed: Feed) -> Program[None]:
         request.generation = era.generation
         conv.waiting.add(request)
     if frame is not None:
-        yield Transmit(era.link, frame, deadline)
+        yield SendFrame(era.link, frame, deadline)
     if not feed.receipt:
         feed.made = True
         feed.inbox.fire()
 
 
-def close(conv: Conversation, deadline: float) -> Program[bool]:
+def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
     """Wait for the answers that are due, say good-bye, wait for the broker's; True if all that went well."""
     if conv.state is ClientState.NEW or conv.state.over:
         if conv.state is ClientState.NEW:
@@ -372,7 +374,7 @@ def close(conv: Conversation, deadline: float) -> Program[bool]:
         if era is not None and connected:
             clean = (yield from _say_goodbye(conv, era, deadline)) and clean
         elif era is not None:
-            yield HangUp(era.link)
+            yield CloseConnection(era.link)
     except BaseException as err:
         # Who may not wait for the good-bye goes without it.
         if era is not None:
@@ -384,20 +386,20 @@ def close(conv: Conversation, deadline: float) -> Program[bool]:
     return clean
 
 
-def _say_goodbye(conv: Conversation, era: Era, deadline: float) -> Program[bool]:
+def _say_goodbye(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[bool]:
     try:
         # STOMP 1.2, "Graceful shutdown": the receipt tells that the broker has read everything before it.
-        yield Transmit(era.link, commands.disconnect(conv.next_id()), deadline)
+        yield SendFrame(era.link, commands.disconnect(conv.next_id()), deadline)
         clean: bool = yield Wait(conv.life, lambda: conv.era is not era, deadline)
     except StompError:
         clean = False
     if not clean:
-        yield HangUp(era.link)
+        yield CloseConnection(era.link)
         conv.era = None
     return clean
 
 
-def drain(conv: Conversation, deadline: float) -> Program[Report]:
+def drain(conv: ClientEngine, deadline: float) -> Operation[DrainReport]:
     """Take nothing new, have what was handed out settled, have all sends answered, then `close`."""
     unsettled = released = 0
     automatic = [feed for feed in conv.feeds.values() if not feed.acknowledges and not feed.wish.hidden]
@@ -419,4 +421,4 @@ def drain(conv: Conversation, deadline: float) -> Program[Report]:
     clean = yield from close(conv, deadline)
     clean = clean and not (unsettled or unconfirmed)
     waiting = sum(len(feed.inbox.messages) for feed in automatic)
-    return Report(clean, unsettled, released, waiting, unconfirmed)
+    return DrainReport(clean, unsettled, released, waiting, unconfirmed)

@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.engine.confirmations import Confirmation
-from stomp.core.engine.message_queue import Feed
+from stomp.core.engine.message_queue import ClientSubscription
 from stomp.core.errors import RetriesExhausted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stomp.core.engine.broker_connection import Era
+    from stomp.core.engine.broker_connection import BrokerConnection
     from stomp.core.engine.failover import Failover
     from stomp.core.errors import StompError
 
@@ -28,14 +28,14 @@ QUIET = 1.0
 #: How many errors are kept for `ConnectFailed.failures`.
 _MAX_FAILURES = 20
 
-Request = Feed | Confirmation
+Request = ClientSubscription | Confirmation
 
 
 class Losses:
     """The failed attempts and short connections of a client since its last stable connection.
 
     Args:
-        max_losses: see `stomp.core.engine.config.Terms`.
+        max_losses: see `stomp.core.engine.config.ClientConfig`.
 
     Attributes:
         failover: decides when and where to connect next; None after a stable connection.
@@ -64,7 +64,13 @@ class Losses:
         return self._together.get(request, 0) > 1 and self._max_losses >= 0
 
     def add_loss(
-        self, era: Era, feeds: Sequence[Feed], requests: Sequence[Confirmation], *, stable: bool, now: float
+        self,
+        era: BrokerConnection,
+        feeds: Sequence[ClientSubscription],
+        requests: Sequence[Confirmation],
+        *,
+        stable: bool,
+        now: float,
     ) -> Request | None:
         """A connection was lost after CONNECTED. Returns the request to give up, if there is one.
 
@@ -97,7 +103,7 @@ class Losses:
         return blamed[0] if 0 <= self._max_losses <= self._alone[blamed[0]] else None
 
 
-def is_stable(era: Era, confirmed: int, now: float) -> bool:
+def is_stable(era: BrokerConnection, confirmed: int, now: float) -> bool:
     """True for a connection after whose loss the next one may be made at once.
 
     It has lived for `STABLE_AFTER` seconds, or a SEND was confirmed, a message acknowledged, or a message delivered
@@ -118,7 +124,7 @@ def is_stable(era: Era, confirmed: int, now: float) -> bool:
 
 def exhausted(request: Request, lost: StompError, losses: int) -> RetriesExhausted:
     """The error of a request that is given up after so many losses."""
-    if isinstance(request, Feed):
+    if isinstance(request, ClientSubscription):
         what = f"SUBSCRIBE to {request.wish.destination}"
     else:
         frame = request.frame

@@ -22,7 +22,7 @@ _SHOWN = 100
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 
 
-class Delivery(Message):
+class BaseMessage(Message):
     """What both kinds of messages have in common.
 
     Attributes:
@@ -41,7 +41,7 @@ class Delivery(Message):
         self.headers = headers
         self.body = body
         self.subscription = None
-        #: The connection it came over (a `stomp.core.engine.broker_connection.Era`).
+        #: The connection it came over (a `stomp.core.engine.broker_connection.BrokerConnection`).
         self.era: Any = None
         #: It was acknowledged or refused.
         self.settled: bool = False
@@ -145,14 +145,14 @@ class Delivery(Message):
             raise ContentError(f"the body is not JSON: {err}", hint="read .content") from None
 
 
-def owner_of(message: Delivery) -> Any:
+def owner_of(message: BaseMessage) -> Any:
     """The client that a message came to.
 
     Raises:
         StaleDelivery: it belongs to no connection.
         UsageError: it is no message.
     """
-    if not isinstance(message, Delivery):
+    if not isinstance(message, BaseMessage):
         raise UsageError(
             f"an object of type {type(message).__name__} is not a message", hint="pass a message"
         )

@@ -16,7 +16,7 @@ from stomp.core.errors import UsageError
 from stomp.core.structs import dataclass, field
 
 if TYPE_CHECKING:
-    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.message import BaseMessage
 
 
 #: About what a message takes besides its body, in bytes: headers and objects. A million empty ones are not nothing.
@@ -25,7 +25,7 @@ _BODY = attrgetter("body")
 
 
 @dataclass(slots=True)
-class Wish:
+class SubscriptionConfig:
     """How a subscription was asked for: what is needed to ask again on the next connection.
 
     Attributes:
@@ -47,15 +47,15 @@ class Wish:
     hidden: bool = False
 
 
-class Inbox(Signal):
+class MessageQueue(Signal):
     """A queue of messages, for one feed or for several that were merged. Fires when one came, and at the end."""
 
     __slots__ = ("feeds", "messages")
 
     def __init__(self) -> None:
         super().__init__()
-        self.messages: deque[Delivery] = deque()
-        self.feeds: list[Feed] = []
+        self.messages: deque[BaseMessage] = deque()
+        self.feeds: list[ClientSubscription] = []
 
     @property
     def over(self) -> bool:
@@ -80,7 +80,7 @@ class Inbox(Signal):
         return sum(map(len, map(_BODY, waiting))) + OVERHEAD * len(waiting)
 
 
-class Feed:
+class ClientSubscription:
     """One subscription of a client, over all its connections.
 
     Attributes:
@@ -97,10 +97,10 @@ class Feed:
 
     __slots__ = ("ended", "error", "generation", "id", "inbox", "last", "made", "receipt", "wish")
 
-    def __init__(self, id: str, wish: Wish) -> None:
+    def __init__(self, id: str, wish: SubscriptionConfig) -> None:
         self.id: str = id
-        self.wish: Wish = wish
-        self.inbox: Inbox = Inbox()
+        self.wish: SubscriptionConfig = wish
+        self.inbox: MessageQueue = MessageQueue()
         self.inbox.feeds.append(self)
         self.ended: bool = False
         self.error: BaseException | None = None
@@ -126,7 +126,7 @@ class Feed:
             self.error = error
             self.inbox.fire()
 
-    def merge_into(self, inbox: Inbox) -> None:
+    def merge_into(self, inbox: MessageQueue) -> None:
         """Have the messages come to another inbox, those that wait as well.
 
         Raises:

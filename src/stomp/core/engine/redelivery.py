@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stomp.core.engine.failover import Backoff
-    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.message import BaseMessage
 
 
 class Redelivery:
@@ -30,7 +30,7 @@ class Redelivery:
     """
 
     def __init__(self, backoff: Backoff) -> None:
-        self.messages: list[Delivery] = []
+        self.messages: list[BaseMessage] = []
         self.due: float | None = None
         self.blocked: set[str] = set()
         self._backoff = backoff
@@ -38,7 +38,7 @@ class Redelivery:
         self._wait = 0.0
         self._calm_at = 0.0  # what fails later than this is waited for as at first
 
-    def add(self, message: Delivery, now: float) -> None:
+    def add(self, message: BaseMessage, now: float) -> None:
         """A message has failed."""
         if not self.messages:
             self._round = 1 if now >= self._calm_at else self._round + 1

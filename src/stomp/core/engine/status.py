@@ -58,7 +58,7 @@ class StateChange:
     broker: str = ""
 
 
-class StateLog(Signal):
+class StateChangeQueue(Signal):
     """State changes that nobody has looked at yet, for those who want them one by one."""
 
     __slots__ = ("changes",)
@@ -115,7 +115,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DrainReport:
     """What was left when a client was drained.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stomp.core.engine.broker_profiles import subscribe_headers
 from stomp.core.engine.confirmations import Confirmation
-from stomp.core.engine.effects import Now, Program, Transmit, Wait
+from stomp.core.engine.effects import Now, Operation, SendFrame, Wait
 from stomp.core.engine.status import ClientState
 from stomp.core.errors import (
     BrokerError,
@@ -21,13 +21,13 @@ from stomp.core.errors import (
 from stomp.core.frames import commands
 
 if TYPE_CHECKING:
-    from stomp.core.engine.broker_connection import Era
-    from stomp.core.engine.engine import Conversation
-    from stomp.core.engine.message_queue import Feed
+    from stomp.core.engine.broker_connection import BrokerConnection
+    from stomp.core.engine.engine import ClientEngine
+    from stomp.core.engine.message_queue import ClientSubscription
     from stomp.core.frames.frame import Frame
 
 
-def connected(conv: Conversation, deadline: float) -> Program[Era]:
+def connected(conv: ClientEngine, deadline: float) -> Operation[BrokerConnection]:
     """Wait until the client is connected (again).
 
     Raises:
@@ -48,7 +48,7 @@ def connected(conv: Conversation, deadline: float) -> Program[Era]:
     return conv.current
 
 
-def gone(conv: Conversation, era: Era, deadline: float) -> Program[None]:
+def gone(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[None]:
     """The session of this connection has ended: wait until the conversation has heard of it.
 
     Raises:
@@ -59,8 +59,12 @@ def gone(conv: Conversation, era: Era, deadline: float) -> Program[None]:
 
 
 def request(
-    conv: Conversation, era: Era, frame: Frame, deadline: float, feed: Feed | None = None
-) -> Program[None]:
+    conv: ClientEngine,
+    era: BrokerConnection,
+    frame: Frame,
+    deadline: float,
+    feed: ClientSubscription | None = None,
+) -> Operation[None]:
     """Send a frame and wait for its RECEIPT. `feed` is the subscription of a SUBSCRIBE.
 
     Raises:
@@ -76,7 +80,7 @@ def request(
     if feed is not None:
         confirmation.watch(partial(on_answered, conv, feed, confirmation))
     try:
-        yield Transmit(era.link, frame, deadline)
+        yield SendFrame(era.link, frame, deadline)
     except StompError:
         conv.withdraw(receipt)
         raise
@@ -89,7 +93,7 @@ def request(
         raise confirmation.error
 
 
-def subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
+def subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
     """Make a subscription.
 
     Raises:
@@ -114,7 +118,7 @@ def subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
         raise
 
 
-def on_answered(conv: Conversation, feed: Feed, request: Confirmation) -> None:
+def on_answered(conv: ClientEngine, feed: ClientSubscription, request: Confirmation) -> None:
     """A SUBSCRIBE has its answer.
 
     This is for `Signal.watch`, so that it is part of the same step: the next connection may be made before the program
@@ -127,16 +131,16 @@ def on_answered(conv: Conversation, feed: Feed, request: Confirmation) -> None:
         conv.drop_feed(feed, request.error)
 
 
-def _take_back(conv: Conversation, feed: Feed) -> Program[None]:
+def _take_back(conv: ClientEngine, feed: ClientSubscription) -> Operation[None]:
     """Nobody waits for the answer to a SUBSCRIBE any longer, but the broker may have carried it out."""
     era = conv.era
     if era is not None and feed.generation == era.generation and feed.id in conv.ledger.subscriptions:
         with contextlib.suppress(StompError):
             for frame in _unsubscribe_frames(era, feed, delete=False):
-                yield Transmit(era.link, frame)
+                yield SendFrame(era.link, frame)
 
 
-def _try_to_subscribe(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
+def _try_to_subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
     """Subscribe on the current connection. `made` is set if that worked, and the connection still stands."""
     era = yield from connected(conv, deadline)
     frame = subscribe_frame(conv, era, feed)
@@ -148,7 +152,7 @@ def _try_to_subscribe(conv: Conversation, feed: Feed, deadline: float) -> Progra
         if frame is not None and feed.wish.confirm:
             yield from request(conv, era, frame, deadline, feed)
         elif frame is not None:
-            yield Transmit(era.link, frame)
+            yield SendFrame(era.link, frame)
     except (ReceiptMissing, RetriesExhausted):
         raise
     except (NotConnected, OutcomeUnknown):
@@ -158,7 +162,7 @@ def _try_to_subscribe(conv: Conversation, feed: Feed, deadline: float) -> Progra
         feed.made = True  # else it may be made again already
 
 
-def _resubscribed(conv: Conversation, feed: Feed, deadline: float) -> Program[None]:
+def _resubscribed(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
     """The connection was lost after the SUBSCRIBE: wait until it was sent again and answered (`life.reconnect`)."""
     yield Wait(feed.inbox, lambda: feed.made or feed.ended, deadline)
     if feed.made:
@@ -171,7 +175,7 @@ def _resubscribed(conv: Conversation, feed: Feed, deadline: float) -> Program[No
     raise conv.not_connected()
 
 
-def subscribe_frame(conv: Conversation, era: Era, feed: Feed) -> Frame | None:
+def subscribe_frame(conv: ClientEngine, era: BrokerConnection, feed: ClientSubscription) -> Frame | None:
     """The SUBSCRIBE of a feed, for the broker of this connection; None where there is nothing to subscribe to."""
     wish = feed.wish
     if wish.hidden and era.vendor.temporary == "header":
@@ -185,7 +189,9 @@ def subscribe_frame(conv: Conversation, era: Era, feed: Feed) -> Frame | None:
     return commands.subscribe(dialect, wish.destination, feed.id, ack=wish.ack, headers=headers)
 
 
-def unsubscribe(conv: Conversation, feed: Feed, deadline: float, *, delete: bool) -> Program[None]:
+def unsubscribe(
+    conv: ClientEngine, feed: ClientSubscription, deadline: float, *, delete: bool
+) -> Operation[None]:
     """End a subscription. With `delete`, a durable one is forgotten by the broker, too.
 
     Without a connection it is not made again on the next one.
@@ -217,7 +223,7 @@ def unsubscribe(conv: Conversation, feed: Feed, deadline: float, *, delete: bool
         conv.drop_feed(feed)
 
 
-def _unsubscribe_frames(era: Era, feed: Feed, *, delete: bool) -> list[Frame]:
+def _unsubscribe_frames(era: BrokerConnection, feed: ClientSubscription, *, delete: bool) -> list[Frame]:
     dialect = era.link.session.dialect
     assert dialect is not None
     name = feed.wish.options.get("durable")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from stomp.core.errors import TransactionVoid, UsageError
 
 if TYPE_CHECKING:
-    from stomp.core.engine.message import Delivery
+    from stomp.core.engine.message import BaseMessage
     from stomp.core.session.ledger import Subscription
 
 TransactionState = Literal["open", "committed", "aborted", "void"]
@@ -26,7 +26,7 @@ class TransactionRecord:
         self.id = id
         self.generation = generation
         self.state: TransactionState = "open"
-        self._settled: list[tuple[Delivery, Subscription, list[str]]] = []
+        self._settled: list[tuple[BaseMessage, Subscription, list[str]]] = []
 
     def check(self) -> None:
         """Make sure that it is open.
@@ -43,7 +43,7 @@ class TransactionRecord:
         if self.state != "open":
             raise UsageError(f"the transaction was {self.state} already", hint="begin a new one")
 
-    def settled(self, message: Delivery, subscription: Subscription, names: list[str]) -> None:
+    def settled(self, message: BaseMessage, subscription: Subscription, names: list[str]) -> None:
         """A message was settled as part of it: `names` are the deliveries that this covers."""
         self._settled.append((message, subscription, names))
 

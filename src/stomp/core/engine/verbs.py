@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.core import arguments
 from stomp.core.engine.acknowledge import give_back
-from stomp.core.engine.broker_connection import Reply
+from stomp.core.engine.broker_connection import PendingReply
 from stomp.core.engine.broker_profiles import send_headers
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import Confirmation
-from stomp.core.engine.effects import Call, HangUp, Now, Program, Transmit, Wait
+from stomp.core.engine.effects import Call, CloseConnection, Now, Operation, SendFrame, Wait
 from stomp.core.engine.message import deflated
-from stomp.core.engine.message_queue import Feed, Wish
+from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.status import ClientState
 from stomp.core.engine.subscriptions import connected, gone, request, subscribe
 from stomp.core.engine.transactions import TransactionRecord
@@ -39,11 +39,11 @@ from stomp.core.frames import commands
 from stomp.core.frames.frame import bytes_of
 
 if TYPE_CHECKING:
-    from stomp.core.engine.broker_connection import Era
-    from stomp.core.engine.engine import Conversation
-    from stomp.core.engine.message import Delivery
-    from stomp.core.engine.message_queue import Inbox
-    from stomp.core.engine.status import StateChange, StateLog
+    from stomp.core.engine.broker_connection import BrokerConnection
+    from stomp.core.engine.engine import ClientEngine
+    from stomp.core.engine.message import BaseMessage
+    from stomp.core.engine.message_queue import MessageQueue
+    from stomp.core.engine.status import StateChange, StateChangeQueue
     from stomp.core.frames.frame import Frame
 
 #: Their own names, for the hot ways: looking up a member of an enumeration takes 0.1 us.
@@ -53,7 +53,7 @@ _RAISE = OnUnknown.RAISE
 Maker = Callable[[str, "Frame | None", int], Any]
 
 
-class Parcel:
+class OutgoingMessage:
     """A message to send, as the user gave it: the frame is made for the broker that it goes to."""
 
     __slots__ = (
@@ -91,7 +91,7 @@ class Parcel:
         self.epoch_ms: int = epoch_ms
         self.options: dict[str, Any] | None = options
 
-    def frame(self, era: Era) -> Frame:
+    def frame(self, era: BrokerConnection) -> Frame:
         """The SEND for the broker of this connection.
 
         Raises:
@@ -120,7 +120,7 @@ def _bytes_of(body: object) -> bytes:
     return data
 
 
-def send(conv: Conversation, parcel: Parcel, deadline: float) -> Program[None]:
+def send(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operation[None]:
     """Send without asking for an answer.
 
     Raises:
@@ -134,7 +134,7 @@ def send(conv: Conversation, parcel: Parcel, deadline: float) -> Program[None]:
         if conv.terms.hooks:
             told = yield from _tell_hooks(conv, frame)
         try:
-            yield Transmit(era.link, frame)
+            yield SendFrame(era.link, frame)
             yield from _tell_outcome(told, None)
             return
         except NotConnected as err:
@@ -146,14 +146,14 @@ def send(conv: Conversation, parcel: Parcel, deadline: float) -> Program[None]:
 
 
 def start(
-    conv: Conversation,
-    parcel: Parcel,
+    conv: ClientEngine,
+    parcel: OutgoingMessage,
     make: Maker,
     deadline: float,
     *,
     patience: float | None = None,
     patient: bool = True,
-) -> Program[Any]:
+) -> Operation[Any]:
     """Send and ask for an answer: the confirmation, which will have the outcome.
 
     Args:
@@ -192,7 +192,7 @@ def start(
         for tell in told:
             confirmation.when_done(_with_error(tell))
         try:
-            yield Transmit(era.link, frame, None if resend else answer_by, patient)
+            yield SendFrame(era.link, frame, None if resend else answer_by, patient)
         except SendStalled:
             pass  # it is queued, and will be written when the broker reads again
         except ConnectionLost:
@@ -208,7 +208,7 @@ def start(
         return confirmation
 
 
-def start_plain(conv: Conversation, destination: str, body: bytes, make: Maker) -> Any:
+def start_plain(conv: ClientEngine, destination: str, body: bytes, make: Maker) -> Any:
     """What `start` does before it writes, where nothing has to be waited for or told.
 
     Returns:
@@ -228,7 +228,7 @@ def start_plain(conv: Conversation, destination: str, body: bytes, make: Maker) 
     return conv.ask(make(conv.next_id(), None, size), era)
 
 
-def _room(conv: Conversation, size: int, deadline: float) -> Program[Era]:
+def _room(conv: ClientEngine, size: int, deadline: float) -> Operation[BrokerConnection]:
     """Wait until there is a connection, and room in the window."""
     while True:
         if not (yield Wait(conv.waiting.room, lambda: conv.waiting.fits(size), deadline)):
@@ -244,7 +244,7 @@ def _room(conv: Conversation, size: int, deadline: float) -> Program[Era]:
 Told = list[Callable[[StompError | None], object]]
 
 
-def _tell_hooks(conv: Conversation, frame: Frame) -> Program[Told]:
+def _tell_hooks(conv: ClientEngine, frame: Frame) -> Operation[Told]:
     """Tell that a frame is to be sent; who wants to know the outcome."""
     told: Told = []
     for hook in conv.terms.hooks:
@@ -254,7 +254,7 @@ def _tell_hooks(conv: Conversation, frame: Frame) -> Program[Told]:
     return told
 
 
-def _tell_outcome(told: Told, error: StompError | None) -> Program[None]:
+def _tell_outcome(told: Told, error: StompError | None) -> Operation[None]:
     for tell in told:
         yield Call(partial(tell, error), guarded=True)
 
@@ -263,7 +263,7 @@ def _with_error(tell: Callable[[StompError | None], object]) -> Callable[[Confir
     return lambda confirmation: tell(confirmation.error)
 
 
-def outcome(conv: Conversation, confirmation: Confirmation, deadline: float | None) -> Program[None]:
+def outcome(conv: ClientEngine, confirmation: Confirmation, deadline: float | None) -> Operation[None]:
     """Wait for the outcome of a confirmed send.
 
     Raises:
@@ -277,7 +277,9 @@ def outcome(conv: Conversation, confirmation: Confirmation, deadline: float | No
         raise confirmation.error
 
 
-def send_confirmed(conv: Conversation, parcel: Parcel, make: Maker, deadline: float) -> Program[None]:
+def send_confirmed(
+    conv: ClientEngine, parcel: OutgoingMessage, make: Maker, deadline: float
+) -> Operation[None]:
     """Send, and return when the broker has it.
 
     Raises:
@@ -289,7 +291,7 @@ def send_confirmed(conv: Conversation, parcel: Parcel, make: Maker, deadline: fl
     yield from confirmed(conv, confirmation, deadline)
 
 
-def confirmed(conv: Conversation, confirmation: Confirmation, deadline: float) -> Program[None]:
+def confirmed(conv: ClientEngine, confirmation: Confirmation, deadline: float) -> Operation[None]:
     """Return when the broker has what was sent, or the deadline has passed for good: see `send_confirmed`."""
     try:
         # The session gives up at the deadline by itself, with the better words; resends have no deadline there.
@@ -305,7 +307,7 @@ def confirmed(conv: Conversation, confirmation: Confirmation, deadline: float) -
         raise error from None
 
 
-def reply(conv: Conversation, parcel: Parcel, deadline: float, *, confirm: bool) -> Program[None]:
+def reply(conv: ClientEngine, parcel: OutgoingMessage, deadline: float, *, confirm: bool) -> Operation[None]:
     """Send an answer. See `send`, and with `confirm` `send_confirmed`."""
     if confirm:
         yield from send_confirmed(conv, parcel, Confirmation, deadline)
@@ -314,8 +316,8 @@ def reply(conv: Conversation, parcel: Parcel, deadline: float, *, confirm: bool)
 
 
 def send_all(
-    conv: Conversation, parcels: Iterable[Parcel], make: Maker, deadline: float
-) -> Program[list[Any]]:
+    conv: ClientEngine, parcels: Iterable[OutgoingMessage], make: Maker, deadline: float
+) -> Operation[list[Any]]:
     """Send several, confirmed, without waiting for one before the next. Returns when all have their outcome."""
     confirmations: list[Any] = []
     following = iter(parcels)  # code of the user, who may use this very client: it does not run in a step
@@ -326,7 +328,7 @@ def send_all(
     return confirmations
 
 
-def all_done(conv: Conversation, confirmations: list[Any], deadline: float) -> Program[None]:
+def all_done(conv: ClientEngine, confirmations: list[Any], deadline: float) -> Operation[None]:
     """Wait until each has its outcome.
 
     Raises:
@@ -339,8 +341,8 @@ def all_done(conv: Conversation, confirmations: list[Any], deadline: float) -> P
             raise ReceiptMissing(f"{late} of {len(confirmations)} sends were not confirmed in time")
 
 
-def take(conv: Conversation, inbox: Inbox, deadline: float | None) -> Program[Delivery | None]:
-    """The next message; None if there is none in time, or if there will be none any more (`Inbox.over`).
+def take(conv: ClientEngine, inbox: MessageQueue, deadline: float | None) -> Operation[BaseMessage | None]:
+    """The next message; None if there is none in time, or if there will be none any more (`MessageQueue.over`).
 
     Raises:
         StompError: why a subscription ended, if it was not closed.
@@ -368,46 +370,48 @@ def take(conv: Conversation, inbox: Inbox, deadline: float | None) -> Program[De
             return None
 
 
-def _raise_end(inbox: Inbox) -> None:
+def _raise_end(inbox: MessageQueue) -> None:
     for feed in inbox.feeds:
         if feed.error is not None:
             error, feed.error = feed.error, None  # told once
             raise error
 
 
-def _silence(conv: Conversation, inbox: Inbox, now: float) -> Program[None]:
+def _silence(conv: ClientEngine, inbox: MessageQueue, now: float) -> Operation[None]:
     """There was no message for longer than the user believes in: connect again, as the subscription may be dead."""
     for feed in inbox.feeds:
         if feed.wish.silence and now >= feed.silent_at and conv.era is not None:
             feed.last = now
             why = f"no message from {feed.wish.destination} for {feed.wish.silence:g} s"
-            yield HangUp(conv.era.link, ConnectionLost(why))
+            yield CloseConnection(conv.era.link, ConnectionLost(why))
             return
         feed.last = now
 
 
-def next_change(conv: Conversation, log: StateLog, deadline: float | None) -> Program[StateChange | None]:
+def next_change(
+    conv: ClientEngine, log: StateChangeQueue, deadline: float | None
+) -> Operation[StateChange | None]:
     """The next state change; None if there is none in time, or the client is over."""
     if not log.changes:
         yield Wait(log, lambda: bool(log.changes) or conv.state.over, deadline)
     return log.changes.popleft() if log.changes else None
 
 
-def begin(conv: Conversation, deadline: float) -> Program[TransactionRecord]:
+def begin(conv: ClientEngine, deadline: float) -> Operation[TransactionRecord]:
     """BEGIN: the record of a new transaction."""
     while True:
         era = yield from connected(conv, deadline)
         record = TransactionRecord(f"tx-{conv.next_id()}", era.generation)
         conv.begin(record)
         try:
-            yield Transmit(era.link, commands.transaction("BEGIN", record.id))
+            yield SendFrame(era.link, commands.transaction("BEGIN", record.id))
             return record
         except NotConnected:
             conv.end(record)
             yield from gone(conv, era, deadline)
 
 
-def send_in(conv: Conversation, record: TransactionRecord, parcel: Parcel) -> Program[None]:
+def send_in(conv: ClientEngine, record: TransactionRecord, parcel: OutgoingMessage) -> Operation[None]:
     """Send as part of a transaction: the message is there once the transaction is committed."""
     record.check()
     era = conv.current
@@ -422,9 +426,9 @@ def send_in(conv: Conversation, record: TransactionRecord, parcel: Parcel) -> Pr
     yield from _tell_outcome(told, None)
 
 
-def _in_transaction(record: TransactionRecord, era: Era, frame: Frame) -> Program[None]:
+def _in_transaction(record: TransactionRecord, era: BrokerConnection, frame: Frame) -> Operation[None]:
     try:
-        yield Transmit(era.link, frame, patient=True)
+        yield SendFrame(era.link, frame, patient=True)
     except NotConnected as err:
         record.state = "void"
         raise TransactionVoid(
@@ -433,7 +437,7 @@ def _in_transaction(record: TransactionRecord, era: Era, frame: Frame) -> Progra
         ) from err
 
 
-def commit(conv: Conversation, record: TransactionRecord, deadline: float) -> Program[None]:
+def commit(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
     """COMMIT, and wait until the broker has carried it out.
 
     Raises:
@@ -457,7 +461,7 @@ def commit(conv: Conversation, record: TransactionRecord, deadline: float) -> Pr
         conv.end(record)
 
 
-def abort(conv: Conversation, record: TransactionRecord, deadline: float) -> Program[None]:
+def abort(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
     """ABORT: nothing is carried out, and what was acknowledged in it is not."""
     if record.state != "open":
         return
@@ -474,7 +478,7 @@ def abort(conv: Conversation, record: TransactionRecord, deadline: float) -> Pro
 # ------------------------------------------------------------------------------------- requests
 
 
-def ask(conv: Conversation, parcel: Parcel, deadline: float) -> Program[Delivery]:
+def ask(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operation[BaseMessage]:
     """Send a request and wait for its reply.
 
     Raises:
@@ -488,11 +492,11 @@ def ask(conv: Conversation, parcel: Parcel, deadline: float) -> Program[Delivery
     correlation = frame.headers.setdefault("correlation-id", f"{conv.terms.nonce}-{conv.next_id()}")
     frame.headers.setdefault("reply-to", name)
     told = yield from _tell_hooks(conv, frame)
-    reply = conv.replies[correlation] = Reply()
+    reply = conv.replies[correlation] = PendingReply()
     if conv.paused:
         conv.relieve()
     try:
-        yield Transmit(era.link, frame)
+        yield SendFrame(era.link, frame)
         yield from _tell_outcome(told, None)
         if not (yield Wait(reply, lambda: reply.done, deadline)):
             raise ReplyMissing(
@@ -507,14 +511,14 @@ def ask(conv: Conversation, parcel: Parcel, deadline: float) -> Program[Delivery
     return reply.message
 
 
-def _reply_queue(conv: Conversation, era: Era, deadline: float) -> Program[str]:
+def _reply_queue(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[str]:
     """The name of the temporary queue that replies come to; subscribed to, where that is needed."""
     name = conv.reply_to.get("name")
     if name is None:
         name = conv.reply_to["name"] = f"/temp-queue/reply-{conv.terms.nonce}"
     feed = conv.feeds.get(name)
     if feed is None:
-        yield from subscribe(conv, Feed(name, Wish(name, hidden=True)), deadline)
+        yield from subscribe(conv, ClientSubscription(name, SubscriptionConfig(name, hidden=True)), deadline)
     else:
         # Another thread is about to.
         yield Wait(feed.inbox, lambda: feed.made or feed.ended, deadline)

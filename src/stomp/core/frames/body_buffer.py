@@ -21,7 +21,7 @@ def _room_for(length: int) -> io.BytesIO:
     return io.BytesIO(bytes(length))
 
 
-class Body:
+class BodyBuffer:
     """A body of so many bytes.
 
     Args:
@@ -68,7 +68,7 @@ class Body:
             )
 
 
-class Bodies:
+class BodyBufferPool:
     """Makes the bodies of one connection, one at a time."""
 
     __slots__ = ("_place", "_size")
@@ -77,17 +77,17 @@ class Bodies:
         self._place: io.BytesIO | None = None
         self._size = 0
 
-    def begin(self, length: int, *, text: bool) -> Body:
+    def begin(self, length: int, *, text: bool) -> BodyBuffer:
         """The next one."""
         if not text or length > PLACE:
-            return Body(length, _room_for(length), text=text)
+            return BodyBuffer(length, _room_for(length), text=text)
         if self._place is None or self._size < length:
             self._size = 1 << (length - 1).bit_length()
             # The texts themselves come and go. glibc keeps memory for the next one up to twice the largest block that
             # was ever freed, and Python takes twice a text's size to make one: this is such a block, and never used.
             bytes(2 * self._size)
             self._place = _room_for(self._size)
-        return Body(length, self._place, text=True)
+        return BodyBuffer(length, self._place, text=True)
 
     @property
     def spare(self) -> bool:

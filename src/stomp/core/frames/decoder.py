@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames import native as native_codec
-from stomp.core.frames.body_buffer import Bodies
+from stomp.core.frames.body_buffer import BodyBufferPool
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.head_parser import Head, Heads
-from stomp.core.frames.head_templates import LONGEST, Layouts
+from stomp.core.frames.head_templates import LONGEST, HeadTemplates
 from stomp.core.frames.limits import STRICT, TRIM, Leniency, Lenient, Limits
 from stomp.core.frames.versions import Dialect
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class Eol:
-    """One end-of-line between frames: a heart-beat (STOMP 1.2, "Heart-beating"). There is one, `EOL`."""
+class HeartbeatMarker:
+    """One end-of-line between frames: a heart-beat (STOMP 1.2, "Heart-beating"). There is one, `HEARTBEAT`."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return "EOL"
+        return "HEARTBEAT"
 
 
-EOL: Final = Eol()
+HEARTBEAT: Final = HeartbeatMarker()
 
 #: What may stand between frames (STOMP 1.2, "Augmented BNF"): EOLs, and for a lenient decoder more NULs.
 _EOLS = re.compile(rb"(?:\r?\n)+")
@@ -90,7 +90,7 @@ class Decoder:
         self._classes = dict(classes or {})
         native = native_codec.native
         self._scanner = native.Scanner(Headers) if native is not None else None
-        self._layouts = Layouts(self._classes, Frame, self._scanner)
+        self._layouts = HeadTemplates(self._classes, Frame, self._scanner)
         head = min(self.limits.header_line, self.limits.head, LONGEST)
         # What a head, a body, and a body with any such head may have on the fast path: no limit is exceeded by less.
         self._most = head, self.limits.body, min(self.limits.body, self.limits.frame - head)
@@ -102,7 +102,7 @@ class Decoder:
         self._scanned = 0  # how much of an unfinished head was searched for its end
         self._needed = 0  # how many bytes an unfinished short frame has
         self._head: Head | None = None
-        self._bodies = Bodies()
+        self._bodies = BodyBufferPool()
         self._error: RemoteProtocolError | None = None
 
     def feed(self, data: bytes) -> None:
@@ -166,7 +166,7 @@ class Decoder:
         self._partial = bytearray()
         return self._frame(head, body.partition(b"\0")[0])
 
-    def frames(self) -> list[Frame | Eol]:
+    def frames(self) -> list[Frame | HeartbeatMarker]:
         """The frames (and EOLs between frames) that are complete now, in order; an empty list when there are none.
 
         Raises:
@@ -175,7 +175,7 @@ class Decoder:
         """
         if self._error is not None:
             raise self._error
-        out: list[Frame | Eol] = []
+        out: list[Frame | HeartbeatMarker] = []
         data, pos = self._data, self._at
         self._data, self._at = b"", 0
         if not data:
@@ -209,14 +209,14 @@ class Decoder:
         found = (_EOLS if self.dialect is None else self._between).match(data, pos)
         return found.end() if found is not None else pos
 
-    def _read(self, data: bytes, pos: int, out: list[Frame | Eol], *, fresh: bool) -> None:
+    def _read(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker], *, fresh: bool) -> None:
         """Decode from a frame boundary at `pos`; what is left over waits in `_partial`."""
         start, end = pos, len(data)
         if pos < end and data[pos] < 14:
             pos = self._skip(data, pos)
         # EOLs straight behind a frame are padding; those that a read begins with are heart-beats.
         if fresh and pos > start:
-            out.extend([EOL] * data.count(b"\n", start, pos))
+            out.extend([HEARTBEAT] * data.count(b"\n", start, pos))
         if self.dialect is None:
             if pos < end and (fresh or not out):  # else the end of a body has just made the one frame
                 pos = self._skip(data, self._read_one(data, pos, out))
@@ -235,7 +235,7 @@ class Decoder:
             if pos < end and data[pos] < 14:
                 pos = self._skip(data, pos)
 
-    def _read_fast(self, data: bytes, pos: int, out: list[Frame | Eol]) -> int:
+    def _read_fast(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
         """Take frames whose heads have a layout that is known; return where it stopped."""
         dialect = self.dialect
         assert dialect is not None
@@ -293,7 +293,7 @@ class Decoder:
                 pos += 1  # brokers write LF behind NUL
         return pos
 
-    def _read_one(self, data: bytes, pos: int, out: list[Frame | Eol]) -> int:
+    def _read_one(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
         """Decode one frame that starts at `pos`, whatever it is; return the place behind it, or the end of the data."""
         most = self.limits.head
         self._heads.check_command(data, pos, self.dialect)
@@ -327,7 +327,7 @@ class Decoder:
         self._finish(head, data[start:end], out)
         return end + 1
 
-    def _end_in_head(self, raw: bytes, out: list[Frame | Eol]) -> NoReturn:
+    def _end_in_head(self, raw: bytes, out: list[Frame | HeartbeatMarker]) -> NoReturn:
         """There is a NUL behind these bytes of a head. The peer takes the frame for complete, and so will wait."""
         fault = RemoteProtocolError("NUL byte in the head of a frame, which ends with an empty line")
         if self.lenient is STRICT or not raw.startswith((b"ERROR\n", b"ERROR\r\n")):
@@ -366,7 +366,7 @@ class Decoder:
         self._needed = needed
         return len(data)
 
-    def _continue_short(self, data: bytes, out: list[Frame | Eol]) -> tuple[bytes, int]:
+    def _continue_short(self, data: bytes, out: list[Frame | HeartbeatMarker]) -> tuple[bytes, int]:
         """Add to an unfinished short frame, and read it once it is all there; return what is left, as `_read` takes it.
 
         The place in it is -1 if the frame has not ended.
@@ -401,7 +401,7 @@ class Decoder:
         """True where the body is wanted as text: see `Frame`."""
         return self._classes.get(head.command, Frame).body_as_text
 
-    def _continue_body(self, head: Head, data: bytes, out: list[Frame | Eol]) -> int:
+    def _continue_body(self, head: Head, data: bytes, out: list[Frame | HeartbeatMarker]) -> int:
         """Add to an unfinished body; return the place behind its end, or -1 if that has not come."""
         pos = 0
         body: Any = None
@@ -429,7 +429,7 @@ class Decoder:
         self._finish(head, body, out)
         return pos + 1
 
-    def _finish(self, head: Head, body: Any, out: list[Frame | Eol]) -> None:
+    def _finish(self, head: Head, body: Any, out: list[Frame | HeartbeatMarker]) -> None:
         if head.length is None:
             self._heads.check_arrived(len(body), head.size)
         out.append(self._frame(head, body))

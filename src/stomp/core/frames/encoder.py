@@ -96,14 +96,14 @@ def _is_plain(text: str, count: int) -> bool:
     )
 
 
-class SendHeads(dict["str | tuple[str, str]", tuple[bytes, bytes]]):
+class HeadCache(dict["str | tuple[str, str]", tuple[bytes, bytes]]):
     """Heads of SEND frames: programs send much that differs in nothing but its body.
 
     They are kept by destination, or by destination and content type. What is kept is the lines of the head, to which
     those of `LENGTHS` are added, and then the body and a NUL; and the whole frame for a body that is empty.
 
     >>> from stomp.core.frames.versions import STOMP12
-    >>> SendHeads(STOMP12)["/queue/a"]
+    >>> HeadCache(STOMP12)["/queue/a"]
     (b'SEND\\ndestination:/queue/a\\n', b'SEND\\ndestination:/queue/a\\n\\n\\x00')
 
     Raises:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
-from stomp.core.frames.body_buffer import Body
+from stomp.core.frames.body_buffer import BodyBuffer
 from stomp.core.frames.foreign_protocols import LOOKED_AT
 from stomp.core.frames.frame import Headers
 from stomp.core.frames.limits import STRICT, TRIM, Leniency, Limits
@@ -49,7 +49,7 @@ class Head:
         self.headers: Headers = headers
         self.length: int | None = length
         self.size: int = size
-        self.body: Body | None = None
+        self.body: BodyBuffer | None = None
         self.lines: list[str] | None = None
         self.fault: RemoteProtocolError | None = None
 

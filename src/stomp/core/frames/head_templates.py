@@ -36,7 +36,7 @@ _NOTHING: Final = re.compile(rb"(?!)").match
 _USUAL: Final = CLIENT_COMMANDS - UNESCAPED | {"MESSAGE", "RECEIPT", "ERROR"}
 
 
-class Layout:
+class HeadTemplate:
     """One layout.
 
     Args:
@@ -157,7 +157,7 @@ class Layout:
         return made
 
 
-class Layouts:
+class HeadTemplates:
     """The layouts that one decoder has learned.
 
     Args:
@@ -173,12 +173,12 @@ class Layouts:
         self._classes = classes
         self._default = default
         self._scanner = scanner
-        self._known: dict[tuple[str, ...], Layout] = {}
+        self._known: dict[tuple[str, ...], HeadTemplate] = {}
         self._room = _ROOM
         # No frame begins with a NUL.
-        self.latest: Layout = Layout("\0", [], Headers(), default)
+        self.latest: HeadTemplate = HeadTemplate("\0", [], Headers(), default)
 
-    def other(self, data: bytes, pos: int, stop: int) -> Layout | None:
+    def other(self, data: bytes, pos: int, stop: int) -> HeadTemplate | None:
         """The layout that `latest` should be for the head at `pos`, if one is known that fits."""
         for layout in self._known.values():
             if layout.fits(data, pos, stop):
@@ -202,7 +202,7 @@ class Layouts:
         elif len(self._known) < _LAYOUTS and size <= self._room:
             self._room -= size
             make = self._classes.get(command, self._default)
-            self._known[key] = layout = Layout(command, lines, headers, make)
+            self._known[key] = layout = HeadTemplate(command, lines, headers, make)
             if self._scanner is not None:
                 head = "\n".join((command, *lines, "", "")).encode()
                 self._scanner.learn(head, headers, make, layout.slot_defaults, make.body_as_text)

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stomp.core.diagnostics import Counters
 from stomp.core.errors import ConnectionLost, HeartbeatLost, RemoteProtocolError, StompError, Unsupported
-from stomp.core.frames.decoder import Decoder, Eol
+from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.encoder import encode_parts
 from stomp.core.frames.limits import STRICT, Lenient, Limits
 from stomp.core.session.events import Closed, Event, HeartbeatReceived, HeartbeatSent, Reason, Tolerated
 from stomp.core.session.heartbeat import TOLERANCE, Heartbeat
 from stomp.core.session.ledger import Ledger
-from stomp.core.session.state import Move, Role, State, after
+from stomp.core.session.state import Role, State, Transition, after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ FrameCheck = Callable[[bytes], None]
 
 _BEAT = b"\n"
 _BEAT_SENT = HeartbeatSent()
-BEAT_RECEIVED = HeartbeatReceived()
+HEARTBEAT_RECEIVED = HeartbeatReceived()
 
 
 class Session(ABC):
@@ -108,7 +108,7 @@ class Session(ABC):
         if data == _BEAT and decoder.idle and self.dialect is not None:
             # Nearly all that idle connections read, and there may be many of them.
             self.counters.heartbeats_received += 1
-            self._events.append(BEAT_RECEIVED)
+            self._events.append(HEARTBEAT_RECEIVED)
             return
         try:
             decoder.feed(data)
@@ -258,7 +258,7 @@ class Session(ABC):
     # ------------------------------------------------------------------------------------- for the two ends
 
     @abstractmethod
-    def _take(self, frames: list[Frame | Eol], now: float) -> None:
+    def _take(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
         """Handle decoded frames; ignore them once the session is closed."""
 
     @abstractmethod
@@ -284,7 +284,7 @@ class Session(ABC):
         """The peer broke the protocol."""
         self._close(Reason.PROTOCOL, error)
 
-    def _move(self, move: Move) -> None:
+    def _move(self, move: Transition) -> None:
         self.state = after(self.role, self.state, move)
 
     def _start_pulse(self, agreed: tuple[int, int], now: float) -> None:
@@ -322,7 +322,7 @@ class Session(ABC):
         self.outgoing += len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
 
     def _close(self, reason: Reason, error: StompError | None) -> None:
-        self._move(Move.END)
+        self._move(Transition.END)
         self._closed_because(reason, error)
 
     def _closed_because(self, reason: Reason, error: StompError | None) -> None:

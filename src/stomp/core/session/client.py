@@ -14,23 +14,23 @@ from stomp.core.errors import (
 )
 from stomp.core.frames import commands
 from stomp.core.frames import native as native_codec
-from stomp.core.frames.decoder import Eol
-from stomp.core.frames.encoder import LENGTHS, NUL, SendHeads, encode_parts, plain_parts
+from stomp.core.frames.decoder import HeartbeatMarker
+from stomp.core.frames.encoder import LENGTHS, NUL, HeadCache, encode_parts, plain_parts
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.limits import LENIENT, Lenient, Limits
 from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP12, Dialect
 from stomp.core.session import heartbeat
 from stomp.core.session.ack_frames import answer
-from stomp.core.session.base import BEAT_RECEIVED, Session, earlier
+from stomp.core.session.base import HEARTBEAT_RECEIVED, Session, earlier
 from stomp.core.session.error_frames import ConnectRequest, lost, refusal, request_of, words_of
 from stomp.core.session.events import Connected, Error, Message, Reason, Receipt, ReceiptOverdue, Unknown
-from stomp.core.session.state import Move, Role, State, after
+from stomp.core.session.state import Role, State, Transition, after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from stomp.core.frames.commands import Extra
-    from stomp.core.session.ledger import Ledger, Ticket
+    from stomp.core.session.ledger import Ledger, PendingReceipt
 
 #: Its own name, for the hot ways: looking up a member of an enumeration takes 0.1 us.
 _CONNECTED = State.CONNECTED
@@ -77,18 +77,18 @@ class ClientSession(Session):
         self._wish = (0, 0)
         self._connect_deadline: float | None = None
         self._leaving = False  # DISCONNECT was given
-        self._farewell: Ticket | None = None  # its receipt
+        self._farewell: PendingReceipt | None = None  # its receipt
         self._last_error: Frame | None = None
         self._error_ends = error_ends
         self._is_error_final = False
         self.has_acked: bool = False  # an ACK was sent
-        self._heads = SendHeads(STOMP12)  # until there is a dialect
+        self._heads = HeadCache(STOMP12)  # until there is a dialect
 
     # ------------------------------------------------------------------------------------- verbs
 
     def transmit(
         self, frame: Frame, *, escaped: bool = False, deadline: float | None = None
-    ) -> Ticket | None:
+    ) -> PendingReceipt | None:
         """Send a frame; all verbs end here.
 
         A frame given before CONNECTED came is held back until then. A ``receipt`` header makes a ticket, which
@@ -111,7 +111,7 @@ class ClientSession(Session):
         state = self.state
         # The table would say so, too: this is the hot way.
         if leaving or state is not _CONNECTED:
-            state = after(self.role, state, Move.DISCONNECT if leaving else Move.FRAME)
+            state = after(self.role, state, Transition.DISCONNECT if leaving else Transition.FRAME)
         if self._leaving:
             raise NotConnected(f"{command} after DISCONNECT", hint="connect again")
         dialect = self.dialect
@@ -270,7 +270,7 @@ class ClientSession(Session):
         receipt: str | None = None,
         headers: Extra = None,
         deadline: float | None = None,
-    ) -> Ticket | None:
+    ) -> PendingReceipt | None:
         """Send a message. With a receipt, its `Receipt` tells that the broker has it."""
         frame = commands.send(
             destination,
@@ -292,7 +292,7 @@ class ClientSession(Session):
         receipt: str | None = None,
         headers: Extra = None,
         deadline: float | None = None,
-    ) -> Ticket | None:
+    ) -> PendingReceipt | None:
         """Ask for the messages of a destination; they come as `Message` events."""
         frame = commands.subscribe(self._agreed(), destination, id, ack=ack, receipt=receipt, headers=headers)
         return self.transmit(frame, deadline=deadline)
@@ -305,7 +305,7 @@ class ClientSession(Session):
         receipt: str | None = None,
         headers: Extra = None,
         deadline: float | None = None,
-    ) -> Ticket | None:
+    ) -> PendingReceipt | None:
         """End a subscription. Messages that are on their way may still come."""
         frame = commands.unsubscribe(
             self._agreed(), id, destination=destination, receipt=receipt, headers=headers
@@ -322,7 +322,7 @@ class ClientSession(Session):
         receipt: str | None = None,
         headers: Extra = None,
         deadline: float | None = None,
-    ) -> Ticket | None:
+    ) -> PendingReceipt | None:
         """Acknowledge a message, or refuse it if `negative`: see `stomp.core.frames.commands.ack` for its name."""
         frame = commands.ack(
             self._agreed(),
@@ -335,19 +335,21 @@ class ClientSession(Session):
         )
         return self.transmit(frame, deadline=deadline)
 
-    def begin(self, transaction: str, *, receipt: str | None = None) -> Ticket | None:
+    def begin(self, transaction: str, *, receipt: str | None = None) -> PendingReceipt | None:
         """Begin a transaction."""
         return self.transmit(commands.transaction("BEGIN", transaction, receipt=receipt))
 
-    def commit(self, transaction: str, *, receipt: str | None = None) -> Ticket | None:
+    def commit(self, transaction: str, *, receipt: str | None = None) -> PendingReceipt | None:
         """Carry a transaction out."""
         return self.transmit(commands.transaction("COMMIT", transaction, receipt=receipt))
 
-    def rollback(self, transaction: str, *, receipt: str | None = None) -> Ticket | None:
+    def rollback(self, transaction: str, *, receipt: str | None = None) -> PendingReceipt | None:
         """Drop a transaction: the ABORT frame. (`abort` drops the connection.)"""
         return self.transmit(commands.transaction("ABORT", transaction, receipt=receipt))
 
-    def disconnect(self, receipt: str | None = None, *, deadline: float | None = None) -> Ticket | None:
+    def disconnect(
+        self, receipt: str | None = None, *, deadline: float | None = None
+    ) -> PendingReceipt | None:
         """Say good-bye. With a receipt, `Closed` comes when the broker has answered it, else at once."""
         return self.transmit(commands.disconnect(receipt), deadline=deadline)
 
@@ -355,12 +357,12 @@ class ClientSession(Session):
 
     def _agreed(self) -> Dialect:
         if self.dialect is None:
-            after(self.role, self.state, Move.FRAME)
+            after(self.role, self.state, Transition.FRAME)
             raise UsageError("no version is agreed on yet", hint="wait for CONNECTED")
         return self.dialect
 
     def _transmit_connect(self, frame: Frame, deadline: float | None) -> None:
-        state = after(self.role, self.state, Move.CONNECT)
+        state = after(self.role, self.state, Transition.CONNECT)
         offered = tuple(v.strip() for v in frame.headers.get("accept-version", "1.0").split(","))
         try:
             wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
@@ -375,14 +377,14 @@ class ClientSession(Session):
             # One offer leaves nothing to agree on, so frames can be encoded, and held, before CONNECTED.
             self.dialect = DIALECTS.get(offered[0])
 
-    def _leave(self, ticket: Ticket | None, state: State) -> None:
+    def _leave(self, ticket: PendingReceipt | None, state: State) -> None:
         self._leaving = True
         self._farewell = ticket
         self.state: State = state
         if ticket is None and state is State.DISCONNECTING:
             self._close(Reason.CLEAN, None)
 
-    def _take(self, frames: list[Frame | Eol], now: float) -> None:
+    def _take(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
         flowing = self.state in _FLOWING
         subscriptions = self.ledger.subscriptions
         # Before 1.2 an ack header on a MESSAGE is one of its sender's own.
@@ -411,9 +413,9 @@ class ClientSession(Session):
                     # What `_take_rare` would do, without the call: there may be one for each SEND.
                     frame.ticket = self.ledger.answer(frame.headers.get("receipt-id"))
                     events.append(frame)
-                elif isinstance(frame, Eol):
+                elif isinstance(frame, HeartbeatMarker):
                     self.counters.heartbeats_received += 1
-                    events.append(BEAT_RECEIVED)
+                    events.append(HEARTBEAT_RECEIVED)
                     continue
                 elif self.state is State.CLOSED:
                     return
@@ -432,7 +434,7 @@ class ClientSession(Session):
         command = frame.command
         if isinstance(frame, Receipt):
             if self.state is not _CONNECTED:
-                self._may_receive(Move.DELIVERY, command)
+                self._may_receive(Transition.DELIVERY, command)
             frame.ticket = ticket = self.ledger.answer(frame.headers.get("receipt-id"))
             self._events.append(frame)
             if ticket is not None and ticket is self._farewell and self.state is State.DISCONNECTING:
@@ -442,18 +444,18 @@ class ClientSession(Session):
         elif command == "ERROR":
             self._error(frame)
         else:
-            self._may_receive(Move.DELIVERY, command[:20])
+            self._may_receive(Transition.DELIVERY, command[:20])
             if command != "MESSAGE":
                 self._events.append(Unknown(frame))
 
-    def _may_receive(self, move: Move, command: str) -> None:
+    def _may_receive(self, move: Transition, command: str) -> None:
         try:
             after(self.role, self.state, move)
         except NotConnected:
             raise RemoteProtocolError(f"the broker sent {command} while {self.state.value}") from None
 
     def _connected(self, frame: Frame, now: float) -> None:
-        self._may_receive(Move.CONNECTED, "CONNECTED")
+        self._may_receive(Transition.CONNECTED, "CONNECTED")
         told = frame.headers.get("version")
         # A server that tells no version speaks 1.0 (STOMP 1.1, "Protocol Negotiation").
         dialect = STOMP10 if told is None else DIALECTS.get(told.strip())
@@ -464,27 +466,27 @@ class ClientSession(Session):
         if self._wish != theirs and dialect.heartbeats:
             # Only then: who wants beats is not to be left without them in silence, and others need not care.
             theirs = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
-        self._move(Move.CONNECTED)
+        self._move(Transition.CONNECTED)
         self._connect_deadline = None
         self.dialect = self._decoder.dialect = dialect
-        self._heads = SendHeads(dialect)
+        self._heads = HeadCache(dialect)
         if dialect.heartbeats:
             self._start_pulse(heartbeat.negotiate(self._wish, theirs), now)
         if self._error_ends is not None:
             self._is_error_final = self._error_ends(frame.headers.get("server"))
         self._events.append(Connected(frame, dialect, self.heartbeat))
         if self._put_held(frame.headers.get("server")) and self._leaving:
-            self._move(Move.DISCONNECT)
+            self._move(Transition.DISCONNECT)
             if self._farewell is None:
                 self._close(Reason.CLEAN, None)
 
     def _error(self, frame: Frame) -> None:
         connecting = self.state is State.CONNECTING
-        self._may_receive(Move.ERROR, "ERROR")
+        self._may_receive(Transition.ERROR, "ERROR")
         self._last_error = frame
         ticket = self.ledger.answer(frame.headers.get("receipt-id"))
         self._events.append(Error(frame, ticket))
-        self._move(Move.ERROR)
+        self._move(Transition.ERROR)
         if connecting or self.state is State.CLOSED:
             # Not waiting for the broker to close: RabbitMQ takes 10 s to do so.
             self._closed_because(Reason.REFUSED, refusal(frame, self._request))

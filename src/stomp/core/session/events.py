@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from stomp.core.errors import StompError
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.versions import Dialect
-from stomp.core.session.ledger import Subscription, Ticket
+from stomp.core.session.ledger import PendingReceipt, Subscription
 from stomp.core.structs import record
 
 
@@ -34,7 +34,7 @@ class Message(Frame):
         self.subscription: Subscription | None = None
 
 
-class Shown(Message):
+class ListenerMessage(Message):
     """A `Message` whose headers a listener may change.
 
     Attributes:
@@ -88,7 +88,7 @@ class Receipt(Frame):
         self.command = command
         self.headers = headers
         self.body = body
-        self.ticket: Ticket | None = None
+        self.ticket: PendingReceipt | None = None
 
     @property
     def frame(self) -> Frame:
@@ -100,7 +100,7 @@ class Receipt(Frame):
 class ReceiptOverdue:
     """A RECEIPT did not come in time. Whether the broker did what was asked is unknown."""
 
-    ticket: Ticket
+    ticket: PendingReceipt
 
 
 @record
@@ -113,7 +113,7 @@ class Error:
     """
 
     frame: Frame
-    ticket: Ticket | None
+    ticket: PendingReceipt | None
 
 
 @record
@@ -190,7 +190,7 @@ class Closed:
 
     reason: Reason
     error: StompError | None
-    unanswered: tuple[Ticket, ...]
+    unanswered: tuple[PendingReceipt, ...]
 
     @property
     def why(self) -> str:

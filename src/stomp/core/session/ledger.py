@@ -63,7 +63,7 @@ class Subscription:
 
 
 @record
-class Ticket:
+class PendingReceipt:
     """A receipt that was asked for and has not come.
 
     Attributes:
@@ -86,11 +86,11 @@ class Ledger:
         self.generation: int = 0
         self.subscriptions: dict[str, Subscription] = {}
         self.transactions: set[str] = set()
-        self._tickets: dict[str, Ticket] = {}  # by receipt id
+        self._tickets: dict[str, PendingReceipt] = {}  # by receipt id
         # An id may be used again at any time: those that were asked for while it was awaited, in order.
-        self._again: dict[str, list[Ticket]] = {}
+        self._again: dict[str, list[PendingReceipt]] = {}
         # (deadline, count, ticket), earliest first; answered tickets are dropped when they surface.
-        self._deadlines: list[tuple[float, int, Ticket]] = []
+        self._deadlines: list[tuple[float, int, PendingReceipt]] = []
         self._count = 0
         self._sweep_at = _SWEEP
 
@@ -99,7 +99,7 @@ class Ledger:
         self.generation += 1
         return self.generation
 
-    def end_generation(self) -> tuple[Ticket, ...]:
+    def end_generation(self) -> tuple[PendingReceipt, ...]:
         """The connection ended: forget what the broker forgets; return the receipts that will never come."""
         unanswered = (*self._tickets.values(), *(later for each in self._again.values() for later in each))
         self._tickets.clear()
@@ -133,10 +133,10 @@ class Ledger:
         if message is not None:
             self.settle(message, headers.get("subscription"))
 
-    def await_receipt(self, receipt: str, command: str, deadline: float | None) -> Ticket:
+    def await_receipt(self, receipt: str, command: str, deadline: float | None) -> PendingReceipt:
         """A frame asks for a receipt."""
         # What calling the class would do, without the call: there may be one for each message.
-        ticket: Any = _new(Ticket)
+        ticket: Any = _new(PendingReceipt)
         ticket.receipt = receipt
         ticket.command = command
         ticket.deadline = deadline
@@ -148,10 +148,10 @@ class Ledger:
             heapq.heappush(self._deadlines, (deadline, self._count, ticket))
             if len(self._deadlines) >= self._sweep_at:
                 self._sweep()
-        made: Ticket = ticket
+        made: PendingReceipt = ticket
         return made
 
-    def answer(self, receipt: str | None) -> Ticket | None:
+    def answer(self, receipt: str | None) -> PendingReceipt | None:
         """A receipt came, or an ERROR in its place: take out and return the ticket, None if there is none."""
         ticket = self._tickets.pop(receipt, None) if receipt is not None else None
         if ticket is not None and self._again:
@@ -166,7 +166,7 @@ class Ledger:
             if not later:
                 del self._again[receipt]
 
-    def _awaits(self, ticket: Ticket) -> bool:
+    def _awaits(self, ticket: PendingReceipt) -> bool:
         receipt = ticket.receipt
         if self._tickets.get(receipt) is ticket:
             return True
@@ -185,9 +185,9 @@ class Ledger:
             heapq.heappop(self._deadlines)
         return None
 
-    def expired(self, now: float) -> list[Ticket]:
+    def expired(self, now: float) -> list[PendingReceipt]:
         """Take out and return the receipts whose deadline has passed."""
-        late: list[Ticket] = []
+        late: list[PendingReceipt] = []
         while (deadline := self.next_deadline()) is not None and deadline <= now:
             _, _, ticket = heapq.heappop(self._deadlines)
             self._forget(ticket)
@@ -200,7 +200,7 @@ class Ledger:
         heapq.heapify(self._deadlines)
         self._sweep_at = max(_SWEEP, 2 * len(self._deadlines))
 
-    def _forget(self, ticket: Ticket) -> None:
+    def _forget(self, ticket: PendingReceipt) -> None:
         receipt = ticket.receipt
         if self._tickets[receipt] is ticket:
             del self._tickets[receipt]

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from stomp.core.errors import LimitExceeded, RemoteProtocolError, UsageError
 from stomp.core.frames import commands
-from stomp.core.frames.decoder import Eol
+from stomp.core.frames.decoder import HeartbeatMarker
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.limits import Limits
 from stomp.core.frames.versions import DIALECTS, STOMP10, Dialect
 from stomp.core.session import heartbeat
-from stomp.core.session.base import BEAT_RECEIVED, Session
+from stomp.core.session.base import HEARTBEAT_RECEIVED, Session
 from stomp.core.session.events import Connected, ConnectRequested, Event, Reason, Request
-from stomp.core.session.state import Move, Role, State, after
+from stomp.core.session.state import Role, State, Transition, after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +66,7 @@ class ServerSession(Session):
 
     def accept(self, now: float, *, headers: Extra = None) -> None:
         """Let the client in: send CONNECTED. Frames that it sent early are then among the events."""
-        state = after(self.role, self.state, Move.CONNECTED)
+        state = after(self.role, self.state, Transition.CONNECTED)
         dialect = self._dialect()
         frame = commands.connected(dialect, self._can, headers=headers)
         self._write(frame, dialect)
@@ -86,7 +86,7 @@ class ServerSession(Session):
         self, message: str, *, detail: str = "", receipt_id: str | None = None, headers: Extra = None
     ) -> None:
         """Send an ERROR and close: `Closed` is among the events. Write what there is to send, then hang up."""
-        state = after(self.role, self.state, Move.ERROR)
+        state = after(self.role, self.state, Transition.ERROR)
         frame = commands.error(message, detail=detail, receipt_id=receipt_id, headers=headers)
         self._write(frame, self.dialect or STOMP10)
         self.state: State = state
@@ -94,12 +94,12 @@ class ServerSession(Session):
 
     def deliver(self, frame: Frame) -> None:
         """Send a MESSAGE."""
-        self._move(Move.DELIVERY)
+        self._move(Transition.DELIVERY)
         self._write(frame, self._dialect())
 
     def receipt(self, id: str) -> None:
         """Send a RECEIPT."""
-        self._move(Move.DELIVERY)
+        self._move(Transition.DELIVERY)
         self._write(commands.receipt(id), self._dialect())
 
     def farewell(self) -> None:
@@ -153,13 +153,13 @@ class ServerSession(Session):
         self._write(frame, self.dialect or STOMP10)
         self._close(Reason.PROTOCOL, error)
 
-    def _take(self, frames: list[Frame | Eol], now: float) -> None:
+    def _take(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
         for frame in frames:
             if self.state is State.CLOSED:
                 return
-            if isinstance(frame, Eol):
+            if isinstance(frame, HeartbeatMarker):
                 self.counters.heartbeats_received += 1
-                self._events.append(BEAT_RECEIVED)
+                self._events.append(HEARTBEAT_RECEIVED)
                 continue
             self.counters.frames_received += 1
             if self.state is State.IDLE:
@@ -181,7 +181,7 @@ class ServerSession(Session):
             return
         self._wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
         dialect = DIALECTS[max(common)]
-        self._move(Move.CONNECT)
+        self._move(Transition.CONNECT)
         self.dialect = self._decoder.dialect = dialect
         self._events.append(ConnectRequested(frame, dialect))
 
@@ -211,7 +211,7 @@ class ServerSession(Session):
         for name in commands.required(dialect, command):
             if name not in frame.headers:
                 raise RemoteProtocolError(f"{command} needs the header {name}")
-        self._move(Move.DISCONNECT if command == "DISCONNECT" else Move.FRAME)
+        self._move(Transition.DISCONNECT if command == "DISCONNECT" else Transition.FRAME)
         self._check(command, frame)
         self.ledger.note(command, frame.headers)
         self._events.append(Request(frame))

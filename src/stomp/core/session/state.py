@@ -32,7 +32,7 @@ class State(enum.Enum):
     CLOSED = "closed"  #: over
 
 
-class Move(enum.Enum):
+class Transition(enum.Enum):
     """What can happen to a session."""
 
     __hash__ = object.__hash__
@@ -50,38 +50,38 @@ _IDLE, _CONNECTING, _CONNECTED, _DISCONNECTING, _CLOSED = State
 
 #: (state, move) -> next state, where both roles agree.
 _SHARED = {
-    (_IDLE, Move.CONNECT): _CONNECTING,
-    (_CONNECTING, Move.CONNECTED): _CONNECTED,
+    (_IDLE, Transition.CONNECT): _CONNECTING,
+    (_CONNECTING, Transition.CONNECTED): _CONNECTED,
     # Frames that the client sends early are held back until CONNECTED, by the client or else by the server.
-    (_CONNECTING, Move.FRAME): _CONNECTING,
-    (_CONNECTING, Move.ERROR): _CLOSED,
-    (_CONNECTED, Move.FRAME): _CONNECTED,
-    (_CONNECTED, Move.DELIVERY): _CONNECTED,
-    (_CONNECTED, Move.DISCONNECT): _DISCONNECTING,
-    (_DISCONNECTING, Move.DELIVERY): _DISCONNECTING,
-    (_IDLE, Move.END): _CLOSED,
-    (_CONNECTING, Move.END): _CLOSED,
-    (_CONNECTED, Move.END): _CLOSED,
-    (_DISCONNECTING, Move.END): _CLOSED,
+    (_CONNECTING, Transition.FRAME): _CONNECTING,
+    (_CONNECTING, Transition.ERROR): _CLOSED,
+    (_CONNECTED, Transition.FRAME): _CONNECTED,
+    (_CONNECTED, Transition.DELIVERY): _CONNECTED,
+    (_CONNECTED, Transition.DISCONNECT): _DISCONNECTING,
+    (_DISCONNECTING, Transition.DELIVERY): _DISCONNECTING,
+    (_IDLE, Transition.END): _CLOSED,
+    (_CONNECTING, Transition.END): _CLOSED,
+    (_CONNECTED, Transition.END): _CLOSED,
+    (_DISCONNECTING, Transition.END): _CLOSED,
 }
 
 #: (role, state, move) -> next state. A move that is not here is an error of whoever made it.
-TRANSITIONS: dict[tuple[Role, State, Move], State] = {
+TRANSITIONS: dict[tuple[Role, State, Transition], State] = {
     **{(role, state, move): after for (state, move), after in _SHARED.items() for role in Role},
     # Brokers answer an unsuitable first frame by ERROR.
-    (Role.SERVER, _IDLE, Move.ERROR): _CLOSED,
-    (Role.CLIENT, _IDLE, Move.ERROR): _CLOSED,
+    (Role.SERVER, _IDLE, Transition.ERROR): _CLOSED,
+    (Role.CLIENT, _IDLE, Transition.ERROR): _CLOSED,
     # Leaving before CONNECTED came is allowed: the DISCONNECT is held back like any early frame.
-    (Role.CLIENT, _CONNECTING, Move.DISCONNECT): _CONNECTING,
+    (Role.CLIENT, _CONNECTING, Transition.DISCONNECT): _CONNECTING,
     # A server that sends ERROR closes (STOMP 1.2, "ERROR"); clients meet brokers that do not.
-    (Role.SERVER, _CONNECTED, Move.ERROR): _CLOSED,
-    (Role.SERVER, _DISCONNECTING, Move.ERROR): _CLOSED,
-    (Role.CLIENT, _CONNECTED, Move.ERROR): _CONNECTED,
-    (Role.CLIENT, _DISCONNECTING, Move.ERROR): _DISCONNECTING,
+    (Role.SERVER, _CONNECTED, Transition.ERROR): _CLOSED,
+    (Role.SERVER, _DISCONNECTING, Transition.ERROR): _CLOSED,
+    (Role.CLIENT, _CONNECTED, Transition.ERROR): _CONNECTED,
+    (Role.CLIENT, _DISCONNECTING, Transition.ERROR): _DISCONNECTING,
 }
 
 
-def after(role: Role, state: State, move: Move) -> State:
+def after(role: Role, state: State, move: Transition) -> State:
     """The state that a move leads to.
 
     Raises:
