@@ -159,7 +159,7 @@ def test_a_flood_of_lines_is_summed_up(logger, caplog, level: str) -> None:
         "another",
     ]
     assert {record.levelname for record in caplog.records} == {level.upper()}
-    assert {record.filename for record in caplog.records} == {"test_logs.py"}
+    assert {record.filename for record in caplog.records} == {"test_logging.py"}
 
 
 def test_an_exception_has_its_traceback(logger, caplog) -> None:

@@ -15,7 +15,7 @@ def test_the_last_frames_of_a_program_that_just_ends_go_out():
         "import socket, sys\n"
         "from stomp.client.options import Options\n"
         "from stomp.client.threads.link import Link\n"
-        "from stomp.core import commands\n"
+        "from stomp.core.frames import commands\n"
         "from stomp.core.session.client import ClientSession\n"
         "link = Link(socket.create_connection(('127.0.0.1', int(sys.argv[1]))), ClientSession(), print, Options())\n"
         "link.start()\n"
