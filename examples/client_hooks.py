@@ -27,4 +27,4 @@ with stomp.Client(url, hooks=[Observer()]) as client:
         pass
     stats = client.stats()
     print(stats.confirmed, "confirmed,", stats.messages, "received")
-    print("passcode" in "".join(client.recent()), "swordfish" in "".join(client.recent()))
+    print("passcode" in "".join(client.recent_frames()), "swordfish" in "".join(client.recent_frames()))

@@ -77,7 +77,7 @@ def watched_links(monkeypatch: pytest.MonkeyPatch, locks: list[OwnedLock]) -> li
         "acknowledge",
         "flush",
         "close",
-        "write_all",
+        "flush_within",
         "_write",
         "_hang_up",
         "_wake",

@@ -65,9 +65,9 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
     monkeypatch.chdir(tmp_path)
     users = {"admin": "password"}
     with (
-        Broker(doors=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws"], users=users) as plain,
+        Broker(listen=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws"], users=users) as plain,
         Broker(
-            doors=["stomp+ssl://localhost:0", "wss://localhost:0/ws"], users=users, ssl_context=context
+            listen=["stomp+ssl://localhost:0", "wss://localhost:0/ws"], users=users, ssl_context=context
         ) as tls,
         ScriptedServer(HttpProxy(login=("me", "secret"))) as proxy,
         ScriptedServer(Socks5Proxy()) as socks,

@@ -181,7 +181,7 @@ def test_what_answers_connect_is_escaped_by_client(seen, what):
         client = stomp.Client(server.url, attempts=1, heartbeat=(1000, 1000), versions=["1.2"])
         with pytest.raises(StompError) as caught:
             client.connect()
-        seen.add(caught.value, client, client.error, *client.recent())
+        seen.add(caught.value, client, client.error, *client.recent_frames())
     seen.check("forged" if what != "a message" else "MESSAGE")
 
 
@@ -191,7 +191,7 @@ def test_what_answers_connect_is_escaped_by_async_client(seen, what):
         client = stomp.AsyncClient(url, attempts=1, heartbeat=(1000, 1000), versions=["1.2"])
         with pytest.raises(StompError) as caught:
             await client.connect()
-        seen.add(caught.value, client, client.error, *client.recent())
+        seen.add(caught.value, client, client.error, *client.recent_frames())
 
     with ScriptedServer(partial(answer, data=ANSWERS[what])) as server:
         run(test(server.url))
@@ -256,7 +256,7 @@ def test_what_comes_later_is_escaped_by_client(seen, what):
         wait_until(lambda: client.state.over)
         with pytest.raises(StompError) as caught:
             client.send("/queue/a", "x")
-    seen.add(caught.value, client, client.error, *client.recent())
+    seen.add(caught.value, client, client.error, *client.recent_frames())
     seen.check("FORGED" if what == "unknown command" else "forged")
 
 
@@ -271,7 +271,7 @@ def test_what_comes_later_is_escaped_by_async_client(seen, what):
                 await asyncio.sleep(0.001)
         with pytest.raises(StompError) as caught:
             await client.send("/queue/a", "x")
-        seen.add(caught.value, client, client.error, *client.recent())
+        seen.add(caught.value, client, client.error, *client.recent_frames())
 
     with ScriptedServer(partial(after_connected, data=LATER[what])) as server:
         run(test(server.url))
@@ -289,7 +289,7 @@ def test_the_refusal_of_a_frame_is_escaped(seen):
                 verb()
             seen.add(caught.value)
         client.close()
-        seen.add(client, client.error, *client.recent())
+        seen.add(client, client.error, *client.recent_frames())
     seen.check()
 
 
@@ -399,7 +399,7 @@ def test_the_reason_of_a_close_frame_is_escaped(seen):
             client = stomp.Client(f"ws://127.0.0.1:{server.port}/ws", reconnect=False).connect()
             broker.stop()
             wait_until(lambda: client.state.over)
-            seen.add(client.error, client, *client.recent())
+            seen.add(client.error, client, *client.recent_frames())
     seen.check("forged")
 
 

@@ -35,7 +35,7 @@ def test_every_default_does_nothing():
             method = getattr(listener, name)
             alone = name in ("on_disconnected", "on_disconnecting", "on_heartbeat", "on_heartbeat_timeout")
             assert method(*(() if alone else arguments)) is None
-            assert method.does_nothing
+            assert method.is_noop_marker
 
 
 def test_stats_count():

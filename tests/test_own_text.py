@@ -247,7 +247,7 @@ def test_the_embedded_broker_takes_the_text_of_a_str_subclass(kind):
             client.send("/queue/a", b"x", confirm=True)
             assert client.version == "1.2"
             assert broker.depth(kind("/queue/a")) == 1
-    with Broker(doors=[kind("stomp://127.0.0.1:0")]) as broker, stomp.Client(broker.url) as client:
+    with Broker(listen=[kind("stomp://127.0.0.1:0")]) as broker, stomp.Client(broker.url) as client:
         assert client.state is stomp.ClientState.CONNECTED
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stomp.classic.callbacks import Publisher
-from stomp.classic.reexports import hand_on
+from stomp.classic.reexports import resolve_reexport
 from stomp.core.frames.limits import Lenient, Limits
 from stomp.listener import WaitingListener
 from stomp.protocol import Protocol10, Protocol11, Protocol12
@@ -256,4 +256,4 @@ Connection = StompConnection11
 
 
 def __getattr__(name: str) -> Any:
-    return hand_on(__name__, name)
+    return resolve_reexport(__name__, name)

@@ -17,7 +17,7 @@ from stomp.classic.callbacks import MISSING, Waiter, in_either_shape, unpack
 from stomp.classic.callbacks import ConnectionListener as ConnectionListener
 from stomp.classic.callbacks import Publisher as Publisher
 from stomp.classic.heartbeat_listener import HeartbeatListener as HeartbeatListener
-from stomp.classic.reexports import hand_on
+from stomp.classic.reexports import resolve_reexport
 from stomp.client.logging import RepeatLog, connections
 from stomp.core.diagnostics import one_line
 from stomp.core.errors import ReceiptMissing, StompError
@@ -348,4 +348,4 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
 
 
 def __getattr__(name: str) -> Any:
-    return hand_on(__name__, name)
+    return resolve_reexport(__name__, name)

@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from stomp.classic.overrides import straight
-from stomp.classic.reexports import hand_on
+from stomp.classic.reexports import resolve_reexport
 from stomp.constants import (
     CMD_ABORT,
     CMD_ACK,
@@ -217,17 +217,17 @@ class _Protocol(ConnectionListener):
         self.transport.join()
 
     def _connect(self, cmd: str, merged: dict[str, Any], wait: bool) -> None:
-        self.transport.expect_login()
+        self.transport.prepare_connect()
         attempt, asked = None, False
         try:
             # Another thread, on_disconnected perhaps, may make the next connection before this one is waited for.
             attempt = self.transport.start()
-            if self.transport.begin_login(attempt):
-                self._name_host(merged)
+            if self.transport.claim_connect(attempt):
+                self._add_host_header(merged)
                 self.send_frame(cmd, merged)
                 asked = wait
         except BaseException as err:
-            self.transport.cancel_login()
+            self.transport.release_connect()
             if isinstance(err, NotConnected):
                 # The broker has gone before it was asked, as it does when it does not like our certificate.
                 raise self.transport.login_failed(err) from err
@@ -237,7 +237,7 @@ class _Protocol(ConnectionListener):
         if wait:
             self.transport.wait_for_login(attempt)
 
-    def _name_host(self, merged: dict[str, Any]) -> None:
+    def _add_host_header(self, merged: dict[str, Any]) -> None:
         """Add the ``host`` header, where the version has one."""
 
 
@@ -469,7 +469,7 @@ class Protocol12(Protocol11):
 
     _dialect = STOMP12
 
-    def _name_host(self, merged: dict[str, Any]) -> None:
+    def _add_host_header(self, merged: dict[str, Any]) -> None:
         # Which host of a failover list it is, is known now that there is a connection; a header given wins.
         if self.transport.vhost is None:
             current = self.transport.current_host_and_port or ("", 0)
@@ -499,4 +499,4 @@ class Protocol12(Protocol11):
 
 
 def __getattr__(name: str) -> Any:
-    return hand_on(__name__, name)
+    return resolve_reexport(__name__, name)

@@ -17,9 +17,9 @@ from typing import Any
 from stomp import log
 from stomp.classic import patches
 from stomp.classic.base_transport import BaseTransport as BaseTransport
-from stomp.classic.deprecated import DeprecatedTransport, take_arguments
+from stomp.classic.deprecated import DeprecatedTransport, apply_deprecated_arguments
 from stomp.classic.frames import ReceiptFrame
-from stomp.classic.reexports import hand_on
+from stomp.classic.reexports import resolve_reexport
 from stomp.client.connect import TlsSettings, dial_any
 from stomp.client.options import options_of
 from stomp.client.thread_cache import kind_of_threads, lend_daemon
@@ -112,16 +112,16 @@ class Transport(DeprecatedTransport, BaseTransport):
         self._link: Link | None = None
         self._dialed: Address | None = None  # where it leads
         self._logging_in: Link | None = None  # somebody sends CONNECT on this one
-        self._expected_by = 0  # ident of the thread that called `expect_login`
+        self._expected_by = 0  # ident of the thread that called `prepare_connect`
         self._dialing = 0  # ident of the thread that opens a connection
         #: Connections of whose end the listeners do not know yet; open once they know of CONNECTED, or of the end.
-        self._untold: dict[Link, OneShotEvent] = {}
+        self._undispatched: dict[Link, OneShotEvent] = {}
         self._make_locks()
         _TRANSPORTS.add(self)
         if recv_bytes != _RECV_BYTES:
             older["recv_bytes"] = recv_bytes
         if older:
-            take_arguments(self, older)
+            apply_deprecated_arguments(self, older)
 
     # ------------------------------------------------------------------------------------- life
 
@@ -129,7 +129,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         """Open a connection to one of the brokers, unless there is one.
 
         Returns:
-            What `begin_login` and `wait_for_login` take: this connection, and no later one.
+            What `claim_connect` and `wait_for_login` take: this connection, and no later one.
 
         Raises:
             ConnectFailed: none could be reached.
@@ -153,7 +153,7 @@ class Transport(DeprecatedTransport, BaseTransport):
                 link = self._dial()
             finally:
                 self._dialing = 0
-            self._untold[link] = OneShotEvent()
+            self._undispatched[link] = OneShotEvent()
             self._link = link
         if self._expected_by != threading.get_ident():
             link.start()
@@ -162,9 +162,9 @@ class Transport(DeprecatedTransport, BaseTransport):
 
     def is_callback_thread(self) -> bool:
         """See `BaseTransport.is_callback_thread`."""
-        return any(link.is_receiving_thread() for link in list(self._untold))
+        return any(link.is_receiving_thread() for link in list(self._undispatched))
 
-    def expect_login(self) -> None:
+    def prepare_connect(self) -> None:
         """To be called before `start` by who will send CONNECT: the link is read from `begin` on, not before."""
         self._expected_by = threading.get_ident()
 
@@ -175,7 +175,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         if link is not None:
             try:
                 if wait:
-                    link.read_answer()
+                    link.read_connected()
             finally:
                 link.start(quiet=link.session.state is State.CONNECTED)
 
@@ -191,17 +191,17 @@ class Transport(DeprecatedTransport, BaseTransport):
         """End the wait of a `start` under way on another thread; it raises `ConnectFailed`."""
         self._stopping.set()
 
-    def begin_login(self, attempt: Any = None) -> bool:
+    def claim_connect(self, attempt: Any = None) -> bool:
         """True if CONNECT is to be sent now, by the caller; False if that was done on this connection already."""
         link = attempt or self._link
-        with self._deciding:
+        with self._connect_claim_lock:
             if link is not None and link.session.state is State.IDLE and self._logging_in is not link:
                 self._logging_in = link
                 return True
         log.warning("connect was called, but there is a connection already")
         return False
 
-    def cancel_login(self) -> None:
+    def release_connect(self) -> None:
         """CONNECT could not be sent; somebody else may try."""
         self._logging_in = None
 
@@ -267,7 +267,7 @@ class Transport(DeprecatedTransport, BaseTransport):
                 self._wait_for(attempt, None)
         except ConnectFailed:
             # Let in and lost before this thread could see it: that is for on_disconnected to tell.
-            if attempt is None or not attempt.let_in:
+            if attempt is None or not attempt.was_connected:
                 raise
 
     def _wait_for(self, link: Link | None, timeout: float | None) -> None:
@@ -275,7 +275,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         limit = self._options.connect_timeout + 5.0 if timeout is None else timeout
         # Who listens for it has mostly heard of it when `connect` returns, and programs have come to rely on that.
         if not self._is_in(link) or (self._declared is None and self.registry.targets("on_connected")):
-            told = self._untold.get(link) if link is not None else OneShotEvent()
+            told = self._undispatched.get(link) if link is not None else OneShotEvent()
             if told is not None:
                 told.wait(limit)
         if self._is_in(link):
@@ -293,7 +293,7 @@ class Transport(DeprecatedTransport, BaseTransport):
 
     def _has_ended(self, link: Link | None) -> bool:
         """True if it has, and what the broker said last was told to the listeners."""
-        return link is not None and link not in self._untold
+        return link is not None and link not in self._undispatched
 
     def login_failed(self, error: StompError) -> ConnectFailed:
         """The error for a connection that was made, and ended before the broker let us in."""
@@ -332,7 +332,7 @@ class Transport(DeprecatedTransport, BaseTransport):
             headers["content-length"] = str(len(body))
         command = text_of(frame.cmd)
         deadline = None
-        if (patience := _PATIENCE.get(command)) is not None:
+        if (patience := _TIMEOUTS.get(command)) is not None:
             deadline = self._options.clock() + patience(self._options)
         link.transmit(CoreFrame(command, headers, body), escaped=True, deadline=deadline)
 
@@ -476,45 +476,45 @@ class Transport(DeprecatedTransport, BaseTransport):
     def _make_locks(self) -> None:
         #: Green threads may have come since, and these locks would hold up all of them together.
         self._kind = kind_of_threads()
-        self._deciding = threading.Lock()
+        self._connect_claim_lock = threading.Lock()
         self._connecting = threading.Lock()
         self._stopping = OneShotEvent()
 
     def _on_connected(self, event: Connected) -> None:
         self._history.connected(self._options.clock())
-        for link, told in list(self._untold.items()):
+        for link, told in list(self._undispatched.items()):
             if link.is_receiving_thread():
-                link.let_in = True
+                link.was_connected = True
                 told.set()
 
     def _login_error(self, event: Closed) -> ConnectFailed | None:
-        over = [link for link in list(self._untold) if link.session.closed is event]
-        return None if not over or over[0].let_in else self._login_failed(event.error)
+        over = [link for link in list(self._undispatched) if link.session.closed is event]
+        return None if not over or over[0].was_connected else self._login_failed(event.error)
 
     def _on_closed(self, event: Closed) -> None:
         self.connection_error = event.reason is Reason.REFUSED
-        for link in [each for each in list(self._untold) if each.session.closed is event]:
+        for link in [each for each in list(self._undispatched) if each.session.closed is event]:
             self._history.ended(link.session, self._options.clock())
-            if (told := self._untold.pop(link, None)) is not None:
+            if (told := self._undispatched.pop(link, None)) is not None:
                 told.set()
 
 
 _TRANSPORTS: weakref.WeakSet[Transport] = weakref.WeakSet()
 
 
-def _free_all() -> None:
+def _reset_after_fork() -> None:
     """In a forked child: nobody there would ever let go of the locks that threads of the parent held."""
     for transport in list(_TRANSPORTS):
-        transport._untold.clear()
+        transport._undispatched.clear()
         transport._make_locks()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_free_all)
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 #: How long the answer to a frame is waited for, in seconds.
-_PATIENCE = {
+_TIMEOUTS = {
     "CONNECT": operator.attrgetter("connect_timeout"),
     "STOMP": operator.attrgetter("connect_timeout"),
     "DISCONNECT": operator.attrgetter("disconnect_timeout"),
@@ -526,4 +526,4 @@ def _normal(pair: tuple[str, int]) -> tuple[str, int]:
 
 
 def __getattr__(name: str) -> Any:
-    return hand_on(__name__, name)
+    return resolve_reexport(__name__, name)

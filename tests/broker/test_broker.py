@@ -175,13 +175,13 @@ def test_who_shakes_hands_with_a_stopping_broker_is_sent_away(
             # Connections are accepted in turn, so the late one is in as well.
             assert await loop.run_in_executor(None, still_serves, broker, client_tls)
 
-        def shake_hands() -> None:
+        def tls_handshake() -> None:
             with late:
                 late.sock = client_tls.wrap_socket(late.sock, server_hostname="127.0.0.1")
                 late.expect_end()
 
         with contextlib.suppress(ssl.SSLError, ConnectionError):
-            await loop.run_in_executor(None, shake_hands)
+            await loop.run_in_executor(None, tls_handshake)
 
     asyncio.run(main())
 

@@ -35,7 +35,7 @@ def doors(tmp_path: Path, server_tls: ssl.SSLContext) -> Iterator[Broker]:
         "wss://127.0.0.1:0/ws",
         f"unix://{tmp_path}/broker.sock",
     ]
-    with Broker(doors=urls, ssl_context=server_tls) as broker:
+    with Broker(listen=urls, ssl_context=server_tls) as broker:
         yield broker
 
 
@@ -153,14 +153,14 @@ def test_what_is_no_websocket_is_closed(doors: Broker) -> None:
 
 def test_a_silent_websocket_is_closed() -> None:
     with (
-        Broker(doors="ws://127.0.0.1:0", connect_timeout=0.05) as broker,
+        Broker(listen="ws://127.0.0.1:0", connect_timeout=0.05) as broker,
         socket.create_connection((broker.host, broker.port), timeout=PATIENCE) as sock,
     ):
         assert sock.recv(1000) == b""
 
 
 def test_a_message_too_large_for_a_frame_ends_its_websocket_only(client_tls: ssl.SSLContext) -> None:
-    with Broker(doors=["stomp://127.0.0.1:0", "stomp://127.0.0.1:0", "ws://127.0.0.1:0"]) as broker:
+    with Broker(listen=["stomp://127.0.0.1:0", "stomp://127.0.0.1:0", "ws://127.0.0.1:0"]) as broker:
         large = Party(broker, "ws", client_tls)
         other = Party(broker, "ws", client_tls)
         with large.stream.sock, other.stream.sock:
@@ -178,7 +178,7 @@ def test_a_message_too_large_for_a_frame_ends_its_websocket_only(client_tls: ssl
 def test_the_file_of_a_unix_socket_goes_with_the_broker(tmp_path: Path) -> None:
     path = tmp_path / "broker.sock"
     for _ in range(2):
-        with Broker(doors=f"unix://{path}") as broker:
+        with Broker(listen=f"unix://{path}") as broker:
             assert broker.url == f"unix://{path}"
             assert path.is_socket()
             with socket.socket(socket.AF_UNIX) as sock:
@@ -191,13 +191,13 @@ def test_the_file_of_a_unix_socket_goes_with_the_broker(tmp_path: Path) -> None:
 def test_one_door_that_cannot_be_opened_opens_none(broker: Broker, tmp_path: Path) -> None:
     path = tmp_path / "broker.sock"
     with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{broker.port}: .*in use"):
-        Broker(doors=[f"unix://{path}", broker.url]).start()
+        Broker(listen=[f"unix://{path}", broker.url]).start()
     assert not path.exists()
 
 
 def test_a_path_that_is_too_long_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"cannot listen on unix:.*too long"):
-        Broker(doors=f"unix://{tmp_path}/{'x' * 200}").start()
+        Broker(listen=f"unix://{tmp_path}/{'x' * 200}").start()
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
@@ -208,9 +208,9 @@ def test_a_port_that_cannot_be(port: int) -> None:
 
 def test_tls_needs_a_certificate() -> None:
     with pytest.raises(UsageError, match="ssl_context"):
-        Broker(doors=["wss://127.0.0.1:0"])
+        Broker(listen=["wss://127.0.0.1:0"])
     with pytest.raises(UsageError, match="no door"):
-        Broker(doors=[])
+        Broker(listen=[])
 
 
 def test_urls_lead_to_this_machine() -> None:
@@ -221,4 +221,4 @@ def test_urls_lead_to_this_machine() -> None:
 def test_without_the_package_websockets_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "websockets.server", None)
     with pytest.raises(UsageError, match=r"stompkit\[ws\]"):
-        Broker(doors="ws://127.0.0.1:0").start()
+        Broker(listen="ws://127.0.0.1:0").start()

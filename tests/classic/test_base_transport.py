@@ -21,7 +21,7 @@ def test_it_does_nothing_and_can_be_asked_to(transport):
     assert transport.wait_for_connection(1) is None
     assert not transport.is_connected()
     assert not transport.is_open
-    assert transport.begin_login()
+    assert transport.claim_connect()
 
 
 def test_threads(transport):

@@ -4,7 +4,7 @@ from unittest import mock
 
 import pytest
 
-from stomp.classic.dispatch import METHODS, Registry, deliver, is_idle
+from stomp.classic.dispatch import METHODS, Registry, deliver, is_noop
 from stomp.core.errors import UsageError
 from stomp.listener import ConnectionListener
 from stomp.utils import Frame
@@ -110,9 +110,9 @@ def test_a_default_that_a_tracer_has_wrapped_is_called(registry, monkeypatch):
         return original(self, *args, **kwargs)
 
     registry.set("", listener := ConnectionListener())
-    assert is_idle(listener.on_message)
+    assert is_noop(listener.on_message)
     monkeypatch.setattr(ConnectionListener, "on_message", wrapper)
-    assert not is_idle(listener.on_message)
+    assert not is_noop(listener.on_message)
     registry.notify_frame("on_message", frame := message())
     assert traced == [(frame,)]
 

@@ -78,7 +78,7 @@ def confirm_several(client: Any) -> None:
 
 def numbers(client: Any) -> None:
     client.stats()
-    client.recent()
+    client.recent_frames()
     client.on_state(lambda change: None)
     assert client.state is not None
 

@@ -158,7 +158,7 @@ def test_an_address_that_is_tls_is_never_spoken_to_in_clear_text(transport, serv
 
 @pytest.mark.parametrize("transport", ["ws", "wss"])
 def test_what_is_on_a_socket_of_a_websocket(transport, server_tls, ca_file):
-    with Broker(doors=f"{transport}://127.0.0.1:0/ws", ssl_context=server_tls) as broker:
+    with Broker(listen=f"{transport}://127.0.0.1:0/ws", ssl_context=server_tls) as broker:
         address = Address("localhost", broker.port, transport, "/ws")
         stream = open_stream(
             address, Options(), TlsSettings(ca_certs=ca_file) if transport == "wss" else None
@@ -174,7 +174,7 @@ def test_what_is_on_a_socket_of_a_websocket(transport, server_tls, ca_file):
 
 
 def test_a_websocket_that_is_refused_leaves_nothing_open():
-    with Broker(doors="ws://127.0.0.1:0/ws") as broker:
+    with Broker(listen="ws://127.0.0.1:0/ws") as broker:
         with pytest.raises(ConnectFailed, match="HTTP 404") as caught:
             open_stream(Address("localhost", broker.port, "ws", "/"), Options(), None)
         assert caught.value.phase == "websocket"
@@ -243,7 +243,7 @@ def test_after_any_other_connection_the_next_is_made_at_once(port: int, how: str
         history.confirmed = True
     elif how == "received":
         history.received = True
-        session.ledger.note("SUBSCRIBE", Headers(id="1", destination="/queue/a", ack="auto"))
+        session.ledger.record_frame("SUBSCRIBE", Headers(id="1", destination="/queue/a", ack="auto"))
     elif how == "disconnected":
         session.closed = Closed(Reason.CLEAN, None, ())
     elif how == "dropped":
@@ -256,7 +256,7 @@ def test_a_message_that_waits_for_its_ack_does_not_reset_the_waits(port: int) ->
     waits = []
     for _ in range(3):
         session = Ended()
-        session.ledger.note("SUBSCRIBE", Headers(id="1", destination="/queue/a", ack="client"))
+        session.ledger.record_frame("SUBSCRIBE", Headers(id="1", destination="/queue/a", ack="client"))
         history.connected(clock())
         history.received = True
         waits += waits_after(history, session, clock, port)

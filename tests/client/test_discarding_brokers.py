@@ -37,7 +37,7 @@ class Artemis:
         self.connections = 0
         self.deliveries: Counter[str] = Counter()
         self.commands: list[str] = []
-        self.nacked: list[str] = []
+        self.nack_effect: list[str] = []
         self.acked: list[str] = []
         self.empty = threading.Event()
         self.abrupt = 0  # connections that did not end by DISCONNECT
@@ -69,7 +69,7 @@ class Artemis:
                 )
         elif command in ("ACK", "NACK"):
             body = self.queue.pop(int(headers["id"]))
-            (self.acked if command == "ACK" else self.nacked).append(body)
+            (self.acked if command == "ACK" else self.nack_effect).append(body)
             if not self.queue:
                 self.empty.set()
         return command != "DISCONNECT"
@@ -109,7 +109,7 @@ def test_a_message_whose_handler_raises_is_given_back_and_never_refused(
         client.on_state(lambda change: changes.append(change.reason))
         client.consume("/queue/a", handler)
         assert artemis.empty.wait(PATIENCE)
-    assert (artemis.nacked, sorted(artemis.acked)) == ([], ["bad", "fine", "good"])
+    assert (artemis.nack_effect, sorted(artemis.acked)) == ([], ["bad", "fine", "good"])
     assert handler.redelivered == [False, True, True, True]
     # Only what failed came again, each time over a connection that was ended in good order.
     assert artemis.deliveries == {"bad": 4, "good": 1, "fine": 1}
@@ -126,7 +126,7 @@ def test_the_same_with_asyncio(artemis: Artemis, server: ScriptedServer) -> None
             await until(artemis.empty.is_set)
 
     run(main())
-    assert (artemis.nacked, sorted(artemis.acked)) == ([], ["bad", "fine", "good"])
+    assert (artemis.nack_effect, sorted(artemis.acked)) == ([], ["bad", "fine", "good"])
     assert artemis.deliveries == {"bad": 4, "good": 1, "fine": 1}
     assert artemis.abrupt == 0
 
@@ -149,14 +149,14 @@ def test_an_exception_in_a_with_statement(artemis: Artemis, server: ScriptedServ
                 assert message.settled
         assert bodies == ["bad", "good", "fine", "bad"]
         assert artemis.empty.wait(PATIENCE)
-    assert artemis.nacked == []
+    assert artemis.nack_effect == []
 
 
 def test_nack_is_refused_with_the_reason_unless_it_is_told_what_to_do(
     artemis: Artemis, server: ScriptedServer
 ) -> None:
     with stomp.Client(server.url, backoff=SOON) as client:
-        assert client.broker.nacked.startswith("is lost")
+        assert client.broker.nack_effect.startswith("is lost")
         subscription = client.subscribe("/queue/a", ack="client-individual")
         message = subscription.receive(timeout=PATIENCE)
         assert message is not None
@@ -178,7 +178,7 @@ def test_nack_is_refused_with_the_reason_unless_it_is_told_what_to_do(
         assert again is not None
         assert (again.text, again.redelivered) == (second.text, True)
         again.ack(confirm=True)
-    assert artemis.nacked == ["bad"]
+    assert artemis.nack_effect == ["bad"]
     assert artemis.acked == ["fine", "good"]
 
 
@@ -232,7 +232,7 @@ def test_a_later_ack_does_not_cover_what_failed(artemis: Artemis, server: Script
             last = message
         last.ack(confirm=True)
     assert bodies == ["bad", "good", "fine"]
-    assert (artemis.acked, artemis.nacked) == (["fine"], [])
+    assert (artemis.acked, artemis.nack_effect) == (["fine"], [])
 
 
 def test_draining_does_not_wait_for_what_failed(artemis: Artemis, server: ScriptedServer) -> None:
@@ -243,7 +243,7 @@ def test_draining_does_not_wait_for_what_failed(artemis: Artemis, server: Script
     message.nack(requeue=True)
     report = client.drain(PATIENCE)
     assert (report.clean, report.unsettled) == (True, 0)
-    assert artemis.nacked == []
+    assert artemis.nack_effect == []
     assert sorted(artemis.queue.values()) == ["bad", "fine", "good"]
 
 
@@ -269,7 +269,7 @@ def test_listen_exec_gives_back_what_its_program_refuses(
     answer = stomp_("listen", "/queue/a", "-n", "4", "--timeout", "20", "--exec", script, *requeue)
     assert answer.status == 0
     assert "exit status 1; given back" in answer.err
-    assert (artemis.nacked, sorted(artemis.acked)) == ([], ["bad", "fine", "good"])
+    assert (artemis.nack_effect, sorted(artemis.acked)) == ([], ["bad", "fine", "good"])
 
 
 def test_listen_exec_discards_when_told_to(
@@ -280,7 +280,7 @@ def test_listen_exec_discards_when_told_to(
         "listen", "/queue/a", "-n", "3", "--exec", "read -r body; test $body != bad", "--requeue", "no"
     )
     assert "exit status 1; refused" in answer.err
-    assert (artemis.nacked, sorted(artemis.acked)) == (["bad"], ["fine", "good"])
+    assert (artemis.nack_effect, sorted(artemis.acked)) == (["bad"], ["fine", "good"])
 
 
 def test_the_listener_api_sends_nack_as_it_is_told(artemis: Artemis, server: ScriptedServer) -> None:
@@ -300,7 +300,7 @@ def test_the_listener_api_sends_nack_as_it_is_told(artemis: Artemis, server: Scr
     conn.subscribe("/queue/a", id="1", ack="client-individual")
     assert refuser.came.wait(PATIENCE)
     conn.disconnect()
-    assert artemis.nacked == ["bad"]
+    assert artemis.nack_effect == ["bad"]
 
 
 def message() -> BaseMessage:

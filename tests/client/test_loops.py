@@ -27,7 +27,7 @@ def test_a_client_on_the_loop_that_serves_its_broker_is_refused(
         door = f"unix://{tmp_path}/broker.sock"
 
     async def main() -> None:
-        async with Broker(doors=[door], ssl_context=server_tls) as broker:
+        async with Broker(listen=[door], ssl_context=server_tls) as broker:
             url = broker.url + (f"?ca_certs={ca_file}" if "ssl" in door else "")
             with pytest.raises(UsageError, match=r"runs on the event loop of this thread.*AsyncClient"):
                 stomp.Client(url, attempts=1).connect()

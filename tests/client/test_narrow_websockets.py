@@ -36,7 +36,7 @@ def test_a_binary_body_is_refused_where_the_broker_would_ignore_it() -> None:
     # Nothing of it was noted or queued.
     assert activemq.data_to_send(0.0) == []
     assert activemq.ledger.next_deadline() is None
-    assert not activemq.ledger.awaits("1")
+    assert not activemq.ledger.expects("1")
     activemq.send("/queue/a", "ä".encode())
     assert activemq.data_to_send(0.0)
 

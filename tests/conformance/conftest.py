@@ -23,7 +23,7 @@ BEAT = 250
 def embedded(server_tls: ssl.SSLContext) -> Iterator[list[int]]:
     """The ports of one broker: TCP, TLS, WebSocket, WebSocket over TLS."""
     doors = [f"{scheme}://127.0.0.1:0" for scheme in ("stomp", "stomp+ssl", "ws", "wss")]
-    with Broker(doors=doors, users=USERS, heartbeat=(BEAT, BEAT), ssl_context=server_tls) as broker:
+    with Broker(listen=doors, users=USERS, heartbeat=(BEAT, BEAT), ssl_context=server_tls) as broker:
         yield [parse(url).addresses[0].port for url in broker.urls]
 
 

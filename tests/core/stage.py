@@ -240,8 +240,8 @@ class Stage:
         """The connection was lost; the driver makes the next one, and the broker lets it in."""
         from stomp.core.engine import lifecycle
 
-        assert self.conv.needs_link
-        self.conv.needs_link = False
+        assert self.conv.needs_reconnect
+        self.conv.needs_reconnect = False
         self.run(lifecycle.reconnect(self.conv, lambda: 0.0))
         self.greet(**connected)
         return self.link

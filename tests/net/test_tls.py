@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stomp.core.errors import ConnectFailed, UsageError
 from stomp.net.address import Address
-from stomp.net.dial import Deadline, open_socket, shake_hands
+from stomp.net.dial import Deadline, open_socket, tls_handshake
 from stomp.net.tls import TlsLayer, client_context
 from stomp.testing.servers import ScriptedServer, hang_up, say_nothing
 
@@ -30,7 +30,7 @@ def dial(
     sock = open_socket(address, Deadline(PATIENCE))
     layer = TlsLayer(context, name)
     try:
-        shake_hands(sock, layer, address, Deadline(seconds))
+        tls_handshake(sock, layer, address, Deadline(seconds))
     except BaseException:
         sock.close()
         raise
@@ -337,7 +337,7 @@ def test_a_handshake_that_goes_on_and_on_ends_in_time() -> None:
             open_socket(address, Deadline(PATIENCE)) as sock,
             pytest.raises(ConnectFailed, match="timed out"),
         ):
-            shake_hands(sock, Endless(client_context(), "localhost"), address, Deadline(SHORT))
+            tls_handshake(sock, Endless(client_context(), "localhost"), address, Deadline(SHORT))
 
 
 # ------------------------------------------------------------------------------------------- in memory

@@ -137,7 +137,7 @@ class Sessions(RuleBasedStateMachine):
     def may_send(self) -> bool:
         """The client can give a frame: the version is certain, and it has not said good-bye."""
         flowing = self.client.state in (State.CONNECTING, State.CONNECTED)
-        return flowing and self.client.dialect is not None and not self.client._leaving
+        return flowing and self.client.dialect is not None and not self.client._disconnecting
 
     @property
     def may_deliver(self) -> bool:

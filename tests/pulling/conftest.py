@@ -25,7 +25,7 @@ def embedded(server_tls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
         "wss://127.0.0.1:0/ws",
         f"unix://{unix}",
     ]
-    with Broker(doors=doors, users={"admin": "password"}, ssl_context=server_tls) as broker:
+    with Broker(listen=doors, users={"admin": "password"}, ssl_context=server_tls) as broker:
         yield broker
 
 

@@ -53,7 +53,7 @@ def move(client: Any, place: Place, addresses: tuple[str, int], seed: int = 1) -
                     with message:
                         number = int(message.text)
                         seen[number] = seen.get(number, 0) + 1
-                        if not (message.redelivered or message.repeated):
+                        if not (message.redelivered or message.possible_duplicate):
                             plain[number] = plain.get(number, 0) + 1
                     if len(seen) == COUNT:
                         return

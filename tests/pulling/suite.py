@@ -152,7 +152,7 @@ class Sending:
     def test_compressed_bodies(self, client, place: Place) -> None:
         if not place.takes_all:
             pytest.skip("what is compressed is not UTF-8")
-        one, queue = client(inflated=10_000), place.queue()
+        one, queue = client(max_decompressed_size=10_000), place.queue()
         with one.subscribe(queue, headers=place.queue_headers) as subscription:
             for size in (10_000, 10_001):
                 one.send(queue, b"x" * size, confirm=True, compress="gzip", headers=place.queue_headers)
@@ -420,7 +420,7 @@ class Losing:
         seen: set[str] = set()
         repeated: set[str] = set()
         for message in subscription.messages(timeout=WAIT):
-            if message.repeated:
+            if message.possible_duplicate:
                 repeated.add(message.text)
             # The broker may get to the one that was sent again before it gets to the first, from the old connection.
             assert message.text not in seen or message.text in repeated

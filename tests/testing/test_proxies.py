@@ -47,7 +47,7 @@ def test_to_every_door(kind: str, scheme: str, server_tls: ssl.SSLContext, autho
     authority.configure_trust(trusting)  # type: ignore[attr-defined]
     proxy = KINDS[kind](login=LOGIN)
     with (
-        Broker(doors=f"{scheme}://127.0.0.1:0", ssl_context=server_tls) as broker,
+        Broker(listen=f"{scheme}://127.0.0.1:0", ssl_context=server_tls) as broker,
         ScriptedServer(proxy) as server,
     ):
         # Only the proxy knows this name, except that the certificate is for it, too.
@@ -144,6 +144,6 @@ def test_a_proxy_that_cannot_be_used_is_told_before_anything_is_opened() -> None
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets")
 def test_unix_sockets_need_no_proxy(tmp_path: object, free_port: int) -> None:
-    with Broker(doors=f"unix://{tmp_path}/broker.sock") as broker:
+    with Broker(listen=f"unix://{tmp_path}/broker.sock") as broker:
         options = Options(proxy=f"http://127.0.0.1:{free_port}", connect_timeout=PATIENCE)
         assert talks(open_stream(parse(broker.url).addresses[0], options, None))

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stomp.classic.frames import ReceiptFrame
-from stomp.classic.reexports import hand_on
+from stomp.classic.reexports import resolve_reexport
 from stomp.client.logging import FrameLog
 from stomp.client.logging import connections as log
 from stomp.connect import BaseConnection
@@ -446,4 +446,4 @@ class MulticastConnection(BaseConnection, Protocol12):
 
 
 def __getattr__(name: str) -> Any:
-    return hand_on(__name__, name)
+    return resolve_reexport(__name__, name)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from stomp.classic.reexports import hand_on
+from stomp.classic.reexports import resolve_reexport
 from stomp.connect import BaseConnection, StompConnection12
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.limits import Lenient, Limits
@@ -174,4 +174,4 @@ WSConnection = WSStompConnection
 
 
 def __getattr__(name: str) -> Any:
-    return hand_on(__name__, name)
+    return resolve_reexport(__name__, name)

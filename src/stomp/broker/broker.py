@@ -56,7 +56,7 @@ class Broker:
         heartbeat: milliseconds between the beats that the broker can send, and that it wants; 0 for none.
         limits: what a client may make the broker hold; None for bodies of 16 MiB at most.
         policy: how messages are treated and how many are kept; None for the defaults of `Policy`.
-        ssl_context: speak TLS, with this context; at those doors that say so, if there are `doors`.
+        ssl_context: speak TLS, with this context; at those doors that say so, if there are `listen`.
         versions: the STOMP versions to agree to.
         connect_timeout: seconds until a client must have said CONNECT.
         tolerance: heart-beat intervals of silence after which a client is dropped. A large number is for tests on a
@@ -72,7 +72,7 @@ class Broker:
         port: the port of that, once it is started.
         urls: where clients find it, in the order of its doors; complete once it is started.
 
-    >>> with Broker(doors=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws"]) as broker:
+    >>> with Broker(listen=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws"]) as broker:
     ...     [url.partition(":")[0] for url in broker.urls]
     ['stomp', 'ws']
     """
@@ -82,7 +82,7 @@ class Broker:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        doors: Iterable[str | Address] | None = None,
+        listen: Iterable[str | Address] | None = None,
         users: Mapping[str, str] | None = None,
         heartbeat: tuple[int, int] = (10_000, 10_000),
         limits: Limits | None = None,
@@ -97,11 +97,11 @@ class Broker:
         where: tuple[Address, ...] = (
             Address(arguments.text("host", host), number, "tcp" if ssl_context is None else "tls"),
         )
-        if doors is not None:
-            given = [doors] if isinstance(doors, str) else doors
+        if listen is not None:
+            given = [listen] if isinstance(listen, str) else listen
             where = tuple(door(each) if isinstance(each, str) else each for each in given)
         if not where:
-            raise UsageError("the broker has no door", hint='give some, as doors=["stomp://127.0.0.1:0"]')
+            raise UsageError("the broker has no door", hint='give some, as listen=["stomp://127.0.0.1:0"]')
         if not all(0 <= each.port <= 65535 for each in where):
             raise UsageError("a port is a number from 0 to 65535")
         if ssl_context is None and any(each.transport in ("tls", "wss") for each in where):
@@ -110,7 +110,7 @@ class Broker:
         self.port: int = where[0].port
         self._found = where
         self._settings = Settings(
-            doors=where,
+            listen=where,
             users=None if users is None else _users(users),
             heartbeat=arguments.heartbeat("heartbeat", heartbeat),
             limits=limits or LIMITS,
@@ -227,7 +227,7 @@ class Broker:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._server = server
-        self._found = tuple(server.doors)
+        self._found = tuple(server.listen)
         add_served(self._loop, self._found)
         self.port = self._found[0].port
 

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     level = logging.DEBUG if args.verbose > 1 else logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     broker = Broker(
-        doors=_doors(args, tls=context is not None),
+        listen=_doors(args, tls=context is not None),
         users=users,
         heartbeat=args.heartbeat,
         ssl_context=context,
@@ -54,12 +54,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _doors(args: argparse.Namespace, *, tls: bool) -> list[Address]:
-    doors = [Address(args.host, args.port, "tls" if tls else "tcp")]
+    listen = [Address(args.host, args.port, "tls" if tls else "tcp")]
     if args.ws_port is not None:
-        doors.append(Address(args.host, args.ws_port, "wss" if tls else "ws"))
+        listen.append(Address(args.host, args.ws_port, "wss" if tls else "ws"))
     if args.unix is not None:
-        doors.append(Address("", 0, "unix", args.unix))
-    return doors
+        listen.append(Address("", 0, "unix", args.unix))
+    return listen
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
                     self._admit(event.frame, event.dialect)
                 elif isinstance(event, Closed):
                     self._ended(event)
-            if session.failing:
+            if session.has_pending_error:
                 self.write()  # the answers to what was good, before the ERROR about what was not
         self._flush_session()
 
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
             return
         if frame.command == "DISCONNECT":
             self.write()
-            if self._session.state is not State.CLOSED and not self._session.failing:
+            if self._session.state is not State.CLOSED and not self._session.has_pending_error:
                 self._session.farewell()
 
     def _admit(self, frame: Frame, dialect: Dialect) -> None:

@@ -19,7 +19,7 @@ from stomp.broker.endpoints import file_identity, listen, listen_unix, remove_un
 from stomp.broker.engine import Engine
 from stomp.broker.settings import ConnectionInfo, Settings
 from stomp.core.structs import replace
-from stomp.net.websocket_server import WebSocketServerLayer, need_websockets
+from stomp.net.websocket_server import WebSocketServerLayer, require_websockets
 
 if TYPE_CHECKING:
     from stomp.broker.model import Client
@@ -38,7 +38,7 @@ class Server:
         self.settings = settings
         self.engine: Engine = Engine(settings.policy, name=secrets.token_hex(3), clock=time.time)
         self.open_connections: dict[int, Connection] = {}
-        self.doors: list[Address] = []
+        self.listen: list[Address] = []
         self._of_client: dict[int, Connection] = {}
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
@@ -48,14 +48,14 @@ class Server:
         self._empty.set()
 
     async def open(self) -> None:
-        """Listen at all doors; `doors` then tells their ports.
+        """Listen at all doors; `listen` then tells their ports.
 
         Raises:
             OSError: an address cannot be listened on. Then none is.
             UsageError: a door for WebSockets needs a package that is not there.
         """
         try:
-            for door in self.settings.doors:
+            for door in self.settings.listen:
                 await self._open(door)
         except BaseException:
             await self.close()
@@ -63,7 +63,7 @@ class Server:
 
     async def _open(self, door: Address) -> None:
         if door.transport in ("ws", "wss"):
-            need_websockets()
+            require_websockets()
         try:
             if door.transport == "unix":
                 sockets = [listen_unix(door.path)]
@@ -94,7 +94,7 @@ class Server:
                 )
                 self._listeners.append(listener)
             unused.pop_all()
-        self.doors.append(door)
+        self.listen.append(door)
         logger.info("listening on %s, for development and tests only", door.url)
 
     def _layer(self, door: Address) -> WebSocketServerLayer | None:

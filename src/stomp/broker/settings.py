@@ -31,7 +31,7 @@ LIMITS = Limits(
 class Settings:
     """How a broker meets its clients. See `stomp.broker.Broker` for what each field means."""
 
-    doors: tuple[Address, ...] = (Address("127.0.0.1", 0),)
+    listen: tuple[Address, ...] = (Address("127.0.0.1", 0),)
     users: Mapping[str, str] | None = field(default=None, repr=False)
     heartbeat: tuple[int, int] = (10_000, 10_000)
     limits: Limits = LIMITS

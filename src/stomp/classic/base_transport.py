@@ -16,7 +16,7 @@ from stomp.core.callables import check_function, check_result
 from stomp.core.diagnostics import one_line
 from stomp.core.errors import ConnectFailed
 from stomp.core.frames.frame import Frame as CoreFrame
-from stomp.core.session.error_frames import words_of
+from stomp.core.session.error_frames import error_text
 from stomp.core.session.events import (
     Closed,
     Connected,
@@ -126,13 +126,13 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
     def stop_waiting(self) -> None:
         """See `Transport.stop_waiting`."""
 
-    def expect_login(self) -> None:
+    def prepare_connect(self) -> None:
         """To be called before `start` by who will send CONNECT, and then call `begin`."""
 
     def begin(self, attempt: Any = None, *, wait: bool = False) -> None:
         """CONNECT was sent, or could not be: see `Transport.begin`."""
 
-    def begin_login(self, attempt: Any = None) -> bool:
+    def claim_connect(self, attempt: Any = None) -> bool:
         """True if CONNECT is to be sent now; False if that was done on this connection already."""
         return True
 
@@ -159,7 +159,7 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
         for event in batch:
             if type(event) is not message_class:
                 if type(event) is not ReceiptFrame:
-                    self._handle_rare(event)
+                    self._handle_control_event(event)
                     continue
                 if version_of_receipts != registry.version:
                     version_of_receipts = registry.version
@@ -210,7 +210,7 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
         if meant == CMD_DISCONNECT:
             self.disconnect_socket()
 
-    def _handle_rare(self, event: Event) -> None:
+    def _handle_control_event(self, event: Event) -> None:
         registry = self.registry
         if isinstance(event, Connected):
             self._lines.info(
@@ -224,7 +224,7 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
             registry.notify_frame("on_connected", self._frame(event.frame))
         elif isinstance(event, Error):
             if not registry.targets("on_error"):
-                words = words_of(event.frame, before_connected=not self.is_open)
+                words = error_text(event.frame, before_connected=not self.is_open)
                 self._lines.warning("the broker sent an ERROR, and no listener has on_error: %s", words)
             registry.notify_frame("on_error", self._frame(event.frame))
         elif isinstance(event, HeartbeatReceived):

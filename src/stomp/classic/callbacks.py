@@ -28,7 +28,7 @@ def _does_nothing(method: _F) -> _F:
         pass
 
     # Itself, so that a wrapper that copies attributes is not taken for it.
-    nothing.does_nothing = nothing  # type: ignore[attr-defined]
+    nothing.is_noop_marker = nothing  # type: ignore[attr-defined]
     return cast("_F", nothing)
 
 

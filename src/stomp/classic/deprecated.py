@@ -40,7 +40,7 @@ _ARGUMENTS = {
 }
 
 
-def take_arguments(transport: Any, given: dict[str, Any]) -> None:
+def apply_deprecated_arguments(transport: Any, given: dict[str, Any]) -> None:
     """Do what constructor arguments of 4.x meant.
 
     Raises:
@@ -52,7 +52,7 @@ def take_arguments(transport: Any, given: dict[str, Any]) -> None:
         warnings.warn(
             f"{name} is an argument of stomp.py 4; use {_ARGUMENTS[name]}",
             DeprecationWarning,
-            stacklevel=_outside(),
+            stacklevel=_caller_stacklevel(),
         )
     if given.get("use_ssl"):
         transport.set_ssl(
@@ -67,7 +67,7 @@ def take_arguments(transport: Any, given: dict[str, Any]) -> None:
         transport.transmit = functools.partial(_transmit_and_wait, transport, transport.transmit)
 
 
-def _outside() -> int:
+def _caller_stacklevel() -> int:
     """How far up the stack the caller of the package is, as `warnings.warn` counts."""
     level = 1
     frame = sys._getframe(1)

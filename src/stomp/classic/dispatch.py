@@ -128,7 +128,7 @@ class Registry:
         for name, listener in ordered:
             call = getattr(listener, method, None)
             calls.append((listener, call))
-            if call is not None and not is_idle(call):
+            if call is not None and not is_noop(call):
                 pair = method in FRAME_METHODS and self._takes_pair(call)
                 targets.append(Callback(name, call, pair, self.lines))
         self._known[method] = _CallbackCache(ordered, calls, targets)
@@ -157,9 +157,9 @@ class Registry:
         return known
 
 
-def is_idle(call: Any) -> bool:
+def is_noop(call: Any) -> bool:
     """True for a callback that is only inherited, and does nothing. One that a tracer has wrapped is none."""
-    return type(call) is MethodType and getattr(call.__func__, "does_nothing", None) is call.__func__
+    return type(call) is MethodType and getattr(call.__func__, "is_noop_marker", None) is call.__func__
 
 
 def deliver(target: Callback, method: str, frame: Frame | None) -> None:

@@ -64,12 +64,12 @@ _COMPUTED: dict[str, dict[str, Callable[[], Any]]] = {
 }
 
 
-def _foreign(module: str) -> dict[str, str]:
+def _external_names(module: str) -> dict[str, str]:
     """name -> where it is"""
     return {text.replace(":", ".").rpartition(".")[2]: text for text in _FOREIGN[module].split()}
 
 
-def hand_on(module: str, name: str) -> Any:
+def resolve_reexport(module: str, name: str) -> Any:
     """What a module hands on under a name.
 
     Raises:
@@ -81,7 +81,7 @@ def hand_on(module: str, name: str) -> Any:
     if not name.startswith("_"):
         if name in _COMPUTED.get(module, {}):
             return _COMPUTED[module][name]()
-        if (home := _foreign(module).get(name)) is not None:
+        if (home := _external_names(module).get(name)) is not None:
             home, _, inner = home.partition(":")
             found = importlib.import_module(home)
             return getattr(found, inner) if inner else found
@@ -96,7 +96,7 @@ def _names(module: str) -> set[str]:
     own = {name for name in vars(importlib.import_module(module)) if not name.startswith("_")}
     foreign: set[str] = set()
     if module in _SOURCES:
-        foreign = {*_foreign(module), *_COMPUTED.get(module, {})}
+        foreign = {*_external_names(module), *_COMPUTED.get(module, {})}
         # The socket module does not have all of its names on every system.
         foreign -= {name for name in foreign if not hasattr(sys.modules[module], name)}
         for source in _SOURCES[module]:

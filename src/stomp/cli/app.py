@@ -100,7 +100,7 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null_logger = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_logger, sys.stdout.fileno())
+        os.close(null_logger)
     return status

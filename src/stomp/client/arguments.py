@@ -79,7 +79,7 @@ class SubscribeOptions(TypedDict, total=False):
     headers: Mapping[str, Any] | None
     id: str | None
     confirm: bool
-    silence: float | None
+    max_silence: float | None
 
 
 Checks = dict[str, Callable[[str, Any], Any]]
@@ -112,7 +112,7 @@ SUBSCRIBE: Checks = {
     "headers": arguments.headers,
     "id": arguments.header_value,
     "confirm": arguments.flag,
-    "silence": partial(arguments.seconds, above_zero=True),
+    "max_silence": partial(arguments.seconds, above_zero=True),
 }
 ACK = ("auto", "client", "client-individual")
 
@@ -174,7 +174,7 @@ SETTINGS: Checks = {
     "timeout": _seconds_above_zero,
     "connect_timeout": _seconds_above_zero,
     "broker": partial(arguments.text, hint=f"use one of {', '.join(VENDORS)}"),
-    "inflated": arguments.count,
+    "max_decompressed_size": arguments.count,
     "high_water": arguments.count,
     "limits": partial(arguments.instance, kind=Limits, hint="pass stomp.Limits(...)"),
     "lenient": _lenient,

@@ -58,12 +58,12 @@ if TYPE_CHECKING:
 
 log = clients
 
-_TRAITS = ("persistent", "priority", "ttl", "delay", "queue_type")
-_WISHES = ("prefetch", "selector", "durable", "exclusive", "queue_type")
+_SEND_FEATURES = ("persistent", "priority", "ttl", "delay", "queue_type")
+_SUBSCRIBE_FEATURES = ("prefetch", "selector", "durable", "exclusive", "queue_type")
 
 
 #: Seconds that a statement waits for answers when it is left by Ctrl-C or cancelled.
-SHORTLY = 2.0
+INTERRUPT_TIMEOUT = 2.0
 
 
 class BaseClient:
@@ -140,7 +140,7 @@ class BaseClient:
         timeout: float | None = None,
         connect_timeout: float | None = None,
         broker: str | None = None,
-        inflated: int | None = None,
+        max_decompressed_size: int | None = None,
         high_water: int | None = None,
         limits: Limits | None = None,
         lenient: Lenient | None = None,
@@ -227,7 +227,7 @@ class BaseClient:
         """What the client has done so far."""
         return self._conv.stats()
 
-    def recent(self) -> tuple[str, ...]:
+    def recent_frames(self) -> tuple[str, ...]:
         """The last frames, a line each, without bodies and credentials: for a report when something went wrong."""
         return self._conv.recorder.lines()
 
@@ -259,8 +259,8 @@ class BaseClient:
     def _deadline(self, timeout: float | None) -> float:
         return self._options.clock() + self._timeout(timeout)
 
-    def _shortly(self) -> float:
-        return min(SHORTLY, self._timeout(None))
+    def _short_deadline(self) -> float:
+        return min(INTERRUPT_TIMEOUT, self._timeout(None))
 
     def _parcel(self, destination: str, body: Body, options: SendOptions) -> OutgoingMessage:
         if not options:
@@ -303,11 +303,11 @@ class BaseClient:
             pass  # see `verbs.start`
         except NotConnected:
             with lock:
-                if conv.withdraw(receipt):
+                if conv.cancel_request(receipt):
                     return None
         except BaseException:
             with lock:
-                conv.withdraw(receipt)
+                conv.cancel_request(receipt)
             raise
         return confirmation
 
@@ -334,9 +334,9 @@ class BaseClient:
             arguments.destination(destination),
             arguments.one_of("ack", ack, ACK),
             confirm=told.get("confirm", True),
-            options={name: told[name] for name in _WISHES if told.get(name)},
+            options={name: told[name] for name in _SUBSCRIBE_FEATURES if told.get(name)},
             headers=told.get("headers", {}),
-            silence=told.get("silence"),
+            max_silence=told.get("max_silence"),
         )
         # RabbitMQ knows a durable subscription by its id.
         id = told.get("id") or told.get("durable") or f"sub-{self._conv.next_id()}"
@@ -404,7 +404,7 @@ def _parcel(destination: str, body: Body, told: Mapping[str, Any]) -> OutgoingMe
     for option, header in (("correlation_id", "correlation-id"), ("reply_to", "reply-to")):
         if option in told:
             headers.setdefault(header, told[option])
-    traits = {name: told[name] for name in _TRAITS if name in told}
+    traits = {name: told[name] for name in _SEND_FEATURES if name in told}
     return OutgoingMessage(
         destination,
         body,

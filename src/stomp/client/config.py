@@ -11,13 +11,13 @@ from stomp.client.connect import TlsSettings
 from stomp.client.options import Options, read_by
 from stomp.core.arguments import check_options
 from stomp.core.callables import check_function, check_methods
-from stomp.core.engine.broker_profiles import named
+from stomp.core.engine.broker_profiles import profile_by_name
 from stomp.core.engine.config import ClientConfig
 from stomp.core.errors import UsageError
 from stomp.core.frames.limits import Limits
 from stomp.core.structs import dataclass, field, replace
 from stomp.net.address import Address, Target, parse
-from stomp.net.dial import Deadline, each_numeric
+from stomp.net.dial import Deadline, resolve_each
 
 if TYPE_CHECKING:
     import ssl
@@ -49,7 +49,7 @@ class ResolvedConfig:
         addresses: list[Address] = list(self.terms.addresses)
         if resolve:
             deadline = Deadline(self.options.connect_timeout)
-            addresses = [numeric for address in addresses for numeric in each_numeric(address, deadline)]
+            addresses = [numeric for address in addresses for numeric in resolve_each(address, deadline)]
         return [
             replace(
                 self, terms=replace(self.terms, addresses=(address,), nonce=f"{self.terms.nonce}-{number}")
@@ -124,7 +124,7 @@ _QUERY: dict[str, Callable[[str], Any]] = {
     "key_file": str,
 }
 #: How other programs call some of them. In all of them "-" stands for "_", too.
-_ALSO = {"randomize": "shuffle", "heart_beat": "heartbeat"}
+_URL_ALIASES = {"randomize": "shuffle", "heart_beat": "heartbeat"}
 _TLS = ("verify", "ca_certs", "cert_file", "key_file")
 _LIMITS = ("max_frame", "max_body", "max_head", "max_header_line", "max_headers")
 #: What clients have that are told nothing: nobody can change these, so one of each will do.
@@ -157,7 +157,7 @@ def setup(url: str | None = None, **given: Any) -> ResolvedConfig:
     if target.vhost is not None:
         told.setdefault("vhost", target.vhost)
     if (vendor := told.pop("broker", None)) is not None:
-        told["vendor"] = named(vendor)
+        told["vendor"] = profile_by_name(vendor)
     terms = ClientConfig(addresses=target.addresses, nonce=os.urandom(8).hex(), **told)
     return ResolvedConfig(terms=terms, options=options, tls=tls)
 
@@ -176,7 +176,7 @@ def _from_query(query: Mapping[str, str]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name, text in query.items():
         name = name.replace("-", "_")
-        name = _ALSO.get(name, name)
+        name = _URL_ALIASES.get(name, name)
         read = _QUERY.get(name)
         if read is None:
             raise UsageError(f"a URL has no option {name[:40]!r}", hint=f"use some of {', '.join(_QUERY)}")

@@ -16,7 +16,7 @@ from stomp.core.engine.losses import STABLE_AFTER
 from stomp.core.errors import ConnectFailed
 from stomp.core.session.events import Reason
 from stomp.core.structs import dataclass, field
-from stomp.net.dial import Deadline, keep_alive, open_by, open_socket, open_through, shake_hands
+from stomp.net.dial import Deadline, keep_alive, open_by, open_socket, open_via_proxy, tls_handshake
 from stomp.net.layer import StackedLayer
 from stomp.net.serving import check_not_served_here
 
@@ -112,10 +112,10 @@ def open_stream(
         web = WebSocketLayer(address, options.websocket, options.limits)
     sock = _open_socket(address, options, connect)
     try:
-        tune(sock, options)
+        apply_socket_options(sock, options)
         check_not_served_here(sock)
         if tls is not None and secure is not None:
-            shake_hands(sock, secure, address, Deadline(options.connect_timeout))
+            tls_handshake(sock, secure, address, Deadline(options.connect_timeout))
             _validate(secure, tls, address)
         if web is not None:
             from stomp.net.websocket import open_websocket
@@ -129,7 +129,7 @@ def open_stream(
     return Stream(sock, StackedLayer(secure, web) if secure is not None else web)
 
 
-def tune(sock: socket.socket, options: Options) -> None:
+def apply_socket_options(sock: socket.socket, options: Options) -> None:
     """Set what the options want of a connected socket."""
     if complaint := keep_alive(sock, options.keepalive):
         log.warning("%s", complaint)
@@ -144,7 +144,7 @@ def _open_socket(address: Address, options: Options, connect: Connect | None) ->
         return open_socket(address, deadline, bind=options.bind)
     from stomp.net.proxy import parse_proxy
 
-    return open_through(parse_proxy(options.proxy), address, deadline, bind=options.bind)
+    return open_via_proxy(parse_proxy(options.proxy), address, deadline, bind=options.bind)
 
 
 def _validate(layer: TlsLayer, tls: TlsSettings, address: Address) -> None:

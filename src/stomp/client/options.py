@@ -20,7 +20,7 @@ from stomp.net.websocket import WebSocketSettings
 ThreadFactory = Callable[[Callable[[], None]], object]
 
 
-def throw_dice() -> float:
+def default_random() -> float:
     """The default dice."""
     # Imported here, like all that a program which only connects and sends can do without.
     import random
@@ -78,7 +78,7 @@ class Options:
     limits: Limits = _LIMITS
     lenient: Lenient = LENIENT
     clock: Callable[[], float] = time.monotonic
-    dice: Dice = throw_dice
+    dice: Dice = default_random
     start_thread: ThreadFactory = lend_daemon
 
     def __post_init__(self) -> None:

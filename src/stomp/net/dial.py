@@ -85,7 +85,7 @@ def open_socket(
             return _connect(family, sockaddr, deadline.check() / (len(choices) - tried), bind)
         except OSError as err:
             failures.append((str(sockaddr[0]), err))
-    raise not_reached(address, failures) from failures[-1][1]
+    raise connect_error(address, failures) from failures[-1][1]
 
 
 def open_by(
@@ -109,13 +109,13 @@ def open_by(
     try:
         sock = connect(address.pair, seconds, *([bind] if bind is not None else []))
     except (OSError, ValueError) as err:
-        raise not_reached(address, [(address.host, err)]) from err
+        raise connect_error(address, [(address.host, err)]) from err
     sock.settimeout(None)
-    hurry(sock)
+    set_nodelay(sock)
     return sock
 
 
-def not_reached(address: Address, failures: Sequence[tuple[str, Exception]]) -> ConnectFailed:
+def connect_error(address: Address, failures: Sequence[tuple[str, Exception]]) -> ConnectFailed:
     """The error for an address, from what became of each numeric one that it stands for."""
     reasons: dict[str, list[str]] = {}
     for host, err in failures:
@@ -134,7 +134,7 @@ def not_reached(address: Address, failures: Sequence[tuple[str, Exception]]) -> 
     )
 
 
-def open_through(
+def open_via_proxy(
     proxy: Proxy, address: Address, deadline: Deadline, *, bind: tuple[str, int] | None = None
 ) -> socket.socket:
     """Connect a TCP socket to a proxy, and through that to an address.
@@ -214,7 +214,7 @@ def resolve(address: Address, deadline: Deadline) -> list[tuple[int, SockAddr]]:
     return _interleaved((family, sockaddr) for family, _, _, _, sockaddr in found)
 
 
-def each_numeric(address: Address, deadline: Deadline) -> list[Address]:
+def resolve_each(address: Address, deadline: Deadline) -> list[Address]:
     """An address for each numeric one that its name stands for now, IPv6 and IPv4 in turns.
 
     Raises:
@@ -292,7 +292,7 @@ def _connect(family: int, sockaddr: SockAddr, seconds: float, bind: tuple[str, i
         sock.connect(sockaddr)
         refuse_itself(sock)
         sock.settimeout(None)
-        hurry(sock)
+        set_nodelay(sock)
     except BaseException:
         sock.close()
         raise
@@ -316,7 +316,7 @@ def refuse_itself(sock: socket.socket) -> None:
         raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
-def hurry(sock: socket.socket) -> None:
+def set_nodelay(sock: socket.socket) -> None:
     """Turn TCP_NODELAY on: a frame that follows another would wait for the peer's delayed acknowledgement, 40 ms."""
     # macOS refuses it when the peer has closed already, which reading will tell in better words.
     with contextlib.suppress(OSError):
@@ -407,7 +407,7 @@ def keep_alive(sock: socket.socket, keepalive: Keepalive) -> str:
     return f"keepalive {keepalive!r} could not be set: {', '.join(failed)}" if failed else ""
 
 
-def shake_hands(sock: socket.socket, layer: TlsLayer, address: Address, deadline: Deadline) -> None:
+def tls_handshake(sock: socket.socket, layer: TlsLayer, address: Address, deadline: Deadline) -> None:
     """Do the TLS handshake over a connected socket. The socket is blocking again afterwards.
 
     Raises:
@@ -432,7 +432,7 @@ def shake_hands(sock: socket.socket, layer: TlsLayer, address: Address, deadline
 
 
 def _shake_hands(sock: socket.socket, layer: TlsLayer, deadline: Deadline, first: bytearray) -> None:
-    """See `shake_hands`. What the broker sends first is put into `first`, for the error."""
+    """See `tls_handshake`. What the broker sends first is put into `first`, for the error."""
 
     def flush() -> None:
         if out := layer.outgoing():

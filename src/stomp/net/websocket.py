@@ -51,7 +51,7 @@ _OURS = frozenset(
 
 
 @functools.cache
-def nowhere() -> logging.Logger:
+def null_logger() -> logging.Logger:
     """A logger in no tree: at the level DEBUG `websockets` would log the Authorization header and CONNECT."""
     import logging
 
@@ -170,7 +170,7 @@ class WebSocketLayer:
                 parts.append(bytes(event.data))
             elif event.opcode is Opcode.CLOSE:
                 self.ended = True
-                self.failure = self._farewell()
+                self.failure = self._close_error()
         if protocol.parser_exc is not None:
             self.ended = True
             self.failure = _broken(protocol.parser_exc)
@@ -196,7 +196,7 @@ class WebSocketLayer:
         if self._protocol.state.name == "OPEN":
             self._protocol.send_close(1000)
 
-    def _farewell(self) -> WebSocketError | None:
+    def _close_error(self) -> WebSocketError | None:
         """What the peer's close frame has to say; None if it is a plain good-bye."""
         close = self._protocol.close_rcvd
         # 1005 stands for a close frame without a code.
@@ -233,7 +233,7 @@ def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> C
         origin=cast("Origin | None", headers.get("origin", settings.origin)),
         subprotocols=cast("tuple[Subprotocol, ...]", offered) or None,
         max_size=max_size,
-        logger=nowhere(),
+        logger=null_logger(),
     )
     request = protocol.connect()
     for name, value in settings.headers:

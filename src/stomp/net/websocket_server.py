@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from stomp.core.errors import UsageError
-from stomp.net.websocket import SLACK, SUBPROTOCOLS, WebSocketError, is_utf8, messages, nowhere
+from stomp.net.websocket import SLACK, SUBPROTOCOLS, WebSocketError, is_utf8, messages, null_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from websockets.typing import Subprotocol
 
 
-def need_websockets() -> None:
+def require_websockets() -> None:
     """Make sure that WebSockets can be had.
 
     Raises:
@@ -49,7 +49,7 @@ class WebSocketServerLayer:
     """
 
     def __init__(self, path: str = "", frame_limit: int = 16 * 1024 * 1024) -> None:
-        need_websockets()
+        require_websockets()
         from websockets.server import ServerProtocol
 
         self.ended: bool = False
@@ -61,7 +61,7 @@ class WebSocketServerLayer:
             subprotocols=cast("tuple[Subprotocol, ...]", SUBPROTOCOLS),
             select_subprotocol=_select,
             max_size=frame_limit + SLACK,
-            logger=nowhere(),
+            logger=null_logger(),
         )
 
     @property

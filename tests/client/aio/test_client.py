@@ -269,7 +269,7 @@ def test_every_door_on_every_loop(door, loop, server_tls, ca_file, tmp_path):
 
     async def test():
         where = f"unix://{tmp_path}/broker.sock" if door == "unix" else f"{door}://127.0.0.1:0"
-        async with Broker(doors=[where], ssl_context=server_tls if secure else None) as broker:
+        async with Broker(listen=[where], ssl_context=server_tls if secure else None) as broker:
             tls = stomp.TlsSettings(ca_certs=ca_file) if secure else None
             async with stomp.AsyncClient(broker.urls[0], tls=tls, timeout=SOON) as client:
                 subscription = await client.subscribe("/queue/a")

@@ -232,7 +232,7 @@ def test_a_frame_that_cannot_be_encoded_leaves_nothing_behind(playing):
         await pair.connect()
         with pytest.raises(FrameError):
             pair.send(evil="a\0b", receipt="never")
-        assert not pair.link.session.ledger.awaits("never")
+        assert not pair.link.session.ledger.expects("never")
         pair.send(b"good")
         await pair.read_until(lambda: pair.requests)
         assert pair.requests[0].body == b"good"

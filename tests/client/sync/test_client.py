@@ -114,7 +114,7 @@ def test_a_slow_consumer_does_not_fill_the_memory(broker: Broker) -> None:
         producer.close()
         until(lambda: client._conv.paused)
         # What came in one read, and what the keeper reads meanwhile so that heart-beats are heard, comes on top.
-        assert client.stats().waiting * len(body) < high + 1_000_000
+        assert client.stats().queued * len(body) < high + 1_000_000
         taken = sum(1 for _ in zip(range(2000), subscription, strict=False))
         assert taken == 2000
 
@@ -125,7 +125,7 @@ def test_somebody_who_waits_for_an_answer_is_not_held_up_by_messages(broker: Bro
         with stomp.Client(broker.url) as producer:
             for _ in range(20):
                 producer.send("/queue/a", b"x" * 10_000, confirm=True)
-        until(lambda: client.stats().waiting >= 10)
+        until(lambda: client.stats().queued >= 10)
         client.send("/queue/b", b"x", confirm=True, timeout=WAIT)
         assert subscription.receive(timeout=WAIT) is not None
 
@@ -349,7 +349,7 @@ def test_a_forked_child_does_not_touch_the_connection(broker: Broker) -> None:
 
 def test_silence_is_not_believed(broker: Broker) -> None:
     with stomp.Client(broker.url, backoff=Backoff(0.001)) as client:
-        subscription = client.subscribe("/queue/a", silence=0.1)
+        subscription = client.subscribe("/queue/a", max_silence=0.1)
         assert subscription.receive(timeout=0.5) is None
         assert client.stats().connections > 1
 

@@ -61,7 +61,7 @@ class Bed:
         self.link = Link(ours, ClientSession(), handler, Options(**options), None, handler.hears)
         self.link.transmit(commands.connect(["1.2"], "/", heartbeat=heartbeat))
         self.peer.read()
-        self.link.read_answer()
+        self.link.read_connected()
         self.link.start(quiet=True)
 
     def disconnect(self, *, answered=True):
@@ -113,7 +113,7 @@ def test_who_is_told_everything_never_sleeps():
     link = Link(ours, ClientSession(), handler, Options())
     link.transmit(commands.connect(["1.2"], "/"))
     peer.read()
-    link.read_answer()
+    link.read_connected()
     link.start(quiet=True)
     assert not link.asleep
     assert link.thread is not None

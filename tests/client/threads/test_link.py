@@ -351,7 +351,7 @@ def test_a_frame_that_cannot_be_encoded_leaves_nothing_behind(connected):
     link, peer, _ = connected
     with pytest.raises(FrameError):
         send(link, evil="a\0b", receipt="never")
-    assert not link.session.ledger.awaits("never")
+    assert not link.session.ledger.expects("never")
     send(link, b"good")
     peer.read_requests(1)
     assert peer.requests[0].body == b"good"
@@ -444,7 +444,7 @@ def test_bytes_that_wait_for_room_are_a_sign_of_life(busy, monkeypatch):
         now = clock.advance(1.0)
         wait_until(lambda now=now: not link.alive or pulse.last_read >= now)
         assert link.alive, silence_is_due
-    assert link._crowded
+    assert link._over_read_limit
     assert link.session.counters.bytes_received < 2 * 1024 * 1024
     go_on.set()
     events.wait_for(Message, 401)

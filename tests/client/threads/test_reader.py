@@ -31,10 +31,10 @@ class Body:
         self.missing = missing
 
     @property
-    def filling(self):
+    def wants_direct_read(self):
         return self.missing > 0
 
-    def fill(self, read):
+    def read_into(self, read):
         with memoryview(bytearray(self.missing)) as room:
             return read(room)
 

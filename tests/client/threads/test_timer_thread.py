@@ -10,7 +10,7 @@ class Timed:
     """Counts how often it is attended to; `again` are the answers it gives, then None."""
 
     def __init__(self, *again):
-        self.parted = False
+        self.removed = False
         self.again = list(again)
         self.attended = threading.Semaphore(0)
 
@@ -62,7 +62,7 @@ def test_wishes_that_no_longer_count_do_not_pile_up():
 
 def test_a_charge_that_has_parted_is_not_looked_after_again():
     keeper, charge = TimerThread(), Timed()
-    charge.parted = True
+    charge.removed = True
     keeper.attend_in(charge, 0.0)
     assert keeper._agenda == []
     assert keeper._thread is None

@@ -7,7 +7,7 @@ import pytest
 
 from stomp.client.options import Options
 from stomp.client.threads.link import Link
-from stomp.client.threads.write_scheduler import LINGER
+from stomp.client.threads.write_scheduler import FLUSH_DELAY
 from stomp.client.threads.writer import BATCH
 from stomp.core.session.client import ClientSession
 from stomp.testing import FakeClock
@@ -106,9 +106,9 @@ def test_batches_leave_without_the_keeper(sender):
     assert sender.keeper.asked == [0.0]
     # It was about to come, but who sends did not let it; it comes again as long as that goes on.
     sender.attend()
-    assert sender.keeper.asked == [LINGER]
+    assert sender.keeper.asked == [FLUSH_DELAY]
     sender.send(b"1", b"2")
-    assert sender.keeper.asked == [LINGER]
+    assert sender.keeper.asked == [FLUSH_DELAY]
     sender.attend()
     assert sender.count() >= 2
     assert sender.keeper.asked == []
@@ -161,7 +161,7 @@ def handle(sender, work):
 def test_replies_of_a_batch_leave_when_it_ends_and_the_keeper_is_asked_once(sender):
     handle(sender, lambda: sender.send(b"1", b"2", b"3"))
     assert sender.count() == 3
-    assert sender.keeper.asked == [LINGER]
+    assert sender.keeper.asked == [FLUSH_DELAY]
 
 
 def test_the_keeper_comes_less_often_to_handlers_that_are_quick(sender):
@@ -170,7 +170,7 @@ def test_the_keeper_comes_less_often_to_handlers_that_are_quick(sender):
         handle(sender, lambda: sender.send(b"1"))
         waits += sender.keeper.asked
         sender.attend()
-    assert waits == [LINGER * times for times in (1, 2, 4, 8, 8, 8)]
+    assert waits == [FLUSH_DELAY * times for times in (1, 2, 4, 8, 8, 8)]
 
 
 def test_the_keeper_writes_what_a_handler_leaves_waiting_and_comes_soon_again(sender):
@@ -188,11 +188,11 @@ def test_the_keeper_writes_what_a_handler_leaves_waiting_and_comes_soon_again(se
             counts.append((list(sender.keeper.asked), sender.count()))
 
     handle(sender, take_time)
-    assert counts == [([8 * LINGER], 0), ([], 2), ([LINGER], 0), ([], 2)]
+    assert counts == [([8 * FLUSH_DELAY], 0), ([], 2), ([FLUSH_DELAY], 0), ([], 2)]
 
 
 def test_a_keeper_that_comes_for_something_else_learns_nothing_of_the_handler(sender):
     for _ in range(3):
         sender.attend()
     handle(sender, lambda: sender.send(b"1"))
-    assert sender.keeper.asked == [LINGER]
+    assert sender.keeper.asked == [FLUSH_DELAY]

@@ -10,8 +10,8 @@ from stomp.core.engine.broker_profiles import (
     RABBITMQ,
     VENDORS,
     nack_headers,
-    named,
-    of_server,
+    profile_by_name,
+    profile_for_server,
     send_headers,
     subscribe_headers,
 )
@@ -31,13 +31,13 @@ from stomp.core.errors import Unsupported, UsageError
     ],
 )
 def test_brokers_are_known_by_the_header_of_connected(server: str | None, vendor) -> None:
-    assert of_server(server) is vendor
+    assert profile_for_server(server) is vendor
 
 
 def test_a_kind_can_be_named() -> None:
-    assert [named(name).name for name in VENDORS] == list(VENDORS)
+    assert [profile_by_name(name).name for name in VENDORS] == list(VENDORS)
     with pytest.raises(UsageError, match="use one of rabbitmq"):
-        named("kafka")
+        profile_by_name("kafka")
 
 
 @pytest.mark.parametrize(
@@ -151,5 +151,5 @@ def test_requeueing() -> None:
 def test_what_an_error_means_is_known_of_each_broker(
     server: str | None, name: str, ends: bool | None
 ) -> None:
-    vendor = of_server(server)
+    vendor = profile_for_server(server)
     assert (vendor.name, vendor.error_ends) == (name, ends)

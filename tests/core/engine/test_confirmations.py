@@ -62,20 +62,20 @@ def test_blame_goes_to_who_is_left() -> None:
     waiting = PendingConfirmations(10, 100)
     first, second, third = (asked(waiting, receipt) for receipt in "123")
     error = BrokerError("no")
-    waiting.blame(error)
-    assert waiting.blamed("2") is error
+    waiting.attribute_error(error)
+    assert waiting.candidate_error("2") is error
     waiting.settle("1", None)
     waiting.settle("3", None)
     assert (first.outcome, second.outcome, third.outcome) == ("confirmed", "refused", "confirmed")
     assert second.error is error
-    assert waiting.blamed("2") is None
+    assert waiting.candidate_error("2") is None
 
 
 def test_two_errors_and_two_that_are_left() -> None:
     waiting = PendingConfirmations(10, 100)
     confirmations = [asked(waiting, receipt) for receipt in "123"]
-    waiting.blame(BrokerError("a"))
-    waiting.blame(BrokerError("b"))
+    waiting.attribute_error(BrokerError("a"))
+    waiting.attribute_error(BrokerError("b"))
     waiting.settle("1", None)
     assert [confirmation.outcome for confirmation in confirmations] == ["confirmed", None, None]
     waiting.settle("3", OutcomeUnknown("?"))
@@ -86,15 +86,15 @@ def test_blame_does_not_outlive_the_connection() -> None:
     waiting = PendingConfirmations(10, 100)
     asked(waiting, "1")
     asked(waiting, "2")
-    waiting.blame(BrokerError("a"))
-    waiting.forget_blame()
+    waiting.attribute_error(BrokerError("a"))
+    waiting.clear_candidates()
     waiting.settle("1", None)
     assert waiting.all()[0].outcome is None
 
 
 def test_an_error_about_nothing_that_waits() -> None:
     waiting = PendingConfirmations(10, 100)
-    assert waiting.blame(BrokerError("a")) == []
+    assert waiting.attribute_error(BrokerError("a")) == []
     late = asked(waiting, "1")
     waiting.settle("1", None)
     assert late.outcome == "confirmed"

@@ -73,7 +73,7 @@ def test_messages_for_nobody_are_counted() -> None:
     stage = Stage()
     stage.connect()
     stage.link.say("MESSAGE", subscription="who", message_id="1")
-    assert stage.conv.stats().strays == 1
+    assert stage.conv.stats().unmatched == 1
 
 
 def test_reading_pauses_when_too_much_waits_and_goes_on_when_it_is_taken() -> None:
@@ -86,7 +86,7 @@ def test_reading_pauses_when_too_much_waits_and_goes_on_when_it_is_taken() -> No
     stage.deliver(feed, "9", b"x" * 1000)
     assert stage.conv.paused
     fired: list[int] = []
-    stage.conv.relief.watch(lambda: fired.append(1))
+    stage.conv.resumed.watch(lambda: fired.append(1))
     for _ in range(6):
         stage.do(verbs.take(stage.conv, feed.inbox, None))
     assert not stage.conv.paused
@@ -202,10 +202,10 @@ def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
     confirmation = verbs.start_plain(stage.conv, "/queue/a", b"x", Confirmation)
     waiting = stage.run(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"y"), Confirmation, 30))
     assert not waiting.done
-    assert stage.conv.withdraw(confirmation.receipt)
+    assert stage.conv.cancel_request(confirmation.receipt)
     stage.go_on()
     assert waiting.done
-    assert not stage.conv.withdraw(confirmation.receipt)
+    assert not stage.conv.cancel_request(confirmation.receipt)
 
 
 # ------------------------------------------------------------------------------------- an ERROR that is the end
@@ -240,9 +240,9 @@ def test_an_error_of_a_broker_that_goes_on_does_not(server: str) -> None:
 
 
 def test_the_kind_of_broker_that_the_user_names_decides_whether_an_error_is_the_end() -> None:
-    from stomp.core.engine.broker_profiles import named
+    from stomp.core.engine.broker_profiles import profile_by_name
 
-    stage = Stage(vendor=named("rabbitmq"))
+    stage = Stage(vendor=profile_by_name("rabbitmq"))
     stage.connect()
     stage.link.say("ERROR", message="no")
     assert stage.conv.state is ClientState.CONNECTED

@@ -43,7 +43,7 @@ def test_credentials_are_asked_for_at_each_connect() -> None:
     stage = Stage(login="me", passcode=lambda: next(tokens))
     stage.connect()
     stage.link.hang_up()
-    stage.conv.needs_link = False
+    stage.conv.needs_reconnect = False
     stage.run(lifecycle.reconnect(stage.conv, zero))
     assert stage.link.take("CONNECT").headers["passcode"] == "two"
 
@@ -195,7 +195,7 @@ def test_without_reconnecting_a_lost_connection_is_the_end() -> None:
     stage.connect()
     stage.link.hang_up()
     assert stage.conv.state is ClientState.FAILED
-    assert not stage.conv.needs_link
+    assert not stage.conv.needs_reconnect
 
 
 def test_a_connection_that_is_lost_while_it_is_restored_is_tried_again() -> None:
@@ -331,7 +331,7 @@ def test_draining_waits_for_what_was_handed_out() -> None:
     stage.link.confirm(stage.link.take("DISCONNECT"))
     report = run.result
     assert report.clean
-    assert (report.unsettled, report.released, report.unconfirmed) == (0, 1, 0)
+    assert (report.unsettled, report.returned, report.unconfirmed) == (0, 1, 0)
 
 
 def test_draining_does_not_wait_for_messages_of_an_earlier_connection() -> None:
@@ -357,7 +357,7 @@ def test_draining_leaves_what_need_not_be_acknowledged_to_be_taken() -> None:
     stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
     stage.link.confirm(stage.link.take("DISCONNECT"))
     assert run.result.clean
-    assert run.result.waiting == 1
+    assert run.result.queued == 1
     assert stage.do(verbs.take(stage.conv, feed.inbox, None)).id == "1"
     assert stage.do(verbs.take(stage.conv, feed.inbox, None)) is None
 

@@ -38,8 +38,8 @@ def lose(stage: Stage, error: BaseException | None = None) -> float:
 def connect_again(stage: Stage) -> float:
     """The seconds until the next connection was made, on which CONNECTED is sent."""
     # If it was lost while it was restored, the program is at it still.
-    if stage.conv.needs_link:
-        stage.conv.needs_link = False
+    if stage.conv.needs_reconnect:
+        stage.conv.needs_reconnect = False
         stage.run(lifecycle.reconnect(stage.conv, lambda: 0.0))
     waited = 0.0
     while stage.link.session.closed is not None and not stage.conv.state.over and waited < 100:
@@ -189,7 +189,7 @@ def test_the_last_wait_is_ended_by_close() -> None:
     stage = make_stage()
     lose(stage)
     stage.link.hang_up()
-    stage.conv.needs_link = False
+    stage.conv.needs_reconnect = False
     again = stage.run(lifecycle.reconnect(stage.conv, lambda: 0.0))
     assert not again.done
     stage.do(lifecycle.close(stage.conv, stage.clock() + 5))

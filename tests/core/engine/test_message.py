@@ -18,9 +18,14 @@ def message(body: bytes = b"", **headers: str) -> BaseMessage:
 
 def test_what_the_headers_say() -> None:
     told = message(destination="/queue/a", message_id="1", redelivered="TRUE", possible_duplicate="true")
-    assert (told.destination, told.id, told.redelivered, told.repeated) == ("/queue/a", "1", True, True)
+    assert (told.destination, told.id, told.redelivered, told.possible_duplicate) == (
+        "/queue/a",
+        "1",
+        True,
+        True,
+    )
     bare = message()
-    assert (bare.destination, bare.id, bare.redelivered, bare.repeated) == ("", "", False, False)
+    assert (bare.destination, bare.id, bare.redelivered, bare.possible_duplicate) == ("", "", False, False)
 
 
 def test_it_looks_like_what_it_is() -> None:

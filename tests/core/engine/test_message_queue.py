@@ -62,6 +62,6 @@ def test_what_has_to_be_acknowledged() -> None:
 
 
 def test_when_it_will_have_been_silent_for_too_long() -> None:
-    one = feed("1", silence=5.0)
+    one = feed("1", max_silence=5.0)
     one.last = 10.0
     assert one.silent_at == 15.0

@@ -347,7 +347,7 @@ def test_a_subscription_that_the_broker_ends_says_why_once() -> None:
 
 
 def test_silence_makes_a_new_connection(stage: Stage) -> None:
-    feed = stage.subscribe(silence=10.0)
+    feed = stage.subscribe(max_silence=10.0)
     stage.run(verbs.take(stage.conv, feed.inbox, None))
     stage.advance(9)
     stage.deliver(feed, "1")

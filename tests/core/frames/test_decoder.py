@@ -561,7 +561,7 @@ def test_a_large_body_can_be_read_straight_into_place() -> None:
             room[:count] = body[1_000_000 - len(room) :][:count]
             return count
 
-        assert decoder.fill(read) > 0
+        assert decoder.read_into(read) > 0
         assert not decoder.idle
     assert rooms == [999_990, 699_990, 399_990]  # the rest is fed, with what follows it
     decoder.feed(body[900_010:1_000_000] + b"\0\n" + large(3) + b"abc\0")
@@ -579,7 +579,7 @@ def test_reading_into_place_may_fail_and_be_tried_again() -> None:
         raise BlockingIOError
 
     with pytest.raises(BlockingIOError):
-        decoder.fill(nothing)
+        decoder.read_into(nothing)
     assert decoder.missing == 500_000
     decoder.feed(bytes(500_000) + b"\0")
     assert [frame.body for frame in decoder.frames() if isinstance(frame, Frame)] == [bytes(500_000)]
@@ -625,7 +625,7 @@ def receive(decoder: Decoder, body: bytes, length: bool = True) -> str | bytes:
 
     while True:
         if decoder.missing:
-            at += decoder.fill(read)
+            at += decoder.read_into(read)
             continue
         assert at < len(data)
         decoder.feed(data[at : at + 65536])

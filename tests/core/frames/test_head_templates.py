@@ -20,7 +20,7 @@ def layouts() -> HeadTemplates:
 def read(layout: HeadTemplate | None, head: str) -> tuple[bytes, ...] | None:
     """The values that change, if the head has this layout."""
     data = b"before" + head.encode() + b"\n\nbody"
-    if layout is None or not layout.fits(data, 6, len(data)):
+    if layout is None or not layout.matches(data, 6, len(data)):
         return None
     found = layout.match(data, 6, len(data))
     assert found is not None
@@ -45,7 +45,7 @@ def test_a_layout_is_learned_when_it_was_seen_twice() -> None:
     assert read(known.latest, "MESSAGE\na:1\nb:2") is None
     learn(known, "MESSAGE", "a:3", "b:4")
     assert read(known.latest, "MESSAGE\na:5:6\nb:") == (b"5:6", b"")
-    assert tuple(known.latest.headers) == known.latest.varying == ("a", "b")
+    assert tuple(known.latest.headers) == known.latest.variable_names == ("a", "b")
     assert known.latest.make is Message
 
 
@@ -54,7 +54,7 @@ def test_values_that_never_changed_are_part_of_it() -> None:
     for number in range(2):
         learn(known, "MESSAGE", "a:1", f"b:{number}", "c:3")
     layout = known.latest
-    assert layout.varying == ("b",)
+    assert layout.variable_names == ("b",)
     assert layout.headers == {"a": "1", "b": "0", "c": "3"}
     assert read(layout, "MESSAGE\na:1\nb:9\nc:3") == (b"9",)
     assert read(layout, "MESSAGE\na:2\nb:9\nc:3") is None
@@ -70,7 +70,7 @@ def test_a_layout_that_goes_on_changing_has_no_constants_left() -> None:
     for at in range(4):
         lines[at] += "1"
         learn(known, "MESSAGE", *lines)
-    assert known.latest.varying == tuple("abcdefgh")
+    assert known.latest.variable_names == tuple("abcdefgh")
 
 
 def test_a_long_end_is_compared_and_not_compiled() -> None:
@@ -169,4 +169,4 @@ def test_the_decoder_learns_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> N
         (frame,) = decoder.frames()
         assert isinstance(frame, Message)
         assert frame.headers == {"message-id": str(number), "x": "a:b"}
-    assert decoder._layouts.latest.varying == ("message-id",)
+    assert decoder._layouts.latest.variable_names == ("message-id",)

@@ -51,11 +51,11 @@ def test_bytes_read_straight_into_a_body_are_a_sign_of_life_and_count() -> None:
     before = client.counters.bytes_received
     head = b"MESSAGE\nsubscription:1\ncontent-length:900000\n\n"
     client.receive_data(head, wire.clock.now)
-    assert client.filling
-    assert client.fill(lambda room: room.nbytes) == 900_000
-    client.filled(900_000, wire.clock.now + 1.5)
+    assert client.wants_direct_read
+    assert client.read_into(lambda room: room.nbytes) == 900_000
+    client.add_direct_bytes(900_000, wire.clock.now + 1.5)
     assert client.last_read == wire.clock.now + 1.5
-    assert not client.filling
+    assert not client.wants_direct_read
     assert client.counters.bytes_received == before + len(head) + 900_000
     client.receive_data(b"\0", wire.clock.now + 1.6)
     assert [type(event) for event in client.events()][-1] is Message
@@ -100,8 +100,8 @@ def test_silence_is_borne_for_two_intervals() -> None:
     client.tick(1.9)
     assert client.state is State.CONNECTED
     assert client.next_deadline() == 2.0
-    assert not client.silent(1.9)
-    assert client.silent(2.0)
+    assert not client.is_timed_out(1.9)
+    assert client.is_timed_out(2.0)
     client.tick(2.0)
     end = closed(client)
     assert end.reason is Reason.HEARTBEAT

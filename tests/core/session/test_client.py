@@ -15,7 +15,7 @@ from stomp.core.errors import (
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.versions import STOMP12
 from stomp.core.session.client import ClientSession
-from stomp.core.session.error_frames import words_of
+from stomp.core.session.error_frames import error_text
 from stomp.core.session.events import (
     Closed,
     Connected,
@@ -188,8 +188,8 @@ def test_what_a_broken_error_says_is_in_the_events_and_in_the_error_of_the_end(
     session.receive_eof()
     events += session.events()
     (error,) = (event for event in events if isinstance(event, Error))
-    assert words_of(error.frame).startswith("not today: too late")
-    assert words_of(error.frame) in str(the_end(events).error)
+    assert error_text(error.frame).startswith("not today: too late")
+    assert error_text(error.frame) in str(the_end(events).error)
 
 
 @pytest.mark.parametrize("data", BROKEN_ERRORS)
@@ -307,7 +307,7 @@ def test_error_before_connected(frame: str, kind: type[BrokerError], hint: str) 
     ],
 )
 def test_words_of_an_error(headers: dict[str, str], body: bytes, words: str) -> None:
-    assert words_of(Frame("ERROR", Headers(headers), body)) == words
+    assert error_text(Frame("ERROR", Headers(headers), body)) == words
 
 
 # ------------------------------------------------------------------------------------- frames held back
@@ -443,7 +443,7 @@ def test_disconnect_is_not_answered_in_time() -> None:
     session = connected()
     other = session.send("/queue/a", b"x", receipt="r", deadline=5.0)
     ticket = session.disconnect("bye", deadline=5.0)
-    later = session.ledger.await_receipt("later", "SEND", 6.0)
+    later = session.ledger.expect_receipt("later", "SEND", 6.0)
     session.tick(5.0)
     events = session.events()
     assert [event.ticket for event in events if isinstance(event, ReceiptOverdue)] == [other, ticket]
@@ -593,7 +593,7 @@ def test_the_ledger_follows_the_verbs() -> None:
     session.commit("t", receipt="c")
     session.rollback("u", receipt="d")
     assert session.ledger.transactions == set()
-    assert all(session.ledger.awaits(receipt) for receipt in "bcd")
+    assert all(session.ledger.expects(receipt) for receipt in "bcd")
     session.subscribe("/queue/a", "1", receipt="s")
     session.unsubscribe("1", receipt="u")
     assert session.ledger.subscriptions == {}
@@ -608,7 +608,7 @@ def test_what_cannot_be_sent_leaves_no_trace() -> None:
         session.transmit(Frame("BEGIN", Headers(transaction="C:\\temp", receipt="r")), escaped=True)
     assert session.ledger.subscriptions == {}
     assert session.ledger.transactions == set()
-    assert not session.ledger.awaits("r")
+    assert not session.ledger.expects("r")
     assert sent(session) == b""
     assert session.counters.frames_sent == 1
 
@@ -676,7 +676,7 @@ def test_plain_messages_may_ask_for_a_receipt(told: bool) -> None:
         length = b"content-length:%d\n" % len(body) if told else b""
         assert session.outgoing == sum(map(len, session._out))
         assert sent(session) == b"SEND\ndestination:/queue/a\n" + length + b"receipt:r\n\n" + body + b"\0"
-        assert session.ledger.awaits("r")
+        assert session.ledger.expects("r")
 
 
 def test_a_nul_without_a_length_is_not_plain() -> None:
@@ -727,7 +727,7 @@ def test_plain_answers_are_noted_like_all_others(version: str) -> None:
         else:
             assert session.transmit_plain("ACK", {**headers, "receipt": "r"})
         assert not session.ledger.subscriptions["1"].unacked
-        assert session.ledger.awaits("r")
+        assert session.ledger.expects("r")
     assert sent(sessions[0]) == sent(sessions[1])
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from stomp.core.errors import AuthenticationFailed, BrokerError
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.session.error_frames import refusal, words_of
+from stomp.core.session.error_frames import connect_error_from, error_text
 
 
 def error(message="", body=b""):
@@ -23,7 +23,7 @@ def error(message="", body=b""):
     ],
 )
 def test_what_an_error_says(message, body, words):
-    assert words_of(error(message, body)) == words
+    assert error_text(error(message, body)) == words
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_what_an_error_says(message, body, words):
     ],
 )
 def test_what_kind_of_error_it_is(message, kind, hint):
-    told = refusal(error(message))
+    told = connect_error_from(error(message))
     assert type(told) is kind
     assert told.hint == hint
     assert message in told.message

@@ -50,10 +50,10 @@ def test_negotiation(mine: tuple[int, int], theirs: tuple[int, int], agreed: tup
 
 def test_the_two_moments() -> None:
     pulse = Heartbeat(10.0, 5.0, 100.0)
-    assert (pulse.beat_due, pulse.silence_due) == (108.0, 115.0)
+    assert (pulse.next_send_at, pulse.timeout_at) == (108.0, 115.0)
     pulse.last_sent = 200.0
     pulse.read(300.0, b"\n")
-    assert (pulse.beat_due, pulse.silence_due) == (208.0, 310.0)
+    assert (pulse.next_send_at, pulse.timeout_at) == (208.0, 310.0)
 
 
 @pytest.mark.parametrize("data", [b"MESSAGE\n", b"\0\n", b"x", b"\n\n", b""])
@@ -61,24 +61,24 @@ def test_one_more_interval_after_anything_but_a_beat(data: bytes) -> None:
     """ActiveMQ beats up to two intervals after a frame: it looks once in an interval whether it has sent something."""
     pulse = Heartbeat(0.0, 1.0, 0.0)
     pulse.read(10.0, b"\n")
-    assert pulse.silence_due == 12.0
+    assert pulse.timeout_at == 12.0
     pulse.read(20.0, data)
-    assert pulse.silence_due == 23.0
+    assert pulse.timeout_at == 23.0
     pulse.read(30.0, b"\r\n")
-    assert pulse.silence_due == 32.0
+    assert pulse.timeout_at == 32.0
 
 
 def test_the_tolerance_is_a_choice() -> None:
     pulse = Heartbeat(0.0, 4.0, 0.0, tolerance=1.5)
-    assert pulse.silence_due == 10.0
+    assert pulse.timeout_at == 10.0
     pulse.read(0.0, b"\n")
-    assert pulse.silence_due == 6.0
+    assert pulse.timeout_at == 6.0
 
 
 def test_none_agreed() -> None:
     pulse = Heartbeat(0.0, 0.0, 0.0)
-    assert pulse.beat_due is None
-    assert pulse.silence_due is None
+    assert pulse.next_send_at is None
+    assert pulse.timeout_at is None
 
 
 @pytest.mark.parametrize("interval", [0.001, 0.05, 1.0, 3.0, 10.0, 86_400.0])
@@ -87,7 +87,7 @@ def test_beats_of_many_connections_are_due_at_the_same_moments(interval: float) 
     moments = set()
     for part in range(100):
         sent = 12_345.678 + interval * part / 100
-        due = Heartbeat(interval, 0.0, sent).beat_due
+        due = Heartbeat(interval, 0.0, sent).next_send_at
         assert due is not None
         assert sent + 0.699 * interval < due < sent + 0.801 * interval
         moments.add(round(due / interval, 3))
@@ -98,7 +98,7 @@ def test_beats_that_go_out_when_they_are_due_keep_their_pace() -> None:
     pulse = Heartbeat(3.0, 0.0, 100.3)
     due = [pulse.last_sent]
     for _ in range(1000):
-        moment = pulse.beat_due
+        moment = pulse.next_send_at
         assert moment is not None
         pulse.last_sent = moment
         due.append(moment)

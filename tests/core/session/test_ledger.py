@@ -14,7 +14,7 @@ def ledger() -> Ledger:
 
 
 def subscribe(ledger: Ledger, id: str, ack: str = "auto") -> None:
-    ledger.note("SUBSCRIBE", Headers(destination=f"/queue/{id}", id=id, ack=ack))
+    ledger.record_frame("SUBSCRIBE", Headers(destination=f"/queue/{id}", id=id, ack=ack))
 
 
 def deliver(ledger: Ledger, id: str, *messages: str) -> None:
@@ -27,38 +27,38 @@ def unacked(ledger: Ledger, id: str) -> list[str]:
 
 def test_subscriptions_come_and_go(ledger: Ledger) -> None:
     headers = Headers(destination="/queue/a", id="1", ack="client", selector="x")
-    ledger.note("SUBSCRIBE", headers)
+    ledger.record_frame("SUBSCRIBE", headers)
     found = ledger.subscriptions["1"]
     assert (found.id, found.destination, found.ack, found.headers) == ("1", "/queue/a", "client", headers)
     assert found.acknowledges
-    ledger.note("UNSUBSCRIBE", Headers(id="1"))
-    ledger.note("UNSUBSCRIBE", Headers(id="1"))
+    ledger.record_frame("UNSUBSCRIBE", Headers(id="1"))
+    ledger.record_frame("UNSUBSCRIBE", Headers(id="1"))
     assert ledger.subscriptions == {}
 
 
 def test_without_an_id_the_destination_names_a_subscription(ledger: Ledger) -> None:
-    ledger.note("SUBSCRIBE", Headers(destination="/queue/a"))
+    ledger.record_frame("SUBSCRIBE", Headers(destination="/queue/a"))
     assert not ledger.subscriptions["/queue/a"].acknowledges
-    ledger.note("UNSUBSCRIBE", Headers(destination="/queue/a"))
+    ledger.record_frame("UNSUBSCRIBE", Headers(destination="/queue/a"))
     assert ledger.subscriptions == {}
 
 
 def test_transactions_come_and_go(ledger: Ledger) -> None:
     for id in ("a", "b", "c"):
-        ledger.note("BEGIN", Headers(transaction=id))
-    ledger.note("COMMIT", Headers(transaction="a"))
-    ledger.note("ABORT", Headers(transaction="b"))
-    ledger.note("ABORT", Headers(transaction="never"))
+        ledger.record_frame("BEGIN", Headers(transaction=id))
+    ledger.record_frame("COMMIT", Headers(transaction="a"))
+    ledger.record_frame("ABORT", Headers(transaction="b"))
+    ledger.record_frame("ABORT", Headers(transaction="never"))
     assert ledger.transactions == {"c"}
 
 
 def test_an_individual_ack_settles_one(ledger: Ledger) -> None:
     subscribe(ledger, "1", "client-individual")
     deliver(ledger, "1", "a", "b", "c")
-    ledger.note("ACK", Headers(id="b"))
+    ledger.record_frame("ACK", Headers(id="b"))
     assert unacked(ledger, "1") == ["a", "c"]
-    ledger.note("NACK", Headers(id="a"))
-    ledger.note("ACK", Headers(id="never"))
+    ledger.record_frame("NACK", Headers(id="a"))
+    ledger.record_frame("ACK", Headers(id="never"))
     assert unacked(ledger, "1") == ["c"]
 
 
@@ -67,10 +67,10 @@ def test_a_client_ack_settles_all_before_it(ledger: Ledger) -> None:
     subscribe(ledger, "2", "client")
     deliver(ledger, "1", "a", "b", "c")
     deliver(ledger, "2", "x")
-    ledger.note("ACK", Headers({"message-id": "b", "subscription": "1"}))
+    ledger.record_frame("ACK", Headers({"message-id": "b", "subscription": "1"}))
     assert unacked(ledger, "1") == ["c"]
-    ledger.note("ACK", Headers({"message-id": "b", "subscription": "1"}))
-    ledger.note("ACK", Headers({"message-id": "x", "subscription": "gone"}))
+    ledger.record_frame("ACK", Headers({"message-id": "b", "subscription": "1"}))
+    ledger.record_frame("ACK", Headers({"message-id": "x", "subscription": "gone"}))
     assert (unacked(ledger, "1"), unacked(ledger, "2")) == (["c"], ["x"])
 
 
@@ -78,39 +78,39 @@ def test_without_a_subscription_the_message_is_looked_for(ledger: Ledger) -> Non
     subscribe(ledger, "1", "client-individual")
     subscribe(ledger, "2", "client-individual")
     deliver(ledger, "2", "a")
-    ledger.note("ACK", Headers({"message-id": "a"}))
+    ledger.record_frame("ACK", Headers({"message-id": "a"}))
     assert unacked(ledger, "2") == []
 
 
 def test_an_ack_that_names_nothing_is_harmless(ledger: Ledger) -> None:
-    ledger.note("ACK", Headers())
-    ledger.note("SEND", Headers(destination="/queue/a"))
+    ledger.record_frame("ACK", Headers())
+    ledger.record_frame("SEND", Headers(destination="/queue/a"))
 
 
 def test_a_receipt_is_answered_once(ledger: Ledger) -> None:
-    ticket = ledger.await_receipt("r", "SEND", None)
+    ticket = ledger.expect_receipt("r", "SEND", None)
     assert (ticket.receipt, ticket.command, ticket.deadline, ticket.generation) == ("r", "SEND", None, 1)
-    assert ledger.awaits("r")
+    assert ledger.expects("r")
     assert ledger.answer("r") is ticket
-    assert not ledger.awaits("r")
+    assert not ledger.expects("r")
     assert ledger.answer("r") is None
     assert ledger.answer(None) is None
 
 
 def test_a_receipt_id_may_be_used_again_while_it_is_awaited(ledger: Ledger) -> None:
-    first = ledger.await_receipt("r", "SEND", 5.0)
-    second = ledger.await_receipt("r", "SEND", 3.0)
-    third = ledger.await_receipt("r", "SEND", 3.0)
+    first = ledger.expect_receipt("r", "SEND", 5.0)
+    second = ledger.expect_receipt("r", "SEND", 3.0)
+    third = ledger.expect_receipt("r", "SEND", 3.0)
     assert ledger.answer("r") is first
     assert ledger.next_deadline() == 3.0
     late = ledger.expired(4.0)
     assert [id(ticket) for ticket in late] == [id(second), id(third)]
-    assert not ledger.awaits("r")
+    assert not ledger.expects("r")
     assert ledger.next_deadline() is None
 
 
 def test_deadlines_earliest_first(ledger: Ledger) -> None:
-    tickets = [ledger.await_receipt(f"r{at}", "SEND", at) for at in (5.0, 1.0, 3.0)]
+    tickets = [ledger.expect_receipt(f"r{at}", "SEND", at) for at in (5.0, 1.0, 3.0)]
     assert ledger.next_deadline() == 1.0
     assert ledger.expired(0.9) == []
     assert ledger.expired(3.0) == [tickets[1], tickets[2]]
@@ -121,9 +121,9 @@ def test_deadlines_earliest_first(ledger: Ledger) -> None:
 
 
 def test_answered_receipts_do_not_pile_up_behind_an_open_one(ledger: Ledger) -> None:
-    ledger.await_receipt("stuck", "SEND", 1.0)
+    ledger.expect_receipt("stuck", "SEND", 1.0)
     for number in range(1000):
-        ledger.await_receipt(str(number), "SEND", 60.0)
+        ledger.expect_receipt(str(number), "SEND", 60.0)
         ledger.answer(str(number))
     assert len(ledger._deadlines) < 200
 
@@ -131,13 +131,13 @@ def test_answered_receipts_do_not_pile_up_behind_an_open_one(ledger: Ledger) -> 
 def test_sweeping_keeps_the_order_of_deadlines(ledger: Ledger) -> None:
     deadlines = [float(number * 37 % 101) for number in range(101)]
     for number, deadline in enumerate(deadlines * 3):
-        ledger.await_receipt(str(number), "SEND", deadline)
+        ledger.expect_receipt(str(number), "SEND", deadline)
         if number >= 101:
             ledger.answer(str(number))
     for number in range(0, 101, 2):
         ledger.answer(str(number))
     for number in range(1000, 1100):
-        ledger.await_receipt(str(number), "SEND", 500.0)
+        ledger.expect_receipt(str(number), "SEND", 500.0)
     late = [ticket.deadline for ticket in ledger.expired(200.0)]
     assert late == sorted(deadlines[1::2])
 
@@ -145,26 +145,26 @@ def test_sweeping_keeps_the_order_of_deadlines(ledger: Ledger) -> None:
 def test_a_new_generation_keeps_subscriptions_only(ledger: Ledger) -> None:
     subscribe(ledger, "1", "client")
     deliver(ledger, "1", "a")
-    ledger.note("BEGIN", Headers(transaction="t"))
-    tickets = (ledger.await_receipt("r", "SEND", 5.0), ledger.await_receipt("s", "SEND", None))
+    ledger.record_frame("BEGIN", Headers(transaction="t"))
+    tickets = (ledger.expect_receipt("r", "SEND", 5.0), ledger.expect_receipt("s", "SEND", None))
     assert ledger.end_generation() == tickets
     assert ledger.begin_generation() == 2
     assert list(ledger.subscriptions) == ["1"]
     assert unacked(ledger, "1") == []
     assert ledger.transactions == set()
     assert ledger.next_deadline() is None
-    assert not ledger.awaits("r")
+    assert not ledger.expects("r")
     assert ledger.end_generation() == ()
 
 
 def test_a_receipt_id_that_is_awaited_twice_and_overdue(ledger: Ledger) -> None:
-    first, second, third = (ledger.await_receipt("r", "SEND", deadline) for deadline in (3.0, 1.0, 2.0))
+    first, second, third = (ledger.expect_receipt("r", "SEND", deadline) for deadline in (3.0, 1.0, 2.0))
     assert ledger.expired(now=1.0) == [second]
     assert ledger.expired(now=2.0) == [third]
     assert ledger.answer("r") is first
-    assert not ledger.awaits("r")
-    again = ledger.await_receipt("r", "SEND", 4.0)
-    later = ledger.await_receipt("r", "SEND", 5.0)
+    assert not ledger.expects("r")
+    again = ledger.expect_receipt("r", "SEND", 4.0)
+    later = ledger.expect_receipt("r", "SEND", 5.0)
     assert ledger.expired(now=4.0) == [again]
     assert ledger.end_generation() == (later,)
-    assert not ledger.awaits("r")
+    assert not ledger.expects("r")

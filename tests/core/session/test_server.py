@@ -40,7 +40,7 @@ def connected(version: str = "1.2") -> ServerSession:
     return session
 
 
-def refusal(session: ServerSession, text: str) -> tuple[str, str]:
+def connect_error_from(session: ServerSession, text: str) -> tuple[str, str]:
     """The message and the receipt-id of the ERROR by which a frame is answered; the session ends."""
     events = receive(session, text)
     assert isinstance(events[-1], Closed)
@@ -78,7 +78,7 @@ def test_negotiation(ours: tuple[str, ...], offered: str | None, agreed: str | N
     header = "" if offered is None else f"accept-version:{offered}\n"
     text = f"{command}\n{header}\n\0"
     if agreed is None:
-        message, _ = refusal(session, text)
+        message, _ = connect_error_from(session, text)
         assert message == f"Supported protocol versions are {','.join(ours)}"
         return
     (event,) = receive(session, text)
@@ -116,20 +116,20 @@ def test_heartbeats_since_1_1(version: str) -> None:
 
 
 def test_a_malformed_heartbeat() -> None:
-    message, _ = refusal(ServerSession(), "CONNECT\naccept-version:1.2\nheart-beat:x\n\n\0")
+    message, _ = connect_error_from(ServerSession(), "CONNECT\naccept-version:1.2\nheart-beat:x\n\n\0")
     assert "heart-beat" in message
 
 
 @pytest.mark.parametrize("command", ["SEND", "CONNECTED", "GET"])
 def test_the_first_frame_must_be_connect(command: str) -> None:
-    assert refusal(ServerSession(), f"{command}\n\n\0") == (
+    assert connect_error_from(ServerSession(), f"{command}\n\n\0") == (
         f"the first frame must be CONNECT, not {command}",
         "",
     )
 
 
 def test_another_protocol() -> None:
-    message, _ = refusal(ServerSession(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    message, _ = connect_error_from(ServerSession(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert "is not a STOMP command" in message
 
 
@@ -202,7 +202,7 @@ def test_too_many_early_frames() -> None:
     session = ServerSession(limits=Limits(early_frames=2))
     receive(session, "CONNECT\naccept-version:1.2\n\n\0")
     assert receive(session, "BEGIN\ntransaction:1\n\n\0" * 2) == []
-    message, _ = refusal(session, "BEGIN\ntransaction:3\n\n\0")
+    message, _ = connect_error_from(session, "BEGIN\ntransaction:3\n\n\0")
     assert message == "more than 2 frames before CONNECTED"
     assert session.closed is not None
     assert isinstance(session.closed.error, LimitExceeded)
@@ -266,7 +266,7 @@ def test_what_a_client_must_not_send(version: str, frame: str, message: str) -> 
     session = connected(version)
     assert len(receive(session, PREPARED)) == 2
     command, rest = frame.split("\n", 1)
-    assert refusal(session, f"{command}\nreceipt:r-7\n{rest}\n\0") == (message, "r-7")
+    assert connect_error_from(session, f"{command}\nreceipt:r-7\n{rest}\n\0") == (message, "r-7")
     assert session.closed is not None
     assert isinstance(session.closed.error, RemoteProtocolError)
 
@@ -304,13 +304,13 @@ def test_what_came_before_a_wrong_frame_is_answered_before_the_error() -> None:
     good = "SEND\ndestination:/a\nreceipt:1\n\nx\0"
     session.receive_data(f"{good}{good}SEND\nreceipt:3\n\n\0".encode(), 0.0)
     assert [type(event) for event in session.events()] == [Request, Request]
-    assert session.failing
+    assert session.has_pending_error
     assert session.state is State.CONNECTED
     session.receipt("1")
     session.receive_data(b"more that nobody looks at\n\n\0", 1.0)
     [closed] = session.events()
     assert isinstance(closed, Closed)
-    assert not session.failing
+    assert not session.has_pending_error
     assert session.events() == []
     first, error, _ = sent(session).split(b"\0")
     assert first == b"RECEIPT\nreceipt-id:1\n\n"
@@ -338,16 +338,16 @@ def test_a_wrong_frame_ends_it_and_what_follows_is_ignored() -> None:
     "text", ["garbage!\n\n\0", "SEND\nbad\n\n\0", "SEND\ncontent-length:1000000000000\n\n"]
 )
 def test_garbage_is_answered_by_error(text: str) -> None:
-    assert refusal(connected(), text)[1] == ""
+    assert connect_error_from(connected(), text)[1] == ""
 
 
 def test_an_error_about_one_frame_does_not_name_the_receipt_of_another() -> None:
-    assert refusal(connected(), "SEND\ndestination:/a\nreceipt:r\n\nx\0bad!\n\n\0")[1] == ""
+    assert connect_error_from(connected(), "SEND\ndestination:/a\nreceipt:r\n\nx\0bad!\n\n\0")[1] == ""
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_a_receipt_id_that_cannot_be_sent_back(version: str) -> None:
-    message, receipt = refusal(connected(version), "SEND\nreceipt:a\rb\n\n\0")
+    message, receipt = connect_error_from(connected(version), "SEND\nreceipt:a\rb\n\n\0")
     assert "receipt id" in message
     assert receipt == ""
 
@@ -357,7 +357,7 @@ def test_a_receipt_id_is_escaped_on_its_way_back() -> None:
     receive(session, "SEND\ndestination:/a\nreceipt:a\\r\\n\\c\\\\b\n\nx\0")
     session.receipt("a\r\n:\\b")
     assert sent(session) == b"RECEIPT\nreceipt-id:a\\r\\n\\c\\\\b\n\n\0"
-    assert refusal(session, "SEND\nreceipt:x\\ny\n\n\0")[1] == "x\\ny"
+    assert connect_error_from(session, "SEND\nreceipt:x\\ny\n\n\0")[1] == "x\\ny"
 
 
 def test_delivering() -> None:
@@ -376,7 +376,10 @@ def test_the_end_as_asked() -> None:
 
 
 def test_nothing_may_follow_disconnect() -> None:
-    assert refusal(connected(), "DISCONNECT\n\n\0SEND\ndestination:/a\n\nx\0")[0] == "SEND after DISCONNECT"
+    assert (
+        connect_error_from(connected(), "DISCONNECT\n\n\0SEND\ndestination:/a\n\nx\0")[0]
+        == "SEND after DISCONNECT"
+    )
 
 
 def test_a_client_that_leaves_without_waiting() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 VERSIONS = ("1.2", "1.1", "1.0")
 #: Seconds for saying good-bye after something went wrong.
-SHORTLY = 2.0
+INTERRUPT_TIMEOUT = 2.0
 _LOCAL = "stomp://localhost:61613"
 _SCHEMES = {"tcp": "stomp", "tls": "stomp+ssl", "ws": "ws", "wss": "wss"}
 _PLACE = ("url", "host", "port")
@@ -135,7 +135,7 @@ def using(client: Any) -> Generator[Any, None, None]:
     try:
         yield client
     except BaseException:
-        client.close(SHORTLY)
+        client.close(INTERRUPT_TIMEOUT)
         raise
     client.close()
 

@@ -161,7 +161,7 @@ class Diagnosis:
             from stomp.net.proxy import parse_proxy
 
             parsed = parse_proxy(proxy)
-            self._sock = dial.open_through(parsed, address, self._deadline())
+            self._sock = dial.open_via_proxy(parsed, address, self._deadline())
             step.words = f"the proxy {parsed.address} leads to {address}"
             return
         self._sock = dial.open_socket(address, self._deadline())
@@ -180,7 +180,7 @@ class Diagnosis:
         assert self._sock is not None
         step.facts["verified"] = False
         try:
-            dial.shake_hands(self._sock, secure, self._address, self._deadline())
+            dial.tls_handshake(self._sock, secure, self._address, self._deadline())
         except ConnectFailed as error:
             if not isinstance(error.failures[0], TimeoutError):
                 self._look_unverified(step, settings)
@@ -209,7 +209,7 @@ class Diagnosis:
             self._open(Step(""))
             assert self._sock is not None
             curious = replace(settings, verify=False, ca_certs=None, context=None).layer(self._address.host)
-            dial.shake_hands(self._sock, curious, self._address, self._deadline())
+            dial.tls_handshake(self._sock, curious, self._address, self._deadline())
             self._note(step, curious.peer_certificate_der())
 
     def _speaks_tls(self) -> bool:
@@ -220,7 +220,7 @@ class Diagnosis:
             self._open(Step(""))
             assert self._sock is not None
             layer = TlsSettings(verify=False).layer(self._address.host)
-            dial.shake_hands(self._sock, layer, self._address, dial.Deadline(_PATIENCE))
+            dial.tls_handshake(self._sock, layer, self._address, dial.Deadline(_PATIENCE))
             return True
         return False
 

@@ -164,9 +164,9 @@ class MessageConsumer:
             )
 
     def _close(self) -> None:
-        from stomp.cli.config.settings import SHORTLY
+        from stomp.cli.config.settings import INTERRUPT_TIMEOUT
 
-        self.client.close(SHORTLY)
+        self.client.close(INTERRUPT_TIMEOUT)
 
     def _wind_up(self) -> None:
         """A signal came: take no more, and let the message in hand be finished."""

@@ -165,7 +165,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Who presses Ctrl-C does not want to wait for a broker that says nothing.
-        await self.close(self._shortly() if isinstance(error, asyncio.CancelledError) else None)
+        await self.close(self._short_deadline() if isinstance(error, asyncio.CancelledError) else None)
 
     # ------------------------------------------------------------------------------------- sending
 

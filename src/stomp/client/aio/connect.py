@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from stomp.client import connect
 from stomp.client.connect import Stream
-from stomp.net.dial import hurry, is_ipv4, not_reached, refuse_itself
+from stomp.net.dial import connect_error, is_ipv4, refuse_itself, set_nodelay
 
 if TYPE_CHECKING:
     from stomp.client.connect import TlsSettings
@@ -36,13 +36,13 @@ async def _connect(address: Address, host: str, options: Options) -> socket.sock
         async with asyncio.timeout(options.connect_timeout):
             await asyncio.get_running_loop().sock_connect(sock, (host, address.port))
         refuse_itself(sock)
-        hurry(sock)
-        connect.tune(sock, options)
+        set_nodelay(sock)
+        connect.apply_socket_options(sock, options)
     except OSError as err:
         sock.close()
         # Asyncio puts words of its own in the place of the system's.
         why = OSError(err.errno, os.strerror(err.errno)) if err.errno else err
-        raise not_reached(address, [(host, why)]) from err
+        raise connect_error(address, [(host, why)]) from err
     except BaseException:
         sock.close()
         raise

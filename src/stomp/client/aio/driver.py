@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 #: A program may have the loop for so many seconds on end, if it need not wait.
-_TURN = 0.002
+MAX_BUSY_TIME = 0.002
 #: After so many verbs that did not wait it is looked at the clock.
 LOOK = 16
 
@@ -58,7 +58,7 @@ class AsyncDriver(BaseClient):
         self._handling: dict[asyncio.Task[Any] | None, BaseMessage] = {}  # what each is at work on
         self._verbs = 0  # since it was last looked at the clock
         self._since = 0.0  # when the loop was last let go
-        self._conv.relief.watch(self._read_on)
+        self._conv.resumed.watch(self._read_on)
 
     async def _connect(self, program: Operation[None]) -> None:
         """Carry out a program that makes a connection. Functions that it calls cannot wait for that connection."""
@@ -95,7 +95,7 @@ class AsyncDriver(BaseClient):
             self._check_loop()
         self._verbs += 1
         if self._verbs >= LOOK:
-            await self._breathe()
+            await self._yield_to_loop()
         conv = self._conv
         answer: Any = None
         failure: BaseException | None = None
@@ -132,7 +132,7 @@ class AsyncDriver(BaseClient):
             self._check_loop()
         self._verbs += 1
         if self._verbs >= LOOK:
-            await self._breathe()
+            await self._yield_to_loop()
         era = self._conv.era
         if era is None or not self._send_plain(destination, body):
             return False
@@ -147,7 +147,7 @@ class AsyncDriver(BaseClient):
             self._check_loop()
         self._verbs += 1
         if self._verbs >= LOOK:
-            await self._breathe()
+            await self._yield_to_loop()
         era = self._conv.era
         confirmation = self._start_plain(destination, body, deadline, patient=patient)
         if confirmation is not None and era is not None:
@@ -158,7 +158,7 @@ class AsyncDriver(BaseClient):
                 except (SendStalled, ConnectionLost):
                     pass  # see `verbs.start`
                 except BaseException:
-                    self._conv.withdraw(confirmation.receipt)
+                    self._conv.cancel_request(confirmation.receipt)
                     raise
         return confirmation
 
@@ -168,7 +168,7 @@ class AsyncDriver(BaseClient):
             self._check_loop()
         self._verbs += 1
         if self._verbs >= LOOK:
-            await self._breathe()
+            await self._yield_to_loop()
         if not self._ack_plain(message):
             return False
         self._conv.settled()
@@ -229,17 +229,17 @@ class AsyncDriver(BaseClient):
             wait.signal.unwatch(look)
             if timer is not None:
                 timer.cancel()
-            self._let_go()
+            self._mark_yield()
 
-    async def _breathe(self) -> None:
+    async def _yield_to_loop(self) -> None:
         """Let others have the loop, if it was not theirs for some time."""
-        if self._options.clock() - self._since >= _TURN:
+        if self._options.clock() - self._since >= MAX_BUSY_TIME:
             await asyncio.sleep(0)
-            self._let_go()
+            self._mark_yield()
         else:
             self._verbs = 0
 
-    def _let_go(self) -> None:
+    def _mark_yield(self) -> None:
         self._verbs = 0
         self._since = self._options.clock()
 
@@ -256,8 +256,8 @@ class AsyncDriver(BaseClient):
         conv = self._conv
         conv.take(link, events, self._options.clock())
         self._make(conv.calls())
-        if conv.needs_link:
-            conv.needs_link = False
+        if conv.needs_reconnect:
+            conv.needs_reconnect = False
             program = lifecycle.reconnect(conv, self._options.dice)
             self._reconnecting = asyncio.get_running_loop().create_task(self._connect(program))
         if conv.paused:
@@ -300,7 +300,7 @@ class AsyncDriver(BaseClient):
         at_work: set[asyncio.Future[Any]] = {*(self._callbacks or ()), *([] if task is None else [task])}
         at_work.discard(cast("asyncio.Task[Any]", asyncio.current_task()))
         if at_work:
-            await asyncio.wait(at_work, timeout=self._shortly())
+            await asyncio.wait(at_work, timeout=self._short_deadline())
 
 
 async def _guarded(coroutine: Any) -> None:

@@ -63,7 +63,7 @@ class AsyncMessage(BaseMessage):
     async def nack(
         self, *, requeue: bool | None = None, confirm: bool = False, timeout: float | None = None
     ) -> None:
-        """Refuse it. What the broker does then is its own matter: see ``client.broker.nacked``.
+        """Refuse it. What the broker does then is its own matter: see ``client.broker.nack_effect``.
 
         Args:
             requeue: have it delivered again, or not; None for the broker's own way. At Artemis and HornetQ True leaves
@@ -241,13 +241,13 @@ class MessageSource:
             client._check_loop()
         client._verbs += 1
         if client._verbs >= LOOK:
-            await client._breathe()
+            await client._yield_to_loop()
         # Nothing is awaited once a message was taken: a cancellation would lose it.
         conv, messages = client._conv, self._inbox.messages
         if messages and not (conv.paused or conv.draining):
             # The hot way: there is one, and no need for a program.
             message: Any = messages.popleft()
-            if conv.may_be_handled(message):
+            if conv.is_deliverable(message):
                 return message  # type: ignore[no-any-return]
         found = await self._receive()
         if found is None:
@@ -286,7 +286,7 @@ class Subscription(BaseSubscription, MessageSource):
     ) -> None:
         try:
             await self.close(
-                timeout=self._client._shortly() if isinstance(error, asyncio.CancelledError) else None
+                timeout=self._client._short_deadline() if isinstance(error, asyncio.CancelledError) else None
             )
         except StompError:
             if error is None:

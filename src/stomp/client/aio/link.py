@@ -429,7 +429,7 @@ class AioLink(asyncio.Protocol):
     def _tick(self) -> None:
         self._timer = None
         session, now = self.session, self._clock()
-        if session.silent(now) and self._readable():
+        if session.is_timed_out(now) and self._readable():
             session.heard(now)
         session.tick(now)
         self._flush()

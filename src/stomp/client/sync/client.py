@@ -78,7 +78,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         try:
             self._connect(lifecycle.connect(self._conv, self._options.dice))
         finally:
-            self._join_calls(self._deadline(self._shortly()))
+            self._join_calls(self._deadline(self._short_deadline()))
         return self
 
     def close(self, timeout: float | None = None) -> bool:
@@ -187,7 +187,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Who presses Ctrl-C does not want to wait for a broker that says nothing.
-        self.close(self._shortly() if isinstance(error, KeyboardInterrupt) else None)
+        self.close(self._short_deadline() if isinstance(error, KeyboardInterrupt) else None)
 
     # ------------------------------------------------------------------------------------- sending
 
@@ -426,7 +426,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
 
     def _join(self, deadline: float) -> None:
         """Wait for the handlers and callbacks at work."""
-        self._join_calls(min(deadline, self._deadline(self._shortly())))
+        self._join_calls(min(deadline, self._deadline(self._short_deadline())))
         consumers, self._consumers = self._consumers, []
         for consumer in consumers:
             consumer._join(deadline)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stomp.client.base import BaseClient, log
 from stomp.client.connect import open_stream
 from stomp.client.thread_cache import lend_daemon
-from stomp.client.threads.idle import only_beats
+from stomp.client.threads.idle import only_heartbeats
 from stomp.client.threads.link import Link
 from stomp.core.callables import check_result
 from stomp.core.engine import lifecycle
@@ -199,7 +199,7 @@ class SyncDriver(BaseClient):
             calls_back = threading.get_ident() == self._caller
             if calls_back:
                 self._conv.callback_waits = True
-                self._conv.relieve()
+                self._conv.maybe_resume()
         try:
             if era is not None:
                 link: Any = era.link
@@ -250,14 +250,14 @@ class SyncDriver(BaseClient):
         with self._lock:
             conv.take(link, batch, self._options.clock())
             begin = self._begin_calling()
-            lost, conv.needs_link = conv.needs_link, False
+            lost, conv.needs_reconnect = conv.needs_reconnect, False
         if lost:
             self._start(self._reconnect, "stomp-reconnect")
         if begin:
             self._start(self._make_calls, "stomp-callbacks")
         while conv.paused and link.alive:
             # Nothing is read now, but by the keeper, for as long as it has room.
-            self._wait(Wait(conv.relief, lambda: not conv.paused, self._options.clock() + _GLANCE))
+            self._wait(Wait(conv.resumed, lambda: not conv.paused, self._options.clock() + _GLANCE))
 
     def _reconnect(self) -> None:
         self._connect(lifecycle.reconnect(self._conv, self._options.dice))
@@ -289,7 +289,7 @@ def _warn_about_loop() -> None:
 
 def _matters(batch: list[Event]) -> bool:
     """Of heart-beats nobody is told."""
-    return not only_beats(batch)
+    return not only_heartbeats(batch)
 
 
 #: For forks.

@@ -66,7 +66,7 @@ class Message(BaseMessage):
     def nack(
         self, *, requeue: bool | None = None, confirm: bool = False, timeout: float | None = None
     ) -> None:
-        """Refuse it. What the broker does then is its own matter: see ``client.broker.nacked``.
+        """Refuse it. What the broker does then is its own matter: see ``client.broker.nack_effect``.
 
         Args:
             requeue: have it delivered again, or not; None for the broker's own way. At Artemis and HornetQ True leaves
@@ -243,7 +243,7 @@ class MessageSource:
             except IndexError:
                 pass
             else:
-                if conv.may_be_handled(message):
+                if conv.is_deliverable(message):
                     return message  # type: ignore[no-any-return]
         found = self._receive()
         if found is None:
@@ -281,7 +281,9 @@ class Subscription(BaseSubscription, MessageSource):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.close(timeout=self._client._shortly() if isinstance(error, KeyboardInterrupt) else None)
+            self.close(
+                timeout=self._client._short_deadline() if isinstance(error, KeyboardInterrupt) else None
+            )
         except StompError:
             if error is None:
                 raise

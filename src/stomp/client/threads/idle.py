@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from stomp.client.logging import connections
 from stomp.client.threads.idle_poller import WATCH, may_watch
-from stomp.client.threads.write_scheduler import MOMENT
+from stomp.client.threads.write_scheduler import GRACE
 from stomp.client.threads.writer import DONTWAIT
 from stomp.core.session.events import HeartbeatReceived, HeartbeatSent
 
@@ -54,7 +54,7 @@ class Sleeper(ABC):
 
     def __init__(self, *, tireless: bool) -> None:
         self.asleep = False
-        self._tireless = tireless or not may_watch()
+        self._never_idle = tireless or not may_watch()
         self._quiet_since: float | None = None
 
     @abstractmethod
@@ -68,13 +68,13 @@ class Sleeper(ABC):
     def _read(self, flags: int) -> bool: ...
 
     @abstractmethod
-    def _hand_over(self, batch: list[Event]) -> None: ...
+    def _call_handler(self, batch: list[Event]) -> None: ...
 
     def glance(self) -> None:
         """See `stomp.client.threads.idle_poller.Watched`."""
         try:
             # Only the keeper may be at it, which never takes long.
-            if self._reading.acquire(timeout=MOMENT):
+            if self._reading.acquire(timeout=GRACE):
                 try:
                     if self.asleep:
                         self._read(DONTWAIT)
@@ -90,10 +90,10 @@ class Sleeper(ABC):
     def _is_tired(self) -> bool:
         """True when nothing but heart-beats has come for some time, and nobody has to be told of them."""
         inbox = self._inbox
-        if self._tireless or not inbox or type(inbox[-1]) not in _BEATS:
+        if self._never_idle or not inbox or type(inbox[-1]) not in _BEATS:
             self._quiet_since = None
             return False
-        if self._quiet_since is None or not only_beats(inbox):
+        if self._quiet_since is None or not only_heartbeats(inbox):
             self._quiet_since = self._clock()
         return self._clock() - self._quiet_since >= _QUIET and self._passed_over()
 
@@ -101,7 +101,7 @@ class Sleeper(ABC):
         """Leave the reading to the watch. False if it cannot be, and it stays with this thread."""
         with self._state:
             # The keeper may have read something since.
-            if self._tireless or self._inbox or self.session.closed is not None:
+            if self._never_idle or self._inbox or self.session.closed is not None:
                 return False
             try:
                 WATCH.add(self.sock.fileno(), self)
@@ -140,7 +140,7 @@ class Sleeper(ABC):
             if self._hears_any(batch):
                 return False
             self._take_out(batch)
-            self._hand_over(batch)
+            self._call_handler(batch)
         return not self._inbox
 
     def _passed_over(self) -> bool:
@@ -151,7 +151,7 @@ class Sleeper(ABC):
             return False
         try:
             batch = self._inbox.copy()
-            if not only_beats(batch) or self._hears_any(batch):
+            if not only_heartbeats(batch) or self._hears_any(batch):
                 return False
             self._take_out(batch)
         finally:
@@ -169,6 +169,6 @@ class Sleeper(ABC):
         return self._hears is None or self._frames.look() or self._hears(batch)
 
 
-def only_beats(batch: list[Event]) -> bool:
+def only_heartbeats(batch: list[Event]) -> bool:
     """True when all that happened is heart-beats."""
     return _BEATS.issuperset(map(type, batch))

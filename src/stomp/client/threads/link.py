@@ -26,7 +26,7 @@ from stomp.client.threads.one_shot_event import OneShotEvent
 from stomp.client.threads.open_links import LINKS
 from stomp.client.threads.reader import SocketReader
 from stomp.client.threads.timer_thread import keeper
-from stomp.client.threads.write_scheduler import LAST_WORDS, LINGER, MOMENT, SendingHalf
+from stomp.client.threads.write_scheduler import CLOSE_TIMEOUT, FLUSH_DELAY, GRACE, SendingHalf
 from stomp.client.threads.writer import DONTWAIT, SocketWriter
 from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import ConnectionLost, NotConnected
@@ -96,12 +96,12 @@ class Link(SendingHalf, Sleeper):
         self._keeper = keeper()
         LINKS.add(self)
         self._begun = False  # it is read; until then, whoever connects looks at the clock
-        self.parted = False  # for the keeper
-        self.let_in = False  # for the handler: it was told of CONNECTED
+        self.removed = False  # for the keeper
+        self.was_connected = False  # for the handler: it was told of CONNECTED
         self._due: float | None = None  # the moment for which the keeper was asked to come
         self._receiver = 0  # ident of the receiving thread
-        self._teller = 0  # ident of the thread that runs the handler
-        self._corked = False  # a batch is being handled: replies leave together
+        self._dispatching_thread = 0  # ident of the thread that runs the handler
+        self._batching = False  # a batch is being handled: replies leave together
         self._hung_up = False
         if not DONTWAIT:
             sock.setblocking(False)
@@ -122,7 +122,7 @@ class Link(SendingHalf, Sleeper):
         if not (quiet and self._told_quietly() and self._fall_asleep()):
             self._lend_thread()
 
-    def read_answer(self) -> None:
+    def read_connected(self) -> None:
         """Between CONNECT and `start`: read on this thread until the broker has let us in, or time is up.
 
         Who waits for the answer need not be woken by another thread then. The handler will be told after `start`.
@@ -140,7 +140,7 @@ class Link(SendingHalf, Sleeper):
     @property
     def thread(self) -> object:
         """The thread that reads, or what the factory of threads made of it."""
-        self._tireless = True  # whoever asks expects it to last as long as the connection
+        self._never_idle = True  # whoever asks expects it to last as long as the connection
         self._rouse()
         started = self._started
         return started.thread if isinstance(started, WorkItem) else started
@@ -174,9 +174,9 @@ class Link(SendingHalf, Sleeper):
 
     def is_receiving_thread(self) -> bool:
         """True when called from the handler, which would wait in vain for anything that comes in."""
-        return threading.get_ident() in (self._receiver, self._teller)
+        return threading.get_ident() in (self._receiver, self._dispatching_thread)
 
-    def disown(self) -> None:
+    def abandon_after_fork(self) -> None:
         """In a forked child: the connection is its parent's. Here it has ended, and not a byte of it is touched.
 
         Not even shut down, as that is the end for the parent, too; closing is about the child's own descriptor.
@@ -269,18 +269,18 @@ class Link(SendingHalf, Sleeper):
     def _read(self, flags: int) -> bool:
         """Read once and take it in; False if there was nothing to read. The caller has `_reading`."""
         error: OSError | None = None
-        data, filled = b"", 0
+        data, add_direct_bytes = b"", 0
         try:
-            data, filled = self._inlet.read(flags)
+            data, add_direct_bytes = self._inlet.read(flags)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as err:
             error = err
-        self._take(data, filled, not (data or filled), error)
+        self._take(data, add_direct_bytes, not (data or add_direct_bytes), error)
         self._inlet.note(len(data), len(self._inbox))
         return True
 
-    def _take(self, data: bytes, filled: int, ended: bool, error: OSError | None) -> None:
+    def _take(self, data: bytes, add_direct_bytes: int, ended: bool, error: OSError | None) -> None:
         """Take in what was read, or how much of a body. The caller has `_reading`."""
         if self._layer is not None:
             try:
@@ -295,13 +295,13 @@ class Link(SendingHalf, Sleeper):
         try:
             if data:
                 session.receive_data(data, self._clock())
-            if filled:
-                session.filled(filled, self._clock())
+            if add_direct_bytes:
+                session.add_direct_bytes(add_direct_bytes, self._clock())
             if ended:
                 session.receive_eof(error or self._broken, self._clock())
             self._collect()
-            if session.hastened:
-                session.hastened = False
+            if session.deadline_moved_up:
+                session.deadline_moved_up = False
                 self._ask_keeper()
         finally:
             state.release()
@@ -318,7 +318,7 @@ class Link(SendingHalf, Sleeper):
                 self._ended.set()
 
     @property
-    def _crowded(self) -> bool:
+    def _over_read_limit(self) -> bool:
         """True when so much waits for the handler that no more is to be read."""
         return self.session.counters.bytes_received - self._told >= _IN_HIGH
 
@@ -338,11 +338,11 @@ class Link(SendingHalf, Sleeper):
         with self._state:
             batch, self._inbox = self._inbox, []
             self._told = self.session.counters.bytes_received
-        self._hand_over(batch)
+        self._call_handler(batch)
 
-    def _hand_over(self, batch: list[Event]) -> None:
-        self._teller = threading.get_ident()
-        self._corked = len(batch) > 1
+    def _call_handler(self, batch: list[Event]) -> None:
+        self._dispatching_thread = threading.get_ident()
+        self._batching = len(batch) > 1
         if self._frames.look():
             self._frames.received(batch)
         try:
@@ -352,8 +352,8 @@ class Link(SendingHalf, Sleeper):
             connections.exception("the handler of a connection failed")
         except SystemExit:
             self.close()  # a listener called sys.exit(), which was logged: no more messages are for it
-        self._corked = False
-        self._teller = 0
+        self._batching = False
+        self._dispatching_thread = 0
         if self.session.outgoing or self._layer is not None:
             self._try_write()
 
@@ -362,7 +362,7 @@ class Link(SendingHalf, Sleeper):
         if self.alive:  # only if the code above has a defect
             self.close()
         self._hang_up()
-        self.parted = True
+        self.removed = True
         self._keeper.remove(self)
         LINKS.discard(self)
         self._outbox.close()
@@ -374,7 +374,7 @@ class Link(SendingHalf, Sleeper):
         self._hung_up = True
         closed = self.session.closed
         if closed is not None and closed.reason is Reason.CLEAN:
-            self.write_all(LAST_WORDS)
+            self.flush_within(CLOSE_TIMEOUT)
         else:
             self._try_write(last=True)
         if self._layer is not None:
@@ -383,7 +383,7 @@ class Link(SendingHalf, Sleeper):
             self._try_write(last=True)
         self._wake()
 
-    def _make_room(self) -> None:
+    def _read_while_blocked(self) -> None:
         """The queue is full and the receiving thread wants to send: read on while waiting.
 
         The broker may be waiting for us to read before it reads itself.
@@ -393,14 +393,14 @@ class Link(SendingHalf, Sleeper):
             if not deadline.left:
                 raise self._outbox.stalled()
             readable, _ = wait_ready(
-                self.sock, read=not self._crowded, write=True, seconds=min(deadline.left, 1.0)
+                self.sock, read=not self._over_read_limit, write=True, seconds=min(deadline.left, 1.0)
             )
             if readable:
                 with self._reading:
                     self._read(DONTWAIT)
             self._try_write()
 
-    def _lost(self, err: OSError, patience: float) -> ConnectionLost:
+    def _write_error(self, err: OSError, patience: float) -> ConnectionLost:
         """Why the socket broke under a write: in the words of the session, once it has ended."""
         if threading.get_ident() != self._receiver:
             self.start()
@@ -421,13 +421,13 @@ class Link(SendingHalf, Sleeper):
     def attend(self) -> float | None:
         """See `Timed.attend`. Called by the keeper; does not wait for the socket or the handler."""
         streaming, self._streaming = self._streaming, False
-        self._visited()
+        self._on_timer_fired()
         session = self.session
         now = self._clock()
         due = self._due is not None and now >= self._due
         # While it sleeps, all there is has been read, unless the watch was kept from running.
-        if due and (not self.asleep or session.silent(now)):
-            self._listen_in()
+        if due and (not self.asleep or session.is_timed_out(now)):
+            self._read_on_timer()
             now = self._clock()
         with self._state:
             if due:
@@ -437,12 +437,12 @@ class Link(SendingHalf, Sleeper):
         if self._outbox.waiting:
             self._try_write()
         if due:
-            self._see_to_inbox()
+            self._after_timer()
         if streaming:
-            self._linger(LINGER)
+            self.schedule_flush(FLUSH_DELAY)
         return None if next_due is None else max(0.0, next_due - now)
 
-    def _see_to_inbox(self) -> None:
+    def _after_timer(self) -> None:
         """After a tick: have the handler told, if it must not wait for something to be read."""
         inbox = self._inbox
         if self.asleep:
@@ -458,18 +458,18 @@ class Link(SendingHalf, Sleeper):
             # The receiving thread waits for the network, and may do so for long.
             self._options.start_thread(self._dispatch)
 
-    def _listen_in(self) -> None:
+    def _read_on_timer(self) -> None:
         """Read for the receiving thread while it is busy in a handler: silence counts bytes, not handlers."""
         # If it is reading itself, then all there is has been read; but where this is about the end of the
         # connection, it gets a moment to say so: it may have been kept from running, as we may have been.
-        patience = MOMENT if self.session.silent(self._clock()) else 0.0
+        patience = GRACE if self.session.is_timed_out(self._clock()) else 0.0
         if not self._reading.acquire(timeout=patience):
             return
         try:
             for _ in range(_LISTEN_READS):
                 if not wait_ready(self.sock, read=True, write=False, seconds=0)[0]:
                     return
-                if self._crowded:
+                if self._over_read_limit:
                     with self._state:
                         self.session.heard(self._clock())
                     return

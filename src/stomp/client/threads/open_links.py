@@ -14,11 +14,11 @@ _LAST_WORDS = 2.0
 class OpenLink(Protocol):
     """See `stomp.client.threads.link.Link`."""
 
-    def disown(self) -> None:
+    def abandon_after_fork(self) -> None:
         """In a forked child: the connection is its parent's."""
         ...
 
-    def write_all(self, seconds: float) -> None:
+    def flush_within(self, seconds: float) -> None:
         """Write what is queued, as far as the peer takes it within so many seconds."""
         ...
 
@@ -29,7 +29,7 @@ LINKS: weakref.WeakSet[OpenLink] = weakref.WeakSet()
 def _disown_all() -> None:
     """A forked child has copies of its parent's links, but the connections are not its own."""
     for link in list(LINKS):
-        link.disown()
+        link.abandon_after_fork()
     LINKS.clear()
 
 
@@ -41,4 +41,4 @@ if hasattr(os, "register_at_fork"):
 def _write_all() -> None:
     """A program that ends without disconnecting still gets its last frames out: they may wait for company."""
     for link in list(LINKS):
-        link.write_all(_LAST_WORDS)
+        link.flush_within(_LAST_WORDS)

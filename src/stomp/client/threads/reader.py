@@ -24,12 +24,12 @@ class ByteSink(Protocol):
     """Where the bytes go: a session."""
 
     @property
-    def filling(self) -> bool:
-        """See `stomp.core.session.base.Session.filling`."""
+    def wants_direct_read(self) -> bool:
+        """See `stomp.core.session.base.Session.wants_direct_read`."""
         ...
 
-    def fill(self, read: Callable[[memoryview], int]) -> int:
-        """See `stomp.core.session.base.Session.fill`."""
+    def read_into(self, read: Callable[[memoryview], int]) -> int:
+        """See `stomp.core.session.base.Session.read_into`."""
         ...
 
 
@@ -59,12 +59,12 @@ class SocketReader:
         Raises:
             OSError: what the socket says.
         """
-        if self._direct and self._sink.filling:
-            return b"", self._sink.fill(lambda room: self._sock.recv_into(room, 0, flags))
+        if self._direct and self._sink.wants_direct_read:
+            return b"", self._sink.read_into(lambda room: self._sock.recv_into(room, 0, flags))
         return self._sock.recv(self._most, flags), 0
 
     def note(self, size: int, frames: int) -> None:
         """So many bytes were read, and so many frames were complete then: that decides how much to read next."""
         large = size >= _READ and 0 < frames * _LARGE <= size
         # What was read of a body that is read into its place would only have to be moved there.
-        self._most = _READ_MORE if large and not self._sink.filling else _READ
+        self._most = _READ_MORE if large and not self._sink.wants_direct_read else _READ

@@ -29,7 +29,7 @@ class Timed(Protocol):
         parted: it wants to be looked after no more; to be set before `TimerThread.remove`.
     """
 
-    parted: bool
+    removed: bool
 
     def attend(self) -> float | None:
         """Do what is due; return in how many seconds to come again, or None."""
@@ -81,7 +81,7 @@ class TimerThread:
     def _plan(self, charge: Timed, when: float) -> bool:
         """Put a visit on the agenda; False if there is no need. The caller has the lock."""
         planned = self._charges.get(charge)
-        if charge.parted or (planned is not None and planned <= when):
+        if charge.removed or (planned is not None and planned <= when):
             return False
         self._charges[charge] = when
         if len(self._agenda) > 2 * len(self._charges) + _UNTIDY:

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 #: A sender that comes back within this many seconds is busy: its frames may wait for company.
 _BUSY = 20e-6
 #: No frame waits longer than about this, in seconds, for company.
-LINGER = 0.001
+FLUSH_DELAY = 0.001
 #: But what a handler sends waits for the end of its batch, and the keeper is there for handlers that take their time.
 #: As long as it finds nothing to do, it comes after twice the time, up to this: each time costs a fast handler 0.1 ms.
-_CORK = 8 * LINGER
+_CORK = 8 * FLUSH_DELAY
 #: While messages of so many bytes fill batches,
 _LARGE = 8 * 1024
 #: a batch has so many: who reads them is woken less often, at the expense of who writes.
@@ -42,23 +42,23 @@ _STREAM = 512 * 1024
 #: When the kernel's buffer is full, try again after this many seconds.
 _RETRY = 0.01
 #: How long the end of a connection may wait for a broker that does not read, in seconds.
-LAST_WORDS = 2.0
+CLOSE_TIMEOUT = 2.0
 #: Before silence is taken for the end, the receiving thread may run for this many seconds.
-MOMENT = 0.02
+GRACE = 0.02
 
 
 class SendingHalf(ABC):
     """See the module. `Link` is the other half, and has the parts that both use."""
 
     session: ClientSession
-    parted: bool
+    removed: bool
     _clock: Callable[[], float]
     _frames: FrameLog
     _keeper: TimerThread
     _outbox: SocketWriter
     _state: threading.Lock
     _receiver: int
-    _corked: bool
+    _batching: bool
     _due: float | None
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class SendingHalf(ABC):
         self._lingering = False  # the keeper was asked to write what is queued
         self._streaming = False  # senders fill batches, which leave without the keeper
         self._corking = False  # the keeper was asked to write what the handler leaves waiting
-        self._cork = LINGER  # in so many seconds
+        self._cork = FLUSH_DELAY  # in so many seconds
         self._broken: OSError | None = None  # what a write failed with
 
     @property
@@ -85,7 +85,7 @@ class SendingHalf(ABC):
     def _ask_keeper(self) -> None: ...
 
     @abstractmethod
-    def _make_room(self) -> None: ...
+    def _read_while_blocked(self) -> None: ...
 
     @abstractmethod
     def _hang_up(self) -> None: ...
@@ -94,7 +94,7 @@ class SendingHalf(ABC):
     def _wake(self) -> None: ...
 
     @abstractmethod
-    def _lost(self, err: OSError, patience: float) -> ConnectionLost: ...
+    def _write_error(self, err: OSError, patience: float) -> ConnectionLost: ...
 
     # ------------------------------------------------------------------------------------- for clients
 
@@ -201,10 +201,10 @@ class SendingHalf(ABC):
             sent = self.session.answer_plain(command, name)
         finally:
             self._state.release()
-        if sent and (self._frames.on if self._lingering or self._corked else self._logs()):
+        if sent and (self._frames.on if self._lingering or self._batching else self._logs()):
             self._frames.sent(command, {"id": name})
         # While a batch is handled, it leaves with the others, which the keeper knows of.
-        if sent and not (self._corked and self._corking and self.session.outgoing < BATCH):
+        if sent and not (self._batching and self._corking and self.session.outgoing < BATCH):
             self._send()
         return sent
 
@@ -216,7 +216,7 @@ class SendingHalf(ABC):
             self.session.send_raw(data)
         self._send()
 
-    def write_all(self, seconds: float) -> None:
+    def flush_within(self, seconds: float) -> None:
         """Write what is queued, as far as the peer takes it within so many seconds."""
         with contextlib.suppress(NotConnected, SendStalled):
             self._write(leave=0, seconds=seconds)
@@ -229,7 +229,7 @@ class SendingHalf(ABC):
 
         What is sent a lot does not call this for the others: that would take 50 ns, of 600.
         """
-        return self._frames.on if self._lingering or self._corked else self._frames.look()
+        return self._frames.on if self._lingering or self._batching else self._frames.look()
 
     # ------------------------------------------------------------------------------------- writing
 
@@ -237,19 +237,19 @@ class SendingHalf(ABC):
         """Write what this thread has queued, at once or in good company."""
         small = self.session.outgoing < (_STREAM if large and self._streaming else BATCH)
         if (self._lingering or patient) and small and self.alive:
-            self._linger(LINGER)
+            self.schedule_flush(FLUSH_DELAY)
             return
-        if self._corked and small and threading.get_ident() == self._receiver:
+        if self._batching and small and threading.get_ident() == self._receiver:
             if not self._corking:
                 self._corking = True
                 self._keeper.attend_in(self, self._cork)
         elif (now := self._clock()) - self._last_sent < _BUSY and small:
-            self._linger(0.0)
+            self.schedule_flush(0.0)
             self._last_sent = now
         elif threading.get_ident() == self._receiver:
             self._try_write()
             if self._outbox.full:
-                self._make_room()
+                self._read_while_blocked()
             self._last_sent = self._clock()
         else:
             # Frames that were to linger have become a batch before the keeper came. So will the next ones, and waking
@@ -257,21 +257,23 @@ class SendingHalf(ABC):
             self._streaming = streaming = self._lingering and not small
             self._write(leave=BATCH)
             if streaming:
-                self._linger(LINGER)
+                self.schedule_flush(FLUSH_DELAY)
             self._last_sent = self._clock()
         if self.session.closed is not None:
             self._hang_up()
 
-    def _linger(self, seconds: float) -> None:
+    def schedule_flush(self, seconds: float) -> None:
         """Have the keeper write what is queued, within so many seconds."""
         if not self._lingering:
             self._lingering = True
             self._keeper.attend_in(self, seconds)
 
-    def _visited(self) -> None:
+    def _on_timer_fired(self) -> None:
         """The keeper has come, and what it was asked for begins anew."""
         if self._corking:
-            self._cork = LINGER if self._corked and self.session.outgoing else min(2 * self._cork, _CORK)
+            self._cork = (
+                FLUSH_DELAY if self._batching and self.session.outgoing else min(2 * self._cork, _CORK)
+            )
         self._lingering = self._corking = False
 
     def _try_write(self, *, last: bool = False) -> None:
@@ -296,4 +298,4 @@ class SendingHalf(ABC):
             self._broken = self._broken or err
             # The receiving thread reads what is still there, the broker's ERROR perhaps, and then finds the end.
             self._wake()
-            raise self._lost(err, patience=MOMENT if leave is None else LAST_WORDS) from err
+            raise self._write_error(err, patience=GRACE if leave is None else CLOSE_TIMEOUT) from err

@@ -83,18 +83,18 @@ class SocketWriter:
         self._writing = threading.Lock()
         self._kept: list[bytes] = []  # taken from the session, not yet with the layer
         self._wire: Sequence[Part] = []  # what the socket takes next; of whoever has _writing
-        self._charged = 0  # how many bytes were taken that the socket has not taken all of
+        self._in_flight_bytes = 0  # how many bytes were taken that the socket has not taken all of
         self._full = False
 
     def keep(self) -> None:
         """Take what the session has, before it drops it. The caller has the state lock."""
-        self._charged += self._source.outgoing
+        self._in_flight_bytes += self._source.outgoing
         self._kept += self._source.data_to_send(self._clock())
 
     @property
     def level(self) -> int:
         """How many bytes wait."""
-        return self._source.outgoing + self._charged
+        return self._source.outgoing + self._in_flight_bytes
 
     @property
     def full(self) -> bool:
@@ -134,7 +134,7 @@ class SocketWriter:
                 return False
             self._state.acquire()
             try:
-                size = self._charged = source.outgoing
+                size = self._in_flight_bytes = source.outgoing
                 parts = source.data_to_send(self._clock())
             finally:
                 self._state.release()
@@ -147,7 +147,7 @@ class SocketWriter:
                 if sent < size:
                     self._wire = _rest(wire, sent)
                     return False
-            self._charged = 0
+            self._in_flight_bytes = 0
         finally:
             self._writing.release()
         return not source.outgoing and not self._kept
@@ -173,7 +173,7 @@ class SocketWriter:
             try:
                 written = self._write()
             except OSError:
-                if self._charged:
+                if self._in_flight_bytes:
                     raise
                 # Nothing of the session was lost: the good-bye of TLS, to a peer that has gone already.
                 self._wire = []
@@ -204,7 +204,7 @@ class SocketWriter:
         while True:
             if not self._wire:
                 if not self._source.outgoing and not self._kept and self._layer is None:
-                    self._charged = 0
+                    self._in_flight_bytes = 0
                     return True
                 if not self._fill_wire():
                     return True
@@ -223,7 +223,7 @@ class SocketWriter:
     def _fill_wire(self) -> bool:
         """Take everything that waits to be written next; False if there is nothing."""
         with self._state:
-            size = self._charged = self._source.outgoing + sum(map(len, self._kept))
+            size = self._in_flight_bytes = self._source.outgoing + sum(map(len, self._kept))
             parts = self._kept + self._source.data_to_send(self._clock())
             self._kept = []
         if self._layer is not None:

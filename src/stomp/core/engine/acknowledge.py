@@ -68,7 +68,7 @@ def settle(
             hold(conv, message, *checked(conv, message, negative=True), now)
             return
         headers = nack_headers(vendor, requeue) if negative else None
-    frame = settling_frame(conv, message, negative=negative, transaction=transaction, headers=headers)
+    frame = build_ack(conv, message, negative=negative, transaction=transaction, headers=headers)
     assert era is not None
     try:
         if confirm:
@@ -130,7 +130,7 @@ def checked(conv: ClientEngine, message: BaseMessage, *, negative: bool) -> tupl
     return name, subscription
 
 
-def settling_frame(
+def build_ack(
     conv: ClientEngine,
     message: BaseMessage,
     *,

@@ -35,15 +35,15 @@ class BrokerConnection:
         "connected",
         "generation",
         "has_progress",
-        "inflated",
         "link",
+        "max_decompressed_size",
         "owner",
         "parting",
         "since",
         "vendor",
     )
 
-    def __init__(self, link: Link, address: Any, inflated: int, owner: Any) -> None:
+    def __init__(self, link: Link, address: Any, max_decompressed_size: int, owner: Any) -> None:
         self.generation: int = link.session.generation
         self.link: Link = link
         self.address: Any = address
@@ -52,7 +52,7 @@ class BrokerConnection:
         self.has_progress: bool = False
         self.confirmed_before: int = 0
         self.vendor: BrokerProfile = GENERIC
-        self.inflated: int = inflated
+        self.max_decompressed_size: int = max_decompressed_size
         self.owner: Any = owner
         self.parting: str = ""
 

@@ -22,7 +22,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerProfile:
-    """What one kind of broker can do, and how it is asked for. Use `VENDORS`, or `of_server`.
+    """What one kind of broker can do, and how it is asked for. Use `VENDORS`, or `profile_for_server`.
 
     Attributes:
         name: "rabbitmq", "activemq", "artemis", "hornetq", "apollo", "embedded" or "generic".
@@ -35,7 +35,7 @@ class BrokerProfile:
         queue_types: it has kinds of queues (``x-queue-type``).
         ttl: the header for the life of a message, and whether it is "relative" or "absolute" milliseconds.
         delay: the header for a delivery that is put off, in milliseconds.
-        text_by_length: a SEND without ``content-length`` becomes a text message, for JMS consumers.
+        text_without_content_length: a SEND without ``content-length`` becomes a text message, for JMS consumers.
         adds_length: the MESSAGE of a text has a ``content-length`` all the same, behind its ``message-id``; that of
             bytes has it before.
         hides_persistence: a MESSAGE does not say whether it is persistent.
@@ -45,7 +45,7 @@ class BrokerProfile:
         receipts_in_transaction: the RECEIPT of a SEND in a transaction comes at once, not at COMMIT.
         temporary: how replies come back: "subscribe" to a ``/temp-queue/``, or "header", by naming it in ``reply-to``.
         deduplication: the header by which a message sent again can be told.
-        keeps_unacked: what was not acknowledged at UNSUBSCRIBE stays with the connection until that ends.
+        holds_unacked_until_disconnect: unacknowledged messages of an ended subscription stay with the connection.
         web_text_only: it ignores binary WebSocket messages.
         web_largest: the largest WebSocket message that it takes, in bytes; None for as large as over TCP.
         nack_discards: what is refused by NACK is lost: it is neither delivered again nor in a dead-letter queue.
@@ -64,7 +64,7 @@ class BrokerProfile:
     queue_types: bool = False
     ttl: tuple[str, str] | None = None
     delay: str | None = None
-    text_by_length: bool = False
+    text_without_content_length: bool = False
     adds_length: bool = False
     hides_persistence: bool = False
     requeue: tuple[str, ...] = ("",)
@@ -73,13 +73,13 @@ class BrokerProfile:
     receipts_in_transaction: bool = True
     temporary: str = "subscribe"
     deduplication: str = "dedup-id"
-    keeps_unacked: bool = False
+    holds_unacked_until_disconnect: bool = False
     nack_discards: bool = False
     web_text_only: bool = False
     web_largest: int | None = None
     error_ends: bool | None = None
-    nacked: str = "is up to the broker"
-    advice: str = "look into the broker's manual for dead letters"
+    nack_effect: str = "is up to the broker"
+    dead_letter_hint: str = "look into the broker's manual for dead letters"
     _why: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
 
     def refuse(self, feature: str, hint: str = "") -> Unsupported:
@@ -102,10 +102,11 @@ RABBITMQ = BrokerProfile(
     requeue=("", "true", "false"),
     receipts_in_transaction=False,
     temporary="header",
-    keeps_unacked=True,
+    holds_unacked_until_disconnect=True,
     error_ends=False,
-    nacked="is delivered again at once, or with requeue=False goes to the dead-letter exchange if the queue has one",
-    advice="declare the queue with x-dead-letter-exchange, and refuse by nack(requeue=False); "
+    nack_effect="is delivered again at once, or with requeue=False goes to the dead-letter exchange "
+    "if the queue has one",
+    dead_letter_hint="declare the queue with x-dead-letter-exchange, and refuse by nack(requeue=False); "
     "a quorum queue counts deliveries (x-delivery-limit)",
     _why={
         "selector": "it takes the header and ignores it",
@@ -122,13 +123,14 @@ ACTIVEMQ = BrokerProfile(
     exclusive="activemq.exclusive",
     ttl=("expires", "absolute"),
     delay="AMQ_SCHEDULED_DELAY",
-    text_by_length=True,
+    text_without_content_length=True,
     nack_in_transaction=False,
     web_text_only=True,
     web_largest=65_536,
     error_ends=False,
-    nacked="is not delivered again: a persistent one goes to ActiveMQ.DLQ, any other is gone",
-    advice="read ActiveMQ.DLQ, or give each queue a dead-letter queue of its own (individualDeadLetterStrategy)",
+    nack_effect="is not delivered again: a persistent one goes to ActiveMQ.DLQ, any other is gone",
+    dead_letter_hint="read ActiveMQ.DLQ, or give each queue a dead-letter queue of its own "
+    "(individualDeadLetterStrategy)",
     _why={
         "requeue": "what is refused goes to ActiveMQ.DLQ",
         "NACK in transactions": "a poison ack cannot be transacted, and the COMMIT would fail with it",
@@ -142,16 +144,16 @@ ARTEMIS = BrokerProfile(
     durable="durable-subscription-name",
     ttl=("expires", "absolute"),
     delay="AMQ_SCHEDULED_DELAY",
-    text_by_length=True,
+    text_without_content_length=True,
     adds_length=True,
     ack_in_transaction=False,
     nack_in_transaction=False,
     deduplication="_AMQ_DUPL_ID",
     error_ends=True,
     nack_discards=True,
-    nacked="is lost: NACK discards it like ACK, and no dead-letter queue has it",
-    advice="set max-delivery-attempts and dead-letter-address for the address: a message whose handler fails is given "
-    "back by the end of the connection, which counts as a delivery attempt",
+    nack_effect="is lost: NACK discards it like ACK, and no dead-letter queue has it",
+    dead_letter_hint="set max-delivery-attempts and dead-letter-address for the address: a message whose handler "
+    "fails is given back by the end of the connection, which counts as a delivery attempt",
     _why={
         "NACK in transactions": "it takes the header and ignores it, and discards the message at once",
         "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
@@ -165,7 +167,7 @@ HORNETQ = BrokerProfile(
     selectors=True,
     durable="durable-subscription-name",
     ttl=("expires", "absolute"),
-    text_by_length=True,
+    text_without_content_length=True,
     adds_length=True,
     hides_persistence=True,
     ack_in_transaction=False,
@@ -173,9 +175,9 @@ HORNETQ = BrokerProfile(
     deduplication="_HQ_DUPL_ID",
     error_ends=False,
     nack_discards=True,
-    nacked="is lost: NACK discards it like ACK, and no dead-letter queue has it",
-    advice="set max-delivery-attempts and dead-letter-address for the address: a message whose handler fails is given "
-    "back by the end of the connection, which counts as a delivery attempt",
+    nack_effect="is lost: NACK discards it like ACK, and no dead-letter queue has it",
+    dead_letter_hint="set max-delivery-attempts and dead-letter-address for the address: a message whose handler "
+    "fails is given back by the end of the connection, which counts as a delivery attempt",
     _why={
         "NACK in transactions": "it takes the header and ignores it, and discards the message at once",
         "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
@@ -191,8 +193,8 @@ APOLLO = BrokerProfile(
     ttl=("expires", "absolute"),
     receipts_in_transaction=False,
     error_ends=True,
-    nacked="is delivered again at once, and is not marked as redelivered",
-    advice="count the attempts in the program, or acknowledge what fails and send it to a queue of your own",
+    nack_effect="is delivered again at once, and is not marked as redelivered",
+    dead_letter_hint="count the attempts in the program, or acknowledge what fails and send it to a queue of your own",
     _why={
         "prefetch": "give headers={'credit': 'COUNT,0'}",
         "durable subscription": "give headers={'persistent': 'true'} and id=...",
@@ -209,10 +211,10 @@ EMBEDDED = BrokerProfile(
     ttl=("expiration", "relative"),
     requeue=("", "true", "false"),
     error_ends=True,
-    nacked="is delivered again, to another subscriber if there is one",
-    advice="it is for development: look at the queue with Broker.depth",
+    nack_effect="is delivered again, to another subscriber if there is one",
+    dead_letter_hint="it is for development: look at the queue with Broker.depth",
 )
-GENERIC = BrokerProfile(name="generic", title="this broker", advice="tell its kind by broker=...")
+GENERIC = BrokerProfile(name="generic", title="this broker", dead_letter_hint="tell its kind by broker=...")
 
 #: By name.
 VENDORS = {
@@ -220,13 +222,13 @@ VENDORS = {
 }
 
 
-def of_server(server: str | None) -> BrokerProfile:
+def profile_for_server(server: str | None) -> BrokerProfile:
     """The kind of broker that calls itself so in CONNECTED.
 
     >>> (
-    ...     of_server("RabbitMQ/3.10.8").name,
-    ...     of_server("ActiveMQ-Artemis/2.31.0 ActiveMQ Artemis").name,
-    ...     of_server(None).name,
+    ...     profile_for_server("RabbitMQ/3.10.8").name,
+    ...     profile_for_server("ActiveMQ-Artemis/2.31.0 ActiveMQ Artemis").name,
+    ...     profile_for_server(None).name,
     ... )
     ('rabbitmq', 'artemis', 'generic')
     """
@@ -242,10 +244,10 @@ def error_surely_ends(server: str | None) -> bool:
 
     That is for the listener API, whose programs may go on after on_error.
     """
-    return of_server(server).error_ends is True
+    return profile_for_server(server).error_ends is True
 
 
-def named(name: str) -> BrokerProfile:
+def profile_by_name(name: str) -> BrokerProfile:
     """The kind of broker of that name.
 
     Raises:
@@ -387,7 +389,7 @@ def web_message_check(server: str | None) -> Callable[[bytes], None] | None:
     Returns:
         A function that raises `Unsupported` for a frame that the broker would ignore, or close the connection for.
     """
-    vendor = of_server(server)
+    vendor = profile_for_server(server)
     if vendor.web_text_only or vendor.web_largest is not None:
         return partial(check_web_message, vendor)
     return None
@@ -438,5 +440,5 @@ def nack_headers(vendor: BrokerProfile, requeue: bool | None) -> dict[str, Any]:
         return {}
     told = "true" if requeue else "false"
     if told not in vendor.requeue:
-        raise vendor.refuse("requeue", f"a refused message {vendor.nacked}")
+        raise vendor.refuse("requeue", f"a refused message {vendor.nack_effect}")
     return {"requeue": told}

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from stomp.core.engine.broker_profiles import BrokerProfile, of_server
+from stomp.core.engine.broker_profiles import BrokerProfile, profile_for_server
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.message import INFLATED
 from stomp.core.structs import dataclass, field
@@ -85,7 +85,7 @@ class ClientConfig:
     on_unknown: OnUnknown = OnUnknown.RAISE
     window: int = 1000
     window_bytes: int = 16 * 1024 * 1024
-    inflated: int = INFLATED
+    max_decompressed_size: int = INFLATED
     high_water: int = 16 * 1024 * 1024
     recorded: int = 32
     hooks: tuple[Hooks, ...] = ()
@@ -94,4 +94,4 @@ class ClientConfig:
     def error_ends(self, server: str | None) -> bool:
         """True if the broker with this ``server`` header ends a connection by an ERROR (STOMP 1.2, "ERROR")."""
         # Only a broker that is known to go on is sent more: what another one does not read any more is lost.
-        return (self.vendor or of_server(server)).error_ends is not False
+        return (self.vendor or profile_for_server(server)).error_ends is not False

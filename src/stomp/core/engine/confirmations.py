@@ -103,7 +103,7 @@ class PendingConfirmations:
         self._count = 0
         self._bytes = 0
         # ERRORs that did not say which request they answer, with the receipts that they may be about.
-        self._suspects: list[tuple[BrokerError, set[str]]] = []
+        self._unattributed_errors: list[tuple[BrokerError, set[str]]] = []
 
     def __len__(self) -> int:
         return len(self._by_receipt)
@@ -145,7 +145,7 @@ class PendingConfirmations:
                 self.refused += 1
             else:
                 self.unknown += 1
-        return calls + self._eliminated(receipt) if self._suspects else calls
+        return calls + self._narrow_down(receipt) if self._unattributed_errors else calls
 
     def all(self) -> list[Confirmation]:
         """All of them, in the order in which they were made."""
@@ -155,30 +155,30 @@ class PendingConfirmations:
         """Those that were sent last on this connection."""
         return [each for each in self._by_receipt.values() if each.generation == generation]
 
-    def blame(self, error: BrokerError) -> list[Callable[[], object]]:
+    def attribute_error(self, error: BrokerError) -> list[Callable[[], object]]:
         """An ERROR came that names no receipt (RabbitMQ's do not): find out whose it is.
 
         If one request waits, it is that one. If more do, it is the one that is left when all others were answered.
         """
-        self._suspects.append((error, set(self._by_receipt)))
-        return self._eliminated(None)
+        self._unattributed_errors.append((error, set(self._by_receipt)))
+        return self._narrow_down(None)
 
-    def blamed(self, receipt: str) -> BrokerError | None:
+    def candidate_error(self, receipt: str) -> BrokerError | None:
         """An ERROR that may have been about this request."""
-        return next((error for error, receipts in self._suspects if receipt in receipts), None)
+        return next((error for error, receipts in self._unattributed_errors if receipt in receipts), None)
 
-    def forget_blame(self) -> None:
+    def clear_candidates(self) -> None:
         """The connection is over: its ERRORs are not about what comes."""
-        self._suspects.clear()
+        self._unattributed_errors.clear()
 
-    def _eliminated(self, receipt: str | None) -> list[Callable[[], object]]:
+    def _narrow_down(self, receipt: str | None) -> list[Callable[[], object]]:
         calls: list[Callable[[], object]] = []
-        for case in list(self._suspects):
+        for case in list(self._unattributed_errors):
             error, receipts = case
             if receipt is not None:
                 receipts.discard(receipt)
-            if len(receipts) <= 1 and case in self._suspects:
-                self._suspects.remove(case)
+            if len(receipts) <= 1 and case in self._unattributed_errors:
+                self._unattributed_errors.remove(case)
                 if receipts:
                     calls += self.settle(receipts.pop(), error)
         return calls

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stomp.core.diagnostics import Counters, RecentFrames
 from stomp.core.engine.broker_connection import BrokerConnection, PendingReply
-from stomp.core.engine.broker_profiles import of_server
+from stomp.core.engine.broker_profiles import profile_for_server
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import Confirmation, PendingConfirmations
 from stomp.core.engine.effects import Link, Log, Signal
@@ -35,7 +35,7 @@ from stomp.core.errors import (
     StompError,
     UsageError,
 )
-from stomp.core.session.error_frames import words_of
+from stomp.core.session.error_frames import error_text
 from stomp.core.session.events import (
     Closed,
     Connected,
@@ -75,12 +75,12 @@ class ClientEngine:
         waiting: the requests without an answer.
         redelivery: messages that failed and are to be given back.
         settles: fires when a message was settled or an answer came: for who waits for the end of all that.
-        paused: so much waits to be taken that reading should stop; `relief` fires when it may go on.
+        paused: so much waits to be taken that reading should stop; `resumed` fires when it may go on.
         leaving: close was called.
         losses: the failed attempts and short connections since the last stable connection.
         lives: counts the calls of connect and close: who makes connections for an earlier one has to stop.
         draining: no more messages are handed out that would have to be acknowledged.
-        needs_link: the connection was lost: the driver should run `stomp.core.engine.lifecycle.reconnect`, and set
+        needs_reconnect: the connection was lost: the driver should run `stomp.core.engine.lifecycle.reconnect`, and set
             this to False.
         callback_waits: code of the user that was handed back waits for the broker: reading must not wait for it.
     """
@@ -95,8 +95,8 @@ class ClientEngine:
         self.ledger: Ledger = Ledger()
         self.feeds: dict[str, ClientSubscription] = {}
         self.waiting: PendingConfirmations = PendingConfirmations(terms.window, terms.window_bytes)
-        self.settles: Signal = Signal()
-        self.relief: Signal = Signal()
+        self.progress: Signal = Signal()
+        self.resumed: Signal = Signal()
         self.replies: dict[str, PendingReply] = {}
         self.redelivery: Redelivery = Redelivery(terms.backoff)
         self.reply_to: dict[str, str] = {}  # what stands for "here" in reply-to, by kind of broker
@@ -105,9 +105,9 @@ class ClientEngine:
         self.paused: bool = False
         self.leaving = False
         self.losses: Losses = Losses(terms.max_losses)
-        self.lives = 0
+        self.run_number = 0
         self.draining = False
-        self.needs_link: bool = False
+        self.needs_reconnect: bool = False
         self.callback_waits: bool = False
         self.observers: list[Callable[[StateChange], object]] = []
         self.logs: list[StateChangeQueue] = []
@@ -117,7 +117,9 @@ class ClientEngine:
         self._counted: list[Counters] = []
         self._messages = self._strays = self._resent = self._errors = 0
         self._ids = 0
-        self._level = 0  # bytes of what waits when it was last measured, and of what came or was taken since
+        self._queued_bytes = (
+            0  # bytes of what waits when it was last measured, and of what came or was taken since
+        )
 
     # ------------------------------------------------------------------------------------- for verbs
 
@@ -164,7 +166,7 @@ class ClientEngine:
         confirmation.attempts += 1
         self.waiting.add(confirmation)
         if self.paused:
-            self.relieve()
+            self.maybe_resume()
         return confirmation
 
     def settle_request(self, receipt: str, error: StompError | None) -> None:
@@ -172,7 +174,7 @@ class ClientEngine:
         self._calls += self.waiting.settle(receipt, error)
         self._tell_of_room()
 
-    def withdraw(self, receipt: str) -> bool:
+    def cancel_request(self, receipt: str) -> bool:
         """A request was not sent after all. False if it has its outcome already."""
         found = self.waiting.take(receipt)
         self._tell_of_room()
@@ -180,7 +182,7 @@ class ClientEngine:
 
     def _tell_of_room(self) -> None:
         self.waiting.room.fire()
-        self.settles.fire()
+        self.progress.fire()
 
     def begin(self, record: TransactionRecord) -> None:
         """A transaction was begun."""
@@ -207,12 +209,12 @@ class ClientEngine:
         if self.feeds.get(feed.id) is feed:
             del self.feeds[feed.id]
         feed.end(error)
-        self.relieve()
+        self.maybe_resume()
 
     def settled(self) -> None:
         """A message was settled."""
         if self.draining:
-            self.settles.fire()
+            self.progress.fire()
 
     @property
     def unsettled(self) -> int:
@@ -237,7 +239,7 @@ class ClientEngine:
         if self.draining:
             # The others stay: they are what is left when all is done.
             for at, message in enumerate(messages.copy()):
-                if self.may_be_handled(message):
+                if self.is_deliverable(message):
                     del messages[at]
                     return message
             return None
@@ -247,15 +249,15 @@ class ClientEngine:
             except IndexError:  # another thread was faster
                 break
             if self.paused:
-                self._level -= len(message.body) + OVERHEAD
+                self._queued_bytes -= len(message.body) + OVERHEAD
                 # Measuring is worth it only when there is hope: it looks at all that waits.
-                if self._level < self._mark(self.terms.high_water // 2):
-                    self.relieve()
-            if self.may_be_handled(message):
+                if self._queued_bytes < self._threshold(self.terms.high_water // 2):
+                    self.maybe_resume()
+            if self.is_deliverable(message):
                 return message
         return None
 
-    def may_be_handled(self, message: BaseMessage) -> bool:
+    def is_deliverable(self, message: BaseMessage) -> bool:
         """False for what has to be acknowledged and cannot be: the broker delivers it again."""
         if message.subscription is None or message.subscription.ack == "auto":
             return True
@@ -265,25 +267,25 @@ class ClientEngine:
         # The session knows of its end before the conversation does.
         return era.link.session.closed is None and message.subscription.id not in self.redelivery.blocked
 
-    def relieve(self) -> None:
+    def maybe_resume(self) -> None:
         """Messages were taken, or an answer is awaited: find out whether reading may go on."""
-        if self.paused and not self._congested(self.terms.high_water // 2):
+        if self.paused and not self._over_high_water(self.terms.high_water // 2):
             self.paused = False
-            self.relief.fire()
+            self.resumed.fire()
 
-    def _congested(self, mark: int) -> bool:
+    def _over_high_water(self, mark: int) -> bool:
         if self.leaving:
             return False  # the broker's good-bye has to be read
         inboxes = {id(feed.inbox): feed.inbox for feed in self.feeds.values()}
-        self._level = sum(inbox.size for inbox in inboxes.values())
-        return self._level + self._uncalled >= self._mark(mark)
+        self._queued_bytes = sum(inbox.size for inbox in inboxes.values())
+        return self._queued_bytes + self._uncalled >= self._threshold(mark)
 
     @property
     def _uncalled(self) -> int:
         """About how many bytes wait for callbacks and hooks to be called."""
         return 0 if self.callback_waits else self._called_for + OVERHEAD * len(self._calls)
 
-    def _mark(self, mark: int) -> int:
+    def _threshold(self, mark: int) -> int:
         # Whoever waits for an answer may be the one who should take the messages.
         return mark * _STRETCH if len(self.waiting) or self.replies else mark
 
@@ -311,12 +313,12 @@ class ClientEngine:
         if calls:
             self._calls = []
             self._called_for = 0
-            self.relieve()
+            self.maybe_resume()
         return calls
 
-    def adopt(self, link: Link, address: Any) -> BrokerConnection:
+    def attach(self, link: Link, address: Any) -> BrokerConnection:
         """A new link is open; CONNECT was not sent yet."""
-        self.era = era = BrokerConnection(link, address, self.terms.inflated, self.owner)
+        self.era = era = BrokerConnection(link, address, self.terms.max_decompressed_size, self.owner)
         self._counted.append(link.session.counters)
         return era
 
@@ -325,7 +327,7 @@ class ClientEngine:
         era = self.era
         if era is None or link is not era.link:
             return
-        strays = taken = size = 0
+        unmatched = taken = size = 0
         answered = False
         inboxes: list[MessageQueue] = []
         latest: object = self
@@ -338,7 +340,7 @@ class ClientEngine:
                         self._calls += self.waiting.settle(event.ticket.receipt, None)
                         answered = True
                 else:
-                    self._take_rare(era, event, now)
+                    self._process_control_event(era, event, now)
                     latest = self  # its feed may be gone
                 continue
             subscription = event.subscription
@@ -362,19 +364,19 @@ class ClientEngine:
                     self._calls += [partial(hook.received, event) for hook in self.terms.hooks]
                     self._called_for += len(event.body)
             elif feed is None:
-                strays += 1
+                unmatched += 1
             else:
                 self._take_reply(event)
-        self._strays += strays
+        self._strays += unmatched
         self._messages += taken
         self.recorder.note_all("<", events)
         if answered:
             self._tell_of_room()
         for inbox in inboxes:
             inbox.fire()
-        self._level += size + OVERHEAD * taken
-        if self._level + self._uncalled >= self.terms.high_water and not self.paused:
-            self.paused = self._congested(self.terms.high_water)
+        self._queued_bytes += size + OVERHEAD * taken
+        if self._queued_bytes + self._uncalled >= self.terms.high_water and not self.paused:
+            self.paused = self._over_high_water(self.terms.high_water)
 
     def change(self, state: ClientState, reason: str, error: StompError | None = None) -> None:
         """Come into another state, and have those told who want to know."""
@@ -408,8 +410,8 @@ class ClientEngine:
             connections=len(self._counted),
             **{name: getattr(total, name) for name in Counters.__slots__},
             messages=self._messages,
-            strays=self._strays,
-            waiting=len(self._queued()),
+            unmatched=self._strays,
+            queued=len(self._queued()),
             confirmed=waiting.confirmed,
             refused=waiting.refused,
             unknown=waiting.unknown,
@@ -418,7 +420,7 @@ class ClientEngine:
             errors=self._errors,
         )
 
-    def note_resent(self) -> None:
+    def count_resent(self) -> None:
         """A send is repeated."""
         self._resent += 1
 
@@ -430,14 +432,14 @@ class ClientEngine:
         reply.message = message
         reply.fire()
 
-    def _take_rare(self, era: BrokerConnection, event: Event, now: float) -> None:
+    def _process_control_event(self, era: BrokerConnection, event: Event, now: float) -> None:
         if isinstance(event, ReceiptOverdue):
             self._overdue(event)
         elif isinstance(event, Error):
             self._refused(era, event)
         elif isinstance(event, Connected):
             era.connected, era.since, era.confirmed_before = True, now, self.waiting.confirmed
-            era.vendor = self.terms.vendor or of_server(event.frame.headers.get("server"))
+            era.vendor = self.terms.vendor or profile_for_server(event.frame.headers.get("server"))
             self.life.fire()
         elif isinstance(event, Closed):
             self._closed(era, event, now)
@@ -446,7 +448,7 @@ class ClientEngine:
 
     def _overdue(self, event: ReceiptOverdue) -> None:
         ticket = event.ticket
-        suspect = self.waiting.blamed(ticket.receipt)
+        suspect = self.waiting.candidate_error(ticket.receipt)
         said = f"; its last ERROR said: {suspect.message}" if suspect is not None else ""
         error = ReceiptMissing(
             f"the broker did not answer {ticket.command} in time{said}", receipt=ticket.receipt
@@ -457,23 +459,23 @@ class ClientEngine:
         frame = event.frame
         self._errors += 1
         self._calls += [partial(hook.error, frame) for hook in self.terms.hooks]
-        error = BrokerError(f"the broker refused: {words_of(frame)}", frame=frame)
+        error = BrokerError(f"the broker refused: {error_text(frame)}", frame=frame)
         feed = self.feeds.get(frame.headers.get("subscription", ""))
         if event.ticket is not None:
             self.settle_request(event.ticket.receipt, error)
         elif feed is not None:
             # RabbitMQ ends a subscription so when its queue is deleted or its node is gone.
-            error = BrokerError(f"the broker ended the subscription: {words_of(frame)}", frame=frame)
+            error = BrokerError(f"the broker ended the subscription: {error_text(frame)}", frame=frame)
             self.ledger.subscriptions.pop(feed.id, None)
             self.drop_feed(feed, error)
         elif era.connected:
-            self.warn("the broker sent an ERROR: %s", words_of(frame))
-            self._calls += self.waiting.blame(error)
+            self.warn("the broker sent an ERROR: %s", error_text(frame))
+            self._calls += self.waiting.attribute_error(error)
 
     def _closed(self, era: BrokerConnection, event: Closed, now: float) -> None:
         """The current connection is over."""
         self.era = None
-        self.waiting.forget_blame()
+        self.waiting.clear_candidates()
         lost = event.error or ConnectionLost(era.parting or event.reason.value)
         self.redelivery.clear()
         if event.reason is not Reason.CLEAN or self.waiting or self.replies:
@@ -496,11 +498,11 @@ class ClientEngine:
             if not self.terms.reconnect:
                 self.fail(lost)
             else:
-                self.needs_link = True
+                self.needs_reconnect = True
                 self.change(ClientState.RECONNECTING, lost.message, lost)
         self.paused = False
-        self.relief.fire()
-        self.settles.fire()
+        self.resumed.fire()
+        self.progress.fire()
         self.life.fire()
 
     def _count_loss(self, era: BrokerConnection, lost: StompError, now: float) -> None:

@@ -53,7 +53,7 @@ def connect(conv: ClientEngine, dice: Dice) -> Operation[None]:
     if conv.state is not ClientState.NEW and not conv.state.over:
         raise UsageError(f"the client is {conv.state.value} already", hint="connect once")
     conv.leaving = conv.draining = False
-    conv.lives += 1
+    conv.run_number += 1
     conv.error = None
     conv.losses.reset(_failover(conv, conv.terms.attempts, dice))
     conv.change(ClientState.CONNECTING, "connecting")
@@ -68,7 +68,7 @@ def connect(conv: ClientEngine, dice: Dice) -> Operation[None]:
 
 
 def reconnect(conv: ClientEngine, dice: Dice) -> Operation[None]:
-    """Make the next connection after one was lost; drivers run it when `needs_link` is set. It raises nothing."""
+    """Make the next connection after one was lost; drivers run it when `needs_reconnect` is set. It raises nothing."""
     if conv.leaving or conv.state is not ClientState.RECONNECTING:
         return  # it was closed before the driver came to this
     try:
@@ -91,7 +91,7 @@ def _failover(conv: ClientEngine, attempts: float, dice: Dice) -> Failover[Any]:
 
 
 def _establish(conv: ClientEngine, dice: Dice) -> Operation[None]:
-    life = conv.lives
+    life = conv.run_number
     losses = conv.losses
     failures = losses.failures
     while True:
@@ -103,7 +103,7 @@ def _establish(conv: ClientEngine, dice: Dice) -> Operation[None]:
             raise _all_failed(conv, step.why, failures)
         if step.after:
             now = yield Now()
-            yield Wait(conv.life, lambda: conv.lives != life, now + step.after)
+            yield Wait(conv.life, lambda: conv.run_number != life, now + step.after)
         _check(conv, life)
         try:
             yield from _try(conv, step.address)
@@ -116,7 +116,7 @@ def _establish(conv: ClientEngine, dice: Dice) -> Operation[None]:
 
 
 def _check(conv: ClientEngine, life: int) -> None:
-    if conv.lives != life:
+    if conv.run_number != life:
         raise NotConnected("the client was closed while it was connecting")
 
 
@@ -143,7 +143,7 @@ def _all_failed(conv: ClientEngine, why: str, failures: list[BaseException]) -> 
     return error
 
 
-def _asked(value: Any) -> Operation[Any]:
+def _resolve_setting_gen(value: Any) -> Operation[Any]:
     """A setting that may be a function: what it is now."""
     if callable(value):
         return (yield Call(value))
@@ -153,11 +153,11 @@ def _asked(value: Any) -> Operation[Any]:
 def _try(conv: ClientEngine, address: Any) -> Operation[None]:
     """One attempt at one address: dial, log in, take up what there was."""
     terms = conv.terms
-    life = conv.lives
+    life = conv.run_number
     try:
-        login = yield from _asked(terms.login)
-        passcode = yield from _asked(terms.passcode)
-        extra = yield from _asked(terms.headers)
+        login = yield from _resolve_setting_gen(terms.login)
+        passcode = yield from _resolve_setting_gen(terms.passcode)
+        extra = yield from _resolve_setting_gen(terms.headers)
     except StompError:
         raise
     except Exception as err:
@@ -170,13 +170,13 @@ def _try(conv: ClientEngine, address: Any) -> Operation[None]:
         ) from err
     _check(conv, life)  # that may have taken long, and the client may have been closed meanwhile
     link = yield OpenConnection(address)
-    if conv.lives != life:
+    if conv.run_number != life:
         yield CloseConnection(link)
         _check(conv, life)
-    era = conv.adopt(link, address)
+    era = conv.attach(link, address)
     try:
         yield from _log_in(conv, era, login, passcode, extra)
-        yield from _restore(conv, era)
+        yield from _resubscribe_gen(conv, era)
         _check_link(conv, era)
     except BaseException as err:
         yield from _drop(conv, era, err)
@@ -247,7 +247,7 @@ def _check_version(era: BrokerConnection, versions: tuple[str, ...]) -> None:
     )
 
 
-def _restore(conv: ClientEngine, era: BrokerConnection) -> Operation[None]:
+def _resubscribe_gen(conv: ClientEngine, era: BrokerConnection) -> Operation[None]:
     """Take up on a new connection what there was on the one before."""
     # A feed that was never sent waits in `subscribe` for the connection.
     requests: list[Request] = [feed for feed in conv.feeds.values() if feed.generation]
@@ -270,7 +270,7 @@ def _restore(conv: ClientEngine, era: BrokerConnection) -> Operation[None]:
 def _send_one_by_one(conv: ClientEngine, era: BrokerConnection, suspects: list[Request]) -> Operation[None]:
     """Send again what two connections were lost with: each when nothing else can be the reason for a third loss."""
     careful = yield from _until(
-        conv, era, conv.settles, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
+        conv, era, conv.progress, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
     )
     until = (yield Now()) + STABLE_AFTER
     yield from _until(conv, era, conv.life, lambda: False, QUIET)
@@ -279,7 +279,7 @@ def _send_one_by_one(conv: ClientEngine, era: BrokerConnection, suspects: list[R
         if careful:
             # One that is not answered is the broker's delay, and the others need not wait for it.
             careful = yield from _until(
-                conv, era, conv.settles, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
+                conv, era, conv.progress, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
             )
             if careful and isinstance(each, ClientSubscription):
                 # The reason may be a message that comes for it.
@@ -318,7 +318,7 @@ def _send_again(conv: ClientEngine, era: BrokerConnection, request: Request) -> 
         request.generation = era.generation
         request.attempts += 1
         request.frame.headers["possible-duplicate"] = "true"
-        conv.note_resent()
+        conv.count_resent()
         yield SendFrame(era.link, request.frame)
 
 
@@ -360,19 +360,19 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
     clean = False
     if conv.state is ClientState.CONNECTED:
         yield Wait(
-            conv.settles, lambda: not conv.waiting or conv.state is not ClientState.CONNECTED, deadline
+            conv.progress, lambda: not conv.waiting or conv.state is not ClientState.CONNECTED, deadline
         )
         clean = not conv.waiting
     conv.leaving = True
-    conv.lives += 1
-    conv.relieve()
+    conv.run_number += 1
+    conv.maybe_resume()
     era = conv.era
     # If a program still connects, it hangs up as soon as it goes on: no RECEIPT would come.
     connected = conv.state is ClientState.CONNECTED
     conv.change(ClientState.CLOSING, "closing")
     try:
         if era is not None and connected:
-            clean = (yield from _say_goodbye(conv, era, deadline)) and clean
+            clean = (yield from _disconnect_gen(conv, era, deadline)) and clean
         elif era is not None:
             yield CloseConnection(era.link)
     except BaseException as err:
@@ -386,7 +386,7 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
     return clean
 
 
-def _say_goodbye(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[bool]:
+def _disconnect_gen(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[bool]:
     try:
         # STOMP 1.2, "Graceful shutdown": the receipt tells that the broker has read everything before it.
         yield SendFrame(era.link, commands.disconnect(conv.next_id()), deadline)
@@ -412,8 +412,8 @@ def drain(conv: ClientEngine, deadline: float) -> Operation[DrainReport]:
         conv.draining = True
         for feed in list(conv.feeds.values()):
             feed.inbox.fire()
-        yield Wait(conv.settles, lambda: not conv.unsettled or conv.era is None, deadline)
-        yield Wait(conv.settles, lambda: not conv.waiting or conv.era is None, deadline)
+        yield Wait(conv.progress, lambda: not conv.unsettled or conv.era is None, deadline)
+        yield Wait(conv.progress, lambda: not conv.waiting or conv.era is None, deadline)
         unsettled = conv.unsettled
         queued = [message for feed in conv.feeds.values() for message in feed.inbox.messages.copy()]
         released = len(queued)

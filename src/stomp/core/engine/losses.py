@@ -83,24 +83,24 @@ class Losses:
         """
         ours = era.generation
         subscribing = {feed.receipt: feed for feed in feeds if feed.receipt and feed.generation == ours}
-        blamed: list[Request] = [
+        candidate_error: list[Request] = [
             subscribing.get(each.receipt, each) for each in requests if each.generation == ours
         ]
-        if not blamed and not stable:
+        if not candidate_error and not stable:
             # RabbitMQ may send the RECEIPT first and then the ERROR, or a message that is the reason.
-            blamed = [feed for feed in feeds if feed.generation == ours and now - feed.last < QUIET]
+            candidate_error = [feed for feed in feeds if feed.generation == ours and now - feed.last < QUIET]
         # What is not among these was answered: its losses were not in a row.
-        kept = list(blamed)
+        kept = list(candidate_error)
         kept += [feed for feed in feeds if feed.generation != ours]
         kept += [each for each in requests if each.generation != ours]
         self._together = {each: self._together.get(each, 0) for each in kept}
         self._alone = {each: self._alone.get(each, 0) for each in kept}
-        for each in blamed:
+        for each in candidate_error:
             self._together[each] += 1
-        if len(blamed) != 1:
+        if len(candidate_error) != 1:
             return None
-        self._alone[blamed[0]] += 1
-        return blamed[0] if 0 <= self._max_losses <= self._alone[blamed[0]] else None
+        self._alone[candidate_error[0]] += 1
+        return candidate_error[0] if 0 <= self._max_losses <= self._alone[candidate_error[0]] else None
 
 
 def is_stable(era: BrokerConnection, confirmed: int, now: float) -> bool:

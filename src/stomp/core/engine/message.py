@@ -79,7 +79,7 @@ class BaseMessage(Message):
         return self.headers.get("redelivered", "").lower() == "true"
 
     @property
-    def repeated(self) -> bool:
+    def possible_duplicate(self) -> bool:
         """True if its sender says that it may have sent it before (``possible-duplicate``, see `stomp.Client`)."""
         return self.headers.get("possible-duplicate", "").lower() == "true"
 
@@ -93,7 +93,7 @@ class BaseMessage(Message):
         coding = self.headers.get("content-encoding", "").strip().lower()
         if coding in ("", "identity"):
             return self.body
-        limit = self.era.inflated if self.era is not None else INFLATED
+        limit = self.era.max_decompressed_size if self.era is not None else INFLATED
         return inflate(self.body, coding, limit)
 
     @property

@@ -43,7 +43,7 @@ class SubscriptionConfig:
     confirm: bool = True
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     headers: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    silence: float | None = None
+    max_silence: float | None = None
     hidden: bool = False
 
 
@@ -117,7 +117,7 @@ class ClientSubscription:
     @property
     def silent_at(self) -> float:
         """When it will have been silent for too long."""
-        return self.last + (self.wish.silence or 0.0)
+        return self.last + (self.wish.max_silence or 0.0)
 
     def end(self, error: BaseException | None = None) -> None:
         """No more messages will come."""

@@ -86,8 +86,8 @@ class Stats:
         heartbeats_sent: heart-beats.
         heartbeats_received: heart-beats.
         messages: messages that came for a subscription.
-        strays: messages that came for none, or for one that had ended.
-        waiting: messages that came and were not taken yet.
+        unmatched: messages for no subscription, or for one that has ended.
+        queued: messages that arrived and were not received by the program yet.
         confirmed: confirmed sends that the broker has.
         refused: confirmed sends that it refused.
         unknown: confirmed sends with no answer.
@@ -104,8 +104,8 @@ class Stats:
     heartbeats_sent: int = 0
     heartbeats_received: int = 0
     messages: int = 0
-    strays: int = 0
-    waiting: int = 0
+    unmatched: int = 0
+    queued: int = 0
     confirmed: int = 0
     refused: int = 0
     unknown: int = 0
@@ -121,14 +121,14 @@ class DrainReport:
     Attributes:
         clean: nothing was left, and the broker said good-bye.
         unsettled: messages that were handed out and neither acknowledged nor refused; the broker delivers them again.
-        released: messages that had come and were not handed out; the broker delivers them again.
-        waiting: such messages of subscriptions with ack="auto", which the broker counts as delivered: they can still be
+        returned: messages that had come and were not handed out; the broker delivers them again.
+        queued: such messages of subscriptions with ack="auto", which the broker counts as delivered: they can still be
             taken from the subscription.
         unconfirmed: sends whose outcome is unknown.
     """
 
     clean: bool
     unsettled: int = 0
-    released: int = 0
-    waiting: int = 0
+    returned: int = 0
+    queued: int = 0
     unconfirmed: int = 0

@@ -82,12 +82,12 @@ def request(
     try:
         yield SendFrame(era.link, frame, deadline)
     except StompError:
-        conv.withdraw(receipt)
+        conv.cancel_request(receipt)
         raise
     # The session gives it up at the deadline by itself; this is for one that is not driven any more.
     answered = yield Wait(confirmation, confirmation.done, deadline + 1.0)
     if not answered:
-        conv.withdraw(receipt)
+        conv.cancel_request(receipt)
         raise NotConnected(f"the answer to {frame.command} was not waited for any longer")
     if confirmation.error is not None:
         raise confirmation.error
@@ -204,7 +204,7 @@ def unsubscribe(
         return
     subscription = conv.ledger.subscriptions.get(feed.id)
     left = len(subscription.unacked) if subscription is not None else 0
-    if left and era.vendor.keeps_unacked:
+    if left and era.vendor.holds_unacked_until_disconnect:
         conv.remark(
             "%d unacknowledged messages of %s stay with this connection until it ends: %s gives them to nobody before",
             left,

@@ -105,7 +105,7 @@ class OutgoingMessage:
             self.body,
             content_type=self.content_type,
             # ActiveMQ and Artemis make a text message of what has no content-length.
-            content_length=not (self.text and era.vendor.text_by_length),
+            content_length=not (self.text and era.vendor.text_without_content_length),
             headers=headers,
         )
 
@@ -132,13 +132,13 @@ def send(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operat
         frame = parcel.frame(era)
         told: Told = []
         if conv.terms.hooks:
-            told = yield from _tell_hooks(conv, frame)
+            told = yield from _run_sending_hooks_gen(conv, frame)
         try:
             yield SendFrame(era.link, frame)
-            yield from _tell_outcome(told, None)
+            yield from _notify_outcome(told, None)
             return
         except NotConnected as err:
-            yield from _tell_outcome(told, err)
+            yield from _notify_outcome(told, err)
             if isinstance(err, ConnectionLost):
                 raise
             # It was not sent: the connection had ended, and that had not come around yet.
@@ -181,16 +181,16 @@ def start(
         frame = parcel.frame(era)
         told: Told = []
         if terms.hooks:
-            told = yield from _tell_hooks(conv, frame)
+            told = yield from _run_sending_hooks_gen(conv, frame)
         if conv.era is not era or not conv.waiting.fits(size):
-            yield from _tell_outcome(told, NotConnected("not sent yet"))
+            yield from _notify_outcome(told, NotConnected("not sent yet"))
             continue
         receipt = frame.headers["receipt"] = conv.next_id()
         if resend:
             frame.headers.setdefault(era.vendor.deduplication, f"{terms.nonce}-{receipt}")
         confirmation = conv.ask(make(receipt, frame if resend else None, size), era)
         for tell in told:
-            confirmation.when_done(_with_error(tell))
+            confirmation.when_done(_adapt_callback(tell))
         try:
             yield SendFrame(era.link, frame, None if resend else answer_by, patient)
         except SendStalled:
@@ -198,12 +198,12 @@ def start(
         except ConnectionLost:
             pass  # the end of the connection tells its outcome
         except NotConnected:
-            if not resend and conv.withdraw(receipt):
+            if not resend and conv.cancel_request(receipt):
                 # It was not sent, and nobody knows of it yet.
                 yield from gone(conv, era, deadline)
                 continue
         except BaseException:
-            conv.withdraw(receipt)
+            conv.cancel_request(receipt)
             raise
         return confirmation
 
@@ -244,7 +244,7 @@ def _room(conv: ClientEngine, size: int, deadline: float) -> Operation[BrokerCon
 Told = list[Callable[[StompError | None], object]]
 
 
-def _tell_hooks(conv: ClientEngine, frame: Frame) -> Operation[Told]:
+def _run_sending_hooks_gen(conv: ClientEngine, frame: Frame) -> Operation[Told]:
     """Tell that a frame is to be sent; who wants to know the outcome."""
     told: Told = []
     for hook in conv.terms.hooks:
@@ -254,12 +254,12 @@ def _tell_hooks(conv: ClientEngine, frame: Frame) -> Operation[Told]:
     return told
 
 
-def _tell_outcome(told: Told, error: StompError | None) -> Operation[None]:
+def _notify_outcome(told: Told, error: StompError | None) -> Operation[None]:
     for tell in told:
         yield Call(partial(tell, error), guarded=True)
 
 
-def _with_error(tell: Callable[[StompError | None], object]) -> Callable[[Confirmation], object]:
+def _adapt_callback(tell: Callable[[StompError | None], object]) -> Callable[[Confirmation], object]:
     return lambda confirmation: tell(confirmation.error)
 
 
@@ -352,11 +352,11 @@ def take(conv: ClientEngine, inbox: MessageQueue, deadline: float | None) -> Ope
         if message is not None:
             return message
         if inbox.over or conv.draining:
-            _raise_end(inbox)
+            _raise_subscription_error(inbox)
             return None
         now = yield Now()
         yield from give_back(conv, now)
-        watched = min((feed.silent_at for feed in inbox.feeds if feed.wish.silence), default=None)
+        watched = min((feed.silent_at for feed in inbox.feeds if feed.wish.max_silence), default=None)
         until = min(
             (moment for moment in (deadline, watched, conv.redelivery.due) if moment is not None),
             default=None,
@@ -365,24 +365,24 @@ def take(conv: ClientEngine, inbox: MessageQueue, deadline: float | None) -> Ope
             continue
         now = yield Now()
         if watched is not None and now >= watched:
-            yield from _silence(conv, inbox, now)
+            yield from _reconnect_silent_gen(conv, inbox, now)
         elif deadline is not None and now >= deadline:
             return None
 
 
-def _raise_end(inbox: MessageQueue) -> None:
+def _raise_subscription_error(inbox: MessageQueue) -> None:
     for feed in inbox.feeds:
         if feed.error is not None:
             error, feed.error = feed.error, None  # told once
             raise error
 
 
-def _silence(conv: ClientEngine, inbox: MessageQueue, now: float) -> Operation[None]:
+def _reconnect_silent_gen(conv: ClientEngine, inbox: MessageQueue, now: float) -> Operation[None]:
     """There was no message for longer than the user believes in: connect again, as the subscription may be dead."""
     for feed in inbox.feeds:
-        if feed.wish.silence and now >= feed.silent_at and conv.era is not None:
+        if feed.wish.max_silence and now >= feed.silent_at and conv.era is not None:
             feed.last = now
-            why = f"no message from {feed.wish.destination} for {feed.wish.silence:g} s"
+            why = f"no message from {feed.wish.destination} for {feed.wish.max_silence:g} s"
             yield CloseConnection(conv.era.link, ConnectionLost(why))
             return
         feed.last = now
@@ -417,13 +417,13 @@ def send_in(conv: ClientEngine, record: TransactionRecord, parcel: OutgoingMessa
     era = conv.current
     frame = parcel.frame(era)
     frame.headers["transaction"] = record.id
-    told = yield from _tell_hooks(conv, frame)
+    told = yield from _run_sending_hooks_gen(conv, frame)
     try:
         yield from _in_transaction(record, era, frame)
     except TransactionVoid as err:
-        yield from _tell_outcome(told, err)
+        yield from _notify_outcome(told, err)
         raise
-    yield from _tell_outcome(told, None)
+    yield from _notify_outcome(told, None)
 
 
 def _in_transaction(record: TransactionRecord, era: BrokerConnection, frame: Frame) -> Operation[None]:
@@ -491,13 +491,13 @@ def ask(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operati
     frame = parcel.frame(era)
     correlation = frame.headers.setdefault("correlation-id", f"{conv.terms.nonce}-{conv.next_id()}")
     frame.headers.setdefault("reply-to", name)
-    told = yield from _tell_hooks(conv, frame)
+    told = yield from _run_sending_hooks_gen(conv, frame)
     reply = conv.replies[correlation] = PendingReply()
     if conv.paused:
-        conv.relieve()
+        conv.maybe_resume()
     try:
         yield SendFrame(era.link, frame)
-        yield from _tell_outcome(told, None)
+        yield from _notify_outcome(told, None)
         if not (yield Wait(reply, lambda: reply.done, deadline)):
             raise ReplyMissing(
                 f"nobody answered the request to {parcel.destination} in time",

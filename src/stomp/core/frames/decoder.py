@@ -113,11 +113,11 @@ class Decoder:
 
     @property
     def missing(self) -> int:
-        """How many bytes of a large body are missing: `fill` may take them. 0 while there is none."""
+        """How many bytes of a large body are missing: `read_into` may take them. 0 while there is none."""
         body = self._head.body if self._head is not None else None
         return body.left if body is not None and body.left >= _LARGE and not self._data else 0
 
-    def fill(self, read: Callable[[memoryview], int]) -> int:
+    def read_into(self, read: Callable[[memoryview], int]) -> int:
         """Have `read` put bytes of the body straight into place, in the place of `feed`.
 
         Args:
@@ -157,7 +157,7 @@ class Decoder:
             return None
         if self._needed:
             data, self._needed = bytes(self._partial), 0
-            self._read_one(data, 0, [])
+            self._read_general(data, 0, [])
         head = self._head
         if head is None or head.command != "ERROR":
             return None
@@ -186,7 +186,7 @@ class Decoder:
                 if pos >= 0:
                     self._read(data, pos, out, fresh=False)
             elif self._needed:
-                data, pos = self._continue_short(data, out)
+                data, pos = self._resume_partial(data, out)
                 if 0 <= pos < len(data):
                     self._read(data, pos, out, fresh=False)
             elif self._partial:
@@ -219,7 +219,7 @@ class Decoder:
             out.extend([HEARTBEAT] * data.count(b"\n", start, pos))
         if self.dialect is None:
             if pos < end and (fresh or not out):  # else the end of a body has just made the one frame
-                pos = self._skip(data, self._read_one(data, pos, out))
+                pos = self._skip(data, self._read_general(data, pos, out))
             if pos < end:
                 # Not cut off: a peer that packs many frames into one read would have the rest copied for each.
                 self._data, self._at = data, pos
@@ -229,13 +229,13 @@ class Decoder:
         while pos < end:
             before = pos
             if fast:
-                pos = self._read_fast(data, pos, out)
+                pos = self._read_by_template(data, pos, out)
             if pos == before:
-                pos = self._read_one(data, pos, out)
+                pos = self._read_general(data, pos, out)
             if pos < end and data[pos] < 14:
                 pos = self._skip(data, pos)
 
-    def _read_fast(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
+    def _read_by_template(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
         """Take frames whose heads have a layout that is known; return where it stopped."""
         dialect = self.dialect
         assert dialect is not None
@@ -244,7 +244,7 @@ class Decoder:
         if self._scanner is not None:
             pos = self._scanner.scan(data, pos, out, *self._most, dialect.codes)
             if 0 < self._scanner.needed <= _SHORT:
-                return self._keep_short(data, pos, self._scanner.needed)
+                return self._buffer_partial(data, pos, self._scanner.needed)
             if pos == end:
                 return pos
         layouts = self._layouts
@@ -281,7 +281,7 @@ class Decoder:
                 return pos
             if stop >= end:
                 if text is not None and stop + 1 - pos <= _SHORT:
-                    return self._keep_short(data, pos, stop + 1 - pos)
+                    return self._buffer_partial(data, pos, stop + 1 - pos)
                 head = Head(layout.command, headers, None if text is None else length, size)
                 self._keep_body(head, data, start)
                 return end
@@ -293,7 +293,7 @@ class Decoder:
                 pos += 1  # brokers write LF behind NUL
         return pos
 
-    def _read_one(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
+    def _read_general(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
         """Decode one frame that starts at `pos`, whatever it is; return the place behind it, or the end of the data."""
         most = self.limits.head
         self._heads.check_command(data, pos, self.dialect)
@@ -359,14 +359,14 @@ class Decoder:
         self._scanned = len(partial)
         self._heads.check_open(len(partial))
 
-    def _keep_short(self, data: bytes, pos: int, needed: int) -> int:
+    def _buffer_partial(self, data: bytes, pos: int, needed: int) -> int:
         """Keep what there is of a frame of `needed` bytes: it will be read when all of it is in."""
         with memoryview(data) as view, view[pos:] as rest:
             self._partial = bytearray(rest)
         self._needed = needed
         return len(data)
 
-    def _continue_short(self, data: bytes, out: list[Frame | HeartbeatMarker]) -> tuple[bytes, int]:
+    def _resume_partial(self, data: bytes, out: list[Frame | HeartbeatMarker]) -> tuple[bytes, int]:
         """Add to an unfinished short frame, and read it once it is all there; return what is left, as `_read` takes it.
 
         The place in it is -1 if the frame has not ended.

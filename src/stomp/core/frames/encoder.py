@@ -68,7 +68,7 @@ def plain_parts(command: str, headers: dict[str, Any], body: bytes) -> list[byte
         if type(value) is not str or type(name) is not str:
             return None  # it may have a text of its own: see `stomp.core.frames.frame.text_of`
         text += f"{name}:{value}\n"
-    if not _is_plain(text, len(headers)) or "" in headers or "content-length" in headers:
+    if not needs_no_escaping(text, len(headers)) or "" in headers or "content-length" in headers:
         return None
     try:
         if not body:
@@ -81,7 +81,7 @@ def plain_parts(command: str, headers: dict[str, Any], body: bytes) -> list[byte
     return [head, body, NUL]
 
 
-def _is_plain(text: str, count: int) -> bool:
+def needs_no_escaping(text: str, count: int) -> bool:
     """True for the lines of so many headers in which nothing needs escaping.
 
     They have as many colons and newlines as headers, and none of the other special characters. This is the common
@@ -164,8 +164,8 @@ def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
         text = "\n".join(map(":".join, headers.items())) + "\n"
     except TypeError:  # a hook has added a number
         text = ""
-    if not text or not _is_plain(text, len(headers)) or headers.repeated or "" in headers:
-        text = _careful_head(frame, dialect, escaped=escaped)
+    if not text or not needs_no_escaping(text, len(headers)) or headers.repeated or "" in headers:
+        text = _encode_head_escaped(frame, dialect, escaped=escaped)
     command = text_of(frame.command)
     if command not in CLIENT_COMMANDS and not (command.isascii() and command.isalpha()):
         raise FrameError(f"{command[:40]!r} is not a STOMP command")
@@ -175,7 +175,7 @@ def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
         raise FrameError("a header holds a character that UTF-8 cannot encode (a lone surrogate)") from err
 
 
-def _careful_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> str:
+def _encode_head_escaped(frame: Frame, dialect: Dialect, *, escaped: bool) -> str:
     command = text_of(frame.command)
     plain = command in UNESCAPED
     unsafe_value = "\n\r\0" if plain or escaped else dialect.unsafe

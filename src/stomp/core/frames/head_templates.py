@@ -64,7 +64,7 @@ class HeadTemplate:
         "match",
         "slot_defaults",
         "tail",
-        "varying",
+        "variable_names",
     )
 
     def __init__(self, command: str, lines: list[str], headers: Headers, make: type[Frame]) -> None:
@@ -73,7 +73,7 @@ class HeadTemplate:
         self.headers: dict[str, str] = dict(headers)
         self.make: type[Frame] = make
         self.slot_defaults: dict[str, Any] | None = slot_defaults_of(make)
-        self.varying: tuple[str, ...] = ()
+        self.variable_names: tuple[str, ...] = ()
         self.tail: bytes = b""
         self.match = (
             _NOTHING  # until it was seen twice, since compiling costs as much as reading dozens of heads
@@ -81,7 +81,7 @@ class HeadTemplate:
         self._lines: list[str | None] = [*lines]  # None for a value that changes
         self._changes = 0
 
-    def adapt(self, lines: list[str]) -> None:
+    def update(self, lines: list[str]) -> None:
         """Another head of this layout was read: the values in which it differs do change."""
         lines_now = [
             line if line == before else None for before, line in zip(self._lines, lines, strict=True)
@@ -93,24 +93,26 @@ class HeadTemplate:
         self._compile()
 
     def _compile(self) -> None:
-        varying: list[str] = []
+        variable_names: list[str] = []
         pieces = [self.command]
         for name, line in zip(self.headers, self._lines, strict=True):
             if line is None:
-                varying.append(name)
+                variable_names.append(name)
                 pieces[-1] += f"\n{name}:"
                 pieces.append("")
             else:
                 pieces[-1] += f"\n{line}"
         pieces[-1] += "\n\n"
-        literals = [piece.encode() for piece in pieces]
-        self.tail = literals.pop() if len(literals[-1]) > _TAIL else b""
+        fixed_parts = [piece.encode() for piece in pieces]
+        self.tail = fixed_parts.pop() if len(fixed_parts[-1]) > _TAIL else b""
         # Possessive, so that a head that does not match is given up at once.
-        pattern = b"(.*+)".join(map(re.escape, literals)) + (b"(.*+)" if self.tail and varying else b"")
+        pattern = b"(.*+)".join(map(re.escape, fixed_parts)) + (
+            b"(.*+)" if self.tail and variable_names else b""
+        )
         self.match = re.compile(pattern).match if len(pattern) < _PATTERN else _NOTHING
-        self.varying = tuple(varying)
+        self.variable_names = tuple(variable_names)
 
-    def fits(self, data: bytes, pos: int, stop: int) -> bool:
+    def matches(self, data: bytes, pos: int, stop: int) -> bool:
         """True if the head at `pos` has this layout."""
         found = self.match(data, pos, stop)
         return found is not None and data.startswith(self.tail, found.end())
@@ -131,12 +133,12 @@ class HeadTemplate:
             if len(values) == 1:
                 if "\0" in text:
                     return None
-                self.headers[self.varying[0]] = text
+                self.headers[self.variable_names[0]] = text
             else:
                 texts = text.split("\0")
                 if len(texts) != len(values):
                     return None
-                self.headers.update(zip(self.varying, texts, strict=True))
+                self.headers.update(zip(self.variable_names, texts, strict=True))
         return Headers(self.headers)
 
     def frame(self, headers: Headers, body: bytes) -> Frame:
@@ -181,7 +183,7 @@ class HeadTemplates:
     def other(self, data: bytes, pos: int, stop: int) -> HeadTemplate | None:
         """The layout that `latest` should be for the head at `pos`, if one is known that fits."""
         for layout in self._known.values():
-            if layout.fits(data, pos, stop):
+            if layout.matches(data, pos, stop):
                 self.latest = layout
                 return layout
         return None
@@ -197,7 +199,7 @@ class HeadTemplates:
         key = (command, *names)
         layout = self._known.get(key)
         if layout is not None:
-            layout.adapt(lines)
+            layout.update(lines)
             self.latest = layout
         elif len(self._known) < _LAYOUTS and size <= self._room:
             self._room -= size

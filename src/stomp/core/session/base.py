@@ -89,10 +89,10 @@ class Session(ABC):
         self._out: list[bytes] = []
         self.outgoing: int = 0
         self._last_write = 0.0
-        self.hastened: bool = False
+        self.deadline_moved_up: bool = False
         self.frame_check_for: Callable[[str | None], FrameCheck | None] | None = None
         self._frame_check: FrameCheck | None = None
-        self._held: list[list[bytes]] = []  # frames given before CONNECTED, encoded
+        self._queued_frames: list[list[bytes]] = []  # frames given before CONNECTED, encoded
 
     # ------------------------------------------------------------------------------------- in
 
@@ -103,7 +103,7 @@ class Session(ABC):
         self.counters.bytes_received += len(data)
         # Any byte is a sign of life (STOMP 1.2, "Heart-beating"), whatever becomes of it.
         if self._pulse is not None and self._pulse.read(now, data):
-            self.hastened = True
+            self.deadline_moved_up = True
         decoder = self._decoder
         if data == _BEAT and decoder.idle and self.dialect is not None:
             # Nearly all that idle connections read, and there may be many of them.
@@ -123,16 +123,19 @@ class Session(ABC):
             self._broken(err)
 
     @property
-    def filling(self) -> bool:
-        """True while bytes of a large body are best read by `fill`."""
+    def wants_direct_read(self) -> bool:
+        """True while bytes of a large body are best read by `read_into`."""
         return self._decoder.missing > 0
 
-    def fill(self, read: Callable[[memoryview], int]) -> int:
-        """Have `read` put bytes of a large body straight into place: see `Decoder.fill`. Call `filled` then."""
-        return self._decoder.fill(read)
+    def read_into(self, read: Callable[[memoryview], int]) -> int:
+        """Have `read` put bytes of a large body straight into place: see `Decoder.read_into`.
 
-    def filled(self, count: int, now: float) -> None:
-        """What `fill` returned: as many bytes were read."""
+        Call `add_direct_bytes` with the result.
+        """
+        return self._decoder.read_into(read)
+
+    def add_direct_bytes(self, count: int, now: float) -> None:
+        """What `read_into` returned: as many bytes were read."""
         self.counters.bytes_received += count
         self.heard(now)
 
@@ -145,9 +148,9 @@ class Session(ABC):
         """Let go of memory that is kept."""
         self._decoder.relax()
 
-    def silent(self, now: float) -> bool:
+    def is_timed_out(self, now: float) -> bool:
         """True when the peer has sent nothing for too long: `tick` would end the connection now."""
-        due = self._pulse.silence_due if self._pulse is not None else None
+        due = self._pulse.timeout_at if self._pulse is not None else None
         return due is not None and now >= due
 
     @property
@@ -188,7 +191,7 @@ class Session(ABC):
             return
         pulse = self._pulse
         if pulse is not None:
-            if self.silent(now):
+            if self.is_timed_out(now):
                 if self._take_unfinished():
                     return
                 silence = now - pulse.last_read
@@ -199,7 +202,7 @@ class Session(ABC):
                 )
                 self._close(Reason.HEARTBEAT, lost)
                 return
-            due = pulse.beat_due
+            due = pulse.next_send_at
             if due is not None and now >= due:
                 pulse.last_sent = now
                 self._put([_BEAT])
@@ -239,7 +242,7 @@ class Session(ABC):
             return None
         due = self._deadline()
         if self._pulse is not None:
-            due = earlier(due, earlier(self._pulse.beat_due, self._pulse.silence_due))
+            due = earlier(due, earlier(self._pulse.next_send_at, self._pulse.timeout_at))
         return due
 
     @property
@@ -291,7 +294,7 @@ class Session(ABC):
         if agreed != (0, 0):
             send, expect = agreed
             self._pulse = Heartbeat(send / 1000, expect / 1000, now, tolerance=self._tolerance)
-            self.hastened = True
+            self.deadline_moved_up = True
 
     def _write(self, frame: Frame, dialect: Dialect) -> None:
         self._put(encode_parts(frame, dialect))
@@ -306,7 +309,7 @@ class Session(ABC):
         """Put the frames that were given before CONNECTED told which broker it is; False if that was the end."""
         if self.frame_check_for is not None:
             self._frame_check = self.frame_check_for(server)
-        held, self._held = self._held, []
+        held, self._queued_frames = self._queued_frames, []
         for parts in held:
             try:
                 self._check_parts(parts)

@@ -22,7 +22,7 @@ from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP12, Dialect
 from stomp.core.session import heartbeat
 from stomp.core.session.ack_frames import answer
 from stomp.core.session.base import HEARTBEAT_RECEIVED, Session, earlier
-from stomp.core.session.error_frames import ConnectRequest, lost, refusal, request_of, words_of
+from stomp.core.session.error_frames import ConnectRequest, connect_error_from, error_text, lost, request_of
 from stomp.core.session.events import Connected, Error, Message, Reason, Receipt, ReceiptOverdue, Unknown
 from stomp.core.session.state import Role, State, Transition, after
 
@@ -74,10 +74,10 @@ class ClientSession(Session):
         classes = {"MESSAGE": message_class, "RECEIPT": receipt_class}
         super().__init__(limits=limits, lenient=lenient, ledger=ledger, tolerance=tolerance, classes=classes)
         self._request = ConnectRequest()
-        self._wish = (0, 0)
+        self._requested_heartbeat = (0, 0)
         self._connect_deadline: float | None = None
-        self._leaving = False  # DISCONNECT was given
-        self._farewell: PendingReceipt | None = None  # its receipt
+        self._disconnecting = False  # DISCONNECT was given
+        self._disconnect_receipt: PendingReceipt | None = None  # its receipt
         self._last_error: Frame | None = None
         self._error_ends = error_ends
         self._is_error_final = False
@@ -112,7 +112,7 @@ class ClientSession(Session):
         # The table would say so, too: this is the hot way.
         if leaving or state is not _CONNECTED:
             state = after(self.role, state, Transition.DISCONNECT if leaving else Transition.FRAME)
-        if self._leaving:
+        if self._disconnecting:
             raise NotConnected(f"{command} after DISCONNECT", hint="connect again")
         dialect = self.dialect
         if dialect is None:
@@ -125,17 +125,17 @@ class ClientSession(Session):
         if command != "SEND" or receipt is not None:
             if escaped:
                 headers = dialect.unescaped(headers)
-            self.ledger.note(command, headers)
+            self.ledger.record_frame(command, headers)
             self.has_acked = self.has_acked or command == "ACK"
             if receipt is not None:
-                ticket = self.ledger.await_receipt(headers["receipt"], command, deadline)
+                ticket = self.ledger.expect_receipt(headers["receipt"], command, deadline)
         if self.state is State.CONNECTING:
-            self._held.append(parts)
+            self._queued_frames.append(parts)
         else:
             self._put(parts)
         self.counters.frames_sent += 1
         if leaving:
-            self._leave(ticket, state)
+            self._start_disconnect(ticket, state)
         return ticket
 
     def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
@@ -156,11 +156,11 @@ class ClientSession(Session):
             return False
         ledger = self.ledger
         if command != "SEND":
-            ledger.note_answer(headers)
+            ledger.record_ack(headers)
             self.has_acked = self.has_acked or command == "ACK"
         receipt = headers.get("receipt")
         if receipt is not None:
-            ledger.await_receipt(receipt, command, None)
+            ledger.expect_receipt(receipt, command, None)
         self._put(parts)
         self.counters.frames_sent += 1
         return True
@@ -197,7 +197,7 @@ class ClientSession(Session):
             if type(receipt) is not str or ":" in receipt or "\\" in receipt or not receipt.isprintable():
                 return False
             length = b"%breceipt:%b\n\n" % (length[:-1], receipt.encode())
-            self.ledger.await_receipt(receipt, "SEND", deadline)
+            self.ledger.expect_receipt(receipt, "SEND", deadline)
         if size < _FORMATTED:
             alone = not size and length == b"\n"
             data = empty if alone else b"".join((head, length, body, NUL))
@@ -294,7 +294,9 @@ class ClientSession(Session):
         deadline: float | None = None,
     ) -> PendingReceipt | None:
         """Ask for the messages of a destination; they come as `Message` events."""
-        frame = commands.subscribe(self._agreed(), destination, id, ack=ack, receipt=receipt, headers=headers)
+        frame = commands.subscribe(
+            self._require_version(), destination, id, ack=ack, receipt=receipt, headers=headers
+        )
         return self.transmit(frame, deadline=deadline)
 
     def unsubscribe(
@@ -308,7 +310,7 @@ class ClientSession(Session):
     ) -> PendingReceipt | None:
         """End a subscription. Messages that are on their way may still come."""
         frame = commands.unsubscribe(
-            self._agreed(), id, destination=destination, receipt=receipt, headers=headers
+            self._require_version(), id, destination=destination, receipt=receipt, headers=headers
         )
         return self.transmit(frame, deadline=deadline)
 
@@ -325,7 +327,7 @@ class ClientSession(Session):
     ) -> PendingReceipt | None:
         """Acknowledge a message, or refuse it if `negative`: see `stomp.core.frames.commands.ack` for its name."""
         frame = commands.ack(
-            self._agreed(),
+            self._require_version(),
             message,
             subscription,
             negative=negative,
@@ -355,7 +357,7 @@ class ClientSession(Session):
 
     # ------------------------------------------------------------------------------------- inside
 
-    def _agreed(self) -> Dialect:
+    def _require_version(self) -> Dialect:
         if self.dialect is None:
             after(self.role, self.state, Transition.FRAME)
             raise UsageError("no version is agreed on yet", hint="wait for CONNECTED")
@@ -371,15 +373,15 @@ class ClientSession(Session):
         self._write(frame, STOMP10)
         self.state = state
         self._request = request_of(frame.headers, offered)
-        self._wish = wish
+        self._requested_heartbeat = wish
         self._connect_deadline = deadline
         if len(offered) == 1:
             # One offer leaves nothing to agree on, so frames can be encoded, and held, before CONNECTED.
             self.dialect = DIALECTS.get(offered[0])
 
-    def _leave(self, ticket: PendingReceipt | None, state: State) -> None:
-        self._leaving = True
-        self._farewell = ticket
+    def _start_disconnect(self, ticket: PendingReceipt | None, state: State) -> None:
+        self._disconnecting = True
+        self._disconnect_receipt = ticket
         self.state: State = state
         if ticket is None and state is State.DISCONNECTING:
             self._close(Reason.CLEAN, None)
@@ -410,7 +412,7 @@ class ClientSession(Session):
                         subscription.unacked[message] = None
                     events.append(frame)
                 elif isinstance(frame, Receipt) and self.state is _CONNECTED:
-                    # What `_take_rare` would do, without the call: there may be one for each SEND.
+                    # What `_process_control_frame` would do, without the call: there may be one for each SEND.
                     frame.ticket = self.ledger.answer(frame.headers.get("receipt-id"))
                     events.append(frame)
                 elif isinstance(frame, HeartbeatMarker):
@@ -420,7 +422,7 @@ class ClientSession(Session):
                 elif self.state is State.CLOSED:
                     return
                 else:
-                    self._take_rare(frame, now)
+                    self._process_control_frame(frame, now)
                     flowing = self.state in _FLOWING
                 taken += 1
         finally:
@@ -428,34 +430,38 @@ class ClientSession(Session):
             if self.dialect is STOMP10:
                 for event in events[first:]:
                     if isinstance(event, Message) and event.subscription is None:
-                        event.subscription = self.ledger.deliver_unnamed(event.headers)
+                        event.subscription = self.ledger.match_by_destination(event.headers)
 
-    def _take_rare(self, frame: Frame, now: float) -> None:
+    def _process_control_frame(self, frame: Frame, now: float) -> None:
         command = frame.command
         if isinstance(frame, Receipt):
             if self.state is not _CONNECTED:
-                self._may_receive(Transition.DELIVERY, command)
+                self._check_transition(Transition.DELIVERY, command)
             frame.ticket = ticket = self.ledger.answer(frame.headers.get("receipt-id"))
             self._events.append(frame)
-            if ticket is not None and ticket is self._farewell and self.state is State.DISCONNECTING:
+            if (
+                ticket is not None
+                and ticket is self._disconnect_receipt
+                and self.state is State.DISCONNECTING
+            ):
                 self._close(Reason.CLEAN, None)
         elif command == "CONNECTED":
             self._connected(frame, now)
         elif command == "ERROR":
             self._error(frame)
         else:
-            self._may_receive(Transition.DELIVERY, command[:20])
+            self._check_transition(Transition.DELIVERY, command[:20])
             if command != "MESSAGE":
                 self._events.append(Unknown(frame))
 
-    def _may_receive(self, move: Transition, command: str) -> None:
+    def _check_transition(self, move: Transition, command: str) -> None:
         try:
             after(self.role, self.state, move)
         except NotConnected:
             raise RemoteProtocolError(f"the broker sent {command} while {self.state.value}") from None
 
     def _connected(self, frame: Frame, now: float) -> None:
-        self._may_receive(Transition.CONNECTED, "CONNECTED")
+        self._check_transition(Transition.CONNECTED, "CONNECTED")
         told = frame.headers.get("version")
         # A server that tells no version speaks 1.0 (STOMP 1.1, "Protocol Negotiation").
         dialect = STOMP10 if told is None else DIALECTS.get(told.strip())
@@ -463,7 +469,7 @@ class ClientSession(Session):
             offered = self._request.offered
             raise RemoteProtocolError(f"the broker chose version {told!r:.20}, offered was {offered}")
         theirs = (0, 0)
-        if self._wish != theirs and dialect.heartbeats:
+        if self._requested_heartbeat != theirs and dialect.heartbeats:
             # Only then: who wants beats is not to be left without them in silence, and others need not care.
             theirs = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
         self._move(Transition.CONNECTED)
@@ -471,37 +477,37 @@ class ClientSession(Session):
         self.dialect = self._decoder.dialect = dialect
         self._heads = HeadCache(dialect)
         if dialect.heartbeats:
-            self._start_pulse(heartbeat.negotiate(self._wish, theirs), now)
+            self._start_pulse(heartbeat.negotiate(self._requested_heartbeat, theirs), now)
         if self._error_ends is not None:
             self._is_error_final = self._error_ends(frame.headers.get("server"))
         self._events.append(Connected(frame, dialect, self.heartbeat))
-        if self._put_held(frame.headers.get("server")) and self._leaving:
+        if self._put_held(frame.headers.get("server")) and self._disconnecting:
             self._move(Transition.DISCONNECT)
-            if self._farewell is None:
+            if self._disconnect_receipt is None:
                 self._close(Reason.CLEAN, None)
 
     def _error(self, frame: Frame) -> None:
         connecting = self.state is State.CONNECTING
-        self._may_receive(Transition.ERROR, "ERROR")
+        self._check_transition(Transition.ERROR, "ERROR")
         self._last_error = frame
         ticket = self.ledger.answer(frame.headers.get("receipt-id"))
         self._events.append(Error(frame, ticket))
         self._move(Transition.ERROR)
         if connecting or self.state is State.CLOSED:
             # Not waiting for the broker to close: RabbitMQ takes 10 s to do so.
-            self._closed_because(Reason.REFUSED, refusal(frame, self._request))
-        elif ticket is not None and ticket is self._farewell:
+            self._closed_because(Reason.REFUSED, connect_error_from(frame, self._request))
+        elif ticket is not None and ticket is self._disconnect_receipt:
             # The broker will not answer DISCONNECT again.
-            refused = BrokerError(f"the broker refused DISCONNECT: {words_of(frame)}", frame=frame)
+            refused = BrokerError(f"the broker refused DISCONNECT: {error_text(frame)}", frame=frame)
             self._close(Reason.REFUSED, refused)
         elif self._is_error_final:
             # STOMP 1.2, "ERROR": the server closes then. Some take 5 s for it, and what is sent meanwhile is lost.
-            ended = f"the broker ended the connection by an ERROR: {words_of(frame)}"
+            ended = f"the broker ended the connection by an ERROR: {error_text(frame)}"
             self._close(Reason.ERROR, ConnectionLost(ended))
 
     def _broken(self, error: RemoteProtocolError) -> None:
         if self._last_error is not None:
-            error.message += f"; its last ERROR said: {words_of(self._last_error)}"
+            error.message += f"; its last ERROR said: {error_text(self._last_error)}"
         super()._broken(error)
 
     def _lost(self, why: str, quiet: float) -> ConnectionLost:
@@ -515,7 +521,7 @@ class ClientSession(Session):
             return
         overdue = self.ledger.expired(now)
         self._events += map(ReceiptOverdue, overdue)
-        farewell = self._farewell
+        farewell = self._disconnect_receipt
         if farewell is not None and any(ticket is farewell for ticket in overdue):
             late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=farewell.receipt)
             self._close(Reason.TIMEOUT, late)

@@ -35,7 +35,7 @@ _ESCAPE = re.compile(r"\\([rnc\\])")
 _ESCAPED = {"r": "\r", "n": "\n", "c": ":", "\\": "\\"}
 
 
-def words_of(frame: Frame, *, before_connected: bool = False) -> str:
+def error_text(frame: Frame, *, before_connected: bool = False) -> str:
     """What an ERROR frame says, in one line: its ``message`` header and the beginning of its body.
 
     Control characters are shown as escapes, and long text is cut; `frame` has what came.
@@ -46,7 +46,7 @@ def words_of(frame: Frame, *, before_connected: bool = False) -> str:
             its headers, and brokers escape them nearly always (STOMP 1.2, "Value Encoding").
 
     >>> from stomp.core.frames.frame import Frame, Headers
-    >>> words_of(Frame("ERROR", Headers(message="Bad CONNECT"), b"Access refused for user 'guest'"))
+    >>> error_text(Frame("ERROR", Headers(message="Bad CONNECT"), b"Access refused for user 'guest'"))
     "Bad CONNECT: Access refused for user 'guest'"
     """
     message = frame.headers.get("message", "")
@@ -90,14 +90,14 @@ def request_of(headers: Mapping[str, str], versions: tuple[str, ...]) -> Connect
     return ConnectRequest(versions, headers.get("host"), backslash)
 
 
-def refusal(frame: Frame, request: ConnectRequest = _NOTHING) -> BrokerError:
+def connect_error_from(frame: Frame, request: ConnectRequest = _NOTHING) -> BrokerError:
     """The error for an ERROR frame in the place of CONNECTED.
 
     Args:
         frame: the ERROR frame.
         request: what it is the answer to.
     """
-    words = words_of(frame, before_connected=True)
+    words = error_text(frame, before_connected=True)
     low = words.lower()
     if "virtual host" in low or "vhost" in low:
         hint = _host_hint(request.host)
@@ -122,7 +122,7 @@ def lost(
         quiet: for so many seconds we had sent nothing, and were not to send heart-beats.
     """
     if said is not None:
-        why = f"{why}; its last ERROR said: {words_of(said)}"
+        why = f"{why}; its last ERROR said: {error_text(said)}"
     hint = ""
     if not connected and request.backslash:
         hint = _BACKSLASH

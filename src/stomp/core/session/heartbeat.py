@@ -14,10 +14,10 @@ import math
 from stomp.core.errors import RemoteProtocolError
 
 #: Send when this part of the agreed interval has passed: a beat that is exactly on time arrives late.
-SEND_MARGIN = 0.8
+SEND_FRACTION = 0.8
 #: Beats may be early by up to this part of the interval, so that those of many connections go out at the same
 #: moments: waking up for each of them would cost more than sending them.
-EARLY = 0.1
+ALIGNMENT = 0.1
 #: Silence is tolerated for this many agreed intervals ("an error margin is acceptable").
 TOLERANCE = 2.0
 #: What a beat looks like; anything else that is read is, or may be, of a frame.
@@ -71,9 +71,9 @@ class Heartbeat:
         self.last_sent = now
         self.last_read: float = now
         self._after_beat = False
-        self._lead = send * SEND_MARGIN
-        self._step = send * EARLY
-        self._borne = expect * (tolerance + 1)
+        self._lead = send * SEND_FRACTION
+        self._step = send * ALIGNMENT
+        self._allowed_silence = expect * (tolerance + 1)
         self._borne_after_beat = expect * tolerance
 
     def read(self, now: float, data: bytes = b"") -> bool:
@@ -83,7 +83,7 @@ class Heartbeat:
         return self._after_beat and not before
 
     @property
-    def beat_due(self) -> float | None:
+    def next_send_at(self) -> float | None:
         """When the next beat must go out, or None. A multiple of a tenth of the interval, on the driver's clock."""
         if not self.send:
             return None
@@ -91,8 +91,8 @@ class Heartbeat:
         return math.floor((self.last_sent + self._lead) / self._step + 1e-6) * self._step
 
     @property
-    def silence_due(self) -> float | None:
+    def timeout_at(self) -> float | None:
         """When the peer will have been silent for too long, or None."""
         if not self.expect:
             return None
-        return self.last_read + (self._borne_after_beat if self._after_beat else self._borne)
+        return self.last_read + (self._borne_after_beat if self._after_beat else self._allowed_silence)

@@ -88,7 +88,7 @@ class Ledger:
         self.transactions: set[str] = set()
         self._tickets: dict[str, PendingReceipt] = {}  # by receipt id
         # An id may be used again at any time: those that were asked for while it was awaited, in order.
-        self._again: dict[str, list[PendingReceipt]] = {}
+        self._duplicate_ids: dict[str, list[PendingReceipt]] = {}
         # (deadline, count, ticket), earliest first; answered tickets are dropped when they surface.
         self._deadlines: list[tuple[float, int, PendingReceipt]] = []
         self._count = 0
@@ -101,19 +101,22 @@ class Ledger:
 
     def end_generation(self) -> tuple[PendingReceipt, ...]:
         """The connection ended: forget what the broker forgets; return the receipts that will never come."""
-        unanswered = (*self._tickets.values(), *(later for each in self._again.values() for later in each))
+        unanswered = (
+            *self._tickets.values(),
+            *(later for each in self._duplicate_ids.values() for later in each),
+        )
         self._tickets.clear()
-        self._again.clear()
+        self._duplicate_ids.clear()
         self._deadlines.clear()
         self.transactions.clear()
         for subscription in self.subscriptions.values():
             subscription.unacked.clear()
         return unanswered
 
-    def note(self, command: str, headers: Headers) -> None:
+    def record_frame(self, command: str, headers: Headers) -> None:
         """Write down what a frame of the client means. The headers are not escaped."""
         if command == "ACK" or command == "NACK":
-            self.note_answer(headers)
+            self.record_ack(headers)
         elif command == "SUBSCRIBE":
             destination = headers.get("destination", "")
             # Without an id, as STOMP 1.0 allows, the destination is what UNSUBSCRIBE will name.
@@ -126,14 +129,14 @@ class Ledger:
         elif command in ("COMMIT", "ABORT"):
             self.transactions.discard(headers.get("transaction", ""))
 
-    def note_answer(self, headers: Mapping[str, str]) -> None:
+    def record_ack(self, headers: Mapping[str, str]) -> None:
         """Write down what an ACK or NACK with these headers means."""
         # 1.2 names the message by id, the versions before it by message-id.
         message = headers.get("id") or headers.get("message-id")
         if message is not None:
             self.settle(message, headers.get("subscription"))
 
-    def await_receipt(self, receipt: str, command: str, deadline: float | None) -> PendingReceipt:
+    def expect_receipt(self, receipt: str, command: str, deadline: float | None) -> PendingReceipt:
         """A frame asks for a receipt."""
         # What calling the class would do, without the call: there may be one for each message.
         ticket: Any = _new(PendingReceipt)
@@ -142,37 +145,39 @@ class Ledger:
         ticket.deadline = deadline
         ticket.generation = self.generation
         if self._tickets.setdefault(receipt, ticket) is not ticket:
-            self._again.setdefault(receipt, []).append(ticket)
+            self._duplicate_ids.setdefault(receipt, []).append(ticket)
         if deadline is not None:
             self._count += 1
             heapq.heappush(self._deadlines, (deadline, self._count, ticket))
             if len(self._deadlines) >= self._sweep_at:
-                self._sweep()
+                self._drop_stale()
         made: PendingReceipt = ticket
         return made
 
     def answer(self, receipt: str | None) -> PendingReceipt | None:
         """A receipt came, or an ERROR in its place: take out and return the ticket, None if there is none."""
         ticket = self._tickets.pop(receipt, None) if receipt is not None else None
-        if ticket is not None and self._again:
+        if ticket is not None and self._duplicate_ids:
             self._move_up(ticket.receipt)
         return ticket
 
     def _move_up(self, receipt: str) -> None:
         """The first ticket of this id is gone: the next one takes its place."""
-        later = self._again.get(receipt)
+        later = self._duplicate_ids.get(receipt)
         if later:
             self._tickets[receipt] = later.pop(0)
             if not later:
-                del self._again[receipt]
+                del self._duplicate_ids[receipt]
 
     def _awaits(self, ticket: PendingReceipt) -> bool:
         receipt = ticket.receipt
         if self._tickets.get(receipt) is ticket:
             return True
-        return bool(self._again) and any(later is ticket for later in self._again.get(receipt, ()))
+        return bool(self._duplicate_ids) and any(
+            later is ticket for later in self._duplicate_ids.get(receipt, ())
+        )
 
-    def awaits(self, receipt: str) -> bool:
+    def expects(self, receipt: str) -> bool:
         """True while this receipt is awaited."""
         return receipt in self._tickets
 
@@ -194,7 +199,7 @@ class Ledger:
             late.append(ticket)
         return late
 
-    def _sweep(self) -> None:
+    def _drop_stale(self) -> None:
         """Drop the deadlines of answered tickets, which one unanswered ticket can keep from surfacing."""
         self._deadlines = [entry for entry in self._deadlines if self._awaits(entry[2])]
         heapq.heapify(self._deadlines)
@@ -206,15 +211,17 @@ class Ledger:
             del self._tickets[receipt]
             self._move_up(receipt)
             return
-        later = self._again[receipt] = [each for each in self._again[receipt] if each is not ticket]
+        later = self._duplicate_ids[receipt] = [
+            each for each in self._duplicate_ids[receipt] if each is not ticket
+        ]
         if not later:
-            del self._again[receipt]
+            del self._duplicate_ids[receipt]
 
     def settle(self, message: str, subscription: str | None) -> None:
         """A message was acknowledged or refused; `subscription` is its id where the version tells it."""
         settle(self.subscriptions, message, subscription)
 
-    def deliver_unnamed(self, headers: Mapping[str, str]) -> Subscription | None:
+    def match_by_destination(self, headers: Mapping[str, str]) -> Subscription | None:
         """The subscription that a message is for which does not name it, by its destination.
 
         With an id there is to be a subscription header (STOMP 1.0, "SUBSCRIBE"), but stompserver leaves it out.

@@ -56,11 +56,11 @@ class ServerSession(Session):
         self._versions = tuple(versions)
         if not self._versions or not DIALECTS.keys() >= set(self._versions):
             raise UsageError(f"versions is {self._versions!r}", hint="take some of 1.0, 1.1 and 1.2")
-        self._can = heartbeat
-        self._wish = (0, 0)
-        self._early: list[Frame] = []  # frames that came before our CONNECTED went out
-        self._fault: tuple[RemoteProtocolError, str | None] | None = None
-        self._asked: str | None = None  # the receipt that the frame at hand asks for
+        self._offered_heartbeat = heartbeat
+        self._requested_heartbeat = (0, 0)
+        self._early_frames: list[Frame] = []  # frames that came before our CONNECTED went out
+        self._pending_error: tuple[RemoteProtocolError, str | None] | None = None
+        self._receipt_requested: str | None = None  # the receipt that the frame at hand asks for
 
     # ------------------------------------------------------------------------------------- verbs
 
@@ -68,13 +68,13 @@ class ServerSession(Session):
         """Let the client in: send CONNECTED. Frames that it sent early are then among the events."""
         state = after(self.role, self.state, Transition.CONNECTED)
         dialect = self._dialect()
-        frame = commands.connected(dialect, self._can, headers=headers)
+        frame = commands.connected(dialect, self._offered_heartbeat, headers=headers)
         self._write(frame, dialect)
         self.state = state
         if dialect.heartbeats:
-            self._start_pulse(heartbeat.negotiate(self._can, self._wish), now)
+            self._start_pulse(heartbeat.negotiate(self._offered_heartbeat, self._requested_heartbeat), now)
         self._events.append(Connected(frame, dialect, self.heartbeat))
-        early, self._early = self._early, []
+        early, self._early_frames = self._early_frames, []
         try:
             for request in early:
                 if self.state is not State.CLOSED:
@@ -119,13 +119,13 @@ class ServerSession(Session):
         return self.dialect
 
     @property
-    def failing(self) -> bool:
+    def has_pending_error(self) -> bool:
         """True when an ERROR waits until the requests before it have been answered; see `events`."""
-        return self._fault is not None
+        return self._pending_error is not None
 
     def receive_data(self, data: bytes, now: float) -> None:
         """See `Session.receive_data`. What follows a broken rule is not looked at."""
-        if self._fault is None:
+        if self._pending_error is None:
             super().receive_data(data, now)
 
     def events(self) -> list[Event]:
@@ -135,8 +135,8 @@ class ServerSession(Session):
         call: answer them first, so that the client gets their receipts before the ERROR.
         """
         events = super().events()
-        if not events and self._fault is not None:
-            (error, receipt), self._fault = self._fault, None
+        if not events and self._pending_error is not None:
+            (error, receipt), self._pending_error = self._pending_error, None
             if self.state is not State.CLOSED:
                 self._fail(error, receipt)
             events = super().events()
@@ -144,9 +144,9 @@ class ServerSession(Session):
 
     def _broken(self, error: RemoteProtocolError) -> None:
         if any(isinstance(event, Request) for event in self._events):
-            self._fault = error, self._asked
+            self._pending_error = error, self._receipt_requested
         else:
-            self._fail(error, self._asked)
+            self._fail(error, self._receipt_requested)
 
     def _fail(self, error: RemoteProtocolError, receipt: str | None) -> None:
         frame = commands.error(error.message, receipt_id=receipt)
@@ -165,7 +165,7 @@ class ServerSession(Session):
             if self.state is State.IDLE:
                 self._connect(frame)
             elif self.state is State.CONNECTING:
-                self._hold(frame)
+                self._buffer_early_frame(frame)
             else:
                 self._request(frame)
 
@@ -179,18 +179,18 @@ class ServerSession(Session):
             # STOMP 1.2, "Protocol Negotiation": tell the versions that would have been accepted.
             self.refuse(f"Supported protocol versions are {supported}", headers={"version": supported})
             return
-        self._wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+        self._requested_heartbeat = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
         dialect = DIALECTS[max(common)]
         self._move(Transition.CONNECT)
         self.dialect = self._decoder.dialect = dialect
         self._events.append(ConnectRequested(frame, dialect))
 
-    def _hold(self, frame: Frame) -> None:
-        if len(self._early) >= self.limits.early_frames:
+    def _buffer_early_frame(self, frame: Frame) -> None:
+        if len(self._early_frames) >= self.limits.early_frames:
             raise LimitExceeded(
                 f"more than {self.limits.early_frames} frames before CONNECTED", limit="early_frames"
             )
-        self._early.append(frame)
+        self._early_frames.append(frame)
 
     def _request(self, frame: Frame) -> None:
         command = frame.command
@@ -198,7 +198,7 @@ class ServerSession(Session):
         if receipt is not None and not self._dialect().carries(receipt):
             raise RemoteProtocolError("the receipt id holds a character that no RECEIPT can carry")
         # STOMP 1.2, "ERROR": an ERROR about a frame that asked for a receipt carries its receipt-id.
-        self._asked = receipt
+        self._receipt_requested = receipt
         if command not in commands.CLIENT_COMMANDS:
             raise RemoteProtocolError(f"{command[:20]} is not a frame of a client")
         if command in ("CONNECT", "STOMP"):
@@ -213,9 +213,9 @@ class ServerSession(Session):
                 raise RemoteProtocolError(f"{command} needs the header {name}")
         self._move(Transition.DISCONNECT if command == "DISCONNECT" else Transition.FRAME)
         self._check(command, frame)
-        self.ledger.note(command, frame.headers)
+        self.ledger.record_frame(command, frame.headers)
         self._events.append(Request(frame))
-        self._asked = None
+        self._receipt_requested = None
 
     def _check(self, command: str, frame: Frame) -> None:
         """Refuse what contradicts the ledger."""
