@@ -1,4 +1,4 @@
-# Every verb sets up what it needs by itself, in $(VENV), from nothing but a Python.
+# Each target installs what it needs into $(VENV); only a Python is needed.
 #
 #   make demo           the quick start, on the embedded broker
 #   make test           all tests that need no real broker, with a coverage report
@@ -8,10 +8,10 @@
 #                       both codecs must pass
 #   make lint types     ruff; mypy and pyright
 #   make bench docs     benchmarks, side by side with stomp.py (see bench/README.md); the HTML documentation
-#   make clean          remove what the verbs made
+#   make clean          remove what the targets made
 #
 # PYTHON=python3.12 VENV=.venv-3.12 uses another Python beside the first one.
-# ARGS='-k heartbeat -x' is handed to pytest, ARGS=--quick to the benchmarks.
+# ARGS='-k heartbeat -x' is passed to pytest, ARGS=--quick to the benchmarks.
 
 PYTHON  ?= python3
 VENV    ?= .venv
