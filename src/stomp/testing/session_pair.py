@@ -37,7 +37,7 @@ class SessionPair:
 
     Speak through `client` and `server`, call `run`, and look at what `client_end` and `server_end` were told:
 
-    >>> wire = Wire.connected("1.2", heartbeat=(1000, 1000))
+    >>> wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     >>> wire.client.subscribe("/queue/a", "1")
     >>> wire.run()
     >>> wire.server_end.take()

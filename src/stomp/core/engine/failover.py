@@ -83,8 +83,10 @@ class Failover(Generic[A]):
         earlier: how many rounds were made before this series; the first wait is that of the round after them.
 
     >>> policy = Failover(["a", "b"], attempts=1, dice=lambda: 0.0)
-    >>> policy.next(), policy.next(), policy.next()
-    (Try(address='a', after=0.0), Try(address='b', after=0.0), Exhausted(why='1 attempt at each of 2 addresses failed'))
+    >>> policy.next(), policy.next()
+    (Attempt(address='a', after=0.0), Attempt(address='b', after=0.0))
+    >>> policy.next()
+    Exhausted(why='1 attempt at each of 2 addresses failed')
     """
 
     def __init__(
