@@ -1,6 +1,8 @@
-"""ACK and NACK: a message is settled once, on the connection that it came over, or the caller is told why not.
+"""Operations for ACK and NACK.
 
-Where NACK would discard a message it is held instead, and given back later: see `stomp.core.engine.redelivery`.
+Rules of this file: a message is settled once, and only on the connection that it arrived on; otherwise an error gives
+the reason. Where NACK would discard a message and requeueing is asked for, the message is held unacknowledged and
+given back later: see `stomp.core.engine.redelivery`.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 #: Seconds for the broker's answer to DISCONNECT.
 _PATIENCE = 5.0
-#: While something else is under way, it is looked again after so many seconds.
+#: While the connection is busy, it is checked again after this many seconds whether it may be ended.
 _LOOK_AGAIN = 1.0
 
 
@@ -45,13 +47,23 @@ def settle(
     confirm: bool = False,
     transaction: TransactionRecord | None = None,
 ) -> Operation[None]:
-    """Acknowledge or refuse a message.
+    """Acknowledge a message (ACK), or reject it (NACK).
+
+    Args:
+        conv: the engine of the client.
+        message: the message.
+        deadline: with `confirm`: until when to wait for the RECEIPT, in seconds on the driver's clock.
+        negative: reject the message.
+        requeue: with `negative`: whether the broker is to deliver the message again; None for the broker's default.
+        confirm: wait for the broker's RECEIPT.
+        transaction: settle the message as part of this transaction.
 
     Raises:
-        UsageError: its subscription needs no acknowledgement, or the broker cannot be told about requeueing.
-        Unsupported: the broker would discard what is refused, and that was not asked for by `requeue=False`.
-        AlreadySettled: it was settled before.
-        StaleDelivery: it cannot be settled any more; the broker delivers it again.
+        UsageError: the subscription uses ack="auto", so there is nothing to acknowledge.
+        Unsupported: the broker has no `requeue` header or no ACK or NACK in transactions, or NACK would discard the
+            message and `requeue=False` was not given.
+        AlreadySettled: the message was settled before.
+        StaleDelivery: the message cannot be settled any more; the broker delivers it again.
         BrokerError: with `confirm`: the broker refused.
         OutcomeUnknown: with `confirm`: the broker did not answer.
     """
@@ -81,24 +93,27 @@ def settle(
 
 
 def requeue_of_failure(message: BaseMessage) -> bool | None:
-    """What to tell the broker about a message whose handler failed: True where its own way is to discard it."""
+    """The `requeue` for a message whose handler failed: True where NACK would discard it, else None."""
     return True if message.era is not None and message.era.vendor.nack_discards else None
 
 
 def lost() -> StaleDelivery:
-    """The error for a message whose connection was lost under its ACK or NACK."""
+    """Return the error for a message whose connection was lost before its ACK or NACK was sent."""
     return StaleDelivery(
         "the connection was lost before the message could be settled", hint="the broker delivers it again"
     )
 
 
 def checked(conv: ClientEngine, message: BaseMessage, *, negative: bool) -> tuple[str, Subscription]:
-    """Make sure that a message may be settled: what to call it then, and what it came for.
+    """Check that a message may be settled.
+
+    Returns:
+        The id that identifies the message in ACK and NACK, and its active subscription.
 
     Raises:
-        UsageError: its subscription is one that needs no acknowledgement.
-        AlreadySettled: it was settled before.
-        StaleDelivery: it is of an earlier connection, or of a subscription that has ended.
+        UsageError: the subscription uses ack="auto", so there is nothing to acknowledge.
+        AlreadySettled: the message was settled before.
+        StaleDelivery: the message is from an earlier connection, or its subscription has ended.
     """
     subscription, era, current = message.subscription, message.era, conv.era
     verb = "refused" if negative else "acknowledged"
@@ -109,7 +124,7 @@ def checked(conv: ClientEngine, message: BaseMessage, *, negative: bool) -> tupl
         )
     if message.settled:
         raise AlreadySettled("this message was acknowledged or refused already")
-    # The session may know of its end before the conversation does.
+    # The session may be closed before the engine has processed its Closed event.
     if current is None or era is not current or current.link.session.closed is not None:
         raise StaleDelivery(
             f"this message cannot be {verb}: it came over connection {era.generation}, which is gone",
@@ -138,12 +153,12 @@ def build_ack(
     transaction: TransactionRecord | None = None,
     headers: dict[str, Any] | None = None,
 ) -> Frame:
-    """Acknowledge or refuse a message: the frame for the current link.
+    """Build the ACK or NACK of a message for the current link, and mark the message as settled.
 
     Raises:
-        UsageError: its subscription is one that needs no acknowledgement.
-        AlreadySettled: it was settled before.
-        StaleDelivery: it is of an earlier connection, or of a subscription that has ended.
+        UsageError: the subscription uses ack="auto", so there is nothing to acknowledge.
+        AlreadySettled: the message was settled before.
+        StaleDelivery: the message is from an earlier connection, or its subscription has ended.
     """
     name, subscription = checked(conv, message, negative=negative)
     dialect = message.era.link.session.dialect
@@ -166,20 +181,21 @@ def build_ack(
 
 
 def hold(conv: ClientEngine, message: BaseMessage, name: str, subscription: Subscription, now: float) -> None:
-    """A message has failed: leave it unacknowledged, to be given back.
+    """Leave a failed message unacknowledged, and schedule it to be given back by `give_back`.
 
     Args:
-        conv: the conversation.
-        message: it may still be settled.
-        name: what an ACK would call it.
-        subscription: what it came for.
-        now: what the clock says.
+        conv: the engine of the client.
+        message: the message; `checked` has found that it may be settled.
+        name: the id that an ACK would contain.
+        subscription: the active subscription that it was delivered for.
+        now: the time in seconds, by the clock of the driver.
     """
     redelivery = conv.redelivery
     message.settled = True
     if subscription.ack == "client":
         redelivery.blocked.add(subscription.id)
-        # Messages of the old record cannot be settled any more, those of the new one are not handed out.
+        # With ack="client" an ACK of a later message would cover the failed one. With a new record, messages of the
+        # old one cannot be settled any more; those of the new one are not delivered, as the subscription is blocked.
         again = Subscription(
             subscription.id, subscription.destination, subscription.ack, subscription.headers
         )
@@ -192,12 +208,12 @@ def hold(conv: ClientEngine, message: BaseMessage, name: str, subscription: Subs
 
 
 def give_back(conv: ClientEngine, now: float) -> Operation[None]:
-    """End the connection if it is time to give messages back. The driver makes the next one."""
+    """End the connection if failed messages are due to be given back. The driver then reconnects."""
     redelivery, era = conv.redelivery, conv.era
     if redelivery.due is None or now < redelivery.due:
         return
     if not conv.terms.reconnect or conv.leaving or conv.draining:
-        redelivery.due = None  # the end of the client gives them back
+        redelivery.due = None  # they are given back when the client closes its connection
         return
     if era is None or conv.state is not ClientState.CONNECTED or _is_busy(conv):
         redelivery.due = now + _LOOK_AGAIN
@@ -205,18 +221,21 @@ def give_back(conv: ClientEngine, now: float) -> Operation[None]:
     era.parting = redelivery.begin(now)
     deadline = now + _PATIENCE
     try:
-        # STOMP 1.2, "Graceful shutdown": the broker has read everything before it.
+        # STOMP 1.2, "Graceful shutdown": with its receipt, the broker has processed all frames sent before it.
         yield SendFrame(era.link, commands.disconnect(conv.next_id()), deadline)
         if (yield Wait(conv.life, lambda: conv.era is not era, deadline)):
             return
     except StompError:
-        pass  # it has ended, or is ended below
+        pass  # the connection has ended, or is closed below
     if conv.era is era:
         yield CloseConnection(era.link, ConnectionLost(era.parting))
 
 
 def _is_busy(conv: ClientEngine) -> bool:
-    """True while the end of the connection would harm others: messages would be counted, outcomes unknown."""
+    """Return True while ending the connection would affect other operations.
+
+    The broker would count delivery attempts of other messages, and the outcome of requests would be unknown.
+    """
     ledger, blocked = conv.ledger, conv.redelivery.blocked
     return bool(
         len(conv.waiting)

@@ -1,4 +1,4 @@
-"""One connection of a conversation, and what belongs to it."""
+"""`BrokerConnection`: one connection of a client, and the data that is dropped with it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 class BrokerConnection:
-    """One connection of a conversation.
+    """One connection of a client to a broker.
 
     Attributes:
-        generation: its number, counted from 1.
-        link: its link.
-        address: where it goes.
-        connected: the broker has let us in.
-        since: when the broker sent CONNECTED, on the driver's clock.
-        has_progress: a message was delivered that needs no ACK, or a transaction was committed.
-        confirmed_before: how many sends of the client were confirmed before this connection.
-        vendor: the kind of broker.
-        inflated: what a body may become when it is inflated.
+        generation: the number of the connection, counted from 1.
+        link: the link.
+        address: the address of the broker.
+        connected: CONNECTED was received.
+        since: when CONNECTED was received, in seconds on the driver's clock.
+        has_progress: a message that needs no ACK was delivered, or a transaction was committed.
+        confirmed_before: how many sends of the client had been confirmed when this connection was made.
+        vendor: the profile of the broker; `GENERIC` until CONNECTED.
+        max_decompressed_size: the largest size of a decompressed body, in bytes.
         owner: the client.
-        parting: why the client itself ends it, to connect again; "" if it does not.
+        parting: why the client ends this connection in order to make a new one; "" if it does not.
     """
 
     __slots__ = (
@@ -58,7 +58,7 @@ class BrokerConnection:
 
 
 class PendingReply(Signal):
-    """A request of the user's that waits for its reply."""
+    """A request (`stomp.core.engine.verbs.ask`) that waits for its reply. Fires when `done` becomes true."""
 
     __slots__ = ("error", "message")
 
@@ -69,5 +69,5 @@ class PendingReply(Signal):
 
     @property
     def done(self) -> bool:
-        """True when it is answered, or cannot be any more."""
+        """True if the reply has arrived, or the connection was lost so that none can arrive."""
         return self.message is not None or self.error is not None

@@ -1,8 +1,8 @@
-"""What brokers do differently beyond the protocol: which headers make a subscription durable, a message expire ...
+"""Broker profiles: which features a kind of broker has beyond the protocol, and by which headers they are requested.
 
-One row for each kind of broker. What a broker cannot do is refused here, with the reason, because the broker would
-ignore the header and the program would never know. The kind is found by the ``server`` header of CONNECTED, or
-told by the user.
+Rules of this file: there is one profile for each kind of broker. A feature that the broker does not have raises an
+error that gives the reason, because the broker would silently ignore the header. The profile is chosen by the
+``server`` header of CONNECTED, or by the user (``broker=``).
 """
 
 from __future__ import annotations
@@ -22,36 +22,40 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerProfile:
-    """What one kind of broker can do, and how it is asked for. Use `VENDORS`, or `profile_for_server`.
+    """The features of one kind of broker. Use `profile_for_server` or `profile_by_name` to get one.
 
     Attributes:
         name: "rabbitmq", "activemq", "artemis", "hornetq", "apollo", "embedded" or "generic".
-        title: its name for people.
-        server: how the ``server`` header of its CONNECTED begins.
-        prefetch: the header for how many messages may be unacknowledged; None if it has none that counts messages.
-        selectors: it filters by ``selector``.
-        durable: how SUBSCRIBE names a durable subscription: "id" (RabbitMQ's way) or the header that holds the name.
-        exclusive: the header for a subscription that gets all messages alone.
-        queue_types: it has kinds of queues (``x-queue-type``).
-        ttl: the header for the life of a message, and whether it is "relative" or "absolute" milliseconds.
-        delay: the header for a delivery that is put off, in milliseconds.
-        text_without_content_length: a SEND without ``content-length`` becomes a text message, for JMS consumers.
-        adds_length: the MESSAGE of a text has a ``content-length`` all the same, behind its ``message-id``; that of
-            bytes has it before.
-        hides_persistence: a MESSAGE does not say whether it is persistent.
-        requeue: what NACK can be told: the values of its ``requeue`` header, "" for the broker's own way.
+        title: the name of the product, for texts.
+        server: the prefix of the ``server`` header of CONNECTED; compared without regard to case.
+        prefetch: the header that limits unacknowledged messages; None if the broker has none that counts messages.
+        selectors: the broker filters by ``selector``.
+        durable: how SUBSCRIBE names a durable subscription: "id" (RabbitMQ), or the header that contains the name;
+            None if there is no support.
+        exclusive: the header for an exclusive subscription, which receives all messages of its queue; or None.
+        queue_types: the broker has types of queues (``x-queue-type``).
+        ttl: the header for the expiry of a message, and whether its milliseconds are "relative" or "absolute" (since
+            1970); None if there is no support.
+        delay: the header for a delayed delivery, in milliseconds; or None.
+        text_without_content_length: a SEND without ``content-length`` becomes a text message for JMS consumers.
+        adds_length: the broker adds a ``content-length`` to the MESSAGE of a text message, too: after ``message-id``;
+            that of a bytes message has it before.
+        hides_persistence: a MESSAGE does not show whether it is persistent.
+        requeue: the values that the ``requeue`` header of NACK may have; "" for no such header.
         nack_in_transaction: NACK can be part of a transaction.
         ack_in_transaction: ACK can be part of a transaction.
-        receipts_in_transaction: the RECEIPT of a SEND in a transaction comes at once, not at COMMIT.
-        temporary: how replies come back: "subscribe" to a ``/temp-queue/``, or "header", by naming it in ``reply-to``.
-        deduplication: the header by which a message sent again can be told.
-        holds_unacked_until_disconnect: unacknowledged messages of an ended subscription stay with the connection.
-        web_text_only: it ignores binary WebSocket messages.
-        web_largest: the largest WebSocket message that it takes, in bytes; None for as large as over TCP.
-        nack_discards: what is refused by NACK is lost: it is neither delivered again nor in a dead-letter queue.
-        error_ends: the connection ends with an ERROR; False: it stays usable; None: it is not known.
-        nacked: what becomes of a message that is refused by NACK.
-        advice: what to do about messages that fail again and again.
+        receipts_in_transaction: the RECEIPT of a SEND in a transaction arrives at once, not at COMMIT.
+        temporary: how to receive replies: "subscribe" to a ``/temp-queue/``, or "header": name it in ``reply-to``
+            without a SUBSCRIBE.
+        deduplication: the header for a unique id by which a message that was sent again can be recognised.
+        holds_unacked_until_disconnect: unacknowledged messages of an ended subscription are not delivered again
+            until the connection ends.
+        nack_discards: NACK discards a message: it is neither delivered again nor put into a dead-letter queue.
+        web_text_only: the broker ignores binary WebSocket messages.
+        web_largest: the largest WebSocket message that the broker accepts, in bytes; None if the limit is that of TCP.
+        error_ends: True if the broker ends the connection after an ERROR, False if it stays usable, None if unknown.
+        nack_effect: what happens to a message that is rejected by NACK, as a predicate for texts.
+        dead_letter_hint: what to do about messages that fail repeatedly.
     """
 
     name: str
@@ -83,13 +87,13 @@ class BrokerProfile:
     _why: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
 
     def refuse(self, feature: str, hint: str = "") -> Unsupported:
-        """The error for something that this broker cannot do."""
+        """Return the error for a feature that this broker does not have, with the reason if one is known."""
         why = self._why.get(feature, "")
         return Unsupported(f"{self.title} has no {feature}" + (f": {why}" if why else ""), hint=hint)
 
 
-#: The durable subscriptions, priorities ... of each kind of broker, as observed (RabbitMQ 3.10 and 4.0, ActiveMQ 5.17,
-#: 6.1 and 6.3, Artemis 2.44 and 2.55, HornetQ 2.4.9, Apollo 1.7.1); tests/brokers has most of it as tests.
+# The profiles are as observed with RabbitMQ 3.10 and 4.0, ActiveMQ 5.17, 6.1 and 6.3, Artemis 2.44 and 2.55,
+# HornetQ 2.4.9 and Apollo 1.7.1. tests/brokers tests most of it.
 RABBITMQ = BrokerProfile(
     name="rabbitmq",
     title="RabbitMQ",
@@ -216,14 +220,14 @@ EMBEDDED = BrokerProfile(
 )
 GENERIC = BrokerProfile(name="generic", title="this broker", dead_letter_hint="tell its kind by broker=...")
 
-#: By name.
+#: The profiles by name.
 VENDORS = {
     vendor.name: vendor for vendor in (RABBITMQ, ACTIVEMQ, ARTEMIS, HORNETQ, APOLLO, EMBEDDED, GENERIC)
 }
 
 
 def profile_for_server(server: str | None) -> BrokerProfile:
-    """The kind of broker that calls itself so in CONNECTED.
+    """Return the profile for the ``server`` header of CONNECTED; `GENERIC` if the header is missing or unknown.
 
     >>> (
     ...     profile_for_server("RabbitMQ/3.10.8").name,
@@ -240,18 +244,19 @@ def profile_for_server(server: str | None) -> BrokerProfile:
 
 
 def error_surely_ends(server: str | None) -> bool:
-    """True if the broker with this ``server`` header is known to read nothing more after an ERROR.
+    """Return True if the broker with this ``server`` header is known to read nothing more after an ERROR.
 
-    That is for the listener API, whose programs may go on after on_error.
+    This is for the listener API, whose programs may go on sending after on_error. An unknown broker counts as one
+    that goes on reading.
     """
     return profile_for_server(server).error_ends is True
 
 
 def profile_by_name(name: str) -> BrokerProfile:
-    """The kind of broker of that name.
+    """Return the profile of this name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such profile.
     """
     vendor = VENDORS.get(name)
     if vendor is None:
@@ -275,11 +280,21 @@ def subscribe_headers(
     queue_type: str | None = None,
     client_id: str | None = None,
 ) -> dict[str, Any]:
-    """The headers of a SUBSCRIBE that asks for these.
+    """Return the headers of a SUBSCRIBE with these options.
+
+    Args:
+        vendor: the broker profile.
+        ack: the ack mode; a prefetch needs one other than "auto".
+        prefetch: maximum number of unacknowledged messages, at least 1.
+        selector: a filter, in the syntax of the broker.
+        durable: the name of a durable subscription.
+        exclusive: receive all messages of the queue, and other subscriptions none.
+        queue_type: the type of the queue, see `queue_headers`.
+        client_id: the ``client-id`` of the connection.
 
     Raises:
-        Unsupported: the broker cannot do that.
-        UsageError: it can, but not so.
+        Unsupported: the broker does not have the feature.
+        UsageError: a value is out of range, or another setting is missing.
     """
     headers: dict[str, Any] = {}
     if prefetch is not None:
@@ -322,7 +337,7 @@ def _durable(vendor: BrokerProfile, name: str, client_id: str | None) -> dict[st
 
 
 def queue_headers(vendor: BrokerProfile, queue_type: str) -> dict[str, Any]:
-    """The headers by which SEND and SUBSCRIBE declare a queue of this type.
+    """Return the headers by which SEND and SUBSCRIBE declare a queue of this type.
 
     Raises:
         Unsupported: the broker has no types of queues.
@@ -342,20 +357,20 @@ def send_headers(
     delay: float | None = None,
     queue_type: str | None = None,
 ) -> dict[str, Any]:
-    """The headers of a SEND that asks for these.
+    """Return the headers of a SEND with these options.
 
     Args:
-        vendor: the kind of broker.
-        epoch_ms: what the calendar says: milliseconds since 1970, for brokers that want the moment of expiry.
-        persistent: the message is to survive a restart of the broker; both ActiveMQs forget it otherwise.
-        priority: 0 to 9.
-        ttl: seconds until it expires.
-        delay: seconds until it is delivered.
-        queue_type: the type of queue that the destination is, see `queue_headers`.
+        vendor: the broker profile.
+        epoch_ms: the wall-clock time in milliseconds since 1970, for brokers whose `ttl` is "absolute".
+        persistent: the message is to survive a restart of the broker; ActiveMQ and Artemis lose it otherwise.
+        priority: 0 to 9; RabbitMQ accepts up to 255 (``x-max-priority`` of the queue).
+        ttl: seconds until the message expires.
+        delay: seconds until the message is delivered.
+        queue_type: the type of the destination's queue, see `queue_headers`.
 
     Raises:
-        Unsupported: the broker cannot do that.
-        UsageError: a number is out of its range.
+        Unsupported: the broker does not have the feature.
+        UsageError: a number is out of range.
     """
     headers: dict[str, Any] = {}
     if persistent is not None:
@@ -381,7 +396,7 @@ def send_headers(
 
 
 def web_message_check(server: str | None) -> Callable[[bytes], None] | None:
-    """The check that each frame to this broker has to pass over a WebSocket; None if the broker accepts all.
+    """Return the check for frames to this broker over a WebSocket; None if the broker accepts all frames.
 
     Args:
         server: the ``server`` header of CONNECTED.
@@ -396,10 +411,10 @@ def web_message_check(server: str | None) -> Callable[[bytes], None] | None:
 
 
 def check_web_message(vendor: BrokerProfile, frame: bytes) -> None:
-    """See whether the broker reads this frame when it comes over a WebSocket.
+    """Check that the broker accepts this encoded frame over a WebSocket.
 
     Raises:
-        Unsupported: it would ignore it, or hang up.
+        Unsupported: the broker would ignore the frame, or close the connection.
     """
     if vendor.web_largest is not None and len(frame) > vendor.web_largest:
         raise Unsupported(
@@ -423,14 +438,18 @@ def _milliseconds(seconds: float, what: str) -> int:
 
 
 def nack_headers(vendor: BrokerProfile, requeue: bool | None) -> dict[str, Any]:
-    """The headers of a NACK after which the message is delivered again, or is not.
+    """Return the headers of a NACK.
+
+    Args:
+        vendor: the broker profile.
+        requeue: whether the broker is to deliver the message again; None for the broker's default.
 
     Raises:
-        Unsupported: the broker has its own way and cannot be told, or would discard the message.
+        Unsupported: the broker has no such choice, or NACK would discard the message and `requeue` is not False.
     """
     if vendor.nack_discards:
         if requeue is False:
-            return {}  # its own way
+            return {}  # NACK discards by default
         raise Unsupported(
             f"{vendor.title} discards what is refused by NACK: no dead-letter queue has it",
             hint="raise an exception in the handler or the with statement, or call nack(requeue=True): the message is "

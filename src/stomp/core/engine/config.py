@@ -1,4 +1,4 @@
-"""What a client wants from its broker: everything that `stomp.Client` is told and that is not about sockets."""
+"""`ClientConfig`: the settings of `stomp.Client` and `stomp.AsyncClient` that do not concern sockets."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from stomp.core.structs import dataclass, field
 if TYPE_CHECKING:
     from stomp.core.engine.hooks import Hooks
 
-#: A credential: a text, or a function that returns one and is asked at each connect.
+#: A credential: a string, or a function that returns one and is called at each attempt to connect.
 Credential = str | Callable[[], Any] | None
-#: Headers: a mapping, or a function that returns one and is asked at each connect.
+#: Headers: a mapping, or a function that returns one and is called at each attempt to connect.
 ConnectHeaders = Mapping[str, Any] | Callable[[], Any] | None
 
 
 class OnUnknown(enum.Enum):
     """What to do with a confirmed send whose connection is lost before the answer."""
 
-    RAISE = "raise"  #: tell the sender that the outcome is unknown
+    RAISE = "raise"  #: report to the sender that the outcome is unknown
     RESEND = "resend"  #: send it again on the next connection, marked, until it is confirmed: at least once
 
 
-#: Nobody can change it, so one will do.
+#: Immutable, so all clients can share it.
 _BACKOFF = Backoff(initial=0.1, increase=1.0, jitter=0.5, maximum=30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientConfig:
-    """See the module. Times are seconds.
+    """The settings of a client. Times are in seconds, except for `heartbeat`.
 
     Attributes:
-        addresses: the brokers, most wanted first.
+        addresses: the addresses of the brokers, preferred first.
         login: the user.
         passcode: the password.
         vhost: the ``host`` header. "/" suits every broker seen: RabbitMQ's default virtual host has this name, and the
             others take any.
-        client_id: the ``client-id`` header, which both ActiveMQs want for durable subscriptions.
+        client_id: the ``client-id`` header, which ActiveMQ and Artemis require for durable subscriptions.
         headers: further headers of CONNECT.
-        heartbeat: milliseconds between the beats that we can send, and that we want; 0 for none.
+        heartbeat: milliseconds between the heart-beats that the client can send, and that it wants; 0 for none.
         versions: the STOMP versions to offer.
-        vendor: the kind of broker; None to find out.
-        timeout: how long anything is waited for unless the call says otherwise.
-        connect_timeout: for the broker's CONNECTED.
-        attempts: rounds over all addresses of the first connect.
+        vendor: the broker profile; None to choose it by the ``server`` header of CONNECTED.
+        timeout: the default timeout of operations.
+        connect_timeout: how long to wait for CONNECTED.
+        attempts: attempts of the first connect; each tries all addresses.
         reconnect: connect again when the connection is lost.
-        reattempts: rounds over all addresses of a reconnect; -1 for no limit.
-        backoff: the waits between rounds.
+        reattempts: attempts of a reconnect, each of all addresses; -1 for no limit.
+        backoff: the waits between attempts.
         max_losses: a SUBSCRIBE, or a SEND that is to be sent again, is given up after this many connections in a row
             that were lost after it; -1 for no limit.
         shuffle: try the addresses in random order.
         on_unknown: what to do with confirmed sends whose outcome is unknown.
-        window: confirmed sends that may wait for their answers.
-        window_bytes: bytes of their bodies.
-        inflated: what a body may become when it is inflated.
-        high_water: about how many bytes of messages may wait to be taken; then reading stops.
+        window: maximum number of unanswered confirmed sends.
+        window_bytes: maximum size of their bodies together.
+        max_decompressed_size: maximum size of a body after decompression, in bytes.
+        high_water: about how many bytes of messages may be queued for the program; then reading stops.
         recorded: how many of the last frames are kept for error reports.
-        hooks: who is told what happens.
-        nonce: a text that no other client has, for names that must be unique.
+        hooks: the hooks of the user, see `stomp.core.engine.hooks.Hooks`.
+        nonce: a string that is unique to this client, for names that must be unique.
     """
 
     addresses: tuple[Any, ...] = ()
@@ -92,6 +92,9 @@ class ClientConfig:
     nonce: str = "0"
 
     def error_ends(self, server: str | None) -> bool:
-        """True if the broker with this ``server`` header ends a connection by an ERROR (STOMP 1.2, "ERROR")."""
-        # Only a broker that is known to go on is sent more: what another one does not read any more is lost.
+        """Return True if an ERROR from the broker with this ``server`` header ends the connection.
+
+        STOMP 1.2, "ERROR", demands that; some brokers keep the connection open.
+        """
+        # An unknown broker counts as one that ends it: frames that it does not read any more would be lost.
         return (self.vendor or profile_for_server(server)).error_ends is not False

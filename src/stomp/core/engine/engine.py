@@ -1,12 +1,13 @@
 """The client without I/O, over all of its connections.
 
-`stomp.core.session.base` is one connection; `ClientEngine` is what survives a reconnect: subscriptions and their
-messages, requests without an answer, transactions, the kind of broker. `stomp.core.engine.verbs` and
-`stomp.core.engine.lifecycle` are written on top of it. A driver passes it the events of the current link (`take`),
-and afterwards runs the callbacks that it returns (`calls`).
+`stomp.core.session.base` is one connection. `ClientEngine` is the state that survives a reconnect: subscriptions and
+their queued messages, unanswered requests, and the failed connection attempts. The operations in
+`stomp.core.engine.verbs` and `stomp.core.engine.lifecycle` use it. A driver passes the events of the current link to
+`take`, and then runs the callbacks that `calls` returns.
 
-Rules of this file: nothing here waits; one step at a time changes it (the driver holds a lock); user code is never
-called from here, it is returned to be called without a lock.
+Rules of this file: nothing here waits. Only one step at a time changes the engine: `stomp.Client` holds a lock,
+`stomp.AsyncClient` runs all steps on one event loop. User code is never called from here: the engine returns it, and
+the driver calls it without holding a lock.
 """
 
 from __future__ import annotations
@@ -55,34 +56,44 @@ if TYPE_CHECKING:
 
 _C = TypeVar("_C", bound=Confirmation)
 
-#: While an answer is awaited, reading goes on up to so many times the high-water mark.
+#: While an answer is awaited, reading goes on up to this multiple of the high-water mark.
 _STRETCH = 4
 
 
 class ClientEngine:
-    """See the module.
+    """The state of a client over all of its connections. See the module for how a driver uses it.
 
     Args:
-        terms: what the client wants.
-        log: where lines for the log go. It is called when nothing is held.
-        owner: the client that this is the conversation of, for its messages.
+        terms: the configuration of the client.
+        log: receives log lines. Its methods that write are called without a lock; only `has_info` and `has_counts`
+            are read under it.
+        owner: the client object that this engine belongs to; `stomp.core.engine.message.owner_of` returns it.
 
     Attributes:
-        state: how far the client has come.
-        era: the current connection; None between two.
-        life: fires when `state` or `era` changes.
+        state: the state of the client.
+        era: the current connection; None if there is none.
+        life: a signal that fires when `state` or `era` changes.
+        ledger: receipts, transactions, active subscriptions and unacknowledged messages, shared with the sessions.
         feeds: the subscriptions, by id.
-        waiting: the requests without an answer.
-        redelivery: messages that failed and are to be given back.
-        settles: fires when a message was settled or an answer came: for who waits for the end of all that.
-        paused: so much waits to be taken that reading should stop; `resumed` fires when it may go on.
+        waiting: the unanswered requests.
+        progress: a signal that fires when an answer arrived, when a message was settled during a drain, and when the
+            connection was lost. `close` and `drain` wait for it.
+        replies: the unanswered requests of `verbs.ask`, by correlation id.
+        redelivery: failed messages that are given back to the broker by the end of the connection.
+        recorder: the last frames, for error reports.
+        error: why the client failed, or why the last connection or attempt to connect ended.
+        paused: the queued messages and callbacks take more than `ClientConfig.high_water`, so reading should stop.
+        resumed: a signal that fires when reading may go on.
         leaving: close was called.
         losses: the failed attempts and short connections since the last stable connection.
-        lives: counts the calls of connect and close: who makes connections for an earlier one has to stop.
-        draining: no more messages are handed out that would have to be acknowledged.
-        needs_reconnect: the connection was lost: the driver should run `stomp.core.engine.lifecycle.reconnect`, and set
+        run_number: counts the calls of connect and close. An operation that connects must stop when it has changed.
+        draining: messages that would have to be acknowledged are not delivered to the program any more.
+        needs_reconnect: the connection was lost. The driver runs `stomp.core.engine.lifecycle.reconnect`, and sets
             this to False.
-        callback_waits: code of the user that was handed back waits for the broker: reading must not wait for it.
+        callback_waits: a callback of the user waits for the broker. Queued callbacks then do not pause reading,
+            because the answer has to be read.
+        observers: callbacks of the user for state changes.
+        logs: queues of state changes, for `verbs.next_change`.
     """
 
     def __init__(self, terms: ClientConfig, log: Log, owner: Any = None) -> None:
@@ -99,9 +110,9 @@ class ClientEngine:
         self.resumed: Signal = Signal()
         self.replies: dict[str, PendingReply] = {}
         self.redelivery: Redelivery = Redelivery(terms.backoff)
-        self.reply_to: dict[str, str] = {}  # what stands for "here" in reply-to, by kind of broker
+        self.reply_to: dict[str, str] = {}  # "name": the destination of the reply queue
         self.recorder: RecentFrames = RecentFrames(terms.recorded)
-        self.error: StompError | None = None  # why the client failed, or what ended the last try
+        self.error: StompError | None = None  # see Attributes
         self.paused: bool = False
         self.leaving = False
         self.losses: Losses = Losses(terms.max_losses)
@@ -117,14 +128,13 @@ class ClientEngine:
         self._counted: list[Counters] = []
         self._messages = self._strays = self._resent = self._errors = 0
         self._ids = 0
-        self._queued_bytes = (
-            0  # bytes of what waits when it was last measured, and of what came or was taken since
-        )
+        # Bytes of the queued messages: the last measurement, plus what arrived, minus what was taken since.
+        self._queued_bytes = 0
 
-    # ------------------------------------------------------------------------------------- for verbs
+    # ------------------------------------------------------------------------------------- for operations
 
     def next_id(self) -> str:
-        """A name for a receipt, a subscription or a transaction that this client has not used yet."""
+        """Return a new id for a receipt, a subscription or a transaction, unique within this client."""
         self._ids += 1
         return str(self._ids)
 
@@ -133,7 +143,7 @@ class ClientEngine:
         """The connection, while the client is connected.
 
         Raises:
-            NotConnected: it is not.
+            NotConnected: the client is not connected.
         """
         era = self.era
         if era is None or self.state not in (ClientState.CONNECTED, ClientState.CLOSING):
@@ -141,7 +151,7 @@ class ClientEngine:
         return era
 
     def not_connected(self) -> StompError:
-        """The error for a verb that needs a connection where there is none."""
+        """Return the error for an operation that needs a connection while there is none."""
         if self.state is ClientState.NEW:
             return NotConnected(
                 "the client is not connected", hint="call connect, or use it in a with statement"
@@ -161,7 +171,15 @@ class ClientEngine:
         return error
 
     def ask(self, confirmation: _C, era: BrokerConnection | None = None) -> _C:
-        """A request is about to be sent over the current link: wait for its answer."""
+        """Register a request that is about to be sent, so that its answer is matched.
+
+        Args:
+            confirmation: the request.
+            era: the connection that it is sent on; by default the current one.
+
+        Raises:
+            NotConnected: no connection was given, and the client is not connected.
+        """
         confirmation.generation = (era or self.current).generation
         confirmation.attempts += 1
         self.waiting.add(confirmation)
@@ -170,12 +188,12 @@ class ClientEngine:
         return confirmation
 
     def settle_request(self, receipt: str, error: StompError | None) -> None:
-        """A request has its outcome."""
+        """Set the outcome of a request: confirmed if `error` is None."""
         self._calls += self.waiting.settle(receipt, error)
         self._tell_of_room()
 
     def cancel_request(self, receipt: str) -> bool:
-        """A request was not sent after all. False if it has its outcome already."""
+        """Remove a request that was not sent. Returns False if it has its outcome already."""
         found = self.waiting.take(receipt)
         self._tell_of_room()
         return found is not None
@@ -185,18 +203,18 @@ class ClientEngine:
         self.progress.fire()
 
     def begin(self, record: TransactionRecord) -> None:
-        """A transaction was begun."""
+        """Register a transaction that is about to begin, so that a lost connection makes it void."""
         self._transactions[record.id] = record
 
     def end(self, record: TransactionRecord) -> None:
-        """A transaction was ended."""
+        """Remove a transaction that has ended."""
         self._transactions.pop(record.id, None)
 
     def add_feed(self, feed: ClientSubscription) -> None:
-        """A subscription is about to be made.
+        """Register a subscription, before its SUBSCRIBE is sent.
 
         Raises:
-            UsageError: there is one of that id.
+            UsageError: there is a subscription with this id already.
         """
         if feed.id in self.feeds:
             raise UsageError(
@@ -205,25 +223,25 @@ class ClientEngine:
         self.feeds[feed.id] = feed
 
     def drop_feed(self, feed: ClientSubscription, error: BaseException | None = None) -> None:
-        """A subscription is over."""
+        """End a subscription and remove it, so that it is not made again on the next connection."""
         if self.feeds.get(feed.id) is feed:
             del self.feeds[feed.id]
         feed.end(error)
         self.maybe_resume()
 
     def settled(self) -> None:
-        """A message was settled."""
+        """Note that a message was settled; `drain` waits for that."""
         if self.draining:
             self.progress.fire()
 
     @property
     def unsettled(self) -> int:
-        """How many messages were handed out and not settled yet."""
+        """How many messages were delivered to the program and are not settled yet."""
         owed = sum(len(subscription.unacked) for subscription in self.ledger.subscriptions.values())
         return owed - sum(
             1
             for message in self._queued()
-            # The broker delivers those of an earlier connection again: the ledger has forgotten them.
+            # The ledger does not count messages of an earlier connection: the broker delivers them again.
             if message.era.generation == self.ledger.generation
             and message.subscription is not None
             and message.subscription.ack != "auto"
@@ -234,10 +252,10 @@ class ClientEngine:
         return [message for inbox in inboxes.values() for message in inbox.messages.copy()]
 
     def next_message(self, inbox: MessageQueue) -> BaseMessage | None:
-        """Take the next message that may still be handled; None if there is none now."""
+        """Take the next deliverable message from a queue; None if there is none now. See `is_deliverable`."""
         messages = inbox.messages
         if self.draining:
-            # The others stay: they are what is left when all is done.
+            # The other messages stay in the queue: `lifecycle.drain` counts them for its report.
             for at, message in enumerate(messages.copy()):
                 if self.is_deliverable(message):
                     del messages[at]
@@ -246,11 +264,11 @@ class ClientEngine:
         while messages:
             try:
                 message = messages.popleft()
-            except IndexError:  # another thread was faster
+            except IndexError:  # another thread has taken the last one
                 break
             if self.paused:
                 self._queued_bytes -= len(message.body) + OVERHEAD
-                # Measuring is worth it only when there is hope: it looks at all that waits.
+                # `maybe_resume` measures all queued messages, so it is called only when reading may well resume.
                 if self._queued_bytes < self._threshold(self.terms.high_water // 2):
                     self.maybe_resume()
             if self.is_deliverable(message):
@@ -258,57 +276,64 @@ class ClientEngine:
         return None
 
     def is_deliverable(self, message: BaseMessage) -> bool:
-        """False for what has to be acknowledged and cannot be: the broker delivers it again."""
+        """Return False for a message that needs an ACK, if no ACK may be sent for it or the client is draining.
+
+        The broker delivers such a message again, so it is not delivered to the program now.
+        """
         if message.subscription is None or message.subscription.ack == "auto":
             return True
         era = self.era
         if message.era is not era or era is None or self.draining:
             return False
-        # The session knows of its end before the conversation does.
+        # The session may be closed before the engine has processed its Closed event.
         return era.link.session.closed is None and message.subscription.id not in self.redelivery.blocked
 
     def maybe_resume(self) -> None:
-        """Messages were taken, or an answer is awaited: find out whether reading may go on."""
+        """Measure the queued messages, and resume reading if they take less than half of the high-water mark.
+
+        To be called after messages were taken, and when an answer is awaited.
+        """
         if self.paused and not self._over_high_water(self.terms.high_water // 2):
             self.paused = False
             self.resumed.fire()
 
     def _over_high_water(self, mark: int) -> bool:
         if self.leaving:
-            return False  # the broker's good-bye has to be read
+            return False  # the RECEIPT of DISCONNECT has to be read
         inboxes = {id(feed.inbox): feed.inbox for feed in self.feeds.values()}
         self._queued_bytes = sum(inbox.size for inbox in inboxes.values())
         return self._queued_bytes + self._uncalled >= self._threshold(mark)
 
     @property
     def _uncalled(self) -> int:
-        """About how many bytes wait for callbacks and hooks to be called."""
+        """About how many bytes the callbacks and hooks take that were not called yet."""
         return 0 if self.callback_waits else self._called_for + OVERHEAD * len(self._calls)
 
     def _threshold(self, mark: int) -> int:
-        # Whoever waits for an answer may be the one who should take the messages.
+        # The thread that waits for an answer may be the one that takes the messages. With reading paused, the
+        # answer would not be read, and neither would go on.
         return mark * _STRETCH if len(self.waiting) or self.replies else mark
 
     def later(self, calls: Iterable[Callable[[], object]]) -> None:
-        """Have these called when nothing is held."""
+        """Add callbacks for `calls`; the driver runs them without a lock."""
         self._calls += calls
 
     def remark(self, text: str, *args: object) -> None:
-        """Have a line written to the log, at INFO, when nothing is held: handlers of logs are code of the user."""
+        """Write a line to the log at INFO, from `calls`: log handlers are user code, and must not run under a lock."""
         if self._log.has_info:
             self._calls.append(partial(self._log.info, text, *args))
 
     def warn(self, text: str, *args: object) -> None:
-        """The same at WARNING."""
+        """Write a line to the log at WARNING, from `calls`."""
         self._calls.append(partial(self._log.warning, text, *args))
 
     @property
     def has_calls(self) -> bool:
-        """True when `calls` has something."""
+        """True if `calls` would return something."""
         return bool(self._calls)
 
     def calls(self) -> list[Callable[[], object]]:
-        """What is to be called now that nothing is held: callbacks and hooks of the user, and lines for the log."""
+        """Return and remove the pending callbacks, hooks and log lines. The driver calls them without a lock."""
         calls = self._calls
         if calls:
             self._calls = []
@@ -317,13 +342,19 @@ class ClientEngine:
         return calls
 
     def attach(self, link: Link, address: Any) -> BrokerConnection:
-        """A new link is open; CONNECT was not sent yet."""
+        """Make an open link the current connection. To be called before CONNECT is sent."""
         self.era = era = BrokerConnection(link, address, self.terms.max_decompressed_size, self.owner)
         self._counted.append(link.session.counters)
         return era
 
     def take(self, link: Link, events: list[Event], now: float) -> None:
-        """What happened on a link. What an old link has to say is not heard."""
+        """Process the events of a link. Events of a link that is not the current one are ignored.
+
+        Args:
+            link: the link.
+            events: its events, in order.
+            now: the time in seconds, by the clock of the driver.
+        """
         era = self.era
         if era is None or link is not era.link:
             return
@@ -341,7 +372,7 @@ class ClientEngine:
                         answered = True
                 else:
                     self._process_control_event(era, event, now)
-                    latest = self  # its feed may be gone
+                    latest = self  # the event may have ended the subscription: look it up again
                 continue
             subscription = event.subscription
             if subscription is not latest or subscription is None:
@@ -379,7 +410,13 @@ class ClientEngine:
             self.paused = self._over_high_water(self.terms.high_water)
 
     def change(self, state: ClientState, reason: str, error: StompError | None = None) -> None:
-        """Come into another state, and have those told who want to know."""
+        """Enter another state: log it, and schedule the state callbacks and hooks.
+
+        Args:
+            state: the new state.
+            reason: why, for the log and the `StateChange`.
+            error: the error that caused it, if there was one.
+        """
         before, self.state = self.state, state
         (self.warn if is_loss(before, state) else self.remark)("%s: %s", state.value, reason)
         if self.observers or self.logs or self.terms.hooks:
@@ -403,7 +440,7 @@ class ClientEngine:
         self._calls += [partial(hook.state_changed, change) for hook in self.terms.hooks]
 
     def stats(self) -> Stats:
-        """What was done so far."""
+        """Return the statistics over all connections so far."""
         total = Counters.total(self._counted)
         waiting = self.waiting
         return Stats(
@@ -421,7 +458,7 @@ class ClientEngine:
         )
 
     def count_resent(self) -> None:
-        """A send is repeated."""
+        """Count a send that is repeated on a new connection."""
         self._resent += 1
 
     def _take_reply(self, message: BaseMessage) -> None:
@@ -464,7 +501,7 @@ class ClientEngine:
         if event.ticket is not None:
             self.settle_request(event.ticket.receipt, error)
         elif feed is not None:
-            # RabbitMQ ends a subscription so when its queue is deleted or its node is gone.
+            # RabbitMQ ends a subscription this way when its queue is deleted or its node is down.
             error = BrokerError(f"the broker ended the subscription: {error_text(frame)}", frame=frame)
             self.ledger.subscriptions.pop(feed.id, None)
             self.drop_feed(feed, error)
@@ -473,13 +510,16 @@ class ClientEngine:
             self._calls += self.waiting.attribute_error(error)
 
     def _closed(self, era: BrokerConnection, event: Closed, now: float) -> None:
-        """The current connection is over."""
+        """Process the end of the current connection.
+
+        Requests that are not sent again get the outcome "unknown", and open transactions become void.
+        """
         self.era = None
         self.waiting.clear_candidates()
         lost = event.error or ConnectionLost(era.parting or event.reason.value)
         self.redelivery.clear()
         if event.reason is not Reason.CLEAN or self.waiting or self.replies:
-            lost.recent = self.recorder.lines()  # else nobody gets to see this error
+            lost.recent = self.recorder.lines()  # otherwise this error is not reported
         if era.connected and not (self.leaving or era.parting):
             self._count_loss(era, lost, now)
         resend = self.terms.on_unknown is OnUnknown.RESEND and not self.leaving
@@ -509,7 +549,7 @@ class ClientEngine:
         stable = is_stable(era, self.waiting.confirmed, now)
         if stable:
             self.losses.reset()
-        elif self.state is ClientState.CONNECTED:  # if not, `life` is about to add it
+        elif self.state is ClientState.CONNECTED:  # while connecting, `lifecycle` adds it
             self.losses.add_failure(lost)
         feeds, requests = list(self.feeds.values()), self.waiting.all()
         request = self.losses.add_loss(era, feeds, requests, stable=stable, now=now)
@@ -531,12 +571,18 @@ class ClientEngine:
         return error
 
     def fail(self, error: StompError) -> None:
-        """Give up: there will be no connection any more."""
+        """Enter the state FAILED: the client makes no more connections until `connect` is called again."""
         self.error = error
         self.finish(ClientState.FAILED, error.message, error)
 
     def finish(self, state: ClientState, reason: str, error: StompError | None = None) -> None:
-        """The client is over: everybody who waits is told."""
+        """Enter a final state: settle all requests and end all subscriptions, so that no operation waits on.
+
+        Args:
+            state: CLOSED or FAILED.
+            reason: why, for the log and the `StateChange`.
+            error: the error that caused it; requests and subscriptions get it, too.
+        """
         for request in self.waiting.all():
             self.settle_request(
                 request.receipt, self._unknown(error or NotConnected("the client was closed"))
