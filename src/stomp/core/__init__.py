@@ -1,10 +1,11 @@
-"""The protocol without I/O: bytes and clock readings go in, events and bytes come out.
+"""The protocol without I/O: the input is bytes and clock readings, the output is events and bytes.
 
-Nothing below this folder opens a socket, starts a thread, asks the time or throws dice.
-`Session` (in `stomp.core.session.base`) is the one object that drivers talk to.
+Rules of this package: no module opens a socket, starts a thread, reads the clock or generates random numbers.
+One STOMP connection is a `Session` (in `stomp.core.session.base`); a client over all its connections is a
+`ClientEngine` (in `stomp.core.engine.engine`).
 """
 
 from stomp import _installation
 
-# Here, because whatever of stompkit can do something imports the core.
+# The check is here because every other package of stompkit imports the core.
 _installation.check()

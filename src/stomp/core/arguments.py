@@ -1,7 +1,10 @@
-"""Arguments of the user: what is wrong with one, and what to pass.
+"""Validation of arguments that the user passes.
 
-Rules of this file: every check returns the value in the form that the package works with, or raises `UsageError`;
-values that may hold a credential are not shown, only their types are.
+Rules of this file:
+
+- Each function returns the value in the form that the package uses, or raises `UsageError` with a hint about a valid
+  value.
+- An error shows the type of a value that may hold a credential, never the value.
 """
 
 from __future__ import annotations
@@ -15,17 +18,17 @@ from stomp.core.frames.frame import text_of
 from stomp.core.frames.versions import DIALECTS
 
 _T = TypeVar("_T")
-#: The longest value that an error shows.
+#: The maximum length of a value in an error text. Longer values are shown by their type.
 _SHOWN = 40
-#: What cannot be the value of a header: its text would be that of Python.
+#: Types that cannot be a header value: `str` would return their Python repr.
 _CONTAINERS = (list, dict, set, frozenset)
 _OF_MEMBER = ", such as the .value of this member"
-#: The largest number of seconds for which a message may live or be delayed: about 31 years.
+#: Upper bound (exclusive) of a time to live or a delay in seconds: about 31 years.
 _LONGEST = 10**9
 
 
 def shown(value: object) -> str:
-    """A value in an error text: the value itself if it is short, else its type.
+    """Format a value for an error text: its repr if that is short, else its type.
 
     >>> shown("3"), shown(None), shown(b"x" * 100)
     ("'3'", 'None', 'of type bytes')
@@ -41,12 +44,19 @@ def shown(value: object) -> str:
 
 
 def wrong(name: str, value: object, hint: str, *, secret: bool = False) -> UsageError:
-    """The error for an argument."""
+    """Return the error for an invalid argument.
+
+    Args:
+        name: the argument.
+        value: its value.
+        hint: what to pass instead.
+        secret: show only the type of the value.
+    """
     return UsageError(f"{name} is {f'of type {type(value).__name__}' if secret else shown(value)}", hint=hint)
 
 
 def flag(name: str, value: object) -> bool:
-    """True or False.
+    """Check a bool.
 
     >>> flag("persistent", "yes")
     Traceback (most recent call last):
@@ -58,7 +68,7 @@ def flag(name: str, value: object) -> bool:
 
 
 def count(name: str, value: object, *, least: int = 1, most: int | None = None, hint: str = "") -> int:
-    """A whole number within these bounds.
+    """Check an int from `least` to `most` (both inclusive; None for no upper bound).
 
     >>> count("prefetch", "10")
     Traceback (most recent call last):
@@ -75,7 +85,7 @@ def count(name: str, value: object, *, least: int = 1, most: int | None = None, 
 
 
 def number(name: str, value: object, *, least: float | None = None, hint: str = "pass a number") -> float:
-    """A number, not below `least`."""
+    """Check an int or float that is at least `least`."""
     lowest = float("-inf") if least is None else least
     # No comparison with a NaN is true.
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= lowest:
@@ -84,7 +94,9 @@ def number(name: str, value: object, *, least: float | None = None, hint: str = 
 
 
 def seconds(name: str, value: object, *, above_zero: bool = False) -> float:
-    """A number of seconds, or a `datetime.timedelta`. Where zero is allowed, so is less: a deadline that has passed.
+    """Check a number of seconds or a `datetime.timedelta`, and return seconds.
+
+    Zero and negative values are allowed unless `above_zero`: they are a deadline in the past.
 
     >>> from datetime import timedelta
     >>> seconds("ttl", timedelta(minutes=1)), seconds("timeout", 0)
@@ -104,7 +116,7 @@ def seconds(name: str, value: object, *, above_zero: bool = False) -> float:
 
 
 def lifetime(name: str, value: object) -> float:
-    """The seconds for which a message lives, or is delayed."""
+    """Check a time to live or a delay, as `seconds` does; it must be above 0 and below `_LONGEST` seconds."""
     result = seconds(name, value, above_zero=True)
     if result >= _LONGEST:
         raise wrong(name, value, f"pass a number of seconds below {_LONGEST}")
@@ -112,14 +124,14 @@ def lifetime(name: str, value: object) -> float:
 
 
 def text(name: str, value: object, *, hint: str = "pass text (str)", empty: bool = True) -> str:
-    """A text."""
+    """Check a str; an empty one is invalid if not `empty`."""
     if isinstance(value, str) and (empty or value):
         return text_of(value)
     raise wrong(name, value, hint)
 
 
 def header_value(name: str, value: object) -> object:
-    """What becomes the value of a header: text, a number, or something else with a text of its own."""
+    """Check a header value: a str, a number, or another object whose `str` is meant for the wire."""
     if isinstance(value, (*_CONTAINERS, tuple)) or is_bare_member(value):
         raise wrong(
             name, value, f"pass text or a number{_OF_MEMBER if is_bare_member(value) else ''}", secret=True
@@ -128,7 +140,7 @@ def header_value(name: str, value: object) -> object:
 
 
 def is_bare_member(value: object) -> bool:
-    """True for a member of an enumeration that is neither text nor a number: its text would be that of Python.
+    """True for an enum member that is not also a str, bytes or number: its `str` would be "Colour.RED".
 
     >>> Colour = enum.Enum("Colour", "RED")
     >>> is_bare_member(Colour.RED), is_bare_member(enum.IntEnum("Size", "BIG").BIG)
@@ -138,14 +150,14 @@ def is_bare_member(value: object) -> bool:
 
 
 def secret(name: str, value: object) -> Any:
-    """A credential, or a function that returns it."""
+    """Check a credential, or a function that returns it."""
     if isinstance(value, str | bytes | int) or callable(value):
         return value
     raise wrong(name, value, "pass text, or a function that returns it", secret=True)
 
 
 def headers(name: str, value: object, *, hint: str = "") -> dict[str, Any]:
-    """Headers, as a dictionary of its own.
+    """Check headers, and return them as a new dictionary.
 
     >>> headers("headers", "a:b")
     Traceback (most recent call last):
@@ -167,12 +179,12 @@ def headers(name: str, value: object, *, hint: str = "") -> dict[str, Any]:
 
 
 def connect_headers(name: str, value: object) -> Any:
-    """Headers, or a function that returns them."""
+    """Check headers, or a function that returns them. The result of the function is not checked here."""
     return value if callable(value) else headers(name, value)
 
 
 def destination(value: object) -> str:
-    """A destination, as "/queue/orders"."""
+    """Check a destination, such as "/queue/orders"."""
     if isinstance(value, str | bytes) and value:
         return text_of(value)
     if value is None or value == "" or value == b"":
@@ -181,7 +193,7 @@ def destination(value: object) -> str:
 
 
 def one_of(name: str, value: object, choices: Iterable[str]) -> str:
-    """One of several words."""
+    """Check that a value is one of `choices`."""
     known = list(choices)
     if isinstance(value, str) and value in known:
         return text_of(value)
@@ -189,21 +201,21 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> str:
 
 
 def instance(name: str, value: object, kind: type[_T], hint: str) -> _T:
-    """An object of a class. It is not shown: settings may hold credentials."""
+    """Check that a value is an instance of `kind`. The error does not show it: configuration may hold credentials."""
     if isinstance(value, kind):
         return value
     raise wrong(name, value, hint, secret=True)
 
 
 def items(name: str, value: Iterable[_T], hint: str) -> tuple[_T, ...]:
-    """Several values."""
+    """Check an iterable other than str and bytes, and return a tuple."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise wrong(name, value, hint, secret=True)
     return tuple(value)
 
 
 def heartbeat(name: str, value: object) -> tuple[int, int]:
-    """Two numbers of milliseconds.
+    """Check a pair of heart-beat intervals in milliseconds: (we send, we want to receive).
 
     >>> heartbeat("heartbeat", 5)
     Traceback (most recent call last):
@@ -220,7 +232,7 @@ def heartbeat(name: str, value: object) -> tuple[int, int]:
 
 
 def versions(name: str, value: object) -> tuple[str, ...]:
-    """Versions of STOMP: several, or one, or several in one text.
+    """Check STOMP versions: an iterable, a single one, or a comma-separated str.
 
     >>> versions("versions", "1.2"), versions("versions", ["1.1", "1.2"]), versions("versions", "1.1,1.2")
     (('1.2',), ('1.1', '1.2'), ('1.1', '1.2'))
@@ -240,11 +252,11 @@ def versions(name: str, value: object) -> tuple[str, ...]:
 def check_options(
     given: Mapping[str, Any], checks: Mapping[str, Callable[[str, Any], Any]]
 ) -> dict[str, Any]:
-    """The options that are not None, each checked.
+    """Check each option by its function in `checks`, and return those that are not None.
 
     Raises:
-        TypeError: there is no such option. Python raises the same for an argument.
-        UsageError: one cannot be used.
+        TypeError: an option is unknown. Python raises the same type for an unknown argument.
+        UsageError: the value of an option is invalid.
     """
     checked: dict[str, Any] = {}
     for name, value in given.items():

@@ -1,8 +1,10 @@
-"""Functions of the user: whether a plain call runs them.
+"""Validation of callbacks that the user passes: a plain call must run them.
 
-Rules of this file: what a call does not run is refused where it is given to us, because later it could only fail
-silently: calling a coroutine function makes a coroutine, and nothing of its body has run. A function may hide that (a
-decorator, a lambda), so that its result is checked, too.
+Rules of this file:
+
+- A coroutine function or generator function is rejected when it is passed in, unless the caller awaits it. A plain call
+  would only create the coroutine and run nothing of its body, so the callback would fail silently later.
+- A decorator or a lambda can hide the kind of a function, so the result of a call is checked, too.
 """
 
 from __future__ import annotations
@@ -16,13 +18,14 @@ from stomp.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Python's documentation, "inspect", "Code Objects Bit Flags": importing that module takes longer than to connect.
+# Values from Python's documentation, "inspect", "Code Objects Bit Flags". They are copied because importing `inspect`
+# takes longer than connecting.
 _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x100, 0x200
 _HINT = "stomp.AsyncClient takes coroutine functions; give a plain function here"
 
 
 def deferred_kind(function: object) -> str:
-    """What a function is whose body a call does not run, as "coroutine function"; an empty string for all others.
+    """Return the kind of a function whose body a call does not run ("coroutine function"), or an empty string.
 
     >>> async def handler(message): ...
     >>> deferred_kind(partial(handler, 1)), deferred_kind(print)
@@ -30,7 +33,7 @@ def deferred_kind(function: object) -> str:
     """
     while isinstance(function, partial | MethodType):
         function = function.func if isinstance(function, partial) else function.__func__
-    # An object with __call__; a mock of a coroutine function has a code object of its own.
+    # An object with __call__ is checked by that method. A mock of a coroutine function has its own __code__.
     call = function if hasattr(function, "__code__") else getattr(type(function), "__call__", None)  # noqa: B004
     flags = getattr(getattr(call, "__code__", None), "co_flags", 0)
     marked = "_is_coroutine_mark" in getattr(function, "__dict__", ())  # inspect.markcoroutinefunction
@@ -42,15 +45,15 @@ def deferred_kind(function: object) -> str:
 
 
 def check_function(name: str, function: object, *, coroutines: bool = False) -> None:
-    """Check a function of the user's when it is given to us.
+    """Check a callback when it is passed in.
 
     Args:
-        name: what it is, for the error.
-        function: the function.
-        coroutines: it is awaited, so that it may be a coroutine function.
+        name: its name in the error text.
+        function: the callback.
+        coroutines: the caller awaits the result, so a coroutine function is valid, too.
 
     Raises:
-        UsageError: it cannot be called, or a call would not run it.
+        UsageError: it is not callable, or a call would not run its body.
     """
     if not callable(function):
         raise UsageError(
@@ -63,7 +66,7 @@ def check_function(name: str, function: object, *, coroutines: bool = False) -> 
 
 
 def check_methods(owner: object, names: Iterable[str], *, kind: str, coroutines: bool = False) -> None:
-    """`check_function` for those of these methods that an object has and that are not None."""
+    """Call `check_function` for each of the named methods that `owner` has and that is not None."""
     for name in names:
         method = getattr(owner, name, None)
         if method is not None:
@@ -71,11 +74,11 @@ def check_methods(owner: object, names: Iterable[str], *, kind: str, coroutines:
 
 
 def check_result(name: str, result: Any) -> Any:
-    """Check what a function of the user's has returned; the result.
+    """Check the return value of a callback, and return it.
 
     Raises:
-        UsageError: it has to be awaited: the function has not run. A coroutine is closed, so that Python does not
-            warn about it, too.
+        UsageError: it is awaitable, so the body of the callback has not run. A coroutine is closed first, because
+            Python would also warn that it was never awaited.
     """
     if result is not None and is_awaitable(result):
         if isinstance(result, CoroutineType | GeneratorType):
@@ -85,7 +88,7 @@ def check_result(name: str, result: Any) -> Any:
 
 
 def is_awaitable(value: object) -> bool:
-    """True for what only ``await`` or ``async for`` would run.
+    """True for an object that needs ``await`` or ``async for``.
 
     >>> is_awaitable(None), is_awaitable([])
     (False, False)

@@ -1,4 +1,4 @@
-"""Why no connection was made, in words and with what to do about it: for the handshakes of TLS and of STOMP."""
+"""Errors and hints for a failed TLS handshake or STOMP login."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CERTIFICATE = "give a client certificate: cert_file and key_file"
 _OLD_TLS = "the broker's TLS is older than 1.2; an SSLContext of your own can allow that"
 _NO_TLS = "the port does not speak TLS"
 
-#: Hints by a part of the name that OpenSSL gives to what went wrong.
+#: Substring of OpenSSL's name for an error (its `reason`) -> hint.
 _TLS_HINTS = {
     "WRONG_VERSION_NUMBER": _NO_TLS,
     "RECORD_LAYER_FAILURE": _NO_TLS,
@@ -22,7 +22,7 @@ _TLS_HINTS = {
     "UNSUPPORTED_PROTOCOL": _OLD_TLS,
     "PROTOCOL_VERSION": _OLD_TLS,
     "CERTIFICATE_REQUIRED": f"the broker asks for a client certificate; {_CERTIFICATE}",
-    # Java's TLS says so of no certificate, too.
+    # Java's TLS sends this alert also if the client sent no certificate.
     "BAD_CERTIFICATE": f"the broker asks for a client certificate, or does not accept this one; {_CERTIFICATE}",
     "CERTIFICATE_UNKNOWN": f"the broker does not accept the client certificate; {_CERTIFICATE}",
     "HANDSHAKE_FAILURE": f"the broker may ask for other ciphers, or for a client certificate; {_CERTIFICATE}",
@@ -30,22 +30,22 @@ _TLS_HINTS = {
 }
 
 
-#: So many bytes of what is no protocol known here are shown.
+#: The maximum number of bytes of an unknown protocol that an error text shows.
 _SHOWN = 32
 
 
 def tls_hint(reason: str) -> str:
-    """What to do about what OpenSSL calls so, or nothing."""
+    """Return the hint for an OpenSSL error name, or an empty string."""
     return next((hint for part, hint in _TLS_HINTS.items() if part in reason), "")
 
 
 def login_failed(address: object, why: StompError | None, *, tls: bool = False) -> ConnectFailed:
-    """The error for a connection that was opened, and ended before the broker had sent CONNECTED.
+    """Return the error for a connection that was opened but got no CONNECTED.
 
     Args:
-        address: where it went: a `stomp.net.address.Address`, or any text.
-        why: what the session ended with; None if it did not end, and no answer came.
-        tls: the connection is by TLS, even if the address does not say so.
+        address: the broker: a `stomp.net.address.Address` or any text.
+        why: the error of the session; None if the broker did not answer CONNECT in time.
+        tls: the connection uses TLS, even if the transport of the address does not say so.
     """
     where, transport = str(address), getattr(address, "transport", "")
     tls = tls or transport in ("tls", "wss")
@@ -57,7 +57,8 @@ def login_failed(address: object, why: StompError | None, *, tls: bool = False) 
     if (found := identify(first, tls=tls)) is not None:
         words, hint = found
     elif advice := tls_hint(alert):
-        # In TLS 1.3 a client may be refused when its own handshake is done (RFC 8446, section 4.4.2.4).
+        # In TLS 1.3 a server may reject the client's certificate after the client's handshake is complete
+        # (RFC 8446, section 4.4.2.4).
         words, hint = f"the broker ended TLS: {alert.replace('_', ' ').lower()}", advice
     elif not hint and frame is None:
         if first:

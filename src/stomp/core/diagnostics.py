@@ -1,4 +1,4 @@
-"""What may be shown of traffic: counters, and texts that hold no secret and no control character."""
+"""Diagnostics of a connection: counters, the last frames, and text without secrets and control characters."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from stomp.core.structs import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-#: Of a recorded frame so many headers, and so many characters of each name and value, are shown.
+#: The maximum number of headers of a recorded frame that are shown, and of characters of each name and value.
 _SHOWN_HEADERS = 12
 _SHOWN = 60
 
 MASK = "********"
-#: Headers whose values never reach a log, a repr or an error text, by parts of their lower-case names.
+#: Substrings of lower-case header names. The values of these headers are never in a log, a repr or an error text.
 _SECRET = (
     "passcode",
     "password",
@@ -31,26 +31,26 @@ _SECRET = (
 )
 
 
-#: Characters that end a line, move the cursor, colour or turn text: C0, DEL, C1, the line and paragraph separators, the
-#: controls of direction (Unicode, UAX #9), and surrogates, which no stream can encode.
+#: Characters that end a line, move the cursor, or change the colour or direction of text: C0, DEL, C1, the line and
+#: paragraph separators, the bidirectional controls (Unicode, UAX #9); and surrogates, which no stream can encode.
 _UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSAFE_IN_LINES = re.compile(_UNSAFE.pattern.replace("\0-\x1f", "\0-\x08\x0b-\x1f"))
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-#: A text from the network is cut to this many characters.
+#: The default maximum length of a text from the network, in characters.
 LONGEST = 500
 
 
 def escaped(text: str, *, lines: bool = False) -> str:
-    r"""The text with its control characters shown as escapes. All text from the network goes through here.
+    r"""Return the text with control characters shown as escapes. All text from the network goes through here.
 
     Args:
-        text: comes from the network.
-        lines: newlines and tabs stay as they are.
+        text: text from the network.
+        lines: keep newlines and tabs.
 
     >>> escaped("Bad login\n\x1b[31mFATAL: disk full")
     'Bad login\\n\\x1b[31mFATAL: disk full'
     """
-    if text.isprintable():  # nearly always, and twenty times as fast
+    if text.isprintable():  # the usual case, and 20 times as fast
         return text
     return (_UNSAFE_IN_LINES if lines else _UNSAFE).sub(_escape, text)
 
@@ -64,13 +64,13 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def one_line(text: object, limit: int = LONGEST) -> str:
-    """One line of bounded length, for logs, errors and reprs: `escaped`, and cut where it is longer than `limit`.
+    """Return one line for logs, errors and reprs: `escaped`, and truncated to `limit` characters.
 
     >>> one_line("Access\\tdenied"), one_line("x" * 1000, 10)
     ('Access\\\\tdenied', 'xxxxxxx...')
     """
     raw = str(text)
-    line = escaped(raw[: limit + 1])  # whatever its size, no more than this is looked at
+    line = escaped(raw[: limit + 1])  # only this part is escaped, so the cost does not depend on the size
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
@@ -81,7 +81,7 @@ def is_secret(name: str) -> bool:
 
 
 def redacted(headers: Mapping[str, object]) -> dict[str, object]:
-    """A copy of the headers with the credentials masked.
+    """Return a copy of the headers with the credentials masked.
 
     >>> redacted({"login": "admin", "passcode": "swordfish"})
     {'login': 'admin', 'passcode': '********'}
@@ -90,14 +90,14 @@ def redacted(headers: Mapping[str, object]) -> dict[str, object]:
 
 
 def describe(frame: Frame) -> str:
-    """One line about a frame, for a log: command, redacted headers, size of the body, never the body."""
+    """Return one line about a frame for a log: command, redacted headers and the size of the body, without the body."""
     headers = one_line(redacted(frame.headers), 4 * LONGEST)
     return f"{one_line(frame.command, _SHOWN)} {headers} {len(frame.body)} bytes"
 
 
 @dataclass(slots=True)
 class Counters:
-    """What went over one connection."""
+    """Numbers of frames, bytes and heart-beats of one connection."""
 
     frames_sent: int = 0
     bytes_sent: int = 0
@@ -108,7 +108,7 @@ class Counters:
 
     @classmethod
     def total(cls, several: Iterable[Counters]) -> Counters:
-        """The sums over several connections."""
+        """Return the sums over several connections."""
         total = cls()
         for counters in several:
             for name in cls.__slots__:
@@ -117,39 +117,39 @@ class Counters:
 
 
 class RecentFrames:
-    """The last frames of a client, for error reports: what is kept is small, and holds no body.
+    """The last frames of a client, for error reports. Only command, headers and the size of the body are stored.
 
     Args:
-        size: how many frames; 0 for none.
+        size: the maximum number of frames; 0 to store none.
     """
 
     def __init__(self, size: int) -> None:
         self._lines: deque[tuple[str, str, dict[str, str], int]] = deque(maxlen=max(0, size))
 
     def note(self, way: str, frame: Frame) -> None:
-        """A frame was sent (">") or received ("<")."""
+        """Record a frame that was sent (`way` is ">") or received ("<")."""
         self._lines.append((way, frame.command, frame.headers, len(frame.body)))
 
     def note_send(self, destination: str, size: int, receipt: str | None = None) -> None:
-        """A SEND with no other headers was sent."""
+        """Record a SEND that was sent with no other headers."""
         headers = {"destination": destination}
         if receipt is not None:
             headers["receipt"] = receipt
         self._lines.append((">", "SEND", headers, size))
 
     def note_ack(self, name: str) -> None:
-        """An ACK with no other headers was sent, in STOMP 1.2."""
+        """Record an ACK of STOMP 1.2 that was sent with no other headers."""
         self._lines.append((">", "ACK", {"id": name}, 0))
 
     def note_all(self, way: str, events: Sequence[object]) -> None:
-        """Those of several events that are frames, or are about one; of many only the last count."""
+        """Record the events that are a frame or have one. Only as many of the last events as are stored are checked."""
         for event in events[-(self._lines.maxlen or 0) :] if self._lines.maxlen else ():
             frame = getattr(event, "frame", event)
             if isinstance(frame, Frame):
                 self.note(way, frame)
 
     def lines(self) -> tuple[str, ...]:
-        """A line for each frame, oldest first: which way, command, headers without credentials, size of the body."""
+        """Return a line for each frame, oldest first: direction, command, redacted headers and the size of the body."""
         return tuple(
             f"{way} {one_line(command, _SHOWN)} {_shown(headers)} {size} bytes"
             for way, command, headers, size in tuple(self._lines)
@@ -157,6 +157,6 @@ class RecentFrames:
 
 
 def _shown(headers: Mapping[str, object]) -> str:
-    """Headers in one line of bounded length, without credentials."""
+    """Format headers as one line of bounded length, credentials masked."""
     pairs = list(redacted(headers).items())[:_SHOWN_HEADERS]
     return " ".join(f"{one_line(text_of(name), _SHOWN)}:{text_of(value)[:_SHOWN]!r}" for name, value in pairs)

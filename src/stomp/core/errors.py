@@ -1,33 +1,36 @@
-"""Everything that stompkit raises, by who is to blame.
+"""All exceptions of stompkit. The class shows the cause.
 
 ::
 
     StompError
-    ├── UsageError               the caller: a verb in the wrong state, a value that cannot be used
-    │   ├── FrameError           the caller: a frame that cannot be put on the wire safely
-    │   ├── AddressError         the caller: an address that cannot be understood
-    │   ├── AlreadySettled       the caller: a message was acknowledged or refused before
-    │   └── Unsupported          the caller: this broker, or this version, cannot do that
+    ├── UsageError               the caller: a method called in the wrong state, or an invalid argument
+    │   ├── FrameError           the caller: a frame that cannot be encoded without changing its meaning
+    │   ├── AddressError         the caller: an invalid address
+    │   ├── AlreadySettled       the caller: the message was already acknowledged or rejected
+    │   └── Unsupported          the caller: this broker or this version of STOMP does not support that
     ├── NotConnected             there is no connection
-    │   └── ConnectionLost       there was one, and it ended without having been asked to
-    │       └── HeartbeatLost    the peer was silent for longer than it had promised
-    ├── OutcomeUnknown           the broker may have done what was asked, or not
-    │   ├── ReceiptMissing       it did not answer in time
-    │   ├── RetriesExhausted     a SUBSCRIBE or SEND was given up: connection after connection was lost after it
-    │   └── ReplyMissing         nobody answered a request in time
-    ├── StaleDelivery            a message of an earlier connection: the broker delivers it again
-    ├── TransactionVoid          the connection of a transaction is gone, and the transaction with it
-    ├── ContentError             a body is not what its headers say
-    ├── SendStalled              the broker has not read what we wrote for too long
-    ├── RemoteProtocolError      the peer broke the protocol
-    │   └── LimitExceeded        the peer sent more than the limits allow
-    ├── BrokerError              the broker refused: it answered with an ERROR frame
-    │   └── AuthenticationFailed the broker refused the login; trying again will not help
-    └── ConnectFailed            no connection could be made; says where, in which phase, and why
+    │   └── ConnectionLost       the connection ended without a DISCONNECT
+    │       └── HeartbeatLost    the peer sent nothing for longer than it had promised
+    ├── OutcomeUnknown           the broker may have processed the request or not
+    │   ├── ReceiptMissing       there was no RECEIPT in time
+    │   ├── RetriesExhausted     a SUBSCRIBE or SEND was abandoned: several connections in a row were lost after it
+    │   └── ReplyMissing         there was no reply to a request in time
+    ├── StaleDelivery            a message of an earlier connection or subscription: the broker delivers it again
+    ├── TransactionVoid          the connection of a transaction was lost, and the transaction with it
+    ├── ContentError             a body does not match its headers
+    ├── SendStalled              the broker has not read from the connection for too long
+    ├── RemoteProtocolError      the peer violated the protocol
+    │   └── LimitExceeded        the peer exceeded a limit
+    ├── BrokerError              the broker answered with an ERROR frame
+    │   └── AuthenticationFailed the broker refused the login; a retry does not help
+    └── ConnectFailed            no connection could be made; has the address, the phase and the reason
 
-Facts are fields, so programs need not parse texts. `hint` says what to do next, where that is known;
-`str(error)` ends with it. No error text holds a password: redaction happens before an error is made. Every text is
-one line without control characters, whatever the other side has sent: `BrokerError.frame` has it as it came.
+Rules of this file:
+
+- Details are attributes, so that programs need not parse texts.
+- `hint` says what to do next, where that is known; `str(error)` ends with it.
+- No error text contains a password: values are redacted before an error is created.
+- Every text is one line without control characters, whatever the peer has sent. `BrokerError.frame` has the original.
 """
 
 from __future__ import annotations
@@ -42,14 +45,15 @@ if TYPE_CHECKING:
     from stomp.core.frames.frame import Frame
 
 
-#: An error may put several texts of the network into one of its own.
+#: The maximum length of a text of an error. It may contain several texts from the network.
 _LONGEST = 2000
 
 
 class StompError(Exception):
-    """The root of the tree.
+    """The base class of all errors.
 
     Attributes:
+        message: what happened.
         hint: what to do about it, a sentence, or an empty string.
         recent: the last frames of the connection, a line each, oldest first, without bodies and credentials. Only
             the errors of `stomp.Client` and `stomp.AsyncClient` about connections have them.
@@ -58,7 +62,7 @@ class StompError(Exception):
     recent: tuple[str, ...] = ()
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
-        # Here, so that no text of the network reaches a log or a terminal raw by an error, wherever it is made.
+        # Escaped here, in one place for all errors: no raw text from the network reaches a log or a terminal.
         message, hint = one_line(message, _LONGEST), one_line(hint, _LONGEST)
         super().__init__(*([message] if message else []))
         self.message = message
@@ -71,14 +75,14 @@ class StompError(Exception):
 
 
 class UsageError(StompError):
-    """The call cannot be carried out as it was made. Nothing was sent."""
+    """The call is invalid: a wrong argument, or a wrong state. Nothing was sent."""
 
 
 class FrameError(UsageError):
     """A frame cannot be encoded without changing its meaning for the peer. Nothing was sent.
 
-    Raised for a newline or NUL where the protocol version cannot escape it (STOMP 1.2, "Value Encoding"):
-    passing it on would let a value start a header or a frame of its own.
+    Raised for a newline or NUL that the protocol version cannot escape (STOMP 1.2, "Value Encoding"): if it were
+    sent, a value could inject a header or a frame.
     """
 
 
@@ -87,11 +91,11 @@ class AddressError(UsageError):
 
 
 class AlreadySettled(UsageError):
-    """The message was acknowledged or refused before, or a later one was in a cumulative subscription."""
+    """The message was already acknowledged or rejected, or a later one was in a subscription with ack="client"."""
 
 
 class Unsupported(UsageError):
-    """The broker, or the agreed version of STOMP, cannot do that, and would ignore it or misunderstand it."""
+    """The broker or the agreed version of STOMP does not support that, and would ignore or misread it."""
 
 
 class NotConnected(StompError):
@@ -99,17 +103,18 @@ class NotConnected(StompError):
 
 
 class SendStalled(StompError):
-    """The broker does not read: what was given to be sent waits in memory, in order.
+    """The broker does not read from the connection, or does not confirm sends while the window is full.
 
-    It goes out when the broker reads again. Brokers do this on purpose when they run short of memory or disk.
+    Accepted frames are buffered in memory, in order, and are written when the broker reads again. Brokers stop reading
+    on purpose when they run short of memory or disk.
     """
 
 
 class RemoteProtocolError(StompError):
-    """The peer broke the protocol. The stream cannot be trusted any more, so the connection is closed.
+    """The peer violated the protocol. The stream cannot be trusted any more, so the connection is closed.
 
     Attributes:
-        received: what came in the place of a command, up to 64 bytes, if that is what was wrong.
+        received: the bytes received in place of a command, up to 64, if that was the violation; else empty.
     """
 
     def __init__(self, message: str = "", *, hint: str = "", received: bytes = b"") -> None:
@@ -118,10 +123,10 @@ class RemoteProtocolError(StompError):
 
 
 class LimitExceeded(RemoteProtocolError):
-    """The peer sent more than `stomp.core.frames.limits.Limits` allows.
+    """The peer exceeded one of `stomp.core.frames.limits.Limits`.
 
     Attributes:
-        limit: the name of the field of `Limits`.
+        limit: the name of the attribute of `Limits`.
     """
 
     def __init__(self, message: str = "", *, limit: str = "", hint: str = "") -> None:
@@ -142,7 +147,7 @@ class BrokerError(StompError):
 
 
 class AuthenticationFailed(BrokerError):
-    """The broker refused the login. The same credentials will be refused again, so nothing retries this."""
+    """The broker refused the login. The same credentials would be refused again, so there is no automatic retry."""
 
 
 class ConnectFailed(StompError):
@@ -150,9 +155,9 @@ class ConnectFailed(StompError):
 
     Attributes:
         address: the last address that was tried, as text, or an empty string.
-        phase: "resolve", "tcp", "proxy", "tls", "websocket" or "stomp": how far that try came.
-        frame: the broker's ERROR frame, if it sent one.
-        failures: one error for each try that failed, oldest first.
+        phase: "resolve", "tcp", "proxy", "tls", "websocket" or "stomp": the phase in which that attempt failed.
+        frame: the broker's ERROR frame, or None.
+        failures: one error for each failed attempt, oldest first.
     """
 
     def __init__(
@@ -173,9 +178,9 @@ class ConnectFailed(StompError):
 
 
 class ConnectionLost(NotConnected):
-    """An established connection ended without having been asked to.
+    """An established connection ended without a DISCONNECT.
 
-    What was sent and not yet confirmed by a RECEIPT has an unknown outcome: the broker may have it or not.
+    The outcome of frames that were sent and not confirmed by a RECEIPT is unknown: the broker may have them or not.
     """
 
 
@@ -192,17 +197,17 @@ class HeartbeatLost(ConnectionLost):
 
 
 class OutcomeUnknown(StompError):
-    """The broker may have done what was asked, or not: there was no answer, and now there can be none.
+    """The broker may have processed the request or not: it did not answer in time, or can no longer answer.
 
-    Sending it again may do it twice; not sending it again may leave it undone.
+    If you send it again it may be processed twice; if you do not, it may not be processed at all.
     """
 
 
 class ReceiptMissing(OutcomeUnknown):
-    """A RECEIPT did not come in time. The broker may have done what was asked, or not.
+    """A RECEIPT did not arrive in time. The broker may have processed the frame or not.
 
     Attributes:
-        receipt: the receipt id that was waited for.
+        receipt: the receipt id.
     """
 
     def __init__(self, message: str = "", *, receipt: str = "", hint: str = "") -> None:
@@ -211,12 +216,12 @@ class ReceiptMissing(OutcomeUnknown):
 
 
 class RetriesExhausted(OutcomeUnknown):
-    """A SUBSCRIBE or a SEND was given up, because connections in a row were lost after it was sent.
+    """A SUBSCRIBE or a SEND was abandoned, because several connections in a row were lost after it was sent.
 
-    The message has the last reason, that of a WebSocket's close frame included. It is not sent again.
+    It is not sent again. The error text includes the reason of the last loss, such as that of a WebSocket close frame.
 
     Attributes:
-        losses: how many connections were lost.
+        losses: the number of connections that were lost.
     """
 
     def __init__(self, message: str = "", *, losses: int = 0, hint: str = "") -> None:
@@ -225,23 +230,23 @@ class RetriesExhausted(OutcomeUnknown):
 
 
 class ReplyMissing(OutcomeUnknown):
-    """Nobody answered a request in time. It may have been carried out, or wait to be."""
+    """There was no reply to a request in time. The request may have been processed, or may still be queued."""
 
 
 class StaleDelivery(StompError):
-    """The message came over a connection, or for a subscription, that is no more.
+    """The message was delivered on a connection, or to a subscription, that has ended.
 
-    It can be neither acknowledged nor refused. The broker counts it as not delivered and will deliver it again,
-    to this subscription or to another one.
+    It can be neither acknowledged nor rejected. For the broker it is unacknowledged, and it will be delivered again, to
+    this subscription or to another one.
     """
 
 
 class TransactionVoid(StompError):
-    """The connection of a transaction was lost, and the broker has dropped the transaction. Begin a new one."""
+    """The connection of a transaction was lost, so the broker has rolled the transaction back. Begin a new one."""
 
 
 class ContentError(StompError):
-    """The body of a message is not what its headers say: not in that encoding, or larger than is allowed.
+    """The body of a message cannot be decoded as its headers say, or is larger than allowed after decompression.
 
-    The connection lives, and the message can still be acknowledged or refused.
+    The connection stays open, and the message can still be acknowledged or rejected.
     """

@@ -1,7 +1,10 @@
-"""Which lines of a log are written when the other side causes a flood of them. Pure: the caller has the clock.
+"""Rate limit for log lines that a peer can cause in large numbers.
 
-Rules of this file: a line is of a kind, and of each kind the first few within a period are written as they are. All
-others are counted, and one line says how many they were. So what a log grows by does not depend on what a peer sends.
+Rules of this file:
+
+- Each line has a kind. The first lines of a kind within a period are logged; the others are counted, and one summary
+  line gives their number. So a peer cannot make the log grow without bound.
+- It reads no clock: the caller passes the time.
 """
 
 from __future__ import annotations
@@ -10,21 +13,21 @@ from typing import Any
 
 from stomp.core.structs import record
 
-#: So many lines of a kind are written within one period,
+#: The default number of lines of a kind that are logged within one period.
 BURST = 10
-#: which is so many seconds.
+#: The default length of a period in seconds.
 PERIOD = 5.0
 
 
 @record
 class Summary:
-    """The lines of one kind that were counted and not written.
+    """Summary of the lines of one kind that were counted and not logged.
 
     Attributes:
-        kind: their kind.
-        number: how many they are.
-        seconds: from the first line of the period to the last one.
-        last: what `admit` was given with the last of them.
+        kind: the kind of the lines.
+        number: the number of lines.
+        seconds: the time from the first line of the period to the last one.
+        last: the argument `last` of `Repeats.admit` for the last of them.
     """
 
     kind: str
@@ -38,7 +41,7 @@ class Summary:
 
 
 class _Period:
-    """One kind of lines, since the first of them in this period."""
+    """State of one kind of lines in its current period, which starts with the first line."""
 
     __slots__ = ("count", "last", "since", "until", "written")
 
@@ -50,11 +53,11 @@ class _Period:
 
 
 class Repeats:
-    """Counts lines by their kind.
+    """Decides which lines are logged, and counts the others by kind.
 
     Args:
-        burst: so many lines of a kind are written in a period.
-        period: in seconds.
+        burst: the number of lines of a kind that are logged in a period.
+        period: the length of a period in seconds.
 
     >>> repeats = Repeats(burst=1, period=5.0)
     >>> [repeats.admit("ERROR", now) for now in (0.0, 1.0, 4.0)]
@@ -69,20 +72,20 @@ class Repeats:
         self._burst = burst
         self._length = period
         self._periods: dict[str, _Period] = {}
-        self._next: float | None = None  # when the first period is over in which lines were counted
+        self._next: float | None = None  # when the first period with counted lines ends
 
     @property
     def has_counts(self) -> bool:
-        """True if lines were counted that are not summed up yet."""
+        """True if there are counted lines that no summary has reported yet."""
         return self._next is not None
 
     def admit(self, kind: str, now: float, last: Any = None) -> bool:
-        """True if a line is to be written; else it was counted. Write what is `due` first.
+        """Return True if a line is to be logged; else count it. Log the summaries from `due` first.
 
         Args:
-            kind: what the line says, without its details: there must be few of them.
-            now: the time, in seconds.
-            last: the line, or what it can be made of, for the summary.
+            kind: the kind of the line. The number of kinds must be small: each has its own state.
+            now: the time in seconds.
+            last: the line, or the data to format it from, for the summary.
         """
         period = self._periods.get(kind)
         if period is None or now - period.since >= self._length:
@@ -99,13 +102,13 @@ class Repeats:
         return False
 
     def due(self, now: float) -> list[Summary]:
-        """Sum up, and forget, what was counted in periods that are over."""
+        """Return and reset the summaries of the periods that have ended."""
         if self._next is None or now < self._next:
             return []
         return self._sum_up(now, self._length)
 
     def rest(self, now: float) -> list[Summary]:
-        """Sum up, and forget, everything that was counted: at the end of a connection."""
+        """Return and reset all summaries. Call it at the end of a connection."""
         return [] if self._next is None else self._sum_up(now, 0.0)
 
     def _sum_up(self, now: float, length: float) -> list[Summary]:

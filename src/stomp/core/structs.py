@@ -1,14 +1,16 @@
-"""Classes for what belongs together, written as dataclasses are, and made in a tenth of the time.
+"""Struct-like classes: the parts of `dataclasses` that this package uses, defined in a tenth of the time.
 
-`dataclasses` compiles up to six methods for each class when a module is loaded, and imports `inspect`: with the
-settings, events and effects of this package that was a quarter of the time in which the command `stomp send` starts.
-There are two kinds here:
+`dataclasses` compiles up to six methods for each class when a module is loaded, and imports `inspect`. For the
+configuration, events and effects of this package that took a quarter of the start-up time of the command `stomp send`.
+There are two kinds of classes:
 
-- `record` is for what is made for each message: one method is compiled, and it sets attributes as plain as it can be
-  done. (A frozen dataclass is filled by `object.__setattr__`, at three times the cost for each field.) Type checkers
-  take it for a frozen dataclass, and complain when one is changed; nothing does at run time.
-- `dataclass`, `field` and `replace` are for what is made seldom: nothing is compiled. Type checkers take them for those
-  of `dataclasses`, whose functions work on such objects, too (`dataclasses.replace`, `fields`, `asdict`).
+- `record` is for objects that are created for each message. One method is compiled, `__init__`, and it assigns the
+  attributes directly. (The `__init__` of a frozen dataclass calls `object.__setattr__`, which costs three times as much
+  for each field.) Type checkers treat it as a frozen dataclass and report assignments; nothing prevents them at run
+  time.
+- `dataclass`, `field` and `replace` are for objects that are created rarely. Nothing is compiled. Type checkers treat
+  them as those of `dataclasses`, whose functions (`replace`, `fields`, `asdict`) work on these objects, too. Missing
+  are inheritance of fields, `order`, `unsafe_hash`, `metadata`, `InitVar` and `KW_ONLY`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _T = TypeVar("_T")
 
 @dataclass_transform(frozen_default=True)
 def record(cls: type[_T]) -> type[_T]:
-    """Make a class of the annotated names in its body: they are its slots, in order, and its arguments.
+    """Make a class whose annotated names are its slots and, in this order, the arguments of its `__init__`.
 
     >>> @record
     ... class Point:
@@ -42,7 +44,7 @@ def record(cls: type[_T]) -> type[_T]:
     lines = "".join(f"\n    self.{name} = {name}" for name in names)
     scope: dict[str, Any] = {f"_{name}": value for name, value in defaults.items()}
     exec(f"def __init__(self{arguments}):{lines or ' pass'}", scope)
-    # A function of the class has the names that its documentation and tracebacks give it.
+    # Tracebacks and `help` show this name.
     scope["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
     return _slotted(
         cls,
@@ -63,7 +65,7 @@ def _annotated(cls: type) -> tuple[str, ...]:
 
 
 def _slotted(cls: type[_T], names: tuple[str, ...], methods: dict[str, Any]) -> type[_T]:
-    """The class made anew, with slots."""
+    """Return a copy of the class with slots. Slots cannot be added to an existing class."""
     body = {name: value for name, value in vars(cls).items() if name not in names}
     for made_anew in ("__dict__", "__weakref__"):
         body.pop(made_anew, None)
@@ -94,13 +96,13 @@ def _shown(self: Any) -> str:
     return f"{type(self).__qualname__}({told})"
 
 
-# --------------------------------------------------------------------------------------- what is made seldom
+# --------------------------------------------------------------------------------------- dataclass, field, replace
 
 _MISSING: Any = object()
 
 
 class _Field:
-    """What `field` says of an attribute."""
+    """The definition of one attribute, as returned by `field`."""
 
     __slots__ = ("compare", "default", "default_factory", "init", "name", "repr")
 
@@ -122,7 +124,7 @@ class _Field:
 
 
 class _Late:
-    """An attribute of a class that is made when somebody asks for it."""
+    """A class attribute that is computed on each access."""
 
     def __init__(self, make: Callable[[Any], object]) -> None:
         self._make = make
@@ -134,11 +136,11 @@ class _Late:
 if not TYPE_CHECKING:
 
     def field(*, default=_MISSING, default_factory=_MISSING, init=True, repr=True, compare=True):
-        """Say more of an attribute than its default, as `dataclasses.field` does."""
+        """Define more of an attribute than its default, as `dataclasses.field` does."""
         return _Field(default, default_factory, init=init, repr=repr, compare=compare)
 
     def dataclass(cls=None, /, *, frozen=False, slots=False, kw_only=False, repr=True):
-        """Make a class of the annotated names in its body, as `dataclasses.dataclass` does. It inherits no fields.
+        """Make a class from the annotated names in its body, as `dataclasses.dataclass` does. It inherits no fields.
 
         >>> @dataclass(frozen=True, slots=True)
         ... class Login:
@@ -165,11 +167,11 @@ if not TYPE_CHECKING:
                 setattr(cls, name, value)
             return cls
 
-        # As `@dataclass` or as `@dataclass(...)`.
+        # Used as `@dataclass` or as `@dataclass(...)`.
         return made if cls is None else made(cls)
 
     def replace(instance, /, **changes):
-        """The same with other values, as `dataclasses.replace` makes it."""
+        """Return a copy with these values changed, as `dataclasses.replace` does."""
         kept = {one.name: getattr(instance, one.name) for one in instance._fields if one.init}
         return type(instance)(**{**kept, **changes})
 
@@ -182,7 +184,7 @@ def _field(cls: type, name: str) -> _Field:
 
 
 def _sorted(fields: tuple[_Field, ...]) -> dict[str, Any]:
-    """The fields, and what `_fill` looks at: so it need not go through all of them each time."""
+    """Return the class attributes that `_fill` reads, computed once so that it need not loop over the fields."""
     arguments = frozenset(one.name for one in fields if one.init)
     factories = [(one.name, one.default_factory) for one in fields if one.default_factory is not _MISSING]
     defaults = {one.name: one.default for one in fields if one.default is not _MISSING}
@@ -196,7 +198,7 @@ def _sorted(fields: tuple[_Field, ...]) -> dict[str, Any]:
 
 
 def _fill(self: Any, *given: Any, **named: Any) -> None:
-    """`__init__`, for all."""
+    """The `__init__` of all classes."""
     cls = type(self)
     told = {**dict(zip(cls.__match_args__, given, strict=False)), **named} if given else named
     if len(told) < len(given) + len(named) or not cls._required <= told.keys() <= cls._arguments:
@@ -212,7 +214,7 @@ def _fill(self: Any, *given: Any, **named: Any) -> None:
 
 
 def _complain(cls: Any, given: tuple[Any, ...], named: dict[str, Any]) -> NoReturn:
-    """Say which argument it is that does not fit."""
+    """Raise a TypeError that names the wrong argument."""
     by_place = cls.__match_args__
     if len(given) > len(by_place):
         raise TypeError(
@@ -249,7 +251,7 @@ def _shown_fields(self: Any) -> str:
 
 
 def _refuse(self: Any, name: str, *value: object) -> None:
-    # Imported here and below: only who needs it pays for it.
+    # Imported in the function, as below: the import is slow and rarely needed.
     from dataclasses import FrozenInstanceError
 
     raise FrozenInstanceError(f"{type(self).__qualname__}.{name} does not change; make another by replace()")
@@ -264,7 +266,7 @@ def _made_anew(cls: type[_T], values: dict[str, Any]) -> _T:
 
 
 def _real_fields(cls: Any) -> dict[str, Any]:
-    """What the functions of `dataclasses` look for."""
+    """Return `__dataclass_fields__`, which the functions of `dataclasses` read."""
     import dataclasses
 
     rows: list[tuple[str, Any, Any]] = []
@@ -281,7 +283,7 @@ def _real_fields(cls: Any) -> dict[str, Any]:
 
 
 def _signature(cls: Any) -> Signature:
-    """What `inspect` and `help` show."""
+    """Return `__signature__`, which `inspect` and `help` show."""
     from inspect import Parameter, Signature
 
     parameters: list[Parameter] = []
