@@ -1,8 +1,12 @@
 """Idle connections: an epoll thread watches the sockets of connections that have no receiving thread.
 
-Rules of this file: while a link is idle, `stomp.client.threads.idle_poller` waits for its socket and reads it. The link
-gets a receiving thread when there is an event for user code, or when a thread waits for the end of the connection.
-Neither the poller nor the timer thread runs user code or waits.
+Rules of this file:
+
+- While a link is idle, `stomp.client.threads.idle_poller` polls its socket, and the link reads it on the poller's
+  thread.
+- The link gets a receiving thread when there is an event for user code, or when the session has ended. A thread in
+  `Link.join` reads the socket itself until then.
+- Neither the idle poller nor the timer thread runs user code or blocks on a socket.
 """
 
 from __future__ import annotations
@@ -25,19 +29,20 @@ if TYPE_CHECKING:
     from stomp.core.session.client import ClientSession
     from stomp.core.session.events import Event
 
-#: When nothing but heart-beats has come for so many seconds, a link is tired.
+#: Seconds without any event but heart-beats after which a link becomes idle.
 _QUIET = 5.0
 _BEATS = frozenset([HeartbeatReceived, HeartbeatSent])
 
 
 class Sleeper(ABC):
-    """See the module.
+    """The idle state of a `Link`: see the module.
 
     Args:
-        tireless: it never sleeps: its receiving thread is not ours, or the user is to hear of everything.
+        tireless: the link never becomes idle: its receiving thread comes from the user's `start_thread`, or every
+            event runs user code.
 
     Attributes:
-        asleep: it is; then it has no receiving thread.
+        asleep: the link is idle: it has no receiving thread, and the idle poller polls its socket.
     """
 
     sock: socket.socket
@@ -71,9 +76,9 @@ class Sleeper(ABC):
     def _call_handler(self, batch: list[Event]) -> None: ...
 
     def glance(self) -> None:
-        """See `stomp.client.threads.idle_poller.Watched`."""
+        """Read the socket on the poller's thread: see `stomp.client.threads.idle_poller.Watched`."""
         try:
-            # Only the keeper may be at it, which never takes long.
+            # Only the timer thread can hold this lock now, and it never blocks while reading.
             if self._reading.acquire(timeout=GRACE):
                 try:
                     if self.asleep:
@@ -82,13 +87,13 @@ class Sleeper(ABC):
                     self._reading.release()
             self._look()
         except Exception:
-            # A defect ends this connection. The others must not become deaf by it.
+            # A bug closes this connection only: the poller's thread must go on for the other connections.
             connections.exception("reading failed")
             self.close()
             self._rouse()
 
     def _is_tired(self) -> bool:
-        """True when nothing but heart-beats has come for some time, and nobody has to be told of them."""
+        """True when only heart-beats have arrived for `_QUIET` seconds, and no user code runs for them."""
         inbox = self._inbox
         if self._never_idle or not inbox or type(inbox[-1]) not in _BEATS:
             self._quiet_since = None
@@ -98,9 +103,9 @@ class Sleeper(ABC):
         return self._clock() - self._quiet_since >= _QUIET and self._passed_over()
 
     def _fall_asleep(self) -> bool:
-        """Leave the reading to the watch. False if it cannot be, and it stays with this thread."""
+        """Register the socket with the idle poller. False if that is not possible: this thread goes on reading."""
         with self._state:
-            # The keeper may have read something since.
+            # The timer thread may have read something in the meantime.
             if self._never_idle or self._inbox or self.session.closed is not None:
                 return False
             try:
@@ -114,7 +119,7 @@ class Sleeper(ABC):
             return True
 
     def _wake_up(self) -> bool:
-        """Take the reading over from the watch: True for who did, and has to see to it from now on."""
+        """Unregister the socket from the idle poller. True if this call did so: the caller must read from now on."""
         with self._state:
             asleep, self.asleep = self.asleep, False
             if asleep:
@@ -122,17 +127,17 @@ class Sleeper(ABC):
             return asleep
 
     def _rouse(self) -> None:
-        """Give it a receiving thread again, if it is asleep."""
+        """Start a receiving thread if the link is idle."""
         if self._wake_up():
             self._lend_thread()
 
     def _look(self) -> None:
-        """It is asleep, and there may be something to tell, or to end."""
+        """Start a receiving thread if the session has ended or an event is left for the handler."""
         if self.session.closed is not None or not self._passed_over():
             self._rouse()
 
     def _told_quietly(self) -> bool:
-        """Tell the handler on this thread what no code of the user will hear of. False if something is left to tell."""
+        """Run the handler on this thread for events that run no user code. False if events are left in the inbox."""
         if not self._inbox:
             return True
         with self._telling:
@@ -144,7 +149,7 @@ class Sleeper(ABC):
         return not self._inbox
 
     def _passed_over(self) -> bool:
-        """Forget heart-beats that nobody hears of. False if something is left to tell."""
+        """Drop heart-beats that run no user code. False if events are left in the inbox."""
         if not self._inbox:
             return True
         if not self._telling.acquire(False):
@@ -159,16 +164,17 @@ class Sleeper(ABC):
         return not self._inbox
 
     def _take_out(self, batch: list[Event]) -> None:
-        """Take what is first in the inbox out of it. The caller has `_telling`, so others only append to it."""
+        """Remove the first events of the inbox. The caller holds `_telling`, so other threads only append to it."""
         with self._state:
             del self._inbox[: len(batch)]
             self._told = self.session.counters.bytes_received
 
     def _hears_any(self, batch: list[Event]) -> bool:
-        # Lines of the log are not written by the threads that all connections share.
+        # The poller and timer threads, which all connections share, write no log lines: handlers of `logging` are user
+        # code.
         return self._hears is None or self._frames.look() or self._hears(batch)
 
 
 def only_heartbeats(batch: list[Event]) -> bool:
-    """True when all that happened is heart-beats."""
+    """True when all events are heart-beats."""
     return _BEATS.issuperset(map(type, batch))

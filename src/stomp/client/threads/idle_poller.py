@@ -1,7 +1,7 @@
-"""One thread that waits for what comes on many quiet sockets, so that none of them needs one of its own.
+"""The idle poller: one thread that polls the sockets of all idle connections with `epoll`.
 
-It exists where Python has `epoll` and `eventfd` and the program has real threads; elsewhere each connection keeps its
-thread.
+Rules of this file: the poller is used where Python has `epoll` and `eventfd` and the program has real threads;
+elsewhere each connection keeps its receiving thread. The poller's thread runs no user code.
 """
 
 from __future__ import annotations
@@ -17,36 +17,38 @@ from typing import Protocol
 
 from stomp.client.thread_cache import STAYS, kind_of_threads
 
-#: The thread looks up at least this often, in seconds: no wait is without end.
+#: Longest wait of the thread, in seconds: no wait is without a timeout.
 _LONGEST = 60.0
 
 
 class Watched(Protocol):
-    """What has a socket that is watched."""
+    """An object with a socket that `Watch` polls."""
 
     def glance(self) -> None:
-        """There is something to read, or the end. Called by the thread of the watch, again and again until all is read
-        or `Watch.forget` was called. It must not wait, nor raise, nor run code of the user.
+        """The socket is readable, or at EOF.
+
+        Called on the poller's thread, repeatedly until everything is read or `Watch.forget` was called. It must not
+        block, raise, or run user code.
         """
         ...
 
 
 class Watch:
-    """See the module. Its thread lives while there is something to watch, and a moment longer."""
+    """The idle poller: see the module. Its thread ends `STAYS` seconds after the last socket was removed."""
 
     def __init__(self) -> None:
         self._changed = threading.Lock()
         self._watched: dict[int, Watched] = {}
         self._poller: select.epoll | None = None  # while there is a thread
-        self._bell = -1  # ends the wait of the thread
+        self._bell = -1  # an eventfd that ends the poll of the thread
         self._wakes_at = 0.0
         self._idle_since = 0.0
 
     def add(self, fd: int, watched: Watched) -> None:
-        """Have `glance` called when something can be read from the socket with this descriptor.
+        """Call `watched.glance` from now on when the socket with this descriptor is readable.
 
         Raises:
-            OSError: it is closed.
+            OSError: the descriptor is closed, or no descriptor is left for the poller.
         """
         with self._changed:
             poller = self._poller or self._open()
@@ -54,11 +56,11 @@ class Watch:
             self._watched[fd] = watched
 
     def forget(self, fd: int) -> None:
-        """Watch it no more; to be called before it is closed. One more `glance` may be under way."""
+        """Stop polling this socket. Call it before the socket is closed. One more `glance` may be running."""
         with self._changed:
             if self._watched.pop(fd, None) is None or self._poller is None:
                 return
-            with contextlib.suppress(OSError):  # somebody else has closed it
+            with contextlib.suppress(OSError):  # the descriptor was closed elsewhere
                 self._poller.unregister(fd)
             if not self._watched:
                 self._idle_since = time.monotonic()
@@ -66,7 +68,7 @@ class Watch:
                     os.eventfd_write(self._bell, 1)
 
     def _open(self) -> select.epoll:
-        """Begin. The caller has the lock."""
+        """Create the epoll object and start the thread. The caller holds the lock."""
         poller = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         poller.register(self._bell, select.EPOLLIN)
@@ -85,7 +87,7 @@ class Watch:
                     os.eventfd_read(fd)
 
     def _patience(self, poller: select.epoll) -> float | None:
-        """How long to wait now; None if there has been nothing to watch for a moment."""
+        """Seconds to poll now; None if there has been no socket for `STAYS` seconds: the thread ends."""
         with self._changed:
             now = time.monotonic()
             wait = _LONGEST
@@ -103,20 +105,20 @@ class Watch:
         os.close(self._bell)
 
     def reset(self) -> None:
-        """In a forked child, where the thread is not: nothing is watched. The parent's watch goes on."""
+        """In a forked child, which does not have the thread: no socket is polled. The parent's poller goes on."""
         poller = self._poller
         if poller is not None:
             self._close(poller)
-        self.__init__()  # type: ignore[misc]  # in place: links that are left over know it
+        self.__init__()  # type: ignore[misc]  # in place: links of the parent refer to it
 
 
-#: The one of this process.
+#: The idle poller of this process.
 WATCH = Watch()
 
 
 def may_watch() -> bool:
-    """Tells whether sockets of this program can be watched: see the module."""
-    # gevent and eventlet take `epoll` away.
+    """True if the idle poller can be used in this program: see the module."""
+    # gevent and eventlet remove `epoll` from the module.
     epoll = hasattr(select, "epoll") and hasattr(os, "eventfd")  # PyPy has no eventfd
     return sys.platform == "linux" and epoll and kind_of_threads() is _thread.LockType
 

@@ -1,13 +1,14 @@
-"""The threaded driver: one `Link` is one connection, from open socket to `Closed`.
+"""The connection of the threaded client: one `Link` is one connection, from the open socket to the event `Closed`.
 
 Rules of this file:
 
-- The receiving thread reads and runs the handler; the keeper (`stomp.client.threads.timer_thread`) has the clock.
-- A connection on which nothing but heart-beats comes has no receiving thread: see `stomp.client.threads.idle`.
-- Locks, each short, always taken in this order, and none held while user code runs: `_reading` (who reads the
-  socket), that of the outbox (who writes it), `_state` (session and queues), `_codec` (layer).
-- Nobody waits for the socket while holding one, but for `_reading`. The receiving thread does not even wait to be
-  let into the outbox: if both sides send a lot, somebody must go on reading (one lock held across a blocking
+- The receiving thread reads and runs the handler; the timer thread (`stomp.client.threads.timer_thread`) runs the
+  timers.
+- A connection that receives only heart-beats has no receiving thread: see `stomp.client.threads.idle`.
+- Locks are held briefly and are always taken in this order: `_reading` (reading the socket), the lock of the writer
+  (writing the socket), `_state` (session and queues), `_codec` (layer). None of them is held while user code runs.
+- No thread waits for the socket while it holds a lock other than `_reading`. The receiving thread does not wait for
+  the lock of the writer either: if both peers send a lot, one thread must go on reading (a lock held across a blocking
   send deadlocks).
 """
 
@@ -41,17 +42,19 @@ if TYPE_CHECKING:
     from stomp.core.session.events import Event
     from stomp.net.layer import Layer
 
-#: Called on the receiving thread with what happened, in order. It holds no lock and may call anything.
+#: Called with events, in order, in general on the receiving thread: see `Link._dispatch`. None of the locks above is
+#: held then, so a handler may call any method.
 Handler = Callable[[list["Event"]], None]
 
-#: Without MSG_DONTWAIT the receiving thread looks up this often, in seconds.
+#: Longest wait for the socket, in seconds.
 _LONGEST_WAIT = 60.0
-#: When nothing has come for so long, in seconds, memory that is kept for more is given back.
+#: Seconds without traffic after which spare buffers are released.
 _SPARE_TIME = 1.0
-#: How many reads the keeper does at most for a busy receiving thread, in one go.
+#: Most reads per call that the timer thread does for a receiving thread that is busy in a handler.
 _LISTEN_READS = 64
+#: When this many received bytes wait for the handler, only the receiving thread reads on.
 _IN_HIGH = 4 * 1024 * 1024
-#: So many heart-beats that were sent may wait to be told until something is read.
+#: How many `HeartbeatSent` events may stay in the queue of an idle link until something is read.
 _FEW = 8
 
 
@@ -61,10 +64,10 @@ class Link(SendingHalf, Sleeper):
     Args:
         sock: connected and blocking. The link owns it from now on.
         session: a new session.
-        handler: told what happens.
+        handler: called with the events of the connection.
         options: the settings.
         layer: TLS, a WebSocket, or both as a stack; or None.
-        hears: tells whether code of the user will run when the handler is told this. None: always.
+        hears: returns True if user code runs when the handler gets these events. None: always.
         log_later: see `stomp.client.logging.FrameLog`.
     """
 
@@ -92,16 +95,16 @@ class Link(SendingHalf, Sleeper):
             session.frame_check_for = web_message_check
         self._frames = FrameLog(clock=options.clock, later=log_later)
         self._make_parts()
-        self._told = 0  # how many of the bytes received the handler was told of
+        self._told = 0  # how many of the received bytes were dispatched
         self._keeper = keeper()
         LINKS.add(self)
-        self._begun = False  # it is read; until then, whoever connects looks at the clock
-        self.removed = False  # for the keeper
-        self.was_connected = False  # for the handler: it was told of CONNECTED
-        self._due: float | None = None  # the moment for which the keeper was asked to come
+        self._begun = False  # reading has started; until then the connecting thread checks the deadline
+        self.removed = False  # for the timer thread: see `Timed`
+        self.was_connected = False  # for the handler, which sets it when CONNECTED has arrived
+        self._due: float | None = None  # the session's deadline for which the timer thread was asked to call
         self._receiver = 0  # ident of the receiving thread
         self._dispatching_thread = 0  # ident of the thread that runs the handler
-        self._batching = False  # a batch is being handled: replies leave together
+        self._batching = False  # several events are being handled: write the handler's frames together
         self._hung_up = False
         if not DONTWAIT:
             sock.setblocking(False)
@@ -109,10 +112,10 @@ class Link(SendingHalf, Sleeper):
     # ------------------------------------------------------------------------------------- for clients
 
     def start(self, *, quiet: bool = False) -> None:
-        """Begin to read, unless that was done. The handler may be called from now on.
+        """Start reading, unless that was done. The handler may be called from now on.
 
         Args:
-            quiet: nothing is awaited from the broker now, so it may sleep.
+            quiet: no answer from the broker is pending, so the link may be idle from the start.
         """
         with self._state:
             if self._begun:
@@ -123,14 +126,14 @@ class Link(SendingHalf, Sleeper):
             self._lend_thread()
 
     def read_connected(self) -> None:
-        """Between CONNECT and `start`: read on this thread until the broker has let us in, or time is up.
+        """Between CONNECT and `start`: read on this thread until CONNECTED has arrived, or until the timeout.
 
-        Who waits for the answer need not be woken by another thread then. The handler will be told after `start`.
+        This way no other thread has to wake the thread that waits for the answer. The handler is called after `start`.
         """
         deadline = Deadline(self._options.connect_timeout, self._clock)
         while self.session.state is State.CONNECTING and (left := deadline.left):
             if not self._reading.acquire(blocking=False):
-                return  # it was started by somebody else
+                return  # another thread has called `start`
             try:
                 if wait_ready(self.sock, read=True, write=False, seconds=min(left, _LONGEST_WAIT))[0]:
                     self._read(DONTWAIT)
@@ -139,28 +142,28 @@ class Link(SendingHalf, Sleeper):
 
     @property
     def thread(self) -> object:
-        """The thread that reads, or what the factory of threads made of it."""
-        self._never_idle = True  # whoever asks expects it to last as long as the connection
+        """The receiving thread, or what `Options.start_thread` returned for it."""
+        self._never_idle = True  # callers expect the thread to last as long as the connection
         self._rouse()
         started = self._started
         return started.thread if isinstance(started, WorkItem) else started
 
     @property
     def alive(self) -> bool:
-        """True until the session has ended, for whatever reason."""
+        """True until the session has ended."""
         return self.session.closed is None
 
     def close(self, error: StompError | None = None) -> None:
-        """Drop the connection now, without DISCONNECT. The handler will be told `Closed`."""
+        """Close the connection now, without DISCONNECT. The handler gets `Closed`."""
         with self._state:
-            # What was sent before still goes out, as far as the kernel takes it.
+            # Frames that were sent before are still written, as far as the kernel takes them.
             self._outbox.keep()
             self.session.abort(error)
             self._collect()
         self._hang_up()
 
     def join(self, seconds: float) -> bool:
-        """Wait until the last event was handled: True if it was, False if time is up.
+        """Wait until the last event was handled. True if it was, False after the timeout.
 
         False at once when called from the handler, which cannot wait for itself.
         """
@@ -173,22 +176,23 @@ class Link(SendingHalf, Sleeper):
         return self._finished.wait(deadline.left)
 
     def is_receiving_thread(self) -> bool:
-        """True when called from the handler, which would wait in vain for anything that comes in."""
+        """True when called from the handler, where waiting for a frame from the broker would never end."""
         return threading.get_ident() in (self._receiver, self._dispatching_thread)
 
     def abandon_after_fork(self) -> None:
-        """In a forked child: the connection is its parent's. Here it has ended, and not a byte of it is touched.
+        """In a forked child: end the link without reading or writing. The connection belongs to the parent.
 
-        Not even shut down, as that is the end for the parent, too; closing is about the child's own descriptor.
+        The socket is not shut down, which would end the parent's connection, too. Only the child's descriptor is
+        closed.
         """
         self.asleep = False
-        # What was queued goes out from the parent, and so does the good-bye of TLS.
+        # The parent writes the queued frames, and TLS's close_notify.
         self._layer = None
         self._hung_up = True
         self.session.abort(NotConnected("it belongs to the process that this one was forked from"))
-        # The handler is not told: with gevent the receiving "thread" lives on in the child, and would do it.
+        # Drop the events: with gevent the receiving "thread" goes on in the child, and would call the handler.
         self.session.events()
-        self._make_parts()  # the threads are gone that held the locks, or that would have set the events
+        self._make_parts()  # the threads that held the locks, or would have set the events, do not exist here
         self._ended.set()
         self._finished.set()
         self.sock.close()
@@ -197,7 +201,7 @@ class Link(SendingHalf, Sleeper):
         self._reading = threading.Lock()
         self._state = state = threading.Lock()
         self._codec = codec = threading.Lock()
-        self._telling = threading.Lock()  # who has it runs the handler
+        self._telling = threading.Lock()  # held while the handler runs
         self._ended = OneShotEvent()  # the session is over
         self._finished = OneShotEvent()
         patience = self._options.send_timeout
@@ -216,12 +220,12 @@ class Link(SendingHalf, Sleeper):
         asleep = False
         try:
             if self._layer is not None:
-                # The end of the handshake may have brought bytes of the session with it.
+                # The last read of the handshake may have returned bytes of the session, too.
                 with self._reading:
                     self._take(b"", 0, False, None)
             while not asleep and self.session.closed is None:
                 with self._reading:
-                    # The keeper may have read in our place while the handler was busy.
+                    # The timer thread may have read for this thread while the handler was running.
                     if not self._inbox and not self._read(DONTWAIT if self.session.spare else 0):
                         self._wait()
                 if self.session.closed is None:
@@ -233,20 +237,23 @@ class Link(SendingHalf, Sleeper):
                 self._end()
 
     def _end(self) -> None:
-        """The session is over, and all that is left is to tell the handler."""
+        """The session has ended: close the socket and dispatch the last events."""
         self._part()
         with self._telling:
-            pass  # whoever is at it comes to its end first
+            pass  # wait for a thread that is running the handler
         self._dispatch()
         self._finished.set()
 
     def _receive_end(self, deadline: Deadline) -> None:
-        """Read on this thread, which waits for the end and has woken the link up, as long as nobody is to be told."""
+        """Read until the session ends, on the thread that called `join` on an idle link.
+
+        If an event needs user code, or after the timeout, a receiving thread is started instead.
+        """
         here = False
         try:
             while self.alive and self._passed_over() and (left := deadline.left):
                 with self._reading:
-                    # The keeper may just have read the end.
+                    # The timer thread may just have read EOF.
                     if self._inbox or not self.alive:
                         continue
                     if wait_ready(self.sock, read=True, write=False, seconds=min(left, _LONGEST_WAIT))[0]:
@@ -259,7 +266,7 @@ class Link(SendingHalf, Sleeper):
             self._end()
 
     def _wait(self) -> None:
-        """Wait until there is something to read, but not for ever. The caller has `_reading`."""
+        """Wait until the socket is readable, with a timeout. The caller holds `_reading`."""
         spare = self.session.spare
         seconds = _SPARE_TIME if spare else _LONGEST_WAIT
         if not wait_ready(self.sock, read=True, write=False, seconds=seconds)[0] and spare:
@@ -267,7 +274,7 @@ class Link(SendingHalf, Sleeper):
                 self.session.relax()
 
     def _read(self, flags: int) -> bool:
-        """Read once and take it in; False if there was nothing to read. The caller has `_reading`."""
+        """Read once and process the data. False if there was nothing to read. The caller holds `_reading`."""
         error: OSError | None = None
         data, add_direct_bytes = b"", 0
         try:
@@ -281,7 +288,14 @@ class Link(SendingHalf, Sleeper):
         return True
 
     def _take(self, data: bytes, add_direct_bytes: int, ended: bool, error: OSError | None) -> None:
-        """Take in what was read, or how much of a body. The caller has `_reading`."""
+        """Process what was read. The caller holds `_reading`.
+
+        Args:
+            data: the bytes that were read.
+            add_direct_bytes: how many bytes were read directly into the buffer of a body instead.
+            ended: EOF, or reading failed.
+            error: the error of that.
+        """
         if self._layer is not None:
             try:
                 with self._codec:
@@ -305,12 +319,12 @@ class Link(SendingHalf, Sleeper):
                 self._ask_keeper()
         finally:
             state.release()
-        # The session answers by itself at times, and so does TLS.
+        # The session queues frames itself at times, and TLS writes records.
         if session.outgoing or self._layer is not None:
             self._try_write()
 
     def _collect(self) -> None:
-        """Move what the session has to tell into our queue. The caller has `_state`."""
+        """Move the events of the session to the queue of the link. The caller holds `_state`."""
         events = self.session.events()
         if events:
             self._inbox += events
@@ -319,15 +333,16 @@ class Link(SendingHalf, Sleeper):
 
     @property
     def _over_read_limit(self) -> bool:
-        """True when so much waits for the handler that no more is to be read."""
+        """True when too many bytes wait for the handler, so that the other threads stop reading."""
         return self.session.counters.bytes_received - self._told >= _IN_HIGH
 
     def _dispatch(self) -> None:
-        """Tell the handler everything, in order, on this thread or on that which is at it already.
+        """Run the handler for all queued events, in order, unless another thread is running it.
 
-        That is the receiving thread but for one case: see `attend`.
+        This is the receiving thread, except after a tick of the timer thread: see `_after_timer`. For idle links see
+        `stomp.client.threads.idle`.
         """
-        # Whoever is at it looks again after it has let go, so that nothing is left behind.
+        # The thread that runs the handler checks again after it has released the lock, so no event is left behind.
         while self._inbox and self._telling.acquire(False):
             try:
                 self._tell()
@@ -348,18 +363,18 @@ class Link(SendingHalf, Sleeper):
         try:
             self._handler(batch)
         except Exception:
-            # Handlers guard their own callbacks; this keeps a defect of theirs from ending the connection.
+            # Handlers catch the exceptions of callbacks; a bug in a handler must not end the connection.
             connections.exception("the handler of a connection failed")
         except SystemExit:
-            self.close()  # a listener called sys.exit(), which was logged: no more messages are for it
+            self.close()  # a listener called sys.exit(), which was logged: it gets no more messages
         self._batching = False
         self._dispatching_thread = 0
         if self.session.outgoing or self._layer is not None:
             self._try_write()
 
     def _part(self) -> None:
-        """The session is over, and this thread with it: let go of the socket."""
-        if self.alive:  # only if the code above has a defect
+        """The session has ended, and this thread ends: close the socket."""
+        if self.alive:  # only if the code above has a bug
             self.close()
         self._hang_up()
         self.removed = True
@@ -368,7 +383,7 @@ class Link(SendingHalf, Sleeper):
         self._outbox.close()
 
     def _hang_up(self) -> None:
-        """Close for both directions, after what is queued; that ends the wait of the receiving thread."""
+        """Shut the socket down in both directions, after the queued frames. That wakes the receiving thread."""
         if self._hung_up:
             return
         self._hung_up = True
@@ -384,9 +399,9 @@ class Link(SendingHalf, Sleeper):
         self._wake()
 
     def _read_while_blocked(self) -> None:
-        """The queue is full and the receiving thread wants to send: read on while waiting.
+        """The writer is full and the receiving thread wants to send: read while waiting.
 
-        The broker may be waiting for us to read before it reads itself.
+        The broker may be waiting for this client to read before it reads itself.
         """
         deadline = Deadline(self._options.send_timeout)
         while self._outbox.full and self.alive:
@@ -401,7 +416,7 @@ class Link(SendingHalf, Sleeper):
             self._try_write()
 
     def _write_error(self, err: OSError, patience: float) -> ConnectionLost:
-        """Why the socket broke under a write: in the words of the session, once it has ended."""
+        """The exception for a write that failed: with the session's reason for the end, if it has one in time."""
         if threading.get_ident() != self._receiver:
             self.start()
             self._ended.wait(patience)
@@ -412,20 +427,20 @@ class Link(SendingHalf, Sleeper):
     # ------------------------------------------------------------------------------------- the clock
 
     def _ask_keeper(self) -> None:
-        """Have the keeper come when the session next wants it. The caller has `_state`."""
+        """Ask the timer thread to call at the session's next deadline. The caller holds `_state`."""
         due = self.session.next_deadline()
         if due is not None and (self._due is None or due < self._due) and self._begun:
             self._due = due
             self._keeper.attend_in(self, due - self._clock())
 
     def attend(self) -> float | None:
-        """See `Timed.attend`. Called by the keeper; does not wait for the socket or the handler."""
+        """See `Timed.attend`. Called on the timer thread; does not wait for the socket or the handler."""
         streaming, self._streaming = self._streaming, False
         self._on_timer_fired()
         session = self.session
         now = self._clock()
         due = self._due is not None and now >= self._due
-        # While it sleeps, all there is has been read, unless the watch was kept from running.
+        # While the link is idle, the poller has read everything, unless its thread was kept from running.
         if due and (not self.asleep or session.is_timed_out(now)):
             self._read_on_timer()
             now = self._clock()
@@ -443,7 +458,7 @@ class Link(SendingHalf, Sleeper):
         return None if next_due is None else max(0.0, next_due - now)
 
     def _after_timer(self) -> None:
-        """After a tick: have the handler told, if it must not wait for something to be read."""
+        """After a tick: have the handler run, if its events must not wait until something is read."""
         inbox = self._inbox
         if self.asleep:
             if (
@@ -455,13 +470,13 @@ class Link(SendingHalf, Sleeper):
         elif not self.alive:
             self._wake()
         elif any(type(event) is ReceiptOverdue for event in inbox) or (inbox and self._frames.on):
-            # The receiving thread waits for the network, and may do so for long.
+            # The receiving thread waits for the network, perhaps for long, so another thread runs the handler.
             self._options.start_thread(self._dispatch)
 
     def _read_on_timer(self) -> None:
-        """Read for the receiving thread while it is busy in a handler: silence counts bytes, not handlers."""
-        # If it is reading itself, then all there is has been read; but where this is about the end of the
-        # connection, it gets a moment to say so: it may have been kept from running, as we may have been.
+        """Read for the receiving thread while it runs a handler: a slow handler must not cause a heart-beat timeout."""
+        # If the receiving thread is reading, it has read everything. Only before a heart-beat timeout does it get a
+        # moment to read: its thread may have been kept from running, as this one may have been.
         patience = GRACE if self.session.is_timed_out(self._clock()) else 0.0
         if not self._reading.acquire(timeout=patience):
             return
@@ -479,6 +494,6 @@ class Link(SendingHalf, Sleeper):
             self._reading.release()
 
     def _wake(self) -> None:
-        """Have the wait of the receiving thread end."""
+        """Wake the receiving thread: shut the socket down."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""What happens once, for threads to wait for: `threading.Event` at a fraction of what that costs."""
+"""`OneShotEvent`: an event that is set once and that threads can wait for; cheaper than `threading.Event`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import threading
 
 
 class OneShotEvent:
-    """Closed when it is made; `set` opens it for good.
+    """An event that is not set at first; `set` sets it for good.
 
-    An event is three objects and a dozen calls, which counts where each connection has two of them; this is a lock.
+    A `threading.Event` is three objects and a dozen calls, and each connection has two events. This one is a lock.
     """
 
     __slots__ = ("_lock", "_set")
@@ -21,21 +21,21 @@ class OneShotEvent:
 
     @property
     def is_set(self) -> bool:
-        """True once it is open."""
+        """True once the event is set."""
         return self._set
 
     def set(self) -> None:
-        """Open it; nothing happens when it is open already."""
+        """Set the event; nothing happens if it is set already."""
         if not self._set:
             self._set = True
             with contextlib.suppress(RuntimeError):  # another thread has done the same at the same time
                 self._lock.release()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it is open: True if it is, False if time is up."""
+        """Wait until the event is set. True if it is, False after the timeout."""
         if not self._set:
             if not self._lock.acquire(timeout=seconds):
                 return False
-            # For the next one who waits.
+            # For the next thread that waits.
             self._lock.release()
         return True

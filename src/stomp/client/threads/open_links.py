@@ -1,4 +1,7 @@
-"""The links of the threaded driver that are open: what becomes of them when the process forks or ends."""
+"""The open links of the threaded client, and what happens to them when the process forks or exits.
+
+Rule of this file: a forked child does not write to its parent's connections.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import os
 import weakref
 from typing import Protocol
 
-#: How long the end of the program may wait for a broker that does not read, in seconds.
+#: Longest wait per link at exit for a broker that does not read, in seconds.
 _LAST_WORDS = 2.0
 
 
@@ -15,11 +18,11 @@ class OpenLink(Protocol):
     """See `stomp.client.threads.link.Link`."""
 
     def abandon_after_fork(self) -> None:
-        """In a forked child: the connection is its parent's."""
+        """In a forked child: end the link without writing to the connection, which belongs to the parent."""
         ...
 
     def flush_within(self, seconds: float) -> None:
-        """Write what is queued, as far as the peer takes it within so many seconds."""
+        """Write the queued frames, as far as the peer reads them within this many seconds."""
         ...
 
 
@@ -27,7 +30,7 @@ LINKS: weakref.WeakSet[OpenLink] = weakref.WeakSet()
 
 
 def _disown_all() -> None:
-    """A forked child has copies of its parent's links, but the connections are not its own."""
+    """In a forked child: abandon the copies of the parent's links. The connections belong to the parent."""
     for link in list(LINKS):
         link.abandon_after_fork()
     LINKS.clear()
@@ -39,6 +42,6 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _write_all() -> None:
-    """A program that ends without disconnecting still gets its last frames out: they may wait for company."""
+    """At exit: flush the links of a program that did not disconnect. Their last frames may still be buffered."""
     for link in list(LINKS):
         link.flush_within(_LAST_WORDS)

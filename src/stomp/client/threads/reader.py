@@ -1,6 +1,6 @@
-"""The way from a socket to its session: how much is read at once, and where to.
+"""`SocketReader`: reads from a socket, and chooses the size of each read and the buffer.
 
-Rule of this file: a connection on which little comes takes little memory.
+Rule of this file: a connection with little traffic uses little memory.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: As much as is read at once, in bytes.
+#: Most bytes per read.
 _READ = 64 * 1024
-#: The same while large frames come: less of them are cut, and it is less work. Of small frames so many would be more
-#: objects than the cache of a processor holds, which costs a third.
+#: The same while large frames arrive: fewer frames are split between two reads. With small frames a read of this size
+#: makes more objects than fit into the cache of a processor, and is a third slower.
 _READ_MORE = 512 * 1024
-#: Frames that have so many bytes each are large.
+#: Frames of this many bytes on average are large.
 _LARGE = 2 * 1024
 
 
 class ByteSink(Protocol):
-    """Where the bytes go: a session."""
+    """Receives the bytes: a session."""
 
     @property
     def wants_direct_read(self) -> bool:
@@ -34,12 +34,12 @@ class ByteSink(Protocol):
 
 
 class SocketReader:
-    """See the module.
+    """Reads a socket for a session.
 
     Args:
         sock: the socket.
         sink: the session.
-        direct: what is read is for the session as it is: there is no layer.
+        direct: there is no layer, so bytes can be read directly into the buffer of a body.
     """
 
     __slots__ = ("_direct", "_most", "_sink", "_sock")
@@ -54,17 +54,23 @@ class SocketReader:
         """Read once.
 
         Returns:
-            what was read, and how many bytes of a body were read into their place instead; neither at the end.
+            The bytes that were read, and how many bytes were read directly into the buffer of a body instead;
+            (b"", 0) at EOF.
 
         Raises:
-            OSError: what the socket says.
+            OSError: reading failed.
         """
         if self._direct and self._sink.wants_direct_read:
             return b"", self._sink.read_into(lambda room: self._sock.recv_into(room, 0, flags))
         return self._sock.recv(self._most, flags), 0
 
     def note(self, size: int, frames: int) -> None:
-        """So many bytes were read, and so many frames were complete then: that decides how much to read next."""
+        """Choose the size of the next read.
+
+        Args:
+            size: how many bytes the last read returned.
+            frames: how many events were queued after it.
+        """
         large = size >= _READ and 0 < frames * _LARGE <= size
-        # What was read of a body that is read into its place would only have to be moved there.
+        # While a body is read directly into its buffer, bytes read otherwise would have to be copied there.
         self._most = _READ_MORE if large and not self._sink.wants_direct_read else _READ

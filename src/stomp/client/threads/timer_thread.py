@@ -1,11 +1,13 @@
-"""The keeper: one thread for the clocks of all connections of a process.
+"""The timer thread: one thread for the timers of all connections of a process.
 
-A program that has its threads replaced by green ones, as gevent and eventlet do, gets another keeper from then on:
-locks of the one kind do not hold up threads of the other.
+The timer thread sends heart-beats, detects heart-beat timeouts and overdue receipts, and writes what senders left in
+the buffers, while the receiving threads wait for the network or run a handler.
 
-It sends heart-beats, notices silence, gives up overdue receipts and writes what senders left behind, while
-the receiving threads wait for the network or are busy in a handler. It never runs code of the user and never
-waits for a socket, so no connection can make another one late.
+Rules of this file:
+
+- The timer thread runs no user code and never blocks on a socket, so no connection can delay the timers of another.
+- When the threads of a program are replaced by green ones, as gevent and eventlet do, connections made from then on
+  get another timer thread: a lock of one kind does not block threads of the other.
 """
 
 from __future__ import annotations
@@ -23,35 +25,36 @@ from stomp.client.threads.open_links import LINKS
 
 
 class Timed(Protocol):
-    """What the keeper looks after.
+    """An object with timers, which the timer thread calls.
 
     Attributes:
-        parted: it wants to be looked after no more; to be set before `TimerThread.remove`.
+        removed: the timer thread calls it no more; to be set before `TimerThread.remove`.
     """
 
     removed: bool
 
     def attend(self) -> float | None:
-        """Do what is due; return in how many seconds to come again, or None."""
+        """Do what is due. Returns the seconds until the next call, or None."""
         ...
 
 
-#: The keeper looks up from its sleep at least this often, in seconds: no wait is without end. What is further away than
-#: this need not wake it, which costs more than to look up: the deadlines of connecting and of leaving, for two.
+#: Longest wait of the timer thread, in seconds: no wait is without a timeout. A timer that is further away than this
+#: does not wake the thread, which would cost more than the wait that ends anyway: the deadlines of connecting and
+#: disconnecting, for example.
 _LONGEST_SLEEP = 5.0
-#: So many entries that count no more are borne before the agenda is tidied.
+#: How many outdated entries the heap may hold before they are removed.
 _UNTIDY = 64
 
 
 class TimerThread:
-    """See the module. Its thread lives while there is a charge, and a moment longer."""
+    """The timer thread: see the module. It ends `STAYS` seconds after the last object was removed."""
 
     def __init__(self) -> None:
-        # Not the usual RLock: eventlet swaps those that it finds, also under a thread that holds one.
+        # Not the default RLock: eventlet replaces the RLocks that it finds, even while a thread holds one.
         self._changed = threading.Condition(threading.Lock())
-        #: Each charge, with the moment of the next visit.
+        #: Each object, with the time of its next call; None while it is called.
         self._charges: dict[Timed, float | None] = {}
-        # Earliest first. An entry whose moment is not the charge's next one any more is passed over.
+        # A heap, earliest first. An entry whose time differs from the one in `_charges` is outdated and skipped.
         self._agenda: list[tuple[float, int, Timed]] = []
         self._order = itertools.count()
         self._thread: threading.Thread | None = None
@@ -59,7 +62,7 @@ class TimerThread:
         self._idle_since = 0.0
 
     def remove(self, charge: Timed) -> None:
-        """Forget a charge. It may still be attended to once, if that has begun."""
+        """Remove an object. A call of its `attend` that has begun may still be running."""
         with self._changed:
             if self._charges.pop(charge, _MISSING) is not _MISSING and not self._charges:
                 self._agenda.clear()
@@ -68,7 +71,10 @@ class TimerThread:
                     self._changed.notify()
 
     def attend_in(self, charge: Timed, seconds: float) -> None:
-        """Attend to a charge within so many seconds, and look after it until `remove`. The earliest wish counts."""
+        """Call `charge.attend` within this many seconds. Of several requests the earliest counts.
+
+        The object stays registered until `remove`.
+        """
         when = time.monotonic() + seconds
         with self._changed:
             if self._plan(charge, when):
@@ -79,7 +85,7 @@ class TimerThread:
                     self._changed.notify()
 
     def _plan(self, charge: Timed, when: float) -> bool:
-        """Put a visit on the agenda; False if there is no need. The caller has the lock."""
+        """Schedule a call; False if one that is early enough is scheduled. The caller holds the lock."""
         planned = self._charges.get(charge)
         if charge.removed or (planned is not None and planned <= when):
             return False
@@ -90,7 +96,7 @@ class TimerThread:
         return True
 
     def _tidy(self) -> None:
-        """Drop the entries that would be passed over. The caller has the lock."""
+        """Remove the outdated entries from the heap. The caller holds the lock."""
         self._agenda = [entry for entry in self._agenda if self._charges.get(entry[2]) == entry[0]]
         heapq.heapify(self._agenda)
 
@@ -102,19 +108,22 @@ class TimerThread:
             try:
                 again = charge.attend()
             except Exception:
-                # A defect there must not stop the clocks of all the others.
+                # A bug there must not stop the timers of all other connections.
                 log.exception("the keeper failed for %r", charge)
                 again = None
 
     def _next(self, changed: threading.Condition, last: Timed | None, again: float | None) -> Timed | None:
-        """Wait for the next charge to attend to; None when there has been no charge for a moment.
+        """Wait until an object is due and return it; None when there has been no object for `STAYS` seconds.
 
-        `last` was attended to, and wants that `again` in so many seconds.
+        Args:
+            changed: the condition that this thread started with; a forked child has another one.
+            last: the object that was called last.
+            again: in how many seconds to call it again; None for not at all.
         """
         with changed:
             if last is not None and again is not None and self._changed is changed:
                 self._plan(last, time.monotonic() + again)
-            # Green threads live on in a forked child: the keeper of the parent has nothing to do there, see `_reset`.
+            # Green threads go on running in a forked child: there the timer thread of the parent ends, see `_reset`.
             while self._changed is changed:
                 now = time.monotonic()
                 wait = _LONGEST_SLEEP
@@ -141,12 +150,12 @@ class TimerThread:
 
 _MISSING = object()
 
-#: One for each kind of threads that the program has had.
+#: One timer thread for each kind of threads that the program has had: native, and those of gevent or eventlet.
 _KEEPERS: dict[type, TimerThread] = {}
 
 
 def keeper() -> TimerThread:
-    """The keeper for connections that are made now."""
+    """The timer thread for a connection that is created now."""
     kind = kind_of_threads()
     found = _KEEPERS.get(kind)
     if found is not None:
@@ -160,9 +169,9 @@ def keeper() -> TimerThread:
 
 
 def _reset() -> None:
-    """A forked child has none of its parent's threads, and perhaps a lock that one of them held."""
+    """In a forked child, which has none of the parent's threads, but may have a lock that one of them held."""
     for each in list(_KEEPERS.values()):
-        each.__init__()  # type: ignore[misc]  # in place: links that are left over know it
+        each.__init__()  # type: ignore[misc]  # in place: links of the parent refer to it
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,9 +1,13 @@
-"""The sending half of a `stomp.client.threads.link.Link`: what is sent, and when it is written.
+"""The sending half of a `stomp.client.threads.link.Link`: queues frames, and decides when to write them.
 
-Rules of this file: a frame on its own is written at once, by the thread that sends it; frames that follow each other
-fast wait for company, and leave together when they are a batch or when the keeper comes, be that about a millisecond
-later; what a handler sends leaves with the end of the batch that it handles, or when the keeper comes; the keeper is
-woken as seldom as can be, since each time costs more than to send ten frames.
+Rules of this file:
+
+- A single frame is written at once, by the thread that sends it.
+- Frames that follow each other quickly are buffered, and written together when `BATCH` bytes are buffered or when the
+  timer thread flushes, about 1 ms later.
+- Frames that a handler sends are written at the end of the batch of events that it handles, or when the timer thread
+  flushes.
+- The timer thread is woken as rarely as possible: each time costs more than sending ten frames.
 """
 
 from __future__ import annotations
@@ -28,27 +32,28 @@ if TYPE_CHECKING:
     from stomp.core.session.events import Closed, Message
     from stomp.core.session.ledger import PendingReceipt
 
-#: A sender that comes back within this many seconds is busy: its frames may wait for company.
+#: Two sends within this many seconds make a busy sender: its frames may be buffered.
 _BUSY = 20e-6
-#: No frame waits longer than about this, in seconds, for company.
+#: Longest time that a frame is buffered, about, in seconds.
 FLUSH_DELAY = 0.001
-#: But what a handler sends waits for the end of its batch, and the keeper is there for handlers that take their time.
-#: As long as it finds nothing to do, it comes after twice the time, up to this: each time costs a fast handler 0.1 ms.
+#: Frames that a handler sends are buffered until the end of its batch; the timer thread flushes them for slow handlers.
+#: As long as it finds nothing to flush, the delay doubles, up to this: each wake-up costs a fast handler 0.1 ms.
 _CORK = 8 * FLUSH_DELAY
-#: While messages of so many bytes fill batches,
+#: Bodies of at least this many bytes are large.
 _LARGE = 8 * 1024
-#: a batch has so many: who reads them is woken less often, at the expense of who writes.
+#: Bytes per batch while a sender fills batches with large bodies: the reader is woken less often, at the expense of
+#: the writer.
 _STREAM = 512 * 1024
-#: When the kernel's buffer is full, try again after this many seconds.
+#: Seconds until the next try when the kernel's buffer is full.
 _RETRY = 0.01
-#: How long the end of a connection may wait for a broker that does not read, in seconds.
+#: How long closing a connection may wait for a broker that does not read, in seconds.
 CLOSE_TIMEOUT = 2.0
-#: Before silence is taken for the end, the receiving thread may run for this many seconds.
+#: Seconds that the receiving thread gets to read before a heart-beat timeout closes the connection.
 GRACE = 0.02
 
 
 class SendingHalf(ABC):
-    """See the module. `Link` is the other half, and has the parts that both use."""
+    """Queues frames and schedules their writing: see the module. `Link` is the receiving half and owns the parts."""
 
     session: ClientSession
     removed: bool
@@ -62,17 +67,17 @@ class SendingHalf(ABC):
     _due: float | None
 
     def __init__(self) -> None:
-        self._last_sent = 0.0  # when a sender was last here
-        self._lingering = False  # the keeper was asked to write what is queued
-        self._streaming = False  # senders fill batches, which leave without the keeper
-        self._corking = False  # the keeper was asked to write what the handler leaves waiting
-        self._cork = FLUSH_DELAY  # in so many seconds
-        self._broken: OSError | None = None  # what a write failed with
+        self._last_sent = 0.0  # time of the last send
+        self._lingering = False  # frames are buffered, and the timer thread was asked to flush them
+        self._streaming = False  # senders fill batches, which are written without the timer thread
+        self._corking = False  # the same for frames that the handler sends
+        self._cork = FLUSH_DELAY  # the delay of that flush, in seconds
+        self._broken: OSError | None = None  # the error of the write that failed
 
     @property
     @abstractmethod
     def alive(self) -> bool:
-        """True until the session has ended, for whatever reason."""
+        """True until the session has ended."""
 
     @abstractmethod
     def attend(self) -> float | None:
@@ -103,13 +108,13 @@ class SendingHalf(ABC):
     ) -> PendingReceipt | None:
         """Send a frame, from any thread. See `ClientSession.transmit`.
 
-        When it returns, the frame is with the kernel, or queued behind frames that are being written.
+        When it returns, the frame was given to the kernel, or is queued or buffered for a later write.
 
         Args:
             frame: the frame.
             escaped: its headers are in escaped form already.
-            deadline: when to give up waiting for its answer.
-            patient: nobody waits for it now, so it may wait a moment for company; see `flush`.
+            deadline: the time when its receipt is overdue.
+            patient: the frame may be buffered for up to `FLUSH_DELAY`, to be written with later ones; see `flush`.
 
         Raises:
             NotConnected: there is no connection any more.
@@ -131,7 +136,7 @@ class SendingHalf(ABC):
         return ticket
 
     def flush(self) -> None:
-        """Write what waits for company: to be called by whoever is going to wait for an answer."""
+        """Write the buffered frames. Call this before waiting for an answer."""
         if self._lingering:
             self._try_write()
 
@@ -145,8 +150,8 @@ class SendingHalf(ABC):
         patient: bool = False,
         content_length: bool = True,
     ) -> None:
-        """Send a message that has no other headers: `transmit` in less steps, with the same promises and errors."""
-        # Not `with`, here as in the other short ways: that takes 0.1 us more, which is a tenth of all of this.
+        """Send a message without other headers: faster than `transmit`, with the same guarantees and exceptions."""
+        # Not `with`, here and in the other fast paths: that takes 0.1 us more, a tenth of the whole call.
         self._state.acquire()
         try:
             sent = self.session.send_plain(destination, body, content_type, receipt, deadline, content_length)
@@ -168,7 +173,7 @@ class SendingHalf(ABC):
             self._send(patient=patient, large=len(body) >= _LARGE)
 
     def acknowledge(self, message: Message) -> str | None:
-        """Acknowledge a delivery in less steps: see `ClientSession.acknowledge`. It may wait for company."""
+        """Acknowledge a message; a fast path: see `ClientSession.acknowledge`. The ACK may be buffered."""
         self._state.acquire()
         try:
             name = self.session.acknowledge(message)
@@ -181,7 +186,7 @@ class SendingHalf(ABC):
         return name
 
     def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
-        """`transmit` in less steps: see `ClientSession.transmit_plain`. False where nothing was done."""
+        """A fast path of `transmit`: see `ClientSession.transmit_plain`. False if nothing was sent."""
         self._state.acquire()
         try:
             sent = self.session.transmit_plain(command, headers, body)
@@ -195,7 +200,7 @@ class SendingHalf(ABC):
         return sent
 
     def answer_plain(self, command: str, name: str) -> bool:
-        """ACK or NACK in less steps: see `ClientSession.answer_plain`. False where nothing was done."""
+        """A fast path for ACK and NACK: see `ClientSession.answer_plain`. False if nothing was sent."""
         self._state.acquire()  # not `with`: see `send`
         try:
             sent = self.session.answer_plain(command, name)
@@ -203,13 +208,13 @@ class SendingHalf(ABC):
             self._state.release()
         if sent and (self._frames.on if self._lingering or self._batching else self._logs()):
             self._frames.sent(command, {"id": name})
-        # While a batch is handled, it leaves with the others, which the keeper knows of.
+        # While a batch is handled, the frame is written with the others, for which the timer thread was asked already.
         if sent and not (self._batching and self._corking and self.session.outgoing < BATCH):
             self._send()
         return sent
 
     def send_raw(self, data: bytes) -> None:
-        """Write bytes as they are, behind the frames that are queued."""
+        """Write bytes as they are, after the frames that are queued."""
         with self._state:
             if self.session.closed is not None:
                 self._refuse(self.session.closed)
@@ -217,7 +222,7 @@ class SendingHalf(ABC):
         self._send()
 
     def flush_within(self, seconds: float) -> None:
-        """Write what is queued, as far as the peer takes it within so many seconds."""
+        """Write the queued frames, as far as the peer reads them within this many seconds."""
         with contextlib.suppress(NotConnected, SendStalled):
             self._write(leave=0, seconds=seconds)
 
@@ -225,16 +230,31 @@ class SendingHalf(ABC):
         raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again")
 
     def _logs(self) -> bool:
-        """True if frames are logged. Of frames that leave together, only the first looks whether DEBUG is on.
+        """True if frames are logged. Of frames that are written together, only the first checks whether DEBUG is on.
 
-        What is sent a lot does not call this for the others: that would take 50 ns, of 600.
+        The fast paths do not call this for the others: the call would take 50 of 600 ns.
         """
         return self._frames.on if self._lingering or self._batching else self._frames.look()
 
     # ------------------------------------------------------------------------------------- writing
 
     def _send(self, *, patient: bool = False, large: bool = False) -> None:
-        """Write what this thread has queued, at once or in good company."""
+        """Write the frame that this thread has queued, or leave it in the buffer.
+
+        Args:
+            patient: see `transmit`.
+            large: the frame has a large body.
+
+        The cases, in this order:
+
+        - A flush is scheduled or the frame is `patient`, and less than a batch is buffered: it stays in the buffer, and
+          a flush is scheduled within `FLUSH_DELAY`.
+        - The handler sends while it handles several events, and less than a batch is buffered: it stays in the buffer
+          until the end of these events, or until the timer thread flushes.
+        - The last send was less than `_BUSY` ago, and less than a batch is buffered: the timer thread writes it.
+        - The receiving thread sends: it writes without blocking, and reads while the writer is full.
+        - Otherwise this thread writes, and blocks while the writer is full.
+        """
         small = self.session.outgoing < (_STREAM if large and self._streaming else BATCH)
         if (self._lingering or patient) and small and self.alive:
             self.schedule_flush(FLUSH_DELAY)
@@ -252,8 +272,8 @@ class SendingHalf(ABC):
                 self._read_while_blocked()
             self._last_sent = self._clock()
         else:
-            # Frames that were to linger have become a batch before the keeper came. So will the next ones, and waking
-            # it for each batch would cost more than to write it.
+            # The buffered frames became a batch before the timer thread flushed them. The next ones probably will, too,
+            # and waking the timer thread for each batch would cost more than writing the batch.
             self._streaming = streaming = self._lingering and not small
             self._write(leave=BATCH)
             if streaming:
@@ -263,13 +283,13 @@ class SendingHalf(ABC):
             self._hang_up()
 
     def schedule_flush(self, seconds: float) -> None:
-        """Have the keeper write what is queued, within so many seconds."""
+        """Ask the timer thread to write the queued frames within this many seconds."""
         if not self._lingering:
             self._lingering = True
             self._keeper.attend_in(self, seconds)
 
     def _on_timer_fired(self) -> None:
-        """The keeper has come, and what it was asked for begins anew."""
+        """The timer thread calls the link: reset the requests for a flush."""
         if self._corking:
             self._cork = (
                 FLUSH_DELAY if self._batching and self.session.outgoing else min(2 * self._cork, _CORK)
@@ -277,16 +297,16 @@ class SendingHalf(ABC):
         self._lingering = self._corking = False
 
     def _try_write(self, *, last: bool = False) -> None:
-        """Write what the kernel takes without waiting; the keeper will see to the rest."""
+        """Write what the kernel takes without blocking; the timer thread writes the rest."""
         with contextlib.suppress(ConnectionLost):
             self._write(leave=None, last=last)
 
     def _write(self, *, leave: int | None, seconds: float | None = None, last: bool = False) -> None:
-        """Write what is in the outbox: see `SocketWriter.write`. What is left then, the keeper will write.
+        """Write the queued frames: see `SocketWriter.write`. The timer thread writes what is left.
 
         Raises:
             ConnectionLost: the socket is broken.
-            SendStalled: it took too long.
+            SendStalled: the timeout has passed.
         """
         try:
             if not self._outbox.dash() and not self._outbox.write(leave=leave, seconds=seconds, last=last):
@@ -296,6 +316,6 @@ class SendingHalf(ABC):
             raise
         except OSError as err:
             self._broken = self._broken or err
-            # The receiving thread reads what is still there, the broker's ERROR perhaps, and then finds the end.
+            # The receiving thread reads what has arrived, the broker's ERROR perhaps, and then EOF.
             self._wake()
             raise self._write_error(err, patience=GRACE if leave is None else CLOSE_TIMEOUT) from err

@@ -1,8 +1,12 @@
-"""The way from a session to its socket: what waits to be written, and the writing of it.
+"""`SocketWriter`: writes the bytes of a session to its socket, and buffers what the socket does not take.
 
-Rules of this file: frames leave in the order in which the session has them; writing never waits while a lock is
-held; whoever writes looks again for what came meanwhile before it is content, so that nobody need wait to be let
-in; what the kernel has no room for stays here, for whoever comes next.
+Rules of this file:
+
+- Frames are written in the order in which the session queued them.
+- No thread waits for the socket while it holds a lock.
+- A thread that writes checks for new bytes before it returns, so another thread that finds the lock `_writing` taken
+  can return at once.
+- What does not fit into the kernel's send buffer stays here; the next call of `write` goes on with it.
 """
 
 from __future__ import annotations
@@ -18,30 +22,30 @@ from stomp.net.dial import Deadline, wait_ready
 if TYPE_CHECKING:
     from stomp.net.layer import Layer
 
-#: From this many bytes on, it is full: senders are held up until there is less than a batch.
+#: High-water mark in bytes: from here on senders block until at most `BATCH` bytes are left.
 HIGH = 1024 * 1024
-#: As much as is worth a call to the socket.
+#: Bytes that are worth a system call, and the low-water mark.
 BATCH = 64 * 1024
-#: What one call to the socket writes at most, of small writes that were joined.
+#: Largest size of small parts that are joined into one, in bytes.
 _WRITE = 256 * 1024
-#: Parts of less than this are joined: copying is cheaper than one more part.
+#: Parts of fewer bytes are joined: copying them is cheaper than passing one more part.
 _JOIN = 4 * 1024
-#: Parts that are shorter than this on the average are joined without a look at each: the looking would cost more.
+#: Parts of fewer bytes on average are all joined without checking each of them, which would cost more.
 _SHORT = 2 * 1024
-#: One call to the socket takes so many parts, where it takes more than one. (Linux, macOS and BSD allow for 1,024.)
+#: Most parts per call of `sendmsg`. (Linux, macOS and BSD allow 1,024.)
 _PARTS = 256
 
-#: Makes a call return at once instead of waiting, where the system has it (Windows does not).
+#: The flag that makes one call of a blocking socket non-blocking; 0 where the system has none (Windows).
 DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
-#: The system takes several parts in one call (Windows does not).
+#: The system has `sendmsg`, which writes several parts in one call (Windows has not).
 _GATHERS = hasattr(socket.socket, "sendmsg")
 
-#: What is left of a part that was written in part is a view of it.
+#: The rest of a part that was written partly is a memoryview of it.
 Part = bytes | memoryview
 
 
 class ByteSource(Protocol):
-    """Where the bytes come from: a session."""
+    """Supplies the bytes: a session."""
 
     outgoing: int
 
@@ -51,16 +55,16 @@ class ByteSource(Protocol):
 
 
 class SocketWriter:
-    """See the module.
+    """Writes the bytes of a session to a socket: see the module.
 
     Args:
         sock: the socket.
         source: the session.
         layer: TLS, or None.
-        state: the lock of the session: the order of frames is decided under it.
+        state: the lock of the session, under which the order of frames is decided.
         codec: the lock of the layer.
-        patience: seconds that a full outbox may hold up a sender.
-        clock: what the session is told.
+        patience: seconds that a sender may be blocked while the writer is full.
+        clock: the clock whose time is passed to the session.
     """
 
     def __init__(
@@ -81,24 +85,24 @@ class SocketWriter:
         self._patience = patience
         self._clock = clock
         self._writing = threading.Lock()
-        self._kept: list[bytes] = []  # taken from the session, not yet with the layer
-        self._wire: Sequence[Part] = []  # what the socket takes next; of whoever has _writing
-        self._in_flight_bytes = 0  # how many bytes were taken that the socket has not taken all of
+        self._kept: list[bytes] = []  # taken from the session, not passed to the layer yet
+        self._wire: Sequence[Part] = []  # written to the socket next; guarded by _writing
+        self._in_flight_bytes = 0  # bytes taken from the session and not known to be written completely
         self._full = False
 
     def keep(self) -> None:
-        """Take what the session has, before it drops it. The caller has the state lock."""
+        """Take the queued bytes of a session that is about to drop them. The caller holds the state lock."""
         self._in_flight_bytes += self._source.outgoing
         self._kept += self._source.data_to_send(self._clock())
 
     @property
     def level(self) -> int:
-        """How many bytes wait."""
+        """How many bytes are buffered."""
         return self._source.outgoing + self._in_flight_bytes
 
     @property
     def full(self) -> bool:
-        """True from `HIGH` on until there is less than a batch."""
+        """True from `HIGH` buffered bytes on, until at most `BATCH` are left."""
         level = self.level
         if level >= HIGH:
             self._full = True
@@ -108,19 +112,19 @@ class SocketWriter:
 
     @property
     def waiting(self) -> bool:
-        """True when there may be something to write; a layer may always have something to say."""
+        """True when there may be bytes to write. A layer may always have bytes, so with one this is always True."""
         return bool(self._source.outgoing or self._wire or self._kept or self._layer is not None)
 
     def close(self) -> None:
-        """Close the socket, when nobody is writing it."""
+        """Close the socket, once no thread is writing to it."""
         with self._writing:
             self._sock.close()
 
     def dash(self) -> bool:
-        """Write what the session has by one call, which is nearly always all that there is to do.
+        """Write the session's bytes with one system call, which is enough nearly always.
 
         Returns:
-            False where it is not, and `write` is to see to the rest.
+            False if something is left, or nothing could be done: call `write`.
 
         Raises:
             OSError: the socket is broken.
@@ -153,20 +157,24 @@ class SocketWriter:
         return not source.outgoing and not self._kept
 
     def write(self, *, leave: int | None = None, seconds: float | None = None, last: bool = False) -> bool:
-        """Write what is here. True when nothing is left, or somebody else is at it and will look again.
+        """Write the buffered bytes.
 
         Args:
-            leave: wait until no more than this many bytes are left; None for not waiting at all.
-            seconds: how long to wait; the outbox's patience if None.
-            last: the socket is shut down then, so wait for who is writing now, who could not write what came meanwhile.
+            leave: block until at most this many bytes are left; None never blocks.
+            seconds: timeout for that; the `patience` of the writer if None.
+            last: the socket is shut down afterwards. Wait for a thread that is writing now, as it could not write later
+                bytes after the shutdown.
+
+        Returns:
+            True when nothing is left, or when another thread is writing and will write the rest.
 
         Raises:
             OSError: the socket is broken.
-            SendStalled: it took too long.
+            SendStalled: the timeout has passed.
         """
         deadline: Deadline | None = None
         while last or self.waiting:
-            # Only who is to be held up, or must know that all is written, waits to be let in.
+            # Wait for the lock only where the caller is to block, or must know that everything is written.
             wait = last or leave == 0 or (leave is not None and self.full)
             if not self._writing.acquire(blocking=wait):
                 return True
@@ -175,7 +183,7 @@ class SocketWriter:
             except OSError:
                 if self._in_flight_bytes:
                     raise
-                # Nothing of the session was lost: the good-bye of TLS, to a peer that has gone already.
+                # No bytes of the session were lost: this was TLS's close_notify, to a peer that has closed already.
                 self._wire = []
                 written = True
             finally:
@@ -193,14 +201,14 @@ class SocketWriter:
         return True
 
     def stalled(self) -> SendStalled:
-        """The error for a broker that does not read."""
+        """The exception for a broker that does not read."""
         return SendStalled(
             f"the broker has not read for {self._patience:g} s; {self.level} bytes wait to be written",
             hint="look at the broker's memory and disk alarms",
         )
 
     def _write(self) -> bool:
-        """Write until nothing is left (True) or the kernel has no room (False). The caller has `_writing`."""
+        """Write until nothing is left (True) or the kernel's buffer is full (False). The caller holds `_writing`."""
         while True:
             if not self._wire:
                 if not self._source.outgoing and not self._kept and self._layer is None:
@@ -215,13 +223,13 @@ class SocketWriter:
                 return False
 
     def _give(self, wire: Sequence[Part]) -> int:
-        """Call the socket once; returns how many bytes it took."""
+        """Make one system call. Returns how many bytes were written."""
         if len(wire) == 1 or not _GATHERS:
             return self._sock.send(wire[0], DONTWAIT)
         return self._sock.sendmsg(wire[:_PARTS], (), DONTWAIT)
 
     def _fill_wire(self) -> bool:
-        """Take everything that waits to be written next; False if there is nothing."""
+        """Move all queued bytes to `_wire`, through the layer. False if there are none."""
         with self._state:
             size = self._in_flight_bytes = self._source.outgoing + sum(map(len, self._kept))
             parts = self._kept + self._source.data_to_send(self._clock())
@@ -236,7 +244,7 @@ class SocketWriter:
 
 
 def _rest(wire: Sequence[Part], sent: int) -> Sequence[Part]:
-    """What is left of it when so many bytes are sent."""
+    """The rest of these parts after this many bytes were sent."""
     for at, part in enumerate(wire):
         if sent < len(part):
             return [memoryview(part)[sent:], *wire[at + 1 :]]
@@ -245,7 +253,7 @@ def _rest(wire: Sequence[Part], sent: int) -> Sequence[Part]:
 
 
 def _joined(parts: list[bytes], size: int) -> list[bytes]:
-    """Join small neighbours, so that one call writes many frames; large bodies are not copied."""
+    """Join small adjacent parts, so that one call writes many frames. Large bodies are not copied."""
     if len(parts) > 1 and size < _SHORT * len(parts) and size <= _WRITE:
         return [b"".join(parts)]
     if len(parts) <= _PARTS and (_GATHERS or len(parts) < 2):
