@@ -24,7 +24,7 @@ def fate(message: BaseMessage, *, by_handler: bool) -> str:
     if message.era.vendor.nack_discards:
         return "it is not acknowledged, and is given back by a new connection when nothing else is under way"
     if message.settled:
-        return f"it was refused (NACK), and {message.era.vendor.nacked}"
+        return f"it was refused (NACK), and {message.era.vendor.nack_effect}"
     return "it is not acknowledged, and is delivered again when its subscription or connection has ended"
 
 
