@@ -1,9 +1,10 @@
 """The command `stomp`.
 
-`registry` lists the commands, `app` runs one of them. A command is a module with `configure` and `run`. Where the
-broker is, who we are and how TLS is done is read by `options` and `connection` for all of them; what an error is in
-words and in numbers is said by `status`; all output goes through `terminal`.
+`framework.registry` lists the commands, and `app` runs one of them. A command is a module with `configure` and `run`.
+`config.options` and `config.settings` read the broker's address, the credentials and the TLS settings for all
+commands. `framework.exit_status` maps an error to its text and exit status. All output goes through
+`framework.terminal`.
 
-Rules of this folder: a module is imported when its command runs, and not before; data goes to standard output and
-talk to standard error; what comes from the network reaches a terminal only through `terminal.clean`.
+Rules of this package: a module is imported only when its command runs. Data goes to standard output, messages for the
+user go to standard error. Text from the network is written to a terminal only through `framework.terminal.clean`.
 """

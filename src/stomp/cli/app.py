@@ -1,4 +1,4 @@
-"""The way into all commands, and the way out: one line for an error, one exit status, no traceback."""
+"""The entry point of all commands. An error becomes one line and an exit status, without a traceback."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status, see `stomp.cli.framework.exit_status.Status`."""
     if words := _installation.damage():
-        # Whatever else could say it needs the core, which refuses to be imported then.
+        # Printed directly: all other output code imports the core, which cannot be imported from a damaged package.
         print(f"stomp: {words}", file=sys.stderr)
         return 1
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments == ["--version"]:
-        # The most frequent call of all, by those who only want to know whether it is there.
+        # The most frequent call: scripts check this way whether the command is installed. It needs few imports.
         from stomp._version import __version__
 
         print(__version__)
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(arguments: Sequence[str], terminal: Terminal) -> int:
-    """Find the command, run it, and tell how it ended."""
+    """Find the command, run it, report its error if there is one, and return its exit status."""
     from stomp.cli.framework import registry
 
     debug = "--debug" in arguments
@@ -75,7 +75,7 @@ def _told(error: BaseException, terminal: Terminal, *, debug: bool) -> int:
 
 
 def _set_up_logging(*, debug: bool) -> None:
-    """The log of the library is for --debug; what matters to the user is said by the commands."""
+    """Show the log of the library with --debug only. The commands themselves report what matters to the user."""
     if debug:
         import logging
 
@@ -89,14 +89,18 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _on_terminate(handler: Any) -> Any:
-    """Have SIGTERM handled; returns what was there. Only the main thread may do that."""
+    """Set the handler of SIGTERM and return the previous one. Does nothing on other threads than the main one."""
     if threading.current_thread() is not threading.main_thread():
         return None
     return signal.signal(signal.SIGTERM, signal.SIG_DFL if handler is None else handler)
 
 
 def _flushed(status: int) -> int:
-    """Write what is left. If nobody reads it, it goes nowhere, and without the complaint of Python's own end."""
+    """Flush standard output and return the status.
+
+    If the reader has closed the pipe, standard output is redirected to the null device, so that the interpreter
+    does not report a `BrokenPipeError` at its exit.
+    """
     try:
         sys.stdout.flush()
     except BrokenPipeError:

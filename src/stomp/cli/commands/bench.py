@@ -1,7 +1,8 @@
-"""``stomp bench``: what a broker, the network and this client do together.
+"""``stomp bench``: throughput and latency of the broker, the network and this client together.
 
-Throughput is as fast as it goes. Latency is measured at a steady rate, from the moment at which a message was due, and
-not from when it was sent: a broker that makes the sender wait is not spared what it caused ("co-ordinated omission").
+Throughput is measured at full speed. Latency is measured at a steady rate, from the time at which each message was due
+and not from the time at which it was sent. So the delay counts when the broker blocks the sender, which avoids
+"co-ordinated omission".
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from stomp.cli.framework.parser import Parser
     from stomp.cli.framework.terminal import Terminal
 
-#: Bytes of a body that tell whose it is, and which one.
+#: Bytes at the start of a body that identify this run and the number of the message.
 _MARK = 16
 _PERCENTILES = (50, 90, 99, 99.9, 100)
-#: Seconds in which an empty destination shows that it is none.
+#: Seconds to wait for a message before the given destination counts as empty.
 _LOOK = 0.3
 
 
@@ -56,14 +57,14 @@ def configure(parser: Parser) -> None:
 
 @dataclass
 class Plan:
-    """What is to be done, and where.
+    """The options and the destination of a run.
 
     Attributes:
         args: the options.
-        terminal: for progress.
-        destination: where to.
-        headers: what the broker wants to hear with each SEND and SUBSCRIBE.
-        mark: begins every body of ours.
+        terminal: for the progress bar.
+        destination: the destination of all messages.
+        headers: additional headers of each SEND and of the SUBSCRIBE.
+        mark: the first bytes of every body of this run.
     """
 
     args: Namespace
@@ -73,23 +74,23 @@ class Plan:
     mark: bytes = field(default_factory=lambda: uuid.uuid4().bytes[: _MARK // 2])
 
     def body(self, place: int) -> bytes:
-        """The body with this place."""
+        """The body of the message with this number."""
         return (self.mark + place.to_bytes(_MARK // 2)).ljust(self.args.size, b".")
 
     def place(self, body: bytes) -> int | None:
-        """The place of a body; None if it is not ours."""
+        """The number of the message with this body; None if the message is not from this run."""
         if not body.startswith(self.mark):
             return None
         return int.from_bytes(body[_MARK // 2 : _MARK])
 
     @property
     def send(self) -> dict[str, Any]:
-        """The options of each send."""
+        """The arguments of each ``send``."""
         return {"headers": self.headers, "persistent": True if self.args.persistent else None}
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Measure, and tell."""
+    """Measure, and print the results."""
     from stomp.cli.config.settings import settings, using
 
     made = settings(args)
@@ -122,7 +123,13 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
 
 def _choose(plan: Plan, client: Any) -> None:
-    """The destination: empty, or one of our own that does not outlive us."""
+    """Set the destination: the given one, which must be empty, or a new one with a unique name.
+
+    On RabbitMQ the new queue is deleted after its last consumer has unsubscribed.
+
+    Raises:
+        CommandError: there are messages in the given destination.
+    """
     given = plan.args.destination
     if given is None:
         plan.destination = f"/queue/stompkit-bench-{uuid.uuid4().hex}"
@@ -141,7 +148,7 @@ def _choose(plan: Plan, client: Any) -> None:
 
 
 def _throughput(plan: Plan, sender: Any, subscription: Any) -> dict[str, Any]:
-    """Both ways at once: what is sent comes back over another connection."""
+    """Send and receive at the same time, over two connections."""
     import threading
 
     args = plan.args
@@ -176,7 +183,7 @@ def _publish(plan: Plan, sender: Any) -> float:
 
 
 def _take(plan: Plan, subscription: Any, count: int, taken: list[float]) -> None:
-    """Take so many messages of ours; note when the last one came."""
+    """Receive `count` messages of this run, and append the time of the last one to `taken`."""
     timeout = plan.args.duration + _patience(plan)
     while count and (message := subscription.receive(timeout)) is not None:
         count -= plan.place(message.body) is not None
@@ -185,7 +192,7 @@ def _take(plan: Plan, subscription: Any, count: int, taken: list[float]) -> None
 
 
 def _patience(plan: Plan) -> float:
-    """Seconds after which what has not come will not come."""
+    """Seconds without a message after which the missing ones count as lost."""
     return float(plan.args.connect_timeout or 10.0)
 
 
@@ -236,7 +243,7 @@ def _latency(plan: Plan, sender: Any, subscription: Any) -> tuple[list[float], d
 
 
 def _send_steadily(plan: Plan, sender: Any, due: list[float]) -> float:
-    """Send each when it is due, or at once if that has passed; returns how far behind it was at most, in seconds."""
+    """Send each message when it is due, or at once if it is late. Returns the largest delay in seconds."""
     from stomp.cli.framework.progress import Progress
 
     behind = 0.0

@@ -1,4 +1,4 @@
-"""``stomp broker``: the embedded broker as a program."""
+"""``stomp broker``: runs the embedded broker as a program."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def configure(parser: Parser) -> None:
-    """The options of the broker are those that it has itself."""
+    """Declare the options, which `stomp.broker.command` defines."""
     from stomp.broker import command
 
     command.configure(parser)
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Run the broker until a signal ends it."""
+    """Run the broker until a signal stops it."""
     from stomp.broker import command
 
     return command.run(args)

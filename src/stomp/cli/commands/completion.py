@@ -1,7 +1,8 @@
-"""``stomp completion``: what the shells ask when somebody presses Tab.
+"""``stomp completion``: completion scripts for bash, zsh and fish, and the candidates for them.
 
-Each script asks this command, with the words that have been typed, and gets the kind of the answer in the first line:
-``words``, followed by the candidates, or ``files``, ``directories``, ``commands``, which the shell knows better.
+Each script runs this command with the words typed so far. The first line of the output is the kind of the answer:
+``words``, followed by one candidate per line, or ``files``, ``directories`` or ``commands``, which the shell completes
+itself.
 """
 
 from __future__ import annotations
@@ -75,14 +76,14 @@ _KINDS = {"file": "files", "directory": "directories", "command": "commands"}
 
 
 class Candidate(NamedTuple):
-    """A word that could stand there, and what it means."""
+    """A word that the shell may insert, and its description."""
 
     word: str
     meaning: str = ""
 
 
 class Answer(NamedTuple):
-    """What could stand there: words, or a kind of names that the shell knows."""
+    """The answer to the shell: candidates, or a kind of names that the shell completes itself."""
 
     kind: str
     candidates: list[Candidate]
@@ -97,16 +98,16 @@ def configure(parser: Parser) -> None:
         "In ~/.config/fish/config.fish:  stomp completion fish | source"
     )
     parser.add("shell", metavar="SHELL", choices=sorted(SCRIPTS), help="bash, zsh or fish")
-    # What the scripts ask.
+    # The words typed so far; the completion scripts pass them.
     parser.add("words", metavar="WORD", nargs="*", help=argparse.SUPPRESS)
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Print the script, or answer what it asks."""
+    """Print the completion script; with words, print the candidates for the last of them."""
     if args.words:
         try:
             answer = answer_to(args.words)
-        except CommandError:  # what is typed so far means nothing
+        except CommandError:  # the words typed so far cannot be parsed
             answer = Answer("words", [])
         lines = [answer.kind, *(line_of(candidate, args.shell) for candidate in answer.candidates)]
         terminal.write("\n".join(lines) + "\n")
@@ -116,7 +117,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
 
 def line_of(candidate: Candidate, shell: str) -> str:
-    """A candidate as a shell reads it: zsh and fish show what it means."""
+    """A candidate in the format of the shell. zsh and fish also get the description."""
     word, meaning = one_line(candidate.word), one_line(candidate.meaning)
     if shell == "zsh":
         escaped = word.replace("\\", "\\\\").replace(":", "\\:")
@@ -127,13 +128,13 @@ def line_of(candidate: Candidate, shell: str) -> str:
 
 
 def answer_to(words: Sequence[str]) -> Answer:
-    """What the last of the words could be.
+    """The candidates for the last of the words.
 
     Args:
-        words: what stands behind ``stomp``; the last one is incomplete, or empty.
+        words: the words after ``stomp``. The last one is incomplete or empty.
 
     Raises:
-        CommandError: the words before it make no sense.
+        CommandError: the words before the last one cannot be parsed.
     """
     *before, partial = _joined(words)
     command, rest = registry.find(before)
@@ -159,7 +160,7 @@ def answer_to(words: Sequence[str]) -> Answer:
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """The words with ``--option = value``, as bash tells ``--option=value``, taken for ``--option value``."""
+    """Join what bash has split: it passes ``--option=value`` as three words, which become ``--option value``."""
     result = list(words)
     if len(result) > 1 and result[-1] == "=":
         result[-1] = ""

@@ -1,4 +1,4 @@
-"""``stomp doctor``: why can the broker not be reached? Each step of connecting, told in words, with its remedy."""
+"""``stomp doctor``: runs each step of connecting separately, and reports the result and a remedy if it failed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Examine every address."""
+    """Diagnose every address. Returns the exit status of the first failure."""
     from stomp.cli.config.settings import settings
     from stomp.cli.doctor.steps import Diagnosis, installed
     from stomp.cli.framework.exit_status import Status

@@ -1,4 +1,4 @@
-"""``stomp dump``: messages to a file, as lines of JSON, so that `stomp replay` can send them again."""
+"""``stomp dump``: writes messages to a file as lines of JSON, which `stomp replay` can send again."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from stomp.cli.framework.parser import Parser
     from stomp.cli.framework.terminal import Terminal
 
-#: With --keep nothing is acknowledged, so all messages must be allowed to be under way at once.
+#: The prefetch with --keep: no message is acknowledged, so the broker must be allowed to send all of them at once.
 _ALL = 60_000
-#: Messages that are acknowledged together, once they are on the disk.
+#: Messages that are acknowledged together, after they have been flushed to the disk.
 _TOGETHER = 100
 
 
@@ -43,7 +43,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Write what comes."""
+    """Write the messages until the count, the timeout or a signal ends it."""
     from stomp.cli.framework.progress import Progress
     from stomp.cli.messages.consumer import MessageConsumer
 
@@ -68,7 +68,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
                 if file is not None:
                     progress.update(intake.taken)
         finally:
-            # Also when it ends by an error: what is in the file is not to come again.
+            # Also after an error: messages that are in the file must not be delivered again.
             if intake.client.state.value == "connected":
                 sink.settle()
     if intake.taken and terminal.is_terminal(terminal.err):
@@ -83,7 +83,7 @@ def _output(args: Namespace) -> Any:
 
 
 class _Sink:
-    """Where the lines go. A message is acknowledged when its line cannot be lost any more."""
+    """Writes the lines, and acknowledges a message after its line has been flushed to the disk."""
 
     def __init__(self, file: BinaryIO | None, terminal: Terminal, *, keep: bool, bare: bool) -> None:
         self._file = file
@@ -108,7 +108,7 @@ class _Sink:
 
         if self._file is not None:
             self._file.flush()
-            with contextlib.suppress(OSError):  # it may be a pipe, which has no disk
+            with contextlib.suppress(OSError):  # a pipe cannot be synced to a disk
                 os.fsync(self._file.fileno())
         pending, self.pending = self.pending, []
         late = 0

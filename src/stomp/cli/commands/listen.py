@@ -1,4 +1,4 @@
-"""``stomp listen``: messages to standard output, or to a program for each."""
+"""``stomp listen``: prints messages, or runs a program for each message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stomp.cli.messages.consumer import MessageConsumer
     from stomp.cli.messages.exec_handler import Handler
 
-#: Seconds to wait after the first failure, and after many.
+#: Seconds to wait after the first failure, and the maximum after repeated failures.
 _PAUSES = (0.1, 10.0)
 
 
@@ -59,7 +59,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Listen until it is enough."""
+    """Receive messages until the count, the timeout or a signal ends it."""
     from stomp.cli.framework.exit_status import CommandError
     from stomp.cli.messages.consumer import MessageConsumer
 
@@ -109,7 +109,7 @@ def _write(intake: MessageConsumer, write: Any, args: Namespace, terminal: Termi
 
     out = terminal.write if args.json or args.raw or args.format is not None else terminal.put
     for message in intake:
-        # What is not for a program is clean already, and may have colours.
+        # Readable output is already cleaned and may have colours, so it is written with `put`.
         out(write(message, intake.taken))
         if args.ack in ("auto", "none"):
             continue
@@ -129,13 +129,28 @@ def _handle(intake: MessageConsumer, handler: Handler, args: Namespace, terminal
 
 
 def pause(stop: StopSignal, failed: int) -> None:
-    """Wait after so many failures in a row: the broker may deliver again at once what was refused."""
+    """Wait after `failed` failures in a row, because the broker may redeliver a rejected message at once.
+
+    The wait doubles with each failure, up to the maximum. It ends early when a signal arrives.
+    """
     if failed:
         stop.sleep(min(_PAUSES[0] * 2 ** min(failed - 1, 20), _PAUSES[1]))
 
 
 def settle(message: Any, well: bool, words: str, *, requeue: str | None, terminal: Terminal) -> None:
-    """Acknowledge or refuse what a program has handled, and say what went wrong."""
+    """Acknowledge or reject a message that a program has handled, and report a failure.
+
+    Args:
+        message: the message.
+        well: True to acknowledge it, False to reject it.
+        words: the failure, for the report.
+        requeue: "yes", "no", or None for the default of the broker. Where the default is to discard the message, it is
+            given back instead.
+        terminal: where to report.
+
+    Raises:
+        Unsupported: the broker cannot do what `requeue` asks for.
+    """
     from stomp.core.engine.acknowledge import requeue_of_failure
     from stomp.core.errors import StaleDelivery, Unsupported, UsageError
 
@@ -152,5 +167,5 @@ def settle(message: Any, well: bool, words: str, *, requeue: str | None, termina
     except Unsupported:
         raise
     except UsageError:
-        # STOMP 1.0 has no NACK.
+        # STOMP 1.0 has no NACK. The broker redelivers the message when the connection ends.
         terminal.complain(f"{message.id}: {words}; the broker delivers it again when this command ends")

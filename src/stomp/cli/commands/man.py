@@ -1,4 +1,7 @@
-"""``stomp man``: the manual page, and as Markdown the reference in the documentation, both from the registry."""
+"""``stomp man``: generates the manual page, and the reference page of the documentation as Markdown.
+
+Both are made from `stomp.cli.framework.registry` and `stomp.cli.shell.command_table`.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,13 @@ _FILES = (
 
 
 class Block(NamedTuple):
-    """A piece of the page: a "heading" or "subheading", a "text", a "code", or "items" with a term each."""
+    """A block of the page.
+
+    Attributes:
+        kind: "heading", "subheading", "text", "code" or "items".
+        text: the text; empty for "items".
+        items: pairs of a term and its description, for "items".
+    """
 
     kind: str
     text: str = ""
@@ -101,7 +110,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
 
 def blocks() -> Iterator[Block]:
-    """The page, but for its title."""
+    """The blocks of the page, without its title."""
     client = registry.CLIENT.parser()
     yield Block("text", _ABOUT)
     yield Block("text", _STREAMS)
@@ -192,7 +201,7 @@ def _cell(text: str) -> str:
 
 
 def roff() -> str:
-    """The page for man."""
+    """The page as roff, for ``man``."""
     lines = [
         f'.TH STOMP 1 "" "stompkit {__version__}" "User Commands"',
         ".SH NAME",
@@ -227,11 +236,11 @@ def _marked(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    # A bare - is a hyphen that cannot be searched for, and a bare quote may become a typographic one.
+    # roff turns a bare - into a hyphen, which a search for - does not find, and a bare quote into a typographic one.
     special = {"\\": r"\e", "-": r"\-", "'": r"\(aq", "^": r"\(ha", "~": r"\(ti", '"': r"\(dq"}
     return "".join(special.get(char, char) for char in text)
 
 
 def _safe(line: str) -> str:
-    """A line that is not taken for a request."""
+    """Protect a line that begins with a control character, so that roff does not read it as a request."""
     return rf"\&{line}" if line.startswith((".", "'")) else line

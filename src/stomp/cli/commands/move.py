@@ -1,6 +1,7 @@
-"""``stomp move``: messages from one destination to another, none lost on the way.
+"""``stomp move``: moves messages from one destination to another without losing any.
 
-A message is acknowledged when its copy is confirmed. If the connection is lost in between, it is there twice.
+A message is acknowledged after the broker has confirmed its copy. If the connection is lost between the two, the
+message is duplicated: the copy is at the target and the original is still at the source.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Move what comes."""
+    """Move messages until the count, the timeout or a signal ends it."""
     from functools import partial
 
     from stomp.cli.framework.progress import Progress
@@ -59,7 +60,8 @@ def run(args: Namespace, terminal: Terminal) -> int:
             for message in intake:
                 pace.wait()
                 tally.unless_unknown(partial(_copy, shipment, message, args.target))
-                # With nothing more to do, see to it that what is under way arrives.
+                # If no message is queued, wait for the confirmations: otherwise the last copies stay unacknowledged
+                # until the next message arrives.
                 while not tally.unless_unknown(partial(shipment.settle, wait=not intake.waiting)):
                     pass
                 progress.update(tally.moved)
@@ -78,7 +80,7 @@ def _copy(shipment: Any, message: Any, target: str) -> None:
 
 
 class _Tally:
-    """What has become of the messages."""
+    """Acknowledges the originals, and counts moved and possibly duplicated messages."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -86,7 +88,7 @@ class _Tally:
         self._twice = 0
 
     def acknowledge(self, message: Any) -> None:
-        """Its copy is confirmed."""
+        """Acknowledge the original after its copy was confirmed."""
         from stomp.core.errors import StaleDelivery
 
         try:
@@ -96,7 +98,7 @@ class _Tally:
             self._twice += 1
 
     def unless_unknown(self, do: Callable[[], object]) -> bool:
-        """Do it; False if it has found out that nobody knows of a copy. Its message is not acknowledged then."""
+        """Call `do`. Returns False if the outcome of a copy is unknown; its original is not acknowledged then."""
         from stomp.core.errors import OutcomeUnknown
 
         try:
@@ -107,7 +109,7 @@ class _Tally:
         return True
 
     def tell(self) -> None:
-        """Say it, if somebody looks or if there is something to know."""
+        """Report possible duplicates; on a terminal also the number of moved messages."""
         terminal = self._terminal
         if self._twice:
             terminal.say(

@@ -1,4 +1,4 @@
-"""``stomp ping``: how long the broker takes to answer, over one connection."""
+"""``stomp ping``: measures round-trip times to the broker over one connection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Connect, and measure."""
+    """Connect, measure the round trips, and print them and a summary."""
     from stomp.cli.config.settings import settings, using
     from stomp.cli.framework.exit_status import Status
     from stomp.cli.framework.signals import StopSignal
@@ -60,7 +60,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
 def _trip(client: Any, timeout: float) -> float:
     began = time.perf_counter()
-    # COMMIT asks for a RECEIPT, and does nothing here.
+    # The transaction is empty. Its COMMIT requests a RECEIPT, which is the answer that is timed.
     with client.transaction(timeout):
         pass
     return time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""``stomp replay``: sends what `stomp dump` has written."""
+"""``stomp replay``: sends the messages of a file that `stomp dump` has written."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Send it all; return when it is confirmed."""
+    """Send all messages, and return after the broker has confirmed them."""
     from stomp.cli.commands.send import length_of, open_input
     from stomp.cli.config.settings import settings, using
     from stomp.cli.framework.progress import Progress, size
@@ -82,7 +82,10 @@ def _tell(args: Namespace, shipment: Any, terminal: Terminal) -> None:
 
 
 def _records(args: Namespace, file: BinaryIO, stop: StopSignal) -> Iterator[tuple[Record, int]]:
-    """The messages to send, each when it is time for it, and how far the file was read."""
+    """The messages to send, each with the number of bytes read so far.
+
+    Waits before each message as --timing and --rate demand. Ends when a signal arrives.
+    """
     from stomp.cli.commands.send import interruptibly, pieces
     from stomp.cli.framework.signals import RateLimiter
     from stomp.cli.messages import jsonl
@@ -107,7 +110,7 @@ def _records(args: Namespace, file: BinaryIO, stop: StopSignal) -> Iterator[tupl
 
 
 class _Timing:
-    """The pauses between messages, as they were."""
+    """Waits, so that the time between messages is the one at which they were received."""
 
     def __init__(self, stop: StopSignal) -> None:
         self._stop = stop

@@ -1,4 +1,4 @@
-"""``stomp reply``: a program answers requests."""
+"""``stomp reply``: runs a program for each request and sends its output as the reply."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Answer until it is enough."""
+    """Answer requests until the count, the timeout or a signal ends it."""
     from stomp.cli.commands.listen import pause, settle
     from stomp.cli.messages.consumer import MessageConsumer
     from stomp.cli.messages.exec_handler import Handler
@@ -56,11 +56,11 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
 
 def _reply(message: Any, output: bytes, args: Namespace) -> str:
-    """Send the answer; in words, if nobody wants it or it cannot be sent."""
+    """Send the reply. Returns an empty string, or the reason why the message cannot be replied to."""
     from stomp.core.errors import UsageError
 
     try:
-        # Confirmed, so that a request is not acknowledged whose reply is lost.
+        # Wait for the confirmation: the request must not be acknowledged if its reply is lost.
         message.reply(output, content_type=args.content_type, confirm=True)
     except UsageError as error:
         return str(error)

@@ -1,4 +1,4 @@
-"""``stomp request``: a question, and its answer on standard output."""
+"""``stomp request``: sends a request and prints the reply."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Ask, and write what is answered: the body as it is."""
+    """Send the request, wait for the reply, and write its body unchanged; with --json as a line of JSON."""
     from stomp.cli.config.settings import settings, using
     from stomp.cli.messages import formats
 

@@ -1,4 +1,4 @@
-"""``stomp send``: from an argument, a file or standard input to a destination, confirmed."""
+"""``stomp send``: sends messages from an argument, a file or standard input, each confirmed by the broker."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def configure(parser: Parser) -> None:
 
 
 def add_message_options(parser: Parser) -> None:
-    """What is said of a message, by all commands that send."""
+    """Declare the options for the headers of a message, which `stomp send` and `stomp request` share."""
     parser.add("--header", metavar="NAME:VALUE", type=header, action="append", default=[],
         help="a header; may be repeated")  # fmt: skip
     parser.add("--content-type", metavar="TYPE", help="the media type of the body, as application/json")
@@ -60,7 +60,7 @@ def add_message_options(parser: Parser) -> None:
 
 
 def message_options(args: Namespace) -> dict[str, Any]:
-    """The arguments of ``stomp.Client.send`` that these options make."""
+    """The arguments of ``stomp.Client.send`` for the options of `add_message_options`."""
     return {
         "headers": gathered(args.header),
         "content_type": args.content_type,
@@ -80,7 +80,7 @@ class Item(NamedTuple):
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Send it all; return when it is confirmed."""
+    """Send all messages, and return after the broker has confirmed them."""
     from stomp.cli.config.settings import settings, using
     from stomp.cli.framework.signals import RateLimiter, StopSignal
 
@@ -105,7 +105,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
 
 class _Sender:
-    """The loop of `run`."""
+    """The loop that sends the messages and reports the result."""
 
     def __init__(self, args: Namespace, terminal: Terminal, client: Any, stop: Any, pace: Any) -> None:
         from stomp.cli.messages.publisher import MessagePublisher
@@ -154,11 +154,11 @@ class _Sender:
         return Progress(self._terminal, length_of(source), size)
 
     def _tell(self, error: Exception) -> None:
-        """How far it came, if that is not clear."""
+        """Report the number of sent and confirmed messages, if there was more than one."""
         shipment = self._shipment
         if shipment.sent <= 1:
             return
-        verdict(error)  # a bug is told otherwise
+        verdict(error)  # raises a bug again: `app` reports it
         self._terminal.say(
             f"{_messages(shipment.sent)} sent, and of these the first {shipment.confirmed} confirmed"
         )
@@ -172,7 +172,7 @@ def _messages(count: int) -> str:
 
 
 def open_input(name: str | None) -> AbstractContextManager[BinaryIO]:
-    """A file to read; standard input for None and "-", which stays open.
+    """Open a file to read. None and "-" mean standard input, which is not closed.
 
     Raises:
         OSError: it cannot be read.
@@ -183,7 +183,7 @@ def open_input(name: str | None) -> AbstractContextManager[BinaryIO]:
 
 
 def length_of(source: BinaryIO | None) -> int | None:
-    """How many bytes there are to read, if it is a plain file."""
+    """The size in bytes of a regular file; None for anything else."""
     if source is None:
         return None
     try:
@@ -196,7 +196,7 @@ def length_of(source: BinaryIO | None) -> int | None:
 
 
 def interruptibly(items: Iterator[Any], stop: Any) -> Iterator[Any]:
-    """The items, until there are no more or a signal has come."""
+    """The items, until there are no more or a signal arrives."""
     while True:
         try:
             with stop.interruptible():
@@ -207,7 +207,10 @@ def interruptibly(items: Iterator[Any], stop: Any) -> Iterator[Any]:
 
 
 def pieces(source: BinaryIO, end: bytes) -> Iterator[tuple[bytes, int]]:
-    """What stands between the ends, and how many bytes were read up to there. The last one may have no end."""
+    """Split the input at `end`. Yields each piece and the number of bytes read up to its end.
+
+    The last piece may lack the `end`.
+    """
     rest: list[bytes] = []
     read = 0
     while data := _some(source):
@@ -226,7 +229,7 @@ def pieces(source: BinaryIO, end: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _some(source: BinaryIO) -> bytes:
-    """What there is to read by now: a line that was typed is sent before the next one is there."""
+    """Read the bytes that are available, so that a typed line is sent before the next one is typed."""
     once: Any = getattr(source, "read1", None) or source.read
     data: bytes = once(_READ)
     return data

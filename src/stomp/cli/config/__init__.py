@@ -1,1 +1,1 @@
-"""Where the settings of a command come from: options, the environment, contexts, passwords."""
+"""The settings of a command: options, environment, contexts and passwords."""

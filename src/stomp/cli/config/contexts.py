@@ -1,4 +1,4 @@
-"""Named settings in a file, so that a broker needs a name and not a line of options.
+"""Contexts: named settings in a file, which replace the connection options of a broker by one name.
 
     # ~/.config/stomp/contexts.toml
     default = "local"
@@ -11,7 +11,7 @@
     user = "robot"
     password-command = "pass show broker"
 
-The keys are the long options of the connection, without their dashes.
+The keys are the long options of the connection, without the leading dashes.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from stomp.cli.framework.exit_status import CommandError
 
 
 def path(environ: Mapping[str, str] = os.environ) -> str:
-    """Where the file is (XDG Base Directory Specification); it need not exist."""
+    """The path of the contexts file (XDG Base Directory Specification). The file need not exist."""
     given = environ.get("XDG_CONFIG_HOME", "")
     # "All paths must be absolute. If an implementation encounters a relative path [it] should ignore it."
     home = environ.get("HOME") or os.path.expanduser("~")
     folder = given if given.startswith("/") else os.path.join(home, ".config")
-    # No `pathlib`: every command that needs a broker asks, and it takes as long as the way to the broker.
+    # No `pathlib`: every command that needs a broker calls this, and importing it takes as long as connecting.
     return os.path.join(folder, "stomp", "contexts.toml")
 
 
 def read(file: str | os.PathLike[str]) -> dict[str, Any]:
-    """What is in the file; nothing, if there is no file.
+    """The content of the file; an empty dictionary if there is no file.
 
     Raises:
-        CommandError: it is not TOML.
+        CommandError: the file is not UTF-8 or not TOML.
     """
     try:
         with open(file, encoding="utf-8") as opened:
@@ -55,7 +55,7 @@ def read(file: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def names(file: str | os.PathLike[str]) -> list[str]:
-    """The contexts that there are."""
+    """The names of the contexts in the file."""
     return [name for name, value in read(file).items() if isinstance(value, dict)]
 
 
@@ -63,12 +63,13 @@ def look_up(name: str, file: str | os.PathLike[str], known: Mapping[str, type]) 
     """The settings of a context.
 
     Args:
-        name: of the context.
-        file: see `path`.
-        known: the keys that there are, and the types of their values.
+        name: the name of the context.
+        file: the contexts file, see `path`.
+        known: the allowed keys, and the types of their values.
 
     Raises:
-        CommandError: there is no such context, or it has a key or a value that it cannot have.
+        CommandError: there is no such context, it has an unknown key or a value of the wrong type, or it holds a
+            password and other users can read the file.
     """
     content = read(file)
     context = content.get(name)
@@ -85,7 +86,7 @@ def look_up(name: str, file: str | os.PathLike[str], known: Mapping[str, type]) 
                 f"{file}: {name} has the unknown key {key!r}", hint=f"the keys are: {', '.join(known)}"
             )
         if type(value) is not kind and not (kind is str and type(value) is int):
-            # Not the value: it may be the password.
+            # The message omits the value, which may be the password.
             raise CommandError(f"{file}: {key} of {name} must be {_article(kind)}")
     if "password" in context and _read_by_others(file):
         raise CommandError(
@@ -96,7 +97,7 @@ def look_up(name: str, file: str | os.PathLike[str], known: Mapping[str, type]) 
 
 
 def default_name(file: str | os.PathLike[str]) -> str | None:
-    """The context to use when nothing else names a broker."""
+    """The name of the default context, which is used when nothing else names a broker; None if there is none."""
     name = read(file).get("default")
     return name if isinstance(name, str) else None
 

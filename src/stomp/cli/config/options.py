@@ -1,6 +1,6 @@
-"""The options of the connection, which all commands that need a broker have, and which are the keys of a context.
+"""The connection options. All commands that need a broker have them, and they are the keys of a context.
 
-What they mean together is in `connection`, which help can do without.
+`stomp.cli.config.settings` combines their values. Help does not need that module, so it is separate.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Option(NamedTuple):
-    """An option of the connection, and a key of a context."""
+    """A connection option, which is also a key of a context."""
 
     names: tuple[str, ...]
     help: str
@@ -24,7 +24,7 @@ class Option(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Its name in a context."""
+        """The key of the option in a context: its long name without dashes."""
         return next(name for name in self.names if name.startswith("--")).lstrip("-")
 
 
@@ -59,14 +59,14 @@ OPTIONS = (
     Option(("--max-header-line",), "maximum size of a header line", "SIZE"),
     Option(("--max-headers",), "maximum number of headers in a frame", "COUNT"),
 )  # fmt: skip
-#: Those that say how frames are read; a URL has them, too.
+#: The options for limits and leniency of the decoder. They are also options of a URL.
 READING = ("lenient", "max-body", "max-frame", "max-head", "max-header-line", "max-headers")
 #: The keys of a context, and the types of their values.
 KEYS = {row.key: row.type for row in OPTIONS}
 
 
 def add_options(parser: Parser) -> None:
-    """Declare the options of the connection."""
+    """Declare the connection options."""
     group = parser.add_argument_group("Connection")
     for row in OPTIONS:
         how: dict[str, Any] = {"help": row.help, "dest": dest(row.key), "default": None}
@@ -88,5 +88,5 @@ def add_options(parser: Parser) -> None:
 
 
 def dest(key: str) -> str:
-    """The attribute of the parsed arguments for a key."""
+    """The attribute of the parsed arguments that belongs to a key."""
     return key.replace("-", "_")

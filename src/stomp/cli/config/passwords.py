@@ -1,4 +1,4 @@
-"""Where a password comes from, when it is not to stand on the command line: a file, a command, or the keyboard."""
+"""Passwords that are not on the command line: read from a file, from a command, or from the keyboard."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import sys
 
 from stomp.cli.framework.exit_status import CommandError
 
-#: Seconds that a command may take. It may have to ask somebody.
+#: Timeout of a password command in seconds. It may have to prompt the user.
 _PATIENCE = 120.0
 _LARGEST = 64 * 1024
 
 
 def from_file(name: str) -> str:
-    """The first line of a file; of standard input, if the name is "-".
+    """The first line of a file; of standard input if the name is "-".
 
     Raises:
-        CommandError: it cannot be read.
+        CommandError: the file cannot be read, or is not UTF-8.
     """
     if name == "-":
         return sys.stdin.readline().rstrip("\r\n")
@@ -29,10 +29,10 @@ def from_file(name: str) -> str:
 
 
 def from_command(command: str) -> str:
-    """The first line of what a command prints. A shell runs it, as it runs what is typed.
+    """The first line of the output of a command, which the shell runs.
 
     Raises:
-        CommandError: it failed, printed nothing, or took too long. What it printed is not shown.
+        CommandError: the command failed, printed nothing, or timed out. The error does not contain its output.
     """
     import subprocess
 
@@ -51,7 +51,7 @@ def from_command(command: str) -> str:
 
 
 def from_keyboard(user: str | None, where: str) -> str:
-    """Ask, on the terminal and not on standard input, which may be a message.
+    """Prompt for the password on the terminal. Standard input is not used, because it may be a message.
 
     Raises:
         CommandError: there is no terminal.
@@ -60,7 +60,7 @@ def from_keyboard(user: str | None, where: str) -> str:
     import warnings
 
     with warnings.catch_warnings():
-        # It would read the password with an echo, from wherever.
+        # Where the echo cannot be turned off, `getpass` warns and reads standard input with echo. Fail instead.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
             return getpass.getpass(f"Password for {user or 'the broker'} at {where}: ")

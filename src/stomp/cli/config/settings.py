@@ -1,8 +1,8 @@
-"""Where the broker is, who we are, and how to get there: read once, for all commands.
+"""The settings of a connection, from options, environment and contexts, for all commands.
 
-What is more special wins: options, then the context that ``--context`` names, then STOMP_URL and STOMP_PASSWORD, then
-the context of STOMP_CONTEXT or the default one. The last two count only if nothing else names a broker, so that the
-password of one broker is never told to another one.
+The more specific source takes precedence: options, then the context of ``--context``, then STOMP_URL and
+STOMP_PASSWORD, then the context of STOMP_CONTEXT or the default context. The last two are used only if nothing else
+names a broker, so that the password of one broker is never sent to another one.
 """
 
 from __future__ import annotations
@@ -22,36 +22,37 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 VERSIONS = ("1.2", "1.1", "1.0")
-#: Seconds for saying good-bye after something went wrong.
+#: Seconds for closing a client after an error or a signal.
 INTERRUPT_TIMEOUT = 2.0
 _LOCAL = "stomp://localhost:61613"
 _SCHEMES = {"tcp": "stomp", "tls": "stomp+ssl", "ws": "ws", "wss": "wss"}
 _PLACE = ("url", "host", "port")
-#: The options of a URL that are read here; the others are for `stomp.Client` to understand.
+#: The options of a URL that are read here. The others are passed to `stomp.Client`.
 _READ = ("heartbeat", "heart-beat", "timeout", "randomize", "shuffle")
 _PASSWORDS = ("password", "password-file", "password-command", "ask-password")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of a connection. `client` makes the client; the interactive client has its own way, see
-    `stomp.cli.shell.connect`.
+    """The settings of a connection. `client` makes a `stomp.Client` from them.
+
+    The interactive client uses the listener API instead, see `stomp.cli.shell.connect`.
 
     Attributes:
-        addresses: the brokers, in the order to try them.
+        addresses: the addresses of the brokers, in the order in which they are tried.
         login: the user, or None.
-        password: gives the password, or None if there is none. It may ask, run a command, or raise `CommandError`.
+        password: returns the password, or None if there is none. It may prompt, run a command, or raise `CommandError`.
         vhost: the virtual host, or None.
-        versions: of STOMP, most wanted first; None if none was asked for.
-        multicast: no broker at all.
-        heartbeat: milliseconds that we can send and want; None if none were asked for.
-        tls: how to do TLS, a `stomp.client.connect.TlsSettings`; None for the defaults where the address says TLS.
-        proxy: its URL, or None.
+        versions: the STOMP versions, preferred first; None if no option names one.
+        multicast: use STOMP over multicast, without a broker.
+        heartbeat: milliseconds between heart-beats, sent and requested; None if no option sets them.
+        tls: a `stomp.client.connect.TlsSettings`; None for the defaults, if the address needs TLS.
+        proxy: the URL of the proxy, or None.
         timeout: seconds for each step of connecting.
-        headers: further headers of CONNECT.
+        headers: additional headers of CONNECT.
         shuffle: try the addresses in random order.
-        reading: how frames are read: limits and leniency, by their names in a URL, as text.
-        query: what else the URL says: further arguments of `stomp.Client`, as text.
+        reading: limits and leniency of the decoder, as text, by their names in a URL.
+        query: the remaining options of the URL: further arguments of `stomp.Client`, as text.
     """
 
     addresses: tuple[Address, ...]
@@ -71,12 +72,12 @@ class Settings:
 
     @property
     def where(self) -> str:
-        """The addresses, in words."""
+        """The addresses, for messages."""
         return "the multicast group" if self.multicast else ", ".join(map(str, self.addresses))
 
     @property
     def url(self) -> str:
-        """The addresses as a URL, without any secret."""
+        """The addresses as a URL, without user and password."""
         urls = [_url(address) for address in self.addresses]
         return urls[0] if len(urls) == 1 else f"failover:({','.join(urls)})"
 
@@ -99,9 +100,9 @@ class Settings:
             "proxy": self.proxy,
             "timeout": self.timeout,
             "connect_timeout": self.timeout,
-            # Both ActiveMQs know a durable subscription by it.
+            # ActiveMQ and Artemis identify a durable subscription by it.
             "client_id": self.headers.get("client-id"),
-            # Who types a command would rather know at once.
+            # A command reports a failure to connect at once, instead of trying again.
             "attempts": 1,
         }
         if self.versions is not None:
@@ -121,7 +122,14 @@ class Settings:
         return f"{self.url}?{urlencode(query)}"
 
     def client(self, **more: Any) -> Any:
-        """A `stomp.Client`, not connected yet; `more` are further arguments of it."""
+        """Make a `stomp.Client`. Use it with `using`, which connects it.
+
+        Args:
+            **more: further arguments of `stomp.Client`, which override those of the settings.
+
+        Raises:
+            CommandError: multicast was asked for.
+        """
         import stomp
 
         made: Any = getattr(stomp, "Client")  # noqa: B009 - it is loaded when it is needed
@@ -130,7 +138,7 @@ class Settings:
 
 @contextlib.contextmanager
 def using(client: Any) -> Generator[Any, None, None]:
-    """Connect a `stomp.Client`, and close it at the end: in a hurry, if something went wrong."""
+    """Connect a `stomp.Client`, and close it at the end; after an exception within `INTERRUPT_TIMEOUT` seconds."""
     client.connect()
     try:
         yield client
@@ -141,10 +149,11 @@ def using(client: Any) -> Generator[Any, None, None]:
 
 
 def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that the options, the environment and the contexts make together.
+    """Combine the options, the environment and the contexts to settings.
 
     Raises:
-        CommandError, AddressError: one of them cannot be used.
+        CommandError: an option or a key of a context has an invalid value, or there is no such context.
+        AddressError: the URL or the host is invalid.
     """
     given = {key: value for key in options.KEYS if (value := getattr(args, options.dest(key))) is not None}
     file = contexts.path(environ)
@@ -205,11 +214,21 @@ def from_arguments(
     heartbeat: tuple[int, int],
     tls: tuple[bool, str | None, str | None, str | None, bool],
 ) -> Settings:
-    """Settings from what the class of stomp.py takes; `tls` is (use it, key, certificate, authorities, insecure).
+    """Settings from the arguments of `StompCLI`, the class of stomp.py.
+
+    Args:
+        host: the host; None or empty for localhost.
+        port: the port; None or empty for 61613.
+        user: the user, if there is one.
+        passcode: the password, if there is one.
+        version: "1.0", "1.1", "1.2" or "multicast".
+        heartbeat: milliseconds between heart-beats, sent and requested.
+        tls: (use TLS, key file, certificate file, file of authorities, accept any certificate).
 
     Raises:
         RuntimeError: there is no such version.
-        AddressError: the host or the port cannot be one.
+        CommandError: the port is invalid.
+        AddressError: the host is invalid.
     """
     if version != "multicast" and version not in VERSIONS:
         raise RuntimeError("Unknown version")
@@ -233,7 +252,7 @@ def from_arguments(
 
 
 def _addresses(target: Target, merged: Mapping[str, Any]) -> tuple[Address, ...]:
-    """The addresses of the URL; the one that the host and the port say, if they do."""
+    """The addresses of the URL. A host or port option replaces them by one address."""
     addresses = target.addresses
     if "host" in merged or "port" in merged:
         first = addresses[0]
@@ -251,7 +270,7 @@ def _addresses(target: Target, merged: Mapping[str, Any]) -> tuple[Address, ...]
 
 
 def _wants_tls(merged: Mapping[str, Any]) -> bool:
-    # Who names an authority to trust does not want to speak in clear text.
+    # Any TLS option turns TLS on: a user who names a CA file must not get a connection in clear text.
     return any(value for key, value in merged.items() if key.startswith("ssl"))
 
 
@@ -274,7 +293,7 @@ def _tls(merged: Mapping[str, Any]) -> Any:
 def _password(
     layers: list[dict[str, Any]], login: str | None, where: str, environ: Mapping[str, str]
 ) -> Callable[[], str | None]:
-    """The first layer that says anything about a password decides."""
+    """The source of the password: the first layer that names one takes precedence."""
     for layer in layers:
         for key in _PASSWORDS:
             if layer.get(key):
@@ -297,7 +316,7 @@ def _source(key: str, value: str, login: str | None, where: str) -> Callable[[],
     asked: list[str] = []
 
     def ask() -> str:
-        # Once, and not again at each new connection.
+        # Prompt once only, and not for each new connection.
         if not asked:
             asked.append(passwords.from_keyboard(login, where))
         return asked[0]
@@ -332,10 +351,10 @@ def _url(address: Address) -> str:
 
 
 def mute() -> None:
-    """Keep the library's warnings from standard error; what matters is said by the command."""
+    """Keep warnings of the library off standard error. The commands report errors themselves."""
     import logging
 
-    # Where nobody has set up logging, Python writes warnings to standard error.
+    # Without a handler, Python's logging writes warnings to standard error.
     for name in ("stomp.py", "stomp.client"):
         logger = logging.getLogger(name)
         if not logger.handlers:

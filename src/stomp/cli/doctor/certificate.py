@@ -1,7 +1,6 @@
-"""What a certificate says (X.509, RFC 5280), also one that was not verified, of which `ssl` tells nothing.
+"""Reads X.509 certificates (RFC 5280), including unverified ones, which the module `ssl` does not decode.
 
-Only what people look for is read: who it is for, who signed it, the names, the dates. Nothing here decides whether to
-trust it.
+Only the subject, the issuer, the alternative names and the dates are read. This module does not verify a certificate.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 _OID, _UTC_TIME = 0x06, 0x17
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
-#: Object identifiers, encoded, and how they are written in names (RFC 4514, section 3).
+#: Encoded object identifiers, and the short names of the attributes (RFC 4514, section 3).
 _ATTRIBUTES = {
     b"\x55\x04\x03": "CN",
     b"\x55\x04\x06": "C",
@@ -29,14 +28,14 @@ _DNS, _IP = 0x82, 0x87
 
 
 class Certificate(NamedTuple):
-    """The facts.
+    """The fields of a certificate.
 
     Attributes:
-        subject: who it is for, as "CN=broker.example.com, O=Example".
-        issuer: who signed it.
-        names: the DNS names and IP addresses that it is good for.
-        not_before: from when on it is valid.
-        not_after: until when.
+        subject: the name of the owner, as "CN=broker.example.com, O=Example".
+        issuer: the name of the authority that signed it, in the same format.
+        names: the DNS names and IP addresses for which it is valid.
+        not_before: the start of its validity.
+        not_after: the end of its validity.
     """
 
     subject: str
@@ -50,10 +49,10 @@ def read(der: bytes) -> Certificate:
     """Read a certificate.
 
     Args:
-        der: the certificate as TLS carries it.
+        der: the certificate in DER, as it is sent in TLS.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the bytes are not a certificate.
     """
     try:
         _, whole = next(_items(der))
@@ -70,7 +69,11 @@ def read(der: bytes) -> Certificate:
 
 
 def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The tags and contents of what stands one after the other (X.690, section 8.1)."""
+    """The tags and contents of consecutive elements (X.690, section 8.1).
+
+    Raises:
+        ValueError: an element is cut off.
+    """
     at = 0
     while at < len(data):
         tag, length = data[at], data[at + 1]
@@ -97,7 +100,7 @@ def _name(data: bytes) -> str:
 
 def _time(tag: int, data: bytes) -> datetime:
     text = data.decode("ascii")
-    if tag == _UTC_TIME:  # two digits of the year, of 1950 to 2049
+    if tag == _UTC_TIME:  # two digits for a year from 1950 to 2049
         text = ("19" if text >= "50" else "20") + text
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
 

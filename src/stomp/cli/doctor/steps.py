@@ -1,7 +1,7 @@
-"""The steps of `stomp doctor`: each does one thing that connecting needs, and tells how that went.
+"""The steps of `stomp doctor`. Each performs one part of connecting and records the result.
 
-Rules of this file: a step raises what the library raises; `Diagnosis` turns that into words and a remedy, and leaves
-out the steps behind it.
+Rules of this file: a step raises the exceptions of the library. `Diagnosis` turns them into a text and a remedy, and
+skips the steps that follow.
 """
 
 from __future__ import annotations
@@ -27,23 +27,24 @@ if TYPE_CHECKING:
     from stomp.net.address import Address
     from stomp.net.tls import TlsLayer
 
-#: A certificate that ends within so many days is worth a word.
+#: A certificate that expires in fewer days than this causes a warning.
 _SOON = 30
 
 
 @dataclass
 class Step:
-    """One step and how it went.
+    """A step and its result.
 
     Attributes:
-        name: "resolve", "tcp", "proxy", "tls", "websocket", "login", "heart-beat" or "round-trip".
+        name: "packages", "resolve", "tcp", "socket", "proxy", "tls", "websocket", "login", "heart-beat" or
+            "round-trip".
         state: "ok", "warning" or "failed".
-        words: what was found.
-        notes: more about it, a line each.
-        remedy: what to do about it, or an empty string.
-        seconds: how long it took.
-        facts: the same for programs.
-        status: the exit status that it stands for.
+        words: the result, in one line.
+        notes: details, one line each.
+        remedy: what to do, or an empty string.
+        seconds: the duration of the step.
+        facts: the result as values, for --json.
+        status: the exit status of the step.
     """
 
     name: str
@@ -57,7 +58,10 @@ class Step:
 
 
 def installed() -> Step | None:
-    """Who owns the package `stomp`, where a distribution `stomp.py` is installed as well as stompkit."""
+    """A step about the installed packages; None if the distribution stomp.py is not installed.
+
+    stomp.py and stompkit both install files into the package `stomp`. The step is a warning in this case.
+    """
     from importlib import metadata
 
     found = {name: next(iter(metadata.distributions(name=name)), None) for name in ("stompkit", "stomp.py")}
@@ -82,9 +86,9 @@ class Diagnosis:
     """All steps for one address.
 
     Args:
-        settings: of the connection.
-        address: which of the addresses.
-        destination: for the round trip; None for one that is made up.
+        settings: the settings of the connection.
+        address: the address to diagnose.
+        destination: the destination for the round trip; None for a new one with a unique name.
     """
 
     def __init__(self, settings: Settings, address: Address, destination: str | None = None) -> None:
@@ -96,7 +100,7 @@ class Diagnosis:
         self._client: Any = None
 
     def steps(self) -> Iterator[Step]:
-        """Carry them out, one by one, until one fails."""
+        """Perform the steps one by one, until one fails. Iterate to the end: the connection is closed then."""
         address, proxy = self._address, self._settings.proxy
         unix = address.transport == "unix"
         plan: list[tuple[str, Callable[[Step], None]]] = []
@@ -203,7 +207,10 @@ class Diagnosis:
         self._note(step, secure.peer_certificate_der())
 
     def _look_unverified(self, step: Step, settings: Any) -> None:
-        """What the certificate says that was not accepted: it is asked for again, and trusted with nothing."""
+        """Read the certificate that was not accepted, over a second connection without verification.
+
+        Only the TLS handshake is done on this connection; no data is sent over it.
+        """
         self._hang_up()
         with contextlib.suppress(StompError, OSError):
             self._open(Step(""))
@@ -213,7 +220,7 @@ class Diagnosis:
             self._note(step, curious.peer_certificate_der())
 
     def _speaks_tls(self) -> bool:
-        """True if the port does a TLS handshake. Nothing of ours is sent over it."""
+        """True if the port completes a TLS handshake. Nothing but the handshake is sent."""
         from stomp.client.connect import TlsSettings
 
         with contextlib.suppress(StompError, OSError):
@@ -225,7 +232,7 @@ class Diagnosis:
         return False
 
     def _answer_without_tls(self) -> bytes:
-        """What the port answers first to a CONNECT without TLS, and without a login; nothing if it does not answer."""
+        """The first bytes of the answer to a CONNECT without TLS and credentials; empty if there is no answer."""
         self._hang_up()
         with contextlib.suppress(StompError, OSError):
             self._open(Step(""))
@@ -278,7 +285,7 @@ class Diagnosis:
         try:
             client.connect()
         except ConnectFailed as error:
-            # Some brokers hang up without a word at what is not TLS.
+            # Some brokers close the connection without an answer if the client does not start TLS.
             silent = error.phase == "stomp" and error.frame is None and not _received(error)
             if self._address.transport == "tcp" and silent and self._speaks_tls():
                 error.hint = f"the port speaks TLS; {foreign_protocols.USE_TLS}"
@@ -312,7 +319,7 @@ class Diagnosis:
     def _round_trip(self, step: Step) -> None:
         vendor = self._client.broker
         temporary = vendor.temporary == "subscribe" and vendor.name not in ("generic", "apollo", "hornetq")
-        # RabbitMQ's temporary queues are for replies only; a topic that nobody else knows is as temporary.
+        # RabbitMQ's temporary queues are for replies only. There a topic with a unique name serves the same purpose.
         made_up = f"/{'temp-queue' if temporary else 'topic'}/stompkit-doctor-{uuid.uuid4().hex}"
         destination = self._destination or made_up
         step.facts["destination"] = destination
@@ -327,18 +334,18 @@ class Diagnosis:
                     step.facts["round_trip"] = round(took, 6)
                     step.words = f"a message came back in {took * 1000:.1f} ms"
                     return
-            # In here: what UNSUBSCRIBE ends in tells less.
+            # Raised before the subscription ends: an error of UNSUBSCRIBE would be less specific.
             raise CommandError(
                 f"the broker took a message for {destination}, and did not deliver it",
                 status=Status.UNREACHED,
             )
 
 
-#: Seconds for saying good-bye, and for trying what was not asked for.
+#: Seconds for closing the client, and for each attempt that only improves the diagnosis.
 _PATIENCE = 2.0
-#: That of STOMP 1.0. Redis hangs up at a line that begins with "host:".
+#: A CONNECT of STOMP 1.0, without headers: Redis closes the connection at a line that begins with "host:".
 _CONNECT = b"CONNECT\n\n\0"
-#: What to do, where the error does not know.
+#: The remedy of a step, if the error has no hint.
 _REMEDIES = {
     "login": "check the user and the password, the virtual host (--vhost), and what the broker's log says",
     "round-trip": "may this user read and write there? name a destination that it may use: --destination DEST",
@@ -347,6 +354,6 @@ _REMEDIES = {
 
 
 def _received(error: BaseException) -> bytes:
-    """What the other side had sent that was not STOMP, if it had sent anything."""
+    """The bytes that the peer sent and that were not STOMP; empty if there are none."""
     failures: tuple[BaseException, ...] = getattr(error, "failures", ())
     return getattr(error, "received", b"") or next(filter(None, map(_received, failures)), b"")
