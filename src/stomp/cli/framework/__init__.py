@@ -1,1 +1,1 @@
-"""What every command is built from: parsing, the registry of commands, terminal, signals, exit statuses."""
+"""The parts that all commands share: parser, registry of commands, terminal, signals and exit statuses."""

@@ -1,4 +1,4 @@
-"""What the command says at its end: exit statuses, and errors in words."""
+"""Exit statuses, and the text and the exit status for each error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stomp.core.errors import (
 
 
 class Status(IntEnum):
-    """The exit statuses of all commands. The text of each is in `MEANINGS`."""
+    """The exit statuses of all commands. `MEANINGS` has a description of each."""
 
     OK = 0
     USAGE = 1
@@ -38,10 +38,10 @@ MEANINGS = {
 
 
 class CommandError(Exception):
-    """A command cannot go on, and knows how to say why.
+    """A command failed for a reason that it can explain to the user.
 
     Args:
-        words: what happened, in one line and without a full stop.
+        words: what happened, in one line, without a full stop.
         status: the exit status.
         hint: what to do about it.
     """
@@ -52,28 +52,28 @@ class CommandError(Exception):
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGTERM, raised where Ctrl-C would be."""
+    """SIGTERM, or a signal that `StopSignal` handles. It is raised where Ctrl-C raises `KeyboardInterrupt`."""
 
 
 class Terminated(Interrupted):
-    """SIGTERM has ended a command that has no end by itself: supervisors take status 0 for an orderly end."""
+    """SIGTERM stopped a command that runs until it is stopped. Supervisors expect exit status 0 then."""
 
 
 class Verdict(NamedTuple):
-    """How a command ends."""
+    """The exit status and the error text of a command."""
 
     status: Status
     words: str
 
 
 def verdict(error: BaseException) -> Verdict:
-    """The exit status for an error, and one line that tells it.
+    """The exit status for an error, and its text in one line.
 
     >>> verdict(FileNotFoundError(2, "No such file or directory", "x.json"))
     Verdict(status=<Status.USAGE: 1>, words='x.json: No such file or directory')
 
     Raises:
-        BaseException: the error itself, if it is none that a user could understand: a bug.
+        BaseException: the error itself, if it is of any other type. It is a bug then.
     """
     if isinstance(error, CommandError):
         return Verdict(error.status, str(error))
@@ -93,7 +93,7 @@ def verdict(error: BaseException) -> Verdict:
 
 
 def status_of(error: StompError) -> Status:
-    """The exit status for an error of the library: whose fault it is."""
+    """The exit status for an error of the library."""
     refusals = [error, *getattr(error, "failures", ())]
     if any(isinstance(refusal, AuthenticationFailed) for refusal in refusals):
         return Status.AUTHENTICATION
@@ -105,7 +105,10 @@ def status_of(error: StompError) -> Status:
 
 
 def password_trouble(error: BaseException) -> CommandError | None:
-    """Why a password could not be had: the clients do not tell, because the text of any other error may hold it."""
+    """The `CommandError` of a failed password source, searched in the failures of an error; None if there is none.
+
+    The text of the error of the client omits it, because the text of other errors may contain the password.
+    """
     for failure in getattr(error, "failures", ()):
         found = failure if isinstance(failure, CommandError) else password_trouble(failure)
         if found is not None:
@@ -117,7 +120,7 @@ def _name(filename: object) -> str:
     return filename.decode(errors="replace") if isinstance(filename, bytes) else str(filename)
 
 
-#: What the library says to programs, and what it means on the command line.
+#: Phrases in hints of the library, and the options of the command line that replace them.
 _OPTIONS = {
     "as CA file": "by --ssl-ca-file",
     "set the virtual host: RabbitMQ's default one is '/'": "name the virtual host: --vhost /",
@@ -132,14 +135,14 @@ _OPTIONS = {
 
 
 def with_options(words: str) -> str:
-    """Name what to do by the options of the command line."""
+    """Replace API names in a hint of the library by options of the command line."""
     for ours, option in _OPTIONS.items():
         words = words.replace(ours, option)
     return words
 
 
 def _with_advice(words: str) -> str:
-    """What to do on the command line about something the library can only describe."""
+    """Replace API names by options, and add a hint about the virtual host if there is none."""
     words = with_options(words)
     lower = words.lower()
     if "virtual host" in lower and "--vhost" not in lower:

@@ -1,7 +1,8 @@
-"""argparse, with the habits of this command.
+"""A parser based on argparse, with the conventions of this command.
 
-Wrong usage is one line and exit status 1. An option that stomp.py has may be abbreviated as it can be there, whatever
-options have been added since. What can be completed is told with the argument that it completes.
+Rules of this file: a usage error is one line, with exit status 1. Options of stomp.py may be abbreviated as in
+stomp.py; options that were added later do not make an abbreviation ambiguous. Each argument declares how its value is
+completed.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from stomp.cli.framework.exit_status import CommandError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-#: The long options of stomp.py. What abbreviates only one of them means that one.
+#: The long options of stomp.py. An abbreviation that fits only one of them means this one.
 CLASSIC = (
     *("--version", "--help", "--host", "--port", "--user", "--password", "--file", "--protocol", "--stomp"),
     *("--listen", "--verbose", "--heartbeats", "--ssl", "--ssl-key-file", "--ssl-cert-file", "--ssl-ca-file"),
     "--ssl-insecure",
 )
 _SWITCH = {"on": True, "off": False}
-#: Before each argument that argparse is given: what begins with it is never taken for an option or for "--".
+#: The prefix of each argument that is passed to argparse, which then never takes the argument for an option or "--".
 _MARK = "="
 
 
 class Word(NamedTuple):
-    """An option or an argument, as it stands on the command line.
+    """An option or an argument of the command line.
 
     Attributes:
-        name: of the option, in full if it was abbreviated; empty for an argument.
-        value: of the option, None if there is none; the argument itself.
-        place: where it begins.
+        name: the full name of the option; empty for an argument.
+        value: the value of the option, or None if it has none; for an argument its text.
+        place: the index of its first word on the command line.
     """
 
     name: str
@@ -51,19 +52,18 @@ def _width() -> int:
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help as stomp.py gives it: ``Usage: stomp [options]``, and room for the long names of options."""
+    """Formats help like stomp.py: ``Usage: stomp [options]``, with a wide column for long option names."""
 
     def __init__(self, prog: str) -> None:
-        # The width is asked for here, because argparse makes a formatter for each option that is declared, and loads a
-        # package to ask with.
+        # argparse makes a formatter for each declared option, and without a width it imports `shutil` to find one.
         super().__init__(prog, max_help_position=30, width=_width())
 
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
-        """With a capital letter."""
+        """Add the usage line, which begins with a capital letter."""
         super().add_usage(usage, actions, groups, "Usage: " if prefix is None else prefix)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        # "-H, --host HOST" in place of "-H HOST, --host HOST", which Python has only since 3.13.
+        # "-H, --host HOST" instead of "-H HOST, --host HOST". Python formats it so only since 3.13.
         if not action.option_strings or action.nargs == 0:
             return super()._format_action_invocation(action)
         names = ", ".join(name for name in action.option_strings if name not in hidden(action))
@@ -71,10 +71,16 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """The parser of one command. `add` declares; `read` parses."""
+    """The parser of one command. Declare options with `add`, then parse with `read`.
+
+    Args:
+        prog: the name of the command, as "stomp send".
+        description: what the command does, for help.
+        commands: the names of commands that may follow `prog`, to suggest one for an unknown command.
+    """
 
     def __init__(self, *, prog: str, description: str, commands: Collection[str] = ()) -> None:
-        #: The words that may follow `prog`; for the error about another one.
+        #: The names of commands that may follow `prog`, for the error about an unknown one.
         self.commands = commands
         super().__init__(
             prog=prog,
@@ -95,10 +101,10 @@ class Parser(argparse.ArgumentParser):
 
         Args:
             *names: as for `argparse.ArgumentParser.add_argument`.
-            completes: what its value is, for completion: "file", "directory", "command", "context",
-                "destination", or nothing. Choices complete themselves. A "switch" may be followed by "on" or "off".
-            hide: those of the names that help does not show.
-            group: of the help.
+            completes: the kind of the value, for completion: "file", "directory", "command", "context",
+                "destination", or empty. Choices are completed without it. A "switch" may be followed by "on" or "off".
+            hide: the names that help does not show.
+            group: the argument group in the help; None for the default one.
             **how: as for `argparse.ArgumentParser.add_argument`.
         """
         if not names[0].startswith("-"):
@@ -108,15 +114,15 @@ class Parser(argparse.ArgumentParser):
         action.hidden = tuple(hide)
 
     def arguments_are(self, usage: str) -> None:
-        """Say what stands behind the options in the usage line, as ``DEST [BODY]``."""
+        """Set the usage line: the text after the options, as ``DEST [BODY]``."""
         self.usage = f"%(prog)s [options] {usage}"
 
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Parse. Options may stand before, between and after the arguments; ``--`` ends them.
+        """Parse the command line. Options may be before, between and after the arguments; ``--`` ends the options.
 
         Raises:
-            CommandError: they are wrong.
-            SystemExit: they asked for help or the version, which was printed.
+            CommandError: an option or an argument is unknown, missing or invalid.
+            SystemExit: help or the version was requested, and has been printed.
         """
         options: list[str] = []
         words: list[str] = []
@@ -137,15 +143,15 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"{word.name} takes no value")
             else:
                 options.append(word.name)
-        # Each option is one word here, and all of them come first: argparse reads that alike in every Python. Arguments
-        # between options, "--" and values that begin with "-" it reads differently from release to release.
+        # Each option is one word here, and options come first: all versions of argparse parse that in the same way.
+        # Arguments between options, "--" and values that begin with "-" are parsed differently by different versions.
         namespace, rest = self.parse_known_args([*options, *words])
         if rest:
             self._refuse_argument(rest[0].removeprefix(_MARK))
         return namespace
 
     def error(self, message: str) -> NoReturn:
-        """Complain as everything here does."""
+        """Raise a `CommandError` with a hint about --help, instead of exiting as argparse does."""
         raise CommandError(message, hint=f"see {self.prog} --help")
 
     def _refuse_option(self, name: str) -> NoReturn:
@@ -171,10 +177,10 @@ class Parser(argparse.ArgumentParser):
     # ------------------------------------------------------------------------------------- before argparse
 
     def scan(self, arguments: Sequence[str]) -> list[Word]:
-        """The options with their values, and the arguments, in the order in which they stand.
+        """The options with their values, and the arguments, in the order of the command line.
 
         Raises:
-            CommandError: an abbreviation could be several options.
+            CommandError: an abbreviation is ambiguous.
         """
         found: list[Word] = []
         place = 0
@@ -193,7 +199,7 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def _option_in(self, text: str) -> list[tuple[str, str | None]]:
-        """The options that a word holds, with their values; nothing if it is an argument."""
+        """The options in a word, with their values; an empty list if the word is an argument."""
         if not text.startswith("-") or text == "-":
             return []
         name, equals, value = text.partition("=")
@@ -208,7 +214,7 @@ class Parser(argparse.ArgumentParser):
         return self._cluster(text[1:])
 
     def _cluster(self, letters: str) -> list[tuple[str, str | None]]:
-        """Short options in one word, as in ``-vv``, of which the last may have its value behind it: ``-P61613``."""
+        """Split short options in one word, as ``-vv``. The last one may be followed by its value: ``-P61613``."""
         found: list[tuple[str, str | None]] = []
         for place, letter in enumerate(letters, 1):
             name = f"-{letter}"
@@ -218,27 +224,27 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def _is_value(self, name: str, follows: Sequence[str]) -> bool:
-        """True if the next word belongs to an option."""
+        """True if the next word is the value of the option."""
         action = self.options.get(name)
         if action is None or not follows:
             return False
         if completes(action) == "switch":
             return follows[0] in _SWITCH
-        # A value was forgotten where the next option begins.
+        # A word that is an option is not a value: the value was forgotten.
         return takes_value(action) and follows[0] != "--" and follows[0].partition("=")[0] not in self.options
 
     def full_name(self, name: str) -> str:
-        """The long option that a word abbreviates; the word itself if it is none.
+        """The long option for an abbreviation; the word itself if it abbreviates no option.
 
         Raises:
-            CommandError: it could be several.
+            CommandError: the abbreviation is ambiguous.
         """
         known = self._option_string_actions
         if name in known:
             return name
         found = [option for option in known if option.startswith(name)]
         classic = [option for option in found if option in CLASSIC]
-        # Two names of one option are no choice.
+        # Two names of the same option are not ambiguous.
         for options in (found, classic):
             if options and len({id(known[option]) for option in options}) == 1:
                 return options[0]
@@ -247,7 +253,7 @@ class Parser(argparse.ArgumentParser):
         return name
 
     def help_of(self, action: argparse.Action) -> str:
-        """The help text of an option, with its default."""
+        """The help text of an option, with its default filled in."""
         return self._get_formatter()._expand_help(action) if action.help else ""
 
     @property
@@ -257,35 +263,35 @@ class Parser(argparse.ArgumentParser):
 
     @property
     def groups(self) -> list[tuple[str, list[argparse.Action]]]:
-        """The titles of the help, and what stands under them."""
+        """The groups of the help: a title and its options and arguments."""
         return [(group.title or "", group._group_actions) for group in self._action_groups]
 
     @property
     def actions(self) -> list[argparse.Action]:
-        """All that was declared."""
+        """All declared options and arguments."""
         return self._actions
 
 
 def _unmarked(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """A type for arguments that `Parser.read` has marked."""
+    """A type for arguments, which removes the mark that `Parser.read` has added."""
     return lambda text: kind(text.removeprefix(_MARK))
 
 
 def _is_number(text: str) -> bool:
-    """True for "-5" and "-0.5", which are arguments."""
+    """True for negative numbers such as "-5" and "-0.5", which are arguments and not options."""
     digits = text[1:].replace(".", "", 1)
     return digits.isascii() and digits.isdigit()
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that is most like this one, or nothing."""
+    """The known word that is most similar, or an empty string."""
     from difflib import get_close_matches
 
     return next(iter(get_close_matches(word, known, 1)), "")
 
 
 def takes_value(action: argparse.Action | None) -> bool:
-    """True for an option that is followed by one value at least."""
+    """True for an option that takes a value."""
     return action is not None and action.nargs != 0
 
 
@@ -295,7 +301,7 @@ def hidden(action: argparse.Action) -> tuple[str, ...]:
 
 
 def completes(action: argparse.Action) -> str:
-    """What the value of an option or argument is, for completion."""
+    """The kind of the value of an option or argument, for completion; see `Parser.add`."""
     return getattr(action, "completes", "")
 
 
@@ -303,7 +309,7 @@ def completes(action: argparse.Action) -> str:
 
 
 def number(least: float, most: float | None = None, *, whole: bool = True) -> Any:
-    """A type for `Parser.add`: a number that is not smaller than `least`, and not larger than `most`.
+    """A type for `Parser.add`: a number from `least` to `most`, whole numbers only unless `whole` is False.
 
     >>> number(0, whole=False)("0.5")
     0.5
@@ -314,7 +320,7 @@ def number(least: float, most: float | None = None, *, whole: bool = True) -> An
             value = int(text) if whole else float(text)
         except ValueError:
             value = least - 1
-        # `not >=`, because nothing is true of "nan".
+        # `not >=` and not `<`, because all comparisons with "nan" are false.
         if not value >= least or value == float("inf") or (most is not None and value > most):
             kind = "a whole number" if whole else "a number"
             end = "on" if most is None else f"to {most:g}"
@@ -337,7 +343,7 @@ def header(text: str) -> tuple[str, str]:
 
 
 def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Pairs as a dictionary: a name that is repeated has a tuple of all its values.
+    """Pairs as a dictionary. A repeated name has a tuple of all its values.
 
     >>> gathered([("a", "1"), ("b", "2"), ("a", "3")])
     {'a': ('1', '3'), 'b': '2'}

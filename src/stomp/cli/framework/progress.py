@@ -1,4 +1,4 @@
-"""How far long work has come: a line on standard error, if somebody looks at it."""
+"""A progress bar on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from stomp.cli.framework.terminal import Terminal
 
-#: Seconds of work that need no bar, and seconds between two looks of it.
+#: Seconds before the bar is shown, and seconds between two updates of it.
 _SHORT = 1.0
 _BETWEEN = 0.1
 _WIDTH = 30
@@ -20,13 +20,13 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class Progress:
-    """A bar that is drawn again and again, and wiped off at the end. In a ``with`` statement.
+    """A bar that is redrawn on one line, and erased at the end. Use it in a ``with`` statement, and call `update`.
 
     Args:
-        terminal: where to draw. Nothing is drawn if its standard error is no terminal, or a dumb one.
-        total: what there is to do; None if nobody knows.
-        words: says how far it is, given what was done.
-        clock: a monotonic clock.
+        terminal: where to draw. Nothing is drawn if its standard error is not a terminal, or a dumb one.
+        total: the amount of work; None if it is not known.
+        words: returns the text for the amount of work that is done.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Progress:
             self._draw("")
 
     def update(self, done: float) -> None:
-        """So much is done. Costs next to nothing, unless it is time to draw."""
+        """Set the amount of work that is done. Cheap enough for every message: it draws at most once in 0.1 s."""
         if not self._on:
             return
         now = self._clock()
@@ -67,13 +67,13 @@ class Progress:
     def _draw(self, text: str) -> None:
         err = self._terminal.err
         with contextlib.suppress(BrokenPipeError, ValueError):
-            # To the start of the line, and wipe what is behind.
+            # Return to the start of the line, write, and erase the rest of the line.
             err.write(f"\r{text}\33[K")
             err.flush()
 
 
 def bar(part: float) -> str:
-    """A bar with so much of it full.
+    """A bar for a part from 0 to 1, with the percentage.
 
     >>> bar(0.5)
     '[###############...............]  50 %'
@@ -84,7 +84,7 @@ def bar(part: float) -> str:
 
 
 def size(count: float) -> str:
-    """A number of bytes, to be read by people.
+    """A number of bytes, formatted for people.
 
     >>> size(999), size(12_345_678)
     ('999 B', '12.3 MB')

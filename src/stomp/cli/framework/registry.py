@@ -1,14 +1,16 @@
-"""Every command, by its name. Parsing, help, completion and the manual page are all made from this table.
+"""The table of commands. Parsing, help, completion and the manual page are generated from it.
 
-A command is a module with two functions, which is imported when the command runs:
+A command is a module with two functions. It is imported when the command runs:
 
     def configure(parser: Parser) -> None:        # options and arguments, see `stomp.cli.framework.parser`
     def run(args: Namespace, terminal: Terminal) -> int:       # returns the exit status
 
-`run` raises what the library raises; `stomp.cli.app` turns it into words and an exit status. If it needs a broker,
-`configure` calls `options.add_options`, and `run` `connection.settings`, imported only there.
+`run` raises the exceptions of the library; `stomp.cli.app` turns them into a text and an exit status. If the command
+needs a broker, `configure` calls `config.options.add_options`, and `run` imports and calls `config.settings.settings`.
 
-Adding a command is adding a row. This module must stay light: it is loaded by every start of the command.
+To add a command, add a row to `COMMANDS`.
+
+Rules of this file: it imports little, because every start of the command loads it.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ class Command(NamedTuple):
     """A row of the table.
 
     Attributes:
-        name: the word behind ``stomp``; empty for the client that is there without one.
-        summary: what it does, in one line, without a full stop.
-        module: where `configure` and `run` are.
+        name: the word after ``stomp``; empty for the interactive client.
+        summary: what the command does, in one line, without a full stop.
+        module: the name of the module with `configure` and `run`.
     """
 
     name: str
@@ -36,17 +38,17 @@ class Command(NamedTuple):
 
     @property
     def title(self) -> str:
-        """How it is called in help and messages."""
+        """The name in help and messages, as "stomp send"."""
         return f"stomp {self.name}".rstrip()
 
     def load(self) -> Any:
-        """The module."""
+        """Import and return the module of the command."""
         import importlib
 
         return importlib.import_module(self.module)
 
     def parser(self) -> Parser:
-        """The parser, with all options and arguments."""
+        """The parser of the command, with all options and arguments declared."""
         from stomp.cli.framework.parser import Parser
 
         module = self.load()
@@ -56,7 +58,7 @@ class Command(NamedTuple):
         return parser
 
 
-#: What runs without the name of a command: the client that stomp.py has.
+#: The interactive client of stomp.py, which runs if no command is named.
 CLIENT = Command(
     "",
     "An interactive client, a listener, or a runner of scripts, as stomp.py has it",
@@ -83,7 +85,7 @@ BY_NAME = {command.name: command for command in COMMANDS}
 
 
 def overview() -> str:
-    """The commands, a line for each, for help."""
+    """The commands with their summaries, one line each, for help."""
     room = max(map(len, BY_NAME)) + 2
     return "\n".join(f"  {command.name:{room}}{command.summary}" for command in COMMANDS)
 
@@ -91,13 +93,13 @@ def overview() -> str:
 def find(arguments: Sequence[str]) -> tuple[Command, list[str]]:
     """The command that the arguments name, and the arguments without its name.
 
-    Options may stand before the name: ``stomp -H broker send /queue/a hello``.
+    Options may be before the name: ``stomp -H broker send /queue/a hello``.
     """
     if arguments and arguments[0] in BY_NAME:
         return BY_NAME[arguments[0]], list(arguments[1:])
     if BY_NAME.keys().isdisjoint(arguments):
         return CLIENT, list(arguments)
-    # Only now it matters which of them are values of options, and only the parser knows.
+    # The name of a command may also be the value of an option, so the words are scanned with the parser's options.
     parser = CLIENT.parser()
     unknown = False
     for word in parser.scan(arguments):
@@ -106,6 +108,6 @@ def find(arguments: Sequence[str]) -> tuple[Command, list[str]]:
                 return BY_NAME[word.value], [*arguments[: word.place], *arguments[word.place + 1 :]]
             if not unknown and not str(word.value).startswith("-"):
                 break
-        # An option of the command itself, which this parser does not know: the next word may be its value.
+        # This may be an option of the command, which this parser does not have: the next word may be its value.
         unknown = word.name not in parser.options and word.value is None
     return CLIENT, list(arguments)

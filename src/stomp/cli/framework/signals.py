@@ -1,7 +1,8 @@
-"""SIGINT and SIGTERM: the first one asks a command to end, the second one ends it.
+"""SIGINT and SIGTERM. The first signal requests a command to stop, the second one interrupts it.
 
-Rules of this file: a signal handler takes no lock and starts no thread, because it may run in the middle of anything;
-it leaves a note (`queue.SimpleQueue` may be filled from a handler), or raises where the command has said that it may.
+Rules of this file: a signal handler takes no lock and starts no thread, because it can run between any two
+instructions. It puts an item into a queue (`queue.SimpleQueue.put` is reentrant), or raises `Interrupted` where the
+command allows it.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignal:
-    """Watches for signals while it is entered. Elsewhere than on the main thread it sees none.
+    """Handles SIGINT and SIGTERM inside a ``with`` statement. On other threads than the main one it does nothing.
 
     Args:
-        action: called once, on a thread of its own, when a signal has come.
+        action: called once, on a separate thread, after the first signal.
 
     Attributes:
-        asked: a signal has come.
-        terminated: the first one was SIGTERM.
+        asked: True after the first signal.
+        terminated: True if the first signal was SIGTERM.
     """
 
     def __init__(self, action: Callable[[], object] | None = None) -> None:
@@ -48,7 +49,7 @@ class StopSignal:
         if threading.current_thread() is not threading.main_thread():
             return self
         if self._action is not None:
-            # Imported here: the commands that only send have nobody who waits for notes.
+            # Imported here, because commands that only send have no action and need no queue.
             from queue import SimpleQueue
 
             self._notes = SimpleQueue()
@@ -65,7 +66,7 @@ class StopSignal:
             signal.signal(number, handler)
         if self._notes is not None:
             self._notes.put(False)
-        # If the action is under way, its end is the end of the command.
+        # Wait for an action that is running: the command must not end before it.
         if self._watcher is not None and kind is None:
             self._watcher.join()
 
@@ -84,10 +85,10 @@ class StopSignal:
 
     @contextlib.contextmanager
     def interruptible(self) -> Generator[None, None, None]:
-        """What is done in here may be broken off in the middle.
+        """Let a signal, also the first one, interrupt the body of the ``with`` statement.
 
         Raises:
-            Interrupted: a signal comes, or has come before.
+            Interrupted: a signal arrives, or has arrived before.
         """
         self._open = True
         try:
@@ -99,10 +100,10 @@ class StopSignal:
 
     @contextlib.contextmanager
     def shielded(self) -> Generator[None, None, None]:
-        """What is done in here is not broken off, not even by the second signal. It must be short.
+        """Protect the body of the ``with`` statement from signals, including the second one. It must be short.
 
         Raises:
-            Interrupted: at the end: the second signal has come.
+            Interrupted: at the end, if the second signal has arrived.
         """
         self._shielded = True
         try:
@@ -113,17 +114,17 @@ class StopSignal:
             raise Interrupted
 
     def sleep(self, seconds: float) -> None:
-        """Wait so many seconds, or until a signal comes."""
+        """Wait for a number of seconds, or until a signal arrives."""
         with contextlib.suppress(Interrupted), self.interruptible():
             time.sleep(max(0.0, seconds))
 
 
 class RateLimiter:
-    """So many times a second.
+    """Limits how often something is done. Call `wait` before each time.
 
     Args:
-        rate: per second; None for as fast as it goes.
-        stop: ends the waits.
+        rate: the limit, per second; None for no limit.
+        stop: a signal ends a wait early.
     """
 
     def __init__(self, rate: float | None, stop: StopSignal) -> None:
@@ -133,7 +134,7 @@ class RateLimiter:
         self._count = 0
 
     def wait(self) -> None:
-        """Wait until it is time for the next one. One that is late is not waited for."""
+        """Wait until the next one is due; return at once if it is late."""
         if self._rate is None:
             return
         now = time.monotonic()

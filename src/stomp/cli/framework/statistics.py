@@ -1,4 +1,4 @@
-"""Numbers as people look at them: percentiles, and a histogram of plain text."""
+"""Statistics for the output of commands: percentiles, and a histogram in plain text."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WIDTH = 50
-#: Bars for each doubling.
+#: Bins for each doubling of the value.
 _FINE = 2
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The smallest value that so many percent of all do not exceed (nearest rank).
+    """The smallest value such that at least `percent` percent of the values do not exceed it (nearest rank).
 
     Args:
         ordered: the values, smallest first; at least one.
-        percent: above 0, up to 100.
+        percent: the percentage, above 0 and up to 100.
 
     >>> percentile([1, 2, 3, 4], 50), percentile([1, 2, 3, 4], 99), percentile([1, 2, 3, 4], 100)
     (2, 4, 4)
@@ -27,7 +27,7 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 
 def histogram(values: Sequence[float]) -> list[str]:
-    """A line for each range of seconds, on a logarithmic scale, with a bar as long as there are values in it.
+    """A histogram of seconds on a logarithmic scale: a line with a bar and a count for each range.
 
     >>> print("\\n".join(histogram([0.001, 0.001, 0.0021])))
        1.00 ms |##################################################| 2
@@ -44,12 +44,12 @@ def histogram(values: Sequence[float]) -> list[str]:
     lines: list[str] = []
     for place in range(min(bins), max(bins) + 1):
         count = bins.get(place, 0)
-        # What is there must be seen, however little it is.
+        # A range with a value has at least one character, so that it is visible.
         length = max(1, round(count / most * _WIDTH)) if count else 0
         lines.append(f"{milliseconds(1e-3 * 2 ** (place / _FINE)):>10} |{'#' * length:{_WIDTH}}| {count}")
     return lines
 
 
 def milliseconds(seconds: float) -> str:
-    """Seconds in milliseconds, to be read by people."""
+    """Seconds as milliseconds, formatted for people."""
     return f"{seconds * 1000:.2f} ms"

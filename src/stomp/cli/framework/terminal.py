@@ -1,4 +1,4 @@
-"""Where output goes: data to standard output, talk to standard error, and nothing raw to a terminal."""
+"""Output: data to standard output, messages to standard error, and no control characters to a terminal."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _STYLES = {
 
 
 def clean(text: str | bytes, *, lines: bool = True) -> str:
-    r"""Text that can be shown on a terminal: control characters are shown as escapes.
+    r"""Escape the control characters of a text, so that it is safe to show on a terminal.
 
     Args:
-        text: what came from somewhere else.
-        lines: newlines and tabs may stay.
+        text: text from an untrusted source, such as the network. Bytes are decoded as UTF-8.
+        lines: keep newlines and tabs.
 
     >>> clean("\x1b]0;evil\x07 caf\xe9\n")
     '\\x1b]0;evil\\x07 café\n'
@@ -39,7 +39,7 @@ def clean(text: str | bytes, *, lines: bool = True) -> str:
 
 
 def one_line(text: str) -> str:
-    """Clean text in one line, for a message of ours."""
+    """A text in one line without control characters, for a message to the user."""
     return clean(" ".join(text.split()), lines=False)
 
 
@@ -48,9 +48,9 @@ class Terminal:
 
     Args:
         out: for data; standard output if None.
-        err: for talk; standard error if None.
-        environ: where NO_COLOR and TERM are looked up.
-        name: what messages begin with.
+        err: for messages; standard error if None.
+        environ: the environment, for NO_COLOR and TERM.
+        name: the prefix of error messages.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Terminal:
         self.out = sys.stdout if out is None else out
         self.err = sys.stderr if err is None else err
         self.name = name
-        # https://no-color.org: set to anything but nothing.
+        # https://no-color.org: any value except the empty one turns colours off.
         self._plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
         self._moves = environ.get("TERM") != "dumb"
         self._lock = threading.RLock()
@@ -75,59 +75,59 @@ class Terminal:
             self.out, self.err = out, err
 
     def is_terminal(self, stream: TextIO) -> bool:
-        """True if somebody looks at it, and not a program."""
+        """True if the stream is a terminal."""
         with contextlib.suppress(AttributeError, ValueError):
             return stream.isatty()
         return False
 
     def has_colour(self, stream: TextIO) -> bool:
-        """True if escape sequences may go there."""
+        """True if escape sequences may be written to the stream."""
         return not self._plain and self.is_terminal(stream)
 
     @property
     def draws(self) -> bool:
-        """True if a line of standard error may be drawn again and again."""
+        """True if a line of standard error can be redrawn: it is a terminal, and not a dumb one."""
         return self._moves and self.is_terminal(self.err)
 
     def styled(self, text: str, style: str, stream: TextIO) -> str:
-        """The text in the style ("error", "heading", "strong", "faint", "name"), if the stream has colours."""
+        """The text in a style ("error", "heading", "strong", "faint", "name"); unchanged without colours."""
         return f"{_STYLES[style]}{text}{_RESET}" if text and self.has_colour(stream) else text
 
     def write(self, text: str | bytes) -> None:
-        """Data, as it is; cleaned if standard output is a terminal.
+        """Write data to standard output: unchanged, or cleaned if that is a terminal.
 
         Raises:
-            BrokenPipeError: nobody reads any more; `app` ends the command quietly.
+            BrokenPipeError: the reader has closed the pipe. `app` ends the command with exit status 0.
         """
         self.put(clean(text) if self.is_terminal(self.out) else text)
 
     def put(self, text: str | bytes) -> None:
-        """Something of our own, or that is clean already, to standard output.
+        """Write text of this program, or text that is already cleaned, to standard output.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
+            BrokenPipeError: the reader has closed the pipe.
         """
         binary: BinaryIO | None = getattr(self.out, "buffer", None)
         with self._lock:
             if binary is not None and not self.is_terminal(self.out):
-                # A body is bytes, and need not be text.
+                # A body is bytes, which may not be valid text, so it bypasses the encoding of the stream.
                 self.out.flush()
                 binary.write(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
                 binary.flush()
                 return
             shown = text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
-            # Programs that give a stream of their own look at it line by line, as stomp.py wrote.
+            # stomp.py writes line by line. Programs that pass their own stream rely on one call for each line.
             for part in [shown] if self.is_terminal(self.out) else shown.splitlines(keepends=True):
                 self.out.write(part)
             self.out.flush()
 
     def say(self, text: str, style: str = "") -> None:
-        """A line of talk, to standard error."""
+        """Write a message in one line to standard error. A closed stream is ignored."""
         line = one_line(text)
         with self._lock, contextlib.suppress(BrokenPipeError, ValueError):
             self.err.write((self.styled(line, style, self.err) if style else line) + "\n")
             self.err.flush()
 
     def complain(self, words: str) -> None:
-        """Say what went wrong, after the name of the command."""
+        """Write an error message, with the name of the command as its prefix."""
         self.say(f"{self.name}: {words}", "error")

@@ -1,1 +1,1 @@
-"""Messages on standard input and output: formats, receiving, sending."""
+"""Receiving, sending and formatting messages, for the commands that do this."""

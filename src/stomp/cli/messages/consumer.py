@@ -1,7 +1,7 @@
-"""Taking messages: what `listen`, `reply`, `dump` and `move` have in common.
+"""Receiving messages, for the commands `listen`, `reply`, `dump` and `move`.
 
-Rules of this file: what was not dealt with is not acknowledged, so the broker has it still; what ends the command (a
-count, silence, a signal, an error, a pipe that was closed) ends it by DISCONNECT.
+Rules of this file: a message that was not processed is not acknowledged, so the broker keeps it. The client sends
+DISCONNECT whatever ends the command: the count, the timeout, a signal, an error or a closed pipe.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stomp.cli.framework.parser import Parser
     from stomp.cli.framework.terminal import Terminal
 
-#: Messages that may be under way, where the broker can be told and the user has not.
+#: The default prefetch, for brokers that have a header for it.
 _PREFETCH = 100
 
 
@@ -38,22 +38,23 @@ def add_options(parser: Parser, *, prefetch: str) -> None:
 
 
 class MessageConsumer:
-    """A connection with subscriptions. Iterate over it; leaving the ``with`` statement disconnects.
+    """A connection with subscriptions. Iterate over it inside a ``with`` statement, which disconnects at its end.
 
     Args:
-        args: those of `add_options` and of the connection.
-        terminal: for talk.
-        destinations: to subscribe to.
-        ack: "auto", "client", "client-individual", or "none" to have the broker deliver all of it again.
-        prefetch: if the user has not said; where the broker can be told.
+        args: the options of `add_options` and of the connection.
+        terminal: for messages to the user.
+        destinations: the destinations to subscribe to.
+        ack: "auto", "client", "client-individual", or "none". With "none" no message is acknowledged, so the broker
+            delivers all of them again.
+        prefetch: the prefetch if --prefetch is not given, for brokers that have a header for it.
         durable: the name of a durable subscription.
         reconnect: connect again when the connection is lost.
-        late: called when the grace is over and the message in hand is not.
+        late: called if the current message is not settled at the end of the grace period.
 
     Attributes:
         client: the `stomp.Client`.
-        taken: how many messages there were.
-        status: the exit status for how the iteration ended.
+        taken: the number of messages received by the iteration.
+        status: the exit status, which is valid after the ``with`` statement.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class MessageConsumer:
         self._late = late
         self.client: Any = settings(args).client(reconnect=reconnect, reattempts=-1)
         self.stop: StopSignal = StopSignal(self._wind_up)
-        self._unfinished = False  # the grace is over, and the message in hand is not
+        self._unfinished = False  # the current message was not settled within the grace period
         self.taken: int = 0
         self.status: Status = Status.OK
 
@@ -93,7 +94,7 @@ class MessageConsumer:
             self._first = subscriptions[0]
         except BaseException as error:
             self._close()
-            # A signal raises it here; that of Ctrl-C is another KeyboardInterrupt.
+            # SIGTERM raises `Interrupted` here. Ctrl-C raises a plain KeyboardInterrupt: its exit status stays 130.
             if isinstance(error, Interrupted) and self._endless:
                 raise Terminated from None
             raise
@@ -114,7 +115,7 @@ class MessageConsumer:
         )
 
     def __iter__(self) -> Iterator[Any]:
-        """The messages, until it is enough."""
+        """The messages, until the count, the timeout or a signal ends the iteration."""
         count, timeout = self._args.count, self._args.timeout
         messages = self._messages(timeout)
         while (count is None or self.taken < count) and (message := next(messages, None)) is not None:
@@ -134,18 +135,18 @@ class MessageConsumer:
         except UsageError:
             if not self.stop.asked:
                 raise
-            return iter(())  # a signal came first, and has closed it
+            return iter(())  # a signal arrived before, and has closed the subscription
         return found
 
     @property
     def _endless(self) -> bool:
-        """Nothing but a signal ends it."""
+        """True if only a signal stops it: there is neither a count nor a timeout."""
         return self._args.count is None and self._args.timeout is None
 
     @property
     def waiting(self) -> Any:
-        """How many messages have come and were not taken yet."""
-        # Those that were merged have one queue.
+        """The number of messages that were received and are still queued."""
+        # Merged subscriptions share one queue.
         return self._first.waiting
 
     def __exit__(
@@ -169,7 +170,10 @@ class MessageConsumer:
         self.client.close(INTERRUPT_TIMEOUT)
 
     def _wind_up(self) -> None:
-        """A signal came: take no more, and let the message in hand be finished."""
+        """After a signal: stop receiving, and wait until the current message is settled or the grace period is over.
+
+        With `ack` "none" nothing is to be settled, so the client is closed at once.
+        """
         if self._ack == "none":
             self._close()
         elif self.client.drain(self._args.grace).unsettled:

@@ -1,9 +1,10 @@
-"""Which headers of a received message a copy of it has: `stomp move`, `stomp replay` and ``send --jsonl`` ask here.
+"""The headers of a copy of a received message, for `stomp move`, `stomp replay` and ``send --jsonl``.
 
-Rules of this file: a copy has everything that the sender of the original wrote, and nothing by which a broker tells
-messages apart, routes them, or counts and explains what became of them. A copy that has the identity of its original
-is confirmed and dropped as a duplicate; one that has its routing goes astray. The table is part of the documentation
-of the commands (docs/howto/command-line-scripts.md), and a test holds the two together.
+Rules of this file: a copy has all headers that the sender of the original wrote. It has none of the headers by which
+a broker identifies messages, routes them, or counts and explains deliveries. If a copy had the identity of its
+original, the broker would confirm it and drop it as a duplicate; if it had the routing headers, it could reach the
+wrong destination. The table is also in the documentation (docs/howto/command-line-scripts.md), and a test compares
+the two.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class Group(NamedTuple):
-    """Headers that a copy does not have.
+    """A group of headers that a copy does not have.
 
     Attributes:
-        names: their names; one that ends in ``*`` stands for all that begin so.
-        why: what they say about the original.
+        names: the names of the headers. A name that ends in ``*`` is a prefix.
+        why: the information about the original that the headers contain.
     """
 
     names: tuple[str, ...]
     why: str
 
 
-#: What a copy does not have.
+#: The headers that a copy does not have.
 LEFT_OUT = (
     Group(
         (
@@ -80,7 +81,7 @@ LEFT_OUT = (
         "a delay or a schedule, which is over: the original was delivered",
     ),
 )
-#: Of the broker's own headers those that its sender chose: the group of a message, and its last-value key.
+#: Headers that begin like those of the broker but are set by the sender: message group and last-value key.
 _CHOSEN = frozenset(
     [
         "_AMQ_GROUP_ID",
@@ -103,8 +104,9 @@ def copyable(headers: Iterable[tuple[str, str]], now: float) -> list[tuple[str, 
     [('kind', 'x')]
 
     Args:
-        headers: those of the original, in order.
-        now: seconds since 1970: a copy does not expire before it is sent.
+        headers: the headers of the original, in order.
+        now: the time in seconds since 1970. An ``expires`` in the past is left out, because the copy would expire at
+            once.
     """
     return [
         (name, value)
@@ -119,5 +121,5 @@ def belongs_to_original(name: str) -> bool:
 
 
 def _is_past(moment: str, now: float) -> bool:
-    # Both ActiveMQs write 0 for "never". What is no number is a header of the user's.
+    # ActiveMQ and Artemis write 0 for "never". A value that is not a number is a header of the application.
     return moment.isdecimal() and len(moment) < 19 and int(moment) <= now * 1000

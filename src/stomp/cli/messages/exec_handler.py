@@ -1,7 +1,7 @@
-"""Programs that handle messages: body on standard input, headers in the environment, the verdict by exit status.
+"""Runs a program for each message: body on standard input, headers in the environment, result as exit status.
 
-Rules of this file: nothing of a message becomes part of a command line; a program that was started is waited for, and
-if it cannot be, it is killed with all that it has started.
+Rules of this file: no part of a message becomes part of a command line. A started program is always waited for; if the
+wait is interrupted, the program and the processes that it has started are killed.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from stomp.cli.framework.signals import StopSignal
     from stomp.core.frames.frame import Headers
 
-#: Linux takes no longer one, and gives no more room to all together than this many times as much.
+#: Limits in bytes for one variable and for all variables of a message. They are below those of Linux.
 _LONGEST = 32 * 1024
 _MOST = 16 * _LONGEST
-#: Seconds between two looks for a signal while a program runs.
+#: Seconds between two checks for a signal while a program runs.
 _LOOK = 0.2
 PREFIX = "STOMP_HEADER_"
-#: Ctrl-C is for us, who will wait for the program.
+#: A separate process group: Ctrl-C must interrupt this command, which then waits for the program, and not the program.
 _OWN_GROUP = 0 if os.name == "posix" else None
 
 
 class Outcome(NamedTuple):
-    """How a program ended.
+    """The result of a program.
 
     Attributes:
-        status: its exit status; negative for the signal that killed it.
-        output: what it printed, if that was asked for.
+        status: the exit status; the negative signal number if a signal killed the program.
+        output: the standard output if it was captured, else empty.
     """
 
     status: int
@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The status, in words."""
+        """The status as text."""
         if self.status >= 0:
             return f"exit status {self.status}"
         with contextlib.suppress(ValueError):
@@ -50,11 +50,11 @@ class Outcome(NamedTuple):
 
 
 class Handler:
-    """A command that is run by the shell for each message.
+    """Runs a shell command for each message, one at a time.
 
     Args:
-        command: as it would be typed.
-        capture: keep what it prints, in place of having it printed.
+        command: the command line for the shell.
+        capture: return the standard output in the `Outcome`, instead of writing it to standard output.
     """
 
     def __init__(self, command: str, *, capture: bool = False) -> None:
@@ -63,19 +63,20 @@ class Handler:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, headers: Headers, body: bytes, stop: StopSignal) -> Outcome:
-        """Run it, and wait for its end.
+        """Run the command, and wait until it exits.
 
         Args:
-            headers: of the message.
-            body: of the message.
-            stop: who may break it off.
+            headers: the headers of the message.
+            body: the body of the message.
+            stop: the signals of the command. The second one interrupts the wait.
 
         Raises:
             OSError: there is no shell, or the environment is too large.
-            Interrupted: it was broken off, and is dead.
+            Interrupted: the second signal arrived. The program was killed.
         """
         try:
-            # A program that was started and is not known yet could not be killed.
+            # Without the shield, a signal could arrive after the start and before the assignment: the program would
+            # not be killed.
             with stop.shielded():
                 process: subprocess.Popen[bytes] = subprocess.Popen(
                     self._command,
@@ -93,7 +94,7 @@ class Handler:
             self._finish()
 
     def _finish(self) -> None:
-        """Leave nothing behind: neither a program nor a pipe."""
+        """Kill the program if it is still running, and close its pipes."""
         process = self._process
         if process is None:
             return
@@ -107,7 +108,7 @@ class Handler:
                     stream.close()
 
     def kill(self) -> None:
-        """Kill it, if it runs."""
+        """Kill the program and its process group, if it is running. May be called from another thread."""
         process = self._process
         if process is None:
             return
@@ -119,27 +120,29 @@ class Handler:
 
 
 def _communicate(process: subprocess.Popen[bytes], body: bytes) -> bytes | None:
-    """Give it the body and wait for its end; returns what it printed, if that is captured.
+    """Write the body, wait until the program exits, and return its output if that is captured.
 
-    Not in one long wait: a signal that comes while the program is being started may be taken by another thread, and
-    would not end the wait of this one.
+    The wait is split into short ones. The operating system may deliver a signal to another thread, which does not
+    interrupt a blocking call of this one; the handler runs after the call returns.
     """
     rest: bytes | None = body
     while True:
         try:
             return process.communicate(rest, timeout=_LOOK)[0]
         except subprocess.TimeoutExpired:
-            rest = None  # it was taken over, and goes on from where it is
+            rest = None  # `communicate` has kept the body, and continues to write it in the next call
 
 
 def environment(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers as variables: ``STOMP_HEADER_`` and the name, in capitals, with _ for what a variable cannot have.
+    """The headers as environment variables: ``STOMP_HEADER_`` and the name in upper case.
+
+    Characters other than ASCII letters and digits become ``_``.
 
     >>> environment({"content-type": "text/plain", "x.y": "1"})
     {'STOMP_HEADER_CONTENT_TYPE': 'text/plain', 'STOMP_HEADER_X_Y': '1'}
 
-    Where two names become one, the first counts. A value ends at a NUL, which no variable can hold; one that is too
-    long for a variable is left out.
+    If two headers have the same variable, the first one is used. A value is cut at the first NUL, which a variable
+    cannot contain. A value that is too long for a variable is left out.
     """
     made: dict[str, str] = {}
     room = _MOST

@@ -1,4 +1,4 @@
-"""How `stomp listen` writes a message: to be read, as it is, as JSON, or as the user says."""
+"""The formats of `stomp listen`: readable, raw, JSON, or a format of the user."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from stomp.cli.framework.terminal import Terminal
     from stomp.core.engine.message import BaseMessage
 
-    #: Writes a message; the number counts them, from 1.
+    #: Formats a message. The number is that of the message, from 1.
     Format = Callable[[BaseMessage, int], bytes]
 
-#: For help: what may stand in --format.
+#: The tokens of --format, for help.
 TOKENS = """\
 Tokens of --format:
   %b         the body             %d         the destination
@@ -34,12 +34,17 @@ _ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}
 
 
 def readable(terminal: Terminal, *, body: bool) -> Format:
-    """Headers, a line each, and the body if it is wanted; an empty line behind each. Clean for a terminal."""
+    """A format for people: the headers, one per line, then an empty line, the body and an empty line.
+
+    Args:
+        terminal: the body is cleaned if its standard output is a terminal. The headers are always cleaned.
+        body: False leaves out the body.
+    """
     shown = terminal.is_terminal(terminal.out)
 
     def write(message: BaseMessage, number: int) -> bytes:
         lines = [
-            # What a value holds must not look like a header of its own.
+            # A line end in a value is escaped: otherwise the rest would look like another header.
             f"{terminal.styled(clean(name, lines=False), 'name', terminal.out)}: {clean(value, lines=False)}\n"
             for name, value in message.headers.pairs()
         ]
@@ -50,7 +55,7 @@ def readable(terminal: Terminal, *, body: bool) -> Format:
 
 
 def raw(message: BaseMessage, number: int) -> bytes:
-    """The body, and nothing else."""
+    """The body only."""
     return message.body
 
 
@@ -61,10 +66,10 @@ def as_json(message: BaseMessage, number: int, *, body: bool = True) -> bytes:
 
 
 def compiled(text: str) -> Format:
-    """The format that the user has written.
+    """Compile the argument of --format.
 
     Raises:
-        CommandError: it has a token that there is not.
+        CommandError: the format has an unknown token.
     """
     parts = [_part(match) for match in _TOKEN.finditer(text)]
 

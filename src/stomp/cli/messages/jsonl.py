@@ -1,10 +1,11 @@
-"""Messages as lines of JSON: `stomp dump` and ``listen --json`` write them, `stomp replay` and ``send --jsonl`` read.
+"""Messages as lines of JSON: `stomp dump` and ``listen --json`` write, `stomp replay` and ``send --jsonl`` read them.
 
     {"time": 1764028800.25, "destination": "/queue/a", "headers": [["type", "x"]], "body": "hello"}
 
-A body that is UTF-8 is a text, ``body``, any other is base64, ``body64``. Headers are pairs, in the order in which they
-came, repeated names included; when they are read they may be an object, too. What is written and read again is the
-same, byte for byte.
+A body in UTF-8 is a string, ``body``; any other body is base64, ``body64``. Headers are a list of pairs in the order
+in which they were received, including repeated names. On input they may also be an object.
+
+Rules of this file: a record that is written and read again is the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ if TYPE_CHECKING:
 
     from stomp.core.engine.message import BaseMessage
 
-#: Headers that tell of one delivery, and not of the message.
+#: Headers that belong to one delivery, and not to the message.
 DELIVERY = frozenset(["subscription", "message-id", "ack", "redelivered"])
-#: Headers that every frame has for itself.
+#: Headers that belong to one frame, and not to the message.
 FRAME = frozenset(["destination", "content-length", "receipt", "receipt-id", "transaction"])
 _KEYS = ("time", "destination", "headers", "body", "body64")
 
 
 class Record(NamedTuple):
-    """One message, outside of any broker.
+    """A message in a file.
 
     Attributes:
-        destination: where it was sent to; None if the line does not say.
-        headers: the pairs, in order.
-        body: the body, as on the wire.
-        time: when it was received, in seconds since 1970; None if the line does not say.
+        destination: the destination; None if the line has none.
+        headers: pairs of name and value, in order.
+        body: the body as in the frame.
+        time: when the message was received, in seconds since 1970; None if the line has no time.
     """
 
     destination: str | None
@@ -49,16 +50,16 @@ class Record(NamedTuple):
 
     @property
     def is_received(self) -> bool:
-        """True for a message that came from a broker, and was not written by hand."""
+        """True for a message that was received from a broker; False for one that was written by hand."""
         return any(name == "message-id" for name, _ in self.headers)
 
     def options(self, *, destination: str | None = None) -> dict[str, Any]:
-        """The arguments of ``send`` for a copy; see `stomp.cli.messages.copies` for what it does not have.
+        """The arguments of ``send`` for a copy. `stomp.cli.messages.copies` defines the headers that it does not have.
 
         Args:
-            destination: where to, if not to where it was sent.
+            destination: the destination of the copy; None for that of the original.
         """
-        # ActiveMQ and Artemis take what has no content-length for text, and leave it out of text.
+        # ActiveMQ and Artemis treat a message without content-length as text, and send text without content-length.
         text = not any(name == "content-length" for name, _ in self.headers)
         return {
             "destination": destination if destination is not None else self.destination,
@@ -68,36 +69,44 @@ class Record(NamedTuple):
         }
 
     def as_written(self) -> dict[str, Any]:
-        """The arguments of ``send`` for a message that was written by hand, without what no SEND can have."""
+        """The arguments of ``send`` for a message that was written by hand, without headers invalid in SEND."""
         headers = gathered(pair for pair in self.headers if pair[0] not in DELIVERY | FRAME)
         return {"destination": self.destination, "body": self.body, "headers": headers, "text": False}
 
 
 def of_message(message: BaseMessage, *, time: float | None = None) -> Record:
-    """The record of a message that has come."""
+    """The record of a received message.
+
+    Args:
+        message: the message.
+        time: when it was received, in seconds since 1970.
+    """
     pairs = list(message.headers.pairs())
     vendor = message.era.vendor if message.era is not None else GENERIC
     if vendor.adds_length and _is_text(pairs):
         pairs = [pair for pair in pairs if pair[0] != "content-length"]
     if vendor.hides_persistence:
-        # A copy that is kept too well is better than one that a restart loses.
+        # The MESSAGE does not show whether it is persistent. A copy must not be lost in a restart, so assume it is.
         pairs.append(("persistent", "true"))
     return Record(message.headers.get("destination", ""), tuple(pairs), message.body, time)
 
 
 def _is_text(pairs: Iterable[tuple[str, str]]) -> bool:
-    """Tell a text from bytes where both have a content-length: that of bytes stands before the message-id."""
+    """True for a text message of a broker that adds content-length to both texts and bytes.
+
+    These brokers write the content-length before the message-id for bytes, and after it for texts.
+    """
     first = next((name for name, _ in pairs if name in ("content-length", "message-id")), "")
     return first != "content-length"
 
 
 def line(record: Record, *, bare: bool = False) -> str:
-    r"""The record as JSON, in one line, with its newline.
+    r"""The record as one line of JSON, with its newline.
 
     Args:
-        record: what to write.
-        bare: leave out what belongs to one delivery only, and sort headers by name, as RabbitMQ changes their order:
-            the same message is always the same line.
+        record: the record to write.
+        bare: leave out the time and the headers of one delivery, and sort headers by name, because RabbitMQ changes
+            their order. The same message always has the same line then.
 
     >>> line(Record("/queue/a", (("type", "x"),), b"\xff"))
     '{"destination": "/queue/a", "headers": [["type", "x"]], "body64": "/w=="}\n'
@@ -116,19 +125,19 @@ def line(record: Record, *, bare: bool = False) -> str:
 
 def _bare(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     kept = [pair for pair in headers if pair[0] not in DELIVERY]
-    # The values of a repeated name stay in their order.
+    # The sort is stable: the values of a repeated name keep their order.
     return sorted(kept, key=itemgetter(0))
 
 
 def read(text: bytes | str, where: str) -> Record:
-    """The record that a line says.
+    """Parse a line.
 
     Args:
         text: the line.
-        where: what to call it in errors.
+        where: the name of the line in errors, as "line 3 of a.jsonl".
 
     Raises:
-        CommandError: it is no JSON, or no record.
+        CommandError: the line is not JSON, or not a record.
     """
     try:
         said = json.loads(text)
@@ -169,7 +178,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
-        str(value).encode()  # no halves of surrogate pairs
+        str(value).encode()  # raises for lone surrogates
         return str(value)
     raise TypeError
 

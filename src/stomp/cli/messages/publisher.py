@@ -1,4 +1,4 @@
-"""Confirmed sends, many at once and in order: what `send`, `replay` and `move` have in common."""
+"""Confirmed sends, several in flight and in order, for the commands `send`, `replay`, `move` and `bench`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 class MessagePublisher:
-    """Sends that wait for their confirmation, oldest first.
+    """Sends messages and collects their confirmations, oldest first. Call `settle` with ``wait=True`` at the end.
 
     Args:
-        client: a connected `stomp.Client`; its window says how many may wait.
-        confirm: False sends without asking the broker for an answer.
-        done: called with the note of each send that is confirmed, in order.
+        client: a connected `stomp.Client`. Its window limits the number of pending confirmations.
+        confirm: False sends without asking the broker for a confirmation.
+        done: called with the note of each confirmed send, in order.
 
     Attributes:
-        sent: how many were sent.
-        confirmed: how many of them, from the first on, the broker has.
+        sent: the number of messages sent.
+        confirmed: the number of messages confirmed, counted from the first one.
     """
 
     def __init__(
@@ -33,10 +33,16 @@ class MessagePublisher:
         self.confirmed: int = 0
 
     def send(self, destination: str, body: bytes, note: Any = None, **options: Any) -> None:
-        """Send one; look what has become of those before.
+        """Send a message, and collect the confirmations that have arrived.
+
+        Args:
+            destination: the destination.
+            body: the body.
+            note: passed to `done` when the message is confirmed.
+            **options: further arguments of ``stomp.Client.send``.
 
         Raises:
-            StompError: it could not be sent, or one before it was not confirmed.
+            StompError: the message could not be sent, or an earlier one was not confirmed.
         """
         if self._confirm:
             self._waiting.append((self._client.send_async(destination, body, **options), note))
@@ -48,17 +54,20 @@ class MessagePublisher:
         self.settle()
 
     def settle(self, *, wait: bool = False) -> None:
-        """Take note of what is confirmed; with `wait`, of all. It may be called again after an error.
+        """Collect the confirmations that have arrived. It may be called again after an error, for the rest.
+
+        Args:
+            wait: wait for all pending confirmations.
 
         Raises:
-            StompError: one was refused, or nobody knows.
+            StompError: the broker refused a message, or its outcome is unknown.
         """
         while self._waiting and (wait or self._waiting[0][0].done()):
             confirmation, note = self._waiting[0]
             try:
                 confirmation.result()
             finally:
-                # Whatever it was, it is told once.
+                # Remove it also after an error, so that each error is raised once.
                 self._waiting.popleft()
             self._count(note)
 
