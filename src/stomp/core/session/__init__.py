@@ -1,1 +1,1 @@
-"""One connection without I/O, for either end."""
+"""One STOMP connection without I/O: the sessions of the client and of the server."""

@@ -1,6 +1,6 @@
-"""ACK and NACK as STOMP 1.2 writes them, in few steps: there may be one for each message.
+"""Encodes ACK and NACK of STOMP 1.2 without making a `Frame`: there may be one for each message.
 
-The native codec has the same function, which does what is frequent and returns 0 for all else.
+The native codec has the same function for the common cases. It returns 0 for all others.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ def answer(
     subscription: str | None,
     out: list[bytes],
 ) -> int:
-    """Take a delivery off the list of what is not settled, and write the frame that settles it.
+    """Settle a delivery: remove it from the unacknowledged deliveries and encode the frame.
 
     Args:
         command: ACK or NACK.
-        name: what 1.2 calls the delivery: its ``ack`` header; a `str` and no subclass of it.
-        subscriptions: those in force, by id.
-        subscription: the id of the one that it came for, if that is known.
-        out: where to put the frame.
+        name: the ``ack`` header of the MESSAGE; a `str`, not an instance of a subclass.
+        subscriptions: the active subscriptions by id.
+        subscription: the id of the subscription of the delivery, or None if it is not known.
+        out: the list to which the frame is appended.
 
     Returns:
-        How many bytes the frame has; 0 where nothing was done, as no frame can carry this name.
+        The size of the frame in bytes; 0 if nothing was done, because no frame can carry this name.
 
     >>> out = []
     >>> answer("ACK", "a:1", {}, None, out), out

@@ -1,15 +1,16 @@
-"""One STOMP connection, without I/O: what both ends have in common.
+"""One STOMP connection without I/O: the base class of `ClientSession` and `ServerSession`.
 
-`ClientSession` and `ServerSession` are the two ends; this base holds the state, the clock and the bytes.
-A driver does this, and nothing else that knows STOMP:
+A driver calls these methods, and needs no other knowledge of STOMP:
 
     bytes read       -> session.receive_data(data, now); at the end of the stream session.receive_eof()
-                        (while session.filling, session.fill(read) and session.filled(count, now) save copies)
-    what happened    <- session.events()
+                        (while session.wants_direct_read, session.read_into(read) and
+                        session.add_direct_bytes(count, now) save copies)
+    events           <- session.events()
     bytes to write   <- session.data_to_send(now), after each of the calls here
-    the clock        -> session.tick(now), at session.next_deadline()
+    timer            -> session.tick(now), at session.next_deadline()
 
-`now` is any monotonic clock in seconds. No call waits. The session is not thread-safe: the driver has a lock.
+Rules of this file: `now` is the time of any monotonic clock in seconds. No call waits. A session is not thread-safe:
+the driver needs a lock.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from stomp.core.frames.frame import Frame
     from stomp.core.frames.versions import Dialect
 
-#: Raises `Unsupported` for the bytes of a frame that the broker would not read.
+#: Raises `Unsupported` for an encoded frame that the broker cannot receive over this transport.
 FrameCheck = Callable[[bytes], None]
 
 _BEAT = b"\n"
@@ -43,25 +44,27 @@ HEARTBEAT_RECEIVED = HeartbeatReceived()
 
 
 class Session(ABC):
-    """The state of one connection. See the module for how to drive it; make one of its two subclasses.
+    """The state of one connection. The module describes how to drive it. Use one of the two subclasses.
 
     Args:
-        limits: what the peer may make us hold.
-        lenient: how frames are read that break a rule, see `stomp.core.frames.limits.Leniency`.
-        ledger: what outlives this connection; a new one if not given.
-        tolerance: how many agreed heart-beat intervals without a byte are borne; see `stomp.core.session.heartbeat`.
-        classes: what to make of a command, where it is not `Frame` itself.
+        limits: limits on what the peer can make us store.
+        lenient: how strictly frames are read, see `stomp.core.frames.limits.Leniency`.
+        ledger: the state that outlives this connection; None for a new one.
+        tolerance: the number of agreed heart-beat intervals without a byte that are allowed; see
+            `stomp.core.session.heartbeat`.
+        classes: command -> the subclass of `Frame` to make; `Frame` itself for other commands.
 
     Attributes:
-        state: how far the session has come.
-        dialect: the agreed version, None before.
-        closed: the `Closed` event once the session is over.
-        counters: what went over the connection.
-        outgoing: how many bytes `data_to_send` would give.
-        generation: which connection of its ledger this is.
-        frame_check_for: given the ``server`` header of CONNECTED, returns the check for each sent frame, or None.
-            For the driver to set before CONNECT, where a transport (WebSocket) carries less than TCP.
-        hastened: `next_deadline` may have come nearer by what was read. For the driver to take note of, and to reset.
+        state: the current state.
+        dialect: the agreed version; None before it is known.
+        closed: the `Closed` event once the session has ended, else None.
+        counters: the numbers of frames, bytes and heart-beats.
+        outgoing: the number of bytes that `data_to_send` would return.
+        generation: the number of this connection in its ledger.
+        frame_check_for: function that gets the ``server`` header of CONNECTED and returns the check for each frame to
+            send, or None. The driver sets it before CONNECT if the transport (WebSocket) carries less than TCP.
+        deadline_moved_up: True if `next_deadline` may be earlier than before because of data that was read. The driver
+            reads and resets it.
     """
 
     role: ClassVar[Role]
@@ -92,21 +95,21 @@ class Session(ABC):
         self.deadline_moved_up: bool = False
         self.frame_check_for: Callable[[str | None], FrameCheck | None] | None = None
         self._frame_check: FrameCheck | None = None
-        self._queued_frames: list[list[bytes]] = []  # frames given before CONNECTED, encoded
+        self._queued_frames: list[list[bytes]] = []  # encoded frames that were given before CONNECTED
 
     # ------------------------------------------------------------------------------------- in
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that were read. Look at `events` and `data_to_send` afterwards."""
+        """Process bytes that were read. Call `events` and `data_to_send` next."""
         if self.state is State.CLOSED:
             return
         self.counters.bytes_received += len(data)
-        # Any byte is a sign of life (STOMP 1.2, "Heart-beating"), whatever becomes of it.
+        # Any byte counts as activity of the peer (STOMP 1.2, "Heart-beating"), also that of a rejected frame.
         if self._pulse is not None and self._pulse.read(now, data):
             self.deadline_moved_up = True
         decoder = self._decoder
         if data == _BEAT and decoder.idle and self.dialect is not None:
-            # Nearly all that idle connections read, and there may be many of them.
+            # Fast path: idle connections read nearly nothing else, and there may be many of them.
             self.counters.heartbeats_received += 1
             self._events.append(HEARTBEAT_RECEIVED)
             return
@@ -118,57 +121,60 @@ class Session(ABC):
                     decoder.notes.clear()
                 self._take(frames, now)
                 if self.closed is not None:
-                    return  # what follows the end is not looked at, or the session could end a second time
+                    return  # further frames are ignored: they could end the session a second time
         except RemoteProtocolError as err:
             self._broken(err)
 
     @property
     def wants_direct_read(self) -> bool:
-        """True while bytes of a large body are best read by `read_into`."""
+        """True while it is cheaper to read bytes of a large body by `read_into` than by `receive_data`."""
         return self._decoder.missing > 0
 
     def read_into(self, read: Callable[[memoryview], int]) -> int:
-        """Have `read` put bytes of a large body straight into place: see `Decoder.read_into`.
+        """Let `read` write bytes of a large body into its buffer: see `Decoder.read_into`.
 
         Call `add_direct_bytes` with the result.
         """
         return self._decoder.read_into(read)
 
     def add_direct_bytes(self, count: int, now: float) -> None:
-        """What `read_into` returned: as many bytes were read."""
+        """Count the bytes that `read_into` returned."""
         self.counters.bytes_received += count
         self.heard(now)
 
     @property
     def spare(self) -> bool:
-        """True while memory is kept for the next large text: call `relax` when that does not come."""
+        """True while a buffer is kept for the next text body. Call `relax` if none arrives for a while."""
         return self._decoder.spare
 
     def relax(self) -> None:
-        """Let go of memory that is kept."""
+        """Free the buffer that is kept for the next text body."""
         self._decoder.relax()
 
     def is_timed_out(self, now: float) -> bool:
-        """True when the peer has sent nothing for too long: `tick` would end the connection now."""
+        """True if the peer has sent nothing for too long: `tick` would end the connection now."""
         due = self._pulse.timeout_at if self._pulse is not None else None
         return due is not None and now >= due
 
     @property
     def last_read(self) -> float | None:
-        """When the peer was last heard of; None as long as no heart-beats are agreed on."""
+        """When bytes of the peer last arrived; None while no heart-beats are agreed on."""
         return self._pulse.last_read if self._pulse is not None else None
 
     def heard(self, now: float) -> None:
-        """Bytes of the peer have arrived and are not read yet, for want of room: it is not silent."""
+        """Record activity of the peer: bytes have arrived, but reading is paused because buffers are full."""
         if self._pulse is not None:
             self._pulse.read(now)
 
     def receive_eof(self, error: BaseException | None = None, now: float | None = None) -> None:
-        """The stream ended: the peer closed it, or `error` broke it."""
+        """Process the end of the stream: the peer closed it, or it failed with `error`.
+
+        Without `now` the error has no hint about a connection that was closed because it was idle.
+        """
         if self.state is State.CLOSED:
             return
         if self.state is State.DISCONNECTING:
-            # STOMP 1.2, "DISCONNECT": the other side may close without having answered.
+            # STOMP 1.2, "DISCONNECT": the server may close the connection without sending the RECEIPT.
             self._close(Reason.CLEAN, None)
             return
         if self._take_unfinished():
@@ -179,14 +185,14 @@ class Session(ABC):
             if error is None
             else f"the connection failed{cut}: {error}"
         )
-        # With heart-beats of ours it cannot be for our silence.
+        # If we send heart-beats, the peer cannot have closed the connection because we were idle.
         quiet = 0.0 if now is None or self.heartbeat[0] else now - self._last_write
         lost = self._lost(why, quiet)
         lost.__cause__ = error
         self._close(Reason.EOF if error is None else Reason.FAILED, lost)
 
     def tick(self, now: float) -> None:
-        """The clock moved: send a beat, notice silence, give up what is overdue."""
+        """Process the deadlines: send a heart-beat, detect a timeout of the peer, report overdue receipts."""
         if self.state is State.CLOSED:
             return
         pulse = self._pulse
@@ -213,14 +219,14 @@ class Session(ABC):
     # ------------------------------------------------------------------------------------- out
 
     def events(self) -> list[Event]:
-        """What happened since the last call."""
+        """Return the events since the last call."""
         events = self._events
         if events:
             self._events = []
         return events
 
     def data_to_send(self, now: float) -> list[bytes]:
-        """The bytes to write since the last call, in parts; an empty list when there are none."""
+        """Return the bytes to write since the last call, in parts; an empty list if there are none."""
         out = self._out
         if out:
             self._out = []
@@ -232,12 +238,12 @@ class Session(ABC):
         return out
 
     def send_raw(self, data: bytes) -> None:
-        """Write bytes as they are, which nobody looks at. Nothing after the end."""
+        """Send bytes unchanged and unchecked. After the end of the session they are dropped."""
         if self.state is not State.CLOSED:
             self._put([data])
 
     def next_deadline(self) -> float | None:
-        """When `tick` has something to do, or None."""
+        """Return when to call `tick`; None if there is no deadline."""
         if self.state is State.CLOSED:
             return None
         due = self._deadline()
@@ -247,44 +253,44 @@ class Session(ABC):
 
     @property
     def heartbeat(self) -> tuple[int, int]:
-        """Milliseconds between our beats and between the peer's, as agreed; 0 for none."""
+        """The agreed milliseconds between our heart-beats and between the peer's; 0 for none."""
         pulse = self._pulse
         return (0, 0) if pulse is None else (round(pulse.send * 1000), round(pulse.expect * 1000))
 
     def abort(self, error: StompError | None = None) -> None:
-        """Give the connection up on this side, without a word to the peer."""
+        """End the session without sending DISCONNECT. Unsent data is dropped."""
         if self.state is not State.CLOSED:
             self._out = []
             self.outgoing = 0
             self._close(Reason.ABORTED, error)
 
-    # ------------------------------------------------------------------------------------- for the two ends
+    # ------------------------------------------------------------------------------------- for the subclasses
 
     @abstractmethod
     def _take(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
-        """Handle decoded frames; ignore them once the session is closed."""
+        """Process decoded frames; ignore them once the session is closed."""
 
     @abstractmethod
     def _tick(self, now: float) -> None:
-        """Handle the deadlines of this end."""
+        """Process the deadlines of the subclass."""
 
     @abstractmethod
     def _deadline(self) -> float | None:
-        """The next deadline of this end, or None."""
+        """Return the next deadline of the subclass, or None."""
 
     def _lost(self, why: str, quiet: float) -> ConnectionLost:
-        """The error for an end of the stream, after so many seconds in which nothing was written."""
+        """Return the error for the end of the stream; `quiet` is the number of seconds since the last write."""
         return ConnectionLost(why)
 
     def _take_unfinished(self) -> bool:
-        """Nothing more will be read: take what has arrived of an ERROR. True if that was the end."""
+        """Process an incomplete ERROR frame, as no more data will be read. True if it ended the session."""
         frame = self._decoder.unfinished_error()
         if frame is not None:
             self._take([frame], 0.0)
         return self.closed is not None
 
     def _broken(self, error: RemoteProtocolError) -> None:
-        """The peer broke the protocol."""
+        """End the session because the peer violated the protocol."""
         self._close(Reason.PROTOCOL, error)
 
     def _move(self, move: Transition) -> None:
@@ -306,7 +312,7 @@ class Session(ABC):
             self._frame_check(b"".join(parts))
 
     def _put_held(self, server: str | None) -> bool:
-        """Put the frames that were given before CONNECTED told which broker it is; False if that was the end."""
+        """Send the frames that were queued until CONNECTED named the broker. False if one of them ended the session."""
         if self.frame_check_for is not None:
             self._frame_check = self.frame_check_for(server)
         held, self._queued_frames = self._queued_frames, []
@@ -314,7 +320,7 @@ class Session(ABC):
             try:
                 self._check_parts(parts)
             except Unsupported as err:
-                # Who gave it has gone on: the end of the connection tells.
+                # The call that queued the frame has returned, so the error is reported by closing the session.
                 self._close(Reason.FAILED, err)
                 return False
             self._put(parts)
@@ -335,5 +341,5 @@ class Session(ABC):
 
 
 def earlier(one: float | None, other: float | None) -> float | None:
-    """The earlier of two moments; None is never."""
+    """Return the earlier of two times; None means never."""
     return other if one is None or (other is not None and other < one) else one

@@ -1,4 +1,4 @@
-"""The client's end of a connection."""
+"""The client side of a STOMP connection."""
 
 from __future__ import annotations
 
@@ -32,22 +32,23 @@ if TYPE_CHECKING:
     from stomp.core.frames.commands import Extra
     from stomp.core.session.ledger import Ledger, PendingReceipt
 
-#: Its own name, for the hot ways: looking up a member of an enumeration takes 0.1 us.
+#: A module variable for the frequent calls: reading a member of an enum class takes 0.1 us.
 _CONNECTED = State.CONNECTED
 _FLOWING = (State.CONNECTED, State.DISCONNECTING)
-#: Longer bodies are not formatted into a frame, which would copy them twice: who writes joins what it writes.
+#: A longer body is a part of its own. Joining it with the head here would copy it twice: the writer joins parts, too.
 _FORMATTED = 2048
-#: The commands that `transmit_plain` takes: those of which there are many.
+#: The commands that `transmit_plain` accepts: the frequent ones.
 _PLAIN = frozenset({"SEND", "ACK", "NACK"})
 
 
 class ClientSession(Session):
-    """The client's end. Begin with `connect`; the verbs may follow once `Connected` is among the events.
+    """The client side. Call `connect` first; call the other methods once `events` has returned `Connected`.
 
     Args:
-        message_class: what to make of a MESSAGE.
-        receipt_class: what to make of a RECEIPT. For all others see `Session`.
-        error_ends: given the ``server`` header of CONNECTED, says whether an ERROR ends the connection. None: never.
+        message_class: the class of MESSAGE frames.
+        receipt_class: the class of RECEIPT frames. For all other arguments see `Session`.
+        error_ends: function that gets the ``server`` header of CONNECTED and returns True if an ERROR ends the
+            connection. None: an ERROR after CONNECTED does not.
 
     >>> session = ClientSession()
     >>> session.connect(["1.2"], "/")
@@ -76,31 +77,36 @@ class ClientSession(Session):
         self._request = ConnectRequest()
         self._requested_heartbeat = (0, 0)
         self._connect_deadline: float | None = None
-        self._disconnecting = False  # DISCONNECT was given
-        self._disconnect_receipt: PendingReceipt | None = None  # its receipt
+        self._disconnecting = False  # DISCONNECT was sent or queued
+        self._disconnect_receipt: PendingReceipt | None = None  # the receipt of DISCONNECT
         self._last_error: Frame | None = None
         self._error_ends = error_ends
         self._is_error_final = False
-        self.has_acked: bool = False  # an ACK was sent
-        self._heads = HeadCache(STOMP12)  # until there is a dialect
+        self.has_acked: bool = False  # True once an ACK was sent
+        self._heads = HeadCache(STOMP12)  # replaced when the version is agreed on
 
-    # ------------------------------------------------------------------------------------- verbs
+    # ------------------------------------------------------------------------------------- out
 
     def transmit(
         self, frame: Frame, *, escaped: bool = False, deadline: float | None = None
     ) -> PendingReceipt | None:
-        """Send a frame; all verbs end here.
+        """Send a frame. `connect`, `send`, `subscribe` and the other methods call it.
 
-        A frame given before CONNECTED came is held back until then. A ``receipt`` header makes a ticket, which
-        is returned, and shows up again in `Receipt`, `Error`, `ReceiptOverdue` or `Closed`.
+        A frame given before CONNECTED is queued until then; that requires that CONNECT offered a single version.
 
         Args:
-            frame: the frame. Of a CONNECT, ``accept-version`` and ``heart-beat`` decide what is offered.
-            escaped: the headers are in escaped form already.
-            deadline: when to give up waiting for the RECEIPT; for a CONNECT, for the CONNECTED.
+            frame: the frame. The headers ``accept-version`` and ``heart-beat`` of a CONNECT determine the offer.
+            escaped: the headers are already escaped.
+            deadline: when the RECEIPT is overdue; for a CONNECT, when the CONNECTED is.
+
+        Returns:
+            The pending receipt if the frame has a ``receipt`` header, else None. The same object is in the event
+            `Receipt`, `Error`, `ReceiptOverdue` or `Closed` that resolves it.
 
         Raises:
-            NotConnected: there is no connection that could take it.
+            NotConnected: the state does not allow the frame.
+            UsageError: no version is agreed on yet.
+            Unsupported: the broker cannot receive the frame over this transport.
             FrameError: it cannot be encoded.
         """
         command = frame.command
@@ -109,7 +115,7 @@ class ClientSession(Session):
             return None
         leaving = command == "DISCONNECT"
         state = self.state
-        # The table would say so, too: this is the hot way.
+        # The table allows it. The look-up is skipped for speed.
         if leaving or state is not _CONNECTED:
             state = after(self.role, state, Transition.DISCONNECT if leaving else Transition.FRAME)
         if self._disconnecting:
@@ -139,15 +145,16 @@ class ClientSession(Session):
         return ticket
 
     def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
-        """`transmit` in less steps, for the frames that make up nearly all of the traffic.
+        """Fast path of `transmit` for the frequent frames.
 
         Args:
             command: SEND, ACK or NACK.
-            headers: `str` to `str` and no subclass of it, without ``content-length``; that is added if there is a body.
+            headers: the headers without ``content-length``, which is added if there is a body. Names and values are
+                `str`, not instances of a subclass.
             body: the body.
 
         Returns:
-            False where nothing was done: use `transmit`.
+            False if nothing was done: call `transmit` instead.
         """
         if self.state is not _CONNECTED or command not in _PLAIN or self._frame_check is not None:
             return False
@@ -174,10 +181,10 @@ class ClientSession(Session):
         deadline: float | None = None,
         content_length: bool = True,
     ) -> bool:
-        """`send` without any other headers, for those who send a lot: heads that were written before are kept.
+        """Fast path of `send` without further headers. It reuses encoded heads.
 
         Returns:
-            False where nothing was done: use `send`.
+            False if nothing was done: call `send` instead.
 
         Raises:
             FrameError: it cannot be encoded.
@@ -210,10 +217,10 @@ class ClientSession(Session):
         return True
 
     def acknowledge(self, message: Message) -> str | None:
-        """`ack` of a delivery in less steps, for those who acknowledge each.
+        """Fast path of `ack` for a received message.
 
         Returns:
-            By what name it was acknowledged; None where nothing was done: `ack` knows what to do then.
+            The id by which it was acknowledged; None if nothing was done: call `ack` instead.
         """
         subscription = message.subscription
         if subscription is None or self.ledger.subscriptions.get(subscription.id) is not subscription:
@@ -225,10 +232,16 @@ class ClientSession(Session):
         return name if self.answer_plain("ACK", name, subscription.id) else None
 
     def answer_plain(self, command: str, name: str, subscription: str | None = None) -> bool:
-        """`ack` or `nack` in less steps, by the name that 1.2 gives a delivery; `subscription` is its id, if known.
+        """Fast path of `ack` and NACK in STOMP 1.2.
+
+        Args:
+            command: ACK or NACK.
+            name: the ``ack`` header of the MESSAGE.
+            subscription: the id of its subscription, or None if it is not known.
 
         Returns:
-            False where nothing was done: frames do not flow, or not by 1.2, or the name has to be looked at.
+            False if nothing was done: the session is not connected, the version is not 1.2, or `name` cannot be
+            encoded. Call `ack` instead.
         """
         if self.state is not _CONNECTED or self.dialect is not STOMP12:
             return False
@@ -254,7 +267,7 @@ class ClientSession(Session):
         command: str = "CONNECT",
         deadline: float | None = None,
     ) -> None:
-        """Ask to connect. `Connected` or `Closed` will be among the events."""
+        """Send CONNECT. The event `Connected` or `Closed` follows."""
         who = {"login": login, "passcode": passcode}
         frame = commands.connect(versions, host, heartbeat=heartbeat, headers=headers, command=command, **who)
         self.transmit(frame, deadline=deadline)
@@ -271,7 +284,7 @@ class ClientSession(Session):
         headers: Extra = None,
         deadline: float | None = None,
     ) -> PendingReceipt | None:
-        """Send a message. With a receipt, its `Receipt` tells that the broker has it."""
+        """Send a message. If `receipt` is given, the event `Receipt` confirms that the broker has it."""
         frame = commands.send(
             destination,
             body,
@@ -293,7 +306,7 @@ class ClientSession(Session):
         headers: Extra = None,
         deadline: float | None = None,
     ) -> PendingReceipt | None:
-        """Ask for the messages of a destination; they come as `Message` events."""
+        """Subscribe to a destination. Its messages are `Message` events."""
         frame = commands.subscribe(
             self._require_version(), destination, id, ack=ack, receipt=receipt, headers=headers
         )
@@ -308,7 +321,7 @@ class ClientSession(Session):
         headers: Extra = None,
         deadline: float | None = None,
     ) -> PendingReceipt | None:
-        """End a subscription. Messages that are on their way may still come."""
+        """End a subscription. Messages that the broker has already sent may still arrive."""
         frame = commands.unsubscribe(
             self._require_version(), id, destination=destination, receipt=receipt, headers=headers
         )
@@ -325,7 +338,7 @@ class ClientSession(Session):
         headers: Extra = None,
         deadline: float | None = None,
     ) -> PendingReceipt | None:
-        """Acknowledge a message, or refuse it if `negative`: see `stomp.core.frames.commands.ack` for its name."""
+        """Acknowledge a message, or reject it if `negative`: see `stomp.core.frames.commands.ack` for the arguments."""
         frame = commands.ack(
             self._require_version(),
             message,
@@ -342,17 +355,17 @@ class ClientSession(Session):
         return self.transmit(commands.transaction("BEGIN", transaction, receipt=receipt))
 
     def commit(self, transaction: str, *, receipt: str | None = None) -> PendingReceipt | None:
-        """Carry a transaction out."""
+        """Commit a transaction."""
         return self.transmit(commands.transaction("COMMIT", transaction, receipt=receipt))
 
     def rollback(self, transaction: str, *, receipt: str | None = None) -> PendingReceipt | None:
-        """Drop a transaction: the ABORT frame. (`abort` drops the connection.)"""
+        """Roll a transaction back: send ABORT. (`abort` ends the session.)"""
         return self.transmit(commands.transaction("ABORT", transaction, receipt=receipt))
 
     def disconnect(
         self, receipt: str | None = None, *, deadline: float | None = None
     ) -> PendingReceipt | None:
-        """Say good-bye. With a receipt, `Closed` comes when the broker has answered it, else at once."""
+        """Send DISCONNECT. `Closed` follows when the RECEIPT arrives; without `receipt`, at once."""
         return self.transmit(commands.disconnect(receipt), deadline=deadline)
 
     # ------------------------------------------------------------------------------------- inside
@@ -376,7 +389,7 @@ class ClientSession(Session):
         self._requested_heartbeat = wish
         self._connect_deadline = deadline
         if len(offered) == 1:
-            # One offer leaves nothing to agree on, so frames can be encoded, and held, before CONNECTED.
+            # With a single offer the version is known, so frames can be encoded and queued before CONNECTED.
             self.dialect = DIALECTS.get(offered[0])
 
     def _start_disconnect(self, ticket: PendingReceipt | None, state: State) -> None:
@@ -389,7 +402,7 @@ class ClientSession(Session):
     def _take(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
         flowing = self.state in _FLOWING
         subscriptions = self.ledger.subscriptions
-        # Before 1.2 an ack header on a MESSAGE is one of its sender's own.
+        # Before STOMP 1.2 an ack header of a MESSAGE was set by its sender and has no meaning here.
         by_ack = self.dialect is not None and self.dialect.ack_header == "id"
         events = self._events
         first = len(events)
@@ -401,7 +414,7 @@ class ClientSession(Session):
         try:
             for frame in frames:
                 if flowing and isinstance(frame, Message):
-                    # The one hot branch of receiving.
+                    # By far the most frequent branch.
                     headers = frame.headers
                     id = headers.get("subscription")
                     if id is None:
@@ -412,7 +425,7 @@ class ClientSession(Session):
                         subscription.unacked[message] = None
                     events.append(frame)
                 elif isinstance(frame, Receipt) and self.state is _CONNECTED:
-                    # What `_process_control_frame` would do, without the call: there may be one for each SEND.
+                    # The same as `_process_control_frame`, without the call: there may be one for each SEND.
                     frame.ticket = self.ledger.answer(frame.headers.get("receipt-id"))
                     events.append(frame)
                 elif isinstance(frame, HeartbeatMarker):
@@ -463,14 +476,14 @@ class ClientSession(Session):
     def _connected(self, frame: Frame, now: float) -> None:
         self._check_transition(Transition.CONNECTED, "CONNECTED")
         told = frame.headers.get("version")
-        # A server that tells no version speaks 1.0 (STOMP 1.1, "Protocol Negotiation").
+        # A CONNECTED without a version means 1.0 (STOMP 1.1, "Protocol Negotiation").
         dialect = STOMP10 if told is None else DIALECTS.get(told.strip())
         if dialect is None or (told is not None and dialect.version not in self._request.versions):
             offered = self._request.offered
             raise RemoteProtocolError(f"the broker chose version {told!r:.20}, offered was {offered}")
         theirs = (0, 0)
         if self._requested_heartbeat != theirs and dialect.heartbeats:
-            # Only then: who wants beats is not to be left without them in silence, and others need not care.
+            # An invalid header is an error only if we requested heart-beats: then it must not silently disable them.
             theirs = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
         self._move(Transition.CONNECTED)
         self._connect_deadline = None
@@ -494,14 +507,15 @@ class ClientSession(Session):
         self._events.append(Error(frame, ticket))
         self._move(Transition.ERROR)
         if connecting or self.state is State.CLOSED:
-            # Not waiting for the broker to close: RabbitMQ takes 10 s to do so.
+            # End now instead of waiting for the broker to close the connection: RabbitMQ takes 10 s.
             self._closed_because(Reason.REFUSED, connect_error_from(frame, self._request))
         elif ticket is not None and ticket is self._disconnect_receipt:
-            # The broker will not answer DISCONNECT again.
+            # There will be no RECEIPT for the DISCONNECT any more.
             refused = BrokerError(f"the broker refused DISCONNECT: {error_text(frame)}", frame=frame)
             self._close(Reason.REFUSED, refused)
         elif self._is_error_final:
-            # STOMP 1.2, "ERROR": the server closes then. Some take 5 s for it, and what is sent meanwhile is lost.
+            # STOMP 1.2, "ERROR": the server closes the connection after it. Some take 5 s, and frames sent
+            # meanwhile are lost.
             ended = f"the broker ended the connection by an ERROR: {error_text(frame)}"
             self._close(Reason.ERROR, ConnectionLost(ended))
 

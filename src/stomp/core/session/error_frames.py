@@ -1,4 +1,4 @@
-"""What an ERROR of a broker says, and which error of ours that is."""
+"""Converts ERROR frames of a broker to exceptions, with hints."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
     from stomp.core.frames.frame import Frame
 
-#: Words by which brokers say that a login was refused; the protocol has no code for it.
+#: Substrings of ERROR texts that mean a refused login. The protocol has no error codes.
 _LOGIN_WORDS = ("login", "credential", "password", "authenti", "access_refused", "access refused")
 
 
-#: STOMP 1.2, "Value Encoding": CONNECT has no escapes, so that 1.0 brokers can read it. RabbitMQ reads them all the
-#: same: it closes the connection at an undefined one, and refuses the login that others make of it.
+#: STOMP 1.2, "Value Encoding": CONNECT is not escaped, so that 1.0 brokers can read it. RabbitMQ unescapes it
+#: nevertheless: it closes the connection at an undefined escape, and refuses the login that results from a defined one.
 _BACKSLASH = (
     "some brokers, as RabbitMQ, read a backslash in login and passcode as an escape: write two for each"
 )
-#: From so many seconds without a byte of ours on, a broker may have ended the connection for that: Artemis and HornetQ
-#: do so after 60.
+#: After this number of seconds in which we sent nothing, a broker may have closed the connection for that reason:
+#: Artemis and HornetQ do so after 60.
 _QUIET = 30.0
 _NO_BEATS = (
     "nothing had been sent for a while, and brokers and firewalls end such connections: "
@@ -36,14 +36,14 @@ _ESCAPED = {"r": "\r", "n": "\n", "c": ":", "\\": "\\"}
 
 
 def error_text(frame: Frame, *, before_connected: bool = False) -> str:
-    """What an ERROR frame says, in one line: its ``message`` header and the beginning of its body.
+    """Return the text of an ERROR frame in one line: its ``message`` header and the first line of its body.
 
-    Control characters are shown as escapes, and long text is cut; `frame` has what came.
+    Control characters are shown as escapes, and long text is truncated. The frame has the original.
 
     Args:
         frame: the ERROR frame.
-        before_connected: it came in the place of CONNECTED. No version is agreed on then, so nobody has unescaped
-            its headers, and brokers escape them nearly always (STOMP 1.2, "Value Encoding").
+        before_connected: it was received in place of CONNECTED. There is no agreed version then, so the decoder has
+            not unescaped its headers, and nearly all brokers escape them (STOMP 1.2, "Value Encoding").
 
     >>> from stomp.core.frames.frame import Frame, Headers
     >>> error_text(Frame("ERROR", Headers(message="Bad CONNECT"), b"Access refused for user 'guest'"))
@@ -53,7 +53,7 @@ def error_text(frame: Frame, *, before_connected: bool = False) -> str:
     if before_connected:
         message = _ESCAPE.sub(lambda match: _ESCAPED[match[1]], message)
     message = message.strip()
-    # Java brokers send a stack trace; its first line has the words.
+    # Java brokers send a stack trace; its first line is the error text.
     lines = frame.body[:2000].decode(errors="replace").strip().splitlines()
     detail = lines[0].strip() if lines else ""
     parts = [part for part in (message, detail) if part]
@@ -63,12 +63,12 @@ def error_text(frame: Frame, *, before_connected: bool = False) -> str:
 
 
 class ConnectRequest(NamedTuple):
-    """What a client asked for by CONNECT, as far as errors are about it.
+    """The content of a CONNECT frame that hints of errors refer to.
 
     Attributes:
-        versions: what it offered.
-        host: the virtual host, None if it named none.
-        backslash: there is one in its login or passcode.
+        versions: the offered versions.
+        host: the ``host`` header (virtual host), or None.
+        backslash: True if login or passcode contain a backslash.
     """
 
     versions: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class ConnectRequest(NamedTuple):
 
     @property
     def offered(self) -> str:
-        """The versions in words."""
+        """The offered versions, separated by commas."""
         return ",".join(self.versions)
 
 
@@ -85,17 +85,17 @@ _NOTHING = ConnectRequest()
 
 
 def request_of(headers: Mapping[str, str], versions: tuple[str, ...]) -> ConnectRequest:
-    """What a CONNECT frame asks for."""
+    """Return the `ConnectRequest` for the headers of a CONNECT frame."""
     backslash = any("\\" in headers.get(name, "") for name in ("login", "passcode"))
     return ConnectRequest(versions, headers.get("host"), backslash)
 
 
 def connect_error_from(frame: Frame, request: ConnectRequest = _NOTHING) -> BrokerError:
-    """The error for an ERROR frame in the place of CONNECTED.
+    """Return the exception for an ERROR frame in place of CONNECTED.
 
     Args:
         frame: the ERROR frame.
-        request: what it is the answer to.
+        request: the CONNECT frame that it answers.
     """
     words = error_text(frame, before_connected=True)
     low = words.lower()
@@ -112,14 +112,14 @@ def connect_error_from(frame: Frame, request: ConnectRequest = _NOTHING) -> Brok
 def lost(
     why: str, said: Frame | None, request: ConnectRequest, connected: bool, quiet: float
 ) -> ConnectionLost:
-    """The error for a stream that ended.
+    """Return the exception for a stream that ended.
 
     Args:
-        why: it ended.
-        said: the last ERROR frame, if there was one.
-        request: what CONNECT asked for.
-        connected: there was a CONNECTED.
-        quiet: for so many seconds we had sent nothing, and were not to send heart-beats.
+        why: why it ended.
+        said: the last ERROR frame, or None.
+        request: the CONNECT frame.
+        connected: True if CONNECTED was received.
+        quiet: the number of seconds in which we sent nothing; 0 if we send heart-beats.
     """
     if said is not None:
         why = f"{why}; its last ERROR said: {error_text(said)}"

@@ -1,7 +1,7 @@
-"""What a `Session` tells its driver, in the order in which it happened.
+"""The events of a `Session`, which it returns in the order in which they happened.
 
-A MESSAGE is its own event (`Message` is a `Frame`), and so is a RECEIPT, because there are many of them and a wrapper
-for each would cost a tenth of the receiving speed. Everything else is a small record.
+A MESSAGE is its own event (`Message` is a `Frame`), and so is a RECEIPT: there are many of them, and a wrapper for each
+would cost a tenth of the receiving speed. All other events are small records.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Message(Frame):
     """A MESSAGE frame arrived (client).
 
     Attributes:
-        subscription: what it was delivered for; None when no subscription of ours fits (a reply to a
-            temporary queue on RabbitMQ, for one).
+        subscription: the subscription of the delivery; None if no active subscription matches (for example a reply
+            to a temporary queue on RabbitMQ).
     """
 
     __slots__ = ("subscription",)
@@ -38,8 +38,9 @@ class ListenerMessage(Message):
     """A `Message` whose headers a listener may change.
 
     Attributes:
-        original: the headers as received: a dictionary, or a tuple of a dictionary, the names of the headers with other
-            values, and each of these values. `as_they_came` reads both forms.
+        original: the headers as received. Use `as_they_came`, which reads both forms: a dictionary; or a tuple of a
+            dictionary, the names of the headers whose values differ from it, and each of these values:
+            ``({"a": "1", "b": "2"}, ("b",), "3")`` stands for ``{"a": "1", "b": "3"}``.
     """
 
     __slots__ = ("original",)
@@ -51,7 +52,7 @@ class ListenerMessage(Message):
         self.original: Any = dict(headers)
 
     def as_they_came(self) -> dict[str, Any]:
-        """The headers as they came."""
+        """Return the headers as received, without the changes of a listener."""
         if type(self.original) is tuple:
             most, names, *values = self.original
             self.original = {**most, **dict(zip(names, values, strict=True))}
@@ -61,12 +62,12 @@ class ListenerMessage(Message):
 
 @record
 class Connected:
-    """The CONNECTED frame arrived (client), or was sent (server). Frames may flow.
+    """The CONNECTED frame was received (client) or sent (server). From now on all frames may be sent.
 
     Attributes:
         frame: the CONNECTED frame.
         dialect: the agreed version.
-        heartbeat: milliseconds between our beats and between the peer's, 0 for none.
+        heartbeat: milliseconds between our heart-beats and between the peer's; 0 for none.
     """
 
     frame: Frame
@@ -78,7 +79,7 @@ class Receipt(Frame):
     """A RECEIPT frame arrived.
 
     Attributes:
-        ticket: what was waited for; None if nobody asked, or it came too late.
+        ticket: the pending receipt that it answers; None if none has this id, or it came after its deadline.
     """
 
     __slots__ = ("ticket",)
@@ -92,24 +93,24 @@ class Receipt(Frame):
 
     @property
     def frame(self) -> Frame:
-        """Itself: other events have a frame."""
+        """The frame itself: other events about a frame have this attribute, too."""
         return self
 
 
 @record
 class ReceiptOverdue:
-    """A RECEIPT did not come in time. Whether the broker did what was asked is unknown."""
+    """A RECEIPT did not arrive before its deadline. The broker may have processed the frame or not."""
 
     ticket: PendingReceipt
 
 
 @record
 class Error:
-    """An ERROR arrived. Some brokers then close the connection, others do not; `Closed` follows if they do.
+    """An ERROR was received. Some brokers close the connection after it, others do not; `Closed` follows if they do.
 
     Attributes:
         frame: the ERROR frame.
-        ticket: the frame it answers, where the broker says so by ``receipt-id``.
+        ticket: the pending receipt named by its ``receipt-id``, or None.
     """
 
     frame: Frame
@@ -123,22 +124,22 @@ class HeartbeatReceived:
 
 @record
 class HeartbeatSent:
-    """A heart-beat of ours is in the data to send."""
+    """A heart-beat is in the data to send."""
 
 
 @record
 class Unknown:
-    """A frame with a command that STOMP does not define arrived (client). It was ignored."""
+    """A frame with an unknown command was received (client). It was ignored."""
 
     frame: Frame
 
 
 @record
 class Tolerated:
-    """The peer broke a rule, and its frame was read all the same: see `stomp.core.frames.limits.Leniency`.
+    """The peer broke a rule, and its frame was accepted: see `stomp.core.frames.limits.Leniency`.
 
     Attributes:
-        text: which rule, and what was done, for the log. Of each rule there is one on a connection.
+        text: the rule and how the frame was read, for the log. There is one event per rule and connection.
     """
 
     text: str
@@ -146,10 +147,10 @@ class Tolerated:
 
 @record
 class ConnectRequested:
-    """A client wants to connect (server). Answer by `Session.accept` or `Session.refuse`.
+    """A client sent CONNECT or STOMP (server). Call `ServerSession.accept` or `ServerSession.refuse`.
 
     Attributes:
-        frame: the CONNECT or STOMP frame, credentials included: do not log it.
+        frame: the CONNECT or STOMP frame. It contains the credentials: do not log it.
         dialect: the version that will be agreed on.
     """
 
@@ -159,7 +160,7 @@ class ConnectRequested:
 
 @record
 class Request:
-    """A client sent a frame (server). It has the headers its version requires."""
+    """A client sent a frame (server). It has all headers that its version requires."""
 
     frame: Frame
 
@@ -180,12 +181,12 @@ class Reason(enum.Enum):
 
 @record
 class Closed:
-    """The session is over: the last event, exactly once. Send what is still to be sent, then close the socket.
+    """The session has ended. This is the last event. Write the remaining data to send, then close the socket.
 
     Attributes:
-        reason: why.
-        error: the error to raise to those who still wait, None after a clean end.
-        unanswered: receipts that will never come; the outcome of their frames is unknown.
+        reason: why it ended.
+        error: the error for calls that are still waiting; None after a clean end.
+        unanswered: the receipts that will not arrive any more; the outcome of their frames is unknown.
     """
 
     reason: Reason
@@ -194,7 +195,7 @@ class Closed:
 
     @property
     def why(self) -> str:
-        """In words."""
+        """The reason as text: that of the error, if there is one."""
         return self.error.message if self.error is not None else self.reason.value
 
 

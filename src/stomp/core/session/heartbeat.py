@@ -1,10 +1,14 @@
-"""Heart-beats: what was agreed, and the two moments that follow from it (STOMP 1.2, "Heart-beating").
+"""Heart-beats: negotiation, and the two deadlines that follow from it (STOMP 1.2, "Heart-beating").
 
-Rules of this file: it never asks the time, every call is told it; silence counts bytes read, whatever they
-were and whatever became of them; both sides start from what they are configured for at every connection.
+Rules of this file:
 
-A broker that looks once in an interval whether it has sent something (ActiveMQ does) beats up to two intervals
-after a frame, and then once in an interval. So after anything but a beat one more interval of silence is borne.
+- It reads no clock: the caller passes the time.
+- Any bytes that are read count as activity of the peer, also those of frames that are then rejected.
+- Each connection negotiates again from the configured values.
+
+A broker that checks once per interval whether it has sent something (as ActiveMQ does) sends a heart-beat up to two
+intervals after a frame, and then one per interval. So one more interval of silence is allowed unless the last bytes
+read were a heart-beat.
 """
 
 from __future__ import annotations
@@ -13,21 +17,21 @@ import math
 
 from stomp.core.errors import RemoteProtocolError
 
-#: Send when this part of the agreed interval has passed: a beat that is exactly on time arrives late.
+#: A heart-beat is sent after this fraction of the agreed interval: one that is sent exactly on time arrives late.
 SEND_FRACTION = 0.8
-#: Beats may be early by up to this part of the interval, so that those of many connections go out at the same
-#: moments: waking up for each of them would cost more than sending them.
+#: A heart-beat is sent up to this fraction of the interval earlier, so that many connections send at the same times: a
+#: wake-up for each of them would cost more than the sending.
 ALIGNMENT = 0.1
-#: Silence is tolerated for this many agreed intervals ("an error margin is acceptable").
+#: The default number of agreed intervals without a byte that are allowed ("an error margin is acceptable").
 TOLERANCE = 2.0
-#: What a beat looks like; anything else that is read is, or may be, of a frame.
+#: The bytes of a heart-beat. Any other bytes read are, or may be, part of a frame.
 _BEATS = (b"\n", b"\r\n")
-#: Longest interval that is believed, in ms: one day.
+#: The maximum interval in milliseconds: one day. Larger values are reduced to it.
 _LONGEST = 24 * 60 * 60 * 1000
 
 
 def parse(text: str) -> tuple[int, int]:
-    """Read the value of a ``heart-beat`` header: (what its sender can do, what it wants), in milliseconds.
+    """Parse a ``heart-beat`` header: (what its sender can send, what it wants to receive), in milliseconds.
 
     Raises:
         RemoteProtocolError: it is not two non-negative numbers.
@@ -44,7 +48,7 @@ def _is_interval(text: str) -> bool:
 
 
 def negotiate(mine: tuple[int, int], theirs: tuple[int, int]) -> tuple[int, int]:
-    """What two sides agree on: (milliseconds between my beats, between theirs); 0 is none.
+    """Return the agreed intervals: (milliseconds between our heart-beats, between the peer's); 0 for none.
 
     >>> negotiate((1000, 2000), (500, 4000))
     (4000, 2000)
@@ -55,13 +59,13 @@ def negotiate(mine: tuple[int, int], theirs: tuple[int, int]) -> tuple[int, int]
 
 
 class Heartbeat:
-    """The two deadlines of one connection. All times are seconds on the driver's clock.
+    """The two heart-beat deadlines of one connection. All times are in seconds on the driver's clock.
 
     Args:
-        send: seconds between the beats that we promised, 0 for none.
-        expect: seconds between the beats that the peer promised, 0 for none.
-        now: the moment of agreement.
-        tolerance: how many intervals of silence are borne after a beat, and one more after anything else.
+        send: seconds between the heart-beats that we promised; 0 for none.
+        expect: seconds between the heart-beats that the peer promised; 0 for none.
+        now: the time of the agreement.
+        tolerance: the number of intervals of silence that are allowed after a heart-beat, plus one after other bytes.
     """
 
     def __init__(self, send: float, expect: float, now: float, *, tolerance: float = TOLERANCE) -> None:
@@ -77,22 +81,26 @@ class Heartbeat:
         self._borne_after_beat = expect * tolerance
 
     def read(self, now: float, data: bytes = b"") -> bool:
-        """Bytes of the peer were read, or wait to be read. True if less silence is borne now than before."""
+        """Record that bytes of the peer were read, or are ready to be read.
+
+        Returns:
+            True if less silence is allowed now than before, so that `timeout_at` may be earlier.
+        """
         self.last_read = now
         before, self._after_beat = self._after_beat, data in _BEATS
         return self._after_beat and not before
 
     @property
     def next_send_at(self) -> float | None:
-        """When the next beat must go out, or None. A multiple of a tenth of the interval, on the driver's clock."""
+        """When the next heart-beat is due: a multiple of `ALIGNMENT` times the interval. None if none are sent."""
         if not self.send:
             return None
-        # A moment that is a multiple already must not become the one before it by rounding.
+        # The 1e-6 prevents that a rounding error turns an exact multiple into the one before it.
         return math.floor((self.last_sent + self._lead) / self._step + 1e-6) * self._step
 
     @property
     def timeout_at(self) -> float | None:
-        """When the peer will have been silent for too long, or None."""
+        """When the peer will have timed out; None if it sends no heart-beats."""
         if not self.expect:
             return None
         return self.last_read + (self._borne_after_beat if self._after_beat else self._allowed_silence)

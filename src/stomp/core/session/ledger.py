@@ -1,8 +1,11 @@
-"""What a connection owes and is owed: subscriptions, transactions, receipts awaited, deliveries not acknowledged.
+"""Session state of a client: active subscriptions, open transactions, pending receipts, unacknowledged deliveries.
 
-The ledger belongs to the client, not to one connection: it counts connections (`generation`), so that what
-belongs to an earlier one can be told from what belongs to this one. Subscriptions survive a lost connection;
-transactions, receipts and deliveries do not (a broker forgets them with the connection).
+Rules of this file:
+
+- A ledger belongs to a client and outlives its connections. It counts them (`generation`), so that a receipt of an
+  earlier connection can be distinguished from one of the current connection.
+- Subscriptions are kept when a connection ends. Transactions, receipts and deliveries are dropped: a broker discards
+  them with the connection.
 """
 
 from __future__ import annotations
@@ -17,22 +20,22 @@ if TYPE_CHECKING:
 
     from stomp.core.frames.frame import Headers
 
-#: From this number of deadlines on, those of answered tickets are swept out.
+#: When there are this many deadlines, those of answered receipts are removed for the first time.
 _SWEEP = 128
 _new = object.__new__
 
 
 @dataclass(slots=True)
 class Subscription:
-    """One SUBSCRIBE that is in force.
+    """An active subscription on the wire.
 
     Attributes:
-        id: its ``id``; in STOMP 1.0 it may be the destination.
-        destination: where messages come from.
+        id: its ``id``; the destination if the SUBSCRIBE has none (STOMP 1.0).
+        destination: its destination.
         ack: "auto", "client" or "client-individual".
-        headers: the headers of the SUBSCRIBE frame, to send it again.
-        unacked: message ids delivered and neither acknowledged nor refused, oldest first. Empty for "auto".
-        acknowledges: deliveries wait for an ACK or NACK.
+        headers: the headers of the SUBSCRIBE frame, for sending it again.
+        unacked: the ids of unacknowledged deliveries, oldest first. Empty for ack "auto".
+        acknowledges: True if deliveries need an ACK or NACK.
     """
 
     id: str
@@ -46,9 +49,9 @@ class Subscription:
         self.acknowledges = self.ack != "auto"
 
     def settle(self, message: str) -> None:
-        """Take an acknowledged or refused delivery off the list.
+        """Remove a delivery from `unacked`.
 
-        With "client" an ACK covers all earlier deliveries, too (STOMP 1.2, "SUBSCRIBE ack Header").
+        With ack "client" an ACK or NACK covers all earlier deliveries, too (STOMP 1.2, "SUBSCRIBE ack Header").
         """
         unacked = self.unacked
         if message not in unacked:
@@ -64,13 +67,13 @@ class Subscription:
 
 @record
 class PendingReceipt:
-    """A receipt that was asked for and has not come.
+    """A receipt that was requested and has not arrived.
 
     Attributes:
         receipt: the receipt id.
-        command: the command of the frame that asked.
-        deadline: when it is given up, in seconds on the driver's clock, or None.
-        generation: the connection it was asked on.
+        command: the command of the frame that requested it.
+        deadline: when it is overdue, in seconds on the driver's clock; None for no deadline.
+        generation: the number of the connection on which it was requested.
     """
 
     receipt: str
@@ -80,27 +83,37 @@ class PendingReceipt:
 
 
 class Ledger:
-    """See the module. Sessions write it; drivers and clients read it."""
+    """The session state of a client over all its connections. Sessions change it; drivers and clients read it.
+
+    Attributes:
+        generation: the number of the current connection, from 1; 0 before the first.
+        subscriptions: the active subscriptions by id.
+        transactions: the ids of the open transactions.
+    """
 
     def __init__(self) -> None:
         self.generation: int = 0
         self.subscriptions: dict[str, Subscription] = {}
         self.transactions: set[str] = set()
         self._tickets: dict[str, PendingReceipt] = {}  # by receipt id
-        # An id may be used again at any time: those that were asked for while it was awaited, in order.
+        # A user may reuse an id that is still pending: the later receipts of such an id, in order of their requests.
         self._duplicate_ids: dict[str, list[PendingReceipt]] = {}
-        # (deadline, count, ticket), earliest first; answered tickets are dropped when they surface.
+        # Heap of (deadline, count, pending receipt). Answered ones are removed when they are the earliest.
         self._deadlines: list[tuple[float, int, PendingReceipt]] = []
         self._count = 0
         self._sweep_at = _SWEEP
 
     def begin_generation(self) -> int:
-        """A new connection begins; returns its number. Call `end_generation` for the old one first."""
+        """Start a new connection and return its number. Call `end_generation` for the previous one first."""
         self.generation += 1
         return self.generation
 
     def end_generation(self) -> tuple[PendingReceipt, ...]:
-        """The connection ended: forget what the broker forgets; return the receipts that will never come."""
+        """End the connection: drop all state that the broker discards with it.
+
+        Returns:
+            The pending receipts, which will not arrive any more.
+        """
         unanswered = (
             *self._tickets.values(),
             *(later for each in self._duplicate_ids.values() for later in each),
@@ -114,12 +127,12 @@ class Ledger:
         return unanswered
 
     def record_frame(self, command: str, headers: Headers) -> None:
-        """Write down what a frame of the client means. The headers are not escaped."""
+        """Update the state for a frame of the client. The headers are unescaped."""
         if command == "ACK" or command == "NACK":
             self.record_ack(headers)
         elif command == "SUBSCRIBE":
             destination = headers.get("destination", "")
-            # Without an id, as STOMP 1.0 allows, the destination is what UNSUBSCRIBE will name.
+            # STOMP 1.0 allows a SUBSCRIBE without an id; UNSUBSCRIBE then names the destination.
             id = headers.get("id", destination)
             self.subscriptions[id] = Subscription(id, destination, headers.get("ack", "auto"), headers)
         elif command == "UNSUBSCRIBE":
@@ -130,15 +143,15 @@ class Ledger:
             self.transactions.discard(headers.get("transaction", ""))
 
     def record_ack(self, headers: Mapping[str, str]) -> None:
-        """Write down what an ACK or NACK with these headers means."""
-        # 1.2 names the message by id, the versions before it by message-id.
+        """Update the state for an ACK or NACK with these headers."""
+        # STOMP 1.2 names the message by id, 1.0 and 1.1 by message-id.
         message = headers.get("id") or headers.get("message-id")
         if message is not None:
             self.settle(message, headers.get("subscription"))
 
     def expect_receipt(self, receipt: str, command: str, deadline: float | None) -> PendingReceipt:
-        """A frame asks for a receipt."""
-        # What calling the class would do, without the call: there may be one for each message.
+        """Add a pending receipt for a frame with a ``receipt`` header, and return it."""
+        # The same as calling the class, without the cost of the call: there may be one for each message.
         ticket: Any = _new(PendingReceipt)
         ticket.receipt = receipt
         ticket.command = command
@@ -155,14 +168,14 @@ class Ledger:
         return made
 
     def answer(self, receipt: str | None) -> PendingReceipt | None:
-        """A receipt came, or an ERROR in its place: take out and return the ticket, None if there is none."""
+        """Remove and return the pending receipt that a RECEIPT or ERROR answers; None if there is none."""
         ticket = self._tickets.pop(receipt, None) if receipt is not None else None
         if ticket is not None and self._duplicate_ids:
             self._move_up(ticket.receipt)
         return ticket
 
     def _move_up(self, receipt: str) -> None:
-        """The first ticket of this id is gone: the next one takes its place."""
+        """Put the next pending receipt with the same id into `_tickets`, after the first was removed."""
         later = self._duplicate_ids.get(receipt)
         if later:
             self._tickets[receipt] = later.pop(0)
@@ -178,11 +191,11 @@ class Ledger:
         )
 
     def expects(self, receipt: str) -> bool:
-        """True while this receipt is awaited."""
+        """True while a receipt with this id is pending."""
         return receipt in self._tickets
 
     def next_deadline(self) -> float | None:
-        """The earliest deadline of a receipt, or None."""
+        """Return the earliest deadline of a pending receipt, or None."""
         while self._deadlines:
             deadline, _, ticket = self._deadlines[0]
             if self._awaits(ticket):
@@ -191,7 +204,7 @@ class Ledger:
         return None
 
     def expired(self, now: float) -> list[PendingReceipt]:
-        """Take out and return the receipts whose deadline has passed."""
+        """Remove and return the pending receipts whose deadline has passed."""
         late: list[PendingReceipt] = []
         while (deadline := self.next_deadline()) is not None and deadline <= now:
             _, _, ticket = heapq.heappop(self._deadlines)
@@ -200,7 +213,7 @@ class Ledger:
         return late
 
     def _drop_stale(self) -> None:
-        """Drop the deadlines of answered tickets, which one unanswered ticket can keep from surfacing."""
+        """Remove the deadlines of answered receipts. They would stay in the heap behind an earlier, unanswered one."""
         self._deadlines = [entry for entry in self._deadlines if self._awaits(entry[2])]
         heapq.heapify(self._deadlines)
         self._sweep_at = max(_SWEEP, 2 * len(self._deadlines))
@@ -218,13 +231,14 @@ class Ledger:
             del self._duplicate_ids[receipt]
 
     def settle(self, message: str, subscription: str | None) -> None:
-        """A message was acknowledged or refused; `subscription` is its id where the version tells it."""
+        """Remove a settled delivery; `subscription` is the id of its subscription, or None if it is not known."""
         settle(self.subscriptions, message, subscription)
 
     def match_by_destination(self, headers: Mapping[str, str]) -> Subscription | None:
-        """The subscription that a message is for which does not name it, by its destination.
+        """Return the subscription with the destination of a message that has no ``subscription`` header, or None.
 
-        With an id there is to be a subscription header (STOMP 1.0, "SUBSCRIBE"), but stompserver leaves it out.
+        STOMP 1.0, "SUBSCRIBE", requires this header if the SUBSCRIBE had an id, but stompserver does not send it. The
+        delivery is added to the unacknowledged ones of the subscription.
         """
         if "subscription" in headers:
             return None

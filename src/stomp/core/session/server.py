@@ -1,4 +1,4 @@
-"""The server's end of a connection: what the embedded broker and the test kit speak through."""
+"""The server side of a STOMP connection, for the embedded broker and `stomp.testing`."""
 
 from __future__ import annotations
 
@@ -22,23 +22,26 @@ if TYPE_CHECKING:
     from stomp.core.session.ledger import Ledger
 
 
-#: With this header an UNSUBSCRIBE ends a durable subscription, which may have been made on another connection.
+#: An UNSUBSCRIBE with this header removes a durable subscription, which may belong to another connection.
 _NAMED = "activemq.subscriptionName"
-#: The frames whose ``transaction`` header must name one that was begun.
+#: The commands whose ``transaction`` header must name an open transaction.
 _TRANSACTED = ("SEND", "ACK", "NACK", "COMMIT", "ABORT")
 
 
 class ServerSession(Session):
-    """The server's end. Answer `ConnectRequested` by `accept` or `refuse`, then each `Request` as it asks.
+    """The server side. Answer `ConnectRequested` with `accept` or `refuse`, and process each `Request` after that.
 
-    The session answers by itself what breaks the protocol: it sends an ERROR and closes (STOMP 1.2, "ERROR").
+    On a protocol violation the session itself sends an ERROR and closes (STOMP 1.2, "ERROR").
 
     Args:
-        versions: what to agree to.
-        heartbeat: milliseconds between the beats that this server can send, and that it wants.
-        limits: what the peer may make us hold.
-        ledger: what outlives this connection; a new one if not given.
-        tolerance: how many agreed heart-beat intervals without a byte are borne.
+        versions: the supported versions.
+        heartbeat: milliseconds between the heart-beats that this server can send, and that it wants to receive.
+        limits: limits on what the client can make us store.
+        ledger: the state that outlives this connection; None for a new one.
+        tolerance: the number of agreed heart-beat intervals without a byte that are allowed.
+
+    Raises:
+        UsageError: `versions` is empty, or has an unknown version.
     """
 
     role = Role.SERVER
@@ -58,14 +61,14 @@ class ServerSession(Session):
             raise UsageError(f"versions is {self._versions!r}", hint="take some of 1.0, 1.1 and 1.2")
         self._offered_heartbeat = heartbeat
         self._requested_heartbeat = (0, 0)
-        self._early_frames: list[Frame] = []  # frames that came before our CONNECTED went out
+        self._early_frames: list[Frame] = []  # frames received before CONNECTED was sent
         self._pending_error: tuple[RemoteProtocolError, str | None] | None = None
-        self._receipt_requested: str | None = None  # the receipt that the frame at hand asks for
+        self._receipt_requested: str | None = None  # the receipt that the current frame requests
 
-    # ------------------------------------------------------------------------------------- verbs
+    # ------------------------------------------------------------------------------------- out
 
     def accept(self, now: float, *, headers: Extra = None) -> None:
-        """Let the client in: send CONNECTED. Frames that it sent early are then among the events."""
+        """Accept the connection: send CONNECTED. Frames that the client sent before are then among the events."""
         state = after(self.role, self.state, Transition.CONNECTED)
         dialect = self._dialect()
         frame = commands.connected(dialect, self._offered_heartbeat, headers=headers)
@@ -85,7 +88,7 @@ class ServerSession(Session):
     def refuse(
         self, message: str, *, detail: str = "", receipt_id: str | None = None, headers: Extra = None
     ) -> None:
-        """Send an ERROR and close: `Closed` is among the events. Write what there is to send, then hang up."""
+        """Send an ERROR and end the session with `Closed`. Write `data_to_send`, then close the socket."""
         state = after(self.role, self.state, Transition.ERROR)
         frame = commands.error(message, detail=detail, receipt_id=receipt_id, headers=headers)
         self._write(frame, self.dialect or STOMP10)
@@ -103,7 +106,7 @@ class ServerSession(Session):
         self._write(commands.receipt(id), self._dialect())
 
     def farewell(self) -> None:
-        """The client's DISCONNECT is done with: close. Write what there is to send, then hang up."""
+        """End the session after the client's DISCONNECT was processed. Write `data_to_send`, then close the socket."""
         self._close(Reason.CLEAN, None)
 
     # ------------------------------------------------------------------------------------- inside
@@ -120,19 +123,19 @@ class ServerSession(Session):
 
     @property
     def has_pending_error(self) -> bool:
-        """True when an ERROR waits until the requests before it have been answered; see `events`."""
+        """True while an ERROR is delayed until the requests before it have been answered; see `events`."""
         return self._pending_error is not None
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """See `Session.receive_data`. What follows a broken rule is not looked at."""
+        """See `Session.receive_data`. Data after a protocol violation is ignored."""
         if self._pending_error is None:
             super().receive_data(data, now)
 
     def events(self) -> list[Event]:
-        """What happened since the last call. Ask again, until nothing has.
+        """Return the events since the last call. Call it again until it returns an empty list.
 
-        When the client broke the protocol behind requests that were told just now, then that is told by the next
-        call: answer them first, so that the client gets their receipts before the ERROR.
+        If a protocol violation follows the returned requests, the next call sends its ERROR and returns `Closed`. So
+        answer the requests first: then the client gets their receipts before the ERROR.
         """
         events = super().events()
         if not events and self._pending_error is not None:
@@ -176,7 +179,7 @@ class ServerSession(Session):
         common = [version for version in self._versions if version in wanted]
         if not common:
             supported = ",".join(self._versions)
-            # STOMP 1.2, "Protocol Negotiation": tell the versions that would have been accepted.
+            # STOMP 1.2, "Protocol Negotiation": the ERROR lists the supported versions.
             self.refuse(f"Supported protocol versions are {supported}", headers={"version": supported})
             return
         self._requested_heartbeat = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
@@ -197,7 +200,7 @@ class ServerSession(Session):
         receipt = frame.headers.get("receipt")
         if receipt is not None and not self._dialect().carries(receipt):
             raise RemoteProtocolError("the receipt id holds a character that no RECEIPT can carry")
-        # STOMP 1.2, "ERROR": an ERROR about a frame that asked for a receipt carries its receipt-id.
+        # STOMP 1.2, "ERROR": an ERROR about a frame that requested a receipt has its receipt-id.
         self._receipt_requested = receipt
         if command not in commands.CLIENT_COMMANDS:
             raise RemoteProtocolError(f"{command[:20]} is not a frame of a client")
@@ -218,7 +221,7 @@ class ServerSession(Session):
         self._receipt_requested = None
 
     def _check(self, command: str, frame: Frame) -> None:
-        """Refuse what contradicts the ledger."""
+        """Raise `RemoteProtocolError` for a frame that contradicts the ledger, such as an unknown transaction."""
         headers = frame.headers
         transaction = headers.get("transaction")
         known = self.ledger.transactions

@@ -1,7 +1,7 @@
-"""The states of a session and the moves between them, as one table for both roles.
+"""The states of a session and the transitions between them: one table for both roles.
 
-The table is the truth: `Session` makes no move that is not in it, and the diagram in the documentation is
-drawn from it (`diagram`).
+Rules of this file: `Session` makes no transition that is not in the table, and the state diagrams in the documentation
+are generated from it (`diagram`).
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from stomp.core.errors import NotConnected
 
 
 class Role(enum.Enum):
-    """Which end of the connection a session is."""
+    """The end of the connection that a session implements."""
 
-    __hash__ = object.__hash__  # that of an enumeration is a call, at each look into the table
+    __hash__ = object.__hash__  # Enum.__hash__ is a Python call, and each look-up in the table needs a hash
 
     CLIENT = "client"
     SERVER = "server"
 
 
 class State(enum.Enum):
-    """How far a session has come."""
+    """The state of a session."""
 
     __hash__ = object.__hash__
 
-    IDLE = "idle"  #: nothing was sent or received
-    CONNECTING = "connecting"  #: CONNECT is on its way, CONNECTED has not come
-    CONNECTED = "connected"  #: frames flow
-    DISCONNECTING = "disconnecting"  #: the client said DISCONNECT
-    CLOSED = "closed"  #: over
+    IDLE = "idle"  #: no frame was sent or received
+    CONNECTING = "connecting"  #: after CONNECT and before CONNECTED
+    CONNECTED = "connected"  #: all frames may be sent
+    DISCONNECTING = "disconnecting"  #: the client sent DISCONNECT
+    CLOSED = "closed"  #: the session has ended
 
 
 class Transition(enum.Enum):
-    """What can happen to a session."""
+    """The causes of a change of state."""
 
     __hash__ = object.__hash__
 
     CONNECT = "CONNECT"
     CONNECTED = "CONNECTED"
-    FRAME = "frame"  #: any other frame of the client
-    DELIVERY = "MESSAGE, RECEIPT"  #: any frame of the server but CONNECTED and ERROR
+    FRAME = "frame"  #: any frame of the client except CONNECT, STOMP and DISCONNECT
+    DELIVERY = "MESSAGE, RECEIPT"  #: any frame of the server except CONNECTED and ERROR
     ERROR = "ERROR"
     DISCONNECT = "DISCONNECT"
     END = "end of connection"
@@ -48,11 +48,11 @@ class Transition(enum.Enum):
 
 _IDLE, _CONNECTING, _CONNECTED, _DISCONNECTING, _CLOSED = State
 
-#: (state, move) -> next state, where both roles agree.
+#: (state, transition) -> next state, for both roles.
 _SHARED = {
     (_IDLE, Transition.CONNECT): _CONNECTING,
     (_CONNECTING, Transition.CONNECTED): _CONNECTED,
-    # Frames that the client sends early are held back until CONNECTED, by the client or else by the server.
+    # Frames that the client sends before CONNECTED are queued until then, by `ClientSession` or by `ServerSession`.
     (_CONNECTING, Transition.FRAME): _CONNECTING,
     (_CONNECTING, Transition.ERROR): _CLOSED,
     (_CONNECTED, Transition.FRAME): _CONNECTED,
@@ -65,15 +65,15 @@ _SHARED = {
     (_DISCONNECTING, Transition.END): _CLOSED,
 }
 
-#: (role, state, move) -> next state. A move that is not here is an error of whoever made it.
+#: (role, state, transition) -> next state. Any other transition is an error of the side that causes it.
 TRANSITIONS: dict[tuple[Role, State, Transition], State] = {
     **{(role, state, move): after for (state, move), after in _SHARED.items() for role in Role},
-    # Brokers answer an unsuitable first frame by ERROR.
+    # Brokers answer an invalid first frame with ERROR.
     (Role.SERVER, _IDLE, Transition.ERROR): _CLOSED,
     (Role.CLIENT, _IDLE, Transition.ERROR): _CLOSED,
-    # Leaving before CONNECTED came is allowed: the DISCONNECT is held back like any early frame.
+    # A client may send DISCONNECT before CONNECTED: it is queued like any other early frame.
     (Role.CLIENT, _CONNECTING, Transition.DISCONNECT): _CONNECTING,
-    # A server that sends ERROR closes (STOMP 1.2, "ERROR"); clients meet brokers that do not.
+    # A server closes the connection after ERROR (STOMP 1.2, "ERROR"), but some brokers do not.
     (Role.SERVER, _CONNECTED, Transition.ERROR): _CLOSED,
     (Role.SERVER, _DISCONNECTING, Transition.ERROR): _CLOSED,
     (Role.CLIENT, _CONNECTED, Transition.ERROR): _CONNECTED,
@@ -82,10 +82,10 @@ TRANSITIONS: dict[tuple[Role, State, Transition], State] = {
 
 
 def after(role: Role, state: State, move: Transition) -> State:
-    """The state that a move leads to.
+    """Return the state after a transition.
 
     Raises:
-        NotConnected: the move is not possible in this state.
+        NotConnected: the transition is not possible in this state.
     """
     target = TRANSITIONS.get((role, state, move))
     if target is None:
@@ -101,7 +101,7 @@ _HINTS = {
 
 
 def diagram(role: Role) -> str:
-    """The table as a Mermaid state diagram, for the documentation."""
+    """Return the table as a Mermaid state diagram, for the documentation."""
     edges: dict[tuple[State, State], list[str]] = {}
     for (whose, state, move), target in TRANSITIONS.items():
         if whose is role:
