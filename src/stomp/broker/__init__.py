@@ -1,4 +1,4 @@
-"""An embedded STOMP broker for trying things out, developing and testing. Messages are in memory.
+"""An embedded STOMP broker for development and tests. Messages are kept in memory only.
 
 >>> from stomp.broker import Broker
 >>> with Broker() as broker:

@@ -1,4 +1,8 @@
-"""`Broker`: a broker of one's own, in a thread or on an event loop."""
+"""`Broker`: the embedded broker, run in a thread or on an event loop.
+
+Rules of this file: the state of the broker (`Server`, `Engine`) is only used on its event loop. The methods of
+`Broker` that read this state can be called from any thread; they run on that loop.
+"""
 
 from __future__ import annotations
 
@@ -28,49 +32,51 @@ if TYPE_CHECKING:
     from stomp.core.frames.limits import Limits
 
 _T = TypeVar("_T")
-#: Seconds that starting, stopping and asking may take.
+#: Seconds that starting, stopping and a call from another thread may take.
 _PATIENCE = 10.0
 
 
 class Broker:
-    """A STOMP broker for trying things out, developing and testing.
+    """A STOMP broker for development and tests.
 
-    It is not for production: messages are in memory, and gone when it stops.
+    It is not for production: messages are kept in memory and are lost when the broker stops.
 
-    From ordinary code it runs in a thread of its own:
+    In synchronous code the broker runs in a separate thread:
 
     >>> with Broker() as broker:
     ...     print(broker.host, broker.port > 0, broker.depth("/queue/a"))
     127.0.0.1 True 0
 
-    From asyncio it runs on the running loop: ``async with Broker() as broker: ...``, or
+    In asyncio code it runs on the running loop: ``async with Broker() as broker: ...``, or
     ``await broker.serve()`` to serve until cancelled.
 
     Args:
-        host: the address to listen on; "" for all.
-        port: the port to listen on, 0 for one that is free: see the attribute after the start.
-        doors: where to listen in place of that, as URLs (or `stomp.net.address.Address`): several at once, with
-            WebSockets (extra ``ws``) and Unix sockets among them. Port 0 is a free one. "stomp+ssl" and "wss"
-            need an `ssl_context`.
-        users: passcodes by login; None lets everybody in.
-        heartbeat: milliseconds between the beats that the broker can send, and that it wants; 0 for none.
-        limits: what a client may make the broker hold; None for bodies of 16 MiB at most.
-        policy: how messages are treated and how many are kept; None for the defaults of `Policy`.
-        ssl_context: speak TLS, with this context; at those doors that say so, if there are `listen`.
-        versions: the STOMP versions to agree to.
-        connect_timeout: seconds until a client must have said CONNECT.
-        tolerance: heart-beat intervals of silence after which a client is dropped. A large number is for tests on a
-            machine that may stop for seconds: ``heartbeat=(50, 50), tolerance=1000``.
+        host: the address to listen on; "" for all addresses of this machine.
+        port: the port to listen on; 0 selects a free port, which the attribute `port` contains after the start.
+        listen: the addresses to listen on, as URLs (or `stomp.net.address.Address`); replaces `host` and `port`.
+            More than one can be given, also WebSockets (extra ``ws``) and Unix sockets. Port 0 selects a free
+            port. "stomp+ssl" and "wss" need an `ssl_context`.
+        users: passcodes by login; None accepts every login.
+        heartbeat: milliseconds between the heart-beats that the broker can send, and that it wants to receive; 0
+            for none.
+        limits: sizes that a client cannot exceed; None for bodies of at most 16 MiB, see `LIMITS`.
+        policy: limits of the queues and rules for messages; None for the defaults of `Policy`.
+        ssl_context: the TLS context of the server. Without `listen` it turns TLS on; with `listen` it is used for
+            the "stomp+ssl" and "wss" addresses.
+        versions: the STOMP versions that the broker accepts.
+        connect_timeout: seconds within which a client has to send CONNECT (and to finish the TLS handshake).
+        tolerance: heart-beat intervals without data after which a client is disconnected. Tests on a machine that
+            may stop for seconds need a large number: ``heartbeat=(50, 50), tolerance=1000``.
 
     Raises:
-        UsageError: for a version that does not exist, or none; for a port that cannot be one; for a door with TLS
-            and no context.
-        AddressError: a door cannot be understood.
+        UsageError: a version is unknown, or there is none; a port is out of range; there is no address to listen on;
+            an address needs TLS, and there is no `ssl_context`.
+        AddressError: an address in `listen` is invalid.
 
     Attributes:
-        host: the address that its first door listens on.
-        port: the port of that, once it is started.
-        urls: where clients find it, in the order of its doors; complete once it is started.
+        host: the host of the first address.
+        port: the port of the first address; the actual one after the start.
+        urls: the URLs for clients, in the order of `listen`; they contain the actual ports after the start.
 
     >>> with Broker(listen=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws"]) as broker:
     ...     [url.partition(":")[0] for url in broker.urls]
@@ -141,11 +147,12 @@ class Broker:
     # ------------------------------------------------------------------------------------- in a thread
 
     def start(self) -> Self:
-        """Start in a thread of its own; return when it listens.
+        """Start the broker in a new thread; returns when it listens. Call `stop` to end it.
 
         Raises:
-            UsageError: it runs already.
-            OSError: the address cannot be listened on.
+            UsageError: the broker is already running, or WebSockets are asked for without the extra ``ws``.
+            OSError: binding an address failed.
+            TimeoutError: the broker did not start within 10 seconds.
         """
         self._must_be_stopped()
         started: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -156,16 +163,19 @@ class Broker:
         try:
             started.result(_PATIENCE)
         except BaseException:
-            started.cancel()  # a name server that answers too late must not start it after all
+            started.cancel()  # after a slow name resolution the broker must not start any more
             thread.join(_PATIENCE)
             raise
         self._thread = thread
         return self
 
     def stop(self) -> None:
-        """End all connections and the thread that `start` made. Stopping what is stopped does nothing.
+        """Close all connections, and end the thread that `start` made. Does nothing if the broker is stopped.
 
-        What waits to be written is written first, for a second at most; then clients see the stream end.
+        Pending output is written first, for at most one second; then clients see the end of the stream.
+
+        Raises:
+            RuntimeError: the thread did not end within 10 seconds.
         """
         thread, self._thread = self._thread, None
         loop, stopping = self._loop, self._stopping
@@ -205,8 +215,8 @@ class Broker:
         """Serve on the running event loop until cancelled.
 
         Raises:
-            UsageError: it runs already.
-            OSError: the address cannot be listened on.
+            UsageError: the broker is already running, or WebSockets are asked for without the extra ``ws``.
+            OSError: binding an address failed.
         """
         async with self:
             await asyncio.Event().wait()
@@ -246,13 +256,13 @@ class Broker:
 
     @property
     def connections(self) -> list[ConnectionInfo]:
-        """The open connections, oldest first; an empty list when the broker is stopped."""
+        """The open connections, oldest first; an empty list if the broker is stopped."""
         return self._ask(Server.connections) if self._server is not None else []
 
     def depth(self, destination: str) -> int:
-        """How many messages a destination holds: those that wait, and those delivered and not acknowledged.
+        """The number of messages of a destination: those waiting, and those delivered and not acknowledged.
 
-        The copies of a topic count for each of its subscribers.
+        For a topic, the copy of each subscriber counts.
 
         Raises:
             NotConnected: the broker is stopped.
@@ -268,11 +278,11 @@ class Broker:
         return self._ask(lambda server: server.engine.destinations())
 
     def disconnect_all(self, *, abort: bool = True) -> int:
-        """Drop every connection and go on serving; return how many there were.
+        """Close every connection, and continue to accept new ones; returns the number of closed connections.
 
         Args:
-            abort: as if the broker had been killed: what waits to be written is lost. Otherwise it is
-                written first, as when a broker is shut down. Either way clients see the stream end.
+            abort: discard pending output, as if the broker had been killed. If False, it is written first, as when
+                a broker is shut down. In both cases clients see the end of the stream.
 
         Raises:
             NotConnected: the broker is stopped.
@@ -280,7 +290,7 @@ class Broker:
         return self._ask(lambda server: server.disconnect_all(abort=abort))
 
     def _ask(self, question: Callable[[Server], _T]) -> _T:
-        """Ask the server on its own loop, from whichever thread."""
+        """Call `question` on the loop of the server, from any thread; return its result."""
         server, loop = self._server, self._loop
         if server is None or loop is None:
             raise NotConnected("the broker is stopped", hint="start it first")
@@ -309,6 +319,6 @@ def _users(users: Mapping[str, str]) -> dict[str, str]:
 
 
 def _reachable(door: Address) -> Address:
-    """A door as clients on this machine find it: they cannot connect to "every address"."""
+    """The address for clients on this machine: they cannot connect to "all addresses", so it becomes loopback."""
     anywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
     return door if door.transport == "unix" else replace(door, host=anywhere.get(door.host, door.host))

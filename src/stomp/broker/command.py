@@ -1,4 +1,4 @@
-"""``stomp broker``: the embedded broker as a program."""
+"""``stomp broker``: runs the embedded broker from the command line."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Ctrl-C with exit status 130 and on SIGTERM with exit status 0."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the broker until a signal ends it.
+    """Run the broker until SIGINT or SIGTERM.
 
     Args:
-        args: what a parser that went through `configure` has read.
+        args: the arguments, read by a parser with the options of `configure`.
 
     Returns:
         The exit status: 0 after SIGTERM, 130 after Ctrl-C.
 
     Raises:
-        UsageError: an option cannot be used as it is.
-        OSError: the address cannot be listened on.
+        UsageError: the value of an option, or a combination of options, is invalid.
+        OSError: binding an address failed.
     """
     users = _users(args)
     context = _tls(args)
@@ -63,7 +63,7 @@ def _doors(args: argparse.Namespace, *, tls: bool) -> list[Address]:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``stomp broker``."""
+    """Add the options of ``stomp broker`` to a parser."""
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOGUE
     add = parser.add_argument
@@ -137,7 +137,7 @@ def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(args.tls_cert, args.tls_key)
-    except OSError as err:  # ssl.SSLError is one
+    except OSError as err:  # ssl.SSLError is a subclass
         raise UsageError(f"--tls-cert: {err}") from err
     return context
 
@@ -150,7 +150,7 @@ async def _serve(broker: Broker) -> int:
         if not stopped.done():
             stopped.set_result(status)
 
-    # Where a loop has no signal handlers (Windows), Ctrl-C raises KeyboardInterrupt.
+    # On Windows the event loop has no signal handlers; there Ctrl-C raises KeyboardInterrupt.
     with contextlib.suppress(NotImplementedError):
         loop.add_signal_handler(signal.SIGTERM, stop, 0)
         loop.add_signal_handler(signal.SIGINT, stop, 130)

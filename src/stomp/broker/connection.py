@@ -2,13 +2,13 @@
 
 Rules of this file:
 
-- A connection handles all events of a read, then every connection that got something writes once.
-- A connection goes on reading while its own output is blocked: a client that sends and receives a lot at once must
-  not be locked up. What stops is the delivering of messages to it. Only when the answers alone, receipts that
-  it does not read, pile up to `_DEAF` does it stop reading until they are gone.
-- Whoever gets an ERROR gets to read it: the connection ends its own side and then discards what still comes in, for
-  a moment. Closing at once would reset the connection, and the ERROR would be lost on its way.
-- One timer for each connection, set to the next deadline of its session.
+- A connection handles all events of a read first. Then each connection with new frames writes once.
+- A connection continues to read while its output is blocked: a client that sends and receives much data at once must
+  not deadlock. Instead, no more messages are delivered to it. Reading is paused only when the output buffer
+  exceeds `_DEAF` bytes (RECEIPT frames that the client does not read), until the buffer has drained.
+- After an ERROR the client must be able to read it: the connection shuts down its sending side, and discards
+  incoming data for up to `LINGER` seconds. Closing at once would send a TCP reset, which may overtake the ERROR.
+- Each connection has one timer for the next deadline of its session.
 - Bodies and secrets are never logged.
 """
 
@@ -41,45 +41,45 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("stomp.broker")
 
-#: Output that waits in a connection before messages are held back.
+#: Bytes in the output buffer above which no more messages are delivered to the connection.
 _HIGH_WATER = 256 * 1024
-#: Output that waits in a connection before it is not read from any more.
+#: Bytes in the output buffer above which reading from the connection is paused.
 _DEAF = 4 * 1024 * 1024
-#: Seconds that a client has to read the last words of the broker.
+#: Seconds within which a client has to read the remaining output before the connection is aborted.
 LINGER = 2.0
-#: A client over TLS that is told an ERROR is done sending when it has sent nothing for this many seconds.
+#: After an ERROR over TLS, the connection is closed when the client has sent nothing for this number of seconds.
 _QUIET = 0.1
 
 
 class ConnectionOwner(Protocol):
-    """What a connection needs of the server that it belongs to."""
+    """The interface of the server that a connection uses; implemented by `stomp.broker.server.Server`."""
 
     settings: Settings
     engine: Engine
 
     def entered(self, connection: Connection) -> None:
-        """The connection was made."""
+        """Called when the network connection is established."""
 
     def admitted(self, connection: Connection, client: Client) -> None:
-        """The connection was let in."""
+        """Called when the login was accepted, before CONNECTED is sent."""
 
     def dismissed(self, client: Client) -> None:
-        """A session ended: others may get what it left."""
+        """Called when a session has ended: its unacknowledged messages are delivered to others."""
 
     def left(self, connection: Connection) -> None:
-        """The connection is gone."""
+        """Called when the network connection is closed."""
 
     def flush(self) -> None:
-        """Let every connection write what the engine has for it."""
+        """Have every connection write the frames that the engine has for it."""
 
 
 class Connection(asyncio.Protocol):
-    """One connection.
+    """One connection of a client.
 
     Args:
-        server: which it belongs to.
-        number: counts connections from 1.
-        layer: a WebSocket on the stream, or None. (TLS is asyncio's.)
+        server: the server that it belongs to.
+        number: the number of the connection, counted from 1.
+        layer: the WebSocket layer of the stream, or None. (TLS is done by asyncio.)
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         settings = server.settings
         self.number = number
-        self.leaving: bool = False  # only the last words are still to be written
+        self.leaving: bool = False  # closing: only the remaining output is still to be written
         self.client: Client | None = None
         self._server = server
         self._layer = layer
@@ -102,21 +102,21 @@ class Connection(asyncio.Protocol):
         )
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._parting: asyncio.TimerHandle | None = None  # hangs up when the client is quiet
+        self._parting: asyncio.TimerHandle | None = None  # closes the connection after `_QUIET`
         self._connect_deadline: float | None = self._loop.time() + settings.connect_timeout
-        self._blocked = False  # the network takes no more output
-        self._deaf = False  # so much output waits that we do not read
+        self._blocked = False  # the output buffer is above the high-water mark
+        self._deaf = False  # reading is paused, because too much output is pending
 
     # ------------------------------------------------------------------------------------- from asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: the connection is there, TLS included."""
-        # Not asked whether it is one: those of uvloop are not.
+        """asyncio: the connection is established, including TLS."""
+        # A cast, no isinstance: the transports of uvloop are not subclasses of asyncio.Transport.
         self._transport = transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(high=_HIGH_WATER)
         sock: socket.socket | None = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-            # Small answers must not wait for the client's delayed acknowledgement: 40 ms each.
+            # Without this, each small response waits for the client's delayed TCP acknowledgement: 40 ms.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._peer = _address(transport.get_extra_info("peername"))
         self._server.entered(self)
@@ -138,19 +138,19 @@ class Connection(asyncio.Protocol):
                 self._session.receive_eof(layer.failure)
             self._events()
         except Exception:
-            # A mistake of the broker's must not take the other connections down.
+            # A defect of the broker must not affect the other connections.
             logger.exception("connection %d from %s: gave up", self.number, self._peer)
             self.shut(abort=True)
         self._server.flush()
 
     def eof_received(self) -> None:
-        """asyncio: the client will send no more. asyncio then writes what waits, and closes."""
+        """asyncio: the client sends no more. Afterwards asyncio writes the pending output and closes."""
         self._session.receive_eof()
         self._events()
         self._server.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: the connection is gone."""
+        """asyncio: the connection is closed."""
         self._session.receive_eof(exc)
         self._events()
         self.leaving = True
@@ -161,13 +161,13 @@ class Connection(asyncio.Protocol):
         self._server.flush()
 
     def pause_writing(self) -> None:
-        """asyncio: output waits."""
+        """asyncio: the output buffer is above the high-water mark."""
         self._blocked = True
         if self.client is not None:
             self.client.blocked = True
 
     def resume_writing(self) -> None:
-        """asyncio: the output has drained."""
+        """asyncio: the output buffer has drained."""
         self._blocked = False
         if self._deaf:
             self._deaf = False
@@ -188,13 +188,13 @@ class Connection(asyncio.Protocol):
                 elif isinstance(event, Closed):
                     self._ended(event)
             if session.has_pending_error:
-                self.write()  # the answers to what was good, before the ERROR about what was not
+                self.write()  # the responses to the valid frames, before the ERROR for the invalid one
         self._flush_session()
 
     def _request(self, frame: Frame) -> None:
         client = self.client
         if client is None or not client.open:
-            return  # A frame behind one that was refused, in the same read.
+            return  # A frame that follows a refused one in the same read.
         try:
             self._engine.handle(client, frame)
         except RequestRefused as refusal:
@@ -237,7 +237,7 @@ class Connection(asyncio.Protocol):
             self._session.refuse(message, detail=detail, receipt_id=receipt)
 
     def _ended(self, closed: Closed) -> None:
-        """The session is over, for whatever reason."""
+        """Handle the end of the session, whatever the reason."""
         if closed.reason not in (Reason.CLEAN, Reason.EOF):
             logger.info(
                 "connection %d from %s ended: %s",
@@ -253,7 +253,7 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------------------------- output
 
     def write(self) -> None:
-        """Write what the engine has for this client."""
+        """Write the frames that the engine has for this client."""
         client, session = self.client, self._session
         if client is not None:
             frames = client.take()
@@ -263,14 +263,14 @@ class Connection(asyncio.Protocol):
                 self._deliver(frame, client.dialect)
         self._flush_session()
         if client is not None and client.blocked and not self._blocked:
-            # The chunk was full and the network took it: more in a moment, after the other connections.
+            # The chunk was full, and the network took it: continue after the other connections had their turn.
             self._loop.call_soon(self._refill)
 
     def _deliver(self, frame: Frame, dialect: Dialect) -> None:
         try:
             self._session.deliver(frame)
         except FrameError:
-            # A header of a sender that speaks a newer version, which this one cannot carry: leave it out.
+            # A header from a sender with a newer version that this version cannot encode: leave it out.
             frame.headers = _carried(frame.headers, dialect)
             self._session.deliver(frame)
 
@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
     def _put(self, data: bytes) -> None:
         if not data or self._transport.is_closing():
             return
-        # Not writelines: in some releases of Python 3.12 it does not call pause_writing (CVE-2024-12254).
+        # Not writelines: in some releases of Python 3.12, it does not call pause_writing (CVE-2024-12254).
         self._transport.write(data)
         if self._blocked and not self._deaf and self._transport.get_write_buffer_size() > _DEAF:
             self._deaf = True
@@ -299,7 +299,7 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------------------------- time and the end
 
     def _arm(self) -> None:
-        """Set the timer to the next deadline. Deadlines only move away, so one that is too early does no harm."""
+        """Set the timer to the next deadline. Deadlines only move later; a timer that fires too early is harmless."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -320,7 +320,7 @@ class Connection(asyncio.Protocol):
             self._refuse(f"no CONNECT came within {self._server.settings.connect_timeout:g} seconds")
         else:
             if self._deaf:
-                # Its beats may be waiting unread: that is not its silence.
+                # Heart-beats of the client may be unread, because reading is paused: this is no timeout.
                 self._session.heard(now)
             self._session.tick(now)
         self._events()
@@ -329,7 +329,10 @@ class Connection(asyncio.Protocol):
             self._arm()
 
     def _leave(self) -> None:
-        """Write what waits, tell the client that this was all, and hang up when it does."""
+        """Write the pending output, send the end of the stream, and close when the client closes.
+
+        The connection is aborted after `LINGER` seconds.
+        """
         if self.leaving:
             return
         self.leaving = True
@@ -346,25 +349,25 @@ class Connection(asyncio.Protocol):
             self._put(self._layer.outgoing())
         closed = self._session.closed
         if transport.can_write_eof():
-            with contextlib.suppress(OSError):  # the client has gone meanwhile
+            with contextlib.suppress(OSError):  # the client has closed already
                 transport.write_eof()
         elif closed is not None and closed.reason in (Reason.PROTOCOL, Reason.REFUSED):
             self._part_when_quiet()
         else:
-            transport.close()  # TLS says goodbye by itself, and waits for the answer.
+            transport.close()  # asyncio sends the TLS close_notify, and waits for that of the client.
 
     def _part_when_quiet(self) -> None:
-        """Hang up as soon as the client has sent nothing for a moment.
+        """Close the connection when the client has sent nothing for `_QUIET` seconds.
 
-        TLS cannot end one direction only: what a client sends after the goodbye is answered by a reset, and that
-        can overtake the ERROR which says why.
+        TLS cannot end one direction only: data that a client sends after the close_notify is answered by a TCP reset,
+        which can overtake the ERROR that gives the reason.
         """
         if self._parting is not None:
             self._parting.cancel()
         self._parting = self._loop.call_later(_QUIET, self._transport.close)
 
     def shut(self, *, abort: bool) -> None:
-        """End the connection from this side."""
+        """Close the connection from the side of the broker; `abort` discards the pending output."""
         self._session.abort()
         if abort:
             self._transport.abort()
@@ -376,7 +379,7 @@ class Connection(asyncio.Protocol):
         self._events()
 
     def info(self) -> ConnectionInfo:
-        """What there is to know about this connection."""
+        """The data of this connection that `Broker.connections` returns."""
         dialect = self._session.dialect
         subscriptions = 0 if self.client is None else len(self.client.consumers)
         version = None if dialect is None else dialect.version
@@ -384,14 +387,14 @@ class Connection(asyncio.Protocol):
 
 
 def _knows(users: Mapping[str, str], login: str | None, passcode: str | None) -> bool:
-    """True for a user with the right passcode; it takes as long for a wrong one."""
+    """True for a known login with the right passcode. The time does not depend on which part is wrong."""
     expected = users.get(login or "")
     same = hmac.compare_digest((expected or "").encode(), (passcode or "").encode())
     return same and expected is not None
 
 
 def _carried(headers: Headers, dialect: Dialect) -> Headers:
-    """The headers that a version can carry."""
+    """The headers that a version can encode."""
     no_colon = not dialect.escapes
     return Headers(
         (name, value)

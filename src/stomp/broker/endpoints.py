@@ -1,7 +1,7 @@
-"""Where the broker listens: doors as URLs, and the sockets of each.
+"""Listening addresses: parsing their URLs, and binding the sockets.
 
-A door is an `Address`: its port may be 0 for a free one, its host "" for every address of this machine. A name has a
-socket for every address that it stands for.
+A listening address is an `Address`. Its port may be 0, which selects a free port; its host may be "", which means all
+addresses of this machine. A host name gets one socket for each address that it resolves to.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from stomp.net.address import Address, parse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What getaddrinfo tells: family, kind, protocol, canonical name, address.
+#: An entry of getaddrinfo: family, kind, protocol, canonical name, address.
 _Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 _Info = tuple[socket.AddressFamily, socket.SocketKind, int, str, _Address]
 
-#: A host may have an address in a family that this machine does not speak. The others will do.
+#: A host may have addresses of a family that this machine does not support. The other addresses are enough.
 _NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
-#: How often a free port is tried to be had on all addresses of a host.
+#: Attempts to find a port that is free on all addresses of a host.
 _TRIES = 10
 
 
@@ -37,13 +37,14 @@ _ANY = re.compile(r"(?P<before>[a-z+]+://)(?P<host>\[[^]]*\]|[^/?:]*):0(?P<after
 
 
 def door(url: str) -> Address:
-    """Where a URL says that the broker shall listen. Unlike that of a client it may have port 0, for a free one.
+    """Parse the URL of a listening address. Unlike the URL of a client, it may have port 0, for a free port.
 
     >>> door("ws://127.0.0.1:0/ws"), door("unix:///tmp/broker.sock").path
     (Address(host='127.0.0.1', port=0, transport='ws', path='/ws'), '/tmp/broker.sock')
 
     Raises:
-        AddressError: it cannot be understood, or says more than where to listen.
+        AddressError: the URL is invalid, or has parts that are for clients only (login, virtual host, options, more
+            than one address).
     """
     url = text_of(url)
     free = _ANY.fullmatch(url.strip())
@@ -58,10 +59,10 @@ def door(url: str) -> Address:
 
 
 def listen_unix(path: str) -> socket.socket:
-    """A socket bound to a path. A socket that was left there, and that nobody listens to, is replaced.
+    """Return a socket bound to a path. A stale socket file, on which no process listens, is replaced.
 
     Raises:
-        OSError: somebody listens there, something else is there, or this system has no Unix sockets.
+        OSError: a process listens on this path, the path is not a socket, or this system has no Unix sockets.
     """
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("this system has no Unix sockets")
@@ -86,40 +87,40 @@ def _is_left_over(path: str) -> bool:
         if stat.S_ISSOCK(os.stat(path).st_mode):
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.setblocking(False)
-                # A full backlog (EAGAIN) is somebody's, too.
+                # A full backlog (EAGAIN) means that a process listens.
                 return probe.connect_ex(path) == errno.ECONNREFUSED
     return False
 
 
 def remove_unix(path: str, identity: tuple[int, int]) -> None:
-    """Remove the file of a Unix socket, unless it is another one's by now."""
+    """Remove the file of a Unix socket, unless another process has replaced it meanwhile."""
     with contextlib.suppress(OSError):
         if file_identity(path) == identity:
             Path(path).unlink()
 
 
 def file_identity(path: str) -> tuple[int, int]:
-    """What tells a file from one that came later under the same name."""
+    """Device and inode of a file: they identify it even if another file has got the same name."""
     found = os.stat(path)
     return found.st_dev, found.st_ino
 
 
 async def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to all addresses of a host, to one and the same port where `port` is 0.
+    """Bind sockets to all addresses of a host; all have the same port, also if `port` is 0.
 
     Args:
-        host: a name or address; "" for every address of this machine.
-        port: the port, or 0 for one that is free.
+        host: a name or address; "" for all addresses of this machine.
+        port: the port, or 0 for a free port.
 
     Raises:
-        OSError: an address is in use or forbidden, or the host has none on this machine.
+        OSError: an address is in use or not permitted, or the host has no address on this machine.
     """
     infos = list(dict.fromkeys(await _resolve(host or None, port)))
     for _ in range(_TRIES):
         try:
             return _bind(infos)
         except OSError as err:
-            # The port that was free on one address may be taken on the next one.
+            # The port that was free on the first address may be in use on the next one.
             if port or err.errno != errno.EADDRINUSE:
                 raise
     raise OSError(errno.EADDRINUSE, f"no port is free on all addresses of {host!r}")
@@ -128,7 +129,7 @@ async def listen(host: str, port: int) -> list[socket.socket]:
 async def _resolve(host: str | None, port: int) -> Sequence[_Info]:
     flags = socket.AI_PASSIVE
     try:
-        # A number needs no resolver, and so no thread that waits for one.
+        # A numeric address needs no name resolution, so no thread of the loop's executor.
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags | socket.AI_NUMERICHOST)
     except socket.gaierror:
         loop = asyncio.get_running_loop()

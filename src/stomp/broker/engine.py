@@ -2,24 +2,24 @@
 
 Rules of this file:
 
-- It never waits, and asks no clock but the one it is given. `Engine.handle` takes one frame of one connection, and
-  leaves what is to be written in the outboxes of the clients that `Engine.take_dirty` names.
-- ``/topic/...`` is a topic: each subscription that exists at the moment gets a copy, by name or by wildcards
+- No function waits, and the only clock is the argument `clock`. `Engine.handle` processes one frame of one connection.
+  It puts the frames to write into the outboxes of the clients that `Engine.take_dirty` returns.
+- ``/topic/...`` is a topic: each subscription that exists when a message is sent gets a copy, by name or by wildcards
   (`stomp.broker.topics`). A durable subscription exists until it is unsubscribed. Every other name is a queue: each
-  message goes to one consumer, round-robin, and is kept until there is one.
-- An ACK or a NACK settles one delivery with ``client-individual``, and all up to it with ``client``
+  message goes to one consumer, round-robin, and is kept until there is a consumer.
+- An ACK or a NACK settles one delivery with ``client-individual``, and all deliveries up to it with ``client``
   (STOMP 1.2, "ACK", "NACK").
-- A message refused by NACK is delivered again, marked ``redelivered:true``, to another consumer if one has
-  room. After `Policy.dead_letter_after` refusals, or at once for a NACK with ``requeue:false``, it goes to the
-  dead-letter queue, with its destination in ``original-destination``. So no message circles without end.
-- What a closed connection or an UNSUBSCRIBE leaves un-acknowledged is delivered again, in order, before newer
-  messages. That is no refusal and does not count towards the dead-letter queue.
-- SEND, ACK and NACK of a transaction take effect at COMMIT, in their order. Their receipts come at once.
-- ``/temp-queue/NAME`` and ``/temp-topic/NAME`` belong to the connection that names them. Other connections see
-  them, in ``reply-to``, under a name that they can send to and not subscribe to.
-- A subscription with a ``selector`` gets what that is true for. What it does not want waits for others, in a queue,
-  and does not hold up what comes behind.
-- A message that has expired is dropped, and no dead letter.
+- A message refused by NACK is delivered again with ``redelivered:true``, to another consumer if one has room. After
+  `Policy.dead_letter_after` refusals, or at once for a NACK with ``requeue:false``, it goes to the dead-letter queue,
+  with its destination in ``original-destination``. So no message is redelivered endlessly.
+- Messages that are unacknowledged when a connection closes, or at an UNSUBSCRIBE, are delivered again, in order, before
+  newer messages. This is no refusal, and does not count towards `Policy.dead_letter_after`.
+- SEND, ACK and NACK of a transaction take effect at COMMIT, in their order. Their receipts are sent immediately.
+- ``/temp-queue/NAME`` and ``/temp-topic/NAME`` belong to the connection that uses the name. Other connections get, in
+  ``reply-to``, a name that they can send to but not subscribe to.
+- A subscription with a ``selector`` gets the messages for which the selector is true. In a queue, the other messages
+  are kept for other consumers, and do not delay the messages behind them.
+- An expired message is dropped; it does not go to the dead-letter queue.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class Engine:
     """The state of a broker.
 
     Args:
-        policy: how messages are treated, and how many are kept.
-        name: begins every message-id, so that those of two brokers differ.
-        clock: seconds since 1970, for messages that expire.
+        policy: limits of the queues and rules for messages; None for the defaults of `Policy`.
+        name: prefix of every message-id, so that the ids of two brokers differ.
+        clock: returns seconds since 1970; used for the expiry of messages.
 
     Attributes:
-        capacity: how much is stored.
-        expiry: what will expire, and how much has.
-        dead_lettered: messages that went to the dead-letter queue.
-        discarded: messages that were refused even there.
+        capacity: counts the stored messages and bytes.
+        expiry: the messages with an expiry time, and the number of expired messages.
+        dead_lettered: number of messages moved to the dead-letter queue.
+        discarded: number of messages that were refused in the dead-letter queue, and dropped.
 
     >>> from stomp.core.frames.versions import STOMP12
     >>> engine = Engine()
@@ -93,13 +93,16 @@ class Engine:
     # ------------------------------------------------------------------------------------- for the driver
 
     def open(self, dialect: Dialect, client_id: str | None = None) -> Client:
-        """A connection was let in, one that said ``client-id`` or not."""
+        """Add a client whose login was accepted; `client_id` is the ``client-id`` of its CONNECT, if any."""
         client = Client(self._next(), dialect, client_id)
         self._clients[client.number] = client
         return client
 
     def close(self, client: Client) -> None:
-        """A connection ended: what it left open is undone. Calling it again does nothing."""
+        """Remove a client: abort its transactions, return its unacknowledged messages, and end its subscriptions.
+
+        Its temporary destinations are dropped. A second call does nothing.
+        """
         if not client.open:
             return
         client.open = False
@@ -110,7 +113,7 @@ class Engine:
         client.transactions.clear()
         consumers = list(client.consumers.values())
         client.consumers.clear()
-        # Two subscriptions may share a queue: all goes back before anything of it is delivered again, in order.
+        # Two subscriptions may share a queue: all messages are returned first, so that redelivery is in order.
         for consumer in consumers:
             self._detach(consumer)
         for consumer in consumers:
@@ -122,10 +125,11 @@ class Engine:
         client.temporary.clear()
 
     def handle(self, client: Client, frame: Frame) -> None:
-        """Do what a frame of a client asks; `stomp.core.session.server.ServerSession` has checked its headers.
+        """Process a frame of a client; `stomp.core.session.server.ServerSession` has checked its headers.
 
         Raises:
-            Refusal: it cannot be done. Answer by ERROR, close the connection, and call `close`.
+            RequestRefused: the request is invalid or exceeds a limit. Send ERROR, close the connection, and call
+                `close`.
         """
         self.expiry.sweep()
         self._verbs[frame.command](client, frame)
@@ -134,10 +138,10 @@ class Engine:
             self._emit(client, commands.receipt(receipt))
 
     def resume(self, client: Client) -> None:
-        """The network takes more: deliver what waits for this client, up to the next chunk."""
+        """Deliver waiting messages to a client that can receive more, up to the next `Policy.chunk` bytes."""
         client.blocked = False
         self.expiry.sweep()
-        # The subscription that comes first now comes last the next time, so that none starves.
+        # Each subscription moves to the end, so that the next call begins with another one and none starves.
         for key in list(client.consumers):
             if client.blocked or not client.open:
                 return
@@ -146,14 +150,14 @@ class Engine:
             self._dispatch(consumer.queue)
 
     def take_dirty(self) -> list[Client]:
-        """The clients with something in the outbox since the last call."""
+        """The clients that got frames in their outbox since the last call."""
         dirty, self._dirty = self._dirty, []
         for client in dirty:
             client.dirty = False
         return dirty
 
     def depth(self, destination: str) -> int:
-        """How many messages a destination holds: those that wait, and those delivered and not acknowledged."""
+        """The number of messages of a destination: those waiting, and those delivered and not acknowledged."""
         self.expiry.sweep()
         if (queues := self._topics.named(destination)) is not None:
             return sum(map(len, queues))
@@ -177,7 +181,7 @@ class Engine:
         if name is None:
             self._publish(sending)
         else:
-            # What waits for its COMMIT takes memory, too.
+            # A message that waits for its COMMIT uses memory, so it counts.
             transaction = self._transaction(client, name)
             self.capacity.claim(1, sending.size)
             transaction.append(sending)
@@ -189,12 +193,12 @@ class Engine:
             self._store(queue, sending)
 
     def _takers(self, sending: PendingSend) -> list[Queue]:
-        """The queues that get it."""
+        """The queues that get a copy of the message."""
         destination = sending.destination
         if is_topic(destination):
             return self._topics.takers(destination, sending.headers)
         if is_temporary(destination) and self._owner(destination) is None:
-            return []  # The one who would read it is gone.
+            return []  # The connection that could consume it has closed.
         return [self._queue(destination)]
 
     def _store(self, queue: Queue, sending: PendingSend) -> None:
@@ -205,7 +209,7 @@ class Engine:
         if not queue.selective:
             queue.backlog.add(message)
             self._dispatch(queue)
-        # All that waits was offered before: this one alone is new to those who have room.
+        # The waiting messages were offered to the consumers before; only this one is new.
         elif (consumer := queue.choose(message)) is not None:
             self._deliver(consumer, message)
         elif queue.wants(message):
@@ -216,7 +220,7 @@ class Engine:
     # ------------------------------------------------------------------------------------- destinations
 
     def _owner(self, name: str) -> Client | None:
-        """Whose temporary destination it is; None if it is nobody's, or no such."""
+        """The client that owns a temporary destination; None if it has closed, or the name is not temporary."""
         return self._clients.get(owner_of(name)) if is_temporary(name) else None
 
     def _queue(self, name: str) -> Queue:
@@ -228,7 +232,7 @@ class Engine:
         return queue
 
     def _tidy(self, queue: Queue) -> None:
-        """Forget a queue that holds nothing and that nobody listens to."""
+        """Remove a queue that has no messages and no consumers."""
         if not (len(queue) or queue.consumers) and self._queues.get(queue.name) is queue:
             del self._queues[queue.name]
             if (owner := self._owner(queue.name)) is not None:
@@ -266,7 +270,7 @@ class Engine:
         self._dispatch(queue)
 
     def _forget(self, queue: Queue) -> None:
-        """A durable subscription ended for good."""
+        """Remove a durable subscription and its messages."""
         self._topics.forget(queue)
         self._drop(queue)
 
@@ -276,7 +280,7 @@ class Engine:
         durable = self._topics.durable(("name", client.client_id or "", name)) if name else None
         consumer = client.consumers.pop(key, None)
         if consumer is None:
-            # ActiveMQ's way to end a durable subscription: by its name, when its consumer is gone already.
+            # ActiveMQ: a durable subscription without a consumer is removed by an UNSUBSCRIBE with its name.
             if durable is None:
                 raise RequestRefused("there is no such subscription")
             if durable.consumers:
@@ -287,14 +291,14 @@ class Engine:
             client.remember(delivered)
         self._detach(consumer)
         queue = consumer.queue
-        # RabbitMQ's way: an UNSUBSCRIBE that says what the SUBSCRIBE said.
+        # RabbitMQ: an UNSUBSCRIBE with the same headers as the SUBSCRIBE removes the durable subscription.
         ends = queue is durable or frame.headers.get("durable") == "true"
         if queue.durable is not None and ends and not queue.consumers:
             self._forget(queue)
         self._dispatch_or_drop(queue)
 
     def _detach(self, consumer: Consumer) -> None:
-        """Let a consumer get no more, and give back what it did not acknowledge."""
+        """Remove a consumer from its queue, and return its unacknowledged messages to the queue."""
         consumer.open = False
         queue = consumer.queue
         queue.consumers.remove(consumer)
@@ -314,7 +318,7 @@ class Engine:
             queue.backlog.put_back(message)
 
     def _dispatch_or_drop(self, queue: Queue) -> None:
-        """Something came back: deliver it, or forget it where nobody will ask for it again."""
+        """Dispatch a queue to which messages were returned; drop them if no consumer can get them any more."""
         if queue.forgotten:
             self._drop(queue)
         else:
@@ -322,7 +326,7 @@ class Engine:
             self._tidy(queue)
 
     def _drop(self, queue: Queue) -> None:
-        """Forget the messages that wait in a queue."""
+        """Drop the waiting messages of a queue."""
         queue.backlog.recall()
         while queue.backlog.ready:
             self.capacity.release(1, queue.backlog.take().size)
@@ -330,9 +334,9 @@ class Engine:
     # ------------------------------------------------------------------------------------- delivering
 
     def _dispatch(self, queue: Queue) -> None:
-        """Deliver what waits to those who have room."""
+        """Deliver waiting messages to the consumers that have room."""
         backlog, selective = queue.backlog, queue.selective
-        passed: list[StoredMessage] = []  # wanted by those who have no room
+        passed: list[StoredMessage] = []  # match consumers that have no room
         while queue.consumers and backlog.ready and (not selective or queue.has_room):
             consumer = queue.choose(backlog.first())
             if consumer is not None:
@@ -389,7 +393,7 @@ class Engine:
         delivery = client.awaiting.get(key)
         if delivery is None:
             if key in client.released:
-                return  # It was on its way when the UNSUBSCRIBE came, and the message has gone back.
+                return  # The ACK was sent before the UNSUBSCRIBE was processed; the message was returned.
             raise RequestRefused(f"no message {key!r:.80} awaits {frame.command}")
         if client.dialect.version == "1.1" and headers["subscription"] != delivery.consumer.key:
             raise RequestRefused(f"message {key!r:.80} was not delivered to that subscription")
@@ -402,7 +406,7 @@ class Engine:
             self._dispatch(delivery.consumer.queue)  # its window has room again
 
     def _covered(self, delivery: Delivery) -> list[Delivery]:
-        """Take out the deliveries that an ACK of this one is about."""
+        """Remove and return the deliveries that an ACK of this one covers."""
         consumer = delivery.consumer
         covered = [delivery]
         if consumer.ack == "client":
@@ -442,7 +446,7 @@ class Engine:
         self.dead_lettered += 1
         headers = {**message.headers, "original-destination": message.destination}
         size = size_of(headers, message.body)
-        # Without asking whether it fits: it was there before.
+        # No check of the capacity: the message was counted before.
         self.capacity.messages += 1
         self.capacity.bytes += size
         self._store(self._queue(dead_letters), PendingSend(dead_letters, headers, message.body, size))
@@ -489,7 +493,7 @@ class Engine:
         self._undo(transaction)
 
     def _undo(self, transaction: Transaction) -> None:
-        """Forget what a transaction sent, and let what it settled await an ACK again."""
+        """Drop the messages that a transaction sent, and make the deliveries that it settled unacknowledged again."""
         for step in transaction:
             if isinstance(step, PendingSend):
                 self.capacity.release(1, step.size)

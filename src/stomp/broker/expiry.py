@@ -1,6 +1,7 @@
-"""Messages that live until a moment, and what becomes of them: they are dropped where they wait.
+"""Expiry: drops waiting messages when their expiry time has passed.
 
-A message that was delivered in time may be acknowledged later; if it comes back instead, it is dropped then.
+A message that was delivered before its expiry time can be acknowledged later. If it is returned to the queue after
+that time, it is dropped.
 """
 
 from __future__ import annotations
@@ -15,30 +16,30 @@ if TYPE_CHECKING:
     from stomp.broker.model import Queue
     from stomp.broker.store import Capacity, StoredMessage
 
-#: Entries beyond this, and beyond twice the messages that there are, are looked through: most are of messages gone.
+#: If the heap has more entries than this plus twice the stored messages, most of them are stale and are removed.
 _MANY = 1000
 
 
 class Expiry:
-    """The messages that will expire, the next one first.
+    """The messages that have an expiry time, the next one first.
 
     Args:
-        clock: seconds since 1970.
-        capacity: what is dropped is counted off there.
+        clock: returns seconds since 1970.
+        capacity: dropped messages are released there.
 
     Attributes:
-        dropped: how many messages have expired.
+        dropped: number of expired messages.
     """
 
     def __init__(self, clock: Callable[[], float], capacity: Capacity) -> None:
         self.clock = clock
         self.dropped: int = 0
         self._capacity = capacity
-        # Weak, because most messages are consumed long before, and are not to be kept for this.
+        # Weak references: most messages are consumed long before they expire, and must not be kept in memory here.
         self._heap: list[tuple[float, int, Queue, weakref.ref[StoredMessage]]] = []
 
     def watch(self, queue: Queue, message: StoredMessage) -> None:
-        """A message was stored in a queue."""
+        """Register a message that was stored in a queue."""
         if message.expires is None:
             return
         heapq.heappush(self._heap, (message.expires, message.number, queue, weakref.ref(message)))
@@ -47,7 +48,7 @@ class Expiry:
             heapq.heapify(self._heap)
 
     def sweep(self) -> None:
-        """Drop what has expired."""
+        """Drop the waiting messages that have expired."""
         if not self._heap:
             return
         now = self.clock()
@@ -59,7 +60,7 @@ class Expiry:
                 self._drop(message)
 
     def has_come(self, message: StoredMessage) -> bool:
-        """True, and it is counted off, when a message that comes back has expired meanwhile."""
+        """True if a returned message has expired meanwhile; it is then counted as dropped and released."""
         if message.expires is None or message.expires > self.clock():
             return False
         self._drop(message)

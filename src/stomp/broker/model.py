@@ -1,6 +1,7 @@
-"""Who takes part: connections, their consumers, the queues between them, and what is under way.
+"""The records of the broker: clients, consumers, queues, deliveries and transactions.
 
-Plain records; the rules that move them are in `stomp.broker.engine`.
+Rules of this file: these classes hold state and answer questions about it. The rules that change the state are in
+`stomp.broker.engine`.
 """
 
 from __future__ import annotations
@@ -18,25 +19,26 @@ if TYPE_CHECKING:
     from stomp.core.frames.frame import Frame
     from stomp.core.frames.versions import Dialect
 
-#: How many deliveries taken back by UNSUBSCRIBE a connection remembers, to forgive an ACK that comes late.
+#: Number of deliveries returned by UNSUBSCRIBE that a connection remembers, so that a late ACK for them is no error.
 _REMEMBERED = 10_000
 
 
 class Queue:
     """Messages and the consumers that share them.
 
-    A topic has one queue for each of its subscriptions (`private`), with that one consumer: what its
-    subscriber does not take is nobody else's.
+    A topic has one queue for each of its subscriptions (`private`). Its messages are for that subscription only. A
+    shared durable subscription may have several consumers, all other private queues have at most one.
 
     Attributes:
         name: the destination.
-        private: it belongs to one subscription of a topic, and goes when that goes.
-        durable: it belongs to a durable subscription, which this is the key of; None for not.
-        selector: what a topic's message must be like to get in here; `spelled` is its text.
-        backlog: the messages that wait.
-        consumers: who gets the next message, the first one first.
-        selective: how many of the consumers do not want every message.
-        unsettled: messages that are delivered, and neither acknowledged nor back.
+        private: the queue belongs to one subscription of a topic, and ends with it.
+        durable: the key of the durable subscription that the queue belongs to; None for other queues.
+        selector: the selector of a private queue: only messages that it accepts are stored. None for all messages.
+        spelled: the text of `selector`.
+        backlog: the waiting messages.
+        consumers: the consumers; the first one is the next in the round-robin order.
+        selective: number of consumers with a selector.
+        unsettled: number of messages that are delivered, and neither acknowledged nor returned.
     """
 
     __slots__ = (
@@ -67,22 +69,22 @@ class Queue:
 
     @property
     def forgotten(self) -> bool:
-        """True when nobody will ever ask for what is in here."""
+        """True if no consumer can ever get these messages: the subscription has ended and is not durable."""
         return self.private and self.durable is None and not self.consumers
 
     @property
     def has_room(self) -> bool:
-        """True when some consumer can get a message."""
+        """True if at least one consumer can get a message now."""
         return any(consumer.has_room for consumer in self.consumers)
 
     def wants(self, message: StoredMessage) -> bool:
-        """True when some consumer does, now or when it has room."""
+        """True if the selector of at least one consumer accepts the message, whether that consumer has room or not."""
         return any(each.selector is None or each.selector(message.headers) for each in self.consumers)
 
     def choose(self, message: StoredMessage) -> Consumer | None:
-        """The consumer that gets this message, round-robin; None when no one has room.
+        """The next consumer for this message, round-robin; None if no matching consumer has room.
 
-        One that refused the message gets it again only when no other has room.
+        A consumer that refused the message gets it again only if no other matching consumer has room.
         """
         consumers = self.consumers
         refuser: Consumer | None = None
@@ -97,18 +99,19 @@ class Queue:
 
 
 class Consumer:
-    """One subscription.
+    """One subscription of one connection.
 
     Attributes:
         number: unique in the broker.
-        client: whose it is.
-        key: the id of the SUBSCRIBE, or in STOMP 1.0 without one the destination.
-        id: what MESSAGE frames say as ``subscription``, None to leave it out.
+        client: the client that subscribed.
+        key: the ``id`` of the SUBSCRIBE; without one (STOMP 1.0) its destination.
+        id: the ``subscription`` header of MESSAGE frames; None to leave it out.
+        queue: the queue that it consumes from.
         ack: "auto", "client" or "client-individual".
-        window: how many messages may be un-acknowledged.
-        unacked: those that are, oldest first, by what an ACK calls them.
-        selector: what a message of a shared queue must be like; None for any.
-        open: False once the subscription ended.
+        window: maximum number of unacknowledged messages.
+        unacked: the unacknowledged deliveries, oldest first, by the id that an ACK uses.
+        selector: the selector for messages of a queue; None for all messages. That of a topic is in `Queue.selector`.
+        open: False when the subscription has ended.
     """
 
     __slots__ = ("ack", "client", "id", "key", "number", "open", "queue", "selector", "unacked", "window")
@@ -127,12 +130,12 @@ class Consumer:
 
     @property
     def has_room(self) -> bool:
-        """True when a message may be delivered now."""
+        """True if a message may be delivered now."""
         return not self.client.blocked and len(self.unacked) < self.window
 
 
 class Delivery:
-    """A message that was delivered and waits for an ACK or NACK. `key` is what these call it."""
+    """A message that was delivered and waits for an ACK or NACK; `key` is the id that these frames use."""
 
     __slots__ = ("consumer", "key", "message", "number")
 
@@ -145,7 +148,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class PendingSend:
-    """A SEND that waits for its COMMIT."""
+    """The data of a SEND; in a transaction it is kept until COMMIT."""
 
     destination: str
     headers: Mapping[str, str]
@@ -160,8 +163,8 @@ class PendingAck:
 
     Attributes:
         deliveries: the deliveries, oldest first.
-        refused: it is a NACK.
-        requeue: a NACK that wants redelivery.
+        refused: True for a NACK.
+        requeue: for a NACK, False if the message must not be delivered again.
     """
 
     deliveries: list[Delivery]
@@ -169,25 +172,27 @@ class PendingAck:
     requeue: bool
 
 
-#: What waits for COMMIT, in the order in which it came.
+#: The operations of an open transaction, in the order in which they were received.
 Transaction = list[PendingSend | PendingAck]
 
 
 class Client:
-    """One connection, as the engine sees it. The driver takes `outbox` after each call of the engine.
+    """The engine's state of one connection. The connection calls `take` after each call of the engine.
 
     Attributes:
         number: unique in the broker.
-        dialect: the version that the client speaks.
-        client_id: what its CONNECT said as ``client-id``, or None.
+        dialect: the STOMP version of the connection.
+        client_id: the ``client-id`` header of its CONNECT, or None.
         outbox: frames to write, in order.
         pending: bytes of messages in the outbox.
-        blocked: no message is delivered: the chunk is full, or the driver says that the network is.
+        blocked: no message is delivered, because the chunk is full or the output buffer of the connection is.
+        dirty: the client is in the list that `Engine.take_dirty` returns next.
         consumers: its subscriptions, by key.
         transactions: its open transactions, by id.
-        awaiting: its un-acknowledged deliveries, by what an ACK calls them.
-        temporary: the names of its temporary queues and topics that exist.
-        open: False once the connection ended.
+        awaiting: its unacknowledged deliveries, by the id that an ACK uses.
+        released: ids of deliveries that an UNSUBSCRIBE returned, oldest first; see `remember`.
+        temporary: the names of its existing temporary queues.
+        open: False when the connection has ended.
     """
 
     __slots__ = (
@@ -222,13 +227,13 @@ class Client:
         self.temporary: set[str] = set()
 
     def take(self) -> list[Frame]:
-        """The frames to write since the last call. When `blocked`, ask `Engine.resume` for more."""
+        """The frames to write since the last call. If `blocked`, call `Engine.resume` to get more."""
         frames, self.outbox = self.outbox, []
         self.pending = 0
         return frames
 
     def remember(self, key: str) -> None:
-        """An un-acknowledged delivery was taken back; an ACK may be on its way."""
+        """Remember a delivery that was returned unacknowledged: an ACK for it may still arrive, and is ignored."""
         self.released[key] = None
         if len(self.released) > _REMEMBERED:
             del self.released[next(iter(self.released))]

@@ -1,4 +1,4 @@
-"""What the headers of SUBSCRIBE and SEND ask for, beyond the protocol: in the words of RabbitMQ and of ActiveMQ."""
+"""Parses headers of SUBSCRIBE and SEND that extend STOMP, as RabbitMQ and ActiveMQ define them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stomp.broker.selector import Selector
     from stomp.core.frames.frame import Headers
 
-#: Headers of a SEND that are not passed on: they are between the sender and the broker, or the broker sets them.
+#: Headers of a SEND that are not copied to its MESSAGE: they are for the broker, or the broker sets them.
 _NOT_PASSED_ON = frozenset(
     [
         "ack",
@@ -28,17 +28,17 @@ _NOT_PASSED_ON = frozenset(
         "transaction",
     ]
 )
-#: How Classic and Artemis call the name of a durable subscription.
+#: Headers with the name of a durable subscription in ActiveMQ Classic and ActiveMQ Artemis.
 _NAMES = ("activemq.subscriptionName", "durable-subscription-name", "durable-subscriber-name")
 
 
 @dataclass(frozen=True, slots=True)
 class DurableKey:
-    """Which durable subscription is meant.
+    """Identifies a durable subscription.
 
     Attributes:
-        key: tells it from all others.
-        shared: several connections may have it at a time, and get its messages in turn.
+        key: unique in the broker.
+        shared: several connections can use it at the same time, and get its messages round-robin.
     """
 
     key: tuple[str, ...]
@@ -46,18 +46,18 @@ class DurableKey:
 
 
 def passed_on(headers: Headers) -> dict[str, str]:
-    """The headers of a SEND that its MESSAGE has, too."""
+    """The headers of a SEND that are copied to its MESSAGE."""
     return {name: value for name, value in headers.items() if name not in _NOT_PASSED_ON}
 
 
 def durable_of(headers: Mapping[str, str], destination: str, client_id: str | None) -> DurableKey | None:
-    """The durable subscription that a SUBSCRIBE to a topic asks for, or None.
+    """The durable subscription that a SUBSCRIBE to a topic requests, or None.
 
-    In RabbitMQ's way that is ``durable:true`` with ``auto-delete:false`` or without, and it is known by its
-    destination and id. In ActiveMQ's way it has a name, and belongs to the ``client-id`` of CONNECT.
+    RabbitMQ: ``durable:true``, without ``auto-delete:true``; destination and id identify the subscription.
+    ActiveMQ: the subscription has a name; the name and the ``client-id`` of CONNECT identify it.
 
     Raises:
-        Refusal: it has a name, and CONNECT had no ``client-id``.
+        RequestRefused: there is a name, but CONNECT had no ``client-id``.
     """
     name = name_of(headers)
     if name is not None:
@@ -72,7 +72,7 @@ def durable_of(headers: Mapping[str, str], destination: str, client_id: str | No
 
 
 def name_of(headers: Mapping[str, str]) -> str | None:
-    """The name of a durable subscription in ActiveMQ's way, or None."""
+    """The name of a durable subscription as in ActiveMQ, or None."""
     return next((headers[header] for header in _NAMES if headers.get(header)), None)
 
 
@@ -80,7 +80,7 @@ def selector_of(headers: Mapping[str, str]) -> Selector | None:
     """The selector of a SUBSCRIBE, or None.
 
     Raises:
-        Refusal: it cannot be read.
+        RequestRefused: the selector is invalid.
     """
     text = headers.get("selector")
     if text is None or not text.strip():
@@ -92,26 +92,26 @@ def selector_of(headers: Mapping[str, str]) -> Selector | None:
 
 
 def window_of(headers: Mapping[str, str], policy: Policy) -> int:
-    """How many messages a subscription may have un-acknowledged.
+    """The maximum number of unacknowledged messages of a subscription.
 
     Raises:
-        Refusal: it is no number.
+        RequestRefused: the value of the header is not a number.
     """
     text = headers.get("prefetch-count", headers.get("activemq.prefetchSize"))
     if text is None:
         return policy.window
-    # 0 is "no limit" on RabbitMQ; here it is the largest window there is.
+    # 0 means "no limit" in RabbitMQ; here it selects the largest window.
     return min(_number("prefetch-count", text) or policy.max_window, policy.max_window)
 
 
 def expiry_of(headers: Mapping[str, str], now: float) -> float | None:
-    """When a message expires, in seconds since 1970; None for never.
+    """The expiry time of a message in seconds since 1970; None if it does not expire.
 
-    ``expiration`` is milliseconds from now (RabbitMQ), ``expires`` is milliseconds since 1970 (ActiveMQ), with 0 for
-    never. The earlier one counts.
+    ``expiration`` is milliseconds from now (RabbitMQ). ``expires`` is milliseconds since 1970 (ActiveMQ), 0 for never.
+    If both are given, the earlier time is used.
 
     Raises:
-        Refusal: one of them is no number.
+        RequestRefused: the value of one of these headers is not a number.
     """
     moments: list[float] = []
     if (text := headers.get("expiration")) is not None:
@@ -124,5 +124,5 @@ def expiry_of(headers: Mapping[str, str], now: float) -> float | None:
 def _number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise RequestRefused(f"{name} must be a number")
-    # The length first: int() refuses thousands of digits with an error of its own.
+    # The length is checked first: int() raises ValueError for more than 4300 digits.
     return int(text) if len(text) < 19 else 10**18

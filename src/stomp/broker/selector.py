@@ -1,20 +1,21 @@
 """Message selectors: the conditional expressions of JMS 1.1, section 3.8.1.1, a subset of SQL-92.
 
-``selector`` of SUBSCRIBE is parsed once; what comes of it is called with each message's headers::
+The ``selector`` header of SUBSCRIBE is compiled once to a function, which is called with the headers of each message::
 
     color = 'red' AND (size BETWEEN 3 AND 5 OR size IS NULL)
     name LIKE 'order-%' AND kind NOT IN ('test', 'trial')
 
 Rules of this file:
 
-- Headers are text. Compared with a number, the text of a number counts as that number, as ActiveMQ 5.17 does it;
-  Artemis wants the selector to begin with ``convert_string_expressions:`` for that, which is accepted here. After
-  ``hyphenated_props:`` a name may have hyphens in it, as with Artemis.
-- A header that is not there is NULL, and what is computed from NULL is unknown. Only what is true is delivered.
-- Like types are compared; of others the answer is false. Texts and truth values know ``=`` and ``<>`` only, and a
-  selector that asks for another order of texts is refused.
-- No input can take much time: expressions are nested `DEPTH` deep and have 100 calculations at most, and LIKE does
-  not backtrack.
+- Headers are strings. In a comparison with a number, a string that contains a number is converted, as in ActiveMQ 5.17.
+  Artemis needs the prefix ``convert_string_expressions:`` for this, which is accepted here. After the prefix
+  ``hyphenated_props:`` a name may contain hyphens, as in Artemis.
+- A missing header is NULL, and the result of an operation with NULL is unknown. A message is delivered only if the
+  result is true.
+- Only values of the same type are compared; for other types the result is false. Strings and booleans support ``=``
+  and ``<>`` only: a selector that uses another comparison with a string literal is refused.
+- The time is bounded for all inputs: expressions have at most `DEPTH` nested parentheses and 100 calculations, and
+  LIKE uses no regular expression (see `_matches`).
 """
 
 from __future__ import annotations
@@ -23,46 +24,46 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-#: How deep expressions may be nested.
+#: Maximum depth of nested parentheses.
 DEPTH = 50
 
-#: How many calculations one selector may have: each is a call inside the one before.
+#: Maximum number of calculations in one selector: each one is a nested call.
 _CALCULATIONS = 100
 
-#: A value; None is NULL, and as a truth value unknown.
+#: A value. None is NULL, and as a boolean "unknown".
 Value = str | int | float | bool | None
-#: What an expression is worth, given the value of each name.
+#: Evaluates an expression; the argument returns the value of a name.
 Expression = Callable[[Callable[[str], Value]], Value]
-#: True if a message with these headers is wanted.
+#: Returns True if the selector accepts a message with these headers.
 Selector = Callable[[Mapping[str, str]], bool]
 
 _CONVERT = "convert_string_expressions:"
 _HYPHENS = "hyphenated_props:"
 _KEYWORDS = frozenset(["AND", "OR", "NOT", "BETWEEN", "IN", "LIKE", "ESCAPE", "IS", "NULL", "TRUE", "FALSE"])
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-#: Exponents and digits beyond these are no numbers that anybody means, and take long.
+#: Maximum length of a number in characters: converting long numbers takes long.
 _LONGEST_NUMBER = 40
 
 
 class SelectorError(ValueError):
-    """A selector that cannot be read; the text says where and why."""
+    """The selector is invalid; the text contains the position and the reason."""
 
 
 class _Token(NamedTuple):
-    kind: str  # "name", "text", "number", "sign", "word" (a keyword, in capitals) or "end"
+    kind: str  # "name", "text", "number", "sign", "word" (a keyword, in upper case) or "end"
     text: str
     at: int
 
 
 def compile_selector(text: str) -> Selector:
-    """Read a selector.
+    """Compile a selector to a function of the headers of a message.
 
     >>> wanted = compile_selector("color = 'red' AND size IS NOT NULL")
     >>> wanted({"color": "red", "size": "3"}), wanted({"color": "red"}), wanted({})
     (True, False, False)
 
     Raises:
-        SelectorError: it cannot be read.
+        SelectorError: the selector is invalid.
     """
     text = text.removeprefix(_CONVERT)
     hyphens = text.startswith(_HYPHENS)
@@ -76,7 +77,7 @@ def compile_selector(text: str) -> Selector:
 
 
 def _header(headers: Mapping[str, str], name: str) -> Value:
-    """A header, or what JMS calls by names of its own (JMS 1.1, section 3.4)."""
+    """The value of a header, or of a header field defined by JMS (JMS 1.1, section 3.4)."""
     if not name.startswith("JMS"):
         return headers.get(name)
     if name == "JMSDeliveryMode":
@@ -123,17 +124,17 @@ def _tokens(text: str, *, hyphens: bool) -> list[_Token]:
 
 
 class _Parser:
-    """Recursive descent, one method for each level of binding."""
+    """Recursive descent parser with one method for each level of operator precedence."""
 
     def __init__(self, text: str, *, hyphens: bool) -> None:
         self._tokens = _tokens(text, hyphens=hyphens)
         self._next = 0
         self._depth = 0
         self._calculations = 0
-        self._texts: list[Expression] = []  # those that are nothing but '...'
+        self._texts: list[Expression] = []  # the string literals
 
     def parse(self) -> Expression:
-        """The whole."""
+        """Parse the whole selector."""
         expression = self._either()
         if self._token.kind != "end":
             raise self._unexpected()
@@ -150,7 +151,7 @@ class _Parser:
         )
 
     def _accept(self, *texts: str) -> str | None:
-        """The next sign or keyword if it is one of these."""
+        """Consume and return the next sign or keyword if it is one of these, else return None."""
         token = self._token
         if token.kind not in ("sign", "word") or token.text not in texts:
             return None
@@ -332,7 +333,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 def _number_of(value: Value) -> float | None:
-    """A number, or what the text of one says; else None."""
+    """The value as a number; a string that contains a number is converted. None for all other values."""
     if isinstance(value, str):
         return float(value) if len(value) <= _LONGEST_NUMBER and _NUMBER.fullmatch(value) else None
     return None if isinstance(value, bool) else value
@@ -355,7 +356,7 @@ def _calculation(sign: str, left: Expression, right: Expression) -> Expression:
         if a is None or b is None:
             return None
         try:
-            # Whole numbers of any size would take any time.
+            # Floats, because the time for integers of unlimited size is unlimited, too.
             x, y = float(a), float(b)
             return x + y if sign == "+" else x - y if sign == "-" else x * y if sign == "*" else x / y
         except (ZeroDivisionError, OverflowError):
@@ -378,7 +379,7 @@ def _any_of(values: Iterable[Value]) -> bool | None:
     return found
 
 
-#: A symbol of a LIKE pattern: a character, or one of these.
+#: A symbol of a LIKE pattern: a character, or `_ONE` for "_" (one character), or `_MANY` for "%" (any characters).
 _ONE, _MANY = 1, 2
 _Symbol = str | int
 
@@ -401,7 +402,10 @@ def _symbols(pattern: str, escape: str, at: int) -> list[_Symbol]:
 
 
 def _matches(symbols: list[_Symbol], text: str) -> bool:
-    """True if the whole text matches. Only the last % is ever tried again, so the time is bounded by the product."""
+    """True if the whole text matches the pattern.
+
+    Only the last % is retried, so the time is at most proportional to the product of both lengths.
+    """
     place = number = 0
     again: tuple[int, int] | None = None
     while place < len(text):

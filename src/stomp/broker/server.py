@@ -1,6 +1,6 @@
-"""The broker on an event loop: its doors, the connections that came in by them, and one `Engine` behind all.
+"""The broker on an event loop: listening sockets, the connections accepted by them, and one `Engine` for all.
 
-A door is a listening socket; see `stomp.broker.connection` for what happens behind it.
+See `stomp.broker.connection` for the code of a connection.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("stomp.broker")
 
-#: Turns of the event loop after which an accepted connection has reached its end here.
+#: Iterations of the event loop after which `Connection.connection_made` was called for an accepted socket.
 _TURNS = 5
 
 
@@ -42,17 +42,17 @@ class Server:
         self._of_client: dict[int, Connection] = {}
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
-        self._files: list[tuple[str, tuple[int, int]]] = []  # those of Unix sockets
+        self._files: list[tuple[str, tuple[int, int]]] = []  # path and identity of the Unix sockets
         self._closing = False
         self._empty = asyncio.Event()
         self._empty.set()
 
     async def open(self) -> None:
-        """Listen at all doors; `listen` then tells their ports.
+        """Listen on all addresses; the attribute `listen` then contains the actual ports.
 
         Raises:
-            OSError: an address cannot be listened on. Then none is.
-            UsageError: a door for WebSockets needs a package that is not there.
+            OSError: binding an address failed. Then the broker listens on none.
+            UsageError: an address is for WebSockets, and the package for these is not installed.
         """
         try:
             for door in self.settings.listen:
@@ -72,7 +72,7 @@ class Server:
                 sockets = await listen(door.host, door.port)
                 door = replace(door, port=int(sockets[0].getsockname()[1]))
         except OSError as err:
-            # A path that is too long has no number.
+            # The error for a path that is too long has no errno.
             raise OSError(
                 err.errno or errno.EINVAL, f"cannot listen on {door}: {err.strerror or err}"
             ) from err
@@ -103,14 +103,14 @@ class Server:
         return None
 
     async def close(self, grace: float = 1.0) -> None:
-        """End every connection, after writing what waits to be written, but in no more than `grace` seconds."""
+        """Stop listening, write the pending output for at most `grace` seconds, and close all connections."""
         self._closing = True
-        # An accepted connection reaches its connection some turns of the loop later, and until Python 3.12 one that
-        # finds its listener closed on the way is left open for ever. So stop accepting, let them pass, close.
+        # An accepted socket gets its `Connection` some iterations of the loop later. Until Python 3.12, it stays open
+        # for ever if the listener is closed before that. So: stop accepting, wait for these sockets, then close.
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             for sock in listener.sockets:
-                with contextlib.suppress(NotImplementedError):  # Windows has no readers
+                with contextlib.suppress(NotImplementedError):  # the proactor loop of Windows
                     loop.remove_reader(sock.fileno())
         for _ in range(_TURNS):
             await asyncio.sleep(0)
@@ -128,42 +128,42 @@ class Server:
         await self._empty.wait()
 
     def disconnect_all(self, *, abort: bool) -> int:
-        """End every connection; see `stomp.broker.Broker.disconnect_all`."""
+        """Close all connections; see `stomp.broker.Broker.disconnect_all`."""
         connections = list(self.open_connections.values())
         for connection in connections:
             connection.shut(abort=abort)
         return len(connections)
 
     def connections(self) -> list[ConnectionInfo]:
-        """The connections that are open."""
+        """The open connections, without those that are closing."""
         return [connection.info() for connection in self.open_connections.values() if not connection.leaving]
 
     # ------------------------------------------------------------------------------------- for the connections
 
     def entered(self, connection: Connection) -> None:
-        """A connection was made."""
+        """See `ConnectionOwner.entered`. A connection that is made while the broker closes is aborted."""
         self.open_connections[connection.number] = connection
         self._empty.clear()
         if self._closing:
             connection.shut(abort=True)
 
     def admitted(self, connection: Connection, client: Client) -> None:
-        """A connection was let in."""
+        """See `ConnectionOwner.admitted`."""
         self._of_client[client.number] = connection
 
     def dismissed(self, client: Client) -> None:
-        """A session ended: others may get what it left."""
+        """See `ConnectionOwner.dismissed`."""
         self.engine.close(client)
         self._of_client.pop(client.number, None)
 
     def left(self, connection: Connection) -> None:
-        """A connection is gone."""
+        """See `ConnectionOwner.left`."""
         self.open_connections.pop(connection.number, None)
         if not self.open_connections:
             self._empty.set()
 
     def flush(self) -> None:
-        """Let every connection write what the engine has for it."""
+        """See `ConnectionOwner.flush`. Repeats until no client has new frames."""
         while dirty := self.engine.take_dirty():
             for client in dirty:
                 connection = self._of_client.get(client.number)

@@ -1,4 +1,4 @@
-"""What a broker can be told, and what it tells about its connections."""
+"""The settings of a broker, and the information that it returns about its connections."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-#: What a client may make the broker hold, unless told otherwise: bodies of 16 MiB. Heads are a little smaller than
-#: what clients take by default, and lines much shorter: a MESSAGE has headers that its SEND had not, and for another
-#: version they may have to be escaped; it must not be too large for them then.
+#: Default limits for frames from clients: bodies of 16 MiB. The limit for a header block is a little smaller than the
+#: default of clients, and that for a header line much smaller: the broker adds headers to a MESSAGE and may have to
+#: escape them for another STOMP version, and the result must not exceed the limits of the receiving client.
 LIMITS = Limits(
     frame=17 * 1024 * 1024,
     body=16 * 1024 * 1024,
@@ -29,7 +29,7 @@ LIMITS = Limits(
 
 @dataclass(frozen=True)
 class Settings:
-    """How a broker meets its clients. See `stomp.broker.Broker` for what each field means."""
+    """The settings of a broker. The fields are described at `stomp.broker.Broker`."""
 
     listen: tuple[Address, ...] = (Address("127.0.0.1", 0),)
     users: Mapping[str, str] | None = field(default=None, repr=False)
@@ -44,14 +44,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class ConnectionInfo:
-    """One connection, as it was when asked for.
+    """The state of one connection at the time of the call.
 
     Attributes:
-        number: counts connections from 1.
+        number: the number of the connection, counted from 1.
         peer: the client's address as text.
-        login: who it is; None if it did not say, or is not let in yet.
-        version: the STOMP version; None before it is agreed on.
-        subscriptions: how many it has.
+        login: the login; None if the client gave none, or has not logged in yet.
+        version: the STOMP version; None before it is negotiated.
+        subscriptions: number of subscriptions.
     """
 
     number: int

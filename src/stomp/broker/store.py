@@ -1,7 +1,10 @@
-"""What the broker keeps in memory: messages, the queues they wait in, and how much there may be of them.
+"""Message storage of the broker: messages, their backlog in a queue, and the limits of memory.
 
-Rules of this file: a queue hands out its messages in the order in which they were stored, and one that comes back
-has its old place in it. Nothing here knows connections or frames.
+Rules of this file:
+
+- A backlog returns messages in the order in which the broker received them. A message that is put back gets its old
+  place.
+- Nothing here depends on connections or frames.
 """
 
 from __future__ import annotations
@@ -16,16 +19,16 @@ from stomp.core.errors import StompError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: What a stored message weighs beside its texts: the objects around them.
+#: Bytes that a stored message counts for in addition to headers and body: an estimate of its Python objects.
 _OVERHEAD = 512
 
 
 class RequestRefused(StompError):
-    """The broker will not do what a frame asks. Its connection gets an ERROR, and is closed.
+    """The broker refuses the request of a frame. It sends ERROR and closes the connection.
 
     Attributes:
         message: the ``message`` header of the ERROR.
-        detail: its body.
+        detail: the body of the ERROR.
     """
 
     def __init__(self, message: str, detail: str = "") -> None:
@@ -35,21 +38,22 @@ class RequestRefused(StompError):
 
 @dataclass(frozen=True)
 class Policy:
-    """How the broker treats messages, and what it may keep.
+    """Limits of the queues of a broker, and rules for messages.
 
     Attributes:
-        max_messages: messages in all queues together, with those delivered and not acknowledged. A copy for
-            each subscriber of a topic counts. A SEND that does not fit gets an ERROR.
-        max_bytes: the same, in bytes of bodies and headers.
-        window: how many messages a subscription may have un-acknowledged before it gets no more, unless its
-            SUBSCRIBE says otherwise by ``prefetch-count`` or ``activemq.prefetchSize``.
-        max_window: the largest window that a SUBSCRIBE can get.
-        dead_letter_after: a message refused by NACK this many times goes to the dead-letter queue.
-        dead_letter_queue: where that is. What is refused there as often is discarded.
-        max_subscriptions: subscriptions of one connection.
-        max_transactions: open transactions of one connection.
-        max_durable: durable subscriptions of all connections.
-        chunk: bytes of messages handed to one connection before the network is asked whether it takes more.
+        max_messages: maximum number of messages in all queues, including those delivered and not acknowledged. For a
+            topic, the copy of each subscriber counts. A SEND beyond the limit gets an ERROR.
+        max_bytes: the same limit in bytes: headers and body, plus 512 bytes for each message.
+        window: maximum number of unacknowledged messages of a subscription; more are not delivered. A SUBSCRIBE can
+            set another value by ``prefetch-count`` or ``activemq.prefetchSize``.
+        max_window: the maximum of the value that a SUBSCRIBE can set.
+        dead_letter_after: number of refusals by NACK after which a message goes to the dead-letter queue.
+        dead_letter_queue: the destination of that queue. A message that is refused there as often is discarded.
+        max_subscriptions: maximum number of subscriptions of one connection.
+        max_transactions: maximum number of open transactions of one connection.
+        max_durable: maximum number of durable subscriptions of the broker.
+        chunk: bytes of messages written to one connection before the others have their turn and back-pressure is
+            checked.
     """
 
     max_messages: int = 1_000_000
@@ -73,16 +77,16 @@ class StoredMessage:
     """One message in one queue.
 
     Attributes:
-        number: its place in the order in which the broker took messages.
-        destination: what its MESSAGE says.
-        headers: the sender's headers that are passed on.
-        body: its body.
-        size: bytes it counts for.
-        redelivered: True once it was delivered and came back.
+        number: position in the order in which the broker received messages.
+        destination: the ``destination`` header of its MESSAGE.
+        headers: the headers of the sender that its MESSAGE contains.
+        body: the body.
+        size: number of bytes that it counts for, see `size_of`.
+        redelivered: True if it was delivered before and returned.
         refused_by: the numbers of the consumers that refused it by NACK.
-        refusals: how often it was refused.
-        expires: when it does, in seconds since 1970; None for never.
-        waiting: it is in the backlog of its queue, and not with a consumer.
+        refusals: number of refusals.
+        expires: expiry time in seconds since 1970; None if it does not expire.
+        waiting: True while it is in the backlog of its queue; False while a consumer has it.
     """
 
     __slots__ = (
@@ -121,7 +125,7 @@ class StoredMessage:
 
 
 def size_of(headers: Mapping[str, str], body: bytes) -> int:
-    """The bytes that a message counts for.
+    """The number of bytes that a message counts for: body, headers and a fixed overhead.
 
     >>> size_of({}, b"") == size_of({"a": "b"}, b"c") - 3
     True
@@ -130,10 +134,11 @@ def size_of(headers: Mapping[str, str], body: bytes) -> int:
 
 
 class Backlog:
-    """The messages that wait in one queue.
+    """The waiting messages of one queue.
 
-    What comes back is in a heap beside what is fresh, and the lower number is the next one. What nobody wants at
-    present is set aside. What expired stays where it is until its turn comes, as nothing but its place.
+    New messages are in a deque, returned messages in a heap; the message with the lower number is the next one.
+    Messages that no selector of a consumer accepts are in a list of their own (`set_aside`). An expired message stays
+    in its place, without its body, until it is the next one, and is then removed.
     """
 
     __slots__ = ("_aside", "_back", "_fresh", "_gone")
@@ -142,35 +147,35 @@ class Backlog:
         self._fresh: deque[StoredMessage] = deque()
         self._back: list[tuple[int, StoredMessage]] = []
         self._aside: list[StoredMessage] = []
-        self._gone = 0  # of these three, how many have expired
+        self._gone = 0  # number of expired messages in these three
 
     def __len__(self) -> int:
         return len(self._fresh) + len(self._back) + len(self._aside) - self._gone
 
     def add(self, message: StoredMessage) -> None:
-        """A new message."""
+        """Add a new message at the end."""
         message.waiting = True
         self._fresh.append(message)
 
     def put_back(self, message: StoredMessage) -> None:
-        """A message that had been taken."""
+        """Return a message that was taken; it gets its old place."""
         message.waiting = True
         heapq.heappush(self._back, (message.number, message))
 
     def set_aside(self, message: StoredMessage) -> None:
-        """A message that had been taken, or is new, and that nobody wants."""
+        """Store a new or taken message that no consumer accepts; it is not returned until `recall`."""
         message.waiting = True
         self._aside.append(message)
 
     def recall(self) -> None:
-        """Somebody new is there: what was set aside has its old place again."""
+        """Put the messages that were set aside in their old places; called when a consumer is added."""
         if self._aside:
             everything = [*self._fresh, *self._aside]
             self._fresh = deque(sorted(everything, key=lambda message: message.number))
             self._aside = []
 
     def drop(self, message: StoredMessage) -> None:
-        """A message that waits here will never be taken."""
+        """Drop a waiting message: its body is released now, its entry when it is the next one."""
         message.waiting = False
         message.body = b""
         self._gone += 1
@@ -186,11 +191,11 @@ class Backlog:
         return False
 
     def first(self) -> StoredMessage:
-        """The next message, left where it is. There is one if it is `ready`."""
+        """The next message, without removing it. Call only if `ready` is true."""
         return self._next()
 
     def take(self) -> StoredMessage:
-        """The next message, taken out. There is one if it is `ready`."""
+        """Remove and return the next message. Call only if `ready` is true."""
         message = self._pop()
         message.waiting = False
         return message
@@ -206,7 +211,7 @@ class Backlog:
 
 
 class Capacity:
-    """How much is stored, against the limits of the policy."""
+    """Counts stored messages and bytes, and enforces the limits of the policy."""
 
     __slots__ = ("_policy", "bytes", "messages")
 
@@ -216,7 +221,7 @@ class Capacity:
         self.bytes: int = 0
 
     def check(self, messages: int, size: int) -> None:
-        """Raise `RequestRefused` unless this much more fits."""
+        """Raise `RequestRefused` if this number of messages and bytes does not fit in addition."""
         policy = self._policy
         if self.messages + messages > policy.max_messages:
             what = f"{policy.max_messages} messages"
@@ -227,16 +232,16 @@ class Capacity:
         raise RequestRefused("the broker is full", f"it keeps {what} at most; consume some, then send again")
 
     def claim(self, messages: int, size: int) -> None:
-        """Count this much more.
+        """Add messages and bytes.
 
         Raises:
-            Refusal: it does not fit.
+            RequestRefused: they do not fit.
         """
         self.check(messages, size)
         self.messages += messages
         self.bytes += size
 
     def release(self, messages: int, size: int) -> None:
-        """Count this much less."""
+        """Subtract messages and bytes."""
         self.messages -= messages
         self.bytes -= size

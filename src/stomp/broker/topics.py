@@ -1,12 +1,12 @@
-"""Topics: which subscriptions get a copy of what is sent, by name and by wildcards.
+"""Topics: finds the subscriptions that get a copy of a message, by name and by wildcards.
 
-A name is words between dots, ``/topic/prices.nasdaq.acme``. In a subscription
+A name consists of words separated by dots: ``/topic/prices.nasdaq.acme``. In the destination of a subscription
 
-- ``*`` is any one word (RabbitMQ, ActiveMQ),
-- ``#`` is any number of words, none as well (RabbitMQ),
-- ``>`` as the last word is what ``#`` is there (ActiveMQ).
+- ``*`` matches exactly one word (RabbitMQ, ActiveMQ),
+- ``#`` matches any number of words, including none (RabbitMQ),
+- ``>`` as the last word has the same meaning as ``#`` (ActiveMQ).
 
-What is sent goes to a plain name: there these signs mean nothing.
+The destination of a SEND is a literal name; wildcards have no meaning in it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from stomp.broker.request_headers import DurableKey
     from stomp.broker.selector import Selector
 
-#: More words in one name with wildcards than this are refused.
+#: Maximum number of words in a destination with wildcards.
 MAX_WORDS = 50
 
 
 def words_of(name: str) -> list[str] | None:
-    """The words of a name with wildcards; None if it has none.
+    """The words of a name with wildcards; None for a name without wildcards.
 
     >>> words_of("/topic/a.*.b"), words_of("/topic/a.>"), words_of("/topic/a*b")
     (['/topic/a', '*', 'b'], ['/topic/a', '#'], None)
@@ -38,15 +38,15 @@ def words_of(name: str) -> list[str] | None:
         words[-1] = "#"
     if not {"*", "#"} & set(words):
         return None
-    # What is before the last slash belongs to the first word, which then is no wildcard any more: keep it apart.
+    # The prefix up to the last slash is part of the first word. Before a wildcard it must be a word by itself.
     if words[0] in ("*", "#"):
         return [prefix + slash, *words]
     return [prefix + slash + words[0], *words[1:]]
 
 
 def matches(pattern: list[str], name: list[str]) -> bool:
-    """True if the words of a name are what a pattern says."""
-    # Which prefixes of the pattern have matched what was read of the name so far.
+    """True if the words of a name match the words of a pattern."""
+    # The lengths of all prefixes of the pattern that match the words read so far.
     places = {0}
     for word in [*name, None]:
         for place in sorted(places):
@@ -64,11 +64,11 @@ def matches(pattern: list[str], name: list[str]) -> bool:
 
 
 class Topics:
-    """The private queues of all subscriptions to topics, and of the durable ones that nobody is at.
+    """The private queues of all subscriptions to topics, including durable subscriptions without a consumer.
 
     Args:
-        max_durable: how many durable subscriptions there may be.
-        drop: called with the queue of one that is replaced; drops what waits there.
+        max_durable: maximum number of durable subscriptions.
+        drop: called with the queue of a durable subscription that is replaced; drops its waiting messages.
     """
 
     def __init__(self, max_durable: int, drop: Callable[[Queue], None]) -> None:
@@ -81,16 +81,19 @@ class Topics:
     def enter(
         self, name: str, wish: DurableKey | None, spelled: str | None, selector: Selector | None
     ) -> Queue:
-        """The queue of a subscription that begins: a new one, or that which a durable one left.
+        """The queue of a new subscription; for an existing durable subscription its queue, with the kept messages.
+
+        A durable subscription without consumers is replaced if its destination or its selector has changed.
 
         Args:
             name: the destination, with or without wildcards.
-            wish: which durable subscription it is, or None.
-            spelled: the text of its selector, or None.
-            selector: what that means.
+            wish: the key of the durable subscription; None for a subscription that is not durable.
+            spelled: the text of the selector, or None.
+            selector: the compiled selector, or None.
 
         Raises:
-            Refusal: the durable subscription is in use, there are too many of them, or too many wildcards.
+            RequestRefused: the durable subscription is in use, there are too many durable subscriptions, or a
+                destination with wildcards has too many words.
         """
         words = words_of(name)
         if words is not None and len(words) > MAX_WORDS:
@@ -118,11 +121,11 @@ class Topics:
         return queue
 
     def durable(self, key: tuple[str, ...]) -> Queue | None:
-        """The queue of a durable subscription."""
+        """The queue of a durable subscription; None if there is none with this key."""
         return self._durable.get(key)
 
     def forget(self, queue: Queue) -> None:
-        """A subscription ended, a durable one for good."""
+        """Remove the queue of a subscription; a durable subscription ends."""
         if queue.durable is not None:
             del self._durable[queue.durable]
             queue.durable = None
@@ -133,21 +136,21 @@ class Topics:
             self._patterns.pop(queue.name, None)
 
     def named(self, name: str) -> list[Queue] | None:
-        """The queues of the subscriptions that say exactly this; None if there are none."""
+        """The queues of the subscriptions with exactly this destination; None if there are none."""
         return self._named.get(name)
 
     def names(self) -> Iterator[str]:
-        """The names that subscriptions have."""
+        """The destinations of all subscriptions."""
         return iter(self._named)
 
     def takers(self, name: str, headers: Mapping[str, str]) -> list[Queue]:
-        """The queues that get a copy of a message with these headers, sent to this name."""
+        """The queues that get a copy of a message with these headers and this destination."""
         queues = list(self._named.get(name, ()))
         if self._patterns:
             head, slash, rest = name.rpartition("/")
             first, *others = rest.split(".")
             for spelled, pattern in self._patterns.items():
-                # A pattern that begins with a wildcard has the prefix as a word of its own.
+                # In a pattern that begins with a wildcard, the prefix is a separate word.
                 apart = pattern[0].endswith("/")
                 words = [head + slash, first, *others] if apart else [head + slash + first, *others]
                 if spelled != name and matches(pattern, words):
