@@ -4,9 +4,10 @@
 client = stomp.Client("stomp://broker", hooks=[stomp.otel.OpenTelemetry()])
 ```
 
-Every send is a span, and its context goes along in the headers of the message (W3C ``traceparent``). Whoever handles
-the message in a ``with message:`` or in a handler of `consume` does so in a span that is the child of that one. The
-names are those of the semantic conventions for messaging. Without an SDK that is set up, all this does nothing.
+Every send has a span. The context of the span is sent in the headers of the message (W3C ``traceparent``). Processing a
+message in ``with message:`` or in a handler of `consume` has a span that is a child of the span of the send. The names
+of spans, attributes and metrics follow the OpenTelemetry semantic conventions for messaging. If no SDK is configured,
+nothing is recorded.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ _NAME = "stompkit"
 
 
 class OpenTelemetry(Hooks):
-    """Spans and metrics of one client: make one for each.
+    """Records spans and metrics of one client. Each client needs an instance; pass it in ``hooks=[...]``.
 
     Args:
-        tracer_provider: where spans go; the global one if None.
-        meter_provider: where metrics go; the global one if None.
+        tracer_provider: the provider of the tracer; None for the global one.
+        meter_provider: the provider of the meter; None for the global one.
 
-    Spans: ``send DESTINATION`` (producer), which ends when the message was handed over, or confirmed if that was
-    asked for; ``process DESTINATION`` (consumer). Metrics: ``messaging.client.sent.messages``,
-    ``messaging.client.consumed.messages``, ``messaging.client.operation.duration`` and ``messaging.process.duration``
-    in seconds.
+    Spans: ``send DESTINATION`` (producer), which ends when the frame was passed to the connection, or when the send is
+    confirmed if a confirmation was requested; ``process DESTINATION`` (consumer). Metrics:
+    ``messaging.client.sent.messages``, ``messaging.client.consumed.messages``, and in seconds
+    ``messaging.client.operation.duration`` and ``messaging.process.duration``.
     """
 
     def __init__(self, *, tracer_provider: Any = None, meter_provider: Any = None) -> None:
@@ -56,7 +57,7 @@ class OpenTelemetry(Hooks):
         self._where: dict[str, Any] = {"messaging.system": "stomp"}
 
     def state_changed(self, change: StateChange) -> None:
-        """See `Hooks.state_changed`: it tells which broker it is."""
+        """See `Hooks.state_changed`; sets the attributes for the broker and its address."""
         if change.broker:
             host, _, port = change.address.rpartition(":")
             self._where = {"messaging.system": change.broker if change.broker != "generic" else "stomp"}

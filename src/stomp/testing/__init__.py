@@ -1,14 +1,14 @@
-"""Tools for tests: shipped, so that what proves stompkit can prove what is built on it.
+"""Tools to test programs that use stompkit; the tests of stompkit use them, too.
 
-Nothing of stompkit but its tests and the pytest plugin imports this package.
+Within stompkit, only its tests and the pytest plugin import this package.
 
-- `FakeClock` (`stomp.testing.clock`): a clock that only moves when told to.
-- `Relay` (`stomp.testing.relay`): between a client and a broker; cuts, closes and stalls on demand, or cuts by a
-  plan: `Cut`, `frame_cuts`, `random_cuts` (`stomp.testing.fault_plans`).
-- `ScriptedServer` (`stomp.testing.servers`): a server that does what a script says, good or bad.
-- `HttpProxy` and `Socks5Proxy` (`stomp.testing.proxies`): scripts that make a proxy of such a server.
-- `stomp_broker`, `stomp_relay` and `stomp_server`, fixtures for pytest (`stomp.testing.pytest_plugin`).
-- `SessionPair` (`stomp.testing.session_pair`): a client session and a server session in memory, connected.
+- `FakeClock` (`stomp.testing.clock`): a clock that a test advances.
+- `Relay` (`stomp.testing.relay`): a TCP relay between a client and a broker. It resets, closes and stalls connections
+  on demand, or resets and closes them by a plan: `Cut`, `frame_cuts`, `random_cuts` (`stomp.testing.fault_plans`).
+- `ScriptedServer` (`stomp.testing.servers`): a server that runs a script for each client.
+- `HttpProxy` and `Socks5Proxy` (`stomp.testing.proxies`): scripts that turn such a server into a proxy.
+- `stomp_broker`, `stomp_relay` and `stomp_server`: fixtures for pytest (`stomp.testing.pytest_plugin`).
+- `SessionPair` (`stomp.testing.session_pair`): a client session and a server session, connected in memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stomp.testing.servers import ScriptedServer
     from stomp.testing.session_pair import Endpoint, SessionPair
 
-# Loaded when asked for: pytest imports this package for its plugin, in the tests of programs that use none of it.
+# Modules are loaded on first access: pytest imports this package for its plugin, also for tests that do not use it.
 _HOMES = {
     "Cut": "fault_plans",
     "Endpoint": "session_pair",
@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # a checker would take every name for one that is there
+if not TYPE_CHECKING:  # for a type checker, __getattr__ would define every name
 
     def __getattr__(name: str) -> Any:
         home = _HOMES.get(name)

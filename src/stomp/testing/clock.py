@@ -1,12 +1,12 @@
-"""A clock that only moves when told to."""
+"""`FakeClock`: a clock that stands still until a test advances it."""
 
 from __future__ import annotations
 
 
 class FakeClock:
-    """Seconds, as `time.monotonic` gives them, but standing still until `advance`.
+    """A replacement for `time.monotonic` that stands still until `advance`.
 
-    Pass it wherever a clock is asked for, so that a test of a deadline takes no time and never flickers.
+    Pass it to code that takes a clock. Tests of deadlines then take no time and do not depend on the machine.
 
     >>> clock = FakeClock()
     >>> clock()
@@ -16,8 +16,11 @@ class FakeClock:
     >>> clock()
     2.5
 
+    Args:
+        now: the time at the start, in seconds.
+
     Attributes:
-        now: the present moment.
+        now: the current time, in seconds.
     """
 
     def __init__(self, now: float = 0.0) -> None:
@@ -27,7 +30,14 @@ class FakeClock:
         return self.now
 
     def advance(self, seconds: float) -> float:
-        """Let time pass; returns the new moment."""
+        """Advance the clock; returns the new time.
+
+        Args:
+            seconds: how far to advance.
+
+        Raises:
+            ValueError: `seconds` is negative.
+        """
         if seconds < 0:
             raise ValueError(f"time does not run backwards: {seconds}")
         self.now += seconds

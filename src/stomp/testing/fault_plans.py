@@ -1,12 +1,12 @@
-"""Plans for a `Relay`: where to cut the connections, counted in bytes or in STOMP frames.
+"""Fault plans for a `Relay`: where to cut connections, counted in bytes or in STOMP frames.
 
 >>> from stomp.testing.relay import Relay
 >>> def worried(relay: Relay) -> None:
 ...     relay.follow(frame_cuts(range(2, 40)))  # before, in and behind each frame, each way
 ...     relay.follow(random_cuts(seed=7, count=100, most=20_000))
 
-Each connection gets the next `Cut` of the plan, and those after its end are left alone. Counting begins anew with
-each connection. Frames can be counted where they can be seen: not in TLS, and not in a WebSocket.
+Each connection gets the next `Cut` of the plan. Connections after the end of the plan are not cut. Each connection
+counts from its beginning. Frames can only be counted in plain TCP, not in TLS or WebSocket connections.
 """
 
 from __future__ import annotations
@@ -17,29 +17,32 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-#: The way that bytes go.
+#: The direction of bytes: to the target (the broker) or to the client.
 Direction = Literal["to_target", "to_client"]
-#: Where a frame is cut: before its first byte, behind its first line, or behind its NUL.
+#: Where a frame is cut: before its first byte, after its first line, or after its NUL.
 Place = Literal["before", "inside", "behind"]
 
 DIRECTIONS: tuple[Direction, Direction] = ("to_target", "to_client")
 PLACES: tuple[Place, Place, Place] = ("before", "inside", "behind")
 
 _HEAD_END = re.compile(rb"\n\r?\n")
-#: The first of a repeated header counts (STOMP 1.2, "Repeated Header Entries").
+#: The first of repeated headers is used (STOMP 1.2, "Repeated Header Entries").
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r?\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """One cut. Give `bytes` or `frame`.
+    """One cut of a connection. Set either `bytes` or `frame`.
 
     Attributes:
-        direction: the way that is counted; both ways are cut.
-        bytes: cut behind so many bytes.
-        frame: cut at this frame, counted from 1: on the way to the broker CONNECT is the first.
-        place: where in the frame.
-        close: end the connection (FIN); otherwise it is reset (RST).
+        direction: the direction in which bytes or frames are counted; both directions are cut.
+        bytes: cut after this number of bytes.
+        frame: cut at this frame, counted from 1; in the direction to the target, CONNECT is the first frame.
+        place: where to cut the frame: "before" its first byte, "inside" (after its first line) or "behind" its NUL.
+        close: True closes the connection (FIN), False resets it (RST).
+
+    Raises:
+        ValueError: `direction` or `place` is unknown; both or none of `bytes` and `frame` are set, or less than 1.
     """
 
     direction: Direction
@@ -65,7 +68,15 @@ def frame_cuts(
     places: Iterable[Place] = PLACES,
     close: bool = False,
 ) -> Iterator[Cut]:
-    """A cut at each of these frames, each way, at each place: one connection for each.
+    """Return a plan with one cut for each combination of frame, direction and place.
+
+    Pass it to `Relay.follow`; each connection gets one cut.
+
+    Args:
+        frames: numbers of frames, counted from 1.
+        directions: the directions to count in.
+        places: where to cut a frame, see `Cut`.
+        close: True closes the connections (FIN), False resets them (RST).
 
     >>> [(cut.frame, cut.place) for cut in frame_cuts([3], directions=["to_client"])]
     [(3, 'before'), (3, 'inside'), (3, 'behind')]
@@ -80,7 +91,16 @@ def frame_cuts(
 def random_cuts(
     seed: int, *, count: int, most: int, directions: Iterable[Direction] = DIRECTIONS, least: int = 1
 ) -> Iterator[Cut]:
-    """Cuts behind `least` to `most` bytes, some by a reset and some by an end. The same seed gives the same cuts.
+    """Return a plan with cuts after a random number of bytes; about half of them close, the others reset.
+
+    Pass it to `Relay.follow`. The same seed gives the same cuts.
+
+    Args:
+        seed: the seed of the random numbers.
+        count: number of cuts.
+        most: maximum number of bytes before the cut.
+        directions: the directions to count in.
+        least: minimum number of bytes before the cut.
 
     >>> list(random_cuts(seed=1, count=9, most=500)) == list(random_cuts(seed=1, count=9, most=500))
     True
@@ -92,7 +112,7 @@ def random_cuts(
 
 
 class FrameMeter:
-    """Finds the frames in a stream that comes in pieces. What is between them, newlines, belongs to none.
+    """Finds the frames in a stream that arrives in parts. Newlines between frames belong to no frame.
 
     >>> meter = FrameMeter()
     >>> list(meter.feed(b"\\nACK\\nid:1\\n")), list(meter.feed(b"\\n\\0"))
@@ -101,13 +121,13 @@ class FrameMeter:
 
     def __init__(self) -> None:
         self._offset = 0  # of the next byte in the stream
-        self._head: bytearray | None = None  # of the frame that is being read
+        self._head: bytearray | None = None  # header block of the current frame
         self._named = False  # its first line is complete
-        self._body: int | None = None  # bytes of its body still to come
-        self._open = False  # its head is complete
+        self._body: int | None = None  # remaining bytes of its body, if it has a content-length
+        self._open = False  # its header block is complete
 
     def feed(self, data: bytes) -> Iterator[tuple[Place, int]]:
-        """The places in these bytes, each with its offset in the whole stream."""
+        """Yield the places found in these bytes, each with its offset in the whole stream."""
         start = 0
         while start < len(data):
             if self._open:
@@ -161,7 +181,7 @@ class FrameMeter:
 
 
 class CutPoint:
-    """A `Cut` on its way through one connection."""
+    """Finds the position of a `Cut` in one connection."""
 
     def __init__(self, cut: Cut) -> None:
         self.cut = cut
@@ -170,7 +190,7 @@ class CutPoint:
         self._frames = 0
 
     def room(self, data: bytes) -> int | None:
-        """How many of these bytes are before the cut; None when all are and the cut is not right behind them."""
+        """The number of these bytes before the cut; None if the cut is not within or directly after them."""
         begin, self._passed = self._passed, self._passed + len(data)
         cut = self.cut
         if cut.frame is None:

@@ -1,4 +1,4 @@
-"""Proxies as scripts for a `ScriptedServer`: one that speaks HTTP CONNECT, one that speaks SOCKS5.
+"""Proxies as scripts for a `ScriptedServer`: an HTTP proxy (CONNECT) and a SOCKS5 proxy.
 
 >>> from stomp.testing.servers import ScriptedServer, greet
 >>> proxy = HttpProxy(login=("me", "secret"))
@@ -19,14 +19,14 @@ _READ = 64 * 1024
 
 
 class _Proxy(ABC):
-    """What both have in common.
+    """Base class of the proxies.
 
     Args:
-        login: the user and password that clients must give; None lets everybody through.
+        login: the (user, password) that clients must send; None accepts all clients.
 
     Attributes:
-        hosts: names that this proxy can resolve, and what to; others are left to the system.
-        asked: the (host, port) pairs that clients wanted to go to, as they wrote them.
+        hosts: host name -> address, for names that this proxy resolves itself; the system resolves all others.
+        asked: the (host, port) pairs that clients requested, as they wrote them.
     """
 
     def __init__(self, *, login: tuple[str, str] | None = None) -> None:
@@ -43,7 +43,7 @@ class _Proxy(ABC):
 
     @abstractmethod
     def _meet(self, sock: socket.socket) -> socket.socket | None:
-        """Do the handshake; the socket to the target, or None after having refused."""
+        """Do the handshake; return the socket to the target, or None if the client was refused."""
 
     def _open(self, host: str, port: int) -> socket.socket:
         self.asked.append((host, port))
@@ -51,7 +51,11 @@ class _Proxy(ABC):
 
 
 class HttpProxy(_Proxy):
-    """Script: an HTTP proxy that knows CONNECT (RFC 9110, section 9.3.6)."""
+    """Script: an HTTP proxy that supports only CONNECT (RFC 9110, section 9.3.6).
+
+    Args:
+        login: the (user, password) that clients must send; None accepts all clients.
+    """
 
     def _meet(self, sock: socket.socket) -> socket.socket | None:
         head = bytearray()
@@ -80,7 +84,11 @@ def _say(sock: socket.socket, status: str) -> None:
 
 
 class Socks5Proxy(_Proxy):
-    """Script: a SOCKS5 proxy (RFC 1928), with user and password (RFC 1929) if it has a login."""
+    """Script: a SOCKS5 proxy (RFC 1928), with user and password authentication (RFC 1929) if `login` is given.
+
+    Args:
+        login: the (user, password) that clients must send; None accepts all clients without authentication.
+    """
 
     def _meet(self, sock: socket.socket) -> socket.socket | None:
         _, count = _exactly(sock, 2)
@@ -128,7 +136,7 @@ def _exactly(sock: socket.socket, count: int) -> bytes:
 
 
 def _join(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until one side ends."""
+    """Relay bytes in both directions until one side closes."""
     other.settimeout(None)
     while True:
         for source in select.select([one, other], [], [])[0]:

@@ -1,4 +1,4 @@
-"""Fixtures for pytest, there as soon as stompkit is installed: a broker, a relay in front of it, scripted servers.
+"""Fixtures for pytest, available when stompkit is installed: a broker, a relay in front of it, scripted servers.
 
 ::
 
@@ -10,7 +10,7 @@
     @pytest.mark.stomp_broker(users={"admin": "password"})
     def test_a_wrong_password(stomp_broker): ...
 
-Nothing is imported before a test asks for one of them. To be rid of them: ``-p no:stompkit``.
+The modules behind a fixture are imported when a test first uses it. ``-p no:stompkit`` disables the plugin.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """pytest: make the marker known."""
+    """pytest: register the marker ``stomp_broker``."""
     config.addinivalue_line(
         "markers", "stomp_broker(**settings): settings of the broker of the fixture, see stomp.broker.Broker"
     )
 
 
 def pytest_report_header() -> str | None:
-    """pytest: name a stomp.py that was installed over stompkit.
+    """pytest: report if stomp.py was installed over stompkit.
 
-    No error, as the tests may be those of a program that needs stomp.py. The fixtures fail, as all of stompkit does.
+    This is no error here, because the tests may belong to a program that needs stomp.py. Using a fixture fails.
     """
     words = _installation.damage()
     return f"stompkit: {words}" if words else None
@@ -49,10 +49,11 @@ def pytest_report_header() -> str | None:
 
 @pytest.fixture
 def stomp_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    """An embedded `stomp.broker.Broker` on a free port, for this test alone.
+    """A running embedded `stomp.broker.Broker` on a free port; each test gets a new one.
 
-    ``broker.url`` tells where it is, ``broker.depth(destination)`` what it holds, and ``broker.disconnect_all()``
-    drops all connections. Settings come by the marker ``stomp_broker``.
+    ``broker.url`` is its URL, ``broker.depth(destination)`` returns the number of messages of a destination, and
+    ``broker.disconnect_all()`` closes all connections. The marker ``@pytest.mark.stomp_broker(...)`` passes
+    arguments to `Broker`.
     """
     from stomp.broker import Broker
 
@@ -63,9 +64,9 @@ def stomp_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 @pytest.fixture
 def stomp_relay(stomp_broker: Broker) -> Iterator[Relay]:
-    """A `stomp.testing.relay.Relay` in front of `stomp_broker`, on which a network can fail.
+    """A `stomp.testing.relay.Relay` in front of `stomp_broker`, to simulate network failures.
 
-    Its address is ``relay.url``. What leads to it must be TCP or TLS: the first door of the broker.
+    Connect to ``relay.url``. The relay forwards to the first address of the broker, which must use TCP or TLS.
     """
     from stomp.testing.relay import Relay
 
@@ -75,9 +76,11 @@ def stomp_relay(stomp_broker: Broker) -> Iterator[Relay]:
 
 @pytest.fixture
 def stomp_server() -> Iterator[Callable[..., ScriptedServer]]:
-    """Makes a `stomp.testing.servers.ScriptedServer`: ``stomp_server(script, ...)``. It ends with the test.
+    """A function that starts a `stomp.testing.servers.ScriptedServer`: ``server = stomp_server(script, ...)``.
 
-    The scripts in `stomp.testing.servers` greet, refuse, hang up, and say nothing.
+    The arguments are the scripts, one for each client, and ``tls=``, an `ssl.SSLContext`. Scripts are in
+    `stomp.testing.servers`: ``greet``, ``refuse``, ``hang_up``, ``say_nothing`` and others. The server is closed when
+    the test ends.
     """
     from stomp.testing.servers import ScriptedServer
 

@@ -1,4 +1,4 @@
-"""A relay between a client and a broker, on which the faults of a network can be played.
+"""A TCP relay between a client and a broker that simulates network failures.
 
 >>> from stomp.testing.servers import ScriptedServer, greet, read_frame
 >>> with ScriptedServer(greet) as broker, Relay(*broker.address) as relay:
@@ -28,7 +28,7 @@ from stomp.testing.servers import reset
 if TYPE_CHECKING:
     from types import TracebackType
 
-#: What a pipe holds at most: no more is read until the other side has taken this.
+#: Maximum number of bytes that a pipe buffers: no more is read until these have been written.
 _HELD = 64 * 1024
 
 
@@ -40,9 +40,9 @@ class _Pipe:
         self.source = source
         self.sink = sink
         self.held = b""  # read, and not yet written
-        self.ended = False  # the source will send no more
+        self.ended = False  # the source has sent the end of the stream
         self.point: CutPoint | None = None
-        self.last: Cut | None = None  # to be made when what is held has been written
+        self.last: Cut | None = None  # to be made when `held` has been written
 
 
 class _Pair:
@@ -51,28 +51,30 @@ class _Pair:
     def __init__(self, client: socket.socket, target: socket.socket) -> None:
         self.socks = (client, target)
         self.pipes = (_Pipe("to_target", client, target), _Pipe("to_client", target, client))
-        self.closing = False  # both were told the end; what they still say goes nowhere
+        self.closing = False  # FIN was sent to both sides; what they still send is discarded
         self.over = False
 
 
 class Relay:
-    """Listens on a free port, and relays each connection to a target, byte by byte, until told otherwise.
+    """Listens on a free port and relays each connection to a target, until a fault is requested.
 
-    One daemon thread does it all. When a method returns, its effect is there: after `stall` no byte moves, after
-    `cut` there is no connection. New connections are taken at any time; `stall` holds for them, too. An end of
-    the stream and a reset are passed on like the bytes before them. Leaving the relay resets what is open.
+    Use it as a context manager; on exit, all open connections are reset.
+
+    One daemon thread serves all connections. A method returns after its effect: after `stall` no byte is forwarded,
+    after `cut` no connection is open. New connections are always accepted; `stall` applies to them, too. The end of
+    the stream and a reset are forwarded like the bytes before them.
 
     Args:
-        target_host: where the broker is.
-        target_port: its port. Both may be changed; that is for the connections to come.
+        target_host: the host of the broker.
+        target_port: the port of the broker. Both can be changed later, as attributes, for new connections.
         host: the address to listen on; "::1" for IPv6.
-        patience: how many seconds to wait for the target to accept a connection, and for the thread to obey.
+        patience: seconds to wait for the target to accept a connection, and for the thread to execute a method.
 
     Attributes:
-        port: where it listens.
-        forwarded: how many bytes the other side was given, by direction.
-        accepted: how many connections there were.
-        made: the cuts of a plan that were made, in their order; see `follow`.
+        port: the port that the relay listens on.
+        forwarded: number of bytes written to the other side, by direction.
+        accepted: number of accepted connections.
+        made: the executed cuts of the plan, in order; see `follow`.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class Relay:
         self.made: list[Cut] = []
         self._patience = patience
         self._stalled: set[Direction] = set()
-        self._left: dict[Direction, int] = {}  # bytes until a cut
+        self._left: dict[Direction, int] = {}  # remaining bytes before a cut, see `cut_after`
         self._plan: Iterator[Cut | None] = iter(())
         self._pairs: set[_Pair] = set()
         self._orders: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
@@ -96,12 +98,12 @@ class Relay:
 
     @property
     def address(self) -> tuple[str, int]:
-        """(host, port), as `stomp.Connection` and `socket.create_connection` want it."""
+        """(host, port), for `stomp.Connection` and `socket.create_connection`."""
         return self.host, self.port
 
     @property
     def url(self) -> str:
-        """The same as a URL: stomp://host:port."""
+        """The address as a URL: stomp://host:port."""
         return Address(*self.address).url
 
     def __enter__(self) -> Relay:
@@ -126,31 +128,44 @@ class Relay:
     # ------------------------------------------------------------------------------------- the faults
 
     def cut(self) -> None:
-        """Reset (RST) all connections, on both sides. What was not yet forwarded is lost."""
+        """Reset (RST) all connections, on both sides. Bytes that are not yet forwarded are lost."""
         self._order(lambda: self._all(self._reset))
 
     def close(self) -> None:
-        """End (FIN) all connections, on both sides. What was not yet forwarded is lost."""
+        """Close (FIN) all connections, on both sides. Bytes that are not yet forwarded are lost."""
         self._order(lambda: self._all(self._close))
 
     def stall(self, direction: Direction | None = None) -> None:
-        """Forward nothing more in a direction, or in both, and keep the connections open.
+        """Stop forwarding, and keep the connections open. `resume` ends it.
 
-        The side that sends can go on until the buffers of the system are full.
+        The sending side can continue until the socket buffers are full.
+
+        Args:
+            direction: the direction to stall; None for both.
+
+        Raises:
+            ValueError: the direction is unknown.
         """
         if direction is not None:
             _check(direction)
         self._order(lambda: self._stalled.update([direction] if direction else DIRECTIONS))
 
     def resume(self) -> None:
-        """End `stall`. What was held goes on its way."""
+        """End `stall`: buffered bytes are forwarded."""
         self._order(self._stalled.clear)
 
     def cut_after(self, count: int, direction: Direction) -> None:
-        """Reset the connection, on both sides, that forwards the last of the next `count` bytes of a direction.
+        """Reset (RST), on both sides, the connection that forwards the last of the next `count` bytes.
 
-        Nothing behind them is forwarded. The receiver gets all of them unless there are more than its system takes
-        in before it reads (64 KiB, or so): a reset overtakes what is still waiting for that.
+        No byte after them is forwarded. The receiver gets all of them unless they exceed the receive buffer of its
+        socket (about 64 KiB): a reset overtakes data that does not fit.
+
+        Args:
+            count: number of bytes, counted over all connections, from now.
+            direction: the direction to count in.
+
+        Raises:
+            ValueError: `count` is less than 1, or the direction is unknown.
         """
         if count < 1:
             raise ValueError(f"cannot cut after {count} bytes; use cut")
@@ -158,9 +173,12 @@ class Relay:
         self._order(lambda: self._left.update({direction: count}))
 
     def follow(self, plan: Iterable[Cut | None]) -> None:
-        """Cut the connections to come by a plan: each gets the next cut, None and the end of the plan mean none.
+        """Cut new connections by a plan: each new connection gets the next cut.
 
-        Nothing behind the cut is forwarded in its direction. See `stomp.testing.fault_plans` for plans.
+        No byte after the cut is forwarded in its direction. See `stomp.testing.fault_plans` for plans.
+
+        Args:
+            plan: the cuts. A connection that gets None, or comes after the end of the plan, is not cut.
         """
         steps = iter(plan)
 
@@ -170,7 +188,7 @@ class Relay:
         self._order(take_over)
 
     def _order(self, do: Callable[[], None]) -> None:
-        """Have the thread do something, and wait until it is done."""
+        """Call `do` in the thread of the relay, and wait until it has returned."""
         if self._thread is None or not self._thread.is_alive():
             raise RuntimeError("the relay is not running; use it in a with statement")
         done = threading.Event()
@@ -205,7 +223,7 @@ class Relay:
     def _accept(self, events: int) -> None:
         try:
             client, _ = self._listener.accept()
-        except OSError:  # it has gone already
+        except OSError:  # the client has closed already
             return
         self.accepted += 1
         try:
@@ -225,7 +243,7 @@ class Relay:
         self._watch(pair)
 
     def _serve(self, pair: _Pair, sock: socket.socket, events: int) -> None:
-        """One of the sockets can be read or written."""
+        """Handle a readable or writable socket of a pair."""
         try:
             for pipe in pair.pipes:
                 if pipe.source is sock and events & selectors.EVENT_READ and not pair.over:
@@ -271,10 +289,10 @@ class Relay:
                 self._reset(pair)
 
     def _watch(self, pair: _Pair) -> None:
-        """Have the selector look for what can be done next."""
+        """Register the sockets of a pair for the events that are needed next."""
         if not pair.over and all(pipe.ended for pipe in pair.pipes):
             self._end(pair)
-        if pair.over:  # perhaps since the other socket was served, a moment ago
+        if pair.over:  # possibly since its other socket was served
             return
         wanted = dict.fromkeys(pair.socks, 0)
         for pipe in pair.pipes:
@@ -298,7 +316,7 @@ class Relay:
         pair.closing = True
         for pipe in pair.pipes:
             pipe.held = b""
-            # Reading goes on until they close, too: closing with something unread would be a reset.
+            # Reading continues until both sides close: closing a socket with unread data sends a reset.
             with contextlib.suppress(OSError):
                 pipe.sink.shutdown(socket.SHUT_WR)
 

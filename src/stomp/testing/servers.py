@@ -1,8 +1,8 @@
-"""A server that does what a script says, and mostly what a broker should not do.
+"""`ScriptedServer`: a server that runs a script for each client, mostly to simulate faults of a broker.
 
-A script is a callable that is given the socket of a client. When it returns, the end of the stream is sent.
-Here are `say_nothing`, `greet`, `refuse`, `hang_up`, `reset`, and `artemis_like`. Write your own from these and from
-`read_frame`:
+A script is a callable that gets the socket of a client. When it returns, the server sends the end of the stream. This
+module contains the scripts `say_nothing`, `greet`, `refuse`, `hang_up`, `reset` and `artemis_like`. Write others with
+these and with `read_frame` and `greet_back`:
 
 >>> def forget(sock: socket.socket) -> None:
 ...     read_frame(sock)
@@ -29,19 +29,20 @@ if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
-#: What a server does with one client. The socket is blocking; leaving the server ends every wait for it.
+#: Serves one client. The socket is blocking; when the server ends, the socket is shut down, so no call blocks longer.
 Script = Callable[[socket.socket], None]
 
 _READ = 64 * 1024
 
 
 def read_frame(sock: socket.socket) -> bytes:
-    """The next frame from the client, with its NUL, without the newlines before it.
+    """Return the next frame from the client, with its NUL, without the newlines before it.
 
-    It reads no byte more than that, so one byte at a time; the end is the first NUL, in a body as well.
+    The frame ends at the first NUL, even within a body with a content-length. It is read byte by byte, so no byte
+    after the frame is consumed.
 
     Raises:
-        ConnectionResetError: the client has gone.
+        ConnectionResetError: the client has closed the connection.
     """
     frame = bytearray()
     while not frame.endswith(b"\0"):
@@ -56,37 +57,44 @@ def read_frame(sock: socket.socket) -> bytes:
 def greet_back(
     sock: socket.socket, *, version: str = "1.2", heartbeat: str = "0,0", server: str | None = None
 ) -> None:
-    """Send CONNECTED; `server` is what the broker calls itself."""
+    """Send CONNECTED.
+
+    Args:
+        sock: the socket of the client.
+        version: the ``version`` header.
+        heartbeat: the ``heart-beat`` header, in milliseconds.
+        server: the ``server`` header; None to leave it out.
+    """
     named = f"server:{server}\n" if server is not None else ""
     sock.sendall(f"CONNECTED\nversion:{version}\nheart-beat:{heartbeat}\n{named}\n\0".encode())
 
 
 def say_nothing(sock: socket.socket) -> None:
-    """Script: read everything, answer nothing, until the client goes."""
+    """Script: read everything and send nothing, until the client closes."""
     while sock.recv(_READ):
         pass
 
 
 def greet(sock: socket.socket) -> None:
-    """Script: answer CONNECT with CONNECTED, and nothing after that."""
+    """Script: answer CONNECT with CONNECTED, and send nothing after that."""
     read_frame(sock)
     greet_back(sock)
     say_nothing(sock)
 
 
 def refuse(sock: socket.socket, message: str = "not today", body: str = "") -> None:
-    """Script: answer CONNECT with ERROR, and hang up."""
+    """Script: answer CONNECT with ERROR, and close."""
     read_frame(sock)
     sock.sendall(f"ERROR\nmessage:{message}\ncontent-type:text/plain\n\n{body}\0".encode())
 
 
 def hang_up(sock: socket.socket) -> None:
-    """Script: close at once. With TLS that is after the handshake, and without a close_notify."""
+    """Script: close immediately. With TLS this is after the handshake, and without a close_notify."""
 
 
 def reset(sock: socket.socket) -> None:
-    """Script, or the end of one: close so that the client sees a reset (RST) and not the end of the stream."""
-    # The structure is of two shorts on Windows, and of two ints everywhere else.
+    """Script, or last call of a script: close with a reset (RST) instead of the end of the stream."""
+    # The option value is two shorts on Windows, and two ints everywhere else.
     layout = "hh" if hasattr(socket, "SIO_RCVALL") else "ii"
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(layout, 1, 0))
@@ -94,15 +102,15 @@ def reset(sock: socket.socket) -> None:
 
 
 class Imitation:
-    """Script: call oneself like some broker, give every receipt that is asked for, and note what was said.
+    """Script: send the ``server`` header of a broker, answer every requested receipt, and record all frames.
 
-    For what a client does differently with each kind of broker: `artemis_like` makes one that says it is Artemis.
+    It is for tests of code that depends on the type of the broker; `artemis_like` makes one for Artemis.
 
     Args:
         server: the ``server`` header of CONNECTED.
 
     Attributes:
-        frames: the frames of all clients, CONNECT too, with their NUL.
+        frames: the frames of all clients, including CONNECT, with their NUL.
     """
 
     def __init__(self, server: str) -> None:
@@ -125,31 +133,36 @@ class Imitation:
 
 
 def artemis_like(version: str = "2.31.0") -> Imitation:
-    """An `Imitation` of ActiveMQ Artemis: what it is called by, and not what it can do."""
+    """An `Imitation` of ActiveMQ Artemis: it has the ``server`` header of Artemis, but not its features."""
     return Imitation(f"ActiveMQ-Artemis/{version} ActiveMQ Artemis Messaging Engine")
 
 
 class ScriptedServer:
-    """Listens on a free port, and runs a script for each client, in a thread.
+    """Listens on a free port, and runs a script for each client in a thread. Use it as a context manager.
 
     >>> with ScriptedServer(refuse) as server, socket.create_connection(server.address) as client:
     ...     client.sendall(b"CONNECT\\n\\n\\0")
     ...     client.recv(100)
     b'ERROR\\nmessage:not today\\ncontent-type:text/plain\\n\\n\\x00'
 
-    Leaving it ends all connections and waits for the scripts. What a script raises is raised again then, unless
-    it is an OSError: clients may go, and a TLS handshake may fail, without the test being wrong.
+    On exit, it shuts down all connections and waits for the scripts. Then it raises the first exception of a script
+    that is not an OSError: a client may disconnect, and a TLS handshake may fail, in a correct test.
 
     Args:
-        scripts: the first is for the first client, and so on; the last is for all that come later, too.
-        tls: a context for the server side; the script then gets the socket after the handshake.
+        scripts: the first one is for the first client, the second for the second client, and so on; the last one is
+            also for all later clients.
+        tls: a TLS context of the server; the script then gets the socket after the handshake.
         host: the address to listen on; "::1" for IPv6.
-        patience: how many seconds to wait for the scripts in the end.
+        patience: seconds to wait for the scripts on exit.
+
+    Raises:
+        ValueError: no script was given.
+        RuntimeError: on exit, if a script does not end within `patience` seconds.
 
     Attributes:
-        port: where it listens.
-        errors: what the scripts and the handshakes raised, in the order in which they ended.
-        leaving: set when the test is over, for scripts that wait for something else than the client.
+        port: the port that the server listens on.
+        errors: the exceptions of scripts and handshakes, in the order in which they ended.
+        leaving: set on exit, for scripts that wait for something other than the client.
     """
 
     def __init__(
@@ -174,12 +187,12 @@ class ScriptedServer:
 
     @property
     def address(self) -> tuple[str, int]:
-        """(host, port), as `stomp.Connection` and `socket.create_connection` want it."""
+        """(host, port), for `stomp.Connection` and `socket.create_connection`."""
         return self.host, self.port
 
     @property
     def url(self) -> str:
-        """The same as a URL: stomp://host:port, with TLS stomp+ssl://host:port."""
+        """The address as a URL: stomp://host:port, with TLS stomp+ssl://host:port."""
         return Address(*self.address, "tcp" if self._tls is None else "tls").url
 
     def __enter__(self) -> ScriptedServer:
@@ -196,7 +209,7 @@ class ScriptedServer:
         deadline = time.monotonic() + self._patience
         self.leaving.set()
         self._waker.close()
-        # The accepting thread is the first, and after it no thread is added.
+        # The accepting thread is the first one; after it has ended, no thread is added.
         for thread in self._threads:
             self._end_all()
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -238,7 +251,7 @@ class ScriptedServer:
                 with self._lock:
                     self._open.remove(plain)
                     self._open.add(sock)
-                if self.leaving.is_set():  # set while neither of the two was there to be ended
+                if self.leaving.is_set():  # set while neither socket was in `_open`, so `_end_all` missed it
                     raise ConnectionAbortedError("the server is closing")
                 sock.do_handshake()
             script(sock)
@@ -253,15 +266,15 @@ class ScriptedServer:
     def _end_all(self) -> None:
         with self._lock:
             for sock in self._open:
-                # Not sock.shutdown: an SSLSocket forgets its TLS then, while its thread is using it.
+                # Not sock.shutdown: that of an SSLSocket drops the TLS state while its thread is using it.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _finish(sock: socket.socket) -> None:
-    """Send the end of the stream, and read on until the client has seen it.
+    """Send the end of the stream, and read until the client has closed.
 
-    Closing with something unread is a reset, which may overtake what was sent before.
+    Closing a socket with unread data sends a reset, which may overtake the data sent before.
     """
     if sock.fileno() == -1:
         return

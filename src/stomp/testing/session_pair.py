@@ -1,4 +1,4 @@
-"""Two sessions in memory, joined by a wire that a test can delay, chop and cut."""
+"""`SessionPair`: a client and a server session connected in memory; a test can delay, split and cut the bytes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Endpoint:
     """One end of a `SessionPair`.
 
     Attributes:
-        session: who speaks here.
-        events: everything that its session told, oldest first. Clear it as you like.
-        written: the bytes that it wrote and that have not arrived at the other end.
-        eof: no bytes will come from this end any more.
+        session: the session of this end.
+        events: the events of the session, oldest first. A test may clear it.
+        written: bytes that the session has sent and the other end has not received.
+        eof: this end sends no more bytes.
     """
 
     def __init__(self, session: Session) -> None:
@@ -27,15 +27,15 @@ class Endpoint:
         self.eof = False
 
     def take(self) -> list[Event]:
-        """The events so far; forgets them."""
+        """Remove and return the events so far."""
         events, self.events = self.events, []
         return events
 
 
 class SessionPair:
-    """A `ClientSession` and a `ServerSession` in memory, and the bytes that are between them.
+    """A `ClientSession` and a `ServerSession` in memory, and the bytes in transit between them.
 
-    Speak through `client` and `server`, call `run`, and look at what `client_end` and `server_end` were told:
+    Call methods of `client` and `server`, then `run`, and check the events of `client_end` and `server_end`:
 
     >>> wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     >>> wire.client.subscribe("/queue/a", "1")
@@ -43,16 +43,23 @@ class SessionPair:
     >>> wire.server_end.take()
     [Request(frame=<Frame SUBSCRIBE ['destination', 'id', 'ack'] 0 bytes>)]
 
-    Time moves by `advance`, and both sides get their ticks on the way:
+    `advance` advances the time, and calls `tick` of both sessions when it is due:
 
     >>> wire.advance(0.8)
     >>> wire.client_end.take()
     [HeartbeatSent(), HeartbeatReceived()]
 
     Args:
-        client: the client's end; a new one if not given.
-        server: the server's end; a new one if not given.
-        clock: the time of both; a new one if not given.
+        client: the client's session; None for a new one.
+        server: the server's session; None for a new one.
+        clock: the clock of both; None for a new one.
+
+    Attributes:
+        client: the client's session.
+        server: the server's session.
+        clock: the clock of both.
+        client_end: the events and the sent bytes of the client's session.
+        server_end: the events and the sent bytes of the server's session.
     """
 
     def __init__(
@@ -70,11 +77,11 @@ class SessionPair:
 
     @classmethod
     def connected(cls, *versions: str, heartbeat: tuple[int, int] = (0, 0)) -> SessionPair:
-        """A wire on which CONNECT was asked for and granted; the events of that are forgotten.
+        """Return a pair that has exchanged CONNECT and CONNECTED; the events of these are removed.
 
         Args:
-            versions: what the client offers; everything if nothing is given.
-            heartbeat: milliseconds, for both sides: (what they can send, what they want).
+            versions: the STOMP versions that the client offers; all if none is given.
+            heartbeat: milliseconds, for both sides: (what they can send, what they want to receive).
         """
         wire = cls(server=ServerSession(heartbeat=heartbeat))
         wire.client.connect(versions or ("1.0", "1.1", "1.2"), "/", heartbeat=heartbeat)
@@ -90,9 +97,9 @@ class SessionPair:
         return self.server_end if end is self.client_end else self.client_end
 
     def collect(self, end: Endpoint) -> None:
-        """Do what the driver of `end` does after each call: fetch its events and its bytes.
+        """Take the events and the bytes of the session, as a driver does after each call.
 
-        A session that is over closes its side of the wire behind its last bytes.
+        When the session is closed, the end of the stream follows its last bytes.
         """
         while events := end.session.events():
             end.events += events
@@ -101,9 +108,13 @@ class SessionPair:
             end.eof = True
 
     def carry(self, end: Endpoint, size: int | None = None) -> int:
-        """Let up to `size` of the bytes that `end` wrote arrive, all of them if not given; returns how many did.
+        """Deliver bytes that `end` has sent to the other end; returns their number.
 
-        The end of the stream arrives behind the last byte.
+        The end of the stream is delivered after the last byte.
+
+        Args:
+            end: the sending end.
+            size: maximum number of bytes; None for all.
         """
         self.collect(end)
         data = bytes(end.written[:size])
@@ -117,12 +128,12 @@ class SessionPair:
         return len(data)
 
     def run(self) -> None:
-        """Let everything arrive that was written, and what is written in answer to it."""
+        """Deliver all bytes in both directions, including those sent in response, until none are left."""
         while self.carry(self.client_end) + self.carry(self.server_end):
             pass
 
     def cut(self) -> None:
-        """Cut the wire: what is on it is lost, and both ends see the end of the stream."""
+        """Cut the connection: bytes in transit are lost, and both ends see the end of the stream."""
         for end in (self.client_end, self.server_end):
             self.collect(end)
             end.written.clear()
@@ -131,13 +142,17 @@ class SessionPair:
             self.collect(end)
 
     def tick(self) -> None:
-        """Tell both sides the time."""
+        """Call `tick` of both sessions with the current time."""
         for end in (self.client_end, self.server_end):
             end.session.tick(self.clock())
             self.collect(end)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, as for two prompt drivers: each deadline is kept, and all bytes arrive at once."""
+        """Advance the time in steps: `tick` is called at each deadline, and all bytes are delivered at once.
+
+        Args:
+            seconds: how far to advance.
+        """
         until = self.clock() + seconds
         while True:
             self.run()
