@@ -1,1 +1,1 @@
-"""The reconnecting client without I/O: what outlives one connection."""
+"""The reconnecting client without I/O: the state that survives a lost connection, and its operations."""

@@ -1,8 +1,8 @@
 """Operations for ACK and NACK.
 
-Rules of this file: a message is settled once, and only on the connection that it arrived on; otherwise an error gives
-the reason. Where NACK would discard a message and requeueing is asked for, the message is held unacknowledged and
-given back later: see `stomp.core.engine.redelivery`.
+Rules of this file: a message is settled once, and only on the connection that it arrived on; otherwise an
+error gives the reason. Where NACK would discard a message and requeueing is asked for, the message is held
+unacknowledged and given back later: see `stomp.core.engine.redelivery`.
 """
 
 from __future__ import annotations
@@ -54,14 +54,15 @@ def settle(
         message: the message.
         deadline: with `confirm`: until when to wait for the RECEIPT, in seconds on the driver's clock.
         negative: reject the message.
-        requeue: with `negative`: whether the broker is to deliver the message again; None for the broker's default.
+        requeue: with `negative`: whether the broker is to deliver the message again; None for the broker's
+            default.
         confirm: wait for the broker's RECEIPT.
         transaction: settle the message as part of this transaction.
 
     Raises:
         UsageError: the subscription uses ack="auto", so there is nothing to acknowledge.
-        Unsupported: the broker has no `requeue` header or no ACK or NACK in transactions, or NACK would discard the
-            message and `requeue=False` was not given.
+        Unsupported: the broker has no `requeue` header or no ACK or NACK in transactions, or NACK would
+            discard the message and `requeue=False` was not given.
         AlreadySettled: the message was settled before.
         StaleDelivery: the message cannot be settled any more; the broker delivers it again.
         BrokerError: with `confirm`: the broker refused.
@@ -194,8 +195,9 @@ def hold(conv: ClientEngine, message: BaseMessage, name: str, subscription: Subs
     message.settled = True
     if subscription.ack == "client":
         redelivery.blocked.add(subscription.id)
-        # With ack="client" an ACK of a later message would cover the failed one. With a new record, messages of the
-        # old one cannot be settled any more; those of the new one are not delivered, as the subscription is blocked.
+        # With ack="client" an ACK of a later message would cover the failed one. With a new record, messages
+        # of the old one cannot be settled any more; those of the new one are not delivered, as the
+        # subscription is blocked.
         again = Subscription(
             subscription.id, subscription.destination, subscription.ack, subscription.headers
         )
@@ -221,7 +223,8 @@ def give_back(conv: ClientEngine, now: float) -> Operation[None]:
     era.parting = redelivery.begin(now)
     deadline = now + _PATIENCE
     try:
-        # STOMP 1.2, "Graceful shutdown": with its receipt, the broker has processed all frames sent before it.
+        # STOMP 1.2, "Graceful shutdown": with its receipt, the broker has processed all frames sent before
+        # it.
         yield SendFrame(era.link, commands.disconnect(conv.next_id()), deadline)
         if (yield Wait(conv.life, lambda: conv.era is not era, deadline)):
             return

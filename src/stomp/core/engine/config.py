@@ -39,11 +39,12 @@ class ClientConfig:
         addresses: the addresses of the brokers, preferred first.
         login: the user.
         passcode: the password.
-        vhost: the ``host`` header. "/" suits every broker seen: RabbitMQ's default virtual host has this name, and the
-            others take any.
+        vhost: the ``host`` header. "/" suits every broker seen: RabbitMQ's default virtual host has this
+            name, and the others take any.
         client_id: the ``client-id`` header, which ActiveMQ and Artemis require for durable subscriptions.
         headers: further headers of CONNECT.
-        heartbeat: milliseconds between the heart-beats that the client can send, and that it wants; 0 for none.
+        heartbeat: milliseconds between the heart-beats that the client can send, and that it wants; 0 for
+            none.
         versions: the STOMP versions to offer.
         vendor: the broker profile; None to choose it by the ``server`` header of CONNECTED.
         timeout: the default timeout of operations.
@@ -52,8 +53,8 @@ class ClientConfig:
         reconnect: connect again when the connection is lost.
         reattempts: attempts of a reconnect, each of all addresses; -1 for no limit.
         backoff: the waits between attempts.
-        max_losses: a SUBSCRIBE, or a SEND that is to be sent again, is given up after this many connections in a row
-            that were lost after it; -1 for no limit.
+        max_losses: a SUBSCRIBE, or a SEND that is to be sent again, is given up after this many connections
+            in a row that were lost after it; -1 for no limit.
         shuffle: try the addresses in random order.
         on_unknown: what to do with confirmed sends whose outcome is unknown.
         window: maximum number of unanswered confirmed sends.

@@ -1,7 +1,8 @@
-"""Requests that wait for the broker's answer, and what came of them.
+"""Requests that wait for the broker's answer, and their outcomes.
 
-A confirmed send ends in one of three ways: the broker has it ("confirmed"), the broker does not want it ("refused"),
-or nobody can know ("unknown"). It ends once, and says so to whoever asks.
+Rules of this file: a confirmed send has one of three outcomes: the broker has the message ("confirmed"), the
+broker answered with an ERROR ("refused"), or there is no answer ("unknown"). The outcome is set once and does
+not change.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ Outcome = Literal["confirmed", "refused", "unknown"]
 
 
 class Confirmation(Signal):
-    """One request and its outcome.
+    """A request with a receipt, and its outcome. Fires when the outcome is set.
 
     Attributes:
-        receipt: its receipt id.
-        frame: the frame, as long as it may have to be sent again; None afterwards.
-        size: bytes of its body, for the window; 0 for what has no place in it.
-        generation: the connection on which it was sent last.
+        receipt: the receipt id.
+        frame: the frame, while it may have to be sent again; else None.
+        size: what the request takes of the window, in bytes; 0 for a request that does not count.
+        generation: the number of the connection that it was last sent on.
         attempts: how often it was sent.
-        outcome: "confirmed", "refused" or "unknown"; None while it is not known.
-        error: why it is not "confirmed".
+        outcome: "confirmed", "refused" or "unknown"; None while it is pending.
+        error: why the outcome is not "confirmed"; else None.
     """
 
     __slots__ = ("_callbacks", "attempts", "error", "frame", "generation", "outcome", "receipt", "size")
 
     def __init__(self, receipt: str, frame: Frame | None, size: int) -> None:
-        # Not by super: there are many of them.
+        # Without super().__init__(): there is one object for each confirmed send.
         self._watchers = ()
         self.receipt: str = receipt
         self.frame = frame
@@ -51,11 +52,18 @@ class Confirmation(Signal):
         return f"<{type(self).__name__} {self.receipt} {self.outcome or 'pending'}>"
 
     def done(self) -> bool:
-        """True once the outcome is known, be it "unknown"."""
+        """Return True once there is an outcome, "unknown" included."""
         return self.outcome is not None
 
     def settle(self, error: StompError | None = None) -> list[Callable[[], object]]:
-        """The answer is here, or there will be none; returns the callbacks to call. For drivers and the core."""
+        """Set the outcome. For drivers and the core.
+
+        Args:
+            error: None for "confirmed", a `BrokerError` for "refused", any other error for "unknown".
+
+        Returns:
+            The callbacks to call, without a lock.
+        """
         self.error = error
         self.frame = None
         self.outcome = (
@@ -70,7 +78,11 @@ class Confirmation(Signal):
         return [_bound(callback, self) for callback in callbacks]
 
     def when_done(self, callback: Callable[[Self], object]) -> bool:
-        """Have a callback among those of `settle`; False if it is too late for that. For drivers and the core."""
+        """Add a callback that `settle` returns. For drivers and the core.
+
+        Returns:
+            False if there is an outcome already: the callback was not added.
+        """
         if self.outcome is not None:
             return False
         self._callbacks = (*self._callbacks, callback)
@@ -82,17 +94,18 @@ def _bound(callback: Callable[[Confirmation], object], confirmation: Confirmatio
 
 
 class PendingConfirmations:
-    """The requests without an answer, in the order in which they were made, and how much room is left for more.
+    """The unanswered requests, in the order in which they were made, and the window for confirmed sends.
 
     Args:
-        count: how many sends may wait at once.
-        size: how many bytes of bodies. One that is larger than that may wait alone.
+        count: maximum number of unanswered sends.
+        size: maximum size of their bodies together, in bytes. A larger one is accepted if it is the only one.
 
     Attributes:
-        room: to be fired when there is more room: once for all the answers that came together.
-        confirmed: how many sends were confirmed.
-        refused: refused.
-        unknown: how many ended without an answer.
+        room: a signal for more room in the window. `ClientEngine` fires it, once for all answers that arrived
+            together.
+        confirmed: number of sends with this outcome.
+        refused: number of sends with this outcome.
+        unknown: number of sends with this outcome.
     """
 
     def __init__(self, count: int, size: int) -> None:
@@ -102,7 +115,7 @@ class PendingConfirmations:
         self._by_receipt: dict[str, Confirmation] = {}
         self._count = 0
         self._bytes = 0
-        # ERRORs that did not say which request they answer, with the receipts that they may be about.
+        # ERRORs without a receipt id, each with the receipts of the requests that it may answer.
         self._unattributed_errors: list[tuple[BrokerError, set[str]]] = []
 
     def __len__(self) -> int:
@@ -110,22 +123,22 @@ class PendingConfirmations:
 
     @property
     def sends(self) -> int:
-        """How many sends wait."""
+        """The number of unanswered sends that count for the window."""
         return self._count
 
     def fits(self, size: int) -> bool:
-        """True when there is room for one more send of this size."""
+        """Return True if the window has room for a send of this size, in bytes."""
         return self._count < self._most and (self._bytes + size <= self._most_bytes or not self._count)
 
     def add(self, confirmation: Confirmation) -> None:
-        """A request was made."""
+        """Register a request."""
         self._by_receipt[confirmation.receipt] = confirmation
         if confirmation.size:
             self._count += 1
             self._bytes += confirmation.size
 
     def take(self, receipt: str) -> Confirmation | None:
-        """The answer came, or will not come: take the request out. There may be room then: see that `room` fires."""
+        """Remove a request and return it; None if it is not pending. The caller has to fire `room`."""
         found = self._by_receipt.pop(receipt, None)
         if found is not None and found.size:
             self._count -= 1
@@ -133,7 +146,11 @@ class PendingConfirmations:
         return found
 
     def settle(self, receipt: str, error: StompError | None) -> list[Callable[[], object]]:
-        """Take a request out and give it its outcome: see `take`. Returns the callbacks to call."""
+        """Remove a request and set its outcome, see `Confirmation.settle`. The caller has to fire `room`.
+
+        Returns:
+            The callbacks to call, without a lock; none if the request is not pending.
+        """
         found = self.take(receipt)
         if found is None:
             return []
@@ -148,27 +165,31 @@ class PendingConfirmations:
         return calls + self._narrow_down(receipt) if self._unattributed_errors else calls
 
     def all(self) -> list[Confirmation]:
-        """All of them, in the order in which they were made."""
+        """Return all pending requests, in the order in which they were made."""
         return list(self._by_receipt.values())
 
     def sent_on(self, generation: int) -> list[Confirmation]:
-        """Those that were sent last on this connection."""
+        """Return the pending requests that were last sent on the connection of this number."""
         return [each for each in self._by_receipt.values() if each.generation == generation]
 
     def attribute_error(self, error: BrokerError) -> list[Callable[[], object]]:
-        """An ERROR came that names no receipt (RabbitMQ's do not): find out whose it is.
+        """Find the request that an ERROR without a receipt id answers (RabbitMQ does not send one).
 
-        If one request waits, it is that one. If more do, it is the one that is left when all others were answered.
+        If one request is pending, it is that one. If there are more, it is the one that is left when all
+        others were answered; until then the ERROR is kept.
+
+        Returns:
+            The callbacks to call, without a lock.
         """
         self._unattributed_errors.append((error, set(self._by_receipt)))
         return self._narrow_down(None)
 
     def candidate_error(self, receipt: str) -> BrokerError | None:
-        """An ERROR that may have been about this request."""
+        """Return the first ERROR without a receipt id that may answer this request; None if there is none."""
         return next((error for error, receipts in self._unattributed_errors if receipt in receipts), None)
 
     def clear_candidates(self) -> None:
-        """The connection is over: its ERRORs are not about what comes."""
+        """Forget the kept ERRORs, when the connection has ended: they do not answer later requests."""
         self._unattributed_errors.clear()
 
     def _narrow_down(self, receipt: str | None) -> list[Callable[[], object]]:

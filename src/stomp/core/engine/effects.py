@@ -1,9 +1,12 @@
-"""What a program of the core asks its driver to do, and what it can wait for.
+"""The effects that an operation yields to its driver, and the signals that it can wait for.
 
-A verb of the clients (`stomp.core.engine.verbs`) is a generator: it does what is pure by itself, and yields an effect
-where somebody must wait, write or dial. `stomp.Client` carries effects out by blocking, `stomp.AsyncClient` by
-awaiting; the verb is written once. A driver has one rule to keep: it runs the steps of all programs of a client one
-at a time (under a lock, or on one event loop), and carries effects out without holding anything.
+An operation of a client (for example in `stomp.core.engine.verbs`) is a generator. It changes the engine by
+itself, and yields an effect where the driver has to wait, write, connect or call user code. `stomp.Client`
+performs effects by blocking, `stomp.AsyncClient` by awaiting, so each operation is written once.
+
+Rules of this file: a driver runs the steps of all operations of a client one at a time (under a lock, or on
+one event loop). It performs effects without holding a lock, and sends the result into the generator, or
+throws the exception.
 """
 
 from __future__ import annotations
@@ -23,27 +26,27 @@ _T = TypeVar("_T")
 
 
 class Link(Protocol):
-    """One connection, as a driver makes it: an open stream with a session on it."""
+    """One connection, as a driver makes it: an open stream and the session on it."""
 
     session: ClientSession
 
     def transmit(
         self, frame: Frame, *, deadline: float | None = None, patient: bool = False
     ) -> PendingReceipt | None:
-        """Send a frame; see `ClientSession.transmit`."""
+        """Send a frame; see `ClientSession.transmit`, and `SendFrame` for `patient`."""
         ...
 
     def close(self, error: StompError | None = None) -> None:
-        """Drop the connection."""
+        """Close the connection without DISCONNECT; `error` is the reason."""
         ...
 
 
 class Log(Protocol):
-    """Where lines for the log go, each as a format and its arguments; the core cannot import `logging`.
+    """Receives log lines, each as a format and its arguments. The core does not import `logging`.
 
     Attributes:
-        has_info: lines at INFO are written. It may be read while a lock is held.
-        has_counts: `flush` has something to write. It may be read while a lock is held.
+        has_info: True if lines at INFO are written. It may be read while a lock is held.
+        has_counts: True if `flush` has something to write. It may be read while a lock is held.
     """
 
     @property
@@ -53,44 +56,47 @@ class Log(Protocol):
     def has_counts(self) -> bool: ...  # noqa: D102
 
     def info(self, text: str, *args: object) -> None:
-        """Write that something went as it should."""
+        """Write a line at INFO."""
         ...
 
     def warning(self, text: str, *args: object) -> None:
-        """Write that something went wrong."""
+        """Write a line at WARNING."""
         ...
 
     def flush(self) -> None:
-        """Write what is left over: the client is over."""
+        """Write what is still to be written, when the client has ended."""
         ...
 
 
 class Signal:
-    """Something that changes, and that programs wait for."""
+    """A change that operations can wait for, and that callbacks can watch."""
 
     __slots__ = ("_watchers",)
 
     def __init__(self) -> None:
-        # Each time another tuple: next to all have none, and whoever goes through them need not copy.
+        # A tuple, replaced on each change: nearly all signals have no callback, and `fire` needs no copy.
         self._watchers: tuple[Callable[[], None], ...] = ()
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Have `watcher` called at every change. It must be quick: it is called in the midst of things."""
+        """Call `watcher` at every change. It must not block: a lock may be held when it runs."""
         self._watchers = (*self._watchers, watcher)
 
     def unwatch(self, watcher: Callable[[], None]) -> None:
-        """Undo `watch`."""
+        """Remove a callback that was added by `watch`."""
         self._watchers = tuple([each for each in self._watchers if each != watcher])
 
     def fire(self) -> None:
-        """There was a change."""
+        """Call all callbacks: there was a change."""
         for watcher in self._watchers:
             watcher()
 
 
 @record
 class Wait:
-    """Wait until `ready()` is true, looking again whenever `signal` fires. Answer: True, or False at the deadline."""
+    """Wait until `ready()` is true; it is evaluated again whenever `signal` fires.
+
+    Result: True, or False if the deadline has passed (seconds on the driver's clock; None for no limit).
+    """
 
     signal: Signal
     ready: Callable[[], bool]
@@ -101,7 +107,7 @@ class Wait:
 class SendFrame:
     """Send a frame over this link. Raises what `Link.transmit` raises.
 
-    A `patient` frame is one that nobody waits for now: it may leave together with others.
+    With `patient` the writer may delay the frame for a moment, to write it together with later ones.
     """
 
     link: Link
@@ -112,14 +118,14 @@ class SendFrame:
 
 @record
 class OpenConnection:
-    """Open a connection to this address, and begin to read. Answer: the `Link`. Raises `ConnectFailed`."""
+    """Open a connection to this address, and begin to read. Result: the `Link`. Raises `ConnectFailed`."""
 
     address: Any
 
 
 @record
 class CloseConnection:
-    """Drop a link, because of this error."""
+    """Close a link without DISCONNECT; `error` is the reason."""
 
     link: Link
     error: StompError | None = None
@@ -127,9 +133,9 @@ class CloseConnection:
 
 @record
 class Call:
-    """Call a function of the user, while nothing is held. Answer: what it returns, awaited where that is possible.
+    """Call user code without a lock. Result: what it returns; `AsyncClient` awaits an awaitable.
 
-    The exception of a `guarded` one is logged, and the answer is None: it is no failure of the verb.
+    If `guarded`, an exception is logged and the result is None: the operation does not fail.
     """
 
     function: Callable[[], Any]
@@ -138,9 +144,9 @@ class Call:
 
 @record
 class Now:
-    """Answer: what the clock says, in seconds."""
+    """Read the clock. Result: the time in seconds, on the driver's monotonic clock."""
 
 
 Effect = Wait | SendFrame | OpenConnection | CloseConnection | Call | Now
-#: A verb: yields effects, is sent their answers, returns its result.
+#: An operation: a generator that yields effects, receives their results, and returns its own result.
 Operation = Generator[Effect, Any, _T]

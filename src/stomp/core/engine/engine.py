@@ -1,13 +1,13 @@
 """The client without I/O, over all of its connections.
 
-`stomp.core.session.base` is one connection. `ClientEngine` is the state that survives a reconnect: subscriptions and
-their queued messages, unanswered requests, and the failed connection attempts. The operations in
-`stomp.core.engine.verbs` and `stomp.core.engine.lifecycle` use it. A driver passes the events of the current link to
-`take`, and then runs the callbacks that `calls` returns.
+`stomp.core.session.base` is one connection. `ClientEngine` is the state that survives a reconnect:
+subscriptions and their queued messages, unanswered requests, and the failed connection attempts. The
+operations in `stomp.core.engine.verbs` and `stomp.core.engine.lifecycle` use it. A driver passes the events
+of the current link to `take`, and then runs the callbacks that `calls` returns.
 
-Rules of this file: nothing here waits. Only one step at a time changes the engine: `stomp.Client` holds a lock,
-`stomp.AsyncClient` runs all steps on one event loop. User code is never called from here: the engine returns it, and
-the driver calls it without holding a lock.
+Rules of this file: nothing here waits. Only one step at a time changes the engine: `stomp.Client` holds a
+lock, `stomp.AsyncClient` runs all steps on one event loop. User code is never called from here: the engine
+returns it, and the driver calls it without holding a lock.
 """
 
 from __future__ import annotations
@@ -65,33 +65,36 @@ class ClientEngine:
 
     Args:
         terms: the configuration of the client.
-        log: receives log lines. Its methods that write are called without a lock; only `has_info` and `has_counts`
-            are read under it.
+        log: receives log lines. Its methods that write are called without a lock; only `has_info` and
+            `has_counts` are read under it.
         owner: the client object that this engine belongs to; `stomp.core.engine.message.owner_of` returns it.
 
     Attributes:
         state: the state of the client.
         era: the current connection; None if there is none.
         life: a signal that fires when `state` or `era` changes.
-        ledger: receipts, transactions, active subscriptions and unacknowledged messages, shared with the sessions.
+        ledger: receipts, transactions, active subscriptions and unacknowledged messages, shared with the
+            sessions.
         feeds: the subscriptions, by id.
         waiting: the unanswered requests.
-        progress: a signal that fires when an answer arrived, when a message was settled during a drain, and when the
-            connection was lost. `close` and `drain` wait for it.
+        progress: a signal that fires when an answer arrived, when a message was settled during a drain, and
+            when the connection was lost. `close` and `drain` wait for it.
         replies: the unanswered requests of `verbs.ask`, by correlation id.
         redelivery: failed messages that are given back to the broker by the end of the connection.
         recorder: the last frames, for error reports.
         error: why the client failed, or why the last connection or attempt to connect ended.
-        paused: the queued messages and callbacks take more than `ClientConfig.high_water`, so reading should stop.
+        paused: the queued messages and callbacks take more than `ClientConfig.high_water`, so reading should
+            stop.
         resumed: a signal that fires when reading may go on.
         leaving: close was called.
         losses: the failed attempts and short connections since the last stable connection.
-        run_number: counts the calls of connect and close. An operation that connects must stop when it has changed.
+        run_number: counts the calls of connect and close. An operation that connects must stop when it has
+            changed.
         draining: messages that would have to be acknowledged are not delivered to the program any more.
-        needs_reconnect: the connection was lost. The driver runs `stomp.core.engine.lifecycle.reconnect`, and sets
-            this to False.
-        callback_waits: a callback of the user waits for the broker. Queued callbacks then do not pause reading,
-            because the answer has to be read.
+        needs_reconnect: the connection was lost. The driver runs `stomp.core.engine.lifecycle.reconnect`, and
+            sets this to False.
+        callback_waits: a callback of the user waits for the broker. Queued callbacks then do not pause
+            reading, because the answer has to be read.
         observers: callbacks of the user for state changes.
         logs: queues of state changes, for `verbs.next_change`.
     """
@@ -268,7 +271,8 @@ class ClientEngine:
                 break
             if self.paused:
                 self._queued_bytes -= len(message.body) + OVERHEAD
-                # `maybe_resume` measures all queued messages, so it is called only when reading may well resume.
+                # `maybe_resume` measures all queued messages, so it is called only when reading may well
+                # resume.
                 if self._queued_bytes < self._threshold(self.terms.high_water // 2):
                     self.maybe_resume()
             if self.is_deliverable(message):
@@ -276,7 +280,8 @@ class ClientEngine:
         return None
 
     def is_deliverable(self, message: BaseMessage) -> bool:
-        """Return False for a message that needs an ACK, if no ACK may be sent for it or the client is draining.
+        """Return False for a message that needs an ACK, if no ACK may be sent for it or the client is
+        draining.
 
         The broker delivers such a message again, so it is not delivered to the program now.
         """
@@ -319,7 +324,7 @@ class ClientEngine:
         self._calls += calls
 
     def remark(self, text: str, *args: object) -> None:
-        """Write a line to the log at INFO, from `calls`: log handlers are user code, and must not run under a lock."""
+        """Write a line to the log at INFO, from `calls`: log handlers must not run under a lock."""
         if self._log.has_info:
             self._calls.append(partial(self._log.info, text, *args))
 
@@ -333,7 +338,7 @@ class ClientEngine:
         return bool(self._calls)
 
     def calls(self) -> list[Callable[[], object]]:
-        """Return and remove the pending callbacks, hooks and log lines. The driver calls them without a lock."""
+        """Return and remove the pending callbacks, hooks and log lines, to be called without a lock."""
         calls = self._calls
         if calls:
             self._calls = []

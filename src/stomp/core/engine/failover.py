@@ -1,8 +1,11 @@
-"""Where to connect next, and when: a pure decision. The driver sleeps, asks the DNS (again for each try) and dials.
+"""Failover: which address to connect to next, and after how long.
 
-Rules of this file: a round tries every address once; between rounds the wait grows exponentially up to a
-ceiling, with jitter, so that a thousand clients of a restarted broker do not come back in step; attempts are
-rounds, so that a longer list is not tried less often; a refused login is never tried again.
+This file only decides. The driver waits, resolves the host name (again for each attempt) and connects.
+
+Rules of this file: a round tries every address once. Between rounds the wait grows exponentially up to a
+maximum, with jitter, so that the clients of a restarted broker do not all reconnect at the same moment. The
+limit counts rounds, so that each address of a longer list is tried as often. A refused login is never
+repeated.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from stomp.core import arguments
 from stomp.core.errors import AuthenticationFailed
 from stomp.core.structs import dataclass, record
 
-#: Returns a number from 0 up to, not including, 1: `random.random`, or a fixed one in tests.
+#: A random number in [0, 1): `random.random`, or a fixed function in tests.
 Dice = Callable[[], float]
 
 
@@ -23,7 +26,7 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class Attempt(Generic[A]):
-    """Dial `address`, `after` so many seconds."""
+    """Connect to `address`, `after` this many seconds."""
 
     address: A
     after: float
@@ -31,20 +34,20 @@ class Attempt(Generic[A]):
 
 @record
 class Exhausted:
-    """Stop trying; `why` tells the reason in words."""
+    """Stop connecting; `why` is the reason as text."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before a round.
+    """Exponential back-off: how long to wait before a round.
 
     Attributes:
         initial: seconds before the second round; there is no wait before the first.
-        increase: each further wait is longer by this part: 0.5 makes 0.1, 0.15, 0.225 ...
-        jitter: up to this part is added by chance.
-        maximum: the ceiling in seconds, before jitter.
+        increase: each further wait is longer by this fraction: 0.5 makes 0.1, 0.15, 0.225 ...
+        jitter: a random part of each wait, up to this fraction of it, is added.
+        maximum: the longest wait in seconds, before jitter.
 
     >>> [round(Backoff(initial=1, increase=1, jitter=0).before(n, lambda: 0.0), 1) for n in (0, 1, 2, 3)]
     [0.0, 1.0, 2.0, 4.0]
@@ -61,7 +64,7 @@ class Backoff:
             arguments.number(f"Backoff.{name}", getattr(self, name), least=0, hint=hint)
 
     def before(self, round_: int, dice: Dice) -> float:
-        """Seconds to wait before round number `round_`, the first being 0."""
+        """Return the seconds to wait before round number `round_`, counted from 0."""
         if round_ <= 0:
             return 0.0
         try:
@@ -72,15 +75,15 @@ class Backoff:
 
 
 class Failover(Generic[A]):
-    """One series of tries, from nothing to a connection or to giving up.
+    """One series of attempts to connect, until one succeeds or the limit is reached.
 
     Args:
-        addresses: the brokers, most wanted first.
+        addresses: the addresses of the brokers, preferred first.
         backoff: the waits between rounds.
-        attempts: how many rounds; -1 for no limit.
+        attempts: maximum number of rounds; -1 for no limit.
         shuffle: try the addresses of a round in random order.
-        dice: where randomness comes from.
-        earlier: how many rounds were made before this series; the first wait is that of the round after them.
+        dice: the source of random numbers.
+        earlier: the number of rounds made before this series; the first wait is that of the round after them.
 
     >>> policy = Failover(["a", "b"], attempts=1, dice=lambda: 0.0)
     >>> policy.next(), policy.next()
@@ -109,7 +112,7 @@ class Failover(Generic[A]):
         self._queue: list[A] = []
 
     def next(self, last_error: BaseException | None = None) -> Attempt[A] | Exhausted:
-        """What to do now; `last_error` is why the try before failed."""
+        """Return the next attempt, or why there is none; `last_error` is why the attempt before failed."""
         if isinstance(last_error, AuthenticationFailed):
             return Exhausted("the broker refused the login")
         if not self._addresses:
@@ -125,15 +128,15 @@ class Failover(Generic[A]):
 
     @property
     def rounds(self) -> int:
-        """How many rounds were begun, the earlier ones included."""
+        """The number of rounds begun, earlier series included."""
         return self._earlier + self._round
 
     def go_on(self) -> None:
-        """Begin another series of attempts, with the addresses that this round has left."""
+        """Begin another series, with the addresses of the current round that were not tried yet."""
         self._earlier, self._round = self.rounds, 0
 
     def has_addresses(self, addresses: Sequence[A]) -> bool:
-        """True if it was made for these addresses."""
+        """Return True if this series is for these addresses."""
         return self._addresses == list(addresses)
 
     def _shuffled(self) -> list[A]:

@@ -1,4 +1,4 @@
-"""What may be told to somebody else as it happens: the interface for metrics, tracing and logs."""
+"""`Hooks`: the interface by which metrics, tracing and logging follow what a client does."""
 
 from __future__ import annotations
 
@@ -16,35 +16,41 @@ _NOTHING: AbstractContextManager[object] = nullcontext()
 
 
 class Hooks:
-    """Told what a client does. Subclass it and give it as ``hooks=[...]``; every method does nothing by itself.
+    """Methods that are called on the events of a client. Subclass it and pass instances as ``hooks=[...]``.
 
-    `sending` is called by the thread that sends, `processing` by the one that handles the message, all others in order
-    on the callback thread of a `Client`, or on the event loop of an `AsyncClient`. No lock is held, and any verb of the
-    client may be called. With `AsyncClient` all but `processing` may be coroutine functions. An exception in a method
-    is logged and changes nothing.
+    By default every method does nothing.
+
+    `sending` is called by the thread that sends, `processing` by the one that handles the message, all others
+    in order on the callback thread of a `Client`, or on the event loop of an `AsyncClient`. No lock is held,
+    and any method of the client may be called. With `AsyncClient` all but `processing` may be coroutine
+    functions. An exception in a method is logged and has no other effect.
     """
 
     def sending(self, frame: Frame) -> Callable[[StompError | None], object] | None:
-        """A SEND was asked for; headers may be added to the frame. Called by the thread that sends.
+        """Called before a SEND, by the thread that sends. Headers may be added to the frame.
+
+        If the frame could not be sent after all, this is called again for the next attempt.
 
         Returns:
-            None, or what is to be called with the outcome: with None when the frame was handed over, by the thread
-            that sends, or, where that was asked for, confirmed, on the callback thread; else with the error.
+            None, or a callback for the outcome. Its argument is None on success, else the error. For a send
+            without confirmation, the sending thread calls it when the frame was passed to the connection. For
+            a confirmed send, it is called when the outcome is known, on the callback thread (`Client`) or the
+            event loop.
         """
         return None
 
     def received(self, message: BaseMessage) -> None:
-        """A message arrived and waits to be taken."""
+        """Called when a message has arrived and is queued for the program."""
 
     def processing(self, message: BaseMessage) -> AbstractContextManager[object]:
-        """A context in which the message is handled: that of ``with message:``, or of a handler."""
+        """Return a context manager; ``with message:`` or a handler runs in it while it handles the message."""
         return _NOTHING
 
     def settled(self, message: BaseMessage, how: str) -> None:
-        """A message was settled: "ack" or "nack"."""
+        """Called when a message was settled; `how` is "ack" or "nack"."""
 
     def error(self, frame: Frame) -> None:
-        """The broker sent an ERROR."""
+        """Called when the broker has sent an ERROR frame."""
 
     def state_changed(self, change: StateChange) -> None:
-        """The client connects, is connected, has lost its connection ..."""
+        """Called when the state of the client has changed."""

@@ -1,8 +1,9 @@
-"""The life of a client, as programs: connect, connect again, drain, close (see `stomp.core.engine.effects`).
+"""The operations connect, reconnect, drain and close (see `stomp.core.engine.effects`).
 
-Rules of this file: one program at a time makes connections; a refused login ends it, because the same credentials
-would be refused again; on a new connection subscriptions come first, then the sends that have to be repeated, and
-only then everybody else. How long to wait, and what is given up: `stomp.core.engine.losses`.
+Rules of this file: only one operation at a time makes connections. A refused login ends it, because the same
+credentials would be refused again. On a new connection subscriptions are restored first, then unconfirmed
+sends are repeated, and only then other operations may use it. `stomp.core.engine.losses` decides how long to
+wait and which requests are given up.
 """
 
 from __future__ import annotations
@@ -38,17 +39,23 @@ if TYPE_CHECKING:
     from stomp.core.engine.failover import Dice
     from stomp.core.engine.losses import Request
 
-#: A broker that does not answer CONNECT is noticed by the session; this is for a driver that never read.
+#: Seconds added to `connect_timeout`. The session detects a broker that does not answer CONNECT; this wait
+#: ends even if the driver does not read.
 _GRACE = 5.0
 
 
 def connect(conv: ClientEngine, dice: Dice) -> Operation[None]:
-    """Connect for the first time, or after `close`.
+    """Connect for the first time, or again after the client was closed or has failed.
+
+    Args:
+        conv: the engine of the client.
+        dice: the source of random numbers, for jitter and shuffling.
 
     Raises:
         AuthenticationFailed: the broker refused the login.
-        ConnectFailed: no broker could be reached, or none let us in.
-        UsageError: the client is connected already.
+        ConnectFailed: no broker could be reached, or none accepted the connection.
+        NotConnected: the client was closed meanwhile.
+        UsageError: the client is connected or connecting already.
     """
     if conv.state is not ClientState.NEW and not conv.state.over:
         raise UsageError(f"the client is {conv.state.value} already", hint="connect once")
@@ -68,9 +75,12 @@ def connect(conv: ClientEngine, dice: Dice) -> Operation[None]:
 
 
 def reconnect(conv: ClientEngine, dice: Dice) -> Operation[None]:
-    """Make the next connection after one was lost; drivers run it when `needs_reconnect` is set. It raises nothing."""
+    """Make the next connection after one was lost. Drivers run it when `ClientEngine.needs_reconnect` is set.
+
+    An `Exception` is not raised: the client enters the state FAILED.
+    """
     if conv.leaving or conv.state is not ClientState.RECONNECTING:
-        return  # it was closed before the driver came to this
+        return  # the client was closed before the driver ran this operation
     try:
         yield from _establish(conv, dice)
     except StompError as err:
@@ -95,7 +105,7 @@ def _establish(conv: ClientEngine, dice: Dice) -> Operation[None]:
     losses = conv.losses
     failures = losses.failures
     while True:
-        # It is None after a stable connection, which may have ended while it was restored.
+        # It is None after a stable connection, also after one that was lost while this operation restored it.
         if losses.failover is None:
             losses.failover = _failover(conv, conv.terms.reattempts, dice)
         step = losses.failover.next(failures[-1] if failures else None)
@@ -144,14 +154,14 @@ def _all_failed(conv: ClientEngine, why: str, failures: list[BaseException]) -> 
 
 
 def _resolve_setting_gen(value: Any) -> Operation[Any]:
-    """A setting that may be a function: what it is now."""
+    """Return a setting; if it is a function, call it for the current value."""
     if callable(value):
         return (yield Call(value))
     return value
 
 
 def _try(conv: ClientEngine, address: Any) -> Operation[None]:
-    """One attempt at one address: dial, log in, take up what there was."""
+    """Make one attempt at one address: open the connection, log in, restore subscriptions and sends."""
     terms = conv.terms
     life = conv.run_number
     try:
@@ -161,14 +171,14 @@ def _try(conv: ClientEngine, address: Any) -> Operation[None]:
     except StompError:
         raise
     except Exception as err:
-        # The text of such an error may hold the credential that it is about.
+        # Only the type is shown: the text of such an error may contain the credential.
         raise ConnectFailed(
             f"the credentials for {address} could not be had: {type(err).__name__}",
             address=str(address),
             phase="credentials",
             failures=[err],
         ) from err
-    _check(conv, life)  # that may have taken long, and the client may have been closed meanwhile
+    _check(conv, life)  # the client may have been closed while the functions ran
     link = yield OpenConnection(address)
     if conv.run_number != life:
         yield CloseConnection(link)
@@ -192,9 +202,12 @@ def _drop(conv: ClientEngine, era: BrokerConnection, err: BaseException) -> Oper
 
 
 def _hang_up(link: Link, err: BaseException) -> Operation[None]:
-    """Drop a link because of this exception, outside of the step: `Link.close` writes, and drivers hold a lock."""
+    """Close a link because of this exception.
+
+    It is closed by an effect, because `Link.close` writes, and a driver holds a lock during a step.
+    """
     if isinstance(err, GeneratorExit):
-        link.close()  # the program was abandoned: it cannot ask for anything, and no step is under way
+        link.close()  # the generator is being closed: it cannot yield, and no lock is held
     else:
         yield CloseConnection(link, err if isinstance(err, StompError) else None)
 
@@ -213,12 +226,12 @@ def _log_in(
         heartbeat=terms.heartbeat,
         headers=headers,
     )
-    # If it fails, why is told below: in the words of the broker, if it has said something.
+    # If sending fails, the error is raised below, with the ERROR of the broker if there was one.
     with contextlib.suppress(NotConnected):
         yield SendFrame(era.link, frame, now + terms.connect_timeout)
     yield Wait(
         conv.life,
-        # It may have ended before anybody listened.
+        # The session may have closed before this wait began.
         lambda: era.connected or conv.era is not era or conv.leaving or era.link.session.closed is not None,
         now + terms.connect_timeout + _GRACE,
     )
@@ -235,7 +248,10 @@ def _log_in(
 
 
 def _check_version(era: BrokerConnection, versions: tuple[str, ...]) -> None:
-    """Refuse a broker that knows of no versions (STOMP 1.1, "Protocol Negotiation"), if 1.0 was not offered."""
+    """Raise `ConnectFailed` if the version of the session was not offered.
+
+    A broker that sends no version uses STOMP 1.0 (STOMP 1.1, "Protocol Negotiation").
+    """
     spoken = era.link.session.dialect.version if era.link.session.dialect is not None else ""
     if spoken in versions:
         return
@@ -248,8 +264,12 @@ def _check_version(era: BrokerConnection, versions: tuple[str, ...]) -> None:
 
 
 def _resubscribe_gen(conv: ClientEngine, era: BrokerConnection) -> Operation[None]:
-    """Take up on a new connection what there was on the one before."""
-    # A feed that was never sent waits in `subscribe` for the connection.
+    """Restore subscriptions and unconfirmed sends on a new connection.
+
+    Requests after which two connections were lost are sent one by one, so that the next loss shows which is
+    the cause.
+    """
+    # A subscription that was never sent is sent by `subscriptions.subscribe`, which waits for the connection.
     requests: list[Request] = [feed for feed in conv.feeds.values() if feed.generation]
     requests += [each for each in conv.waiting.all() if each.frame is not None]
     suspects = [each for each in requests if conv.losses.is_suspect(each)]
@@ -268,7 +288,12 @@ def _resubscribe_gen(conv: ClientEngine, era: BrokerConnection) -> Operation[Non
 
 
 def _send_one_by_one(conv: ClientEngine, era: BrokerConnection, suspects: list[Request]) -> Operation[None]:
-    """Send again what two connections were lost with: each when nothing else can be the reason for a third loss."""
+    """Send suspect requests again, each when no other request can be the cause of another loss.
+
+    That is so when all other requests are answered; before the first request and after a SUBSCRIBE there is a
+    pause of `QUIET` seconds, too. After `STABLE_AFTER` seconds, or if an answer does not arrive within
+    `ClientConfig.timeout`, the rest is sent without waiting.
+    """
     careful = yield from _until(
         conv, era, conv.progress, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
     )
@@ -277,12 +302,12 @@ def _send_one_by_one(conv: ClientEngine, era: BrokerConnection, suspects: list[R
     for each in suspects:
         yield from _send_again(conv, era, each)
         if careful:
-            # One that is not answered is the broker's delay, and the others need not wait for it.
+            # A request that is not answered in time does not delay the others.
             careful = yield from _until(
                 conv, era, conv.progress, lambda: not conv.waiting.sent_on(era.generation), conv.terms.timeout
             )
             if careful and isinstance(each, ClientSubscription):
-                # The reason may be a message that comes for it.
+                # The cause of a loss may be a message for this subscription, which arrives after the RECEIPT.
                 yield from _until(conv, era, conv.life, lambda: False, QUIET)
             careful = careful and (yield Now()) < until
 
@@ -290,7 +315,7 @@ def _send_one_by_one(conv: ClientEngine, era: BrokerConnection, suspects: list[R
 def _until(
     conv: ClientEngine, era: BrokerConnection, signal: Signal, ready: Callable[[], bool], seconds: float
 ) -> Operation[bool]:
-    """Wait for something on this connection; False if it did not happen in time.
+    """Wait until `ready()` is true, while this connection lasts. Returns False after `seconds`.
 
     Raises:
         NotConnected: the connection was lost, or the client is being closed.
@@ -328,7 +353,7 @@ def _subscribe_again(conv: ClientEngine, era: BrokerConnection, feed: ClientSubs
     try:
         frame = subscribe_frame(conv, era, feed)
     except UsageError as err:
-        # The next broker is of another kind, which cannot do what was asked for.
+        # The new broker is of another kind, and does not have a feature that the subscription uses.
         conv.drop_feed(feed, err)
         return
     now = yield Now()
@@ -349,7 +374,16 @@ def _subscribe_again(conv: ClientEngine, era: BrokerConnection, feed: ClientSubs
 
 
 def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
-    """Wait for the answers that are due, say good-bye, wait for the broker's; True if all that went well."""
+    """Wait for the outstanding answers, send DISCONNECT, and wait for its RECEIPT.
+
+    Args:
+        conv: the engine of the client.
+        deadline: until when to wait, in seconds on the driver's clock. The client is closed in any case.
+
+    Returns:
+        True if all requests were answered and the connection ended after DISCONNECT, before the deadline;
+        also if there was nothing to close.
+    """
     if conv.state is ClientState.NEW or conv.state.over:
         if conv.state is ClientState.NEW:
             conv.finish(ClientState.CLOSED, "closed before it was connected")
@@ -367,7 +401,8 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
     conv.run_number += 1
     conv.maybe_resume()
     era = conv.era
-    # If a program still connects, it hangs up as soon as it goes on: no RECEIPT would come.
+    # While an operation still connects, no DISCONNECT is sent: that operation closes its link when it
+    # continues.
     connected = conv.state is ClientState.CONNECTED
     conv.change(ClientState.CLOSING, "closing")
     try:
@@ -376,7 +411,7 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
         elif era is not None:
             yield CloseConnection(era.link)
     except BaseException as err:
-        # Who may not wait for the good-bye goes without it.
+        # If the wait was interrupted or cancelled, close without DISCONNECT.
         if era is not None:
             conv.era = None
             yield from _hang_up(era.link, err)
@@ -388,7 +423,8 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
 
 def _disconnect_gen(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[bool]:
     try:
-        # STOMP 1.2, "Graceful shutdown": the receipt tells that the broker has read everything before it.
+        # STOMP 1.2, "Graceful shutdown": the receipt confirms that the broker has received all earlier
+        # frames.
         yield SendFrame(era.link, commands.disconnect(conv.next_id()), deadline)
         clean: bool = yield Wait(conv.life, lambda: conv.era is not era, deadline)
     except StompError:
@@ -400,7 +436,16 @@ def _disconnect_gen(conv: ClientEngine, era: BrokerConnection, deadline: float) 
 
 
 def drain(conv: ClientEngine, deadline: float) -> Operation[DrainReport]:
-    """Take nothing new, have what was handed out settled, have all sends answered, then `close`."""
+    """Stop receiving, wait until the delivered messages are settled and all requests are answered, then
+    `close`.
+
+    Args:
+        conv: the engine of the client.
+        deadline: until when to wait, in seconds on the driver's clock. The client is closed in any case.
+
+    Returns:
+        What was left.
+    """
     unsettled = released = 0
     automatic = [feed for feed in conv.feeds.values() if not feed.acknowledges and not feed.wish.hidden]
     if conv.state is ClientState.CONNECTED:

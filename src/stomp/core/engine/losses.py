@@ -1,9 +1,10 @@
-"""Connections that were lost in a row: when the next one is made, and which request is given up.
+"""Connections lost in a row: when the next one is made, and which request is given up.
 
 Rules of this file: the back-off belongs to the client, not to one reconnect, so that a broker which ends each
-connection right after the login is not asked hundreds of times a second; it starts again only after a connection that
-was `is_stable`. A SUBSCRIBE or a SEND is given up only if it alone can have been the reason, `max_losses` times in
-a row: what was sent together before two losses is sent again one by one (`stomp.core.engine.lifecycle`).
+connection right after the login does not get hundreds of attempts per second. It starts again only after a
+stable connection (`is_stable`). A SUBSCRIBE or a SEND is given up only if it was the only possible cause of
+`max_losses` losses in a row. Requests that were pending together at two losses are therefore sent again one
+by one (`stomp.core.engine.lifecycle`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from stomp.core.engine.failover import Failover
     from stomp.core.errors import StompError
 
-#: Seconds that a connection must live to be stable; a shorter one must deliver something.
+#: Seconds after which a connection is stable; a shorter one must have made progress, see `is_stable`.
 STABLE_AFTER = 10.0
-#: Seconds without a frame of ours before a suspect is sent again, and in which a loss is still laid to a SUBSCRIBE.
+#: Seconds without a sent frame before a suspect request is sent again. Within the same time after a SUBSCRIBE
+#: or the last message for it, a loss counts against that SUBSCRIBE.
 QUIET = 1.0
-#: How many errors are kept for `ConnectFailed.failures`.
+#: Maximum number of errors kept for `ConnectFailed.failures`.
 _MAX_FAILURES = 20
 
 Request = ClientSubscription | Confirmation
@@ -39,7 +41,7 @@ class Losses:
 
     Attributes:
         failover: decides when and where to connect next; None after a stable connection.
-        failures: why attempts failed and connections ended, oldest first.
+        failures: the errors of failed attempts and lost connections, oldest first.
     """
 
     def __init__(self, max_losses: int) -> None:
@@ -50,17 +52,25 @@ class Losses:
         self._alone: dict[Request, int] = {}
 
     def reset(self, failover: Failover[Any] | None = None) -> None:
-        """Start again: the next attempt is the first."""
+        """Forget the failures: the back-off starts again.
+
+        Args:
+            failover: decides about the next attempts; None to make one when it is needed.
+        """
         self.failover = failover
         self.failures.clear()
 
     def add_failure(self, error: BaseException) -> None:
-        """An attempt to connect failed, or a connection was lost before it was stable."""
+        """Record that an attempt to connect failed, or that a connection was lost before it was stable."""
         self.failures.append(error)
         del self.failures[:-_MAX_FAILURES]
 
     def is_suspect(self, request: Request) -> bool:
-        """True for a request that has to be sent alone: two connections were lost while it was unanswered."""
+        """Return True for a request that has to be sent alone.
+
+        That is one that may have been the cause of two or more losses in a row. Without a limit (`max_losses`
+        is -1) there is no such request.
+        """
         return self._together.get(request, 0) > 1 and self._max_losses >= 0
 
     def add_loss(
@@ -72,14 +82,17 @@ class Losses:
         stable: bool,
         now: float,
     ) -> Request | None:
-        """A connection was lost after CONNECTED. Returns the request to give up, if there is one.
+        """Record that a connection was lost after CONNECTED.
 
         Args:
             era: the connection.
             feeds: all subscriptions.
-            requests: all requests without an answer, each SUBSCRIBE included.
-            stable: see `is_stable`.
-            now: what the clock says.
+            requests: all unanswered requests, those for SUBSCRIBE included.
+            stable: the result of `is_stable`.
+            now: the time in seconds, by the clock of the driver.
+
+        Returns:
+            The request to give up; None if there is none.
         """
         ours = era.generation
         subscribing = {feed.receipt: feed for feed in feeds if feed.receipt and feed.generation == ours}
@@ -87,9 +100,10 @@ class Losses:
             subscribing.get(each.receipt, each) for each in requests if each.generation == ours
         ]
         if not candidate_error and not stable:
-            # RabbitMQ may send the RECEIPT first and then the ERROR, or a message that is the reason.
+            # RabbitMQ may send the RECEIPT before the ERROR, or before a message that is the cause.
             candidate_error = [feed for feed in feeds if feed.generation == ours and now - feed.last < QUIET]
-        # What is not among these was answered: its losses were not in a row.
+        # Other requests were answered on this connection, so their counts start again: losses must be in a
+        # row.
         kept = list(candidate_error)
         kept += [feed for feed in feeds if feed.generation != ours]
         kept += [each for each in requests if each.generation != ours]
@@ -104,15 +118,16 @@ class Losses:
 
 
 def is_stable(era: BrokerConnection, confirmed: int, now: float) -> bool:
-    """True for a connection after whose loss the next one may be made at once.
+    """Return True for a connection after whose loss the next one may be made at once.
 
-    It has lived for `STABLE_AFTER` seconds, or a SEND was confirmed, a message acknowledged, or a message delivered
-    that needs no ACK. A message that waits for its ACK does not count: it may come again on each connection.
+    It has lasted `STABLE_AFTER` seconds or has made progress: a SEND was confirmed, an ACK was sent, a
+    transaction was committed, or a message was delivered that needs no ACK. A message without its ACK does
+    not count, because the broker may deliver it again on each connection.
 
     Args:
         era: the connection.
-        confirmed: how many sends of the client were confirmed, those of earlier connections included.
-        now: what the clock says.
+        confirmed: how many sends of the client were confirmed, on all connections.
+        now: the time in seconds, by the clock of the driver.
     """
     return era.connected and (
         now - era.since >= STABLE_AFTER
@@ -123,7 +138,7 @@ def is_stable(era: BrokerConnection, confirmed: int, now: float) -> bool:
 
 
 def exhausted(request: Request, lost: StompError, losses: int) -> RetriesExhausted:
-    """The error of a request that is given up after so many losses."""
+    """Return the error for a request that is given up after this number of losses."""
     if isinstance(request, ClientSubscription):
         what = f"SUBSCRIBE to {request.wish.destination}"
     else:

@@ -1,8 +1,8 @@
-"""A message as `stomp.Client` and `stomp.AsyncClient` hand it out: read it, then say once what became of it.
+"""`BaseMessage`: the base class of the messages that `stomp.Client` and `stomp.AsyncClient` return.
 
-Rules of this file: reading never changes a message and never ends a connection; a body from the network is
-inflated up to a limit only; whether a message may still be settled is asked where it is settled
-(`stomp.core.engine.engine`), of the connection that it came over.
+Rules of this file: reading does not change a message and does not end a connection. A body from the network
+is decompressed up to a limit only. Whether a message may still be settled is checked when it is settled
+(`stomp.core.engine.acknowledge`), against the connection that it arrived on.
 """
 
 from __future__ import annotations
@@ -14,40 +14,43 @@ from stomp.core.errors import ContentError, StaleDelivery, UsageError
 from stomp.core.frames.frame import Headers
 from stomp.core.session.events import Message
 
-#: What a body may become when it is inflated, unless told otherwise: as much as may come uninflated.
+#: Default for the largest size of a decompressed body, in bytes: the same as `Limits.body` for one as
+#: received.
 INFLATED = 128 * 1024 * 1024
-#: Of an id and a destination, a repr has no more characters.
+#: A repr shows at most this many characters of an id or a destination.
 _SHOWN = 100
-#: The window sizes by which zlib tells its formats apart.
+#: The values of `wbits` by which zlib selects a format.
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 
 
 class BaseMessage(Message):
-    """What both kinds of messages have in common.
+    """A received message. `stomp.Client` and `stomp.AsyncClient` add the methods that settle it and reply to
+    it.
 
     Attributes:
         command: "MESSAGE".
-        headers: the headers, unescaped; a dictionary from name to first value, see `stomp.core.frames.frame.Headers`.
-        body: the body as it came over the wire.
-        subscription: what it was delivered for: `id`, `destination`, `ack`.
+        headers: the headers, unescaped; a dictionary from name to first value, see
+            `stomp.core.frames.frame.Headers`.
+        body: the body as received.
+        subscription: the subscription that it was delivered for, with `id`, `destination` and `ack`.
     """
 
     __slots__ = ("era", "settled")
     slot_defaults: ClassVar[dict[str, Any]] = {"subscription": None, "era": None, "settled": False}
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
-        # Not by super: there are many of them.
+        # Without super().__init__(): there is one object for each message.
         self.command = command
         self.headers = headers
         self.body = body
         self.subscription = None
-        #: The connection it came over (a `stomp.core.engine.broker_connection.BrokerConnection`).
+        #: The connection that it arrived on (a `stomp.core.engine.broker_connection.BrokerConnection`).
         self.era: Any = None
-        #: It was acknowledged or refused.
+        #: It was acknowledged or rejected.
         self.settled: bool = False
 
     def __repr__(self) -> str:
-        # Neither the body nor what its sender wrote into headers: they may hold what must not reach a log.
+        # Without the body and the headers of the sender: they may contain data that must not be logged.
         again = " redelivered" if self.redelivered else ""
         name = f"{one_line(self.id, _SHOWN)} {one_line(self.destination, _SHOWN)}"
         return f"<{type(self).__name__} {name} {len(self.body)} bytes{again}>"
@@ -65,30 +68,32 @@ class BaseMessage(Message):
 
     @property
     def destination(self) -> str:
-        """Where it was sent to."""
+        """The ``destination`` header; "" if there is none."""
         return self.headers.get("destination", "")
 
     @property
     def id(self) -> str:
-        """The ``message-id``."""
+        """The ``message-id`` header; "" if there is none."""
         return self.headers.get("message-id", "")
 
     @property
     def redelivered(self) -> bool:
-        """True if the broker says that it was delivered before."""
+        """True if the broker has marked it as delivered before (``redelivered``)."""
         return self.headers.get("redelivered", "").lower() == "true"
 
     @property
     def possible_duplicate(self) -> bool:
-        """True if its sender says that it may have sent it before (``possible-duplicate``, see `stomp.Client`)."""
+        """True if the sender may have sent it before (``possible-duplicate``, see `stomp.Client`)."""
         return self.headers.get("possible-duplicate", "").lower() == "true"
 
     @property
     def content(self) -> bytes:
-        """The body without its ``content-encoding`` (gzip or deflate); the body itself if it has none.
+        """The body after decompression by its ``content-encoding`` (gzip or deflate); the body itself if it
+        has none.
 
         Raises:
-            ContentError: it is in another encoding, is damaged, or would become larger than the client's limit.
+            ContentError: the encoding is not known, the body is damaged, or it would be larger than
+                `max_decompressed_size` of the client.
         """
         coding = self.headers.get("content-encoding", "").strip().lower()
         if coding in ("", "identity"):
@@ -98,10 +103,11 @@ class BaseMessage(Message):
 
     @property
     def text(self) -> str:
-        """The content as text, in the ``charset`` of its ``content-type``, or UTF-8 (STOMP 1.2, "content-type").
+        """The content as text, in the ``charset`` of its ``content-type``, or UTF-8 (STOMP 1.2,
+        "content-type").
 
         Raises:
-            ContentError: it is no such text.
+            ContentError: the charset is not known, the content is not text in it, or see `content`.
         """
         charset = charset_of(self.headers.get("content-type", ""))
         try:
@@ -116,10 +122,10 @@ class BaseMessage(Message):
 
     @property
     def reply_to(self) -> str:
-        """Where an answer is to go.
+        """The destination for replies: the ``reply-to`` header.
 
         Raises:
-            UsageError: no answer is wanted.
+            UsageError: the message has no ``reply-to`` header.
         """
         place = self.headers.get("reply-to", "")
         if not place:
@@ -128,14 +134,14 @@ class BaseMessage(Message):
 
     @property
     def correlation_id(self) -> str:
-        """The ``correlation-id``; the id of the message if it has none."""
+        """The ``correlation-id`` header; the id of the message if there is none."""
         return self.headers.get("correlation-id") or self.id
 
     def json(self) -> Any:
-        """The content, read as JSON.
+        """Return the content, parsed as JSON.
 
         Raises:
-            ContentError: it is no JSON.
+            ContentError: the content is not JSON, or see `text`.
         """
         import json
 
@@ -146,11 +152,11 @@ class BaseMessage(Message):
 
 
 def owner_of(message: BaseMessage) -> Any:
-    """The client that a message came to.
+    """Return the client that received a message.
 
     Raises:
-        StaleDelivery: it belongs to no connection.
-        UsageError: it is no message.
+        StaleDelivery: the message belongs to no connection.
+        UsageError: the object is not a message.
     """
     if not isinstance(message, BaseMessage):
         raise UsageError(
@@ -165,7 +171,7 @@ def owner_of(message: BaseMessage) -> Any:
 
 
 def charset_of(content_type: str) -> str:
-    """The charset of a media type; UTF-8 if it names none.
+    """Return the charset of a media type; "utf-8" if it has none.
 
     >>> charset_of('text/plain; charset="iso-8859-1"'), charset_of("application/json")
     ('iso-8859-1', 'utf-8')
@@ -178,22 +184,23 @@ def charset_of(content_type: str) -> str:
 
 
 def inflate(body: bytes, coding: str, limit: int) -> bytes:
-    """Undo a ``content-encoding``.
+    """Decompress a body, up to `limit` bytes.
 
     >>> inflate(deflated(b"abc" * 100, "gzip"), "gzip", limit=300) == b"abc" * 100
     True
 
     Raises:
-        ContentError: the coding is not known, the body is damaged, or it would become larger than `limit`.
+        ContentError: the encoding is not known, the body is damaged, or the result would be larger than
+            `limit`.
     """
-    # Imported where it is used: few bodies are compressed.
+    # Imported here, because few bodies are compressed.
     import zlib
 
     ways: tuple[int, ...]
     if coding in ("gzip", "x-gzip"):
         ways = (_GZIP,)
     elif coding == "deflate":
-        ways = (_ZLIB, _RAW)  # RFC 9110, section 8.4.1.2: some send it without the zlib wrapper
+        ways = (_ZLIB, _RAW)  # RFC 9110, section 8.4.1.2: some senders omit the zlib wrapper
     else:
         raise ContentError(f"the content-encoding {coding[:40]!r} is not known", hint="read .body")
     for way in ways:
@@ -213,10 +220,10 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
 
 
 def deflated(body: bytes, coding: str) -> bytes:
-    """A body in this ``content-encoding``: "gzip" or "deflate".
+    """Return the body, compressed for this ``content-encoding``: "gzip" or "deflate".
 
     Raises:
-        UsageError: the coding is not known.
+        UsageError: the encoding is not known.
     """
     if coding not in ("gzip", "deflate"):
         raise UsageError(f"compress is {coding[:40]!r}", hint="use gzip or deflate")

@@ -1,8 +1,8 @@
-"""What one subscription has received and nobody has taken yet.
+"""The subscriptions of a client, and the queues of messages that the program has not taken yet.
 
-Rules of this file: messages are taken in the order in which they came; a message of an earlier connection that would
-have to be acknowledged is not handed out any more, because the broker delivers it again; the end of a subscription
-comes behind its last message.
+Rules of this file: messages are taken in the order of their arrival. A message of an earlier connection that
+needs an ACK is not delivered to the program, because the broker delivers it again
+(`ClientEngine.next_message` skips it). A program sees the end of a subscription after its last message.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ if TYPE_CHECKING:
     from stomp.core.engine.message import BaseMessage
 
 
-#: About what a message takes besides its body, in bytes: headers and objects. A million empty ones are not nothing.
+#: Estimated bytes that a message takes in addition to its body, for headers and objects: many small messages
+#: must reach the high-water mark, too.
 OVERHEAD = 1024
 _BODY = attrgetter("body")
 
 
 @dataclass(slots=True)
 class SubscriptionConfig:
-    """How a subscription was asked for: what is needed to ask again on the next connection.
+    """The settings of a subscription, from which its SUBSCRIBE is built for each connection.
 
     Attributes:
-        destination: where messages come from.
+        destination: the destination.
         ack: "auto", "client" or "client-individual".
-        confirm: a RECEIPT is asked for.
-        options: what `stomp.core.engine.broker_profiles.subscribe_headers` is to turn into headers.
+        confirm: request a RECEIPT for the SUBSCRIBE.
+        options: the arguments of `stomp.core.engine.broker_profiles.subscribe_headers`.
         headers: further headers.
-        silence: after so many seconds without a message something must be wrong; None if not.
-        hidden: it is not the user's: replies come through it.
+        max_silence: reconnect after this many seconds without a message; None for no limit.
+        hidden: the subscription is not the user's, but receives replies to requests.
     """
 
     destination: str
@@ -48,7 +49,14 @@ class SubscriptionConfig:
 
 
 class MessageQueue(Signal):
-    """A queue of messages, for one feed or for several that were merged. Fires when one came, and at the end."""
+    """The queued messages of one subscription, or of several that were merged.
+
+    Fires when messages arrived, when a subscription was made or ended, and when a drain begins.
+
+    Attributes:
+        messages: the queued messages, oldest first.
+        feeds: the subscriptions.
+    """
 
     __slots__ = ("feeds", "messages")
 
@@ -59,14 +67,14 @@ class MessageQueue(Signal):
 
     @property
     def over(self) -> bool:
-        """True when no more messages will come."""
+        """True if all of its subscriptions have ended, so that no more messages arrive."""
         return all(feed.ended for feed in self.feeds)
 
     def check_open(self) -> None:
-        """Make sure that there is something to wait for, or left.
+        """Check that there are queued messages, or that more may arrive.
 
         Raises:
-            UsageError: the subscription was closed before, and all of its messages are taken.
+            UsageError: the subscriptions were closed, and all of their messages were taken.
         """
         if self.over and not self.messages and not any(feed.error for feed in self.feeds):
             where = ", ".join(feed.wish.destination for feed in self.feeds)
@@ -74,25 +82,27 @@ class MessageQueue(Signal):
 
     @property
     def size(self) -> int:
-        """About how many bytes the messages take that wait."""
-        # A copy, because other threads take from it.
+        """About how many bytes the queued messages take."""
+        # A copy, because other threads may take messages meanwhile.
         waiting = self.messages.copy()
         return sum(map(len, map(_BODY, waiting))) + OVERHEAD * len(waiting)
 
 
 class ClientSubscription:
-    """One subscription of a client, over all its connections.
+    """One subscription of a client, over all of its connections.
+
+    `stomp.core.session.ledger.Subscription` is its counterpart on one connection.
 
     Attributes:
         id: the id of the subscription.
-        wish: how it was asked for.
-        inbox: where its messages go.
-        ended: there will be no more messages.
-        error: why it ended, if that was not asked for.
-        generation: the connection on which it was last subscribed; 0 for none.
-        receipt: the receipt id of its last SUBSCRIBE; empty if none was asked for.
-        made: the broker has had it at least once.
-        last: when the last message came, or the subscription began, on the driver's clock.
+        wish: its settings.
+        inbox: the queue that its messages are put into.
+        ended: no more messages arrive.
+        error: why it ended, if it was not closed by the program; None after the error was raised.
+        generation: the number of the connection that the last SUBSCRIBE was sent on; 0 if none was sent.
+        receipt: the receipt id of the last SUBSCRIBE; "" if it has none.
+        made: a SUBSCRIBE was answered by RECEIPT, or sent if it requests none, on some connection.
+        last: when the last message arrived or the last SUBSCRIBE was sent, in seconds on the driver's clock.
     """
 
     __slots__ = ("ended", "error", "generation", "id", "inbox", "last", "made", "receipt", "wish")
@@ -111,26 +121,26 @@ class ClientSubscription:
 
     @property
     def acknowledges(self) -> bool:
-        """True when its messages wait for an ACK or NACK."""
+        """True if its messages need an ACK or NACK."""
         return self.wish.ack != "auto"
 
     @property
     def silent_at(self) -> float:
-        """When it will have been silent for too long."""
+        """When `max_silence` will have passed without a message, in seconds on the driver's clock."""
         return self.last + (self.wish.max_silence or 0.0)
 
     def end(self, error: BaseException | None = None) -> None:
-        """No more messages will come."""
+        """End the subscription; `error` is the reason if the program did not close it."""
         if not self.ended:
             self.ended = True
             self.error = error
             self.inbox.fire()
 
     def merge_into(self, inbox: MessageQueue) -> None:
-        """Have the messages come to another inbox, those that wait as well.
+        """Put the messages into another queue from now on, and move the queued ones there.
 
         Raises:
-            UsageError: it is merged already.
+            UsageError: the subscription was merged before.
         """
         old = self.inbox
         if old.feeds != [self]:

@@ -1,14 +1,16 @@
-"""Messages that failed, at brokers where NACK discards them: they stay unacknowledged, and are given back.
+"""Redelivery of failed messages by brokers where NACK discards them: they stay unacknowledged, and are given
+back.
 
-Artemis and HornetQ take NACK for ACK: the message is gone, and in no dead-letter queue. UNSUBSCRIBE gives back what is
-not acknowledged, but without counting it, so that a message that always fails would come again for ever. The end of
-the connection gives back as well, and counts the oldest one of each subscription as a delivery attempt; after
-max-delivery-attempts it goes to the dead-letter address (all observed: Artemis 2.44 and 2.55, HornetQ 2.4.9).
+Artemis and HornetQ treat NACK like ACK: the message is lost, and is in no dead-letter queue. UNSUBSCRIBE
+returns unacknowledged messages to the queue, but the broker does not count a delivery attempt, so that a
+message that always fails would be delivered again forever. The end of the connection returns them, too, and
+counts a delivery attempt for the oldest one of each subscription. After max-delivery-attempts the message
+goes to the dead-letter address. (All this is as observed with Artemis 2.44 and 2.55 and HornetQ 2.4.9.)
 
-Rules of this file: the connection is ended by DISCONNECT, and only while nothing else is under way on it: no other
-message, no confirmation, reply or transaction; who waits for the next message does it, so there is no timer and no
-thread for this; each time it is waited for longer, as between attempts to connect, until nothing fails for a while.
-The programs are in `stomp.core.engine.acknowledge`.
+Rules of this file: the connection is ended by DISCONNECT, and only while nothing else is pending on it: no
+other message, confirmation, reply or transaction. The operation that waits for the next message does this, so
+that it needs no timer and no thread. The waits grow like those between attempts to connect, until nothing has
+failed for a while. The operations are in `stomp.core.engine.acknowledge`.
 """
 
 from __future__ import annotations
@@ -21,12 +23,17 @@ if TYPE_CHECKING:
 
 
 class Redelivery:
-    """What waits to be given back on the current connection, and when that is done.
+    """The failed messages of the current connection, and when the connection is ended to give them back.
+
+    Args:
+        backoff: the waits.
 
     Attributes:
-        messages: those that failed.
-        due: when the connection may be ended for them, on the driver's clock; None while there are none.
-        blocked: subscriptions with ack="client" one of whose messages failed: an ACK of a later one would cover it.
+        messages: the failed messages.
+        due: when the connection may be ended, in seconds on the driver's clock; None if there is no reason
+            to.
+        blocked: ids of the subscriptions with ack="client" that have a failed message. No further message of
+            these is delivered to the program, because its ACK would cover the failed one.
     """
 
     def __init__(self, backoff: Backoff) -> None:
@@ -36,10 +43,10 @@ class Redelivery:
         self._backoff = backoff
         self._round = 0
         self._wait = 0.0
-        self._calm_at = 0.0  # what fails later than this is waited for as at first
+        self._calm_at = 0.0  # a message that fails after this gets the first wait again
 
     def add(self, message: BaseMessage, now: float) -> None:
-        """A message has failed."""
+        """Add a failed message; the first one sets `due`. `now` is the time on the driver's clock."""
         if not self.messages:
             self._round = 1 if now >= self._calm_at else self._round + 1
             self._wait = self._backoff.before(self._round, lambda: 0.0)
@@ -47,14 +54,14 @@ class Redelivery:
         self.messages.append(message)
 
     def begin(self, now: float) -> str:
-        """The connection is about to be ended; returns the reason in words."""
+        """Note that the connection is about to be ended for the messages; returns the reason as text."""
         self._calm_at = now + 2 * self._wait
         self.due = None
         count, destination = len(self.messages), self.messages[0].destination
         return f"giving back {count} message{'s' * (count != 1)} that failed ({destination})"
 
     def clear(self) -> None:
-        """The connection has ended."""
+        """Remove all messages, when the connection has ended."""
         self.messages = []
         self.blocked.clear()
         self.due = None

@@ -1,4 +1,4 @@
-"""How far a client has come, over all its connections, and how it is told."""
+"""The states of a client over all of its connections, its statistics, and the report of a drain."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from collections import deque
 from stomp.core.engine.effects import Signal
 from stomp.core.structs import dataclass
 
-#: How many state changes wait for somebody who looks at them one by one; older ones are dropped.
+#: Maximum number of queued state changes of an iterator; older ones are dropped.
 _LOGGED = 1000
 
 
 class ClientState(enum.Enum):
     """The states of a client."""
 
-    NEW = "new"  #: connect was not called yet
-    CONNECTING = "connecting"  #: for the first time
+    NEW = "new"  #: `connect` was not called yet
+    CONNECTING = "connecting"  #: `connect` is making the first connection
     CONNECTED = "connected"
     RECONNECTING = "reconnecting"  #: the connection was lost, the next one is being made
-    CLOSING = "closing"  #: close or drain was called
-    CLOSED = "closed"  #: as asked
-    FAILED = "failed"  #: it was given up
+    CLOSING = "closing"  #: `close` was called, or `drain` has come to it
+    CLOSED = "closed"  #: `close` has ended
+    FAILED = "failed"  #: no connection could be made, or a lost one is not to be replaced
 
     @property
     def over(self) -> bool:
-        """True when there will be no connection any more, unless `connect` is called again."""
+        """True for a final state: no more connections are made unless `connect` is called again."""
         return self in (ClientState.CLOSED, ClientState.FAILED)
 
 
 def is_loss(before: ClientState, state: ClientState) -> bool:
-    """True for a change to warn of. When `connect` fails, its caller gets the error."""
+    """Return True for a change that is logged at WARNING; not a failed `connect`, which raises the error."""
     failed = state is ClientState.FAILED and before is not ClientState.CONNECTING
     return failed or state is ClientState.RECONNECTING
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A client came into another state.
+    """A change of the state of a client.
 
     Attributes:
-        state: the new one.
-        before: the old one.
-        reason: why, in words.
-        error: the error behind it, if it was one.
-        address: the broker that it is about, as text; empty if none.
-        generation: which connection of this client it is about, counted from 1; 0 before the first.
-        broker: the kind of broker, where it is known; see `stomp.core.engine.broker_profiles`.
+        state: the new state.
+        before: the old state.
+        reason: the reason, as text.
+        error: the error that caused it; None if there was none.
+        address: the address of the broker, as text; "" while there is no connection.
+        generation: the number of the last connection of this client, counted from 1; 0 before the first.
+        broker: the name of the broker profile; "" before CONNECTED. See `stomp.core.engine.broker_profiles`.
     """
 
     state: ClientState
@@ -59,7 +59,12 @@ class StateChange:
 
 
 class StateChangeQueue(Signal):
-    """State changes that nobody has looked at yet, for those who want them one by one."""
+    """The queued state changes of one iterator (`stomp.core.engine.verbs.next_change`). Fires for each
+    change.
+
+    Attributes:
+        changes: the state changes, oldest first.
+    """
 
     __slots__ = ("changes",)
 
@@ -68,32 +73,32 @@ class StateChangeQueue(Signal):
         self.changes: deque[StateChange] = deque(maxlen=_LOGGED)
 
     def note(self, change: StateChange) -> None:
-        """There is one more."""
+        """Add a state change."""
         self.changes.append(change)
         self.fire()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """What a client has done so far, over all its connections.
+    """The statistics of a client over all of its connections: numbers since it was made.
 
     Attributes:
-        connections: how many connections were made.
-        frames_sent: frames.
-        frames_received: frames.
-        bytes_sent: bytes on the level of STOMP.
-        bytes_received: bytes on the level of STOMP.
-        heartbeats_sent: heart-beats.
-        heartbeats_received: heart-beats.
-        messages: messages that came for a subscription.
-        unmatched: messages for no subscription, or for one that has ended.
-        queued: messages that arrived and were not received by the program yet.
-        confirmed: confirmed sends that the broker has.
-        refused: confirmed sends that it refused.
-        unknown: confirmed sends with no answer.
+        connections: connections that were opened.
+        frames_sent: frames sent.
+        frames_received: frames received.
+        bytes_sent: bytes sent, without TLS and WebSocket framing.
+        bytes_received: bytes received, without TLS and WebSocket framing.
+        heartbeats_sent: heart-beats sent.
+        heartbeats_received: heart-beats received.
+        messages: messages received for a subscription.
+        unmatched: messages received for no subscription, or for one that has ended.
+        queued: messages that are queued now, because the program has not received them yet.
+        confirmed: confirmed sends with the outcome "confirmed".
+        refused: confirmed sends with the outcome "refused".
+        unknown: confirmed sends with the outcome "unknown".
         resent: sends that were repeated on a new connection.
-        in_flight: confirmed sends without an answer yet.
-        errors: ERROR frames.
+        in_flight: confirmed sends that are unanswered now.
+        errors: ERROR frames received.
     """
 
     connections: int = 0
@@ -116,14 +121,16 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class DrainReport:
-    """What was left when a client was drained.
+    """The result of a drain: what was left.
 
     Attributes:
-        clean: nothing was left, and the broker said good-bye.
-        unsettled: messages that were handed out and neither acknowledged nor refused; the broker delivers them again.
-        returned: messages that had come and were not handed out; the broker delivers them again.
-        queued: such messages of subscriptions with ack="auto", which the broker counts as delivered: they can still be
-            taken from the subscription.
+        clean: no unsettled messages and no unconfirmed sends were left, and the connection was closed in
+            time.
+        unsettled: messages that were delivered to the program and not settled; the broker delivers them
+            again.
+        returned: messages that were queued and not delivered to the program; the broker delivers them again.
+        queued: queued messages of subscriptions with ack="auto", which the broker counts as delivered: the
+            program can still receive them from the subscription.
         unconfirmed: sends whose outcome is unknown.
     """
 

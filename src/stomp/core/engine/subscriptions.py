@@ -1,4 +1,9 @@
-"""SUBSCRIBE and UNSUBSCRIBE as programs, and what goes with them for each kind of broker."""
+"""The operations for SUBSCRIBE and UNSUBSCRIBE, and the waits for a connection and for a RECEIPT.
+
+Rules of this file: the answer to SUBSCRIBE is processed in the step in which it arrives (`on_answered`),
+because the connection may be lost before the operation that sent the frame continues. A feature that the
+broker does not have raises an error before SUBSCRIBE is sent.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +33,10 @@ if TYPE_CHECKING:
 
 
 def connected(conv: ClientEngine, deadline: float) -> Operation[BrokerConnection]:
-    """Wait until the client is connected (again).
+    """Wait until the client is connected, and return the connection.
 
     Raises:
-        NotConnected: it is not, and will not be in time.
+        NotConnected: there is no connection before the deadline, or the client was closed or has failed.
     """
     if conv.state is ClientState.CONNECTED and conv.era is not None:
         return conv.era
@@ -49,10 +54,10 @@ def connected(conv: ClientEngine, deadline: float) -> Operation[BrokerConnection
 
 
 def gone(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[None]:
-    """The session of this connection has ended: wait until the conversation has heard of it.
+    """Wait until the engine has processed the end of this connection, whose session is closed already.
 
     Raises:
-        NotConnected: it has not in time, or the client is over.
+        NotConnected: that did not happen before the deadline, or the client was closed or has failed.
     """
     if not (yield Wait(conv.life, lambda: conv.era is not era, deadline)) or conv.state.over or conv.leaving:
         raise conv.not_connected()
@@ -65,11 +70,18 @@ def request(
     deadline: float,
     feed: ClientSubscription | None = None,
 ) -> Operation[None]:
-    """Send a frame and wait for its RECEIPT. `feed` is the subscription of a SUBSCRIBE.
+    """Send a frame and wait for its RECEIPT.
+
+    Args:
+        conv: the engine of the client.
+        era: the connection to send it on.
+        frame: the frame; a ``receipt`` header is added.
+        deadline: until when to wait, in seconds on the driver's clock.
+        feed: for a SUBSCRIBE: its subscription, which is marked as made, or ended, by the answer.
 
     Raises:
         BrokerError: the broker refused.
-        OutcomeUnknown: it did not answer, or the connection was lost first.
+        OutcomeUnknown: the broker did not answer, or the connection was lost before the answer.
         NotConnected: the connection was lost before the frame was sent.
     """
     receipt = conv.next_id()
@@ -84,7 +96,8 @@ def request(
     except StompError:
         conv.cancel_request(receipt)
         raise
-    # The session gives it up at the deadline by itself; this is for one that is not driven any more.
+    # The session itself reports an overdue RECEIPT at the deadline; this later one is for a session whose
+    # clock is not driven any more.
     answered = yield Wait(confirmation, confirmation.done, deadline + 1.0)
     if not answered:
         conv.cancel_request(receipt)
@@ -94,15 +107,16 @@ def request(
 
 
 def subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
-    """Make a subscription.
+    """Make a subscription, and wait for its RECEIPT if one is requested. Afterwards receive with
+    `verbs.take`.
 
     Raises:
         BrokerError: the broker refused it.
-        Unsupported: the broker cannot do what was asked for.
-        RetriesExhausted: connection after connection was lost after it.
+        Unsupported: the broker does not have a feature that was asked for.
+        RetriesExhausted: `max_losses` connections in a row were lost after the SUBSCRIBE.
         OutcomeUnknown: the broker did not answer.
-        NotConnected: there is no connection.
-        UsageError: there is a subscription of that id.
+        NotConnected: there is no connection before the deadline.
+        UsageError: there is a subscription with this id already.
     """
     conv.add_feed(feed)
     try:
@@ -119,10 +133,10 @@ def subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> 
 
 
 def on_answered(conv: ClientEngine, feed: ClientSubscription, request: Confirmation) -> None:
-    """A SUBSCRIBE has its answer.
+    """Process the answer to a SUBSCRIBE.
 
-    This is for `Signal.watch`, so that it is part of the same step: the next connection may be made before the program
-    goes on that has sent it, and must not send a refused one again.
+    To be called by `Signal.watch`, so that it runs in the same step as the answer. The next connection may be
+    made before the operation that sent the SUBSCRIBE continues, and a refused one must not be sent again.
     """
     if request.outcome == "confirmed":
         feed.made = True
@@ -132,7 +146,7 @@ def on_answered(conv: ClientEngine, feed: ClientSubscription, request: Confirmat
 
 
 def _take_back(conv: ClientEngine, feed: ClientSubscription) -> Operation[None]:
-    """Nobody waits for the answer to a SUBSCRIBE any longer, but the broker may have carried it out."""
+    """Send UNSUBSCRIBE after a SUBSCRIBE that has failed: the broker may have processed it."""
     era = conv.era
     if era is not None and feed.generation == era.generation and feed.id in conv.ledger.subscriptions:
         with contextlib.suppress(StompError):
@@ -141,7 +155,7 @@ def _take_back(conv: ClientEngine, feed: ClientSubscription) -> Operation[None]:
 
 
 def _try_to_subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
-    """Subscribe on the current connection. `made` is set if that worked, and the connection still stands."""
+    """Subscribe on the current connection. Sets `made` if that succeeded and the connection still exists."""
     era = yield from connected(conv, deadline)
     frame = subscribe_frame(conv, era, feed)
     now = yield Now()
@@ -156,14 +170,14 @@ def _try_to_subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: fl
     except (ReceiptMissing, RetriesExhausted):
         raise
     except (NotConnected, OutcomeUnknown):
-        # It ended with the connection, if it was made at all.
+        # The connection was lost, and the subscription with it.
         yield from gone(conv, era, deadline)
     if conv.era is era:
-        feed.made = True  # else it may be made again already
+        feed.made = True  # otherwise `made` is about the next connection
 
 
 def _resubscribed(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
-    """The connection was lost after the SUBSCRIBE: wait until it was sent again and answered (`life.reconnect`)."""
+    """Wait until a SUBSCRIBE whose connection was lost was sent again (`lifecycle.reconnect`) and answered."""
     yield Wait(feed.inbox, lambda: feed.made or feed.ended, deadline)
     if feed.made:
         return
@@ -176,7 +190,15 @@ def _resubscribed(conv: ClientEngine, feed: ClientSubscription, deadline: float)
 
 
 def subscribe_frame(conv: ClientEngine, era: BrokerConnection, feed: ClientSubscription) -> Frame | None:
-    """The SUBSCRIBE of a feed, for the broker of this connection; None where there is nothing to subscribe to."""
+    """Build the SUBSCRIBE of a subscription for the broker of this connection.
+
+    Returns:
+        None for the hidden subscription for replies, if the broker needs no SUBSCRIBE for these.
+
+    Raises:
+        Unsupported: the broker does not have a feature that the subscription uses.
+        UsageError: a value is out of range, or another setting is missing.
+    """
     wish = feed.wish
     if wish.hidden and era.vendor.temporary == "header":
         return None
@@ -192,9 +214,20 @@ def subscribe_frame(conv: ClientEngine, era: BrokerConnection, feed: ClientSubsc
 def unsubscribe(
     conv: ClientEngine, feed: ClientSubscription, deadline: float, *, delete: bool
 ) -> Operation[None]:
-    """End a subscription. With `delete`, a durable one is forgotten by the broker, too.
+    """End a subscription: send UNSUBSCRIBE and wait for its RECEIPT.
 
-    Without a connection it is not made again on the next one.
+    Without a connection nothing is sent, and the subscription is not made again on the next connection.
+
+    Args:
+        conv: the engine of the client.
+        feed: the subscription.
+        deadline: until when to wait, in seconds on the driver's clock.
+        delete: have the broker delete a durable subscription, too.
+
+    Raises:
+        BrokerError: the broker refused.
+        ReceiptMissing: the broker did not answer before the deadline. The subscription has ended
+            nevertheless.
     """
     if feed.ended:
         return
@@ -218,7 +251,7 @@ def unsubscribe(
     except ReceiptMissing:
         raise
     except (NotConnected, OutcomeUnknown):
-        pass  # gone with the connection
+        pass  # the subscription has ended with the connection
     finally:
         conv.drop_feed(feed)
 
@@ -235,7 +268,7 @@ def _unsubscribe_frames(era: BrokerConnection, feed: ClientSubscription, *, dele
         # RabbitMQ deletes a durable subscription when UNSUBSCRIBE has the headers of its SUBSCRIBE.
         headers = {"durable": True, "auto-delete": False}
         return [commands.unsubscribe(dialect, feed.id, destination=feed.wish.destination, headers=headers)]
-    # ActiveMQ and Artemis: the subscriber goes first, then its name.
+    # ActiveMQ and Artemis: end the subscriber first, then delete the durable subscription by its name.
     return [
         commands.unsubscribe(dialect, feed.id, destination=destination),
         commands.unsubscribe(dialect, feed.id, headers={vendor.durable or "": name}),

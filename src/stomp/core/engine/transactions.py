@@ -1,4 +1,4 @@
-"""One transaction, on one connection (STOMP 1.2, "BEGIN"): what it is made of, and whether it still stands."""
+"""`TransactionRecord`: the state of one transaction on one connection (STOMP 1.2, "BEGIN")."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ TransactionState = Literal["open", "committed", "aborted", "void"]
 
 
 class TransactionRecord:
-    """See the module.
+    """One transaction, and the messages that were settled in it.
 
     Attributes:
-        id: its name on the wire.
-        generation: the connection that it belongs to.
-        state: "open", "committed", "aborted", or "void": its connection was lost.
+        id: the value of its ``transaction`` header.
+        generation: the number of its connection.
+        state: "open", "committed", "aborted" or "void"; "void" if its connection was lost, or COMMIT failed.
     """
 
     def __init__(self, id: str, generation: int) -> None:
@@ -29,11 +29,11 @@ class TransactionRecord:
         self._settled: list[tuple[BaseMessage, Subscription, list[str]]] = []
 
     def check(self) -> None:
-        """Make sure that it is open.
+        """Check that the transaction is open.
 
         Raises:
-            TransactionVoid: its connection was lost.
-            UsageError: it was ended.
+            TransactionVoid: its connection was lost, or COMMIT failed.
+            UsageError: the transaction was committed or aborted.
         """
         if self.state == "void":
             raise TransactionVoid(
@@ -44,11 +44,11 @@ class TransactionRecord:
             raise UsageError(f"the transaction was {self.state} already", hint="begin a new one")
 
     def settled(self, message: BaseMessage, subscription: Subscription, names: list[str]) -> None:
-        """A message was settled as part of it: `names` are the deliveries that this covers."""
+        """Record that a message was settled in the transaction; `names` are the ids of the covered deliveries."""
         self._settled.append((message, subscription, names))
 
     def restore(self) -> None:
-        """It was aborted: its deliveries are unacknowledged again, and may be settled again."""
+        """Undo the settling of its messages after ABORT: they are unacknowledged and may be settled again."""
         for message, subscription, names in reversed(self._settled):
             message.settled = False
             later = dict(subscription.unacked)

@@ -1,10 +1,10 @@
-"""The operations of a client, as generators: send, receive, settle, transactions, requests.
+"""The operations of a client, as generators: send, receive, transactions, requests.
 
 These generators yield effects (`stomp.core.engine.effects`), which the driver of a client performs.
 
-Rules of this file: a send is told to be confirmed, refused or unknown, and nothing else; what is known not to have
-been sent may be sent again without a word, what may have been sent is not repeated unless the terms say so, and then
-it is marked.
+Rules of this file: the outcome of a confirmed send is confirmed, refused or unknown, and nothing else. A
+frame that is known not to have been sent may be sent again silently. A frame that may have been sent is
+repeated only with `OnUnknown.RESEND`, and is then marked by a ``possible-duplicate`` header.
 """
 
 from __future__ import annotations
@@ -46,15 +46,30 @@ if TYPE_CHECKING:
     from stomp.core.engine.status import StateChange, StateChangeQueue
     from stomp.core.frames.frame import Frame
 
-#: Their own names, for the hot ways: looking up a member of an enumeration takes 0.1 us.
+#: Bound to module names for `start_plain`: looking up a member of an enumeration takes 0.1 us.
 _CONNECTED = ClientState.CONNECTED
 _RAISE = OnUnknown.RAISE
-#: Makes the confirmation of the driver: given the receipt, the frame if it may be sent again, and the size.
+#: Makes the confirmation object of the client, from the receipt id, the frame (if it may be sent again) and
+#: the size.
 Maker = Callable[[str, "Frame | None", int], Any]
 
 
 class OutgoingMessage:
-    """A message to send, as the user gave it: the frame is made for the broker that it goes to."""
+    """A message to send, as passed by the user. The frame is built for the broker that it is sent to.
+
+    Args:
+        destination: the destination.
+        body: the body; `str` is encoded as UTF-8.
+        headers: further headers.
+        content_type: the ``content-type``.
+        text: the message is to be a text message for JMS consumers.
+        compress: the ``content-encoding``: "gzip" or "deflate".
+        epoch_ms: the wall-clock time in milliseconds since 1970, see `broker_profiles.send_headers`.
+        options: further arguments of `broker_profiles.send_headers`.
+
+    Raises:
+        UsageError: an argument is not valid.
+    """
 
     __slots__ = (
         "body",
@@ -92,10 +107,11 @@ class OutgoingMessage:
         self.options: dict[str, Any] | None = options
 
     def frame(self, era: BrokerConnection) -> Frame:
-        """The SEND for the broker of this connection.
+        """Build the SEND for the broker of this connection.
 
         Raises:
-            Unsupported: the broker cannot do what was asked for.
+            Unsupported: the broker does not have a feature that was asked for.
+            UsageError: a number is out of range.
         """
         headers = self.headers
         if self.options:
@@ -104,7 +120,7 @@ class OutgoingMessage:
             self.destination,
             self.body,
             content_type=self.content_type,
-            # ActiveMQ and Artemis make a text message of what has no content-length.
+            # ActiveMQ and Artemis turn a SEND without content-length into a text message.
             content_length=not (self.text and era.vendor.text_without_content_length),
             headers=headers,
         )
@@ -121,7 +137,7 @@ def _bytes_of(body: object) -> bytes:
 
 
 def send(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operation[None]:
-    """Send without asking for an answer.
+    """Send without a receipt. Returns when the frame was passed to the connection.
 
     Raises:
         NotConnected: there is no connection; nothing was sent.
@@ -141,7 +157,7 @@ def send(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operat
             yield from _notify_outcome(told, err)
             if isinstance(err, ConnectionLost):
                 raise
-            # It was not sent: the connection had ended, and that had not come around yet.
+            # It was not sent: the session was closed, but the engine has not processed that yet.
             yield from gone(conv, era, deadline)
 
 
@@ -154,19 +170,25 @@ def start(
     patience: float | None = None,
     patient: bool = True,
 ) -> Operation[Any]:
-    """Send and ask for an answer: the confirmation, which will have the outcome.
+    """Send with a receipt, without waiting for the answer. Wait for it by `outcome`, `confirmed` or
+    `all_done`.
 
     Args:
-        conv: the conversation.
-        parcel: what to send.
+        conv: the engine of the client.
+        parcel: the message.
         make: makes the confirmation.
-        deadline: for the connection, for room in the window, and for the broker's answer.
-        patience: how many seconds the broker has for its answer after it had to be waited for the former.
-        patient: the caller goes on, so that the frame may wait for company.
+        deadline: until when to wait for a connection and for room in the window, and when the RECEIPT is
+            overdue, in seconds on the driver's clock.
+        patience: if it had to wait for a connection or for room: the seconds from then on after which the
+            RECEIPT is overdue, instead of `deadline`.
+        patient: the writer may delay the frame, see `stomp.core.engine.effects.SendFrame`.
+
+    Returns:
+        The confirmation, which will get the outcome.
 
     Raises:
-        NotConnected: there is no connection in time; nothing was sent.
-        SendStalled: so many confirmations are awaited that there was no room in time; nothing was sent.
+        NotConnected: there was no connection before the deadline; nothing was sent.
+        SendStalled: there was no room in the window before the deadline; nothing was sent.
     """
     terms = conv.terms
     resend = terms.on_unknown is OnUnknown.RESEND
@@ -194,12 +216,12 @@ def start(
         try:
             yield SendFrame(era.link, frame, None if resend else answer_by, patient)
         except SendStalled:
-            pass  # it is queued, and will be written when the broker reads again
+            pass  # the frame is queued, and is written when the broker reads again
         except ConnectionLost:
-            pass  # the end of the connection tells its outcome
+            pass  # the end of the connection sets the outcome
         except NotConnected:
             if not resend and conv.cancel_request(receipt):
-                # It was not sent, and nobody knows of it yet.
+                # It was not sent and has no outcome yet, so it can be sent again unmarked.
                 yield from gone(conv, era, deadline)
                 continue
         except BaseException:
@@ -209,10 +231,11 @@ def start(
 
 
 def start_plain(conv: ClientEngine, destination: str, body: bytes, make: Maker) -> Any:
-    """What `start` does before it writes, where nothing has to be waited for or told.
+    """Register the confirmation of a SEND without further headers, as `start` does, without an operation.
 
     Returns:
-        The confirmation of a SEND with no headers of its own; None if that cannot be done.
+        The confirmation; the caller writes the frame with its receipt. None if `start` has to be used: the
+        client would have to wait, or has hooks, or may have to send the frame again.
     """
     era, terms = conv.era, conv.terms
     size = len(body) + 1
@@ -229,7 +252,7 @@ def start_plain(conv: ClientEngine, destination: str, body: bytes, make: Maker) 
 
 
 def _room(conv: ClientEngine, size: int, deadline: float) -> Operation[BrokerConnection]:
-    """Wait until there is a connection, and room in the window."""
+    """Wait until there is a connection, and room in the window for `size` bytes. Returns the connection."""
     while True:
         if not (yield Wait(conv.waiting.room, lambda: conv.waiting.fits(size), deadline)):
             raise SendStalled(
@@ -245,7 +268,7 @@ Told = list[Callable[[StompError | None], object]]
 
 
 def _run_sending_hooks_gen(conv: ClientEngine, frame: Frame) -> Operation[Told]:
-    """Tell that a frame is to be sent; who wants to know the outcome."""
+    """Call the `Hooks.sending` of all hooks, and return their callbacks for the outcome."""
     told: Told = []
     for hook in conv.terms.hooks:
         tell = yield Call(partial(hook.sending, frame), guarded=True)
@@ -269,7 +292,7 @@ def outcome(conv: ClientEngine, confirmation: Confirmation, deadline: float | No
     Raises:
         BrokerError: the broker refused it.
         OutcomeUnknown: there is no answer, and there will be none.
-        TimeoutError: the deadline has passed; it is still waited for elsewhere.
+        TimeoutError: the deadline has passed; the send is still pending, and may be waited for again.
     """
     if not (yield Wait(confirmation, confirmation.done, deadline)):
         raise TimeoutError("the broker has not answered yet")
@@ -280,21 +303,28 @@ def outcome(conv: ClientEngine, confirmation: Confirmation, deadline: float | No
 def send_confirmed(
     conv: ClientEngine, parcel: OutgoingMessage, make: Maker, deadline: float
 ) -> Operation[None]:
-    """Send, and return when the broker has it.
+    """Send, and wait until the broker has confirmed it.
 
     Raises:
         BrokerError: the broker refused it.
         OutcomeUnknown: there was no answer.
-        NotConnected: nothing was sent.
+        NotConnected: there was no connection before the deadline; nothing was sent.
+        SendStalled: there was no room in the window before the deadline; nothing was sent.
     """
     confirmation = yield from start(conv, parcel, make, deadline, patient=False)
     yield from confirmed(conv, confirmation, deadline)
 
 
 def confirmed(conv: ClientEngine, confirmation: Confirmation, deadline: float) -> Operation[None]:
-    """Return when the broker has what was sent, or the deadline has passed for good: see `send_confirmed`."""
+    """Wait until the broker has confirmed a send. At the deadline its outcome becomes "unknown".
+
+    Raises:
+        BrokerError: the broker refused it.
+        OutcomeUnknown: there was no answer.
+    """
     try:
-        # The session gives up at the deadline by itself, with the better words; resends have no deadline there.
+        # The session itself reports an overdue RECEIPT at the deadline, with a more detailed error. With
+        # RESEND the session has no deadline.
         resend = conv.terms.on_unknown is OnUnknown.RESEND
         yield from outcome(conv, confirmation, deadline if resend else deadline + 1.0)
     except TimeoutError:
@@ -308,7 +338,7 @@ def confirmed(conv: ClientEngine, confirmation: Confirmation, deadline: float) -
 
 
 def reply(conv: ClientEngine, parcel: OutgoingMessage, deadline: float, *, confirm: bool) -> Operation[None]:
-    """Send an answer. See `send`, and with `confirm` `send_confirmed`."""
+    """Send a reply: by `send_confirmed` if `confirm`, else by `send`."""
     if confirm:
         yield from send_confirmed(conv, parcel, Confirmation, deadline)
     else:
@@ -318,9 +348,19 @@ def reply(conv: ClientEngine, parcel: OutgoingMessage, deadline: float, *, confi
 def send_all(
     conv: ClientEngine, parcels: Iterable[OutgoingMessage], make: Maker, deadline: float
 ) -> Operation[list[Any]]:
-    """Send several, confirmed, without waiting for one before the next. Returns when all have their outcome."""
+    """Send several messages with receipts, without waiting for one before the next.
+
+    Returns:
+        The confirmations, when all have an outcome.
+
+    Raises:
+        ReceiptMissing: not all have an outcome before the deadline.
+        NotConnected: there was no connection before the deadline.
+        SendStalled: there was no room in the window before the deadline.
+    """
     confirmations: list[Any] = []
-    following = iter(parcels)  # code of the user, who may use this very client: it does not run in a step
+    # The iterable is user code and may use this client: it is called by an effect, because a step holds the lock.
+    following = iter(parcels)
     while (parcel := (yield Call(partial(next, following, None)))) is not None:
         confirmation = yield from start(conv, parcel, make, deadline)
         confirmations.append(confirmation)
@@ -329,12 +369,12 @@ def send_all(
 
 
 def all_done(conv: ClientEngine, confirmations: list[Any], deadline: float) -> Operation[None]:
-    """Wait until each has its outcome.
+    """Wait until all confirmations have an outcome.
 
     Raises:
-        ReceiptMissing: not all have one in time.
+        ReceiptMissing: not all have an outcome before the deadline.
     """
-    # The last one first: answers come in order mostly, so that there is one wait for all.
+    # The last one first: answers mostly arrive in order, so that one wait is enough for all.
     for confirmation in reversed(confirmations):
         if not confirmation.done() and not (yield Wait(confirmation, confirmation.done, deadline)):
             late = sum(not each.done() for each in confirmations)
@@ -342,10 +382,22 @@ def all_done(conv: ClientEngine, confirmations: list[Any], deadline: float) -> O
 
 
 def take(conv: ClientEngine, inbox: MessageQueue, deadline: float | None) -> Operation[BaseMessage | None]:
-    """The next message; None if there is none in time, or if there will be none any more (`MessageQueue.over`).
+    """Receive the next message.
+
+    It also ends the connection, so that the driver reconnects, when failed messages are due to be given back
+    (`acknowledge.give_back`), or when a subscription is silent for longer than its `max_silence`.
+
+    Args:
+        conv: the engine of the client.
+        inbox: the queue.
+        deadline: until when to wait, in seconds on the driver's clock; None for no limit.
+
+    Returns:
+        None if no message arrived before the deadline, or if no more messages arrive: the subscriptions have
+        ended (`MessageQueue.over`), or the client is drained.
 
     Raises:
-        StompError: why a subscription ended, if it was not closed.
+        StompError: a subscription ended for this reason, and was not closed by the program.
     """
     while True:
         message = conv.next_message(inbox)
@@ -373,12 +425,16 @@ def take(conv: ClientEngine, inbox: MessageQueue, deadline: float | None) -> Ope
 def _raise_subscription_error(inbox: MessageQueue) -> None:
     for feed in inbox.feeds:
         if feed.error is not None:
-            error, feed.error = feed.error, None  # told once
+            error, feed.error = feed.error, None  # raised once
             raise error
 
 
 def _reconnect_silent_gen(conv: ClientEngine, inbox: MessageQueue, now: float) -> Operation[None]:
-    """There was no message for longer than the user believes in: connect again, as the subscription may be dead."""
+    """End the connection if a subscription got no message for its `max_silence`, so that the driver
+    reconnects.
+
+    The broker may have lost the subscription.
+    """
     for feed in inbox.feeds:
         if feed.wish.max_silence and now >= feed.silent_at and conv.era is not None:
             feed.last = now
@@ -391,14 +447,19 @@ def _reconnect_silent_gen(conv: ClientEngine, inbox: MessageQueue, now: float) -
 def next_change(
     conv: ClientEngine, log: StateChangeQueue, deadline: float | None
 ) -> Operation[StateChange | None]:
-    """The next state change; None if there is none in time, or the client is over."""
+    """Wait for the next state change; None if there is none before the deadline, or the client has ended."""
     if not log.changes:
         yield Wait(log, lambda: bool(log.changes) or conv.state.over, deadline)
     return log.changes.popleft() if log.changes else None
 
 
 def begin(conv: ClientEngine, deadline: float) -> Operation[TransactionRecord]:
-    """BEGIN: the record of a new transaction."""
+    """Begin a transaction (BEGIN) and return its record, for `send_in`, `acknowledge.settle`, `commit` and
+    `abort`.
+
+    Raises:
+        NotConnected: there was no connection before the deadline.
+    """
     while True:
         era = yield from connected(conv, deadline)
         record = TransactionRecord(f"tx-{conv.next_id()}", era.generation)
@@ -412,7 +473,12 @@ def begin(conv: ClientEngine, deadline: float) -> Operation[TransactionRecord]:
 
 
 def send_in(conv: ClientEngine, record: TransactionRecord, parcel: OutgoingMessage) -> Operation[None]:
-    """Send as part of a transaction: the message is there once the transaction is committed."""
+    """Send as part of a transaction: the broker delivers the message once the transaction is committed.
+
+    Raises:
+        TransactionVoid: the connection was lost.
+        UsageError: the transaction was committed or aborted.
+    """
     record.check()
     era = conv.current
     frame = parcel.frame(era)
@@ -438,12 +504,14 @@ def _in_transaction(record: TransactionRecord, era: BrokerConnection, frame: Fra
 
 
 def commit(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
-    """COMMIT, and wait until the broker has carried it out.
+    """Send COMMIT, and wait for its RECEIPT.
 
     Raises:
-        TransactionVoid: the connection was lost before: nothing was carried out.
+        TransactionVoid: the connection was lost before COMMIT was sent; the broker has discarded the
+            transaction.
         BrokerError: the broker refused.
-        OutcomeUnknown: the connection was lost, or the time was up, before the broker had answered.
+        OutcomeUnknown: the connection was lost, or the deadline passed, before the broker answered.
+        UsageError: the transaction was committed or aborted.
     """
     record.check()
     era = conv.current
@@ -462,7 +530,12 @@ def commit(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Op
 
 
 def abort(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
-    """ABORT: nothing is carried out, and what was acknowledged in it is not."""
+    """Send ABORT, and wait for its RECEIPT: the broker discards the sends and acknowledgements of the
+    transaction.
+
+    An error is logged and not raised. Messages that were acknowledged in the transaction may be settled
+    again.
+    """
     if record.state != "open":
         return
     record.state = "aborted"
@@ -471,7 +544,7 @@ def abort(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Ope
         yield from request(conv, conv.current, commands.transaction("ABORT", record.id), deadline)
         record.restore()
     except StompError as err:
-        # The broker aborts by itself what has lost its connection.
+        # The broker aborts the transaction itself when the connection ends.
         conv.remark("the transaction could not be aborted: %s", err)
 
 
@@ -479,12 +552,13 @@ def abort(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Ope
 
 
 def ask(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operation[BaseMessage]:
-    """Send a request and wait for its reply.
+    """Send a request and wait for its reply: a message with its ``correlation-id`` to the reply queue of the
+    client.
 
     Raises:
-        ReplyMissing: nobody answered in time.
-        OutcomeUnknown: the connection was lost meanwhile, and the temporary queue with it.
-        NotConnected: nothing was sent.
+        ReplyMissing: no reply arrived before the deadline.
+        OutcomeUnknown: the connection was lost after the request, and the temporary queue with it.
+        NotConnected: there was no connection; nothing was sent.
     """
     era = yield from connected(conv, deadline)
     name = yield from _reply_queue(conv, era, deadline)
@@ -512,7 +586,7 @@ def ask(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operati
 
 
 def _reply_queue(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[str]:
-    """The name of the temporary queue that replies come to; subscribed to, where that is needed."""
+    """Return the destination of the reply queue, a temporary queue. Subscribes to it first if needed."""
     name = conv.reply_to.get("name")
     if name is None:
         name = conv.reply_to["name"] = f"/temp-queue/reply-{conv.terms.nonce}"
@@ -520,6 +594,6 @@ def _reply_queue(conv: ClientEngine, era: BrokerConnection, deadline: float) -> 
     if feed is None:
         yield from subscribe(conv, ClientSubscription(name, SubscriptionConfig(name, hidden=True)), deadline)
     else:
-        # Another thread is about to.
+        # It exists, or another operation is making it.
         yield Wait(feed.inbox, lambda: feed.made or feed.ended, deadline)
     return name
