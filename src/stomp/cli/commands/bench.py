@@ -183,7 +183,7 @@ def _publish(plan: Plan, sender: Any) -> float:
 
 
 def _take(plan: Plan, subscription: Any, count: int, taken: list[float]) -> None:
-    """Receive `count` messages of this run, and append the time of the last one to `taken`."""
+    """Receive `count` messages of this run, and append the time of the last one to `taken` if all arrive."""
     timeout = plan.args.duration + _patience(plan)
     while count and (message := subscription.receive(timeout)) is not None:
         count -= plan.place(message.body) is not None

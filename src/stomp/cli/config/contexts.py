@@ -1,4 +1,4 @@
-"""Contexts: named settings in a file, which replace the connection options of a broker by one name.
+"""Contexts: named settings in a file, which replace the connection options of a broker with one name.
 
     # ~/.config/stomp/contexts.toml
     default = "local"

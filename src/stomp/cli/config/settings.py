@@ -149,7 +149,7 @@ def using(client: Any) -> Generator[Any, None, None]:
 
 
 def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Combine the options, the environment and the contexts to settings.
+    """Combine the options, the environment and the contexts into settings.
 
     Raises:
         CommandError: an option or a key of a context has an invalid value, or there is no such context.
@@ -252,7 +252,7 @@ def from_arguments(
 
 
 def _addresses(target: Target, merged: Mapping[str, Any]) -> tuple[Address, ...]:
-    """The addresses of the URL. A host or port option replaces them by one address."""
+    """The addresses of the URL. A host or port option replaces them with one address."""
     addresses = target.addresses
     if "host" in merged or "port" in merged:
         first = addresses[0]

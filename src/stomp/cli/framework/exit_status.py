@@ -135,14 +135,14 @@ _OPTIONS = {
 
 
 def with_options(words: str) -> str:
-    """Replace API names in a hint of the library by options of the command line."""
+    """Replace API names in a hint of the library with options of the command line."""
     for ours, option in _OPTIONS.items():
         words = words.replace(ours, option)
     return words
 
 
 def _with_advice(words: str) -> str:
-    """Replace API names by options, and add a hint about the virtual host if there is none."""
+    """Replace API names with options, and add a hint about the virtual host if there is none."""
     words = with_options(words)
     lower = words.lower()
     if "virtual host" in lower and "--vhost" not in lower:

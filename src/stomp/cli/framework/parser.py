@@ -63,7 +63,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         super().add_usage(usage, actions, groups, "Usage: " if prefix is None else prefix)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        # "-H, --host HOST" instead of "-H HOST, --host HOST". Python formats it so only since 3.13.
+        # "-H, --host HOST" instead of "-H HOST, --host HOST". Python has this format only since 3.13.
         if not action.option_strings or action.nargs == 0:
             return super()._format_action_invocation(action)
         names = ", ".join(name for name in action.option_strings if name not in hidden(action))

@@ -24,7 +24,7 @@ _MOST = 16 * _LONGEST
 #: Seconds between two checks for a signal while a program runs.
 _LOOK = 0.2
 PREFIX = "STOMP_HEADER_"
-#: A separate process group: Ctrl-C must interrupt this command, which then waits for the program, and not the program.
+#: A separate process group, so that Ctrl-C does not reach the program: this command handles it and waits.
 _OWN_GROUP = 0 if os.name == "posix" else None
 
 
@@ -142,7 +142,7 @@ def environment(headers: Mapping[str, str]) -> dict[str, str]:
     {'STOMP_HEADER_CONTENT_TYPE': 'text/plain', 'STOMP_HEADER_X_Y': '1'}
 
     If two headers have the same variable, the first one is used. A value is cut at the first NUL, which a variable
-    cannot contain. A value that is too long for a variable is left out.
+    cannot contain. A header is left out if it exceeds the limit for one variable, or what is left of the limit for all.
     """
     made: dict[str, str] = {}
     room = _MOST

@@ -1,6 +1,6 @@
-"""What can be typed at the prompt, and put into a script: usage, help and completion of every word.
+"""The table of shell commands, for the prompt and for scripts: usage, help and completion of each.
 
-`shell` does what they say. The manual page and the reference are made from the same table.
+`stomp.cli.shell.shell` implements the commands. The manual page and the reference are generated from this table.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ class ShellCommand(NamedTuple):
     """A row of the table.
 
     Attributes:
-        name: the word.
-        usage: what follows it.
+        name: the name of the command.
+        usage: its parameters, as shown in the usage line.
         description: what it does.
-        required: (name, what it is) of the parameters that it must have.
-        optional: of those that it may have.
-        completes: what the words behind it are: "destination", "subscribed" (a destination that is subscribed to),
-            "ack-id", "subscription", "file", "verb", or choices with "|" in between.
+        required: pairs of name and description, for the required parameters.
+        optional: the same for the optional parameters.
+        completes: the kind of each parameter, for completion: "destination", "subscribed" (a destination with a
+            subscription), "ack-id", "subscription", "file", "verb" (a command), or choices separated by "|".
     """
 
     name: str

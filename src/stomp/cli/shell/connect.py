@@ -1,4 +1,4 @@
-"""Connections of the listener API to all places that settings can name, Unix sockets and mixed lists, too."""
+"""Connections of the listener API for all addresses in settings, including Unix sockets and mixed lists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Transport(Transport):
-    """A transport whose addresses are known in full, and not as pairs only."""
+    """A transport with full addresses. `Transport` takes pairs of host and port only."""
 
     def __init__(self, settings: Settings) -> None:
         limits, lenient = reading(settings.reading)
@@ -70,7 +70,11 @@ _KINDS: dict[str, Any] = {"1.0": _Connection10, "1.1": _Connection11, "1.2": _Co
 
 
 def connection(settings: Settings) -> Any:
-    """A connection for the settings, not connected yet. STOMP 1.1, if no version was asked for."""
+    """Make a connection. Connect it with `connect`. Without a version in the settings it uses STOMP 1.1.
+
+    Raises:
+        CommandError: the URL has options that only `stomp.Client` supports.
+    """
     mute()
     if settings.query:
         raise CommandError(
@@ -85,10 +89,10 @@ def connection(settings: Settings) -> Any:
 
 
 def connect(conn: Any, settings: Settings) -> None:
-    """Log in, and wait until the broker has let us in.
+    """Connect, and wait until the broker has sent CONNECTED.
 
     Raises:
-        ConnectFailed: it was not reached, or refused.
-        CommandError: there is no password.
+        ConnectFailed: the broker was not reached, or refused the connection.
+        CommandError: the password could not be read.
     """
     conn.connect(settings.login, settings.password(), wait=True, headers=dict(settings.headers))

@@ -1,4 +1,4 @@
-"""Help and completion of the prompt's commands: all that `StompCLI` does with the table in `verbs` but carry it out."""
+"""Help and completion of the shell commands: the part of `StompCLI` that uses `command_table` but runs no command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEADING = ("Usage:", "Required Parameters:", "Optional Parameters:", "Descripti
 
 
 class SubscriptionInfo:
-    """What is known of a subscription."""
+    """The id and the ack mode of a subscription."""
 
     def __init__(self, id: Any, ack: Any) -> None:
         self.id = id
@@ -23,7 +23,7 @@ class SubscriptionInfo:
 
 
 class ShellHelp(cmd.Cmd):
-    """The part of `shell.StompCLI` that explains."""
+    """The part of `shell.StompCLI` for help and completion."""
 
     terminal: Terminal
     seen: RecentIds
@@ -32,11 +32,11 @@ class ShellHelp(cmd.Cmd):
     show: Callable[[bytes | str], None]
 
     def completenames(self, text: str, *ignored: Any) -> list[str]:
-        """The commands that begin with this, for readline."""
+        """The commands that begin with a text, for readline."""
         return [verb.name for verb in command_table.VERBS if verb.name.startswith(text)]
 
     def complete_word(self, text: str, line: str = "", begidx: int = 0, endidx: int = 0) -> list[str]:
-        """What a word of a line could be, for readline."""
+        """The candidates for a word of a line, for readline."""
         return [
             found for found in self.candidates(line[:endidx] if endidx else line) if found.startswith(text)
         ]
@@ -45,11 +45,11 @@ class ShellHelp(cmd.Cmd):
     complete_unsubscribe = complete_word
 
     def completedefault(self, *ignored: Any) -> list[str]:
-        """The same for all others."""
+        """The candidates for all other commands, for readline."""
         return self.complete_word(*ignored)
 
     def expects(self, line: str) -> str:
-        """What the last word of a line is, as in `ShellCommand.completes`; "verb" for the first one."""
+        """The kind of the last word of a line, as in `ShellCommand.completes`; "verb" for the first word."""
         words = [word for word in line.lstrip().split(" ")[:-1] if word]
         if not words:
             return "verb"
@@ -58,7 +58,7 @@ class ShellHelp(cmd.Cmd):
         return kinds[len(words) - 1] if len(words) <= len(kinds) else ""
 
     def candidates(self, line: str) -> list[str]:
-        """What the last word of a line could be, whatever it begins with; of files nothing."""
+        """All candidates for the kind of the last word, not filtered by its text; none for files."""
         kind = self.expects(line)
         sources: dict[str, Iterable[str]] = {
             "destination": self.seen.destinations,
@@ -68,7 +68,7 @@ class ShellHelp(cmd.Cmd):
             "verb": command_table.BY_NAME,
             "file": (),
         }
-        # They may come from the network, and a word with blanks needs quotes.
+        # Candidates may come from the network, so they are cleaned. A word with blanks needs quotes.
         found = [clean(word, lines=False) for word in sources.get(kind, kind.split("|") if kind else ())]
         return [f'"{word}"' if " " in word else word for word in found]
 
@@ -92,7 +92,7 @@ class ShellHelp(cmd.Cmd):
         self.show("\n\n".join(blocks) + "\n\n")
 
     def help_help(self) -> None:
-        """The help of help."""
+        """Show the help of the command ``help``."""
         self.show("Quick help on commands\n")
 
     def _ack_id(self, id: str) -> str:

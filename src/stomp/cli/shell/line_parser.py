@@ -1,4 +1,4 @@
-"""How a line at the prompt is read: words with quotes as in a shell, and a message that stays as it was typed."""
+"""Parses a line of the prompt: words with quotes as in a shell, and a message that is kept as it was typed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _QUOTES = "\"'"
 
 
 def split(line: str, count: int) -> list[str]:
-    """The first words of a line, at most `count` of them, and what follows them as one more.
+    """Split a line into at most `count` words and the rest of the line as the last item.
 
-    A word with blanks stands in quotes. What follows is a message, and kept: its inner blanks, quotes and backslashes
-    are part of it. Only if all of it is one quoted text, the quotes are not.
+    A word with blanks must be in quotes. The rest is a message: its inner blanks, quotes and backslashes are kept. The
+    quotes are removed only if the whole message is one quoted text.
 
     >>> split('"/queue/with blanks"  {"a":  "b"} ', 1)
     ['/queue/with blanks', '{"a":  "b"}']
@@ -19,7 +19,8 @@ def split(line: str, count: int) -> list[str]:
     ['/queue/a', '  blanks around  ']
 
     Raises:
-        CommandError: a quote is not closed, or a word is not UTF-8. The message may be any bytes, see `body`.
+        CommandError: a quote in a word is not closed, or a word is not UTF-8. The message may contain any bytes, see
+            `body`.
     """
     found: list[str] = []
     rest = line.strip()
@@ -35,7 +36,7 @@ def split(line: str, count: int) -> list[str]:
 
 
 def body(message: str) -> str | bytes:
-    """A message as it is sent: text, or the bytes that were no text where it was read (PEP 383)."""
+    """The body to send for a message: the text, or bytes if the input was not UTF-8 (PEP 383)."""
     try:
         message.encode()
     except UnicodeEncodeError:
@@ -47,7 +48,7 @@ def words(line: str) -> list[str]:
     """All words of a line.
 
     Raises:
-        CommandError: a quote is not closed.
+        CommandError: a quote is not closed, or a word is not UTF-8.
     """
     return split(line, len(line))
 
@@ -58,14 +59,14 @@ def _message(text: str) -> str:
             word, end = _word(text)
         except CommandError:
             return text
-        # 'a'b'c' is one word for a shell, but it is not one quoted text.
+        # 'a'b'c' is one word in a shell, but it is not one quoted text.
         if end == len(text) and _closing(text, 0) == end - 1:
             return word
     return text
 
 
 def _word(text: str) -> tuple[str, int]:
-    """The word that a text begins with, without its quotes, and where it ends."""
+    """The first word of a text without its quotes, and the index of its end."""
     found: list[str] = []
     place = 0
     while place < len(text) and not text[place].isspace():
@@ -82,7 +83,7 @@ def _word(text: str) -> tuple[str, int]:
 
 
 def _closing(text: str, place: int) -> int | None:
-    """Where the quote that is opened here is closed. A backslash keeps a double quote open."""
+    """The index of the closing quote; None if there is none. A backslash escapes a character inside double quotes."""
     quote = text[place]
     end = place + 1
     while end < len(text):

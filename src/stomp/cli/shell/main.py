@@ -1,4 +1,4 @@
-"""``stomp`` without the name of a command: the client that stomp.py has."""
+"""``stomp`` without a command: the interactive client of stomp.py, its listener and its script mode."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from stomp.cli.framework.terminal import Terminal
     from stomp.cli.shell.shell import StompCLI
 
-#: After a script, messages are waited for until none has come for so many seconds.
+#: At the end of a script, the client waits until no message has arrived for this number of seconds.
 _SILENCE = 0.3
-#: So often a listener tries to get its connection back.
+#: The number of attempts of a listener to reconnect.
 _ATTEMPTS = 11
-#: A wait has an end, even where nothing is to happen: seconds until the listener looks around.
+#: Timeout in seconds of each wait of a listener, which then checks its state and waits again.
 _LOOK_AROUND = 600.0
 
 
 def configure(parser: Parser) -> None:
-    """The options of stomp.py's client, and those of the connection."""
+    """Declare the options of the client of stomp.py, and the connection options."""
     from stomp._version import __version__
 
     parser.epilog = f"Commands, each with a --help of its own:\n{registry.overview()}"
@@ -61,14 +61,14 @@ def configure(parser: Parser) -> None:
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
-    """Run a script, listen, or ask for commands."""
+    """Run a script, listen to a destination, or read commands from the prompt."""
     from stomp.cli.config.settings import settings
     from stomp.cli.shell.shell import StompCLI
 
     if args.file is not None and args.listen is not None:
         raise CommandError("--file and --listen do not go together")
     if args.file is not None and not Path(args.file).expanduser().exists():
-        # Before there is a connection: it is nothing that the broker could change.
+        # Checked before connecting: a missing file needs no connection.
         raise CommandError(f"File {args.file} was not found")
     try:
         cli = StompCLI(
@@ -80,7 +80,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
             save_to=args.save_to,
         )
     except Interrupted:
-        # See `listen`: also while it connects.
+        # As in `listen`: SIGTERM while connecting is an orderly end of a listener.
         if args.listen is not None:
             raise Terminated from None
         raise
@@ -95,7 +95,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
 
 def listen(cli: StompCLI, destination: str) -> Status:
-    """Print the messages of a destination until a signal ends it.
+    """Print the messages of a destination until a signal arrives or the output is closed.
 
     Raises:
         StompError: the connection was lost, and no new one could be made.
@@ -103,7 +103,7 @@ def listen(cli: StompCLI, destination: str) -> Status:
     from stomp.core.errors import NotConnected
 
     try:
-        with contextlib.suppress(NotConnected):  # which is told of, and mended below
+        with contextlib.suppress(NotConnected):  # `on_disconnected` reports it, and the loop reconnects
             cli.subscribe(destination)
         while True:
             with cli.changed:
@@ -112,15 +112,15 @@ def listen(cli: StompCLI, destination: str) -> Status:
                 return Status.OK
             come_back(cli)
     except Interrupted:
-        # SIGTERM is how services are told that they are done.
+        # Services are stopped with SIGTERM.
         return cli.status
 
 
 def come_back(cli: StompCLI) -> None:
-    """Connect again, for about a minute: the broker may be starting, or still be ending.
+    """Reconnect, with several attempts over about a minute, because the broker may be restarting.
 
     Raises:
-        StompError: it did not work, or the password is refused now.
+        StompError: the last attempt failed, or the broker refused the user or the password.
     """
     import random
 
@@ -134,7 +134,7 @@ def come_back(cli: StompCLI) -> None:
         try:
             return cli.need_connection()
         except NotConnected:
-            continue  # it was made, and lost at once
+            continue  # connected, and lost again at once
         except StompError as error:
             if attempt == _ATTEMPTS - 1 or status_of(error) is Status.AUTHENTICATION:
                 raise
@@ -142,7 +142,7 @@ def come_back(cli: StompCLI) -> None:
 
 
 def script(cli: StompCLI, file: Path) -> Status:
-    """Do what the lines of a file say; the exit status is that of the first that failed."""
+    """Run the commands in a file. Returns the exit status of the first one that failed."""
     try:
         if not cli.run_file(file):
             settle(cli)
@@ -152,7 +152,7 @@ def script(cli: StompCLI, file: Path) -> Status:
 
 
 def settle(cli: StompCLI) -> None:
-    """Let messages come that are on their way, as long as they come."""
+    """Wait for messages that are in flight, until none arrives for `_SILENCE` seconds."""
     if not cli.subscriptions:
         return
     with cli.changed:
@@ -167,7 +167,10 @@ def _has_news(cli: StompCLI, arrived: int) -> bool:
 
 
 def interact(cli: StompCLI) -> Status:
-    """Do what is typed, until its end. On a terminal somebody has seen what went wrong, so all is well then."""
+    """Run commands from standard input until its end.
+
+    On a terminal the exit status is 0, because the user has seen the errors. Else it is that of the first failure.
+    """
     typed = cli.terminal.is_terminal(sys.stdin)
     with _reader(cli, typed=typed) as reader:
         if typed:

@@ -1,6 +1,6 @@
-"""The prompt that the extra `cli` makes: what arrives is printed above the line that is being typed.
+"""The prompt of the extra `cli`, with `prompt_toolkit`: output appears above the line that is being typed.
 
-This module imports `prompt_toolkit`; `client` falls back on `plain` where that is missing.
+If `prompt_toolkit` is not installed, importing this module fails, and `stomp.cli.shell.main` uses `readline_input`.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ if TYPE_CHECKING:
 
 
 class _History(History):
-    """The history file, as `plain` reads and writes it, too."""
+    """The history for prompt_toolkit, in the same file that `readline_input` uses."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
         self._file = file
 
     def load_history_strings(self) -> Iterable[str]:
-        """The lines, newest first, as prompt_toolkit wants them."""
+        """The lines, newest first, as prompt_toolkit requires."""
         return reversed(history.load(self._file))
 
     def store_string(self, string: str) -> None:
-        """Keep a line."""
+        """Append a line that is not blank."""
         if string.strip():
             history.append(self._file, string)
 
 
 class _Completer(Completer):
-    """Commands, and what this session has seen: destinations, ids; and files."""
+    """Completes commands, files, and the destinations and ids that this session has seen."""
 
     def __init__(self, cli: StompCLI) -> None:
         self._cli = cli
         self._files = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """What the word before the cursor could be."""
+        """The completions for the word before the cursor."""
         line = document.text_before_cursor
         word = line.rpartition(" ")[2]
         if self._cli.expects(line) == "file":
@@ -62,7 +62,7 @@ class _Completer(Completer):
 
 
 class PromptReader:
-    """Lines that somebody types. While it is entered, all output goes above the line that is being typed."""
+    """Reads typed lines. Inside its ``with`` statement, all output appears above the line that is being typed."""
 
     def __init__(self, cli: StompCLI, file: Path) -> None:
         self._cli = cli
@@ -90,6 +90,6 @@ class PromptReader:
 
         Raises:
             EOFError: Ctrl-D was typed.
-            KeyboardInterrupt: Ctrl-C was.
+            KeyboardInterrupt: Ctrl-C was typed.
         """
         return self._session.prompt(self._cli.prompt)

@@ -1,4 +1,4 @@
-"""Reading lines with what Python has by itself: from a pipe, or from a terminal, with `readline` where that is."""
+"""Reads lines with the standard library: from a pipe, or from a terminal, with `readline` if it is available."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ERASE_LINE = "\r\33[K"
 
 
 class PipeReader:
-    """Lines of a stream that nobody types into: no prompt."""
+    """Reads lines from a stream that is not a terminal, without a prompt."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         if isinstance(stream, io.TextIOWrapper):
-            # A message may be any bytes.
+            # A message may contain bytes that are not UTF-8.
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
     def __enter__(self) -> PipeReader:
@@ -37,7 +37,7 @@ class PipeReader:
         """The next line.
 
         Raises:
-            EOFError: there is none.
+            EOFError: the stream has ended.
         """
         line = self._stream.readline()
         if not line:
@@ -46,9 +46,9 @@ class PipeReader:
 
 
 class TerminalReader:
-    """Lines that somebody types, with history and completion if Python has `readline`.
+    """Reads typed lines, with history and completion if Python has `readline`.
 
-    What arrives meanwhile is printed in place of the line that is being typed, which is then printed again.
+    Output of other threads replaces the line that is being typed, which is then printed again below it.
     """
 
     def __init__(self, cli: StompCLI, file: Path) -> None:
@@ -66,7 +66,7 @@ class TerminalReader:
             readline.set_completer_delims(" \t\n")
             complete: Any = self._cli.complete
             readline.set_completer(complete)
-            # What libedit, which macOS has in place of readline, calls the same.
+            # macOS has libedit instead of readline, with a different syntax for key bindings.
             libedit = "libedit" in (readline.__doc__ or "")
             readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
             for line in history.load(self._file):
@@ -86,7 +86,7 @@ class TerminalReader:
         self._typing = True
         terminal, prompt = self._cli.terminal, self._cli.prompt
         if not terminal.is_terminal(terminal.out):
-            # Data only goes to a pipe.
+            # Standard output is for data only, so the prompt is written to standard error.
             terminal.err.write(prompt)
             terminal.err.flush()
             prompt = ""
@@ -100,7 +100,7 @@ class TerminalReader:
 
     @contextlib.contextmanager
     def _around(self) -> Generator[None]:
-        """Output of another thread: put it where the typed line is, and the line below it."""
+        """A context for output of another thread: erase the typed line before it, and print the line again after it."""
         terminal = self._cli.terminal
         if not self._typing or threading.current_thread() is threading.main_thread():
             yield

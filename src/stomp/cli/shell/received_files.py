@@ -1,7 +1,7 @@
-"""Files that come in messages. Their names come from somebody else.
+"""Saves files received in messages. Their names come from the network and are not trusted.
 
-Rules of this file: nothing is written outside the chosen folder, nothing is overwritten, nothing is hidden, and no name
-is so long or so strange that it means something else to the system.
+Rules of this file: no file is written outside the chosen folder, overwritten, or hidden. A name is limited in length
+and has no characters or device names with a special meaning for an operating system.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from pathlib import Path
 
 from stomp.cli.framework.terminal import clean
 
-#: Characters of a name; file systems have room for 255 bytes.
+#: Maximum length of a name in characters. File systems allow 255 bytes.
 _LONGEST = 60
-#: As many files of one name and second; then there is something wrong.
+#: Maximum number of attempts to find an unused name.
 _TRIES = 1000
-#: Names that Windows takes for devices, whatever their extension.
+#: Names that mean devices on Windows, with any extension.
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in "0123456789")]
 )
 
 
 def safe_name(name: str) -> str:
-    """The name of a file, from what a message calls it.
+    """A safe file name for the name in a message.
 
     >>> safe_name("../../etc/passwd"), safe_name("C:\\\\boot.ini"), safe_name(".profile"), safe_name("..")
     ('passwd', 'boot.ini', '_profile', '_')
@@ -47,16 +47,16 @@ def save(folder: Path, name: str, body: bytes | str) -> Path:
     """Write the file of a message.
 
     Args:
-        folder: where to; it is made if it is not there.
-        name: what the message calls it.
-        body: the content, in base64.
+        folder: the folder for the file. It is created if it does not exist.
+        name: the name of the file in the message.
+        body: the content in base64.
 
     Returns:
-        The file: `name` without its path, with the time behind it if there is such a file already.
+        The path of the file: the safe form of `name`, followed by the time if a file of this name exists.
 
     Raises:
         ValueError: the body is not base64. Nothing was written.
-        OSError: it cannot be written.
+        OSError: the file cannot be written, or there are too many files of this name.
     """
     content = _decoded(body)
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def save(folder: Path, name: str, body: bytes | str) -> Path:
         tail = "" if attempt == 0 else f".{now}" if attempt == 1 else f".{now}.{attempt}"
         file = folder / f"{plain}{tail}"
         try:
-            # O_EXCL follows no link, and fails for whatever is there (POSIX, open).
+            # O_EXCL does not follow symbolic links, and fails if the name exists (POSIX, open).
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         except FileExistsError:
             continue

@@ -1,4 +1,4 @@
-"""Frames as they are shown: as stomp.py prints them, coloured where somebody looks at them."""
+"""Formats frames for output as stomp.py prints them, with colours on a terminal."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from stomp.core.diagnostics import redacted
 if TYPE_CHECKING:
     from stomp.cli.framework.terminal import Terminal
 
-#: A JSON body that is longer is not coloured.
+#: Maximum length of a JSON body in characters that is coloured.
 _COLOURED = 64 * 1024
-#: Headers that are shown of a message when the others are not.
+#: The headers of a message that are shown if not verbose.
 _SHORT = ("message-id", "subscription", "ack")
 
 
 class Renderer:
-    """Makes text of frames.
+    """Formats frames as text.
 
     Args:
-        terminal: decides about colours.
+        terminal: colours are used if its standard output supports them.
         verbose: show the command and all headers.
-        spaced: an empty line between the headers and the body, whatever `verbose` says.
+        spaced: write an empty line between the headers and the body, independent of `verbose`.
     """
 
     def __init__(self, terminal: Terminal, *, verbose: bool, spaced: bool) -> None:
@@ -33,16 +33,16 @@ class Renderer:
         self._spaced = spaced
 
     def message(self, headers: Mapping[str, object], body: bytes | str) -> bytes:
-        """A MESSAGE."""
+        """A MESSAGE frame."""
         lines = ["", "MESSAGE"] if self.verbose else [""]
         return self._frame(lines, headers if self.verbose else _short(headers), body)
 
     def other(self, command: str, headers: Mapping[str, object], body: bytes | str) -> bytes:
-        """A CONNECTED, RECEIPT or ERROR; nothing if it is not to be shown."""
+        """A CONNECTED, RECEIPT or ERROR frame; empty if not verbose."""
         return self._frame([command], headers, body) if self.verbose else b""
 
     def sent(self, command: str, headers: Mapping[str, object], body: object) -> str:
-        """A frame that goes out, on one line. Its passwords are masked."""
+        """A sent frame, on one line, with passwords masked."""
         return f"Sending {{cmd={command},headers=[{redacted(headers)}],body={body!s}}}"
 
     def _frame(self, lines: list[str], headers: Mapping[str, object], body: bytes | str) -> bytes:
@@ -57,7 +57,7 @@ class Renderer:
         return self._terminal.styled(line, "strong", self._terminal.out)
 
     def _header(self, name: str, value: object) -> str:
-        # A line end within a header (1.1 can escape one) must not look like a header of its own, in a pipe neither.
+        # STOMP 1.1 can escape a line end in a header. The rest must not look like another header, not even in a pipe.
         name, text = clean(name, lines=False), clean(str(value), lines=False)
         return f"{self._terminal.styled(name, 'name', self._terminal.out)}: {text}"
 
@@ -87,7 +87,7 @@ def _is_json(text: str) -> bool:
 
 
 def _coloured(text: str) -> str:
-    """JSON in colours, with every character where it was; as it is without the package `rich`."""
+    """JSON with colours and without other changes; unchanged if the package `rich` is not installed."""
     try:
         from io import StringIO
 

@@ -1,4 +1,4 @@
-"""What `sendfile` sends: the file in base64, and the headers that go with it."""
+"""The body and the headers for the command `sendfile`: the file in base64, and headers from JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from stomp.cli.framework.terminal import Terminal
 
-#: Divisible by three, so that the pieces of base64 can be put together.
+#: Bytes per read. Divisible by three, so that the pieces of base64 have no padding and can be joined.
 _PIECE = 3 * 256 * 1024
 
 
@@ -23,7 +23,7 @@ def headers_of(text: str, tell: Callable[[str], None]) -> dict[str, str]:
     """Headers from a JSON object, or from a file that holds one.
 
     Raises:
-        CommandError: there is no such file, or it is no such object.
+        CommandError: there is no such file, or the text is not a JSON object.
     """
     given, where = text, "the headers"
     if not text.lstrip().startswith("{"):
@@ -52,7 +52,7 @@ def encoded(file: Path, terminal: Terminal) -> str:
 
     Raises:
         CommandError: there is no such file.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     path = file.expanduser()
     if path.is_dir():
@@ -69,15 +69,15 @@ def encoded(file: Path, terminal: Terminal) -> str:
 
 @contextlib.contextmanager
 def progress(total: int, what: str, terminal: Terminal) -> Generator[Callable[[int], None]]:
-    """A progress bar on standard error, if that is a terminal and the package `rich` is there.
+    """A progress bar on standard error, if that is a terminal and the package `rich` is installed.
 
     Args:
-        total: bytes to come.
-        what: they are of.
-        terminal: says whether somebody looks.
+        total: the size of the file in bytes. For small files there is no bar.
+        what: the text beside the bar.
+        terminal: where to show the bar.
 
     Yields:
-        What to call with the number of bytes that were done.
+        A function to call with the number of bytes that have been processed since the last call.
     """
     bar = _bar(terminal) if total > _PIECE and terminal.is_terminal(terminal.err) else None
     if bar is None:

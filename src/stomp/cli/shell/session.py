@@ -1,6 +1,6 @@
-"""What the shell has seen and says: frames as they come, and the words that completion offers.
+"""The listener of the shell: shows received frames, and records ids and destinations for completion.
 
-A mixin of `shell.StompCLI`: the part that listens. Its methods run on the thread that receives.
+`ShellListener` is a mixin of `shell.StompCLI`. Its callbacks run on the receiving thread of the connection.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from stomp.cli.framework.terminal import Terminal
     from stomp.cli.shell.render import Renderer
 
-#: Ids and destinations that are remembered for completion.
+#: Maximum number of ids, and of destinations, that are kept for completion.
 _REMEMBERED = 200
-#: An ERROR is cut to so many characters.
+#: Maximum length of an ERROR in characters; the rest is cut off.
 _LONGEST = 2000
 
 
 class RecentIds:
-    """Destinations and messages of this session, the last ones."""
+    """The most recent destinations and messages of this session, for completion."""
 
     def __init__(self) -> None:
         self.destinations: dict[str, None] = {}
-        #: message-id -> (what ACK says in STOMP 1.2, the subscription)
+        #: message-id -> (the ack header, used by ACK in STOMP 1.2; the subscription)
         self.messages: dict[str, tuple[str | None, str | None]] = {}
 
     def destination(self, name: str | None) -> None:
-        """Remember a destination."""
+        """Record a destination."""
         if name:
             _remember(self.destinations, name, None)
 
     def message(self, headers: Mapping[str, Any]) -> None:
-        """Remember where a message is from, and how it is acknowledged."""
+        """Record the destinations of a message, and the ids with which it is acknowledged."""
         self.destination(headers.get("destination"))
         self.destination(headers.get("reply-to"))
         if (id := headers.get("message-id")) is not None:
@@ -57,14 +57,17 @@ def _remember(table: dict[str, Any], key: str, value: Any) -> None:
 
 
 class ShellListener(ConnectionListener):
-    """Shows what the broker sends.
+    """Shows the frames that the broker sends.
 
     Attributes:
-        status: the exit status: that of the first thing that went wrong.
-        lost: set while a connection is gone that nobody has ended.
-        deaf: nobody reads the output any more.
-        changed: is notified of all of it.
-        around: a context in which output is written; it keeps the line whole that somebody is typing.
+        status: the exit status: that of the first failure.
+        lost: True while the connection is lost, and was not closed by the user.
+        deaf: True if the output was closed by its reader.
+        arrived: the number of received messages.
+        refusals: the number of received ERROR frames.
+        greetings: the number of received CONNECTED frames.
+        changed: the condition that is notified when one of these changes, except `status`.
+        around: makes a context for writing output. It restores the line that is being typed.
     """
 
     terminal: Terminal
@@ -88,7 +91,7 @@ class ShellListener(ConnectionListener):
         self.around: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def show(self, text: bytes | str) -> None:
-        """Show a frame, or an answer to a command."""
+        """Write a frame, or the answer to a command, to standard output."""
         if not text:
             return
         try:
@@ -100,27 +103,29 @@ class ShellListener(ConnectionListener):
                 self.changed.notify_all()
 
     def fail(self, words: str, status: Status = Status.USAGE) -> None:
-        """Tell what went wrong; the first failure decides the exit status."""
+        """Report an error. The first failure sets the exit status."""
         if self.status is Status.OK:
             self.status = status
         self.tell(words, "error")
 
     def tell(self, words: str, style: str = "") -> None:
-        """Something that is no answer to a command."""
+        """Write a message to standard error that is not the answer to a command."""
         with self.around():
             self.terminal.say(words, style)
 
     @contextmanager
     def waiting(self, receipt: str, *, seconds: float, silent: bool = False) -> Generator[None]:
-        """Leaves when the broker has confirmed what was sent inside, or has refused something, which was told then.
+        """Wait for the RECEIPT of the frame that is sent inside the ``with`` statement, or for an ERROR.
+
+        An ERROR raises nothing here, because `on_error` has reported it.
 
         Args:
-            receipt: the id that the frame asks for.
+            receipt: the receipt header of the frame.
             seconds: how long to wait.
-            silent: the RECEIPT is not shown.
+            silent: do not show the RECEIPT.
 
         Raises:
-            ReceiptMissing: there was no answer.
+            ReceiptMissing: there was no answer in time, or the connection ended.
         """
         refusals = self.refusals
         self._awaited.add(receipt)
@@ -143,10 +148,10 @@ class ShellListener(ConnectionListener):
     # ------------------------------------------------------------------------------------- callbacks
 
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
-        """Nothing; `on_connected` tells."""
+        """Do nothing; `on_connected` shows the result."""
 
     def on_connected(self, frame: Any, body: Any = MISSING) -> None:
-        """Show the frame, if it is to be."""
+        """Show the CONNECTED frame if verbose."""
         headers, body = unpack(frame, body)
         self.show(self.renderer.other("CONNECTED", headers, body))
         with self.changed:
@@ -155,7 +160,7 @@ class ShellListener(ConnectionListener):
             self.changed.notify_all()
 
     def on_message(self, frame: Any, body: Any = MISSING) -> None:
-        """Show a message, and save it if it is a file."""
+        """Show a message, and save its body if it has a ``filename`` header."""
         headers, body = unpack(frame, body)
         self.seen.message(headers)
         if (name := headers.get("filename")) is not None:
@@ -166,7 +171,7 @@ class ShellListener(ConnectionListener):
             self.changed.notify_all()
 
     def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
-        """Show the frame, if it is to be."""
+        """Show the RECEIPT frame if verbose, and complete `waiting`."""
         headers, body = unpack(frame, body)
         id = str(headers.get("receipt-id"))
         if not self._leaving and id not in self._silent:
@@ -177,10 +182,10 @@ class ShellListener(ConnectionListener):
                 self.changed.notify_all()
 
     def on_error(self, frame: Any, body: Any = MISSING) -> None:
-        """Tell what the broker says."""
+        """Report the text of the ERROR; if verbose also its headers."""
         headers, body = unpack(frame, body)
         if not self._up:
-            return  # who connects is told by the exception
+            return  # `connect` raises an exception with this text
         data = body.encode("utf-8", "surrogateescape") if isinstance(body, str) else bytes(body or b"")
         words = [str(headers.get("message", "")), data.decode("utf-8", "replace")]
         text = one_line(": ".join(filter(None, map(str.strip, words))))
@@ -193,7 +198,7 @@ class ShellListener(ConnectionListener):
             self.changed.notify_all()
 
     def on_disconnected(self) -> None:
-        """Tell that the connection is gone, if nobody has ended it."""
+        """Report that the connection was lost, unless the shell has closed it."""
         with self.changed:
             self.lost = self._up and not self._leaving
             self._up = False
@@ -202,7 +207,7 @@ class ShellListener(ConnectionListener):
             self.fail("lost connection", Status.UNREACHED)
 
     def on_send(self, frame: Any) -> None:
-        """Show what goes out, if it is to be; heart-beats never are."""
+        """Show a sent frame if verbose. Heart-beats are never shown."""
         if self.renderer.verbose and frame.cmd is not None and not self._leaving:
             self.tell(self.renderer.sent(frame.cmd, frame.headers, frame.body), "faint")
 

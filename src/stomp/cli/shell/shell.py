@@ -1,4 +1,4 @@
-"""The prompt's commands, as stomp.py has them: `StompCLI` does what `verbs` describes."""
+"""`StompCLI`, the interactive client of stomp.py. It implements the commands that `command_table` describes."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from stomp.core.errors import StompError
 from stomp.listener import StatsListener
 from stomp.utils import get_uuid
 
-#: Where files go that come in messages.
+#: The default folder for files received in messages.
 SAVE_TO = "stomp-received"
 _DEEPEST = 20
-#: Seconds until a subscription that is not confirmed is told of.
+#: Seconds to wait for the RECEIPT of a subscription, and for CONNECTED to be shown.
 _PATIENCE = 10.0
 
 
 class _Place(NamedTuple):
-    """Where in a script we are."""
+    """The current line of a script."""
 
     file: Path
     line: int
@@ -40,7 +40,7 @@ _Do = Callable[["StompCLI", str], "bool | None"]
 
 
 def _told(do: _Do) -> _Do:
-    """Have a command tell its errors, and not raise them."""
+    """Decorate a command: its errors are reported and not raised."""
 
     @functools.wraps(do)
     def wrapper(self: StompCLI, args: str) -> bool | None:
@@ -54,18 +54,19 @@ def _told(do: _Do) -> _Do:
 
 
 class StompCLI(ShellHelp, ShellListener):
-    """The interactive client. It connects when it is made, and leaves by `leave`.
+    """The interactive client. The constructor connects; call `leave` to disconnect.
 
-    The arguments are those of stomp.py. Those that only this one has are keywords:
+    The positional arguments are those of stomp.py. The keyword arguments exist only here:
 
     Args:
-        settings: the connection, in place of all arguments up to `ssl_insecure`.
-        terminal: in place of `stdout`; errors go to its `err`.
-        save_to: the folder for files that come in messages.
+        settings: the settings of the connection, instead of all arguments up to `ssl_insecure`.
+        terminal: the output, instead of `stdout`. Errors are written to its `err`.
+        save_to: the folder for files received in messages.
 
     Raises:
         RuntimeError: there is no such version.
-        ConnectFailed: the broker was not reached, or refused.
+        ConnectFailed: the broker was not reached, or refused the connection.
+        CommandError: the settings cannot be used, or the password could not be read.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class StompCLI(ShellHelp, ShellListener):
         save_to: str = SAVE_TO,
     ) -> None:
         if terminal is None:
-            # Programs that give a stream of their own look for errors there, too.
+            # Programs that pass their own stream expect errors there, too.
             terminal = Terminal(stdout, None if stdout in (None, sys.stdout) else stdout)
         if settings is None:
             tls = (use_ssl, ssl_key_file, ssl_cert_file, ssl_ca_file, ssl_insecure)
@@ -112,27 +113,28 @@ class StompCLI(ShellHelp, ShellListener):
         self.conn.set_listener("", self)
         self._connect()
 
-    # ------------------------------------------------------------------------------------- life
+    # ------------------------------------------------------------------------------------- connection
 
     @property
     def verbose(self) -> bool:
-        """All headers are shown."""
+        """True if all headers are shown."""
         return self.renderer.verbose
 
     def leave(self) -> None:
-        """Say good-bye to the broker, and wait for its answer, but not for long."""
+        """Disconnect: send DISCONNECT, and wait for its RECEIPT for a limited time."""
         self._leaving = True
         with contextlib.suppress(StompError, OSError):
             self.conn.disconnect()
         if not self.conn.transport.is_open:
-            # It may have ended by itself just now: a thread that tells of it must not outlive the interpreter.
+            # The connection may have ended just now. Its thread calls listeners, and must end before the interpreter.
             self.conn.transport.join()
 
     def need_connection(self) -> None:
-        """Connect again, if the connection was lost, and subscribe again.
+        """If the connection was lost, reconnect and subscribe again.
 
         Raises:
-            StompError: it did not work.
+            StompError: connecting or subscribing failed.
+            CommandError: there was a transaction, which ended with the connection.
         """
         if not self.lost:
             return
@@ -147,7 +149,7 @@ class StompCLI(ShellHelp, ShellListener):
             raise CommandError(f"the transaction {lost} ended with the connection", hint="begin it again")
 
     def _connect(self) -> None:
-        """Connect, and return when the broker's greeting was shown, so that answers come below it."""
+        """Connect, and wait until CONNECTED was shown, so that the output of commands comes after it."""
         greetings = self.greetings
         connect(self.conn, self.settings)
         if self.settings.multicast:
@@ -157,11 +159,11 @@ class StompCLI(ShellHelp, ShellListener):
             self.changed.wait_for(lambda: self.greetings != greetings, _PATIENCE)
 
     def answer(self, text: str, style: str = "") -> None:
-        """The answer to a command."""
+        """Write the answer to a command to standard output."""
         self.show((self.terminal.styled(text, style, self.terminal.out) if style else text) + "\n")
 
     def complain(self, error: Exception) -> None:
-        """Tell what went wrong, and in a script where."""
+        """Report an error; in a script with the file and the line."""
         status, words = (
             verdict(error) if not isinstance(error, RecursionError) else (Status.USAGE, str(error))
         )
@@ -171,16 +173,16 @@ class StompCLI(ShellHelp, ShellListener):
     # ------------------------------------------------------------------------------------- cmd.Cmd
 
     def emptyline(self) -> bool:
-        """Do nothing; cmd.Cmd would do again what was done last."""
+        """Do nothing. `cmd.Cmd` would repeat the last command."""
         return False
 
     def default(self, line: str) -> None:
-        """A word that is no command."""
+        """Report an unknown command. Lines that begin with # are comments."""
         if not line.startswith("#"):
             self.complain(CommandError(f"Unknown command: {line.split()[0]}", hint="help lists the commands"))
 
     def onecmd(self, line: str) -> bool:
-        """Do what a line says; True if it says that this is the end."""
+        """Run the command in a line. Returns True if it ends the client."""
         try:
             return bool(super().onecmd(line))
         except (StompError, CommandError, OSError) as error:
@@ -191,16 +193,20 @@ class StompCLI(ShellHelp, ShellListener):
 
     @_told
     def do_subscribe(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         words = self._words(args, "subscribe <destination> [ack]", 1, 2)
         self.subscribe(words[0], words[1] if len(words) > 1 else "auto")
 
     def subscribe(self, destination: str, ack: str = "auto") -> None:
-        """Ask for the messages of a destination.
+        """Subscribe to a destination.
+
+        Args:
+            destination: the destination.
+            ack: "auto", "client" or "client-individual".
 
         Raises:
-            CommandError: there is a subscription already, or no such kind of acknowledgement.
-            StompError: there is no connection.
+            CommandError: there is a subscription to it already, or `ack` is invalid.
+            StompError: there is no connection, or the broker did not confirm the subscription.
         """
         if ack not in ("auto", "client", "client-individual"):
             raise CommandError(f"ack is auto, client or client-individual, not {ack!r}")
@@ -215,18 +221,18 @@ class StompCLI(ShellHelp, ShellListener):
             self.answer(text)
         self._ask_for(destination, info)
         if not self.prompt:
-            # A listener says so when it is true: who waits for this line may send then.
+            # A listener prints this after the RECEIPT, so that a program that waits for the line can send then.
             self.tell(text)
 
     def _ask_for(self, destination: str, info: SubscriptionInfo) -> None:
-        """Subscribe, and let the broker do it: RabbitMQ knows of no subscription that is ended at once."""
+        """Send SUBSCRIBE and wait for its RECEIPT. RabbitMQ does not know a subscription that is ended at once."""
         receipt = get_uuid()
         with self.waiting(receipt, seconds=min(_PATIENCE, self.settings.timeout), silent=True):
             self.conn.subscribe(destination, info.id, info.ack, receipt=receipt)
 
     @_told
     def do_unsubscribe(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         [destination] = self._words(args, "unsubscribe <destination>", 1, 1)
         if destination not in self.subscriptions:
             raise CommandError(f"Subscription {destination} not found")
@@ -239,13 +245,13 @@ class StompCLI(ShellHelp, ShellListener):
 
     @_told
     def do_send(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         destination, message = self._message(args, "send <destination> <message>", 1)
         self.conn.send(destination, line_parser.body(message), **self._in_transaction())
 
     @_told
     def do_sendrec(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         destination, message = self._message(args, "sendrec <destination> <message>", 1)
         receipt = get_uuid()
         with self.waiting(receipt, seconds=self.settings.timeout):
@@ -253,7 +259,7 @@ class StompCLI(ShellHelp, ShellListener):
 
     @_told
     def do_sendreply(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         usage = "sendreply <destination> <correlation-id> <message>"
         destination, correlation, message = self._message(args, usage, 2)
         headers = {"correlation-id": correlation}
@@ -263,7 +269,7 @@ class StompCLI(ShellHelp, ShellListener):
 
     @_told
     def do_sendfile(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         words = line_parser.split(args, 2)
         if len(words) < 2:
             raise CommandError("Expecting: sendfile <destination> <filename> [headers.json]")
@@ -279,21 +285,26 @@ class StompCLI(ShellHelp, ShellListener):
 
     @_told
     def do_ack(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         self.check_ack_nack(self.conn.ack, args)
 
     @_told
     def do_nack(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         if self.version == "1.0":
             raise CommandError("STOMP 1.0 has no NACK", hint="start with -S 1.1 or -S 1.2")
         self.check_ack_nack(self.conn.nack, args)
 
     def check_ack_nack(self, acknackfunc: Any, args: Any) -> None:
-        """Call `ack` or `nack` of the connection with what the version needs.
+        """Call `ack` or `nack` of the connection with the ids that the STOMP version needs.
+
+        Args:
+            acknackfunc: the method `ack` or `nack` of the connection.
+            args: the rest of the line, or a list of words: the message-id, and the subscription-id for STOMP 1.1. For
+                a message that was received here, its subscription and its ack id are filled in.
 
         Raises:
-            CommandError: that is not what was given.
+            CommandError: an id is missing.
         """
         words = line_parser.words(args) if isinstance(args, str) else list(args)
         verb = getattr(acknackfunc, "__name__", "ack")
@@ -317,7 +328,7 @@ class StompCLI(ShellHelp, ShellListener):
 
     @_told
     def do_begin(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         if self.transaction_id is not None:
             raise CommandError(f"Currently in a transaction ({self.transaction_id})")
         self.need_connection()
@@ -326,7 +337,7 @@ class StompCLI(ShellHelp, ShellListener):
 
     @_told
     def do_commit(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         id = self._transaction()
         self.answer(f"Committing {id}")
         self.conn.commit(id)
@@ -334,7 +345,7 @@ class StompCLI(ShellHelp, ShellListener):
 
     @_told
     def do_abort(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         id = self._transaction()
         self.conn.abort(id)
         self.transaction_id = None
@@ -342,11 +353,11 @@ class StompCLI(ShellHelp, ShellListener):
 
     do_rollback = do_abort
 
-    # ------------------------------------------------------------------------------------- the rest
+    # ------------------------------------------------------------------------------------- other commands
 
     @_told
     def do_stats(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         word = args.strip()
         listener = self.conn.get_listener("stats")
         if word == "on":
@@ -363,15 +374,15 @@ class StompCLI(ShellHelp, ShellListener):
 
     @_told
     def do_run(self, args: str) -> bool:
-        """See `verbs`."""
+        """See `command_table`."""
         [filename] = self._words(args, "run <filename>", 1, 1)
         return self.run_file(Path(filename))
 
     def run_file(self, file: Path) -> bool:
-        """Do what the lines of a file say; True if one of them says that this is the end.
+        """Run the commands in a file. Returns True if one of them ends the client.
 
         Raises:
-            CommandError: it cannot be read, or runs itself.
+            CommandError: the file does not exist, is not UTF-8, or runs itself.
         """
         if len(self._places) >= _DEEPEST or any(place.file == file for place in self._places):
             raise CommandError(f"{file} runs itself")
@@ -391,7 +402,7 @@ class StompCLI(ShellHelp, ShellListener):
         return False
 
     def do_version(self, args: str) -> None:
-        """See `verbs`."""
+        """See `command_table`."""
         from stomp._version import __version__
 
         self.answer(f"{__version__} [Protocol version {self.version}]", "strong")
@@ -399,18 +410,18 @@ class StompCLI(ShellHelp, ShellListener):
     do_ver = do_version
 
     def do_quit(self, args: str) -> bool:
-        """See `verbs`."""
+        """See `command_table`."""
         self.tell("Shutting down, please wait")
         self._leaving = True
         return True
 
     do_exit = do_quit
 
-    def do_EOF(self, args: str) -> bool:  # noqa: N802 - cmd.Cmd calls it so
-        """See `verbs`."""
+    def do_EOF(self, args: str) -> bool:  # noqa: N802 - the name that cmd.Cmd calls
+        """See `command_table`."""
         return self.do_quit(args)
 
-    # ------------------------------------------------------------------------------------- inside
+    # ------------------------------------------------------------------------------------- helpers
 
     def _words(self, args: str, usage: str, least: int, most: int) -> list[str]:
         words = line_parser.words(args)
@@ -419,7 +430,10 @@ class StompCLI(ShellHelp, ShellListener):
         return words
 
     def _message(self, args: str, usage: str, count: int) -> list[str]:
-        """Destination, what else there is, and the message; there is a connection then."""
+        """Split a line into `count` words, the first of which is the destination, and the message.
+
+        Reconnects if the connection was lost.
+        """
         words = line_parser.split(args, count)
         if len(words) <= count:
             raise CommandError(f"Expecting: {usage}")

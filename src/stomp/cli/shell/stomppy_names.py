@@ -1,4 +1,4 @@
-"""Names that programs find in `stomp.__main__`, because stomp.py has them there."""
+"""The names that stomp.py has in `stomp.__main__`, for programs that import them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ version_string: str = __version__
 
 
 def do_nothing_loop() -> None:
-    """Sleep until something raises; a listener's main thread once did."""
+    """Sleep until an exception is raised. The main thread of a listener did this in stomp.py."""
     while True:
         time.sleep(1)
