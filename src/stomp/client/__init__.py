@@ -1,1 +1,1 @@
-"""Drivers: they wait, so that the core need not."""
+"""The clients: they do the I/O and the waiting for `stomp.core`, which does neither."""

@@ -1,4 +1,7 @@
-"""The arguments of clients and their verbs, each with its check. Both clients have the same."""
+"""The arguments of both clients and of their methods, with a check for each.
+
+Rule of this file: `stomp.Client` and `stomp.AsyncClient` take the same arguments.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +23,25 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 _F = TypeVar("_F", bound=Callable[..., None])
-#: What can be sent: bytes, or text, which becomes UTF-8.
+#: The body of a message to send: bytes, or str, which is encoded as UTF-8.
 Body = bytes | bytearray | memoryview | str
 Ack = Literal["auto", "client", "client-individual"]
 
 
 class SendOptions(TypedDict, total=False):
-    """What may be said of a message that is sent. What the broker cannot do raises `Unsupported`.
+    """Options of a message to send. An option that the broker does not support raises `Unsupported`.
 
     Attributes:
-        headers: further headers; they win over what the other options make.
+        headers: further headers; they override the headers that the other options set.
         content_type: the media type of the body.
-        text: make a text message of it for JMS consumers, where the broker makes the difference by
-            ``content-length`` (both ActiveMQs).
-        compress: "gzip" or "deflate": the body is compressed, and ``content-encoding`` says so.
-        persistent: have it survive a restart of the broker. Both ActiveMQs forget messages without it.
-        priority: 0 to 9. Queues of RabbitMQ may have more: give the header then.
-        ttl: seconds until it expires, or a `datetime.timedelta`.
-        delay: seconds until it is delivered, or a `datetime.timedelta`.
-        queue_type: the type of the queue it goes to ("quorum" ...), on RabbitMQ.
+        text: send a text message for JMS consumers, on brokers that distinguish text from bytes by
+            ``content-length`` (ActiveMQ and Artemis).
+        compress: "gzip" or "deflate": compress the body and set ``content-encoding``.
+        persistent: keep the message over a restart of the broker. ActiveMQ and Artemis lose messages without it.
+        priority: 0 to 9. Queues of RabbitMQ may have more: set the header ``priority`` then.
+        ttl: seconds until the message expires, or a `datetime.timedelta`.
+        delay: seconds until the message is delivered, or a `datetime.timedelta`.
+        queue_type: the type of the destination queue ("quorum" ...), on RabbitMQ.
         correlation_id: the ``correlation-id`` header.
         reply_to: the ``reply-to`` header.
     """
@@ -57,18 +60,18 @@ class SendOptions(TypedDict, total=False):
 
 
 class SubscribeOptions(TypedDict, total=False):
-    """What may be said of a subscription. What the broker cannot do raises `Unsupported`.
+    """Options of a subscription. An option that the broker does not support raises `Unsupported`.
 
     Attributes:
-        prefetch: how many messages may be unacknowledged at once; the broker's default if not given.
-        selector: only messages whose headers fit this expression (SQL-92, where the broker has it).
-        durable: a name under which the broker keeps messages of a topic while the client is away.
-        exclusive: get all messages alone.
+        prefetch: how many messages may be unacknowledged at once; default: the broker's.
+        selector: receive only messages whose headers match this expression (SQL-92, on brokers with selectors).
+        durable: a name for a durable subscription: the broker keeps messages of a topic while the client is offline.
+        exclusive: be the only consumer that gets messages.
         queue_type: the type of the queue ("quorum" ...), on RabbitMQ.
         headers: further headers.
-        id: the id of the subscription; made up if not given.
-        confirm: wait for the broker's RECEIPT (the default): it refuses then, or has the subscription.
-        silence: after so many seconds without a message something must be wrong: connect again.
+        id: the id of the subscription; default: a generated one.
+        confirm: wait for the broker's RECEIPT (the default), so that a refusal raises an exception.
+        max_silence: seconds without a message after which the client reconnects.
     """
 
     prefetch: int | None
@@ -84,7 +87,7 @@ class SubscribeOptions(TypedDict, total=False):
 
 Checks = dict[str, Callable[[str, Any], Any]]
 
-#: The bounds of JMS, which all brokers have. RabbitMQ's queues may have more.
+#: The range of JMS, which all brokers support. Queues of RabbitMQ may have more priorities.
 _PRIORITY = 'pass a whole number, 0 to 9; for a queue of RabbitMQ with more, headers={"priority": ...}'
 _PREFETCH = "pass a whole number, at least 1; leave it out for the broker's own number"
 
@@ -118,7 +121,7 @@ ACK = ("auto", "client", "client-individual")
 
 
 def _tls(name: str, value: object) -> object:
-    # By what it can do: the module ssl is not loaded for those who have no use for it.
+    # Checked by its method, so that the ssl module is not imported for programs without TLS.
     if isinstance(value, TlsSettings):
         arguments.flag("TlsSettings.verify", value.verify)
         return value
@@ -184,7 +187,7 @@ SETTINGS: Checks = {
 
 
 def only_url_by_place(init: _F) -> _F:
-    """Have a client say what to pass where Python would count arguments: `Client("localhost", 61613)`."""
+    """Make a client's `__init__` raise a helpful error for `Client("localhost", 61613)`, instead of a TypeError."""
 
     @functools.wraps(init)
     def checked(self: object, *by_place: object, **by_name: object) -> None:
@@ -199,17 +202,17 @@ def only_url_by_place(init: _F) -> _F:
 
 
 def url_of(value: object) -> str | None:
-    """The URL of a client. It is not shown: it may hold a password."""
+    """Check the URL of a client. Errors do not show it, as it may contain a password."""
     if value is None or isinstance(value, str):
         return value
     raise arguments.wrong("the URL", value, 'pass text, as in "stomp://localhost:61613"', secret=True)
 
 
 def pairs_of(messages: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-    """The (destination, body) pairs of `send_many`.
+    """Check and return the (destination, body) pairs of `send_many`.
 
     Raises:
-        UsageError: something else is among them.
+        UsageError: an item is not a pair.
     """
     hint = 'pass (destination, body) pairs, as in [("/queue/a", b"x")]'
     if isinstance(messages, str | bytes) or not isinstance(messages, Iterable):

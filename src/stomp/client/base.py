@@ -1,7 +1,7 @@
-"""What `stomp.Client` and `stomp.AsyncClient` have in common: all but the waiting.
+"""The common base of `stomp.Client` and `stomp.AsyncClient`: everything except waiting.
 
-Rules of this file: nothing here waits or touches the network; what a verb does is written once, in
-`stomp.core.engine.verbs` and its neighbours, and carried out by the two drivers.
+Rules of this file: nothing here blocks or does I/O. Each operation is written once, in `stomp.core.engine.verbs` and
+the modules next to it; the two drivers run it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ _SEND_FEATURES = ("persistent", "priority", "ttl", "delay", "queue_type")
 _SUBSCRIBE_FEATURES = ("prefetch", "selector", "durable", "exclusive", "queue_type")
 
 
-#: Seconds that a statement waits for answers when it is left by Ctrl-C or cancelled.
+#: Timeout in seconds for closing a client or a subscription when its ``with`` statement ends by Ctrl-C or by a
+#: cancellation.
 INTERRUPT_TIMEOUT = 2.0
 
 
@@ -70,47 +71,47 @@ class BaseClient:
     """The settings and the state of a client. Use `stomp.Client` or `stomp.AsyncClient`.
 
     Args:
-        url: where the broker is: ``stomp://login:passcode@host:61613/vhost?heartbeat=5000``, ``stomp+ssl://a,b``,
-            ``ws://``, ``wss://``, ``unix:///run/broker.sock``, ``failover:(stomp://a,stomp://b)``. The query may have
-            any of the arguments below that are numbers or words. None: the environment's ``STOMP_URL``, or
-            ``stomp://localhost:61613``.
-        login: the user, or a function that returns it and is asked at each connect.
-        passcode: the password, or such a function (for tokens that expire). None: the environment's
+        url: the address of the broker: ``stomp://login:passcode@host:61613/vhost?heartbeat=5000``,
+            ``stomp+ssl://a,b``, ``ws://``, ``wss://``, ``unix:///run/broker.sock``,
+            ``failover:(stomp://a,stomp://b)``. The query may contain any argument below whose value is a number or a
+            word. None: the environment variable ``STOMP_URL``, or ``stomp://localhost:61613``.
+        login: the user name, or a function that returns it and is called at each connect.
+        passcode: the password, or such a function (for tokens that expire). None: the environment variable
             ``STOMP_PASSWORD`` if there is a login.
-        vhost: the virtual host. "/" if not given: RabbitMQ's default one, and all the same to the others.
-        client_id: the ``client-id`` header, which both ActiveMQs want for durable subscriptions.
+        vhost: the virtual host. Default "/": RabbitMQ's default vhost; other brokers ignore it.
+        client_id: the ``client-id`` header, which ActiveMQ and Artemis require for durable subscriptions.
         headers: further headers of CONNECT, or a function that returns them.
-        heartbeat: milliseconds between the beats that we can send, and that we want; 0 for none.
-        versions: the STOMP versions to offer: a list, or one as in "1.2".
-        tls: how to do TLS: `TlsSettings`, or an `ssl.SSLContext`. The URL says whether.
+        heartbeat: milliseconds between the heart-beats (that the client can send, that it wants); 0 for none.
+        versions: the STOMP versions to offer: a list, or a single one as in "1.2".
+        tls: TLS settings: `TlsSettings`, or an `ssl.SSLContext`. Whether TLS is used depends on the URL only.
         proxy: connect through ``http://host:3128`` (CONNECT) or ``socks5://host:1080``.
         reconnect: connect again when the connection is lost.
-        attempts: rounds over all addresses of the first connect.
-        reattempts: rounds over all addresses of a reconnect; -1 for no limit.
-        max_losses: a SUBSCRIBE, or with ``on_unknown="resend"`` a SEND, ends in `RetriesExhausted` after this many
+        attempts: rounds over all addresses for the first connect.
+        reattempts: rounds over all addresses for a reconnect; -1 for no limit.
+        max_losses: a SUBSCRIBE, or with ``on_unknown="resend"`` a SEND, raises `RetriesExhausted` after this many
             connections in a row that were lost after it; -1 for no limit.
-        backoff: the waits between rounds.
+        backoff: the delays between rounds.
         shuffle: try the addresses in random order.
-        on_unknown: what becomes of a confirmed send whose connection is lost before the answer: "raise"
+        on_unknown: what happens to a confirmed send when the connection is lost before the RECEIPT: "raise"
             `OutcomeUnknown`, or "resend" it on the next connection, with the headers ``dedup-id`` (the same each
             time) and ``possible-duplicate:true``, until it is confirmed.
-        window: how many confirmed sends may wait for their answers; more have to wait to be sent.
-        window_bytes: how many bytes of bodies.
-        timeout: seconds for everything that is waited for and has no timeout of its own.
+        window: how many confirmed sends may be in flight; further ones wait.
+        window_bytes: how many bytes of bodies may be in flight.
+        timeout: seconds; the timeout of every call that has none of its own.
         connect_timeout: seconds for each step of connecting.
         broker: the kind of broker ("rabbitmq", "activemq", "artemis", "apollo", "hornetq", "embedded", "generic"),
-            where its CONNECTED does not tell.
-        inflated: how many bytes a compressed body may become.
-        high_water: how many bytes of messages may wait to be taken before reading stops.
-        limits: limits on what the broker can make the client store: `stomp.Limits`. A URL says ``max_body=1MiB``,
+            if it cannot be detected from its CONNECTED frame.
+        max_decompressed_size: largest size of a decompressed body, in bytes.
+        high_water: how many bytes of received messages may be queued before reading pauses.
+        limits: limits on what the broker can make the client store: `stomp.Limits`. In a URL: ``max_body=1MiB``,
             ``max_frame``, ``max_head``, ``max_header_line`` and ``max_headers``.
         lenient: how frames are read that break a rule of STOMP: True reads those whose end is certain, False ends the
             connection, "trim" also removes white space around header names and values.
-        hooks: who is told what happens, see `stomp.core.engine.hooks.Hooks`.
+        hooks: objects with callbacks, see `stomp.core.engine.hooks.Hooks`.
         options: further settings of the network.
 
     Raises:
-        AddressError: the URL cannot be understood.
+        AddressError: the URL is not valid.
         UsageError: a setting cannot be used.
     """
 
@@ -151,9 +152,9 @@ class BaseClient:
         self._setup(setup(url, **given))
 
     _message_class: ClassVar[type[BaseMessage]] = BaseMessage
-    #: Functions of the user are awaited, so that they may be coroutine functions.
+    #: The client awaits the user's functions, so they may be coroutine functions.
     _awaits: ClassVar[bool] = False
-    #: What a driver holds for each step, see `stomp.core.engine.effects`.
+    #: The lock that a driver holds for each step of an operation, see `stomp.core.engine.effects`.
     _lock: Any
 
     def _confirmation(self, receipt: str, frame: Frame | None, size: int) -> Any:
@@ -167,7 +168,7 @@ class BaseClient:
 
     @classmethod
     def _from(cls, settings: ResolvedConfig) -> Any:
-        """A client with these settings."""
+        """Create a client with these settings."""
         client = cls.__new__(cls)
         client._setup(settings)
         return client
@@ -180,35 +181,35 @@ class BaseClient:
 
     @property
     def state(self) -> ClientState:
-        """How far the client has come."""
+        """The state of the client."""
         return self._conv.state
 
     @property
     def error(self) -> StompError | None:
-        """Why the client failed, or is not connected now; None while all is well."""
+        """Why the client failed, or is not connected now; None if there is no error."""
         return self._conv.error
 
     @property
     def address(self) -> Address | None:
-        """The broker that the client is connected to; None while it is not."""
+        """The address of the broker that the client is connected to; None while it is not connected."""
         era = self._conv.era
         return era.address if era is not None else None
 
     @property
     def broker(self) -> BrokerProfile:
-        """The kind of broker, with what it can do.
+        """The kind of broker and its features.
 
         Raises:
-            NotConnected: it is not known yet.
+            NotConnected: the kind is not known yet.
         """
         return self._settings.terms.vendor or self._conv.current.vendor
 
     @property
     def version(self) -> str:
-        """The agreed version of STOMP.
+        """The negotiated version of STOMP.
 
         Raises:
-            NotConnected: there is none.
+            NotConnected: there is no connection.
         """
         dialect = self._conv.current.link.session.dialect
         assert dialect is not None
@@ -216,26 +217,26 @@ class BaseClient:
 
     @property
     def heartbeat(self) -> tuple[int, int]:
-        """Milliseconds between our heart-beats and between the broker's, as agreed; 0 for none.
+        """The negotiated heart-beats: milliseconds between (the client's, the broker's); 0 for none.
 
         Raises:
-            NotConnected: nothing is agreed on.
+            NotConnected: there is no connection.
         """
         return self._conv.current.link.session.heartbeat
 
     def stats(self) -> Stats:
-        """What the client has done so far."""
+        """Counters of the client since it was created."""
         return self._conv.stats()
 
     def recent_frames(self) -> tuple[str, ...]:
-        """The last frames, a line each, without bodies and credentials: for a report when something went wrong."""
+        """The last frames, one line each, without bodies and credentials; for bug reports."""
         return self._conv.recorder.lines()
 
     def on_state(self, callback: Callable[[StateChange], object]) -> None:
-        """Have `callback` called at every change of `state`, on the client's callback thread or on its event loop.
+        """Call `callback` at every change of `state`, on the client's callback thread or on its event loop.
 
         Raises:
-            UsageError: it cannot be called; with `Client`: it is a coroutine function.
+            UsageError: the callback is not callable; with `Client`: it is a coroutine function.
         """
         check_function("the callback of on_state", callback, coroutines=self._awaits)
         self._conv.observers.append(callback)
@@ -268,7 +269,7 @@ class BaseClient:
         return make_parcel(destination, body, **options)
 
     def _send_plain(self, destination: str, body: bytes) -> bool:
-        """What `verbs.send` does, where nothing has to be waited for or told: this is for those who send a lot."""
+        """The fast path of `send`: no waiting, no hooks, no options. False if it cannot be used; nothing was sent."""
         conv = self._conv
         era = conv.era
         if era is None or conv.state is not ClientState.CONNECTED or conv.terms.hooks:
@@ -286,7 +287,7 @@ class BaseClient:
         return True
 
     def _start_plain(self, destination: str, body: Body, deadline: float, *, patient: bool) -> Any:
-        """What `verbs.start` does, where nothing has to be waited for or told: the confirmation, or None."""
+        """The fast path of a confirmed send: no waiting, no hooks, no options. None if it cannot be used."""
         if type(body) is not bytes or type(destination) is not str:
             return None
         conv, lock = self._conv, self._lock
@@ -312,7 +313,7 @@ class BaseClient:
         return confirmation
 
     def _ack_plain(self, message: BaseMessage) -> bool:
-        """What `settling.settle` does, where nothing has to be waited for or told: for those who acknowledge each."""
+        """The fast path of `ack`: no waiting and no hooks. False if it cannot be used; nothing was sent."""
         conv = self._conv
         if message.settled or conv.terms.hooks:
             return False
@@ -338,7 +339,7 @@ class BaseClient:
             headers=told.get("headers", {}),
             max_silence=told.get("max_silence"),
         )
-        # RabbitMQ knows a durable subscription by its id.
+        # RabbitMQ identifies a durable subscription by its id.
         id = told.get("id") or told.get("durable") or f"sub-{self._conv.next_id()}"
         return ClientSubscription(text_of(id), wish)
 
@@ -380,11 +381,11 @@ class BaseClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the contexts of the hooks. Their failures must not keep the message from being settled."""
+        """Exit the contexts of the hooks. An exception there must not keep the message from being settled."""
         self._call(partial(stack.__exit__, kind, error, trace))
 
     def _call(self, function: Callable[[], object]) -> Any:
-        """Call code of the user, whose failure is no failure of ours."""
+        """Call user code. An exception is logged, and None is returned."""
         try:
             result = function()
             return result if self._awaits else check_result("a callback", result)
@@ -394,12 +395,12 @@ class BaseClient:
 
 
 def make_parcel(destination: str, body: Body, **options: Unpack[SendOptions]) -> OutgoingMessage:
-    """What is to be sent, from the arguments of the verbs."""
+    """Build the outgoing message from the arguments of a send method."""
     return _parcel(destination, body, check_options(options, SEND))
 
 
 def _parcel(destination: str, body: Body, told: Mapping[str, Any]) -> OutgoingMessage:
-    """What is to be sent, from options that were checked."""
+    """Build the outgoing message from checked options."""
     headers = dict(told.get("headers", {}))
     for option, header in (("correlation_id", "correlation-id"), ("reply_to", "reply-to")):
         if option in told:
@@ -418,11 +419,11 @@ def _parcel(destination: str, body: Body, told: Mapping[str, Any]) -> OutgoingMe
 
 
 class BaseSubscription:
-    """One subscription of a client, over all its connections.
+    """One subscription of a client. It stays the same when the client reconnects.
 
     Attributes:
-        id: its id.
-        destination: where its messages come from.
+        id: the id of the subscription.
+        destination: the destination it subscribes to.
         ack: "auto", "client" or "client-individual".
     """
 
@@ -436,22 +437,22 @@ class BaseSubscription:
 
     @property
     def destination(self) -> str:
-        """Where its messages come from."""
+        """The destination that the client subscribed to."""
         return self._feed.wish.destination
 
     @property
     def ack(self) -> str:
-        """How its messages are acknowledged: "auto", "client" or "client-individual"."""
+        """The ack mode: "auto", "client" or "client-individual"."""
         return self._feed.wish.ack
 
     @property
     def closed(self) -> bool:
-        """True when no more messages will come."""
+        """True when no more messages will be received."""
         return self._feed.ended
 
     @property
     def waiting(self) -> int:
-        """How many messages have come and were not taken yet."""
+        """How many messages were received and are queued."""
         return len(self._inbox.messages)
 
     @property

@@ -1,4 +1,4 @@
-"""From what a client is told, by URL, by arguments and by the environment, to `ClientConfig` and `Options`."""
+"""Resolves the URL, the arguments and the environment variables of a client into `ClientConfig` and `Options`."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from stomp.core.engine.config import Credential
     from stomp.core.frames.limits import Lenient
 
-#: Where a client connects that is told nothing.
+#: The URL of a client that gets none.
 DEFAULT_URL = "stomp://localhost:61613"
 _UNSET: Any = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedConfig:
-    """Everything a client needs to know.
+    """The complete configuration of a client.
 
     Attributes:
-        terms: what it wants from its broker.
-        options: how it behaves on the network.
-        tls: how to do TLS, for addresses that are to have it.
+        terms: the settings of the engine.
+        options: the settings of the network.
+        tls: the TLS settings, for addresses that use TLS.
     """
 
     terms: ClientConfig
@@ -45,7 +45,7 @@ class ResolvedConfig:
     tls: TlsSettings = field(default_factory=TlsSettings)
 
     def each(self, *, resolve: bool = False) -> list[ResolvedConfig]:
-        """One setup for each address; with `resolve`, for each numeric one that their names stand for."""
+        """One configuration for each address; with `resolve`, for each numeric address that the names resolve to."""
         addresses: list[Address] = list(self.terms.addresses)
         if resolve:
             deadline = Deadline(self.options.connect_timeout)
@@ -95,7 +95,7 @@ def _lenient(text: str) -> Lenient:
     return "trim" if text.lower() == "trim" else _flag(text)
 
 
-#: What the query of a URL may hold, and how it is read. The names are those of the arguments.
+#: The options in the query of a URL, with the function that parses each. The names are those of the arguments.
 _QUERY: dict[str, Callable[[str], Any]] = {
     "heartbeat": _heartbeat,
     "timeout": float,
@@ -123,21 +123,21 @@ _QUERY: dict[str, Callable[[str], Any]] = {
     "cert_file": str,
     "key_file": str,
 }
-#: How other programs call some of them. In all of them "-" stands for "_", too.
+#: Names that other programs use for some of them. In all names, "-" is accepted for "_".
 _URL_ALIASES = {"randomize": "shuffle", "heart_beat": "heartbeat"}
 _TLS = ("verify", "ca_certs", "cert_file", "key_file")
 _LIMITS = ("max_frame", "max_body", "max_head", "max_header_line", "max_headers")
-#: What clients have that are told nothing: nobody can change these, so one of each will do.
+#: The defaults. They are frozen, so all clients can share them.
 _OPTIONS, _NO_TLS = Options(), TlsSettings()
 
 
 def setup(url: str | None = None, **given: Any) -> ResolvedConfig:
-    """What a client is told, checked and in one place. The arguments are those of `stomp.Client`.
+    """Check and merge the settings of a client. The arguments are those of `stomp.Client`.
 
-    Arguments win over the URL, the URL over the environment (``STOMP_URL``, ``STOMP_PASSWORD``).
+    Arguments override the URL, and the URL overrides the environment (``STOMP_URL``, ``STOMP_PASSWORD``).
 
     Raises:
-        AddressError: the URL cannot be understood.
+        AddressError: the URL is not valid.
         UsageError: a setting cannot be used.
     """
     target = parse(url_of(url) or os.environ.get("STOMP_URL") or DEFAULT_URL)
@@ -163,7 +163,7 @@ def setup(url: str | None = None, **given: Any) -> ResolvedConfig:
 
 
 def reading(query: Mapping[str, str]) -> tuple[Limits | None, Lenient | None]:
-    """The limits and the leniency in the query of a URL.
+    """The limits and the leniency from the query of a URL.
 
     Raises:
         UsageError: one of them cannot be used.
@@ -200,7 +200,7 @@ def _tls(
         tls = replace(tls, **by_url)
     plain = next((address for address in addresses if address.transport in ("tcp", "ws")), None)
     if asked and plain is not None:
-        # Not silently in clear text, what was meant to be encrypted.
+        # Traffic that was meant to be encrypted must not be sent in clear text silently.
         secure = "wss" if plain.transport == "ws" else "stomp+ssl"
         raise UsageError(
             f"there are settings for TLS, but {plain} is not to be encrypted", hint=f"write {secure}://"
@@ -219,14 +219,14 @@ _HOOKS = ("sending", "received", "processing", "settled", "error", "state_change
 
 
 def check_functions(setup: ResolvedConfig, *, coroutines: bool) -> None:
-    """Check every function of the user's in the settings.
+    """Check every function of the user in the settings.
 
     Args:
         setup: the settings.
-        coroutines: the client awaits, so that most of them may be coroutine functions.
+        coroutines: the client awaits, so most of the functions may be coroutine functions.
 
     Raises:
-        UsageError: one cannot be called, or a call would not run it.
+        UsageError: one is not callable, or is a coroutine function that would not be awaited.
     """
     terms, options, tls = setup.terms, setup.options, setup.tls
     for name in ("login", "passcode", "headers"):
@@ -248,5 +248,5 @@ def _check_hook(hook: object, coroutines: bool) -> None:
     if isinstance(hook, type) or not all(hasattr(hook, name) for name in _HOOKS):
         raise UsageError(f"{hook!r} is no hook", hint="give an object of a subclass of stomp.Hooks")
     check_methods(hook, _HOOKS, kind="hook", coroutines=coroutines)
-    # Its result is the context, so that it is never awaited.
+    # `processing` returns the context manager, so its result is never awaited.
     check_methods(hook, ("processing",), kind="hook")

@@ -1,7 +1,8 @@
-"""From a list of addresses to one open stream: the pure policy of `stomp.core.engine.failover`, carried out.
+"""Opens connections: sockets with their TLS and WebSocket layers, and failover over several addresses.
 
-Asyncio has its own way of waiting; what both drivers share is `TlsSettings` and the order of things: socket,
-keep-alive, TLS handshake, the caller's own check of the certificate, WebSocket handshake.
+Rules of this file: the policy of failover, without I/O, is `stomp.core.engine.failover`. The steps of a connection are
+in this order: socket, keep-alive, TLS handshake, the user's validator of the certificate, WebSocket handshake.
+`stomp.client.aio.connect` uses this module on a thread for everything but plain TCP.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """How to do TLS with one broker.
+    """TLS settings for one broker.
 
     Attributes:
-        ca_certs: the authorities to trust, a PEM file; the system's if None.
-        cert_file: the client's certificate, a PEM file.
-        key_file: its key, where that is not in the same file.
-        password: of the key.
+        ca_certs: a PEM file with the certificate authorities to trust; None: those of the system.
+        cert_file: a PEM file with the client's certificate.
+        key_file: a PEM file with the key of the certificate, if it is not in `cert_file`.
+        password: the password of the key.
         verify: False accepts any certificate.
-        context: to use in place of all the above.
+        context: an `ssl.SSLContext` to use instead of all of the above.
         validator: called with the broker's certificate and host name after the handshake; returns (accepted,
             reason if not).
     """
@@ -56,12 +57,12 @@ class TlsSettings:
     validator: Callable[[Any, str], tuple[bool, str]] | None = None
 
     def layer(self, host: str) -> TlsLayer:
-        """A new layer for a connection to this host.
+        """Create a layer for a connection to this host.
 
         Raises:
             UsageError: a file cannot be used.
         """
-        # Imported here: a connection without TLS does without the ssl module.
+        # Imported here, so that connections without TLS do not load the ssl module.
         from stomp.net.tls import TlsLayer, client_context
 
         context = self.context or client_context(
@@ -75,14 +76,14 @@ class TlsSettings:
 
 
 class Stream(NamedTuple):
-    """An open connection: the socket, and the layer that is on it."""
+    """An open connection: the socket and its layer."""
 
     sock: socket.socket
     layer: Layer | None
 
 
-#: Called with (host, port), the timeout in seconds, and the (host, port) to connect from if there is one; returns a
-#: connected socket. `socket.create_connection` is one.
+#: A function such as `socket.create_connection`: called with (host, port), the timeout in seconds, and the (host, port)
+#: to bind to if there is one. Returns a connected socket.
 Connect = Callable[..., "socket.socket"]
 
 
@@ -92,18 +93,18 @@ def open_stream(
     """Connect to one address.
 
     Args:
-        address: where to. If its transport is "tls" or "wss", there is TLS with or without settings.
+        address: the address. With the transports "tls" and "wss", TLS is used with or without settings.
         options: the settings.
-        tls: how to do TLS; None for not doing it, or with the authorities of the system.
-        connect: opens TCP connections, where no proxy is asked for; None for `stomp.net.dial`.
+        tls: the TLS settings. None: no TLS, or for "tls" and "wss" the default settings.
+        connect: opens TCP connections that use no proxy; None: `stomp.net.dial`.
 
     Raises:
-        ConnectFailed: it did not work; says in which phase.
+        ConnectFailed: connecting failed; `phase` is the step.
         UsageError: the settings for TLS, the WebSocket or the proxy cannot be used.
     """
     if tls is None and address.transport in ("tls", "wss"):
         tls = TlsSettings()
-    # Settings that cannot work are the caller's mistake, and no reason to bother the broker.
+    # Created before connecting: settings that cannot work are the caller's mistake, so do not contact the broker.
     secure = tls.layer(address.host) if tls is not None else None
     web: WebSocketLayer | None = None
     if address.transport in ("ws", "wss"):
@@ -130,7 +131,7 @@ def open_stream(
 
 
 def apply_socket_options(sock: socket.socket, options: Options) -> None:
-    """Set what the options want of a connected socket."""
+    """Apply the options to a connected socket."""
     if complaint := keep_alive(sock, options.keepalive):
         log.warning("%s", complaint)
 
@@ -139,7 +140,7 @@ def _open_socket(address: Address, options: Options, connect: Connect | None) ->
     deadline = Deadline(options.connect_timeout)
     if connect is not None and not options.proxy and address.transport != "unix":
         return open_by(connect, address, options.connect_timeout, bind=options.bind)
-    # A Unix socket is on this machine: no proxy leads there.
+    # A Unix socket is local and cannot be reached through a proxy.
     if not options.proxy or address.transport == "unix":
         return open_socket(address, deadline, bind=options.bind)
     from stomp.net.proxy import parse_proxy
@@ -148,7 +149,7 @@ def _open_socket(address: Address, options: Options, connect: Connect | None) ->
 
 
 def _validate(layer: TlsLayer, tls: TlsSettings, address: Address) -> None:
-    """Ask the caller what he thinks of the broker's certificate."""
+    """Call the user's validator with the broker's certificate."""
     if tls.validator is None:
         return
     verdict = tls.validator(layer.peer_certificate(), address.host)
@@ -162,12 +163,12 @@ def _validate(layer: TlsLayer, tls: TlsSettings, address: Address) -> None:
 
 
 class ConnectHistory:
-    """The connections of a transport in a row, so that `dial_any` waits after one that was lost at once.
+    """The history of a transport's connections, so that `dial_any` delays the next one after an unstable one.
 
     See `stomp.core.engine.losses.is_stable` for which connections are stable.
 
     Attributes:
-        rounds: how many rounds of attempts there were since the last stable connection.
+        rounds: how many rounds of attempts were made since the last stable connection.
         received: a message was received on this connection.
         confirmed: a SEND was confirmed on this connection.
     """
@@ -184,7 +185,7 @@ class ConnectHistory:
         self._since = now
 
     def ended(self, session: ClientSession, now: float) -> None:
-        """The connection is over."""
+        """The connection has ended."""
         closed, since = session.closed, self._since
         ours = closed is not None and closed.reason in (Reason.CLEAN, Reason.ABORTED)
         automatic = any(not each.acknowledges for each in session.ledger.subscriptions.values())
@@ -192,14 +193,14 @@ class ConnectHistory:
         if ours or (since is not None and (progress or now - since >= STABLE_AFTER)):
             self.rounds = 0
         if not self.rounds or (closed is not None and closed.reason is Reason.REFUSED):
-            self._policy = None  # begin with the first address
+            self._policy = None  # start with the first address
         self.received = self.confirmed = False
         self._since, self._ended = None, now
 
     def policy(self, addresses: Sequence[Address], options: Options) -> Failover[Address]:
-        """What decides on the next series of attempts."""
+        """The failover policy for the next series of attempts."""
         policy, rounds = self._policy, self.rounds
-        # Until `opened` they are forgotten: attempts that fail are not a connection.
+        # Reset until `opened`: failed attempts are not a connection.
         self._policy, self.rounds = None, 0
         if policy is not None and policy.has_addresses(addresses):
             policy.go_on()
@@ -214,11 +215,11 @@ class ConnectHistory:
         )
 
     def opened(self, policy: Failover[Address]) -> None:
-        """There is a connection, and the broker is about to be asked to log in."""
+        """A connection is open; CONNECT is sent next."""
         self._policy, self.rounds = policy, policy.rounds
 
     def left_to_wait(self, seconds: float, now: float) -> float:
-        """How much is left of a wait that began at the end of the last connection."""
+        """How many seconds are left of a delay that started at the end of the last connection."""
         return max(0.0, self._ended + seconds - now)
 
 
@@ -230,20 +231,20 @@ def dial_any(
     history: ConnectHistory,
     connect: Connect | None = None,
 ) -> tuple[Address, Stream]:
-    """Connect to the first address that answers, as often as the options allow.
+    """Connect to the first address that accepts the connection, with as many rounds as the options allow.
 
-    After a connection that was not stable, the first round waits as if it were the one after those before.
+    After a connection that was not stable, the first round is delayed as if it followed the rounds before it.
 
     Args:
-        addresses: most wanted first.
-        options: how often, and how long to wait in between.
-        tls_for: the TLS settings of an address, None for none.
-        stopped: waits so many seconds; True if nobody wants the connection any more.
-        history: the connections before.
+        addresses: the addresses in order of preference.
+        options: the number of rounds and the delays between them.
+        tls_for: returns the TLS settings of an address, or None.
+        stopped: waits this many seconds; returns True if connecting was cancelled.
+        history: the previous connections.
         connect: see `open_stream`.
 
     Raises:
-        ConnectFailed: none did; `failures` has an error for each try.
+        ConnectFailed: no address accepted; `failures` has an error for each attempt.
         UsageError: the settings for TLS, the WebSocket or the proxy cannot be used.
     """
     policy = history.policy(addresses, options)
@@ -252,7 +253,7 @@ def dial_any(
         step = policy.next(failures[-1] if failures else None)
         if isinstance(step, Exhausted):
             raise _all_failed(step.why, failures)
-        # A program that has waited by itself since the last connection need not wait once more.
+        # Time that has passed since the last connection counts as part of the delay.
         wait = step.after if failures else history.left_to_wait(step.after, options.clock())
         if stopped(wait):
             raise _all_failed("stopped", failures)

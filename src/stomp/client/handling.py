@@ -1,4 +1,4 @@
-"""What both clients do for the handlers of `consume`."""
+"""Helpers for the handlers of `consume`, for both clients."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def fate(message: BaseMessage, *, by_handler: bool) -> str:
-    """Say what happens to a message whose handler has failed, for the log.
+    """Describe, for the log, what happens to a message whose handler has failed.
 
     Args:
         message: the message, after the end of its ``with`` statement.
-        by_handler: it was settled when the handler failed.
+        by_handler: the message was already settled when the handler failed.
     """
     if message.subscription is None or message.subscription.ack == "auto":
         return "the broker does not deliver it again (ack=auto)"
@@ -29,10 +29,10 @@ def fate(message: BaseMessage, *, by_handler: bool) -> str:
 
 
 def check_drain(message: BaseMessage | None) -> None:
-    """Refuse to drain in the handler of this message.
+    """Check that `drain` is not called by the handler of an unsettled message.
 
     Raises:
-        UsageError: the message is not settled, so that draining would wait for the handler that calls it.
+        UsageError: the message is not settled, so draining would wait for the handler that calls it.
     """
     if message is None or message.settled or message.subscription is None:
         return

@@ -1,7 +1,10 @@
-"""What connections write to the logs: every frame at DEBUG, and the lines that a peer could cause a flood of.
+"""Logging of connections: every frame at DEBUG, and rate-limited lines that a peer can cause.
 
-Rules of this file: each record is one line, with secrets masked and long texts cut; nothing is written while a lock is
-held, since handlers of `logging` are code of the user; where DEBUG is off, a frame costs the look at one attribute.
+Rules of this file:
+
+- A record is one line, with secrets masked and long texts truncated.
+- Nothing is logged while a lock is held, because handlers of `logging` are user code.
+- If DEBUG is off, the cost per frame is checking one attribute.
 """
 
 from __future__ import annotations
@@ -22,31 +25,31 @@ if TYPE_CHECKING:
 
     from stomp.core.repeats import Summary
 
-#: Of a body, so many bytes or characters are shown,
+#: How many bytes or characters of a body are logged.
 BODY = 1000
-#: of a header value so many,
+#: How many characters of a header's name or value are logged.
 VALUE = 500
-#: and so many headers of a frame.
+#: How many headers of a frame are logged.
 HEADERS = 100
 
-#: Idents of the threads that write a line about a frame.
+#: Idents of the threads that are logging a frame.
 _WRITING: set[int] = set()
 
-#: The logger of connections and their frames, under the name that stomp.py gave it.
+#: The logger of connections and their frames; the name is that of stomp.py.
 connections: logging.Logger = logging.getLogger("stomp.py")
 #: The logger of `stomp.Client` and `stomp.AsyncClient`.
 clients: logging.Logger = logging.getLogger("stomp.client")
 
 
 class RepeatLog:
-    """A logger for lines that the other side causes: a flood of them is counted and summed up.
+    """A rate-limited logger for lines that the peer causes: repeated lines are counted and summarised.
 
-    Lines are of one kind if they have the same format, see `stomp.core.repeats`. There is no lock: where threads write
-    at the same moment, a count may miss one of their lines.
+    Lines are of one kind if they have the same format, see `stomp.core.repeats`. There is no lock: when several threads
+    log at the same time, a count may miss a line.
 
     Args:
-        logger: gets the lines.
-        clock: for tests.
+        logger: receives the lines.
+        clock: a monotonic clock; for tests.
     """
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
@@ -57,7 +60,7 @@ class RepeatLog:
     @property
     def has_info(self) -> bool:
         """See `stomp.core.engine.effects.Log`."""
-        # Not by isEnabledFor, which takes the lock of `logging`.
+        # Not `isEnabledFor`, which acquires the lock of `logging`.
         return self._logger.getEffectiveLevel() <= logging.INFO
 
     @property
@@ -66,23 +69,23 @@ class RepeatLog:
         return self._repeats.has_counts
 
     def debug(self, text: str, *args: object) -> None:
-        """Write a line for those who look for a defect."""
+        """Log at DEBUG."""
         self._log(logging.DEBUG, text, args)
 
     def info(self, text: str, *args: object) -> None:
-        """Write that something went as it should."""
+        """Log at INFO."""
         self._log(logging.INFO, text, args)
 
     def warning(self, text: str, *args: object) -> None:
-        """Write that something went wrong."""
+        """Log at WARNING."""
         self._log(logging.WARNING, text, args)
 
     def exception(self, text: str, *args: object) -> None:
-        """Write that an exception was caught, with its traceback. Call it where it was caught."""
+        """Log at ERROR with the traceback of the current exception. Call it in an ``except`` block."""
         self._log(logging.ERROR, text, args, exc_info=True)
 
     def flush(self) -> None:
-        """Write the sums of what was counted: at the end of a connection."""
+        """Log the summaries of the counted lines. Call it at the end of a connection."""
         self._write(self._repeats.rest(self._clock()))
 
     def _log(self, level: int, text: str, args: tuple[object, ...], *, exc_info: bool = False) -> None:
@@ -100,18 +103,18 @@ class RepeatLog:
 
 
 class FrameLog:
-    """The frames of one connection, at DEBUG, in the form of stomp.py.
+    """Logs the frames of one connection at DEBUG, in the format of stomp.py.
 
-    Frames that a handler of `logging` sends while it gets such a line are not logged: that would never end.
+    Frames that a handler of `logging` sends while it handles such a line are not logged, as that would never end.
 
     Args:
-        logger: gets the lines.
-        clock: for tests.
-        later: calls a function on another thread; None writes the lines at once. A handler of `logging` that sends, and
-            waits for the answer, holds its lock meanwhile: who reads or connects must not wait for that.
+        logger: receives the lines.
+        clock: a monotonic clock; for tests.
+        later: calls a function on another thread; None logs at once. A handler of `logging` that sends and waits for
+            the answer holds its lock in the meantime, so threads that read or connect must not log themselves.
 
     Attributes:
-        on: DEBUG was on when it was last looked at. Check it before `sent`, and it costs next to nothing.
+        on: whether DEBUG was on at the last check. Check this before calling `sent`, to save the call.
     """
 
     __slots__ = ("_beats", "_clock", "_later", "_logger", "on")
@@ -124,18 +127,18 @@ class FrameLog:
     ) -> None:
         self._logger = logger
         self._clock = clock
-        self._beats: RepeatLog | None = None  # made when it is needed: there may be many connections
+        self._beats: RepeatLog | None = None  # created on first use, to save memory with many connections
         self._later = later
         self.on: bool = logger.isEnabledFor(logging.DEBUG)
 
     def look(self) -> bool:
-        """Look whether DEBUG is on now."""
+        """Check whether DEBUG is on now."""
         self.on = on = self._logger.isEnabledFor(logging.DEBUG)
         return on
 
     def sent(self, command: str, headers: Mapping[str, object], body: bytes | memoryview = b"") -> None:
-        """A frame is about to be sent, if DEBUG is on."""
-        # Frames that a handler sends while it gets such a line are left out: see the class.
+        """Log a frame that is sent, if DEBUG is on."""
+        # Frames that a log handler sends while it handles such a line are skipped: see the class.
         if self.look() and threading.get_ident() not in _WRITING:
             line = sent_line(command, headers, body)
             if self._later is None:
@@ -144,7 +147,7 @@ class FrameLog:
                 self._later(partial(self._write, "sending frame: %s", line))
 
     def received(self, events: Iterable[object]) -> None:
-        """These things have happened on the connection, if DEBUG is on."""
+        """Log the frames and heart-beats of these events, if DEBUG is on."""
         if not self.look():
             return
         if self._later is None:
@@ -183,7 +186,7 @@ class FrameLog:
 
 
 def sent_line(command: str, headers: Mapping[str, object], body: bytes | memoryview = b"") -> str:
-    """A frame that goes out, as the list of its parts.
+    """The log text of a frame that is sent: the list of its parts.
 
     >>> sent_line("CONNECT", {"login": "me", "passcode": "swordfish"})
     "[b'CONNECT', b'\\\\n', b'login:me\\\\n', b'passcode:********\\\\n', b'\\\\n', b'\\\\x00']"
@@ -203,7 +206,7 @@ def sent_line(command: str, headers: Mapping[str, object], body: bytes | memoryv
 
 
 def received_line(frame: Frame) -> str:
-    """A frame that came: command, headers, body.
+    """The log text of a received frame: command, headers, body.
 
     >>> from stomp.core.frames.frame import Headers
     >>> received_line(Frame("MESSAGE", Headers({"destination": "/queue/a"}), b"hello"))
@@ -217,7 +220,7 @@ def received_line(frame: Frame) -> str:
 
 
 def _pairs(headers: Mapping[str, object]) -> list[tuple[str, object]]:
-    # A listener may have put anything into them.
+    # A listener may have set headers of any type.
     return [(text_of(name), value) for name, value in headers.items()]
 
 
@@ -235,13 +238,13 @@ def _body(body: bytes | str) -> str:
 
 
 def _text(data: bytes | str) -> bytes | str:
-    """Text as text, and everything else as bytes."""
+    """Decode UTF-8; other data stays bytes."""
     if isinstance(data, str):
         return data
     try:
         return data.decode()
     except UnicodeDecodeError as err:
-        # A character at the end was cut.
+        # The last character was truncated.
         return data[: err.start].decode() if err.start > BODY - 4 else data
 
 

@@ -1,4 +1,4 @@
-"""The settings of a connection, in one frozen object. Clock, dice and threads are settings, too."""
+"""`Options`: the settings of a connection, in one frozen object, including the clock, randomness and threads."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ from stomp.core.structs import dataclass, field, replace
 from stomp.net.dial import Keepalive
 from stomp.net.websocket import WebSocketSettings
 
-#: Starts a callable in a thread of its own. What it returns is kept, and never looked into.
+#: Starts a callable in a new thread. The return value is kept, and is not used otherwise.
 ThreadFactory = Callable[[Callable[[], None]], object]
 
 
 def default_random() -> float:
-    """The default dice."""
-    # Imported here, like all that a program which only connects and sends can do without.
+    """The default source of randomness."""
+    # Imported here: programs that only connect and send do not need it.
     import random
 
     return random.random()
 
 
 def start_daemon(run: Callable[[], None]) -> threading.Thread:
-    """Start a daemon, so that a program can end without having disconnected."""
+    """Start a daemon thread, so that a program can exit without having disconnected."""
     thread = threading.Thread(target=run, name="stomp-receiver", daemon=True)
     thread.start()
     return thread
 
 
-#: Nobody can change these, so one of each will do.
+#: The defaults. They are frozen, so all options can share them.
 _BACKOFF, _LIMITS, _WEBSOCKET = Backoff(), Limits(), WebSocketSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to connect and how to behave. Times are seconds.
+    """Settings of a connection. Times are in seconds.
 
     Attributes:
-        connect_timeout: for each step of connecting: TCP with the proxy, TLS, and the broker's CONNECTED.
-        send_timeout: how long a full connection may block a sender before `SendStalled`.
+        connect_timeout: timeout for each step of connecting: TCP with the proxy, TLS, and the broker's CONNECTED.
+        send_timeout: how long a full connection may block a sender before it raises `SendStalled`.
         disconnect_timeout: how long to wait for the RECEIPT of a DISCONNECT.
-        backoff: the waits between rounds of attempts.
+        backoff: the delays between rounds of attempts.
         attempts: how many rounds over all addresses; -1 for no limit.
         shuffle: try the addresses in random order.
         keepalive: TCP keep-alive, see `stomp.net.dial.Keepalive`.
-        bind: the (host, port) to connect from, or None.
-        proxy: connect through this, as in "http://login:passcode@host:3128" or "socks5://host:1080", see
-            `stomp.net.proxy.parse_proxy`; None for not. Unix sockets need none.
-        websocket: headers and the like, for addresses that are WebSockets.
-        tolerance: how many heart-beat intervals of silence are borne.
-        limits: limits on what the broker can make us store.
+        bind: the local (host, port) to connect from, or None.
+        proxy: connect through this proxy, as in "http://login:passcode@host:3128" or "socks5://host:1080", see
+            `stomp.net.proxy.parse_proxy`; None for no proxy. Unix sockets do not use it.
+        websocket: headers and other settings for WebSocket addresses.
+        tolerance: how many heart-beat intervals without data are allowed.
+        limits: limits on what the broker can make the client store.
         lenient: how frames are read that break a rule of STOMP: True, False or "trim", see
             `stomp.core.frames.limits.Leniency`.
         clock: a monotonic clock.
-        dice: randomness for jitter and shuffle.
-        start_thread: how the receiving thread is started.
+        dice: the source of randomness for jitter and shuffle.
+        start_thread: starts the receiving thread.
     """
 
     connect_timeout: float = 30.0
@@ -103,10 +103,10 @@ _KINDS: dict[str, type] = {
 
 
 def read_by(options: Options, limits: Limits | None, lenient: Lenient | None) -> Options:
-    """The options with these limits and this leniency; None keeps what the options have.
+    """The options with these limits and this leniency; None keeps those of the options.
 
     Raises:
-        UsageError: one of them is of another type.
+        UsageError: an argument has the wrong type.
     """
     if limits is not None:
         arguments.instance("limits", limits, Limits, "pass a stomp.Limits")
@@ -126,9 +126,9 @@ def options_of(
     limits: Limits | None,
     lenient: Lenient | None,
 ) -> Options:
-    """The options of a transport of the listener API: those of several are mostly the same."""
+    """The options of a transport of the listener API. Cached, as most transports of a program have the same."""
     limit = 30.0 if timeout is None else float(timeout)
-    # The tolerance is that of connections: another one is an object more.
+    # The default tolerance of the listener API; a transport with another one makes a copy.
     options = Options(
         connect_timeout=limit,
         backoff=Backoff(*backoff),

@@ -1,7 +1,8 @@
-"""Daemon threads that are used again: starting one takes as long as all the rest of a connection's life.
+"""A cache of daemon threads: starting a thread takes as long as everything else in the life of a connection.
 
-A thread whose work is done waits a moment for more. Nobody can tell it from a new one: its work has a context of its
-own, and a thread that somebody has asked for (see `WorkItem.thread`), to join it perhaps, gets no more work.
+Rules of this file: a thread whose work is done waits `STAYS` seconds for more. A cached thread behaves like a new one:
+each work item runs in an empty context, and a thread that was requested through `WorkItem.thread`, perhaps to join it,
+gets no more work.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import os
 import threading
 from collections.abc import Callable
 
-#: A thread of ours that has nothing to do stays so many seconds: programs connect again, and a thread costs more than
-#: connecting. No longer, as a program may want to have its threads replaced by green ones when its connections end.
+#: Seconds that a cached thread without work stays: programs reconnect, and starting a thread costs more than
+#: connecting. Not longer, because a program may replace its threads by green ones after its connections have ended.
 STAYS = 0.02
 
 
 class WorkItem:
-    """One piece of work of a thread."""
+    """A callable that a cached thread runs once."""
 
     __slots__ = ("_name", "_run", "_worker", "asked", "over")
 
@@ -25,18 +26,18 @@ class WorkItem:
         self._run: Callable[[], object] | None = run
         self._name = name
         self._worker = worker
-        self.asked = False  #: somebody wants to know the thread
+        self.asked = False  #: `thread` was read, so the thread is not used again
         self.over = False
 
     @property
     def thread(self) -> threading.Thread:
-        """The thread; it will end with this work."""
+        """The thread, which ends after this work. A finished stand-in if the thread has gone on to other work."""
         with _deciding:
             self.asked = True
             return _Ended(name=self._name, daemon=True) if self.over else self._worker.thread
 
     def work(self) -> bool:
-        """Do it; True if the thread may do more."""
+        """Run the callable. True if the thread may be used again."""
         run, self._run = self._run, None
         assert run is not None
         contextvars.Context().run(run)
@@ -46,7 +47,7 @@ class WorkItem:
 
 
 class _Ended(threading.Thread):
-    """Stands for a thread that has other work by now: it is over."""
+    """Stands in for a thread that has other work by now, and looks like a finished thread."""
 
     def is_alive(self) -> bool:
         return False
@@ -56,7 +57,7 @@ class _Ended(threading.Thread):
 
 
 class _Worker:
-    """A thread. It is in the list `free` while it waits."""
+    """A cached thread. It is in the list `free` while it waits for work."""
 
     __slots__ = ("_called", "_free", "_stint", "thread")
 
@@ -68,18 +69,19 @@ class _Worker:
         self.thread = threading.Thread(target=self._live, daemon=True)
 
     def give(self, run: Callable[[], object], name: str) -> WorkItem:
-        """Have it do some work next."""
+        """Set the next work item."""
         stint = self._stint = WorkItem(run, name, self)
         self.thread.name = name
         return stint
 
     def call(self) -> None:
-        """Have it begin."""
+        """Wake the thread to run its work item."""
         self._called.release()
 
     def _live(self) -> None:
         while self._next():
-            # Known to who starts something now, or to this thread alone: nobody gives work to one that ends.
+            # The one that removes the worker from the list decides: `lend_daemon`, which gives it work, or this
+            # thread, which ends then. So a thread that ends never gets work.
             self._free.append(self)
             if not self._called.acquire(timeout=STAYS):
                 try:
@@ -93,18 +95,18 @@ class _Worker:
         return stint is not None and stint.work()
 
 
-#: By the kind of threads that the program had: those of another kind cannot be woken.
+#: Idle workers by the kind of threads that the program had: those of another kind cannot be woken.
 _FREE: dict[type, list[_Worker]] = {}
 _deciding = threading.Lock()
 
 
 def kind_of_threads() -> type:
-    """Tells whether `threading` has been replaced since the last call: then the answer is another one."""
+    """The lock type of `threading`. It changes when a program replaces its threads, as gevent and eventlet do."""
     return type(threading.Lock())
 
 
 def lend_daemon(run: Callable[[], object], name: str = "stomp-receiver") -> WorkItem:
-    """Have a daemon thread run this, one that waits for work if there is one."""
+    """Run a callable on a daemon thread, on an idle one of the cache if there is one."""
     free = _FREE.setdefault(kind_of_threads(), [])
     try:
         worker = free.pop()
@@ -119,7 +121,7 @@ def lend_daemon(run: Callable[[], object], name: str = "stomp-receiver") -> Work
 
 
 def _reset() -> None:
-    """A forked child has none of its parent's threads."""
+    """In a forked child, which has none of its parent's threads."""
     global _deciding
     _FREE.clear()
     _deciding = threading.Lock()

@@ -1,1 +1,1 @@
-"""`stomp.AsyncClient`, for asyncio."""
+"""`stomp.AsyncClient`, the asyncio client."""

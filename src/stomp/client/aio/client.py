@@ -1,4 +1,8 @@
-"""`AsyncClient`: the verbs of `stomp.Client` with ``await``, on one event loop and without a thread of its own."""
+"""`AsyncClient`: the methods of `stomp.Client` as coroutines.
+
+Rules of this file: a client belongs to one event loop and has no permanent thread. `stomp.Client` has the same methods,
+with the same docstrings.
+"""
 
 from __future__ import annotations
 
@@ -48,19 +52,19 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
     def per_address(
         cls, url: str | None = None, *, resolve: bool = False, **settings: Any
     ) -> list[AsyncClient]:
-        """One client for each address of the URL, for brokers that each have messages of their own.
+        """Create one client for each address of the URL, for a cluster whose brokers have separate messages.
 
         Args:
-            url: where they are.
-            resolve: one for each numeric address that a name stands for now, as with a DNS alias for a cluster.
-                The look-up blocks.
+            url: the addresses of the brokers.
+            resolve: create one client for each IP address that a name resolves to now, as with a DNS alias for a
+                cluster. The look-up blocks.
             **settings: the arguments of the class.
 
         Returns:
-            The clients; they are not connected yet.
+            The clients, not connected yet.
 
         Raises:
-            ConnectFailed: with `resolve`: a name cannot be looked up.
+            ConnectFailed: with `resolve`: a name cannot be resolved.
         """
         arguments.flag("resolve", resolve)
         return [cls._from(each) for each in cls(url, **settings)._settings.each(resolve=resolve)]
@@ -72,8 +76,8 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
 
         Raises:
             AuthenticationFailed: the broker refused the login.
-            ConnectFailed: no broker could be reached, or none let us in; says where and why.
-            UsageError: the client is connected already, or is connected on another event loop.
+            ConnectFailed: no broker could be reached, or none accepted the login; says where and why.
+            UsageError: the client is already connected, or is connected on another event loop.
         """
         if self.state is ClientState.NEW or self.state.over:
             self._loop = asyncio.get_running_loop()
@@ -81,25 +85,25 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         return self
 
     async def close(self, timeout: float | None = None) -> bool:
-        """Wait for the answers that are due, and disconnect. True if the broker has had everything.
+        """Wait for the pending answers, and disconnect. True if the broker has received everything.
 
-        It never raises for a connection that is gone, and may be called again.
+        It does not raise for a lost connection, and may be called again.
         """
         deadline = self._deadline(timeout)
         async with self._parting(deadline):
             return await self._run(lifecycle.close(self._conv, deadline))
 
     async def drain(self, timeout: float | None = None) -> DrainReport:
-        """Take no more messages, wait until those handed out are settled and all sends are answered, and `close`.
+        """Stop delivering messages, wait until delivered ones are settled and all sends are answered, and `close`.
 
         Args:
-            timeout: seconds for all of it.
+            timeout: seconds for all of this.
 
         Returns:
-            What was left; ``report.clean`` if nothing was.
+            What was left; ``report.clean`` is True if nothing was.
 
         Raises:
-            UsageError: it was called by a handler whose message is not settled: that is waited for.
+            UsageError: it was called by the handler of an unsettled message, for which `drain` would wait.
         """
         check_drain(self._handling.get(asyncio.current_task()))
         deadline = self._deadline(timeout)
@@ -109,15 +113,15 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
     async def run_forever(
         self, *, signals: Sequence[int] = (signal.SIGTERM, signal.SIGINT), timeout: float | None = None
     ) -> DrainReport:
-        """Let handlers work until a signal comes, then `drain`. To be called on the main thread.
+        """Run the handlers until a signal arrives, then `drain`. Call it on the main thread.
 
         Args:
-            signals: the signals that end it.
-            timeout: seconds for the draining.
+            signals: the signals that stop the client.
+            timeout: seconds for draining.
 
         Raises:
-            StompError: why the client has failed, if it has.
-            UsageError: it was not called on the main thread, which alone gets signals.
+            StompError: the client has failed; this is the reason.
+            UsageError: it was not called on the main thread, the only one that receives signals.
         """
         signals = arguments.items("signals", signals, "pass a list, as in signals=[signal.SIGTERM]")
         if timeout is not None:
@@ -140,7 +144,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             self._conv.life.unwatch(look)
 
     def states(self, timeout: float | None = None) -> AsyncIterator[StateChange]:
-        """State changes from now on, one by one, until the client is over or there was none for so many seconds."""
+        """Iterate over state changes from now on, until the client has ended or none came within `timeout` seconds."""
         if timeout is not None:
             arguments.seconds("timeout", timeout)
         state_log = StateChangeQueue()
@@ -181,17 +185,18 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """Send a message.
 
         Args:
-            destination: where to.
-            body: bytes, or text, which becomes UTF-8.
-            confirm: return when the broker has it. Else it is on its way, and may be lost with the connection.
+            destination: the destination.
+            body: bytes, or str, which is encoded as UTF-8.
+            confirm: return once the broker has confirmed the message. Otherwise the message may still be lost together
+                with the connection.
             timeout: seconds to wait for a connection and for the broker.
             **options: see `SendOptions`.
 
         Raises:
-            BrokerError: the broker refused it.
-            OutcomeUnknown: there was no answer: the broker may have it or not.
-            NotConnected: there is no connection in time; nothing was sent.
-            Unsupported: the broker cannot do what an option asks for.
+            BrokerError: the broker refused the message.
+            OutcomeUnknown: there was no answer: the broker may have received the message or not.
+            NotConnected: there was no connection in time; nothing was sent.
+            Unsupported: the broker does not support an option.
             FrameError: a header cannot be sent safely.
         """
         if not (confirm or options) and type(body) is bytes and await self._send_soon(destination, body):
@@ -217,20 +222,21 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         timeout: float | None = None,
         **options: Unpack[SendOptions],
     ) -> Confirmation:
-        """Send a message to be confirmed, and go on. It waits only while the window is full.
+        """Send a message with a RECEIPT requested, without waiting for it. Waits only while the window is full.
 
         Args:
-            destination: where to.
-            body: bytes, or text, which becomes UTF-8.
-            timeout: seconds to wait for a connection and for room in the window; then, for the broker's answer.
+            destination: the destination.
+            body: bytes, or str, which is encoded as UTF-8.
+            timeout: seconds to wait for a connection and for space in the window; also the timeout of the broker's
+                answer.
             **options: see `SendOptions`.
 
         Returns:
-            What will have the outcome; see `Confirmation.result`.
+            The pending confirmation. Wait for it with `Confirmation.result`.
 
         Raises:
-            NotConnected: there is no connection in time; nothing was sent.
-            SendStalled: there was no room in the window in time; nothing was sent.
+            NotConnected: there was no connection in time; nothing was sent.
+            SendStalled: there was no space in the window in time; nothing was sent.
         """
         deadline = self._deadline(timeout)
         if not options:
@@ -250,15 +256,15 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         timeout: float | None = None,
         **options: Unpack[SendOptions],
     ) -> list[Confirmation]:
-        """Send (destination, body) pairs, confirmed; return when all have their outcome.
+        """Send (destination, body) pairs with confirmation. Returns when every message has an outcome.
 
         Args:
             messages: the pairs.
             timeout: seconds for all of them.
-            **options: for each of them, see `SendOptions`.
+            **options: the options of each message, see `SendOptions`.
 
         Returns:
-            A confirmation for each, in the same order: look at ``outcome``.
+            A confirmation for each message, in the same order. Check its ``outcome``.
         """
         parcels = self._parcels(messages, options)
         return await self._run(
@@ -267,11 +273,11 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
 
     @contextlib.asynccontextmanager
     async def confirmations(self, timeout: float | None = None) -> AsyncGenerator[Batch, None]:
-        """A batch: ``await batch.send(...)`` goes on at once; leaving it waits until all are confirmed.
+        """A batch: ``await batch.send(...)`` does not wait for the RECEIPT; leaving the batch waits for all of them.
 
         Raises:
-            BrokerError: at the end: one was refused, the first of them.
-            OutcomeUnknown: at the end: of one nobody knows, the first of them.
+            BrokerError: at the end: the broker refused a message. The first error is raised.
+            OutcomeUnknown: at the end: the outcome of a message is unknown. The first error is raised.
         """
         batch = Batch(self)
         yield batch
@@ -285,7 +291,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """A transaction: committed at the end, aborted if there was an exception.
 
         Raises:
-            TransactionVoid: its connection was lost; nothing of it was carried out.
+            TransactionVoid: its connection was lost; nothing in it was committed.
             BrokerError: the broker refused the COMMIT.
             OutcomeUnknown: the connection was lost before COMMIT was answered.
         """
@@ -307,18 +313,18 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         timeout: float | None = None,
         **options: Unpack[SendOptions],
     ) -> AsyncMessage:
-        """Send a request and wait for its reply, which comes over a temporary queue.
+        """Send a request and wait for its reply, which arrives on a temporary queue.
 
         Args:
-            destination: where somebody answers by `AsyncMessage.reply`.
-            body: bytes, or text, which becomes UTF-8.
+            destination: the destination whose consumer answers with `AsyncMessage.reply`.
+            body: bytes, or str, which is encoded as UTF-8.
             timeout: seconds to wait for the reply.
             **options: see `SendOptions`.
 
         Raises:
-            ReplyMissing: nobody answered in time.
-            OutcomeUnknown: the connection was lost meanwhile.
-            NotConnected: nothing was sent.
+            ReplyMissing: there was no reply in time.
+            OutcomeUnknown: the connection was lost while waiting.
+            NotConnected: there was no connection in time; nothing was sent.
         """
         parcel = self._parcel(destination, body, options)
         reply: Any = await self._run(verbs.ask(self._conv, parcel, self._deadline(timeout)))
@@ -335,31 +341,34 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         timeout: float | None = None,
         **options: Unpack[SubscribeOptions],
     ) -> Subscription:
-        """Subscribe; iterate over what is returned. It is restored when the connection was lost.
+        """Subscribe to a destination. The client subscribes again after a reconnect.
 
         Args:
-            destination: where messages come from.
-            ack: "auto", or "client-individual" to acknowledge each message, or "client" to acknowledge it with all
-                that came before.
+            destination: the destination.
+            ack: "auto", or "client-individual" to acknowledge each message, or "client" to acknowledge a message
+                together with all earlier ones.
             timeout: seconds to wait for a connection and for the broker's answer.
             **options: see `SubscribeOptions`.
 
+        Returns:
+            The subscription. Iterate over it to get the messages.
+
         Raises:
-            BrokerError: the broker refused.
-            OutcomeUnknown: it did not answer.
-            NotConnected: there is no connection in time.
-            Unsupported: the broker cannot do what an option asks for.
-            UsageError: there is a subscription of that id.
+            BrokerError: the broker refused the subscription.
+            OutcomeUnknown: the broker did not answer.
+            NotConnected: there was no connection in time.
+            Unsupported: the broker does not support an option.
+            UsageError: there is already a subscription with this id.
         """
         feed = self._feed(destination, ack, options)
         await self._run(subscribing.subscribe(self._conv, feed, self._deadline(timeout)))
         return Subscription(self, feed)
 
     def merge(self, *subscriptions: Subscription) -> MergedSubscription:
-        """Several subscriptions of this client as one: take their messages in the order in which they come.
+        """Merge several subscriptions of this client: get their messages in the order in which they arrive.
 
         Raises:
-            UsageError: one of them is merged already.
+            UsageError: one of them is already merged, or is not a subscription of this client.
         """
         self._check_merged(subscriptions)
         inbox = MessageQueue()
@@ -377,18 +386,18 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         timeout: float | None = None,
         **options: Unpack[SubscribeOptions],
     ) -> Consumer:
-        """Have `handler(message)` called for each message: acknowledged when it returns, refused when it raises.
+        """Call `handler(message)` for each message: acknowledged when it returns, refused (NACK) when it raises.
 
         Args:
-            destination: where messages come from.
-            handler: a coroutine function, or a function that returns soon.
-            concurrency: how many at the same time; with 1 messages are handled one after the other, in order.
+            destination: the destination.
+            handler: a coroutine function, or a function that does not block.
+            concurrency: how many run at the same time; with 1, messages are handled one after the other, in order.
             ack: see `subscribe`.
             timeout: seconds to wait for a connection and for the broker's answer.
             **options: see `SubscribeOptions`.
 
         Raises:
-            UsageError: the handler cannot be called.
+            UsageError: the handler is not callable.
             BrokerError, OutcomeUnknown, NotConnected, Unsupported: see `subscribe`.
         """
         check_function("the handler", handler, coroutines=True)
@@ -405,7 +414,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
 
     @contextlib.asynccontextmanager
     async def _parting(self, deadline: float) -> AsyncGenerator[None, None]:
-        """Afterwards the client is over, and nothing of it is left at work."""
+        """Afterwards stop reconnecting if the client is closed, and wait for the handlers, sockets and callbacks."""
         try:
             yield
         finally:
@@ -419,7 +428,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
 
 @contextlib.contextmanager
 def _handled(signals: Sequence[int], stop: Callable[[], None]) -> Generator[None, None, None]:
-    """Have the event loop call `stop` when one of these signals comes."""
+    """Have the event loop call `stop` when one of these signals arrives."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in signals}
     try:
@@ -439,7 +448,7 @@ def _handled(signals: Sequence[int], stop: Callable[[], None]) -> Generator[None
 
 
 class Batch:
-    """Confirmed sends that are waited for together; made by `AsyncClient.confirmations`."""
+    """Confirmed sends that are awaited together; created by `AsyncClient.confirmations`."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client

@@ -1,7 +1,8 @@
-"""How `stomp.client.aio.link` gets its open sockets, without holding up the event loop.
+"""Opens connections for `stomp.client.aio.link`, without blocking the event loop.
 
-What need not be looked up, and wants nothing but TCP, is connected on the loop. All else is `stomp.client.connect`, on
-a thread: the resolver knows no other way, and the handshakes of proxies, TLS and WebSockets are written once, to block.
+Rules of this file: plain TCP to an IPv4 address is connected on the event loop. Everything else is done by
+`stomp.client.connect` on a thread: the resolver only blocks, and the handshakes of proxies, TLS and WebSockets are
+written once, with blocking calls.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ async def _connect(address: Address, host: str, options: Options) -> socket.sock
         connect.apply_socket_options(sock, options)
     except OSError as err:
         sock.close()
-        # Asyncio puts words of its own in the place of the system's.
+        # Asyncio replaces the system's error message.
         why = OSError(err.errno, os.strerror(err.errno)) if err.errno else err
         raise connect_error(address, [(host, why)]) from err
     except BaseException:
@@ -52,8 +53,8 @@ async def _connect(address: Address, host: str, options: Options) -> socket.sock
 async def _open_on_thread(address: Address, options: Options, tls: TlsSettings | None) -> Stream:
     """`stomp.client.connect.open_stream`, on a thread.
 
-    It is one of its own and not of the loop's executor: a broker that does not answer would keep others of the
-    program waiting there, and the end of the program, too.
+    Not on a thread of the loop's executor: a broker that does not answer would delay other work of the program there,
+    and the exit of the program.
     """
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[Stream] = loop.create_future()
@@ -80,7 +81,7 @@ async def _open_on_thread(address: Address, options: Options, tls: TlsSettings |
             if stream is not None:
                 stream.sock.close()
         finally:
-            failure = None  # its traceback has this frame: no circle
+            failure = None  # its traceback refers to this frame: break the reference cycle
 
     options.start_thread(run)
     try:

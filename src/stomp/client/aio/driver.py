@@ -1,9 +1,11 @@
-"""The driver of `stomp.AsyncClient`: carries out by awaiting what the programs of the core ask for.
+"""The driver of `stomp.AsyncClient`: runs the operations of the core, and awaits their effects.
 
-Rules of this file: everything happens on one event loop, so a step of a program needs no lock; a cancelled verb is
-cancelled where it waits, and its program is told there, so that it leaves everything as it should be; a verb that
-need not wait still lets others have the loop now and then, before its first step and never after its last one, where
-a cancellation would lose what it has done.
+Rules of this file:
+
+- Everything runs on one event loop, so the steps of an operation need no lock.
+- When a method is cancelled while it waits, the exception is thrown into the operation there, so that it can clean up.
+- Methods that never wait yield to the loop from time to time, before their first step. Never after their last one,
+  where a cancellation would lose the result.
 """
 
 from __future__ import annotations
@@ -36,32 +38,32 @@ if TYPE_CHECKING:
     from stomp.core.session.events import Event
 
 _T = TypeVar("_T")
-#: A program may have the loop for so many seconds on end, if it need not wait.
+#: Seconds that a task may run without yielding to the loop, if its calls do not wait.
 MAX_BUSY_TIME = 0.002
-#: After so many verbs that did not wait it is looked at the clock.
+#: Number of calls between two checks of the clock.
 LOOK = 16
 
 
 class AsyncDriver(BaseClient):
-    """See the module."""
+    """Runs operations by awaiting their effects: see the module."""
 
     _awaits = True
 
     def _setup(self, settings: ResolvedConfig) -> None:
         super()._setup(settings)
-        self._lock = contextlib.nullcontext()  # nobody is in the way on an event loop
-        self._links: list[AioLink] = []  # whose sockets may be open
+        self._lock = contextlib.nullcontext()  # an event loop needs no lock
+        self._links: list[AioLink] = []  # links whose sockets may be open
         self._reconnecting: asyncio.Task[None] | None = None
-        self._callbacks: set[asyncio.Future[Any]] | None = None  # coroutines of the user that are under way
+        self._callbacks: set[asyncio.Future[Any]] | None = None  # running coroutines of the user
         self._loop: asyncio.AbstractEventLoop | None = None  # that of the last `connect`
-        self._connecting: set[asyncio.Task[Any] | None] = set()  # the tasks that make a connection
-        self._handling: dict[asyncio.Task[Any] | None, BaseMessage] = {}  # what each is at work on
-        self._verbs = 0  # since it was last looked at the clock
-        self._since = 0.0  # when the loop was last let go
+        self._connecting: set[asyncio.Task[Any] | None] = set()  # the tasks that open a connection
+        self._handling: dict[asyncio.Task[Any] | None, BaseMessage] = {}  # task -> the message it handles
+        self._verbs = 0  # number of calls since the last check of the clock
+        self._since = 0.0  # when a task last yielded to the loop
         self._conv.resumed.watch(self._read_on)
 
     async def _connect(self, program: Operation[None]) -> None:
-        """Carry out a program that makes a connection. Functions that it calls cannot wait for that connection."""
+        """Run an operation that opens a connection. User functions that it calls cannot wait for that connection."""
         task = asyncio.current_task()
         self._connecting.add(task)
         try:
@@ -70,10 +72,10 @@ class AsyncDriver(BaseClient):
             self._connecting.discard(task)
 
     def _check_loop(self) -> None:
-        """Call it where the running loop is not that of the client.
+        """Check the event loop. Call this if the running loop is not that of the client.
 
         Raises:
-            UsageError: the client belongs to another one.
+            UsageError: the client belongs to another loop.
         """
         loop = self._loop
         if loop is None or self._conv.state.over:
@@ -85,11 +87,11 @@ class AsyncDriver(BaseClient):
         )
 
     async def _run(self, program: Operation[_T], *, connects: bool = False) -> _T:
-        """Carry a program out.
+        """Run an operation.
 
         Args:
-            program: the program.
-            connects: it makes a connection: see `_connect`.
+            program: the operation.
+            connects: the operation opens a connection: see `_connect`.
         """
         if asyncio.get_running_loop() is not self._loop:
             self._check_loop()
@@ -124,10 +126,10 @@ class AsyncDriver(BaseClient):
             result: _T = stop.value
             return result
         finally:
-            failure = None  # its traceback has this frame: no circle
+            failure = None  # its traceback refers to this frame: break the reference cycle
 
     async def _send_soon(self, destination: str, body: bytes) -> bool:
-        """Send without a program, where that can be done; False if it cannot, and nothing was sent."""
+        """The fast path of `send`, without an operation. False if it cannot be used; nothing was sent then."""
         if asyncio.get_running_loop() is not self._loop:
             self._check_loop()
         self._verbs += 1
@@ -142,7 +144,7 @@ class AsyncDriver(BaseClient):
         return True
 
     async def _start_soon(self, destination: str, body: Body, deadline: float, *, patient: bool) -> Any:
-        """Begin a confirmed send without a program, where that can be done; None if it cannot."""
+        """The fast path of a confirmed send, without an operation. None if it cannot be used."""
         if asyncio.get_running_loop() is not self._loop:
             self._check_loop()
         self._verbs += 1
@@ -163,7 +165,7 @@ class AsyncDriver(BaseClient):
         return confirmation
 
     async def _ack_soon(self, message: BaseMessage) -> bool:
-        """Acknowledge without a program, where that can be done; False if it cannot, and nothing was sent."""
+        """The fast path of `ack`, without an operation. False if it cannot be used; nothing was sent then."""
         if asyncio.get_running_loop() is not self._loop:
             self._check_loop()
         self._verbs += 1
@@ -232,7 +234,7 @@ class AsyncDriver(BaseClient):
             self._mark_yield()
 
     async def _yield_to_loop(self) -> None:
-        """Let others have the loop, if it was not theirs for some time."""
+        """Yield to the loop if no task has done so for `MAX_BUSY_TIME`."""
         if self._options.clock() - self._since >= MAX_BUSY_TIME:
             await asyncio.sleep(0)
             self._mark_yield()
@@ -252,7 +254,7 @@ class AsyncDriver(BaseClient):
     # ------------------------------------------------------------------------------------- for links
 
     def _take(self, link: AioLink, events: list[Event]) -> None:
-        """What a link has to tell."""
+        """Process the events of a link."""
         conv = self._conv
         conv.take(link, events, self._options.clock())
         self._make(conv.calls())
@@ -285,14 +287,15 @@ class AsyncDriver(BaseClient):
     # ------------------------------------------------------------------------------------- the end
 
     def _stop_connecting(self) -> None:
-        """The client is over: nobody wants the next connection."""
+        """The client has ended: cancel a reconnect."""
         task = self._reconnecting
-        # A function that it has called, for the credentials, may have closed the client: it ends by itself.
+        # A function that the reconnect has called, for the credentials, may have closed the client. Then this is the
+        # task itself, which ends without being cancelled.
         if task is not None and task is not asyncio.current_task() and not task.done():
             task.cancel()
 
     async def _part(self) -> None:
-        """Wait until all sockets are closed, which is soon when the client is over; then briefly for callbacks."""
+        """Wait until all sockets are closed, which is soon once the client has ended; then briefly for callbacks."""
         links, self._links = self._links, []
         for link in links:
             await link.gone()

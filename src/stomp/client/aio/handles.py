@@ -1,4 +1,7 @@
-"""What `stomp.AsyncClient` hands out: messages, subscriptions, confirmations, transactions."""
+"""The objects that `stomp.AsyncClient` returns: messages, subscriptions, confirmations, transactions, consumers.
+
+Rule of this file: `stomp.client.sync.handles` has the same classes with blocking methods, and the same docstrings.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
 class AsyncMessage(BaseMessage):
     """One message.
 
-    In an ``async with`` statement it is acknowledged at the end, and refused if there was an exception.
-    Being cancelled is no fault of the message, and leaves it to be delivered again when the connection ends.
+    An ``async with`` statement acknowledges the message at the end, and refuses it (NACK) if there was an exception.
+    After a cancellation it does neither, so the broker delivers the message again when the connection ends.
 
     ```python
     async with message:
@@ -45,16 +48,16 @@ class AsyncMessage(BaseMessage):
     __slots__ = ("_processing",)
 
     async def ack(self, *, confirm: bool = False, timeout: float | None = None) -> None:
-        """Acknowledge it; with ack="client" all earlier ones of its subscription, too.
+        """Acknowledge the message; with ack="client" also all earlier ones of its subscription.
 
         Args:
-            confirm: return when the broker has it.
+            confirm: return once the broker has confirmed the ACK.
             timeout: seconds to wait for that.
 
         Raises:
-            AlreadySettled: it was acknowledged or refused before.
-            StaleDelivery: it came over an earlier connection; the broker delivers it again.
-            UsageError: its subscription needs no acknowledgement.
+            AlreadySettled: the message was acknowledged or refused before.
+            StaleDelivery: the message was received on an earlier connection; the broker delivers it again.
+            UsageError: the subscription has ack="auto".
         """
         arguments.flag("confirm", confirm)
         if confirm or not await _driver_of(self)._ack_soon(self):
@@ -63,20 +66,21 @@ class AsyncMessage(BaseMessage):
     async def nack(
         self, *, requeue: bool | None = None, confirm: bool = False, timeout: float | None = None
     ) -> None:
-        """Refuse it. What the broker does then is its own matter: see ``client.broker.nack_effect``.
+        """Refuse the message (NACK). The effect depends on the broker: see ``client.broker.nack_effect``.
 
         Args:
-            requeue: have it delivered again, or not; None for the broker's own way. At Artemis and HornetQ True leaves
-                it unacknowledged, and the client connects again when nothing else is under way.
-            confirm: return when the broker has it.
+            requeue: True to have the message delivered again, False to not; None for the broker's default. On Artemis
+                and HornetQ, True leaves the message unacknowledged, and the client reconnects when nothing else is
+                pending.
+            confirm: return once the broker has confirmed the NACK.
             timeout: seconds to wait for that.
 
         Raises:
-            AlreadySettled: it was acknowledged or refused before.
-            StaleDelivery: it came over an earlier connection; the broker delivers it again.
-            Unsupported: the broker cannot be told whether to requeue, or would discard the message (Artemis, HornetQ)
-                and `requeue` is not given.
-            UsageError: its subscription needs no acknowledgement, or STOMP 1.0 has no NACK.
+            AlreadySettled: the message was acknowledged or refused before.
+            StaleDelivery: the message was received on an earlier connection; the broker delivers it again.
+            Unsupported: the broker has no choice of requeueing, or would discard the message (Artemis, HornetQ) and
+                `requeue` is not given.
+            UsageError: the subscription has ack="auto", or the version is STOMP 1.0, which has no NACK.
         """
         if requeue is not None:
             arguments.flag("requeue", requeue)
@@ -91,10 +95,10 @@ class AsyncMessage(BaseMessage):
         timeout: float | None = None,
         **options: Unpack[SendOptions],
     ) -> None:
-        """Answer a request: send to its ``reply-to``, with its ``correlation-id``.
+        """Reply to a request: send to its ``reply-to``, with its ``correlation-id``.
 
         Raises:
-            UsageError: it has no reply-to.
+            UsageError: the message has no ``reply-to``.
         """
         arguments.flag("confirm", confirm)
         options.setdefault("correlation_id", self.correlation_id)
@@ -120,10 +124,10 @@ class AsyncMessage(BaseMessage):
             if error is None:
                 await self.ack()
             elif not isinstance(error, asyncio.CancelledError):
-                # It is no fault of the message: the broker delivers it again when the connection ends.
+                # After a cancellation there is no NACK: the broker delivers the message again when the connection ends.
                 await self.nack(requeue=acknowledge.requeue_of_failure(self))
         except (AlreadySettled, StaleDelivery) as late:
-            # The broker delivers it again, and there is nothing that the program could do about it.
+            # The program can do nothing about it, so this is only logged.
             log.warning("%s", late)
         except StompError:
             if error is None:
@@ -132,7 +136,7 @@ class AsyncMessage(BaseMessage):
 
 
 class Confirmation(BaseConfirmation):
-    """A confirmed send that is on its way, or its outcome.
+    """A confirmed send: pending, or with its outcome.
 
     ``await confirmation`` is ``await confirmation.result()``.
     """
@@ -147,24 +151,24 @@ class Confirmation(BaseConfirmation):
         return self.result().__await__()
 
     async def result(self, timeout: float | None = None) -> None:
-        """Wait for the outcome; return if it is "confirmed".
+        """Wait for the outcome. Returns if it is "confirmed".
 
         Args:
-            timeout: seconds; None for as long as the broker is given.
+            timeout: seconds; None waits until the timeout of the send has passed.
 
         Raises:
-            BrokerError: it is "refused".
-            OutcomeUnknown: it is "unknown".
-            TimeoutError: there is none in time. It may still come.
+            BrokerError: the outcome is "refused".
+            OutcomeUnknown: the outcome is "unknown".
+            TimeoutError: there is no outcome in time. The message may still be confirmed.
         """
         deadline = None if timeout is None else self._client._deadline(timeout)
         await self._client._run(verbs.outcome(self._client._conv, self, deadline))
 
     async def exception(self, timeout: float | None = None) -> StompError | None:
-        """Wait for the outcome; the error if it is not "confirmed".
+        """Wait for the outcome. Returns the error if it is not "confirmed".
 
         Raises:
-            TimeoutError: there is none in time.
+            TimeoutError: there is no outcome in time.
         """
         if timeout is not None:
             arguments.seconds("timeout", timeout)
@@ -173,10 +177,10 @@ class Confirmation(BaseConfirmation):
         return self.error
 
     def add_done_callback(self, callback: Callable[[Confirmation], object]) -> None:
-        """Have `callback(confirmation)` called when the outcome is known: at once, if it is.
+        """Call `callback(confirmation)` when the outcome is known; at once if it is known already.
 
         Raises:
-            UsageError: it cannot be called.
+            UsageError: the callback is not callable.
         """
         check_function("the callback", callback, coroutines=True)
         if not self.when_done(callback):
@@ -184,10 +188,10 @@ class Confirmation(BaseConfirmation):
 
 
 class MessageSource:
-    """Messages to take: what a subscription has, and several that were merged.
+    """A source of messages: a subscription, or several merged ones.
 
-    Iterating waits for the next message, and ends when the subscription is closed. Any number of tasks may
-    take messages at once; each gets others. A task that is cancelled while it waits has taken none.
+    Iterating waits for the next message, and ends when the subscription is closed. Several tasks may receive at the
+    same time; each message goes to one of them. A task that is cancelled while it waits has received none.
     """
 
     _client: AsyncDriver
@@ -197,14 +201,14 @@ class MessageSource:
         raise NotImplementedError
 
     async def receive(self, timeout: float | None = None) -> AsyncMessage | None:
-        """The next message; None if there is none within so many seconds, or if the subscription is closed meanwhile.
+        """Return the next message; None after the timeout, or when the subscription is closed while waiting.
 
         Args:
-            timeout: seconds; None waits until there is one.
+            timeout: seconds; None waits without a limit.
 
         Raises:
-            UsageError: the subscription was closed before, and there is no message left.
-            StompError: why the subscription ended, if it was not closed: once.
+            UsageError: the subscription was closed before, and no message is left.
+            StompError: the subscription ended because of this error. It is raised once.
         """
         self._inbox.check_open()
         return await self._receive(timeout)
@@ -216,11 +220,11 @@ class MessageSource:
         return message
 
     def messages(self, timeout: float | None = None) -> AsyncIterator[AsyncMessage]:
-        """Messages, until there is none for so many seconds, or the subscription is closed.
+        """Iterate over messages until none came within `timeout` seconds, or the subscription is closed.
 
         Raises:
-            UsageError: the subscription was closed before, and there is no message left.
-            StompError: why the subscription ended, if it was not closed.
+            UsageError: the subscription was closed before, and no message is left.
+            StompError: the subscription ended because of this error.
         """
         if timeout is not None:
             arguments.seconds("timeout", timeout)
@@ -242,10 +246,10 @@ class MessageSource:
         client._verbs += 1
         if client._verbs >= LOOK:
             await client._yield_to_loop()
-        # Nothing is awaited once a message was taken: a cancellation would lose it.
+        # Nothing is awaited after a message was removed from the queue: a cancellation would lose it.
         conv, messages = client._conv, self._inbox.messages
         if messages and not (conv.paused or conv.draining):
-            # The hot way: there is one, and no need for a program.
+            # The fast path: a message is queued, so no operation is needed.
             message: Any = messages.popleft()
             if conv.is_deliverable(message):
                 return message  # type: ignore[no-any-return]
@@ -256,22 +260,22 @@ class MessageSource:
 
 
 class Subscription(BaseSubscription, MessageSource):
-    """A subscription: iterate over it, or call `receive`. Leaving its ``async with`` statement closes it."""
+    """A subscription: iterate over it, or call `receive`. An ``async with`` statement closes it at the end."""
 
     def __init__(self, client: AsyncDriver, feed: ClientSubscription) -> None:
         self._client = client
         self._feed = feed
 
     async def close(self, *, delete: bool = False, timeout: float | None = None) -> None:
-        """End it. Messages that have come and were not taken are given to others by the broker.
+        """Unsubscribe. The broker delivers messages that are still queued here to other consumers.
 
         Args:
-            delete: have the broker forget a durable subscription, too, and what it keeps for it.
+            delete: also delete a durable subscription and its stored messages on the broker.
             timeout: seconds to wait for the broker's answer.
 
         Raises:
             BrokerError: the broker refused.
-            OutcomeUnknown: it did not answer.
+            OutcomeUnknown: the broker did not answer.
         """
         arguments.flag("delete", delete)
         client = self._client
@@ -294,7 +298,7 @@ class Subscription(BaseSubscription, MessageSource):
 
 
 class MergedSubscription(MessageSource):
-    """Several subscriptions as one; made by `AsyncClient.merge`."""
+    """Several merged subscriptions; created by `AsyncClient.merge`."""
 
     def __init__(self, client: AsyncDriver, inbox: MessageQueue) -> None:
         self._client = client
@@ -306,7 +310,10 @@ class MergedSubscription(MessageSource):
 
 
 class Transaction:
-    """What is sent and acknowledged here is carried out as one, or not at all; made by `AsyncClient.transaction`."""
+    """A transaction: its sends and acknowledgements are committed together or not at all.
+
+    Created by `AsyncClient.transaction`.
+    """
 
     def __init__(self, client: AsyncDriver, record: TransactionRecord) -> None:
         self._client = client
@@ -314,7 +321,7 @@ class Transaction:
 
     @property
     def id(self) -> str:
-        """Its name on the wire."""
+        """The id of the transaction in the header ``transaction``."""
         return self._record.id
 
     @property
@@ -323,54 +330,54 @@ class Transaction:
         return self._record.state
 
     async def send(self, destination: str, body: Body = b"", **options: Unpack[SendOptions]) -> None:
-        """Send as part of it.
+        """Send a message in the transaction.
 
         Raises:
-            TransactionVoid: its connection was lost; nothing of it was carried out.
+            TransactionVoid: its connection was lost; nothing in it was committed.
         """
         client = self._client
         parcel = client._parcel(destination, body, options)
         await client._run(verbs.send_in(client._conv, self._record, parcel))
 
     async def ack(self, message: AsyncMessage) -> None:
-        """Acknowledge as part of it.
+        """Acknowledge a message in the transaction.
 
         Raises:
             TransactionVoid: its connection was lost.
-            Unsupported: the broker would ignore that (Artemis, HornetQ).
+            Unsupported: the broker would ignore the transaction of the ACK (Artemis, HornetQ).
         """
         self._record.check()
         await _settle(message, negative=False, transaction=self._record)
 
     async def nack(self, message: AsyncMessage) -> None:
-        """Refuse as part of it.
+        """Refuse a message (NACK) in the transaction.
 
         Raises:
             TransactionVoid: its connection was lost.
-            Unsupported: the broker cannot do that (ActiveMQ, Artemis, HornetQ).
+            Unsupported: the broker does not support that (ActiveMQ, Artemis, HornetQ).
         """
         self._record.check()
         await _settle(message, negative=True, transaction=self._record)
 
     async def commit(self, timeout: float | None = None) -> None:
-        """Have it carried out; returns when it is.
+        """Commit the transaction. Returns once the broker has confirmed it.
 
         Raises:
-            TransactionVoid: its connection was lost; nothing of it was carried out.
+            TransactionVoid: its connection was lost; nothing in it was committed.
             BrokerError: the broker refused.
-            OutcomeUnknown: the connection was lost before the broker had answered.
+            OutcomeUnknown: the connection was lost before the broker answered.
         """
         client = self._client
         await client._run(verbs.commit(client._conv, self._record, client._deadline(timeout)))
 
     async def abort(self, timeout: float | None = None) -> None:
-        """Drop it: nothing is carried out, and what was acknowledged in it is not. Messages may be settled again."""
+        """Abort the transaction: the broker drops its sends and acknowledgements. Its messages may be settled again."""
         client = self._client
         await client._run(verbs.abort(client._conv, self._record, client._deadline(timeout)))
 
 
 class Consumer:
-    """A handler and the tasks that call it; made by `AsyncClient.consume`."""
+    """A handler and the tasks that call it; created by `AsyncClient.consume`."""
 
     def __init__(
         self, subscription: Subscription, handler: Callable[[AsyncMessage], object], concurrency: int
@@ -382,7 +389,7 @@ class Consumer:
 
     async def _work(self) -> None:
         try:
-            # Not by `async for`: it may have been closed before this task began.
+            # Not an `async for` loop: its `aiter` raises if the subscription was closed before this task started.
             while (message := await anext(self.subscription, None)) is not None:
                 await self._handle(message)
         except StompError as err:
@@ -407,9 +414,9 @@ class Consumer:
             )
 
     async def close(self, timeout: float | None = None) -> None:
-        """Take no more messages, and wait for the handlers at work, so many seconds at most.
+        """Receive no more messages, and wait for the running handlers, at most `timeout` seconds.
 
-        Those that are still at work then are cancelled.
+        Handlers that are still running then are cancelled.
         """
         client = self.subscription._client
         deadline = client._deadline(timeout)

@@ -1,15 +1,15 @@
-"""The asyncio driver: one `AioLink` is one connection, from open socket to `Closed`.
+"""The connection of the asyncio client: one `AioLink` is one connection, from the open socket to the event `Closed`.
 
 Rules of this file:
 
-- Everything happens on the event loop, in callbacks that do not wait; the handler is told what happened before the
-  next bytes are looked at.
-- The session has one timer. It is set again when it has gone off, or when something is due before it: not whenever
-  bytes come.
-- The first frame of a turn of the loop is written at once if somebody waits for it, and all others of that turn
-  leave together.
-- A loop that was blocked may see its timer before the bytes that came meanwhile: before silence is taken for the
-  end, the socket is asked whether there is something to read.
+- Everything runs on the event loop, in callbacks that do not wait. The handler gets the events of received bytes before
+  the next bytes are processed.
+- A session has one timer. It is set again when it has fired, or when an earlier deadline appears, but not whenever
+  bytes arrive.
+- The first frame of an iteration of the loop is written at once unless it may be delayed; all other frames of that
+  iteration are written together.
+- A loop that was blocked may run the timer before it reads bytes that have arrived. So before a heart-beat timeout,
+  the link checks whether the socket is readable.
 """
 
 from __future__ import annotations
@@ -38,32 +38,32 @@ if TYPE_CHECKING:
     from stomp.net.address import Address
     from stomp.net.layer import Layer
 
-#: Called on the event loop with what happened on a link, in order.
+#: Called on the event loop with the events of a link, in order.
 AioHandler = Callable[["AioLink", "list[Event]"], None]
 
-#: From so many bytes in the transport on, senders have to wait for room.
+#: High-water mark of the transport's write buffer, in bytes: from here on senders wait.
 _HIGH = 1024 * 1024
-#: As many bytes as are worth a write of their own.
+#: Bytes that are worth a separate write, and the low-water mark.
 _BATCH = 64 * 1024
-#: How long the end of a connection may wait for a broker that does not read, in seconds.
+#: How long closing a connection may wait for a broker that does not read, in seconds.
 _LAST_WORDS = 2.0
-#: When a write has failed, so many times at most it is read what had come before.
+#: Most reads after a failed write, of `_READ` bytes each.
 _LAST_READS = 64
 _READ = 64 * 1024
 
 
 class AioLink(asyncio.Protocol):
-    """One connection. Made with an open socket, or by `open_link`; `start` begins to read.
+    """One connection. Create it with an open socket, or by `open_link`; `start` begins to read.
 
     Args:
         sock: connected. The link owns it from now on.
         session: a new session.
-        handler: told what happens.
+        handler: called with the events of the connection.
         options: the settings.
         layer: TLS, a WebSocket, or both as a stack; or None.
 
     Attributes:
-        full: so much waits to be written that senders should wait: see `room`.
+        full: the write buffer is full, so senders should wait: see `room`.
     """
 
     __slots__ = (
@@ -107,11 +107,11 @@ class AioLink(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0  # the moment for which the timer is set
-        self._flushing = False  # the loop was asked to write what is queued
+        self._due = 0.0  # the time for which the timer is set
+        self._flushing = False  # a flush is scheduled in the next iteration of the loop
         self._paused = False
         self._ended = False
-        self._room: list[asyncio.Future[None]] | None = None  # who waits for room
+        self._room: list[asyncio.Future[None]] | None = None  # the waiters of `room`
         self._gone: asyncio.Future[None] | None = None
 
     # ------------------------------------------------------------------------------------- for clients
@@ -132,7 +132,7 @@ class AioLink(asyncio.Protocol):
 
     @property
     def alive(self) -> bool:
-        """True until the session has ended, for whatever reason."""
+        """True until the session has ended."""
         return self.session.closed is None
 
     def transmit(
@@ -143,11 +143,11 @@ class AioLink(asyncio.Protocol):
         Args:
             frame: the frame.
             deadline: see `ClientSession.transmit`.
-            patient: nobody waits for it now, so it leaves with all others of this turn of the loop. Else it is
-                written at once if it is the first of its turn.
+            patient: the frame may be delayed: it is written in the next iteration of the loop, with the other
+                frames. Otherwise it is written at once if it is the first one of the iteration.
 
         Raises:
-            NotConnected: there is no connection any more.
+            NotConnected: the connection has ended.
             FrameError: the frame cannot be encoded.
         """
         session = self.session
@@ -172,7 +172,7 @@ class AioLink(asyncio.Protocol):
         deadline: float | None = None,
         patient: bool = False,
     ) -> None:
-        """Send a message that has no other headers: `transmit` in less steps, with the same promises and errors."""
+        """Send a message without other headers: faster than `transmit`, with the same guarantees and exceptions."""
         if self.session.send_plain(destination, body, content_type, receipt, deadline):
             if self._logs():
                 headers = {"destination": destination, "content-type": content_type, "receipt": receipt}
@@ -185,7 +185,7 @@ class AioLink(asyncio.Protocol):
             self.transmit(frame, deadline=deadline, patient=patient)
 
     def acknowledge(self, message: Message) -> str | None:
-        """Acknowledge a delivery in less steps: see `ClientSession.acknowledge`."""
+        """Acknowledge a message; a fast path: see `ClientSession.acknowledge`."""
         name = self.session.acknowledge(message)
         if name is not None:
             if self._logs():
@@ -194,11 +194,11 @@ class AioLink(asyncio.Protocol):
         return name
 
     async def room(self) -> None:
-        """Wait until the link is not full any more.
+        """Wait until the write buffer is no longer full.
 
         Raises:
-            SendStalled: the broker has not read for `Options.send_timeout`. What was sent is queued.
-            ConnectionLost: the connection ended meanwhile.
+            SendStalled: the broker has not read for `Options.send_timeout`. The frames stay queued.
+            ConnectionLost: the connection ended while waiting.
         """
         if not self.full:
             return
@@ -219,7 +219,7 @@ class AioLink(asyncio.Protocol):
             raise ConnectionLost(closed.why, hint="connect again")
 
     def close(self, error: StompError | None = None) -> None:
-        """Drop the connection now, without DISCONNECT. The handler will be told `Closed`."""
+        """Close the connection now, without DISCONNECT. The handler gets `Closed`."""
         self._flush()
         self.session.abort(error)
         self._dispatch()
@@ -237,13 +237,13 @@ class AioLink(asyncio.Protocol):
             await asyncio.shield(self._gone)
 
     def pause(self) -> None:
-        """Read no more for now."""
+        """Pause reading."""
         if not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
@@ -256,7 +256,7 @@ class AioLink(asyncio.Protocol):
         )
 
     def _logs(self) -> bool:
-        """True if frames are logged. Of the frames of one turn of the loop, the first looks whether DEBUG is on."""
+        """True if frames are logged. Only the first frame of an iteration of the loop checks whether DEBUG is on."""
         return self._frames.on if self._flushing else self._frames.look()
 
     def _refuse(self, closed: Closed) -> NoReturn:
@@ -269,7 +269,7 @@ class AioLink(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_HIGH, low=_BATCH)
         if self._layer is not None:
-            # The end of the handshake may have brought bytes of the session with it.
+            # The last read of the handshake may have returned bytes of the session, too.
             self._take(b"")
 
     def data_received(self, data: bytes) -> None:
@@ -282,7 +282,7 @@ class AioLink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
-        self._transport = None  # nothing is written any more
+        self._transport = None  # nothing can be written any more
         if self.alive and exc is not None:
             self._read_the_rest()
         if self.alive:
@@ -292,7 +292,7 @@ class AioLink(asyncio.Protocol):
             self._gone.set_result(None)
 
     def _read_the_rest(self) -> None:
-        """A write has failed. The broker may have said why, in an ERROR that was not read yet."""
+        """After a failed write, read the rest: the broker may have sent the reason in an ERROR."""
         with contextlib.suppress(OSError):
             for _ in range(_LAST_READS):
                 data = self._sock.recv(_READ)
@@ -309,10 +309,10 @@ class AioLink(asyncio.Protocol):
         self.full = False
         self._wake()
 
-    # ------------------------------------------------------------------------------------- the pump
+    # ------------------------------------------------------------------------------------- reading and writing
 
     def _take(self, data: bytes, *, ended: bool = False, error: BaseException | None = None) -> None:
-        """Take in what was read."""
+        """Process what was read."""
         session, layer = self.session, self._layer
         if layer is not None:
             try:
@@ -325,12 +325,12 @@ class AioLink(asyncio.Protocol):
             session.receive_data(data, self._clock())
         if ended:
             session.receive_eof(error, self._clock())
-        # The session answers by itself at times, and so does TLS.
+        # The session queues frames itself at times, and TLS writes records.
         self._flush()
         self._dispatch()
 
     def _dispatch(self) -> None:
-        """Tell the handler what happened, and see to what follows from it."""
+        """Call the handler with the new events. Then set the timer, or close the socket if the session has ended."""
         session = self.session
         events = session.events()
         if events:
@@ -339,7 +339,7 @@ class AioLink(asyncio.Protocol):
             try:
                 self._handler(self, events)
             except Exception:
-                # Handlers guard the callbacks of users; this keeps a defect of theirs from ending the connection.
+                # Handlers catch the exceptions of callbacks; a bug in a handler must not end the connection.
                 connections.exception("the handler of a connection failed")
         if session.closed is None:
             self._arm()
@@ -347,7 +347,7 @@ class AioLink(asyncio.Protocol):
             self._end()
 
     def _write_soon(self, *, patient: bool) -> None:
-        """The session has more to send."""
+        """Write queued frames, at once or in the next iteration of the loop."""
         first = not self._flushing
         if first:
             self._flushing = True
@@ -360,7 +360,7 @@ class AioLink(asyncio.Protocol):
         self._flush()
 
     def _flush(self) -> None:
-        """Give the transport what the session and the layer have to send."""
+        """Write the queued bytes of the session, through the layer, to the transport."""
         size = self.session.outgoing
         parts = self.session.data_to_send(self._clock())
         transport, layer = self._transport, self._layer
@@ -379,17 +379,17 @@ class AioLink(asyncio.Protocol):
         elif len(parts) > 3 or size < _BATCH:
             transport.write(b"".join(parts))
         else:
-            # One large body, which is not copied. Not by writelines: in Python 3.12 it forgets to pause us.
+            # One large body, which is not copied. Not `writelines`: in Python 3.12 it does not call `pause_writing`.
             for part in parts:
                 transport.write(part)
 
     def _break(self, err: OSError) -> None:
-        """The layer cannot go on."""
+        """The layer has failed: end the session."""
         self.session.receive_eof(err, self._clock())
         self._loop.call_soon(self._dispatch)
 
     def _end(self) -> None:
-        """The session is over: let go of the socket, after what is queued."""
+        """The session has ended: close the socket after the queued frames."""
         self._ended = True
         self._cancel_timer()
         self._flush()
@@ -410,10 +410,10 @@ class AioLink(asyncio.Protocol):
             if not waiter.done():
                 waiter.set_result(None)
 
-    # ------------------------------------------------------------------------------------- the clock
+    # ------------------------------------------------------------------------------------- timers
 
     def _arm(self) -> None:
-        """Have the timer go off when the session next wants it."""
+        """Set the timer to the session's next deadline."""
         due = self.session.next_deadline()
         if due is None or (self._timer is not None and self._due <= due):
             return
@@ -446,17 +446,17 @@ async def open_link(
     session: ClientSession,
     handler: AioHandler,
 ) -> AioLink:
-    """Connect to one address, and begin to read.
+    """Connect to one address, and start reading.
 
     Args:
-        address: where to.
+        address: the address.
         options: the settings.
-        tls: how to do TLS; None for not doing it.
+        tls: the TLS settings; None for no TLS.
         session: a new session.
-        handler: told what happens. It may be called before this returns.
+        handler: called with the events of the connection, perhaps before this returns.
 
     Raises:
-        ConnectFailed: it did not work; says in which phase.
+        ConnectFailed: connecting failed; `phase` is the step.
         UsageError: the settings for TLS or the WebSocket cannot be used.
     """
     sock, layer = await open_stream(address, options, tls)

@@ -1,1 +1,1 @@
-"""`stomp.Client`, which blocks."""
+"""`stomp.Client`, the blocking client."""

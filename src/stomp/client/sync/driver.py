@@ -1,9 +1,12 @@
-"""The driver of `stomp.Client`: carries out by blocking what the programs of the core ask for.
+"""The driver of `stomp.Client`: runs the operations of the core, and carries out their effects with blocking calls.
 
-Rules of this file: one lock, short, around every step of a program and everything that a link has to tell; nothing
-is written, dialed, waited for or called while it is held. Code of the user runs on the thread that calls a verb, or on
-the callback thread, which is there while there are callbacks to call: never on a receiving thread, so that every verb
-may be called from it. A wait that cannot end, because what would end it needs this very thread, raises at once.
+Rules of this file:
+
+- One lock is held briefly for every step of an operation and for all events of a link. While it is held, nothing is
+  written, connected or waited for, and no user code is called.
+- User code runs on the thread that calls a method of the client, or on the callback thread, which exists while there
+  are callbacks to call. It never runs on a receiving thread, so user code may call every method.
+- A wait that can never end, because it needs the waiting thread itself to end it, raises at once.
 """
 
 from __future__ import annotations
@@ -43,31 +46,31 @@ if TYPE_CHECKING:
     from stomp.net.address import Address
 
 _T = TypeVar("_T")
-#: No wait is longer than this many seconds without looking up.
+#: Longest single wait, in seconds; longer waits are repeated.
 LONGEST = 60.0
-#: While reading is paused, it is looked this often, in seconds, whether the connection still stands.
+#: While reading is paused, seconds between two checks whether the connection is still open.
 _GLANCE = 0.5
 
 
 class SyncDriver(BaseClient):
-    """See the module."""
+    """Runs operations with blocking calls: see the module."""
 
     def _setup(self, settings: ResolvedConfig) -> None:
         super()._setup(settings)
         self._lock = threading.Lock()
-        self._calling = False  # the callback thread is at work
+        self._calling = False  # the callback thread is running
         self._called: Signal = Signal()  # fires when it has ended
         self._caller = 0  # ident of the callback thread
         self._connecting: set[int] = set()  # idents of the threads that make a connection
-        self._handling: dict[int, BaseMessage] = {}  # by ident of the thread: what it is at work on
+        self._handling: dict[int, BaseMessage] = {}  # ident of a thread -> the message it handles
         _DRIVERS.add(self)
 
     def _run(self, program: Operation[_T], *, connects: bool = False) -> _T:
-        """Carry a program out: its steps under the lock, its effects without.
+        """Run an operation: its steps with the lock held, its effects without.
 
         Args:
-            program: the program.
-            connects: it makes a connection: see `_connect`.
+            program: the operation.
+            connects: the operation opens a connection: see `_connect`.
         """
         answer: Any = None
         failure: BaseException | None = None
@@ -93,7 +96,7 @@ class SyncDriver(BaseClient):
                 failure = err
 
     def _connect(self, program: Operation[None]) -> None:
-        """Carry out a program that makes a connection. Functions that it calls cannot wait for that connection."""
+        """Run an operation that opens a connection. User functions that it calls cannot wait for that connection."""
         ident = threading.get_ident()
         self._connecting.add(ident)
         try:
@@ -111,14 +114,14 @@ class SyncDriver(BaseClient):
     # ------------------------------------------------------------------------------------- callbacks
 
     def _begin_calling(self) -> bool:
-        """True if the callback thread has to be started. The caller has the lock."""
+        """True if the callback thread has to be started. The caller holds the lock."""
         if self._calling or not self._conv.has_calls:
             return False
         self._calling = True
         return True
 
     def _make_calls(self) -> None:
-        """The callback thread: call what there is to call, in order, until there is nothing left."""
+        """The callback thread: call the queued callbacks, in order, until none is left."""
         self._caller = threading.get_ident()
         calls: list[Callable[[], object]] = []
         try:
@@ -134,7 +137,7 @@ class SyncDriver(BaseClient):
                 self._caller = 0
                 self._calling = False
                 self._called.fire()
-                begin = self._begin_calling()  # one came since, or the thread was ended from outside
+                begin = self._begin_calling()  # another one was queued, or an exception ended the loop
             if begin:
                 self._start(self._make_calls, "stomp-callbacks")
 
@@ -145,7 +148,7 @@ class SyncDriver(BaseClient):
             log.error("a callback called sys.exit(), which ends neither the client nor the program")
 
     def _join_calls(self, deadline: float) -> None:
-        """Wait until the callbacks for what has happened were called. Not from one, which would wait for itself."""
+        """Wait until all queued callbacks were called. Returns at once in a callback, which would wait for itself."""
         if threading.get_ident() != self._caller:
             self._wait(Wait(self._called, lambda: not (self._calling or self._conv.has_calls), deadline))
 
@@ -169,10 +172,10 @@ class SyncDriver(BaseClient):
         return effect.link.close(effect.error)
 
     def _refuse_to_wait(self, wait: Wait) -> None:
-        """This thread makes a connection, and calls a function of the user's for it, which has called a verb.
+        """Check a wait on a thread that is connecting: a user function called for that has called a method.
 
         Raises:
-            UsageError: the verb would have to wait.
+            UsageError: the method would have to wait.
         """
         with self._lock:
             ready = wait.ready()
@@ -183,7 +186,7 @@ class SyncDriver(BaseClient):
             )
 
     def _wait(self, wait: Wait) -> bool:
-        # Free when it has happened. An Event is made of several of these, and this is in every confirmed send.
+        # Released when the signal is notified. Cheaper than an Event, and used by every confirmed send.
         happened = threading.Lock()
         happened.acquire()
 
@@ -215,7 +218,7 @@ class SyncDriver(BaseClient):
                     if ready or left <= 0:
                         self._end_wait(wait, happen, calls_back)
                         return ready
-        except BaseException:  # an interrupt; or the lock would be taken once more
+        except BaseException:  # Ctrl-C, for example. Not `finally`: the loop above has called `_end_wait`
             with self._lock:
                 self._end_wait(wait, happen, calls_back)
             raise
@@ -245,7 +248,7 @@ class SyncDriver(BaseClient):
             self._start(self._make_calls, "stomp-callbacks")
 
     def _take(self, link: Link, batch: list[Event]) -> None:
-        """What a link has to tell; called on its receiving thread."""
+        """Process the events of a link. Called on its receiving thread."""
         conv = self._conv
         with self._lock:
             conv.take(link, batch, self._options.clock())
@@ -256,14 +259,14 @@ class SyncDriver(BaseClient):
         if begin:
             self._start(self._make_calls, "stomp-callbacks")
         while conv.paused and link.alive:
-            # Nothing is read now, but by the keeper, for as long as it has room.
+            # Only the timer thread reads now, until the link's read limit is reached.
             self._wait(Wait(conv.resumed, lambda: not conv.paused, self._options.clock() + _GLANCE))
 
     def _reconnect(self) -> None:
         self._connect(lifecycle.reconnect(self._conv, self._options.dice))
 
     def _disown(self) -> None:
-        """In a forked child: the connection is its parent's."""
+        """In a forked child: fail the client, as its connection belongs to the parent."""
         self._lock = threading.Lock()
         self._calling = False
         self._caller = 0
@@ -278,7 +281,7 @@ _warned: list[object] = []  # not empty once the warning was written
 
 
 def _warn_about_loop() -> None:
-    """Say once that an event loop stands still. It is no error: programs do it, and notebooks cannot do otherwise."""
+    """Warn once that the event loop of this thread is blocked. No error: notebooks cannot avoid it."""
     if not _warned and running_loop() is not None:
         _warned.append(None)
         log.warning(
@@ -288,11 +291,11 @@ def _warn_about_loop() -> None:
 
 
 def _matters(batch: list[Event]) -> bool:
-    """Of heart-beats nobody is told."""
+    """True if the handler has to run for these events. The client ignores heart-beats."""
     return not only_heartbeats(batch)
 
 
-#: For forks.
+#: All drivers, for `_disown_all`.
 _DRIVERS: weakref.WeakSet[SyncDriver] = weakref.WeakSet()
 
 

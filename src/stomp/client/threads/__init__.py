@@ -1,1 +1,1 @@
-"""A connection that is run by threads."""
+"""A connection run by threads."""
