@@ -54,8 +54,7 @@ def settle(
         message: the message.
         deadline: with `confirm`: until when to wait for the RECEIPT, in seconds on the driver's clock.
         negative: reject the message.
-        requeue: with `negative`: whether the broker is to deliver the message again; None for the broker's
-            default.
+        requeue: with `negative`: whether the broker is to deliver it again; None for the broker's default.
         confirm: wait for the broker's RECEIPT.
         transaction: settle the message as part of this transaction.
 
@@ -223,8 +222,7 @@ def give_back(conv: ClientEngine, now: float) -> Operation[None]:
     era.parting = redelivery.begin(now)
     deadline = now + _PATIENCE
     try:
-        # STOMP 1.2, "Graceful shutdown": with its receipt, the broker has processed all frames sent before
-        # it.
+        # STOMP 1.2, "Graceful shutdown": the receipt confirms that the broker has read all earlier frames.
         yield SendFrame(era.link, commands.disconnect(conv.next_id()), deadline)
         if (yield Wait(conv.life, lambda: conv.era is not era, deadline)):
             return

@@ -1,5 +1,4 @@
-"""Broker profiles: which features a kind of broker has beyond the protocol, and by which headers they are
-requested.
+"""Broker profiles: the features of each kind of broker beyond the protocol, and their headers.
 
 Rules of this file: there is one profile for each kind of broker. A feature that the broker does not have
 raises an error that gives the reason, because the broker would silently ignore the header. The profile is
@@ -29,19 +28,16 @@ class BrokerProfile:
         name: "rabbitmq", "activemq", "artemis", "hornetq", "apollo", "embedded" or "generic".
         title: the name of the product, for texts.
         server: the prefix of the ``server`` header of CONNECTED; compared without regard to case.
-        prefetch: the header that limits unacknowledged messages; None if the broker has none that counts
-            messages.
+        prefetch: the header that limits the number of unacknowledged messages; None if there is none.
         selectors: the broker filters by ``selector``.
         durable: how SUBSCRIBE names a durable subscription: "id" (RabbitMQ), or the header that contains the
             name; None if there is no support.
-        exclusive: the header for an exclusive subscription, which receives all messages of its queue; or
-            None.
+        exclusive: the header for a subscription that receives all messages of its queue; or None.
         queue_types: the broker has types of queues (``x-queue-type``).
         ttl: the header for the expiry of a message, and whether its milliseconds are "relative" or "absolute"
             (since 1970); None if there is no support.
         delay: the header for a delayed delivery, in milliseconds; or None.
-        text_without_content_length: a SEND without ``content-length`` becomes a text message for JMS
-            consumers.
+        text_without_content_length: SEND without ``content-length`` is a text message for JMS consumers.
         adds_length: the broker adds a ``content-length`` to the MESSAGE of a text message, too: after
             ``message-id``; that of a bytes message has it before.
         hides_persistence: a MESSAGE does not show whether it is persistent.
@@ -54,13 +50,11 @@ class BrokerProfile:
         deduplication: the header for a unique id by which a message that was sent again can be recognised.
         holds_unacked_until_disconnect: unacknowledged messages of an ended subscription are not delivered
             again until the connection ends.
-        nack_discards: NACK discards a message: it is neither delivered again nor put into a dead-letter
-            queue.
+        nack_discards: a message rejected by NACK is neither delivered again nor in a dead-letter queue.
         web_text_only: the broker ignores binary WebSocket messages.
         web_largest: the largest WebSocket message that the broker accepts, in bytes; None if the limit is
             that of TCP.
-        error_ends: True if the broker ends the connection after an ERROR, False if it stays usable, None if
-            unknown.
+        error_ends: True if an ERROR ends the connection, False if it stays usable, None if unknown.
         nack_effect: what happens to a message that is rejected by NACK, as a predicate for texts.
         dead_letter_hint: what to do about messages that fail repeatedly.
     """
@@ -234,8 +228,7 @@ VENDORS = {
 
 
 def profile_for_server(server: str | None) -> BrokerProfile:
-    """Return the profile for the ``server`` header of CONNECTED; `GENERIC` if the header is missing or
-    unknown.
+    """Return the profile for the ``server`` header of CONNECTED; `GENERIC` if it is missing or unknown.
 
     >>> (
     ...     profile_for_server("RabbitMQ/3.10.8").name,
@@ -410,8 +403,8 @@ def web_message_check(server: str | None) -> Callable[[bytes], None] | None:
         server: the ``server`` header of CONNECTED.
 
     Returns:
-        A function that raises `Unsupported` for a frame that the broker would ignore, or close the connection
-        for.
+        A function that raises `Unsupported` for a frame that the broker would ignore, or that would make it
+        close the connection.
     """
     vendor = profile_for_server(server)
     if vendor.web_text_only or vendor.web_largest is not None:
@@ -454,8 +447,7 @@ def nack_headers(vendor: BrokerProfile, requeue: bool | None) -> dict[str, Any]:
         requeue: whether the broker is to deliver the message again; None for the broker's default.
 
     Raises:
-        Unsupported: the broker has no such choice, or NACK would discard the message and `requeue` is not
-            False.
+        Unsupported: the broker has no such choice, or it discards the message and `requeue` is not False.
     """
     if vendor.nack_discards:
         if requeue is False:

@@ -43,8 +43,7 @@ class ClientConfig:
             name, and the others take any.
         client_id: the ``client-id`` header, which ActiveMQ and Artemis require for durable subscriptions.
         headers: further headers of CONNECT.
-        heartbeat: milliseconds between the heart-beats that the client can send, and that it wants; 0 for
-            none.
+        heartbeat: milliseconds between heart-beats that the client can send, and that it wants; 0 for none.
         versions: the STOMP versions to offer.
         vendor: the broker profile; None to choose it by the ``server`` header of CONNECTED.
         timeout: the default timeout of operations.

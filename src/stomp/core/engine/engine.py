@@ -271,8 +271,7 @@ class ClientEngine:
                 break
             if self.paused:
                 self._queued_bytes -= len(message.body) + OVERHEAD
-                # `maybe_resume` measures all queued messages, so it is called only when reading may well
-                # resume.
+                # `maybe_resume` measures all queued messages: call it only when reading may well resume.
                 if self._queued_bytes < self._threshold(self.terms.high_water // 2):
                     self.maybe_resume()
             if self.is_deliverable(message):
@@ -280,8 +279,7 @@ class ClientEngine:
         return None
 
     def is_deliverable(self, message: BaseMessage) -> bool:
-        """Return False for a message that needs an ACK, if no ACK may be sent for it or the client is
-        draining.
+        """Return False for a message that needs an ACK, if it cannot be acknowledged or the client drains.
 
         The broker delivers such a message again, so it is not delivered to the program now.
         """

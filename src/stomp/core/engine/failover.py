@@ -17,7 +17,7 @@ from stomp.core import arguments
 from stomp.core.errors import AuthenticationFailed
 from stomp.core.structs import dataclass, record
 
-#: A random number in [0, 1): `random.random`, or a fixed function in tests.
+#: Returns a random number in [0, 1): `random.random`, or a fixed function in tests.
 Dice = Callable[[], float]
 
 

@@ -43,7 +43,7 @@ class Hooks:
         """Called when a message has arrived and is queued for the program."""
 
     def processing(self, message: BaseMessage) -> AbstractContextManager[object]:
-        """Return a context manager; ``with message:`` or a handler runs in it while it handles the message."""
+        """Return a context manager, in which ``with message:`` or a handler handles the message."""
         return _NOTHING
 
     def settled(self, message: BaseMessage, how: str) -> None:

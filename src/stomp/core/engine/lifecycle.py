@@ -401,8 +401,7 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
     conv.run_number += 1
     conv.maybe_resume()
     era = conv.era
-    # While an operation still connects, no DISCONNECT is sent: that operation closes its link when it
-    # continues.
+    # While an operation still connects, the link is closed without DISCONNECT: no RECEIPT would arrive.
     connected = conv.state is ClientState.CONNECTED
     conv.change(ClientState.CLOSING, "closing")
     try:
@@ -423,8 +422,7 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
 
 def _disconnect_gen(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[bool]:
     try:
-        # STOMP 1.2, "Graceful shutdown": the receipt confirms that the broker has received all earlier
-        # frames.
+        # STOMP 1.2, "Graceful shutdown": the receipt confirms that the broker has read all earlier frames.
         yield SendFrame(era.link, commands.disconnect(conv.next_id()), deadline)
         clean: bool = yield Wait(conv.life, lambda: conv.era is not era, deadline)
     except StompError:
@@ -436,8 +434,7 @@ def _disconnect_gen(conv: ClientEngine, era: BrokerConnection, deadline: float) 
 
 
 def drain(conv: ClientEngine, deadline: float) -> Operation[DrainReport]:
-    """Stop receiving, wait until the delivered messages are settled and all requests are answered, then
-    `close`.
+    """Stop receiving, wait until messages are settled and requests are answered, then `close`.
 
     Args:
         conv: the engine of the client.

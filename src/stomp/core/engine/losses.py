@@ -102,8 +102,7 @@ class Losses:
         if not candidate_error and not stable:
             # RabbitMQ may send the RECEIPT before the ERROR, or before a message that is the cause.
             candidate_error = [feed for feed in feeds if feed.generation == ours and now - feed.last < QUIET]
-        # Other requests were answered on this connection, so their counts start again: losses must be in a
-        # row.
+        # Other requests were answered on this connection, so their losses were not in a row.
         kept = list(candidate_error)
         kept += [feed for feed in feeds if feed.generation != ours]
         kept += [each for each in requests if each.generation != ours]

@@ -14,8 +14,7 @@ from stomp.core.errors import ContentError, StaleDelivery, UsageError
 from stomp.core.frames.frame import Headers
 from stomp.core.session.events import Message
 
-#: Default for the largest size of a decompressed body, in bytes: the same as `Limits.body` for one as
-#: received.
+#: Default for the largest size of a decompressed body, in bytes; equal to the default of `Limits.body`.
 INFLATED = 128 * 1024 * 1024
 #: A repr shows at most this many characters of an id or a destination.
 _SHOWN = 100
@@ -24,8 +23,7 @@ _GZIP, _ZLIB, _RAW = 31, 15, -15
 
 
 class BaseMessage(Message):
-    """A received message. `stomp.Client` and `stomp.AsyncClient` add the methods that settle it and reply to
-    it.
+    """A received message. The subclasses of the two clients add the methods that settle it and reply to it.
 
     Attributes:
         command: "MESSAGE".
@@ -88,8 +86,7 @@ class BaseMessage(Message):
 
     @property
     def content(self) -> bytes:
-        """The body after decompression by its ``content-encoding`` (gzip or deflate); the body itself if it
-        has none.
+        """The body, decompressed if it has a ``content-encoding`` (gzip or deflate).
 
         Raises:
             ContentError: the encoding is not known, the body is damaged, or it would be larger than
@@ -103,8 +100,9 @@ class BaseMessage(Message):
 
     @property
     def text(self) -> str:
-        """The content as text, in the ``charset`` of its ``content-type``, or UTF-8 (STOMP 1.2,
-        "content-type").
+        """The content as text, in the ``charset`` of its ``content-type``, or UTF-8.
+
+        See STOMP 1.2, "content-type".
 
         Raises:
             ContentError: the charset is not known, the content is not text in it, or see `content`.
@@ -190,8 +188,7 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
     True
 
     Raises:
-        ContentError: the encoding is not known, the body is damaged, or the result would be larger than
-            `limit`.
+        ContentError: the encoding is not known, the body is damaged, or the result is larger than `limit`.
     """
     # Imported here, because few bodies are compressed.
     import zlib

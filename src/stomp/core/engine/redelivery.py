@@ -1,5 +1,6 @@
-"""Redelivery of failed messages by brokers where NACK discards them: they stay unacknowledged, and are given
-back.
+"""Redelivery of failed messages by brokers where NACK discards them.
+
+The messages stay unacknowledged, and the end of the connection gives them back to the broker.
 
 Artemis and HornetQ treat NACK like ACK: the message is lost, and is in no dead-letter queue. UNSUBSCRIBE
 returns unacknowledged messages to the queue, but the broker does not count a delivery attempt, so that a
@@ -30,8 +31,7 @@ class Redelivery:
 
     Attributes:
         messages: the failed messages.
-        due: when the connection may be ended, in seconds on the driver's clock; None if there is no reason
-            to.
+        due: when the connection may be ended, in seconds on the driver's clock; None if no message waits.
         blocked: ids of the subscriptions with ack="client" that have a failed message. No further message of
             these is delivered to the program, because its ACK would cover the failed one.
     """

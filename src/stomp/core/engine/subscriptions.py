@@ -107,8 +107,7 @@ def request(
 
 
 def subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
-    """Make a subscription, and wait for its RECEIPT if one is requested. Afterwards receive with
-    `verbs.take`.
+    """Make a subscription, and wait for its RECEIPT if one is requested. Next, receive with `verbs.take`.
 
     Raises:
         BrokerError: the broker refused it.
@@ -177,7 +176,7 @@ def _try_to_subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: fl
 
 
 def _resubscribed(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
-    """Wait until a SUBSCRIBE whose connection was lost was sent again (`lifecycle.reconnect`) and answered."""
+    """Wait until a SUBSCRIBE was sent again by `lifecycle.reconnect` and answered: its connection was lost."""
     yield Wait(feed.inbox, lambda: feed.made or feed.ended, deadline)
     if feed.made:
         return

@@ -44,7 +44,7 @@ class TransactionRecord:
             raise UsageError(f"the transaction was {self.state} already", hint="begin a new one")
 
     def settled(self, message: BaseMessage, subscription: Subscription, names: list[str]) -> None:
-        """Record that a message was settled in the transaction; `names` are the ids of the covered deliveries."""
+        """Record that a message was settled in it; `names` are the ids of all deliveries covered."""
         self._settled.append((message, subscription, names))
 
     def restore(self) -> None:

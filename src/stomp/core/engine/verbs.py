@@ -170,8 +170,9 @@ def start(
     patience: float | None = None,
     patient: bool = True,
 ) -> Operation[Any]:
-    """Send with a receipt, without waiting for the answer. Wait for it by `outcome`, `confirmed` or
-    `all_done`.
+    """Send with a receipt, without waiting for the answer.
+
+    Wait for it with `outcome`, `confirmed` or `all_done`.
 
     Args:
         conv: the engine of the client.
@@ -359,7 +360,7 @@ def send_all(
         SendStalled: there was no room in the window before the deadline.
     """
     confirmations: list[Any] = []
-    # The iterable is user code and may use this client: it is called by an effect, because a step holds the lock.
+    # The iterable is user code and may use this client, so it is called by an effect: a step holds the lock.
     following = iter(parcels)
     while (parcel := (yield Call(partial(next, following, None)))) is not None:
         confirmation = yield from start(conv, parcel, make, deadline)
@@ -430,10 +431,9 @@ def _raise_subscription_error(inbox: MessageQueue) -> None:
 
 
 def _reconnect_silent_gen(conv: ClientEngine, inbox: MessageQueue, now: float) -> Operation[None]:
-    """End the connection if a subscription got no message for its `max_silence`, so that the driver
-    reconnects.
+    """End the connection if a subscription got no message for its `max_silence`.
 
-    The broker may have lost the subscription.
+    The broker may have lost the subscription. The driver reconnects.
     """
     for feed in inbox.feeds:
         if feed.wish.max_silence and now >= feed.silent_at and conv.era is not None:
@@ -454,8 +454,9 @@ def next_change(
 
 
 def begin(conv: ClientEngine, deadline: float) -> Operation[TransactionRecord]:
-    """Begin a transaction (BEGIN) and return its record, for `send_in`, `acknowledge.settle`, `commit` and
-    `abort`.
+    """Send BEGIN, and return the record of the new transaction.
+
+    Pass it to `send_in` and `acknowledge.settle`, and end it with `commit` or `abort`.
 
     Raises:
         NotConnected: there was no connection before the deadline.
@@ -530,8 +531,7 @@ def commit(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Op
 
 
 def abort(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
-    """Send ABORT, and wait for its RECEIPT: the broker discards the sends and acknowledgements of the
-    transaction.
+    """Send ABORT, and wait for its RECEIPT: the broker discards what was done in the transaction.
 
     An error is logged and not raised. Messages that were acknowledged in the transaction may be settled
     again.
@@ -552,8 +552,9 @@ def abort(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Ope
 
 
 def ask(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operation[BaseMessage]:
-    """Send a request and wait for its reply: a message with its ``correlation-id`` to the reply queue of the
-    client.
+    """Send a request and wait for its reply.
+
+    The reply is a message to the reply queue of the client, with the ``correlation-id`` of the request.
 
     Raises:
         ReplyMissing: no reply arrived before the deadline.
