@@ -176,7 +176,7 @@ def _try_to_subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: fl
 
 
 def _resubscribed(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
-    """Wait until a SUBSCRIBE was sent again by `lifecycle.reconnect` and answered: its connection was lost."""
+    """Wait until a SUBSCRIBE was sent again by `lifecycle.reconnect` after a lost connection, and answered."""
     yield Wait(feed.inbox, lambda: feed.made or feed.ended, deadline)
     if feed.made:
         return
