@@ -1,1 +1,1 @@
-"""Bytes to frames and back: no connection is known here."""
+"""Encoding and decoding of frames. Nothing here knows a connection."""

@@ -1,8 +1,10 @@
-"""Where bodies of a known length are put together that do not come in one piece.
+"""Buffers for bodies of a known length that arrive in several pieces.
 
-What comes is copied once, or read straight into its place. Memory that is new to the process costs as much as all the
-rest of receiving. So a body of bytes is put together where it is to stay, and the place of a text is used again for
-the next one.
+Rules of this file:
+
+- Each piece is copied once into the buffer, or read into it directly.
+- Memory that is new to the process costs as much as all the rest of receiving. So the buffer of a bytes body becomes
+  that body without another allocation, and the buffer of a text body is reused for the next text body.
 """
 
 from __future__ import annotations
@@ -12,25 +14,25 @@ from typing import Any, Final
 
 from stomp.core.frames import native as native_codec
 
-#: The place that is kept for texts is of this size at most: longer ones have one of their own.
+#: The maximum size in bytes of the buffer that is kept for text bodies. Larger ones get a new buffer.
 PLACE: Final = 4 * 1024 * 1024
 
 
 def _room_for(length: int) -> io.BytesIO:
-    # All of it at once: that costs nothing before it is used.
+    # Allocated in full: the system provides the memory only when it is used.
     return io.BytesIO(bytes(length))
 
 
 class BodyBuffer:
-    """A body of so many bytes.
+    """A body of a known length that is being received.
 
     Args:
-        length: how many.
-        place: to put it together in.
-        text: it is UTF-8 and wanted as text; what is none is replaced.
+        length: its size in bytes.
+        place: the buffer.
+        text: decode it as UTF-8, with U+FFFD for invalid bytes.
 
     Attributes:
-        left: how many of them are missing.
+        left: the number of missing bytes.
     """
 
     __slots__ = ("_length", "_place", "_text", "left")
@@ -42,22 +44,22 @@ class BodyBuffer:
         self._text = text
 
     def room(self) -> memoryview:
-        """Where those belong that are missing. Take as many from `left` as were put there."""
+        """Return the part of the buffer for the missing bytes. Subtract the number of bytes written from `left`."""
         return self._place.getbuffer()[self._length - self.left : self._length]
 
     def write(self, data: memoryview) -> None:
-        """Add bytes, not more than are missing."""
+        """Add bytes, at most `left`."""
         with self.room() as room:
             room[: len(data)] = data
         self.left -= len(data)
 
     def arrived(self) -> bytes:
-        """The bytes that are not missing."""
+        """Return the bytes that have arrived."""
         with self._place.getbuffer() as place, place[: self._length - self.left] as part:
             return bytes(part)
 
     def content(self) -> Any:
-        """All of it, bytes or text, once nothing is missing."""
+        """Return the body, bytes or str, once `left` is 0."""
         if not self._text:
             return self._place.getvalue()
         with self._place.getbuffer() as place, place[: self._length] as told:
@@ -69,7 +71,7 @@ class BodyBuffer:
 
 
 class BodyBufferPool:
-    """Makes the bodies of one connection, one at a time."""
+    """Makes the body buffers of one connection. Only one is in use at a time."""
 
     __slots__ = ("_place", "_size")
 
@@ -78,22 +80,23 @@ class BodyBufferPool:
         self._size = 0
 
     def begin(self, length: int, *, text: bool) -> BodyBuffer:
-        """The next one."""
+        """Return the buffer for the next body."""
         if not text or length > PLACE:
             return BodyBuffer(length, _room_for(length), text=text)
         if self._place is None or self._size < length:
             self._size = 1 << (length - 1).bit_length()
-            # The texts themselves come and go. glibc keeps memory for the next one up to twice the largest block that
-            # was ever freed, and Python takes twice a text's size to make one: this is such a block, and never used.
+            # glibc adjusts its trim and mmap thresholds to the largest block that was freed (mallopt(3),
+            # M_MMAP_THRESHOLD), and Python needs twice the size of a text to decode it. Freeing a block of that size
+            # makes glibc keep the memory of the decoded texts for the next ones. The block itself is never written to.
             bytes(2 * self._size)
             self._place = _room_for(self._size)
         return BodyBuffer(length, self._place, text=True)
 
     @property
     def spare(self) -> bool:
-        """True while memory is kept for the next one."""
+        """True while a buffer is kept for the next text body."""
         return self._place is not None
 
     def relax(self) -> None:
-        """Let go of it."""
+        """Free the buffer that is kept."""
         self._place = None

@@ -1,7 +1,7 @@
-"""The frames of the protocol, built for a version (STOMP 1.2, "Client Frames", "Server Frames").
+"""Functions that build the frames of STOMP (STOMP 1.2, "Client Frames", "Server Frames").
 
-Every function returns a new `Frame` and changes nothing it was given. Further headers come in `headers`;
-the named parameters win over them.
+Rules of this file: every function returns a new `Frame` and does not change its arguments. `headers` are additional
+headers; the other parameters take precedence over them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from stomp.core.errors import UsageError
 from stomp.core.frames.frame import Frame, Headers, headers_of, text_of
 from stomp.core.frames.versions import DIALECTS, Dialect
 
-#: Additional headers: any mapping from name to something with a plain text form; None drops the header.
+#: Additional headers: a dictionary from name to a value that `text_of` can convert. None as the value drops a header.
 Extra = dict[str, Any] | None
 
-#: The frames a client may send.
+#: The commands that a client may send.
 CLIENT_COMMANDS = frozenset(
     [
         "CONNECT",
@@ -35,7 +35,7 @@ CLIENT_COMMANDS = frozenset(
 
 
 def required(dialect: Dialect, command: str) -> tuple[str, ...]:
-    """The headers that a frame of a client must have, beyond those of CONNECT.
+    """Return the required headers of a client frame other than CONNECT and STOMP.
 
     >>> from stomp.core.frames.versions import STOMP10, STOMP12
     >>> required(STOMP12, "SUBSCRIBE"), required(STOMP10, "SUBSCRIBE")
@@ -64,10 +64,10 @@ def connect(
     headers: Extra = None,
     command: str = "CONNECT",
 ) -> Frame:
-    """CONNECT, or STOMP. `heartbeat` is in milliseconds: (what we can send, what we want to get).
+    """Build CONNECT or STOMP. `heartbeat` is in milliseconds: (we can send, we want to receive).
 
     Raises:
-        UsageError: STOMP has no such version.
+        UsageError: `versions` is empty, or has an unknown version.
     """
     offered = sorted(map(text_of, versions))
     for version in offered or [""]:
@@ -94,9 +94,9 @@ def send(
     receipt: str | None = None,
     headers: Extra = None,
 ) -> Frame:
-    """SEND. `content_length=False` leaves the header out: ActiveMQ and Artemis then make a text message."""
+    """Build SEND. With `content_length=False` the header is omitted: ActiveMQ and Artemis then make a text message."""
     if not headers and content_length and content_type is transaction is None:
-        # By far the most frequent, and a third of the work.
+        # Fast path for the most frequent case: a third of the cost.
         plain = Headers()
         plain["destination"] = text_of(destination)
         if receipt is not None:
@@ -122,7 +122,7 @@ def subscribe(
     receipt: str | None = None,
     headers: Extra = None,
 ) -> Frame:
-    """SUBSCRIBE. STOMP 1.0 may leave the id out."""
+    """Build SUBSCRIBE. The id is optional in STOMP 1.0."""
     if ack not in ("auto", "client", "client-individual"):
         raise UsageError(f"ack is {ack!r}", hint="use auto, client or client-individual")
     if id is None and dialect.subscription_id:
@@ -139,7 +139,7 @@ def unsubscribe(
     receipt: str | None = None,
     headers: Extra = None,
 ) -> Frame:
-    """UNSUBSCRIBE, by id; in STOMP 1.0 by destination, too."""
+    """Build UNSUBSCRIBE by id, in STOMP 1.0 alternatively by destination."""
     if id is None and (dialect.subscription_id or destination is None):
         raise UsageError(f"UNSUBSCRIBE needs an id in STOMP {dialect.version}")
     named = {"id": id, "destination": destination, "receipt": receipt}
@@ -156,16 +156,19 @@ def ack(
     receipt: str | None = None,
     headers: Extra = None,
 ) -> Frame:
-    """ACK, or NACK if `negative`.
+    """Build ACK, or NACK if `negative`.
 
     Args:
         dialect: the agreed version.
-        message: the ``ack`` header of the MESSAGE in 1.2, its ``message-id`` before.
-        subscription: the id of the subscription; needed in 1.1.
-        negative: refuse the message.
-        transaction: make it part of this transaction.
-        receipt: ask for a receipt under this id.
-        headers: further headers.
+        message: the ``ack`` header of the MESSAGE in 1.2, its ``message-id`` in 1.0 and 1.1.
+        subscription: the id of the subscription; required in 1.1, ignored in other versions.
+        negative: reject the message.
+        transaction: the transaction of which the frame is a part.
+        receipt: request a receipt with this id.
+        headers: additional headers.
+
+    Raises:
+        UsageError: the version has no NACK, or needs the subscription.
     """
     if negative and not dialect.nack:
         raise UsageError(f"STOMP {dialect.version} has no NACK")
@@ -181,17 +184,17 @@ def ack(
 
 
 def transaction(command: str, id: str, *, receipt: str | None = None, headers: Extra = None) -> Frame:
-    """BEGIN, COMMIT or ABORT."""
+    """Build BEGIN, COMMIT or ABORT."""
     return Frame(command, headers_of(headers, {"transaction": id, "receipt": receipt}))
 
 
 def disconnect(receipt: str | None = None, *, headers: Extra = None) -> Frame:
-    """DISCONNECT; with a receipt its answer tells that the broker has read all that came before."""
+    """Build DISCONNECT. A RECEIPT for it confirms that the broker has processed all earlier frames."""
     return Frame("DISCONNECT", headers_of(headers, {"receipt": receipt}))
 
 
 def connected(dialect: Dialect, heartbeat: tuple[int, int], *, headers: Extra = None) -> Frame:
-    """CONNECTED. `heartbeat` is in milliseconds: (what the server can send, what it wants to get)."""
+    """Build CONNECTED. `heartbeat` is in milliseconds: (the server can send, it wants to receive)."""
     if dialect.version == "1.0":
         return Frame("CONNECTED", headers_of(headers))
     named = {"version": dialect.version, "heart-beat": ",".join(map(text_of, heartbeat))}
@@ -199,14 +202,14 @@ def connected(dialect: Dialect, heartbeat: tuple[int, int], *, headers: Extra = 
 
 
 def receipt(id: str) -> Frame:
-    """RECEIPT."""
+    """Build RECEIPT."""
     return Frame("RECEIPT", headers_of({"receipt-id": id}))
 
 
 def error(message: str, *, detail: str = "", receipt_id: str | None = None, headers: Extra = None) -> Frame:
-    """ERROR: a short `message`, and if there is more to say, `detail` as a plain text body."""
+    """Build ERROR: `message` is the header, `detail` the body as plain text."""
     body = detail.encode()
-    # In 1.0 no character can be escaped, so the message is made harmless here.
+    # STOMP 1.0 cannot escape, so line ends and NULs are replaced by spaces.
     summary = " ".join(message.replace("\0", " ").split())
     named = {
         "message": summary,

@@ -1,12 +1,12 @@
-"""Bytes to frames (STOMP 1.2, "STOMP Frames", "Augmented BNF").
+"""The decoder: bytes to frames (STOMP 1.2, "STOMP Frames", "Augmented BNF").
 
 Rules of this file:
 
-- Bytes may be cut anywhere; the work is linear in their number.
-- Every size that comes from the network is compared with `Limits` before memory is spent on it.
-- Frames, and the error that ends them, do not depend on how the bytes are cut.
-- The fast path only does what the general path would have done, and raises nothing: at the first surprise it leaves
-  the frame to the general path. What is tolerated of broken frames is decided there, see
+- Input may be split at any byte. The cost is linear in its size.
+- Every size from the network is compared with `Limits` before memory is allocated for it.
+- The frames and the final error do not depend on where the input is split.
+- The fast path (`_read_by_template`) gives the same results as the general path (`_read_general`) and raises nothing:
+  it leaves a frame that it cannot read to the general path. Only that decides which broken frames are tolerated, see
   `stomp.core.frames.head_parser`.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class HeartbeatMarker:
-    """One end-of-line between frames: a heart-beat (STOMP 1.2, "Heart-beating"). There is one, `HEARTBEAT`."""
+    """An end-of-line between frames: a heart-beat (STOMP 1.2, "Heart-beating"). The only instance is `HEARTBEAT`."""
 
     __slots__ = ()
 
@@ -39,33 +39,33 @@ class HeartbeatMarker:
 
 HEARTBEAT: Final = HeartbeatMarker()
 
-#: What may stand between frames (STOMP 1.2, "Augmented BNF"): EOLs, and for a lenient decoder more NULs.
+#: Bytes that are skipped between frames (STOMP 1.2, "Augmented BNF"): EOLs, and by a lenient decoder also NULs.
 _EOLS = re.compile(rb"(?:\r?\n)+")
 _EOLS_AND_NULS = re.compile(rb"(?:\r?\n|\0)+")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 _WRONG_LENGTH = "the frame does not end where its content-length says"
-#: From this many missing bytes on, reading straight into the body saves more than the call for it costs.
+#: If at least this many bytes of a body are missing, reading into its buffer saves more than the extra call costs.
 _LARGE = 128 * 1024
-#: Up to this many bytes, a frame that was cut is put together and read as one, which is less work.
+#: A split frame of at most this many bytes is buffered and then read as a whole, which is cheaper.
 _SHORT = 32 * 1024
 
 
 class Decoder:
-    """Turns received bytes into frames, however they are cut.
+    """Decodes received bytes into frames.
 
-    Call `feed` with what was read, then `frames` until it returns an empty list. Until `dialect` is set, `frames`
-    returns one frame at a time and reads it by the rules common to all versions, because the first frame
-    decides how the next ones are to be read.
+    Call `feed` with the bytes that were read, then `frames` until it returns an empty list. Until `dialect` is set,
+    `frames` returns one frame at a time and reads it by the rules common to all versions, because the first frame
+    determines the version of the next ones.
 
     Args:
-        limits: what a peer may make us hold.
+        limits: limits on what a peer can make us store.
         dialect: the agreed version, or None before there is one.
-        lenient: how broken rules are taken, see `stomp.core.frames.limits.Leniency`.
-        classes: the `Frame` subclass to make for a command, where it is not `Frame` itself.
+        lenient: how strictly frames are read, see `stomp.core.frames.limits.Leniency`.
+        classes: command -> the subclass of `Frame` to make; `Frame` itself for other commands.
 
     Attributes:
-        notes: what was tolerated of broken frames, in words, each kind once: for the log. Clear it when it was read.
+        notes: texts for the log about broken frames that were tolerated, one per rule. The caller clears it.
 
     >>> from stomp.core.frames.versions import STOMP12
     >>> decoder = Decoder(dialect=STOMP12)
@@ -92,15 +92,16 @@ class Decoder:
         self._scanner = native.Scanner(Headers) if native is not None else None
         self._layouts = HeadTemplates(self._classes, Frame, self._scanner)
         head = min(self.limits.header_line, self.limits.head, LONGEST)
-        # What a head, a body, and a body with any such head may have on the fast path: no limit is exceeded by less.
+        # Limits of the fast path in bytes: of a head, of a body, and of a body after a head of the maximum size. They
+        # are never above `limits`.
         self._most = head, self.limits.body, min(self.limits.body, self.limits.frame - head)
         self._between = _EOLS if self.lenient is STRICT else _EOLS_AND_NULS
-        self._data = b""  # fed, and looked at up to
-        self._at = 0  # this place
-        # The unfinished frame: its head, or once _head is set its body, or if _needed is set all of it.
+        self._data = b""  # input that `frames` has not processed,
+        self._at = 0  # from this position
+        # Bytes of the incomplete frame: of its head; of its body if _head is set; of all of it if _needed is set.
         self._partial = bytearray()
-        self._scanned = 0  # how much of an unfinished head was searched for its end
-        self._needed = 0  # how many bytes an unfinished short frame has
+        self._scanned = 0  # how many bytes of an incomplete head were searched for its end
+        self._needed = 0  # the size of an incomplete short frame
         self._head: Head | None = None
         self._bodies = BodyBufferPool()
         self._error: RemoteProtocolError | None = None
@@ -113,18 +114,19 @@ class Decoder:
 
     @property
     def missing(self) -> int:
-        """How many bytes of a large body are missing: `read_into` may take them. 0 while there is none."""
+        """The number of missing bytes of a large body, for `read_into`. 0 if no large body is incomplete."""
         body = self._head.body if self._head is not None else None
         return body.left if body is not None and body.left >= _LARGE and not self._data else 0
 
     def read_into(self, read: Callable[[memoryview], int]) -> int:
-        """Have `read` put bytes of the body straight into place, in the place of `feed`.
+        """Let `read` write bytes of the body into its buffer. This replaces a call of `feed`.
 
         Args:
-            read: is given the room there is, which is more than 0; returns how many bytes it has put there.
+            read: gets the part of the buffer for the missing bytes, which is not empty, and returns how many bytes it
+                has written there.
 
         Returns:
-            what `read` returned.
+            The return value of `read`.
         """
         body = self._head.body if self._head is not None else None
         assert body is not None
@@ -135,23 +137,25 @@ class Decoder:
 
     @property
     def spare(self) -> bool:
-        """True while memory is kept for the next large text."""
+        """True while a buffer is kept for the next text body."""
         return self._bodies.spare
 
     def relax(self) -> None:
-        """Let go of it."""
+        """Free the buffer that is kept for the next text body."""
         self._bodies.relax()
 
     @property
     def idle(self) -> bool:
-        """True between frames, False while a frame has begun and not ended, and after an error."""
+        """True between frames; False while a frame is incomplete, and after an error."""
         return not (self._data or self._partial or self._head or self._error)
 
     def unfinished_error(self) -> Frame | None:
-        """The ERROR that has begun and not ended, with what has arrived of its body. Call it when no more will come.
+        """Return an incomplete ERROR with the part of its body that has arrived. Call it at the end of the stream.
 
-        A content-length that is too large would hide what the broker says. None for any other frame, and for a
-        strict decoder.
+        Without this, a content-length that is too large would hide the broker's error text.
+
+        Returns:
+            None if the incomplete frame is not an ERROR, and for a strict decoder.
         """
         if self.lenient is STRICT or self._error is not None:
             return None
@@ -167,10 +171,11 @@ class Decoder:
         return self._frame(head, body.partition(b"\0")[0])
 
     def frames(self) -> list[Frame | HeartbeatMarker]:
-        """The frames (and EOLs between frames) that are complete now, in order; an empty list when there are none.
+        """Return the complete frames (and EOLs between frames) in order; an empty list if there are none.
 
         Raises:
-            RemoteProtocolError: the bytes are not STOMP. Frames before the offending one were returned first.
+            RemoteProtocolError: the bytes are not STOMP. The frames before the invalid one were returned by the
+                previous call.
             LimitExceeded: the peer sent more than the limits allow.
         """
         if self._error is not None:
@@ -190,7 +195,7 @@ class Decoder:
                 if 0 <= pos < len(data):
                     self._read(data, pos, out, fresh=False)
             elif self._partial:
-                # A CR alone was the first half of a heart-beat, cut in two.
+                # A CR alone may be the first half of a heart-beat (CR LF) that was split.
                 fresh = bytes(self._partial[:2]) == b"\r"
                 joined = self._continue_head(data, whole=fresh)
                 if joined:
@@ -204,27 +209,30 @@ class Decoder:
         return out
 
     def _skip(self, data: bytes, pos: int) -> int:
-        """The place behind what may stand between frames."""
-        # The first bytes of a peer tell whether it speaks STOMP: none of them are skipped.
+        """Return the position after the bytes that are skipped between frames."""
+        # The first bytes of a peer show whether it speaks STOMP, so NULs are not skipped before a version is agreed on.
         found = (_EOLS if self.dialect is None else self._between).match(data, pos)
         return found.end() if found is not None else pos
 
     def _read(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker], *, fresh: bool) -> None:
-        """Decode from a frame boundary at `pos`; what is left over waits in `_partial`."""
+        """Decode from a frame boundary at `pos`. An incomplete frame at the end is kept in `_partial`.
+
+        `fresh` is True if EOLs at `pos` are heart-beats, False if they are padding after a frame.
+        """
         start, end = pos, len(data)
         if pos < end and data[pos] < 14:
             pos = self._skip(data, pos)
-        # EOLs straight behind a frame are padding; those that a read begins with are heart-beats.
+        # EOLs directly after a frame are padding; EOLs at the start of a read are heart-beats.
         if fresh and pos > start:
             out.extend([HEARTBEAT] * data.count(b"\n", start, pos))
         if self.dialect is None:
-            if pos < end and (fresh or not out):  # else the end of a body has just made the one frame
+            if pos < end and (fresh or not out):  # else the one frame was already made from the end of a body
                 pos = self._skip(data, self._read_general(data, pos, out))
             if pos < end:
-                # Not cut off: a peer that packs many frames into one read would have the rest copied for each.
+                # Keep the position instead of slicing: the rest would be copied for each of many frames in one read.
                 self._data, self._at = data, pos
             return
-        # White space around a value is part of it for the fast path.
+        # The fast path does not strip white space around a value.
         fast = self.lenient is not TRIM
         while pos < end:
             before = pos
@@ -236,7 +244,7 @@ class Decoder:
                 pos = self._skip(data, pos)
 
     def _read_by_template(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
-        """Take frames whose heads have a layout that is known; return where it stopped."""
+        """Decode frames whose heads match a known template; return the position where it stopped."""
         dialect = self.dialect
         assert dialect is not None
         head_limit, body_limit, size_limit = self._most
@@ -294,7 +302,7 @@ class Decoder:
         return pos
 
     def _read_general(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
-        """Decode one frame that starts at `pos`, whatever it is; return the place behind it, or the end of the data."""
+        """Decode one frame at `pos`. Return the position after it, or the end of the data if it is incomplete."""
         most = self.limits.head
         self._heads.check_command(data, pos, self.dialect)
         blank = _BLANK_LINE.search(data, pos, pos + most + 3)
@@ -307,7 +315,7 @@ class Decoder:
             self._check_open_head()
             return len(data)
         head = self._heads.read(data[pos : blank.start()], self.dialect)
-        # Before there is a version, values are not what they will be.
+        # Before a version is agreed on values are not unescaped, so a template would store wrong values.
         if head.lines is not None and self.dialect is not None:
             self._layouts.learn(head.command, head.lines, head.headers, head.size)
         start = from_here = end = blank.end()
@@ -328,7 +336,10 @@ class Decoder:
         return end + 1
 
     def _end_in_head(self, raw: bytes, out: list[Frame | HeartbeatMarker]) -> NoReturn:
-        """There is a NUL behind these bytes of a head. The peer takes the frame for complete, and so will wait."""
+        """Raise for a NUL in a head, after the bytes `raw`; a lenient decoder first delivers an ERROR.
+
+        This is not delayed until the head is complete: for the peer the frame is, so it may send nothing more.
+        """
         fault = RemoteProtocolError("NUL byte in the head of a frame, which ends with an empty line")
         if self.lenient is STRICT or not raw.startswith((b"ERROR\n", b"ERROR\r\n")):
             raise fault
@@ -337,7 +348,7 @@ class Decoder:
         raise fault
 
     def _continue_head(self, data: bytes, *, whole: bool) -> bytes:
-        """Add to an unfinished head; return all of it once its end is in (or `whole`), else nothing."""
+        """Add to an incomplete head. Return all of it once its end has arrived (or if `whole`), else nothing."""
         partial = self._partial
         partial += data
         if not (
@@ -353,23 +364,24 @@ class Decoder:
         return joined
 
     def _check_open_head(self) -> None:
-        """Refuse what will be no head; note how far an unfinished one was searched."""
+        """Raise if an incomplete head cannot become valid; store how far it was searched."""
         partial = self._partial
         self._heads.check_command(partial, 0, self.dialect)
         self._scanned = len(partial)
         self._heads.check_open(len(partial))
 
     def _buffer_partial(self, data: bytes, pos: int, needed: int) -> int:
-        """Keep what there is of a frame of `needed` bytes: it will be read when all of it is in."""
+        """Buffer the beginning of a frame of `needed` bytes, to be read when it is complete."""
         with memoryview(data) as view, view[pos:] as rest:
             self._partial = bytearray(rest)
         self._needed = needed
         return len(data)
 
     def _resume_partial(self, data: bytes, out: list[Frame | HeartbeatMarker]) -> tuple[bytes, int]:
-        """Add to an unfinished short frame, and read it once it is all there; return what is left, as `_read` takes it.
+        """Add to an incomplete short frame, and decode it once it is complete.
 
-        The place in it is -1 if the frame has not ended.
+        Returns:
+            The data and the position in it from which `_read` continues; the position is -1 if the frame is incomplete.
         """
         partial = self._partial
         pos = self._needed - len(partial)
@@ -382,7 +394,7 @@ class Decoder:
         head = self._head
         if head is None:
             return data, pos
-        # An ERROR that does not end where its content-length says.
+        # An ERROR with a wrong content-length: it is read up to the next NUL.
         rest = data[pos:]
         return rest, self._continue_body(head, rest, out)
 
@@ -398,11 +410,11 @@ class Decoder:
                 head.body.write(body)
 
     def _is_text(self, head: Head) -> bool:
-        """True where the body is wanted as text: see `Frame`."""
+        """True if the body is to be decoded as text: see `Frame`."""
         return self._classes.get(head.command, Frame).body_as_text
 
     def _continue_body(self, head: Head, data: bytes, out: list[Frame | HeartbeatMarker]) -> int:
-        """Add to an unfinished body; return the place behind its end, or -1 if that has not come."""
+        """Add to an incomplete body. Return the position after its end, or -1 if it is still incomplete."""
         pos = 0
         body: Any = None
         if head.body is not None:

@@ -1,6 +1,7 @@
-"""Frames to bytes (STOMP 1.2, "STOMP Frames", "Value Encoding").
+"""The encoder: frames to bytes (STOMP 1.2, "STOMP Frames", "Value Encoding").
 
-Rule of this file: a value never becomes structure. What a version cannot carry raises `FrameError`.
+Rule of this file: a value can never inject a header or a frame. A value that the version cannot represent raises
+`FrameError`.
 """
 
 from __future__ import annotations
@@ -14,20 +15,21 @@ from stomp.core.frames.versions import UNESCAPED, Dialect
 
 NUL = b"\0"
 
-#: Bodies from this size on are not copied into one buffer with their head (measured: joining is cheaper below).
+#: Bodies of at least this many bytes are not copied into one buffer with their head. Below it a copy is cheaper
+#: (measured).
 LARGE_BODY = 32 * 1024
-#: So many heads of messages are kept,
+#: The maximum number of encoded heads that are cached.
 _HEADS = 1000
-#: and the lines that tell the lengths of bodies up to this one.
+#: The content-length lines of bodies below this size in bytes are cached.
 _LENGTHS = 2048
 
 
 def encode(frame: Frame, dialect: Dialect) -> bytes:
-    """Turn a frame into bytes.
+    """Encode a frame.
 
     Raises:
-        FrameError: for what this version cannot carry, for a body with a NUL but no ``content-length``,
-            and for a ``content-length`` that is not the body's.
+        FrameError: the version cannot represent a header, the body has a NUL but there is no ``content-length``, or
+            the ``content-length`` is not the size of the body.
 
     >>> from stomp.core.frames.versions import STOMP12
     >>> from stomp.core.frames.frame import Headers
@@ -38,12 +40,15 @@ def encode(frame: Frame, dialect: Dialect) -> bytes:
 
 
 def encode_parts(frame: Frame, dialect: Dialect, *, escaped: bool = False) -> list[bytes]:
-    """Like `encode`, but in parts to write one after the other, so that a large body is not copied.
+    """Like `encode`, but return parts to write in order, so that a large body is not copied.
 
     Args:
         frame: the frame.
-        dialect: the version to write.
-        escaped: the headers are in their escaped form already; they are only checked.
+        dialect: the version.
+        escaped: the headers are already escaped; they are only checked.
+
+    Raises:
+        FrameError: see `encode`.
     """
     body = frame.body
     _check_length(frame.headers.get("content-length"), body)
@@ -56,17 +61,20 @@ def encode_parts(frame: Frame, dialect: Dialect, *, escaped: bool = False) -> li
 
 
 def plain_parts(command: str, headers: dict[str, Any], body: bytes) -> list[bytes] | None:
-    """`encode_parts` for a frame that no version writes differently; None if that is not known of this one.
+    """Fast path of `encode_parts` for a frame that is encoded equally in all versions.
 
     Args:
-        command: a command of a client, but not CONNECT or STOMP.
-        headers: without ``content-length``; that is added if there is a body.
+        command: a client command except CONNECT and STOMP.
+        headers: the headers without ``content-length``, which is added if there is a body.
         body: the body.
+
+    Returns:
+        None if a header needs escaping, conversion or an error: call `encode_parts` instead.
     """
     text = ""
     for name, value in headers.items():
         if type(value) is not str or type(name) is not str:
-            return None  # it may have a text of its own: see `stomp.core.frames.frame.text_of`
+            return None  # it must be converted by `stomp.core.frames.frame.text_of`
         text += f"{name}:{value}\n"
     if not needs_no_escaping(text, len(headers)) or "" in headers or "content-length" in headers:
         return None
@@ -82,10 +90,10 @@ def plain_parts(command: str, headers: dict[str, Any], body: bytes) -> list[byte
 
 
 def needs_no_escaping(text: str, count: int) -> bool:
-    """True for the lines of so many headers in which nothing needs escaping.
+    """True if the header lines `text` of `count` headers need no escaping.
 
-    They have as many colons and newlines as headers, and none of the other special characters. This is the common
-    case, found by a few scans at C speed.
+    Then there is one colon and one newline per header, and none of the other special characters. This is the common
+    case, and a few scans at C speed detect it.
     """
     return (
         text.count(":") == count
@@ -97,17 +105,17 @@ def needs_no_escaping(text: str, count: int) -> bool:
 
 
 class HeadCache(dict["str | tuple[str, str]", tuple[bytes, bytes]]):
-    """Heads of SEND frames: programs send much that differs in nothing but its body.
+    """Cache of encoded heads of SEND frames: programs send many messages that differ only in the body.
 
-    They are kept by destination, or by destination and content type. What is kept is the lines of the head, to which
-    those of `LENGTHS` are added, and then the body and a NUL; and the whole frame for a body that is empty.
+    The key is the destination, or destination and content type. The value has two items: the lines of the head, to be
+    followed by a line of `LENGTHS`, the body and a NUL; and the complete frame for an empty body.
 
     >>> from stomp.core.frames.versions import STOMP12
     >>> HeadCache(STOMP12)["/queue/a"]
     (b'SEND\\ndestination:/queue/a\\n', b'SEND\\ndestination:/queue/a\\n\\n\\x00')
 
     Raises:
-        FrameError: for what cannot be encoded, see `encode`.
+        FrameError: the key cannot be encoded, see `encode`.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -126,7 +134,7 @@ class HeadCache(dict["str | tuple[str, str]", tuple[bytes, bytes]]):
 
 
 class _Lengths(dict[int, bytes]):
-    """The last line of a head, and the empty one: by the size of the body. Those of short bodies are kept.
+    """Body size -> the content-length line and the empty line after it. Those of short bodies are cached.
 
     >>> _Lengths()[2]
     b'content-length:2\\n\\n'
@@ -160,9 +168,9 @@ def _check_length(length: str | None, body: bytes) -> None:
 def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
     headers = frame.headers
     try:
-        # By join, which takes a text as it is: formatting would ask its class for one.
+        # `join` uses the characters of a str subclass; formatting would call its `__format__`.
         text = "\n".join(map(":".join, headers.items())) + "\n"
-    except TypeError:  # a hook has added a number
+    except TypeError:  # a value is not a str: a hook may have added a number
         text = ""
     if not text or not needs_no_escaping(text, len(headers)) or headers.repeated or "" in headers:
         text = _encode_head_escaped(frame, dialect, escaped=escaped)
@@ -179,7 +187,7 @@ def _encode_head_escaped(frame: Frame, dialect: Dialect, *, escaped: bool) -> st
     command = text_of(frame.command)
     plain = command in UNESCAPED
     unsafe_value = "\n\r\0" if plain or escaped else dialect.unsafe
-    # A name that may not be escaped cannot hold a colon either: the first colon ends it.
+    # A name that cannot be escaped must not contain a colon, because the first colon ends it.
     unsafe_name = unsafe_value + ":" if plain or escaped or not dialect.escapes else unsafe_value
     if len(frame.headers.all("content-length")) > 1:
         raise FrameError(f"{command} has more than one content-length: brokers differ in which one counts")
@@ -215,7 +223,7 @@ _CHARACTERS = {"\n": "a newline", "\r": "a carriage return", "\0": "a NUL", ":":
 def _refuse(command: str, name: str, part: str, text: str, unsafe: str, dialect: Dialect) -> None:
     for char in unsafe:
         if char in text:
-            # The name is quoted by repr, the value is not told at all: it may be a passcode.
+            # The name is shown by repr; the value is not shown at all, because it may be a passcode.
             raise FrameError(
                 f"the {part} of header {name[:60]!r} of {command} holds {_CHARACTERS[char]}, "
                 f"which STOMP {dialect.version} cannot carry there",

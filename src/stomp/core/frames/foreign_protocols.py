@@ -1,6 +1,6 @@
-"""Protocols that are not STOMP: recognised by the first bytes of a peer, or guessed from its port.
+"""Detection of protocols other than STOMP, by the first bytes of a peer or by its port.
 
-Nothing here reads or waits. Of the bytes, `LOOKED_AT` are looked at, and none of them gets into a text.
+Rules of this file: it does no I/O. Only the first `LOOKED_AT` bytes are examined, and no text contains any of them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-#: So many bytes are enough to recognise a protocol.
+#: The number of bytes that are examined. They are enough to recognise each protocol.
 LOOKED_AT = 64
 
 _ON_61613 = "STOMP is usually on port 61613"
@@ -16,23 +16,23 @@ _TLS = "TLS"
 _HTTP = "HTTP"
 _STOMP = "STOMP"
 _MAIL = "SMTP or FTP"
-#: What to do about a port with TLS, and about one without, where the other was used.
+#: Hints for a port with TLS that was used without it, and for the opposite.
 USE_TLS = "use stomp+ssl://, set_ssl() or --ssl"
 USE_STOMP = "use stomp://, without set_ssl() and --ssl"
 
-#: How a peer begins that is of this protocol. Compiled when they are needed: nearly never.
+#: Pattern of the first bytes -> protocol. They are compiled on first use, because they are rarely needed.
 _FIRST_BYTES = (
     # RFC 8446, section 5.1: an alert, of any version.
     (rb"\x15\x03[\0-\x04]", _TLS),
     (rb"HTTP/", _HTTP),
-    # STOMP 1.2, "Augmented BNF": what a server may answer to a first frame.
+    # STOMP 1.2, "Augmented BNF": a server answers the first frame with one of these.
     (rb"(?:ERROR|CONNECTED)\r?\n", _STOMP),
-    # WIREFORMATINFO, with its length before it or not. A lenient decoder skips NULs before a frame.
+    # WIREFORMATINFO with or without its length: a lenient decoder skips NULs before a frame.
     (rb".{0,4}\x01ActiveMQ", "ActiveMQ's OpenWire"),
     (rb"AMQP\0\0\x09\x01", "AMQP 0-9-1"),
     (rb"AMQP[\0\x02\x03]\x01\0\0", "AMQP 1.0"),
     (rb"AMQP", "AMQP"),
-    # CONNACK, and the DISCONNECT of MQTT 5.
+    # CONNACK, or the DISCONNECT of MQTT 5.
     (rb"\x20[\x02-\x7f][\0\x01]|\xe0[\0-\x7f]", "MQTT"),
     (rb"-(?:ERR|NOAUTH|DENIED|LOADING|MISCONF)\b", "Redis"),
     (rb"SSH-", "SSH"),
@@ -45,7 +45,7 @@ _FIRST_BYTES = (
     (rb"(?:220|421|500|501|502|530|554)[ -]", _MAIL),
 )
 
-#: What a port is for, where that is not STOMP.
+#: The usual protocols of ports other than those of STOMP.
 _PORTS = {
     **dict.fromkeys((80, 8080), "HTTP"),
     **dict.fromkeys((443, 8443), "HTTP with TLS"),
@@ -72,7 +72,7 @@ _PORTS = {
 
 
 class Finding(NamedTuple):
-    """What a peer speaks, and what to do about it, in words."""
+    """The protocol of a peer and the hint for it, as texts."""
 
     words: str
     hint: str
@@ -81,13 +81,16 @@ class Finding(NamedTuple):
 def identify(
     first: bytes | bytearray, *, tls: bool = False, websocket: bool = False, handshake: bool = False
 ) -> Finding | None:
-    """What a peer speaks that should speak STOMP, by its first bytes; None if they are of no protocol known here.
+    """Identify the protocol of a peer that does not speak STOMP as expected.
 
     Args:
-        first: what it sent first, `LOOKED_AT` bytes are enough.
-        tls: we speak TLS with it, or try to.
+        first: the first bytes from it; `LOOKED_AT` bytes are enough.
+        tls: we use TLS, or try to.
         websocket: we try to open a WebSocket.
-        handshake: the bytes are its answer to our TLS handshake, and not from inside TLS.
+        handshake: the bytes are the raw answer to our TLS handshake, not decrypted data.
+
+    Returns:
+        None if the bytes match no known protocol, or the one that was expected.
 
     >>> identify(b"AMQP\\0\\0\\x09\\x01").words
     'this is AMQP 0-9-1, not STOMP'
@@ -98,7 +101,7 @@ def identify(
     if name == _STOMP:
         if handshake:
             return Finding("the port speaks STOMP without TLS", USE_STOMP)
-        # Where STOMP was expected, it is no finding.
+        # Without a WebSocket STOMP is the expected protocol.
         return (
             Finding("the port speaks STOMP without WebSocket", "use stomp+ssl://" if tls else "use stomp://")
             if websocket
@@ -125,7 +128,7 @@ def _name(first: bytes | bytearray) -> str:
 
 def _http(*, tls: bool, websocket: bool, handshake: bool) -> Finding | None:
     if websocket and not handshake:
-        return None  # it is what was expected; the status says more
+        return None  # HTTP is expected here, and the status code gives a better error
     scheme = "wss" if tls and not handshake else "ws"
     words = "this is HTTP without TLS" if handshake else "this is HTTP, not STOMP"
     if websocket:
@@ -134,7 +137,7 @@ def _http(*, tls: bool, websocket: bool, handshake: bool) -> Finding | None:
 
 
 def expected(port: int, *, tls: bool = False, websocket: bool = False) -> str:
-    """A hint for a peer that said nothing, by what its port usually is for; empty if that may be STOMP.
+    """Return a hint by the usual protocol of a port, for a peer that sent nothing; empty if that may be STOMP.
 
     >>> expected(61616)
     "port 61616 is usually ActiveMQ's OpenWire; STOMP is usually on port 61613"
@@ -152,5 +155,5 @@ def expected(port: int, *, tls: bool = False, websocket: bool = False) -> str:
         return f"port {port} is usually {_PORTS[port]}; its STOMP over WebSocket is usually on port {other}"
     name = _PORTS.get(port, "")
     if websocket and name.startswith(_HTTP):
-        return ""  # where a WebSocket may well be
+        return ""  # a WebSocket server may well be on this port
     return f"port {port} is usually {name}; {_ON_61613}" if name else ""

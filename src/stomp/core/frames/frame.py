@@ -1,7 +1,7 @@
-"""A frame: a command, headers, a body (STOMP 1.2, "STOMP Frames").
+"""Frames: command, headers and body (STOMP 1.2, "STOMP Frames").
 
-Rules of this file: headers keep their order; a repeated header keeps all its values and the first one counts
-(STOMP 1.2, "Repeated Header Entries"); bodies are bytes.
+Rules of this file: headers keep their order. A repeated header keeps all its values, and the first one is used
+(STOMP 1.2, "Repeated Header Entries"). Bodies are bytes, unless `Frame.body_as_text` requests text.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Headers(dict[str, str]):
-    """The headers of a frame: a dictionary from name to first value, in the order they came.
+    """The headers of a frame: a dictionary from name to value, in wire order.
 
-    Where a name came more than once, the dictionary holds its first value and `all` gives every one:
+    If a name is repeated, the dictionary has its first value and `all` returns all of them:
 
     >>> headers = Headers.of([("foo", "World"), ("foo", "Hello")])
     >>> headers["foo"], headers.all("foo")
@@ -23,18 +23,18 @@ class Headers(dict[str, str]):
     """
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # What has slots can be pickled from protocol 2 on; the others can carry the same.
+        # Objects with slots need at least pickle protocol 2. Its reduce value is valid in older pickles, too.
         return super().__reduce_ex__(max(protocol, 2))
 
-    # With a default, so that asking is cheap; hardly any headers have repeated ones.
+    # A class attribute as default: few headers are repeated, so most instances need no attribute of their own.
     __slots__ = ("__dict__",)
     _later: list[tuple[str, str]] = []  # noqa: RUF012 - never changed, only replaced
-    #: The head on the wire, where bytes of it were replaced because they are not UTF-8; else None.
+    #: The original bytes of the head if some were replaced because they are not UTF-8; else None.
     raw_head: bytes | None = None
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
-        """Make headers from (name, value) pairs, repeated names allowed."""
+        """Make headers from (name, value) pairs. Names may be repeated."""
         headers = cls()
         later: list[tuple[str, str]] = []
         for name, value in pairs:
@@ -48,7 +48,7 @@ class Headers(dict[str, str]):
 
     @property
     def repeated(self) -> list[tuple[str, str]]:
-        """The (name, value) pairs whose name had come before, in order: those that do not count."""
+        """The (name, value) pairs of repeated names except the first of each, in order. STOMP ignores them."""
         return self._later
 
     def _repeat(self, name: str, values: list[str]) -> None:
@@ -57,14 +57,14 @@ class Headers(dict[str, str]):
             self._later = [*self.repeated, *((name, value) for value in values[1:])]
 
     def all(self, name: str) -> list[str]:
-        """Every value of a name, the one that counts first. An empty list where there is none."""
+        """Return all values of a name, in order; an empty list if there is none."""
         if name not in self:
             return []
         return [self[name], *(value for other, value in self.repeated if other == name)]
 
     def pairs(self) -> list[tuple[str, str]]:
-        """All (name, value) pairs as they go on the wire: the ones that count, then the repeated ones."""
-        # A name that was deleted is gone with all its values.
+        """Return all (name, value) pairs as they are encoded: first those of the dictionary, then the repeated ones."""
+        # Deleting a name removes its repeated values, too.
         return [*self.items(), *(pair for pair in self.repeated if pair[0] in self)]
 
 
@@ -74,17 +74,17 @@ class Frame:
     Attributes:
         command: "SEND", "MESSAGE" ...
         headers: the headers, unescaped.
-        body: the body, as it is on the wire.
+        body: the body, as on the wire.
 
-    Two frames are equal when command, headers (repeated ones included) and body are.
+    Two frames are equal if command, headers (repeated ones included) and body are equal.
 
-    A subclass tells the decoder by class attributes how to make one of it. The decoder knows no subclass by name.
+    Class attributes of a subclass define how the decoder makes its instances. The decoder knows no subclass by name.
 
-    Attributes of the class:
-        slot_defaults: what `__init__` sets the slots of the class to, besides command, headers and body. The decoder
-            sets them without the call, where the class that defines `__init__` defines this, too.
-        keeps_original: `__init__` keeps a copy of the headers in the slot ``original``.
-        body_as_text: the body is wanted as text. A decoder that can gives text; all others give bytes.
+    Class attributes:
+        slot_defaults: default values of the slots that `__init__` sets besides command, headers and body. The decoder
+            sets them without calling `__init__` if the class that defines `__init__` defines this attribute, too.
+        keeps_original: `__init__` stores a copy of the headers in the slot ``original``.
+        body_as_text: the body may be a str. The decoder then makes str or bytes, whichever is cheaper.
     """
 
     __slots__ = ("body", "command", "headers")
@@ -99,9 +99,9 @@ class Frame:
 
     @property
     def raw_head(self) -> bytes | None:
-        """The head as it is on the wire, where bytes of it were replaced because they are not UTF-8; else None.
+        """The original bytes of the head if some were replaced because they are not UTF-8; else None.
 
-        That is the command line and the header lines, without the empty line behind them.
+        They are the command line and the header lines, without the empty line after them.
         """
         return getattr(self.headers, "raw_head", None)
 
@@ -117,25 +117,24 @@ class Frame:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What belongs to a connection stays there.
+        # Attributes of subclasses belong to a connection and are not copied.
         return type(self), (self.command, self.headers, self.body)
 
     def __repr__(self) -> str:
-        # Neither values nor bodies: either may hold what must not reach a log.
-        # The repr of a text has no control characters.
+        # Neither header values nor the body are shown: they may contain data that must not be in a log.
+        # The repr of a str has no control characters.
         command, names = f"{self.command!r:.42}".strip("'"), f"{list(self.headers)!r:.500}"
         return f"<{type(self).__name__} {command} {names} {len(self.body)} bytes>"
 
 
 def headers_of(*sources: dict[str, Any] | None) -> Headers:
-    """Merge header dictionaries into new `Headers`; later ones win, None values drop out.
+    """Merge dictionaries of headers into new `Headers`. Later dictionaries take precedence; None values are dropped.
 
-    Values may be anything with a plain text form: True becomes "true", 5 becomes "5", bytes are read as UTF-8.
-    A tuple is a header that is repeated, once for each item.
-    The dictionaries given are not changed.
+    Values are converted by `text_of`: True becomes "true", 5 becomes "5", bytes are decoded as UTF-8. A tuple is a
+    repeated header, one for each item. The dictionaries are not changed.
     """
     if len(sources) == 1 and sources[0]:
-        # The common case, at the speed of a copy.
+        # Fast path for the common case: copy the dictionary.
         merged = Headers(sources[0])
         for name, value in merged.items():
             if type(value) is not str or type(name) is not str:
@@ -156,10 +155,10 @@ def headers_of(*sources: dict[str, Any] | None) -> Headers:
 
 
 def text_of(value: object) -> str:
-    """The text of one header value.
+    """Convert a header value to str.
 
-    A text is its own text, and a number its own number, whatever its class makes of it: members of enumerations and
-    texts of template engines have a `__str__`, `__format__`, `replace` ... of their own.
+    For subclasses of str, int, float, bytes and bytearray the method of the base class is used: enum members and the
+    str subclasses of template engines override `__str__`, `__format__`, `replace` and others.
 
     >>> text_of(True), text_of(5), text_of(b"x")
     ('true', '5', 'x')
@@ -180,7 +179,7 @@ def text_of(value: object) -> str:
 
 
 def bytes_of(body: object) -> bytes | None:
-    """The bytes of a body: those of a text are its UTF-8; None for what is neither text nor bytes.
+    """Convert a body to bytes, a str as UTF-8. Return None for any other type.
 
     >>> bytes_of("\xe9"), bytes_of(bytearray(b"x")), bytes_of(5)
     (b'\xc3\xa9', b'x', None)

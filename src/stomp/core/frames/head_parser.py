@@ -1,10 +1,10 @@
-"""Reads the head of a frame: its command line and its header lines (STOMP 1.2, "STOMP Frames", "Augmented BNF").
+"""Parser of the head of a frame: command line and header lines (STOMP 1.2, "STOMP Frames", "Augmented BNF").
 
 Rules of this file:
 
-- A head is read as a whole, so what becomes of it does not depend on how it was cut.
-- A strict reader refuses every broken rule. A lenient one refuses only what leaves the end of the frame in doubt;
-  what it does about each rule is in ``docs/reference/leniency.md``, and each is noted once.
+- A head is parsed as a whole, so the result does not depend on where the input is split.
+- A strict parser rejects every violation. A lenient parser rejects only those that leave the end of the frame in doubt.
+  ``docs/reference/leniency.md`` lists what it does for each rule. It reports each rule once.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from stomp.core.frames.frame import Headers
 from stomp.core.frames.limits import STRICT, TRIM, Leniency, Limits
 from stomp.core.frames.versions import UNESCAPED, Dialect
 
-#: What a command line may be, without its LF, by whether CR LF ends a line. A lenient reader allows blanks behind the
-#: command. No command has more than 40 letters.
+#: Patterns of a command line without its LF: for versions that end lines with LF only, for those that also allow CR LF,
+#: and for a lenient parser, which allows blanks after the command. No command has more than 40 letters.
 _LF_LINE = re.compile(rb"[A-Za-z]{1,40}")
 _CRLF_LINE = re.compile(rb"[A-Za-z]{1,40}\r?")
 _LENIENT_LINE = re.compile(rb"[A-Za-z]{1,40}[ \t]{0,20}\r?")
-#: A content-length as Java and C++ programs may print it.
+#: A number in the formats that Java and C++ programs may produce.
 _ODD_LENGTH = re.compile(r"[ \t\r]*\+?([0-9]+)[ \t\r]*")
-#: The length of a text in the notes.
+#: The maximum number of characters of a header value in a note.
 _SHOWN = 60
 
 
 class Head:
-    """A head that was read, with the body that is still arriving.
+    """A parsed head, and the buffer of its body.
 
     Attributes:
         command: the command.
         headers: the headers.
-        length: what content-length says; None if the body ends at the first NUL.
-        size: how many bytes it has.
-        body: where a body of a known length is put together, once it was begun.
-        lines: the header lines, from which a layout can be learned; None where the headers differ from them.
-        fault: what ends the connection when the frame was delivered: see `Heads.salvage`.
+        length: the number in content-length; None if the body ends at the first NUL.
+        size: the size of the head in bytes.
+        body: the buffer of an incomplete body of known length; else None.
+        lines: the header lines, from which a `HeadTemplate` can be made; None if the headers differ from them.
+        fault: the error to raise after the frame was delivered, or None: see `Heads.salvage`.
     """
 
     __slots__ = ("body", "command", "fault", "headers", "length", "lines", "size")
@@ -55,14 +55,14 @@ class Head:
 
 
 class Heads:
-    """Reads heads.
+    """Parses the heads of one connection.
 
     Args:
         limits: limits on what a peer can make us store.
-        leniency: which broken rules are tolerated.
+        leniency: which violations are tolerated.
 
     Attributes:
-        notes: what was tolerated, in words, each kind once: for the log. Whoever read it clears it.
+        notes: texts for the log about violations that were tolerated, one per rule. The caller clears it.
     """
 
     def __init__(self, limits: Limits, leniency: Leniency) -> None:
@@ -70,50 +70,51 @@ class Heads:
         self._lenient = leniency is not STRICT
         self._trim = leniency is TRIM
         self._noted: set[str] = set()
-        self._latest: list[str] = []  # what was noted of the head that is being read
+        self._latest: list[str] = []  # notes about the current head
         self.notes: list[str] = []
 
     def check_command(self, data: bytes | bytearray, pos: int, dialect: Dialect | None) -> None:
-        """Refuse what is not STOMP by its first bytes: a peer of another protocol may wait for our answer.
+        """Check the command line as soon as bytes of it arrive: a peer of another protocol may wait for an answer.
 
         Args:
-            data: has the beginning of a head, as far as it has arrived, at `pos`.
-            pos: see `data`.
-            dialect: the agreed version.
+            data: contains the beginning of a head, as far as it has arrived, at `pos`.
+            pos: the position in `data`.
+            dialect: the agreed version, or None.
 
         Raises:
-            RemoteProtocolError: it is not STOMP. The message has the bytes up to the first wrong one, and so does not
-                depend on how many have arrived.
+            RemoteProtocolError: it is not STOMP. The message contains the bytes up to the first invalid one, so it does
+                not depend on how many have arrived.
+            LimitExceeded: see `check_open`.
         """
-        # Before a version is agreed on, CR LF is read as 1.2 would: its CONNECT may come that way.
+        # Before a version is agreed on CR LF is allowed, because a CONNECT of 1.2 may have it.
         crlf = dialect is None or dialect.crlf
         line = _LENIENT_LINE if self._lenient else _CRLF_LINE if crlf else _LF_LINE
         found = line.match(data, pos)
         end = found.end() if found is not None else pos
         if end == len(data) or (found is not None and data[end] == 10):
             return
-        if data[pos:] != b"\r":  # else it may become a heart-beat
-            # Bytes that come one by one are too many before they are wrong.
+        if data[pos:] != b"\r":  # a CR alone may become a heart-beat
+            # The limit is checked first: if bytes arrive one by one it is exceeded before the first invalid byte.
             self.check_open(end - pos)
             text = data[pos : end + 1].decode(errors="replace")
             first = bytes(data[pos : pos + LOOKED_AT])
             raise RemoteProtocolError(f"{text!r} is not a STOMP command", received=first)
 
     def check_open(self, size: int) -> None:
-        """Refuse a head of so many bytes whose end has not come.
+        """Check the size of an incomplete head.
 
         Raises:
-            LimitExceeded: it is longer than the limits allow, whatever follows.
+            LimitExceeded: it is larger than the limit, whatever follows.
         """
-        # The first bytes of the empty line may be in: a head is as long as it is, however it is cut.
+        # `size` may include up to 2 bytes of the empty line: the result must not depend on where the input is split.
         if size > self._limits.head + 2:
             raise LimitExceeded(f"the head of a frame is longer than {self._limits.head} bytes", limit="head")
 
     def read(self, raw: bytes, dialect: Dialect | None) -> Head:
-        """Read a head, the command line checked, without the empty line behind it.
+        """Parse a head without the empty line after it. Call `check_command` first.
 
         Raises:
-            RemoteProtocolError: it breaks a rule that is not tolerated.
+            RemoteProtocolError: a violation that is not tolerated.
             LimitExceeded: it is larger than the limits allow.
         """
         self._check_size(raw)
@@ -129,7 +130,7 @@ class Heads:
         command, *lines = text.split("\n")
         headers = None if self._trim or "\\" in text or "\r" in text else _plain_headers(lines)
         if self._lenient:
-            # STOMP 1.2, "Augmented BNF": commands are upper-case. No two of them differ in case only.
+            # STOMP 1.2, "Augmented BNF": commands are upper-case. No two of them differ only in case.
             command, lines = self._lenient_lines(command, lines, dialect)
         if headers is None:
             if dialect is None or dialect.crlf:
@@ -175,7 +176,7 @@ class Heads:
         if command.isalpha() and command.isupper():
             return command, lines
         if command.endswith("\r") and dialect is not None and not dialect.crlf:
-            # STOMP 1.0 and 1.1 end lines with LF. A CR behind a value only is part of it.
+            # STOMP 1.0 and 1.1 end lines with LF. If only a header line ends with CR, the CR is part of the value.
             lines = [line.removesuffix("\r") for line in lines]
             self._note("crlf", f"lines end with CR LF, which STOMP {dialect.version} does not allow")
         word = command.rstrip(" \t\r").upper()
@@ -184,7 +185,7 @@ class Heads:
         return word, lines
 
     def _pair(self, line: str, dialect: Dialect | None) -> tuple[str, str] | None:
-        """The name and value of a header line, unescaped by a dialect if there is one; None for a line to skip."""
+        """Return name and value of a header line, unescaped if there is a version; None to ignore the line."""
         name, colon, value = line.partition(":")
         if not colon:
             if not self._lenient:
@@ -209,15 +210,15 @@ class Heads:
         except RemoteProtocolError as err:
             if not self._lenient:
                 raise
-            # STOMP 1.2, "Value Encoding", calls it a fatal error. The frame ends where it does all the same.
+            # STOMP 1.2, "Value Encoding", calls it a fatal error, but it leaves no doubt about the end of the frame.
             self._note("escape", f"{err.message}: it was kept as it is")
             return dialect.unescape(text, keep_undefined=True)
 
     def salvage(self, head: Head, fault: RemoteProtocolError) -> None:
-        """Where a frame ends is in doubt: raise `fault`, now or, if it is an ERROR, when that was delivered.
+        """Raise `fault` because the end of the frame is in doubt; for an ERROR store it, to be raised after delivery.
 
-        What an ERROR says is what the user needs, and it is the last frame anyway (STOMP 1.2, "ERROR"). So a lenient
-        reader takes it to end at the next NUL.
+        The user needs the text of the ERROR, and it is the last frame anyway (STOMP 1.2, "ERROR"). So a lenient parser
+        lets it end at the next NUL.
         """
         if head.command != "ERROR" or not self._lenient:
             raise fault
@@ -231,15 +232,16 @@ class Heads:
         if len(texts) > 1 and not self._lenient:
             raise RemoteProtocolError("content-length is given more than once")
         if len(set(texts)) > 1:
-            # STOMP 1.2, "Repeated Header Entries": the first counts. The NUL behind the body shows whether it does.
+            # STOMP 1.2, "Repeated Header Entries": the first one is used. A missing NUL after the body shows if it is
+            # wrong.
             self._note("repeated", "content-length is given more than once: the first one counts")
         return self.length(text)
 
     def length(self, text: str) -> int:
-        """The number that a content-length is.
+        """Parse a content-length.
 
         Raises:
-            RemoteProtocolError: it is none.
+            RemoteProtocolError: it is not a number.
             LimitExceeded: it has more than 18 digits.
         """
         if not (text.isascii() and text.isdigit()):
@@ -253,7 +255,7 @@ class Heads:
         return int(text)
 
     def check_declared(self, length: int, head_size: int) -> None:
-        """Refuse a body whose length is known.
+        """Check the size of a body of known length.
 
         Raises:
             LimitExceeded: it is larger than the limits allow.
@@ -263,10 +265,10 @@ class Heads:
         self.check_arrived(length, head_size)
 
     def check_arrived(self, length: int, head_size: int) -> None:
-        """Refuse a body of which so many bytes have arrived, its end unknown.
+        """Check the size of a body of which `length` bytes have arrived and whose end is unknown.
 
-        Of two limits that are exceeded the one counts that was exceeded first: which is not seen where many bytes
-        arrive at once.
+        If two limits are exceeded, the error names the one that a body of growing size exceeds first. So the error does
+        not depend on how many bytes arrive at once.
 
         Raises:
             LimitExceeded: it is larger than the limits allow.
@@ -278,14 +280,14 @@ class Heads:
             raise LimitExceeded(f"a frame is larger than {limits.frame} bytes", limit="frame")
 
     def _note(self, kind: str, text: str) -> None:
-        """Note what was tolerated, the first time only: one broken peer must not fill the log."""
+        """Add a note about a violation, once per rule: a broken peer must not fill the log."""
         if kind not in self._noted:
             self._noted.add(kind)
             self._latest.append(text)
 
 
 def _name_of(head: Head) -> str:
-    """A frame, for the log."""
+    """Return a description of the frame for the log."""
     for name in ("message-id", "receipt-id"):
         if name in head.headers:
             return f"{head.command[:20]} with {name} {head.headers[name][:_SHOWN]!r}"
@@ -293,7 +295,7 @@ def _name_of(head: Head) -> str:
 
 
 def _plain_headers(lines: list[str]) -> Headers | None:
-    """The headers in lines without a backslash or CR, at the speed of a copy; None where something is special."""
+    """Fast path for lines without a backslash or CR. None if a line has no colon, or a name is empty or repeated."""
     try:
         headers = Headers([line.split(":", 1) for line in lines])
     except ValueError:  # a line has no colon

@@ -1,10 +1,10 @@
-"""Heads seen before: brokers send the same header names in the same order, and mostly the same values.
+"""Templates of heads: brokers send the same header names in the same order, and mostly the same values.
 
-A layout is a command and a list of header names, with the values that never changed so far, compiled into one
-pattern. A head that matches it is read in one step, without looking at names again. Nothing is guessed: a head
-that does not match in full is read carefully, and teaches its layout what else changes.
+A template is a command and a list of header names, with the values that have been constant so far, compiled into one
+pattern. A head that matches it is parsed in one step. A head that does not match completely is read by the general path
+of the decoder, and then updates its template: values that differ become variable.
 
-Rule of this file: what a peer can make us remember, and compile, is bounded.
+Rule of this file: the number and size of templates that a peer can make us store and compile is limited.
 """
 
 from __future__ import annotations
@@ -20,39 +20,40 @@ from stomp.core.frames.versions import UNESCAPED, Dialect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: How many layouts are remembered, and how many bytes their heads may have together.
+#: The maximum number of templates, and the maximum total size of their heads in bytes.
 _LAYOUTS = 32
 _ROOM = 128 * 1024
-#: Heads of more bytes are read carefully: of a value that changes the latest is remembered.
+#: The maximum size in bytes of a head that is read by a template. It is limited because a template stores the latest
+#: value of each variable.
 LONGEST: Final = 64 * 1024
-#: How often a layout learns of values that change before all of its values are taken to change.
+#: After this number of updates all values of a template become variable.
 _CHANGES = 4
-#: The longest pattern, and from how many bytes on its end is compared instead.
+#: The maximum size of a pattern in bytes; a longer fixed suffix than `_TAIL` is compared instead of compiled.
 _PATTERN = 4096
 _TAIL = 256
 _new = Frame.__new__
 _NOTHING: Final = re.compile(rb"(?!)").match
-#: The commands worth it. Their headers are escaped, which readers of a layout rely on.
+#: The commands for which templates are made. Their headers are escaped, which `HeadTemplate.read` relies on.
 _USUAL: Final = CLIENT_COMMANDS - UNESCAPED | {"MESSAGE", "RECEIPT", "ERROR"}
 
 
 class HeadTemplate:
-    """One layout.
+    """A template of heads with the same command and header names.
 
     Args:
         command: the command.
-        lines: the header lines of the first head that has it, as they are on the wire.
-        headers: the headers of that head; each of its names comes once.
-        make: the class of frame to make.
+        lines: the header lines of the first such head, as on the wire.
+        headers: the headers of that head, without repeated names.
+        make: the class of the frames.
 
     Attributes:
         command: the command.
-        headers: every name, in order, with its value, or the latest one where that changes.
-        varying: the names of the others.
-        make: the class of frame to make.
-        slot_defaults: what to set the further slots of `make` to; None if it has to be called. See `Frame`.
-        match: matches a head where it begins; the groups are the values that change, as they are on the wire.
-        tail: what must follow the match, if that is too long to be compiled: comparing is faster then, too.
+        headers: all names in order, with the constant value or the latest value of each.
+        variable_names: the names of the headers whose values change.
+        make: the class of the frames.
+        slot_defaults: default values of the further slots of `make`; None if it has to be called. See `Frame`.
+        match: matches a head at its beginning; the groups are the variable values, as on the wire.
+        tail: a long fixed suffix that must follow the match. Comparing it is faster than compiling it into the pattern.
     """
 
     __slots__ = (
@@ -69,25 +70,25 @@ class HeadTemplate:
 
     def __init__(self, command: str, lines: list[str], headers: Headers, make: type[Frame]) -> None:
         self.command: str = command
-        # Others are copied from a plain dictionary at once, and from any other one item by item.
+        # A plain dict: copying it is faster than copying a subclass, which is done item by item.
         self.headers: dict[str, str] = dict(headers)
         self.make: type[Frame] = make
         self.slot_defaults: dict[str, Any] | None = slot_defaults_of(make)
         self.variable_names: tuple[str, ...] = ()
         self.tail: bytes = b""
         self.match = (
-            _NOTHING  # until it was seen twice, since compiling costs as much as reading dozens of heads
+            _NOTHING  # compiled by the first `update`: compiling costs as much as parsing dozens of heads
         )
-        self._lines: list[str | None] = [*lines]  # None for a value that changes
+        self._lines: list[str | None] = [*lines]  # None for a variable value
         self._changes = 0
 
     def update(self, lines: list[str]) -> None:
-        """Another head of this layout was read: the values in which it differs do change."""
+        """Make the values variable in which another head of this template differs."""
         lines_now = [
             line if line == before else None for before, line in zip(self._lines, lines, strict=True)
         ]
         if self._changes and lines_now == self._lines:
-            return  # it was something else that did not match
+            return  # the values match: the head did not match for another reason
         self._changes += 1
         self._lines = lines_now if self._changes < _CHANGES else [None for _ in lines]
         self._compile()
@@ -105,7 +106,7 @@ class HeadTemplate:
         pieces[-1] += "\n\n"
         fixed_parts = [piece.encode() for piece in pieces]
         self.tail = fixed_parts.pop() if len(fixed_parts[-1]) > _TAIL else b""
-        # Possessive, so that a head that does not match is given up at once.
+        # Possessive quantifiers: a head that does not match fails without backtracking.
         pattern = b"(.*+)".join(map(re.escape, fixed_parts)) + (
             b"(.*+)" if self.tail and variable_names else b""
         )
@@ -113,12 +114,12 @@ class HeadTemplate:
         self.variable_names = tuple(variable_names)
 
     def matches(self, data: bytes, pos: int, stop: int) -> bool:
-        """True if the head at `pos` has this layout."""
+        """True if the head at `pos` matches."""
         found = self.match(data, pos, stop)
         return found is not None and data.startswith(self.tail, found.end())
 
     def read(self, found: re.Match[bytes], dialect: Dialect) -> Headers | None:
-        """The headers of the head that was matched; None if there is something in it that wants care."""
+        """Return the headers of the matched head; None if the general path has to read it (CR, NUL, invalid UTF-8)."""
         values = found.groups()
         if values:
             try:
@@ -126,10 +127,10 @@ class HeadTemplate:
                 if "\r" in text:
                     return None
                 if "\\" in text:
-                    # All at once: no value may hold a NUL, and unescaping makes none.
+                    # All values at once, separated by NULs: no value may contain a NUL, and unescaping makes none.
                     text = dialect.unescape(text)
             except (UnicodeDecodeError, RemoteProtocolError):
-                return None  # the careful path tells what it is
+                return None  # the general path raises the error, or tolerates it
             if len(values) == 1:
                 if "\0" in text:
                     return None
@@ -142,11 +143,11 @@ class HeadTemplate:
         return Headers(self.headers)
 
     def frame(self, headers: Headers, body: bytes) -> Frame:
-        """A frame of this layout."""
+        """Make a frame of this template."""
         make, defaults = self.make, self.slot_defaults
         if defaults is None:
             return make(self.command, headers, body)
-        # The same as calling it, in half of the time.
+        # The same as calling the class, in half of the time.
         frame: Any = _new(make)
         frame.command = self.command
         frame.headers = headers
@@ -160,15 +161,15 @@ class HeadTemplate:
 
 
 class HeadTemplates:
-    """The layouts that one decoder has learned.
+    """The templates of one decoder.
 
     Args:
-        classes: the `Frame` subclass to make for a command.
-        default: the class for all others.
-        scanner: the one of the native codec, which is to learn the same ones.
+        classes: command -> the subclass of `Frame` to make.
+        default: the class for all other commands.
+        scanner: the scanner of the native codec, to which the templates are added, too; or None.
 
     Attributes:
-        latest: the layout to try first.
+        latest: the template to try first.
     """
 
     def __init__(self, classes: Mapping[str, type[Frame]], default: type[Frame], scanner: Any = None) -> None:
@@ -181,7 +182,7 @@ class HeadTemplates:
         self.latest: HeadTemplate = HeadTemplate("\0", [], Headers(), default)
 
     def other(self, data: bytes, pos: int, stop: int) -> HeadTemplate | None:
-        """The layout that `latest` should be for the head at `pos`, if one is known that fits."""
+        """Find the template that matches the head at `pos`, and make it `latest`; None if there is none."""
         for layout in self._known.values():
             if layout.matches(data, pos, stop):
                 self.latest = layout
@@ -189,11 +190,11 @@ class HeadTemplates:
         return None
 
     def learn(self, command: str, lines: list[str], headers: Headers, size: int) -> None:
-        """A head was read carefully; the next one of its kind need not be."""
+        """Add or update the template for a head that the general path has read."""
         if command not in _USUAL:
             return
         names = tuple([line.partition(":")[0] for line in lines])
-        # Names that came more than once, or escaped, are not what they look like.
+        # A repeated or escaped name: the lines do not correspond to the headers.
         if names != tuple(headers):
             return
         key = (command, *names)

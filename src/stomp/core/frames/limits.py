@@ -11,15 +11,15 @@ from stomp.core.structs import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits on what a peer can make us store. Beyond one: `LimitExceeded`, and the connection is closed.
+    """Limits on what a peer can make us store. Exceeding one raises `LimitExceeded` and ends the connection.
 
     Attributes:
-        frame: bytes of a whole frame, head and body.
+        frame: bytes of a frame, head and body.
         body: bytes of a body.
-        head: bytes of a command line with all header lines.
-        header_line: bytes of one line of these.
-        headers: header lines in a frame.
-        early_frames: frames that a client may send before its CONNECTED went out.
+        head: bytes of the command line and all header lines.
+        header_line: bytes of one of these lines.
+        headers: number of header lines of a frame.
+        early_frames: number of frames that a client may send before the server has sent CONNECTED.
 
     Raises:
         UsageError: a limit is not a whole number of at least 1.
@@ -41,14 +41,15 @@ class Limits:
 
 
 class Leniency(enum.Enum):
-    """How frames are read that break a rule of STOMP.
+    """How strictly frames that violate STOMP are read.
 
-    `docs/reference/leniency.md` lists the rules. The value is what ``lenient=`` of a URL and of the command is.
+    `docs/reference/leniency.md` lists the rules. The enum values are those of ``lenient=`` in a URL and of the
+    command-line option.
 
     Attributes:
-        STRICT: a broken rule ends the connection. Servers read so.
-        LENIENT: a broken rule ends the connection only where the end of the frame is in doubt. Clients read so.
-        TRIM: as LENIENT, and white space around header names and values is dropped (stompserver).
+        STRICT: a violation ends the connection. The default of servers.
+        LENIENT: a violation ends the connection only if the end of the frame is in doubt. The default of clients.
+        TRIM: as LENIENT, and white space around header names and values is removed (for stompserver).
     """
 
     STRICT = "no"
@@ -57,10 +58,10 @@ class Leniency(enum.Enum):
 
     @classmethod
     def of(cls, value: Lenient) -> Leniency:
-        """The leniency for a ``lenient=`` argument.
+        """Convert a ``lenient=`` argument.
 
         Raises:
-            UsageError: it is none of True, False and "trim".
+            UsageError: it is not True, False, "trim" or a `Leniency`.
 
         >>> Leniency.of(True), Leniency.of("trim")
         (<Leniency.LENIENT: 'yes'>, <Leniency.TRIM: 'trim'>)
@@ -76,7 +77,7 @@ class Leniency(enum.Enum):
         raise arguments.wrong("lenient", value, "pass True, False or 'trim'")
 
 
-#: What a ``lenient=`` argument may be.
+#: The type of ``lenient=`` arguments.
 Lenient = bool | Literal["trim"] | Leniency
 STRICT: Final = Leniency.STRICT
 LENIENT: Final = Leniency.LENIENT

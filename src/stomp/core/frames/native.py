@@ -1,7 +1,7 @@
-"""Which codec reads: the one in Python, or with it the one in C of the distribution ``stompkit-native``.
+"""Loads the native codec in C from the distribution ``stompkit-native``, which speeds up the one in Python.
 
-The choice is made once, when this module is imported: the native one, where it is installed, is for this version of
-stompkit, and was not refused by ``STOMPKIT_NATIVE=0`` in the environment. Both read alike; see
+It is loaded once, when this module is imported, if it is installed, has the same `INTERFACE` as this module, and is not
+disabled by ``STOMPKIT_NATIVE=0`` in the environment. Both codecs give the same results; see
 ``docs/explanation/codecs.md``.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-#: What is called of the native codec, and how. It has the same number, or it is not used.
+#: The version of the interface between this package and the native codec. It is not used if its number differs.
 INTERFACE: Final = 6
 
 
@@ -21,12 +21,12 @@ def _load() -> Any:
     return stomp_native if stomp_native.INTERFACE == INTERFACE else None
 
 
-#: The native codec, or None. Decoders look here when they are made, everybody else when they need it.
+#: The module of the native codec, or None. A decoder reads it when it is created; other code reads it on each use.
 native: Any = _load()
 
 
 def name() -> str:
-    """Which codec is in use.
+    """Return the active codec: "native" or "pure".
 
     >>> name() in ("native", "pure")
     True

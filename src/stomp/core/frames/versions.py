@@ -1,4 +1,4 @@
-"""STOMP 1.0, 1.1 and 1.2 as three rows of one table.
+"""The versions of STOMP, 1.0, 1.1 and 1.2, as one table of differences.
 
 | | 1.0 | 1.1 | 1.2 |
 |---|---|---|---|
@@ -9,7 +9,7 @@
 | NACK | no | yes | yes |
 | heart-beats | no | yes | yes |
 
-CONNECT, STOMP and CONNECTED are never escaped, in no version, so that a 1.0 peer can read them
+CONNECT, STOMP and CONNECTED are not escaped in any version, so that a 1.0 peer can read them
 (STOMP 1.2, "Value Encoding").
 """
 
@@ -25,18 +25,18 @@ UNESCAPED = frozenset({"CONNECT", "STOMP", "CONNECTED"})
 
 @dataclass(frozen=True, repr=False)
 class Dialect:
-    """What one protocol version does differently. Use the constants `STOMP10`, `STOMP11`, `STOMP12`.
+    """The properties of a protocol version. Use the constants `STOMP10`, `STOMP11`, `STOMP12`.
 
     Attributes:
         version: "1.0", "1.1" or "1.2".
-        escapes: each character that is written as an escape, with that escape.
-        unsafe: the characters that no header of this version can carry.
-        crlf: CR LF ends a line, as LF does.
-        heartbeats: heart-beats can be agreed on.
-        nack: there is a NACK frame.
-        ack_header: the header of ACK and NACK that names the message.
-        subscription_id: SUBSCRIBE must carry an ``id``.
-        codes: what may follow a backslash.
+        escapes: character -> its escape sequence.
+        unsafe: the characters that a header cannot represent.
+        crlf: lines may end with CR LF as well as LF.
+        heartbeats: the version has heart-beats.
+        nack: the version has NACK.
+        ack_header: the header of ACK and NACK that has the id of the message.
+        subscription_id: SUBSCRIBE requires an ``id``.
+        codes: the characters that may follow a backslash.
     """
 
     version: str
@@ -65,13 +65,13 @@ class Dialect:
         >>> STOMP12.escape("a:b")
         'a\\\\cb'
         """
-        # Next to nothing needs it, and looking for each character is much faster than `translate`.
+        # Few texts need escaping, and searching for each character is much faster than `translate`.
         if ":" in text or "\\" in text or "\n" in text or "\r" in text:
             return text.translate(self._translation)
         return text
 
     def carries(self, text: str) -> bool:
-        """True if a header value can hold this text.
+        """True if a header value can represent this text.
 
         >>> STOMP11.carries("a\\rb"), STOMP12.carries("a\\rb")
         (False, True)
@@ -79,23 +79,23 @@ class Dialect:
         return not any(char in text for char in self.unsafe)
 
     def unescape(self, text: str, *, keep_undefined: bool = False) -> str:
-        """Undo `escape`.
+        """Unescape one header name or value.
 
         Raises:
-            RemoteProtocolError: for an escape that this version does not define, unless `keep_undefined`
+            RemoteProtocolError: the version does not define an escape sequence, unless `keep_undefined`
                 (STOMP 1.2, "Value Encoding": undefined sequences are a fatal protocol error).
         """
         if not self._originals or "\\" not in text:
             return text
         if text.count("\\") == text.count("\\c"):
-            # By far the most frequent: brokers have colons in their message ids, and no other escape.
+            # Fast path for the most frequent case: message ids of brokers contain colons and no other escapes.
             return text.replace("\\c", ":")
         first, *rest = text.split("\\")
         parts = [first]
         pieces = iter(rest)
         for piece in pieces:
             if not piece:
-                # Two backslashes in a row: an escaped one; what follows the pair is plain text.
+                # Two backslashes are an escaped backslash; the text after them is plain.
                 following = next(pieces, None)
                 if following is not None:
                     parts.append("\\" + following)
@@ -111,7 +111,7 @@ class Dialect:
         return "".join(parts)
 
     def unescaped(self, headers: Headers) -> Headers:
-        """`unescape` all values.
+        """Return headers with all values unescaped.
 
         Raises:
             RemoteProtocolError: see `unescape`.
@@ -134,7 +134,7 @@ STOMP10 = Dialect(
 STOMP11 = Dialect(
     "1.1",
     escapes={"\\": "\\\\", "\n": "\\n", ":": "\\c"},
-    # 1.1 cannot escape a carriage return, and brokers strip one at the end of a line.
+    # STOMP 1.1 cannot escape a CR, and brokers strip a CR at the end of a line.
     unsafe="\r\0",
     crlf=False,
     heartbeats=True,
@@ -153,5 +153,5 @@ STOMP12 = Dialect(
     subscription_id=True,
 )
 
-#: The versions that exist, oldest first.
+#: Version number -> version, oldest first.
 DIALECTS = {dialect.version: dialect for dialect in (STOMP10, STOMP11, STOMP12)}
