@@ -46,7 +46,7 @@ NOT_AWAITED = {
     "merge",
     "on_state",
     "per_address",
-    "recent",
+    "recent_frames",
     "stats",
     "confirmations",  # async with
     "transaction",  # async with

@@ -104,7 +104,7 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        null_logger = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null_logger, sys.stdout.fileno())
-        os.close(null_logger)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
     return status
