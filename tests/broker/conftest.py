@@ -1,4 +1,4 @@
-"""What the tests of the broker share."""
+"""Fixtures and helpers for the tests of the broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client of the engine, for tests: frames go in, and what is in its outbox is looked at."""
+"""A client of the engine for tests: it passes frames to the engine, and returns the frames of its outbox."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stomp.core.frames.versions import STOMP12, Dialect
 
 
 class Party:
-    """A client of the engine, with the verbs that tests need."""
+    """A client of the engine, with the methods that tests need."""
 
     def __init__(self, engine: Engine, dialect: Dialect = STOMP12) -> None:
         self.engine = engine

@@ -1,4 +1,4 @@
-"""A client that writes bytes and reads frames: for what no well-behaved client would do, too."""
+"""A client that writes raw bytes and reads frames, so that a test can also break the protocol."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from stomp.core.frames.encoder import encode
 from stomp.core.frames.frame import Frame, headers_of
 from stomp.core.frames.versions import DIALECTS
 
-#: Seconds after which whatever a test waits for will not come any more.
+#: Timeout in seconds of everything that a test waits for.
 PATIENCE = 10.0
 
 
 class HasAddress(Protocol):
-    """Anything that says where a broker listens."""
+    """An object with the address of a broker."""
 
     host: str
     port: int
@@ -32,10 +32,10 @@ class Ended(Exception):
 
 
 class RawClient:
-    """One connection, at the start without a word said.
+    """One connection; nothing is sent when it is opened.
 
     Attributes:
-        beats: how many heart-beats were received.
+        beats: number of received heart-beats.
     """
 
     def __init__(
@@ -73,22 +73,22 @@ class RawClient:
         self.close()
 
     def close(self) -> None:
-        """Hang up without a word."""
+        """Close without DISCONNECT."""
         self.sock.close()
 
     def connect(self, **headers: str) -> Frame:
-        """Say CONNECT; return the CONNECTED frame."""
+        """Send CONNECT; return the CONNECTED frame."""
         self.send("CONNECT", accept_version=self.version, host="/", **headers)
         connected = self.expect("CONNECTED")
         self._decoder.dialect = self.dialect
         return connected
 
     def write(self, data: bytes) -> None:
-        """Write bytes as they are."""
+        """Write raw bytes."""
         self.sock.sendall(data)
 
     def send(self, command: str, body: bytes | str = b"", **headers: object) -> None:
-        """Write a frame. Underscores in the names of headers become hyphens."""
+        """Write a frame. Underscores in header names are replaced by hyphens."""
         body = body.encode() if isinstance(body, str) else body
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if body:
@@ -99,8 +99,8 @@ class RawClient:
         """The next frame.
 
         Raises:
-            Ended: there is none, the broker closed.
-            TimeoutError: nothing came.
+            Ended: the broker closed the connection.
+            TimeoutError: no frame arrived in time.
         """
         deadline = time.monotonic() + patience
         while not self._frames:
@@ -128,7 +128,7 @@ class RawClient:
         return frame
 
     def expect_end(self) -> None:
-        """The broker closes the connection, without another frame."""
+        """Check that the broker closes the connection without sending another frame."""
         try:
             frame = self.frame()
         except (Ended, ConnectionResetError):
@@ -136,8 +136,8 @@ class RawClient:
         raise AssertionError(f"another frame: {frame.command} {frame.headers}")
 
     def sync(self) -> list[Frame]:
-        """Let the broker handle all that was written; return the frames that came until then."""
-        # A BEGIN and ABORT have no effect, and answers come in order.
+        """Wait until the broker has processed everything written so far; return the frames received meanwhile."""
+        # BEGIN and ABORT have no effect, and responses arrive in order.
         self.send("BEGIN", transaction="sync")
         self.send("ABORT", transaction="sync", receipt="sync")
         frames: list[Frame] = []
@@ -148,7 +148,7 @@ class RawClient:
             frames.append(frame)
 
     def silent_for(self, seconds: float) -> bool:
-        """True if nothing can be read for so long."""
+        """True if nothing arrives for this number of seconds."""
         return not self._frames and not select.select([self.sock], [], [], seconds)[0]
 
 
@@ -161,7 +161,7 @@ def eventually(condition: Callable[[], object]) -> None:
 
 
 def still_serves(broker: HasAddress, tls: ssl.SSLContext | None = None) -> bool:
-    """True if a fresh client gets done what it came for."""
+    """True if a new client can send and receive a message."""
     with RawClient(broker, tls=tls) as fresh:
         fresh.connect()
         fresh.send("SUBSCRIBE", id="1", destination="/queue/still")

@@ -1,4 +1,4 @@
-"""The public face of the broker: starting, stopping, asking."""
+"""`stomp.broker.Broker`: starting, stopping, and the methods that return its state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stomp.broker import Broker
 from stomp.core.errors import NotConnected, UsageError
 from tests.broker.rawclient import PATIENCE, Ended, RawClient, eventually, still_serves
 
-#: Stopping raises after 10 seconds if something does not end.
+#: `stop` raises after 10 seconds if the thread does not end.
 SOON = 8.0
 
 
@@ -108,7 +108,7 @@ def test_localhost_has_one_port_on_all_its_addresses() -> None:
                 try:
                     probe.bind((address[0], 0))
                 except OSError:
-                    continue  # an address of the name that this machine does not have
+                    continue  # the name resolves to an address that this machine does not have
             with socket.socket(family) as sock:
                 sock.connect(address)
 
@@ -172,7 +172,7 @@ def test_who_shakes_hands_with_a_stopping_broker_is_sent_away(
         loop = asyncio.get_running_loop()
         async with Broker(ssl_context=server_tls) as broker:
             late = await loop.run_in_executor(None, RawClient, broker)
-            # Connections are accepted in turn, so the late one is in as well.
+            # Connections are accepted in order, so the late one is accepted as well.
             assert await loop.run_in_executor(None, still_serves, broker, client_tls)
 
         def tls_handshake() -> None:

@@ -1,4 +1,4 @@
-"""`stomp broker` as a real process."""
+"""`stomp broker`, run as a process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SRC = Path(__file__).parents[2] / "src"
 
 
 class Place:
-    """What a client needs to know of a broker that runs elsewhere."""
+    """The address of a broker in another process."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host = host
@@ -35,7 +35,7 @@ class Place:
 
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], re.Match[str]]]:
-    """A broker process, and the match of its first line."""
+    """Run a broker process; yields it and the match of its first line of output."""
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "stomp", "broker", *arguments],
         env={**os.environ, "PYTHONPATH": str(SRC)},

@@ -1,4 +1,4 @@
-"""What destinations are called."""
+"""Names of destinations: topics, queues, temporary destinations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Doors as URLs, and the sockets of each."""
+"""Listening addresses: their URLs, and the sockets of each."""
 
 from __future__ import annotations
 

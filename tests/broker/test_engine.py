@@ -1,4 +1,4 @@
-"""The broker's rules, without network or clock: destinations, deliveries, acknowledgement, ends."""
+"""The rules of the engine, without I/O: destinations, deliveries, acknowledgement, closed connections."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_topic_gives_a_copy_to_each_current_subscriber(engine: Engine) -> None
 
 
 def test_copies_of_a_topic_have_ids_of_their_own(engine: Engine) -> None:
-    # In STOMP 1.0 an ACK names nothing but the message-id.
+    # In STOMP 1.0 an ACK has only the message-id.
     one = party(engine, STOMP10)
     one.subscribe("/topic/t", "x", ack="client")
     one.subscribe("/topic/t", "y", ack="client")
@@ -105,7 +105,7 @@ def test_headers_of_a_message(engine: Engine) -> None:
     assert message.body == "hé".encode()
     message_id, ack = message.headers.pop("message-id"), message.headers.pop("ack")
     assert message_id.startswith("test-")
-    assert ack != message_id  # so that a client that mixes them up is found out
+    assert ack != message_id  # they differ, so that a client that confuses them is noticed
     assert message.headers == {
         "destination": "/queue/a",
         "subscription": "sub",
@@ -209,7 +209,7 @@ def test_nack_brings_a_message_back_before_newer_ones(engine: Engine, ack: str) 
     first, second = one.messages()
     one.nack(first)
     one.ack(second)
-    # "1" came back, and with room for two it is in front of "3".
+    # "1" was returned, and comes before "3"; the window has room for both.
     assert one.bodies() == ["1", "3"]
 
 
@@ -243,7 +243,7 @@ def test_a_refused_message_does_not_come_back_in_its_turn(engine: Engine) -> Non
     one, two = party(engine), party(engine)
     for reader in (one, two):
         reader.subscribe("/queue/a", ack="client-individual")
-    one.send("/queue/a", "1", "2")  # one for each, so that the first consumer is next
+    one.send("/queue/a", "1", "2")  # one for each consumer, so that the first one is next
     (message,) = one.messages()
     one.nack(message)
     assert one.messages() == []
@@ -353,7 +353,7 @@ def test_unacknowledged_messages_go_to_the_other_consumers(engine: Engine) -> No
     assert two.bodies() == ["3", "6"]
     one.leave()
     assert two.bodies() == ["1", "2", "4", "5"]
-    assert one.messages() != []  # what had been on its way
+    assert one.messages() != []  # the messages that were in the outbox
 
 
 def test_a_lost_connection_is_no_refusal(engine: Engine) -> None:

@@ -1,4 +1,6 @@
-"""Whatever clients do, the books balance: properties of the engine and of its store."""
+"""Properties of the engine and of its store (Hypothesis): after any sequence of frames, no message is lost or counted
+twice.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +36,12 @@ def test_a_backlog_hands_out_in_order_whatever_comes_back(steps: list[str | int]
 
 _STEPS = st.lists(
     st.tuples(
-        st.integers(0, 2),  # who
+        st.integers(0, 2),  # number of the client
         st.sampled_from(
             ["send", "send", "subscribe", "unsubscribe", "ack", "nack", "begin", "commit", "abort"]
         ),
         st.sampled_from(["auto", "client", "client-individual"]),
-        st.integers(0, 5),  # which delivery
+        st.integers(0, 5),  # number of the delivery
         st.booleans(),  # in the transaction?
     ),
     max_size=60,
@@ -47,14 +49,14 @@ _STEPS = st.lists(
 
 
 class Books:
-    """What must have become of each message, kept beside the engine."""
+    """The expected state of each message, tracked independently of the engine."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.parties = [Party(engine) for _ in range(3)]
         self.held: list[list[Frame]] = [[] for _ in self.parties]
         self.sent: set[bytes] = set()
-        self.gone: set[bytes] = set()  # acknowledged, or delivered without asking for it
+        self.gone: set[bytes] = set()  # acknowledged, or delivered with ack "auto"
         self.pending: list[tuple[set[bytes], set[bytes]]] = [(set(), set()) for _ in self.parties]
 
     def step(self, who: int, verb: str, ack: str, which: int, inside: bool, body: bytes) -> None:
@@ -86,7 +88,7 @@ class Books:
         before = dict(one.client.awaiting)
         if message.headers["ack"] not in before:
             return
-        # The consumer's own list says what an ACK covers; the test of ACK modes says that it is right.
+        # The list of the consumer is used to find what an ACK covers; the test of the ACK modes verifies that list.
         delivery = before[message.headers["ack"]]
         unacked = list(delivery.consumer.unacked)
         if delivery.consumer.ack == "client":

@@ -1,4 +1,4 @@
-"""What is bounded: windows, chunks, the store, what one connection may open; and what is private."""
+"""Limits of the engine: windows, chunks, capacity, subscriptions and transactions; and temporary destinations."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_one_client_gets_a_chunk_at_a_time() -> None:
     one.subscribe("/queue/a")
     got = 0
     while messages := one.messages():
-        assert len(messages) == 2  # each counts a little more than its 1000 bytes
+        assert len(messages) == 2  # each message counts for a little more than its 1000 bytes
         got += len(messages)
         assert one.client.blocked
         engine.resume(one.client)
@@ -195,7 +195,7 @@ def test_messages_not_acknowledged_and_copies_of_a_topic_count() -> None:
     one.send("/topic/t", "1")
     with pytest.raises(RequestRefused, match="full"):
         one.send("/topic/t", "2")
-    assert len(one.messages()) == len(two.messages()) == 1  # nobody got a copy of the second
+    assert len(one.messages()) == len(two.messages()) == 1  # no subscription got a copy of the second message
 
 
 def test_what_waits_in_a_transaction_counts() -> None:

@@ -1,4 +1,4 @@
-"""Subscriptions that want some messages only."""
+"""Subscriptions with a selector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transactions: what takes effect when, and what is left of them when something ends."""
+"""Transactions: when their operations take effect, and what is undone at ABORT or when a connection closes."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_aborted_acks_stay_in_the_order_of_delivery(engine: Engine) -> None:
     one.do("BEGIN", "t")
     one.ack(first, tx="t")
     one.do("ABORT", "t")
-    one.ack(second)  # covers the first one again
+    one.ack(second)  # covers the first message, too
     assert engine.depth("/queue/a") == 1
     one.ack(third)
 

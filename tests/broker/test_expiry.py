@@ -1,4 +1,4 @@
-"""Messages that live for a while only."""
+"""Messages with an expiry time."""
 
 from __future__ import annotations
 

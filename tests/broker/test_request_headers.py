@@ -1,4 +1,4 @@
-"""What headers ask for."""
+"""Headers of SUBSCRIBE and SEND that extend STOMP."""
 
 from __future__ import annotations
 

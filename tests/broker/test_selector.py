@@ -1,4 +1,4 @@
-"""Selectors: what they take, what they refuse, and that nothing takes long."""
+"""Selectors: accepted and refused messages, invalid selectors, and bounded time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ HEADERS = {
         "hyphenated_props:x-y = 'z'",
         "hyphenated_props:convert_string_expressions:size = 5 AND x-y = 'z'",
         "size = 5 AND size > 3 AND size BETWEEN 4 AND 6 AND size + 1 = 6",
-        "NOT (color > 3)",  # of unlike types the answer is false
+        "NOT (color > 3)",  # values of different types: the result is false
         "color = 'red' OR missing = 'x'",
         "NOT (color = 'blue' AND missing = 'x')",
     ],

@@ -1,4 +1,4 @@
-"""The broker over real sockets, TCP and TLS, with clients that keep the rules and clients that do not."""
+"""The broker over TCP and TLS, with clients that follow the protocol and clients that break it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_transactions(broker: Broker, client: RawClient) -> None:
     client.send("SUBSCRIBE", id="1", destination="/queue/a")
     client.send("BEGIN", transaction="t")
     client.send("SEND", "in", destination="/queue/a", transaction="t", receipt="now")
-    client.expect("RECEIPT", receipt_id="now")  # not only at COMMIT: a client may wait for it
+    client.expect("RECEIPT", receipt_id="now")  # immediately, not at COMMIT: a client may wait for it
     client.send("SEND", "out", destination="/queue/a")
     assert client.expect("MESSAGE").body == b"out"
     client.send("COMMIT", transaction="t")
@@ -202,7 +202,7 @@ def test_no_common_version(broker: Broker) -> None:
 
 _LIMITS = Limits(frame=200_000, body=100_000, head=50_000, header_line=10_000, headers=100)
 
-# what is sent after CONNECTED -> a part of the ERROR message
+# data sent after CONNECTED -> part of the ERROR message
 MALFORMED = {
     "garbage": (b"\x00\x01\x02\xff" * 100 + b"\n\n", "is not a STOMP command"),
     "http": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "is not a STOMP command"),
@@ -293,7 +293,7 @@ def test_frames_after_a_refused_one_do_not_count(small_broker: Broker) -> None:
 
 
 def test_an_error_is_read_even_by_one_who_writes_on(small_broker: Broker) -> None:
-    """Closing at once would reset the connection, and the ERROR with it."""
+    """Closing at once would send a TCP reset, and the ERROR could be lost."""
     with RawClient(small_broker) as client:
         client.connect()
         client.write(b"JUMP\n\n\0" + b"x" * 10_000_000)
@@ -331,7 +331,7 @@ def test_who_does_not_shake_hands_is_sent_away(
         with RawClient(broker) as client:
             client.write(b"CONNECT\naccept-version:1.2\n\n\0" * 10)
             with contextlib.suppress(ConnectionResetError):
-                while client.sock.recv(1000):  # a TLS alert, perhaps
+                while client.sock.recv(1000):  # possibly a TLS alert
                     pass
         assert still_serves(broker, client_tls)
 
@@ -363,7 +363,7 @@ def test_heart_beats_are_kept() -> None:
 
 
 def test_a_silent_client_is_dropped_and_one_that_beats_is_not() -> None:
-    # Two seconds of silence: more than a busy machine stops the one that beats.
+    # A timeout of two seconds: longer than a busy machine delays the sender of the heart-beats.
     with (
         Broker(heartbeat=(0, 100), tolerance=20) as broker,
         RawClient(broker) as silent,
@@ -474,4 +474,4 @@ def test_who_does_not_hang_up_is_hung_up_on(broker: Broker, monkeypatch: pytest.
         client.expect("RECEIPT")
         client.expect_end()
         assert broker.connections == []
-        eventually(lambda: "0 connections" in repr(broker))  # while the client's own end is still open
+        eventually(lambda: "0 connections" in repr(broker))  # while the client's side is still open

@@ -1,4 +1,4 @@
-"""One broker, several doors: TCP, TLS, WebSockets with and without TLS, a Unix socket."""
+"""One broker with several listening addresses: TCP, TLS, WebSockets with and without TLS, a Unix socket."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRANSPORTS = ("tcp", "tls", "ws", "wss", "unix")
 
 @pytest.fixture
 def doors(tmp_path: Path, server_tls: ssl.SSLContext) -> Iterator[Broker]:
-    """A broker with a door of each kind."""
+    """A broker with one listening address of each kind."""
     urls = [
         "stomp://127.0.0.1:0",
         "stomp+ssl://127.0.0.1:0",
@@ -40,7 +40,7 @@ def doors(tmp_path: Path, server_tls: ssl.SSLContext) -> Iterator[Broker]:
 
 
 class Party:
-    """A client that writes and reads bytes at one door."""
+    """A client that writes and reads bytes on one listening address."""
 
     def __init__(self, broker: Broker, transport: str, tls: ssl.SSLContext, *, binary: bool = False) -> None:
         address = parse(broker.urls[TRANSPORTS.index(transport)]).addresses[0]
@@ -166,7 +166,7 @@ def test_a_message_too_large_for_a_frame_ends_its_websocket_only(client_tls: ssl
         with large.stream.sock, other.stream.sock:
             large.connect()
             other.connect()
-            # The head of a binary message of 1 GB (RFC 6455, section 5.2), and a little of it.
+            # The header of a binary message of 1 GB (RFC 6455, section 5.2), and a small part of its data.
             large.stream.sock.sendall(b"\x82\xff" + (10**9).to_bytes(8) + b"mask" + b"x" * 100)
             with pytest.raises(OSError, match="1009"):
                 large.read_until(b"never")

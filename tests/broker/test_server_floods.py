@@ -1,4 +1,4 @@
-"""Back-pressure over real sockets: both sides send a lot, or one of them does not read."""
+"""Back-pressure over real sockets: both sides send much data, or one of them does not read."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _COUNT = 200
 
 
 class Pump:
-    """Writes and reads on one connection at once, without blocking.
+    """Writes and reads on one connection at the same time, without blocking.
 
     Attributes:
-        bodies: bytes of bodies ("x") received.
-        rest: everything else that was received.
+        bodies: number of received body bytes ("x").
+        rest: all other received bytes.
     """
 
     def __init__(self, client: RawClient) -> None:
@@ -43,7 +43,7 @@ class Pump:
                     self._write(waiting)
 
     def write_until_blocked(self, data: list[bytes]) -> list[bytes]:
-        """Write without reading, until the peer has taken nothing for a second; return what is left."""
+        """Write without reading until the peer has accepted no data for a second; return the unsent data."""
         waiting = [memoryview(part) for part in reversed(data)]
         while waiting and select.select([], [self.sock], [], 1.0)[1]:
             self._write(waiting)
@@ -106,7 +106,7 @@ def test_a_client_that_does_not_read_holds_up_nobody_and_costs_little(broker: Br
         for _ in range(300):
             fast.send("SEND", body, destination="/topic/t")
             assert fast.expect("MESSAGE").body == body
-        # What the slow one has not read waits as messages, not as bytes in a buffer that only grows.
+        # What the slow client has not read is kept as messages in the queue, not as bytes in a growing buffer.
         assert broker.depth("/topic/t") > 200
         for _ in range(300):
             assert slow.expect("MESSAGE").body == body
@@ -121,7 +121,7 @@ def test_a_client_that_reads_no_receipts_is_not_read_for_a_while(broker: Broker)
         rest = pump.write_until_blocked([frame * 1000] * 100)
         assert rest, "the broker answers 50 MB into its memory"
         assert still_serves(broker)
-        # Once the receipts are read, it goes on where it was.
+        # When the receipts have been read, the broker continues where it stopped.
         pump.run(
             [*rest, b"BEGIN\ntransaction:t\nreceipt:last\n\n\0"], lambda: b"receipt-id:last" in pump.rest
         )

@@ -1,4 +1,4 @@
-"""Both sides send a lot at once. A client that stops reading while it writes would hang here."""
+"""Both sides send much data at the same time. A client that stops reading while it writes would deadlock here."""
 
 import threading
 
@@ -8,7 +8,7 @@ import stomp
 from tests.listening import RecentFrames
 
 COUNT = 200
-BODY = bytes(range(256)) * 4096  # 1 MiB of every byte there is
+BODY = bytes(range(256)) * 4096  # 1 MiB with all byte values
 
 
 @pytest.mark.timeout(300)

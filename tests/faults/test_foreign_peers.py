@@ -1,6 +1,6 @@
-"""A peer that does not speak STOMP, or not so, is named in the error of every API, with what to do about it.
+"""Peers that do not speak STOMP, or use another transport: the errors of all APIs name the protocol and the remedy.
 
-What the servers here say is what real ones have said, see tests/core/frames/test_foreign_protocols.py.
+The servers here send the responses of real servers, see tests/core/frames/test_foreign_protocols.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stomp.testing.servers import ScriptedServer, hang_up, read_frame, say_nothi
 from tests.core.frames.test_foreign_protocols import ALERTS, ANSWER, HTTP, RECORDED
 from tests.listening import RecentFrames
 
-#: Seconds to connect: none of these peers may be waited for.
+#: Connect timeout in seconds: the error for these peers must come without waiting for a timeout.
 PATIENCE = 20.0
 Api = Callable[..., StompError]
 
@@ -83,14 +83,14 @@ def failure(request: pytest.FixtureRequest) -> Api:
 
 
 def answer(sock: socket.socket, first: bytes) -> None:
-    """Script: wait for what the client says first, answer this, and wait for more."""
+    """Script: wait for the first data of the client, send this response, and wait for more data."""
     sock.recv(64 * 1024)
     sock.sendall(first)
     say_nothing(sock)
 
 
 def announce(sock: socket.socket, first: bytes) -> None:
-    """Script: say this without being asked, and wait for the client."""
+    """Script: send this immediately, and wait for the client."""
     sock.sendall(first)
     say_nothing(sock)
 

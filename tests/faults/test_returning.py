@@ -1,7 +1,7 @@
 """The recipe of stomp.py's documentation, section 3.6: on_disconnected connects again, on the thread of the callback.
 
-Whatever ended the connection: there is one connection afterwards and not two, its heart-beats go on, and threads and
-descriptors are as many as they were.
+Whatever ended the connection: afterwards there is exactly one connection, its heart-beats continue, and the numbers of
+threads and file descriptors are unchanged.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from tests.websocket_door import Door
 
 CYCLES = 50
 BEAT = 500  # milliseconds
-SCALE = 5.0  # two and a half seconds of silence: more than a busy machine stops all of this
+SCALE = 5.0  # a timeout of 2.5 seconds: longer than a busy machine delays all processes of this test
 DOORS = ["tcp", "tls", "ws", "wss"]
 
 
 def held():
-    """Threads and descriptors of this process, those of the broker included."""
+    """Threads and file descriptors of this process, including those of the broker."""
     folder = Path("/proc/self/fd")
     return threading.active_count(), len(os.listdir(folder)) if folder.exists() else 0
 
 
 class Recipe(RecentFrames):
-    """As in section 3.6. It returns until `leaving` is set."""
+    """The listener of section 3.6. It reconnects until `leaving` is set."""
 
     def __init__(self, conn, queue="/queue/recipe"):
         super().__init__()
@@ -84,7 +84,7 @@ class Site:
         if secure:
             self.conn.set_ssl(ca_certs=ca_file)
         self.recipe = Recipe(self.conn)
-        self.conn.set_listener("", self.recipe)  # its name comes before all others
+        self.conn.set_listener("", self.recipe)  # with the name "" it is called before all other listeners
         stack.callback(self.leave)
 
     def leave(self):
@@ -101,9 +101,9 @@ class Site:
         }[how]()
 
     def works(self):
-        """One connection, one subscription, and both directions."""
+        """Check: one connection, one subscription, and a message that is sent and received once."""
         wait_until(lambda: len(self.broker.connections) == 1)
-        # Those that told of earlier ends may be ending still.
+        # Receiver threads of earlier connections may still be ending.
         wait_until(lambda: [thread.name for thread in stomp_threads()].count("stomp-receiver") <= 1)
         body = uuid.uuid4().hex
         self.conn.send(self.recipe.queue, body)
@@ -111,7 +111,7 @@ class Site:
         assert self.recipe.bodies.count(body) == 1
 
     def beats(self):
-        """Beats go both ways."""
+        """Check that heart-beats are sent in both directions."""
         link = self.conn.transport._link
         assert link is not None
         sent = link.session.counters.heartbeats_sent
@@ -167,13 +167,13 @@ def test_silence(site):
 
 
 def test_a_broker_that_is_away_for_a_while(site, free_port):
-    """Connecting fails many times: at once, or after the door was opened. Each failure is told where it belongs."""
+    """Connecting fails many times: at once, or after the TCP connection. Each failure is reported in its place."""
     recipe = site.recipe
     recipe.connect_and_subscribe()
     site.works()
     before = held()
     target = site.relay.target_port
-    # The relay takes the connection, and resets it when it finds nobody.
+    # The relay accepts the connection, and resets it if the target does not accept one.
     site.relay.target_port = free_port
     site.relay.cut()
     wait_until(lambda: site.relay.accepted >= 20)

@@ -1,7 +1,7 @@
 """Brokers that end each connection soon after the login, by both clients, the listener API and the command.
 
-How long the waits are is tested with a clock that is turned by hand (tests/core/engine/test_losses.py,
-tests/client/test_connect.py); here connections are counted.
+The lengths of the waits are tested with a fake clock (tests/core/engine/test_losses.py, tests/client/test_connect.py);
+the tests here count connections.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from tests.pulling.faces import KINDS, face
 from tests.websocket_door import Door
 
 QUICK = Backoff(initial=0.01, increase=0.0, jitter=0.0, maximum=0.01)
-#: A storm has more connections than this within a blink.
+#: A client without back-off makes more connections than this within a fraction of a second.
 STORM = 60
 
 
 class Counting:
-    """Script: let clients in, until there are too many; `serve` goes on with one from there.
+    """Script: accept logins until there are too many; `serve` gets each connection after CONNECTED.
 
     Attributes:
-        count: how many clients there were.
+        count: number of clients.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Counting:
 
 
 def receipt_of(frame: bytes) -> bytes:
-    """The receipt that a frame asks for; empty for none."""
+    """The receipt id that a frame requests; empty if it requests none."""
     lines = frame.partition(b"\n\n")[0].split(b"\n")
     return next((line.removeprefix(b"receipt:") for line in lines if line.startswith(b"receipt:")), b"")
 
@@ -68,7 +68,7 @@ def answer(sock: socket.socket, frame: bytes) -> None:
 
 
 def serve_until(word: bytes, end: Callable[[socket.socket, bytes], None]) -> Callable[..., None]:
-    """Answer frames, until one has this word in it."""
+    """Answer frames until one contains this word."""
 
     def serve(sock: socket.socket, number: int) -> None:
         while word not in (frame := read_frame(sock)):
@@ -79,12 +79,12 @@ def serve_until(word: bytes, end: Callable[[socket.socket, bytes], None]) -> Cal
 
 
 def hang_up(sock: socket.socket, frame: bytes) -> None:
-    """Say nothing, and close."""
+    """Send nothing, and close."""
 
 
 @pytest.fixture(params=KINDS)
 def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
-    """Makes clients of both kinds."""
+    """A function that makes clients of both kinds."""
     with face(request.param) as make_client, contextlib.ExitStack() as stack:
 
         def one(url: str, **settings: Any) -> Any:
@@ -212,7 +212,7 @@ def test_listen_ends_when_its_subscription_ends_each_later_connection(
 
 
 class Recipe(RecentFrames):
-    """As in section 3.6 of stomp.py's documentation, until `leaving` is set."""
+    """The listener of section 3.6 of stomp.py's documentation; it reconnects until `leaving` is set."""
 
     def __init__(self, conn: Any) -> None:
         super().__init__()
@@ -234,7 +234,7 @@ class Recipe(RecentFrames):
                 self.raised.append(err)
                 continue
             except NotConnectedException:
-                pass  # it was lost before SUBSCRIBE, and the next on_disconnected is to come
+                pass  # the connection was lost before SUBSCRIBE; on_disconnected is called again
             return
 
 
@@ -266,7 +266,7 @@ def test_the_recipe_does_not_ask_at_once_a_broker_that_closes_after_connected(
         recipe = follow_recipe(server, leaving, reconnect_sleep_initial=600.0, reconnect_sleep_max=600.0)
         recipe.wait_for_method("on_disconnected", 1)
         recipe.leaving = True
-        # `disconnect` ends the wait. Once is not enough if on_disconnected is not that far yet.
+        # `disconnect` ends the wait. It is repeated, because on_disconnected may not have begun to wait yet.
         wait_until(lambda: recipe.conn.disconnect() or recipe.raised)
         assert "stopped" in str(recipe.raised[0])
         assert script.count == 1
@@ -308,7 +308,7 @@ def test_the_recipe_waits_a_little_longer_each_time(leaving: contextlib.ExitStac
         wait_until(lambda: len(waits) >= 5)
         recipe.leaving = True
         leaving.callback(conn.transport.stop)
-    # What has passed since the end of the connection is taken off.
+    # The time since the end of the connection is subtracted from the wait.
     assert waits[0] == 0.0
     assert all(
         full - 20 < wait <= full for wait, full in zip(waits[1:5], (100, 150, 225, 337.5), strict=True)
@@ -331,15 +331,15 @@ APOLLO, ARTEMIS = "apache-apollo/1.7.1", "ActiveMQ-Artemis/2.44.0 ActiveMQ Artem
 
 
 def refuse_and_wait(sock: socket.socket, frame: bytes) -> None:
-    """As Apollo does: an ERROR that names no receipt, and then read nothing more. (It closes 5 s later.)"""
+    """As Apollo: send an ERROR without receipt-id, and do not close. (Apollo closes 5 s later.)"""
     sock.sendall(b"ERROR\nmessage:Invalid destination\n\n\0")
     with contextlib.suppress(OSError):
-        # The end of the client's stream is seen without reading what it sent before: there must be nothing.
+        # After the ERROR, the client may send nothing but heart-beats before the end of its stream.
         assert not sock.recv(1000).strip(b"\n")
 
 
 def refuse_and_close(sock: socket.socket, frame: bytes) -> None:
-    """As Artemis does."""
+    """As Artemis: send an ERROR and close."""
     sock.sendall(b"ERROR\nmessage:forbidden\nreceipt-id:" + receipt_of(frame) + b"\n\n\0")
 
 
