@@ -1,4 +1,4 @@
-"""What a message carries: headers and bodies, there and back."""
+"""Headers and bodies of messages: they arrive as they were sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stomp.core.errors import FrameError
 from tests.conformance.lobby import Lobby, Suite
 from tests.conformance.venues import needs, once
 
-#: Header values that need care, as every version can carry them.
+#: Header values that are special but can be encoded in every version.
 VALUES = {
     "colons": "a:b:c",
     "a-colon": ":",
@@ -25,7 +25,7 @@ VALUES = {
     "a-blank": " ",
     "nothing": "",
 }
-#: Those that some versions cannot carry.
+#: Header values that some versions cannot encode.
 LINES = {
     "a-newline": "a\nb",
     "a-newline-at-the-end": "a\n",
@@ -88,7 +88,7 @@ class Carrying(Suite):
             with pytest.raises(FrameError):
                 guest.conn.send(queue, "body", headers=headers)
         assert headers == given
-        # Nothing of it is on the wire, and the connection is as good as before.
+        # Nothing of it was sent, and the connection can still be used.
         guest.send(queue, "after")
         guest.message("after")
         assert [body for body in guest.heard.bodies if body not in ("body", "after")] == []
@@ -195,7 +195,7 @@ class Carrying(Suite):
     @needs(lambda habits: {"1.0", "1.2"} <= set(habits.versions))
     @once
     def test_the_newest_version_talks_to_the_oldest(self, lobby: Lobby) -> None:
-        """What 1.0 has no way to say is left out or altered, but does no harm."""
+        """Headers that 1.0 cannot encode are left out or altered; the connection stays open."""
         queue = lobby.queue()
         new, old = lobby.enter("1.2"), lobby.enter("1.0")
         old.subscribe(queue)

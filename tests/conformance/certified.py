@@ -1,4 +1,4 @@
-"""TLS: whom we trust, whom the broker trusts, and what is said when that is nobody."""
+"""TLS: verification of server and client certificates, and the errors when it fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conformance.lobby import CLASSES, Guest
 from tests.conformance.venues import TlsDoors, Venue
 from tests.listening import stomp_threads, wait_until
 
-#: Failing must not take longer than this, in seconds.
+#: Maximum time until a failure is reported, in seconds.
 SOON = 20.0
 
 
@@ -27,7 +27,7 @@ def works(guest: Guest) -> None:
 
 
 def refused(venue: Venue, **options: Any) -> ConnectFailedException:
-    """Connect in vain; the error."""
+    """Try to connect, which must fail; return the error."""
     guest = Guest(venue, "1.2", reconnect_attempts_max=1, **options)
     began = time.monotonic()
     with pytest.raises(ConnectFailedException) as caught:
@@ -50,7 +50,7 @@ class Certified:
 
     @pytest.fixture
     def names_of_this_machine(self, monkeypatch: pytest.MonkeyPatch, tls_doors: TlsDoors) -> None:
-        """The names of the certificates lead here, as if they were in /etc/hosts."""
+        """Resolve the names of the certificates to this machine, as if they were in /etc/hosts."""
         look_up = socket.getaddrinfo
 
         def here(host: Any, *args: Any, **options: Any) -> Any:
@@ -96,7 +96,7 @@ class Certified:
 
     @pytest.mark.usefixtures("names_of_this_machine")
     def test_a_name_that_the_certificate_does_not_have(self, tls_doors: TlsDoors) -> None:
-        """Trusted, but not for the name that was asked for."""
+        """The certificate is trusted, but is not for the requested host name."""
         name = next(iter(tls_doors.names))
         error = refused(replace(tls_doors.open, address=(name, tls_doors.open.address[1])))
         assert error.phase == "tls"
@@ -106,7 +106,7 @@ class Certified:
         works(Guest(tls_doors.mutual, "1.2"))
 
     def test_without_the_certificate_that_the_broker_wants(self, tls_doors: TlsDoors) -> None:
-        """With TLS 1.3 that comes out only after the handshake, so in whichever phase."""
+        """With TLS 1.3 the error arrives after the handshake, so the phase that it is reported in varies."""
         assert tls_doors.mutual.tls is not None
         error = refused(replace(tls_doors.mutual, tls={"ca_certs": tls_doors.mutual.tls["ca_certs"]}))
         assert error.phase in ("tls", "stomp")

@@ -1,4 +1,4 @@
-"""The doors of the embedded broker."""
+"""Listening addresses of the embedded broker."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def tls_doors(
         "mutual": wanting,
         "expired": serving(authority.issue_cert("127.0.0.1", not_before=past, not_after=past)),
     }
-    # Each name has an authority of its own, so that one cannot pass for the other.
+    # Each name has a separate authority, so that no certificate is accepted for another name.
     authorities = {name: trustme.CA() for name in ("my.example.com", "my.example.org")}
     for name, of_name in authorities.items():
         of_name.cert_pem.write_to_path(folder / f"{name}.pem")
@@ -108,7 +108,7 @@ def serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 
 def by_name(contexts: Mapping[str, ssl.SSLContext]) -> ssl.SSLContext:
-    """A context that shows the certificate of the name that the client asks for."""
+    """A server context that selects the certificate by the host name of the client (SNI)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
     def pick(connection: ssl.SSLObject, name: str, _: ssl.SSLContext) -> int | None:

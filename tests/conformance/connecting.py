@@ -1,4 +1,4 @@
-"""Coming, going, and staying."""
+"""Connecting, disconnecting, reconnecting, and heart-beats."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ class Connecting(Suite):
                     guest.conn.subscribe(queue, "1", "auto", guest.headers_for(queue, {}))
                     guest.heard.note("again")
 
-        guest.conn.set_listener("", Reconnect())  # its name comes before all others
+        guest.conn.set_listener("", Reconnect())  # with the name "" it is called before all other listeners
         guest.enter()
         for time_ in (1, 2, 3):
             guest.conn.transport.disconnect_socket()
             guest.heard.wait_for_method("again", time_)
             assert guest.conn.is_connected()
-        # A broker that has not noticed yet that the old connections are gone may send to one of them.
+        # A broker that has not noticed the end of the old connections may send messages to one of them.
         wait_until(lambda: self.arrives(guest, queue))
         guest.conn.remove_listener("")
 
@@ -177,12 +177,12 @@ class Connecting(Suite):
                 began = time.monotonic()
                 with pytest.raises(ConnectFailedException) as caught:
                     guest.conn.connect(lobby.venue.user, "wrong", wait=True)
-                # RabbitMQ closes 10 s later; that is not waited for.
+                # RabbitMQ closes 10 s later; the test does not wait for this.
                 assert time.monotonic() - began < 9
                 error = caught.value
                 if error.frame is not None:
                     break
-                # ActiveMQ under load hangs up now and then before its ERROR is out, and then there are no words.
+                # ActiveMQ under load sometimes closes before it has sent its ERROR; then there is no error text.
             assert re.search(lobby.venue.habits.refusal or "", str(error))
             assert isinstance(error.__cause__, AuthenticationFailed)
             assert error.phase == "stomp"
@@ -192,7 +192,7 @@ class Connecting(Suite):
             assert not guest.conn.is_connected()
         wait_until(lambda: not stomp_threads())
         assert guest.heard.methods.count("on_error") == 3
-        # The same object, with the right password.
+        # The same connection object, now with the right password.
         guest.enter()
         assert guest.conn.is_connected()
 
@@ -215,7 +215,7 @@ class Connecting(Suite):
         guest.messages(1)
         counters = guest.conn.transport._link.session.counters
         sent, received = counters.heartbeats_sent, counters.heartbeats_received
-        # Either side would take three beats of silence for the end. Beats wait in the buffer, too.
+        # Both sides would time out after three intervals. Heart-beats wait in the buffer, too.
         wait_until(
             lambda: counters.heartbeats_sent >= sent + 4 and counters.heartbeats_received >= received + 4
         )

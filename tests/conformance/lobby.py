@@ -1,4 +1,4 @@
-"""Guests: connections with ears, at one door. The lobby sees to it that nothing of them is left behind."""
+"""Connections with a recording listener (`Guest`), and their clean-up after the test (`Lobby`)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ CLASSES: dict[str, Any] = {
 
 
 class Guest:
-    """A connection to a venue, and a recorder on it.
+    """A connection to a broker, with a listener that records all callbacks.
 
     Attributes:
         conn: the connection.
-        heard: what its listener was told.
-        blunders: the test wants to see an ERROR.
+        heard: the listener with the recorded callbacks.
+        blunders: True if the test expects an ERROR.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class Guest:
         return self
 
     def leave(self) -> None:
-        """Say good-bye; the connection must have ended when that returns."""
+        """Disconnect; the connection must be closed when `disconnect` returns."""
         self.conn.disconnect()
         assert not self.conn.is_connected()
         self.heard.wait_for_method("on_disconnected", self.heard.methods.count("on_connected"))
 
     def cut(self) -> None:
-        """Lose the connection."""
+        """Close the socket without DISCONNECT."""
         self.conn.transport.disconnect_socket()
         self.heard.wait_for_method("on_disconnected", self.heard.methods.count("on_connected"))
 
@@ -67,13 +67,13 @@ class Guest:
         self.heard.wait_for(lambda: ("on_receipt", receipt) in self.heard.notes)
 
     def subscribe(self, destination: str, id: str = "1", ack: str = "auto", **headers: str) -> None:
-        """Subscribe, and wait until that is in force."""
+        """Subscribe, and wait for the RECEIPT."""
         receipt = f"subscribed-{uuid.uuid4().hex}"
         self.conn.subscribe(destination, id, ack, self.headers_for(destination, headers), receipt=receipt)
         self.confirmed(receipt)
 
     def unsubscribe(self, destination: str, id: str = "1") -> None:
-        """End a subscription, and wait until it has ended."""
+        """Unsubscribe, and wait for the RECEIPT."""
         receipt = f"unsubscribed-{uuid.uuid4().hex}"
         if self.version == "1.0":
             self.conn.unsubscribe(destination, id, receipt=receipt)
@@ -85,13 +85,13 @@ class Guest:
         self.conn.send(destination, body, headers=self.headers_for(destination, headers))
 
     def send_surely(self, destination: str, body: str | bytes, **headers: str) -> None:
-        """Send, and wait until the broker has it."""
+        """Send, and wait for the RECEIPT."""
         receipt = f"sent-{uuid.uuid4().hex}"
         self.send(destination, body, receipt=receipt, **headers)
         self.confirmed(receipt)
 
     def accept(self, frame: Frame, transaction: str | None = None) -> None:
-        """Acknowledge, and wait until the broker has heard it."""
+        """Send ACK, and wait for the RECEIPT."""
         receipt = f"accepted-{uuid.uuid4().hex}"
         if self.version == "1.1":
             headers = frame.headers
@@ -103,7 +103,7 @@ class Guest:
         self.confirmed(receipt)
 
     def refuse(self, frame: Frame, **headers: str) -> None:
-        """NACK, and wait until the broker has heard it."""
+        """Send NACK, and wait for the RECEIPT."""
         receipt = f"refused-{uuid.uuid4().hex}"
         if self.version == "1.1":
             names = [frame.headers["message-id"], frame.headers["subscription"]]
@@ -121,22 +121,22 @@ class Guest:
 
     @property
     def frames(self) -> list[Frame]:
-        """The messages, all of them, oldest first."""
+        """All received messages, oldest first."""
         return [detail for method, detail in self.heard.notes if method == "on_message"]
 
     def messages(self, count: int) -> list[Frame]:
-        """The messages, once there are so many."""
+        """Wait for this number of messages, and return all."""
         self.heard.wait_for_method("on_message", count)
         return self.frames
 
     def message(self, body: str | bytes) -> Frame:
-        """The latest message with this body, once there is one."""
+        """Wait for a message with this body, and return the latest one."""
         self.heard.wait_for(lambda: body in self.heard.bodies)
         return [frame for frame in self.frames if frame.body == body][-1]
 
 
 class Lobby:
-    """Lets guests in, and hands out destinations that nobody else uses."""
+    """Makes connections and unique destinations; `close` disconnects all and checks that nothing is left over."""
 
     def __init__(self, venue: Venue, version: str) -> None:
         self.venue = venue
@@ -145,13 +145,13 @@ class Lobby:
         self.queues: list[str] = []
 
     def guest(self, version: str | None = None, **options: Any) -> Guest:
-        """A guest who has not entered yet."""
+        """A connection that is not open yet."""
         guest = Guest(self.venue, version or self.version, **options)
         self.guests.append(guest)
         return guest
 
     def enter(self, version: str | None = None, **options: Any) -> Guest:
-        """A guest who has entered."""
+        """An open connection."""
         return self.guest(version, **options).enter()
 
     def queue(self) -> str:
@@ -163,7 +163,7 @@ class Lobby:
         return f"/topic/conformance-{uuid.uuid4().hex}"
 
     def take_all(self, queue: str) -> list[str]:
-        """The bodies of what a queue holds, taken out of it."""
+        """Consume all messages of a queue; return their bodies."""
         end = f"end of {queue}"
         guest = self.enter()
         guest.subscribe(queue)
@@ -190,7 +190,7 @@ class Lobby:
 
 
 class Suite:
-    """What the classes of tests have in common. `venue` and `version` come from `spread`."""
+    """Base class of the test classes. `spread` provides `venue` and `version`."""
 
     @pytest.fixture
     def lobby(self, venue: Venue, version: str) -> Iterator[Lobby]:

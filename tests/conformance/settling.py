@@ -1,4 +1,4 @@
-"""Receipts, acknowledgements and transactions: who has what, also when a connection is lost."""
+"""Receipts, acknowledgements and transactions, also when a connection is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Receipts(Suite):
         guest, topic = lobby.enter(), lobby.topic()
         guest.conn.subscribe(topic, "1", "auto", receipt="in force")
         guest.confirmed("in force")
-        # So it misses nothing from now on.
+        # From now on it gets all messages.
         lobby.enter().send(topic, "news")
         guest.message("news")
         guest.conn.unsubscribe(
@@ -73,7 +73,7 @@ class Acknowledging(Suite):
 
     def test_what_was_not_acknowledged_comes_back(self, lobby: Lobby, ack_mode: str) -> None:
         guest, queue = lobby.enter(), lobby.queue()
-        # Sent first: stompserver can take back only what had waited in the queue.
+        # Sent before subscribing: stompserver can only return messages that had waited in the queue.
         guest.send_surely(queue, "work")
         guest.subscribe(queue, ack=ack_mode)
         guest.messages(1)
@@ -109,7 +109,7 @@ class Acknowledging(Suite):
         assert [frame.body for frame in again] == left
         for frame in again:
             guest.accept(frame)
-        # All that came back has come: nothing but what is sent now follows.
+        # All returned messages have arrived: only messages sent from now on follow.
         guest.send(queue, "end")
         assert guest.messages(6 + len(left))[-1].body == "end"
         guest.accept(guest.message("end"))
@@ -145,7 +145,7 @@ class Acknowledging(Suite):
 
     @since("1.1")
     def test_a_message_refused_for_good_does_not_come_again(self, lobby: Lobby) -> None:
-        """ActiveMQ means that by each NACK; the others want to be told."""
+        """ActiveMQ never redelivers after a NACK; the other brokers need the header ``requeue:false``."""
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue, ack="client-individual")
         guest.send(queue, "work")
@@ -171,7 +171,7 @@ class Acknowledging(Suite):
 
 class Transactions(Suite):
     def send(self, guest: Guest, queue: str, *bodies: str, transaction: str) -> None:
-        """Without a receipt: RabbitMQ answers only at COMMIT."""
+        """Send without a receipt: RabbitMQ sends the RECEIPT only at COMMIT."""
         for body in bodies:
             guest.send(queue, body, transaction=transaction)
 
@@ -206,7 +206,7 @@ class Transactions(Suite):
         name = guest.conn.begin(receipt="begun")
         guest.confirmed("begun")
         self.send(guest, queue, "a", "b", transaction=name)
-        guest.send_surely(queue, "outside")  # and so what came before it has arrived
+        guest.send_surely(queue, "outside")  # so all frames before it have been processed
         guest.cut()
         assert lobby.take_all(queue) == ["outside"]
 
@@ -292,7 +292,7 @@ class Errors(Suite):
         self.afterwards(guest, queue, lobby.venue.habits.forgives)
 
     def afterwards(self, guest: Guest, queue: str, open_: bool) -> None:
-        """The connection goes on, or has ended, and everybody knows which."""
+        """Check that the connection is still open (`open_`), or has ended everywhere and can be opened again."""
         if open_:
             guest.subscribe(queue)
             guest.send(queue, "goes on")

@@ -1,4 +1,4 @@
-"""Who gets which message, and in which order."""
+"""Queues and topics: which subscription gets a message, and in which order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suite, at the doors of the embedded broker."""
+"""The conformance suite, run with the embedded broker over TCP, TLS and WebSockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limits of the embedded broker: what is just within them arrives, what is just beyond them is refused."""
+"""The limits of the embedded broker: a frame at the limit is accepted, a frame just above it is refused."""
 
 from __future__ import annotations
 
@@ -67,16 +67,16 @@ class TestLimits(Suite):
     def test_one_header_too_many(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
-        # Beside them there are a destination and a content-length. The MESSAGE has more, and is not too much for us.
+        # The frame also has destination and content-length. The MESSAGE has more headers, within the client's limit.
         many = {f"h{number}": "x" for number in range(LIMITS.headers - 2)}
         guest.send(queue, "body", **many)
         assert many.items() <= guest.message("body").headers.items()
         self.refused(guest, queue, b"body", match=f"more than {LIMITS.headers} headers", **many, more="x")
 
     def refused(self, guest: Guest, queue: str, body: bytes, match: str, **headers: str) -> None:
-        """The broker says what is too much, and closes; it lets the same guest in again."""
+        """Check that the broker names the exceeded limit and closes, and that the client can connect again."""
         guest.blunders = True
-        # The broker may say no while we are still writing.
+        # The broker may refuse the frame while the client is still writing.
         with contextlib.suppress(NotConnectedException):
             guest.send(queue, body, **headers)
         guest.heard.wait_for_method("on_receiver_loop_completed")

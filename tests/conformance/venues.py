@@ -1,7 +1,7 @@
-"""Where the suite runs: brokers with their habits, and the doors that lead to them.
+"""The brokers that the conformance suite runs with: their differences (`Habits`) and their addresses (`Venue`).
 
-What brokers do alike is in the test bodies. What one of them does differently is a field of `Habits`, so that
-the difference is written down once and can be read.
+Behaviour that all brokers share is in the test bodies. A difference of a broker is a field of `Habits`, so that it is
+written down in one place.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ _Test = TypeVar("_Test", bound=Callable[..., object])
 
 @dataclass(frozen=True)
 class Habits:
-    """What a broker does.
+    """The behaviour of a broker where brokers differ.
 
     Attributes:
-        name: whose habits these are.
-        versions: the STOMP versions that it speaks.
-        ack_modes: the modes of SUBSCRIBE that want an ACK.
+        name: the broker.
+        versions: the STOMP versions that it supports.
+        ack_modes: the supported ack modes that need an ACK.
         window: it delivers several messages without waiting for the ACK of the first.
-        refusal: what it says to a wrong password; None if it lets everybody in.
+        refusal: the error text for a wrong password; None if it accepts every login.
         redelivers: a message refused by NACK is delivered again.
-        marks: it marks what it delivers again by ``redelivered:true``.
-        answers_leaving: it answers the DISCONNECT by a RECEIPT.
+        marks: redelivered messages have the header ``redelivered:true``.
+        answers_leaving: it answers a DISCONNECT by a RECEIPT.
         settles_in_transactions: an ACK can be part of a transaction.
-        forgives: after an ERROR about a COMMIT that cannot be, the connection stays open.
-        blames: that ERROR names the receipt that was asked for.
-        nowhere: a destination that it refuses; None if it takes any.
-        adds_length: a MESSAGE has a content-length also if the sender gave none.
-        long_lines: header lines of 64 KiB are fine.
-        queue_headers: what the SUBSCRIBE and SEND of a queue need, so that the queue does not outlive the tests.
-        alters: header values that do not come back as they were sent, by (version, value): how they come back,
-            or None for those that end the connection.
+        forgives: after an ERROR for an impossible COMMIT, the connection stays open.
+        blames: this ERROR has the ``receipt-id`` of the COMMIT.
+        nowhere: a destination that it refuses; None if it accepts every destination.
+        adds_length: a MESSAGE has a content-length also if the SEND had none.
+        long_lines: it accepts header lines of 64 KiB.
+        queue_headers: headers for SUBSCRIBE and SEND to a queue, so that the broker deletes the queue after the tests.
+        alters: (version, header value) -> the value that arrives, for values that do not arrive unchanged; None for
+            values that end the connection.
     """
 
     name: str
@@ -61,23 +61,23 @@ class Habits:
     alters: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
 
     def returns(self, version: str, value: str) -> str | None:
-        """How a header value comes back."""
+        """The value that arrives for a header value that was sent."""
         return self.alters.get((version, value), value)
 
 
 EMBEDDED = Habits(name="embedded", refusal="Access refused for user 'admin'", nowhere="")
 
-#: The listener API speaks 1.2 over WebSockets, and nothing older.
+#: Over WebSockets, the listener API supports only 1.2.
 EMBEDDED_WEB = replace(EMBEDDED, versions=("1.2",))
 
-#: Escapes are a matter of 1.1 and later, but these two brokers read and write some of them in 1.0, too.
+#: Escapes exist in STOMP 1.1 and later only, but these two brokers read and write some of them in 1.0, too.
 RABBITMQ = Habits(
     name="rabbitmq",
     refusal="Access refused for user 'admin'",
     forgives=True,
     blames=False,
     nowhere="/nonsense/x",
-    # Five minutes after the last subscription a queue is gone.
+    # RabbitMQ deletes the queue five minutes after its last subscription.
     queue_headers=MappingProxyType({"x-expires": "300000"}),
     alters=MappingProxyType(
         {
@@ -136,17 +136,17 @@ STOMPSERVER = Habits(
 
 @dataclass(frozen=True)
 class Venue:
-    """One door of a broker.
+    """One listening address of a broker.
 
     Attributes:
-        habits: what the broker does.
-        address: where it listens.
-        user: who may come in.
-        password: with which password.
-        vhost: the virtual host, where the broker cares.
+        habits: the behaviour of the broker.
+        address: (host, port).
+        user: the login.
+        password: the passcode.
+        vhost: the virtual host, if the broker needs one.
         tls: the arguments of `set_ssl`; None for plain text.
-        web: it speaks WebSocket.
-        beat: the shortest heart-beat that the broker agrees to, in milliseconds.
+        web: it is for WebSockets.
+        beat: the shortest heart-beat interval that the broker accepts, in milliseconds.
     """
 
     habits: Habits
@@ -161,14 +161,14 @@ class Venue:
 
 @dataclass(frozen=True)
 class TlsDoors:
-    """Doors for what can go wrong with certificates.
+    """Addresses with TLS, for tests of certificates.
 
     Attributes:
-        open: a venue with TLS.
-        foreign_ca: an authority that no door here has its certificate from.
-        expired: a door whose certificate has expired, trusted otherwise.
-        mutual: a door that wants a certificate of the client, and has it in `tls`.
-        names: for each name, a venue that shows the certificate of that name to those who ask for it.
+        open: an address with a valid certificate.
+        foreign_ca: an authority that has issued none of these certificates.
+        expired: an address whose certificate is trusted but has expired.
+        mutual: an address that requires a client certificate; `tls` contains one.
+        names: for each host name, an address that has a certificate for this name, selected by SNI.
     """
 
     open: Venue
@@ -179,7 +179,7 @@ class TlsDoors:
 
 
 def needs(check: Callable[[Habits], object]) -> Callable[[_Test], _Test]:
-    """Mark a test as one for brokers that can do something."""
+    """Mark a test that only runs with brokers for which `check` is true."""
 
     def mark(test: _Test) -> _Test:
         test.needs = check  # type: ignore[attr-defined]
@@ -189,17 +189,17 @@ def needs(check: Callable[[Habits], object]) -> Callable[[_Test], _Test]:
 
 
 def once(test: _Test) -> _Test:
-    """Mark a test as one where the version does not matter: the newest will do."""
+    """Mark a test that does not depend on the version: it runs with the newest one only."""
     test.once = True  # type: ignore[attr-defined]
     return test
 
 
 def spread(metafunc: pytest.Metafunc, doors: Mapping[str, tuple[Habits, tuple[str, ...]]]) -> None:
-    """Run a test at each of these doors, in each version and each ack mode that it asks for.
+    """Run a test with each of these addresses, and with each version and ack mode, if it has these parameters.
 
     Args:
-        metafunc: what pytest gives to `pytest_generate_tests`.
-        doors: by the name of a fixture that is a `Venue`: the habits, and the versions to speak there.
+        metafunc: the argument of `pytest_generate_tests`.
+        doors: name of a fixture that is a `Venue` -> the habits of the broker, and the versions to test.
     """
     if "venue" not in metafunc.fixturenames:
         return
@@ -224,7 +224,7 @@ def spread(metafunc: pytest.Metafunc, doors: Mapping[str, tuple[Habits, tuple[st
 
 
 def since(version: str) -> Callable[[_Test], _Test]:
-    """Mark a test as one for this version and later."""
+    """Mark a test that only runs with this version and later ones."""
 
     def mark(test: _Test) -> _Test:
         test.versions = VERSIONS[VERSIONS.index(version) :]  # type: ignore[attr-defined]

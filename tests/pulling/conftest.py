@@ -1,4 +1,4 @@
-"""What the suite of the clients needs."""
+"""Fixtures for the suite of `stomp.Client` and `stomp.AsyncClient`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def embedded(server_tls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
 
 
 def at_embedded(broker: Broker, door: str, ca_file: str) -> Place:
-    """One door of the embedded broker."""
+    """The embedded broker with one listening address."""
     url = next(url for url in broker.urls if url.startswith(f"{door}:"))
     settings: dict[str, Any] = {}
     if door in ("stomp+ssl", "wss"):
@@ -49,14 +49,14 @@ def at_embedded(broker: Broker, door: str, ca_file: str) -> Place:
 
 @pytest.fixture
 def client(request: pytest.FixtureRequest, place: Place) -> Iterator[Any]:
-    """Makes connected clients; closes them afterwards."""
+    """A function that makes connected clients; they are closed after the test."""
     with makers(request.param, place) as make:
         yield make
 
 
 @pytest.fixture
 def relayed(place: Place) -> Iterator[tuple[Relay, str]]:
-    """A relay to the place, and the URL that leads through it."""
+    """A relay to the broker of `place`, and the URL of that broker through the relay."""
     if place.url.startswith("unix"):
         pytest.skip("a relay leads to TCP")
     from stomp.net.address import parse

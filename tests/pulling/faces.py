@@ -1,7 +1,7 @@
-"""Both clients behind one face, so that the suite is written once.
+"""One blocking interface for both clients, so that the suite is written once.
 
-`stomp.Client` is used as it is. `stomp.AsyncClient` is used through a portal: an event loop in a thread of its own,
-on which coroutines are run to their end while the test waits. What is under test is all the same the asyncio client.
+`stomp.Client` is used directly. `stomp.AsyncClient` is used through a `Portal`: an event loop in a separate thread,
+which runs coroutines while the test waits for them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import stomp
 from tests.pulling.places import Place
 
-#: Nothing in the suite takes longer, in seconds.
+#: Timeout of each call in the suite, in seconds.
 PATIENCE = 40.0
 
 
@@ -35,7 +35,7 @@ class Portal:
         return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(PATIENCE)
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call on the loop; await what is awaitable."""
+        """Call a function on the loop; await the result if it is awaitable."""
 
         async def on_loop() -> Any:
             result = function(*args, **kwargs)
@@ -59,7 +59,7 @@ def _is_handle(value: object) -> bool:
 
 
 class Blocking:
-    """One object of the asyncio client, with blocking methods."""
+    """Wraps an object of the asyncio client; its methods block."""
 
     def __init__(self, portal: Portal, inner: Any) -> None:
         self._portal = portal
@@ -79,7 +79,7 @@ class Blocking:
         return call
 
     def _handler(self, arg: Any) -> Any:
-        """A handler of the suite is a plain function that blocks: it gets a thread."""
+        """Run a handler of the suite in a thread: it is a function that blocks."""
         if not inspect.isfunction(arg):
             return arg
 
@@ -122,7 +122,7 @@ KINDS = ("threads", "asyncio")
 
 @contextlib.contextmanager
 def makers(kind: str, place: Place) -> Iterator[Callable[..., Any]]:
-    """What makes connected clients for a place; it closes them at the end."""
+    """Yield a function that makes connected clients for a place; they are closed at the end."""
     with face(kind) as make, contextlib.ExitStack() as stack:
 
         def one(url: str | None = None, *, connected: bool = True, **settings: Any) -> Any:
@@ -135,7 +135,7 @@ def makers(kind: str, place: Place) -> Iterator[Callable[..., Any]]:
 
 @contextlib.contextmanager
 def face(kind: str) -> Iterator[Callable[..., Any]]:
-    """What makes clients: "threads" or "asyncio"."""
+    """Yield a function that makes clients of a kind: "threads" or "asyncio"."""
     if kind == "threads":
         yield stomp.Client
         return

@@ -1,7 +1,7 @@
 """Moves numbered messages from a producer to a consumer, while their connections are cut.
 
-The producer sends again what was not confirmed, the consumer acknowledges each message. Whatever is cut: nothing is
-lost, and what comes twice says so.
+The producer resends messages that were not confirmed; the consumer acknowledges each message. Wherever a connection is
+cut, no message may be lost, and a message that is delivered twice must be marked as a possible duplicate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.pulling.places import Place
 from tests.pulling.suite import through
 
 COUNT = 10_000
-#: The connections of a client with very little patience between its attempts, and no end of them.
+#: Settings of a client that reconnects with short waits and without a limit of attempts.
 RESTLESS = {
     "backoff": Backoff(0.005, 0.0, 1.0, 0.01),
     "attempts": -1,
@@ -30,13 +30,13 @@ PATIENCE = 120.0
 
 
 def plan(seed: int) -> Iterable[Cut]:
-    """At every frame boundary, and in frames, near the beginning of a connection; then anywhere."""
+    """A fault plan: cuts at and within the first frames of a connection, then cuts at random positions."""
     boundaries = frame_cuts(itertools.chain(range(1, 25), range(25, 400, 25)))
     return itertools.chain(boundaries, random_cuts(seed, count=60, most=200_000, least=200))
 
 
 def move(client: Any, place: Place, addresses: tuple[str, int], seed: int = 1) -> dict[str, int]:
-    """Move them; what was seen: how many came, how many twice, and how many of these did not say so."""
+    """Move the messages; return the numbers of received messages, duplicates, and duplicates without a mark."""
     queue = place.queue()
     with Relay(*addresses) as before, Relay(*addresses) as behind:
         before.follow(plan(seed))
@@ -70,7 +70,7 @@ def move(client: Any, place: Place, addresses: tuple[str, int], seed: int = 1) -
         return {
             "seen": len(seen),
             "twice": sum(count > 1 for count in seen.values()),
-            # Which of two copies comes first is up to the broker: one of them says so.
+            # The broker decides which of two copies is delivered first: one of them is marked.
             "silently": sum(count > 1 for count in plain.values()),
             "cuts": len(before.made) + len(behind.made),
         }

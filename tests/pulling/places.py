@@ -1,4 +1,4 @@
-"""Where the suite of the clients runs."""
+"""The brokers that the suite of the clients runs with."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Place:
-    """One door of a broker.
+    """One listening address of a broker, and the behaviour of this broker.
 
     Attributes:
-        url: where it is, with login and password.
+        url: the URL, with login and password.
         settings: further arguments of the client.
-        vendor: the kind of broker.
+        vendor: the type of the broker.
         wrong: the URL with a wrong password.
-        queue_headers: what SEND and SUBSCRIBE of a queue need, so that it does not outlive the tests.
-        redelivers: a refused message is delivered again.
-        prefetch: messages that are not acknowledged can be counted.
-        durable: a subscription to a topic can be durable.
+        queue_headers: headers for SEND and SUBSCRIBE to a queue, so that the broker deletes the queue after the tests.
+        redelivers: a message refused by NACK is delivered again.
+        prefetch: the broker supports a limit of unacknowledged messages.
+        durable: the broker supports durable subscriptions to topics.
         acks_in_transactions: an ACK can be part of a transaction.
         takes_all: bodies may be large, and need not be UTF-8.
     """
@@ -38,13 +38,13 @@ class Place:
     takes_all: bool = True
 
     def queue(self) -> str:
-        """A queue that nobody else uses."""
+        """A unique queue."""
         return f"/queue/pulling-{uuid.uuid4().hex}"
 
     def topic(self) -> str:
-        """A topic that nobody else uses."""
+        """A unique topic."""
         return f"/topic/pulling-{uuid.uuid4().hex}"
 
 
-#: Five minutes after the last subscription a queue of RabbitMQ is gone.
+#: RabbitMQ deletes a queue five minutes after its last subscription.
 EXPIRES = MappingProxyType({"x-expires": "300000"})

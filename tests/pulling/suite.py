@@ -1,6 +1,6 @@
-"""What both clients do, at whatever broker and over whatever transport.
+"""Tests of both clients, for every broker and transport.
 
-`client` makes clients (of either kind) for the `place`, and closes them when the test is over.
+The fixture `client` makes clients of either kind for the `place`, and closes them after the test.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WAIT = 10.0
 
 
 def drained(subscription: Any, count: int) -> list[Any]:
-    """So many messages, and no more within a moment."""
+    """Receive this number of messages; check that no more arrive shortly after."""
     found = []
     for message in subscription.messages(timeout=WAIT):
         found.append(message)
@@ -176,7 +176,7 @@ class Sending:
     def test_a_message_expires(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         one.send(queue, b"short", confirm=True, ttl=0.001, headers=place.queue_headers)
-        # A few round trips take longer than that.
+        # These round trips take longer than the TTL.
         other = place.queue()
         for _ in range(50):
             one.send(other, b"", confirm=True, headers=place.queue_headers)
@@ -422,7 +422,7 @@ class Losing:
         for message in subscription.messages(timeout=WAIT):
             if message.possible_duplicate:
                 repeated.add(message.text)
-            # The broker may get to the one that was sent again before it gets to the first, from the old connection.
+            # The broker may process the resent message before the first one, which is from the old connection.
             assert message.text not in seen or message.text in repeated
             seen.add(message.text)
             if len(seen) == 100:
@@ -431,7 +431,7 @@ class Losing:
 
 
 def came_back(change: StateChange) -> bool:
-    """True when a client is connected for the second time."""
+    """True if a client has connected for the second time."""
     return change.state is ClientState.CONNECTED and change.generation > 1
 
 

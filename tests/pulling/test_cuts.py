@@ -1,4 +1,4 @@
-"""Connections to the embedded broker are cut at frame boundaries and anywhere else: nothing is lost."""
+"""Connections to the embedded broker are cut at frame boundaries and at random positions: no message is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suite of both clients, at all doors of the embedded broker."""
+"""The suite of both clients, run with the embedded broker over all its transports."""
 
 from __future__ import annotations
 
