@@ -1,4 +1,4 @@
-"""Asyncio for tests: everything ends in time, and nothing is left over."""
+"""Runs asyncio tests with a timeout, and checks that no task or unhandled error is left over."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from tests.listening import PATIENCE
 
 T = TypeVar("T")
-#: The kinds of loops that everything has to work on.
+#: The kinds of event loops that are tested.
 LOOPS = ("asyncio", "debug", "uvloop")
 
 
 def loop_of(kind: str) -> dict[str, Any]:
-    """What `run` needs for this kind of loop. The test is skipped where it is not there."""
+    """The arguments of `run` for this kind of loop. Skips the test if it is not installed."""
     if kind == "uvloop":
         return {"factory": pytest.importorskip("uvloop").new_event_loop}
     return {"debug": kind == "debug"}
@@ -30,9 +30,9 @@ def run(
     debug: bool = False,
     seconds: float = PATIENCE,
 ) -> T:
-    """Run a test on an event loop of its own.
+    """Run a coroutine on a new event loop.
 
-    What a task or a callback has failed with unseen fails the test, and so do tasks that are left over.
+    Unhandled exceptions of tasks and callbacks, and tasks that are left over, fail the test.
     """
     unseen: list[dict[str, Any]] = []
 
@@ -46,14 +46,14 @@ def run(
 
     with asyncio.Runner(loop_factory=factory, debug=debug) as runner:
         result = runner.run(guarded())
-    # A transport that was not closed, or a future that nobody looked at, complains when it is collected.
+    # A transport that was not closed, or a future with an unread exception, reports it when it is collected.
     gc.collect()
     assert not unseen, unseen
     return result
 
 
 async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Let the loop run until something is so."""
+    """Run the loop until a condition is true."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)

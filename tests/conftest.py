@@ -1,4 +1,4 @@
-"""Fixtures that more than one folder of tests uses."""
+"""Fixtures for tests in more than one folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stomp.core.frames import native as native_codec
 from tests import listening
 from tests.ports import LOOPBACK, one_port, port_of
 
-#: With ``STOMP_REQUIRE_NATIVE=1``, as in ``make test-native``, it must be there.
+#: With ``STOMP_REQUIRE_NATIVE=1``, as in ``make test-native``, the native codec must be installed.
 CODECS = (
     ["pure", "native"] if native_codec.native or os.environ.get("STOMP_REQUIRE_NATIVE") == "1" else ["pure"]
 )
@@ -22,7 +22,7 @@ CODECS = (
 
 @pytest.fixture(scope="module", params=CODECS)
 def each_codec(request):
-    """Runs the tests of a module with each codec that is installed."""
+    """Run the tests of a module with each installed codec."""
     assert request.param == "pure" or native_codec.native, "stompkit-native is not installed: make native"
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "pure":
@@ -32,7 +32,7 @@ def each_codec(request):
 
 @pytest.fixture(autouse=True)
 def own_threads():
-    """See `tests.listening.OLDER`. Those that wait for more work get none of a later test."""
+    """See `tests.listening.OLDER`. Cached threads that wait for work are not reused by a later test."""
     thread_cache._FREE.clear()
     listening.OLDER.clear()
     listening.OLDER.update(listening.stomp_threads())
@@ -40,7 +40,7 @@ def own_threads():
 
 @pytest.fixture
 def broker():
-    """An embedded broker; everybody may log in."""
+    """An embedded broker that accepts every login."""
     with Broker() as running:
         yield running
 
@@ -61,7 +61,7 @@ def ca_file(authority, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def server_tls(authority):
-    """A context for a server that is localhost, or 127.0.0.1."""
+    """A TLS context for a server at localhost or 127.0.0.1."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
     return context
@@ -69,13 +69,13 @@ def server_tls(authority):
 
 @pytest.fixture
 def tls_broker(server_tls):
-    """An embedded broker that speaks TLS."""
+    """An embedded broker with TLS."""
     with Broker(ssl_context=server_tls) as running:
         yield running
 
 
 @pytest.fixture
 def free_port():
-    """A port that refuses on every loopback address, as long as the test has nobody listen there."""
+    """A port that refuses connections on every loopback address, until the test listens on it."""
     with one_port(*LOOPBACK) as socks:
         yield port_of(socks["127.0.0.1"])

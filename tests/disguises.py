@@ -1,4 +1,4 @@
-"""Values for tests whose conversions say something else than what they are."""
+"""Subclasses of str, int and bytes whose conversions return something other than their value."""
 
 import enum
 from collections.abc import Callable
@@ -12,7 +12,7 @@ def _lie(self, *args, **kwargs):
 
 
 class Misleading(str):
-    """A text with methods of its own, as those of Markup, SafeString, enumerations ... are."""
+    """A str with overridden methods, as Markup, SafeString and enumerations have them."""
 
     __slots__ = ()
     __str__ = __format__ = __repr__ = __add__ = __mod__ = _lie
@@ -32,13 +32,13 @@ class Misleading(str):
 
 
 class MisleadingInt(int):
-    """A number with a text of its own."""
+    """An int whose str() is not its number."""
 
     __str__ = __format__ = __repr__ = _lie
 
 
 class MisleadingBytes(bytes):
-    """Bytes with methods of their own."""
+    """Bytes with overridden methods."""
 
     __str__ = __repr__ = _lie
 
@@ -55,14 +55,14 @@ class MisleadingBytes(bytes):
 def member(text):
     """A member of a `(str, Enum)` class: its str() is "Member.THIS" on most Pythons."""
 
-    class Member(str, enum.Enum):  # noqa: UP042 - what programs have
+    class Member(str, enum.Enum):  # noqa: UP042 - programs use such classes
         THIS = text
 
     return Member.THIS
 
 
 def str_enum(text):
-    """A member of a `StrEnum` class with a `__str__` of its own."""
+    """A member of a `StrEnum` class that overrides `__str__`."""
 
     class Named(enum.StrEnum):
         THIS = text
@@ -73,7 +73,7 @@ def str_enum(text):
     return Named.THIS
 
 
-#: What makes another kind of str out of a text.
+#: Name -> function that converts a text to another kind of str.
 TEXTS: dict[str, Callable[[str], Any]] = {
     "a str subclass": Misleading,
     "(str, Enum)": member,

@@ -1,7 +1,7 @@
-"""Documents that run: the Python of a page is executed from top to bottom, and prints what the page says it prints.
+"""Runs the examples of documentation pages and compares what they print with the page.
 
-In a page, ```python is code, all of it in one namespace, and ```output is what was printed below the output before.
-Only where the brokers are is replaced.
+In a page, all ```python blocks run in one namespace, from top to bottom. An ```output block is what was printed since
+the output block before it. Only the addresses of brokers are replaced.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: Path, *kinds: str) -> list[tuple[str, str]]:
-    """The code blocks of a page that are of these kinds."""
+    """The code blocks of these kinds in a page."""
     return [(kind, text) for kind, text in _BLOCK.findall(page.read_text()) if kind in kinds]
 
 
 def run_page(page: Path, addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a page, check its outputs, and disconnect what it leaves; returns what it printed.
+    """Run a page, check its outputs, and close connections that it leaves open; returns the output.
 
     Args:
         page: the Markdown file.
-        addresses: what to replace in the code.
-        monkeypatch: is used for standard output.
+        addresses: text in the code -> replacement.
+        monkeypatch: replaces standard output.
     """
     printed = Printed()
     monkeypatch.setattr("sys.stdout", printed)

@@ -1,16 +1,16 @@
-"""Listeners for tests: they note what they are told and let a test wait for it, with a deadline."""
+"""Listeners for tests: they record callbacks, and a test can wait for a callback with a timeout."""
 
 from __future__ import annotations
 
 import threading
 import time
 
-#: Seconds that anything may take before a test gives up on it. Nothing waits that long when all is well.
+#: Timeout of all waits in seconds. A test that succeeds never waits that long.
 PATIENCE = 20.0
 
 
 class RecentFrames:
-    """Notes every callback as (method, detail); `wait_for` waits until a predicate on the notes holds."""
+    """Records every callback as (method, detail); `wait_for` waits until a predicate on the records is true."""
 
     def __init__(self):
         self.notes = []
@@ -59,7 +59,7 @@ class RecentFrames:
         self.note("on_before_message", frame)
 
     def on_message(self, frame):
-        with self._changed:  # who waits for the body finds the note, too
+        with self._changed:  # body and record are added together for waiting tests
             self.bodies.append(frame.body)
             self.note("on_message", frame)
 
@@ -77,7 +77,7 @@ class RecentFrames:
 
 
 def wait_until(condition, seconds=PATIENCE):
-    """Wait for something that nobody announces, such as a thread that ends."""
+    """Poll a condition that has no callback, such as the end of a thread."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -85,11 +85,11 @@ def wait_until(condition, seconds=PATIENCE):
         time.sleep(0.005)
 
 
-#: Threads of earlier tests: each test answers for its own, so that one that fails does not take all others with it.
+#: Threads of earlier tests. A test checks only its own threads, so that one failure does not fail all later tests.
 OLDER: set[threading.Thread] = set()
 
 
 def stomp_threads():
-    """The threads that stompkit runs now, for this test."""
+    """The running threads of stompkit that this test started."""
     names = ("stomp-receiver", "stomp-keeper", "stomp-watch")
     return [thread for thread in threading.enumerate() if thread.name in names and thread not in OLDER]

@@ -1,4 +1,4 @@
-"""A lock that knows its owner, to prove that something runs without it."""
+"""A lock that records its owner, to check that code runs without holding it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stomp.client.threads.link import Link
 
 
 class OwnedLock:
-    """A `threading.Lock` with an owner."""
+    """A `threading.Lock` that records its owner."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,12 +36,12 @@ class OwnedLock:
 
     @property
     def mine(self) -> bool:
-        """True when the calling thread holds it."""
+        """True if the calling thread holds the lock."""
         return self._owner == threading.get_ident()
 
 
 def own_lock(monkeypatch: pytest.MonkeyPatch) -> list[OwnedLock]:
-    """Give each client that is made from now on such a lock; the list has all of them."""
+    """Replace the lock of each new client by an `OwnedLock`; returns the list that they are added to."""
     locks: list[OwnedLock] = []
     setup = driver.SyncDriver._setup
 
@@ -55,7 +55,7 @@ def own_lock(monkeypatch: pytest.MonkeyPatch) -> list[OwnedLock]:
 
 
 def watched_links(monkeypatch: pytest.MonkeyPatch, locks: list[OwnedLock]) -> list[str]:
-    """Note each method of a link that writes or closes and was called under one of these locks."""
+    """Return a list that records each method of a link that writes or closes and is called under one of the locks."""
     faults: list[str] = []
 
     class WatchedLink(Link):

@@ -1,4 +1,4 @@
-"""Multicast for tests: whether this machine has it, and a group that nobody else is in."""
+"""Multicast for tests: whether this machine supports it, and an unused port for the group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.ports import one_port, port_of
 
 @functools.cache
 def trouble() -> str | None:
-    """What keeps multicast from working here, or None."""
+    """The reason why multicast does not work on this machine, or None."""
     try:
         with multicast._join(multicast.MCAST_GRP, 0) as sock:
             sock.settimeout(2)
@@ -29,10 +29,10 @@ def trouble() -> str | None:
 
 @contextmanager
 def group_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Have the test use a port of its own, which is returned; skips where there is no multicast."""
+    """Use a multicast port that no other program uses; yields it. Skips the test if there is no multicast."""
     if reason := trouble():
         pytest.skip(f"this machine has no multicast: {reason}")
-    # The members bind to the group, and so beside these sockets.
+    # The members bind to the group address, so they do not conflict with this socket on 127.0.0.1.
     with one_port("127.0.0.1", kind=socket.SOCK_DGRAM) as socks:
         port = port_of(socks["127.0.0.1"])
         monkeypatch.setattr(multicast, "MCAST_PORT", port)

@@ -1,6 +1,6 @@
-"""MESSAGE frames that break a rule of STOMP, or look as if they did, and how a lenient client reads them.
+"""MESSAGE frames that break a rule of STOMP, or seem to, and how a lenient client reads them.
 
-`ODD` are those whose end is certain: all of them are delivered. `IN_DOUBT` are those whose end is not.
+The end of the frames in `ODD` is certain: all of them are delivered. The end of those in `IN_DOUBT` is not.
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 HEAD = b"message-id:1\nsubscription:1\ndestination:/queue/a\n"
-#: What comes behind an odd frame, and must be delivered, too.
+#: The frame after an odd frame; it must be delivered, too.
 NEXT = b"MESSAGE\nmessage-id:2\nsubscription:1\ndestination:/queue/a\n\nnext\0\n"
 
 
 class Odd(NamedTuple):
-    """One odd frame, all of it; `headers` are some of those that it is read with."""
+    """The bytes of one odd frame; `headers` are some of the headers that it is delivered with."""
 
     name: str
     data: bytes
-    headers: dict[str, str] = {}  # noqa: RUF012 - never changed
+    headers: dict[str, str] = {}  # noqa: RUF012 - never modified
     body: bytes = b"hello"
     version: str = "1.2"
-    #: A strict client reads it, too.
+    #: A strict client accepts it, too.
     legal: bool = False
 
 
@@ -57,7 +57,7 @@ ODD = [
     Odd("blanks around names and values", message(b" a : b \n"), {" a ": " b "}, legal=True),
 ]
 
-#: name -> a frame whose end is in doubt.
+#: name -> a frame whose end is uncertain.
 IN_DOUBT = {
     "content-length is too small": message(b"content-length:4\n"),
     "content-length is too large": message(b"content-length:6\n"),

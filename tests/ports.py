@@ -1,4 +1,4 @@
-"""Port numbers for tests: nobody else on this machine gets one while a test counts on it."""
+"""Port numbers for tests: no other process on this machine gets one while a test uses it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _TRIES = 100
 
 @contextmanager
 def one_port(*hosts: str, kind: int = socket.SOCK_STREAM) -> Iterator[dict[str, socket.socket]]:
-    """Sockets bound to one port number on all these addresses, but those that this machine lacks.
+    """Sockets bound to one port number on these addresses, except those that this machine does not have.
 
-    Each of them refuses connections until the test has it listen. Bound, they keep the kernel from giving the number to
-    anybody, as a server's or as a client's. A server that asks for it by number, as the embedded broker does, gets it.
+    Each of them refuses connections until the test calls `listen`. While they are bound, the kernel gives the number to
+    no other socket, of a server or a client. A server that binds this number explicitly, such as the embedded broker,
+    gets it.
     """
     for _ in range(_TRIES):
         with ExitStack() as stack:
@@ -47,7 +48,7 @@ def _bound(hosts: tuple[str, ...], kind: int, stack: ExitStack) -> dict[str, soc
             if err.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 continue
             raise
-        # Only now: with it, bind() would take what another one holds in the same way.
+        # Set after bind(): before it, bind() would also take a port that another socket holds in the same way.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         socks[host] = sock
         port = port_of(sock)

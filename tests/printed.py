@@ -1,4 +1,4 @@
-"""What a program under test prints, read as somebody at a terminal reads it."""
+"""The output of a program under test, read line by line from top to bottom."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import io
 import re
 import threading
 
-#: Seconds that a line may take to appear.
+#: Timeout for a line in seconds.
 PATIENCE = 15.0
 
 
 class Printed(io.StringIO):
-    """Takes the place of `sys.stdout`, from whichever thread. The reader goes from top to bottom."""
+    """Replaces `sys.stdout`; any thread can write to it. It is read from top to bottom."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Printed(io.StringIO):
             return count
 
     def find(self, pattern: str, within: float = PATIENCE) -> re.Match[str] | None:
-        """Wait for whole lines that match, below those found before."""
+        """Wait for complete lines that match, after the lines found before."""
         lines = re.compile(f"^{pattern}$", re.MULTILINE)
         with self._changed:
             match = self._changed.wait_for(lambda: lines.search(self.getvalue(), self._seen), within)
@@ -34,7 +34,7 @@ class Printed(io.StringIO):
             return match
 
     def expect(self, pattern: str) -> re.Match[str]:
-        """Like `find`, but they must come."""
+        """Like `find`, but fails if no such lines are printed."""
         match = self.find(pattern)
         assert match, f"no line {pattern!r} came; printed so far:\n{self.getvalue()}"
         return match

@@ -1,9 +1,8 @@
-"""The code examples of the stomp.py 4.1.22 documentation, typed in as they are printed there.
+"""The code examples of the stomp.py 4.1.22 documentation, as they are printed there.
 
-Programs in the wild were written after these examples. They run unchanged: all that is replaced is where the
-broker is, what the destination is called, and `time.sleep`, in place of which the test waits for what the
-reader would have seen meanwhile. `SeedExamples` is inherited by the tests against the embedded broker and by those
-against real brokers, which say in a fixture `site` where that broker is.
+Existing programs follow these examples. They run unchanged, except for the address of the broker, the name of the
+destination, and `time.sleep`: instead, the test waits for the output that a user would have seen meanwhile. The tests
+with the embedded broker and those with real brokers inherit from `SeedExamples`; their fixture `site` is the broker.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ SECTION_3_1_FAILOVER = """
 >>> c = stomp.Connection([('192.168.1.100', 61613), ('192.168.1.101', 62613)])
 """
 
-#: The three calls whose parameters are printed. Hyphens at line ends are those of the typesetter.
+#: The three calls whose parameters are documented. Hyphens at line ends are hyphenation of the printed text.
 SECTION_3_1_PARAMETERS = """
 class stomp.connect.StompConnection12 (host_and_ports=None,
                                         prefer_localhost=True,
@@ -191,16 +190,16 @@ conn.send('/queue/test', 'test message')
 
 @dataclass(frozen=True)
 class Site:
-    """A broker to try the examples on. All of them let in admin with the password "password"."""
+    """A broker for the examples. It must accept the login "admin" with the passcode "password"."""
 
     host: str
     port: int
-    vhost: str | None = None  #: what the host header of 1.2 must say; None if the broker does not care
-    redelivers: bool = True  #: a message refused by NACK comes again
+    vhost: str | None = None  #: the host header for 1.2; None if the broker accepts any
+    redelivers: bool = True  #: a message refused by NACK is delivered again
     destination: str = field(default_factory=lambda: f"/queue/seed-{uuid.uuid4().hex}")
 
     def adapted(self, code: str, refusing: int) -> str:
-        """An example, ready to be executed: this broker, and a port that refuses, in place of the printed ones."""
+        """An example to execute: the printed addresses are replaced by this broker and a port that refuses."""
         here = f"'{self.host}', {self.port}"
         changes = {
             "'/queue/test'": repr(self.destination),
@@ -223,7 +222,7 @@ class Site:
 
 
 class Reader:
-    """Somebody who types the examples into one interpreter, and watches what it prints."""
+    """A user who types the examples into one interpreter, and reads its output."""
 
     def __init__(self, site: Site, output: Printed, refusing: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.site = site
@@ -233,12 +232,12 @@ class Reader:
         self.namespace: dict[str, Any] = {"__name__": "reader", "pause": lambda seconds: None}
 
     def types(self, code: str, names: dict[str, str] | None = None) -> None:
-        """Execute an example; `names` replaces what was printed by the author's broker."""
+        """Execute an example; `names` replaces values that depend on the broker of the documentation."""
         for old, new in (names or {}).items():
             assert old in code
             code = code.replace(old, new)
         if sys.stdout is not self.output:
-            # Not earlier: pytest sets its own when the test proper begins.
+            # Not earlier: pytest replaces sys.stdout when the test itself begins.
             self.monkeypatch.setattr(sys, "stdout", self.output)
         exec(compile(self.site.adapted(code, self.refusing), "example", "exec"), self.namespace)
 
@@ -246,14 +245,14 @@ class Reader:
         return self.output.expect(pattern)
 
     def pauses(self, happening: Callable[[float], object]) -> None:
-        """Have this done where the example sleeps for a while."""
+        """Call this function where the example calls `time.sleep`."""
         self.namespace["pause"] = happening
 
     def __getitem__(self, name: str) -> Any:
         return self.namespace[name]
 
     def connects(self) -> Any:
-        """The connection of section 3.2, under the name that the later sections use."""
+        """Open the connection of section 3.2, with the name that the later sections use."""
         self.types(SECTION_3_2_CONNECT)
         self.sees("on_connected .*")
         self.namespace["conn"] = self.namespace["c"]
@@ -266,7 +265,7 @@ class Reader:
 
 
 def left_at(site: Site) -> list[str]:
-    """Take what the destination still holds."""
+    """Consume the messages that are left in the destination; return their bodies."""
     marker = uuid.uuid4().hex
     bodies: list[str] = []
     done = threading.Event()
@@ -289,7 +288,7 @@ def left_at(site: Site) -> list[str]:
 
 
 class SeedExamples:
-    """One test for each section. Subclasses have a fixture `site`."""
+    """One test for each section. Subclasses define a fixture `site`."""
 
     @pytest.fixture
     def reader(self, site: Site, free_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
@@ -316,7 +315,7 @@ class SeedExamples:
         reader.types(SECTION_3_1.replace(">>> c = stomp.Connection([('127.0.0.1', 62613)])", connection))
         assert reader["c"].is_connected()
         connected = reader.sees("on_connected .*")[0]
-        # A server may leave the header out to say 1.0.
+        # A server for 1.0 may omit the header.
         assert f"'version': '{version}'" in connected or (version == "1.0" and "'version'" not in connected)
 
     def test_3_1_failover_addresses(self, reader: Reader) -> None:
@@ -329,7 +328,7 @@ class SeedExamples:
         site = reader.site
         reader.types(SECTION_3_2_CONNECT)
         reader.sees(f"on_connecting {re.escape(site.host)} {site.port}")
-        # Unlike in 2018, the password is not shown.
+        # Unlike stomp.py 4.1.22, stompkit does not show the password.
         reader.sees(
             r"on_send STOMP {(?=.*'login': 'admin')(?=.*'accept-version': '1.1').*'passcode': '\*+'.*} ?"
         )
@@ -347,7 +346,7 @@ class SeedExamples:
         reader.types(SECTION_3_2_NAMES)
         reader.types(SECTION_3_2_SUBSCRIBE)
         reader.types(SECTION_3_2_SEND)
-        # There are two printing listeners by now, and "stats" comes after both.
+        # Two printing listeners are set now, and "stats" is called after both.
         reader.sees("on_message .* a test message")
         reader.sees("on_message .* a test message")
         reader.types(">>> c.disconnect()")
@@ -383,7 +382,7 @@ class SeedExamples:
     def test_3_4_commit(self, reader: Reader) -> None:
         conn = reader.connects()
         reader.types(SECTION_3_4_SEND)
-        # Sent after them and arriving before them: they wait for the commit.
+        # It is sent after them and arrives before them, because they wait for the commit.
         conn.send(reader.site.destination, "not in the transaction")
         reader.sees("on_message .* not in the transaction")
         assert not re.search("on_message .* test[123]", reader.output.getvalue())
@@ -419,7 +418,7 @@ class SeedExamples:
             server.transport.disconnect_socket()
             reader.sees("disconnected")
             client.types(SECTION_3_6_CLIENT)
-            # A broker that has not yet noticed that the old connection is dead loses messages to it.
+            # A broker that has not yet noticed the end of the old connection sends messages to it, which are lost.
             for _ in range(10):
                 if reader.output.find('received a message "test message"', within=1.0):
                     break
@@ -427,7 +426,7 @@ class SeedExamples:
             for number in range(10):
                 reader.sees(str(number))
             reader.sees("processed message")
-            # Otherwise it would connect again also after its own disconnect(), and so for ever.
+            # Otherwise it would reconnect after its own disconnect(), too, endlessly.
             server.remove_listener("")
 
         reader.pauses(meanwhile)

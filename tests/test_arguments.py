@@ -1,4 +1,4 @@
-"""A value that cannot be used raises `UsageError`, which says what to pass: the same one in both clients."""
+"""Invalid arguments raise `UsageError` with a hint; `stomp.Client` and `stomp.AsyncClient` raise the same errors."""
 
 import asyncio
 import datetime
@@ -25,7 +25,7 @@ class Colour(enum.Enum):
     RED = "red"
 
 
-#: Arguments of the class: (name, wrong value, what the error says).
+#: Arguments of the class: (name, invalid value, text of the error).
 SETTINGS = [
     ("login", ["admin"], "login is of type list"),
     ("passcode", ["swordfish"], "passcode is of type list (pass text, or a function that returns it)"),
@@ -111,7 +111,7 @@ SUBSCRIBE = [
 
 
 def same(*errors: BaseException) -> str:
-    """The text of errors that are the same."""
+    """The text of two errors, which must be the same."""
     kinds, texts = {type(each) for each in errors}, {str(each) for each in errors}
     assert len(kinds) == len(texts) == 1, errors
     assert kinds == {stomp.UsageError}, errors
@@ -159,7 +159,7 @@ def test_every_setting_and_option_has_a_check_and_a_wrong_value_here():
 
 # ------------------------------------------------------------------------------------- verbs
 
-#: (verb, arguments, keyword arguments, what the error says), for what a client does itself.
+#: (method, arguments, keyword arguments, text of the error), for methods of a client.
 VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     *(("send", ("/queue/a", b"x"), {name: value}, words) for name, value, words in SEND),
     *(("subscribe", ("/queue/a",), {name: value}, words) for name, value, words in SUBSCRIBE),
@@ -218,7 +218,7 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
         "signals is of type int (pass a list, as in signals=[signal.SIGTERM])",
     ),
 ]
-#: The same for what a client has returned: (which, verb, ...).
+#: The same for methods of objects that a client returns: (object, method, ...).
 HANDLES: list[tuple[str, str, tuple[Any, ...], dict[str, Any], str]] = [
     ("message", "ack", (), {"confirm": "yes"}, "confirm is 'yes'"),
     ("message", "ack", (), {"confirm": True, "timeout": "3"}, "timeout is '3'"),
@@ -294,7 +294,7 @@ async def errors_of_async_client(url: str) -> list[stomp.UsageError]:
 
 
 def test_wrong_arguments_of_verbs_raise_the_same_in_both_clients(broker):
-    """Nothing of a call is done: the connection, the message and the transaction are as before."""
+    """The call has no effect: the connection, the message and the transaction are unchanged."""
     plain, awaited = errors_of_client(broker.url), asyncio.run(errors_of_async_client(broker.url))
     for (*_, words), one, other in zip(CASES, plain, awaited, strict=True):
         assert words in same(one, other)
@@ -425,7 +425,7 @@ def test_messages_that_are_left_in_a_closed_subscription_can_be_taken(broker):
         subscription = client.subscribe("/queue/a")
         client.send_many([("/queue/a", b"x")] * 2)
         first = subscription.receive(20)
-        client.send("/queue/b", b"", confirm=True)  # its RECEIPT comes after the second message
+        client.send("/queue/b", b"", confirm=True)  # its RECEIPT arrives after the second message
         subscription.close()
         assert first is not None
         assert subscription.receive() is not None

@@ -1,4 +1,4 @@
-"""The benchmark kit: its arithmetic, and that every scenario comes to its end. Never how fast anything is."""
+"""The benchmark kit: its arithmetic, and that every scenario completes. Speed is not tested."""
 
 import asyncio
 import doctest
@@ -281,7 +281,7 @@ def test_headers_are_found_by_their_whole_name() -> None:
 
 
 def both() -> list[object]:
-    """The command of the server in C, where there is a compiler, and of that in Python."""
+    """The commands of the server in Python and, if there is a compiler, of the server in C."""
     python = pytest.param([sys.executable, "-m", "bench.servers.server"], id="python")
     program = servers.build(servers.SOURCE)
     return [python, *([pytest.param([str(program)], id="c")] if program else [])]
@@ -294,7 +294,7 @@ def any_server(request):
 
 
 def exchange(port: int, *parts: bytes, end: bytes) -> bytes:
-    """What a server says to these bytes, until that."""
+    """Send these bytes to a server; return its response up to `end`."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), 20) as sock:
         for part in parts:
@@ -474,7 +474,7 @@ def test_idle_connections_are_all_there_at_the_end(server) -> None:
     found = scenarios.run_client(CLIENTS["stompkit"], work, None)
     assert found["count"] == 3
     assert found["memory"] >= 0
-    # That of the clocks and, where there are no threads for connections that sleep, that which watches them.
+    # The timer thread and, if idle connections have no threads, the idle poller.
     assert found["threads"] * 3 >= 2
 
 
@@ -560,7 +560,7 @@ def test_what_is_older_than_its_source_is_made_again(tmp_path, monkeypatch) -> N
     source = tmp_path / "source.c"
     source.touch()
     made: list[bool] = []
-    for times in (None, (0, 0), (2e9, 2e9)):  # as it is, older, newer than all that was made
+    for times in (None, (0, 0), (2e9, 2e9)):  # unchanged, older, newer than all that was built
         if times:
             os.utime(source, times)
         contenders._once(tmp_path / "home", lambda: made.append(True), [source])
@@ -620,7 +620,7 @@ def test_a_broker_that_is_not_up_is_skipped(server, monkeypatch, free_port) -> N
 
 @dataclass
 class Broker:
-    """The embedded broker, in place of a real one."""
+    """The embedded broker, instead of a real one."""
 
     port: int
 

@@ -1,4 +1,4 @@
-"""Connecting: what succeeds, and what every failure says. The issue's words: where, in which phase, why."""
+"""Connecting: success, and the errors of failures, which contain the address, the phase and the reason."""
 
 import threading
 import uuid
@@ -151,7 +151,7 @@ def test_a_server_that_accepts_and_says_nothing():
 def test_a_login_that_is_refused():
     def script(sock):
         refuse(sock, "Bad CONNECT", "Access refused for user 'admin'")
-        say_nothing(sock)  # as RabbitMQ does: it closes 10 s later
+        say_nothing(sock)  # as RabbitMQ: it closes 10 s later
 
     with ScriptedServer(script) as server:
         conn, recorder = connect(server.address)
@@ -192,7 +192,7 @@ def test_a_server_that_hangs_up_before_connected():
 @pytest.mark.parametrize("ending", [hang_up, reset])
 @pytest.mark.parametrize("wait", [True, False])
 def test_a_server_that_goes_before_it_is_asked(ending, wait):
-    """Whether CONNECT can still be written or not: it is the same failure."""
+    """The failure is the same, whether CONNECT can still be written or not."""
     with ScriptedServer(ending) as server:
         for _ in range(50):
             conn, recorder = connect(server.address)
@@ -203,7 +203,7 @@ def test_a_server_that_goes_before_it_is_asked(ending, wait):
                 error = err
             assert error is not None or not wait
             if error is not None and error.phase == "tcp":
-                continue  # gone before the socket was ready, so nobody was told of a connection
+                continue  # closed before the socket was ready, so no connection was reported
             assert error is None or (error.phase, error.address) == ("stomp", f"127.0.0.1:{server.port}")
             recorder.wait_for_method("on_receiver_loop_completed")
 
@@ -263,7 +263,7 @@ def test_connect_while_connected_makes_no_second_connection(broker):
 
 
 def test_many_threads_may_call_connect_at_once(broker):
-    """A program reconnects in a callback, and in its main loop, too: that makes one connection."""
+    """A program that reconnects in a callback and in its main loop gets one connection."""
     conn, recorder = connect((broker.host, broker.port))
     errors: list[BaseException] = []
     for _ in range(20):
@@ -417,7 +417,7 @@ def test_users_are_checked():
 
 
 def test_an_answer_without_the_empty_line_is_not_waited_for():
-    """A server that leaves it out takes its frame for complete."""
+    """A server that omits the empty line has sent all of its frame."""
 
     def refuse(sock):
         read_frame(sock)

@@ -1,4 +1,4 @@
-"""The documentation is true: its Python runs, its tables are those of the code."""
+"""The documentation matches the code: its Python examples run, and its tables have the values of the code."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rows(name: str) -> list[list[str]]:
 
 @pytest.fixture
 def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """A broker, one with TLS, and the certificates that the pages speak of."""
+    """A broker, a broker with TLS, and the certificates that the pages use."""
     ca = trustme.CA()
     server, client = ca.issue_cert("localhost"), ca.issue_cert("client@example.com")
     ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -86,7 +86,7 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
 
 @pytest.mark.parametrize(
     "page",
-    # That about testing is run by pytest itself, in tests/testing/test_pytest_plugin.py.
+    # tests/testing/test_pytest_plugin.py runs the page about testing with pytest.
     [page for page in PAGES if blocks(page, "python") and page.stem != "testing"],
     ids=lambda page: str(page.relative_to(DOCS)),
 )

@@ -1,6 +1,6 @@
-"""Text from the network must not forge log lines or control a terminal: not by a log, an error, a traceback or a repr.
+"""Text from the network must not forge log lines or control a terminal, in logs, errors, tracebacks and reprs.
 
-Every place that puts text of the other side into one of ours is driven here with text that tries it.
+Each place where text of a peer becomes part of such a text is tested here with hostile text.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ from tests.awaiting import run
 from tests.listening import PATIENCE, RecentFrames, wait_until
 from tests.multicasting import group_of_our_own
 
-#: What must not be in any line: C0, DEL, C1, line and paragraph separators, controls of direction, surrogates.
+#: Characters that no line may contain: C0, DEL, C1, line and paragraph separators, bidi controls, surrogates.
 CONTROLS = re.compile(
     "[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-#: A forged line, a title and colours for a terminal, C1, DEL, a separator, a text that runs backwards.
+#: A forged line, terminal sequences for title and colours, C1, DEL, a separator, a right-to-left override.
 EVIL = "forged\r 2026-01-01 CRITICAL root: forged\t\x1b[31m\x1b]0;title\x07\x9b2J\x7f\u2028\u202eevil\u2069\u200f"
-#: The same in a header: a newline has to be escaped there.
+#: The same for a header, where a newline has to be escaped.
 EVIL_HEADER = EVIL.replace("\r", "\\r") + "\\n"
-#: In a body everything may be, at any length.
+#: A body may contain all of this, at any length.
 EVIL_BODY = EVIL + "\n" + "x" * 100_000
-#: No line is longer than this, and what the tests put around it.
+#: Maximum length of a line, without the text that the tests add.
 LONGEST = 5000
 
 
 def lines_of(text: str) -> list[str]:
-    """Each of them must be clean; those of a traceback are several."""
+    """The lines of a text; each of them must be clean. A traceback has several."""
     return text.split("\n")
 
 
 class Seen:
-    """Everything that a program, a log or a terminal may show: what tests `add`, and what was logged."""
+    """All text that a program, a log or a terminal may show: the texts that tests `add`, and the log."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
         self._texts: list[str] = []
 
     def add(self, *things: object) -> None:
-        """Note the text and the repr of things; of an exception also its fields and its traceback, with causes."""
+        """Record the str and the repr of objects; of an exception also its fields and its traceback with causes."""
         for thing in things:
-            # One line each: a newline within is a fault.
+            # Each is one line: a newline in it is a fault.
             self._texts += [str(thing), repr(thing)]
             if isinstance(thing, BaseException):
                 self._texts += [str(arg) for arg in thing.args]
@@ -66,13 +66,13 @@ class Seen:
                 self.add(*(failure for failure in failures if failure is not thing))
 
     def texts(self) -> list[str]:
-        """All of it. The log is a list of lines already, but for the traceback of an exception."""
+        """All recorded texts, and the log. A log message must be one line; only tracebacks have several."""
         logged = [record.getMessage() for record in self._caplog.records if record.name.startswith("stomp")]
         traces = [line for record in self._caplog.records for line in lines_of(record.exc_text or "")]
         return [*self._texts, *logged, *traces]
 
     def check(self, mark: str = "forged") -> None:
-        """Nothing of it is raw, or long; and `mark` is somewhere, or the test has driven nothing."""
+        """Check that no text is unescaped or too long, and that `mark` occurs, which proves that text was recorded."""
         texts = self.texts()
         raw = [text[:300] for text in texts if CONTROLS.search(text)]
         assert raw == []
@@ -123,13 +123,13 @@ def error_frame(**headers: str) -> bytes:
 
 
 def answer(sock: socket.socket, data: bytes) -> None:
-    """Script: answer CONNECT so, and hang up."""
+    """Script: answer CONNECT with these bytes, and close."""
     read_frame(sock)
     sock.sendall(data)
 
 
 def after_connected(sock: socket.socket, data: bytes, *, stay: bool = False) -> None:
-    """Script: say this in answer to the first frame after CONNECTED, and hang up, or stay."""
+    """Script: send these bytes in response to the first frame after CONNECTED; then close, or stay connected."""
     read_frame(sock)
     greet_back(sock)
     read_frame(sock)
@@ -139,7 +139,7 @@ def after_connected(sock: socket.socket, data: bytes, *, stay: bool = False) -> 
 
 
 def echo_receipts(sock: socket.socket) -> None:
-    """Script: refuse all that wants a receipt."""
+    """Script: answer each frame that requests a receipt with an ERROR."""
     read_frame(sock)
     greet_back(sock)
     while True:
@@ -149,7 +149,7 @@ def echo_receipts(sock: socket.socket) -> None:
             sock.sendall(error_frame(message=EVIL_HEADER, receipt_id=receipt[1]))
 
 
-#: What the broker says in the place of CONNECTED.
+#: Responses of the broker instead of CONNECTED.
 ANSWERS = {
     "error": error_frame(message=EVIL_HEADER),
     "error without words": error_frame(),
@@ -209,7 +209,7 @@ def test_an_error_before_connected_is_unescaped_for_the_eye():
     assert caught.value.frame.headers["message"] == r"no user at host\c61613, path C\c\\x"
 
 
-#: What the broker says after CONNECTED.
+#: Data that the broker sends after CONNECTED.
 LATER = {
     "error": error_frame(message=EVIL_HEADER),
     "error for a subscription": error_frame(message=EVIL_HEADER, subscription="7"),
@@ -346,13 +346,13 @@ def test_a_repr_of_a_frame_is_escaped_and_has_no_body(seen):
 
 
 def http(sock: socket.socket, reply: bytes) -> None:
-    """Script: read an HTTP request, and answer so."""
+    """Script: read an HTTP request, and send this response."""
     while not sock.recv(65536).endswith(b"\r\n\r\n"):
         pass
     sock.sendall(reply)
 
 
-#: No line ends: they end the header.
+#: Without line ends, because these end the header.
 EVIL_HTTP = EVIL.replace("\r", "")
 HANDSHAKES = {
     "a status": f"HTTP/1.1 403 forged{EVIL_HTTP}\r\n\r\n".encode(),

@@ -1,4 +1,4 @@
-"""What the house promises to those who enter: a light front door, documentation that runs."""
+"""The package: `import stomp` is fast and needs no third-party package, and the examples in docstrings run."""
 
 import doctest
 import importlib
@@ -18,7 +18,7 @@ SRC = Path(__file__).parent.parent / "src"
 
 
 def loaded_by(statement: str) -> set[str]:
-    """The modules that a fresh interpreter loads for a statement, beyond those it starts with."""
+    """The modules that a new interpreter loads for a statement, without those loaded at its start."""
     code = (
         f"import sys, json; sys.path.insert(0, {str(SRC)!r}); before = set(sys.modules)\n"
         f"{statement}\n"
@@ -46,7 +46,7 @@ def test_the_names_for_websockets_load_no_package_before_there_is_a_connection()
 
 
 def test_no_module_has_a_name_of_the_standard_library() -> None:
-    # `python SITE-PACKAGES/stomp` puts the folder first on the path: such a file would be imported in its place.
+    # `python SITE-PACKAGES/stomp` puts this folder first on sys.path: such a file would shadow the standard module.
     assert {path.stem for path in (SRC / "stomp").iterdir()}.isdisjoint(sys.stdlib_module_names)
 
 
@@ -58,7 +58,7 @@ def test_the_core_needs_nothing_that_can_wait() -> None:
 
 
 def documented() -> list[ModuleType]:
-    """The modules whose examples run here: the core and the test kit."""
+    """The modules whose examples run here: stomp.core and stomp.testing."""
     found = [stomp.testing]
     for package in (stomp.core, stomp.testing):
         prefix = package.__name__ + "."

@@ -1,4 +1,4 @@
-"""The front door: everything can be had from it, and it costs nothing to open."""
+"""`import stomp`: the package provides all public names, and loads their modules on first use."""
 
 import subprocess
 import sys

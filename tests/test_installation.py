@@ -1,6 +1,6 @@
-"""stomp.py installed over stompkit: pip writes both into the folder `stomp`, and `pip check` is content.
+"""stomp.py installed over stompkit: pip writes both into the folder `stomp`, and `pip check` reports no problem.
 
-What such an installation leaves of stompkit is made here by hand; `tests/shim` does it with pip.
+The tests here build the result of such an installation by hand; `tests/shim` uses pip.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stomp._version import __version__
 from tests.documents import ROOT
 
 MEND = "pip uninstall stomp.py; then: pip install --force-reinstall --no-deps stompkit"
-#: What both stomp.py 8.2.0 and 9.0.0 have in the folder.
+#: The files that both stomp.py 8.2.0 and 9.0.0 have in the folder.
 OVERWRITTEN = [
     "__init__.py",
     "__main__.py",
@@ -42,14 +42,14 @@ OVERWRITTEN = [
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A folder of packages with a copy of stompkit."""
+    """A site-packages folder with a copy of stompkit."""
     shutil.copytree(ROOT / "src/stomp", tmp_path / "stomp", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
 
 @pytest.fixture(params=["overwritten", "removed"])
 def damaged(request: pytest.FixtureRequest, site: Path) -> Path:
-    """After `pip install stomp.py`, and after `pip uninstall stomp.py` as well."""
+    """The folder after `pip install stomp.py`, or also after `pip uninstall stomp.py`."""
     for name in OVERWRITTEN:
         if request.param == "removed":
             (site / "stomp" / name).unlink()
@@ -61,7 +61,7 @@ def damaged(request: pytest.FixtureRequest, site: Path) -> Path:
 
 
 def distribution(site: Path, name: str, version: str, *files: str) -> None:
-    """The metadata of a distribution, as pip leaves them."""
+    """Write the metadata of a distribution, as pip does."""
     info = site / f"{name.replace('.', '_')}-{version}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -69,10 +69,10 @@ def distribution(site: Path, name: str, version: str, *files: str) -> None:
 
 
 def python(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with the packages of the folder before all others, and without the stompkit that is tested."""
+    """Run Python with this folder before all others on sys.path, and without the stompkit under test."""
     others = sysconfig.get_path("purelib")
     return subprocess.run(
-        # -S: the file *.pth of an editable installation is not read.
+        # -S: Python does not read the *.pth file of an editable installation.
         [sys.executable, "-S", *arguments],
         env={"PYTHONPATH": os.pathsep.join([str(site), others]), "PATH": ""},
         cwd=site,
@@ -137,7 +137,7 @@ def test_the_fixtures_for_pytest_fail_with_the_mend(damaged: Path) -> None:
     done = python(
         damaged, "-m", "pytest", "-p", "no:stompkit", "-p", "stomp.testing.pytest_plugin", "test_it.py"
     )
-    # A suite that uses none of them still runs: it may be one that needs stomp.py.
+    # A test suite that does not use the fixtures still runs: it may belong to a program that needs stomp.py.
     assert "1 passed, 2 errors" in done.stdout, done.stdout + done.stderr
     assert done.stdout.count(f"ImportError: {damage_of(damaged)}") == 2
 
@@ -172,7 +172,7 @@ class TestDoctor:
 
     def examine(self, site: Path) -> str:
         distribution(site, "stompkit", "9.1.0")
-        # Port 9 refuses: what is examined here does not need a broker.
+        # Port 9 refuses connections: this check needs no broker.
         return python(site, "-m", "stomp", "doctor", "stomp://127.0.0.1:9").stdout
 
     def test_a_stomp_py_below_stompkit_is_a_warning(self, site: Path) -> None:

@@ -1,4 +1,4 @@
-"""The layers, proved from the source: imports point down only.
+"""The layers, checked in the source: a module imports only from the layers below.
 
     listener API (connect, protocol, transport, listener ... adapter/, classic/)     cli/     testing/
       client/sync  client/aio                                                       broker/
@@ -9,8 +9,8 @@
       core/session    one connection, either end
       core/frames     bytes <-> frames; with the modules of core/ itself
 
-A module may import from its own package and from the layers below. Deferred imports and those for type checkers only
-count like all others.
+A module may import from its own package and from the layers below. Imports in functions, and imports for type checkers
+only, count like all others.
 """
 
 import ast
@@ -23,7 +23,7 @@ from typing import NamedTuple
 import pytest
 
 SRC = Path(__file__).parent.parent / "src"
-#: Package -> layer, counted from the bottom. Everything else is in the top layer.
+#: Package -> layer, counted from the bottom. All other packages are in the top layer.
 LAYERS = {
     "core": 0,
     "core.frames": 0,
@@ -37,16 +37,16 @@ LAYERS = {
     "broker": 6,
 }
 TOP = 7
-#: Packages of one layer that may import each other: the errors name frames, and frames raise errors.
+#: Packages that may import each other: errors refer to frames, and the code of frames raises errors.
 TOGETHER = frozenset({"core", "core.frames"})
-#: Modules of the standard library that wait, know the hour, are random, or reach outside.
+#: Modules of the standard library that block, read the clock, are random, or do I/O.
 IMPURE = frozenset(
     ["socket", "ssl", "threading", "asyncio", "time", "random", "uuid", "os", "logging", "selectors"]
 )
 LATE_IMPORTS = frozenset(["importlib.import_module", "import_module", "__import__"])
-#: Lines of code, without docstrings, comments and empty lines: a module that needs more is split by meaning,
+#: Maximum lines of code of a module, without docstrings, comments and empty lines. A longer one is split by subject.
 MODULE_LINES = 500
-#: and a function, without its docstring.
+#: Maximum lines of a function, without its docstring.
 FUNCTION_LINES = 60
 
 
@@ -95,20 +95,20 @@ def imports_in(tree: ast.Module, name: str, *, is_package: bool) -> list[Import]
                 inner = f"{base}.{alias.name}"
                 found.append(Import(inner if inner in MODULES else base, node.lineno, alias.name == "*"))
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in LATE_IMPORTS:
-            # Only a literal can be judged here; the front door computes its names, see test_house.
+            # Only literals can be checked here; stomp/__init__.py computes module names, see test_house.
             literals = [arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)]
             found += [Import(str(literal), node.lineno, False) for literal in literals]
     return found
 
 
 def package(name: str) -> str:
-    """The package that a module is in, without ``stomp.``; an empty string for the modules of stomp/ itself."""
+    """The package of a module, without ``stomp.``; an empty string for the modules of stomp/ itself."""
     parts = name.split(".")[1:]
     return ".".join(parts if MODULES[name].name == "__init__.py" else parts[:-1])
 
 
 def folder(name: str) -> str:
-    """The folder of stomp/ that a module is in, or an empty string."""
+    """The folder of a module in stomp/, or an empty string."""
     return package(name).partition(".")[0]
 
 
@@ -117,7 +117,7 @@ def layer(name: str) -> int:
 
 
 def faults_of(name: str) -> list[str]:
-    """Every import of a module that points up, or sideways into another package of the lower layers."""
+    """The imports of a module from a higher layer, or from another package of the same lower layer."""
     faults = []
     for target, line, _ in imports_of(name):
         if target not in MODULES or target in ("stomp._version", "stomp._installation"):
@@ -170,7 +170,7 @@ def test_imports_make_no_circle() -> None:
         assert name not in path, " -> ".join([*path[path.index(name) :], name])
         if name not in done:
             for target, _, _ in imports_of(name):
-                # A package that imports a module of its own is no circle.
+                # A package that imports one of its modules is no cycle.
                 if target in MODULES and target != name:
                     visit(target, (*path, name))
             done.add(name)
@@ -185,7 +185,7 @@ def test_no_star_import(name: str) -> None:
 
 
 def lines_of_code(source: str) -> int:
-    """How many lines have code on them: to explain is no reason to split."""
+    """The number of lines with code: docstrings and comments do not count towards the limit."""
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.string.strip() and token.type != tokenize.COMMENT:
@@ -205,7 +205,7 @@ def test_modules_and_functions_fit_on_a_page(name: str) -> None:
     for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
             first = node.body[0]
-            # The docstring is not counted: to explain is no reason to split.
+            # The docstring does not count towards the limit.
             explained = ast.get_docstring(node) is not None
             said = (first.end_lineno or first.lineno) - first.lineno + 1 if explained else 0
             if node.end_lineno - node.lineno + 1 - said > FUNCTION_LINES:
@@ -213,7 +213,7 @@ def test_modules_and_functions_fit_on_a_page(name: str) -> None:
     assert long == []
 
 
-# The test itself is tested: it finds what it has to find.
+# Tests of the checks above: they find what they are written for.
 
 
 def test_all_kinds_of_imports_are_seen() -> None:

@@ -354,7 +354,7 @@ def test_waiting_in_a_callback_of_another_connection_works(broker):
 
 
 class Calling(logging.Handler):
-    """Calls something for each line."""
+    """Calls a function for each line."""
 
     def __init__(self, call):
         super().__init__(logging.DEBUG)
@@ -373,7 +373,7 @@ def test_a_log_handler_may_send_through_the_connection_that_logs(broker, monkeyp
             conn.send("/queue/log", "line")
             sent.append(1)
         except stomp.exception.NotConnectedException:
-            pass  # while it connects, and at its end
+            pass  # while connecting, and at the end
         except Exception as err:
             errors.append(err)
 
@@ -407,7 +407,7 @@ def test_a_log_handler_cannot_connect_the_connection_that_connects(broker):
     conn = stomp.Connection([("127.0.0.1", 1), (broker.host, broker.port)])
     logger.addHandler(handler)
     try:
-        conn.connect(wait=True)  # it logs that the first address does not answer
+        conn.connect(wait=True)  # it logs that the first address failed
         conn.disconnect()
     finally:
         logger.removeHandler(handler)

@@ -1,4 +1,4 @@
-"""A handler never stops the heart; silence and loss are noticed at once, and told once."""
+"""A blocking handler does not stop heart-beats; a lost connection is detected in time, and reported once."""
 
 import contextlib
 import ssl
@@ -13,7 +13,7 @@ from stomp.core.frames.limits import Limits
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.listening import PATIENCE, RecentFrames, wait_until
 
-#: The agreed interval of heart-beats in these tests, in milliseconds.
+#: The negotiated heart-beat interval in these tests, in milliseconds.
 BEAT = 100
 
 
@@ -30,7 +30,7 @@ class Blocking(RecentFrames):
 
 
 def test_a_handler_that_blocks_for_many_beats_costs_nothing():
-    # Neither side ends it when the machine stops for a second: beats are counted, not waited for.
+    # Neither side times out if the machine stops for a second: heart-beats are counted, their time is not checked.
     with Broker(heartbeat=(BEAT, BEAT), tolerance=1000) as broker:
         address = (broker.host, broker.port)
         conn = stomp.Connection([address], heartbeats=(BEAT, BEAT), heart_beat_receive_scale=1000)
@@ -151,7 +151,7 @@ def test_every_connection_agrees_on_heartbeats_anew():
 
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
 def test_a_send_that_fails_says_why_the_broker_has_gone(tls, server_tls, ca_file):
-    """The broker's ERROR may still be on its way when writing fails: it is read, and told to the sender."""
+    """An ERROR may be unread when writing fails: it is read, and the error of the send contains its text."""
     limits = Limits(body=1000)
     with Broker(limits=limits, ssl_context=server_tls if tls else None) as broker:
         for _ in range(1 if tls else 10):
@@ -162,7 +162,7 @@ def test_a_send_that_fails_says_why_the_broker_has_gone(tls, server_tls, ca_file
             conn.set_listener("", recorder)
             conn.connect(wait=True)
             with pytest.raises(NotConnected, match="larger than 1000 bytes"):
-                while True:  # the broker bears with us for a moment
+                while True:  # until the broker closes
                     conn.send("/queue/a", bytes(1001))
             recorder.wait_for_method("on_receiver_loop_completed")
             assert recorder.methods.count("on_error") == 1

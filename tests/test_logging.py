@@ -1,4 +1,4 @@
-"""What a program sees with `logging.basicConfig(level=...)`, by all three APIs: see docs/howto/observe.md."""
+"""The log of all three APIs, as a program sees it with `logging.basicConfig(level=...)`: see docs/howto/observe.md."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = "s3cr3t-mark-4711"
 
 
 class Log:
-    """The lines of our loggers, as (level, text)."""
+    """The lines of the loggers of stompkit, as (level, text)."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
@@ -43,7 +43,7 @@ class Log:
         return [text for name, text in self.records if name == level]
 
     def find(self, level: str, *words: str) -> list[str]:
-        """The lines of a level with all these words."""
+        """The lines of a level that contain all these texts."""
         return [text for text in self.of(level) if all(word in text for word in words)]
 
     def wait_for(self, level: str, *words: str, count: int = 1) -> None:
@@ -52,14 +52,14 @@ class Log:
 
 @pytest.fixture
 def log(caplog):
-    """At DEBUG."""
+    """The log at level DEBUG."""
     caplog.set_level(logging.DEBUG)
     return Log(caplog)
 
 
 @pytest.fixture
 def warnings(caplog):
-    """As it is without any setting."""
+    """The log without configuration."""
     caplog.set_level(logging.WARNING)
     return Log(caplog)
 
@@ -205,7 +205,7 @@ def test_debug_can_be_turned_on_while_a_connection_is_open(log, broker):
 
 
 def beating(sock: socket.socket) -> None:
-    """Script: agree on heart-beats, and send one whenever one comes."""
+    """Script: negotiate heart-beats, and send one for each received one."""
     read_frame(sock)
     greet_back(sock, heartbeat="100,100")
     while data := sock.recv(4096):
@@ -265,7 +265,7 @@ def test_datagrams_are_lines_at_debug(log, monkeypatch):
 
 
 def connect_with(api: str, url: str, **settings: Any) -> Any:
-    """Connect by one of the two APIs with threads; what is made has `send` and ends by `end`."""
+    """Connect with one of the two APIs with threads; the returned object has `send` and `end`."""
     if api == "client":
         return stomp.Client(url, reconnect=False, **settings).connect()
     host, port = url.removeprefix("stomp://").split(":")
@@ -288,7 +288,7 @@ def test_a_connection_and_its_clean_end_are_at_info(log, broker, api):
 
 
 def after_first_frame(sock: socket.socket, data: bytes) -> None:
-    """Script: say this in answer to the first frame, and hang up."""
+    """Script: send these bytes in response to the first frame, and close."""
     read_frame(sock)
     greet_back(sock)
     read_frame(sock)
@@ -347,7 +347,7 @@ def test_an_error_that_no_listener_takes_is_at_warning(warnings):
         conn = connect_with("listener", server.url)
         conn.send("/queue/a", "x")
         warnings.wait_for("WARNING", "the broker sent an ERROR, and no listener has on_error: no such queue")
-        warnings.wait_for("WARNING", "the connection to")  # it would be in the log of the next test
+        warnings.wait_for("WARNING", "the connection to")  # otherwise it could be logged during the next test
 
 
 def test_an_error_that_a_listener_takes_is_no_warning_of_its_own(warnings):
@@ -400,7 +400,7 @@ def test_a_flood_grows_the_log_by_a_few_lines(warnings, api, what):
 
 
 def counted(log: Log) -> int:
-    """How many lines were summed up."""
+    """The number of lines that were summarized."""
     found = re.findall(r"repeated ([\d,]+) times", "\n".join(log.of("WARNING")))
     return sum(int(number.replace(",", "")) for number in found)
 
@@ -461,16 +461,16 @@ def test_a_flood_of_heartbeats_grows_the_log_by_a_few_lines_at_debug(log):
 
 
 class Probe:
-    """Uses the connection from another thread, and waits for that: with a lock held, it would wait for ever.
+    """Uses the connection in another thread, and waits for it: with a lock held, this would deadlock.
 
-    It is a filter, since `logging` holds a lock of its own while a handler writes.
+    It is a filter, because `logging` holds a lock while a handler writes.
     """
 
     def __init__(self) -> None:
         self.use: Any = None
         self.stuck: list[str] = []
         self.used = 0
-        self._busy = threading.Lock()  # held while it is used, which writes lines, too
+        self._busy = threading.Lock()  # held while the connection is used, which also logs
 
     def __call__(self, record: logging.LogRecord) -> bool:
         if self.use is not None and self._busy.acquire(blocking=False):
@@ -484,7 +484,7 @@ class Probe:
         return True
 
     def _use(self) -> None:
-        with contextlib.suppress(StompError):  # it may have ended since
+        with contextlib.suppress(StompError):  # the connection may have ended meanwhile
             self.use()
 
 

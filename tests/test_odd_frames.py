@@ -1,4 +1,4 @@
-"""No frame whose end is certain ends the connection of a client, whatever is in it: see `tests.odd_frames`."""
+"""A frame whose end is certain never ends the connection of a client, whatever it contains: see `tests.odd_frames`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.odd_frames import IN_DOUBT, NEXT, ODD, Odd, message
 pytestmark = pytest.mark.usefixtures("each_codec")
 
 CONNECTIONS = {"1.0": stomp.Connection10, "1.1": stomp.Connection11, "1.2": stomp.Connection12}
-#: What a client got: headers, body, raw_head.
+#: A received message: headers, body, raw_head.
 Got = tuple[dict[str, str], bytes, bytes | None]
 Reader = Callable[[ScriptedServer, str, int], list[Got]]
 
 
 def sending(data: bytes, version: str = "1.2") -> ScriptedServer:
-    """A server that sends this to a client that has subscribed."""
+    """A server that sends these bytes to a client that has subscribed."""
 
     def script(sock):
         read_frame(sock)
@@ -104,7 +104,7 @@ def test_an_odd_frame_and_the_one_behind_it_are_delivered(
         assert (raw_head is not None) is ("\ufffd" in "".join((*headers, *headers.values())))
         if raw_head is not None:
             assert odd.data.startswith(raw_head + b"\n\n")
-    # Once on a connection, and not once for each frame; unknown frames have a line each.
+    # Logged once for a connection, not for each frame; each unknown frame has a line.
     if not odd.legal and b"\0\0" not in odd.data and "equal" not in odd.name:
         wait_until(lambda: warnings(caplog))
         (warning,) = warnings(caplog)
@@ -115,7 +115,7 @@ def test_an_odd_frame_and_the_one_behind_it_are_delivered(
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was tolerated, as the log says it."""
+    """The lines of the log about tolerated faults."""
     texts = [record.getMessage() for record in caplog.records]
     return [text for text in texts if "unknown frame" not in text]
 
@@ -153,7 +153,7 @@ def test_a_frame_whose_end_is_in_doubt_ends_the_connection(data: bytes, api: str
             conn.subscribe("/queue/a", id="1")
             recorder.wait_for_method("on_disconnected")
             bodies = recorder.bodies
-    # Up to a NUL that ends it in the middle, the frame cannot be told from a whole one.
+    # With a NUL in its middle, the part of the frame up to it looks like a complete frame.
     assert bodies in ([], [b"he"])
 
 
@@ -185,7 +185,7 @@ def test_connections_of_the_listener_api_take_limits_and_leniency(make: type) ->
             make(**wrong)
 
 
-#: What ends a connection with these settings, and what the error says.
+#: Frames that end a connection with these settings, and the text of the error.
 REFUSED = [
     ({"limits": stomp.Limits(body=4)}, message(b""), "a body is larger than 4 bytes"),
     ({"limits": stomp.Limits(frame=60)}, message(b""), "a frame is larger than 60 bytes"),

@@ -1,6 +1,6 @@
-"""Any `str` is its own text, any `int` its own number, any `bytes` its own bytes: on the wire, in all APIs.
+"""Subclasses of `str`, `int` and `bytes` are sent with their real value, whatever methods they override, in all APIs.
 
-Each program here runs twice, with plain values and with subclasses of these types, and must write the same.
+Each program here runs twice, with plain values and with subclasses, and must write the same bytes.
 """
 
 import asyncio
@@ -26,20 +26,20 @@ pytestmark = pytest.mark.usefixtures("each_codec")
 
 @pytest.fixture(params=list(TEXTS.values()), ids=list(TEXTS))
 def kind(request):
-    """Makes another kind of str out of a text."""
+    """A function that converts a text to another kind of str."""
     return request.param
 
 
 @pytest.fixture(autouse=True)
 def same_names(monkeypatch):
-    """Names that are made up are the same in each run."""
+    """Make generated ids the same in each run."""
     monkeypatch.setattr("os.urandom", lambda size: b"\1" * size)
     monkeypatch.setattr("stomp.protocol.get_uuid", lambda: "made-up")
     monkeypatch.setattr("stomp.connect.get_uuid", lambda: "made-up")
 
 
 class Broker11:
-    """A broker that speaks one version, answers receipts, and notes the frames."""
+    """A broker for one version that answers receipts and records the frames."""
 
     def __init__(self, version):
         self.version = version
@@ -73,7 +73,7 @@ def written(program, *args, version="1.2"):
 
 
 def in_one_order(frame):
-    """The frame with its headers sorted: their order depends on the way that a frame takes."""
+    """The frame with sorted headers: their order depends on the code path of the frame."""
     head, blank, body = frame.partition(b"\n\n")
     command, *headers = head.split(b"\n")
     return b"\n".join([command, *sorted(headers)]) + blank + body
@@ -83,11 +83,11 @@ KINDS = {"1.0": stomp.Connection10, "1.1": stomp.Connection11, "1.2": stomp.Conn
 
 
 def listener_program(server, version, text, number, data, watch):
-    """Every verb of the listener API, in every shape."""
+    """Call every method of the listener API, with every kind of arguments."""
     options = {} if version == "1.0" else {"heartbeats": (number(0), number(0)), "vhost": text("vhost")}
     conn = KINDS[version]([(text(server.host), number(server.port))], **options)
     if watch:
-        conn.set_listener("", Watcher())  # what listeners may change does not go the short way
+        conn.set_listener("", Watcher())  # listeners that can change frames disable the fast path
     conn.connect(text("user"), text("secret"), wait=True, headers={text("client-id"): text("me")}, flag=True)
     extra = {text("a-name"): text("a:value"), text("number"): number(5), "data": data(b"bytes")}
     conn.subscribe(text("/queue/a"), id=text("1"), ack=text("client"), headers=extra)
@@ -156,7 +156,7 @@ def send_options(text, number):
 
 
 def client_program(server, text, number, data):
-    """Every verb of `Client` that writes."""
+    """Call every method of `Client` that writes."""
     with stomp.Client(text(server.url), **client_settings(text, number)) as client:
         for body in (text("body"), data(b"body"), text(""), text("\xe9"), b"plain"):
             client.send(text("/queue/a"), body)
@@ -187,7 +187,7 @@ def client_program(server, text, number, data):
 
 
 async def async_program(server, text, number, data):
-    """`client_program`, with `AsyncClient`."""
+    """The same as `client_program`, with `AsyncClient`."""
     async with stomp.AsyncClient(text(server.url), **client_settings(text, number)) as client:
         for body in (text("body"), data(b"body"), text(""), text("\xe9"), b"plain"):
             await client.send(text("/queue/a"), body)
@@ -229,7 +229,7 @@ def test_the_clients_write_the_text_of_a_str_subclass(kind, program, monkeypatch
 
 
 class Copier:
-    """Compresses to the same: gzip writes the time."""
+    """Compresses to the same bytes each time: gzip writes the time into its output."""
 
     def compress(self, data):
         return b"compressed " + data

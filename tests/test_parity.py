@@ -1,4 +1,4 @@
-"""Both clients are one: the same verbs, the same parameters, the same words. From signatures and docstrings."""
+"""Both clients have the same methods, parameters and docstrings; compared by introspection."""
 
 import inspect
 
@@ -9,7 +9,7 @@ from stomp.client.aio import handles as aio_handles
 from stomp.client.sync import client as sync
 from stomp.client.sync import handles as sync_handles
 
-#: What a user gets from the one, and from the other.
+#: The public classes of the synchronous client and of the asyncio client.
 PAIRS = [
     (sync.Client, aio.AsyncClient),
     (sync.Batch, aio.Batch),
@@ -20,17 +20,17 @@ PAIRS = [
     (sync_handles.Transaction, aio_handles.Transaction),
     (sync_handles.Consumer, aio_handles.Consumer),
 ]
-#: Python has other names for the same thing where it is awaited.
+#: Special methods that have another name in asyncio code.
 RENAMED = {
     "__enter__": "__aenter__",
     "__exit__": "__aexit__",
     "__iter__": "__aiter__",
     "__next__": "__anext__",
 }
-#: What only the one or the other has, and why.
+#: Members that only one of them has, and the reason.
 ONLY_SYNC: dict[str, str] = {}
 ONLY_AIO = {"Confirmation.__await__": "await confirmation, in place of confirmation.result()"}
-#: Words that differ where the one is meant, or the other.
+#: Text in docstrings that differs between them.
 WORDS = {
     "`Client.": "`AsyncClient.",
     "threads that call it": "tasks that call it",
@@ -38,7 +38,7 @@ WORDS = {
     "its ``with`` statement": "its ``async with`` statement",
     "``batch.send(...)``": "``await batch.send(...)``",
 }
-#: Verbs that wait for nothing, and are therefore not awaited.
+#: Methods that never wait, and are therefore no coroutine functions.
 NOT_AWAITED = {
     "add_done_callback",
     "done",
@@ -57,7 +57,7 @@ IDS = [one.__name__ for one, _ in PAIRS]
 
 
 def members_of(cls):
-    """What users may use: public names, and the protocols that are behind statements."""
+    """The public members of a class: public names, and the special methods of with, for and await."""
     found = {}
     for name in dir(cls):
         special = name in RENAMED or name in RENAMED.values() or name == "__await__"
@@ -67,7 +67,7 @@ def members_of(cls):
 
 
 def function_of(member):
-    """The function behind a method, a property or a context manager."""
+    """The function of a method, a property or a context manager."""
     if isinstance(member, property):
         return member.fget
     return inspect.unwrap(getattr(member, "__func__", member))

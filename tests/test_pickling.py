@@ -1,4 +1,4 @@
-"""Frames, messages and results can be pickled by every protocol, and copied; what belongs to a connection stays."""
+"""Frames, messages and results can be copied, and pickled with every protocol, without what belongs to a connection."""
 
 import copy
 import pickle
@@ -22,7 +22,7 @@ def pairs():
 
 
 def twins(value):
-    """All copies of it."""
+    """All copies of an object: by copy and by each pickle protocol."""
     for protocol in PROTOCOLS:
         yield pickle.loads(pickle.dumps(value, protocol))
     yield copy.copy(value)

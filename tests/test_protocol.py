@@ -1,4 +1,4 @@
-"""The verbs: what each puts on the wire, and that the caller's dictionaries stay as they are."""
+"""The methods of the listener API: the frames that each writes, and that it does not modify the caller's arguments."""
 
 import threading
 from unittest import mock
@@ -22,7 +22,7 @@ def version(request):
 
 
 class SessionPair:
-    """A connection whose frames are noted by the server."""
+    """A connection to a server that records its frames."""
 
     def __init__(self, version, **options):
         self.version = version
@@ -339,7 +339,7 @@ def test_the_protocol_is_a_listener_of_its_connection(cls):
 
 
 def test_any_version_that_a_program_sets_is_offered():
-    """Test suites do so to see the broker refuse it."""
+    """Test suites set an unsupported version to see the broker refuse it."""
     offers = []
 
     def refuse(sock):
@@ -397,7 +397,7 @@ def test_what_ends_a_line():
 
 @pytest.mark.parametrize("where", ["transport", "conn"])
 def test_a_method_that_a_program_replaces_gets_all_frames(where):
-    """Also on a connection that is open, with the frames that have a way of their own."""
+    """Also on an open connection, and for the frames that have a fast path."""
     with SessionPair("1.2") as wire:
         wire.conn = stomp.Connection12([wire.server.address])
         wire.conn.connect(wait=True)
@@ -434,7 +434,7 @@ def test_a_listener_may_get_its_on_send_at_any_time():
 
 @pytest.mark.parametrize("name", ["send_frame", "_escape_headers", "transmit"])
 def test_a_class_may_get_a_method_in_the_place_of_its_own_at_any_time(monkeypatch, name):
-    """Tracers wrap methods of the class, and may come when there is a connection."""
+    """Tracers wrap methods of the class, possibly while connections are open."""
     kind = Transport if name == "transmit" else stomp.Connection12
     seen = []
 
@@ -475,7 +475,7 @@ def test_a_class_may_get_a_method_in_the_place_of_its_own_at_any_time(monkeypatc
 )
 @pytest.mark.parametrize("content_type", [None, "text/plain", "a:b"])
 def test_messages_look_alike_whether_or_not_a_listener_sees_them(headers, content_type):
-    """With a listener that has an `on_send` frames take the long way, and without one a short one if they can."""
+    """A listener with `on_send` disables the fast path of outgoing frames."""
 
     class Sees(stomp.ConnectionListener):
         def on_send(self, frame):

@@ -1,6 +1,6 @@
-"""What PyInstaller is to put into an application: also what is imported by a name from a table.
+"""The hook for PyInstaller names all modules for an application, including those imported by a name from a table.
 
-`tests/packaging/test_pyinstaller.py` builds one.
+`tests/packaging/test_pyinstaller.py` builds an application.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The README is the first thing that is read, and tried."""
+"""The examples of the README run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A passcode with a mark on it must not turn up in any log, repr, print-out or error text, at any level."""
+"""A recognizable passcode must not appear in any log, repr, output or error text, at any log level."""
 
 import logging
 import traceback
@@ -21,7 +21,7 @@ SECRET = "s3cr3t-mark-4711"
 
 @pytest.fixture
 def told(caplog, capfd):
-    """Everything that was logged or printed so far, and what the test adds."""
+    """All logged and printed text so far, and the text that the test adds."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("stomp.py").setLevel(logging.DEBUG)
     extra: list[str] = []
@@ -39,7 +39,7 @@ def told(caplog, capfd):
 
 
 def texts_of(error):
-    """All that a program might log of an error: text, repr, fields, the whole traceback with its causes."""
+    """All text of an error that a program may log: str, repr, fields, the traceback with its causes."""
     chain = "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format())
     return [str(error), repr(error), repr(vars(error)), chain]
 
@@ -96,7 +96,7 @@ def test_every_way_of_failing(told, free_port):
         conn = stomp.Connection([(broker.host, broker.port)])
         attempt(told, lambda: conn.connect("admin", SECRET, wait=True))
         conn.transport.stop()
-        # A passcode that cannot be encoded, and a frame that cannot, in the clear versions.
+        # A passcode and a frame that cannot be encoded, in the versions without escapes.
         attempt(told, lambda: conn.connect("admin", SECRET + "\n", wait=True))
         conn.transport.stop()
     with ScriptedServer(lambda sock: None) as server:

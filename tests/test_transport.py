@@ -321,7 +321,7 @@ def test_on_connecting_may_connect(broker):
 
 
 def test_the_end_of_one_connection_is_not_taken_for_that_of_the_next():
-    """A listener that is slow to hear of the first end must not make the second login fail."""
+    """A listener that is still handling the end of the first connection must not make the second login fail."""
     told, patient = threading.Event(), threading.Event()
 
     def send_a_message(sock):
@@ -392,7 +392,7 @@ def test_a_login_that_failed_is_told_also_when_the_next_one_has_succeeded_by_the
 
 
 def test_a_login_that_succeeded_is_no_failure_when_the_connection_is_lost_at_once():
-    """Whether the thread that waits sees it in time is chance; on_disconnected tells of the end in any case."""
+    """Whether the waiting thread notices the loss in time varies; on_disconnected reports it in any case."""
 
     def welcome_and_leave(sock):
         read_frame(sock)

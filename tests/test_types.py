@@ -1,4 +1,4 @@
-"""What type checkers see of the package: the names that users need, and no others."""
+"""Type checkers see the names of the package that users need, and no others."""
 
 import ast
 import importlib
@@ -14,7 +14,7 @@ import stomp
 import stomp.broker
 import stomp.testing
 
-#: A program of a user that names all it is given.
+#: A program of a user that annotates all objects that it gets.
 RIGHT = """
 import stomp
 from stomp import Client, Confirmation, Frame, Message, Subscription, Transaction
@@ -103,7 +103,7 @@ def what_went_wrong(err: Exception) -> str | float:
 OPTIONS = stomp.Options(limits=stomp.Limits(body=100), lenient=stomp.Leniency.TRIM)
 """
 
-#: Lines of which each is wrong.
+#: Lines with a type error each.
 WRONG = [
     "stomp.Clinet()",
     "stomp.Connction([('localhost', 61613)])",
@@ -158,7 +158,7 @@ def test_pyright_takes_right_names_and_refuses_typos(programs, tmp_path):
 
 # ------------------------------------------------------------------------------------- all names
 
-#: What users never name, or get from elsewhere, and why.
+#: Classes that users never name, or import from elsewhere, and the reason.
 ELSEWHERE = {
     "stomp.core.frames.frame:Frame": "the frame of errors and hooks; `stomp.Frame` is that of listeners",
     "stomp.transport:Transport": "the module is reached by `stomp.transport`",
@@ -186,7 +186,7 @@ def exported() -> set[Any]:
 
 
 def names_in_signatures(cls: type) -> set[str]:
-    """The names in the annotations of what is public in a class, and in those of its bases."""
+    """The names in the annotations of the public members of a class and its bases."""
     names: set[str] = set()
     for base in cls.__mro__:
         if not base.__module__.startswith("stomp."):
@@ -205,7 +205,7 @@ def names_in_signatures(cls: type) -> set[str]:
 
 
 def test_every_class_in_a_public_signature_is_exported():
-    """A user who writes a function around a client can name what goes in and comes out."""
+    """A user who writes a function around a client can annotate its arguments and results."""
     known = exported()
     missing = set()
     for cls in public_classes():
@@ -222,7 +222,7 @@ def test_every_class_in_a_public_signature_is_exported():
 
 
 def imported_for_checkers(module: str, name: str) -> Any:
-    """What a module imports under a name only for type checkers."""
+    """The names that a module imports only for type checkers."""
     tree = ast.parse(Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("stomp."):
@@ -240,7 +240,7 @@ def test_every_error_is_exported():
 
 
 def test_what_checkers_see_is_what_there_is():
-    """The names of `__all__` and those imported for type checkers are the same, and all can be had."""
+    """The names of `__all__` and those imported for type checkers are the same, and all can be imported."""
     tree = ast.parse(Path(str(stomp.__file__)).read_text(encoding="utf-8"))
     [block] = [
         node

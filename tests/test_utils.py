@@ -192,7 +192,7 @@ def test_this_machine_comes_first():
 
 @pytest.fixture
 def reloadable():
-    """Reloading makes new classes; the others are to go on with the old ones."""
+    """Restore the old classes after a reload: other modules must continue to use these."""
     before = dict(vars(stomp.utils))
     yield
     vars(stomp.utils).update(before)

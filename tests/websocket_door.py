@@ -1,4 +1,4 @@
-"""A WebSocket door in front of a broker, for tests: it relays frames to TCP and back, and notes what it hears.
+"""A WebSocket server in front of a broker, for tests: it relays frames to TCP and back, and records them.
 
 It is a script for `stomp.testing.servers.ScriptedServer`, so TLS and IPv6 come with that:
 
@@ -26,25 +26,26 @@ _READ = 64 * 1024
 
 
 def _choose(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The newest that both speak. As RabbitMQ does, the door also lets in whoever names none."""
+    """The newest version that both support. As RabbitMQ, the server also accepts clients that offer none."""
     return next((Subprotocol(name) for name in SUBPROTOCOLS if name in offered), None)
 
 
 class Door:
-    """See the module.
+    """The script of the server; see the docstring of the module.
 
     Args:
-        broker: where it leads to.
-        path: the only one there is; None for any.
-        authorization: what the header of this name must be; None for any, or none.
-        fragment: cut what the broker says into fragments of this size.
-        binary: say it in binary messages. Else it is text, even if it is not UTF-8, as from RabbitMQ.
+        broker: (host, port) of the broker.
+        path: the only accepted path; None for any.
+        authorization: the required value of the HTTP header ``Authorization``; None accepts any value, or none.
+        fragment: split data from the broker into fragments of this number of bytes.
+        binary: send data from the broker in binary messages; otherwise in text messages, even if it is not UTF-8, as
+            RabbitMQ does.
         curt: answer DISCONNECT by closing, without RECEIPT, as RabbitMQ does.
 
     Attributes:
         requests: the HTTP requests.
-        heard: all frames of clients.
-        said_last: close frames that this side sends by itself have this code and reason.
+        heard: all WebSocket frames from clients.
+        said_last: code and reason of the close frames that the server sends without a request of the client.
     """
 
     def __init__(
@@ -69,12 +70,12 @@ class Door:
 
     @property
     def messages(self) -> list[tuple[Opcode, bytes]]:
-        """The messages of clients, with their opcodes."""
+        """The messages from clients, with their opcodes."""
         return [(frame.opcode, bytes(frame.data)) for frame in self.heard if frame.opcode < Opcode.CLOSE]
 
     @property
     def farewells(self) -> int:
-        """How many close frames were heard."""
+        """The number of received close frames."""
         return [frame.opcode for frame in self.heard].count(Opcode.CLOSE)
 
     def __call__(self, sock: socket.socket) -> None:
@@ -82,7 +83,7 @@ class Door:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with socket.create_connection(self.broker) as inner:
             while True:
-                # After our close frame that of the client is waited for, and nothing else.
+                # After the server's close frame, only that of the client is still read.
                 ready = [sock, inner] if protocol.close_sent is None else [sock]
                 if isinstance(sock, ssl.SSLSocket) and sock.pending():
                     ready = [sock]
