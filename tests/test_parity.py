@@ -35,6 +35,7 @@ WORDS = {
     "`Client.": "`AsyncClient.",
     "threads that call it": "tasks that call it",
     "by a ``with`` statement": "by an ``async with`` statement",
+    "A ``with`` statement": "An ``async with`` statement",
     "its ``with`` statement": "its ``async with`` statement",
     "``batch.send(...)``": "``await batch.send(...)``",
 }
