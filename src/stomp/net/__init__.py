@@ -1,1 +1,1 @@
-"""Bytes on the network: addresses, sockets, TLS. Nothing here knows a STOMP frame."""
+"""The network: addresses, sockets, proxies, TLS and WebSockets. Nothing here encodes or decodes STOMP frames."""

@@ -1,4 +1,4 @@
-"""Where brokers are: (host, port) pairs and URLs.
+"""Addresses of brokers: (host, port) pairs and URLs.
 
 stomp://host:61613          TCP
 stomp+ssl://host:61612      TLS (also stomp+tls, stomps)
@@ -6,7 +6,7 @@ ws://host:15674/ws          WebSocket, and wss:// over TLS
 unix:///run/broker.sock     a Unix socket
 failover:(stomp://a,stomp://b)?randomize=true
 
-A URL may carry a password, so nothing here quotes one that it does not understand.
+Rule of this file: a URL may contain a password, so no error quotes a URL that cannot be parsed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
-#: The ports that brokers listen on unless told otherwise.
+#: The default ports of brokers.
 DEFAULT_PORTS = {"tcp": 61613, "tls": 61612, "ws": 15674, "wss": 15673}
 
 _SCHEMES = {
@@ -48,14 +48,14 @@ _ENCODE = "in a login or passcode write / ? # @ , : as %2F %3F %23 %40 %2C %3A"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One place to connect to.
+    """The address of one broker.
 
     Attributes:
         host: a name or a numeric address, IPv6 without brackets, with its scope if it has one (fe80::1%eth0).
         port: 1 to 65535; 0 for a Unix socket.
         transport: "tcp", "tls", "ws", "wss" or "unix".
-        path: of the WebSocket, or of the Unix socket.
-        via: the numeric address to dial in place of looking up `host`, which is still the name that TLS verifies.
+        path: the path of the WebSocket or of the Unix socket.
+        via: the numeric address to connect to instead of resolving `host`. TLS still verifies `host`.
     """
 
     host: str
@@ -66,12 +66,12 @@ class Address:
 
     @property
     def pair(self) -> tuple[str, int]:
-        """(host, port), as sockets and stomp.py's listeners want it."""
+        """(host, port), the form for sockets and for stomp.py's listeners."""
         return self.host, self.port
 
     @property
     def url(self) -> str:
-        """As a URL, which `parse` reads.
+        """The address as a URL for `parse`.
 
         >>> Address("::1", 61612, "tls").url, Address("", 0, "unix", "/run/my broker.sock").url
         ('stomp+ssl://[::1]:61612', 'unix:///run/my%20broker.sock')
@@ -92,14 +92,14 @@ class Address:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Target:
-    """What a URL says: where, who, and how.
+    """The contents of a URL: addresses, credentials and options.
 
     Attributes:
-        addresses: the brokers, in the order written.
+        addresses: the brokers, in the order of the URL.
         login: the user, or None.
-        passcode: the password, or None. It is not shown by repr.
+        passcode: the password, or None. The repr does not show it.
         vhost: the virtual host, from the path or the query; None if the URL has none.
-        options: the rest of the query, last value of each name.
+        options: the other parameters of the query, the last value of each name.
     """
 
     addresses: tuple[Address, ...]
@@ -117,15 +117,16 @@ _PAIRS = 'give a list of (host, port) pairs, as in [("localhost", 61613)]'
 
 
 def pairs_of(value: object) -> list[tuple[str, int]]:
-    """The (host, port) pairs of what stomp.py calls host_and_ports.
+    """Return the (host, port) pairs of stomp.py's `host_and_ports` argument.
 
-    A list of pairs (tuples or lists, the port an int or digits), or one bare pair:
+    It is a list of pairs (tuples or lists, the port an int or a str of digits), or a single pair:
 
     >>> pairs_of([("localhost", "61613"), ["::1", 61613]]), pairs_of(["fe80::a00:27ff:fe90:3f1a%en1", 62613])
     ([('localhost', 61613), ('::1', 61613)], [('fe80::a00:27ff:fe90:3f1a%en1', 62613)])
 
     Raises:
-        AddressError: it is something else. What is no pair is not shown: it may be a URL with a password.
+        AddressError: it is something else. The error does not show a value that is not a pair: it may be a URL with a
+            password.
     """
     pairs, errors = usable_pairs(value)
     if errors:
@@ -134,7 +135,7 @@ def pairs_of(value: object) -> list[tuple[str, int]]:
 
 
 def usable_pairs(value: object) -> tuple[list[tuple[str, int]], list[AddressError]]:
-    """`pairs_of`, but with an error for each pair that cannot be used.
+    """Like `pairs_of`, but return the valid pairs, and an error for each invalid one.
 
     >>> usable_pairs([("localhost", 61613), (None, None)])[0]
     [('localhost', 61613)]
@@ -172,14 +173,14 @@ def _pair(number: int, pair: object) -> tuple[str, int]:
 
 
 def in_order(pairs: Sequence[tuple[str, int]], *, prefer_local: bool, loopback: bool) -> list[Address]:
-    """(host, port) pairs as addresses, in the order in which to try them.
+    """Return addresses for (host, port) pairs, in the order in which to try them.
 
     Args:
-        pairs: the pairs, most wanted first.
-        prefer_local: try those that name this machine first.
-        loopback: for one that names this machine by its host name, try 127.0.0.1 before it.
+        pairs: the pairs in order of preference.
+        prefer_local: put the pairs with a name or address of this machine first.
+        loopback: for a pair with the host name of this machine, try 127.0.0.1 on its port first, before all others.
     """
-    # There is no name to compare with where all are said to be here.
+    # The host name is not needed if all pairs are localhost.
     own = "" if all(host in _LOCAL for host, _ in pairs) else socket.gethostname()
     if prefer_local and len(pairs) > 1:
         pairs = sorted(pairs, key=lambda pair: pair[0] not in (*_LOCAL, own))
@@ -191,14 +192,14 @@ def in_order(pairs: Sequence[tuple[str, int]], *, prefer_local: bool, loopback: 
 
 
 def parse(url: str) -> Target:
-    """Read a URL, or a comma-separated list of hosts, or failover:(...).
+    """Parse a URL, a comma-separated list of hosts, or failover:(...).
 
     >>> target = parse("stomp+ssl://admin:secret@a,b:7000/vhost?heartbeat=5000")
     >>> [str(a) for a in target.addresses], target.login, target.vhost, target.options
     (['a:61612', 'b:7000'], 'admin', 'vhost', {'heartbeat': '5000'})
 
     Raises:
-        AddressError: it cannot be understood. Its text shows no part of the URL that could be one of a password.
+        AddressError: it is invalid. The text shows no part of the URL that may belong to a password.
     """
     text = text_of(url).strip()
     if text[:9].lower() == "failover:":
@@ -229,10 +230,10 @@ def _parse_one(text: str, default_scheme: str) -> Target:
 
 
 def _split(text: str, default_scheme: str) -> tuple[str, str, str, str]:
-    """Scheme, authority, path and query (RFC 3986, section 3).
+    """Split a URL into scheme, authority, path and query (RFC 3986, section 3).
 
-    Not by urllib.parse.urlsplit: it takes control characters out unseen, its ValueErrors quote the password, and
-    it keeps the URLs it has seen.
+    `urllib.parse.urlsplit` is not used: it removes control characters silently, its ValueErrors quote the password, and
+    it caches URLs.
     """
     scheme, mark, rest = text.partition("://")
     if not mark and text[:6].lower() == "unix:/":
@@ -244,7 +245,7 @@ def _split(text: str, default_scheme: str) -> tuple[str, str, str, str]:
     rest, _, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
     if "@" in path and "@" not in authority:
-        # The password would become the port or the virtual host.
+        # Otherwise a part of the password would be read as the port or the virtual host.
         raise AddressError("a / stands before the @", hint=_ENCODE)
     return scheme.lower(), authority, slash + path, query
 
@@ -260,7 +261,7 @@ def _parse_failover(text: str) -> Target:
     scheme = "stomp"
     for part in filter(None, map(str.strip, inner.split(","))):
         targets.append(_parse_one(part, scheme))
-        # In failover:(ssl://a,b) b must not get in clear text what a would get encrypted.
+        # In failover:(ssl://a,b) the connection to b must be encrypted, too.
         scheme = targets[-1].addresses[0].transport
     options = _options(query[1:])
     asked = options.pop("login", None), options.pop("passcode", None)
@@ -275,7 +276,7 @@ def _parse_failover(text: str) -> Target:
 
 
 def _agreed(what: str, values: list[_T], missing: _T) -> _T | None:
-    """The one value that some of the addresses have; None if none has one."""
+    """Return the value that the addresses with a value have in common; None if none has one."""
     found = [value for value in values if value != missing]
     if any(value != found[0] for value in found):
         raise AddressError(f"the addresses have different {what}", hint="make one connection for each")
@@ -283,7 +284,7 @@ def _agreed(what: str, values: list[_T], missing: _T) -> _T | None:
 
 
 def _options(query: str) -> dict[str, str]:
-    # Most addresses have neither options nor anything to decode, and do without the package for it.
+    # urllib is imported only if needed: most URLs have neither options nor percent-encoding.
     if not query:
         return {}
     from urllib.parse import parse_qsl
@@ -304,12 +305,12 @@ def _decoded(text: str) -> str:
 
 
 def _parse_host(text: str, transport: str, path: str) -> Address:
-    """An address from host:port. What it complains of it does not show: it may be a password without its host."""
+    """Parse host:port. Errors do not show the text: it may be a password without a host."""
     host, colon, port = text.strip().rpartition(":")
     if not colon or text.rstrip().endswith("]"):
         host, port = text.strip(), ""
     if host.startswith("[") and host.endswith("]"):
-        # A scope is written %25eth0 by those who obey RFC 6874, and %eth0 by everybody else.
+        # RFC 6874 requires %25eth0 for a scope, but %eth0 is common.
         host = host[1:-1].replace("%25", "%", 1)
         valid = host.count(":") > 1
     else:
@@ -326,23 +327,23 @@ def _parse_host(text: str, transport: str, path: str) -> Address:
     return Address(host, number, transport, path)
 
 
-#: Characters that no host has.
+#: Characters that are not valid in a host.
 _NOT_IN_HOSTS = frozenset(" /\\@,?#[]()")
 
 
 def _is_host(text: str) -> bool:
-    """False for what cannot be a host name or a numeric address, or would be read as something else in a URL."""
+    """False if the text cannot be a host name or numeric address, or would have another meaning in a URL."""
     if not text or text.count(":") == 1:
         return False
-    # Of the blanks only the plain one is printable.
+    # `isprintable` rejects all white space except the plain space, which is in `_NOT_IN_HOSTS`.
     return text.isprintable() and _NOT_IN_HOSTS.isdisjoint(text)
 
 
 def _port(value: object) -> int | None:
-    """A port from an int or from digits; None if it is neither, or not from 1 to 65535."""
+    """Return a port from an int or a str of digits; None if it is invalid or not from 1 to 65535."""
     if isinstance(value, str):
         digits = str.strip(value)
-        # The length first: int() refuses thousands of digits with an error of its own.
+        # The length is checked first: int() raises ValueError for thousands of digits.
         value = int(digits) if len(digits) < 10 and digits.isascii() and digits.isdecimal() else None
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
         return int.__int__(value)

@@ -1,4 +1,8 @@
-"""Opening sockets: names resolved anew each time, both address families, tuned for small frames."""
+"""Opening of sockets.
+
+Rules of this file: each connect resolves the host name again, tries IPv6 and IPv4 addresses, and sets TCP_NODELAY for
+small frames. Each step has a deadline.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +28,24 @@ if TYPE_CHECKING:
     from stomp.net.proxy import Handshake, Proxy
     from stomp.net.tls import TlsLayer
 
-#: keepalive: False or None for off, True or ("auto",) for the system's settings, ("linux", idle, interval, count)
-#: in seconds and probes (None leaves one as it is), or ("mac", idle). The names are stomp.py's: both work on
-#: every system that has the settings.
+#: TCP keep-alive: False or None for off, True or ("auto",) for the settings of the system, ("linux", idle, interval,
+#: count) in seconds and number of probes (None keeps the setting of the system), or ("mac", idle). The names are those
+#: of stomp.py: both forms work on every system that has the settings.
 Keepalive = object
 
-#: A numeric address, as `socket.getaddrinfo` gives it.
+#: A socket address, as returned by `socket.getaddrinfo`.
 SockAddr = tuple[Any, ...]
 
 _READ = 64 * 1024
 
 
 class Deadline:
-    """A moment on a clock that several steps share."""
+    """A deadline that several steps share.
+
+    Args:
+        seconds: the time from now.
+        clock: returns the time in seconds.
+    """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,14 +53,14 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """Seconds left, 0.0 when it has passed."""
+        """The seconds left; 0.0 once the deadline has passed."""
         return max(0.0, self._at - self._clock())
 
     def check(self) -> float:
-        """Seconds left, for a step that must not begin too late.
+        """Return the seconds left for the next step.
 
         Raises:
-            TimeoutError: it has passed.
+            TimeoutError: the deadline has passed.
         """
         left = self.left
         if not left:
@@ -62,19 +71,19 @@ class Deadline:
 def open_socket(
     address: Address, deadline: Deadline, *, bind: tuple[str, int] | None = None
 ) -> socket.socket:
-    """Connect a TCP or Unix socket. It is blocking, and has TCP_NODELAY.
+    """Connect a TCP or Unix socket. It is blocking, and a TCP socket has TCP_NODELAY.
 
-    All numeric addresses of the name are tried, IPv6 and IPv4 in turns; each gets an equal share of the time that
-    those before it have left.
+    All numeric addresses of the host are tried, IPv6 and IPv4 alternating. Each gets an equal share of the remaining
+    time.
 
     Args:
-        address: where to.
-        deadline: for everything, the resolver included.
-        bind: the (host, port) to connect from; port 0 lets the system choose.
+        address: the address to connect to.
+        deadline: the deadline for all of this, the resolver included.
+        bind: the local (host, port) to bind to; the system chooses a port if it is 0.
 
     Raises:
         ConnectFailed: in phase "resolve" or "tcp", with one failure for each numeric address.
-        AddressError: `bind` is no address.
+        AddressError: `bind` is not an address.
     """
     if address.transport == "unix":
         return _open_unix(address, deadline)
@@ -95,13 +104,13 @@ def open_by(
     *,
     bind: tuple[str, int] | None = None,
 ) -> socket.socket:
-    """Connect a TCP socket by a function that does what `socket.create_connection` does.
+    """Connect a TCP socket with a function that has the signature of `socket.create_connection`.
 
     Args:
         connect: the function.
-        address: where to.
-        seconds: the timeout that the function gets.
-        bind: the (host, port) to connect from.
+        address: the address to connect to.
+        seconds: the timeout that is passed to the function, in seconds.
+        bind: the local (host, port) to bind to.
 
     Raises:
         ConnectFailed: in phase "tcp".
@@ -116,7 +125,7 @@ def open_by(
 
 
 def connect_error(address: Address, failures: Sequence[tuple[str, Exception]]) -> ConnectFailed:
-    """The error for an address, from what became of each numeric one that it stands for."""
+    """Return the error for an address. `failures` has (numeric address, error) for each attempt."""
     reasons: dict[str, list[str]] = {}
     for host, err in failures:
         reasons.setdefault(_reason(err), []).append(host)
@@ -137,19 +146,19 @@ def connect_error(address: Address, failures: Sequence[tuple[str, Exception]]) -
 def open_via_proxy(
     proxy: Proxy, address: Address, deadline: Deadline, *, bind: tuple[str, int] | None = None
 ) -> socket.socket:
-    """Connect a TCP socket to a proxy, and through that to an address.
+    """Connect a TCP socket to a proxy, and through it to an address.
 
     Args:
         proxy: the proxy.
-        address: where to. Its name is resolved by the proxy.
-        deadline: for everything.
+        address: the address to connect to. The proxy resolves its host name.
+        deadline: the deadline for all of this.
         bind: see `open_socket`.
 
     Raises:
         ConnectFailed: in phase "proxy".
-        UsageError: the proxy cannot be asked for such an address.
+        UsageError: the address cannot be sent to this kind of proxy.
     """
-    # Imported here: a connection without a proxy does without.
+    # Imported here because connections without a proxy do not need it.
     from stomp.net.proxy import Handshake
 
     handshake = Handshake(proxy, address)
@@ -193,7 +202,7 @@ def _ask_proxy(sock: socket.socket, handshake: Handshake, deadline: Deadline) ->
 
 
 def resolve(address: Address, deadline: Deadline) -> list[tuple[int, SockAddr]]:
-    """The numeric addresses of a host, with their families, in the order in which they are tried.
+    """Resolve a host: return (family, socket address) pairs in the order in which to try them.
 
     Raises:
         ConnectFailed: in phase "resolve".
@@ -215,10 +224,10 @@ def resolve(address: Address, deadline: Deadline) -> list[tuple[int, SockAddr]]:
 
 
 def resolve_each(address: Address, deadline: Deadline) -> list[Address]:
-    """An address for each numeric one that its name stands for now, IPv6 and IPv4 in turns.
+    """Return an `Address` for each numeric address to which its host resolves now, IPv6 and IPv4 alternating.
 
     Raises:
-        ConnectFailed: the name cannot be looked up.
+        ConnectFailed: in phase "resolve".
     """
     if address.transport == "unix":
         return [address]
@@ -226,7 +235,7 @@ def resolve_each(address: Address, deadline: Deadline) -> list[Address]:
 
 
 def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
-    """`socket.getaddrinfo`, in time: the resolver may take minutes, and cannot be told to hurry."""
+    """Call `socket.getaddrinfo` with a deadline: the resolver may take minutes, and has no timeout argument."""
 
     def ask() -> list[Any]:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -238,12 +247,12 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
             answers.append(([], err))
 
     if is_ipv4(host):
-        # What `getaddrinfo` would give, without the detour.
+        # The same result as `getaddrinfo`, without calling it.
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port))]
     if ":" in host and _is_numeric(host):
         return ask()
     answers: list[tuple[list[Any], Exception | None]] = []
-    # When time is up it is left to itself, and its answer to nobody.
+    # After the deadline the thread continues in the background, and its result is ignored.
     asking = threading.Thread(target=ask_and_tell, name="stomp-resolver", daemon=True)
     asking.start()
     asking.join(deadline.left)
@@ -256,7 +265,7 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
 
 
 def is_ipv4(host: str) -> bool:
-    """True for a numeric address of IPv4."""
+    """True for a numeric IPv4 address."""
     try:
         socket.inet_pton(socket.AF_INET, host)
     except (OSError, ValueError):
@@ -273,7 +282,7 @@ def _is_numeric(host: str) -> bool:
 
 
 def _interleaved(found: Iterable[tuple[int, SockAddr]]) -> list[tuple[int, SockAddr]]:
-    """The addresses, families alternating, in the resolver's order within a family (RFC 8305, section 4)."""
+    """Order addresses: families alternating, in the resolver's order within each family (RFC 8305, section 4)."""
     families: dict[int, list[SockAddr]] = {}
     for family, sockaddr in found:
         known = families.setdefault(family, [])
@@ -300,25 +309,25 @@ def _connect(family: int, sockaddr: SockAddr, seconds: float, bind: tuple[str, i
 
 
 def refuse_itself(sock: socket.socket) -> None:
-    """Refuse a socket that TCP has connected to itself.
+    """Check that a TCP socket is not connected to itself.
 
-    Nothing listens there. A client that tries a port of the ephemeral range again and again is given that port as its
-    own one day; its frames then come back as if they were the broker's.
+    This can happen if a client repeatedly tries a port of the ephemeral range on which no server listens: the system
+    may choose the same port as the local one. The socket would then receive its own frames as those of the broker.
 
     Raises:
-        ConnectionRefusedError: it is one.
+        ConnectionRefusedError: it is connected to itself.
     """
     try:
         itself = sock.getsockname() == sock.getpeername()
-    except OSError:  # the peer has closed already: reading finds that out
+    except OSError:  # the peer has already closed the connection: the next read reports that
         return
     if itself:
         raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
 def set_nodelay(sock: socket.socket) -> None:
-    """Turn TCP_NODELAY on: a frame that follows another would wait for the peer's delayed acknowledgement, 40 ms."""
-    # macOS refuses it when the peer has closed already, which reading will tell in better words.
+    """Set TCP_NODELAY: otherwise a second frame would wait 40 ms for the peer's delayed acknowledgement."""
+    # On macOS it fails if the peer has already closed the connection. The next read gives a better error.
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -378,16 +387,17 @@ def _hint(err: Exception) -> str:
 
 
 def keep_alive(sock: socket.socket, keepalive: Keepalive) -> str:
-    """Turn TCP keep-alive on as asked; returns what went wrong, in words, or an empty string.
+    """Set TCP keep-alive.
 
-    A connection without keep-alive works, so nothing is raised.
+    Returns:
+        An error text, or an empty string. No exception is raised, because the connection works without keep-alive.
     """
     if not keepalive:
         return ""
     form: tuple[Any, ...] = tuple(keepalive) if isinstance(keepalive, list | tuple) else (keepalive,)
     if form[0] is True:
         form = ("auto", *form[1:])
-    # macOS has the idle time under a name of its own.
+    # macOS has another name for the idle time.
     idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
     forms = {"auto": (), "linux": (idle, "TCP_KEEPINTVL", "TCP_KEEPCNT"), "mac": (idle,)}
     names = forms.get(form[0]) if isinstance(form[0], str) else None
@@ -432,7 +442,7 @@ def tls_handshake(sock: socket.socket, layer: TlsLayer, address: Address, deadli
 
 
 def _shake_hands(sock: socket.socket, layer: TlsLayer, deadline: Deadline, first: bytearray) -> None:
-    """See `tls_handshake`. What the broker sends first is put into `first`, for the error."""
+    """See `tls_handshake`. The first bytes from the broker are added to `first`, for the error."""
 
     def flush() -> None:
         if out := layer.outgoing():
@@ -444,7 +454,7 @@ def _shake_hands(sock: socket.socket, layer: TlsLayer, deadline: Deadline, first
         try:
             done = layer.handshake(data)
         except OSError:
-            # Our alert tells the log of the broker why.
+            # Send our TLS alert, so that the broker can log the reason.
             with contextlib.suppress(OSError):
                 flush()
             raise
@@ -459,11 +469,11 @@ def _shake_hands(sock: socket.socket, layer: TlsLayer, deadline: Deadline, first
         if not first:
             first += data[:LOOKED_AT]
             if identify(first, tls=True, handshake=True) is not None:
-                # It may be too short for OpenSSL to see what it is, and its sender may wait for us.
+                # Fail now: the bytes may be too few for OpenSSL to reject them, and the peer may wait for an answer.
                 raise ConnectionError("not TLS")
 
 
-#: Hints by the X509_V_ERR codes of OpenSSL.
+#: X509_V_ERR code of OpenSSL -> hint.
 _VERIFY_HINTS = {
     **dict.fromkeys((9, 10), "renew the broker's certificate, or set the clock of this machine"),
     **dict.fromkeys((18, 19, 20, 21), "give the authority that signed the broker's certificate as CA file"),
@@ -472,7 +482,7 @@ _VERIFY_HINTS = {
 
 
 def _tls_reason(err: OSError) -> tuple[str, str]:
-    """What went wrong, and what to do about it."""
+    """Return (reason, hint) for a failed TLS handshake."""
     if isinstance(err, TimeoutError):
         return "timed out", "the port may not speak TLS"
     if verify := getattr(err, "verify_message", ""):
@@ -485,9 +495,11 @@ def _tls_reason(err: OSError) -> tuple[str, str]:
 
 
 def wait_ready(sock: socket.socket, *, read: bool, write: bool, seconds: float) -> tuple[bool, bool]:
-    """Wait until the socket can be read or written, or time is up; returns (readable, writable).
+    """Wait until the socket is readable or writable, for at most `seconds`.
 
-    A socket that is broken or closed is ready for what was asked: trying it will say so.
+    Returns:
+        (readable, writable). A broken or closed socket is reported as ready for the requested operations, which then
+        raise the error.
     """
     fd = sock.fileno()
     if fd < 0:
@@ -500,5 +512,5 @@ def wait_ready(sock: socket.socket, *, read: bool, write: bool, seconds: float) 
     poller.register(fd, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
     ready = poller.poll(math.ceil(seconds * 1000))
     happened = ready[0][1] if ready else 0
-    # Errors and the end of the stream are neither, and so they are both.
+    # POLLERR, POLLHUP and POLLNVAL make the socket both readable and writable.
     return read and bool(happened & ~select.POLLOUT), write and bool(happened & ~select.POLLIN)

@@ -1,7 +1,7 @@
-"""A layer between the socket and the session: it turns bytes into bytes and does no I/O of its own.
+"""Layers between socket and session, such as TLS: they convert bytes to bytes and do no I/O.
 
-The driver asks it in both directions, one call at a time (layers are not thread-safe), and writes what
-`outgoing` holds after every call, because a layer may have something of its own to say.
+Rules of this file: a layer is not thread-safe, so a driver makes one call at a time. After every call it writes the
+bytes of `outgoing`, because a layer may have data of the lower protocol to send, such as a TLS alert or a pong.
 """
 
 from __future__ import annotations
@@ -10,41 +10,42 @@ from typing import Protocol
 
 
 class Layer(Protocol):
-    """What a driver needs from TLS, or from a WebSocket."""
+    """The interface of TLS and WebSocket layers."""
 
-    #: True when the peer said that it will send no more.
+    #: True once the peer has announced the end of its data, or the layer has failed.
     ended: bool
-    #: Why it ended, where that was no good-bye: an error that stood behind bytes. `ended` is True then.
+    #: The error if it did not end by a clean close, which comes after the bytes that `receive` has returned. `ended` is
+    #: True then.
     failure: OSError | None
-    #: True for a WebSocket, and for a stack with one: some brokers take less over it than over TCP.
+    #: True for a WebSocket, and for a stack with one: some brokers accept fewer frames over it than over TCP.
     is_websocket: bool
 
     def receive(self, data: bytes) -> bytes:
-        """Bytes from the socket in, bytes for the session out.
+        """Process bytes from the socket, and return the bytes for the session.
 
-        Without bytes, when the socket has come to its end or nothing was read yet, it gives what is left: bytes of
-        the session that came in one piece with the end of the handshake.
+        Call it without bytes after the handshake, and at the end of the stream: it returns bytes for the session that
+        arrived together with the end of the handshake.
 
         Raises:
-            OSError: the peer broke the rules of this layer (`ssl.SSLError` is one).
+            OSError: the peer violated the protocol of this layer (`ssl.SSLError` is a subclass).
         """
         ...
 
     def send(self, parts: list[bytes]) -> None:
-        """Bytes from the session; they are in `outgoing` then."""
+        """Process bytes from the session. They are in `outgoing` afterwards."""
         ...
 
     def outgoing(self) -> bytes:
-        """Take the bytes to write to the socket."""
+        """Return and clear the bytes to write to the socket."""
         ...
 
     def close(self) -> None:
-        """Say good-bye to the peer: that is in `outgoing` then. Its answer is not waited for."""
+        """Close this layer: the close message for the peer is in `outgoing` afterwards. Do not wait for its answer."""
         ...
 
 
 class StackedLayer:
-    """Two layers as one: what the upper one writes, the lower one wraps (a WebSocket over TLS)."""
+    """Two layers as one, the upper over the lower (a WebSocket over TLS)."""
 
     def __init__(self, lower: Layer, upper: Layer) -> None:
         self.lower = lower
@@ -56,7 +57,7 @@ class StackedLayer:
     def receive(self, data: bytes) -> bytes:
         """See `Layer.receive`."""
         data = self.upper.receive(self.lower.receive(data))
-        # What the upper layer has to say of the end is closer to the user.
+        # The failure of the upper layer is more useful to the user.
         self.failure = self.upper.failure or self.lower.failure
         self.ended = self.upper.ended or self.lower.ended
         return data

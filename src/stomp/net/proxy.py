@@ -1,10 +1,13 @@
-"""Through a proxy: HTTP CONNECT (RFC 9110, section 9.3.6) and SOCKS5 (RFC 1928, RFC 1929), without I/O.
+"""Proxies without I/O: HTTP CONNECT (RFC 9110, section 9.3.6) and SOCKS5 (RFC 1928, RFC 1929).
 
-A `Handshake` is bytes in and bytes out; `stomp.net.dial.ask_proxy` carries it out over a socket. When it is done, the
-socket leads to the broker, and TLS or a WebSocket begin there as if there were no proxy.
+A `Handshake` converts bytes to bytes; `stomp.net.dial.open_via_proxy` runs it over a socket. After it the socket is
+connected to the broker, and TLS or a WebSocket start on it as without a proxy.
 
-Rules of this file: the proxy resolves the broker's name, because that may mean something on its side only; what the
-proxy says is bounded before memory is spent; no password is in any text.
+Rules of this file:
+
+- The proxy resolves the broker's host name, because the name may exist only in the network of the proxy.
+- The size of each answer of the proxy is limited before memory is allocated for it.
+- No text contains a password.
 """
 
 from __future__ import annotations
@@ -22,25 +25,25 @@ from stomp.core.frames.frame import text_of
 from stomp.core.structs import dataclass, field
 from stomp.net.address import Address, parse
 
-#: The largest answer of an HTTP proxy, in bytes. None is nearly as large.
+#: The maximum size of the answer of an HTTP proxy in bytes. Real answers are much smaller.
 MAX_HEAD = 16 * 1024
-#: Ports that proxies listen on unless told otherwise.
+#: The default ports of proxies.
 _PORTS = {"http": 3128, "socks5": 1080}
-#: curl's name for SOCKS5 where the proxy resolves names, which it does here in any case.
+#: URL scheme -> kind. socks5h is curl's name for SOCKS5 with names resolved by the proxy, which is always so here.
 _KINDS = {"http": "http", "socks5": "socks5", "socks5h": "socks5"}
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"HTTP/1\.[01] +(\d{3})(?: +([^\r\n]*))?\r?\n")
 
 
-#: Finds where an answer ends in what was read; None for not yet.
+#: Returns the size of the answer at the beginning of the received bytes; None if it is incomplete.
 _Until = Callable[[bytes], int | None]
-#: Yields what to say and how the answer ends, is sent the answer.
+#: A generator of one handshake: yields the bytes to send and the `_Until` of the answer; is sent the answer.
 _Talk = Generator[tuple[bytes, _Until], bytes, None]
 
 
 class ProxyError(ConnectionError):
-    """The proxy refused, or is none.
+    """The proxy refused the connection, or the peer is not such a proxy.
 
     Attributes:
         code: the HTTP status, or the reply code of SOCKS5 (RFC 1928, section 6); 0 for neither.
@@ -55,14 +58,14 @@ class ProxyError(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy. `parse_proxy` makes one of a URL.
+    """The address and credentials of a proxy. `parse_proxy` makes one from a URL.
 
     Attributes:
         kind: "http" or "socks5".
         host: a name or a numeric address, IPv6 without brackets.
         port: 1 to 65535.
         login: the user, or None.
-        passcode: the password, or None. It is not shown by repr.
+        passcode: the password, or None. The repr does not show it.
     """
 
     kind: str
@@ -73,20 +76,20 @@ class Proxy:
 
     @property
     def address(self) -> Address:
-        """Where it listens."""
+        """The address of the proxy."""
         return Address(self.host, self.port)
 
 
 def parse_proxy(url: str) -> Proxy:
-    """A proxy from its URL: http://login:passcode@host:3128 or socks5://login:passcode@host:1080.
+    """Parse the URL of a proxy: http://login:passcode@host:3128 or socks5://login:passcode@host:1080.
 
-    Special characters of login and passcode are percent-encoded; without a port it is 3128 or 1080.
+    Special characters of login and passcode are percent-encoded. The default port is 3128 for HTTP, 1080 for SOCKS5.
 
     >>> parse_proxy("http://me:secret@proxy.example.com")
     Proxy(kind='http', host='proxy.example.com', port=3128, login='me')
 
     Raises:
-        AddressError: it cannot be understood or used. Its text shows no part of the URL.
+        AddressError: it is invalid or not supported. The text shows no part of the URL.
     """
     scheme, mark, rest = text_of(url).strip().partition("://")
     kind = _KINDS.get(scheme.lower()) if mark else None
@@ -95,7 +98,7 @@ def parse_proxy(url: str) -> Proxy:
     authority = rest.rstrip("/")
     where = authority.rpartition("@")[2]
     bare = where.endswith("]") or ":" not in where
-    # What is right in the address of a broker is right here, and told in the same words where it is not.
+    # Parsed as the address of a broker: the rules and the errors are the same.
     target = parse(f"stomp://{authority}:{_PORTS[kind]}" if bare else f"stomp://{authority}")
     if len(target.addresses) != 1 or target.vhost or target.options:
         raise AddressError("a proxy is one host and port", hint=_FORMS)
@@ -103,7 +106,7 @@ def parse_proxy(url: str) -> Proxy:
     if login is None and passcode is not None:
         raise AddressError("the proxy has a password and no user", hint=_FORMS)
     if kind == "http" and ":" in (login or ""):
-        # RFC 7617, section 2: the colon ends the user.
+        # RFC 7617, section 2: the first colon ends the user name.
         raise AddressError("the user of an HTTP proxy cannot have a colon in it")
     if kind == "socks5" and max(len((login or "").encode()), len((passcode or "").encode())) > 255:
         raise AddressError("user and password of a SOCKS5 proxy have 255 bytes at most")
@@ -126,35 +129,38 @@ def _not_ours(scheme: str) -> AddressError:
 
 
 class Handshake:
-    """What is said to a proxy until it leads to the broker.
+    """The handshake with a proxy, without I/O.
 
-    Write `outgoing`, give `receive` what is read, write `outgoing` again, until `receive` returns True.
+    Write the bytes of `outgoing`, pass the bytes that are read to `receive`, and repeat until `receive` returns True.
 
     Args:
         proxy: the proxy.
         address: the broker.
 
     Raises:
-        UsageError: SOCKS5 cannot carry the broker's name.
+        UsageError: SOCKS5 cannot represent the broker's host name.
     """
 
     def __init__(self, proxy: Proxy, address: Address) -> None:
-        # A scope means something on this machine only (RFC 6874, section 1).
+        # A scope is only valid on this machine (RFC 6874, section 1).
         host = address.host.partition("%")[0]
         self._talk = _TALKS[proxy.kind](proxy, host, address.port)
         self._buffer = b""
         self._out, self._until = next(self._talk)
 
     def outgoing(self) -> bytes:
-        """Take the bytes to write."""
+        """Return and clear the bytes to write."""
         out, self._out = self._out, b""
         return out
 
     def receive(self, data: bytes) -> bool:
-        """Go on; True when the broker is at the other end. Without bytes the stream has ended.
+        """Process bytes from the proxy; empty bytes mean the end of the stream.
+
+        Returns:
+            True once the proxy has connected to the broker.
 
         Raises:
-            ProxyError: the proxy refused, or what answers is no such proxy.
+            ProxyError: the proxy refused the connection, or the peer is not such a proxy.
         """
         if not data:
             raise ProxyError("it closed the connection", hint="is this the port, and the kind, of the proxy?")
@@ -165,7 +171,7 @@ class Handshake:
                 out, self._until = self._talk.send(answer)
             except StopIteration:
                 if self._buffer:
-                    # No broker speaks first: a STOMP server waits for CONNECT, and TLS for the client's hello.
+                    # A broker never sends first: a STOMP server waits for CONNECT, and TLS for the ClientHello.
                     found = identify(self._buffer) or Finding("it said more than it was asked", "")
                     raise ProxyError(found.words, hint=found.hint) from None
                 return True
@@ -210,7 +216,7 @@ def _head(buffer: bytes) -> int | None:
 
 
 def _http_hint(proxy: Proxy, code: int) -> str:
-    if code in (401, 407):  # tinyproxy says 401 to a wrong login
+    if code in (401, 407):  # tinyproxy answers 401 to a wrong login
         return (
             "it wants to know who asks: write http://login:passcode@host:port"
             if proxy.login is None
@@ -280,10 +286,10 @@ def _socks_address(host: str) -> bytes:
 
 
 def _socks_reply(buffer: bytes) -> int | None:
-    """Version, reply, 0, then a type of address and an address of that type, and a port (RFC 1928, section 6)."""
+    """Find the end of a reply: version, reply code, 0, address type, address and port (RFC 1928, section 6)."""
     if buffer[0] != 5:
         raise ProxyError("its answer is not SOCKS5")
-    # Some proxies say no more than the reply code when it is no.
+    # Some proxies send nothing after the reply code if they refuse.
     if len(buffer) >= 2 and buffer[1] != 0:
         return len(buffer)
     if len(buffer) < 5:

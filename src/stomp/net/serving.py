@@ -1,6 +1,8 @@
-"""Which addresses the event loops of this process serve: who blocks such a loop must not wait for them.
+"""Registry of the addresses that event loops of this process serve.
 
-Rules of this file: it never imports asyncio. Where nobody has imported it, no loop runs.
+A blocking call on the thread of such a loop must not wait for an answer from them: it would wait forever.
+
+Rule of this file: it never imports asyncio. If asyncio has not been imported, no loop is running.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ if TYPE_CHECKING:
 
     from stomp.net.address import Address
 
-#: By event loop: the ports of its servers, and the paths of its Unix sockets.
+#: Event loop -> the ports of its servers and the paths of its Unix sockets.
 _SERVED: WeakKeyDictionary[object, list[int | str]] = WeakKeyDictionary()
 
 
 def running_loop() -> object | None:
-    """The event loop that runs on this thread, and stands still while the caller does; None if there is none."""
+    """Return the event loop that is running on this thread, which the caller blocks; None if there is none."""
     asyncio: Any = sys.modules.get("asyncio")
     if asyncio is None:
         return None
@@ -34,12 +36,12 @@ def running_loop() -> object | None:
 
 
 def add_served(loop: object, addresses: Iterable[Address]) -> None:
-    """A loop serves these addresses from now on."""
+    """Register addresses that an event loop serves."""
     _SERVED.setdefault(loop, []).extend(map(_key, addresses))
 
 
 def remove_served(loop: object, addresses: Iterable[Address]) -> None:
-    """It serves them no more."""
+    """Remove addresses that an event loop has served."""
     for address in addresses:
         _SERVED[loop].remove(_key(address))
 
@@ -49,10 +51,10 @@ def _key(address: Address) -> int | str:
 
 
 def check_not_served_here(sock: socket.socket) -> None:
-    """Check a connected socket before the caller waits for its peer.
+    """Check a connected socket before the caller blocks until its peer answers.
 
     Raises:
-        UsageError: the peer is served by the event loop of this thread, so that it could never answer.
+        UsageError: the peer is served by the event loop of this thread, so it could never answer.
     """
     loop = running_loop()
     if loop is None or not (served := _SERVED.get(loop)):
@@ -60,8 +62,8 @@ def check_not_served_here(sock: socket.socket) -> None:
     try:
         here, peer = sock.getsockname(), sock.getpeername()
     except OSError:
-        return  # it is not connected any more
-    # With TCP both ends have one address: it is a connection within this machine.
+        return  # it is no longer connected
+    # A TCP connection within this machine has the same IP address at both ends.
     if (peer[1] in served and here[0] == peer[0]) if isinstance(peer, tuple) else peer in served:
         raise UsageError(
             "the broker runs on the event loop of this thread, and cannot answer while this call waits for it",

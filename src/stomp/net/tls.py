@@ -1,6 +1,6 @@
-"""TLS as a layer over `ssl.MemoryBIO`: the same path serves plain sockets, WebSockets and Unix sockets.
+"""TLS as a layer over `ssl.MemoryBIO`. The same code is used for blocking and asyncio sockets and for WebSockets.
 
-One `SSLSocket` used by two threads can deadlock (CPython issue 137583); bytes through memory cannot.
+Rule of this file: no `ssl.SSLSocket`. One that two threads use can deadlock (CPython issue 137583); memory BIOs cannot.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ def client_context(
     verify: bool = True,
     factory: Callable[[int], ssl.SSLContext] | None = None,
 ) -> ssl.SSLContext:
-    """A context for connecting: TLS 1.2 or newer, the broker's certificate and name verified.
+    """Make a context for clients: TLS 1.2 or newer, with the broker's certificate and host name verified.
 
     Args:
-        ca_certs: a PEM file with the authorities to trust; the system's if None.
-        cert_file: a PEM file with the client's certificate, if the broker asks for one.
-        key_file: its key, where that is not in the same file.
-        password: the password of the key.
-        verify: False accepts any certificate: whoever sits in between can read and change everything.
-        factory: makes the context, in the place of `ssl.SSLContext`. Whether it checks the name, and from which
-            version of TLS on, is up to the factory then.
+        ca_certs: a PEM file with the trusted certificate authorities; None for those of the system.
+        cert_file: a PEM file with the client certificate, if the broker requires one.
+        key_file: a PEM file with its key, if the key is not in `cert_file`.
+        password: the password of the key, or a function that returns it.
+        verify: False accepts any certificate. A man in the middle can then read and change all data.
+        factory: creates the context instead of `ssl.SSLContext`. It then decides whether the host name is verified and
+            which versions of TLS are allowed.
 
     Raises:
-        UsageError: a file cannot be read or is not what it should be.
+        UsageError: a file cannot be read or is invalid, or there is a key without a certificate.
     """
     if key_file is not None and cert_file is None:
         raise UsageError("a TLS key without its certificate", hint="give cert_file, too")
     context = (factory or ssl.SSLContext)(ssl.PROTOCOL_TLS_CLIENT)
     if factory is None:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # A write must never have to wait for a read; and renegotiation has a history of attacks.
+        # With renegotiation a write may have to wait for a read, and there have been several attacks on it.
         context.options |= ssl.OP_NO_RENEGOTIATION
     if not verify:
         context.check_hostname = False
@@ -59,7 +59,7 @@ def client_context(
             context.load_default_certs()
         if cert_file is not None:
             using = f"certificate {cert_file!r}" + (f" with key {key_file!r}" if key_file else "")
-            # Without a password OpenSSL would ask at the terminal, and wait.
+            # Without a password callback OpenSSL would prompt on the terminal, and block.
             context.load_cert_chain(cert_file, key_file, _no_password if password is None else password)
     except (OSError, ValueError) as err:  # ssl.SSLError is an OSError
         reason = str(getattr(err, "reason", None) or "").replace("_", " ").lower()
@@ -76,10 +76,10 @@ class TlsLayer:
     """One TLS connection. Call `handshake` until it returns True, then use it as a `Layer`.
 
     Args:
-        context: how to verify, what to present.
-        server_hostname: the name to ask for (SNI) and to verify; None for a server. The scope of an IPv6 address
-            and the dot at the end of a full name are left out, as certificates have neither.
-        server_side: accept instead of connect.
+        context: the verification settings and the own certificate.
+        server_hostname: the name for SNI and verification; None for a server. The scope of an IPv6 address and the
+            trailing dot of a name are removed, because certificates contain neither.
+        server_side: True for a server.
     """
 
     def __init__(
@@ -95,10 +95,13 @@ class TlsLayer:
         self.is_websocket: bool = False
 
     def handshake(self, data: bytes = b"") -> bool:
-        """Go on with the handshake; True when it is done. Write `outgoing` after each call.
+        """Process bytes of the handshake. Write `outgoing` after each call.
+
+        Returns:
+            True once the handshake is complete.
 
         Raises:
-            ssl.SSLError: it failed; `ssl.SSLCertVerificationError` when the certificate is to blame.
+            ssl.SSLError: it failed; `ssl.SSLCertVerificationError` if the certificate was not accepted.
         """
         if data:
             self._in.write(data)
@@ -109,11 +112,11 @@ class TlsLayer:
         return True
 
     def peer_certificate(self) -> dict[str, object]:
-        """The verified certificate of the peer as `ssl.SSLSocket.getpeercert` gives it, else an empty dict."""
+        """Return the verified certificate of the peer, as `ssl.SSLSocket.getpeercert` does; else an empty dict."""
         return dict(self._tls.getpeercert() or {})
 
     def peer_certificate_der(self) -> bytes:
-        """The certificate of the peer as it came (DER), verified or not."""
+        """Return the certificate of the peer in DER, verified or not; empty bytes if there is none."""
         return self._tls.getpeercert(binary_form=True) or b""
 
     def receive(self, data: bytes) -> bytes:
@@ -132,7 +135,7 @@ class TlsLayer:
         except ssl.SSLZeroReturnError:
             self.ended = True
         except ssl.SSLError as err:
-            # What came before it counts: a broker may say why in an ERROR frame, and then in an alert.
+            # The data before it must be delivered: a broker may send the reason in an ERROR frame before the alert.
             if not parts:
                 raise
             self.failure = err
@@ -152,6 +155,7 @@ class TlsLayer:
 
     def close(self) -> None:
         """See `Layer.close`."""
-        # Want-read: our close_notify is out, the peer's is not waited for. Anything else: it is gone anyway.
+        # SSLWantReadError: our close_notify is in the output, and we do not wait for the peer's. After any other error
+        # the connection is unusable anyway.
         with contextlib.suppress(ssl.SSLError):
             self._tls.unwrap()

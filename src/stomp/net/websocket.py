@@ -1,8 +1,12 @@
-"""WebSocket (RFC 6455) as a layer, over the sans-I/O protocol of the `websockets` package.
+"""The client side of WebSocket (RFC 6455) as a layer, with the sans-I/O protocol of the `websockets` package.
 
-Rules of this file: `websockets` is imported when a WebSocket is first made, never before; what it may log, headers
-and frames with passwords in them, goes nowhere; one STOMP frame is one message, because some brokers read no other;
-what arrives is bytes, whatever its opcode says: RabbitMQ sends bodies that are not UTF-8 as text.
+Rules of this file:
+
+- `websockets` is imported when the first WebSocket is made.
+- Its log is discarded: it may contain headers and frames with passwords.
+- A STOMP frame is sent as one message, because some brokers support nothing else.
+- Received messages are treated as bytes whatever their opcode: RabbitMQ sends bodies that are not UTF-8 in text
+  messages.
 """
 
 from __future__ import annotations
@@ -31,20 +35,21 @@ if TYPE_CHECKING:
     from stomp.net.dial import Deadline
     from stomp.net.layer import Layer
 
-#: The names under which WebSocket servers know STOMP, most wanted first.
+#: The WebSocket subprotocols of STOMP, in order of preference.
 SUBPROTOCOLS = ("v12.stomp", "v11.stomp", "v10.stomp")
 
 _READ = 64 * 1024
-#: A message is written in WebSocket frames of this size: Artemis and Vert.x hang up at one of more than 65,536 bytes.
-#: Every server has to read such fragments (RFC 6455, section 5.4), and RabbitMQ, ActiveMQ, Artemis and Vert.x do.
+#: The maximum size in bytes of the WebSocket frames in which a message is sent. Artemis and Vert.x close the connection
+#: at a frame of more than 65,536 bytes. Every server must support such fragments (RFC 6455, section 5.4), and RabbitMQ,
+#: ActiveMQ, Artemis and Vert.x do.
 FRAGMENT = 60_000
-#: A message may hold a few newlines besides its frame.
+#: Bytes that a message may contain in addition to a STOMP frame: newlines.
 SLACK = 1024
 _NUL = b"\0"
 
 _TOKEN = r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"
 _VALUE = r"[\t\x20-\x7e\x80-\xff]*"
-#: What the handshake says by itself.
+#: HTTP headers that `websockets` sets.
 _OURS = frozenset(
     ["connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"]
 )
@@ -52,17 +57,18 @@ _OURS = frozenset(
 
 @functools.cache
 def null_logger() -> logging.Logger:
-    """A logger in no tree: at the level DEBUG `websockets` would log the Authorization header and CONNECT."""
+    """Return a logger that discards everything: on DEBUG `websockets` logs the Authorization header and CONNECT."""
     import logging
 
     return logging.Logger("stomp.websocket", logging.CRITICAL + 1)
 
 
 class WebSocketError(ConnectionError):
-    """The WebSocket was refused, or ended otherwise than by a plain good-bye.
+    """The WebSocket handshake failed, or the WebSocket did not end by a normal close.
 
     Attributes:
-        code: the HTTP status of a refusal, or the code of the close frame (RFC 6455, section 7.4); 0 for neither.
+        code: the HTTP status of a rejected handshake, or the code of the close frame (RFC 6455, section 7.4); 0 for
+            neither.
         hint: what to do about it, or an empty string.
     """
 
@@ -74,13 +80,13 @@ class WebSocketError(ConnectionError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSocketSettings:
-    """How to open WebSockets. The path is part of the address.
+    """Options for opening a WebSocket. The path is part of the address.
 
     Attributes:
         headers: (name, value) pairs for the HTTP request, see `header_pairs`.
-        origin: the ``Origin`` header, for servers that look at it.
-        subprotocols: what to offer, most wanted first; the server may choose none.
-        binary: send binary messages. Else they are text, but for those that are not UTF-8.
+        origin: the ``Origin`` header, for servers that check it.
+        subprotocols: the subprotocols to offer, in order of preference; the server may choose none.
+        binary: send binary messages. Otherwise messages are text, except those that are not UTF-8.
     """
 
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -90,10 +96,10 @@ class WebSocketSettings:
 
 
 def header_pairs(headers: Mapping[str, object] | Iterable[str] | None) -> tuple[tuple[str, str], ...]:
-    """HTTP headers from a dict, or from "Name: value" lines.
+    """Convert HTTP headers from a dict, or from "Name: value" lines, to (name, value) pairs.
 
     Raises:
-        UsageError: one of them cannot be sent. Its value is not shown: it may be a password.
+        UsageError: a header is invalid, or set by the handshake. The value is not shown: it may be a password.
     """
     pairs: list[tuple[str, str]] = []
     items = getattr(headers, "items", None)
@@ -112,15 +118,15 @@ def header_pairs(headers: Mapping[str, object] | Iterable[str] | None) -> tuple[
 
 
 class WebSocketLayer:
-    """One WebSocket, seen by the client. Call `handshake` until it returns True, then use it as a `Layer`.
+    """The client side of a WebSocket. Call `handshake` until it returns True, then use it as a `Layer`.
 
     Args:
-        address: its host, port and path are asked for; over TLS its transport is "wss".
-        settings: see there.
-        limits: a message that would be larger than a frame may be is refused by its first bytes.
+        address: host, port and path of the request; the transport is "wss" over TLS.
+        settings: the options.
+        limits: a message that is larger than `Limits.frame` allows is rejected by its header.
 
     Raises:
-        UsageError: the `websockets` package is not there.
+        UsageError: the `websockets` package is not installed.
     """
 
     def __init__(
@@ -135,7 +141,7 @@ class WebSocketLayer:
 
     @property
     def subprotocol(self) -> str | None:
-        """What the server has chosen of what was offered, or None."""
+        """The subprotocol that the server has chosen, or None."""
         return self._protocol.subprotocol
 
     def handshake(self, data: bytes) -> bool:
@@ -165,7 +171,7 @@ class WebSocketLayer:
         parts: list[bytes] = []
         for event in protocol.events_received():
             if not isinstance(event, Frame):
-                continue  # the response to the handshake
+                continue  # the HTTP response of the handshake
             if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
                 parts.append(bytes(event.data))
             elif event.opcode is Opcode.CLOSE:
@@ -197,9 +203,9 @@ class WebSocketLayer:
             self._protocol.send_close(1000)
 
     def _close_error(self) -> WebSocketError | None:
-        """What the peer's close frame has to say; None if it is a plain good-bye."""
+        """Return the error for the peer's close frame; None for a normal close."""
         close = self._protocol.close_rcvd
-        # 1005 stands for a close frame without a code.
+        # 1005 means a close frame without a code.
         if close is None or (close.code in (1000, 1005) and not close.reason):
             return None
         said = f": {close.reason}" if close.reason else ""
@@ -209,7 +215,7 @@ class WebSocketLayer:
 
 
 def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> ClientProtocol:
-    """The protocol of a new connection; its request is what there is to send."""
+    """Make the protocol of a new connection. Its HTTP request is in the data to send."""
     try:
         from websockets.client import ClientProtocol
         from websockets.uri import WebSocketURI
@@ -223,9 +229,9 @@ def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> C
     offered = settings.subprotocols
     if "sec-websocket-protocol" in headers:
         offered = tuple(name.strip() for name in headers["sec-websocket-protocol"].split(","))
-    # No space and no line end gets out, and what is encoded already stays as it is.
+    # Spaces and line ends are encoded; text that is already percent-encoded is not changed.
     path, _, query = quote(address.path or "/", safe="/?%:@!$&'()*+,;=~").partition("?")
-    # A scope means something on this machine only (RFC 6874, section 1).
+    # A scope is only valid on this machine (RFC 6874, section 1).
     host = address.host.partition("%")[0]
     uri = WebSocketURI(address.transport == "wss", host, address.port, "/" + path.lstrip("/"), query)
     protocol = ClientProtocol(
@@ -247,10 +253,11 @@ def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> C
 
 
 def messages(parts: list[bytes]) -> Iterable[bytes]:
-    """The messages to send: what belongs to one STOMP frame is joined.
+    """Yield the messages to send: the parts of one STOMP frame are joined.
 
-    The session gives a frame in one part, or in three if its body is large, of which the last is its NUL alone. What
-    fits neither, because the user writes bytes of his own, leaves as it came: the stream is the same.
+    The session returns a frame as one part, or as three parts if its body is large; the last of them is the NUL. Parts
+    that fit neither, because the user sends raw bytes, are joined up to the next NUL part or the end: the byte stream
+    is the same.
     """
     run: list[bytes] = []
     for part in parts:
@@ -266,20 +273,20 @@ def messages(parts: list[bytes]) -> Iterable[bytes]:
 
 
 def send_message(protocol: Protocol, message: bytes, *, binary: bool) -> None:
-    """Send a message, in fragments where it is long. What is not UTF-8 is binary in any case."""
+    """Send a message, in fragments if it is larger than `FRAGMENT`. Data that is not UTF-8 is always sent as binary."""
     send = protocol.send_binary if binary or not is_utf8(message) else protocol.send_text
     size = len(message)
     if size <= FRAGMENT:
         send(message)
         return
-    # A fragment may end within a character (RFC 6455, section 5.6).
+    # A fragment may end inside a UTF-8 character (RFC 6455, section 5.6).
     send(message[:FRAGMENT], fin=False)
     for start in range(FRAGMENT, size, FRAGMENT):
         protocol.send_continuation(message[start : start + FRAGMENT], fin=start + FRAGMENT >= size)
 
 
 def is_utf8(data: bytes) -> bool:
-    """True for what may be a text message (RFC 6455, section 5.6)."""
+    """True if the data may be sent as a text message (RFC 6455, section 5.6)."""
     if data.isascii():
         return True
     try:
@@ -302,7 +309,7 @@ _HINTS = {
 
 
 def _refusal(error: Exception, *, ended: bool) -> WebSocketError:
-    """The handshake failed: why, in words."""
+    """Return the error for a failed handshake."""
     from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
     if isinstance(error, InvalidStatus):
@@ -310,17 +317,17 @@ def _refusal(error: Exception, *, ended: bool) -> WebSocketError:
         text = f"HTTP {code} {one_line(error.response.reason_phrase, 100)}".rstrip()
         refusal = WebSocketError(text, code=code, hint=_HINTS.get(code, ""))
     elif isinstance(error, InvalidMessage) or not isinstance(error, InvalidHandshake):
-        # Older releases hand on whatever their parser has raised.
+        # Older releases of `websockets` do not wrap the exceptions of their HTTP parser.
         text = "the server closed the connection" if ended else "the answer is not HTTP"
         refusal = WebSocketError(text, hint=_NOT_HTTP)
     else:
         refusal = WebSocketError(one_line(error, 200))
-    # Not with `error` as its cause: the package puts text of the server into it raw, and a traceback would show that.
+    # `error` is not set as the cause: its text contains raw text from the server, and a traceback would show it.
     return refusal
 
 
 def _broken(error: Exception) -> WebSocketError:
-    """The peer broke the rules."""
+    """Return the error for a violation of the WebSocket protocol."""
     from websockets.exceptions import PayloadTooBig
 
     if isinstance(error, PayloadTooBig):
@@ -337,10 +344,10 @@ def open_websocket(
 
     Args:
         sock: the socket.
-        layer: a new one.
-        below: TLS, when it is there, with its own handshake done.
-        address: for the error.
-        deadline: for everything.
+        layer: a new layer.
+        below: the TLS layer after its handshake, or None without TLS.
+        address: the address, for the error.
+        deadline: the deadline of the handshake.
 
     Raises:
         ConnectFailed: in phase "websocket". The socket is still open.
@@ -365,7 +372,7 @@ def open_websocket(
             if not first:
                 first = data[:LOOKED_AT]
                 if identify(first, tls=below is not None, websocket=True) is not None:
-                    # Its sender may wait for us, in the middle of what would be a line of HTTP.
+                    # Fail now: for HTTP the line may be incomplete, and the peer may wait for an answer.
                     raise ConnectionError("not HTTP")
             done = layer.handshake(data)
         sock.settimeout(None)
@@ -378,7 +385,7 @@ def open_websocket(
         if (found := identify(first, tls=tls, websocket=True)) is not None:
             reason, hint = found
         else:
-            # A port for something else may answer in HTTP, too.
+            # The port may be that of another HTTP service.
             hint = expected(address.port, tls=tls, websocket=True) or hint
         raise ConnectFailed(
             f"WebSocket with {address} failed: {reason}",

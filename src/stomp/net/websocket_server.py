@@ -1,8 +1,9 @@
-"""The server's end of a WebSocket, as a layer: for the embedded broker's door.
+"""The server side of a WebSocket as a layer, for the embedded broker.
 
-The rules of `stomp.net.websocket` hold here, too: `websockets` is imported when the first WebSocket is made, and
-nothing that passes is logged. The broker answers in the kind of message, text or binary, in which its client speaks,
-and what is not UTF-8 is binary whatever the client does.
+Rules of this file:
+
+- As in `stomp.net.websocket`, `websockets` is imported when the first WebSocket is made, and its log is discarded.
+- Messages have the type, text or binary, of the client's latest message. Data that is not UTF-8 is always binary.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def require_websockets() -> None:
-    """Make sure that WebSockets can be had.
+    """Check that the `websockets` package is installed.
 
     Raises:
-        UsageError: the `websockets` package is not there.
+        UsageError: it is not installed.
     """
     try:
         import websockets.server  # pyright: ignore[reportUnusedImport]  # noqa: F401
@@ -35,17 +36,16 @@ def require_websockets() -> None:
 
 
 class WebSocketServerLayer:
-    """One WebSocket, seen by the server. The handshake is part of `receive`; `ready` says that it is done.
+    """The server side of a WebSocket. `receive` does the handshake; `ready` is True once it is complete.
 
-    A request that is refused (RFC 6455, section 4.2.2) is answered by HTTP: that is in `outgoing`, and `ended` is
-    True.
+    If a request is rejected (RFC 6455, section 4.2.2), the HTTP response is in `outgoing` and `ended` is True.
 
     Args:
-        path: the only one there is, with its query; "" for any.
-        frame_limit: the largest STOMP frame in bytes; a message that would be larger ends the connection.
+        path: the only accepted path, with its query; "" accepts any.
+        frame_limit: the maximum size of a STOMP frame in bytes; a larger message ends the connection.
 
     Raises:
-        UsageError: the `websockets` package is not there.
+        UsageError: the `websockets` package is not installed.
     """
 
     def __init__(self, path: str = "", frame_limit: int = 16 * 1024 * 1024) -> None:
@@ -66,16 +66,16 @@ class WebSocketServerLayer:
 
     @property
     def ready(self) -> bool:
-        """True once the handshake is done, until one side says good-bye."""
+        """True once the handshake is complete, until one side sends a close frame."""
         return self._protocol.state.name == "OPEN"
 
     @property
     def subprotocol(self) -> str | None:
-        """What was agreed on, or None."""
+        """The agreed subprotocol, or None."""
         return self._protocol.subprotocol
 
     def receive(self, data: bytes) -> bytes:
-        """See `Layer.receive`. Bytes that break the rules set `ended` and `failure`; nothing is raised."""
+        """See `Layer.receive`. A protocol violation sets `ended` and `failure`; no exception is raised."""
         from websockets.frames import Frame, Opcode
 
         protocol = self._protocol
@@ -98,7 +98,7 @@ class WebSocketServerLayer:
         return b"".join(parts)
 
     def send(self, parts: list[bytes]) -> None:
-        """See `Layer.send`. What is sent before `ready`, or after the good-bye, goes nowhere."""
+        """See `Layer.send`. Data is dropped while `ready` is False."""
         protocol = self._protocol
         if not self.ready:
             return
@@ -113,7 +113,7 @@ class WebSocketServerLayer:
         return b"".join(self._protocol.data_to_send())
 
     def close(self, code: int = 1000) -> None:
-        """See `Layer.close`. `code` 1001 is for a server that goes down (RFC 6455, section 7.4.1)."""
+        """See `Layer.close`. Pass `code` 1001 if the server shuts down (RFC 6455, section 7.4.1)."""
         if self.ready:
             self._protocol.send_close(code)
 
@@ -128,5 +128,5 @@ class WebSocketServerLayer:
 
 
 def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The newest STOMP that was offered. A client that offers none of them is let in, as RabbitMQ does."""
+    """Choose the newest STOMP version that was offered. A client that offers none is accepted, too, as by RabbitMQ."""
     return next((cast("Subprotocol", name) for name in SUBPROTOCOLS if name in offered), None)
