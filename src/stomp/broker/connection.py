@@ -387,7 +387,10 @@ class Connection(asyncio.Protocol):
 
 
 def _knows(users: Mapping[str, str], login: str | None, passcode: str | None) -> bool:
-    """True for a known login with the right passcode. The time does not depend on which part is wrong."""
+    """True for a known login with the right passcode.
+
+    The passcode is compared for an unknown login, too, so that the time does not show whether a login exists.
+    """
     expected = users.get(login or "")
     same = hmac.compare_digest((expected or "").encode(), (passcode or "").encode())
     return same and expected is not None
