@@ -1,7 +1,7 @@
-"""Runs the examples of documentation pages and compares what they print with the page.
+"""Runs the examples of documentation pages and compares their output with the page.
 
-In a page, all ```python blocks run in one namespace, from top to bottom. An ```output block is what was printed since
-the output block before it. Only the addresses of brokers are replaced.
+In a page, all ```python blocks run in one namespace, from top to bottom. An ```output block contains the output since
+the ```output block before it. Only the addresses of brokers are replaced.
 """
 
 from __future__ import annotations

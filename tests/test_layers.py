@@ -3,7 +3,7 @@
     listener API (connect, protocol, transport, listener ... adapter/, classic/)     cli/     testing/
       client/sync  client/aio                                                       broker/
       client/threads
-      client/  (what both clients share)
+      client/  (code that both clients share)
       net/
       core/engine     the reconnecting client without I/O
       core/session    one connection, either end
@@ -77,7 +77,7 @@ def tree_of(name: str) -> ast.Module:
 
 @cache
 def imports_of(name: str) -> tuple[Import, ...]:
-    """What a module imports anywhere in it. `from package import module` imports the module."""
+    """All imports of a module, including those in functions. `from package import module` imports the module."""
     return tuple(imports_in(tree_of(name), name, is_package=MODULES[name].name == "__init__.py"))
 
 

@@ -1,4 +1,4 @@
-"""Frames, messages and results can be copied, and pickled with every protocol, without what belongs to a connection."""
+"""Frames, messages and results can be copied and pickled with every protocol; the copy has no connection."""
 
 import copy
 import pickle

@@ -331,7 +331,7 @@ APOLLO, ARTEMIS = "apache-apollo/1.7.1", "ActiveMQ-Artemis/2.44.0 ActiveMQ Artem
 
 
 def refuse_and_wait(sock: socket.socket, frame: bytes) -> None:
-    """As Apollo: send an ERROR without receipt-id, and do not close. (Apollo closes 5 s later.)"""
+    """As Apollo: send an ERROR without receipt-id, and wait until the client closes. (Apollo closes 5 s later.)"""
     sock.sendall(b"ERROR\nmessage:Invalid destination\n\n\0")
     with contextlib.suppress(OSError):
         # After the ERROR, the client may send nothing but heart-beats before the end of its stream.

@@ -30,7 +30,7 @@ def embedded(server_tls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
 
 
 def at_embedded(broker: Broker, door: str, ca_file: str) -> Place:
-    """The embedded broker with one listening address."""
+    """The `Place` for one listening address of the embedded broker."""
     url = next(url for url in broker.urls if url.startswith(f"{door}:"))
     settings: dict[str, Any] = {}
     if door in ("stomp+ssl", "wss"):

@@ -79,7 +79,7 @@ class Blocking:
         return call
 
     def _handler(self, arg: Any) -> Any:
-        """Run a handler of the suite in a thread: it is a function that blocks."""
+        """Convert a handler of the suite to a coroutine function: it blocks, so it runs in a thread."""
         if not inspect.isfunction(arg):
             return arg
 

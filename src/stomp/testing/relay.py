@@ -51,7 +51,7 @@ class _Pair:
     def __init__(self, client: socket.socket, target: socket.socket) -> None:
         self.socks = (client, target)
         self.pipes = (_Pipe("to_target", client, target), _Pipe("to_client", target, client))
-        self.closing = False  # FIN was sent to both sides; what they still send is discarded
+        self.closing = False  # FIN was sent to both sides; data that they still send is discarded
         self.over = False
 
 
