@@ -145,10 +145,13 @@ class WebSocketLayer:
         return self._protocol.subprotocol
 
     def handshake(self, data: bytes) -> bool:
-        """Go on with the handshake; True when it is done. Without bytes the stream has ended.
+        """Process bytes of the handshake; empty bytes mean the end of the stream.
+
+        Returns:
+            True once the handshake is complete.
 
         Raises:
-            WebSocketError: the server refused, or is no WebSocket server.
+            WebSocketError: the server rejected the request, or is not a WebSocket server.
         """
         protocol = self._protocol
         if data:

@@ -1,1 +1,1 @@
-"""Encoding and decoding of frames. Nothing here knows a connection."""
+"""Encoding and decoding of frames. Nothing here depends on a connection."""

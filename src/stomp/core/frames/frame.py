@@ -78,7 +78,7 @@ class Frame:
 
     Two frames are equal if command, headers (repeated ones included) and body are equal.
 
-    Class attributes of a subclass define how the decoder makes its instances. The decoder knows no subclass by name.
+    Class attributes of a subclass define how the decoder makes its instances. The decoder does not import subclasses.
 
     Class attributes:
         slot_defaults: default values of the slots that `__init__` sets besides command, headers and body. The decoder

@@ -17,7 +17,7 @@ from stomp.core.structs import record
 
 
 class Message(Frame):
-    """A MESSAGE frame arrived (client).
+    """A MESSAGE frame was received (client).
 
     Attributes:
         subscription: the subscription of the delivery; None if no active subscription matches (for example a reply
@@ -76,7 +76,7 @@ class Connected:
 
 
 class Receipt(Frame):
-    """A RECEIPT frame arrived.
+    """A RECEIPT frame was received (client).
 
     Attributes:
         ticket: the pending receipt that it answers; None if none has this id, or it came after its deadline.

@@ -95,7 +95,7 @@ class Heartbeat:
         """When the next heart-beat is due: a multiple of `ALIGNMENT` times the interval. None if none are sent."""
         if not self.send:
             return None
-        # The 1e-6 prevents that a rounding error turns an exact multiple into the one before it.
+        # The 1e-6 keeps a rounding error from turning an exact multiple into the one before it.
         return math.floor((self.last_sent + self._lead) / self._step + 1e-6) * self._step
 
     @property
