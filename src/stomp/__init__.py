@@ -1,4 +1,4 @@
-"""STOMP for Python: the toolkit for message brokers that speak STOMP 1.0, 1.1 and 1.2.
+"""STOMP toolkit for Python: clients for message brokers that speak STOMP 1.0, 1.1 and 1.2.
 
     import stomp
 
@@ -9,7 +9,7 @@
     conn.send("/queue/test", "hello")
     conn.disconnect()
 
-Names are loaded when they are first used, so that importing the package costs next to nothing.
+Modules are imported when one of their names is first used, so importing the package is cheap.
 """
 
 from __future__ import annotations
@@ -111,11 +111,11 @@ if TYPE_CHECKING:
     backward2 = backward3 = backwardsock = backwardsock25 = backwardsock26 = backward
 
 __version__ = Version(_number)
-#: Modules that stomp.py does not have look for it, see `stomp._installation`.
+#: Read by modules that stomp.py does not have, see `stomp._installation`.
 _DISTRIBUTION = "stompkit"
 module_aliases.install()
 
-#: module -> the names that it is the home of; "name=inner" is called `inner` there
+#: module -> the public names defined there; "name=inner" is called `inner` in that module
 _NAMES_OF = {
     "stomp.adapter.ws": "WSConnection WSStompConnection",
     "stomp.client.aio.client": "AsyncClient AsyncBatch=Batch",
@@ -150,9 +150,9 @@ _NAMES_OF = {
     "stomp.net.websocket": "WebSocketSettings",
     "stomp.utils": "Frame",
 }
-#: name -> the module that has it
+#: name -> the module that defines it
 _HOMES = {word.partition("=")[0]: module for module, words in _NAMES_OF.items() for word in words.split()}
-#: name -> its name there, where that is another one
+#: name -> its name in that module, if it differs
 _INNER = dict(word.split("=") for words in _NAMES_OF.values() for word in words.split() if "=" in word)
 _SUBMODULES = {
     "adapter",
@@ -258,7 +258,7 @@ def tuple_version() -> tuple[int, ...]:
     return tuple(int(part) for part in _number.split("."))
 
 
-if not TYPE_CHECKING:  # a checker would take every name for one that is there
+if not TYPE_CHECKING:  # type checkers would accept every name
 
     def __getattr__(name: str) -> Any:
         if name in _SUBMODULES:

@@ -1,4 +1,4 @@
-"""The command `stomp`, `python -m stomp` and `python SITE-PACKAGES/stomp`; and the names that stomp.py has here."""
+"""The command `stomp`, for `python -m stomp` and `python SITE-PACKAGES/stomp`; and the names of stomp.py's module."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 if not __package__ and __name__ == "__main__":
-    # Run as a folder: the folder is first on the path then, and its modules would be found without their package.
+    # Run as a directory: the directory is first on the path, and its modules would be imported as top-level modules.
     sys.path[0] = sys.path[0].rpartition("/stomp")[0] or sys.path[0]
 
 from stomp.cli.app import main
@@ -15,9 +15,9 @@ __all__ = ["main"]
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):  # Python asks for some when it imports
+    if name.startswith("__"):  # the import system reads some of these
         raise AttributeError(name)
-    # Not imported above: the start of the command does without them.
+    # Imported here, as the command does not need it.
     from stomp.cli.shell import stomppy_names
 
     return getattr(stomppy_names, name)

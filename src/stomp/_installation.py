@@ -1,7 +1,7 @@
-"""Is the package `stomp` stompkit's? pip installs stomp.py into the same folder without an error.
+"""Checks that the package `stomp` is stompkit's: pip installs stomp.py into the same directory without an error.
 
-Where stomp.py was installed after stompkit, `stomp/__init__.py` is stomp.py's; where stomp.py was removed afterwards,
-there is none. What stomp.py does not have is still stompkit's: those modules call `check`.
+If stomp.py was installed after stompkit, `stomp/__init__.py` is that of stomp.py; if stomp.py was uninstalled
+afterwards, the file is missing. Modules that stomp.py does not have are still those of stompkit, and call `check`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import sys
 
 from stomp._version import __version__
 
-#: What to do, whichever of the two has happened.
+#: The repair, for both cases.
 MEND = "pip uninstall stomp.py; then: pip install --force-reinstall --no-deps stompkit"
 
 
 def damage() -> str:
-    """What has happened to stompkit and what to do, in one line; an empty string if it is whole."""
+    """Describe the damage and the repair in one line; an empty string if the installation is complete."""
     package = sys.modules.get("stomp")
     if getattr(package, "_DISTRIBUTION", None) == "stompkit":
         return ""
@@ -28,7 +28,7 @@ def damage() -> str:
 
 
 def check() -> None:
-    """Refuse to work on a damaged installation.
+    """Check the installation.
 
     Raises:
         ImportError: stomp.py was installed over stompkit.

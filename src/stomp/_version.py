@@ -1,4 +1,4 @@
-"""The version of this distribution; the build reads it from here, and so does ``stomp.__version__``."""
+"""The version of this distribution, for the build and for ``stomp.__version__``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __version__ = "9.1.0"
 
 
 class Version(str):
-    """A version that is text, as since 8.2, and compares with tuples of numbers, as before.
+    """A version that is a string, as in stomp.py since 8.2, and compares with tuples of numbers, as before 8.2.
 
     >>> Version("9.10.0") >= (9, 2), Version("9.10.0") > "9.2.0", Version("9.10.0")[0] < 5
     (True, True, False)
@@ -20,11 +20,12 @@ class Version(str):
     __slots__ = ()
 
     def __getitem__(self, index: Any) -> Any:
-        # Both `__version__[0] < "5"` and `__version__[0] < 5` are in use.
+        # Programs use both `__version__[0] < "5"` and `__version__[0] < 5`.
         return Version(super().__getitem__(index))
 
     def __iter__(self) -> Iterator[Version]:
-        # Its parts, not its characters: `"%s.%s.%s" % (*stomp.__version__,)` was written for the tuple of 4.1.
+        # Iterates over the parts, not the characters, for programs written for the tuple of 4.1, such as
+        # `"%s.%s.%s" % (*stomp.__version__,)`.
         return map(Version, self.split("."))
 
     @property
@@ -32,7 +33,7 @@ class Version(str):
         return tuple(int(part) for part in self.split(".") if part.isdigit())
 
     def _pair(self, other: object) -> tuple[Any, Any] | None:
-        """What to compare with what; numbers where both sides have some."""
+        """The two values to compare, as tuples of numbers; None for other types."""
         if isinstance(other, tuple):
             return self._numbers, tuple(int(part) for part in other if str(part).isdigit())
         if isinstance(other, int):

@@ -1,7 +1,7 @@
-"""Names that stomp.py 4 had for Python 2 and 3 at once: `stomp.backward`, and five aliases of this module (see
-`stomp.classic.module_aliases`).
+"""Names that stomp.py 4 had for compatibility with Python 2 and 3: `stomp.backward` and five aliases of this module
+(see `stomp.classic.module_aliases`).
 
-Programs and tests written for it still import these; there is nothing here that new code needs.
+Existing programs and tests still import these names. New code does not need them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = [
 
 
 def input_prompt(prompt: str) -> str:
-    """Ask at the terminal."""
+    """Prompt on the terminal."""
     return input(prompt)
 
 
 def get_socket(host: str, port: int, timeout: float | None = None) -> socket.socket:
-    """A socket connected to an address."""
+    """Open a socket that is connected to an address."""
     return socket.create_connection((host, port), timeout)

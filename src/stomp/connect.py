@@ -1,4 +1,4 @@
-"""Connections of the listener API: a transport and the verbs of one STOMP version in one object."""
+"""Connections of the listener API: a transport and the protocol class of one STOMP version in one object."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stomp.utils import get_uuid
 
 
 class BaseConnection(Publisher):
-    """What connections of all versions have in common."""
+    """The common base of connections of all versions."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
 
     def __enter__(self) -> Any:
-        # Programs look at these two, and at the name; `disconnect` needs no listener to know when it is done.
+        # For programs that use these two attributes or the listener's name; `disconnect` does not need the listener.
         self.disconnect_receipt_id: str = get_uuid()
         self.disconnect_listener: WaitingListener = WaitingListener(self.disconnect_receipt_id)
         self.set_listener("ZZZZZ-disconnect-listener", self.disconnect_listener)
@@ -30,7 +30,7 @@ class BaseConnection(Publisher):
         self.disconnect(self.disconnect_receipt_id)
 
     def override_threading(self, create_thread_fc: Any) -> None:
-        """Have the receiving thread started by `create_thread_fc(callable)`."""
+        """Start the receiving thread with `create_thread_fc(callable)`."""
         self.transport.override_threading(create_thread_fc)
 
     def set_receipt(self, receipt_id: object, value: Any) -> None:
@@ -38,10 +38,10 @@ class BaseConnection(Publisher):
         self.transport.set_receipt(receipt_id, value)
 
     def set_listener(self, name: str, listener: Any) -> None:
-        """Add a listener under a name, or replace the one of that name.
+        """Add a listener with a name, or replace the one with that name.
 
         Raises:
-            UsageError: one of its callbacks is a coroutine function, or cannot be called.
+            UsageError: one of its callbacks is a coroutine function, or is not callable.
         """
         self.transport.set_listener(name, listener)
 
@@ -49,16 +49,16 @@ class BaseConnection(Publisher):
         """Remove a listener.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: there is no listener with that name.
         """
         self.transport.remove_listener(name)
 
     def get_listener(self, name: str) -> Any:
-        """The listener of that name, or None."""
+        """The listener with that name, or None."""
         return self.transport.get_listener(name)
 
     def is_connected(self) -> bool:
-        """True from the broker's CONNECTED until the connection ends, for whatever reason."""
+        """True from the broker's CONNECTED until the connection ends."""
         return self.transport.is_connected()
 
     def set_ssl(self, *args: Any, **kwargs: Any) -> None:
@@ -70,20 +70,20 @@ class BaseConnection(Publisher):
         return self.transport.get_ssl(host_and_port)
 
     def start(self) -> None:
-        """Nothing: `connect` opens the connection. Programs written for older releases call it."""
+        """Do nothing: `connect` opens the connection. Programs written for older releases call this."""
 
     def stop(self) -> None:
-        """Nothing: `disconnect` closes the connection. Programs written for older releases call it."""
+        """Do nothing: `disconnect` closes the connection. Programs written for older releases call this."""
 
     def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
-        """Say good-bye, and wait until the broker has answered, but not longer than 10 s."""
-        # The verbs come from the protocol of a version, the other base of every connection.
+        """Send DISCONNECT, and wait for the broker's RECEIPT, at most 10 s."""
+        # The method of the protocol class, which is the other base of every connection.
         verbs: Any = super()
         verbs.disconnect(receipt, headers, **keyword_headers)
 
 
 class StompConnection10(BaseConnection, Protocol10):
-    """A STOMP 1.0 connection: the transport, and the verbs of `stomp.protocol.Protocol10`.
+    """A STOMP 1.0 connection: the transport, and the methods of `stomp.protocol.Protocol10`.
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
     message. `older` are arguments of stomp.py 4, see `stomp.classic.deprecated`.
@@ -134,11 +134,12 @@ class StompConnection10(BaseConnection, Protocol10):
 
 
 class StompConnection11(BaseConnection, Protocol11):
-    """A STOMP 1.1 connection: the transport, and the verbs of `stomp.protocol.Protocol11`.
+    """A STOMP 1.1 connection: the transport, and the methods of `stomp.protocol.Protocol11`.
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
-    message, `heartbeats` is (what we can send, what we want) in milliseconds, and `heart_beat_receive_scale`
-    how many intervals of silence are borne. `older` are arguments of stomp.py 4, see `stomp.classic.deprecated`.
+    message, `heartbeats` is (what the client can send, what it wants) in milliseconds, and
+    `heart_beat_receive_scale` is how many heart-beat intervals without data are allowed. `older` are arguments of
+    stomp.py 4, see `stomp.classic.deprecated`.
     """
 
     def __init__(
@@ -189,11 +190,12 @@ class StompConnection11(BaseConnection, Protocol11):
 
 
 class StompConnection12(BaseConnection, Protocol12):
-    """A STOMP 1.2 connection: the transport, and the verbs of `stomp.protocol.Protocol12`.
+    """A STOMP 1.2 connection: the transport, and the methods of `stomp.protocol.Protocol12`.
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
-    message, `heartbeats` is (what we can send, what we want) in milliseconds, and `heart_beat_receive_scale`
-    how many intervals of silence are borne. `older` are arguments of stomp.py 4, see `stomp.classic.deprecated`.
+    message, `heartbeats` is (what the client can send, what it wants) in milliseconds, and
+    `heart_beat_receive_scale` is how many heart-beat intervals without data are allowed. `older` are arguments of
+    stomp.py 4, see `stomp.classic.deprecated`.
     """
 
     def __init__(
@@ -244,14 +246,14 @@ class StompConnection12(BaseConnection, Protocol12):
 
     @staticmethod
     def is_eol(c: bytes) -> bool:
-        """True for what ends a line in STOMP 1.2."""
+        """True for a line end of STOMP 1.2."""
         return c in (b"\n", b"\r\n")
 
 
 Connection10 = StompConnection10
 Connection11 = StompConnection11
 Connection12 = StompConnection12
-#: The default has always been 1.1.
+#: The default version is 1.1, as in stomp.py.
 Connection = StompConnection11
 
 

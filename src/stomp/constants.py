@@ -1,4 +1,4 @@
-"""The names of headers and frames, as stomp.py has them."""
+"""Header names and commands, under the names of stomp.py."""
 
 HDR_ACCEPT_VERSION = "accept-version"
 HDR_ACK = "ack"

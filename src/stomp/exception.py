@@ -1,4 +1,4 @@
-"""The exceptions of stomp.py, under the names that its users catch. They are those of `stomp.core.errors`."""
+"""The exceptions under the names of stomp.py. The classes are those of `stomp.core.errors`."""
 
 from stomp.core.errors import ConnectFailed as ConnectFailedException
 from stomp.core.errors import ConnectionLost as ConnectionClosedException
@@ -15,4 +15,4 @@ __all__ = [
 
 
 class InterruptedException(StompException):
-    """Never raised; stomp.py used it inside, and programs name it."""
+    """Never raised. stomp.py used it internally, and programs refer to it."""

@@ -1,8 +1,8 @@
-"""Listeners: objects whose methods are called when something happens on a connection.
+"""Listeners: objects whose methods are called for the events of a connection.
 
-Any object will do; the methods it does not have are not called. `ConnectionListener` lists them all.
-A callback runs on the thread that receives, in order, and holds no lock: it may call anything of the
-connection. While it runs, heart-beats go on.
+A listener can be any object; methods that it does not have are not called. `ConnectionListener` lists all of them.
+Callbacks run in order, on the receiving thread unless a method says otherwise. No lock is held, so a callback may call
+any method of the connection. Heart-beats are sent while a callback runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stomp.utils import clean_headers, encode
 if TYPE_CHECKING:
     from stomp.utils import Frame
 
-#: The longest line of a `PrintingListener` that prints to the log.
+#: Longest line, in characters, of a `PrintingListener` that prints to the log.
 _LOGGED = 4000
 
 
@@ -46,16 +46,16 @@ class WaitingListener(ConnectionListener, Waiter):
         self.disconnected: bool = False
         self.receipt_condition: threading.Condition = threading.Condition()
         self.disconnect_condition: threading.Condition = threading.Condition()
-        # `disconnected` stays, for those who come late; this one is about the connection at hand.
+        # `disconnected` stays True, for later calls of `wait_on_disconnected`; this is about the current connection.
         self._ended = False
 
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
-        """A new connection: what is waited for may come again."""
+        """A new connection: the receipt may arrive on it."""
         self._ended = False
 
     @in_either_shape(ConnectionListener.on_receipt)
     def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
-        """Note the receipt, if it is the one."""
+        """Wake the waiting thread, if this is the expected receipt."""
         headers, _ = unpack(frame, body)
         if headers.get("receipt-id") == text_of(self.receipt):
             with self.receipt_condition:
@@ -63,7 +63,7 @@ class WaitingListener(ConnectionListener, Waiter):
                 self.receipt_condition.notify_all()
 
     def on_disconnected(self) -> None:
-        """Note the end; nobody waits for a receipt any longer."""
+        """Wake the waiting threads: no receipt can arrive any more."""
         with self.receipt_condition:
             self.disconnected = self._ended = True
             self.receipt_condition.notify_all()
@@ -74,8 +74,8 @@ class WaitingListener(ConnectionListener, Waiter):
         """Wait for the receipt, at most `timeout` seconds.
 
         Raises:
-            ReceiptMissing: time is up, or the connection ended first. The outcome is unknown.
-            UsageError: it was called by a callback of this connection, which would wait in vain.
+            ReceiptMissing: the timeout has passed, or the connection ended first. The outcome is unknown.
+            UsageError: it was called by a callback of this connection, where the receipt could never arrive.
         """
         with self.receipt_condition:
             if not (self.received or self._ended):
@@ -90,7 +90,7 @@ class WaitingListener(ConnectionListener, Waiter):
         """Wait for the end of the connection, at most `timeout` seconds.
 
         Raises:
-            UsageError: it was called by a callback of this connection, which would wait in vain.
+            UsageError: it was called by a callback of this connection, where the end could never be reported.
         """
         with self.disconnect_condition:
             if not self.disconnected:
@@ -99,7 +99,7 @@ class WaitingListener(ConnectionListener, Waiter):
 
 
 class StatsListener(ConnectionListener):
-    """Counts what happens. `str()` of it is a table."""
+    """Counts events. `str()` of it is a table of the counts."""
 
     def __init__(self) -> None:
         self.errors: int = 0
@@ -109,7 +109,7 @@ class StatsListener(ConnectionListener):
         self.messages_sent: int = 0
         self.heartbeat_timeouts: int = 0
         self.heartbeat_count: int = 0
-        self.__lines = RepeatLog(connections)  # a broker may flood with ERROR frames
+        self.__lines = RepeatLog(connections)  # rate-limited: a broker may send many ERROR frames
 
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
         """Count."""
@@ -134,7 +134,7 @@ class StatsListener(ConnectionListener):
         self.messages += 1
 
     def on_send(self, frame: Frame) -> None:
-        """Count. Every frame counts, heart-beats too."""
+        """Count. Every frame is counted, heart-beats too."""
         self.messages_sent += 1
 
     def on_heartbeat(self) -> None:
@@ -165,10 +165,10 @@ class PrintingListener(ConnectionListener):
 
     def __print(self, text: str) -> None:
         if self.print_to_log:
-            # A line of the log is one line, whatever the broker has sent; print() shows it as stomp.py does.
+            # A log record is one line, also if the body has several; print() shows them as stomp.py does.
             log.info("%s", one_line(text, _LOGGED))
         else:
-            # One write for the line and its end: the thread that sends prints, too, and lines must not mix.
+            # One write for the text and the newline: sending threads print, too, and lines must not be mixed.
             print(text + "\n", end="", file=sys.stdout, flush=True)
 
     def __frame(self, method: str, frame: Any, body: Any) -> None:
@@ -218,7 +218,7 @@ class PrintingListener(ConnectionListener):
 
     def on_send(self, frame: Frame) -> None:
         """Print."""
-        # Text is shown as the bytes that go out: so does the documentation of stomp.py.
+        # Text is printed as the bytes that are sent, as in the documentation of stomp.py.
         body: object = encode(frame.body) if isinstance(frame.body, str) and frame.body else frame.body
         self.__print(f"on_send {frame.cmd} {clean_headers(frame.headers)} {body}")
 
@@ -227,18 +227,18 @@ class PrintingListener(ConnectionListener):
         self.__print("on_heartbeat")
 
 
-#: The same classes for calls in either shape.
+#: The same classes without types, for calls with a frame or with (headers, body).
 _STATS: Any = StatsListener
 _WAITING: Any = WaitingListener
 _PRINTING: Any = PrintingListener
 
 
 class TestListener(StatsListener, WaitingListener, PrintingListener):
-    """Everything at once, for tests: counts, prints, keeps the messages, and waits for what comes next.
+    """All of these listeners in one, for tests: counts, prints, keeps the messages, and can wait for the next event.
 
     Args:
-        receipt: what `wait_on_receipt` waits for.
-        print_to_log: print to the log in place of standard output.
+        receipt: the receipt id for `wait_on_receipt`.
+        print_to_log: print to the log instead of standard output.
     """
 
     __test__ = False  # for pytest: this is no test
@@ -253,7 +253,7 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
         self.heartbeat_received: bool = False
         self.message_condition: threading.Condition = threading.Condition()
         self.heartbeat_condition: threading.Condition = threading.Condition()
-        #: When it was made; good for names of destinations.
+        #: The time of creation as text, for example for names of destinations.
         self.timestamp: str = time.strftime("%Y%m%d%H%M%S")
 
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
@@ -263,7 +263,7 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
         PrintingListener.on_connecting(self, host_and_port)
 
     def on_disconnected(self) -> None:
-        """Count, print, wake who waits."""
+        """Count, print, wake the waiting threads."""
         StatsListener.on_disconnected(self)
         PrintingListener.on_disconnected(self)
         WaitingListener.on_disconnected(self)
@@ -273,7 +273,7 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
 
     @in_either_shape(ConnectionListener.on_receipt)
     def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
-        """Print, note the receipt."""
+        """Print, wake the waiting thread."""
         _PRINTING.on_receipt(self, frame, body)
         _WAITING.on_receipt(self, frame, body)
 
@@ -299,7 +299,7 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
             self.message_condition.notify_all()
 
     def on_heartbeat(self) -> None:
-        """Count, print, note it."""
+        """Count, print, wake the waiting thread."""
         StatsListener.on_heartbeat(self)
         PrintingListener.on_heartbeat(self)
         with self.heartbeat_condition:
@@ -312,10 +312,10 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
         PrintingListener.on_heartbeat_timeout(self)
 
     def wait_for_message(self, timeout: float = 60.0) -> None:
-        """Wait for a message, at most `timeout` seconds; one that has come since the last wait will do.
+        """Wait for a message, at most `timeout` seconds. A message received since the last wait counts.
 
         Raises:
-            StompError: time is up, or the connection ended first.
+            StompError: the timeout has passed, or the connection ended first.
         """
         with self.message_condition:
             if not (self.message_received or self._ended):
@@ -325,10 +325,10 @@ class TestListener(StatsListener, WaitingListener, PrintingListener):
         self.__check(received, "message", timeout)
 
     def wait_for_heartbeat(self, timeout: float = 60.0) -> None:
-        """Wait for a heart-beat, at most `timeout` seconds; one that has come since the last wait will do.
+        """Wait for a heart-beat, at most `timeout` seconds. A heart-beat received since the last wait counts.
 
         Raises:
-            StompError: time is up, or the connection ended first.
+            StompError: the timeout has passed, or the connection ended first.
         """
         with self.heartbeat_condition:
             if not (self.heartbeat_received or self._ended):

@@ -1,8 +1,8 @@
-"""The log of stompkit: the logger named "stomp.py", as it has always been called, under the names of a module.
+"""The logger of stompkit as a module. The logger's name is "stomp.py", as in stomp.py.
 
-`stomp.logging` is the same module: that was its name until 9.0. Whatever else is asked of it comes from the
-logger (`addHandler`, `level` ...) or from the standard `logging` (`getLogger`, `StreamHandler` ...), because under
-this name programs have met each of the three.
+`stomp.logging` is the same module: that was its name until 9.0. Other attributes come from the logger (`addHandler`,
+`level` ...) or from the standard `logging` (`getLogger`, `StreamHandler` ...), because this name was all three in
+releases of stomp.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 DEBUG = logging.DEBUG
 INFO = logging.INFO
 
-#: With True, a failed attempt to connect is logged with its traceback.
+#: If True, failed attempts to connect are logged with their traceback.
 verbose = False
 
 _log: logging.Logger = logging.getLogger("stomp.py")
@@ -29,10 +29,10 @@ _to_stdout: logging.Handler | None = None
 
 
 def log_to_stdout(verbose_logging: bool = True) -> None:
-    """Print the log on standard output. Called twice it still prints each line once.
+    """Print the log to standard output. Calling it twice does not print lines twice.
 
     Args:
-        verbose_logging: everything, with tracebacks of failed attempts; else only what is worth knowing.
+        verbose_logging: log at DEBUG, with tracebacks of failed attempts to connect; otherwise at INFO.
     """
     global verbose, _to_stdout
     verbose = verbose_logging

@@ -1,7 +1,7 @@
-"""The verbs of the listener API, one class for each version of STOMP.
+"""The methods of the listener API that send frames, one class for each version of STOMP.
 
-Rules of this file: headers come from `headers`, then from keyword arguments, and the named parameters win;
-the dictionaries given are never changed, but for that of `send_frame`, which stomp.py escapes in place.
+Rules of this file: keyword arguments override `headers`, and named parameters override both. Dictionaries of the caller
+are not modified, except by `send_frame`, which escapes the values in place as in stomp.py.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ from stomp.utils import Frame, encode, get_uuid, merge_headers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Header dictionaries: anything with a plain text form as value; None drops the header.
+#: Header dictionaries: values are converted with `str()`; a header with the value None is not sent.
 Headers = "Mapping[str, Any] | None"
 
 
 class _Protocol(ConnectionListener):
-    """What the versions have in common.
+    """The common base of the versions.
 
-    It is a listener of its own transport, under the name "protocol-listener".
+    It is a listener of its own transport, with the name "protocol-listener".
     """
 
     _dialect: Dialect
-    #: The transport, if what is sent may go straight to its link: see `stomp.classic.overrides`.
+    #: The transport, if frames may be passed to its link directly: see `stomp.classic.overrides`.
     _direct: Transport | None = None
 
     def __init__(self, transport: Transport, auto_content_length: bool = True) -> None:
@@ -71,7 +71,7 @@ class _Protocol(ConnectionListener):
         transport.set_listener("protocol-listener", self)
 
     def send_frame(self, cmd: str, headers: dict[str, Any] | None = None, body: Any = "") -> None:
-        """Send any frame. The values of `headers` are escaped in place.
+        """Send a frame of any command. The values of `headers` are escaped in place.
 
         Raises:
             NotConnected: there is no connection.
@@ -87,7 +87,7 @@ class _Protocol(ConnectionListener):
         for name, value in headers.items():
             if isinstance(value, str | bytes):
                 headers[name] = self._dialect.escape(text_of(value))
-            elif isinstance(value, tuple):  # a header that is repeated
+            elif isinstance(value, tuple):  # a repeated header
                 headers[name] = tuple(self._dialect.escape(text_of(item)) for item in value)
 
     def send(
@@ -101,9 +101,9 @@ class _Protocol(ConnectionListener):
         """Send a message.
 
         Args:
-            destination: where to, "/queue/orders" for one.
+            destination: the destination, for example "/queue/orders".
             body: text (sent as UTF-8) or bytes.
-            content_type: its MIME type.
+            content_type: the MIME type of the body.
             headers: further headers.
             **keyword_headers: further headers.
 
@@ -138,7 +138,8 @@ class _Protocol(ConnectionListener):
         if link is not None and (measured or not body) and link.transmit_plain(CMD_SEND, merged, as_bytes):
             return
         if measured and HDR_CONTENT_LENGTH not in merged:
-            # Listeners see the body as it was given; the transport encodes it, and mostly its length is known before.
+            # Listeners get the body unencoded, so it is encoded later, by the transport. For bytes and ASCII its length
+            # is known without encoding it here.
             as_is = type(body) is bytes or (type(body) is str and body.isascii())
             merged[HDR_CONTENT_LENGTH] = len(body if as_is else encode(body))
         self.send_frame(CMD_SEND, merged, body)
@@ -149,7 +150,7 @@ class _Protocol(ConnectionListener):
         headers: Mapping[str, Any] | None = None,
         **keyword_headers: Any,
     ) -> Any:
-        """Begin a transaction; returns its id, a new one if none is given."""
+        """Begin a transaction. Returns its id, a new one if none is given."""
         if transaction is None:
             transaction = get_uuid()
         self._transaction(CMD_BEGIN, transaction, headers, keyword_headers)
@@ -161,7 +162,7 @@ class _Protocol(ConnectionListener):
         headers: Mapping[str, Any] | None = None,
         **keyword_headers: Any,
     ) -> None:
-        """Carry a transaction out."""
+        """Commit a transaction."""
         if transaction is None:
             raise AssertionError("'transaction' is required")
         self._transaction(CMD_COMMIT, transaction, headers, keyword_headers)
@@ -169,7 +170,7 @@ class _Protocol(ConnectionListener):
     def abort(
         self, transaction: Any, headers: Mapping[str, Any] | None = None, **keyword_headers: Any
     ) -> None:
-        """Drop a transaction."""
+        """Abort a transaction."""
         if transaction is None:
             raise AssertionError("'transaction' is required")
         self._transaction(CMD_ABORT, transaction, headers, keyword_headers)
@@ -184,7 +185,7 @@ class _Protocol(ConnectionListener):
     def _answer(
         self, cmd: str, named: dict[str, Any], more: dict[str, Any], transaction: Any, receipt: Any
     ) -> None:
-        """ACK or NACK. What is named comes first, and wins."""
+        """Send ACK or NACK. The headers of `named` are first, and override those of `more`."""
         merged = {**named, **more, **named} if more else named
         if transaction is not None:
             merged[HDR_TRANSACTION] = transaction
@@ -200,10 +201,10 @@ class _Protocol(ConnectionListener):
         headers: Mapping[str, Any] | None = None,
         **keyword_headers: Any,
     ) -> None:
-        """Say good-bye, and wait until the broker has answered, but not longer than 10 s.
+        """Send DISCONNECT, and wait for the broker's RECEIPT, at most 10 s.
 
-        When there is no connection, a `connect` that waits for its next attempt ends, and nothing else happens. From a
-        callback this does not wait.
+        Without a connection, this only stops a `connect` that waits for its next attempt. In a callback it does not
+        wait.
         """
         if not self.transport.is_open:
             self.transport.stop_waiting()
@@ -211,7 +212,7 @@ class _Protocol(ConnectionListener):
         self.transport.registry.notify("on_disconnecting")
         merged = merge_headers([headers, keyword_headers])
         merged[HDR_RECEIPT] = text_of(receipt) if receipt else get_uuid()
-        # If it ends by itself just now, then that is what was wanted.
+        # If the connection is lost just now, it is disconnected as well.
         with contextlib.suppress(NotConnected):
             self.send_frame(CMD_DISCONNECT, merged)
         self.transport.join()
@@ -220,7 +221,7 @@ class _Protocol(ConnectionListener):
         self.transport.prepare_connect()
         attempt, asked = None, False
         try:
-            # Another thread, on_disconnected perhaps, may make the next connection before this one is waited for.
+            # Another thread may open the next connection before this thread waits, perhaps in on_disconnected.
             attempt = self.transport.start()
             if self.transport.claim_connect(attempt):
                 self._add_host_header(merged)
@@ -229,7 +230,7 @@ class _Protocol(ConnectionListener):
         except BaseException as err:
             self.transport.release_connect()
             if isinstance(err, NotConnected):
-                # The broker has gone before it was asked, as it does when it does not like our certificate.
+                # The broker has closed before CONNECT was sent, as it does when it rejects the client's certificate.
                 raise self.transport.login_failed(err) from err
             raise
         finally:
@@ -241,7 +242,7 @@ class _Protocol(ConnectionListener):
         """Add the ``host`` header, where the version has one."""
 
 
-#: What a frame goes through on its way, unless somebody has put something in the place of it.
+#: The functions that a frame passes, unless a program has replaced one of them.
 _OURS = _Protocol.send_frame, _Protocol._escape_headers, Transport.transmit
 
 
@@ -288,7 +289,7 @@ class Protocol10(_Protocol):
         headers: Mapping[str, Any] | None = None,
         **keyword_headers: Any,
     ) -> None:
-        """Ask for the messages of a destination. `ack` is auto, client or client-individual."""
+        """Subscribe to a destination. `ack` is "auto", "client" or "client-individual"."""
         if destination is None:
             raise AssertionError("'destination' is required")
         merged = merge_headers([headers, keyword_headers])
@@ -305,7 +306,7 @@ class Protocol10(_Protocol):
         headers: Mapping[str, Any] | None = None,
         **keyword_headers: Any,
     ) -> None:
-        """End a subscription, named by its id or its destination."""
+        """Unsubscribe, by the id or the destination of the subscription."""
         if id is None and destination is None:
             raise AssertionError("'id' or 'destination' is required")
         merged = merge_headers([headers, keyword_headers])
@@ -340,9 +341,9 @@ class Protocol11(_Protocol):
 
     @property
     def heartbeats(self) -> tuple[int, int]:
-        """(what we send, what we get), in milliseconds: as agreed while connected, else as configured.
+        """(what the client sends, what it receives), in milliseconds: negotiated while connected, else as configured.
 
-        Each connection is negotiated from what is configured: one broker that wants none changes nothing for the next.
+        Each connection negotiates from the configured values again, whatever an earlier broker has answered.
         """
         return self.transport.heartbeat if self.transport.is_connected() else self._heartbeats
 
@@ -352,17 +353,17 @@ class Protocol11(_Protocol):
 
     @property
     def heart_beat_receive_scale(self) -> float:
-        """How many intervals of silence are borne."""
+        """How many heart-beat intervals without data are allowed."""
         return self.transport.heart_beat_receive_scale
 
     @property
     def received_heartbeat(self) -> float | None:
-        """When the broker was last heard of, by `time.monotonic`; None where no heart-beats were agreed on."""
+        """When data was last received, by `time.monotonic`; None if no heart-beats were negotiated."""
         return self.transport.received_heartbeat
 
     @property
     def heartbeat_thread(self) -> Any:
-        """The thread that keeps the heart-beats; None where there are none."""
+        """The thread that sends and checks heart-beats; None if the connection has none."""
         return self.transport.heartbeat_thread
 
     def connect(
@@ -404,11 +405,11 @@ class Protocol11(_Protocol):
         headers: Mapping[str, Any] | None = None,
         **keyword_headers: Any,
     ) -> None:
-        """Ask for the messages of a destination.
+        """Subscribe to a destination.
 
         Args:
-            destination: what to get messages from.
-            id: your name for this subscription; messages carry it.
+            destination: the destination.
+            id: the id of this subscription; it is the ``subscription`` header of its messages.
             ack: "auto", "client" (an ACK covers all earlier messages) or "client-individual".
             headers: further headers.
             **keyword_headers: further headers.
@@ -424,7 +425,7 @@ class Protocol11(_Protocol):
         self.send_frame(CMD_SUBSCRIBE, merged)
 
     def unsubscribe(self, id: Any, headers: Mapping[str, Any] | None = None, **keyword_headers: Any) -> None:
-        """End a subscription."""
+        """Unsubscribe."""
         if id is None:
             raise AssertionError("'id' is required")
         merged = merge_headers([headers, keyword_headers])
@@ -450,7 +451,7 @@ class Protocol11(_Protocol):
         receipt: Any = None,
         **keyword_headers: Any,
     ) -> None:
-        """Refuse a message. What the broker does then differs: see the documentation of yours."""
+        """Refuse a message. The effect depends on the broker: see its documentation."""
         self._answer11(CMD_NACK, id, subscription, transaction, receipt, keyword_headers)
 
     def _answer11(
@@ -465,12 +466,12 @@ class Protocol11(_Protocol):
 
 
 class Protocol12(Protocol11):
-    """STOMP 1.2: one id acknowledges a message; the host header is a must."""
+    """STOMP 1.2: a message is acknowledged by a single id; the host header is required."""
 
     _dialect = STOMP12
 
     def _add_host_header(self, merged: dict[str, Any]) -> None:
-        # Which host of a failover list it is, is known now that there is a connection; a header given wins.
+        # With several hosts, the one that accepted is known only now. A ``host`` header of the caller is kept.
         if self.transport.vhost is None:
             current = self.transport.current_host_and_port or ("", 0)
             merged.setdefault(HDR_HOST, current[0])
@@ -479,7 +480,7 @@ class Protocol12(Protocol11):
         self, id: Any, transaction: Any = None, receipt: Any = None, **keyword_headers: Any
     ) -> None:
         """Acknowledge a message by its ``ack`` header."""
-        # In less steps than a NACK: there may be an ACK for each message.
+        # A fast path, as there may be an ACK for each message.
         if type(id) is str and transaction is None and receipt is None and not keyword_headers:
             link = straight(self, _OURS)
             if link is not None and link.answer_plain(CMD_ACK, id):

@@ -1,6 +1,6 @@
-"""The listener API's connection to the network: dials, holds the `Link`, and tells the listeners.
+"""`Transport`, the network side of the listener API: it connects, owns the `Link`, and calls the listeners.
 
-`Transport` is what `conn.transport` is. Programs set TLS and threading on it, and read where they are connected.
+`conn.transport` is a `Transport`. Programs configure TLS and threads on it, and read the current address.
 """
 
 from __future__ import annotations
@@ -39,35 +39,35 @@ from stomp.core.structs import replace
 from stomp.net.address import Address, in_order, pairs_of, usable_pairs
 from stomp.utils import Frame, default_create_thread, encode, is_eol_default
 
-#: The default of 9.0, for those who look; the size of reads is not a setting.
+#: The default of stomp.py 9.0, for the signature only; the size of reads is not a setting.
 _RECV_BYTES = 16384
 
 
 class Transport(DeprecatedTransport, BaseTransport):
-    """One broker connection at a time, to the first of `host_and_ports` that answers.
+    """One broker connection at a time, to the first of `host_and_ports` that accepts it.
 
     Args:
         host_and_ports: (host, port) pairs to try in turn; localhost:61613 if None.
-        prefer_localhost: try the pairs that name this machine first.
-        try_loopback_connect: for a pair that names this machine by its host name, try 127.0.0.1 before it.
+        prefer_localhost: try the pairs of this machine first.
+        try_loopback_connect: for a pair with the host name of this machine, try 127.0.0.1 first.
         reconnect_sleep_initial: seconds to wait after the first round, and after a connection that was not stable.
-        reconnect_sleep_increase: each wait is longer than the one before by this part.
-        reconnect_sleep_jitter: up to this part is added to a wait by chance.
-        reconnect_sleep_max: the longest wait, in seconds.
+        reconnect_sleep_increase: each delay is longer than the one before by this fraction.
+        reconnect_sleep_jitter: up to this fraction is added to a delay at random.
+        reconnect_sleep_max: the longest delay, in seconds.
         reconnect_attempts_max: how many rounds over all pairs; -1 for no limit.
-        timeout: seconds for each of TCP, TLS and the broker's CONNECTED, not for an idle connection. 30 if None.
+        timeout: seconds for each of TCP, TLS and the broker's CONNECTED; not a timeout of idle connections. None: 30.
         keepalive: TCP keep-alive, see `stomp.net.dial.Keepalive`.
         vhost: the virtual host; the ``host`` header.
         auto_decode: message bodies are text (UTF-8); with False they are bytes.
         encoding, recv_bytes, is_eol_fc: not used; bodies and headers are UTF-8.
-        bind_host_port: the (host, port) to connect from.
-        limits: limits on what the broker can make us store; the defaults of `stomp.Limits` if None.
-        lenient: how frames are read that break a rule of STOMP: True (if None), False or "trim", see
+        bind_host_port: the local (host, port) to connect from.
+        limits: limits on what the broker can make the client store; None: the defaults of `stomp.Limits`.
+        lenient: how frames are read that break a rule of STOMP: True (the default), False or "trim", see
             `stomp.core.frames.limits.Leniency`.
         **older: constructor arguments of stomp.py 4, see `stomp.classic.deprecated`.
     """
 
-    #: For `HeartbeatListener`, which has nothing to do here: the engine keeps the heart-beats.
+    #: For `HeartbeatListener`, which does nothing on such a transport: the session sends the heart-beats.
     beats_by_itself = True
 
     def __init__(
@@ -95,7 +95,7 @@ class Transport(DeprecatedTransport, BaseTransport):
     ) -> None:
         super().__init__(auto_decode, encoding, is_eol_fc)
         self.vhost = vhost
-        # Only `connect` refuses addresses, as in stomp.py: programs make connections before they know where to.
+        # Only `connect` rejects addresses, as in stomp.py: programs create connections before they know the address.
         self._pairs, self._unusable = usable_pairs(host_and_ports or [("localhost", 61613)])
         self._prefer_localhost = prefer_localhost
         self._try_loopback = try_loopback_connect
@@ -106,15 +106,16 @@ class Transport(DeprecatedTransport, BaseTransport):
         try:
             #: The settings of the next connection.
             self._options = options_of(*settings)
-        except TypeError:  # a list among them cannot be looked up
+        except TypeError:  # a list is not hashable, so the cache cannot be used
             self._options = options_of.__wrapped__(*settings)
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
-        self._dialed: Address | None = None  # where it leads
-        self._logging_in: Link | None = None  # somebody sends CONNECT on this one
+        self._dialed: Address | None = None  # the address of the last connection
+        self._logging_in: Link | None = None  # a thread is sending CONNECT on this link, or has sent it
         self._expected_by = 0  # ident of the thread that called `prepare_connect`
         self._dialing = 0  # ident of the thread that opens a connection
-        #: Connections of whose end the listeners do not know yet; open once they know of CONNECTED, or of the end.
+        #: Links whose `Closed` was not dispatched yet, with an event that is set before the listeners get CONNECTED, or
+        #: the end.
         self._undispatched: dict[Link, OneShotEvent] = {}
         self._make_locks()
         _TRANSPORTS.add(self)
@@ -129,10 +130,11 @@ class Transport(DeprecatedTransport, BaseTransport):
         """Open a connection to one of the brokers, unless there is one.
 
         Returns:
-            What `claim_connect` and `wait_for_login` take: this connection, and no later one.
+            The link, to be passed to `claim_connect`, `begin` and `wait_for_login`, so that they use this connection
+            and not a later one.
 
         Raises:
-            ConnectFailed: none could be reached.
+            ConnectFailed: no broker could be reached.
         """
         if self._kind is not kind_of_threads():
             self._make_locks()
@@ -165,11 +167,16 @@ class Transport(DeprecatedTransport, BaseTransport):
         return any(link.is_receiving_thread() for link in list(self._undispatched))
 
     def prepare_connect(self) -> None:
-        """To be called before `start` by who will send CONNECT: the link is read from `begin` on, not before."""
+        """Call this before `start` if you send CONNECT afterwards: the link then starts reading in `begin`."""
         self._expected_by = threading.get_ident()
 
     def begin(self, attempt: Any = None, *, wait: bool = False) -> None:
-        """CONNECT was sent, or could not be: read what `start` opened; with `wait` first the answer, on this thread."""
+        """Start reading the link that `start` has opened. Call this after CONNECT was sent, or sending it failed.
+
+        Args:
+            attempt: the return value of `start`.
+            wait: read the broker's answer on this thread first.
+        """
         self._expected_by = 0
         link = attempt or self._link
         if link is not None:
@@ -180,7 +187,7 @@ class Transport(DeprecatedTransport, BaseTransport):
                 link.start(quiet=link.session.state is State.CONNECTED)
 
     def stop(self) -> None:
-        """Drop the connection, or stop trying to make one. Waits until the listeners know."""
+        """Close the connection, or stop connecting. Waits until the listeners were called."""
         self._stopping.set()
         link = self._link
         if link is not None:
@@ -188,11 +195,11 @@ class Transport(DeprecatedTransport, BaseTransport):
             link.join(self._options.disconnect_timeout)
 
     def stop_waiting(self) -> None:
-        """End the wait of a `start` under way on another thread; it raises `ConnectFailed`."""
+        """Cancel a `start` that waits on another thread; it raises `ConnectFailed`."""
         self._stopping.set()
 
     def claim_connect(self, attempt: Any = None) -> bool:
-        """True if CONNECT is to be sent now, by the caller; False if that was done on this connection already."""
+        """True if the caller has to send CONNECT now; False if that was done on this connection already."""
         link = attempt or self._link
         with self._connect_claim_lock:
             if link is not None and link.session.state is State.IDLE and self._logging_in is not link:
@@ -202,7 +209,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         return False
 
     def release_connect(self) -> None:
-        """CONNECT could not be sent; somebody else may try."""
+        """CONNECT could not be sent: allow another call of `claim_connect`."""
         self._logging_in = None
 
     def attempt_connection(self) -> None:
@@ -210,7 +217,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         self.start()
 
     def disconnect_socket(self) -> None:
-        """Drop the connection at once, without DISCONNECT. The listeners are told by on_disconnected."""
+        """Close the connection at once, without DISCONNECT. The listeners get on_disconnected."""
         if self._link is not None:
             self._link.close()
 
@@ -220,7 +227,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         return self._link is not None and self._link.alive
 
     def is_connected(self) -> bool:
-        """True from the broker's CONNECTED until the connection ends, for whatever reason."""
+        """True from the broker's CONNECTED until the connection ends."""
         if self._declared is not None:
             return self._declared
         link = self._link
@@ -228,18 +235,18 @@ class Transport(DeprecatedTransport, BaseTransport):
 
     @property
     def socket(self) -> socket.socket | None:
-        """The socket of the connection, for those who want to know its names; None without a connection."""
+        """The socket of the connection, for reading its addresses; None without a connection."""
         link = self._link
         return link.sock if link is not None and link.alive else None
 
     @property
     def heartbeat(self) -> tuple[int, int]:
-        """Milliseconds between our heart-beats and the broker's, as agreed."""
+        """The negotiated heart-beats: milliseconds between (the client's, the broker's)."""
         return self._link.session.heartbeat if self._link is not None else (0, 0)
 
     @property
     def heart_beat_receive_scale(self) -> float:
-        """How many intervals of silence are borne on the next connection."""
+        """How many heart-beat intervals without data are allowed on the next connection."""
         return self._options.tolerance
 
     @heart_beat_receive_scale.setter
@@ -248,32 +255,33 @@ class Transport(DeprecatedTransport, BaseTransport):
             self._options = replace(self._options, tolerance=float(scale))
 
     def wait_for_connection(self, timeout: float | None = None) -> None:
-        """Wait until the broker has let us in.
+        """Wait for the broker's CONNECTED.
 
         Args:
             timeout: seconds; None waits as long as connecting may take.
 
         Raises:
-            ConnectFailed: it did not. Says where, in which phase, and what the broker said.
+            ConnectFailed: the login failed. Contains the address, the phase and the broker's error.
         """
         self._wait_for(self._link, timeout)
 
     def wait_for_login(self, attempt: Any = None) -> None:
-        """`wait_for_connection`, but for what `start` returned: a later connection is somebody else's."""
+        """`wait_for_connection` for the link that `start` returned, not for a later connection of another thread."""
         try:
             if attempt is None or attempt is self._link:
                 self.wait_for_connection()
             else:
                 self._wait_for(attempt, None)
         except ConnectFailed:
-            # Let in and lost before this thread could see it: that is for on_disconnected to tell.
+            # Connected, and lost before this thread could check it: on_disconnected reports that.
             if attempt is None or not attempt.was_connected:
                 raise
 
     def _wait_for(self, link: Link | None, timeout: float | None) -> None:
-        # The session itself gives up after the connect timeout; this is only for a receiving thread that never ran.
+        # The session has the connect timeout itself; this limit is only for a receiving thread that never ran.
         limit = self._options.connect_timeout + 5.0 if timeout is None else timeout
-        # Who listens for it has mostly heard of it when `connect` returns, and programs have come to rely on that.
+        # on_connected has mostly been called when `connect` returns, and programs rely on that. So wait for the
+        # receiving thread, which sets the event before it calls the listeners.
         if not self._is_in(link) or (self._declared is None and self.registry.targets("on_connected")):
             told = self._undispatched.get(link) if link is not None else OneShotEvent()
             if told is not None:
@@ -292,11 +300,11 @@ class Transport(DeprecatedTransport, BaseTransport):
         return link is not None and link.session.state is State.CONNECTED
 
     def _has_ended(self, link: Link | None) -> bool:
-        """True if it has, and what the broker said last was told to the listeners."""
+        """True if the link has ended, and its `Closed` is being dispatched or was dispatched."""
         return link is not None and link not in self._undispatched
 
     def login_failed(self, error: StompError) -> ConnectFailed:
-        """The error for a connection that was made, and ended before the broker let us in."""
+        """The exception for a connection that was opened, and ended before CONNECTED."""
         return self._login_failed(error)
 
     def _login_failed(self, why: StompError | None) -> ConnectFailed:
@@ -306,7 +314,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         return login_failed(address, why, tls=self._tls_for(address) is not None)
 
     def join(self) -> None:
-        """Wait, for a limited time, until the connection has ended and the listeners know."""
+        """Wait, for a limited time, until the connection has ended and the listeners were called."""
         link = self._link
         if link is not None and not link.join(self._options.disconnect_timeout + 1.0):
             log.debug("not waiting any longer for the end of the connection")
@@ -314,7 +322,7 @@ class Transport(DeprecatedTransport, BaseTransport):
     # ------------------------------------------------------------------------------------- frames
 
     def transmit(self, frame: Frame) -> None:
-        """Send a frame whose headers are in their escaped form, after the listeners have seen it.
+        """Send a frame whose headers are already escaped, after calling on_send of the listeners.
 
         Raises:
             NotConnected: there is no connection.
@@ -360,25 +368,25 @@ class Transport(DeprecatedTransport, BaseTransport):
         """Use TLS. Call it before `connect`.
 
         Args:
-            for_hosts: the (host, port) pairs it is for; all, if there are none.
-            key_file: the key of the client's certificate, where it is not in `cert_file`.
-            cert_file: the client's certificate, PEM.
-            ca_certs: the authorities to trust, PEM; the system's if None.
+            for_hosts: the (host, port) pairs to use TLS for; all if it is empty.
+            key_file: a PEM file with the key of the certificate, if it is not in `cert_file`.
+            cert_file: a PEM file with the client's certificate.
+            ca_certs: a PEM file with the certificate authorities to trust; None: those of the system.
             cert_validator: called with the broker's certificate and its host name after the handshake; returns
                 (True, "") or (False, reason).
-            ssl_version: not used; TLS 1.2 is the least.
-            password: of the key.
+            ssl_version: not used; the minimum is TLS 1.2.
+            password: the password of the key.
             verify: False accepts any certificate.
-            ssl_context: an `ssl.SSLContext` to use in place of all the other settings.
+            ssl_context: an `ssl.SSLContext` to use instead of all the other settings.
 
         Raises:
-            UsageError: none of `for_hosts` is a host of this connection: it would go out in clear text. Or this
-                Python was built without TLS. Or a function among the settings is a coroutine function.
+            UsageError: none of `for_hosts` is a host of this connection, which would be unencrypted. Or this Python
+                was built without TLS. Or a function among the settings is a coroutine function.
         """
         for name, function in (("cert_validator", cert_validator), ("password", password)):
             if callable(function):
                 check_function(name, function)
-        # Asked for, not imported: nothing loads it before it is used.
+        # Checked, not imported: the ssl module is loaded only when it is used.
         if importlib.util.find_spec("_ssl") is None:
             raise UsageError("this Python has no ssl module", hint="install one that was built with OpenSSL")
         settings = {
@@ -449,7 +457,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         return Link(stream.sock, session, self.handle, options, stream.layer, self.hears)
 
     def _stopped(self, seconds: float) -> bool:
-        """Wait so many seconds; True if nobody wants the connection any more."""
+        """Wait this many seconds. True if connecting was cancelled."""
         return self._stopping.wait(seconds) if seconds else self._stopping.is_set
 
     def _tls_for(self, address: Address) -> TlsSettings | None:
@@ -467,14 +475,15 @@ class Transport(DeprecatedTransport, BaseTransport):
         )
 
     def _ordered(self) -> list[Address]:
-        # With TLS the certificate is for the host name, so 127.0.0.1 is no substitute for it.
+        # With TLS the certificate is for the host name, so 127.0.0.1 cannot replace it.
         loopback = self._try_loopback and not self._tls
         return in_order(self._pairs, prefer_local=self._prefer_localhost, loopback=loopback)
 
     # ------------------------------------------------------------------------------------- inside
 
     def _make_locks(self) -> None:
-        #: Green threads may have come since, and these locks would hold up all of them together.
+        #: The kind of threads of these locks. If a program installs green threads later, native locks would block all
+        #: of them, so `start` makes new ones.
         self._kind = kind_of_threads()
         self._connect_claim_lock = threading.Lock()
         self._connecting = threading.Lock()
@@ -503,7 +512,7 @@ _TRANSPORTS: weakref.WeakSet[Transport] = weakref.WeakSet()
 
 
 def _reset_after_fork() -> None:
-    """In a forked child: nobody there would ever let go of the locks that threads of the parent held."""
+    """In a forked child: replace the locks, as the threads of the parent that held them do not exist there."""
     for transport in list(_TRANSPORTS):
         transport._undispatched.clear()
         transport._make_locks()
@@ -513,7 +522,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_after_fork)
 
 
-#: How long the answer to a frame is waited for, in seconds.
+#: The option with the timeout of the answer to each command.
 _TIMEOUTS = {
     "CONNECT": operator.attrgetter("connect_timeout"),
     "STOMP": operator.attrgetter("connect_timeout"),

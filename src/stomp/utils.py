@@ -1,6 +1,7 @@
-"""What listeners get to see: the `Frame` of the listener API, and the helpers that stomp.py has had in this place.
+"""The `Frame` of the listener API, and the helper functions of stomp.py's module of this name.
 
-A star import of this module has always handed on the modules it uses and the constants, and test suites live on that.
+A star import of this module also exports the modules that it imports and the constants, as in stomp.py: test suites
+rely on that.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ ENC_NEWLINE = b"\n"
 HEADER_LINE_RE = re.compile("(?P<key>[^:]+)[:](?P<value>.*)")
 PREAMBLE_END_RE = re.compile(b"\n\n|\r\n\r\n")
 LINE_END_RE = re.compile("\n|\r\n")
-#: A passcode in a line of text: to its end, or to the next blank or quote.
+#: A passcode in a line of text: up to the end of the line, a blank or a quote.
 PASSCODE_RE = re.compile(r"passcode:\s*(?:(?!\\[nr])[^\s'\"])+")
 
 _HEADER_ESCAPES = {"\r": "\\r", "\n": "\\n", ":": "\\c", "\\": "\\\\"}
@@ -65,13 +66,13 @@ _HEADER_UNESCAPES = {code: char for char, code in _HEADER_ESCAPES.items()}
 
 
 class Frame:
-    """One STOMP frame, as listeners get it.
+    """One STOMP frame, as passed to listeners.
 
     Attributes:
         cmd: "MESSAGE", "SEND" ..., or None for a heart-beat.
         headers: a dict; `on_before_message` and `on_send` may change it.
-        body: str, or bytes where decoding is off.
-        original_headers: the headers as they came, whatever a listener did to `headers` since.
+        body: str, or bytes if decoding is off.
+        original_headers: a copy of the headers, without later changes by listeners.
     """
 
     def __init__(self, cmd: str | None = None, headers: Any = None, body: Any = None) -> None:
@@ -82,26 +83,26 @@ class Frame:
 
     @property
     def raw_head(self) -> bytes | None:
-        """The head as it is on the wire, where bytes of it were replaced because they are not UTF-8; else None."""
+        """The head as received, if it is not valid UTF-8 and bytes of it were replaced; else None."""
         return getattr(self.headers, "raw_head", None)
 
     def __str__(self) -> str:
         return f"{{cmd={self.cmd},headers=[{clean_headers(self.headers)}],body={self.body!s}}}"
 
 
-#: What `on_send` is told when a heart-beat goes out.
+#: The frame that `on_send` gets for a heart-beat.
 HEARTBEAT_FRAME = Frame(None)
 
 
 def convert_frame(frame: Frame, body_encoding: str | None = None) -> list[bytes]:
-    """The bytes of a frame, in pieces. The headers are in their escaped form already.
+    """Encode a frame as a list of bytes. The headers have to be escaped already.
 
     Args:
         frame: the frame; one without a command is a heart-beat.
-        body_encoding: of a text body; UTF-8 if None.
+        body_encoding: the encoding of a text body; None: UTF-8.
 
     Raises:
-        FrameError: a header holds a newline or NUL, and would be read as something else.
+        FrameError: a header contains a newline or NUL, and would be parsed differently.
         TypeError: the body is neither text nor bytes.
     """
     if not frame.cmd:
@@ -128,10 +129,10 @@ def convert_frame(frame: Frame, body_encoding: str | None = None) -> list[bytes]
 
 
 def parse_frame(frame: bytes) -> Frame | None:
-    """Read one frame. Its body is the bytes after the empty line, all of them.
+    """Parse one frame. Its body is everything after the empty line.
 
     Returns:
-        None for nothing; for a single line end a frame whose `cmd` is "heartbeat".
+        The frame; None for empty input. For a single newline, a frame with the `cmd` "heartbeat".
     """
     if frame == ENC_NEWLINE:
         return Frame("heartbeat")
@@ -146,7 +147,7 @@ def parse_frame(frame: bytes) -> Frame | None:
 
 
 def parse_headers(lines: list[str], offset: int = 0) -> dict[str, str]:
-    """The headers in these lines, from a line on, unescaped. Of a repeated one the first counts."""
+    """Parse and unescape the headers in these lines, from index `offset` on. The first of repeated ones counts."""
     headers: dict[str, str] = {}
     for line in lines[offset:]:
         name, colon, value = line.partition(":")
@@ -160,12 +161,12 @@ def _unescape(text: str) -> str:
 
 
 def _unescape_header(matchobj: re.Match[str]) -> str:
-    # One that is not defined stays as it is.
+    # An undefined escape sequence is kept.
     return _HEADER_UNESCAPES.get(matchobj.group(0), matchobj.group(0))
 
 
 def merge_headers(header_map_list: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """One new dict out of several; later ones win, None is skipped."""
+    """Merge dictionaries into a new one. Later ones override earlier ones; None is skipped."""
     headers: dict[str, Any] = {}
     for header_map in header_map_list:
         if header_map:
@@ -174,19 +175,19 @@ def merge_headers(header_map_list: Iterable[Mapping[str, Any] | None]) -> dict[s
 
 
 def clean_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with the credentials masked, fit to be printed."""
+    """Copy headers with the credentials masked, for printing."""
     return redacted(headers)
 
 
 def clean_lines(lines: Any) -> str:
-    """The text of lines, with passcodes masked."""
+    """Convert lines to text with passcodes masked."""
     return PASSCODE_RE.sub(f"passcode:{MASK}", str(lines))
 
 
 def calculate_heartbeats(
     shb: tuple[int | str, int | str], chb: tuple[int | str, int | str]
 ) -> tuple[int, int]:
-    """What the server's and the client's heart-beat settings come to: (what the client sends, what it gets)."""
+    """Negotiate heart-beats from the server's and the client's values: (what the client sends, what it receives)."""
     (server_sends, server_wants), (client_sends, client_wants) = map(int, shb), map(int, chb)
     return (
         max(client_sends, server_wants) if client_sends and server_wants else 0,
@@ -198,10 +199,10 @@ def calculate_heartbeats(
 
 
 def encode(char_data: object, encoding: str = "utf-8") -> bytes:
-    """The bytes of a body: text becomes UTF-8.
+    """Encode a body. Text is encoded as UTF-8; bytes are returned as they are.
 
     Raises:
-        TypeError: it is neither text nor bytes.
+        TypeError: the body is neither text nor bytes.
     """
     if isinstance(char_data, str):
         return str.encode(char_data, encoding, errors="replace")
@@ -212,22 +213,22 @@ def encode(char_data: object, encoding: str = "utf-8") -> bytes:
 
 
 def decode(byte_data: bytes | None, encoding: str = "utf-8") -> str | None:
-    """The text of bytes; what is no text is replaced. None stays None."""
+    """Decode bytes. Invalid bytes are replaced. None stays None."""
     return None if byte_data is None else byte_data.decode(encoding, errors="replace")
 
 
 def pack(pieces: Iterable[bytes] = ()) -> bytes:
-    """Pieces of bytes in one."""
+    """Join bytes."""
     return b"".join(pieces)
 
 
 def join(chars: Iterable[bytes] = ()) -> str:
-    """Pieces of bytes in one, as text."""
+    """Join bytes, and decode them as UTF-8."""
     return b"".join(chars).decode("utf-8", errors="replace")
 
 
 def length(s: str | bytes | None) -> int:
-    """How long it is; None is 0."""
+    """The length; 0 for None."""
     return len(s) if s is not None else 0
 
 
@@ -245,7 +246,7 @@ def get_uuid() -> str:
 
 
 def get_errno(e: BaseException) -> Any:
-    """The number of an OSError; of other exceptions their first argument."""
+    """The errno of an OSError; the first argument of other exceptions."""
     number = getattr(e, "errno", None)
     return number if number is not None else e.args[0]
 
@@ -256,13 +257,13 @@ def default_create_thread(callback: Callable[[], None]) -> threading.Thread:
 
 
 def is_localhost(host_and_port: tuple[str, Any]) -> int:
-    """1 for an address that names this machine, 2 for any other: a key to sort by."""
+    """1 for an address of this machine, 2 for any other; a sort key."""
     return 1 if host_and_port[0] in _localhost_names() else 2
 
 
 @functools.cache
 def _localhost_names() -> list[str]:
-    """The names of this machine. Asks DNS, so nobody asks this before it is needed."""
+    """The names of this machine. Makes DNS look-ups, so it is called only when needed."""
     names = ["localhost", "127.0.0.1"]
     if os.environ.get("STOMP_SKIP_HOSTNAME_SCAN") is None:
         own = socket.gethostname()
@@ -274,7 +275,7 @@ def _localhost_names() -> list[str]:
 
 if TYPE_CHECKING:
     LOCALHOST_NAMES: list[str]
-else:  # a checker would take every name for one that is there
+else:  # type checkers would accept every name
 
     def __getattr__(name: str) -> Any:
         if name == "LOCALHOST_NAMES":
@@ -283,7 +284,7 @@ else:  # a checker would take every name for one that is there
 
 
 class PollableQueue(queue.Queue[Any]):
-    """A queue that `select` can wait for: `fileno()` is readable while there is something in it."""
+    """A queue for `select`: `fileno()` is readable while the queue is not empty."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -292,22 +293,22 @@ class PollableQueue(queue.Queue[Any]):
         self._sign.setblocking(False)
 
     def fileno(self) -> int:
-        """What to wait for."""
+        """The file descriptor for `select`."""
         return self._signal.fileno()
 
     def put(self, item: Any) -> None:  # type: ignore[override]
-        """Put something in. Never waits."""
+        """Add an item. Never blocks."""
         with self.mutex:
             self._put(item)
             self.unfinished_tasks += 1
-            # One byte says that there is something; a byte for each would fill the pipe, and block.
+            # One byte while the queue is not empty. A byte per item would fill the socket's buffer.
             if self._qsize() == 1:
                 with contextlib.suppress(OSError):
                     self._sign.send(b"x")
             self.not_empty.notify()
 
     def get(self) -> Any:  # type: ignore[override]
-        """Take the next one out. Waits for it."""
+        """Remove and return the next item. Blocks until there is one."""
         with self.not_empty:
             while not self._qsize():
                 self.not_empty.wait()
@@ -318,6 +319,6 @@ class PollableQueue(queue.Queue[Any]):
             return item
 
     def shutdown(self) -> None:  # type: ignore[override,unused-ignore]
-        """Let go of what `select` waits for."""
+        """Close the sockets."""
         self._signal.close()
         self._sign.close()

@@ -1,4 +1,4 @@
-"""Connections over something else than a TCP socket: `stomp.adapter.ws`, `stomp.adapter.multicast`."""
+"""Connections of the listener API over other transports: `stomp.adapter.ws` and `stomp.adapter.multicast`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 _SUBMODULES = frozenset(["multicast", "ws"])
 
 
-if not TYPE_CHECKING:  # a checker would take every name for one that is there
+if not TYPE_CHECKING:  # type checkers would accept every name
 
     def __getattr__(name: str) -> Any:
-        # stomp.py loads them with the package; here, they are loaded when they are first asked for.
+        # stomp.py imports them with the package; here they are imported on first use.
         if name in _SUBMODULES:
             return importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

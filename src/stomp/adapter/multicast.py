@@ -1,4 +1,4 @@
-"""STOMP frames over UDP multicast: messages between the processes of a network, without a broker.
+"""STOMP frames over UDP multicast: messages between processes in a network, without a broker.
 
     conn = MulticastConnection()
     conn.set_listener("", MyListener())
@@ -6,11 +6,14 @@
     conn.subscribe("/queue/test", id="1")
     conn.send("/queue/test", "hello")
 
-Every process in the group sees every SEND, the sender as well, and takes those for its own subscriptions. It is UDP:
-messages can be lost or overtake each other, nobody keeps them, and everybody in the network can read and send them.
+Every process in the group, including the sender, receives every SEND, and delivers the messages of its own
+subscriptions. With UDP, messages can be lost or reordered, they are not stored, and every host in the network can read
+and send them.
 
-Rules of this file: one datagram is one frame; what is no frame is ignored, for anybody may send; subscriptions and
-transactions are kept here and send nothing.
+Rules of this file:
+
+- One datagram is one frame. A datagram that is not a frame is ignored, because any host may send one.
+- Subscriptions and transactions are kept in the process; SUBSCRIBE, BEGIN and the like send nothing.
 """
 
 from __future__ import annotations
@@ -55,22 +58,23 @@ from stomp.protocol import Protocol12
 from stomp.transport import Transport
 from stomp.utils import Frame, encode, get_uuid, merge_headers
 
-#: Where everybody meets. Set them before `connect` to meet somewhere else.
+#: The address of the group. To use another one, set these before `connect`.
 MCAST_GRP = "224.1.1.1"
 MCAST_PORT = 5000
 
 #: The largest datagram of UDP over IPv4, and so the largest frame.
 _LARGEST = 65_507
-#: How many routers a datagram passes.
+#: The TTL of datagrams.
 _TTL = 2
-#: Room for messages that come faster than they are handled; the system may give less.
+#: Size of the receive buffer in bytes, for messages that arrive faster than they are handled; the system may grant
+#: less.
 _BUFFER = 4 * 1024 * 1024
-#: So many receipts are waited for. It may be that nobody ever answers one.
+#: Most receipts that are pending at once, as a receipt may never be answered. The oldest ones are dropped.
 _AWAITED = 10_000
 
 
 class _Membership:
-    """Being in the group, from `connect` to `disconnect`: a socket, and the thread that reads it."""
+    """The membership in the group from `connect` to `disconnect`: a socket and its receiving thread."""
 
     def __init__(self, take: Callable[[bytes], None], say: Callable[[list[Event]], None]) -> None:
         self.sock = _join(MCAST_GRP, MCAST_PORT)
@@ -92,12 +96,12 @@ class _Membership:
         self.sock.sendto(datagram, self._to)
 
     def tell(self, event: Event) -> None:
-        """Have the receiving thread tell the listeners."""
+        """Queue an event for the receiving thread, which calls the listeners."""
         self._events.append(event)
         self._wake()
 
     def leave(self, seconds: float) -> bool:
-        """End the thread, and wait for it; from the thread itself there is no waiting."""
+        """Stop the thread, and wait for it; without waiting if called on the thread itself."""
         self._leaving = True
         self._wake()
         return threading.get_ident() == self._receiver or self._finished.wait(seconds)
@@ -135,16 +139,16 @@ class _Membership:
             self._say([self._events.popleft()])
 
     def _wake(self) -> None:
-        # Closed: the thread has ended by itself just now.
+        # The socket is closed if the thread has ended just now.
         with contextlib.suppress(OSError):
             self._waker.send(b"\0")
 
 
 def _join(group: str, port: int) -> socket.socket:
-    """A socket that is in the group, and shares the port with the other processes of this machine.
+    """Open a socket in the group, which shares the port with other processes of this machine.
 
     Raises:
-        ConnectFailed: the system does not let us.
+        ConnectFailed: the system does not allow it.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
@@ -153,7 +157,7 @@ def _join(group: str, port: int) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        # Bound to the group, it hears nothing else that comes to this port; Windows does not have that.
+        # A socket bound to the group's address receives no other datagrams for this port. Windows cannot do that.
         sock.bind((group if hasattr(socket, "SO_REUSEPORT") else "", port))
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, _TTL)
         member = struct.pack("4s4s", socket.inet_aton(group), socket.inet_aton("0.0.0.0"))
@@ -170,7 +174,7 @@ def _join(group: str, port: int) -> socket.socket:
 
 
 class MulticastTransport(Transport):
-    """The group, as a transport. There is nobody to be connected to, so `is_connected` is always False.
+    """The multicast group as a transport. There is no broker, so `is_connected` is False.
 
     Attributes:
         subscriptions: id -> destination.
@@ -187,7 +191,7 @@ class MulticastTransport(Transport):
         """Join the group, unless that was done.
 
         Raises:
-            ConnectFailed: the system does not let us.
+            ConnectFailed: the system does not allow it.
         """
         with self._connecting:
             if self._member is not None and self._member.alive:
@@ -198,7 +202,7 @@ class MulticastTransport(Transport):
             self.registry.notify("on_connecting", self.current_host_and_port)
 
     def stop(self) -> None:
-        """Leave the group. When it returns, the listeners know and the thread has ended."""
+        """Leave the group. Waits until the listeners were called and the thread has ended."""
         member, self._member = self._member, None
         if member is not None and not member.leave(self._options.disconnect_timeout):
             log.warning("a listener keeps the multicast connection from ending")
@@ -212,17 +216,17 @@ class MulticastTransport(Transport):
         self.stop()
 
     def is_connected(self) -> bool:
-        """False, unless somebody said otherwise by `set_connected`: see the class."""
+        """False, unless overridden with `set_connected`: see the class."""
         return bool(self._declared)
 
     @property
     def running(self) -> bool:
-        """True when in the group."""
+        """True while in the group."""
         return self._member is not None and self._member.alive
 
     @property
     def receiver_thread(self) -> Any:
-        """The thread that reads, or what `override_threading` made of it."""
+        """The receiving thread, or the return value of the function of `override_threading`."""
         return self._member.thread if self._member is not None else None
 
     io_thread = receiver_thread
@@ -233,7 +237,7 @@ class MulticastTransport(Transport):
         return self._member.sock if self._member is not None else None
 
     def transmit(self, frame: Frame) -> None:
-        """Send a frame whose headers are in their escaped form, after the listeners have seen it.
+        """Send a frame whose headers are already escaped, after calling on_send of the listeners.
 
         Raises:
             NotConnected: not in the group.
@@ -257,7 +261,7 @@ class MulticastTransport(Transport):
         """Send a datagram.
 
         Raises:
-            NotConnected: not in the group, or the network is gone.
+            NotConnected: not in the group, or sending failed.
         """
         member = self._member
         if member is None or not member.alive:
@@ -268,10 +272,10 @@ class MulticastTransport(Transport):
             raise NotConnected(f"the datagram could not be sent: {err.strerror or err}") from err
 
     def datagram(self, frame: Frame) -> bytes:
-        """The bytes of a frame whose headers are escaped.
+        """Encode a frame whose headers are escaped.
 
         Raises:
-            UsageError: they are more than fit into a datagram.
+            UsageError: the frame is larger than a datagram.
         """
         body = encode(frame.body) if frame.body else b""
         headers = headers_of(frame.headers)
@@ -286,12 +290,12 @@ class MulticastTransport(Transport):
         return data
 
     def answer(self, receipt: object) -> None:
-        """Tell our own listeners that what they asked a receipt for has been done here."""
+        """Call on_receipt of the local listeners, for a request that was carried out in this process."""
         if self._member is not None:
             self._member.tell(_received(commands.receipt(text_of(receipt))))
 
     def _take(self, datagram: bytes) -> None:
-        """Look at what somebody has sent."""
+        """Decode a received datagram."""
         decoder = Decoder(self._options.limits, dialect=STOMP12, lenient=self._options.lenient)
         decoder.feed(datagram)
         try:
@@ -320,7 +324,8 @@ class MulticastTransport(Transport):
                 with contextlib.suppress(NotConnected):
                     self.send(b"".join(encode_parts(commands.receipt(receipt), STOMP12)))
         elif command == "RECEIPT":
-            # All in the group see it, and each subscriber sends one; it is told to who asked, once.
+            # The whole group receives it, and each subscriber sends one. Only the sender of the message dispatches it,
+            # once.
             id = headers.get("receipt-id")
             if id in self._awaited:
                 del self._awaited[id]
@@ -334,7 +339,7 @@ def _received(receipt: CoreFrame) -> ReceiptFrame:
 
 
 class MulticastConnection(BaseConnection, Protocol12):
-    """A connection to everybody in the group. See the module.
+    """A connection to the multicast group: see the module.
 
     Args:
         encoding: not used; headers are UTF-8, and bodies are bytes.
@@ -346,7 +351,7 @@ class MulticastConnection(BaseConnection, Protocol12):
         BaseConnection.__init__(self, transport)
         Protocol12.__init__(self, transport, (0, 0))
         self._group = transport
-        #: id -> the frames that wait for COMMIT
+        #: transaction id -> its frames, which are sent at COMMIT
         self.transactions: dict[str, list[Frame]] = {}
         transport.set_listener("mcast-listener", self)
 
@@ -358,15 +363,15 @@ class MulticastConnection(BaseConnection, Protocol12):
         headers: Any = None,
         **keyword_headers: Any,
     ) -> None:
-        """Join the group. None of the arguments is used: there is nobody who would ask.
+        """Join the group. The arguments are not used, as there is no broker.
 
         Raises:
-            ConnectFailed: the system does not let us.
+            ConnectFailed: the system does not allow it.
         """
         self._group.start()
 
     def disconnect(self, receipt: Any = None, headers: Any = None, **keyword_headers: Any) -> None:
-        """Leave the group, and drop all transactions. Nothing is sent. Subscriptions stay for the next `connect`."""
+        """Leave the group, and abort all transactions. Nothing is sent. Subscriptions stay for the next `connect`."""
         self.transactions.clear()
         if receipt is not None:
             self._group.answer(receipt)
@@ -375,7 +380,7 @@ class MulticastConnection(BaseConnection, Protocol12):
     def subscribe(
         self, destination: str, id: Any, ack: str = "auto", headers: Any = None, **keyword_headers: Any
     ) -> None:
-        """Take the messages of a destination. There is nobody who would see an ACK."""
+        """Receive the messages of a destination. ACK and NACK have no effect."""
         if destination is None:
             raise AssertionError("'destination' is required")
         if id is None:
@@ -384,10 +389,10 @@ class MulticastConnection(BaseConnection, Protocol12):
         self._answer_receipt(merge_headers([headers, keyword_headers]))
 
     def unsubscribe(self, id: Any, headers: Any = None, **keyword_headers: Any) -> None:
-        """End a subscription.
+        """Unsubscribe.
 
         Raises:
-            UsageError: there is none of that id.
+            UsageError: there is no subscription with that id.
         """
         if id is None:
             raise AssertionError("'id' is required")
@@ -396,11 +401,11 @@ class MulticastConnection(BaseConnection, Protocol12):
         self._answer_receipt(merge_headers([headers, keyword_headers]))
 
     def send_frame(self, cmd: str, headers: dict[str, Any] | None = None, body: Any = "") -> None:
-        """Send a frame, or do here what a broker would do.
+        """Send a frame, or do in this process what a broker would do.
 
         Raises:
             NotConnected: not in the group.
-            UsageError: the frame is too large; the transaction is not known, or known already.
+            UsageError: the frame is too large, or the transaction does not exist or has begun already.
         """
         headers = {} if headers is None else headers
         transaction = headers.get(HDR_TRANSACTION)
@@ -419,7 +424,7 @@ class MulticastConnection(BaseConnection, Protocol12):
             if transaction is None:
                 self._group.transmit(frame)
             else:
-                self._group.datagram(frame)  # what could not be sent later must not wait for it
+                self._group.datagram(frame)  # fails now, not at COMMIT, if the frame is too large
                 self._frames_of(transaction).append(frame)
             return
         self._answer_receipt(headers)

@@ -2,8 +2,8 @@
 
     conn = stomp.WSConnection([("localhost", 15674)], vhost="/", ws_path="/ws")
 
-All that `stomp.Connection12` can do works here in the same way: `set_ssl` makes it wss://, with all its options;
-keep-alive, the address to connect from, failover and time limits are those of `stomp.transport.Transport`.
+All features of `stomp.Connection12` work in the same way: `set_ssl` switches to wss://, with all its options;
+keep-alive, the local address, failover and timeouts are those of `stomp.transport.Transport`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from stomp.protocol import Protocol12
 from stomp.transport import Transport
 from stomp.utils import is_eol_default
 
-#: What stomp.py calls a header: a dict, or "Name: value" lines.
+#: The type of `header`, as in stomp.py: a dict, or "Name: value" lines.
 HttpHeaders = Mapping[str, object] | Iterable[str] | None
 
 
 class WSTransport(Transport):
-    """One WebSocket at a time, to the first of `host_and_ports` that answers.
+    """One WebSocket connection at a time, to the first of `host_and_ports` that accepts it.
 
     The arguments are those of `stomp.transport.Transport`, and:
 
     Args:
         recv_bytes: not used.
-        ws_path: the path to ask for, with a query if there is one; "/" if None.
+        ws_path: the path of the request, with an optional query; None: "/".
         header: HTTP headers for the handshake, a dict or "Name: value" lines. A Sec-WebSocket-Protocol among them
-            is offered in place of v12.stomp, v11.stomp and v10.stomp; an Origin is sent as it is.
-        binary_mode: send binary messages. Else they are text, but for those that are not UTF-8.
+            is offered instead of v12.stomp, v11.stomp and v10.stomp; an Origin is sent as it is.
+        binary_mode: send binary messages. Otherwise messages are text, except those that are not valid UTF-8.
 
     Raises:
         UsageError: a header cannot be sent.
@@ -89,14 +89,14 @@ class WSTransport(Transport):
             lenient=lenient,
             **older,
         )
-        #: The path to ask for on the next connection.
+        #: The path of the request on the next connection.
         self.ws_path: str = ws_path or "/"
         settings = WebSocketSettings(headers=header_pairs(header), binary=binary_mode)
         self._options = replace(self._options, websocket=settings)
 
     @property
     def subprotocol(self) -> str | None:
-        """What the server chose of the subprotocols offered; None if nothing, or without a connection."""
+        """The subprotocol that the server has chosen; None if it has chosen none, or without a connection."""
         layer = self._link._layer if self._link is not None else None
         if isinstance(layer, StackedLayer):
             layer = layer.upper

@@ -1,1 +1,1 @@
-"""What the listener API of stomp.py is built from."""
+"""The implementation of the listener API, which is that of stomp.py."""

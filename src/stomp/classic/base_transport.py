@@ -1,4 +1,4 @@
-"""The part of a transport that has no network in it: the listeners, and how they are told of events."""
+"""`BaseTransport`: the part of a transport without I/O, which calls the listeners with the events of a connection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from stomp.net.address import Address
 from stomp.utils import HEARTBEAT_FRAME, Frame, default_create_thread, is_eol_default
 
 _OF_MESSAGES = ("on_before_message", "on_message")
-#: Who hears of what; all else are messages.
+#: The callbacks for each type of event; other types are messages.
 _CALLBACKS: dict[type, tuple[str, ...]] = {
     Connected: ("on_connected",),
     Error: ("on_error",),
@@ -44,12 +44,12 @@ _CALLBACKS: dict[type, tuple[str, ...]] = {
 
 
 class BaseTransport(DeprecatedBaseTransport, Publisher):
-    """Listeners, and frames to and from them. `Transport` adds the network.
+    """The listeners, and the dispatch of frames to them. `Transport` adds the network.
 
     Args:
         auto_decode: message bodies are text (UTF-8); with False they are bytes.
-        encoding: not used; bodies and headers are UTF-8, as they were whatever was given here.
-        is_eol_fc: not used; what ends a line is in the version of STOMP that is spoken.
+        encoding: not used; bodies and headers are UTF-8, whatever is given here.
+        is_eol_fc: not used; the version of STOMP defines the line ends.
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
         self.connection_error = False
         self.create_thread_fc: Callable[[Callable[[], None]], Any] = default_create_thread
         self._auto_decode = auto_decode
-        #: For lines that the broker causes. One for all connections, so that no storm of connections floods the log.
+        #: Rate-limited log for lines that the broker causes. Shared by all connections of the transport, so that
+        #: frequent reconnects do not flood the log.
         self._lines = RepeatLog(connections)
         self._message_class: type[BytesMessageFrame] = TextMessageFrame if auto_decode else BytesMessageFrame
 
@@ -74,10 +75,10 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
         return self.registry.listeners
 
     def set_listener(self, name: str, listener: Any) -> None:
-        """Add a listener, or replace the one of that name.
+        """Add a listener, or replace the one with that name.
 
         Raises:
-            UsageError: one of its callbacks is a coroutine function, or cannot be called.
+            UsageError: one of its callbacks is a coroutine function, or is not callable.
         """
         if listener is None:
             raise AssertionError("'listener' is required")
@@ -86,37 +87,37 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
             listener.add_callback_thread(self.is_callback_thread)
 
     def is_callback_thread(self) -> bool:
-        """True on the thread that calls the listeners, on which nothing that the broker sends can be waited for."""
+        """True on the thread that calls the listeners, where waiting for a frame of the broker would never end."""
         return False
 
     def remove_listener(self, name: str) -> None:
         """Remove a listener.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: there is no listener with that name.
         """
         self.registry.remove(name)
 
     def get_listener(self, name: str) -> Any:
-        """The listener of that name, or None."""
+        """The listener with that name, or None."""
         return self.registry.listeners.get(name)
 
     def override_threading(self, create_thread_fc: Callable[[Callable[[], None]], Any]) -> None:
-        """Have the receiving thread started by `create_thread_fc(callable)`.
+        """Start the receiving thread with `create_thread_fc(callable)`.
 
         Raises:
-            UsageError: it is a coroutine function, or cannot be called.
+            UsageError: the function is a coroutine function, or is not callable.
         """
         check_function("create_thread_fc", create_thread_fc)
         self.create_thread_fc = create_thread_fc
 
     def transmit(self, frame: Frame) -> None:
-        """Tell the listeners of a frame that goes out; `Transport` sends it, too."""
+        """Call on_send of the listeners for a frame; `Transport` sends it, too."""
         for target in self.registry.targets("on_send"):
-            # As in stomp.py, a listener may keep a frame from being sent by raising.
+            # As in stomp.py, a listener can prevent the send by raising.
             check_result("on_send", target.call(frame))
 
-    # ------------------------------------------------------------------------------------- for the verbs
+    # ------------------------------------------------------------------------------------- for stomp.protocol
 
     @property
     def is_open(self) -> bool:
@@ -127,13 +128,13 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
         """See `Transport.stop_waiting`."""
 
     def prepare_connect(self) -> None:
-        """To be called before `start` by who will send CONNECT, and then call `begin`."""
+        """Call this before `start` if you send CONNECT afterwards; call `begin` then."""
 
     def begin(self, attempt: Any = None, *, wait: bool = False) -> None:
-        """CONNECT was sent, or could not be: see `Transport.begin`."""
+        """Start reading after CONNECT was sent, or sending it failed: see `Transport.begin`."""
 
     def claim_connect(self, attempt: Any = None) -> bool:
-        """True if CONNECT is to be sent now; False if that was done on this connection already."""
+        """True if the caller has to send CONNECT now; False if that was done on this connection already."""
         return True
 
     def wait_for_login(self, attempt: Any = None) -> None:
@@ -141,12 +142,12 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
         self.wait_for_connection()
 
     def join(self) -> None:
-        """Wait, for a limited time, until the connection has ended and the listeners know."""
+        """Wait, for a limited time, until the connection has ended and the listeners were called."""
 
     # ------------------------------------------------------------------------------------- events
 
     def handle(self, batch: list[Event]) -> None:
-        """Tell the listeners what happened; the link calls this on its receiving thread."""
+        """Call the listeners for these events. The link calls this on its receiving thread."""
         registry = self.registry
         version = -1
         before: list[Callback] = []
@@ -176,7 +177,7 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
                 targets = registry.targets("on_message")
                 only = targets[0].call if len(targets) == 1 and not before and not targets[0].pair else None
             if only is not None:
-                # What `deliver` would do, without the call: this is the hot line of receiving.
+                # The same as `deliver`, inlined: this is the hot path of receiving.
                 try:
                     if (result := only(frame)) is not None:
                         check_result("on_message", result)
@@ -191,7 +192,7 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
             self._history.received = True
 
     def hears(self, batch: list[Event]) -> bool:
-        """Tells whether a listener hears of any of this when `handle` is called."""
+        """True if `handle` would call a listener for one of these events."""
         targets = self.registry.targets
         for event in batch:
             for name in _CALLBACKS.get(type(event), _OF_MESSAGES):
@@ -258,14 +259,14 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
         return str(Address(*pair)) if pair is not None else "the broker"
 
     def _login_error(self, event: Closed) -> ConnectFailed | None:
-        """The error of `connect`, if there was no CONNECTED on the connection that ended."""
+        """The exception of `connect`, if there was no CONNECTED on the connection that has ended."""
         return None
 
     def _on_connected(self, event: Connected) -> None:
-        """The broker let us in."""
+        """The broker sent CONNECTED."""
 
     def _on_closed(self, event: Closed) -> None:
-        """The connection is over."""
+        """The connection has ended."""
 
     def _frame(self, frame: CoreFrame) -> Frame:
         body = frame.body.decode("utf-8", "replace") if self._auto_decode else frame.body

@@ -1,4 +1,7 @@
-"""What a listener is: the callbacks, with defaults that do nothing. `stomp.listener` has those that do something."""
+"""`ConnectionListener`: the callbacks of a listener, with defaults that do nothing.
+
+Rule of this file: listeners that do something are in `stomp.listener`.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,16 @@ _R = TypeVar("_R")
 
 
 def _does_nothing(method: _F) -> _F:
-    """Mark a default, so that no time is spent on calling it.
+    """Mark a default method, so that the dispatch can skip it.
 
-    It takes any arguments, since subclasses call it with those of their own time: `(frame)` or `(headers, body)`.
+    It takes any arguments, because subclasses call it with `(frame)` or `(headers, body)`.
     """
 
     @functools.wraps(method)
     def nothing(self: Any, *args: Any, **kwargs: Any) -> None:
         pass
 
-    # Itself, so that a wrapper that copies attributes is not taken for it.
+    # The marker is the function itself, so that a wrapper that copies the attributes does not count as marked.
     nothing.is_noop_marker = nothing  # type: ignore[attr-defined]
     return cast("_F", nothing)
 
@@ -35,32 +38,32 @@ def _does_nothing(method: _F) -> _F:
 def in_either_shape(
     base: Callable[Concatenate[Any, _P], _R],
 ) -> Callable[[Callable[..., _R]], Callable[Concatenate[Any, _P], _R]]:
-    """Mark a callback that takes `(frame)`, and `(headers, body)` from subclasses that are written so.
+    """Mark a callback that accepts `(frame)`, and `(headers, body)` from subclasses in the old style.
 
-    Type checkers take it for one like that of `base`, so that subclasses may override it with `(self, frame)`.
+    For type checkers it has the signature of `base`, so that subclasses may override it with `(self, frame)`.
     """
     return lambda method: method
 
 
 class Waiter:
-    """What waits for something that a connection receives: not on the thread that calls the listeners."""
+    """Base of listeners that wait for a frame. Waiting on the thread that calls the listeners is an error."""
 
     _callback_threads: tuple[Callable[[], bool], ...] = ()
 
     def add_callback_thread(self, is_callback_thread: Callable[[], bool]) -> None:
-        """It was set as a listener of a connection.
+        """Register a connection of which this is a listener.
 
         Args:
-            is_callback_thread: tells whether this thread calls the listeners of that connection.
+            is_callback_thread: returns True on a thread that calls the listeners of that connection.
         """
         if is_callback_thread not in self._callback_threads:
             self._callback_threads = (*self._callback_threads, is_callback_thread)
 
     def _check_thread(self) -> None:
-        """Raise instead of waiting in vain.
+        """Check that waiting is possible on this thread.
 
         Raises:
-            UsageError: it is called by a callback of the connection that would have to receive meanwhile.
+            UsageError: this is a callback of the connection, which cannot dispatch the next frame before it returns.
         """
         asked = self._callback_threads
         if asked and all(is_callback_thread() for is_callback_thread in asked):
@@ -71,74 +74,74 @@ class Waiter:
 
 
 class Publisher:
-    """Something that listeners can be set on."""
+    """An object with listeners."""
 
     def get_listener(self, name: str) -> Any:
-        """The listener of that name, or None."""
+        """The listener with that name, or None."""
         return None
 
     def remove_listener(self, name: str) -> None:
-        """Remove the listener of that name."""
+        """Remove the listener with that name."""
 
     def set_listener(self, name: str, listener: Any) -> None:
-        """Add a listener, or replace the one of that name."""
+        """Add a listener, or replace the one with that name."""
 
 
 class ConnectionListener:
-    """The methods of a listener. Override those you want.
+    """The methods of a listener. Override the ones you need.
 
-    Those that take a `frame` (see `stomp.utils.Frame`) may also be written with `(self, headers, body)`.
-    The order for one connection is: on_connecting, on_connected, then frames and heart-beats as they come,
-    at its end on_disconnecting if it was ours, on_heartbeat_timeout if that was why, on_disconnected,
+    Methods that take a `frame` (see `stomp.utils.Frame`) may also be written with `(self, headers, body)`.
+    The order for one connection is: on_connecting, on_connected, then frames and heart-beats as they arrive. At the
+    end: on_disconnecting if `disconnect` was called, on_heartbeat_timeout if that was the reason, on_disconnected,
     on_receiver_loop_completed.
     """
 
     @_does_nothing
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
-        """The socket is open; CONNECT was not sent yet. Called on the thread that connects."""
+        """The socket is open; CONNECT is not sent yet. Called on the thread that connects."""
 
     @_does_nothing
     def on_connected(self, frame: Frame) -> None:
-        """The broker has let us in: its CONNECTED frame."""
+        """The broker sent CONNECTED; the login was accepted."""
 
     @_does_nothing
     def on_disconnecting(self) -> None:
-        """`disconnect` was called; DISCONNECT was not sent yet. Called on that thread."""
+        """`disconnect` was called; DISCONNECT is not sent yet. Called on the thread that called `disconnect`."""
 
     @_does_nothing
     def on_disconnected(self) -> None:
-        """The connection is over, for whatever reason. Exactly once for each. `connect` may be called here."""
+        """The connection has ended. Called exactly once for each connection. `connect` may be called here."""
 
     @_does_nothing
     def on_heartbeat_timeout(self) -> None:
-        """The broker was silent for too long; on_disconnected follows."""
+        """No data was received within the heart-beat timeout. on_disconnected follows."""
 
     @_does_nothing
     def on_before_message(self, frame: Frame) -> Any:
-        """A MESSAGE came. Called on all listeners before on_message; may change the frame."""
+        """A MESSAGE was received. Called on all listeners before on_message; may change the frame."""
 
     @_does_nothing
     def on_message(self, frame: Frame) -> None:
-        """A MESSAGE came."""
+        """A MESSAGE was received."""
 
     @_does_nothing
     def on_receipt(self, frame: Frame) -> None:
-        """A RECEIPT came."""
+        """A RECEIPT was received."""
 
     @_does_nothing
     def on_error(self, frame: Frame) -> None:
-        """An ERROR came. The broker may close the connection now; on_disconnected tells."""
+        """An ERROR was received. If the broker closes the connection, on_disconnected follows."""
 
     @_does_nothing
     def on_send(self, frame: Frame) -> None:
         """A frame is about to be sent; may change its headers. Called on the thread that sends.
 
-        For a heart-beat, which has gone out then, `frame.cmd` is None.
+        For a heart-beat, which was sent already, `frame.cmd` is None.
         """
 
     @_does_nothing
     def on_heartbeat(self) -> None:
-        """The broker sent a heart-beat."""
+        """A heart-beat was received."""
 
     @_does_nothing
     def on_receiver_loop_completed(self, frame: Frame | None) -> None:
@@ -146,11 +149,11 @@ class ConnectionListener:
 
 
 def unpack(frame_or_headers: Any, body: Any) -> tuple[Any, Any]:
-    """Headers and body, from either shape of a callback."""
+    """Headers and body, from the arguments of a callback in either style."""
     if body is MISSING:
         return frame_or_headers.headers, frame_or_headers.body
     return frame_or_headers, body
 
 
-#: Tells a callback that it was called in the new shape. Ellipsis cannot be a body.
+#: The default of `body`: the callback was called with a frame. Ellipsis cannot be a body.
 MISSING: Any = ...

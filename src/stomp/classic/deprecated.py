@@ -1,7 +1,7 @@
-"""What only programs written for an older stomp.py ask of a transport: arguments, methods and names of its inside.
+"""Arguments, methods and private names of transports that only programs for older releases of stomp.py use.
 
-None of it is needed by new code, and none of it is used by the rest of this package. It is here because published
-programs and test suites touch it; each says what it stood for and what it does now.
+Rules of this file: new code and the rest of this package do not need them. They are here because published programs and
+test suites use them. Each docstring says what the name means now.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stomp.client.options import Options
     from stomp.client.threads.link import Link
 
-#: Constructor arguments of 4.x, and what to write instead. They were positional then; by keyword they still work.
+#: Constructor arguments of 4.x, and their replacements. They were positional in 4.x; as keywords they still work.
 _ARGUMENTS = {
     "use_ssl": "set_ssl()",
     "ssl_key_file": "set_ssl(key_file=...)",
@@ -41,10 +41,10 @@ _ARGUMENTS = {
 
 
 def apply_deprecated_arguments(transport: Any, given: dict[str, Any]) -> None:
-    """Do what constructor arguments of 4.x meant.
+    """Apply constructor arguments of 4.x.
 
     Raises:
-        TypeError: there never was an argument of that name.
+        TypeError: there was never an argument with that name.
     """
     for name in given:
         if name not in _ARGUMENTS:
@@ -63,12 +63,12 @@ def apply_deprecated_arguments(transport: Any, given: dict[str, Any]) -> None:
             ssl_version=given.get("ssl_version"),
         )
     if given.get("wait_on_receipt"):
-        # On the instance, so that sending costs nothing more for all others.
+        # Set on the instance, so that other transports are not slower.
         transport.transmit = functools.partial(_transmit_and_wait, transport, transport.transmit)
 
 
 def _caller_stacklevel() -> int:
-    """How far up the stack the caller of the package is, as `warnings.warn` counts."""
+    """The `stacklevel` for `warnings.warn` of the first caller outside of this package."""
     level = 1
     frame = sys._getframe(1)
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("stomp."):
@@ -78,16 +78,16 @@ def _caller_stacklevel() -> int:
 
 
 def _transmit_and_wait(transport: Any, transmit: Callable[[Frame], None], frame: Frame) -> None:
-    """With `wait_on_receipt=True`, a frame with a receipt is sent when the broker has confirmed it.
+    """For `wait_on_receipt=True`: send a frame, and wait for its RECEIPT if it requests one.
 
-    It never waits in a callback, which is where the receipt would have to arrive.
+    It never waits in a callback, as the receipt could not be dispatched then.
     """
     receipt = frame.headers.get("receipt")
     link: Link | None = transport._link
     if (
         receipt is None
         or frame.cmd in UNESCAPED
-        or frame.cmd == "DISCONNECT"  # which waits by itself
+        or frame.cmd == "DISCONNECT"  # `disconnect` waits itself
         or link is None
         or link.session.dialect is None
         or link.is_receiving_thread()
@@ -105,18 +105,18 @@ def _transmit_and_wait(transport: Any, transmit: Callable[[Frame], None], frame:
 
 
 class DeprecatedBaseTransport:
-    """Methods of stomp.py's `BaseTransport`: the steps of its receiving loop, which is in the engine now."""
+    """Methods of stomp.py's `BaseTransport`: the steps of its receiving loop, which `Link` and the session do now."""
 
     registry: Registry
     current_host_and_port: tuple[str, int] | None
-    #: What `set_connected` said; None if nobody did.
+    #: The value of `set_connected`; None if it was not called.
     _declared: bool | None = None
 
-    #: What `set_receipt` noted; None if it was never called.
+    #: The values of `set_receipt`; None if it was never called.
     _receipts: dict[str, Any] | None = None
 
     def set_receipt(self, receipt_id: object, value: Any) -> None:
-        """Note a receipt to come, or forget it if there is no value. "DISCONNECT": its RECEIPT ends the connection."""
+        """Register an expected receipt, or remove it if `value` is false. With "DISCONNECT" it ends the connection."""
         if self._receipts is None:
             self._receipts = {}
         if value:
@@ -125,11 +125,11 @@ class DeprecatedBaseTransport:
             self._receipts.pop(text_of(receipt_id), None)
 
     def set_connected(self, connected: bool) -> None:
-        """Say that there is a connection or not, whatever there is. The next `start` forgets it."""
+        """Override the value of `is_connected`, until the next `start`."""
         self._declared = connected
 
     def is_connected(self) -> bool:
-        """True between CONNECTED and the end."""
+        """The value that `set_connected` has set."""
         return bool(self._declared)
 
     @property
@@ -142,12 +142,15 @@ class DeprecatedBaseTransport:
         self.set_connected(connected)
 
     def notify(self, frame_type: str, frame: Any = None, body: Any = None) -> Any:
-        """Tell the listeners: "connected", "before_message", "heartbeat_timeout" ...
+        """Call the listeners: "connected", "before_message", "heartbeat_timeout" ...
 
         Args:
-            frame_type: the callback, without its ``on_``.
-            frame: the frame, or as in 4.x the headers, with
-            body: the body. Then the answer is (headers, body), as the listeners changed them.
+            frame_type: the name of the callback, without ``on_``.
+            frame: the frame, or the headers as in 4.x.
+            body: the body, if `frame` is the headers.
+
+        Returns:
+            (headers, body) as changed by the listeners, if `frame` was the headers; otherwise None.
         """
         answer: Frame | None = None
         if isinstance(frame, Mapping):
@@ -164,7 +167,7 @@ class DeprecatedBaseTransport:
         return (answer.headers, answer.body) if answer is not None else None
 
     def process_frame(self, f: Frame, frame_str: object) -> None:
-        """Tell the listeners of a frame, as if the broker had sent it."""
+        """Call the listeners with a frame, as if the broker had sent it."""
         frame_type = text_of(f.cmd).lower()
         if frame_type == "heartbeat":
             self.notify("heartbeat")
@@ -176,32 +179,32 @@ class DeprecatedBaseTransport:
             log.warning("unknown frame %s", one_line(f.cmd, 40))
 
     def start(self) -> Any:
-        """Nothing; `Transport` connects."""
+        """Do nothing; `Transport` connects."""
 
     def stop(self) -> None:
-        """Nothing; `Transport` drops the connection."""
+        """Do nothing; `Transport` closes the connection."""
 
     def send(self, encoded_frame: bytes) -> None:
-        """Nothing; `Transport` writes."""
+        """Do nothing; `Transport` writes."""
 
     def receive(self) -> None:
-        """Nothing, anywhere: the receiving thread of a connection reads."""
+        """Do nothing, in every transport: the receiving thread of a connection reads."""
 
     def cleanup(self) -> None:
-        """Nothing, anywhere: a connection that is over leaves nothing behind."""
+        """Do nothing, in every transport: there is nothing to clean up after a connection."""
 
     def attempt_connection(self) -> None:
-        """Nothing; `Transport` connects."""
+        """Do nothing; `Transport` connects."""
 
     def disconnect_socket(self) -> None:
-        """Nothing; `Transport` drops the connection."""
+        """Do nothing; `Transport` closes the connection."""
 
     def wait_for_connection(self, timeout: float | None = None) -> None:
-        """Nothing; `Transport` waits."""
+        """Do nothing; `Transport` waits."""
 
 
 class DeprecatedTransport:
-    """Names of stomp.py's `Transport`, private ones too. They are for reading."""
+    """Attributes of stomp.py's `Transport`, including private ones. They are read-only."""
 
     _link: Link | None
     _options: Options
@@ -210,18 +213,18 @@ class DeprecatedTransport:
 
     @property
     def _Transport__host_and_ports(self) -> list[tuple[str, int]]:  # noqa: N802
-        """Read by grid data management, to tell which broker is meant."""
+        """The (host, port) pairs. Read by grid data management software, to identify the broker."""
         return self._pairs
 
     @property
     def _Transport__ssl_params(self) -> dict[tuple[str, int], dict[str, Any]]:  # noqa: N802
-        """Read by tests of applications, to see that TLS was set up."""
+        """The TLS settings by pair. Read by tests of applications, to check that TLS was configured."""
         settings = {pair: self.get_ssl(pair) for pair in self._pairs}
         return {pair: params for pair, params in settings.items() if params is not None}
 
     @property
     def receiver_thread(self) -> Any:
-        """The thread that reads, or what `override_threading` made of it. The name until 8.2."""
+        """The receiving thread, or the return value of the function of `override_threading`. The name until 8.2."""
         return self._link.thread if self._link is not None else None
 
     #: The name in 9.0.
@@ -239,22 +242,22 @@ class DeprecatedTransport:
 
     @property
     def notified_on_disconnect(self) -> bool:
-        """True when the last connection is over."""
+        """True when the last connection has ended."""
         return self._link is not None and not self._link.alive
 
     @property
     def blocking(self) -> bool:
-        """False where TLS is spoken, as in 9.0. Sockets here are never what makes anybody wait."""
+        """False with TLS, as in stomp.py 9.0. It has no other meaning here."""
         return self.get_ssl() is None
 
     @property
     def bind_host_port(self) -> tuple[str, int] | None:
-        """The (host, port) to connect from."""
+        """The local (host, port) to connect from."""
         return self._options.bind
 
     @property
     def heartbeat_thread(self) -> threading.Thread | None:
-        """The thread that keeps the heart-beats of this connection (it keeps all); None where there are none."""
+        """The timer thread, which is shared by all connections; None if this connection has no heart-beats."""
         link = self._link
         if link is None or not link.alive or link.session.heartbeat == (0, 0):
             return None
@@ -262,8 +265,8 @@ class DeprecatedTransport:
 
     @property
     def received_heartbeat(self) -> float | None:
-        """When the broker was last heard of, by `time.monotonic`; None where no heart-beats were agreed on."""
+        """When data was last received, by `time.monotonic`; None if no heart-beats were negotiated."""
         return self._link.session.last_read if self._link is not None else None
 
     def shutdown_queue(self) -> None:
-        """Nothing: 9.0 had a queue in front of TLS."""
+        """Do nothing: stomp.py 9.0 had a queue of outgoing frames for TLS."""

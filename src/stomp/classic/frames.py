@@ -1,6 +1,7 @@
-"""The frames in which listeners get messages and receipts.
+"""The frame classes of messages and receipts for listeners.
 
-Each is made once: what the session reads is what the listener is given, in the shape of `stomp.utils.Frame`.
+Rule of this file: the object that the session creates is passed to the listeners, without a conversion. So these
+classes have the attributes of `stomp.utils.Frame`, too.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ from stomp.utils import Frame
 
 
 def _attributes(frame: Any) -> dict[str, Any]:
-    # For those who look at `vars(frame)`: these four are not kept there.
+    # For `vars(frame)`: these four attributes are stored in slots, not in a dictionary.
     own: dict[str, Any] = Frame.__dict__["__dict__"].__get__(frame)
     known = {"cmd": frame.cmd, "headers": frame.headers, "original_headers": frame.original_headers}
     return {**known, "body": frame.body, **own}
 
 
 class _FrameMixin:
-    """The shape of `stomp.utils.Frame`, for a frame of a session that has `original_headers` besides."""
+    """The attributes of `stomp.utils.Frame`, for a frame of a session that has `original_headers`, too."""
 
     __slots__ = ()
     body: Any
     headers: Any
     original_headers: Any
-    cmd: Any = vars(CoreFrame)["command"]  # the same place, by the name that listeners know
+    cmd: Any = vars(CoreFrame)["command"]  # the same slot under the name of the listener API
 
-    # Equal are those of the session that look alike; for a listener each is one of its own.
+    # Frames of a session are compared by value; frames for listeners by identity, as in stomp.py.
     def __eq__(self, other: object) -> bool:
         return self is other
 
@@ -46,17 +47,17 @@ class _FrameMixin:
 
 
 class BytesMessageFrame(_FrameMixin, ListenerMessage, Frame):  # type: ignore[misc]  # it can be hashed
-    """A MESSAGE, its body as bytes.
+    """A MESSAGE with its body as bytes.
 
     Attributes:
         cmd: "MESSAGE".
         headers: a dict; `on_before_message` may change it.
         body: bytes.
-        original_headers: the headers as they came, whatever a listener did to `headers` since.
+        original_headers: the headers as received, without later changes by listeners.
     """
 
     __slots__ = ()
-    __dict__ = cast(Any, property(_attributes))  # of its own: a class with slots does not inherit it
+    __dict__ = cast(Any, property(_attributes))  # per class: a class with slots does not inherit it
 
     @property
     def original_headers(self) -> dict[str, Any]:
@@ -72,7 +73,7 @@ class BytesMessageFrame(_FrameMixin, ListenerMessage, Frame):  # type: ignore[mi
 
 
 class TextMessageFrame(BytesMessageFrame):
-    """A MESSAGE, its body as text (UTF-8; what is no text is replaced)."""
+    """A MESSAGE with its body as text (UTF-8; invalid bytes are replaced)."""
 
     __slots__ = ()
     body_as_text = True
@@ -84,8 +85,8 @@ class ReceiptFrame(_FrameMixin, Receipt, Frame):  # type: ignore[misc]
     Attributes:
         cmd: "RECEIPT".
         headers: a dict; listeners may change it.
-        body: as that of a MESSAGE.
-        original_headers: the headers as they came; whoever tells the listeners sets them.
+        body: text or bytes, as for a MESSAGE.
+        original_headers: the headers as received; set by `BaseTransport` before it calls the listeners.
     """
 
     __slots__ = ("original_headers",)

@@ -1,4 +1,4 @@
-"""Heart-beats by a thread of their own, as stomp.py had them; `stomp.listener` has the class, too."""
+"""`HeartbeatListener`: heart-beats with a separate thread, as in stomp.py. Also exported by `stomp.listener`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class HeartbeatListener(ConnectionListener):
-    """Heart-beats for a transport that has none of its own, such as one in a test.
+    """Heart-beats for a transport that has none, for example in a test.
 
-    Connections do not need it: their heart-beats are in the engine, see `stomp.core.session.heartbeat`.
+    Connections do not need it: the session has their heart-beats, see `stomp.core.session.heartbeat`.
 
     Args:
         transport: has `transmit`, `set_connected`, `disconnect_socket`, `stop` and `listeners`.
-        heartbeats: (what we can send, what we want to get), in milliseconds.
-        heart_beat_receive_scale: how many intervals of silence are borne.
+        heartbeats: (what the client can send, what it wants to receive), in milliseconds.
+        heart_beat_receive_scale: how many heart-beat intervals without data are allowed.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class HeartbeatListener(ConnectionListener):
         self.transport = transport
         self.heartbeats = heartbeats
         self.heart_beat_receive_scale = heart_beat_receive_scale
-        #: When the broker was last heard of, by `time.monotonic`.
+        #: When the last frame or heart-beat was received, by `time.monotonic`.
         self.received_heartbeat: float | None = None
         self.heartbeat_thread: threading.Thread | None = None
         self.next_outbound_heartbeat: float | None = None
@@ -41,17 +41,17 @@ class HeartbeatListener(ConnectionListener):
 
     @in_either_shape(ConnectionListener.on_connected)
     def on_connected(self, frame: Any, body: Any = MISSING) -> None:
-        """Agree with the broker, and begin."""
+        """Negotiate the heart-beats, and start the thread."""
         headers, _ = unpack(frame, body)
         self._stop()
         try:
             agreed = calculate_heartbeats(tuple(headers["heart-beat"].split(",")), self.heartbeats)
         except KeyError:
-            return  # it wants none
+            return  # the broker has no heart-beats
         except ValueError:
             log.warning("heart-beat %.40r of the broker is not two numbers", headers["heart-beat"])
             return
-        # A transport of ours beats by itself, once `on_send` has asked the broker for it.
+        # `Transport` sends heart-beats itself; `on_send` has only added the header to CONNECT.
         if agreed == (0, 0) or getattr(self.transport, "beats_by_itself", False) is True:
             return
         self._intervals = agreed[0] / 1000, agreed[1] / 1000
@@ -65,36 +65,36 @@ class HeartbeatListener(ConnectionListener):
         self.heartbeat_thread.start()
 
     def on_disconnected(self) -> None:
-        """No more beats."""
+        """Stop the heart-beats."""
         self._stop()
 
     def on_disconnecting(self) -> None:
-        """No more beats."""
+        """Stop the heart-beats."""
         self._stop()
 
     def on_send(self, frame: Frame) -> None:
-        """Ask for heart-beats with CONNECT; any other frame will do for the next beat."""
+        """Add the ``heart-beat`` header to CONNECT; every frame that is sent delays the next heart-beat."""
         if frame.cmd in ("CONNECT", "STOMP") and tuple(self.heartbeats) != (0, 0):
             frame.headers["heart-beat"] = ",".join(map(text_of, self.heartbeats))
         self.next_outbound_heartbeat = time.monotonic() + self._intervals[0]
 
     def on_heartbeat(self, *_: Any) -> None:
-        """The broker lives."""
+        """Set the time of the last received data."""
         self.received_heartbeat = time.monotonic()
 
     @in_either_shape(ConnectionListener.on_message)
     def on_message(self, frame: Any, body: Any = MISSING) -> None:
-        """The broker lives."""
+        """Set the time of the last received data."""
         self.on_heartbeat()
 
     @in_either_shape(ConnectionListener.on_receipt)
     def on_receipt(self, frame: Any, body: Any = MISSING) -> None:
-        """The broker lives."""
+        """Set the time of the last received data."""
         self.on_heartbeat()
 
     @in_either_shape(ConnectionListener.on_error)
     def on_error(self, frame: Any, body: Any = MISSING) -> None:
-        """The broker lives."""
+        """Set the time of the last received data."""
         self.on_heartbeat()
 
     def _stop(self) -> None:

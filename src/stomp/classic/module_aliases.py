@@ -1,8 +1,8 @@
-"""Modules that have a second name, because they had it in a release of stomp.py that programs were written for.
+"""Second names of modules, which they had in older releases of stomp.py.
 
-No file can have the name `logging.py` in this folder: `python SITE-PACKAGES/stomp` puts the folder first on the
-path, and the file would stand before the standard library's. So the second names are answered by an importer, which
-Python asks last, and which loads nothing before somebody wants it.
+Rules of this file: the second names are resolved by an importer at the end of `sys.meta_path`, which imports nothing
+before a name is used. They cannot be files: `python SITE-PACKAGES/stomp` puts the directory first on the path, so a
+file `logging.py` there would hide the standard library's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ALIASES = {
 
 
 class Aliases:
-    """An importer for `ALIASES`: both names are one and the same module."""
+    """An importer for `ALIASES`: both names refer to the same module object."""
 
     @staticmethod
     def find_spec(
@@ -42,11 +42,11 @@ class Aliases:
 
     @staticmethod
     def exec_module(module: ModuleType) -> None:
-        # Whatever is in sys.modules after this is what `import` hands out.
+        # `import` returns the module that is in sys.modules after this.
         sys.modules[module.__name__] = importlib.import_module(ALIASES[module.__name__])
 
 
 def install() -> None:
-    """Have Python ask for the second names here, after everybody else."""
+    """Add the importer at the end of `sys.meta_path`."""
     if Aliases not in sys.meta_path:
         sys.meta_path.append(Aliases)

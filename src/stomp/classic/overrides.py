@@ -1,8 +1,8 @@
-"""The straight way of a frame: from a verb of the listener API to its link, if nobody is to see it on the way.
+"""Detects overridden methods: whether a frame of the listener API may be passed to its link directly.
 
-A program may have put something of its own in the place of the transport or of a method, in an object or in a class;
-then it gets all frames through `send_frame` and `Transport.transmit`, as it does if a listener has an `on_send`. It may
-do so at any time, so this is asked for each frame: that is why the native codec has the same function.
+Rules of this file: if a program has replaced the transport or one of the methods on the way, in an object or in a
+class, or a listener has an `on_send`, all frames go through `send_frame` and `Transport.transmit`. A program may do so
+at any time, so this is checked for each frame, and the native codec has the same function for speed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def look(protocol: Any, ours: tuple[Any, Any, Any]) -> Link | None:
-    """See `straight`."""
+    """The link of a protocol, or None: see `straight`."""
     send_frame, escape_headers, transmit = ours
     transport: Any = protocol.transport
-    # Not by `__dict__`: an object that was asked for it once has slow attributes from then on (CPython 3.11).
+    # Not with `__dict__`: reading it once makes the attributes of the object slow from then on (CPython 3.11).
     try:
         if (
             transport is not protocol._direct
@@ -40,6 +40,6 @@ def look(protocol: Any, ours: tuple[Any, Any, Any]) -> Link | None:
     return link
 
 
-#: The link of a protocol; None if there is none, or somebody has put something in the place of one of the functions
-#: that are given: `send_frame` and `_escape_headers` of the protocol, and `transmit` of its transport.
+#: Returns the link of a protocol. None if there is none, if a listener has an `on_send`, or if one of the functions
+#: that are passed was replaced: `send_frame` and `_escape_headers` of the protocol, and `transmit` of its transport.
 straight: Any = look if native_codec.native is None else native_codec.native.straight

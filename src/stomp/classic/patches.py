@@ -1,8 +1,8 @@
-"""What a program has put into the place of `socket.create_connection` or of `stomp.transport.ssl`.
+"""Support for programs that monkey-patch `socket.create_connection` or `stomp.transport.ssl`.
 
-Programs written for stomp.py do so to trust the authorities of the system, to accept a certificate of another name, to
-replace DNS, or to have no network in a test. stomp.py connected by these names, so `stomp.Connection` does, too, where
-they are not the originals. `stomp.Client` has arguments for all of that.
+Programs for stomp.py do so to trust the certificate authorities of the system, to accept a certificate of another name,
+to replace DNS, or to test without a network. stomp.py connected with these names, so `stomp.Connection` uses them, too,
+if they are patched. `stomp.Client` has arguments for all of this.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import ssl
 
-#: Called with (host, port), the timeout, and where to bind if anywhere; returns a connected socket.
+#: Called with (host, port), the timeout, and optionally the address to bind to; returns a connected socket.
 CreateConnection = Callable[..., socket.socket]
 
-#: Those who bring another kind of threads replace it for all programs, by one that does the same.
+#: Modules whose `create_connection` does not count as patched: libraries of green threads replace it by an equivalent.
 _SAME = ("socket", "gevent", "eventlet")
 
 
 def create_connection(module: Any) -> CreateConnection | None:
-    """The `create_connection` of what `stomp.transport.socket` is now; None if that is the original.
+    """The patched `create_connection` of `stomp.transport.socket`; None if it is not patched.
 
     Args:
-        module: the module `socket`, or what stands in its place.
+        module: the module `socket`, or its replacement.
     """
     found: CreateConnection | None = getattr(module, "create_connection", None)
     if found is None or str(getattr(found, "__module__", "")).partition(".")[0] in _SAME:
@@ -35,10 +35,10 @@ def create_connection(module: Any) -> CreateConnection | None:
 
 
 def tls_context(module: Any, settings: Mapping[str, Any]) -> ssl.SSLContext | None:
-    """A context from what `stomp.transport.ssl` is now, with the settings of `set_ssl`; None if that is the original.
+    """A context of the patched `stomp.transport.ssl`, with the settings of `set_ssl`; None if it is not patched.
 
     Args:
-        module: what a program has set as `stomp.transport.ssl`; None if nothing.
+        module: the value that a program has set as `stomp.transport.ssl`; None if it has not.
         settings: the arguments of `set_ssl`.
 
     Raises:

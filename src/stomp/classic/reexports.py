@@ -1,8 +1,10 @@
-"""Names that stomp.py's modules handed on, since they imported each other with a star.
+"""Names that stomp.py's modules re-exported, because they imported each other with a star.
 
-`from stomp.connect import ConnectionListener`, `stomp.transport.ssl`, `from stomp.transport import *`: programs and
-test suites take names from where they happened to be. Each is looked up when somebody asks for it, so nothing is
-loaded for names that nobody wants (`ssl` above all), and a module that is loaded again has nothing out of date.
+Programs and test suites use such names: `from stomp.connect import ConnectionListener`, `stomp.transport.ssl`,
+`from stomp.transport import *`.
+
+Rule of this file: a name is looked up each time it is used. So nothing is imported for unused names (`ssl` above all),
+and a reloaded module has no outdated names.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-#: module -> the modules whose names it hands on, nearest first
+#: module -> the modules whose names it re-exports, in the order of the look-up
 _SOURCES = {
     "stomp.listener": ("stomp.constants",),
     "stomp.protocol": ("stomp.listener",),
@@ -22,7 +24,7 @@ _SOURCES = {
     "stomp.adapter.ws": ("stomp.connect",),
 }
 
-#: module -> what it hands on of other modules: "module", or "module:name"
+#: module -> names of other modules that it re-exports: "module", or "module:name"
 _FOREIGN = {
     "stomp.listener": "sys threading time time:monotonic stomp.exception stomp.utils stomp.log",
     "stomp.protocol": "stomp.exception:ConnectFailedException",
@@ -51,13 +53,13 @@ def _has(module: str, *names: str) -> bool:
     return all(hasattr(found, name) for name in names)
 
 
-#: module -> what it works out when it is asked
+#: module -> names whose value is computed when they are used
 _COMPUTED: dict[str, dict[str, Callable[[], Any]]] = {
     "stomp.transport": {
         "DEFAULT_SSL_VERSION": lambda: getattr(importlib.import_module("ssl"), "PROTOCOL_TLS_CLIENT", None),
         "LINUX_KEEPALIVE_AVAIL": _linux_keepalive,
         "MAC_KEEPALIVE_AVAIL": lambda: _has("socket", "SO_KEEPALIVE") and _has("socket", "IPPROTO_TCP"),
-        # Until 8.2 this was the name of stomp.log, and before 5.0 the standard module: see there.
+        # Until 8.2 this was the name of stomp.log, and before 5.0 the standard module: see `stomp.log`.
         "logging": lambda: importlib.import_module("stomp.log"),
     },
     "stomp.listener": {"logging": lambda: importlib.import_module("stomp.log")},
@@ -65,18 +67,18 @@ _COMPUTED: dict[str, dict[str, Callable[[], Any]]] = {
 
 
 def _external_names(module: str) -> dict[str, str]:
-    """name -> where it is"""
+    """name -> "module" or "module:name" """
     return {text.replace(":", ".").rpartition(".")[2]: text for text in _FOREIGN[module].split()}
 
 
 def resolve_reexport(module: str, name: str) -> Any:
-    """What a module hands on under a name.
+    """The value that a module re-exports under a name.
 
     Raises:
-        AttributeError: nothing.
+        AttributeError: the module does not re-export this name.
     """
     if name == "__all__":
-        # What a star import of it hands on: all but the one name for which DNS would be asked.
+        # A star import exports everything except the one name that needs DNS look-ups.
         return sorted(_names(module) - {"LOCALHOST_NAMES"})
     if not name.startswith("_"):
         if name in _COMPUTED.get(module, {}):
@@ -97,7 +99,7 @@ def _names(module: str) -> set[str]:
     foreign: set[str] = set()
     if module in _SOURCES:
         foreign = {*_external_names(module), *_COMPUTED.get(module, {})}
-        # The socket module does not have all of its names on every system.
+        # Some names of the socket module do not exist on every system.
         foreign -= {name for name in foreign if not hasattr(sys.modules[module], name)}
         for source in _SOURCES[module]:
             foreign |= _names(source)

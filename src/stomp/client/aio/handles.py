@@ -260,7 +260,7 @@ class MessageSource:
 
 
 class Subscription(BaseSubscription, MessageSource):
-    """A subscription: iterate over it, or call `receive`. An ``async with`` statement closes it at the end."""
+    """A subscription: iterate over it, or call `receive`; its ``async with`` statement closes it at the end."""
 
     def __init__(self, client: AsyncDriver, feed: ClientSubscription) -> None:
         self._client = client

@@ -256,7 +256,7 @@ class MessageSource:
 
 
 class Subscription(BaseSubscription, MessageSource):
-    """A subscription: iterate over it, or call `receive`. A ``with`` statement closes it at the end."""
+    """A subscription: iterate over it, or call `receive`; its ``with`` statement closes it at the end."""
 
     def __init__(self, client: SyncDriver, feed: ClientSubscription) -> None:
         self._client = client
