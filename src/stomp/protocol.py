@@ -269,12 +269,12 @@ class Protocol10(_Protocol):
         Args:
             username: the login.
             passcode: the password.
-            wait: return when the broker has let us in, not before.
+            wait: return only after the broker has accepted the login.
             headers: further headers.
             **keyword_headers: further headers.
 
         Raises:
-            ConnectFailed: no broker could be reached; with `wait`, also if it did not let us in.
+            ConnectFailed: no broker could be reached; with `wait`, also if the login failed.
         """
         merged = merge_headers([headers, keyword_headers])
         merged[HDR_ACCEPT_VERSION] = self.version
@@ -380,13 +380,13 @@ class Protocol11(_Protocol):
         Args:
             username: the login.
             passcode: the password.
-            wait: return when the broker has let us in, not before.
+            wait: return only after the broker has accepted the login.
             headers: further headers.
             with_connect_command: send CONNECT instead of STOMP.
             **keyword_headers: further headers.
 
         Raises:
-            ConnectFailed: no broker could be reached; with `wait`, also if it did not let us in.
+            ConnectFailed: no broker could be reached; with `wait`, also if the login failed.
         """
         merged = merge_headers([headers, keyword_headers])
         merged[HDR_ACCEPT_VERSION] = self.version

@@ -128,7 +128,7 @@ def options_of(
 ) -> Options:
     """The options of a transport of the listener API. Cached, as most transports of a program have the same."""
     limit = 30.0 if timeout is None else float(timeout)
-    # The default tolerance of the listener API; a transport with another one makes a copy.
+    # The default tolerance of the listener API; a transport with another tolerance makes a copy.
     options = Options(
         connect_timeout=limit,
         backoff=Backoff(*backoff),

@@ -168,7 +168,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Who presses Ctrl-C does not want to wait for a broker that says nothing.
+        # After a cancellation, do not wait for long for a broker that does not answer.
         await self.close(self._short_deadline() if isinstance(error, asyncio.CancelledError) else None)
 
     # ------------------------------------------------------------------------------------- sending

@@ -53,7 +53,7 @@ _READ = 64 * 1024
 
 
 class AioLink(asyncio.Protocol):
-    """One connection. Create it with an open socket, or by `open_link`; `start` begins to read.
+    """One connection. Create it with an open socket, or with `open_link`; `start` starts reading.
 
     Args:
         sock: connected. The link owns it from now on.
@@ -117,7 +117,7 @@ class AioLink(asyncio.Protocol):
     # ------------------------------------------------------------------------------------- for clients
 
     async def start(self) -> None:
-        """Begin to read. The handler may be called from now on, even before this returns."""
+        """Start reading. The handler may be called from now on, even before this returns."""
         loop, sock = self._loop, self._sock
         try:
             sock.setblocking(False)

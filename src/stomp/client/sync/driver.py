@@ -61,7 +61,7 @@ class SyncDriver(BaseClient):
         self._calling = False  # the callback thread is running
         self._called: Signal = Signal()  # fires when it has ended
         self._caller = 0  # ident of the callback thread
-        self._connecting: set[int] = set()  # idents of the threads that make a connection
+        self._connecting: set[int] = set()  # idents of the threads that open a connection
         self._handling: dict[int, BaseMessage] = {}  # ident of a thread -> the message it handles
         _DRIVERS.add(self)
 

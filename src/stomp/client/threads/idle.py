@@ -1,4 +1,4 @@
-"""Idle connections: an epoll thread watches the sockets of connections that have no receiving thread.
+"""Idle connections: an epoll thread polls the sockets of connections that have no receiving thread.
 
 Rules of this file:
 
@@ -64,7 +64,7 @@ class Sleeper(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Drop the connection now."""
+        """Close the connection now."""
 
     @abstractmethod
     def _lend_thread(self) -> None: ...

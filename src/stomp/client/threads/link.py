@@ -52,14 +52,14 @@ _LONGEST_WAIT = 60.0
 _SPARE_TIME = 1.0
 #: Most reads per call that the timer thread does for a receiving thread that is busy in a handler.
 _LISTEN_READS = 64
-#: When this many received bytes wait for the handler, only the receiving thread reads on.
+#: When this many received bytes wait for the handler, reading pauses until the handler has returned.
 _IN_HIGH = 4 * 1024 * 1024
 #: How many `HeartbeatSent` events may stay in the queue of an idle link until something is read.
 _FEW = 8
 
 
 class Link(SendingHalf, Sleeper):
-    """One connection. Made with an open socket; `start` begins to read.
+    """One connection. Create it with an open socket; `start` starts reading.
 
     Args:
         sock: connected and blocking. The link owns it from now on.
@@ -202,8 +202,8 @@ class Link(SendingHalf, Sleeper):
         self._state = state = threading.Lock()
         self._codec = codec = threading.Lock()
         self._telling = threading.Lock()  # held while the handler runs
-        self._ended = OneShotEvent()  # the session is over
-        self._finished = OneShotEvent()
+        self._ended = OneShotEvent()  # set when the session has ended
+        self._finished = OneShotEvent()  # set when the last event was dispatched
         patience = self._options.send_timeout
         self._inlet = SocketReader(self.sock, self.session, direct=self._layer is None)
         self._outbox = SocketWriter(self.sock, self.session, self._layer, state, codec, patience, self._clock)
@@ -333,7 +333,7 @@ class Link(SendingHalf, Sleeper):
 
     @property
     def _over_read_limit(self) -> bool:
-        """True when too many bytes wait for the handler, so that the other threads stop reading."""
+        """True when too many received bytes wait for the handler, so reading pauses until it has returned."""
         return self.session.counters.bytes_received - self._told >= _IN_HIGH
 
     def _dispatch(self) -> None:

@@ -117,7 +117,7 @@ class SendingHalf(ABC):
             patient: the frame may be buffered for up to `FLUSH_DELAY`, to be written with later ones; see `flush`.
 
         Raises:
-            NotConnected: there is no connection any more.
+            NotConnected: the connection has ended.
             FrameError: the frame cannot be encoded.
             SendStalled: the broker has not read for `Options.send_timeout`. The frame is queued.
         """
