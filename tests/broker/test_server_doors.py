@@ -209,7 +209,7 @@ def test_a_port_that_cannot_be(port: int) -> None:
 def test_tls_needs_a_certificate() -> None:
     with pytest.raises(UsageError, match="ssl_context"):
         Broker(listen=["wss://127.0.0.1:0"])
-    with pytest.raises(UsageError, match="no door"):
+    with pytest.raises(UsageError, match="no address to listen on"):
         Broker(listen=[])
 
 

@@ -107,7 +107,9 @@ class Broker:
             given = [listen] if isinstance(listen, str) else listen
             where = tuple(door(each) if isinstance(each, str) else each for each in given)
         if not where:
-            raise UsageError("the broker has no door", hint='give some, as listen=["stomp://127.0.0.1:0"]')
+            raise UsageError(
+                "there is no address to listen on", hint='pass some, as listen=["stomp://127.0.0.1:0"]'
+            )
         if not all(0 <= each.port <= 65535 for each in where):
             raise UsageError("a port is a number from 0 to 65535")
         if ssl_context is None and any(each.transport in ("tls", "wss") for each in where):

@@ -203,12 +203,12 @@ def _fill(self: Any, *given: Any, **named: Any) -> None:
     told = {**dict(zip(cls.__match_args__, given, strict=False)), **named} if given else named
     if len(told) < len(given) + len(named) or not cls._required <= told.keys() <= cls._arguments:
         _complain(cls, given, named)
-    read_into = object.__setattr__
+    set_attribute = object.__setattr__
     for name, value in {**cls._defaults, **told}.items():
-        read_into(self, name, value)
+        set_attribute(self, name, value)
     for name, make in cls._factories:
         if name not in told:
-            read_into(self, name, make())
+            set_attribute(self, name, make())
     if (finish := getattr(self, "__post_init__", None)) is not None:
         finish()
 
