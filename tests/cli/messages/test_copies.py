@@ -18,7 +18,7 @@ from stomp.core.frames.frame import Headers
 from stomp.testing.servers import ScriptedServer, artemis_like, greet_back, read_frame
 from tests.cli.oneshot import Stomp
 
-DOCS = Path(__file__).parents[2] / "docs" / "howto" / "command-line-scripts.md"
+DOCS = Path(__file__).parents[3] / "docs" / "howto" / "command-line-scripts.md"
 NOW = 1_800_000_000.0
 #: What MESSAGE frames of each broker had in its tests: whatever its sender wrote stays.
 KEPT = [

@@ -276,23 +276,23 @@ class Link(SendingHalf, Sleeper):
     def _read(self, flags: int) -> bool:
         """Read once and process the data. False if there was nothing to read. The caller holds `_reading`."""
         error: OSError | None = None
-        data, add_direct_bytes = b"", 0
+        data, direct_bytes = b"", 0
         try:
-            data, add_direct_bytes = self._inlet.read(flags)
+            data, direct_bytes = self._inlet.read(flags)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as err:
             error = err
-        self._take(data, add_direct_bytes, not (data or add_direct_bytes), error)
+        self._take(data, direct_bytes, not (data or direct_bytes), error)
         self._inlet.note(len(data), len(self._inbox))
         return True
 
-    def _take(self, data: bytes, add_direct_bytes: int, ended: bool, error: OSError | None) -> None:
+    def _take(self, data: bytes, direct_bytes: int, ended: bool, error: OSError | None) -> None:
         """Process what was read. The caller holds `_reading`.
 
         Args:
             data: the bytes that were read.
-            add_direct_bytes: how many bytes were read directly into the buffer of a body instead.
+            direct_bytes: how many bytes were read directly into the buffer of a body instead.
             ended: EOF, or reading failed.
             error: the error of that.
         """
@@ -309,8 +309,8 @@ class Link(SendingHalf, Sleeper):
         try:
             if data:
                 session.receive_data(data, self._clock())
-            if add_direct_bytes:
-                session.add_direct_bytes(add_direct_bytes, self._clock())
+            if direct_bytes:
+                session.add_direct_bytes(direct_bytes, self._clock())
             if ended:
                 session.receive_eof(error or self._broken, self._clock())
             self._collect()
