@@ -133,7 +133,7 @@ print("both")
 
 
 def test_a_forked_child_has_a_watch_of_its_own():
-    source = str(Path(module.__file__).parents[2])
+    source = str(Path(module.__file__).parents[3])
     command = [sys.executable, "-W", "ignore", "-c", FORKED]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": source}
