@@ -61,7 +61,7 @@ SETTINGS = [
     ("connect_timeout", (1, 2), f"connect_timeout is of type tuple ({SECONDS}"),
     ("broker", "kafka", "no kind of broker called 'kafka'"),
     ("broker", 5, "broker is 5 (use one of rabbitmq"),
-    ("max_decompressed_size", 0, f"inflated is 0 ({NUMBERS}"),
+    ("max_decompressed_size", 0, f"max_decompressed_size is 0 ({NUMBERS}"),
     ("high_water", None.__class__, f"high_water is of type type ({NUMBERS}"),
     ("hooks", stomp.Hooks(), "hooks is of type Hooks (pass a list, as in hooks=[MyHooks()])"),
     ("limits", {"body": 5}, "limits is of type dict (pass stomp.Limits(...))"),
@@ -105,8 +105,8 @@ SUBSCRIBE = [
     ("headers", [("a", "b")], f"headers is of type list ({HEADERS})"),
     ("id", ["1"], "id is of type list"),
     ("confirm", 0, f"confirm is 0 ({FLAG})"),
-    ("max_silence", "5", f"silence is '5' ({SECONDS} above 0, as in silence=5)"),
-    ("max_silence", 0, f"silence is 0 ({SECONDS}"),
+    ("max_silence", "5", f"max_silence is '5' ({SECONDS} above 0, as in max_silence=5)"),
+    ("max_silence", 0, f"max_silence is 0 ({SECONDS}"),
 ]
 
 

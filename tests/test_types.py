@@ -162,10 +162,10 @@ def test_pyright_takes_right_names_and_refuses_typos(programs, tmp_path):
 ELSEWHERE = {
     "stomp.core.frames.frame:Frame": "the frame of errors and hooks; `stomp.Frame` is that of listeners",
     "stomp.transport:Transport": "the module is reached by `stomp.transport`",
-    "stomp.client.sync.driver:Driver": "only clients make what wants one",
+    "stomp.client.sync.driver:SyncDriver": "only clients make what wants one",
     "stomp.client.aio.driver:AsyncDriver": "only clients make what wants one",
-    "stomp.core.engine.message_queue:Feed": "only clients make what wants one",
-    "stomp.core.engine.message_queue:Inbox": "only clients make what wants one",
+    "stomp.core.engine.message_queue:ClientSubscription": "only clients make what wants one",
+    "stomp.core.engine.message_queue:MessageQueue": "only clients make what wants one",
     "stomp.core.engine.transactions:TransactionRecord": "only clients make what wants one",
     "stomp.net.tls:TlsLayer": "only connections ask settings for one",
     "stomp.core.session.base:Session": "`stomp.core` is for those who do I/O themselves",

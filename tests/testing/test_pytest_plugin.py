@@ -71,7 +71,8 @@ import sys
 
 def test_it():
     names = {name.removeprefix("stomp.") for name in sys.modules if name.partition(".")[0] == "stomp"}
-    assert names <= {"stomp", "_installation", "_version", "aliases", "testing", "testing.pytest_plugin"}
+    ours = {"stomp", "_installation", "_version", "classic", "classic.module_aliases"}
+    assert names <= {*ours, "testing", "testing.pytest_plugin"}
     assert "asyncio" not in sys.modules
     assert "ssl" not in sys.modules
 """
