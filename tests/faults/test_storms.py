@@ -155,7 +155,8 @@ def test_a_send_that_ends_each_connection_is_given_up_and_its_neighbours_are_con
             sends[5].result(timeout=20)
         for number in (0, 1, 2, 3, 4, 6, 7, 8, 9):
             sends[number].result(timeout=20)
-        assert script.count <= 3 + 2 + 1
+        # Three are lost with the message alone. How many it shared before that depends on how the threads run.
+        assert script.count <= 3 + 2 + 3
 
 
 def test_a_send_with_unknown_outcome_is_sent_once(make: Callable[..., Any]) -> None:

@@ -36,7 +36,7 @@ def deferred_kind(function: object) -> str:
     # An object with __call__ is checked by that method. A mock of a coroutine function has its own __code__.
     call = function if hasattr(function, "__code__") else getattr(type(function), "__call__", None)  # noqa: B004
     flags = getattr(getattr(call, "__code__", None), "co_flags", 0)
-    marked = "_is_coroutine_mark" in getattr(function, "__dict__", ())  # inspect.markcoroutinefunction
+    marked = "_is_coroutine_marker" in getattr(function, "__dict__", ())  # inspect.markcoroutinefunction
     if flags & (_COROUTINE | _ITERABLE_COROUTINE) or marked:
         return "coroutine function"
     if flags & _ASYNC_GENERATOR:
