@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.errors import Unsupported, UsageError
-from stomp.core.structs import dataclass, field
+from stomp.core.structs import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,29 +165,16 @@ ARTEMIS = BrokerProfile(
         "ACK in transactions": "it takes the header and ignores it",
     },
 )
-HORNETQ = BrokerProfile(
+#: Artemis descends from HornetQ.
+HORNETQ = replace(
+    ARTEMIS,
     name="hornetq",
     title="HornetQ",
     server="HornetQ/",
-    selectors=True,
-    durable="durable-subscription-name",
-    ttl=("expires", "absolute"),
-    text_without_content_length=True,
-    adds_length=True,
+    delay=None,
     hides_persistence=True,
-    ack_in_transaction=False,
-    nack_in_transaction=False,
     deduplication="_HQ_DUPL_ID",
     error_ends=False,
-    nack_discards=True,
-    nack_effect="is lost: NACK discards it like ACK, and no dead-letter queue has it",
-    dead_letter_hint="set max-delivery-attempts and dead-letter-address for the address: a message whose handler "
-    "fails is given back by the end of the connection, which counts as a delivery attempt",
-    _why={
-        "NACK in transactions": "it takes the header and ignores it, and discards the message at once",
-        "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
-        "ACK in transactions": "it takes the header and ignores it",
-    },
 )
 APOLLO = BrokerProfile(
     name="apollo",
