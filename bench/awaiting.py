@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter, process_time
 
 from bench.adapters import AsyncContract
+from bench.forms import FORMS, bodies
 from bench.measuring import SETTLE, Meter, Taken, memory, next_count, thread_count
 from bench.servers import body_of
 from bench.work import MOST, Work
@@ -37,13 +38,14 @@ async def acknowledge(client: AsyncContract, work: Work, count: int) -> Taken:
 
 
 async def send(client: AsyncContract, work: Work, count: int) -> Taken:
-    body = body_of(work.size)
-    call = client.send
+    texts = bodies(work.form, work.size)
+    last = len(texts) - 1  # their number is a power of two
+    call = client.sender(FORMS[work.form])
     client.expect(1)
     meter = Meter()
     await client.subscribe(f"/bench/sink?count={count}")
-    for _ in range(count):
-        await call("/queue/bench", body)
+    for number in range(count):
+        await call("/queue/bench", texts[number & last], number)
     await client.wait()
     taken = meter.taken(count)
     await client.unsubscribe()
@@ -51,7 +53,7 @@ async def send(client: AsyncContract, work: Work, count: int) -> Taken:
 
 
 async def confirm(client: AsyncContract, work: Work, count: int) -> Taken:
-    body = body_of(work.size)
+    body = bodies(work.form, work.size)[0]
     durations: list[float] = []
     meter = Meter()
     if work.window > 1:

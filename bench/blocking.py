@@ -9,6 +9,7 @@ from collections.abc import Callable
 from time import perf_counter, process_time
 
 from bench.adapters import Contract
+from bench.forms import FORMS, bodies
 from bench.measuring import SETTLE, Meter, Taken, memory, next_count, thread_count
 from bench.servers import body_of
 from bench.work import MOST, PATIENCE, Work
@@ -38,13 +39,14 @@ def acknowledge(client: Contract, work: Work, count: int) -> Taken:
 
 
 def send(client: Contract, work: Work, count: int) -> Taken:
-    body = body_of(work.size)
-    call = client.send
+    texts = bodies(work.form, work.size)
+    last = len(texts) - 1  # their number is a power of two
+    call = client.sender(FORMS[work.form])
     client.expect(1)
     meter = Meter()
     client.subscribe(f"/bench/sink?count={count}")
-    for _ in range(count):
-        call("/queue/bench", body)
+    for number in range(count):
+        call("/queue/bench", texts[number & last], number)
     client.wait()
     taken = meter.taken(count)
     client.unsubscribe()
@@ -52,7 +54,7 @@ def send(client: Contract, work: Work, count: int) -> Taken:
 
 
 def confirm(client: Contract, work: Work, count: int) -> Taken:
-    body = body_of(work.size)
+    body = bodies(work.form, work.size)[0]
     durations: list[float] = []
     meter = Meter()
     if work.window > 1:

@@ -24,10 +24,10 @@ from bench import instructions, targets
 from bench.contenders import BASE, CLIENTS, USUAL, Missing
 from bench.places import two_cpus
 from bench.report import Demand, Runs, as_json, join, rows
-from bench.scenarios import TALKS, Failed, Figures, Lacking, Scenario, Setting
+from bench.scenarios import FORM_SCENARIOS, TALKS, Failed, Figures, Lacking, Scenario, Setting
 from bench.servers import Server, command
 from bench.starting import STARTS
-from bench.tables import bars, details, markdown, pictures, target_table
+from bench.tables import bars, details, form_table, markdown, pictures, target_table
 from bench.through import THROUGHS
 
 SCENARIOS: dict[str, Scenario] = {**TALKS, **STARTS, **THROUGHS}
@@ -35,6 +35,7 @@ SCENARIOS: dict[str, Scenario] = {**TALKS, **STARTS, **THROUGHS}
 #: Well below what is measured: a busy machine must not make them fail.
 DEMANDS = [
     Demand("stompkit", "receive-100", cpu=0.25),
+    Demand("stompkit", "send-text", cpu=0.45),
     Demand("stompkit", "send-100", cpu=0.4),
     Demand("stompkit", "acknowledge", cpu=0.4),
     Demand("stompkit", "pair", p50=10e-3),
@@ -64,29 +65,35 @@ class Plan:
                 self.skipped[client] = str(why)
                 print(f"{client} is skipped: {why}", file=sys.stderr, flush=True)
 
-    def run(self, name: str) -> dict[str, list[Figures | None]]:
-        """All rounds of one scenario."""
-        scenario = SCENARIOS[name]
-        chosen = [client for client in self.clients if not scenario.clients or client in scenario.clients]
-        runs: dict[str, list[Figures | None]] = {client: [] for client in chosen}
+    def run(self, names: Sequence[str]) -> Runs:
+        """All rounds of some scenarios. Within a round, scenarios and clients follow each other at once."""
+        runs: Runs = {name: {client: [] for client in self._clients_of(name)} for name in names}
         with Server(self.cpus[1] if self.cpus else None) as server:
             setting = Setting(server, self.cpus[0] if self.cpus else None, self.seconds, self.count)
             for number in range(self.rounds):
-                for client in chosen if number % 2 == 0 else reversed(chosen):
-                    if client not in runs:
-                        continue
-                    # One that failed would most likely fail again, and take its time.
-                    if None in runs[client]:
-                        runs[client].append(None)
-                        continue
-                    try:
-                        runs[client].append(scenario.measure(CLIENTS[client], setting))
-                    except Lacking:
-                        del runs[client]
-                    except (Failed, OSError) as why:
-                        print(f"{name} with {client} failed: {why}", file=sys.stderr, flush=True)
-                        runs[client].append(None)
+                for name in names:
+                    clients = list(runs[name])
+                    for client in clients if number % 2 == 0 else reversed(clients):
+                        self._run_once(name, client, runs[name], setting)
         return runs
+
+    def _clients_of(self, name: str) -> list[str]:
+        only = SCENARIOS[name].clients
+        return [client for client in self.clients if not only or client in only]
+
+    def _run_once(
+        self, name: str, client: str, runs: dict[str, list[Figures | None]], setting: Setting
+    ) -> None:
+        if None in runs[client]:  # a client that failed would most likely fail again, after a timeout
+            runs[client].append(None)
+            return
+        try:
+            runs[client].append(SCENARIOS[name].measure(CLIENTS[client], setting))
+        except Lacking:
+            del runs[client]
+        except (Failed, OSError) as why:
+            print(f"{name} with {client} failed: {why}", file=sys.stderr, flush=True)
+            runs[client].append(None)
 
 
 def about(plan: Plan, runs: Runs) -> dict[str, Any]:
@@ -127,6 +134,18 @@ def chosen(text: str, known: Mapping[str, object]) -> list[str]:
     return found
 
 
+def batches(scenarios: Sequence[str]) -> list[list[str]]:
+    """The scenarios that are measured together: the forms of a send in one batch, all others alone."""
+    forms = [name for name in scenarios if name in FORM_SCENARIOS]
+    batches: list[list[str]] = []
+    for name in scenarios:
+        if name not in forms:
+            batches.append([name])
+        elif name == forms[0]:
+            batches.append(forms)
+    return batches
+
+
 def by_group(text: str) -> list[str]:
     """The scenarios of some groups."""
     groups = {scenario.group: scenario for scenario in SCENARIOS.values()}
@@ -138,6 +157,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.run", description="compare STOMP clients side by side")
     parser.add_argument("--quick", action="store_true", help="only what must not get lost; exit 1 if it is")
     parser.add_argument("--all", action="store_true", help="every client that this machine can run")
+    parser.add_argument("--forms", action="store_true", help="only the forms of a send, side by side")
     parser.add_argument("--scenarios", type=lambda text: chosen(text, SCENARIOS), help=", ".join(SCENARIOS))
     parser.add_argument(
         "--groups", type=by_group, help="receive, send, latency, growth, memory, idle, start, brokers"
@@ -181,7 +201,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     demanded = [demand.scenario for demand in DEMANDS]
     plan = Plan(
         clients=args.clients or (["stompkit", BASE] if args.quick else list(CLIENTS if args.all else USUAL)),
-        scenarios=args.scenarios or args.groups or (demanded if args.quick else list(SCENARIOS)),
+        scenarios=args.scenarios
+        or args.groups
+        or (list(FORM_SCENARIOS) if args.forms else demanded if args.quick else list(SCENARIOS)),
         rounds=args.rounds if args.rounds is not None else 3 if args.quick else 5,
         seconds=args.seconds or (0.4 if args.quick else 0.6),
         count=args.count,
@@ -194,9 +216,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         earlier = join(earlier, report["runs"])
         plan.measured = report["about"]
     runs: Runs = {}
-    for scenario in plan.scenarios if plan.rounds else []:
-        runs[scenario] = plan.run(scenario)
-        if not args.quick and (found := rows({scenario: runs[scenario]}, SCENARIOS)):
+    for names in batches(plan.scenarios) if plan.rounds else []:
+        measured = plan.run(names)
+        runs |= measured
+        if not args.quick and (found := rows(measured, SCENARIOS)):
             print(f"{details(found)}\n", flush=True)
         write(args, plan, join(earlier, runs))
     runs = join(earlier, runs)
@@ -209,6 +232,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if ok and all(met for met, _ in verdicts) else 1
     print(bars(found))
     print(f"\n{target_table(targets.read(), found)}")
+    if table := form_table(found):
+        print(f"\n{table}")
     return 0 if ok else 1
 
 

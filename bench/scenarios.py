@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bench.contenders import Contender
+from bench.forms import FORMS
 from bench.places import ROOT, on_cpu
 from bench.servers import Server
 from bench.work import Work
@@ -156,6 +157,20 @@ class Growth:
 SIZES = {"0 B": 0, "100 B": 100, "1 KiB": KIB, "16 KiB": 16 * KIB, "1 MiB": MIB}
 
 
+#: Each form of a send: the same frames for every client, measured side by side.
+FORM_SCENARIOS: dict[str, Scenario] = {
+    **{
+        "send-100" if name == "bytes" else f"send-{name}": Talk(
+            f"send {form.title}", "send", "send", work={"form": name}
+        )
+        for name, form in sorted(FORMS.items(), key=lambda item: item[0] == "bytes")
+    },
+    "send-receipt": Talk(
+        "send str with a receipt, window 1,000", "send", "confirm", work={"window": 1000, "form": "text"}
+    ),
+}
+
+
 def _streams() -> dict[str, Scenario]:
     found: dict[str, Scenario] = {}
     for text, size in SIZES.items():
@@ -171,8 +186,11 @@ def _streams() -> dict[str, Scenario]:
         "receive 1 KiB without content-length", "receive", "receive", work={"size": KIB, "query": "length=0"}
     )
     found["acknowledge"] = Talk("receive 100 B, acknowledge each", "receive", "acknowledge")
+    found |= FORM_SCENARIOS
+    found["send-text-1048576"] = Talk("send 1 MiB of str", "send", "send", work={"size": MIB, "form": "text"})
     for text, size in SIZES.items():
-        found[f"send-{size}"] = Talk(f"send {text}", "send", "send", work={"size": size})
+        if size != 100:  # a form
+            found[f"send-{size}"] = Talk(f"send {text} of bytes", "send", "send", work={"size": size})
     found["confirm-window"] = Talk("confirmed sends, window 1,000", "send", "confirm", work={"window": 1000})
     return found
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.contenders import BASE, CLIENTS
 from bench.report import FIGURES, Row, Spread, number
+from bench.scenarios import FORM_SCENARIOS
 from bench.targets import Target, verdict
 
 
@@ -99,13 +100,15 @@ def _cell(row: Row | None) -> str:
 
 
 def target_table(targets: Sequence[Target], found: Sequence[Row]) -> str:
-    """What we aim at, and where we are."""
+    """The targets that were measured, and whether they are met."""
     lines = [["target", "pure", "native", "met?"]]
     for target in targets:
         pure, native = verdict(target, found, "pure"), verdict(target, found, "native")
         known = [each.met for each in (pure, native) if each.met is not None]
+        if not known:
+            continue
         by_cpu = pure.by_cpu or native.by_cpu
-        met = "" if not known else "**no**" if not all(known) else "by CPU" if by_cpu else "yes"
+        met = "**no**" if not all(known) else "by CPU" if by_cpu else "yes"
         lines.append([target.title, pure.text, native.text, met])
     return aligned(lines)
 
@@ -128,7 +131,35 @@ def bars(found: Sequence[Row], width: int = 50) -> str:
     return "\n".join(lines)
 
 
-OVERVIEW = ("receive-100", "receive-16384", "acknowledge", "send-100", "confirm-window", "round-trip")
+def form_table(found: Sequence[Row]) -> str:
+    """The forms of a send: CPU of each client for one message, and the ratio of these. Empty if none was measured."""
+    forms = [row for row in found if row.scenario in FORM_SCENARIOS and row.figure == "rate" and row.cpu]
+    clients = sorted({row.client for row in forms}, key=list(CLIENTS).index)
+    lines = [[f"CPU of one send, µs ({BASE} / client)", *clients]]
+    for name in FORM_SCENARIOS:
+        cells = {row.client: row for row in forms if row.scenario == name}
+        if cells:
+            title = FORM_SCENARIOS[name].title.removeprefix("send ")
+            lines.append([title, *(_form_cell(cells.get(client)) for client in clients)])
+    return aligned(lines) if forms else ""
+
+
+def _form_cell(row: Row | None) -> str:
+    if row is None or row.cpu is None:
+        return ""
+    ratio = f" ({number(1 / row.cpu_ratio.median)}x)" if row.cpu_ratio else ""
+    return number(row.cpu.median * 1e6) + ratio
+
+
+OVERVIEW = (
+    "send-text",
+    "send-headers",
+    "receive-100",
+    "receive-16384",
+    "acknowledge",
+    "confirm-window",
+    "round-trip",
+)
 _COLOURS = {"stompkit": "#1b6ca8", "stomp.py": "#c0504d", "bare": "#777777"}
 
 
@@ -201,6 +232,8 @@ def markdown(about: dict[str, Any], found: Sequence[Row], targets: Sequence[Targ
         "## Targets",
         target_table(targets, found),
     ]
+    if forms := form_table(found):
+        out += ["## Forms of a send", forms]
     for group in dict.fromkeys(row.group for row in found):
         chosen = [row for row in found if row.group == group]
         out += [f"## {group.capitalize()}", f"Ratios to {BASE}, whose own figure is told:", matrix(chosen)]

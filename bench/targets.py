@@ -23,6 +23,7 @@ class Target:
     native: float | None = None
     of: str = "ratio"  #: to the base, or "value": as it is, in the unit of its figure
     client: str = "stompkit"  #: the native one is called the same with -native
+    less: str = ""  #: the CPU of this client is subtracted from that of `client`, in µs; `figure` is not used
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def verdict(target: Target, found: Sequence[Row], codec: str) -> Verdict:
     wanted: float | None = getattr(target, codec)
     if wanted is None:
         return Verdict(None, "")
+    if target.less:
+        return _difference(target, found, codec, wanted)
     figure = FIGURES[target.figure]
     unit, sign = "x" if target.of == "ratio" else "", "≥" if figure.more_is_better else "≤"
     row = find(
@@ -66,3 +69,14 @@ def verdict(target: Target, found: Sequence[Row], codec: str) -> Verdict:
         text += f", by CPU {number(ratio)}x"
         by_cpu = not met and ratio >= wanted
     return Verdict(met or by_cpu, text + ("" if met or by_cpu else " ✗"), by_cpu)
+
+
+def _difference(target: Target, found: Sequence[Row], codec: str, wanted: float) -> Verdict:
+    suffix = "-native" if codec == "native" else ""
+    clients = (target.client + suffix, target.less + suffix)
+    spreads = [row.cpu for name in clients if (row := find(found, name, target.scenario, target.figure))]
+    if len(spreads) < 2 or spreads[0] is None or spreads[1] is None:
+        return Verdict(None, f"? (≤ {number(wanted)})")
+    value = (spreads[0].median - spreads[1].median) * 1e6
+    met = value <= wanted
+    return Verdict(met, f"{number(value)} (≤ {number(wanted)})" + ("" if met else " ✗"))

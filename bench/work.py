@@ -4,7 +4,7 @@ The kinds of work, and what is measured of each:
 
     receive      messages in a row, `query` says which (see `bench.servers`)
     acknowledge  the same, each acknowledged by itself
-    send         messages in a row, until the server has the last one
+    send         messages in a row, in one of the forms of `bench.forms`, until the server has the last one
     confirm      sends with a receipt, at most `window` of them unanswered
     pair         a send, then one that waits for its receipt
     roundtrip    a send, until it comes back
@@ -48,6 +48,7 @@ class Work:
     destination: str = "/queue/bench"
     connections: int = 1
     heartbeat: int = 0
+    form: str = "bytes"  #: how a send is written, see `bench.forms`
 
     def words(self) -> list[str]:
         """For the command line."""

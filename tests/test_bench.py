@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
+import stomp.broker
 from bench import (
     blocking,
     contenders,
@@ -27,8 +28,9 @@ from bench import (
     targets,
     through,
 )
-from bench.adapters import Gate, Turnstile, Window, bare, stompkit_listener
+from bench.adapters import Gate, Turnstile, Window, bare, stompkit_client, stompkit_listener
 from bench.contenders import CLIENTS, Contender, Missing
+from bench.forms import FORMS, bodies, encoded
 from bench.measuring import Taken, next_count, quantile
 from bench.places import ROOT
 from bench.report import FIGURES, Demand, Row, Spread, number, rows
@@ -148,6 +150,28 @@ def test_tables_tell_medians_ratios_and_failures() -> None:
     ]
 
 
+def test_form_table_shows_cpu_and_ratio_of_each_client() -> None:
+    clients: dict[str, list[scenarios.Figures | None]] = {
+        "stompkit": [{"rate": 1, "cpu": 2e-6}],
+        "stomp.py": [{"rate": 1, "cpu": 9e-6}],
+    }
+    found = rows({"send-text": clients}, run.SCENARIOS)
+    assert [cell.strip() for cell in tables.form_table(found).splitlines()[2].split("|")[1:-1]] == [
+        "str, as in the README",
+        "2 (4.5x)",
+        "9",
+    ]
+    assert tables.form_table([]) == ""
+
+
+def test_forms_are_measured_in_one_batch() -> None:
+    assert run.batches(["pair", "send-text", "connect", "send-json"]) == [
+        ["pair"],
+        ["send-text", "send-json"],
+        ["connect"],
+    ]
+
+
 def test_pictures_show_every_client() -> None:
     found = summed([50, 10, 40], [10, 2, 10])
     text = tables.bars(found, width=10)
@@ -218,6 +242,18 @@ def test_a_target_is_met_or_not(pure: float, of: str, met: bool, text: str) -> N
     found = summed([50, 10, 40], [10, 2, 10])
     stands = verdict(Target("a target", "work", "rate", pure=pure, of=of), found, "pure")
     assert (stands.met, stands.text) == (met, text)
+
+
+@pytest.mark.parametrize(("pure", "met", "text"), [(3, True, "2.5 (≤ 3)"), (2, False, "2.5 (≤ 2) ✗")])
+def test_target_can_be_a_difference_in_cpu_to_another_client(pure: float, met: bool, text: str) -> None:
+    def row(client: str, cpu: float) -> Row:
+        return Row("work", "t", "g", "rate", client, None, None, None, Spread(cpu, cpu, cpu))
+
+    target = Target("t", "work", "rate", pure=pure, client="stompkit-client", less="stompkit")
+    found = [row("stompkit", 2e-6), row("stompkit-client", 4.5e-6)]
+    stands = verdict(target, found, "pure")
+    assert (stands.met, stands.text) == (met, text)
+    assert verdict(target, found[:1], "pure") == targets.Verdict(None, f"? (≤ {pure})")
 
 
 def test_a_rate_may_be_met_by_cpu() -> None:
@@ -460,6 +496,46 @@ def test_every_kind_of_work_comes_to_its_end(server, client, kind) -> None:
     taken = blocking.take(client, Work(kind, server.port, count=3, window=2 if kind == "confirm" else 1))
     assert taken.count == 3
     assert len(taken.durations) in (1, 3)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("client", ["stompkit", "stompkit-client", "stompkit-aio"])
+def test_each_form_of_a_send_completes_with_each_api(server, client, form) -> None:
+    found = scenarios.run_client(CLIENTS[client], Work("send", server.port, count=3, form=form), None)
+    assert found["count"] == 3
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_listener_api_and_client_send_the_same_headers_in_each_form(form) -> None:
+    with stomp.broker.Broker() as broker:
+        work = Work("send", broker.port, count=1, size=100, form=form)
+        body = bodies(form, 100)[0]
+        for adapter in (stompkit_listener, stompkit_client):
+            sender = adapter.Client(work)
+            sender.sender(FORMS[form])("/queue/forms", body, 7)
+            sender.close()
+        with stomp.Client(broker.url) as client, client.subscribe("/queue/forms") as messages:
+            received = [next(messages) for _ in range(2)]
+    wanted = FORMS[form].all_headers(7)
+    for message in received:
+        assert {name: message.headers.get(name) for name in wanted} == wanted
+        assert message.body == encoded(body)
+
+
+def test_bodies_of_a_form_are_a_power_of_two_and_have_about_the_size() -> None:
+    for name in FORMS:
+        texts = bodies(name, 100)
+        assert len(texts) & (len(texts) - 1) == 0
+        assert {isinstance(text, str) for text in texts} == {FORMS[name].text}
+        assert all(80 <= len(encoded(text)) <= 120 for text in texts)
+
+
+def test_bare_sockets_lack_forms_with_headers(server) -> None:
+    for client in ("bare", "bare-c"):
+        if client == "bare-c" and servers.compiler() is None:
+            continue
+        with pytest.raises(Lacking, match="made before"):
+            scenarios.run_client(CLIENTS[client], Work("send", server.port, count=1, form="headers"), None)
 
 
 def test_how_much_is_sent_to_a_broker_that_reads_nothing(server) -> None:

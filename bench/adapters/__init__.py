@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, Self
 
+from bench.forms import Body, Form
 from bench.work import PATIENCE, Work
 
 
@@ -39,12 +41,19 @@ class Contract(Protocol):
 
     def unsubscribe(self) -> None: ...
 
-    def send(self, destination: str, body: bytes) -> None: ...
+    def send(self, destination: str, body: Body) -> None: ...
 
-    def confirm(self, destination: str, body: bytes) -> None:
+    def sender(self, form: Form) -> Callable[[str, Body, int], None]:
+        """A function that sends in this form. Its arguments: the destination, the body, the number of the message.
+
+        Raises:
+            Unsupported: the client cannot do this.
+        """
+
+    def confirm(self, destination: str, body: Body) -> None:
         """Send, and return when the broker has confirmed it."""
 
-    def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None:
+    def confirm_many(self, destination: str, body: Body, count: int, window: int) -> None:
         """Send all, at most `window` of them unconfirmed, and return when all are confirmed."""
 
     def alive(self) -> bool:
@@ -70,11 +79,13 @@ class AsyncContract(Protocol):
 
     async def unsubscribe(self) -> None: ...
 
-    async def send(self, destination: str, body: bytes) -> None: ...
+    async def send(self, destination: str, body: Body) -> None: ...
 
-    async def confirm(self, destination: str, body: bytes) -> None: ...
+    def sender(self, form: Form) -> Callable[[str, Body, int], Awaitable[None]]: ...
 
-    async def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None: ...
+    async def confirm(self, destination: str, body: Body) -> None: ...
+
+    async def confirm_many(self, destination: str, body: Body, count: int, window: int) -> None: ...
 
     def alive(self) -> bool: ...
 

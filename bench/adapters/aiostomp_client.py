@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from time import perf_counter, process_time
 from typing import Any, Self
@@ -10,12 +11,13 @@ from typing import Any, Self
 from aiostomp import AioStomp
 
 from bench.adapters import Turnstile, Unsupported
+from bench.forms import Body, Form
 from bench.work import Work
 
 VERSION = version("aiostomp")
 
 
-#: It says no farewell, and a broker may drop what it has not read when a connection is gone.
+#: It sends no DISCONNECT, and a broker may drop what it has not read when a connection is closed. Seconds.
 GRACE = 0.5
 
 
@@ -72,17 +74,27 @@ class Client:
     async def unsubscribe(self) -> None:
         self._client.unsubscribe(self._subscription)
 
-    async def send(self, destination: str, body: bytes) -> None:
+    async def send(self, destination: str, body: Body) -> None:
         self._client.send(destination, body)
 
-    async def confirm(self, destination: str, body: bytes) -> None:
+    def sender(self, form: Form) -> Callable[[str, Body, int], Awaitable[None]]:
+        if form.observed:
+            raise Unsupported("it has no callback for frames that are sent")
+        send, headers = self._client.send, form.all_headers
+
+        async def call(destination: str, body: Body, number: int) -> None:
+            send(destination, body, headers(number))
+
+        return call
+
+    async def confirm(self, destination: str, body: Body) -> None:
         """For `produce`: all is with the kernel when the transport's buffer is empty, which is the most it can tell."""
         self._client.send(destination, body)
         protocol: Any = self._client._protocol
         while protocol._protocol._transport.get_write_buffer_size():
             await asyncio.sleep(0.001)
 
-    async def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None:
+    async def confirm_many(self, destination: str, body: Body, count: int, window: int) -> None:
         raise Unsupported("it has no receipts")
 
     def alive(self) -> bool:

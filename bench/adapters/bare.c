@@ -17,7 +17,7 @@
 enum { READ = 256 * 1024, WRITE = 64 * 1024, STEP = 20 };
 static const double ENOUGH = 0.6; /* as in bench/measuring.py */
 
-static const char *kind = "", *query = "", *host = "127.0.0.1", *destination = "/queue/bench";
+static const char *kind = "", *query = "", *host = "127.0.0.1", *destination = "/queue/bench", *form = "bytes";
 static long port, size = 100, asked, window = 1;
 static double seconds = 0.6;
 
@@ -194,11 +194,16 @@ static void read_words(int count, char **words) {
         else if (IS("size")) size = atol(value);
         else if (IS("count")) asked = atol(value);
         else if (IS("window")) window = atol(value);
+        else if (IS("form")) form = value;
         else if (IS("seconds")) seconds = atof(value);
 #undef IS
     }
     if (strstr(query, "nul=1")) {
         printf("{\"unsupported\": \"bare sockets count NULs\"}\n");
+        exit(0);
+    }
+    if (strcmp(form, "bytes") && strcmp(form, "text")) {
+        printf("{\"unsupported\": \"bare sockets send a frame that was made before\"}\n");
         exit(0);
     }
 }

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import platform
 import socket
+from collections.abc import Callable
 from time import perf_counter, process_time
 
 from bench.adapters import Unsupported
+from bench.forms import Body, Form, encoded
 from bench.work import PATIENCE, Work
 
 VERSION = f"Python {platform.python_version()}"
@@ -80,7 +82,8 @@ class Client:
     def unsubscribe(self) -> None:
         self._socket.sendall(b"UNSUBSCRIBE\nid:1\n\n\0")
 
-    def _render(self, destination: str, body: bytes, more: str = "") -> None:
+    def _render(self, destination: str, body: Body, more: str = "") -> None:
+        body = encoded(body)
         if self._last != (destination + more, body):
             self._flush()
             self._last = destination + more, body
@@ -88,20 +91,26 @@ class Client:
             self._frame = head.encode() + body + b"\0"
             self._most = _WRITE // len(self._frame)
 
-    def send(self, destination: str, body: bytes) -> None:
+    def sender(self, form: Form) -> Callable[[str, Body, int], None]:
+        if not form.is_plain:
+            raise Unsupported("bare sockets send a frame that was made before")
+        return lambda destination, body, number: self.send(destination, body)
+
+    def send(self, destination: str, body: Body) -> None:
         self._render(destination, body)
         self._waiting.append(self._frame)
         if len(self._waiting) >= self._most:
             self._flush()
 
-    def confirm(self, destination: str, body: bytes) -> None:
+    def confirm(self, destination: str, body: Body) -> None:
+        body = encoded(body)
         head = f"SEND\ndestination:{destination}\ncontent-length:{len(body)}\nreceipt:bench\n\n"
         self._waiting.append(head.encode() + body + b"\0")
         self._flush()
         self._acknowledge = False
         self._read(1)
 
-    def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None:
+    def confirm_many(self, destination: str, body: Body, count: int, window: int) -> None:
         self._render(destination, body, "receipt:bench\n")
         self._acknowledge = False
         for sent in range(0, count, window):

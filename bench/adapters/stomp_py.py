@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from time import perf_counter, process_time
 from typing import Any
 
 import stomp
 from bench.adapters import Gate, Window
+from bench.forms import Body, Form
 from bench.work import PATIENCE, Work
 
 _version: Any = stomp.__version__
 VERSION = ".".join(map(str, _version)) if isinstance(_version, tuple) else str(_version)
+
+
+class Observer(stomp.ConnectionListener):
+    """Counts the frames that are sent, as a listener for metrics does."""
+
+    sent = 0
+
+    def on_send(self, frame: Any) -> None:
+        self.sent += 1
 
 
 class Client(stomp.ConnectionListener):
@@ -69,14 +80,24 @@ class Client(stomp.ConnectionListener):
     def unsubscribe(self) -> None:
         self._connection.unsubscribe("1")
 
-    def send(self, destination: str, body: bytes) -> None:
+    def send(self, destination: str, body: Body) -> None:
         self._connection.send(destination, body)
 
-    def confirm(self, destination: str, body: bytes) -> None:
+    def sender(self, form: Form) -> Callable[[str, Body, int], None]:
+        connection, headers, content_type = self._connection, form.headers, form.content_type or None
+        if form.observed:
+            connection.set_listener("observer", Observer())
+        if form.is_plain:
+            return lambda destination, body, number: connection.send(destination, body)
+        return lambda destination, body, number: connection.send(
+            destination, body, content_type=content_type, headers=headers(number)
+        )
+
+    def confirm(self, destination: str, body: Body) -> None:
         self._connection.send(destination, body, receipt="one")
         self._confirmed.enter()
 
-    def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None:
+    def confirm_many(self, destination: str, body: Body, count: int, window: int) -> None:
         self._window.begin(count, window)
         for number in range(count):
             self._connection.send(destination, body, receipt=str(number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from time import perf_counter, process_time
 from typing import Any
@@ -13,6 +13,8 @@ from stompest.config import StompConfig
 from stompest.protocol import StompSpec
 from stompest.sync import Stomp
 
+from bench.adapters import Unsupported
+from bench.forms import Body, Form, encoded
 from bench.work import Work
 
 VERSION = version("stompest")
@@ -63,18 +65,24 @@ class Client:
     def unsubscribe(self) -> None:
         self._client.unsubscribe(self._token)
 
-    def send(self, destination: str, body: bytes) -> None:
-        self._client.send(destination, body)
+    def send(self, destination: str, body: Body) -> None:
+        self._client.send(destination, encoded(body))
 
-    def confirm(self, destination: str, body: bytes) -> None:
-        self._client.send(destination, body, receipt=next(self._receipts))
+    def sender(self, form: Form) -> Callable[[str, Body, int], None]:
+        if form.observed:
+            raise Unsupported("it has no callback for frames that are sent")
+        client, headers = self._client, form.all_headers
+        return lambda destination, body, number: client.send(destination, encoded(body), headers(number))
+
+    def confirm(self, destination: str, body: Body) -> None:
+        self._client.send(destination, encoded(body), receipt=next(self._receipts))
         self._confirmed(1)
 
-    def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None:
+    def confirm_many(self, destination: str, body: Body, count: int, window: int) -> None:
         for sent in range(0, count, window):
             batch = min(window, count - sent)
             for _ in range(batch):
-                self._client.send(destination, body, receipt=next(self._receipts))
+                self._client.send(destination, encoded(body), receipt=next(self._receipts))
             self._confirmed(batch)
 
     def _confirmed(self, count: int) -> None:

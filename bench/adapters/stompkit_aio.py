@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from time import perf_counter, process_time
 from typing import Self
 
 import stomp
 from bench.adapters import stompkit_version
+from bench.forms import FORMS, Body, Form
 from bench.work import Work
 from stomp.core.engine.status import ClientState
+from stomp.core.frames.frame import Frame
 
 VERSION = stompkit_version()
+
+
+class Observer(stomp.Hooks):
+    """Counts the frames that are sent, as a hook for metrics does."""
+
+    sent = 0
+
+    def sending(self, frame: Frame) -> None:
+        self.sent += 1
 
 
 class Client:
@@ -28,6 +40,7 @@ class Client:
             vhost=work.vhost,
             heartbeat=(work.heartbeat, work.heartbeat),
             window=max(2, work.window),
+            hooks=[Observer()] if FORMS[work.form].observed else (),
         )
 
     @classmethod
@@ -66,13 +79,24 @@ class Client:
     async def unsubscribe(self) -> None:
         await self._subscription.close()
 
-    async def send(self, destination: str, body: bytes) -> None:
+    async def send(self, destination: str, body: Body) -> None:
         await self._client.send(destination, body)
 
-    async def confirm(self, destination: str, body: bytes) -> None:
+    def sender(self, form: Form) -> Callable[[str, Body, int], Awaitable[None]]:
+        client, headers, options = self._client, form.headers, form.options
+        if form.is_plain:
+            return lambda destination, body, number: client.send(destination, body)
+        if options:
+            return lambda destination, body, number: client.send(destination, body, **options)
+        content_type = form.content_type or None
+        return lambda destination, body, number: client.send(
+            destination, body, content_type=content_type, headers=headers(number)
+        )
+
+    async def confirm(self, destination: str, body: Body) -> None:
         await self._client.send(destination, body, confirm=True)
 
-    async def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None:
+    async def confirm_many(self, destination: str, body: Body, count: int, window: int) -> None:
         async with self._client.confirmations() as batch:
             for _ in range(count):
                 await batch.send(destination, body)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter, process_time
 
 import stomp
 from bench.adapters import stompkit_version
+from bench.forms import FORMS, Body, Form
 from bench.work import Work
 from stomp.core.engine.status import ClientState
+from stomp.core.frames.frame import Frame
 
 VERSION = stompkit_version()
+
+
+class Observer(stomp.Hooks):
+    """Counts the frames that are sent, as a hook for metrics does."""
+
+    sent = 0
+
+    def sending(self, frame: Frame) -> None:
+        self.sent += 1
 
 
 class Client:
@@ -27,6 +39,7 @@ class Client:
             vhost=work.vhost,
             heartbeat=(work.heartbeat, work.heartbeat),
             window=max(2, work.window),
+            hooks=[Observer()] if FORMS[work.form].observed else (),
         )
         self._client.connect()
 
@@ -60,13 +73,24 @@ class Client:
     def unsubscribe(self) -> None:
         self._subscription.close()
 
-    def send(self, destination: str, body: bytes) -> None:
+    def send(self, destination: str, body: Body) -> None:
         self._client.send(destination, body)
 
-    def confirm(self, destination: str, body: bytes) -> None:
+    def sender(self, form: Form) -> Callable[[str, Body, int], None]:
+        client, headers, options = self._client, form.headers, form.options
+        if form.is_plain:
+            return lambda destination, body, number: client.send(destination, body)
+        if options:
+            return lambda destination, body, number: client.send(destination, body, **options)
+        content_type = form.content_type or None
+        return lambda destination, body, number: client.send(
+            destination, body, content_type=content_type, headers=headers(number)
+        )
+
+    def confirm(self, destination: str, body: Body) -> None:
         self._client.send(destination, body, confirm=True)
 
-    def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None:
+    def confirm_many(self, destination: str, body: Body, count: int, window: int) -> None:
         with self._client.confirmations() as batch:
             for _ in range(count):
                 batch.send(destination, body)

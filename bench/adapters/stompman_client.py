@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from time import perf_counter, process_time
 from typing import Any, Self
 
 import stompman
 
-from bench.adapters import Turnstile
+from bench.adapters import Turnstile, Unsupported
+from bench.forms import Body, Form, encoded
 from bench.work import Work
 
 VERSION = version("stompman")
@@ -70,13 +72,21 @@ class Client:
     async def unsubscribe(self) -> None:
         await self._subscription.unsubscribe()
 
-    async def send(self, destination: str, body: bytes) -> None:
-        await self._client.send(body, destination)
+    async def send(self, destination: str, body: Body) -> None:
+        await self._client.send(encoded(body), destination)
 
-    async def confirm(self, destination: str, body: bytes) -> None:
-        await self._client.send(body, destination, receipt_timeout=30)
+    def sender(self, form: Form) -> Callable[[str, Body, int], Awaitable[None]]:
+        if form.observed:
+            raise Unsupported("it has no callback for frames that are sent")
+        client, headers, content_type = self._client, form.headers, form.content_type or None
+        return lambda destination, body, number: client.send(
+            encoded(body), destination, content_type=content_type, headers=headers(number)
+        )
 
-    async def confirm_many(self, destination: str, body: bytes, count: int, window: int) -> None:
+    async def confirm(self, destination: str, body: Body) -> None:
+        await self._client.send(encoded(body), destination, receipt_timeout=30)
+
+    async def confirm_many(self, destination: str, body: Body, count: int, window: int) -> None:
         for sent in range(0, count, window):
             batch = min(window, count - sent)
             await asyncio.gather(*(self.confirm(destination, body) for _ in range(batch)))

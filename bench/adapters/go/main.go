@@ -30,6 +30,7 @@ const (
 var work = map[string]string{
 	"host": "127.0.0.1", "login": "guest", "passcode": "guest", "vhost": "/", "seconds": "0.6", "count": "0",
 	"size": "100", "query": "", "window": "1", "destination": "/queue/bench", "connections": "1", "heartbeat": "0",
+	"form": "bytes",
 }
 
 func number(name string) int {
@@ -173,6 +174,24 @@ func send(connection *stomp.Conn, destination string, content []byte) {
 	check(connection.Send(destination, "text/plain", content))
 }
 
+// One send in a form of bench/forms.py. go-stomp takes bytes: a program converts its text.
+func sendForm(connection *stomp.Conn, destination string, text string, number int) {
+	header := stomp.SendOpt.Header
+	contentType := "text/plain"
+	var options []func(*frame.Frame) error
+	switch work["form"] {
+	case "headers":
+		options = append(options, header("order-id", "4711"), header("customer", "Smith & Sons"), header("region", "north"))
+	case "json":
+		contentType = "application/json"
+	case "correlation":
+		options = append(options, header("correlation-id", fmt.Sprintf("request-%d", number)), header("reply-to", "/queue/answers"))
+	case "options":
+		options = append(options, header("persistent", "true"), header("priority", "7"))
+	}
+	check(connection.Send(destination, contentType, []byte(text), options...))
+}
+
 func confirm(connection *stomp.Conn, destination string, content []byte) {
 	check(connection.Send(destination, "text/plain", content, stomp.SendOpt.Receipt))
 }
@@ -204,8 +223,13 @@ func sendMany(connection *stomp.Conn, count int) taken {
 	content := body()
 	begun := start()
 	subscription := subscribe(connection, fmt.Sprintf("/bench/sink?count=%d", count), stomp.AckAuto)
-	for range count {
-		send(connection, "/queue/bench", content)
+	text := string(content)
+	for index := range count {
+		if work["form"] == "bytes" {
+			send(connection, "/queue/bench", content)
+		} else {
+			sendForm(connection, "/queue/bench", text, index)
+		}
 	}
 	read(subscription)
 	done := begun.taken(count, nil)
@@ -371,6 +395,10 @@ func main() {
 	for _, word := range os.Args[1:] {
 		name, value, _ := strings.Cut(word, "=")
 		work[name] = value
+	}
+	if work["form"] == "on-send" {
+		fmt.Println(`{"unsupported": "it has no callback for frames that are sent"}`)
+		return
 	}
 	line, err := json.Marshal(take().figures())
 	check(err)

@@ -2,7 +2,8 @@
 // PACKAGES is the folder of the package.json that the kit has installed into.
 //
 // A client is a class with  static package, connect(), subscribe(destination, ack, callback), unsubscribe(),
-// send(destination, body), confirm(destination, body), acknowledge(handle), close();  the callback is called with
+// send(destination, body, headers), confirm(destination, body), acknowledge(handle), close();  a body is a Buffer or a string;
+// the callback is called with
 // (message-id, body, handle), and what may take time returns a promise.
 
 import fs from "node:fs";
@@ -13,7 +14,7 @@ import { pathToFileURL } from "node:url";
 const [program, packages, ...words] = process.argv.slice(2);
 const work = {
   host: "127.0.0.1", login: "guest", passcode: "guest", vhost: "/", seconds: "0.6", count: "0", size: "100",
-  query: "", window: "1", destination: "/queue/bench", connections: "1", heartbeat: "0",
+  query: "", window: "1", destination: "/queue/bench", connections: "1", heartbeat: "0", form: "bytes",
 };
 for (const word of words) {
   const [name, ...rest] = word.split("=");
@@ -36,6 +37,32 @@ function bodyOf(size) {
   const body = Buffer.alloc(size, ".");
   for (let at = 0; at + TEXT.length <= size; at += TEXT.length) TEXT.copy(body, at);
   return body;
+}
+
+// The forms of bench/forms.py: headers by the number of a message, and a content type.
+const FORMS = {
+  bytes: {}, text: {},
+  headers: { type: "text/plain", headers: () => ({ "order-id": "4711", customer: "Smith & Sons", region: "north" }) },
+  json: { type: "application/json" },
+  correlation: { headers: (number) => ({ "correlation-id": `request-${number}`, "reply-to": "/queue/answers" }) },
+  options: { headers: () => ({ persistent: "true", priority: "7" }) },
+};
+const form = FORMS[work.form];
+if (!form) {
+  console.log(JSON.stringify({ unsupported: "it has no callback for frames that are sent" }));
+  process.exit(0);
+}
+
+// A Buffer in the form "bytes", else a string.
+function contentOf(size) {
+  if (work.form === "json") return JSON.stringify({ order: 4711, paid: true, text: bodyOf(Math.max(0, size - 50)).toString() });
+  return work.form === "bytes" ? bodyOf(size) : bodyOf(size).toString();
+}
+
+function headersOf(number) {
+  const headers = form.headers ? form.headers(number) : {};
+  if (form.type) headers["content-type"] = form.type;
+  return headers;
 }
 
 class Meter {
@@ -90,11 +117,11 @@ const RUNS = {
     return taken;
   },
   async send(client, count) {
-    const body = bodyOf(work.size);
+    const body = contentOf(work.size);
     const meter = new Meter();
     const counted = messages(client, `/bench/sink?count=${count}`, 1);
     for (let index = 0; index < count; index++) {
-      const sent = client.send("/queue/bench", body);
+      const sent = client.send("/queue/bench", body, headersOf(index));
       if (sent) await sent;
     }
     await counted;
@@ -103,7 +130,7 @@ const RUNS = {
     return taken;
   },
   async confirm(client, count) {
-    const body = bodyOf(work.size);
+    const body = contentOf(work.size);
     const durations = [];
     const meter = new Meter();
     if (work.window > 1) {

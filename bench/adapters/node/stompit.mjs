@@ -38,9 +38,9 @@ export class Client {
   unsubscribe() { this.subscription.unsubscribe(); }
 
   // Done when the frame has left, which is how its user knows that more may come.
-  send(destination, body) {
+  send(destination, body, headers = {}) {
     return new Promise((done) => {
-      const frame = this.client.send({ destination, "content-length": body.length });
+      const frame = this.client.send({ destination, "content-length": Buffer.byteLength(body), ...headers });
       frame.write(body);
       frame.end(done);
     });
@@ -48,7 +48,7 @@ export class Client {
 
   confirm(destination, body) {
     return new Promise((done) => {
-      const frame = this.client.send({ destination, "content-length": body.length }, { onReceipt: () => done() });
+      const frame = this.client.send({ destination, "content-length": Buffer.byteLength(body) }, { onReceipt: () => done() });
       frame.write(body);
       frame.end();
     });

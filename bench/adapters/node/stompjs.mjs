@@ -1,5 +1,7 @@
 // stompjs, over TCP by its own wrapper.
 
+const content = (body) => (typeof body === "string" ? { body } : { binaryBody: body });
+
 export class Client {
   static package = "@stomp/stompjs";
 
@@ -32,13 +34,13 @@ export class Client {
 
   unsubscribe() { this.subscription.unsubscribe(); }
 
-  send(destination, body) { this.client.publish({ destination, binaryBody: body }); }
+  send(destination, body, headers = {}) { this.client.publish({ destination, headers, ...content(body) }); }
 
   confirm(destination, body) {
     const receipt = `receipt-${this.receipts++}`;
     return new Promise((done) => {
       this.client.watchForReceipt(receipt, () => done());
-      this.client.publish({ destination, binaryBody: body, headers: { receipt } });
+      this.client.publish({ destination, headers: { receipt }, ...content(body) });
     });
   }
 
