@@ -27,7 +27,7 @@ from bench.report import Demand, Runs, as_json, join, rows
 from bench.scenarios import FORM_SCENARIOS, TALKS, Failed, Figures, Lacking, Scenario, Setting
 from bench.servers import Server, command
 from bench.starting import STARTS
-from bench.tables import bars, details, form_table, markdown, pictures, target_table
+from bench.tables import bars, details, form_table, markdown, pictures, summary, target_table
 from bench.through import THROUGHS
 
 SCENARIOS: dict[str, Scenario] = {**TALKS, **STARTS, **THROUGHS}
@@ -178,6 +178,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="add what these --json files hold",
     )
+    parser.add_argument("--summary", action="store_true", help="print the table of the documentation, too")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write a picture for each group")
     return parser.parse_args(argv)
 
@@ -234,6 +235,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"\n{target_table(targets.read(), found)}")
     if table := form_table(found):
         print(f"\n{table}")
+    if args.summary:
+        print(f"\n{summary(found)}")
     return 0 if ok else 1
 
 

@@ -151,6 +151,52 @@ def _form_cell(row: Row | None) -> str:
     return number(row.cpu.median * 1e6) + ratio
 
 
+#: The rows of the table in the documentation: title, scenario, figure.
+SUMMARY = (
+    ("send a `str` of 100 B", "send-text", "rate"),
+    ("send it with three headers and a content type", "send-headers", "rate"),
+    ("send it with a receipt, 1,000 in flight", "send-receipt", "rate"),
+    ("send 100 B of bytes", "send-100", "rate"),
+    ("receive 100 B", "receive-100", "rate"),
+    ("receive 100 B and acknowledge each", "acknowledge", "rate"),
+    ("receive 1 MiB", "receive-1048576", "rate"),
+    ("send and wait for the RECEIPT", "confirm", "p50"),
+    ("send and receive the message", "round-trip", "p50"),
+    ("connect and disconnect", "connect", "p50"),
+    ("CPU of 100 idle connections", "idle", "share"),
+    ("memory of 100 idle connections", "idle", "memory"),
+    ("`import stomp`", "start-import", "over_cpu"),
+)
+_SUMMARY_CLIENTS = {
+    "listener API": "stompkit",
+    "with the native codec": "stompkit-native",
+    "`Client`": "stompkit-client",
+    "`AsyncClient`": "stompkit-aio",
+}
+
+
+def summary(found: Sequence[Row]) -> str:
+    """The table of the documentation: rates and times as multiples of those of the base."""
+    lines = [["", *_SUMMARY_CLIENTS, f"{BASE} 9.0.0"]]
+    for title, scenario, figure in SUMMARY:
+        cells = {row.client: row for row in found if (row.scenario, row.figure) == (scenario, figure)}
+        base = cells.get(BASE)
+        if base is None or base.value is None:
+            continue
+        shown = FIGURES[figure]
+        word = "times as many" if shown.more_is_better else "of the time" if figure[0] == "p" else "of it"
+        ratios = [_ratio_cell(cells.get(client), word) for client in _SUMMARY_CLIENTS.values()]
+        lines.append([title, *ratios, f"{number(base.value.median * shown.scale)} {_UNITS[figure]}"])
+    return aligned(lines)
+
+
+_UNITS = {"rate": "a second", "p50": "µs", "share": "% of a core", "memory": "KiB each", "over_cpu": "ms CPU"}
+
+
+def _ratio_cell(row: Row | None, word: str) -> str:
+    return f"{number(row.ratio.median)} {word}" if row and row.ratio else ""
+
+
 OVERVIEW = (
     "send-text",
     "send-headers",

@@ -164,6 +164,25 @@ def test_form_table_shows_cpu_and_ratio_of_each_client() -> None:
     assert tables.form_table([]) == ""
 
 
+def test_summary_shows_ratios_to_the_base_and_its_own_figure() -> None:
+    clients: dict[str, list[scenarios.Figures | None]] = {
+        "stompkit": [{"p50": 90e-6, "p99": 1.0}],
+        "stomp.py": [{"p50": 100e-6, "p99": 1.0}],
+    }
+    found = rows({"confirm": clients}, run.SCENARIOS)
+    assert [cell.strip() for cell in tables.summary(found).splitlines()[2].split("|")[1:-1]] == [
+        "send and wait for the RECEIPT",
+        "0.9 of the time",
+        "",
+        "",
+        "",
+        "100 µs",
+    ]
+    assert {(scenario, figure) for _, scenario, figure in tables.SUMMARY} <= {
+        (name, figure) for name, scenario in run.SCENARIOS.items() for figure in scenario.figures
+    }
+
+
 def test_forms_are_measured_in_one_batch() -> None:
     assert run.batches(["pair", "send-text", "connect", "send-json"]) == [
         ["pair"],
