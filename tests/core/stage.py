@@ -29,7 +29,7 @@ class FakeLink:
         self.hung_up = False
         self._decoder = Decoder()
 
-    def transmit(self, frame: Frame, *, deadline: float | None = None, patient: bool = False):
+    def transmit(self, frame: Frame, *, deadline: float | None = None, may_delay: bool = False):
         ticket = self.session.transmit(frame, deadline=deadline)
         self.pump()
         return ticket

@@ -286,7 +286,7 @@ class BaseClient:
         conv.recorder.note_send(destination, len(body))
         return True
 
-    def _start_plain(self, destination: str, body: Body, deadline: float, *, patient: bool) -> Any:
+    def _start_plain(self, destination: str, body: Body, deadline: float, *, may_delay: bool) -> Any:
         """The fast path of a confirmed send: no waiting, no hooks, no options. None if it cannot be used."""
         if type(body) is not bytes or type(destination) is not str:
             return None
@@ -299,7 +299,7 @@ class BaseClient:
         receipt = confirmation.receipt
         conv.recorder.note_send(destination, len(body), receipt)
         try:
-            link.send(destination, body, None, receipt, deadline, patient)
+            link.send(destination, body, None, receipt, deadline, may_delay)
         except (SendStalled, ConnectionLost):
             pass  # see `verbs.start`
         except NotConnected:

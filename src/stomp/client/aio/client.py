@@ -204,7 +204,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         arguments.flag("confirm", confirm)
         deadline = self._deadline(timeout)
         if confirm and not options:
-            sent: Confirmation | None = await self._start_soon(destination, body, deadline, patient=False)
+            sent: Confirmation | None = await self._start_soon(destination, body, deadline, may_delay=False)
             if sent is not None:
                 await self._run(verbs.confirmed(self._conv, sent, deadline))
                 return
@@ -240,7 +240,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """
         deadline = self._deadline(timeout)
         if not options:
-            sent: Confirmation | None = await self._start_soon(destination, body, deadline, patient=True)
+            sent: Confirmation | None = await self._start_soon(destination, body, deadline, may_delay=True)
             if sent is not None:
                 return sent
         parcel = self._parcel(destination, body, options)

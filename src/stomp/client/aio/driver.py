@@ -113,7 +113,9 @@ class AsyncDriver(BaseClient):
                     if type(effect) is SendFrame:
                         conv.recorder.note(">", effect.frame)
                         link = cast("AioLink", effect.link)
-                        answer = link.transmit(effect.frame, deadline=effect.deadline, patient=effect.patient)
+                        answer = link.transmit(
+                            effect.frame, deadline=effect.deadline, may_delay=effect.may_delay
+                        )
                         if link.full:
                             await link.room()
                     elif type(effect) is Now:
@@ -143,7 +145,7 @@ class AsyncDriver(BaseClient):
             await link.room()
         return True
 
-    async def _start_soon(self, destination: str, body: Body, deadline: float, *, patient: bool) -> Any:
+    async def _start_soon(self, destination: str, body: Body, deadline: float, *, may_delay: bool) -> Any:
         """The fast path of a confirmed send, without an operation. None if it cannot be used."""
         if asyncio.get_running_loop() is not self._loop:
             self._check_loop()
@@ -151,7 +153,7 @@ class AsyncDriver(BaseClient):
         if self._verbs >= LOOK:
             await self._yield_to_loop()
         era = self._conv.era
-        confirmation = self._start_plain(destination, body, deadline, patient=patient)
+        confirmation = self._start_plain(destination, body, deadline, may_delay=may_delay)
         if confirmation is not None and era is not None:
             link = cast("AioLink", era.link)
             if link.full:

@@ -136,14 +136,14 @@ class AioLink(asyncio.Protocol):
         return self.session.closed is None
 
     def transmit(
-        self, frame: Frame, *, deadline: float | None = None, patient: bool = False
+        self, frame: Frame, *, deadline: float | None = None, may_delay: bool = False
     ) -> PendingReceipt | None:
         """Send a frame. See `ClientSession.transmit`. It does not wait; if the link is `full` then, await `room`.
 
         Args:
             frame: the frame.
             deadline: see `ClientSession.transmit`.
-            patient: the frame may be delayed: it is written in the next iteration of the loop, with the other
+            may_delay: the frame may be delayed: it is written in the next iteration of the loop, with the other
                 frames. Otherwise it is written at once if it is the first one of the iteration.
 
         Raises:
@@ -156,7 +156,7 @@ class AioLink(asyncio.Protocol):
         ticket = session.transmit(frame, deadline=deadline)
         if self._logs():
             self._frames.sent(frame.command, frame.headers, frame.body)
-        self._write_soon(patient=patient)
+        self._write_soon(may_delay=may_delay)
         if not self.alive:
             self._dispatch()
         elif deadline is not None:
@@ -170,19 +170,19 @@ class AioLink(asyncio.Protocol):
         content_type: str | None = None,
         receipt: str | None = None,
         deadline: float | None = None,
-        patient: bool = False,
+        may_delay: bool = False,
     ) -> None:
         """Send a message without other headers: faster than `transmit`, with the same guarantees and exceptions."""
         if self.session.send_plain(destination, body, content_type, receipt, deadline):
             if self._logs():
                 headers = {"destination": destination, "content-type": content_type, "receipt": receipt}
                 self._frames.sent("SEND", {**headers, "content-length": len(body)}, body)
-            self._write_soon(patient=patient)
+            self._write_soon(may_delay=may_delay)
             if deadline is not None:
                 self._arm()
         else:
             frame = commands.send(destination, body, content_type=content_type, receipt=receipt)
-            self.transmit(frame, deadline=deadline, patient=patient)
+            self.transmit(frame, deadline=deadline, may_delay=may_delay)
 
     def acknowledge(self, message: Message) -> str | None:
         """Acknowledge a message; a fast path: see `ClientSession.acknowledge`."""
@@ -190,7 +190,7 @@ class AioLink(asyncio.Protocol):
         if name is not None:
             if self._logs():
                 self._frames.sent("ACK", {"id": name})
-            self._write_soon(patient=True)
+            self._write_soon(may_delay=True)
         return name
 
     async def room(self) -> None:
@@ -346,13 +346,13 @@ class AioLink(asyncio.Protocol):
         elif not self._ended:
             self._end()
 
-    def _write_soon(self, *, patient: bool) -> None:
+    def _write_soon(self, *, may_delay: bool) -> None:
         """Write queued frames, at once or in the next iteration of the loop."""
         first = not self._flushing
         if first:
             self._flushing = True
             self._loop.call_soon(self._flush_rest)
-        if (first and not patient) or self.session.outgoing >= _BATCH:
+        if (first and not may_delay) or self.session.outgoing >= _BATCH:
             self._flush()
 
     def _flush_rest(self) -> None:

@@ -226,7 +226,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         arguments.flag("confirm", confirm)
         deadline = self._deadline(timeout)
         if confirm and not options:
-            sent: Confirmation | None = self._start_plain(destination, body, deadline, patient=False)
+            sent: Confirmation | None = self._start_plain(destination, body, deadline, may_delay=False)
             if sent is not None:
                 self._run(verbs.confirmed(self._conv, sent, deadline))
                 return
@@ -262,7 +262,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         """
         deadline = self._deadline(timeout)
         if not options:
-            sent: Confirmation | None = self._start_plain(destination, body, deadline, patient=True)
+            sent: Confirmation | None = self._start_plain(destination, body, deadline, may_delay=True)
             if sent is not None:
                 return sent
         parcel = self._parcel(destination, body, options)

@@ -157,7 +157,7 @@ class SyncDriver(BaseClient):
     def _perform(self, effect: Effect) -> Any:
         if type(effect) is SendFrame:
             self._conv.recorder.note(">", effect.frame)
-            return effect.link.transmit(effect.frame, deadline=effect.deadline, patient=effect.patient)
+            return effect.link.transmit(effect.frame, deadline=effect.deadline, may_delay=effect.may_delay)
         if isinstance(effect, Wait):
             return self._wait(effect)
         if isinstance(effect, Now):

@@ -104,7 +104,7 @@ class SendingHalf(ABC):
     # ------------------------------------------------------------------------------------- for clients
 
     def transmit(
-        self, frame: Frame, *, escaped: bool = False, deadline: float | None = None, patient: bool = False
+        self, frame: Frame, *, escaped: bool = False, deadline: float | None = None, may_delay: bool = False
     ) -> PendingReceipt | None:
         """Send a frame, from any thread. See `ClientSession.transmit`.
 
@@ -114,7 +114,7 @@ class SendingHalf(ABC):
             frame: the frame.
             escaped: its headers are in escaped form already.
             deadline: the time when its receipt is overdue.
-            patient: the frame may be buffered for up to `FLUSH_DELAY`, to be written with later ones; see `flush`.
+            may_delay: the frame may be buffered for up to `FLUSH_DELAY`, to be written with later ones; see `flush`.
 
         Raises:
             NotConnected: the connection has ended.
@@ -132,7 +132,7 @@ class SendingHalf(ABC):
                 self._ask_keeper()
         if self._logs():
             self._frames.sent(frame.command, frame.headers, frame.body)
-        self._send(patient=patient)
+        self._send(may_delay=may_delay)
         return ticket
 
     def flush(self) -> None:
@@ -147,7 +147,7 @@ class SendingHalf(ABC):
         content_type: str | None = None,
         receipt: str | None = None,
         deadline: float | None = None,
-        patient: bool = False,
+        may_delay: bool = False,
         content_length: bool = True,
     ) -> None:
         """Send a message without other headers: faster than `transmit`, with the same guarantees and exceptions."""
@@ -163,14 +163,14 @@ class SendingHalf(ABC):
             frame = commands.send(
                 destination, body, content_type=content_type, content_length=content_length, receipt=receipt
             )
-            self.transmit(frame, deadline=deadline, patient=patient)
+            self.transmit(frame, deadline=deadline, may_delay=may_delay)
             return
         if self._frames.on if self._lingering else self._logs():
             length = len(body) if content_length else None
             headers = {"destination": destination, "content-type": content_type, "receipt": receipt}
             self._frames.sent("SEND", {**headers, "content-length": length}, body)
         if not self._lingering or self.session.outgoing >= BATCH:
-            self._send(patient=patient, large=len(body) >= _LARGE)
+            self._send(may_delay=may_delay, large=len(body) >= _LARGE)
 
     def acknowledge(self, message: Message) -> str | None:
         """Acknowledge a message; a fast path: see `ClientSession.acknowledge`. The ACK may be buffered."""
@@ -182,7 +182,7 @@ class SendingHalf(ABC):
         if name is not None:
             if self._logs():
                 self._frames.sent("ACK", {"id": name})
-            self._send(patient=True)
+            self._send(may_delay=True)
         return name
 
     def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
@@ -238,16 +238,16 @@ class SendingHalf(ABC):
 
     # ------------------------------------------------------------------------------------- writing
 
-    def _send(self, *, patient: bool = False, large: bool = False) -> None:
+    def _send(self, *, may_delay: bool = False, large: bool = False) -> None:
         """Write the frame that this thread has queued, or leave it in the buffer.
 
         Args:
-            patient: see `transmit`.
+            may_delay: see `transmit`.
             large: the frame has a large body.
 
         The cases, in this order:
 
-        - A flush is scheduled or the frame is `patient`, and less than a batch is buffered: it stays in the buffer, and
+        - A flush is scheduled or the frame `may_delay`, and less than a batch is buffered: it stays in the buffer, and
           a flush is scheduled within `FLUSH_DELAY`.
         - The handler sends while it handles several events, and less than a batch is buffered: it stays in the buffer
           until the end of these events, or until the timer thread flushes.
@@ -256,7 +256,7 @@ class SendingHalf(ABC):
         - Otherwise this thread writes, and blocks while the writer is full.
         """
         small = self.session.outgoing < (_STREAM if large and self._streaming else BATCH)
-        if (self._lingering or patient) and small and self.alive:
+        if (self._lingering or may_delay) and small and self.alive:
             self.schedule_flush(FLUSH_DELAY)
             return
         if self._batching and small and threading.get_ident() == self._receiver:

@@ -86,7 +86,7 @@ def settle(
         if confirm:
             yield from request(conv, era, frame, deadline)
         else:
-            yield SendFrame(era.link, frame, patient=True)
+            yield SendFrame(era.link, frame, may_delay=True)
     except NotConnected as err:
         raise lost() from err
     conv.settled()

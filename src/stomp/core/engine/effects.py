@@ -31,9 +31,9 @@ class Link(Protocol):
     session: ClientSession
 
     def transmit(
-        self, frame: Frame, *, deadline: float | None = None, patient: bool = False
+        self, frame: Frame, *, deadline: float | None = None, may_delay: bool = False
     ) -> PendingReceipt | None:
-        """Send a frame; see `ClientSession.transmit`, and `SendFrame` for `patient`."""
+        """Send a frame; see `ClientSession.transmit`, and `SendFrame` for `may_delay`."""
         ...
 
     def close(self, error: StompError | None = None) -> None:
@@ -107,13 +107,13 @@ class Wait:
 class SendFrame:
     """Send a frame over this link. Raises what `Link.transmit` raises.
 
-    With `patient` the writer may delay the frame for a moment, to write it together with later ones.
+    With `may_delay` the writer may delay the frame for a moment, to write it together with later ones.
     """
 
     link: Link
     frame: Frame
     deadline: float | None = None
-    patient: bool = False
+    may_delay: bool = False
 
 
 @record

@@ -168,7 +168,7 @@ def start(
     deadline: float,
     *,
     patience: float | None = None,
-    patient: bool = True,
+    may_delay: bool = True,
 ) -> Operation[Any]:
     """Send with a receipt, without waiting for the answer.
 
@@ -182,7 +182,7 @@ def start(
             overdue, in seconds on the driver's clock.
         patience: if it had to wait for a connection or for room: the seconds from then on after which the
             RECEIPT is overdue, instead of `deadline`.
-        patient: the writer may delay the frame, see `stomp.core.engine.effects.SendFrame`.
+        may_delay: the writer may delay the frame, see `stomp.core.engine.effects.SendFrame`.
 
     Returns:
         The confirmation, which will get the outcome.
@@ -215,7 +215,7 @@ def start(
         for tell in told:
             confirmation.when_done(_adapt_callback(tell))
         try:
-            yield SendFrame(era.link, frame, None if resend else answer_by, patient)
+            yield SendFrame(era.link, frame, None if resend else answer_by, may_delay)
         except SendStalled:
             pass  # the frame is queued, and is written when the broker reads again
         except ConnectionLost:
@@ -312,7 +312,7 @@ def send_confirmed(
         NotConnected: there was no connection before the deadline; nothing was sent.
         SendStalled: there was no room in the window before the deadline; nothing was sent.
     """
-    confirmation = yield from start(conv, parcel, make, deadline, patient=False)
+    confirmation = yield from start(conv, parcel, make, deadline, may_delay=False)
     yield from confirmed(conv, confirmation, deadline)
 
 
@@ -495,7 +495,7 @@ def send_in(conv: ClientEngine, record: TransactionRecord, parcel: OutgoingMessa
 
 def _in_transaction(record: TransactionRecord, era: BrokerConnection, frame: Frame) -> Operation[None]:
     try:
-        yield SendFrame(era.link, frame, patient=True)
+        yield SendFrame(era.link, frame, may_delay=True)
     except NotConnected as err:
         record.state = "void"
         raise TransactionVoid(
