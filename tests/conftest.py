@@ -9,7 +9,6 @@ import pytest
 import trustme
 
 from stomp.broker import Broker
-from stomp.client import thread_cache
 from stomp.core.frames import native as native_codec
 from tests import listening
 from tests.ports import LOOPBACK, one_port, port_of
@@ -32,8 +31,7 @@ def each_codec(request):
 
 @pytest.fixture(autouse=True)
 def own_threads():
-    """See `tests.listening.OLDER`. Cached threads that wait for work are not reused by a later test."""
-    thread_cache._FREE.clear()
+    """See `tests.listening.OLDER`."""
     listening.OLDER.clear()
     listening.OLDER.update(listening.stomp_threads())
 

@@ -91,5 +91,5 @@ OLDER: set[threading.Thread] = set()
 
 def stomp_threads():
     """The running threads of stompkit that this test started."""
-    names = ("stomp-receiver", "stomp-keeper", "stomp-watch")
+    names = ("stomp-receiver", "stomp-timer")
     return [thread for thread in threading.enumerate() if thread.name in names and thread not in OLDER]

@@ -382,11 +382,11 @@ def test_a_login_that_failed_is_told_also_when_the_next_one_has_succeeded_by_the
         conn = stomp.Connection12([server.address])
         again = Again()
         conn.set_listener("again", again)
-        attempt = conn.transport.start()
+        link = conn.transport.start()
         conn.send_frame("CONNECT", {"accept-version": "1.2"})
         again.wait_for_method("again")
         with pytest.raises(ConnectFailedException, match="closed"):
-            conn.transport.wait_for_login(attempt)
+            conn.transport._wait_connected(link)
         conn.transport.wait_for_connection()
         conn.transport.stop()
 
@@ -402,9 +402,9 @@ def test_a_login_that_succeeded_is_no_failure_when_the_connection_is_lost_at_onc
         conn = stomp.Connection12([server.address])
         recorder = RecentFrames()
         conn.set_listener("recorder", recorder)
-        attempt = conn.transport.start()
+        link = conn.transport.start()
         conn.send_frame("CONNECT", {"accept-version": "1.2"})
         recorder.wait_for_method("on_receiver_loop_completed")
-        conn.transport.wait_for_login(attempt)
+        conn.transport._wait_connected(link)
         with pytest.raises(ConnectFailedException):
             conn.transport.wait_for_connection()

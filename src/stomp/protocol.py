@@ -218,25 +218,11 @@ class _Protocol(ConnectionListener):
         self.transport.join()
 
     def _connect(self, cmd: str, merged: dict[str, Any], wait: bool) -> None:
-        self.transport.prepare_connect()
-        attempt, asked = None, False
-        try:
-            # Another thread may open the next connection before this thread waits, perhaps in on_disconnected.
-            attempt = self.transport.start()
-            if self.transport.claim_connect(attempt):
-                self._add_host_header(merged)
-                self.send_frame(cmd, merged)
-                asked = wait
-        except BaseException as err:
-            self.transport.release_connect()
-            if isinstance(err, NotConnected):
-                # The broker has closed before CONNECT was sent, as it does when it rejects the client's certificate.
-                raise self.transport.login_failed(err) from err
-            raise
-        finally:
-            self.transport.begin(attempt, wait=asked)
-        if wait:
-            self.transport.wait_for_login(attempt)
+        def send_connect() -> None:
+            self._add_host_header(merged)
+            self.send_frame(cmd, merged)
+
+        self.transport.connect(send_connect, wait=wait)
 
     def _add_host_header(self, merged: dict[str, Any]) -> None:
         """Add the ``host`` header, where the version has one."""

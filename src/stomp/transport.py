@@ -21,10 +21,9 @@ from stomp.classic.deprecated import DeprecatedTransport, apply_deprecated_argum
 from stomp.classic.frames import ReceiptFrame
 from stomp.classic.reexports import resolve_reexport
 from stomp.client.connect import TlsSettings, dial_any
-from stomp.client.options import options_of
-from stomp.client.thread_cache import kind_of_threads, lend_daemon
+from stomp.client.options import options_of, start_daemon
 from stomp.client.threads.link import Link
-from stomp.client.threads.one_shot_event import OneShotEvent
+from stomp.client.threads.timer_thread import kind_of_threads
 from stomp.core.callables import check_function
 from stomp.core.connect_errors import login_failed
 from stomp.core.engine.broker_profiles import error_surely_ends
@@ -111,12 +110,11 @@ class Transport(DeprecatedTransport, BaseTransport):
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
         self._dialed: Address | None = None  # the address of the last connection
-        self._logging_in: Link | None = None  # a thread is sending CONNECT on this link, or has sent it
-        self._expected_by = 0  # ident of the thread that called `prepare_connect`
+        self._connect_sender: Link | None = None  # a thread is sending CONNECT on this link, or has sent it
         self._dialing = 0  # ident of the thread that opens a connection
         #: Links whose `Closed` was not dispatched yet, with an event that is set before the listeners get CONNECTED, or
         #: the end.
-        self._undispatched: dict[Link, OneShotEvent] = {}
+        self._undispatched: dict[Link, threading.Event] = {}
         self._make_locks()
         _TRANSPORTS.add(self)
         if recv_bytes != _RECV_BYTES:
@@ -130,8 +128,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         """Open a connection to one of the brokers, unless there is one.
 
         Returns:
-            The link, to be passed to `claim_connect`, `begin` and `wait_for_login`, so that they use this connection
-            and not a later one.
+            The link.
 
         Raises:
             ConnectFailed: no broker could be reached.
@@ -147,7 +144,7 @@ class Transport(DeprecatedTransport, BaseTransport):
             link = self._link
             if link is not None and link.alive:
                 return link
-            self._stopping = OneShotEvent()
+            self._stopping = threading.Event()
             self.connection_error = False
             self._declared = None
             self._dialing = threading.get_ident()
@@ -155,10 +152,9 @@ class Transport(DeprecatedTransport, BaseTransport):
                 link = self._dial()
             finally:
                 self._dialing = 0
-            self._undispatched[link] = OneShotEvent()
+            self._undispatched[link] = threading.Event()
             self._link = link
-        if self._expected_by != threading.get_ident():
-            link.start()
+        link.start()
         self.registry.notify("on_connecting", self.current_host_and_port)
         return link
 
@@ -166,25 +162,32 @@ class Transport(DeprecatedTransport, BaseTransport):
         """See `BaseTransport.is_callback_thread`."""
         return any(link.is_receiving_thread() for link in list(self._undispatched))
 
-    def prepare_connect(self) -> None:
-        """Call this before `start` if you send CONNECT afterwards: the link then starts reading in `begin`."""
-        self._expected_by = threading.get_ident()
-
-    def begin(self, attempt: Any = None, *, wait: bool = False) -> None:
-        """Start reading the link that `start` has opened. Call this after CONNECT was sent, or sending it failed.
+    def connect(self, send_connect: Callable[[], object], *, wait: bool) -> None:
+        """Open a connection, send CONNECT on it, and wait for the broker's answer.
 
         Args:
-            attempt: the return value of `start`.
-            wait: read the broker's answer on this thread first.
+            send_connect: sends the CONNECT frame. It is called when the address of the broker is known, and not called
+                if CONNECT was sent on this connection already.
+            wait: return only after the broker has answered CONNECTED.
+
+        Raises:
+            ConnectFailed: no broker could be reached; with `wait`, also if the login failed.
         """
-        self._expected_by = 0
-        link = attempt or self._link
-        if link is not None:
+        # The link is kept: another thread may open the next connection before this one waits, perhaps in
+        # on_disconnected.
+        link = self.start() or self._link
+        if self._claim_connect(link):
             try:
-                if wait:
-                    link.read_connected()
-            finally:
-                link.start(quiet=link.session.state is State.CONNECTED)
+                send_connect()
+            except BaseException as err:
+                self._connect_sender = None
+                if isinstance(err, NotConnected):
+                    # The broker has closed before CONNECT was sent, as it does when it rejects the client's
+                    # certificate.
+                    raise self._connect_error(err) from err
+                raise
+        if wait:
+            self._wait_connected(link)
 
     def stop(self) -> None:
         """Close the connection, or stop connecting. Waits until the listeners were called."""
@@ -198,19 +201,14 @@ class Transport(DeprecatedTransport, BaseTransport):
         """Cancel a `start` that waits on another thread; it raises `ConnectFailed`."""
         self._stopping.set()
 
-    def claim_connect(self, attempt: Any = None) -> bool:
+    def _claim_connect(self, link: Link | None) -> bool:
         """True if the caller has to send CONNECT now; False if that was done on this connection already."""
-        link = attempt or self._link
         with self._connect_claim_lock:
-            if link is not None and link.session.state is State.IDLE and self._logging_in is not link:
-                self._logging_in = link
+            if link is not None and link.session.state is State.IDLE and self._connect_sender is not link:
+                self._connect_sender = link
                 return True
         log.warning("connect was called, but there is a connection already")
         return False
-
-    def release_connect(self) -> None:
-        """CONNECT could not be sent: allow another call of `claim_connect`."""
-        self._logging_in = None
 
     def attempt_connection(self) -> None:
         """See `start`."""
@@ -265,16 +263,16 @@ class Transport(DeprecatedTransport, BaseTransport):
         """
         self._wait_for(self._link, timeout)
 
-    def wait_for_login(self, attempt: Any = None) -> None:
-        """`wait_for_connection` for the link that `start` returned, not for a later connection of another thread."""
+    def _wait_connected(self, link: Link | None) -> None:
+        """`wait_for_connection` for this link, not for a later connection of another thread."""
         try:
-            if attempt is None or attempt is self._link:
+            if link is self._link:
                 self.wait_for_connection()
             else:
-                self._wait_for(attempt, None)
+                self._wait_for(link, None)
         except ConnectFailed:
             # Connected, and lost before this thread could check it: on_disconnected reports that.
-            if attempt is None or not attempt.was_connected:
+            if link is None or not link.was_connected:
                 raise
 
     def _wait_for(self, link: Link | None, timeout: float | None) -> None:
@@ -283,16 +281,16 @@ class Transport(DeprecatedTransport, BaseTransport):
         # on_connected has mostly been called when `connect` returns, and programs rely on that. So wait for the
         # receiving thread, which sets the event before it calls the listeners.
         if not self._is_in(link) or (self._declared is None and self.registry.targets("on_connected")):
-            told = self._undispatched.get(link) if link is not None else OneShotEvent()
+            told = self._undispatched.get(link) if link is not None else threading.Event()
             if told is not None:
                 told.wait(limit)
         if self._is_in(link):
             return
         closed = link.session.closed if link is not None and self._has_ended(link) else None
         if closed is None:
-            raise self._login_failed(None)
+            raise self._connect_error(None)
         error = closed.error or StompError(closed.reason.value)
-        raise self.login_failed(error)
+        raise self._connect_error(error)
 
     def _is_in(self, link: Link | None) -> bool:
         if link is self._link:
@@ -303,11 +301,8 @@ class Transport(DeprecatedTransport, BaseTransport):
         """True if the link has ended, and its `Closed` is being dispatched or was dispatched."""
         return link is not None and link not in self._undispatched
 
-    def login_failed(self, error: StompError) -> ConnectFailed:
+    def _connect_error(self, why: StompError | None) -> ConnectFailed:
         """The exception for a connection that was opened, and ended before CONNECTED."""
-        return self._login_failed(error)
-
-    def _login_failed(self, why: StompError | None) -> ConnectFailed:
         address = self._dialed
         if address is None:
             return login_failed(self._address_text(), why)
@@ -433,7 +428,7 @@ class Transport(DeprecatedTransport, BaseTransport):
             log.warning("%s: it is not used", error.message)
         options = self._options
         create = self.create_thread_fc
-        start = lend_daemon if create is default_create_thread else create
+        start = start_daemon if create is default_create_thread else create
         if options.start_thread is not start:
             options = replace(options, start_thread=start)
         try:
@@ -454,11 +449,11 @@ class Transport(DeprecatedTransport, BaseTransport):
             receipt_class=ReceiptFrame,
             error_ends=error_surely_ends,
         )
-        return Link(stream.sock, session, self.handle, options, stream.layer, self.hears)
+        return Link(stream.sock, session, self.handle, options, stream.layer)
 
     def _stopped(self, seconds: float) -> bool:
         """Wait this many seconds. True if connecting was cancelled."""
-        return self._stopping.wait(seconds) if seconds else self._stopping.is_set
+        return self._stopping.wait(seconds) if seconds else self._stopping.is_set()
 
     def _tls_for(self, address: Address) -> TlsSettings | None:
         settings = self.get_ssl(address.pair)
@@ -487,7 +482,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         self._kind = kind_of_threads()
         self._connect_claim_lock = threading.Lock()
         self._connecting = threading.Lock()
-        self._stopping = OneShotEvent()
+        self._stopping = threading.Event()
 
     def _on_connected(self, event: Connected) -> None:
         self._history.connected(self._options.clock())
@@ -498,7 +493,7 @@ class Transport(DeprecatedTransport, BaseTransport):
 
     def _login_error(self, event: Closed) -> ConnectFailed | None:
         over = [link for link in list(self._undispatched) if link.session.closed is event]
-        return None if not over or over[0].was_connected else self._login_failed(event.error)
+        return None if not over or over[0].was_connected else self._connect_error(event.error)
 
     def _on_closed(self, event: Closed) -> None:
         self.connection_error = event.reason is Reason.REFUSED

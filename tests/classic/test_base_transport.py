@@ -21,7 +21,9 @@ def test_it_does_nothing_and_can_be_asked_to(transport):
     assert transport.wait_for_connection(1) is None
     assert not transport.is_connected()
     assert not transport.is_open
-    assert transport.claim_connect()
+    sent = []
+    transport.connect(lambda: sent.append("CONNECT"), wait=True)
+    assert sent == ["CONNECT"]
 
 
 def test_threads(transport):

@@ -31,17 +31,6 @@ from stomp.core.session.events import (
 from stomp.net.address import Address
 from stomp.utils import HEARTBEAT_FRAME, Frame, default_create_thread, is_eol_default
 
-_OF_MESSAGES = ("on_before_message", "on_message")
-#: The callbacks for each type of event; other types are messages.
-_CALLBACKS: dict[type, tuple[str, ...]] = {
-    Connected: ("on_connected",),
-    Error: ("on_error",),
-    ReceiptFrame: ("on_receipt",),
-    HeartbeatReceived: ("on_heartbeat",),
-    HeartbeatSent: ("on_send",),
-    Closed: ("on_heartbeat_timeout", "on_disconnected", "on_receiver_loop_completed"),
-}
-
 
 class BaseTransport(DeprecatedBaseTransport, Publisher):
     """The listeners, and the dispatch of frames to them. `Transport` adds the network.
@@ -127,19 +116,12 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
     def stop_waiting(self) -> None:
         """See `Transport.stop_waiting`."""
 
-    def prepare_connect(self) -> None:
-        """Call this before `start` if you send CONNECT afterwards; call `begin` then."""
-
-    def begin(self, attempt: Any = None, *, wait: bool = False) -> None:
-        """Start reading after CONNECT was sent, or sending it failed: see `Transport.begin`."""
-
-    def claim_connect(self, attempt: Any = None) -> bool:
-        """True if the caller has to send CONNECT now; False if that was done on this connection already."""
-        return True
-
-    def wait_for_login(self, attempt: Any = None) -> None:
-        """See `Transport.wait_for_login`."""
-        self.wait_for_connection()
+    def connect(self, send_connect: Callable[[], object], *, wait: bool) -> None:
+        """Open a connection, send CONNECT and wait for CONNECTED: see `Transport.connect`."""
+        self.start()
+        send_connect()
+        if wait:
+            self.wait_for_connection()
 
     def join(self) -> None:
         """Wait, for a limited time, until the connection has ended and the listeners were called."""
@@ -190,15 +172,6 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
                 deliver(target, "on_message", frame)
         if version >= 0:
             self._history.received = True
-
-    def hears(self, batch: list[Event]) -> bool:
-        """True if `handle` would call a listener for one of these events."""
-        targets = self.registry.targets
-        for event in batch:
-            for name in _CALLBACKS.get(type(event), _OF_MESSAGES):
-                if targets(name):
-                    return True
-        return False
 
     def _handle_receipt(self, frame: ReceiptFrame, targets: list[Callback]) -> None:
         if frame.ticket is not None and frame.ticket.command == "SEND":

@@ -261,7 +261,7 @@ class DeprecatedTransport:
         link = self._link
         if link is None or not link.alive or link.session.heartbeat == (0, 0):
             return None
-        return next((thread for thread in threading.enumerate() if thread.name == "stomp-keeper"), None)
+        return next((thread for thread in threading.enumerate() if thread.name == "stomp-timer"), None)
 
     @property
     def received_heartbeat(self) -> float | None:

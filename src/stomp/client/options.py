@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from stomp.client.thread_cache import lend_daemon
 from stomp.core import arguments
 from stomp.core.engine.failover import Backoff, Dice
 from stomp.core.frames.limits import LENIENT, Leniency, Lenient, Limits
@@ -28,9 +27,9 @@ def default_random() -> float:
     return random.random()
 
 
-def start_daemon(run: Callable[[], None]) -> threading.Thread:
+def start_daemon(run: Callable[[], None], name: str = "stomp-receiver") -> threading.Thread:
     """Start a daemon thread, so that a program can exit without having disconnected."""
-    thread = threading.Thread(target=run, name="stomp-receiver", daemon=True)
+    thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
     return thread
 
@@ -79,7 +78,7 @@ class Options:
     lenient: Lenient = LENIENT
     clock: Callable[[], float] = time.monotonic
     dice: Dice = default_random
-    start_thread: ThreadFactory = lend_daemon
+    start_thread: ThreadFactory = start_daemon
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "send_timeout", "disconnect_timeout", "tolerance"):

@@ -45,11 +45,11 @@ def threads() -> set[str]:
 
 
 def test_no_thread_is_left(broker: Broker) -> None:
-    before = threads() - {"stomp-keeper"}
+    before = threads() - {"stomp-timer"}
     with stomp.Client(broker.url) as client:
         client.consume("/queue/a", lambda message: None, concurrency=3)
-        assert not threads() - {"stomp-keeper"} <= before
-    until(lambda: threads() - {"stomp-keeper"} <= before)
+        assert not threads() - {"stomp-timer"} <= before
+    until(lambda: threads() - {"stomp-timer"} <= before)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are counted in /proc")

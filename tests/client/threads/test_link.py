@@ -14,7 +14,16 @@ from stomp.core.errors import ConnectionLost, FrameError, NotConnected, SendStal
 from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.session.client import ClientSession
-from stomp.core.session.events import Closed, Connected, Message, Reason, Receipt, Request
+from stomp.core.session.events import (
+    Closed,
+    Connected,
+    HeartbeatSent,
+    Message,
+    Reason,
+    Receipt,
+    ReceiptOverdue,
+    Request,
+)
 from stomp.core.session.server import ServerSession
 from stomp.net.dial import wait_ready
 from stomp.testing import FakeClock
@@ -91,9 +100,9 @@ class Peer:
 
 
 @contextlib.contextmanager
-def linked(session=None):
+def linked(session=None, heartbeat=(0, 0)):
     ours, theirs = socket.socketpair()
-    events, peer = Events(), Peer(theirs)
+    events, peer = Events(), Peer(theirs, heartbeat)
     link = Link(ours, session or ClientSession(), events, Options(send_timeout=5.0))
     link.start()
     yield link, peer, events
@@ -165,17 +174,13 @@ def test_large_bodies_are_read_straight_into_place(connected):
     assert "in the middle of a frame" in closed.error.message
 
 
-def test_memory_that_is_kept_for_large_texts_is_given_back_when_none_come(monkeypatch):
-    monkeypatch.setattr("stomp.client.threads.link._SPARE_TIME", 0.01)
+def test_large_texts_arrive_as_text():
     with linked(ClientSession(message_class=TextMessageFrame)) as (link, peer, events):
         log_in(link, peer, events)
-        for count in (1, 2, 3):
-            peer.deliver(1, b"x" * 1_000_000)
-            events.wait_for(Message, count)
-            wait_until(lambda: not link.session.spare)
+        peer.deliver(1, b"x" * 1_000_000)
         peer.deliver(50, b"x" * 500_000)
-        events.wait_for(Message, 53)
-        assert {len(event.body) for event in events.of(Message)} == {1_000_000, 500_000}
+        events.wait_for(Message, 51)
+        assert [len(event.body) for event in events.of(Message)] == [1_000_000] + [500_000] * 50
         assert all(isinstance(event.body, str) for event in events.of(Message))
 
 
@@ -336,6 +341,21 @@ def test_an_unanswered_connect_ends_at_its_deadline(pair):
     link, _, events = pair
     link.transmit(commands.connect(["1.2"], "/"), deadline=time.monotonic() + 0.05)
     assert events.wait_for(Closed).reason is Reason.TIMEOUT
+
+
+def test_overdue_receipt_is_dispatched_while_the_broker_is_silent(connected):
+    link, _, events = connected
+    link.transmit(commands.send("/queue/a", b"", receipt="r"), deadline=time.monotonic() + 0.05)
+    assert events.wait_for(ReceiptOverdue).ticket.receipt == "r"
+
+
+def test_sent_heartbeats_do_not_pile_up_while_the_broker_is_silent():
+    with linked(heartbeat=(0, 20)) as (link, peer, events):
+        link.transmit(commands.connect(["1.2"], "/", heartbeat=(20, 0)))
+        while peer.session.counters.heartbeats_received < 30:
+            peer.read()
+        assert len(link._inbox) < 15
+        events.wait_for(HeartbeatSent)
 
 
 def test_join_from_the_handler_does_not_wait_for_itself(connected):

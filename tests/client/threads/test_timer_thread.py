@@ -2,141 +2,141 @@ import threading
 from typing import Any
 
 from stomp.client.threads import timer_thread as module
-from stomp.client.threads.timer_thread import TimerThread, keeper
+from stomp.client.threads.timer_thread import TimerThread, timer_thread
 from tests.listening import PATIENCE, wait_until
 
 
 class Timed:
-    """Counts how often it is attended to; `again` are the answers it gives, then None."""
+    """Counts the calls of `on_timer`, which returns the values of `again`, then None."""
 
     def __init__(self, *again):
         self.removed = False
         self.again = list(again)
-        self.attended = threading.Semaphore(0)
+        self.called = threading.Semaphore(0)
 
-    def attend(self):
-        self.attended.release()
+    def on_timer(self):
+        self.called.release()
         return self.again.pop(0) if self.again else None
 
 
-def attended(charge, times):
-    return all(charge.attended.acquire(timeout=PATIENCE) for _ in range(times))
+def called(timed, times):
+    return all(timed.called.acquire(timeout=PATIENCE) for _ in range(times))
 
 
-def test_attends_when_asked_and_as_often_as_the_charge_wants():
-    keeper, charge = TimerThread(), Timed(0.0, 0.001)
-    keeper.attend_in(charge, 0.0)
-    assert attended(charge, 3)
-    keeper.remove(charge)
+def test_timer_is_called_when_requested_and_as_often_as_it_returns_a_delay():
+    timer, timed = TimerThread(), Timed(0.0, 0.001)
+    timer.call_within(timed, 0.0)
+    assert called(timed, 3)
+    timer.remove(timed)
 
 
-def test_an_earlier_moment_is_not_held_up_by_a_later_one():
-    keeper, late, soon = TimerThread(), Timed(), Timed()
-    keeper.attend_in(late, 3600.0)
-    keeper.attend_in(soon, 0.0)
-    assert attended(soon, 1)
-    assert not late.attended.acquire(blocking=False)
-    keeper.remove(late)
-    keeper.remove(soon)
+def test_earlier_call_is_not_delayed_by_a_later_one():
+    timer, late, soon = TimerThread(), Timed(), Timed()
+    timer.call_within(late, 3600.0)
+    timer.call_within(soon, 0.0)
+    assert called(soon, 1)
+    assert not late.called.acquire(blocking=False)
+    timer.remove(late)
+    timer.remove(soon)
 
 
-def test_of_several_wishes_the_earliest_counts_and_the_charge_is_visited_once():
-    keeper, charge, after = TimerThread(), Timed(), Timed()
+def test_of_several_requests_the_earliest_counts_and_there_is_one_call():
+    timer, timed, after = TimerThread(), Timed(), Timed()
     for seconds in (3600.0, 0.03, 0.01, 0.02, 7200.0):
-        keeper.attend_in(charge, seconds)
-    assert attended(charge, 1)
-    keeper.attend_in(after, 0.1)
-    assert attended(after, 1)
-    assert not charge.attended.acquire(blocking=False)
-    keeper.remove(charge)
-    keeper.remove(after)
+        timer.call_within(timed, seconds)
+    assert called(timed, 1)
+    timer.call_within(after, 0.1)
+    assert called(after, 1)
+    assert not timed.called.acquire(blocking=False)
+    timer.remove(timed)
+    timer.remove(after)
 
 
-def test_wishes_that_no_longer_count_do_not_pile_up():
-    keeper, charge = TimerThread(), Timed()
+def test_outdated_requests_are_removed_from_the_heap():
+    timer, timed = TimerThread(), Timed()
     for number in range(10_000):
-        keeper.attend_in(charge, 3600.0 - number * 0.01)
-    assert len(keeper._agenda) < 200
-    keeper.remove(charge)
+        timer.call_within(timed, 3600.0 - number * 0.01)
+    assert len(timer._heap) < 200
+    timer.remove(timed)
 
 
-def test_a_charge_that_has_parted_is_not_looked_after_again():
-    keeper, charge = TimerThread(), Timed()
-    charge.removed = True
-    keeper.attend_in(charge, 0.0)
-    assert keeper._agenda == []
-    assert keeper._thread is None
+def test_removed_object_cannot_be_registered_again():
+    timer, timed = TimerThread(), Timed()
+    timed.removed = True
+    timer.call_within(timed, 0.0)
+    assert timer._heap == []
+    assert timer._thread is None
 
 
-def test_its_thread_ends_with_the_last_charge_and_comes_back_with_the_next():
-    keeper, charge = TimerThread(), Timed()
-    keeper.attend_in(charge, 3600.0)
-    first = keeper._thread
+def test_thread_ends_with_the_last_object_and_restarts_with_the_next():
+    timer, timed = TimerThread(), Timed()
+    timer.call_within(timed, 3600.0)
+    first = timer._thread
     assert first is not None
-    keeper.remove(charge)
+    timer.remove(timed)
     wait_until(lambda: not first.is_alive())
-    keeper.attend_in(charge, 0.0)
-    assert attended(charge, 1)
-    keeper.remove(charge)
+    timer.call_within(timed, 0.0)
+    assert called(timed, 1)
+    timer.remove(timed)
 
 
-def test_a_removed_charge_is_left_alone():
-    keeper, gone, other = TimerThread(), Timed(), Timed()
-    keeper.attend_in(gone, 0.01)
-    keeper.remove(gone)
-    keeper.attend_in(other, 0.02)
-    assert attended(other, 1)
-    assert not gone.attended.acquire(blocking=False)
-    keeper.remove(other)
+def test_removed_object_is_not_called():
+    timer, gone, other = TimerThread(), Timed(), Timed()
+    timer.call_within(gone, 0.01)
+    timer.remove(gone)
+    timer.call_within(other, 0.02)
+    assert called(other, 1)
+    assert not gone.called.acquire(blocking=False)
+    timer.remove(other)
 
 
-def test_a_charge_that_fails_does_not_stop_the_clock_of_the_others():
+def test_failing_timer_does_not_stop_the_timers_of_other_objects():
     class Broken(Timed):
-        def attend(self):
-            super().attend()
+        def on_timer(self):
+            super().on_timer()
             raise RuntimeError("a defect")
 
-    keeper, broken, other = TimerThread(), Broken(), Timed()
-    keeper.attend_in(broken, 0.0)
-    assert attended(broken, 1)
-    keeper.attend_in(other, 0.0)
-    assert attended(other, 1)
-    keeper.remove(broken)
-    keeper.remove(other)
+    timer, broken, other = TimerThread(), Broken(), Timed()
+    timer.call_within(broken, 0.0)
+    assert called(broken, 1)
+    timer.call_within(other, 0.0)
+    assert called(other, 1)
+    timer.remove(broken)
+    timer.remove(other)
 
 
-def test_another_kind_of_threads_gets_another_keeper(monkeypatch, caplog):
+def test_another_kind_of_threads_gets_another_timer_thread(monkeypatch, caplog):
     class GreenLock:
         """As gevent and eventlet put one in place of `threading.Lock`."""
 
-    monkeypatch.setattr(module, "_KEEPERS", {})
+    monkeypatch.setattr(module, "_TIMER_THREADS", {})
     monkeypatch.setattr(module, "LINKS", set())
-    native = keeper()
-    assert keeper() is native
+    native = timer_thread()
+    assert timer_thread() is native
     monkeypatch.setattr(module, "kind_of_threads", lambda: GreenLock)
-    assert keeper() is keeper()
-    assert keeper() is not native
+    assert timer_thread() is timer_thread()
+    assert timer_thread() is not native
     assert not caplog.records
 
 
-def test_connections_of_the_kind_before_are_told_of(monkeypatch, caplog):
-    monkeypatch.setattr(module, "_KEEPERS", {})
+def test_open_connections_of_the_previous_kind_of_threads_cause_a_warning(monkeypatch, caplog):
+    monkeypatch.setattr(module, "_TIMER_THREADS", {})
     monkeypatch.setattr(module, "LINKS", {"an open link"})
-    keeper()
-    keeper()
+    timer_thread()
+    timer_thread()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_the_keeper_of_a_parent_that_lives_on_in_a_forked_child_leaves_that_of_the_child_alone():
-    """As green threads do."""
-    keeper: Any = TimerThread()
-    keeper.attend_in(Timed(), 3600.0)
-    of_the_parent, thread = keeper._changed, keeper._thread
-    wait_until(lambda: keeper._wakes_at)
-    keeper.__init__()
-    keeper._wakes_at = 5.0
-    with keeper._changed, of_the_parent:
+def test_timer_thread_of_the_parent_that_goes_on_in_a_forked_child_ends():
+    """Green threads go on running in a forked child."""
+    timer: Any = TimerThread()
+    timer.call_within(Timed(), 3600.0)
+    of_the_parent, thread = timer._changed, timer._thread
+    wait_until(lambda: timer._wakes_at)
+    timer.__init__()
+    timer._wakes_at = 5.0
+    with timer._changed, of_the_parent:
         of_the_parent.notify()
     thread.join(PATIENCE)
     assert not thread.is_alive()
-    assert keeper._wakes_at == 5.0
+    assert timer._wakes_at == 5.0

@@ -20,7 +20,7 @@ class TimerThread:
     def __init__(self):
         self.asked = []
 
-    def attend_in(self, charge, seconds):
+    def call_within(self, charge, seconds):
         self.asked.append(seconds)
 
     def remove(self, charge):
@@ -34,9 +34,9 @@ class Sender:
         ours, self.theirs = socket.socketpair()
         self.theirs.settimeout(PATIENCE)
         self.clock = FakeClock()
-        self.keeper = TimerThread()
+        self.timer = TimerThread()
         self.link = Link(ours, ClientSession(), lambda events: None, Options(clock=self.clock))
-        self.link._keeper = self.keeper  # type: ignore[assignment]
+        self.link._timer = self.timer  # type: ignore[assignment]
         self.link.session.connect(["1.2"], "/")
         self.link.session.receive_data(b"CONNECTED\nversion:1.2\n\n\0", self.clock())
         self.link.session.data_to_send(self.clock())
@@ -46,10 +46,10 @@ class Sender:
         for body in bodies:
             self.link.send("/queue/a", body)
 
-    def attend(self):
+    def on_timer(self):
         """The keeper comes; what it was asked for before is done then."""
-        self.keeper.asked.clear()
-        self.link.attend()
+        self.timer.asked.clear()
+        self.link.on_timer()
 
     def written(self):
         self.theirs.setblocking(False)
@@ -75,16 +75,16 @@ def test_a_frame_on_its_own_is_written_at_once_and_wakes_nobody(sender):
         sender.send(b"x")
         assert sender.count() == 1
         sender.clock.advance(1.0)
-    assert sender.keeper.asked == []
+    assert sender.timer.asked == []
 
 
 def test_what_follows_fast_waits_for_the_keeper_who_is_asked_once(sender):
     sender.send(b"1", b"2", b"3", b"4")
     assert sender.count() == 1
-    assert sender.keeper.asked == [0.0]
-    sender.attend()
+    assert sender.timer.asked == [0.0]
+    sender.on_timer()
     assert sender.count() == 3
-    assert sender.keeper.asked == []
+    assert sender.timer.asked == []
 
 
 def test_who_is_going_to_wait_need_not_wait_for_the_keeper(sender):
@@ -98,20 +98,20 @@ def test_batches_leave_without_the_keeper(sender):
     batch = BATCH // 4096 + 1
     sender.send(*[body] * 2)
     sent = sender.written()
-    assert sender.keeper.asked == [0.0]
+    assert sender.timer.asked == [0.0]
     for _ in range(3):
         sender.send(*[body] * batch)
         sent += sender.written()
     assert len(sent) >= 3 * BATCH
-    assert sender.keeper.asked == [0.0]
+    assert sender.timer.asked == [0.0]
     # It was about to come, but who sends did not let it; it comes again as long as that goes on.
-    sender.attend()
-    assert sender.keeper.asked == [FLUSH_DELAY]
+    sender.on_timer()
+    assert sender.timer.asked == [FLUSH_DELAY]
     sender.send(b"1", b"2")
-    assert sender.keeper.asked == [FLUSH_DELAY]
-    sender.attend()
+    assert sender.timer.asked == [FLUSH_DELAY]
+    sender.on_timer()
     assert sender.count() >= 2
-    assert sender.keeper.asked == []
+    assert sender.timer.asked == []
     sender.clock.advance(1.0)
     sender.send(b"alone")
     assert sender.written().endswith(b"alone\0")
@@ -130,8 +130,8 @@ def test_batches_of_large_messages_grow_while_they_follow_each_other(sender, mon
             sizes.append(len(written))
     assert [size // BATCH for size in sizes] == [1, 2, 2, 2]
     # The keeper came, and there was no batch meanwhile.
-    sender.attend()
-    sender.attend()
+    sender.on_timer()
+    sender.on_timer()
     sender.send(*[body] * 5)
     assert len(sender.written()) >= BATCH
 
@@ -144,7 +144,7 @@ def test_large_messages_do_not_make_small_ones_wait(sender):
         sender.send(b"small")
         assert sender.count() == 1
         sender.clock.advance(1.0)
-    assert sender.keeper.asked == []
+    assert sender.timer.asked == []
 
 
 def handle(sender, work):
@@ -161,31 +161,31 @@ def handle(sender, work):
 def test_replies_of_a_batch_leave_when_it_ends_and_the_keeper_is_asked_once(sender):
     handle(sender, lambda: sender.send(b"1", b"2", b"3"))
     assert sender.count() == 3
-    assert sender.keeper.asked == [FLUSH_DELAY]
+    assert sender.timer.asked == [FLUSH_DELAY]
 
 
 def test_the_keeper_comes_less_often_to_handlers_that_are_quick(sender):
     waits = []
     for _ in range(6):
         handle(sender, lambda: sender.send(b"1"))
-        waits += sender.keeper.asked
-        sender.attend()
+        waits += sender.timer.asked
+        sender.on_timer()
     assert waits == [FLUSH_DELAY * times for times in (1, 2, 4, 8, 8, 8)]
 
 
 def test_the_keeper_writes_what_a_handler_leaves_waiting_and_comes_soon_again(sender):
     for _ in range(3):
         handle(sender, lambda: sender.send(b"1"))
-        sender.attend()
+        sender.on_timer()
     assert sender.count() == 3
     counts = []
 
     def take_time():
         for _ in range(2):
             sender.send(b"1", b"2")
-            counts.append((list(sender.keeper.asked), sender.count()))
-            sender.attend()
-            counts.append((list(sender.keeper.asked), sender.count()))
+            counts.append((list(sender.timer.asked), sender.count()))
+            sender.on_timer()
+            counts.append((list(sender.timer.asked), sender.count()))
 
     handle(sender, take_time)
     assert counts == [([8 * FLUSH_DELAY], 0), ([], 2), ([FLUSH_DELAY], 0), ([], 2)]
@@ -193,6 +193,6 @@ def test_the_keeper_writes_what_a_handler_leaves_waiting_and_comes_soon_again(se
 
 def test_a_keeper_that_comes_for_something_else_learns_nothing_of_the_handler(sender):
     for _ in range(3):
-        sender.attend()
+        sender.on_timer()
     handle(sender, lambda: sender.send(b"1"))
-    assert sender.keeper.asked == [FLUSH_DELAY]
+    assert sender.timer.asked == [FLUSH_DELAY]

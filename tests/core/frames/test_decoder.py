@@ -1,6 +1,5 @@
 """stomp.core.frames.decoder"""
 
-import tracemalloc
 from collections.abc import Iterable
 
 import pytest
@@ -653,17 +652,3 @@ def test_large_bodies_of_others_come_as_bytes(make: type[Frame]) -> None:
     body = receive(decoder, b"x" * 1_000_000)
     assert body == b"x" * 1_000_000
     assert receive(decoder, b"y" * 1_000_000) != body == b"x" * 1_000_000
-
-
-def test_the_memory_for_the_next_text_can_be_given_back() -> None:
-    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Text})
-    tracemalloc.start()
-    try:
-        receive(decoder, b"x" * 1_000_000)
-        assert decoder.spare
-        assert tracemalloc.get_traced_memory()[0] > 1_000_000
-        decoder.relax()
-        assert not decoder.spare
-        assert tracemalloc.get_traced_memory()[0] < 300_000
-    finally:
-        tracemalloc.stop()

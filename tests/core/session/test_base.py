@@ -2,7 +2,6 @@
 
 import pytest
 
-from stomp.classic.frames import TextMessageFrame
 from stomp.core.errors import ConnectionLost, HeartbeatLost, NotConnected, RemoteProtocolError, UsageError
 from stomp.core.frames.commands import send
 from stomp.core.frames.encoder import encode
@@ -59,19 +58,6 @@ def test_bytes_read_straight_into_a_body_are_a_sign_of_life_and_count() -> None:
     assert client.counters.bytes_received == before + len(head) + 900_000
     client.receive_data(b"\0", wire.clock.now + 1.6)
     assert [type(event) for event in client.events()][-1] is Message
-
-
-def test_memory_that_is_kept_for_large_texts_can_be_given_back() -> None:
-    client = ClientSession(message_class=TextMessageFrame)
-    client.connect(["1.2"], "/")
-    client.receive_data(b"CONNECTED\nversion:1.2\n\n\0", 0.0)
-    assert not client.spare
-    client.receive_data(b"MESSAGE\nsubscription:1\ncontent-length:900000\n\n", 0.0)
-    client.receive_data(b"x" * 900_000 + b"\0", 0.0)
-    assert client.spare
-    client.relax()
-    assert not client.spare
-    assert [type(event) for event in client.events()][-1] is TextMessageFrame
 
 
 def test_both_sides_beat_in_time_and_stay() -> None:

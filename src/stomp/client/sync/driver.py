@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stomp.client.base import BaseClient, log
 from stomp.client.connect import open_stream
-from stomp.client.thread_cache import lend_daemon
-from stomp.client.threads.idle import only_heartbeats
+from stomp.client.options import start_daemon
 from stomp.client.threads.link import Link
 from stomp.core.callables import check_result
 from stomp.core.engine import lifecycle
@@ -106,8 +105,8 @@ class SyncDriver(BaseClient):
 
     def _start(self, run: Callable[[], None], name: str) -> None:
         start = self._options.start_thread
-        if start is lend_daemon:
-            lend_daemon(run, name)
+        if start is start_daemon:
+            start_daemon(run, name)
         else:
             start(run)
 
@@ -236,7 +235,7 @@ class SyncDriver(BaseClient):
             self._take(link, batch)
 
         session = self._new_session()
-        link = Link(stream.sock, session, handle, self._options, stream.layer, _matters, self._log_later)
+        link = Link(stream.sock, session, handle, self._options, stream.layer, self._log_later)
         link.start()
         return link
 
@@ -288,11 +287,6 @@ def _warn_about_loop() -> None:
             "stomp.Client waits on a thread that runs an event loop, which stands still meanwhile;"
             " use stomp.AsyncClient, or asyncio.to_thread"
         )
-
-
-def _matters(batch: list[Event]) -> bool:
-    """True if the handler has to run for these events. The client ignores heart-beats."""
-    return not only_heartbeats(batch)
 
 
 #: All drivers, for `_disown_all`.

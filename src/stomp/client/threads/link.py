@@ -4,7 +4,6 @@ Rules of this file:
 
 - The receiving thread reads and runs the handler; the timer thread (`stomp.client.threads.timer_thread`) runs the
   timers.
-- A connection that receives only heart-beats has no receiving thread: see `stomp.client.threads.idle`.
 - Locks are held briefly and are always taken in this order: `_reading` (reading the socket), the lock of the writer
   (writing the socket), `_state` (session and queues), `_codec` (layer). None of them is held while user code runs.
 - No thread waits for the socket while it holds a lock other than `_reading`. The receiving thread does not wait for
@@ -21,18 +20,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stomp.client.logging import FrameLog, connections
-from stomp.client.thread_cache import WorkItem, lend_daemon
-from stomp.client.threads.idle import Sleeper
-from stomp.client.threads.one_shot_event import OneShotEvent
 from stomp.client.threads.open_links import LINKS
 from stomp.client.threads.reader import SocketReader
-from stomp.client.threads.timer_thread import keeper
+from stomp.client.threads.timer_thread import timer_thread
 from stomp.client.threads.write_scheduler import CLOSE_TIMEOUT, FLUSH_DELAY, GRACE, SendingHalf
 from stomp.client.threads.writer import DONTWAIT, SocketWriter
 from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import ConnectionLost, NotConnected
-from stomp.core.session.events import HeartbeatSent, Reason, ReceiptOverdue
-from stomp.core.session.state import State
+from stomp.core.session.events import Reason, ReceiptOverdue
 from stomp.net.dial import Deadline, wait_ready
 
 if TYPE_CHECKING:
@@ -48,17 +43,15 @@ Handler = Callable[[list["Event"]], None]
 
 #: Longest wait for the socket, in seconds.
 _LONGEST_WAIT = 60.0
-#: Seconds without traffic after which spare buffers are released.
-_SPARE_TIME = 1.0
 #: Most reads per call that the timer thread does for a receiving thread that is busy in a handler.
 _LISTEN_READS = 64
 #: When this many received bytes wait for the handler, reading pauses until the handler has returned.
 _IN_HIGH = 4 * 1024 * 1024
-#: How many `HeartbeatSent` events may stay in the queue of an idle link until something is read.
+#: How many `HeartbeatSent` events may stay in the queue while nothing is read.
 _FEW = 8
 
 
-class Link(SendingHalf, Sleeper):
+class Link(SendingHalf):
     """One connection. Create it with an open socket; `start` starts reading.
 
     Args:
@@ -67,7 +60,6 @@ class Link(SendingHalf, Sleeper):
         handler: called with the events of the connection.
         options: the settings.
         layer: TLS, a WebSocket, or both as a stack; or None.
-        hears: returns True if user code runs when the handler gets these events. None: always.
         log_later: see `stomp.client.logging.FrameLog`.
     """
 
@@ -78,16 +70,13 @@ class Link(SendingHalf, Sleeper):
         handler: Handler,
         options: Options,
         layer: Layer | None = None,
-        hears: Callable[[list[Event]], bool] | None = None,
         log_later: Callable[[Callable[[], object]], object] | None = None,
     ) -> None:
         SendingHalf.__init__(self)
-        Sleeper.__init__(self, tireless=hears is None or options.start_thread is not lend_daemon)
         self.sock = sock
         self.session = session
         self._started: object = None
         self._handler = handler
-        self._hears = hears
         self._options = options
         self._clock = options.clock
         self._layer = layer
@@ -96,9 +85,9 @@ class Link(SendingHalf, Sleeper):
         self._frames = FrameLog(clock=options.clock, later=log_later)
         self._make_parts()
         self._told = 0  # how many of the received bytes were dispatched
-        self._keeper = keeper()
+        self._timer = timer_thread()
         LINKS.add(self)
-        self._begun = False  # reading has started; until then the connecting thread checks the deadline
+        self._begun = False  # reading has started
         self.removed = False  # for the timer thread: see `Timed`
         self.was_connected = False  # for the handler, which sets it when CONNECTED has arrived
         self._due: float | None = None  # the session's deadline for which the timer thread was asked to call
@@ -111,42 +100,19 @@ class Link(SendingHalf, Sleeper):
 
     # ------------------------------------------------------------------------------------- for clients
 
-    def start(self, *, quiet: bool = False) -> None:
-        """Start reading, unless that was done. The handler may be called from now on.
-
-        Args:
-            quiet: no answer from the broker is pending, so the link may be idle from the start.
-        """
+    def start(self) -> None:
+        """Start reading, unless that was done. The handler may be called from now on."""
         with self._state:
             if self._begun:
                 return
             self._begun = True
-            self._ask_keeper()
-        if not (quiet and self._told_quietly() and self._fall_asleep()):
-            self._lend_thread()
-
-    def read_connected(self) -> None:
-        """Between CONNECT and `start`: read on this thread until CONNECTED has arrived, or until the timeout.
-
-        This way no other thread has to wake the thread that waits for the answer. The handler is called after `start`.
-        """
-        deadline = Deadline(self._options.connect_timeout, self._clock)
-        while self.session.state is State.CONNECTING and (left := deadline.left):
-            if not self._reading.acquire(blocking=False):
-                return  # another thread has called `start`
-            try:
-                if wait_ready(self.sock, read=True, write=False, seconds=min(left, _LONGEST_WAIT))[0]:
-                    self._read(DONTWAIT)
-            finally:
-                self._reading.release()
+            self._request_timer()
+        self._started = self._options.start_thread(self._receive_all)
 
     @property
     def thread(self) -> object:
         """The receiving thread, or what `Options.start_thread` returned for it."""
-        self._never_idle = True  # callers expect the thread to last as long as the connection
-        self._rouse()
-        started = self._started
-        return started.thread if isinstance(started, WorkItem) else started
+        return self._started
 
     @property
     def alive(self) -> bool:
@@ -170,10 +136,7 @@ class Link(SendingHalf, Sleeper):
         self.start()
         if self.is_receiving_thread():
             return False
-        deadline = Deadline(seconds)
-        if self._wake_up():
-            self._receive_end(deadline)
-        return self._finished.wait(deadline.left)
+        return self._finished.wait(seconds)
 
     def is_receiving_thread(self) -> bool:
         """True when called from the handler, where waiting for a frame from the broker would never end."""
@@ -185,7 +148,6 @@ class Link(SendingHalf, Sleeper):
         The socket is not shut down, which would end the parent's connection, too. Only the child's descriptor is
         closed.
         """
-        self.asleep = False
         # The parent writes the queued frames, and TLS's close_notify.
         self._layer = None
         self._hung_up = True
@@ -202,8 +164,8 @@ class Link(SendingHalf, Sleeper):
         self._state = state = threading.Lock()
         self._codec = codec = threading.Lock()
         self._telling = threading.Lock()  # held while the handler runs
-        self._ended = OneShotEvent()  # set when the session has ended
-        self._finished = OneShotEvent()  # set when the last event was dispatched
+        self._ended = threading.Event()  # set when the session has ended
+        self._finished = threading.Event()  # set when the last event was dispatched
         patience = self._options.send_timeout
         self._inlet = SocketReader(self.sock, self.session, direct=self._layer is None)
         self._outbox = SocketWriter(self.sock, self.session, self._layer, state, codec, patience, self._clock)
@@ -211,30 +173,23 @@ class Link(SendingHalf, Sleeper):
 
     # ------------------------------------------------------------------------------------- receiving
 
-    def _lend_thread(self) -> None:
-        self._started = self._options.start_thread(self._receive_all)
-
     def _receive_all(self) -> None:
         """The receiving thread."""
         self._receiver = threading.get_ident()
-        asleep = False
         try:
             if self._layer is not None:
                 # The last read of the handshake may have returned bytes of the session, too.
                 with self._reading:
                     self._take(b"", 0, False, None)
-            while not asleep and self.session.closed is None:
+            while self.session.closed is None:
                 with self._reading:
                     # The timer thread may have read for this thread while the handler was running.
-                    if not self._inbox and not self._read(DONTWAIT if self.session.spare else 0):
+                    if not self._inbox and not self._read(0):
                         self._wait()
                 if self.session.closed is None:
-                    asleep = self._is_tired() and self._fall_asleep()
-                    if not asleep:
-                        self._dispatch()
+                    self._dispatch()
         finally:
-            if not asleep:
-                self._end()
+            self._end()
 
     def _end(self) -> None:
         """The session has ended: close the socket and dispatch the last events."""
@@ -244,34 +199,9 @@ class Link(SendingHalf, Sleeper):
         self._dispatch()
         self._finished.set()
 
-    def _receive_end(self, deadline: Deadline) -> None:
-        """Read until the session ends, on the thread that called `join` on an idle link.
-
-        If an event needs user code, or after the timeout, a receiving thread is started instead.
-        """
-        here = False
-        try:
-            while self.alive and self._passed_over() and (left := deadline.left):
-                with self._reading:
-                    # The timer thread may just have read EOF.
-                    if self._inbox or not self.alive:
-                        continue
-                    if wait_ready(self.sock, read=True, write=False, seconds=min(left, _LONGEST_WAIT))[0]:
-                        self._read(DONTWAIT)
-            here = not self.alive and not self._hears_any(self._inbox)
-        finally:
-            if not here:
-                self._lend_thread()
-        if here:
-            self._end()
-
     def _wait(self) -> None:
         """Wait until the socket is readable, with a timeout. The caller holds `_reading`."""
-        spare = self.session.spare
-        seconds = _SPARE_TIME if spare else _LONGEST_WAIT
-        if not wait_ready(self.sock, read=True, write=False, seconds=seconds)[0] and spare:
-            with self._state:
-                self.session.relax()
+        wait_ready(self.sock, read=True, write=False, seconds=_LONGEST_WAIT)
 
     def _read(self, flags: int) -> bool:
         """Read once and process the data. False if there was nothing to read. The caller holds `_reading`."""
@@ -316,7 +246,7 @@ class Link(SendingHalf, Sleeper):
             self._collect()
             if session.deadline_moved_up:
                 session.deadline_moved_up = False
-                self._ask_keeper()
+                self._request_timer()
         finally:
             state.release()
         # The session queues frames itself at times, and TLS writes records.
@@ -339,8 +269,7 @@ class Link(SendingHalf, Sleeper):
     def _dispatch(self) -> None:
         """Run the handler for all queued events, in order, unless another thread is running it.
 
-        This is the receiving thread, except after a tick of the timer thread: see `_after_timer`. For idle links see
-        `stomp.client.threads.idle`.
+        This is the receiving thread, except after a tick of the timer thread: see `_after_timer`.
         """
         # The thread that runs the handler checks again after it has released the lock, so no event is left behind.
         while self._inbox and self._telling.acquire(False):
@@ -378,7 +307,7 @@ class Link(SendingHalf, Sleeper):
             self.close()
         self._hang_up()
         self.removed = True
-        self._keeper.remove(self)
+        self._timer.remove(self)
         LINKS.discard(self)
         self._outbox.close()
 
@@ -426,22 +355,21 @@ class Link(SendingHalf, Sleeper):
 
     # ------------------------------------------------------------------------------------- the clock
 
-    def _ask_keeper(self) -> None:
+    def _request_timer(self) -> None:
         """Ask the timer thread to call at the session's next deadline. The caller holds `_state`."""
         due = self.session.next_deadline()
         if due is not None and (self._due is None or due < self._due) and self._begun:
             self._due = due
-            self._keeper.attend_in(self, due - self._clock())
+            self._timer.call_within(self, due - self._clock())
 
-    def attend(self) -> float | None:
-        """See `Timed.attend`. Called on the timer thread; does not wait for the socket or the handler."""
+    def on_timer(self) -> float | None:
+        """See `Timed.on_timer`. Called on the timer thread; does not wait for the socket or the handler."""
         streaming, self._streaming = self._streaming, False
         self._on_timer_fired()
         session = self.session
         now = self._clock()
         due = self._due is not None and now >= self._due
-        # While the link is idle, the poller has read everything, unless its thread was kept from running.
-        if due and (not self.asleep or session.is_timed_out(now)):
+        if due:
             self._read_on_timer()
             now = self._clock()
         with self._state:
@@ -460,16 +388,13 @@ class Link(SendingHalf, Sleeper):
     def _after_timer(self) -> None:
         """After a tick: have the handler run, if its events must not wait until something is read."""
         inbox = self._inbox
-        if self.asleep:
-            if (
-                not self.alive
-                or len(inbox) > _FEW
-                or any(type(event) is not HeartbeatSent for event in inbox)
-            ):
-                self._look()
-        elif not self.alive:
+        if not self.alive:
             self._wake()
-        elif any(type(event) is ReceiptOverdue for event in inbox) or (inbox and self._frames.on):
+        elif (
+            len(inbox) > _FEW
+            or any(type(event) is ReceiptOverdue for event in inbox)
+            or (inbox and self._frames.on)
+        ):
             # The receiving thread waits for the network, perhaps for long, so another thread runs the handler.
             self._options.start_thread(self._dispatch)
 

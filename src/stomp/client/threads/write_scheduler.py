@@ -59,7 +59,7 @@ class SendingHalf(ABC):
     removed: bool
     _clock: Callable[[], float]
     _frames: FrameLog
-    _keeper: TimerThread
+    _timer: TimerThread
     _outbox: SocketWriter
     _state: threading.Lock
     _receiver: int
@@ -80,14 +80,14 @@ class SendingHalf(ABC):
         """True until the session has ended."""
 
     @abstractmethod
-    def attend(self) -> float | None:
-        """See `Timed.attend`."""
+    def on_timer(self) -> float | None:
+        """See `Timed.on_timer`."""
 
     @abstractmethod
     def _collect(self) -> None: ...
 
     @abstractmethod
-    def _ask_keeper(self) -> None: ...
+    def _request_timer(self) -> None: ...
 
     @abstractmethod
     def _read_while_blocked(self) -> None: ...
@@ -129,7 +129,7 @@ class SendingHalf(ABC):
             if not self.alive:
                 self._collect()
             if deadline is not None and (self._due is None or deadline < self._due):
-                self._ask_keeper()
+                self._request_timer()
         if self._logs():
             self._frames.sent(frame.command, frame.headers, frame.body)
         self._send(may_delay=may_delay)
@@ -156,7 +156,7 @@ class SendingHalf(ABC):
         try:
             sent = self.session.send_plain(destination, body, content_type, receipt, deadline, content_length)
             if deadline is not None and (self._due is None or deadline < self._due):
-                self._ask_keeper()
+                self._request_timer()
         finally:
             self._state.release()
         if not sent:
@@ -262,7 +262,7 @@ class SendingHalf(ABC):
         if self._batching and small and threading.get_ident() == self._receiver:
             if not self._corking:
                 self._corking = True
-                self._keeper.attend_in(self, self._cork)
+                self._timer.call_within(self, self._cork)
         elif (now := self._clock()) - self._last_sent < _BUSY and small:
             self.schedule_flush(0.0)
             self._last_sent = now
@@ -286,7 +286,7 @@ class SendingHalf(ABC):
         """Ask the timer thread to write the queued frames within this many seconds."""
         if not self._lingering:
             self._lingering = True
-            self._keeper.attend_in(self, seconds)
+            self._timer.call_within(self, seconds)
 
     def _on_timer_fired(self) -> None:
         """The timer thread calls the link: reset the requests for a flush."""
@@ -310,9 +310,9 @@ class SendingHalf(ABC):
         """
         try:
             if not self._outbox.dash() and not self._outbox.write(leave=leave, seconds=seconds, last=last):
-                self._keeper.attend_in(self, _RETRY)
+                self._timer.call_within(self, _RETRY)
         except SendStalled:
-            self._keeper.attend_in(self, _RETRY)
+            self._timer.call_within(self, _RETRY)
             raise
         except OSError as err:
             self._broken = self._broken or err

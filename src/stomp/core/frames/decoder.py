@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames import native as native_codec
-from stomp.core.frames.body_buffer import BodyBufferPool
+from stomp.core.frames.body_buffer import BodyBuffer
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.head_parser import Head, Heads
 from stomp.core.frames.head_templates import LONGEST, HeadTemplates
@@ -103,7 +103,6 @@ class Decoder:
         self._scanned = 0  # how many bytes of an incomplete head were searched for its end
         self._needed = 0  # the size of an incomplete short frame
         self._head: Head | None = None
-        self._bodies = BodyBufferPool()
         self._error: RemoteProtocolError | None = None
 
     def feed(self, data: bytes) -> None:
@@ -134,15 +133,6 @@ class Decoder:
             count = read(room)
         body.left -= count
         return count
-
-    @property
-    def spare(self) -> bool:
-        """True while a buffer is kept for the next text body."""
-        return self._bodies.spare
-
-    def relax(self) -> None:
-        """Free the buffer that is kept for the next text body."""
-        self._bodies.relax()
 
     @property
     def idle(self) -> bool:
@@ -406,7 +396,7 @@ class Decoder:
             if head.length is None:
                 self._partial = bytearray(body)
             else:
-                head.body = self._bodies.begin(head.length, text=self._is_text(head))
+                head.body = BodyBuffer(head.length, text=self._is_text(head))
                 head.body.write(body)
 
     def _is_text(self, head: Head) -> bool:

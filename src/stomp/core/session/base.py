@@ -142,15 +142,6 @@ class Session(ABC):
         self.counters.bytes_received += count
         self.heard(now)
 
-    @property
-    def spare(self) -> bool:
-        """True while a buffer is kept for the next text body. Call `relax` if none arrives for a while."""
-        return self._decoder.spare
-
-    def relax(self) -> None:
-        """Free the buffer that is kept for the next text body."""
-        self._decoder.relax()
-
     def is_timed_out(self, now: float) -> bool:
         """True if the peer has sent nothing for too long: `tick` would end the connection now."""
         due = self._pulse.timeout_at if self._pulse is not None else None
