@@ -55,7 +55,7 @@ native: $(NATIVE)
 
 test-native: $(NATIVE)
 	@STOMP_REQUIRE_NATIVE=1 $(PY) -m pytest -m 'not broker' tests/core tests/properties tests/client tests/conformance \
-	tests/classic/test_base_transport.py tests/test_protocol.py tests/classic/test_frames.py tests/classic/test_overrides.py \
+	tests/classic/test_base_transport.py tests/test_protocol.py tests/classic/test_frames.py \
 	tests/test_transport.py $(ARGS)
 
 lint: $(DEV)

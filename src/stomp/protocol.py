@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from stomp.classic.overrides import straight
 from stomp.classic.reexports import resolve_reexport
 from stomp.constants import (
     CMD_ABORT,
@@ -59,15 +58,11 @@ class _Protocol(ConnectionListener):
     """
 
     _dialect: Dialect
-    #: The transport, if frames may be passed to its link directly: see `stomp.classic.overrides`.
-    _direct: Transport | None = None
 
     def __init__(self, transport: Transport, auto_content_length: bool = True) -> None:
         self.transport = transport
         self.auto_content_length = auto_content_length
         self.version = self._dialect.version
-        if issubclass(type(transport), Transport):
-            self._direct = transport
         transport.set_listener("protocol-listener", self)
 
     def send_frame(self, cmd: str, headers: dict[str, Any] | None = None, body: Any = "") -> None:
@@ -85,7 +80,11 @@ class _Protocol(ConnectionListener):
 
     def _escape_headers(self, headers: dict[str, Any]) -> None:
         for name, value in headers.items():
-            if isinstance(value, str | bytes):
+            if type(value) is str:
+                # Few values need escaping, and this check is much faster than the call.
+                if ":" in value or "\\" in value or "\n" in value or "\r" in value:
+                    headers[name] = self._dialect.escape(value)
+            elif isinstance(value, str | bytes):
                 headers[name] = self._dialect.escape(text_of(value))
             elif isinstance(value, tuple):  # a repeated header
                 headers[name] = tuple(self._dialect.escape(text_of(item)) for item in value)
@@ -114,34 +113,16 @@ class _Protocol(ConnectionListener):
             raise AssertionError("'destination' is required")
         if body is None:
             raise AssertionError("'body' is required")
-        if isinstance(body, str):
-            body = text_of(body)
-        elif isinstance(body, bytes):
-            body = encode(body)
-        measured = self.auto_content_length
-        as_bytes = body
-        if not body:
-            measured, as_bytes = False, b""
-        link = straight(self, _OURS)
-        if link is not None:
-            if type(as_bytes) is not bytes:
-                as_bytes = encode(body)
-            if not headers:
-                receipt = keyword_headers.get(HDR_RECEIPT) if keyword_headers else None
-                if not keyword_headers or (type(receipt) is str and len(keyword_headers) == 1):
-                    link.send(destination, as_bytes, content_type or None, receipt, None, False, measured)
-                    return
+        if type(body) is not str and type(body) is not bytes:
+            body = _body_of(body)
         merged = {**headers, **keyword_headers} if headers else keyword_headers
         merged[HDR_DESTINATION] = destination
         if content_type:
             merged[HDR_CONTENT_TYPE] = content_type
-        if link is not None and (measured or not body) and link.transmit_plain(CMD_SEND, merged, as_bytes):
-            return
-        if measured and HDR_CONTENT_LENGTH not in merged:
-            # Listeners get the body unencoded, so it is encoded later, by the transport. For bytes and ASCII its length
-            # is known without encoding it here.
-            as_is = type(body) is bytes or (type(body) is str and body.isascii())
-            merged[HDR_CONTENT_LENGTH] = len(body if as_is else encode(body))
+        if body and self.auto_content_length and HDR_CONTENT_LENGTH not in merged:
+            # Listeners get the body as it was given; the session encodes it. Of most bodies the length is known before.
+            known = type(body) is bytes or (type(body) is str and body.isascii())
+            merged[HDR_CONTENT_LENGTH] = len(body if known else encode(body))
         self.send_frame(CMD_SEND, merged, body)
 
     def begin(
@@ -182,7 +163,7 @@ class _Protocol(ConnectionListener):
         merged[HDR_TRANSACTION] = id
         self.send_frame(cmd, merged)
 
-    def _answer(
+    def _ack_or_nack(
         self, cmd: str, named: dict[str, Any], more: dict[str, Any], transaction: Any, receipt: Any
     ) -> None:
         """Send ACK or NACK. The headers of `named` are first, and override those of `more`."""
@@ -191,9 +172,7 @@ class _Protocol(ConnectionListener):
             merged[HDR_TRANSACTION] = transaction
         if receipt is not None:
             merged[HDR_RECEIPT] = receipt
-        link = straight(self, _OURS)
-        if link is None or not link.transmit_plain(cmd, merged):
-            self.send_frame(cmd, merged)
+        self.send_frame(cmd, merged)
 
     def disconnect(
         self,
@@ -228,8 +207,11 @@ class _Protocol(ConnectionListener):
         """Add the ``host`` header, where the version has one."""
 
 
-#: The functions that a frame passes, unless a program has replaced one of them.
-_OURS = _Protocol.send_frame, _Protocol._escape_headers, Transport.transmit
+def _body_of(body: Any) -> Any:
+    """The text or the bytes of a body of a subclass; any other body as it is."""
+    if isinstance(body, str):
+        return text_of(body)
+    return encode(body) if isinstance(body, bytes) else body
 
 
 def _login(username: str | None, passcode: str | None, merged: dict[str, Any]) -> None:
@@ -306,7 +288,7 @@ class Protocol10(_Protocol):
         """Acknowledge a message by its message-id."""
         if id is None:
             raise AssertionError("'id' is required")
-        self._answer(CMD_ACK, {HDR_MESSAGE_ID: id}, keyword_headers, transaction, receipt)
+        self._ack_or_nack(CMD_ACK, {HDR_MESSAGE_ID: id}, keyword_headers, transaction, receipt)
 
 
 class Protocol11(_Protocol):
@@ -427,7 +409,7 @@ class Protocol11(_Protocol):
         **keyword_headers: Any,
     ) -> None:
         """Acknowledge a message by its message-id and subscription."""
-        self._answer11(CMD_ACK, id, subscription, transaction, receipt, keyword_headers)
+        self._ack_or_nack_11(CMD_ACK, id, subscription, transaction, receipt, keyword_headers)
 
     def nack(
         self,
@@ -438,9 +420,9 @@ class Protocol11(_Protocol):
         **keyword_headers: Any,
     ) -> None:
         """Refuse a message. The effect depends on the broker: see its documentation."""
-        self._answer11(CMD_NACK, id, subscription, transaction, receipt, keyword_headers)
+        self._ack_or_nack_11(CMD_NACK, id, subscription, transaction, receipt, keyword_headers)
 
-    def _answer11(
+    def _ack_or_nack_11(
         self, cmd: str, id: Any, subscription: Any, transaction: Any, receipt: Any, more: dict[str, Any]
     ) -> None:
         if id is None:
@@ -448,7 +430,7 @@ class Protocol11(_Protocol):
         if subscription is None:
             raise AssertionError("'subscription' is required")
         named = {HDR_MESSAGE_ID: id, HDR_SUBSCRIPTION: subscription}
-        self._answer(cmd, named, more, transaction, receipt)
+        self._ack_or_nack(cmd, named, more, transaction, receipt)
 
 
 class Protocol12(Protocol11):
@@ -466,23 +448,17 @@ class Protocol12(Protocol11):
         self, id: Any, transaction: Any = None, receipt: Any = None, **keyword_headers: Any
     ) -> None:
         """Acknowledge a message by its ``ack`` header."""
-        # A fast path, as there may be an ACK for each message.
-        if type(id) is str and transaction is None and receipt is None and not keyword_headers:
-            link = straight(self, _OURS)
-            if link is not None and link.answer_plain(CMD_ACK, id):
-                return
-        self._answer12(CMD_ACK, id, transaction, receipt, keyword_headers)
+        if id is None:
+            raise AssertionError("'id' is required")
+        self._ack_or_nack(CMD_ACK, {HDR_ID: id}, keyword_headers, transaction, receipt)
 
     def nack(  # type: ignore[override]
         self, id: Any, transaction: Any = None, receipt: Any = None, **keyword_headers: Any
     ) -> None:
         """Refuse a message by its ``ack`` header."""
-        self._answer12(CMD_NACK, id, transaction, receipt, keyword_headers)
-
-    def _answer12(self, cmd: str, id: Any, transaction: Any, receipt: Any, more: dict[str, Any]) -> None:
         if id is None:
             raise AssertionError("'id' is required")
-        self._answer(cmd, {HDR_ID: id}, more, transaction, receipt)
+        self._ack_or_nack(CMD_NACK, {HDR_ID: id}, keyword_headers, transaction, receipt)
 
 
 def __getattr__(name: str) -> Any:

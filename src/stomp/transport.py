@@ -24,12 +24,10 @@ from stomp.client.connect import TlsSettings, dial_any
 from stomp.client.options import options_of, start_daemon
 from stomp.client.threads.link import Link
 from stomp.client.threads.timer_thread import kind_of_threads
-from stomp.core.callables import check_function
+from stomp.core.callables import check_function, check_result
 from stomp.core.connect_errors import login_failed
 from stomp.core.engine.broker_profiles import error_surely_ends
 from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageError
-from stomp.core.frames.frame import Frame as CoreFrame
-from stomp.core.frames.frame import headers_of, text_of
 from stomp.core.frames.limits import Lenient, Limits
 from stomp.core.session.client import ClientSession
 from stomp.core.session.events import Closed, Connected, Reason
@@ -323,21 +321,18 @@ class Transport(DeprecatedTransport, BaseTransport):
             NotConnected: there is no connection.
             FrameError: the frame cannot be encoded safely.
         """
-        super().transmit(frame)
+        for target in self.registry.targets("on_send"):
+            # As in stomp.py, a listener can prevent the send by raising.
+            check_result("on_send", target.call(frame))
         link = self._link
         if link is None:
             raise NotConnected("not connected", hint="call connect first")
-        body = frame.body
-        if type(body) is not bytes:
-            body = encode(body) if body else b""
-        headers = headers_of(frame.headers)
-        if "content-length" in headers:
-            headers["content-length"] = str(len(body))
-        command = text_of(frame.cmd)
+        if type(frame.body) is not str and type(frame.body) is not bytes:
+            frame = Frame(frame.cmd, frame.headers, encode(frame.body) if frame.body else b"")
         deadline = None
-        if (patience := _TIMEOUTS.get(command)) is not None:
-            deadline = self._options.clock() + patience(self._options)
-        link.transmit(CoreFrame(command, headers, body), escaped=True, deadline=deadline)
+        if (timeout := _TIMEOUTS.get(frame.command)) is not None:
+            deadline = self._options.clock() + timeout(self._options)
+        link.transmit(frame, escaped=True, deadline=deadline)
 
     def send(self, encoded_frame: bytes) -> None:
         """Write bytes as they are."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy as copy
 import functools
+import operator
 import os
 import queue
 import re
@@ -80,6 +81,9 @@ class Frame:
         self.headers: dict[str, Any] = headers if headers is not None else {}
         self.original_headers = self.headers.copy()
         self.body = body
+
+    #: The command, under the name that the frames of a session have for it.
+    command: str = property(operator.attrgetter("cmd"))  # type: ignore[assignment]
 
     @property
     def raw_head(self) -> bytes | None:

@@ -208,10 +208,7 @@ def test_what_was_found_is_looked_for_again_when_it_has_changed(registry):
 
 
 def unwatched(registry):
-    """Whether what is sent may go without anybody having seen it."""
-    if registry.unwatching is None:
-        return False
-    return all(getattr(listener, "on_send", None) == idle for listener, idle in registry.unwatching)
+    return not registry.targets("on_send")
 
 
 def test_whether_somebody_watches_what_is_sent(registry):

@@ -80,9 +80,6 @@ class Registry:
         self.ordered: list[tuple[str, Any]] = []
         self._shapes: dict[Any, bool] = {}
         self._known: dict[str, _CallbackCache] = {}  # by method
-        #: None if a listener has an `on_send` that does something. Otherwise each listener with its `on_send` that does
-        #: nothing; senders compare these, because a program may replace an `on_send` at any time.
-        self.unwatching: list[tuple[Any, Any]] | None = []
         #: Incremented when a listener is set or removed, so that a running loop can notice it.
         self.version: int = 0
 
@@ -110,10 +107,6 @@ class Registry:
         self.ordered = sorted(listeners.items(), key=lambda item: text_of(item[0]))
         self._shapes = {}
         self._known = {}
-        if self.targets("on_send"):
-            self.unwatching = None
-        else:
-            self.unwatching = [(each, getattr(each, "on_send", None)) for each in listeners.values()]
         self.version += 1
 
     def targets(self, method: str) -> list[Callback]:

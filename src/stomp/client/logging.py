@@ -136,7 +136,7 @@ class FrameLog:
         self.on = on = self._logger.isEnabledFor(logging.DEBUG)
         return on
 
-    def sent(self, command: str, headers: Mapping[str, object], body: bytes | memoryview = b"") -> None:
+    def sent(self, command: str, headers: Mapping[str, object], body: str | bytes | memoryview = b"") -> None:
         """Log a frame that is sent, if DEBUG is on."""
         # Frames that a log handler sends while it handles such a line are skipped: see the class.
         if self.look() and threading.get_ident() not in _WRITING:
@@ -185,13 +185,15 @@ class FrameLog:
             _WRITING.discard(me)
 
 
-def sent_line(command: str, headers: Mapping[str, object], body: bytes | memoryview = b"") -> str:
+def sent_line(command: str, headers: Mapping[str, object], body: str | bytes | memoryview = b"") -> str:
     """The log text of a frame that is sent: the list of its parts.
 
     >>> sent_line("CONNECT", {"login": "me", "passcode": "swordfish"})
     "[b'CONNECT', b'\\\\n', b'login:me\\\\n', b'passcode:********\\\\n', b'\\\\n', b'\\\\x00']"
     """
-    parts = [command.encode(), b"\n"]
+    if isinstance(body, str):
+        body = str.encode(body, "utf-8", "replace")
+    parts = [text_of(command).encode(), b"\n"]
     for name, values in sorted(_pairs(headers), key=_name)[:HEADERS]:
         for value in values if isinstance(values, tuple) else (values,):
             if value is not None:

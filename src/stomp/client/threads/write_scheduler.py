@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stomp.client.logging import FrameLog
     from stomp.client.threads.timer_thread import TimerThread
     from stomp.client.threads.writer import SocketWriter
-    from stomp.core.frames.frame import Frame
+    from stomp.core.frames.frame import OutgoingFrame
     from stomp.core.session.client import ClientSession
     from stomp.core.session.events import Closed, Message
     from stomp.core.session.ledger import PendingReceipt
@@ -104,7 +104,12 @@ class SendingHalf(ABC):
     # ------------------------------------------------------------------------------------- for clients
 
     def transmit(
-        self, frame: Frame, *, escaped: bool = False, deadline: float | None = None, may_delay: bool = False
+        self,
+        frame: OutgoingFrame,
+        *,
+        escaped: bool = False,
+        deadline: float | None = None,
+        may_delay: bool = False,
     ) -> PendingReceipt | None:
         """Send a frame, from any thread. See `ClientSession.transmit`.
 

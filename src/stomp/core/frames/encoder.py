@@ -6,15 +6,18 @@ Rule of this file: a value can never inject a header or a frame. A value that th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from stomp.core.errors import FrameError, RemoteProtocolError
 from stomp.core.frames.commands import CLIENT_COMMANDS
-from stomp.core.frames.frame import Frame, Headers, text_of
+from stomp.core.frames.frame import Frame, Headers, OutgoingFrame, headers_of, text_of
 from stomp.core.frames.versions import UNESCAPED, Dialect
 
 NUL = b"\0"
 
+#: The commands of clients and servers.
+_COMMANDS = CLIENT_COMMANDS | {"CONNECTED", "MESSAGE", "RECEIPT", "ERROR"}
 #: Bodies of at least this many bytes are not copied into one buffer with their head. Below it a copy is cheaper
 #: (measured).
 LARGE_BODY = 32 * 1024
@@ -39,22 +42,95 @@ def encode(frame: Frame, dialect: Dialect) -> bytes:
     return b"".join(encode_parts(frame, dialect))
 
 
-def encode_parts(frame: Frame, dialect: Dialect, *, escaped: bool = False) -> list[bytes]:
+def encode_parts(frame: OutgoingFrame, dialect: Dialect, *, escaped: bool = False) -> list[bytes]:
     """Like `encode`, but return parts to write in order, so that a large body is not copied.
 
     Args:
-        frame: the frame.
+        frame: the frame. Headers and body of other types than `Frame` has are converted.
         dialect: the version.
-        escaped: the headers are already escaped; they are only checked.
+        escaped: the headers are already escaped, so they are only checked. A ``content-length`` is replaced by the size
+            of the body: in the listener API, an `on_send` may have changed the body.
+
+    Raises:
+        FrameError: see `encode`.
+    """
+    parts = encode_plain(frame.command, frame.headers, frame.body, dialect if escaped else None)
+    return encode_general(core_frame(frame), dialect, escaped=escaped) if parts is None else parts
+
+
+def encode_plain(
+    command: str, headers: Mapping[str, object], body: str | bytes, escaped: Dialect | None = None
+) -> list[bytes] | None:
+    """Encode a frame if that is simple: the headers need no escaping or conversion, and nothing is wrong.
+
+    This is the common case, and a few scans at C speed detect it.
+
+    Args:
+        command: a command of a client.
+        headers: the headers; values may be `int`.
+        body: the body; a `str` is sent as UTF-8.
+        escaped: the version whose escape sequences the values may contain; None if they are not escaped yet.
+
+    Returns:
+        The parts to write; None if the frame is not simple: call `encode_general`.
+    """
+    text = ""
+    for name, value in headers.items():
+        # A subclass of str may override `__format__`, and `__hash__`: then a look-up by name does not find it.
+        if type(name) is not str or (type(value) is not str and type(value) is not int):
+            return None
+        text += f"{name}:{value}\n"
+    # Then there is one colon and one newline per header, and none of the other special characters.
+    count = len(headers)
+    if (
+        text.count(":") != count
+        or text.count("\n") != count
+        or "\r" in text
+        or "\0" in text
+        or ("\\" in text and (escaped is None or not escaped.is_escaped(text)))
+        or "" in headers
+        or command not in _COMMANDS
+        or type(command) is not str
+        or (type(headers) is not dict and (type(headers) is not Headers or headers.repeated))
+    ):
+        return None
+    if type(body) is str:
+        body = body.encode("utf-8", "replace")
+    elif type(body) is not bytes:
+        return None
+    length = headers.get("content-length")
+    if 0 in body if length is None else length != len(body) and length != str(len(body)):
+        return None
+    try:
+        head = f"{command}\n{text}\n".encode()
+    except UnicodeEncodeError:
+        return None
+    if len(body) < LARGE_BODY:
+        return [b"%b%b\0" % (head, body)]
+    return [head, body, NUL]
+
+
+def core_frame(frame: OutgoingFrame) -> Frame:
+    """Convert a frame whose headers or body may be of other types: see `headers_of`."""
+    headers, body = frame.headers, frame.body
+    return Frame(
+        text_of(frame.command),
+        headers if isinstance(headers, Headers) else headers_of(headers),
+        str.encode(body, "utf-8", "replace") if isinstance(body, str) else body,
+    )
+
+
+def encode_general(frame: Frame, dialect: Dialect, *, escaped: bool = False) -> list[bytes]:
+    """Encode any frame: see `encode_parts`.
 
     Raises:
         FrameError: see `encode`.
     """
     body = frame.body
+    if escaped and "content-length" in frame.headers:
+        frame.headers["content-length"] = str(len(body))
     _check_length(frame.headers.get("content-length"), body)
     head = _encode_head(frame, dialect, escaped=escaped)
-    if not body:
-        return [head + NUL]
     if len(body) < LARGE_BODY:
         return [head + body + NUL]
     return [head, body, NUL]
@@ -166,16 +242,9 @@ def _check_length(length: str | None, body: bytes) -> None:
 
 
 def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
-    headers = frame.headers
-    try:
-        # `join` uses the characters of a str subclass; formatting would call its `__format__`.
-        text = "\n".join(map(":".join, headers.items())) + "\n"
-    except TypeError:  # a value is not a str: a hook may have added a number
-        text = ""
-    if not text or not needs_no_escaping(text, len(headers)) or headers.repeated or "" in headers:
-        text = _encode_head_escaped(frame, dialect, escaped=escaped)
+    text = _encode_headers(frame, dialect, escaped=escaped)
     command = text_of(frame.command)
-    if command not in CLIENT_COMMANDS and not (command.isascii() and command.isalpha()):
+    if command not in _COMMANDS and not (command.isascii() and command.isalpha()):
         raise FrameError(f"{command[:40]!r} is not a STOMP command")
     try:
         return f"{command}\n{text}\n".encode()
@@ -183,7 +252,7 @@ def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
         raise FrameError("a header holds a character that UTF-8 cannot encode (a lone surrogate)") from err
 
 
-def _encode_head_escaped(frame: Frame, dialect: Dialect, *, escaped: bool) -> str:
+def _encode_headers(frame: Frame, dialect: Dialect, *, escaped: bool) -> str:
     command = text_of(frame.command)
     plain = command in UNESCAPED
     unsafe_value = "\n\r\0" if plain or escaped else dialect.unsafe

@@ -6,10 +6,10 @@ Rules of this file: headers keep their order. A repeated header keeps all its va
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 class Headers(dict[str, str]):
@@ -28,7 +28,8 @@ class Headers(dict[str, str]):
 
     # A class attribute as default: few headers are repeated, so most instances need no attribute of their own.
     __slots__ = ("__dict__",)
-    _later: list[tuple[str, str]] = []  # noqa: RUF012 - never changed, only replaced
+    #: The (name, value) pairs of repeated names except the first of each, in order. STOMP ignores them.
+    repeated: list[tuple[str, str]] = []  # noqa: RUF012 - never changed, only replaced
     #: The original bytes of the head if some were replaced because they are not UTF-8; else None.
     raw_head: bytes | None = None
 
@@ -43,18 +44,13 @@ class Headers(dict[str, str]):
             else:
                 headers[name] = value
         if later:
-            headers._later = later
+            headers.repeated = later
         return headers
-
-    @property
-    def repeated(self) -> list[tuple[str, str]]:
-        """The (name, value) pairs of repeated names except the first of each, in order. STOMP ignores them."""
-        return self._later
 
     def _repeat(self, name: str, values: list[str]) -> None:
         if values:
             self[name] = values[0]
-            self._later = [*self.repeated, *((name, value) for value in values[1:])]
+            self.repeated = [*self.repeated, *((name, value) for value in values[1:])]
 
     def all(self, name: str) -> list[str]:
         """Return all values of a name, in order; an empty list if there is none."""
@@ -127,7 +123,26 @@ class Frame:
         return f"<{type(self).__name__} {command} {names} {len(self.body)} bytes>"
 
 
-def headers_of(*sources: dict[str, Any] | None) -> Headers:
+class OutgoingFrame(Protocol):
+    """A frame to send: a `Frame`, or one of the listener API, whose headers and body may be of other types."""
+
+    @property
+    def command(self) -> str:
+        """ "SEND", "SUBSCRIBE" ..."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        """The headers: see `headers_of` for other types than str."""
+        ...
+
+    @property
+    def body(self) -> Any:
+        """bytes, or a str, which is sent as UTF-8."""
+        ...
+
+
+def headers_of(*sources: Mapping[str, Any] | None) -> Headers:
     """Merge dictionaries of headers into new `Headers`. Later dictionaries take precedence; None values are dropped.
 
     Values are converted by `text_of`: True becomes "true", 5 becomes "5", bytes are decoded as UTF-8. A tuple is a

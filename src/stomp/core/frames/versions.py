@@ -50,11 +50,15 @@ class Dialect:
     codes: str = field(init=False, compare=False)
     _translation: dict[int, str] = field(init=False, compare=False)
     _originals: dict[str, str] = field(init=False, compare=False)
+    _codes: tuple[str, ...] = field(
+        init=False, compare=False
+    )  # the escape sequences but that of the backslash
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_translation", str.maketrans(self.escapes))
         object.__setattr__(self, "_originals", {code[1]: char for char, code in self.escapes.items()})
         object.__setattr__(self, "codes", "".join(self._originals))
+        object.__setattr__(self, "_codes", tuple(code for code in self.escapes.values() if code != "\\\\"))
 
     def __repr__(self) -> str:
         return f"<STOMP {self.version}>"
@@ -109,6 +113,19 @@ class Dialect:
                 )
             parts.append("\\" + piece)
         return "".join(parts)
+
+    def is_escaped(self, text: str) -> bool:
+        """True if each backslash in a text begins an escape sequence of this version.
+
+        >>> STOMP12.is_escaped("a\\\\cb"), STOMP12.is_escaped("a\\\\tb")
+        (True, False)
+        """
+        backslashes = text.count("\\")
+        if backslashes == text.count("\\c") and ":" in self.escapes:
+            return True  # by far the most frequent case: message ids of brokers contain colons
+        # Two backslashes are one escape sequence; then the other sequences can be counted.
+        text = text.replace("\\\\", "")
+        return text.count("\\") == sum(text.count(code) for code in self._codes)
 
     def unescaped(self, headers: Headers) -> Headers:
         """Return headers with all values unescaped.

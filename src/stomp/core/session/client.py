@@ -15,8 +15,16 @@ from stomp.core.errors import (
 from stomp.core.frames import commands
 from stomp.core.frames import native as native_codec
 from stomp.core.frames.decoder import HeartbeatMarker
-from stomp.core.frames.encoder import LENGTHS, NUL, HeadCache, encode_parts, plain_parts
-from stomp.core.frames.frame import Frame
+from stomp.core.frames.encoder import (
+    LENGTHS,
+    NUL,
+    HeadCache,
+    core_frame,
+    encode_general,
+    encode_plain,
+    plain_parts,
+)
+from stomp.core.frames.frame import Frame, OutgoingFrame, headers_of, text_of
 from stomp.core.frames.limits import LENIENT, Lenient, Limits
 from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP12, Dialect
 from stomp.core.session import heartbeat
@@ -27,7 +35,7 @@ from stomp.core.session.events import Connected, Error, Message, Reason, Receipt
 from stomp.core.session.state import Role, State, Transition, after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from stomp.core.frames.commands import Extra
     from stomp.core.session.ledger import Ledger, PendingReceipt
@@ -35,6 +43,8 @@ if TYPE_CHECKING:
 #: A module variable for the frequent calls: reading a member of an enum class takes 0.1 us.
 _CONNECTED = State.CONNECTED
 _FLOWING = (State.CONNECTED, State.DISCONNECTING)
+#: Frames that change the state of the session.
+_STATE_COMMANDS = frozenset({"CONNECT", "STOMP", "DISCONNECT"})
 #: A longer body is a part of its own. Joining it with the head here would copy it twice: the writer joins parts, too.
 _FORMATTED = 2048
 #: The commands that `transmit_plain` accepts: the frequent ones.
@@ -88,7 +98,7 @@ class ClientSession(Session):
     # ------------------------------------------------------------------------------------- out
 
     def transmit(
-        self, frame: Frame, *, escaped: bool = False, deadline: float | None = None
+        self, frame: OutgoingFrame, *, escaped: bool = False, deadline: float | None = None
     ) -> PendingReceipt | None:
         """Send a frame. `connect`, `send`, `subscribe` and the other methods call it.
 
@@ -96,7 +106,7 @@ class ClientSession(Session):
 
         Args:
             frame: the frame. The headers ``accept-version`` and ``heart-beat`` of a CONNECT determine the offer.
-            escaped: the headers are already escaped.
+            escaped: the headers are already escaped: see `stomp.core.frames.encoder.encode_parts`.
             deadline: when the RECEIPT is overdue; for a CONNECT, when the CONNECTED is.
 
         Returns:
@@ -109,40 +119,63 @@ class ClientSession(Session):
             Unsupported: the broker cannot receive the frame over this transport.
             FrameError: it cannot be encoded.
         """
-        command = frame.command
-        if command == "CONNECT" or command == "STOMP":
-            self._transmit_connect(frame, deadline)
-            return None
-        leaving = command == "DISCONNECT"
-        state = self.state
-        # The table allows it. The look-up is skipped for speed.
-        if leaving or state is not _CONNECTED:
-            state = after(self.role, state, Transition.DISCONNECT if leaving else Transition.FRAME)
-        if self._disconnecting:
-            raise NotConnected(f"{command} after DISCONNECT", hint="connect again")
-        dialect = self.dialect
+        command, state = frame.command, self.state
+        # In the state CONNECTED the table of states allows all other frames. The look-up is skipped for speed.
+        if state is not _CONNECTED or command in _STATE_COMMANDS or type(command) is not str:
+            command = text_of(command)
+            if command == "CONNECT" or command == "STOMP":
+                self._transmit_connect(core_frame(frame), deadline)
+                return None
+            move = Transition.DISCONNECT if command == "DISCONNECT" else Transition.FRAME
+            state = after(self.role, state, move)
+            if self._disconnecting:
+                raise NotConnected(f"{command} after DISCONNECT", hint="connect again")
+        dialect, headers = self.dialect, frame.headers
         if dialect is None:
             raise UsageError(f"{command} before a version was agreed on", hint="wait for CONNECTED")
-        parts = encode_parts(frame, dialect, escaped=escaped)
-        self._check_parts(parts)
-        headers = frame.headers
-        receipt = headers.get("receipt")
+        parts = encode_plain(command, headers, frame.body, dialect if escaped else None)
+        if parts is None:
+            frame = core_frame(frame)
+            headers = frame.headers
+            parts = encode_general(frame, dialect, escaped=escaped)
+        if self._frame_check is not None:
+            self._frame_check(b"".join(parts))
         ticket = None
-        if command != "SEND" or receipt is not None:
-            if escaped:
-                headers = dialect.unescaped(headers)
-            self.ledger.record_frame(command, headers)
-            self.has_acked = self.has_acked or command == "ACK"
-            if receipt is not None:
-                ticket = self.ledger.expect_receipt(headers["receipt"], command, deadline)
+        if command != "SEND" or "receipt" in headers:
+            ticket = self._record(command, headers, dialect if escaped else None, deadline)
         if self.state is State.CONNECTING:
             self._queued_frames.append(parts)
         else:
-            self._put(parts)
+            self._out += parts
+            self.outgoing += len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         self.counters.frames_sent += 1
-        if leaving:
+        if command == "DISCONNECT":
             self._start_disconnect(ticket, state)
         return ticket
+
+    def _record(
+        self, command: str, headers: Mapping[str, object], escaped: Dialect | None, deadline: float | None
+    ) -> PendingReceipt | None:
+        """Update the ledger for a frame that is sent. `escaped` is the version of headers that are escaped."""
+        ledger = self.ledger
+        if command == "ACK" or command == "NACK":
+            # STOMP 1.2 names the message by id, 1.0 and 1.1 by message-id.
+            message = headers.get("id", headers.get("message-id"))
+            if message is not None:
+                if type(message) is not str or (escaped is not None and "\\" in message):
+                    message = _plain_value(message, escaped)
+                subscription = headers.get("subscription")
+                if subscription is not None:
+                    subscription = _plain_value(subscription, escaped)
+                ledger.settle(message, subscription)
+            self.has_acked = self.has_acked or command == "ACK"
+        elif command != "SEND":
+            kept = headers_of(headers)
+            ledger.record_frame(command, kept if escaped is None else escaped.unescaped(kept))
+        receipt = headers.get("receipt")
+        if receipt is None:
+            return None
+        return ledger.expect_receipt(_plain_value(receipt, escaped), command, deadline)
 
     def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
         """Fast path of `transmit` for the frequent frames.
@@ -542,3 +575,9 @@ class ClientSession(Session):
 
     def _deadline(self) -> float | None:
         return earlier(self._connect_deadline, self.ledger.next_deadline())
+
+
+def _plain_value(value: object, escaped: Dialect | None) -> str:
+    """The text of a header value without escape sequences. `escaped`: see `ClientSession._record`."""
+    text = text_of(value)
+    return text if escaped is None else escaped.unescape(text)
