@@ -172,4 +172,4 @@ def test_help_tells_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["broker", "--help"]) == 0
     told = capsys.readouterr().out
     assert "Not for production" in told
-    assert "list of processes" in " ".join(told.split())
+    assert "process list" in " ".join(told.split())

@@ -94,7 +94,7 @@ def test_a_wrong_password(command: Command) -> None:
 def test_the_virtual_host_of_1_2_has_a_hint(command: Command) -> None:
     ended = command.run("-S", "1.2")
     assert ended.status == 2
-    assert "name the virtual host: --vhost /)" in ended.err
+    assert "set the virtual host with --vhost /)" in ended.err
 
 
 def test_a_refusal_is_told(command: Command) -> None:

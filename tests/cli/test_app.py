@@ -19,7 +19,7 @@ from stomp.cli.framework.exit_status import CommandError, Status
 from stomp.core.errors import ConnectFailed
 from tests.test_house import foreign, loaded_by
 
-BUG = "(this is a bug; --debug shows where)"
+BUG = "(this is a bug; --debug shows the traceback)"
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_debug_shows_the_traceback() -> None:
     )
     assert answer.returncode == 1
     assert answer.stderr.startswith("Traceback")
-    assert "\nstomp: there is no protocol '9.9'" in answer.stderr
+    assert "\nstomp: unknown protocol '9.9'" in answer.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")

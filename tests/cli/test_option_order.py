@@ -180,7 +180,7 @@ def test_an_empty_argument_and_one_with_a_space_are_arguments() -> None:
     [
         ("send /queue/x --persistant hello", "unknown option '--persistant'; did you mean '--persistent'?"),
         ("send --persistant=yes /queue/x", "unknown option '--persistant'; did you mean '--persistent'?"),
-        ("send /queue/x -y", "unknown option '-y' (for an argument that starts with '-', write -- before it"),
+        ("send /queue/x -y", "unknown option '-y' (to pass an argument that starts with '-', put -- before it"),
         ("broker -vy", "unknown option '-y'"),
         ("request D --timout 1 BODY", "unknown option '--timout'; did you mean '--timeout'?"),
         ("broker --prot 1", "unknown option '--prot'; did you mean '--port'?"),

@@ -15,13 +15,13 @@ from stomp.core.errors import UsageError
 from stomp.net.address import Address
 
 _DESCRIPTION = """\
-A STOMP broker for trying things out, developing and testing. Not for production: its messages are in memory,
-and gone when it stops."""
+A STOMP broker for development and tests. Not for production: messages are kept in memory only, and are lost
+when it stops."""
 
 _EPILOGUE = """\
-Without --user and --login every login is accepted. The first line of the output names the address, as
-"stomp broker listening on stomp://127.0.0.1:61613", the next lines the other doors. The broker stops on
-Ctrl-C with exit status 130 and on SIGTERM with exit status 0."""
+Without --user and --login, every login is accepted. The first line of the output is the address ("stomp broker
+listening on stomp://127.0.0.1:61613"), the next lines are the other addresses. The broker stops on Ctrl-C with
+exit status 130, and on SIGTERM with exit status 0."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,34 +67,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOGUE
     add = parser.add_argument
-    add(
-        "--host", "-H", default="127.0.0.1", help='the address to listen on, "" for all (default %(default)s)'
-    )
-    add("--port", "-P", type=_port, default=61613, help="the port, 0 for a free one (default %(default)s)")
-    add("--ws-port", metavar="PORT", type=_port, help="WebSockets, too, on this port, at any path")
-    add("--unix", metavar="PATH", help="a Unix socket, too")
-    add("--user", metavar="NAME", help="let in this user, with --password-file")
-    add("--password-file", metavar="FILE", help="the first line of this file is the password of --user")
+    add("--host", "-H", default="127.0.0.1", help='address to listen on; "" for all (default %(default)s)')
+    add("--port", "-P", type=_port, default=61613, help="port; 0 for a free port (default %(default)s)")
+    add("--ws-port", metavar="PORT", type=_port, help="also listen for WebSockets on this port (any path)")
+    add("--unix", metavar="PATH", help="also listen on this Unix socket")
+    add("--user", metavar="NAME", help="accept this user (with --password-file)")
+    add("--password-file", metavar="FILE", help="file whose first line is the password of --user")
     add(
         "--login",
         metavar="NAME:PASSWORD",
         action="append",
         default=[],
-        help="let in this user; may be repeated. Everybody on this machine can read the password in the "
-        "list of processes: use --password-file where that matters",
+        help="accept this user; may be repeated. Other users of this machine can see the password in the process list; "
+        "--password-file avoids that",
     )
-    add("--tls-cert", metavar="FILE", help="speak TLS with this certificate chain (PEM)")
-    add("--tls-key", metavar="FILE", help="its private key, if that is in a file of its own (PEM)")
+    add("--tls-cert", metavar="FILE", help="use TLS with this certificate chain (PEM)")
+    add("--tls-key", metavar="FILE", help="private key of the certificate, if it is in a separate file (PEM)")
     add(
         "--heartbeat",
-        metavar="SEND,WANT",
+        metavar="SEND,RECEIVE",
         type=_heartbeat,
         default=(10_000, 10_000),
-        help="milliseconds between the heart-beats that are sent and wanted, 0 for none (default 10000,10000)",
+        help="milliseconds between heart-beats: sent, requested; 0 for none (default 10000,10000)",
     )
-    add(
-        "--verbose", "-v", action="count", default=0, help="tell on standard error what happens; -vv for more"
-    )
+    add("--verbose", "-v", action="count", default=0, help="log to standard error; -vv for more detail")
 
 
 def _port(text: str) -> int:

@@ -68,7 +68,10 @@ def _told(error: BaseException, terminal: Terminal, *, debug: bool) -> int:
         status, words = verdict(error)
     except Exception:
         name = type(error).__name__
-        status, words = Status.USAGE, f"unexpected {name}: {error} (this is a bug; --debug shows where)"
+        status, words = (
+            Status.USAGE,
+            f"unexpected {name}: {error} (this is a bug; --debug shows the traceback)",
+        )
     if status not in (Status.INTERRUPTED, Status.OK):
         terminal.complain(words)
     return int(status)

@@ -55,7 +55,7 @@ class TestBench:
         assert answer.status == 1
         assert (
             answer.err
-            == f"stomp bench: there are messages in {queue} (give an empty queue that nobody else uses)\n"
+            == f"stomp bench: there are messages in {queue} (use an empty queue that no other program uses)\n"
         )
         assert bodies(stomp, queue) == [b"precious"]
 
@@ -75,9 +75,9 @@ def test_what_does_not_come_back_is_told(stomp: Stomp) -> None:
         stomp.url = f"stomp://{server.host}:{server.port}"
         quick = ("--rate", "10", "--duration", "0.5", "--connect-timeout", "0.3")
         answer = stomp("bench", *quick, "--only", "latency")
-        assert (answer.status, answer.err) == (3, "stomp bench: 5 messages did not come back\n")
+        assert (answer.status, answer.err) == (3, "stomp bench: 5 messages did not arrive\n")
         answer = stomp("bench", *quick, "-n", "3", "--only", "throughput")
-        assert (answer.status, answer.err) == (3, "stomp bench: not all messages came back\n")
+        assert (answer.status, answer.err) == (3, "stomp bench: not all messages arrived\n")
 
 
 def test_a_sender_that_is_held_up_does_not_make_the_latency_look_better() -> None:

@@ -61,7 +61,7 @@ def test_to_be_read(stomp: Stomp) -> None:
     lines = answer.out.decode().splitlines()
     assert lines[0].startswith("127.0.0.1:")
     assert lines[2].startswith("  ok    tcp         connected to 127.0.0.1 port ")
-    assert lines[-1].startswith("  ok    round-trip  a message came back in ")
+    assert lines[-1].startswith("  ok    round-trip  a message arrived after ")
     assert (answer.status, answer.err) == (0, "")
 
 
@@ -182,7 +182,7 @@ def test_a_certificate_of_nobody_we_trust_that_has_expired_too(stomp: Stomp, tmp
     with secured(tmp_path, days=-3) as (url, _):
         _, step = tls_step(stomp, url)
     assert step["remedy"] == (
-        "renew the broker's certificate, which has expired, and "
+        "renew the broker's certificate, which has expired; "
         "give the authority that signed the broker's certificate by --ssl-ca-file"
     )
 
@@ -242,7 +242,7 @@ def test_a_port_with_tls_that_hangs_up_at_plain_text_is_recognised(stomp: Stomp)
     with ScriptedServer(artemis_with_tls) as server:
         status, steps = examined(stomp, f"stomp://127.0.0.1:{server.port}", "--connect-timeout", "20")
     assert (status, names(steps)[-1]) == (3, "login failed")
-    assert steps[-1]["remedy"] == "the port speaks TLS; use stomp+ssl:// or --ssl"
+    assert steps[-1]["remedy"] == "the port uses TLS; use stomp+ssl:// or --ssl"
 
 
 def test_a_port_without_tls_that_hangs_up_at_a_handshake_is_recognised(stomp: Stomp) -> None:
@@ -259,7 +259,7 @@ def test_a_port_without_tls_that_hangs_up_at_a_handshake_is_recognised(stomp: St
 
 def test_heartbeats_cannot_be_asked_for_in_1_0(stomp: Stomp) -> None:
     _, steps = examined(stomp, "-S", "1.0")
-    assert steps[3]["remedy"] == "STOMP 1.0 has none: have the broker speak a later version"
+    assert steps[3]["remedy"] == "STOMP 1.0 has no heart-beats: enable a later version in the broker"
 
 
 def test_a_port_without_tls(stomp: Stomp, broker: Broker) -> None:

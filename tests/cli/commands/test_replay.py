@@ -36,22 +36,22 @@ def test_an_interrupted_replay_says_how_to_go_on(stomp: Stomp, queue: str) -> No
     process.stdin.flush()
     assert stomp.well("listen", queue, "-n", "2", "--raw", *SOON) == b"12"
     process.send_signal(signal.SIGINT)
-    assert ended(process) == (130, b"", "2 messages were confirmed; go on with --skip 3\n")
+    assert ended(process) == (130, b"", "2 messages were confirmed; continue with --skip 3\n")
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('{"body": 1}', "line 2 of standard input: the body is not a text"),
+        ('{"body": 1}', "line 2 of standard input: the body is not a string"),
         ('{"body64": "?"}', "line 2 of standard input: the body64 is not base64"),
         ('{"body": "", "body64": ""}', "line 2 of standard input has both a body and a body64"),
         ('{"headers": [["a"]]}', "line 2 of standard input: the headers are neither"),
         ('{"headers": {"a": null}}', "line 2 of standard input: the headers are neither"),
         ('{"headers": {"a": "\\ud800"}}', "line 2 of standard input: the headers are neither"),
-        ('{"bodi": "x"}', "line 2 of standard input has 'bodi', which no message has"),
-        ('{"destination": 5}', "line 2 of standard input: the destination is not a text"),
+        ('{"bodi": "x"}', "line 2 of standard input has the unknown field 'bodi'"),
+        ('{"destination": 5}', "line 2 of standard input: the destination is not a string"),
         ('{"time": "x"}', "line 2 of standard input: the time is not a number"),
-        ("{}", "a message names no destination (--to DEST)"),
+        ("{}", "a message has no destination (use --to DEST)"),
         ("[" * 100_000, "line 2 of standard input is not JSON"),
     ],
 )
@@ -60,7 +60,7 @@ def test_a_broken_line(stomp: Stomp, queue: str, line: str, words: str) -> None:
     answer = stomp("replay", stdin=f"{first}\n{line}\n".encode())
     assert answer.status == 1
     told, complaint = answer.err.splitlines()
-    assert "go on with --skip" in told
+    assert "continue with --skip" in told
     assert complaint.startswith(f"stomp replay: {words}")
 
 

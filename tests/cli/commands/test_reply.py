@@ -24,7 +24,7 @@ class TestReply:
         assert stomp.well("request", queue, "hello") == b""
         answer = ended(process)
         assert answer.status == 0
-        assert answer.err.endswith(": exit status 3; refused\n")
+        assert answer.err.endswith(": exit status 3; rejected\n")
 
     def test_sigterm_is_an_orderly_end(self, stomp: Stomp, queue: str) -> None:
         process = stomp.start("reply", queue, "--exec", "cat")

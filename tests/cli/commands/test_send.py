@@ -99,7 +99,7 @@ def test_a_body_and_a_file_are_too_much(stomp: Stomp) -> None:
     assert answer == (
         1,
         b"",
-        "stomp send: there is a BODY, and an option that says to read it (give one of them)\n",
+        "stomp send: BODY and --file, --lines, --null or --jsonl cannot be used together\n",
     )
 
 
@@ -114,7 +114,7 @@ def test_ways_to_cut_exclude_each_other(stomp: Stomp) -> None:
     [
         ("{", "line 2 of standard input is not JSON: Expecting property name enclosed in double quotes"),
         (b"\xff", "line 2 of standard input is not JSON: it is not UTF-8"),
-        ("[]", 'line 2 of standard input is JSON, but not an object (as in {"destination": "/queue/a", '
+        ("[]", 'line 2 of standard input is not a JSON object (example: {"destination": "/queue/a", '
                '"headers": {"type": "x"}, "body": "hello"})'),
     ],
 )  # fmt: skip
@@ -190,7 +190,7 @@ def test_how_far_it_came_is_told(stomp: Stomp) -> None:
         stomp.url = f"stomp://{server.host}:{server.port}"
         answer = stomp("send", "/queue/a", "--lines", stdin=b"a\nb\n")
     assert answer.status == 2
-    assert answer.err.startswith("2 messages sent, and of these the first 1 confirmed\nstomp send: ")
+    assert answer.err.startswith("2 messages sent, the first 1 of them confirmed\nstomp send: ")
     assert "full" in answer.err
 
 

@@ -27,7 +27,7 @@ def test_where_the_file_is(tmp_path: Path) -> None:
 def test_no_file_is_no_context(file: Path) -> None:
     assert contexts.names(file) == []
     assert contexts.default_name(file) is None
-    with pytest.raises(CommandError, match=r"no context 'x'.*it has none"):
+    with pytest.raises(CommandError, match=r"no context 'x'.*the file has no contexts"):
         contexts.look_up("x", file, KNOWN)
 
 
@@ -50,11 +50,11 @@ def test_a_context(file: Path) -> None:
     ("text", "words"),
     [
         ("[a]\nurl = ", "is not TOML"),
-        ("[a]\nurls = 1", "unknown key 'urls' .the keys are: url, port"),
+        ("[a]\nurls = 1", "unknown key 'urls' in a .known keys: url, port"),
         ("[a]\nurl = true", "url of a must be text"),
         ("[a]\nssl = 1", "ssl of a must be true or false"),
         ("[a]\nconnect-header = 1", "must be a table"),
-        ("[b]\n[c]\n", "no context 'a'.*there are: b, c"),
+        ("[b]\n[c]\n", "no context 'a'.*known contexts: b, c"),
         ("a = 1", "no context 'a'"),
     ],
 )

@@ -38,7 +38,7 @@ def test_from_a_command() -> None:
     ("command", "words"),
     [
         ("echo secret; exit 3", "failed with exit status 3"),
-        ("true", "printed none"),
+        ("true", "printed no password"),
         ("printf '\\377'", "UnicodeDecodeError"),
     ],
 )

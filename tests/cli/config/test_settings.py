@@ -216,9 +216,9 @@ def test_passwords(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--heartbeats", "x"], "Invalid heartbeats, expecting cx,cy"),
         (["--heartbeats", "1,2x"], "Invalid heartbeats, expecting cx,cy"),
         (["--heartbeats", "1,2,3"], "Invalid heartbeats, expecting cx,cy"),
-        (["-S", "9.9"], "no protocol '9.9'"),
-        (["-P", "x"], "'x' is no port .a number from 1 to 65535"),
-        (["-P", "65536"], "'65536' is no port"),
+        (["-S", "9.9"], "unknown protocol '9.9'"),
+        (["-P", "x"], "'x' is not a valid port .use a number from 1 to 65535"),
+        (["-P", "65536"], "'65536' is not a valid port"),
         (["-H", "a b"], "does not begin with a host name"),
         (["--url", "gopher://x"], "unknown scheme"),
         (["--connect-timeout", "0"], "--connect-timeout"),
@@ -257,5 +257,7 @@ def test_what_else_a_url_says_is_for_the_client(read: Read) -> None:
     assert client._settings.terms.on_unknown.value == "resend"
     with pytest.raises(UsageError, match="no option 'colour'"):
         read("--url", "stomp://a?colour=red").client()
-    with pytest.raises(CommandError, match="the interactive client cannot do what the URL says of window"):
+    with pytest.raises(
+        CommandError, match="the interactive client does not support these options of the URL: window"
+    ):
         connection(read("--url", "stomp://a?window=5"))

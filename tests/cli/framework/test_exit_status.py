@@ -70,7 +70,7 @@ def test_hints_name_options() -> None:
         "no (give the authority that signed the broker's certificate by --ssl-ca-file)"
     )
     assert told("set the virtual host: RabbitMQ's default one is '/'") == (
-        "Virtual host (name the virtual host: --vhost /)"
+        "Virtual host (set the virtual host with --vhost /)"
     )
     assert told("give the broker's own headers by headers=, or its kind by broker=") == (
         "no (give the broker's own header by --header)"

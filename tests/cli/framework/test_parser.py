@@ -57,7 +57,7 @@ def test_options(parser: Parser, arguments: list[str], expected: dict[str, objec
         (["--nope"], "unknown option '--nope'"),
         (["word"], "unknown command 'word'"),
         (["-P"], "-P needs a value"),
-        (["--verbose=maybe"], '--verbose is "on" or "off"'),
+        (["--verbose=maybe"], '--verbose takes "on", "off"'),
         (["--con", "x"], "--con could be --connect-timeout or --connect-header or --context"),
         (["--connect-header", "x"], "write name:value"),
         (["--", "x"], "unknown command 'x'"),

@@ -58,7 +58,7 @@ def test_no_escape_sequence_goes_into_a_pipe(command: Command) -> None:
 def test_errors_go_to_standard_error_and_set_the_status(command: Command) -> None:
     ended = command.run(typed="nope\nversion\n")
     assert ended.status == 1
-    assert "Unknown command: nope (help lists the commands)\n" in ended.err
+    assert "Unknown command: nope (type help for the commands)\n" in ended.err
     assert ended.out.endswith("[Protocol version 1.1]\n")
 
 
@@ -264,7 +264,7 @@ def test_a_listener_comes_back_when_the_broker_does(command: Command, broker: Br
         broker.stop()
         wait_for_line(process.stderr, "lost connection")
         with Broker(broker.host, broker.port, users={"admin": "password"}):
-            wait_for_line(process.stderr, "connected again")
+            wait_for_line(process.stderr, "reconnected")
             command.run(typed="send /queue/a after all\n")
             wait_for_line(process.stdout, "after all")
             process.terminate()
@@ -328,16 +328,16 @@ def test_a_client_certificate(authority: trustme.CA, tmp_path: Path) -> None:
         (["-H", "no-such-host.invalid"], 3, "cannot resolve the host name"),
         (["-H", "127.0.0.1", "-P", "REFUSED"], 3, "connection refused"),
         (["-P", "99999"], 1, "from 1 to 65535"),
-        (["-S", "9.9"], 1, "no protocol '9.9'"),
+        (["-S", "9.9"], 1, "unknown protocol '9.9'"),
         (["--heartbeats=1,2x"], 1, "Invalid heartbeats, expecting cx,cy"),
         (["--heartbeats=x"], 1, "Invalid heartbeats, expecting cx,cy"),
         (["--url", "nonsense://x"], 1, "unknown scheme"),
         (["--url", "unix:///no/such/socket"], 3, "/no/such/socket"),
         (["--context", "gone"], 1, "no context 'gone'"),
         (["-U", "admin", "--password-file", "gone"], 1, "the password cannot be read from gone"),
-        (["-U", "admin", "--ask-password"], 1, "no terminal to ask for the password"),
+        (["-U", "admin", "--ask-password"], 1, "no terminal to prompt for the password"),
         (["-F", "gone"], 1, "File gone was not found"),
-        (["-F", "x", "-L", "y"], 1, "do not go together"),
+        (["-F", "x", "-L", "y"], 1, "cannot be used together"),
         (["--nope"], 1, "unknown option '--nope'"),
         (["positional"], 1, "unknown command 'positional'"),
         (["-H"], 1, "-H needs a value"),

@@ -67,7 +67,7 @@ def test_many_messages_while_somebody_types(console: Console, command: Command) 
 
 def test_the_end(console: Console) -> None:
     console.enter("nope")
-    console.wait("Unknown command: nope (help lists the commands)")
+    console.wait("Unknown command: nope (type help for the commands)")
     console.enter("quit")
     assert console.status() == 0
     assert console.text.endswith("Shutting down, please wait")
@@ -83,7 +83,7 @@ def test_ctrl_c_takes_the_line_away_and_nothing_else(console: Console) -> None:
     console.press("send /queue/a wrong")
     console.wait("wrong")
     console.press("\x03")
-    console.wait("interrupted; Ctrl-D or quit ends")
+    console.wait("interrupted; use quit or Ctrl-D to exit")
     console.wait_for(lambda: console.current == ">", "empty line")
     console.enter("version")
     console.wait("[Protocol version 1.1]")
@@ -93,7 +93,7 @@ def test_ctrl_c_takes_the_line_away_and_nothing_else(console: Console) -> None:
 def test_signals(console: Console, number: signal.Signals, status: int | None) -> None:
     console.signal(number)
     if status is None:
-        console.wait("interrupted; Ctrl-D or quit ends")
+        console.wait("interrupted; use quit or Ctrl-D to exit")
         return
     assert console.status() == status
 
@@ -148,7 +148,7 @@ def test_headers_and_json_are_coloured(console: Console, command: Command) -> No
 def test_no_colour(command: Command) -> None:
     command.environ["NO_COLOR"] = "1"
     with command.console("-V") as console:
-        console.wait("help lists")
+        console.wait("type help")
         console.enter("subscribe /queue/a")
         console.enter('send /queue/a {"a": 1}')
         console.wait('\n{"a": 1}\n')
@@ -187,7 +187,7 @@ def test_the_end_of_the_connection_is_told_above_the_line(
     console.wait("connection refused")
     with Broker(broker.host, broker.port, users={"admin": "password"}) as again:
         console.enter("sendrec /queue/a typed")
-        console.wait("connected again")
+        console.wait("reconnected")
         console.enter("version")
         console.wait("[Protocol version 1.1]")
         assert again.depth("/queue/a") == 1
@@ -199,7 +199,7 @@ def test_the_password_is_asked_for(broker: Broker, tmp_path: Path) -> None:
     with command.console(*place) as console:
         console.wait(f"Password for admin at {broker.host}:{broker.port}:")
         console.enter("password")
-        console.wait("help lists")
+        console.wait("type help")
         assert "password\n" not in console.text
         console.enter("quit")
         assert console.status() == 0

@@ -83,7 +83,7 @@ def test_the_end(console: Console) -> None:
 
 def test_ctrl_c(console: Console) -> None:
     console.press("wrong\x03")
-    console.wait("interrupted; Ctrl-D or quit ends")
+    console.wait("interrupted; use quit or Ctrl-D to exit")
     console.enter("version")
     console.wait("[Protocol version 1.1]")
 

@@ -317,7 +317,7 @@ def test_run(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
     (tmp_path / "my script").write_text("# a comment\n\nsubscribe /queue/a\nsend /queue/a x  y\nnope\n")
     assert cli.onecmd("run 'my script'") is False
     out.expect("Subscribing to .*")
-    out.expect(r"my script:5: Unknown command: nope \(help lists the commands\)")
+    out.expect(r"my script:5: Unknown command: nope \(type help for the commands\)")
     out.find("x  y")
 
 
@@ -362,7 +362,7 @@ def test_other_words(cli: StompCLI, out: Printed) -> None:
     cli.onecmd("# nothing")
     assert out.getvalue() == ""
     cli.onecmd("nope x")
-    out.expect(r"Unknown command: nope \(help lists the commands\)")
+    out.expect(r"Unknown command: nope \(type help for the commands\)")
 
 
 # ------------------------------------------------------------------------------------- what comes
@@ -412,7 +412,7 @@ def test_a_lost_connection_is_made_again(cli: StompCLI, broker: Broker, out: Pri
     out.expect("lost connection")
     statuses = [cli.status]
     cli.onecmd("send /queue/a hello")
-    out.expect("connected again")
+    out.expect("reconnected")
     out.expect("hello")
     assert [*statuses, cli.status] == [Status.UNREACHED, Status.OK]
 
@@ -422,7 +422,7 @@ def test_a_transaction_ends_with_its_connection(cli: StompCLI, out: Printed) -> 
     cli.conn.transport.disconnect_socket()
     out.expect("lost connection")
     cli.onecmd("send /queue/a hello")
-    out.expect(r"the transaction .* ended with the connection \(begin it again\)")
+    out.expect(r"the transaction .* was lost with the connection \(begin a new one\)")
     cli.onecmd("commit")
     out.expect("Not currently in a transaction")
 

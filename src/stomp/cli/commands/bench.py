@@ -34,24 +34,28 @@ def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.arguments_are("[DEST]")
     parser.epilog = (
-        "First COUNT messages are sent and taken, as fast as it goes. Then messages are sent at a steady rate, and\n"
-        "their latencies are counted from the moment at which each was due."
+        "First, COUNT messages are sent and received as fast as possible. Then messages are sent at a constant rate;\n"
+        "the latency of each is measured from the time at which it was due."
     )
     parser.add("destination", metavar="DEST", nargs="?", completes="destination",
-        help="an empty queue that nobody else uses; one that is made up if not given")  # fmt: skip
+        help="an empty, unused queue (default: a random name)")  # fmt: skip
     parser.add("-n", "--count", metavar="COUNT", type=number(1), default=10_000,
-        help="messages for the throughput; 10000 if not given")  # fmt: skip
-    parser.add(
-        "--size", metavar="BYTES", type=number(_MARK), default=256, help="of each body; 256 if not given"
-    )
+        help="number of messages for the throughput (default 10000)")  # fmt: skip
+    parser.add("--size", metavar="BYTES", type=number(_MARK), default=256, help="body size (default 256)")
     parser.add("--rate", metavar="N", type=number(0.1, whole=False), default=500.0,
-        help="messages per second for the latency; 500 if not given")  # fmt: skip
+        help="messages per second for the latency (default 500)")  # fmt: skip
     parser.add("--duration", metavar="SECONDS", type=number(0.1, whole=False), default=5.0,
-        help="how long to send at that rate; 5 if not given")  # fmt: skip
-    parser.add("--only", choices=("throughput", "latency"), help="measure only this")
-    parser.add("--no-confirm", action="store_true", help="do not ask for confirmations in the throughput")
-    parser.add("--persistent", action="store_true", help="have the messages survive a restart of the broker")
-    parser.add("--json", action="store_true", help="write one line of JSON, in place of text")
+        help="duration of the latency measurement (default 5)")  # fmt: skip
+    parser.add("--only", choices=("throughput", "latency"), help="measure only one of the two")
+    parser.add(
+        "--no-confirm",
+        action="store_true",
+        help="do not wait for confirmations in the throughput measurement",
+    )
+    parser.add(
+        "--persistent", action="store_true", help="ask the broker to keep the messages across a restart"
+    )
+    parser.add("--json", action="store_true", help="write one line of JSON instead of text")
     options.add_options(parser)
 
 
@@ -118,7 +122,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
         terminal.write(json.dumps(told) + "\n")
     lost = told.get("latency", {}).get("missing", 0)
     if lost:
-        raise CommandError(f"{lost} messages did not come back", status=Status.UNREACHED)
+        raise CommandError(f"{lost} messages did not arrive", status=Status.UNREACHED)
     return Status.OK
 
 
@@ -140,7 +144,7 @@ def _choose(plan: Plan, client: Any) -> None:
     with client.subscribe(given, ack="client-individual") as subscription:
         if subscription.receive(_LOOK) is not None:
             raise CommandError(
-                f"there are messages in {given}", hint="give an empty queue that nobody else uses"
+                f"there are messages in {given}", hint="use an empty queue that no other program uses"
             )
 
 
@@ -159,7 +163,7 @@ def _throughput(plan: Plan, sender: Any, subscription: Any) -> dict[str, Any]:
     sent = _publish(plan, sender) - began
     thread.join()
     if not taken:
-        raise CommandError("not all messages came back", status=Status.UNREACHED)
+        raise CommandError("not all messages arrived", status=Status.UNREACHED)
     return {
         "messages": args.count,
         "confirmed": not args.no_confirm,
@@ -247,7 +251,9 @@ def _send_steadily(plan: Plan, sender: Any, due: list[float]) -> float:
     from stomp.cli.framework.progress import Progress
 
     behind = 0.0
-    with Progress(plan.terminal, len(due), lambda done: f"{done:.0f} messages at a steady rate") as progress:
+    with Progress(
+        plan.terminal, len(due), lambda done: f"{done:.0f} messages at a constant rate"
+    ) as progress:
         for place, moment in enumerate(due):
             left = moment - time.perf_counter()
             if left > 0:
@@ -274,7 +280,7 @@ def _name(percent: float) -> str:
 def _show_latency(latencies: list[float], told: dict[str, Any], terminal: Terminal) -> None:
     spread = ", ".join(f"{name} {milliseconds(value)}" for name, value in told["seconds"].items())
     terminal.write(
-        f"latency at {told['rate']:g} messages/s: {spread or 'none came'}\n"
-        f"the sender was behind by {milliseconds(told['behind'])} at most\n\n"
+        f"latency at {told['rate']:g} messages/s: {spread or 'no message arrived'}\n"
+        f"the sender was late by at most {milliseconds(told['behind'])}\n\n"
     )
     terminal.write("".join(f"{line}\n" for line in histogram(latencies)))

@@ -39,7 +39,7 @@ complete -F _stomp stomp
 """
 
 _ZSH = r"""#compdef stomp
-# zsh completion for stomp; put this into ~/.zshrc, behind compinit:  eval "$(stomp completion zsh)"
+# zsh completion for stomp; put this into ~/.zshrc, after compinit:  eval "$(stomp completion zsh)"
 _stomp() {
     local -a answer
     answer=("${(@f)$(${words[1]} completion zsh -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
@@ -94,7 +94,7 @@ def configure(parser: Parser) -> None:
     parser.arguments_are("SHELL")
     parser.epilog = (
         'In ~/.bashrc:  eval "$(stomp completion bash)"\n'
-        'In ~/.zshrc, behind compinit:  eval "$(stomp completion zsh)"\n'
+        'In ~/.zshrc, after compinit:  eval "$(stomp completion zsh)"\n'
         "In ~/.config/fish/config.fish:  stomp completion fish | source"
     )
     parser.add("shell", metavar="SHELL", choices=sorted(SCRIPTS), help="bash, zsh or fish")

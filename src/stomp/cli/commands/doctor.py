@@ -21,13 +21,13 @@ def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.arguments_are("[URL]")
     parser.epilog = (
-        "Of several addresses each is examined. The exit status is 0 if nothing has failed, else that of the first\n"
-        "failure: 2 refused, 3 not reached, 4 user or password."
+        "If there are several addresses, each one is checked. The exit status is 0 if all steps passed, else that of\n"
+        "the first failure: 2 refused, 3 not reached, 4 user or password."
     )
-    parser.add("place", metavar="URL", nargs="?", help="the broker, as --url names it")
+    parser.add("place", metavar="URL", nargs="?", help="broker URL, as for --url")
     parser.add("--destination", metavar="DEST", completes="destination",
-        help="for the round trip; a temporary one if not given")  # fmt: skip
-    parser.add("--json", action="store_true", help="write one line of JSON, in place of lines to be read")
+        help="destination for the round trip (default: a temporary one)")  # fmt: skip
+    parser.add("--json", action="store_true", help="write one line of JSON instead of text")
     options.add_options(parser)
 
 

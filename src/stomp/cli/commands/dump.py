@@ -26,19 +26,19 @@ def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.arguments_are("DEST...")
     parser.epilog = (
-        "Messages are acknowledged, and with that removed from a queue, when they are in the file; with --keep they\n"
-        "stay, and come a second time if the connection is lost, so that this ends the command.\n"
-        "Without -n and --timeout it goes on until Ctrl-C."
+        "Messages are acknowledged, and so removed from a queue, once they are in the file. With --keep they stay\n"
+        "with the broker; the command ends if the connection is lost, because they would be delivered again.\n"
+        "Without -n and --timeout it runs until Ctrl-C."
     )
-    parser.add("destinations", metavar="DEST", nargs="+", completes="destination", help="what to dump")
+    parser.add("destinations", metavar="DEST", nargs="+", completes="destination", help="destination to dump")
     parser.add("-o", "--output", metavar="FILE", completes="file",
-        help="write to this file, which must not exist; standard output if not given")  # fmt: skip
-    parser.add("--append", action="store_true", help="let the file of --output exist, and write to its end")
-    parser.add("--keep", action="store_true", help="leave the messages with the broker")
+        help="file to write, which must not exist (default: standard output)")  # fmt: skip
+    parser.add("--append", action="store_true", help="append to the file of --output if it exists")
+    parser.add("--keep", action="store_true", help="do not acknowledge: the messages stay with the broker")
     parser.add("--bare", action="store_true",
-        help="leave out the time and what tells of one delivery (message-id, subscription, ack, redelivered), and sort "
-        "the headers: two dumps of the same messages are the same")  # fmt: skip
-    consumer.add_options(parser, prefetch="100 if not given, and 60000 with --keep")
+        help="omit the time and the headers of one delivery (message-id, subscription, ack, redelivered), and sort the "
+        "headers: two dumps of the same messages are identical")  # fmt: skip
+    consumer.add_options(parser, prefetch="default 100, with --keep 60000")
     options.add_options(parser)
 
 
@@ -119,5 +119,5 @@ class _Sink:
                 late += 1
         if late:
             self._terminal.say(
-                f"{late} messages are in the dump, and will come again: the connection was lost"
+                f"{late} messages are in the dump and will be delivered again: the connection was lost"
             )

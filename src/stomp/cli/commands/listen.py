@@ -26,35 +26,38 @@ def configure(parser: Parser) -> None:
 
     parser.arguments_are("DEST...")
     parser.epilog = (
-        "A message is acknowledged when it is written, or when the command of --exec has ended with exit status 0;\n"
-        f"what is not acknowledged stays with the broker.\n\n{TOKENS}"
+        "A message is acknowledged when it is written, or when the --exec command ends with exit status 0. Messages\n"
+        f"that are not acknowledged stay with the broker.\n\n{TOKENS}"
     )
     parser.add("destinations", metavar="DEST", nargs="+", completes="destination",
-        help="where to listen, as /queue/orders; several are merged")  # fmt: skip
+        help="destination, for example /queue/orders; more than one may be given")  # fmt: skip
     how = parser.add_mutually_exclusive_group()
     parser.add(
         "--json",
         group=how,
         action="store_true",
-        help="write a line of JSON for each message, as stomp dump does",
+        help="write one line of JSON for each message, like stomp dump",
     )
-    parser.add("--raw", group=how, action="store_true", help="write the bodies, and nothing else")
+    parser.add("--raw", group=how, action="store_true", help="write only the bodies")
     parser.add(
-        "--format", group=how, metavar="FORMAT", help="write this for each message; the tokens are below"
+        "--format",
+        group=how,
+        metavar="FORMAT",
+        help="write each message in this format; see the tokens below",
     )
     parser.add("--exec", group=how, metavar="COMMAND", completes="command",
-        help="run this by the shell for each message: the body on standard input, headers as STOMP_HEADER_NAME; "
-        "exit status 0 acknowledges, any other refuses")  # fmt: skip
-    parser.add("--headers-only", action="store_true", help="leave out the bodies")
-    consumer.add_options(parser, prefetch="100 if not given, and 1 with --exec")
+        help="run this shell command for each message: body on standard input, headers in the environment as "
+        "STOMP_HEADER_NAME; exit status 0 acknowledges the message, any other rejects it")  # fmt: skip
+    parser.add("--headers-only", action="store_true", help="do not write the bodies")
+    consumer.add_options(parser, prefetch="default 100, with --exec 1")
     parser.add("--ack", metavar="MODE", choices=("client-individual", "client", "auto", "none"),
         default="client-individual",
-        help="client-individual: acknowledge each message (the default); client: with all before it; auto: the broker "
-        "counts it as delivered when it was sent to us; none: look only, the broker delivers it again")  # fmt: skip
+        help="client-individual (default): acknowledge each message; client: and all messages before it; auto: the "
+        "broker considers a message delivered when it has sent it; none: do not acknowledge")  # fmt: skip
     parser.add("--requeue", choices=("yes", "no"),
-        help="whether what --exec refuses is delivered again; the broker's own way if not given")  # fmt: skip
+        help="requeue messages that --exec rejects (default: the broker decides)")  # fmt: skip
     parser.add("--durable", metavar="NAME",
-        help="a durable subscription: the broker keeps messages of a topic while we are away")  # fmt: skip
+        help="name of a durable subscription: the broker keeps messages of the topic meanwhile")  # fmt: skip
     options.add_options(parser)
 
 
@@ -65,8 +68,8 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
     if args.exec is not None and (args.ack in ("auto", "none") or args.headers_only):
         raise CommandError(
-            "--exec needs the bodies, and acknowledges by itself",
-            hint="without --headers-only; --ack client-individual",
+            "--exec cannot be used with --headers-only, --ack auto or --ack none",
+            hint="leave these options out",
         )
     handler: Handler | None = None
     if args.exec is not None:
@@ -116,7 +119,9 @@ def _write(intake: MessageConsumer, write: Any, args: Namespace, terminal: Termi
         try:
             message.ack()
         except StaleDelivery:
-            terminal.say(f"{message.id} was written, and will come again: the connection was lost in between")
+            terminal.say(
+                f"{message.id} was written and will be delivered again: the connection was lost before the ACK"
+            )
 
 
 def _handle(intake: MessageConsumer, handler: Handler, args: Namespace, terminal: Terminal) -> None:
@@ -161,9 +166,9 @@ def settle(message: Any, well: bool, words: str, *, requeue: str | None, termina
         again = requeue_of_failure(message) if requeue is None else requeue == "yes"
         message.nack(requeue=again)
         given_back = again and message.era.vendor.nack_discards
-        terminal.complain(f"{message.id}: {words}; {'given back' if given_back else 'refused'}")
+        terminal.complain(f"{message.id}: {words}; {'returned to the broker' if given_back else 'rejected'}")
     except StaleDelivery:
-        terminal.complain(f"{message.id}: {words}, but the connection was lost meanwhile: it will come again")
+        terminal.complain(f"{message.id}: {words}, but the connection was lost: it will be delivered again")
     except Unsupported:
         raise
     except UsageError:

@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 _CONNECTION = "Connection"
 
 _ABOUT = """\
-stomp talks to message brokers that speak STOMP 1.0, 1.1 and 1.2. With the name of a command it does one thing, for \
-scripts. Without one it is an interactive client, which can also run a script (`--file`) or listen to a \
-destination (`--listen`). It and every command has a `--help`.
+stomp is a client for message brokers that support STOMP 1.0, 1.1 or 1.2. With a command name it performs one task, \
+for use in scripts. Without one it is an interactive client, which can also run a script (`--file`) or print the \
+messages of a destination (`--listen`). Every command has a `--help`.
 
-Options may stand before, between and after the arguments, and before the name of the command. `--` ends them: what \
-follows is an argument, even if it starts with `-`. Negative numbers are arguments."""
+Options may be given before, between and after the arguments, and before the command name. `--` ends the options: \
+everything after it is an argument, even if it starts with `-`. Negative numbers are arguments."""
 
 _STREAMS = """\
-Data goes to standard output, everything else to standard error. An error is one line, and the exit status says \
-whose it is. Colours are for terminals only, and not used where NO_COLOR is set. Control characters in messages \
-never reach a terminal as they are. `python -m stomp` is the same command."""
+Data goes to standard output, everything else to standard error. An error is one line; the exit status gives its \
+kind. Colours are used only on terminals, and not if NO_COLOR is set. Control characters in messages are escaped \
+before they are written to a terminal. `python -m stomp` is the same command."""
 
 _CONNECTING = """\
-All commands that need a broker have these options. They may also stand before the name of the command. What is more \
-special wins: options, then the context that `--context` names, then STOMP_URL and STOMP_PASSWORD, then the context \
-of STOMP_CONTEXT or the default one. The last two count only if nothing else names a broker, so the password of one \
-broker is never told to another one."""
+All commands that need a broker have these options. They may also be given before the command name. The order of \
+precedence is: options, the context of `--context`, STOMP_URL and STOMP_PASSWORD, the context of STOMP_CONTEXT, the \
+default context. The last two are used only if nothing else specifies a broker, so the password of one broker is \
+never sent to another one."""
 
 _CONTEXTS = """\
-A context is a name for settings, in a file of TOML. The keys are the long options of the connection without their \
-dashes; `connect-header` is a table. The context called by the key `default` is used when nothing else names a broker. \
-A file that holds a password must not be readable by others."""
+A context is a named set of connection settings in a TOML file. The keys are the long connection options without \
+the leading hyphens; `connect-header` is a table. The key `default` gives the context to use if nothing else specifies \
+a broker. A file that contains a password must not be readable by other users."""
 
 _CONTEXT_FILE = """\
 default = "local"
@@ -62,24 +62,24 @@ heartbeats = "10000,10000"
 """
 
 _TYPING = """\
-Without the name of a command, these can be typed, or stand in the file that `--file` names, one in a line. Words with \
-blanks are put in quotes. A message goes on to the end of the line, and keeps its blanks. Lines that begin with # are \
-comments. On a terminal, Tab completes what has been seen, and the lines are kept for the next time; with the \
-extra `cli` (`pip install "stompkit[cli]"`) what arrives is printed above the line that is being typed. A message \
-with a filename header is a file in base64: it is saved in the folder that `--save-to` names, under the last part of \
-its name, and never over another file."""
+Without a command name, these commands are read from the prompt, or from the file of `--file`, one per line. Put words \
+with spaces in quotes. A message continues to the end of the line and keeps its spaces. Lines that begin with # are \
+comments. On a terminal, Tab completes commands, destinations and ids, and the input history is saved; with the \
+extra `cli` (`pip install "stompkit[cli]"`) incoming messages are printed above the input line. A message with a \
+filename header is a file in base64: it is saved in the folder of `--save-to`, under the last part of its name, and \
+never overwrites a file."""
 
 _ENVIRONMENT = (
-    ("STOMP_URL", "the broker, if no option and no `--context` names one"),
-    ("STOMP_PASSWORD", "the password, if there is a user and nothing else gives one"),
-    ("STOMP_CONTEXT", "the context to use when nothing else names a broker"),
-    ("NO_COLOR", "no colours, if it is set to anything"),
-    ("XDG_CONFIG_HOME, XDG_STATE_HOME", "where the files below are, if not in ~/.config and ~/.local/state"),
+    ("STOMP_URL", "the broker, if no option and no `--context` specifies one"),
+    ("STOMP_PASSWORD", "the password, if there is a user and no other source of the password"),
+    ("STOMP_CONTEXT", "the context to use if nothing else specifies a broker"),
+    ("NO_COLOR", "turns colours off if it is set to any value"),
+    ("XDG_CONFIG_HOME, XDG_STATE_HOME", "folders of the files below (default ~/.config and ~/.local/state)"),
 )
 
 _FILES = (
     ("~/.config/stomp/contexts.toml", "contexts"),
-    ("~/.local/state/stomp/history", "what was typed at the prompt"),
+    ("~/.local/state/stomp/history", "input history of the prompt"),
 )
 
 
@@ -100,7 +100,7 @@ class Block(NamedTuple):
 def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.epilog = "stomp man | man -l -"
-    parser.add("--markdown", action="store_true", help="print the same as Markdown")
+    parser.add("--markdown", action="store_true", help="print Markdown instead of roff")
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
@@ -114,9 +114,9 @@ def blocks() -> Iterator[Block]:
     client = registry.CLIENT.parser()
     yield Block("text", _ABOUT)
     yield Block("text", _STREAMS)
-    yield Block("heading", "Options of the client")
+    yield Block("heading", "Client options")
     yield Block("items", items=_options(client, lambda group: group != _CONNECTION))
-    yield Block("heading", "Options of the connection")
+    yield Block("heading", "Connection options")
     yield Block("text", _CONNECTING)
     yield Block("items", items=_options(client, lambda group: group == _CONNECTION))
     yield Block("heading", "Contexts")
@@ -148,7 +148,7 @@ def _command(command: registry.Command) -> Iterator[Block]:
     if items := _options(parser, lambda group: group != _CONNECTION):
         yield Block("items", items=items)
     if any(group == _CONNECTION for group, _ in parser.groups):
-        yield Block("text", "And the options of the connection.")
+        yield Block("text", "The connection options also apply.")
     if parser.epilog:
         indented = parser.epilog.lstrip("\n").rstrip()
         yield Block("code" if "\n" in indented or indented.startswith("stomp ") else "text", indented)
@@ -205,7 +205,7 @@ def roff() -> str:
     lines = [
         f'.TH STOMP 1 "" "stompkit {__version__}" "User Commands"',
         ".SH NAME",
-        r"stomp \- talk to message brokers that speak STOMP",
+        r"stomp \- client for STOMP message brokers",
         ".SH SYNOPSIS",
         ".B stomp",
         r"[\fIoptions\fR]",

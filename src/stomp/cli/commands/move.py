@@ -25,14 +25,16 @@ def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.arguments_are("FROM TO")
     parser.epilog = (
-        "A message is acknowledged when the broker has confirmed its copy: none is lost. If the connection is lost in\n"
-        "between, a message may be there twice; the command says so, and goes on.\n"
-        "Without -n and --timeout it goes on until Ctrl-C."
+        "A message is acknowledged after the broker has confirmed its copy, so none is lost. If the connection is\n"
+        "lost before the ACK, a message may exist twice; the command reports this and continues.\n"
+        "Without -n and --timeout it runs until Ctrl-C."
     )
-    parser.add("source", metavar="FROM", completes="destination", help="where the messages are")
-    parser.add("target", metavar="TO", completes="destination", help="where they are to go")
-    parser.add("--rate", metavar="N", type=number(1e-6, whole=False), help="so many messages per second")
-    consumer.add_options(parser, prefetch="100 if not given")
+    parser.add("source", metavar="FROM", completes="destination", help="source destination")
+    parser.add("target", metavar="TO", completes="destination", help="target destination")
+    parser.add(
+        "--rate", metavar="N", type=number(1e-6, whole=False), help="send at most N messages per second"
+    )
+    consumer.add_options(parser, prefetch="default 100")
     options.add_options(parser)
 
 
@@ -46,9 +48,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
     from stomp.cli.messages.publisher import MessagePublisher
 
     if args.source == args.target:
-        raise CommandError(
-            "FROM and TO are the same, and it would never end", hint="give another destination"
-        )
+        raise CommandError("FROM and TO are the same destination", hint="use another destination")
     tally = _Tally(terminal)
     try:
         with (
@@ -113,8 +113,7 @@ class _Tally:
         terminal = self._terminal
         if self._twice:
             terminal.say(
-                f"up to {self._twice} messages may be there twice: the connection was lost before they could be "
-                "acknowledged"
+                f"up to {self._twice} messages may exist twice: the connection was lost before they were acknowledged"
             )
         if terminal.is_terminal(terminal.err):
             terminal.say(f"{self.moved} messages moved")

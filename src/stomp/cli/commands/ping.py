@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.epilog = (
-        "A round trip is an empty transaction and its RECEIPT: nothing is stored, and no queue is needed."
+        "A round trip is an empty transaction and its RECEIPT. Nothing is stored, and no queue is needed."
     )
     parser.add(
-        "-n", "--count", metavar="COUNT", type=number(1), default=5, help="round trips; 5 if not given"
+        "-n", "--count", metavar="COUNT", type=number(1), default=5, help="number of round trips (default 5)"
     )
     parser.add("--interval", metavar="SECONDS", type=number(0, whole=False), default=1.0,
-        help="from one to the next; 1 if not given")  # fmt: skip
+        help="time between round trips (default 1)")  # fmt: skip
     parser.add("--timeout", metavar="SECONDS", type=number(0.001, whole=False), default=10.0,
-        help="how long to wait for an answer; 10 if not given")  # fmt: skip
-    parser.add("--json", action="store_true", help="write one line of JSON, in place of lines to be read")
+        help="timeout for each answer (default 10)")  # fmt: skip
+    parser.add("--json", action="store_true", help="write one line of JSON instead of text")
     options.add_options(parser)
 
 

@@ -22,22 +22,24 @@ def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.arguments_are("[FILE]")
     parser.epilog = (
-        "Each message is confirmed by the broker. When the command is interrupted, or fails, it says how many were,\n"
-        "and with which --skip it goes on."
+        "Each message is confirmed by the broker. If the command is interrupted or fails, it prints how many messages\n"
+        "were confirmed, and the value of --skip with which to continue."
     )
     parser.add(
-        "file", metavar="FILE", nargs="?", completes="file", help="the dump; standard input if not given"
+        "file", metavar="FILE", nargs="?", completes="file", help="dump to send (default: standard input)"
     )
     parser.add("--to", metavar="DEST", completes="destination",
-        help="send all messages there, and not to where they came from")  # fmt: skip
-    parser.add(
-        "--skip", metavar="N", type=number(0), default=0, help="leave out the first messages of the file"
-    )
-    parser.add("-n", "--count", metavar="COUNT", type=number(1), help="send so many messages")
+        help="send all messages to this destination instead of the original ones")  # fmt: skip
+    parser.add("--skip", metavar="N", type=number(0), default=0, help="skip the first N messages of the file")
+    parser.add("-n", "--count", metavar="COUNT", type=number(1), help="stop after COUNT messages")
     speed = parser.add_mutually_exclusive_group()
-    parser.add("--timing", group=speed, action="store_true", help="with the pauses in which they came")
+    parser.add("--timing", group=speed, action="store_true", help="keep the original time between messages")
     parser.add(
-        "--rate", group=speed, metavar="N", type=number(1e-6, whole=False), help="so many messages per second"
+        "--rate",
+        group=speed,
+        metavar="N",
+        type=number(1e-6, whole=False),
+        help="send at most N messages per second",
     )
     options.add_options(parser)
 
@@ -58,7 +60,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
                 for record, read in _records(args, file, stop):
                     message = record.options(destination=args.to)
                     if not message["destination"]:
-                        raise CommandError("a message names no destination", hint="--to DEST")
+                        raise CommandError("a message has no destination", hint="use --to DEST")
                     shipment.send(message.pop("destination"), message.pop("body"), **message)
                     progress.update(read)
                 shipment.settle(wait=True)
@@ -75,7 +77,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
 def _tell(args: Namespace, shipment: Any, terminal: Terminal) -> None:
     words = (
-        f"{shipment.confirmed} messages were confirmed; go on with --skip {args.skip + shipment.confirmed}"
+        f"{shipment.confirmed} messages were confirmed; continue with --skip {args.skip + shipment.confirmed}"
     )
     unknown = shipment.sent - shipment.confirmed
     terminal.say(words + (f" ({unknown} more may have been sent)" if unknown else ""))

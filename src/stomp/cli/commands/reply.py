@@ -18,16 +18,20 @@ def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.arguments_are("DEST --exec COMMAND")
     parser.epilog = (
-        "The reply is what the command prints. If it ends with another exit status than 0, there is no reply, and the\n"
-        "request is refused."
+        "The output of the command is the reply. If its exit status is not 0, no reply is sent, and the request is\n"
+        "rejected."
     )
-    parser.add("destination", metavar="DEST", completes="destination", help="where requests are sent to")
+    parser.add(
+        "destination", metavar="DEST", completes="destination", help="destination to take requests from"
+    )
     parser.add("--exec", metavar="COMMAND", required=True, completes="command",
-        help="run this by the shell for each: body on standard input, headers as STOMP_HEADER_NAME")  # fmt: skip
-    parser.add("--content-type", metavar="TYPE", help="the media type of the replies, as application/json")
+        help="run this shell command for each: body on standard input, headers as STOMP_HEADER_NAME")  # fmt: skip
+    parser.add(
+        "--content-type", metavar="TYPE", help="media type of the replies, for example application/json"
+    )
     parser.add("--requeue", choices=("yes", "no"),
-        help="whether what the command refuses is delivered again; the broker's own way if not given")  # fmt: skip
-    consumer.add_options(parser, prefetch="1 if not given")
+        help="requeue requests that the command rejects (default: the broker decides)")  # fmt: skip
+    consumer.add_options(parser, prefetch="default 1")
     options.add_options(parser)
 
 

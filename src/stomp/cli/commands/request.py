@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.arguments_are("DEST [BODY | -]")
-    parser.add(
-        "destination", metavar="DEST", completes="destination", help="where the one who answers listens"
-    )
+    parser.add("destination", metavar="DEST", completes="destination", help="destination of the service")
     parser.add("body", metavar="BODY", nargs="?",
-        help='the request; without it, or for "-", standard input is read to its end')  # fmt: skip
+        help='the request (default, or "-": standard input)')  # fmt: skip
     parser.add("--timeout", metavar="SECONDS", type=number(0.001, whole=False), default=30.0,
-        help="how long to wait for the reply; 30 if not given")  # fmt: skip
-    parser.add("--json", action="store_true", help="write the reply as a line of JSON, with its headers")
+        help="timeout for the reply (default 30)")  # fmt: skip
+    parser.add("--json", action="store_true", help="write the reply with its headers as one line of JSON")
     send.add_message_options(parser)
     options.add_options(parser)
 

@@ -25,38 +25,48 @@ _READ = 256 * 1024
 def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.arguments_are("DEST [BODY | -]")
-    parser.add("destination", metavar="DEST", completes="destination", help="where to send, as /queue/orders")
+    parser.add(
+        "destination", metavar="DEST", completes="destination", help="destination, for example /queue/orders"
+    )
     parser.add(
         "body", metavar="BODY", nargs="?",
-        help='the body; without it, or for "-", standard input is read to its end',
+        help='the body (default, or "-": standard input)',
     )  # fmt: skip
-    parser.add("--file", metavar="FILE", completes="file", help='read this file; "-" is standard input')
+    parser.add(
+        "--file", metavar="FILE", completes="file", help='read the body from this file; "-" is standard input'
+    )
     cut = parser.add_mutually_exclusive_group()
     parser.add("--lines", group=cut, action="store_true",
-        help="send each line as a message, without its newline")  # fmt: skip
+        help="send each line as one message, without the newline")  # fmt: skip
     parser.add("-0", "--null", group=cut, action="store_true",
-        help="send what stands between NULs as messages, as find -print0 makes it")  # fmt: skip
+        help="messages are separated by NUL bytes (as from find -print0)")  # fmt: skip
     parser.add("--jsonl", group=cut, action="store_true",
-        help='send a message for each line of JSON: {"destination", "headers", "body" or "body64"}; DEST is for '
-        "lines that name none")  # fmt: skip
+        help='send one message for each line of JSON: {"destination", "headers", "body" or "body64"}; DEST is the '
+        "default destination")  # fmt: skip
     add_message_options(parser)
-    parser.add("--count", metavar="N", type=number(1), default=1, help="send each message so many times")
-    parser.add("--rate", metavar="N", type=number(1e-6, whole=False), help="so many messages per second")
+    parser.add("--count", metavar="N", type=number(1), default=1, help="send each message N times")
+    parser.add(
+        "--rate", metavar="N", type=number(1e-6, whole=False), help="send at most N messages per second"
+    )
     parser.add("--no-confirm", action="store_true",
-        help="do not ask the broker to confirm each message; it is faster, and a refusal may stay unknown")  # fmt: skip
+        help="do not wait for confirmations; faster, but errors may go unnoticed")  # fmt: skip
     parser.add("--resend", action="store_true",
-        help="after a lost connection, send what was not confirmed again, as possible-duplicate:true")  # fmt: skip
+        help="after a lost connection, send unconfirmed messages again, with possible-duplicate:true")  # fmt: skip
     options.add_options(parser)
 
 
 def add_message_options(parser: Parser) -> None:
     """Declare the options for the headers of a message, which `stomp send` and `stomp request` share."""
     parser.add("--header", metavar="NAME:VALUE", type=header, action="append", default=[],
-        help="a header; may be repeated")  # fmt: skip
-    parser.add("--content-type", metavar="TYPE", help="the media type of the body, as application/json")
-    parser.add("--persistent", action="store_true", help="have the message survive a restart of the broker")
-    parser.add("--priority", metavar="N", type=number(0, 9), help="0 to 9")
-    parser.add("--ttl", metavar="SECONDS", type=number(0.001, whole=False), help="when the message expires")
+        help="message header; may be repeated")  # fmt: skip
+    parser.add("--content-type", metavar="TYPE", help="media type of the body, for example application/json")
+    parser.add(
+        "--persistent", action="store_true", help="ask the broker to keep the message across a restart"
+    )
+    parser.add("--priority", metavar="N", type=number(0, 9), help="priority, 0 to 9")
+    parser.add(
+        "--ttl", metavar="SECONDS", type=number(0.001, whole=False), help="time until the message expires"
+    )
 
 
 def message_options(args: Namespace) -> dict[str, Any]:
@@ -85,7 +95,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
     from stomp.cli.framework.signals import RateLimiter, StopSignal
 
     if args.body not in (None, "-") and (args.file or args.lines or args.null or args.jsonl):
-        raise CommandError("there is a BODY, and an option that says to read it", hint="give one of them")
+        raise CommandError("BODY and --file, --lines, --null or --jsonl cannot be used together")
     made = settings(args)
     given = message_options(args)
     body: str = "-" if args.body is None else args.body
@@ -134,7 +144,7 @@ class _Sender:
             raise
         if self._args.no_confirm and not self._client.close():
             raise CommandError(
-                "the connection ended before the broker had said that it has everything",
+                "the connection was lost before the broker had confirmed all messages",
                 status=Status.UNREACHED,
             )
         if self._stop.asked:
@@ -160,7 +170,7 @@ class _Sender:
             return
         verdict(error)  # raises a bug again: `app` reports it
         self._terminal.say(
-            f"{_messages(shipment.sent)} sent, and of these the first {shipment.confirmed} confirmed"
+            f"{_messages(shipment.sent)} sent, the first {shipment.confirmed} of them confirmed"
         )
 
 

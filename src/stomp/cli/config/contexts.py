@@ -77,21 +77,21 @@ def look_up(name: str, file: str | os.PathLike[str], known: Mapping[str, type]) 
         others = ", ".join(key for key, value in content.items() if isinstance(value, dict))
         raise CommandError(
             f"there is no context {name!r} in {file}",
-            hint=f"there are: {others}" if others else "it has none",
+            hint=f"known contexts: {others}" if others else "the file has no contexts",
         )
     for key, value in context.items():
         kind = known.get(key)
         if kind is None:
             raise CommandError(
-                f"{file}: {name} has the unknown key {key!r}", hint=f"the keys are: {', '.join(known)}"
+                f"{file}: unknown key {key!r} in {name}", hint=f"known keys: {', '.join(known)}"
             )
         if type(value) is not kind and not (kind is str and type(value) is int):
             # The message omits the value, which may be the password.
             raise CommandError(f"{file}: {key} of {name} must be {_article(kind)}")
     if "password" in context and _read_by_others(file):
         raise CommandError(
-            f"{file} holds a password, and others can read it",
-            hint=f"chmod 600 {file}, or use password-file or password-command",
+            f"{file} contains a password and is readable by other users",
+            hint=f"run chmod 600 {file}, or use password-file or password-command",
         )
     return {key: str(value) if known[key] is str else value for key, value in context.items()}
 

@@ -29,33 +29,33 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option(("--url",), "the broker, as stomp+ssl://user@host:port/vhost?heartbeat=10000,10000; a list of hosts "
-         "with commas, failover:(...), ws://, wss:// and unix:// work, too (STOMP_URL)", "URL"),
-    Option(("-H", "--host"), "hostname or address to connect to; localhost if not given", "HOST", "host"),
-    Option(("-P", "--port"), "port to connect to; 61613 if not given", "PORT"),
-    Option(("-U", "--user"), "user name for the connection", "USER"),
-    Option(("-W", "--password"), "password; everybody on this machine can read it in the list of processes, so use "
-         "one of the next three, or STOMP_PASSWORD", "PASSWORD"),
-    Option(("--password-file",), "read the password from the first line of a file", "FILE", "file"),
-    Option(("--password-command",), "read the password from what a command prints", "COMMAND", "command"),
-    Option(("--ask-password",), "ask for the password on the terminal", type=bool),
-    Option(("-S", "--protocol", "--stomp"), "version of STOMP: 1.0, 1.1, 1.2, or multicast for STOMP without a broker",
+    Option(("--url",), "broker URL: stomp+ssl://user@host:port/vhost?heartbeat=10000,10000; also a comma-separated "
+         "list of hosts, failover:(...), ws://, wss:// and unix:// (STOMP_URL)", "URL"),
+    Option(("-H", "--host"), "host name or address (default localhost)", "HOST", "host"),
+    Option(("-P", "--port"), "port (default 61613)", "PORT"),
+    Option(("-U", "--user"), "user name", "USER"),
+    Option(("-W", "--password"), "password; other users of this machine can see it in the process list, so prefer "
+         "one of the next three options, or STOMP_PASSWORD", "PASSWORD"),
+    Option(("--password-file",), "file whose first line is the password", "FILE", "file"),
+    Option(("--password-command",), "command whose output is the password", "COMMAND", "command"),
+    Option(("--ask-password",), "prompt for the password on the terminal", type=bool),
+    Option(("-S", "--protocol", "--stomp"), "STOMP version: 1.0, 1.1, 1.2, or multicast for STOMP without a broker",
          "STOMP"),
-    Option(("--vhost",), "the virtual host of the broker", "NAME"),
-    Option(("--heartbeats",), "heart-beats to send and to ask for, in milliseconds", "CX,CY"),
-    Option(("--ssl",), "connect by TLS; the options below say so, too", type=bool),
-    Option(("--ssl-key-file",), "key of our certificate (PEM)", "FILE", "file"),
-    Option(("--ssl-cert-file",), "our certificate (PEM)", "FILE", "file"),
-    Option(("--ssl-ca-file",), "authorities to trust (PEM); those of the system if not given", "FILE", "file"),
-    Option(("--ssl-insecure",), "accept any certificate, and with it anybody in between", type=bool),
-    Option(("--proxy",), "connect through http://user:password@host:port or socks5://host:port", "URL"),
-    Option(("--connect-timeout",), "seconds for each step of connecting; 30 if not given", "SECONDS"),
-    Option(("--connect-header",), "a further header of the CONNECT frame; may be repeated", "NAME:VALUE", type=dict),
-    Option(("--lenient",), "how frames are read that break a rule of STOMP: yes (those whose end is certain), no (the "
-         "connection ends), or trim (as yes, and white space around headers is removed)", "HOW"),
-    Option(("--max-body",), "maximum size of a body that is received, as 65536 or 64KiB", "SIZE"),
-    Option(("--max-frame",), "maximum size of a frame that is received", "SIZE"),
-    Option(("--max-head",), "maximum size of its command line and headers", "SIZE"),
+    Option(("--vhost",), "virtual host", "NAME"),
+    Option(("--heartbeats",), "milliseconds between heart-beats: sent, requested", "CX,CY"),
+    Option(("--ssl",), "use TLS; implied by the options below", type=bool),
+    Option(("--ssl-key-file",), "private key of the client certificate (PEM)", "FILE", "file"),
+    Option(("--ssl-cert-file",), "client certificate (PEM)", "FILE", "file"),
+    Option(("--ssl-ca-file",), "trusted certificate authorities (PEM) (default: those of the system)", "FILE", "file"),
+    Option(("--ssl-insecure",), "do not verify the server certificate (not secure)", type=bool),
+    Option(("--proxy",), "proxy: http://user:password@host:port or socks5://host:port", "URL"),
+    Option(("--connect-timeout",), "timeout for each step of connecting (default 30)", "SECONDS"),
+    Option(("--connect-header",), "additional header of the CONNECT frame; may be repeated", "NAME:VALUE", type=dict),
+    Option(("--lenient",), "frames that break a rule of STOMP: yes (accept if their end is certain), no (close the "
+         "connection), or trim (as yes, and remove white space around headers)", "HOW"),
+    Option(("--max-body",), "maximum size of a received body, for example 65536 or 64KiB", "SIZE"),
+    Option(("--max-frame",), "maximum size of a received frame", "SIZE"),
+    Option(("--max-head",), "maximum size of the command and headers of a frame", "SIZE"),
     Option(("--max-header-line",), "maximum size of a header line", "SIZE"),
     Option(("--max-headers",), "maximum number of headers in a frame", "COUNT"),
 )  # fmt: skip
@@ -80,11 +80,9 @@ def add_options(parser: Parser) -> None:
         parser.add(*row.names, group=group, completes=row.completes, hide=hide, **how)
     parser.add(
         "--context", group=group, metavar="NAME", completes="context",
-        help="take the settings that are not given here from the context of this name (STOMP_CONTEXT), see CONTEXTS",
+        help="use the settings of this context from ~/.config/stomp/contexts.toml (STOMP_CONTEXT)",
     )  # fmt: skip
-    parser.add(
-        "--debug", group=group, action="store_true", help="show the log of the library, and tracebacks"
-    )
+    parser.add("--debug", group=group, action="store_true", help="show debug logs and tracebacks")
 
 
 def dest(key: str) -> str:

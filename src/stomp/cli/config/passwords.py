@@ -41,12 +41,12 @@ def from_command(command: str) -> str:
             command, shell=True, stdout=subprocess.PIPE, timeout=_PATIENCE, text=True, check=False
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as err:
-        raise CommandError(f"the command for the password gave none: {type(err).__name__}") from None
+        raise CommandError(f"--password-command failed: {type(err).__name__}") from None
     if done.returncode:
-        raise CommandError(f"the command for the password failed with exit status {done.returncode}")
+        raise CommandError(f"--password-command failed with exit status {done.returncode}")
     password = done.stdout.partition("\n")[0].rstrip("\r")
     if not password:
-        raise CommandError("the command for the password printed none")
+        raise CommandError("--password-command printed no password")
     return password
 
 
@@ -66,5 +66,6 @@ def from_keyboard(user: str | None, where: str) -> str:
             return getpass.getpass(f"Password for {user or 'the broker'} at {where}: ")
         except (getpass.GetPassWarning, EOFError, OSError) as err:
             raise CommandError(
-                "there is no terminal to ask for the password", hint="use --password-file or STOMP_PASSWORD"
+                "there is no terminal to prompt for the password",
+                hint="use --password-file or STOMP_PASSWORD",
             ) from err

@@ -88,7 +88,9 @@ class Settings:
             CommandError: multicast was asked for.
         """
         if self.multicast:
-            raise CommandError("multicast is for the interactive client", hint="stomp -S multicast")
+            raise CommandError(
+                "only the interactive client supports multicast", hint="use stomp -S multicast"
+            )
         mute()
         arguments: dict[str, Any] = {
             "url": self._url_with_query(),
@@ -173,7 +175,7 @@ def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settin
     password = _password(layers, login, ", ".join(map(str, addresses)), environ)
     version = merged.get("protocol")
     if version not in (None, "multicast", *VERSIONS):
-        raise CommandError(f"there is no protocol {version!r}", hint="1.0, 1.1, 1.2 or multicast")
+        raise CommandError(f"unknown protocol {version!r}", hint="use 1.0, 1.1, 1.2 or multicast")
     return Settings(
         addresses=addresses,
         login=login,
@@ -258,7 +260,7 @@ def _addresses(target: Target, merged: Mapping[str, Any]) -> tuple[Address, ...]
         first = addresses[0]
         port = str(merged.get("port", first.port))
         if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise CommandError(f"{port!r} is no port", hint="a number from 1 to 65535")
+            raise CommandError(f"{port!r} is not a valid port", hint="use a number from 1 to 65535")
         [pair] = pairs_of([(merged.get("host", first.host), port)])
         addresses = (replace(first, host=pair[0], port=pair[1]),)
     if _wants_tls(merged):

@@ -141,7 +141,7 @@ class Diagnosis:
             if words.startswith(f"{said} (") and not hint:
                 step.remedy = words[len(said) + 2 : -1]
             if step.facts.get("expired") and "renew" not in step.remedy:
-                step.remedy = f"renew the broker's certificate, which has expired, and {step.remedy}"
+                step.remedy = f"renew the broker's certificate, which has expired; {step.remedy}"
         step.seconds = time.perf_counter() - began
 
     def _hang_up(self) -> None:
@@ -166,7 +166,7 @@ class Diagnosis:
 
             parsed = parse_proxy(proxy)
             self._sock = dial.open_via_proxy(parsed, address, self._deadline())
-            step.words = f"the proxy {parsed.address} leads to {address}"
+            step.words = f"connected to {address} through the proxy {parsed.address}"
             return
         self._sock = dial.open_socket(address, self._deadline())
         if address.transport == "unix":
@@ -202,7 +202,7 @@ class Diagnosis:
         if not step.facts["verified"]:
             step.state, step.remedy = (
                 "warning",
-                "leave --ssl-insecure out, and name the authority by --ssl-ca-file",
+                "remove --ssl-insecure; give the certificate authority with --ssl-ca-file",
             )
         self._note(step, secure.peer_certificate_der())
 
@@ -277,7 +277,7 @@ class Diagnosis:
         web = WebSocketLayer(self._address, WebSocketSettings(), Limits())
         assert self._sock is not None
         open_websocket(self._sock, web, self._secure, self._address, self._deadline())
-        step.words = f"the path {self._address.path} is a WebSocket that speaks STOMP"
+        step.words = f"{self._address.path} is a WebSocket endpoint that supports STOMP"
 
     def _login(self, step: Step) -> None:
         self._hang_up()
@@ -288,32 +288,32 @@ class Diagnosis:
             # Some brokers close the connection without an answer if the client does not start TLS.
             silent = error.phase == "stomp" and error.frame is None and not _received(error)
             if self._address.transport == "tcp" and silent and self._speaks_tls():
-                error.hint = f"the port speaks TLS; {foreign_protocols.USE_TLS}"
+                error.hint = f"the port uses TLS; {foreign_protocols.USE_TLS}"
             raise
         self._client = client
         who = f"as {self._settings.login!r}" if self._settings.login is not None else "without a user"
         step.facts |= {"broker": client.broker.name, "version": client.version}
-        step.words = f"{client.broker.title} let us in {who}, and speaks STOMP {client.version}"
+        step.words = f"{client.broker.title} accepted the login {who}; STOMP {client.version}"
 
     def _heartbeat(self, step: Step) -> None:
         ours, theirs = self._client.heartbeat
         step.facts |= {"ours": ours, "brokers": theirs}
         if ours and theirs:
-            step.words = f"we every {ours / 1000:g} s, the broker every {theirs / 1000:g} s"
+            step.words = f"the client every {ours / 1000:g} s, the broker every {theirs / 1000:g} s"
             return
         step.state = "warning"
         who = (
-            "nobody sends any"
+            "neither side sends heart-beats"
             if not ours and not theirs
-            else "only we send them"
+            else "only the client sends heart-beats"
             if ours
-            else "only the broker does"
+            else "only the broker sends heart-beats"
         )
-        step.words = f"{who}: a connection that is dead may not be noticed"
+        step.words = f"{who}: a lost connection may go unnoticed"
         step.remedy = (
-            "STOMP 1.0 has none: have the broker speak a later version"
+            "STOMP 1.0 has no heart-beats: enable a later version in the broker"
             if self._client.version == "1.0"
-            else "ask for them, as by --heartbeats 10000,10000, and allow them at the broker"
+            else "request them with --heartbeats 10000,10000, and enable them in the broker"
         )
 
     def _round_trip(self, step: Step) -> None:
@@ -332,11 +332,11 @@ class Diagnosis:
                 if message.body == body:
                     took = time.perf_counter() - began
                     step.facts["round_trip"] = round(took, 6)
-                    step.words = f"a message came back in {took * 1000:.1f} ms"
+                    step.words = f"a message arrived after {took * 1000:.1f} ms"
                     return
             # Raised before the subscription ends: an error of UNSUBSCRIBE would be less specific.
             raise CommandError(
-                f"the broker took a message for {destination}, and did not deliver it",
+                f"the broker accepted a message for {destination} but did not deliver it",
                 status=Status.UNREACHED,
             )
 
@@ -347,9 +347,9 @@ _PATIENCE = 2.0
 _CONNECT = b"CONNECT\n\n\0"
 #: The remedy of a step, if the error has no hint.
 _REMEDIES = {
-    "login": "check the user and the password, the virtual host (--vhost), and what the broker's log says",
-    "round-trip": "may this user read and write there? name a destination that it may use: --destination DEST",
-    "websocket": "check the path of the URL, and that the broker's WebSocket door is open there",
+    "login": "check the user, the password, the virtual host (--vhost) and the broker's log",
+    "round-trip": "check that this user may read and write the destination, or use another one: --destination DEST",
+    "websocket": "check the path of the URL, and that WebSockets are enabled in the broker",
 }
 
 

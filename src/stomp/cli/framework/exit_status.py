@@ -27,11 +27,11 @@ class Status(IntEnum):
 
 
 MEANINGS = {
-    Status.OK: "done; also when the reader of the output has closed it, and after SIGTERM for commands that run until "
+    Status.OK: "success; also if the reader of the output has closed it, and after SIGTERM for commands that run until "
     "they are stopped",
-    Status.USAGE: "it was called wrongly: an option, an argument, a file, a setting",
-    Status.REFUSED: "the broker refused what was asked of it",
-    Status.UNREACHED: "the broker was not reached, was lost, or did not answer in time",
+    Status.USAGE: "wrong usage: an option, an argument, a file or a setting",
+    Status.REFUSED: "the broker refused a request",
+    Status.UNREACHED: "the broker was not reached, the connection was lost, or there was no answer in time",
     Status.AUTHENTICATION: "the broker refused the user or the password",
     Status.INTERRUPTED: "interrupted by Ctrl-C, or by SIGTERM before the end",
 }
@@ -123,7 +123,7 @@ def _name(filename: object) -> str:
 #: Phrases in hints of the library, and the options of the command line that replace them.
 _OPTIONS = {
     "as CA file": "by --ssl-ca-file",
-    "set the virtual host: RabbitMQ's default one is '/'": "name the virtual host: --vhost /",
+    "set the virtual host: RabbitMQ's default one is '/'": "set the virtual host with --vhost /",
     "that the broker has: vhost=": "that the broker has: --vhost NAME",
     "use stomp+ssl://, set_ssl() or --ssl": "use stomp+ssl:// or --ssl",
     ", without set_ssl() and --ssl": ", without --ssl",
@@ -146,5 +146,5 @@ def _with_advice(words: str) -> str:
     words = with_options(words)
     lower = words.lower()
     if "virtual host" in lower and "--vhost" not in lower:
-        return f"{words} (name the virtual host: --vhost /)"
+        return f"{words} (set the virtual host with --vhost /)"
     return words

@@ -133,7 +133,7 @@ class Parser(argparse.ArgumentParser):
                 self._refuse_option(word.name)
             elif completes(action) == "switch":
                 if word.value not in (None, *_SWITCH):
-                    self.error(f'{word.name} is "on" or "off", or stands alone')
+                    self.error(f'{word.name} takes "on", "off" or no value')
                 options += [word.name] if _SWITCH[word.value or "on"] else []
             elif takes_value(action):
                 if word.value is None:
@@ -160,7 +160,7 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unknown option {name!r}; did you mean {near!r}?")
         if not self._get_positional_actions():
             self.error(f"unknown option {name!r}")
-        hint = f"for an argument that starts with '-', write -- before it; see {self.prog} --help"
+        hint = f"to pass an argument that starts with '-', put -- before it; see {self.prog} --help"
         raise CommandError(f"unknown option {name!r}", hint=hint)
 
     def _refuse_argument(self, word: str) -> NoReturn:

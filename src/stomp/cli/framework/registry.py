@@ -61,23 +61,23 @@ class Command(NamedTuple):
 #: The interactive client of stomp.py, which runs if no command is named.
 CLIENT = Command(
     "",
-    "An interactive client, a listener, or a runner of scripts, as stomp.py has it",
+    "An interactive client, a listener and a script runner, like that of stomp.py",
     "stomp.cli.shell.main",
 )
 
 COMMANDS = (
     Command("send", "Send messages, each confirmed by the broker", "stomp.cli.commands.send"),
-    Command("listen", "Print messages, or run a program for each", "stomp.cli.commands.listen"),
+    Command("listen", "Print messages, or run a program for each one", "stomp.cli.commands.listen"),
     Command("request", "Send a request and print the reply", "stomp.cli.commands.request"),
-    Command("reply", "Answer requests by what a program prints", "stomp.cli.commands.reply"),
-    Command("dump", "Write messages to a file, as lines of JSON", "stomp.cli.commands.dump"),
-    Command("replay", "Send what was dumped", "stomp.cli.commands.replay"),
+    Command("reply", "Answer requests with the output of a program", "stomp.cli.commands.reply"),
+    Command("dump", "Write messages to a file as lines of JSON", "stomp.cli.commands.dump"),
+    Command("replay", "Send the messages of a dump", "stomp.cli.commands.replay"),
     Command("move", "Move messages from one destination to another", "stomp.cli.commands.move"),
-    Command("doctor", "Find out, step by step, why a broker cannot be reached", "stomp.cli.commands.doctor"),
-    Command("ping", "Measure how long the broker takes to answer", "stomp.cli.commands.ping"),
-    Command("bench", "Measure throughput, and latency at a steady rate", "stomp.cli.commands.bench"),
+    Command("doctor", "Diagnose the connection to a broker step by step", "stomp.cli.commands.doctor"),
+    Command("ping", "Measure the response time of a broker", "stomp.cli.commands.ping"),
+    Command("bench", "Measure throughput, and latency at a constant rate", "stomp.cli.commands.bench"),
     Command("broker", "Run a broker for development and tests", "stomp.cli.commands.broker"),
-    Command("completion", "Print the completion script of a shell", "stomp.cli.commands.completion"),
+    Command("completion", "Print the completion script for a shell", "stomp.cli.commands.completion"),
     Command("man", "Print the manual page", "stomp.cli.commands.man"),
 )
 

@@ -26,15 +26,15 @@ _PREFETCH = 100
 
 def add_options(parser: Parser, *, prefetch: str) -> None:
     """Declare the options."""
-    parser.add("-n", "--count", metavar="COUNT", type=number(1), help="end after so many messages")
+    parser.add("-n", "--count", metavar="COUNT", type=number(1), help="stop after COUNT messages")
     parser.add("--timeout", metavar="SECONDS", type=number(0.001, whole=False),
-        help="end when there was no message for so long; with -n that is exit status 3")  # fmt: skip
+        help="stop after SECONDS without a message (with -n: exit status 3)")  # fmt: skip
     parser.add("--prefetch", metavar="N", type=number(1),
-        help=f"messages that may be under way to us at once; {prefetch}")  # fmt: skip
+        help=f"maximum number of unacknowledged messages ({prefetch})")  # fmt: skip
     parser.add("--selector", metavar="EXPRESSION",
-        help="only messages whose headers fit this, where the broker can select (SQL-92)")  # fmt: skip
+        help="only messages whose headers match this SQL-92 expression, if the broker supports selectors")  # fmt: skip
     parser.add("--grace", metavar="SECONDS", type=number(0, whole=False), default=30.0,
-        help="after Ctrl-C or SIGTERM, finish the message in hand within so many seconds; 30 if not given")  # fmt: skip
+        help="time to finish the current message after Ctrl-C or SIGTERM (default 30)")  # fmt: skip
 
 
 class MessageConsumer:
@@ -126,7 +126,7 @@ class MessageConsumer:
         elif count is not None and self.taken < count:
             self.status = Status.UNREACHED
             self._terminal.complain(
-                f"{self.taken} of {count} messages came; then there was none for {timeout:g} s"
+                f"{self.taken} of {count} messages arrived; then there was none for {timeout:g} s"
             )
 
     def _messages(self, timeout: float | None) -> Iterator[Any]:
@@ -161,7 +161,7 @@ class MessageConsumer:
             self.status = Status.OK
         if left:
             self._terminal.say(
-                f"{left} more messages had come, and are lost: with --ack auto they count as delivered"
+                f"{left} more messages had arrived and are lost: with --ack auto the broker considers them delivered"
             )
 
     def _close(self) -> None:
@@ -184,6 +184,6 @@ class MessageConsumer:
     def _tell(self, change: Any) -> None:
         state = change.state.value
         if state == "reconnecting":
-            self._terminal.say(f"connecting again: {change.reason}")
+            self._terminal.say(f"reconnecting: {change.reason}")
         elif state == "connected":
-            self._terminal.say(f"connected again to {change.address}")
+            self._terminal.say(f"reconnected to {change.address}")

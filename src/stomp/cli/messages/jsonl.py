@@ -145,20 +145,20 @@ def read(text: bytes | str, where: str) -> Record:
         reason = getattr(err, "msg", None) or "it is not UTF-8"
         raise CommandError(f"{where} is not JSON: {reason}") from None
     if not isinstance(said, dict):
-        raise CommandError(f"{where} is JSON, but not an object", hint=_EXAMPLE)
+        raise CommandError(f"{where} is not a JSON object", hint=_EXAMPLE)
     told = cast("dict[str, Any]", said)
     strange = [key for key in told if key not in _KEYS]
     if strange:
-        raise CommandError(f"{where} has {strange[0]!r}, which no message has", hint=_EXAMPLE)
+        raise CommandError(f"{where} has the unknown field {strange[0]!r}", hint=_EXAMPLE)
     destination, time = told.get("destination"), told.get("time")
     if destination is not None and not isinstance(destination, str):
-        raise CommandError(f"{where}: the destination is not a text")
+        raise CommandError(f"{where}: the destination is not a string")
     if time is not None and (isinstance(time, bool) or not isinstance(time, int | float)):
         raise CommandError(f"{where}: the time is not a number of seconds")
     return Record(destination, _headers(told.get("headers", {}), where), _body(told, where), time)
 
 
-_EXAMPLE = 'as in {"destination": "/queue/a", "headers": {"type": "x"}, "body": "hello"}'
+_EXAMPLE = 'example: {"destination": "/queue/a", "headers": {"type": "x"}, "body": "hello"}'
 
 
 def _headers(said: Any, where: str) -> tuple[tuple[str, str], ...]:
@@ -170,7 +170,7 @@ def _headers(said: Any, where: str) -> tuple[tuple[str, str], ...]:
     except (TypeError, ValueError):
         pass
     raise CommandError(
-        f"{where}: the headers are neither an object nor a list of pairs of texts", hint=_EXAMPLE
+        f"{where}: the headers are neither an object nor a list of pairs of strings", hint=_EXAMPLE
     )
 
 
@@ -192,5 +192,5 @@ def _body(told: dict[str, Any], where: str) -> bytes:
         return cast("str", told.get("body", "")).encode()
     except (AttributeError, TypeError, ValueError):
         name = "body64" if "body64" in told else "body"
-        kind = "base64" if name == "body64" else "a text"
+        kind = "base64" if name == "body64" else "a string"
         raise CommandError(f"{where}: the {name} is not {kind}") from None

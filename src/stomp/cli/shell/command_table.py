@@ -29,42 +29,43 @@ class ShellCommand(NamedTuple):
     completes: tuple[str, ...] = ()
 
 
+#: The help of stomp.py has this text.
 _DESTINATION = ("destination", "where to send the message")
-_MESSAGE = ("message", "the content to send; it goes on to the end of the line")
-_EXIT = "Ends the client, after it has said good-bye to the broker."
-_QUOTE = "Write quotes around a message whose first or last characters are blanks."
+_MESSAGE = ("message", "the body; it continues to the end of the line")
+_EXIT = "Disconnects from the broker and ends the client."
+_QUOTE = "Put a message in quotes if it begins or ends with spaces."
 _TRANSACTION = (
-    "What is sent and acknowledged between begin and commit happens at commit, all of it, or not at all."
+    "Messages that are sent or acknowledged before commit take effect together at commit, or not at all."
 )
-_ABORT = "Ends the transaction, so that nothing of it happens."
+_ABORT = "Ends the transaction and discards its messages and acknowledgements."
 _ACK = (
-    "Tells the broker that a message has been dealt with. It is needed in subscriptions whose ack is not auto: "
-    "the broker keeps the message until then, and delivers it again if the connection is lost before. "
-    "With client it stands for all earlier messages of the subscription, too."
+    "Acknowledges a message. This is needed in subscriptions whose ack is not auto: the broker keeps the message until "
+    "then, and delivers it again if the connection is lost before. With client, all earlier messages of the "
+    "subscription are acknowledged, too."
 )
-_VERSION = "Shows the version of this client, and of the protocol."
+_VERSION = "Shows the version of this client and of the protocol."
 
 VERBS = (
-    ShellCommand("EOF", "", _EXIT + " It is what Ctrl-D types."),
+    ShellCommand("EOF", "", _EXIT + " Same as Ctrl-D."),
     ShellCommand("abort", "", _ABORT),
     ShellCommand(
         "ack",
         "<message-id> [subscription-id]",
         _ACK,
-        (("message-id", "the id of the message, or with STOMP 1.2 what its ack header says"),),
+        (("message-id", "the id of the message; with STOMP 1.2 the value of its ack header"),),
         (("subscription-id", "the id of the subscription (for STOMP 1.1, and for messages not seen here)"),),
         ("ack-id", "subscription"),
     ),
     ShellCommand("begin", "", f"Begins a transaction. {_TRANSACTION}"),
-    ShellCommand("commit", "", "Ends the transaction, so that everything in it happens."),
+    ShellCommand("commit", "", "Ends the transaction; its messages and acknowledgements take effect."),
     ShellCommand("exit", "", _EXIT),
     ShellCommand("help", "[topic]", "Quick help on commands", (), (("topic", "a command"),), ("verb",)),
     ShellCommand(
         "nack",
         "<message-id> [subscription]",
-        "Tells the broker that a message could not be dealt with. What happens to it then is up to the broker: it is "
-        "delivered again, put aside, or dropped.",
-        (("message-id", "the id of the message, or with STOMP 1.2 what its ack header says"),),
+        "Rejects a message. The broker decides what happens to it: it is delivered again, moved to a dead-letter "
+        "queue, or discarded.",
+        (("message-id", "the id of the message; with STOMP 1.2 the value of its ack header"),),
         (("subscription", "the id of the subscription (for STOMP 1.1, and for messages not seen here)"),),
         ("ack-id", "subscription"),
     ),
@@ -91,13 +92,13 @@ VERBS = (
         "<destination> <filename> [headers.json]",
         "Sends a file to a destination in the messaging system.",
         (_DESTINATION, ("filename", "the file to send")),
-        (("headers.json", "a file with a JSON object of further headers, or the object itself"),),
+        (("headers.json", "a file with a JSON object of additional headers, or the object itself"),),
         ("destination", "file", "file"),
     ),
     ShellCommand(
         "sendrec",
         "<destination> <message>",
-        f"Sends a message, and waits until the broker has confirmed it by a receipt. {_QUOTE}",
+        f"Sends a message and waits for the RECEIPT of the broker. {_QUOTE}",
         (_DESTINATION, _MESSAGE),
         (),
         ("destination",),
@@ -105,7 +106,7 @@ VERBS = (
     ShellCommand(
         "sendreply",
         "<destination> <correlation-id> <message>",
-        "Sends an answer: a message whose correlation-id header says to which request it belongs.",
+        "Sends a reply: a message with the correlation-id header of the request.",
         (_DESTINATION, ("correlation-id", "the correlation-id of the request"), _MESSAGE),
         (),
         ("destination",),
@@ -122,13 +123,13 @@ VERBS = (
     ShellCommand(
         "subscribe",
         "<destination> [ack]",
-        "Asks for the messages of a destination. They are shown as they come.",
-        (("destination", "where messages come from"),),
+        "Subscribes to a destination and shows its messages as they arrive.",
+        (("destination", "the destination to subscribe to"),),
         (
             (
                 "ack",
-                "auto: a message counts as dealt with when it is delivered; client or client-individual: "
-                "when you say ack",
+                "auto: the broker considers a message acknowledged when it has sent it; client or client-individual: "
+                "acknowledge with ack",
             ),
         ),
         ("destination", "auto|client|client-individual"),
@@ -136,8 +137,8 @@ VERBS = (
     ShellCommand(
         "unsubscribe",
         "<destination>",
-        "Ends a subscription, so that no more messages of the destination come.",
-        (("destination", "the name that was subscribed to"),),
+        "Ends a subscription.",
+        (("destination", "the destination of the subscription"),),
         (),
         ("subscribed",),
     ),

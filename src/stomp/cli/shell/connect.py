@@ -78,8 +78,8 @@ def connection(settings: Settings) -> Any:
     mute()
     if settings.query:
         raise CommandError(
-            f"the interactive client cannot do what the URL says of {', '.join(settings.query)}",
-            hint="leave it out; the other commands can",
+            f"the interactive client does not support these options of the URL: {', '.join(settings.query)}",
+            hint="remove them, or use another command",
         )
     if settings.multicast:
         from stomp.adapter.multicast import MulticastConnection

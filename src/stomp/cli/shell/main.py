@@ -30,32 +30,32 @@ def configure(parser: Parser) -> None:
     """Declare the options of the client of stomp.py, and the connection options."""
     from stomp._version import __version__
 
-    parser.epilog = f"Commands, each with a --help of its own:\n{registry.overview()}"
+    parser.epilog = f"Commands (each has a --help):\n{registry.overview()}"
     parser.add("--version", action="version", version=__version__, help="show the version number and exit")
     parser.add(
         *("-F", "--file"),
         metavar="FILE",
         completes="file",
-        help="a file of commands to be executed, instead of prompting from the command prompt",
+        help="run the commands in FILE instead of prompting",
     )
     parser.add(
         *("-L", "--listen"),
         metavar="DEST",
         completes="destination",
-        help="listen to a destination, and print what comes",
+        help="print messages from DEST as they arrive",
     )
     parser.add(
         *("-V", "--verbose"),
         action="store_true",
         completes="switch",
-        help='print the headers of all frames: "on" or "off", or alone for on',
+        help='print the headers of all frames: "on" (default) or "off"',
     )
     parser.add(
         "--save-to",
         metavar="FOLDER",
         completes="directory",
         default="stomp-received",
-        help="where files go that come in messages (default %(default)s)",
+        help="folder for files received in messages (default %(default)s)",
     )
     options.add_options(parser)
 
@@ -66,7 +66,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
     from stomp.cli.shell.shell import StompCLI
 
     if args.file is not None and args.listen is not None:
-        raise CommandError("--file and --listen do not go together")
+        raise CommandError("--file and --listen cannot be used together")
     if args.file is not None and not Path(args.file).expanduser().exists():
         # Checked before connecting: a missing file needs no connection.
         raise CommandError(f"File {args.file} was not found")
@@ -174,7 +174,7 @@ def interact(cli: StompCLI) -> Status:
     typed = cli.terminal.is_terminal(sys.stdin)
     with _reader(cli, typed=typed) as reader:
         if typed:
-            cli.tell(f"connected to {cli.settings.where}; help lists the commands, Ctrl-D ends")
+            cli.tell(f"connected to {cli.settings.where}; type help for the commands, Ctrl-D to exit")
         while not cli.deaf:
             try:
                 line = reader.read()
@@ -190,7 +190,7 @@ def interact(cli: StompCLI) -> Status:
             except KeyboardInterrupt:
                 if not typed:
                     raise
-                cli.tell("interrupted; Ctrl-D or quit ends")
+                cli.tell("interrupted; use quit or Ctrl-D to exit")
     return Status.OK if typed else cli.status
 
 

@@ -140,7 +140,7 @@ class ShellListener(ConnectionListener):
                 if receipt in self._confirmed or self.refusals != refusals:
                     return
             why = f"{seconds:g} s have passed" if self._up else "the connection ended"
-            raise ReceiptMissing(f"the broker has not confirmed it: {why}", receipt=receipt)
+            raise ReceiptMissing(f"the broker has not confirmed the message: {why}", receipt=receipt)
         finally:
             for ids in (self._awaited, self._confirmed):
                 ids.discard(receipt)

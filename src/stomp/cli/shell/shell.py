@@ -139,14 +139,14 @@ class StompCLI(ShellHelp, ShellListener):
         if not self.lost:
             return
         self._connect()
-        self.tell("connected again")
+        self.tell("reconnected")
         if self.status is Status.UNREACHED:
             self.status = Status.OK
         for destination, info in self.subscriptions.items():
             self._ask_for(destination, info)
         if self.transaction_id is not None:
             lost, self.transaction_id = self.transaction_id, None
-            raise CommandError(f"the transaction {lost} ended with the connection", hint="begin it again")
+            raise CommandError(f"the transaction {lost} was lost with the connection", hint="begin a new one")
 
     def _connect(self) -> None:
         """Connect, and wait until CONNECTED was shown, so that the output of commands comes after it."""
@@ -179,7 +179,9 @@ class StompCLI(ShellHelp, ShellListener):
     def default(self, line: str) -> None:
         """Report an unknown command. Lines that begin with # are comments."""
         if not line.startswith("#"):
-            self.complain(CommandError(f"Unknown command: {line.split()[0]}", hint="help lists the commands"))
+            self.complain(
+                CommandError(f"Unknown command: {line.split()[0]}", hint="type help for the commands")
+            )
 
     def onecmd(self, line: str) -> bool:
         """Run the command in a line. Returns True if it ends the client."""
