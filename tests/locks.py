@@ -79,8 +79,8 @@ def watched_links(monkeypatch: pytest.MonkeyPatch, locks: list[OwnedLock]) -> li
         "close",
         "flush_within",
         "_write",
-        "_hang_up",
-        "_wake",
+        "_close_socket",
+        "_shutdown_socket",
     ):
         watch(name)
     monkeypatch.setattr(driver, "Link", WatchedLink)

@@ -108,7 +108,6 @@ class Transport(DeprecatedTransport, BaseTransport):
         self._tls: dict[tuple[str, int] | None, dict[str, Any]] = {}
         self._link: Link | None = None
         self._dialed: Address | None = None  # the address of the last connection
-        self._connect_sender: Link | None = None  # a thread is sending CONNECT on this link, or has sent it
         self._dialing = 0  # ident of the thread that opens a connection
         #: Links whose `Closed` was not dispatched yet, with an event that is set before the listeners get CONNECTED, or
         #: the end.
@@ -174,11 +173,13 @@ class Transport(DeprecatedTransport, BaseTransport):
         # The link is kept: another thread may open the next connection before this one waits, perhaps in
         # on_disconnected.
         link = self.start() or self._link
-        if self._claim_connect(link):
+        if link is None or not link.claim_connect():
+            log.warning("connect was called, but there is a connection already")
+        else:
             try:
                 send_connect()
             except BaseException as err:
-                self._connect_sender = None
+                link.release_connect()
                 if isinstance(err, NotConnected):
                     # The broker has closed before CONNECT was sent, as it does when it rejects the client's
                     # certificate.
@@ -198,15 +199,6 @@ class Transport(DeprecatedTransport, BaseTransport):
     def stop_waiting(self) -> None:
         """Cancel a `start` that waits on another thread; it raises `ConnectFailed`."""
         self._stopping.set()
-
-    def _claim_connect(self, link: Link | None) -> bool:
-        """True if the caller has to send CONNECT now; False if that was done on this connection already."""
-        with self._connect_claim_lock:
-            if link is not None and link.session.state is State.IDLE and self._connect_sender is not link:
-                self._connect_sender = link
-                return True
-        log.warning("connect was called, but there is a connection already")
-        return False
 
     def attempt_connection(self) -> None:
         """See `start`."""
@@ -475,7 +467,6 @@ class Transport(DeprecatedTransport, BaseTransport):
         #: The kind of threads of these locks. If a program installs green threads later, native locks would block all
         #: of them, so `start` makes new ones.
         self._kind = kind_of_threads()
-        self._connect_claim_lock = threading.Lock()
         self._connecting = threading.Lock()
         self._stopping = threading.Event()
 

@@ -354,7 +354,7 @@ def test_sent_heartbeats_do_not_pile_up_while_the_broker_is_silent():
         link.transmit(commands.connect(["1.2"], "/", heartbeat=(20, 0)))
         while peer.session.counters.heartbeats_received < 30:
             peer.read()
-        assert len(link._inbox) < 15
+        assert len(link._dispatcher.queue) < 15
         events.wait_for(HeartbeatSent)
 
 
@@ -379,7 +379,7 @@ def test_a_frame_that_cannot_be_encoded_leaves_nothing_behind(connected):
 
 def test_a_sender_is_stopped_when_the_peer_does_not_read(connected):
     link, peer, _ = connected
-    link._outbox._patience = 0.1
+    link._writer._patience = 0.1
     with pytest.raises(SendStalled, match="has not read"):
         for _ in range(100):
             send(link, bytes(256 * 1024))
@@ -452,7 +452,7 @@ def test_heartbeats_go_out_while_a_handler_is_busy_and_silence_is_seen(busy):
 
 def test_bytes_that_wait_for_room_are_a_sign_of_life(busy, monkeypatch):
     """A flood nobody takes in fills the inbox; the link stops reading, and must not call that silence."""
-    monkeypatch.setattr("stomp.client.threads.link._IN_HIGH", 64 * 1024)
+    monkeypatch.setattr("stomp.client.threads.link._READ_LIMIT", 64 * 1024)
     link, peer, events, clock, go_on = busy
     pulse = link.session._pulse
     assert pulse is not None
@@ -511,7 +511,7 @@ def test_what_was_sent_while_another_thread_closes_goes_out_or_is_an_error():
 def test_what_is_being_written_and_what_waits_behind_it_goes_out_before_a_close(connected):
     """Who closes cannot be let in while somebody writes; who writes finds what was left."""
     link, peer, _ = connected
-    sock = link._outbox._sock
+    sock = link._writer._sock
     writing, go_on = threading.Event(), threading.Event()
 
     class Slow:
@@ -525,7 +525,7 @@ def test_what_is_being_written_and_what_waits_behind_it_goes_out_before_a_close(
         def __getattr__(self, name):
             return getattr(sock, name)
 
-    link._outbox._sock = Slow()
+    link._writer._sock = Slow()
     sender = threading.Thread(target=lambda: link.send("/queue/a", b"1"))
     sender.start()
     assert writing.wait(PATIENCE)
@@ -542,11 +542,11 @@ def test_what_is_being_written_and_what_waits_behind_it_goes_out_before_a_close(
 
 def test_a_peer_that_does_not_read_does_not_hold_up_a_close(connected):
     link, _, events = connected
-    link._outbox._patience = 0.1
+    link._writer._patience = 0.1
     with pytest.raises(SendStalled):
         for _ in range(100):
             send(link, bytes(256 * 1024))
-    link._outbox._patience = 3600.0
+    link._writer._patience = 3600.0
     link.close()
     assert link.join(PATIENCE)
     assert events.of(Closed)[0].reason is Reason.ABORTED

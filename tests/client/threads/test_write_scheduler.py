@@ -151,9 +151,9 @@ def handle(sender, work):
     """A batch of two is handled on this thread; `work` is the handler."""
     link = sender.link
     link._receiver = threading.get_ident()
-    link._handler = lambda batch: work()
+    link._dispatcher._handler = lambda batch: work()
     link.session.receive_data(b"MESSAGE\nmessage-id:1\n\n\0" * 2, sender.clock())
-    link._collect()
+    link._queue_events()
     link._dispatch()
     link._receiver = 0
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stomp.client.logging import FrameLog
+    from stomp.client.threads.dispatcher import EventDispatcher
     from stomp.client.threads.timer_thread import TimerThread
     from stomp.client.threads.writer import SocketWriter
     from stomp.core.frames.frame import OutgoingFrame
@@ -60,10 +61,10 @@ class SendingHalf(ABC):
     _clock: Callable[[], float]
     _frames: FrameLog
     _timer: TimerThread
-    _outbox: SocketWriter
+    _writer: SocketWriter
     _state: threading.Lock
     _receiver: int
-    _batching: bool
+    _dispatcher: EventDispatcher
     _due: float | None
 
     def __init__(self) -> None:
@@ -84,7 +85,7 @@ class SendingHalf(ABC):
         """See `Timed.on_timer`."""
 
     @abstractmethod
-    def _collect(self) -> None: ...
+    def _queue_events(self) -> None: ...
 
     @abstractmethod
     def _request_timer(self) -> None: ...
@@ -93,10 +94,10 @@ class SendingHalf(ABC):
     def _read_while_blocked(self) -> None: ...
 
     @abstractmethod
-    def _hang_up(self) -> None: ...
+    def _close_socket(self) -> None: ...
 
     @abstractmethod
-    def _wake(self) -> None: ...
+    def _shutdown_socket(self) -> None: ...
 
     @abstractmethod
     def _write_error(self, err: OSError, patience: float) -> ConnectionLost: ...
@@ -132,7 +133,7 @@ class SendingHalf(ABC):
                 self._refuse(session.closed)
             ticket = session.transmit(frame, escaped=escaped, deadline=deadline)
             if not self.alive:
-                self._collect()
+                self._queue_events()
             if deadline is not None and (self._due is None or deadline < self._due):
                 self._request_timer()
         if self._logs():
@@ -211,10 +212,10 @@ class SendingHalf(ABC):
             sent = self.session.answer_plain(command, name)
         finally:
             self._state.release()
-        if sent and (self._frames.on if self._lingering or self._batching else self._logs()):
+        if sent and (self._frames.on if self._lingering or self._dispatcher.batching else self._logs()):
             self._frames.sent(command, {"id": name})
         # While a batch is handled, the frame is written with the others, for which the timer thread was asked already.
-        if sent and not (self._batching and self._corking and self.session.outgoing < BATCH):
+        if sent and not (self._dispatcher.batching and self._corking and self.session.outgoing < BATCH):
             self._send()
         return sent
 
@@ -239,7 +240,7 @@ class SendingHalf(ABC):
 
         The fast paths do not call this for the others: the call would take 50 of 600 ns.
         """
-        return self._frames.on if self._lingering or self._batching else self._frames.look()
+        return self._frames.on if self._lingering or self._dispatcher.batching else self._frames.look()
 
     # ------------------------------------------------------------------------------------- writing
 
@@ -264,7 +265,7 @@ class SendingHalf(ABC):
         if (self._lingering or may_delay) and small and self.alive:
             self.schedule_flush(FLUSH_DELAY)
             return
-        if self._batching and small and threading.get_ident() == self._receiver:
+        if self._dispatcher.batching and small and threading.get_ident() == self._receiver:
             if not self._corking:
                 self._corking = True
                 self._timer.call_within(self, self._cork)
@@ -273,7 +274,7 @@ class SendingHalf(ABC):
             self._last_sent = now
         elif threading.get_ident() == self._receiver:
             self._try_write()
-            if self._outbox.full:
+            if self._writer.full:
                 self._read_while_blocked()
             self._last_sent = self._clock()
         else:
@@ -285,7 +286,7 @@ class SendingHalf(ABC):
                 self.schedule_flush(FLUSH_DELAY)
             self._last_sent = self._clock()
         if self.session.closed is not None:
-            self._hang_up()
+            self._close_socket()
 
     def schedule_flush(self, seconds: float) -> None:
         """Ask the timer thread to write the queued frames within this many seconds."""
@@ -297,7 +298,9 @@ class SendingHalf(ABC):
         """The timer thread calls the link: reset the requests for a flush."""
         if self._corking:
             self._cork = (
-                FLUSH_DELAY if self._batching and self.session.outgoing else min(2 * self._cork, _CORK)
+                FLUSH_DELAY
+                if self._dispatcher.batching and self.session.outgoing
+                else min(2 * self._cork, _CORK)
             )
         self._lingering = self._corking = False
 
@@ -314,7 +317,7 @@ class SendingHalf(ABC):
             SendStalled: the timeout has passed.
         """
         try:
-            if not self._outbox.dash() and not self._outbox.write(leave=leave, seconds=seconds, last=last):
+            if not self._writer.dash() and not self._writer.write(leave=leave, seconds=seconds, last=last):
                 self._timer.call_within(self, _RETRY)
         except SendStalled:
             self._timer.call_within(self, _RETRY)
@@ -322,5 +325,5 @@ class SendingHalf(ABC):
         except OSError as err:
             self._broken = self._broken or err
             # The receiving thread reads what has arrived, the broker's ERROR perhaps, and then EOF.
-            self._wake()
+            self._shutdown_socket()
             raise self._write_error(err, patience=GRACE if leave is None else CLOSE_TIMEOUT) from err
