@@ -133,7 +133,7 @@ def test_a_refused_port(free_port):
     assert error.address == f"127.0.0.1:{free_port}"
     assert error.phase == "tcp"
     assert "refused" in str(error)
-    assert "is the broker running" in error.hint
+    assert "that the broker is running" in error.hint
     assert len(error.failures) == 2
     assert recorder.notes == []
 

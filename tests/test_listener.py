@@ -242,7 +242,7 @@ def test_a_message_whose_callback_returns_a_coroutine_is_not_acknowledged(broker
     conn.disconnect()
     gc.collect()
     assert "on_message failed for message" in caplog.text
-    assert "which is not acknowledged; the connection goes on" in caplog.text
+    assert "which is not acknowledged; the connection stays open" in caplog.text
     assert "on_message returned a coroutine" in caplog.text
     assert broker.depth("/queue/a") == 1
 
@@ -412,4 +412,4 @@ def test_a_log_handler_cannot_connect_the_connection_that_connects(broker):
     finally:
         logger.removeHandler(handler)
     assert isinstance(errors[0], UsageError)
-    assert "function that connecting waits for" in str(errors[0])
+    assert "callback that connect() waits for" in str(errors[0])

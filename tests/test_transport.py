@@ -269,7 +269,7 @@ def test_keepalive_that_is_not_understood_is_told_in_the_log(broker, caplog):
     conn = stomp.Connection([(broker.host, broker.port)], keepalive="please")
     conn.connect(wait=True)
     conn.disconnect()
-    assert "keepalive 'please' is not understood" in caplog.text
+    assert "keepalive 'please' is invalid" in caplog.text
 
 
 @pytest.mark.parametrize("verbose", [True, False])

@@ -134,7 +134,7 @@ class Transport(DeprecatedTransport, BaseTransport):
             self._make_locks()
         if self._dialing == threading.get_ident():
             raise UsageError(
-                "connect was called by a function that connecting waits for",
+                "connect() was called from a callback that connect() waits for",
                 hint="do not connect in a cert_validator or in a log handler of the same connection",
             )
         with self._connecting:
@@ -174,7 +174,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         # on_disconnected.
         link = self.start() or self._link
         if link is None or not link.claim_connect():
-            log.warning("connect was called, but there is a connection already")
+            log.warning("connect() ignored: already connected")
         else:
             try:
                 send_connect()
@@ -302,7 +302,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         """Wait, for a limited time, until the connection has ended and the listeners were called."""
         link = self._link
         if link is not None and not link.join(self._options.disconnect_timeout + 1.0):
-            log.debug("not waiting any longer for the end of the connection")
+            log.debug("the connection did not end in time")
 
     # ------------------------------------------------------------------------------------- frames
 
@@ -383,7 +383,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         }
         if not verify:
             log.warning(
-                "TLS certificates are not verified: whoever sits in between can read and change everything"
+                "TLS certificates are not verified: an attacker on the network can read and change everything"
             )
         if not for_hosts:
             self._tls[None] = settings

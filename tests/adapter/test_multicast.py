@@ -197,7 +197,7 @@ def test_an_aborted_one_is_not_sent(join):
 def test_a_transaction_that_is_not_known_or_known_already(join):
     conn, _ = join()
     conn.begin("t")
-    with pytest.raises(UsageError, match="has begun already"):
+    with pytest.raises(UsageError, match="has already begun"):
         conn.begin("t")
     for call in (
         lambda: conn.commit("nothing"),

@@ -75,7 +75,7 @@ def test_a_broker_can_be_started_again() -> None:
 
 
 def test_a_broker_is_started_once() -> None:
-    with Broker() as broker, pytest.raises(UsageError, match="runs already"):
+    with Broker() as broker, pytest.raises(UsageError, match="already running"):
         broker.start()
 
 

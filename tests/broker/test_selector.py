@@ -117,7 +117,7 @@ def test_not_wanted(text: str) -> None:
         ("color =", "the end"),
         ("= 'red'", "'='"),
         ("color = 'red", "at 9"),
-        ('color = "red"', "not understood"),
+        ('color = "red"', "unexpected character"),
         ("color == 'red'", "not expected"),
         ("color = 'red' color", "at 15"),
         ("color IN ()", "a text"),

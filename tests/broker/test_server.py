@@ -228,7 +228,7 @@ MALFORMED = {
     "a server's frame": (b"MESSAGE\n\n\0", "MESSAGE is not a frame of a client"),
     "second CONNECT": (b"CONNECT\naccept-version:1.2\n\n\0", "already connected"),
     "frame after DISCONNECT": (b"DISCONNECT\n\n\0BEGIN\ntransaction:t\n\n\0", "after DISCONNECT"),
-    "unknown ack": (b"ACK\nid:nonsense\nreceipt:r\n\n\0", "awaits ACK"),
+    "unknown ack": (b"ACK\nid:nonsense\nreceipt:r\n\n\0", "no unacknowledged message"),
     "unknown transaction": (b"COMMIT\ntransaction:t\n\n\0", "no transaction"),
     "bad prefetch": (b"SUBSCRIBE\nid:1\ndestination:/queue/a\nprefetch-count:x\n\n\0", "must be a number"),
 }

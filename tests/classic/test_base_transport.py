@@ -61,7 +61,7 @@ def test_receipts_are_told_to_all_and_a_listener_that_fails_hurts_nobody(transpo
     transport.handle(receipts("1", "2"))
     assert seen == [("fails", "1"), ("1", ""), ("fails", "2"), ("2", "")]
     assert [record.message for record in caplog.records] == [
-        "listener 'a' (Fails): on_receipt failed; the connection goes on"
+        "listener 'a' (Fails): on_receipt failed; the connection stays open"
     ] * 2
 
 

@@ -151,7 +151,10 @@ def test_a_port_with_plain_stomp_is_named(failure: Api) -> None:
 def test_a_peer_that_hangs_up_leaves_questions(failure: Api) -> None:
     with ScriptedServer(hang_up) as server:
         error = failure(server.port)
-    assert error.hint == "is this its STOMP port, does it want TLS, and does the broker behind it run?"
+    assert (
+        error.hint
+        == "check that this is the STOMP port, whether it requires TLS, and that the broker behind it is running"
+    )
 
 
 def test_bytes_of_no_known_protocol_are_shown_in_one_short_line(failure: Api) -> None:
@@ -323,7 +326,7 @@ def test_the_command_says_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> 
             b"ERROR\nmessage:no virtual host nope\n\n\0",
             ["--vhost", "nope"],
             2,
-            "the host header was 'nope'; name the virtual host: --vhost /",
+            "the host header was 'nope'; set the virtual host with --vhost /",
         ),
         (
             b"ERROR\nmessage:Bad CONNECT\n\nAccess refused\0",

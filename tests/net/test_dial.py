@@ -134,7 +134,7 @@ def test_refused(free_port: int) -> None:
     assert error.message == f"cannot connect to 127.0.0.1:{free_port}: connection refused"
     assert error.phase == "tcp"
     assert [type(one) for one in error.failures] == [ConnectionRefusedError]
-    assert "is the broker running" in error.hint
+    assert "that the broker is running" in error.hint
 
 
 def test_each_numeric_address_is_told(free_port: int, resolves: Callable[..., None]) -> None:
@@ -171,7 +171,7 @@ def test_different_reasons_are_all_told_and_the_first_that_helps_gives_the_hint(
         error.message
         == f"cannot connect to both:{black_hole}: connection refused (::1); timed out (127.0.0.1)"
     )
-    assert "is the broker running" in error.hint
+    assert "that the broker is running" in error.hint
 
 
 def test_the_deadline_is_shared_equally(
@@ -361,7 +361,7 @@ def test_a_unix_socket_that_does_not_exist(folder: Path) -> None:
     error = failure(Address("", 0, "unix", f"{folder}/none"))
     assert error.message == f"cannot connect to unix:{folder}/none: no such file or directory"
     assert error.phase == "tcp"
-    assert "is the broker running" in error.hint
+    assert "that the broker is running" in error.hint
 
 
 def test_a_unix_socket_that_nobody_listens_at(folder: Path) -> None:
@@ -467,7 +467,7 @@ def test_the_name_that_macos_has(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_form_that_is_not_understood_is_told_and_does_nothing(form: object) -> None:
     with socket.socket() as sock:
-        assert "not understood" in keep_alive(sock, form)
+        assert "is invalid" in keep_alive(sock, form)
         assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 

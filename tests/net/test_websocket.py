@@ -175,7 +175,7 @@ def test_a_bad_header_does_not_show_its_value() -> None:
 
 @pytest.mark.parametrize("name", ["Upgrade", "connection", "Sec-WebSocket-Key"])
 def test_the_headers_of_the_handshake_are_not_for_users(name: str) -> None:
-    with pytest.raises(UsageError, match="handshake's own"):
+    with pytest.raises(UsageError, match="set by the handshake"):
         header_pairs({name: "x"})
 
 
@@ -237,7 +237,7 @@ def test_a_refusal_whose_body_ends_with_the_stream() -> None:
 def test_a_port_that_speaks_something_else(text: bytes) -> None:
     error = answer(WebSocketLayer(HERE), text)
     assert str(error) == "the answer is not HTTP"
-    assert "may not speak WebSocket" in error.hint
+    assert "may not support WebSockets" in error.hint
 
 
 def test_a_server_that_closes_instead_of_answering() -> None:
@@ -502,7 +502,7 @@ def test_a_handshake_that_stalls_ends_in_time() -> None:
     with ScriptedServer(say_nothing) as server:
         error = failure(server, SHORT)
     assert error.message.endswith("failed: timed out")
-    assert "may not speak WebSocket" in error.hint
+    assert "may not support WebSockets" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_cr_lf_before_a_frame_is_no_part_of_it():
 def test_a_receipt_without_an_id_is_no_bomb():
     """B58: a RECEIPT without receipt-id was a KeyError that ended the receiver, with no word of why.
 
-    It answers nothing; the connection goes on.
+    It answers nothing; the connection stays open.
     """
 
     def script(sock):

@@ -168,7 +168,7 @@ def _join(group: str, port: int) -> socket.socket:
             f"cannot join the multicast group {group}:{port}: {err.strerror or err}",
             address=f"{group}:{port}",
             failures=[err],
-            hint="does this machine have a network with multicast?",
+            hint="check that this machine has a network with multicast",
         ) from err
     return sock
 
@@ -205,7 +205,7 @@ class MulticastTransport(Transport):
         """Leave the group. Waits until the listeners were called and the thread has ended."""
         member, self._member = self._member, None
         if member is not None and not member.leave(self._options.disconnect_timeout):
-            log.warning("a listener keeps the multicast connection from ending")
+            log.warning("a listener callback is still running; the multicast connection cannot close")
 
     def is_callback_thread(self) -> bool:
         """See `BaseTransport.is_callback_thread`."""
@@ -405,7 +405,7 @@ class MulticastConnection(BaseConnection, Protocol12):
 
         Raises:
             NotConnected: not in the group.
-            UsageError: the frame is too large, or the transaction does not exist or has begun already.
+            UsageError: the frame is too large, or the transaction does not exist or has already begun.
         """
         headers = {} if headers is None else headers
         transaction = headers.get(HDR_TRANSACTION)
@@ -431,7 +431,7 @@ class MulticastConnection(BaseConnection, Protocol12):
 
     def _begin(self, id: str) -> None:
         if id in self.transactions:
-            raise UsageError(f"the transaction {id!r} has begun already", hint="commit or abort it first")
+            raise UsageError(f"the transaction {id!r} has already begun", hint="commit or abort it first")
         self.transactions[id] = []
 
     def _frames_of(self, id: object) -> list[Frame]:

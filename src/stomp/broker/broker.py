@@ -113,7 +113,7 @@ class Broker:
         if not all(0 <= each.port <= 65535 for each in where):
             raise UsageError("a port is a number from 0 to 65535")
         if ssl_context is None and any(each.transport in ("tls", "wss") for each in where):
-            raise UsageError("a door with TLS needs a certificate", hint="give ssl_context")
+            raise UsageError("an address with TLS needs a certificate", hint="give ssl_context")
         self.host: str = where[0].host
         self.port: int = where[0].port
         self._found = where
@@ -252,7 +252,7 @@ class Broker:
 
     def _must_be_stopped(self) -> None:
         if self._server is not None:
-            raise UsageError("the broker runs already", hint="stop it first")
+            raise UsageError("the broker is already running", hint="stop it first")
 
     # ------------------------------------------------------------------------------------- questions
 

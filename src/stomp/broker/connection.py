@@ -317,7 +317,9 @@ class Connection(asyncio.Protocol):
         now = self._loop.time()
         if self._connect_deadline is not None and now >= self._connect_deadline:
             self._connect_deadline = None
-            self._refuse(f"no CONNECT came within {self._server.settings.connect_timeout:g} seconds")
+            self._refuse(
+                f"there was no CONNECT frame within {self._server.settings.connect_timeout:g} seconds"
+            )
         else:
             if self._deaf:
                 # Heart-beats of the client may be unread, because reading is paused: this is no timeout.

@@ -51,7 +51,7 @@ def door(url: str) -> Address:
     target = parse(f"{free['before']}{free['host']}:1{free['after'] or ''}" if free else url)
     if len(target.addresses) != 1 or target.login or target.vhost or target.options:
         raise AddressError(
-            "a door of the broker is one address, without login, virtual host and options",
+            "each entry of listen= is one address, without login, virtual host and options",
             hint="write stomp://127.0.0.1:61613, ws://127.0.0.1:15674/ws or unix:///run/broker.sock",
         )
     where = target.addresses[0]

@@ -394,7 +394,7 @@ class Engine:
         if delivery is None:
             if key in client.released:
                 return  # The ACK was sent before the UNSUBSCRIBE was processed; the message was returned.
-            raise RequestRefused(f"no message {key!r:.80} awaits {frame.command}")
+            raise RequestRefused(f"no unacknowledged message with the id {key!r:.80}")
         if client.dialect.version == "1.1" and headers["subscription"] != delivery.consumer.key:
             raise RequestRefused(f"message {key!r:.80} was not delivered to that subscription")
         requeue = headers.get("requeue", "true") != "false"

@@ -109,7 +109,7 @@ def _tokens(text: str, *, hyphens: bool) -> list[_Token]:
     while at < len(text):
         found = pattern.match(text, at)
         if found is None:
-            raise SelectorError(f"at {at + 1}: {text[at]!r} is not understood")
+            raise SelectorError(f"at {at + 1}: unexpected character {text[at]!r}")
         kind = found.lastgroup or ""
         piece = found[0]
         if kind == "name" and piece.upper() in _KEYWORDS:

@@ -68,8 +68,8 @@ class Waiter:
         asked = self._callback_threads
         if asked and all(is_callback_thread() for is_callback_thread in asked):
             raise UsageError(
-                "a callback waits for what its own connection receives, which cannot come before it returns",
-                hint="wait on another thread, or let on_receipt or on_message go on with the work",
+                "a callback waits for a frame of its own connection, which is dispatched only after it returns",
+                hint="wait on another thread, or continue in on_receipt or on_message",
             )
 
 

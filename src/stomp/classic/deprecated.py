@@ -33,11 +33,14 @@ _ARGUMENTS = {
     "ssl_cert_file": "set_ssl(cert_file=...)",
     "ssl_ca_certs": "set_ssl(ca_certs=...)",
     "ssl_cert_validator": "set_ssl(cert_validator=...)",
-    "ssl_version": "set_ssl(); TLS 1.2 is the least",
+    "ssl_version": "set_ssl(); the minimum is TLS 1.2",
     "wait_on_receipt": "WaitingListener",
-    "recv_bytes": "nothing; the size of reads is not a setting any more",
-    "recv_byte": "nothing; the size of reads is not a setting any more",
+    "recv_bytes": "nothing; the read size is no longer a setting",
+    "recv_byte": "nothing; the read size is no longer a setting",
 }
+
+#: Arguments of the connection classes that their transport does not have, for suggestions.
+_OF_CONNECTIONS = ("heartbeats", "vhost", "auto_content_length", "heart_beat_receive_scale")
 
 
 def apply_deprecated_arguments(transport: Any, given: dict[str, Any]) -> None:
@@ -48,7 +51,13 @@ def apply_deprecated_arguments(transport: Any, given: dict[str, Any]) -> None:
     """
     for name in given:
         if name not in _ARGUMENTS:
-            raise TypeError(f"there is no argument {name!r}")
+            import difflib
+            import inspect
+
+            known = [*inspect.signature(type(transport)).parameters, *_OF_CONNECTIONS, *_ARGUMENTS]
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            raise TypeError(f"unexpected argument {name!r}{meant}")
         warnings.warn(
             f"{name} is an argument of stomp.py 4; use {_ARGUMENTS[name]}",
             DeprecationWarning,

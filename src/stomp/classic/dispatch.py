@@ -203,13 +203,13 @@ def report(target: Callback, method: str, frame: Any = None) -> None:
         # Each failed message is logged. Other failures are rate-limited, as a broker can send any number of ERROR
         # frames, heart-beats and so on.
         (log if subject else target.lines).exception(
-            "listener %r (%s): %s failed%s; the connection goes on", target.name, owner, method, subject
+            "listener %r (%s): %s failed%s; the connection stays open", target.name, owner, method, subject
         )
         return
     # On the main thread SystemExit ends the program, as intended. Other threads would end without a message.
     if threading.current_thread() is not threading.main_thread():
         log.error(
-            "listener %r (%s): %s called sys.exit()%s; this ends the connection and not the program",
+            "listener %r (%s): %s called sys.exit()%s; this closes the connection, but does not end the program",
             target.name,
             owner,
             method,
@@ -232,7 +232,7 @@ def _message_of(frame: Any) -> str:
         return f" for message {shown}, which the broker does not deliver again (ack=auto)"
     if (headers.get("ack") or name) in subscription.unacked or name in subscription.unacked:
         return f" for message {shown}, which is not acknowledged"
-    return f" for message {shown}, which was acknowledged or refused"
+    return f" for message {shown}, which was acknowledged or rejected"
 
 
 def _takes_pair(call: Callable[..., Any]) -> bool:

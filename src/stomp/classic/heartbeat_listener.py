@@ -107,7 +107,7 @@ class HeartbeatListener(ConnectionListener):
             now = time.monotonic()
             silence = now - (self.received_heartbeat or now)
             if receive and silence > receive * self.heart_beat_receive_scale:
-                log.warning("heartbeat timeout: nothing was heard for %.1f s", silence)
+                log.warning("heartbeat timeout: nothing was received for %.1f s", silence)
                 self._give_up(stop)
                 return
             due = self.next_outbound_heartbeat or now

@@ -25,7 +25,7 @@ _TLS_HINTS = {
     # Java's TLS sends this alert also if the client sent no certificate.
     "BAD_CERTIFICATE": f"the broker asks for a client certificate, or does not accept this one; {_CERTIFICATE}",
     "CERTIFICATE_UNKNOWN": f"the broker does not accept the client certificate; {_CERTIFICATE}",
-    "HANDSHAKE_FAILURE": f"the broker may ask for other ciphers, or for a client certificate; {_CERTIFICATE}",
+    "HANDSHAKE_FAILURE": f"the broker may require other ciphers or a client certificate; {_CERTIFICATE}",
     "UNKNOWN_CA": "the broker does not trust the client certificate",
 }
 
@@ -78,5 +78,5 @@ def login_failed(address: object, why: StompError | None, *, tls: bool = False) 
 
 
 def _questions(tls: bool) -> str:
-    wants = "ask for a client certificate" if tls else "want TLS"
-    return f"is this its STOMP port, does it {wants}, and does the broker behind it run?"
+    wants = "requires a client certificate" if tls else "requires TLS"
+    return f"check that this is the STOMP port, whether it {wants}, and that the broker behind it is running"

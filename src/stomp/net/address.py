@@ -246,7 +246,7 @@ def _split(text: str, default_scheme: str) -> tuple[str, str, str, str]:
     authority, slash, path = rest.partition("/")
     if "@" in path and "@" not in authority:
         # Otherwise a part of the password would be read as the port or the virtual host.
-        raise AddressError("a / stands before the @", hint=_ENCODE)
+        raise AddressError("there is a / before the @", hint=_ENCODE)
     return scheme.lower(), authority, slash + path, query
 
 
@@ -301,7 +301,7 @@ def _decoded(text: str) -> str:
 
     with contextlib.suppress(UnicodeDecodeError):
         return unquote(text, errors="strict")
-    raise AddressError("what is percent-encoded is not UTF-8", hint=_ENCODE)
+    raise AddressError("the percent-encoded text is not UTF-8", hint=_ENCODE)
 
 
 def _parse_host(text: str, transport: str, path: str) -> Address:
@@ -318,7 +318,7 @@ def _parse_host(text: str, transport: str, path: str) -> Address:
         valid = ":" not in host
     if not valid or not _is_host(host):
         raise AddressError(
-            "there is no host where one should be",
+            "the host is missing",
             hint=f"write scheme://login:passcode@host:port, an IPv6 host as [::1]; {_ENCODE}",
         )
     number = _port(port) if port else DEFAULT_PORTS[transport]

@@ -170,7 +170,7 @@ def open_via_proxy(
             address=str(address),
             phase="proxy",
             failures=err.failures,
-            hint="is the proxy running, and is this its port?" if err.phase == "tcp" else err.hint,
+            hint="check that the proxy is running on this port" if err.phase == "tcp" else err.hint,
         ) from err
     try:
         _ask_proxy(sock, handshake, deadline)
@@ -178,7 +178,7 @@ def open_via_proxy(
         sock.close()
         slow = isinstance(err, TimeoutError)
         raise ConnectFailed(
-            f"the proxy {proxy.address} does not lead to {address}: {_reason(err)}",
+            f"the proxy {proxy.address} cannot reach {address}: {_reason(err)}",
             address=str(address),
             phase="proxy",
             failures=[err],
@@ -374,15 +374,15 @@ def _reason(err: Exception) -> str:
 
 def _hint(err: Exception) -> str:
     if isinstance(err, ConnectionRefusedError):
-        return "is the broker running, and is this its STOMP port?"
+        return "check that the broker is running and that this is its STOMP port"
     if isinstance(err, TimeoutError):
         return "a firewall may be dropping packets"
     if isinstance(err, BlockingIOError):  # a Unix socket; TCP would wait
         return "the broker is too busy to accept connections"
     if isinstance(err, FileNotFoundError):
-        return "is the broker running, and is this its socket?"
+        return "check that the broker is running and that this is its socket"
     if isinstance(err, PermissionError):
-        return "may this user write to it?"
+        return "check that this user may write to it"
     return ""
 
 
@@ -402,7 +402,7 @@ def keep_alive(sock: socket.socket, keepalive: Keepalive) -> str:
     forms = {"auto": (), "linux": (idle, "TCP_KEEPINTVL", "TCP_KEEPCNT"), "mac": (idle,)}
     names = forms.get(form[0]) if isinstance(form[0], str) else None
     if names is None or len(names) != len(form) - 1 or isinstance(keepalive, str):
-        return f"keepalive {keepalive!r} is not understood; it stays off"
+        return f"keepalive {keepalive!r} is invalid; keepalive stays off"
     failed: list[str] = []
     for level, name, value in [
         (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
@@ -475,9 +475,9 @@ def _shake_hands(sock: socket.socket, layer: TlsLayer, deadline: Deadline, first
 
 #: X509_V_ERR code of OpenSSL -> hint.
 _VERIFY_HINTS = {
-    **dict.fromkeys((9, 10), "renew the broker's certificate, or set the clock of this machine"),
+    **dict.fromkeys((9, 10), "renew the broker's certificate, or correct the clock of this machine"),
     **dict.fromkeys((18, 19, 20, 21), "give the authority that signed the broker's certificate as CA file"),
-    **dict.fromkeys((62, 64), "connect to a name that the broker's certificate has"),
+    **dict.fromkeys((62, 64), "use a host name that is in the broker's certificate"),
 }
 
 

@@ -101,7 +101,7 @@ def parse_proxy(url: str) -> Proxy:
     # Parsed as the address of a broker: the rules and the errors are the same.
     target = parse(f"stomp://{authority}:{_PORTS[kind]}" if bare else f"stomp://{authority}")
     if len(target.addresses) != 1 or target.vhost or target.options:
-        raise AddressError("a proxy is one host and port", hint=_FORMS)
+        raise AddressError("a proxy has one host and port", hint=_FORMS)
     login, passcode = target.login, target.passcode
     if login is None and passcode is not None:
         raise AddressError("the proxy has a password and no user", hint=_FORMS)
@@ -120,12 +120,14 @@ _FORMS = "write http://login:passcode@host:3128 or socks5://login:passcode@host:
 def _not_ours(scheme: str) -> AddressError:
     if scheme == "https":
         return AddressError(
-            "TLS to the proxy itself (https://) is not spoken",
-            hint="use http:// if the proxy takes that; what goes to a broker over TLS stays encrypted on its way",
+            "TLS to the proxy itself (https://) is not supported",
+            hint="use http:// if the proxy accepts it; TLS to the broker stays encrypted end to end",
         )
     if scheme.startswith("socks4"):
-        return AddressError("SOCKS4 is not spoken", hint="most such proxies speak SOCKS5: use socks5://")
-    return AddressError("the proxy is no URL that is understood", hint=_FORMS)
+        return AddressError(
+            "SOCKS4 is not supported", hint="most of these proxies support SOCKS5: use socks5://"
+        )
+    return AddressError("the proxy is not a valid URL", hint=_FORMS)
 
 
 class Handshake:
@@ -163,7 +165,9 @@ class Handshake:
             ProxyError: the proxy refused the connection, or the peer is not such a proxy.
         """
         if not data:
-            raise ProxyError("it closed the connection", hint="is this the port, and the kind, of the proxy?")
+            raise ProxyError(
+                "it closed the connection", hint="check the proxy's port and type (http or socks5)"
+            )
         self._buffer += data
         while self._buffer and (size := self._until(self._buffer)) is not None:
             answer, self._buffer = self._buffer[:size], self._buffer[size:]
@@ -172,7 +176,7 @@ class Handshake:
             except StopIteration:
                 if self._buffer:
                     # A broker never sends first: a STOMP server waits for CONNECT, and TLS for the ClientHello.
-                    found = identify(self._buffer) or Finding("it said more than it was asked", "")
+                    found = identify(self._buffer) or Finding("it sent more data than expected", "")
                     raise ProxyError(found.words, hint=found.hint) from None
                 return True
             self._out += out
@@ -197,7 +201,7 @@ def _http(proxy: Proxy, host: str, port: int) -> _Talk:
     head = yield "\r\n".join([*lines, "", ""]).encode(), _head
     status = _STATUS.match(head)
     if status is None:
-        raise ProxyError("its answer is not HTTP", hint="is this the port, and the kind, of the proxy?")
+        raise ProxyError("its answer is not HTTP", hint="check the proxy's port and type (http or socks5)")
     code = int(status[1])
     if not 200 <= code < 300:
         reason = one_line((status[2] or b"").decode("latin-1"), 100)
@@ -208,7 +212,7 @@ def _http(proxy: Proxy, host: str, port: int) -> _Talk:
 
 def _head(buffer: bytes) -> int | None:
     if not b"HTTP/".startswith(buffer[:5]):
-        raise ProxyError("its answer is not HTTP", hint="is this the port, and the kind, of the proxy?")
+        raise ProxyError("its answer is not HTTP", hint="check the proxy's port and type (http or socks5)")
     end = _HEAD_END.search(buffer)
     if end is None and len(buffer) > MAX_HEAD:
         raise ProxyError(f"its answer is larger than {MAX_HEAD} bytes")
@@ -218,7 +222,7 @@ def _head(buffer: bytes) -> int | None:
 def _http_hint(proxy: Proxy, code: int) -> str:
     if code in (401, 407):  # tinyproxy answers 401 to a wrong login
         return (
-            "it wants to know who asks: write http://login:passcode@host:port"
+            "it requires a login: write http://login:passcode@host:port"
             if proxy.login is None
             else "check the login and passcode of the proxy"
         )
@@ -243,10 +247,13 @@ _REPLIES = {
     2: ("its rules do not allow this connection", ""),
     3: ("the network cannot be reached", ""),
     4: ("the host cannot be reached", "check the broker's name, as the proxy sees it"),
-    5: ("the broker refused the connection", "is the broker running, and is this its STOMP port?"),
+    5: (
+        "the broker refused the connection",
+        "check that the broker is running and that this is its STOMP port",
+    ),
     6: ("the broker did not answer in time", ""),
-    7: ("it does not know CONNECT", ""),
-    8: ("it does not know this type of address", "another form of the broker's address may do"),
+    7: ("it does not support CONNECT", ""),
+    8: ("it does not support this address type", "try another form of the broker's address"),
 }
 
 
@@ -255,7 +262,7 @@ def _socks5(proxy: Proxy, host: str, port: int) -> _Talk:
     methods = bytes([_NO_LOGIN] if proxy.login is None else [_NO_LOGIN, _LOGIN])
     answer = yield bytes([5, len(methods)]) + methods, _bytes(2)
     if answer[0] != 5:
-        hint = "is this the port, and the kind, of the proxy?"
+        hint = "check the proxy's port and type (http or socks5)"
         raise ProxyError("its answer is not SOCKS5", hint="use http:// for it" if answer == b"HT" else hint)
     if answer[1] == _LOGIN and proxy.login is not None:
         login, passcode = proxy.login.encode(), (proxy.passcode or "").encode()
@@ -265,7 +272,7 @@ def _socks5(proxy: Proxy, host: str, port: int) -> _Talk:
             raise ProxyError("it refused the login", hint="check the login and passcode of the proxy")
     elif answer[1] != _NO_LOGIN:
         hint = "" if proxy.login else "write socks5://login:passcode@host:port"
-        raise ProxyError("it wants another kind of login", hint=hint)
+        raise ProxyError("it requires an unsupported authentication method", hint=hint)
     answer = yield bytes([5, 1, 0]) + where, _socks_reply
     if answer[1] != 0:
         reason, hint = _REPLIES.get(answer[1], (f"the reply code {answer[1]}", ""))

@@ -112,7 +112,7 @@ def header_pairs(headers: Mapping[str, object] | Iterable[str] | None) -> tuple[
                 hint='give a dict, or lines as in ["Name: value"], without newlines',
             )
         if name.lower() in _OURS:
-            raise UsageError(f"the HTTP header {name} is the handshake's own", hint="leave it out")
+            raise UsageError(f"the HTTP header {name} is set by the handshake", hint="leave it out")
         pairs.append((name, value))
     return tuple(pairs)
 
@@ -299,15 +299,15 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-_NOT_HTTP = "the port may not speak WebSocket, or speak it over TLS only"
+_NOT_HTTP = "the port may not support WebSockets, or only over TLS"
 
 _HINTS = {
-    **dict.fromkeys((301, 302, 303, 307, 308), "the WebSocket is somewhere else; redirects are not followed"),
-    400: "is this the port and the path of a WebSocket?",
-    401: "the server wants to know who asks: give an Authorization header",
-    403: "the server may want another Origin, or an Authorization header",
+    **dict.fromkeys((301, 302, 303, 307, 308), "the WebSocket is at another URL; redirects are not followed"),
+    400: "check the port and the path of the WebSocket",
+    401: "the server requires a login: pass an Authorization header",
+    403: "the server may require another Origin, or an Authorization header",
     404: "check the path (ws_path); that of RabbitMQ is /ws",
-    426: "the server may want another subprotocol",
+    426: "the server may require another subprotocol",
 }
 
 

@@ -68,7 +68,7 @@ class HttpProxy(_Proxy):
         if self.login is not None:
             secret = base64.b64encode(":".join(self.login).encode())
             if b"\r\nProxy-Authorization: Basic " + secret + b"\r\n" not in head:
-                _say(sock, '407 Who is there?\r\nProxy-Authenticate: Basic realm="test"')
+                _say(sock, '407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="test"')
                 return None
         try:
             target = self._open(request[1].decode(), int(request[2]))
@@ -130,7 +130,7 @@ def _exactly(sock: socket.socket, count: int) -> bytes:
     while len(data) < count:
         more = sock.recv(count - len(data))
         if not more:
-            raise ConnectionResetError("the client has gone")
+            raise ConnectionResetError("the client has disconnected")
         data += more
     return data
 

@@ -48,7 +48,7 @@ def read_frame(sock: socket.socket) -> bytes:
     while not frame.endswith(b"\0"):
         byte = sock.recv(1)
         if not byte:
-            raise ConnectionResetError("the client has gone")
+            raise ConnectionResetError("the client has disconnected")
         if frame or byte not in b"\r\n":
             frame += byte
     return bytes(frame)

@@ -72,7 +72,7 @@ def test_a_refused_port(stomp: Stomp, free_port: int) -> None:
     assert last[0].startswith(
         f"  FAIL  tcp         cannot connect to 127.0.0.1:{free_port}: connection refused"
     )
-    assert last[1].strip() == "remedy: is the broker running, and is this its STOMP port?"
+    assert last[1].strip() == "remedy: check that the broker is running and that this is its STOMP port"
 
 
 def test_an_unknown_host(stomp: Stomp) -> None:
@@ -227,7 +227,7 @@ def test_a_port_that_hangs_up_leaves_questions(stomp: Stomp) -> None:
     with ScriptedServer(hang_up) as server:
         status, steps = examined(stomp, f"stomp://127.0.0.1:{server.port}", "--connect-timeout", "20")
     assert (status, names(steps)[-1]) == (3, "login failed")
-    assert steps[-1]["remedy"].startswith("is this its STOMP port, does it want TLS")
+    assert steps[-1]["remedy"].startswith("check that this is the STOMP port, whether it requires TLS")
 
 
 def test_a_port_with_tls_that_hangs_up_at_plain_text_is_recognised(stomp: Stomp) -> None:
@@ -285,7 +285,7 @@ def test_a_websocket(stomp: Stomp, broker: Broker) -> None:
 def test_a_proxy_that_is_not_there(stomp: Stomp, free_port: int) -> None:
     status, steps = examined(stomp, "--proxy", f"http://127.0.0.1:{free_port}")
     assert names(steps) == ["proxy failed"]
-    assert "is the proxy running" in steps[0]["remedy"]
+    assert "check that the proxy is running" in steps[0]["remedy"]
     assert status == 3
 
 
