@@ -436,7 +436,7 @@ class Transport(DeprecatedTransport, BaseTransport):
             receipt_class=ReceiptFrame,
             error_ends=error_surely_ends,
         )
-        return Link(stream.sock, session, self.handle, options, stream.layer)
+        return Link(stream.sock, session, self.registry.dispatch, options, stream.layer)
 
     def _stopped(self, seconds: float) -> bool:
         """Wait this many seconds. True if connecting was cancelled."""
@@ -484,6 +484,7 @@ class Transport(DeprecatedTransport, BaseTransport):
     def _on_closed(self, event: Closed) -> None:
         self.connection_error = event.reason is Reason.REFUSED
         for link in [each for each in list(self._undispatched) if each.session.closed is event]:
+            self._history.received, self.registry.has_dispatched = self.registry.has_dispatched, False
             self._history.ended(link.session, self._options.clock())
             if (told := self._undispatched.pop(link, None)) is not None:
                 told.set()

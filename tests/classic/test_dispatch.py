@@ -5,6 +5,7 @@ from unittest import mock
 import pytest
 
 from stomp.classic.dispatch import METHODS, Registry, deliver, is_noop
+from stomp.classic.frames import TextMessageFrame
 from stomp.core.errors import UsageError
 from stomp.listener import ConnectionListener
 from stomp.utils import Frame
@@ -12,7 +13,7 @@ from stomp.utils import Frame
 
 @pytest.fixture
 def registry():
-    return Registry()
+    return Registry(TextMessageFrame, mock.Mock())
 
 
 def message(body="hello", **headers):

@@ -7,7 +7,7 @@ from typing import Any
 
 from stomp.classic.callbacks import Publisher, Waiter
 from stomp.classic.deprecated import DeprecatedBaseTransport
-from stomp.classic.dispatch import Callback, Registry, deliver, deliver_all, report
+from stomp.classic.dispatch import Registry
 from stomp.classic.frames import BytesMessageFrame, ReceiptFrame, TextMessageFrame
 from stomp.client.connect import ConnectHistory
 from stomp.client.logging import RepeatLog, connections
@@ -47,7 +47,8 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
         encoding: str | None = "utf-8",
         is_eol_fc: Callable[[bytes], bool] = is_eol_default,
     ) -> None:
-        self.registry = Registry()
+        self._message_class: type[BytesMessageFrame] = TextMessageFrame if auto_decode else BytesMessageFrame
+        self.registry = Registry(self._message_class, self._handle_event)
         self._history = ConnectHistory()
         self.current_host_and_port: tuple[str, int] | None = None
         self.connection_error = False
@@ -56,7 +57,6 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
         #: Rate-limited log for lines that the broker causes. Shared by all connections of the transport, so that
         #: frequent reconnects do not flood the log.
         self._lines = RepeatLog(connections)
-        self._message_class: type[BytesMessageFrame] = TextMessageFrame if auto_decode else BytesMessageFrame
 
     @property
     def listeners(self) -> dict[str, Any]:
@@ -129,59 +129,25 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
     # ------------------------------------------------------------------------------------- events
 
     def handle(self, batch: list[Event]) -> None:
-        """Call the listeners for these events. The link calls this on its receiving thread."""
-        registry = self.registry
-        version = -1
-        before: list[Callback] = []
-        targets: list[Callback] = []
-        only: Callable[..., Any] | None = None
-        message_class = self._message_class
-        text = message_class.body_as_text
-        version_of_receipts = -1
-        of_receipts: list[Callback] = []
-        for event in batch:
-            if type(event) is not message_class:
-                if type(event) is not ReceiptFrame:
-                    self._handle_control_event(event)
-                    continue
-                if version_of_receipts != registry.version:
-                    version_of_receipts = registry.version
-                    of_receipts = registry.targets("on_receipt")
-                self._handle_receipt(event, of_receipts)
-                continue
-            frame: Any = event
-            body = frame.body
-            if text and type(body) is bytes:
-                frame.body = body.decode("utf-8", "replace")
-            if version != registry.version:
-                version = registry.version
-                before = registry.targets("on_before_message")
-                targets = registry.targets("on_message")
-                only = targets[0].call if len(targets) == 1 and not before and not targets[0].pair else None
-            if only is not None:
-                # The same as `deliver`, inlined: this is the hot path of receiving.
-                try:
-                    if (result := only(frame)) is not None:
-                        check_result("on_message", result)
-                except (Exception, SystemExit):
-                    report(targets[0], "on_message", frame)
-                continue
-            for target in before:
-                deliver(target, "on_before_message", frame)
-            for target in targets:
-                deliver(target, "on_message", frame)
-        if version >= 0:
-            self._history.received = True
+        """Call the listeners for these events."""
+        self.registry.dispatch(batch)
 
-    def _handle_receipt(self, frame: ReceiptFrame, targets: list[Callback]) -> None:
+    def _handle_event(self, event: Event) -> None:
+        """Handle an event that is not a message."""
+        if type(event) is ReceiptFrame:
+            self._handle_receipt(event)
+        else:
+            self._handle_control_event(event)
+
+    def _handle_receipt(self, frame: ReceiptFrame) -> None:
         if frame.ticket is not None and frame.ticket.command == "SEND":
             self._history.confirmed = True
-        meant = self._receipts and self._receipts.pop(frame.headers.get("receipt-id", ""), None)
+        command = self._receipts and self._receipts.pop(frame.headers.get("receipt-id", ""), None)
         frame.original_headers = frame.headers.copy()
         if self._auto_decode:
             frame.body = frame.body.decode("utf-8", "replace")
-        deliver_all(targets, "on_receipt", frame)
-        if meant == CMD_DISCONNECT:
+        self.registry.notify_frame("on_receipt", frame)
+        if command == CMD_DISCONNECT:
             self.disconnect_socket()
 
     def _handle_control_event(self, event: Event) -> None:

@@ -25,6 +25,8 @@ from stomp.core.diagnostics import one_line
 from stomp.core.frames.frame import text_of
 
 if TYPE_CHECKING:
+    from stomp.classic.frames import BytesMessageFrame
+    from stomp.core.session.events import Event
     from stomp.utils import Frame
 
 #: The callbacks that take a frame: one argument, or two in the old style.
@@ -71,9 +73,23 @@ class _CallbackCache(NamedTuple):
 
 
 class Registry:
-    """The listeners of one connection. Dictionaries and lists are replaced, not modified, so reading needs no lock."""
+    """The listeners of one connection. Dictionaries and lists are replaced, not modified, so reading needs no lock.
 
-    def __init__(self) -> None:
+    Args:
+        message_class: the class of the messages.
+        handle_event: called with each event that is not a message.
+
+    Attributes:
+        listeners: the listeners by name.
+        has_dispatched: a message was passed to the listeners. The transport resets it.
+    """
+
+    def __init__(
+        self, message_class: type[BytesMessageFrame], handle_event: Callable[[Event], object]
+    ) -> None:
+        self._message_class = message_class
+        self._handle_event = handle_event
+        self.has_dispatched: bool = False
         self.listeners: dict[str, Any] = {}
         self.lines = RepeatLog(log)
         #: The listeners in the order of their names.
@@ -130,6 +146,40 @@ class Registry:
         self._known[method] = _CallbackCache(ordered, calls, targets)
         return targets
 
+    def dispatch(self, batch: list[Event]) -> None:
+        """Call the listeners for these events, in order. The link calls this without a lock."""
+        message_class = self._message_class
+        text = message_class.body_as_text
+        version = -1
+        before: list[Callback] = []
+        targets: list[Callback] = []
+        only: Callable[..., Any] | None = None
+        for event in batch:
+            if type(event) is not message_class:
+                self._handle_event(event)
+                continue
+            frame: Any = event
+            if text and type(frame.body) is bytes:
+                frame.body = frame.body.decode("utf-8", "replace")
+            if version != self.version:
+                version = self.version
+                before = self.targets("on_before_message")
+                targets = self.targets("on_message")
+                only = targets[0].call if len(targets) == 1 and not before and not targets[0].pair else None
+                self.has_dispatched = True
+            if only is None:
+                for target in before:
+                    deliver(target, "on_before_message", frame)
+                for target in targets:
+                    deliver(target, "on_message", frame)
+                continue
+            # The same as `deliver`, inlined, for the usual case of one listener: the call takes 0.1 of 3 us.
+            try:
+                if (result := only(frame)) is not None:
+                    check_result("on_message", result)
+            except (Exception, SystemExit):
+                report(targets[0], "on_message", frame)
+
     def notify(self, method: str, *args: Any) -> None:
         """Call a method without a frame on every listener."""
         for target in self.targets(method):
@@ -140,7 +190,8 @@ class Registry:
 
     def notify_frame(self, method: str, frame: Frame | None) -> None:
         """Call a method with a frame on every listener."""
-        deliver_all(self.targets(method), method, frame)
+        for target in self.targets(method):
+            deliver(target, method, frame)
 
     def _takes_pair(self, call: Callable[..., Any]) -> bool:
         key = getattr(call, "__func__", call)
@@ -174,20 +225,6 @@ def deliver(target: Callback, method: str, frame: Frame | None) -> None:
                 frame.headers, frame.body = answer
     except (Exception, SystemExit):
         report(target, method, frame)
-
-
-def deliver_all(targets: list[Callback], method: str, frame: Frame | None) -> None:
-    """Call several listeners with a frame, in order."""
-    for target in targets:
-        if target.pair or frame is None:
-            deliver(target, method, frame)
-            continue
-        # The same as `deliver`, inlined.
-        try:
-            if (result := target.call(frame)) is not None:
-                check_result(method, result)
-        except (Exception, SystemExit):
-            report(target, method, frame)
 
 
 def report(target: Callback, method: str, frame: Any = None) -> None:

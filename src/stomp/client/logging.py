@@ -114,10 +114,11 @@ class FrameLog:
             the answer holds its lock in the meantime, so threads that read or connect must not log themselves.
 
     Attributes:
+        logger: see above.
         on: whether DEBUG was on at the last check. Check this before calling `sent`, to save the call.
     """
 
-    __slots__ = ("_beats", "_clock", "_later", "_logger", "on")
+    __slots__ = ("_beats", "_clock", "_later", "logger", "on")
 
     def __init__(
         self,
@@ -125,7 +126,7 @@ class FrameLog:
         clock: Callable[[], float] = time.monotonic,
         later: Callable[[Callable[[], object]], object] | None = None,
     ) -> None:
-        self._logger = logger
+        self.logger = logger
         self._clock = clock
         self._beats: RepeatLog | None = None  # created on first use, to save memory with many connections
         self._later = later
@@ -133,7 +134,7 @@ class FrameLog:
 
     def look(self) -> bool:
         """Check whether DEBUG is on now."""
-        self.on = on = self._logger.isEnabledFor(logging.DEBUG)
+        self.on = on = self.logger.isEnabledFor(logging.DEBUG)
         return on
 
     def sent(self, command: str, headers: Mapping[str, object], body: str | bytes | memoryview = b"") -> None:
@@ -171,7 +172,7 @@ class FrameLog:
 
     def _beat(self, text: str) -> None:
         if self._beats is None:
-            self._beats = RepeatLog(self._logger, self._clock)
+            self._beats = RepeatLog(self.logger, self._clock)
         self._beats.debug(text)
 
     def _write(self, text: str, line: str) -> None:
@@ -180,7 +181,7 @@ class FrameLog:
             return
         _WRITING.add(me)
         try:
-            self._logger.debug(text, line)
+            self.logger.debug(text, line)
         finally:
             _WRITING.discard(me)
 

@@ -1,104 +1,97 @@
-"""How much is read at once: from a socket that gives all that it is asked for."""
+"""How much `SocketReader` reads at once, from a socket that always has more."""
 
 from typing import Any
 
 import pytest
 
 from stomp.client.threads.reader import SocketReader
+from stomp.core.diagnostics import Counters
 
 SMALL, LARGE = 64 * 1024, 512 * 1024
 
 
 class Fast:
-    """A socket that always has more."""
+    """A socket that always returns as much as it is asked for."""
 
     def __init__(self):
         self.asked = []
+        self.most = LARGE
 
     def recv(self, size, flags):
         self.asked.append(size)
-        return b"x" * size
+        return b"x" * min(size, self.most)
 
-    def recv_into(self, room, size, flags):
-        self.asked.append(len(room))
-        return len(room) // 2
+    def recv_into(self, buffer, size, flags):
+        self.asked.append(len(buffer))
+        return len(buffer) // 2
 
 
 class Body:
-    """A session that is in a large body, or not."""
+    """A session; `missing` bytes of a large body are missing."""
 
     def __init__(self, missing=0):
         self.missing = missing
+        self.counters = Counters()
 
     @property
     def wants_direct_read(self):
         return self.missing > 0
 
     def read_into(self, read):
-        with memoryview(bytearray(self.missing)) as room:
-            return read(room)
+        with memoryview(bytearray(self.missing)) as buffer:
+            return read(buffer)
 
 
-def inlet_of(sock: Any, sink: Any, *, direct: bool = True) -> SocketReader:
+def reader_of(sock: Any, sink: Any, *, direct: bool = True) -> SocketReader:
     return SocketReader(sock, sink, direct=direct)
 
 
-def read(inlet, frames):
-    data, filled = inlet.read(0)
-    inlet.note(len(data), frames)
-    return len(data), filled
+def read(reader, frames):
+    """Read once; the session then finds this many frames."""
+    data, direct_bytes = reader.read(0)
+    reader._sink.counters.frames_received += frames
+    return len(data), direct_bytes
 
 
-def test_large_frames_are_read_in_larger_pieces_as_long_as_they_come():
+def test_large_frames_are_read_in_larger_pieces_as_long_as_they_arrive():
     sock = Fast()
-    inlet = inlet_of(sock, Body())
+    reader = reader_of(sock, Body())
     for frames in (0, 3, 200, 257, 33, 3):
-        assert read(inlet, frames) == (sock.asked[-1], 0)
+        assert read(reader, frames) == (sock.asked[-1], 0)
     assert sock.asked == [SMALL, SMALL, LARGE, LARGE, SMALL, SMALL]
 
 
-def test_little_is_asked_for_where_little_comes():
+def test_size_stays_small_while_less_than_that_arrives():
     sock = Fast()
-    inlet = inlet_of(sock, Body())
-    read(inlet, 3)
-    inlet.note(SMALL - 1, 1)
-    read(inlet, 3)
+    sock.most = SMALL - 1
+    reader = reader_of(sock, Body())
+    read(reader, 1)
+    read(reader, 1)
     assert sock.asked == [SMALL, SMALL]
 
 
-def test_a_large_body_is_read_into_its_place():
+def test_large_body_is_read_into_its_buffer():
     sock, body = Fast(), Body(missing=1_000_000)
-    inlet = inlet_of(sock, body)
-    assert read(inlet, 0) == (0, 500_000)
+    reader = reader_of(sock, body)
+    assert read(reader, 0) == (0, 500_000)
     body.missing = 0
-    assert read(inlet, 1) == (SMALL, 0)
+    assert read(reader, 1) == (SMALL, 0)
     body.missing = 1_000_000
-    assert read(inlet, 1) == (0, 500_000)
+    assert read(reader, 1) == (0, 500_000)
     body.missing = 0
-    assert read(inlet, 1) == (SMALL, 0)
+    assert read(reader, 1) == (SMALL, 0)
     assert sock.asked == [1_000_000, SMALL, 1_000_000, SMALL]
 
 
-def test_what_is_read_of_the_next_large_body_is_little():
-    sock, body = Fast(), Body()
-    inlet = inlet_of(sock, body)
-    data, _ = inlet.read(0)
-    body.missing = 1_000_000  # the end of a frame was read, and the beginning of another one
-    inlet.note(len(data), 1)
-    body.missing = 0
-    read(inlet, 0)
-    assert sock.asked == [SMALL, SMALL]
-
-
-def test_through_a_layer_nothing_is_read_into_place():
+def test_through_a_layer_nothing_is_read_into_the_buffer():
     sock = Fast()
-    assert read(inlet_of(sock, Body(missing=1_000_000), direct=False), 0) == (SMALL, 0)
+    assert read(reader_of(sock, Body(missing=1_000_000), direct=False), 0) == (SMALL, 0)
 
 
-def test_what_the_socket_says():
+def test_error_of_the_socket_is_raised():
     class Broken(Fast):
         def recv(self, size, flags):
             raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        inlet_of(Broken(), Body()).read(0)
+        reader_of(Broken(), Body()).read(0)

@@ -230,7 +230,6 @@ class Link(SendingHalf):
         except OSError as err:
             error = err
         self._process(data, direct_bytes, not (data or direct_bytes), error)
-        self._reader.note(len(data), len(self._dispatcher.queue))
         return True
 
     def _process(self, data: bytes, direct_bytes: int, ended: bool, error: OSError | None) -> None:

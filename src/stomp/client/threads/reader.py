@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stomp.core.diagnostics import Counters
+
 #: Most bytes per read.
 _READ = 64 * 1024
 #: The same while large frames arrive: fewer frames are split between two reads. With small frames a read of this size
@@ -22,6 +24,8 @@ _LARGE = 2 * 1024
 
 class ByteSink(Protocol):
     """Receives the bytes: a session."""
+
+    counters: Counters
 
     @property
     def wants_direct_read(self) -> bool:
@@ -42,13 +46,15 @@ class SocketReader:
         direct: there is no layer, so bytes can be read directly into the buffer of a body.
     """
 
-    __slots__ = ("_direct", "_most", "_sink", "_sock")
+    __slots__ = ("_direct", "_frames", "_read_bytes", "_sink", "_size", "_sock")
 
     def __init__(self, sock: socket.socket, sink: ByteSink, *, direct: bool) -> None:
         self._sock = sock
         self._sink = sink
         self._direct = direct
-        self._most = _READ
+        self._size = _READ  # of the next read
+        self._read_bytes = 0  # how many bytes the last read returned
+        self._frames = 0  # how many frames had been received before it
 
     def read(self, flags: int) -> tuple[bytes, int]:
         """Read once.
@@ -60,17 +66,17 @@ class SocketReader:
         Raises:
             OSError: reading failed.
         """
-        if self._direct and self._sink.wants_direct_read:
-            return b"", self._sink.read_into(lambda room: self._sock.recv_into(room, 0, flags))
-        return self._sock.recv(self._most, flags), 0
-
-    def note(self, size: int, frames: int) -> None:
-        """Choose the size of the next read.
-
-        Args:
-            size: how many bytes the last read returned.
-            frames: how many events were queued after it.
-        """
-        large = size >= _READ and 0 < frames * _LARGE <= size
-        # While a body is read directly into its buffer, bytes read otherwise would have to be copied there.
-        self._most = _READ_MORE if large and not self._sink.wants_direct_read else _READ
+        sink = self._sink
+        if self._direct and sink.wants_direct_read:
+            self._read_bytes = 0
+            return b"", sink.read_into(lambda buffer: self._sock.recv_into(buffer, 0, flags))
+        frames = sink.counters.frames_received
+        if self._read_bytes:
+            average = self._read_bytes // ((frames - self._frames) or self._read_bytes)
+            large = self._read_bytes >= _READ and average >= _LARGE
+            self._size = _READ_MORE if large else _READ
+            self._read_bytes = 0
+        self._frames = frames
+        data = self._sock.recv(self._size, flags)
+        self._read_bytes = len(data)
+        return data, 0

@@ -457,10 +457,6 @@ class ClientSession(Session):
                         message = (by_ack and headers.get("ack")) or headers.get("message-id", "")
                         subscription.unacked[message] = None
                     events.append(frame)
-                elif isinstance(frame, Receipt) and self.state is _CONNECTED:
-                    # The same as `_process_control_frame`, without the call: there may be one for each SEND.
-                    frame.ticket = self.ledger.answer(frame.headers.get("receipt-id"))
-                    events.append(frame)
                 elif isinstance(frame, HeartbeatMarker):
                     self.counters.heartbeats_received += 1
                     events.append(HEARTBEAT_RECEIVED)
