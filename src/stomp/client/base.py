@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stomp.client.arguments import (
     ACK,
@@ -29,13 +29,12 @@ from stomp.client.logging import RepeatLog, clients
 from stomp.core import arguments
 from stomp.core.arguments import check_options
 from stomp.core.callables import check_function, check_result
-from stomp.core.engine import acknowledge, verbs
 from stomp.core.engine.engine import ClientEngine
 from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.message_queue import ClientSubscription, MessageQueue, SubscriptionConfig
 from stomp.core.engine.status import ClientState
 from stomp.core.engine.verbs import OutgoingMessage
-from stomp.core.errors import ConnectionLost, NotConnected, SendStalled, UsageError
+from stomp.core.errors import UsageError
 from stomp.core.frames.frame import text_of
 from stomp.core.session.client import ClientSession
 
@@ -58,7 +57,7 @@ if TYPE_CHECKING:
 
 log = clients
 
-_SEND_FEATURES = ("persistent", "priority", "ttl", "delay", "queue_type")
+_SEND_FEATURES = frozenset(("persistent", "priority", "ttl", "delay", "queue_type"))
 _SUBSCRIBE_FEATURES = ("prefetch", "selector", "durable", "exclusive", "queue_type")
 
 
@@ -266,68 +265,7 @@ class BaseClient:
     def _parcel(self, destination: str, body: Body, options: SendOptions) -> OutgoingMessage:
         if not options:
             return OutgoingMessage(destination, body)
-        return make_parcel(destination, body, **options)
-
-    def _send_plain(self, destination: str, body: bytes) -> bool:
-        """The fast path of `send`: no waiting, no hooks, no options. False if it cannot be used; nothing was sent."""
-        conv = self._conv
-        era = conv.era
-        if era is None or conv.state is not ClientState.CONNECTED or conv.terms.hooks:
-            return False
-        if type(destination) is not str or not destination:
-            return False
-        link: Any = era.link
-        try:
-            link.send(destination, body)
-        except ConnectionLost:
-            raise
-        except NotConnected:
-            return False
-        conv.recorder.note_send(destination, len(body))
-        return True
-
-    def _start_plain(self, destination: str, body: Body, deadline: float, *, may_delay: bool) -> Any:
-        """The fast path of a confirmed send: no waiting, no hooks, no options. None if it cannot be used."""
-        if type(body) is not bytes or type(destination) is not str:
-            return None
-        conv, lock = self._conv, self._lock
-        with lock:
-            confirmation = verbs.start_plain(conv, destination, body, self._confirmation)
-            if confirmation is None:
-                return None
-            link: Any = conv.current.link
-        receipt = confirmation.receipt
-        conv.recorder.note_send(destination, len(body), receipt)
-        try:
-            link.send(destination, body, None, receipt, deadline, may_delay)
-        except (SendStalled, ConnectionLost):
-            pass  # see `verbs.start`
-        except NotConnected:
-            with lock:
-                if conv.cancel_request(receipt):
-                    return None
-        except BaseException:
-            with lock:
-                conv.cancel_request(receipt)
-            raise
-        return confirmation
-
-    def _ack_plain(self, message: BaseMessage) -> bool:
-        """The fast path of `ack`: no waiting and no hooks. False if it cannot be used; nothing was sent."""
-        conv = self._conv
-        if message.settled or conv.terms.hooks:
-            return False
-        link: Any = message.era.link
-        try:
-            name = link.acknowledge(message)
-        except NotConnected as err:
-            message.settled = True
-            raise acknowledge.lost() from err
-        if name is None:
-            return False
-        message.settled = True
-        conv.recorder.note_ack(name)
-        return True
+        return _parcel(destination, body, check_options(options, SEND))
 
     def _feed(self, destination: str, ack: Ack, options: SubscribeOptions) -> ClientSubscription:
         told = check_options(options, SUBSCRIBE)
@@ -394,27 +332,26 @@ class BaseClient:
             return None
 
 
-def make_parcel(destination: str, body: Body, **options: Unpack[SendOptions]) -> OutgoingMessage:
-    """Build the outgoing message from the arguments of a send method."""
-    return _parcel(destination, body, check_options(options, SEND))
-
-
-def _parcel(destination: str, body: Body, told: Mapping[str, Any]) -> OutgoingMessage:
+def _parcel(destination: str, body: Body, checked: Mapping[str, Any]) -> OutgoingMessage:
     """Build the outgoing message from checked options."""
-    headers = dict(told.get("headers", {}))
-    for option, header in (("correlation_id", "correlation-id"), ("reply_to", "reply-to")):
-        if option in told:
-            headers.setdefault(header, told[option])
-    traits = {name: told[name] for name in _SEND_FEATURES if name in told}
+    features = None
+    if not _SEND_FEATURES.isdisjoint(checked):
+        features = {name: value for name, value in checked.items() if name in _SEND_FEATURES}
+    headers = checked.get("headers")
+    if "correlation_id" in checked or "reply_to" in checked:
+        headers = dict(headers or ())
+        for option, header in (("correlation_id", "correlation-id"), ("reply_to", "reply-to")):
+            if option in checked:
+                headers.setdefault(header, checked[option])
     return OutgoingMessage(
         destination,
         body,
         headers=headers,
-        content_type=told.get("content_type"),
-        text=told.get("text", False),
-        compress=told.get("compress"),
-        epoch_ms=round(time.time() * 1000) if "ttl" in traits else 0,
-        options=traits,
+        content_type=checked.get("content_type"),
+        text=checked.get("text", False),
+        compress=checked.get("compress"),
+        epoch_ms=round(time.time() * 1000) if "ttl" in checked else 0,
+        options=features,
     )
 
 

@@ -163,10 +163,12 @@ def headers(name: str, value: object, *, hint: str = "") -> dict[str, Any]:
     Traceback (most recent call last):
     stomp.core.errors.UsageError: headers is of type str (pass a dictionary, as in headers={"name": "value"})
     """
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise wrong(name, value, hint or f'pass a dictionary, as in {name}={{"name": "value"}}', secret=True)
     given: dict[str, Any] = dict(value)
     for key, item in given.items():
+        if type(key) is str and type(item) is str:
+            continue  # the usual case
         if not isinstance(key, str | bytes):
             raise UsageError(f"the name of a header is {shown(key)}", hint="pass text (str)")
         if isinstance(item, _CONTAINERS) or is_bare_member(item):
@@ -185,6 +187,8 @@ def connect_headers(name: str, value: object) -> Any:
 
 def destination(value: object) -> str:
     """Check a destination, such as "/queue/orders"."""
+    if type(value) is str and value:
+        return value
     if isinstance(value, str | bytes) and value:
         return text_of(value)
     if value is None or value == "" or value == b"":

@@ -130,17 +130,6 @@ class RecentFrames:
         """Record a frame that was sent (`way` is ">") or received ("<")."""
         self._lines.append((way, frame.command, frame.headers, len(frame.body)))
 
-    def note_send(self, destination: str, size: int, receipt: str | None = None) -> None:
-        """Record a SEND that was sent with no other headers."""
-        headers = {"destination": destination}
-        if receipt is not None:
-            headers["receipt"] = receipt
-        self._lines.append((">", "SEND", headers, size))
-
-    def note_ack(self, name: str) -> None:
-        """Record an ACK of STOMP 1.2 that was sent with no other headers."""
-        self._lines.append((">", "ACK", {"id": name}, 0))
-
     def note_all(self, way: str, events: Sequence[object]) -> None:
         """Record the events that are a frame or have one. Only as many of the last events as are stored are checked."""
         for event in events[-(self._lines.maxlen or 0) :] if self._lines.maxlen else ():

@@ -199,7 +199,7 @@ def test_senders_hear_once_of_the_room_that_answers_of_one_read_have_made() -> N
 def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
     stage = Stage(window=1)
     stage.connect()
-    confirmation = verbs.start_plain(stage.conv, "/queue/a", b"x", Confirmation)
+    confirmation = stage.do(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
     waiting = stage.run(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"y"), Confirmation, 30))
     assert not waiting.done
     assert stage.conv.cancel_request(confirmation.receipt)

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from stomp.core.engine import lifecycle, subscriptions, verbs
+from stomp.core.engine import acknowledge, lifecycle, subscriptions, verbs
 from stomp.core.engine.confirmations import Confirmation
 from stomp.core.engine.effects import OpenConnection
 from stomp.core.engine.failover import Backoff
+from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.engine.status import ClientState
 from stomp.core.engine.verbs import OutgoingMessage
 from stomp.core.errors import AuthenticationFailed, ConnectFailed, NotConnected, UsageError
@@ -372,6 +373,78 @@ def test_draining_goes_on_when_a_subscription_cannot_be_ended() -> None:
     assert run.done
     assert not run.result.clean
     assert "could not be ended" in "\n".join(stage.said)
+
+
+def test_draining_waits_for_a_message_while_others_of_a_closed_merged_subscription_are_queued() -> None:
+    stage = Stage()
+    stage.connect()
+    one, other = stage.subscribe(), stage.subscribe("/queue/b")
+    queue = MessageQueue()
+    one.merge_into(queue)
+    other.merge_into(queue)
+    stage.deliver(one, "1")
+    stage.deliver(other, "2")
+    stage.deliver(other, "3")
+    message = stage.do(verbs.take(stage.conv, queue, None))
+    closing = stage.run(subscriptions.unsubscribe(stage.conv, other, 30, delete=False))
+    stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
+    assert closing.result is None
+    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    assert not stage.link.sent
+    stage.do(acknowledge.settle(stage.conv, message, 30))
+    stage.go_on()
+    stage.link.take("ACK")
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result.clean
+
+
+def test_draining_does_not_wait_for_messages_queued_behind_a_failed_one() -> None:
+    stage = Stage()
+    stage.connect(server="ActiveMQ-Artemis/2.44.0 x")
+    feed = stage.subscribe(ack="client")
+    for id in "123":
+        stage.deliver(feed, id)
+    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    stage.do(acknowledge.settle(stage.conv, message, 30, negative=True, requeue=True))
+    assert stage.conv.unsettled == 0
+    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result.clean
+
+
+def test_a_drain_checks_again_when_a_message_was_queued() -> None:
+    # The session counts a message as delivered before the engine has queued it.
+    stage = Stage()
+    stage.connect()
+    feed = stage.subscribe()
+    stage.deliver(feed, "1")
+    stage.do(verbs.take(stage.conv, feed.inbox, None))
+    stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    unsettled: list[int] = []
+    stage.conv.progress.watch(lambda: unsettled.append(stage.conv.unsettled))
+    stage.deliver(feed, "2")
+    assert unsettled == [1]
+
+
+@pytest.mark.parametrize("error", [None, OSError("connection reset")])
+def test_closing_is_not_clean_if_the_connection_ends_without_the_receipt(error: OSError | None) -> None:
+    stage = Stage()
+    stage.connect()
+    run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    stage.link.take("DISCONNECT")
+    stage.link.hang_up(error)
+    assert run.result is False
+    assert stage.conv.state is ClientState.CLOSED
+
+
+def test_closing_twice_at_once_has_one_result() -> None:
+    for confirmed in (True, False):
+        stage = Stage()
+        stage.connect()
+        runs = [stage.run(lifecycle.close(stage.conv, stage.clock() + 5)) for _ in range(2)]
+        frame = stage.link.take("DISCONNECT")
+        stage.link.confirm(frame) if confirmed else stage.link.hang_up()
+        assert [run.result for run in runs] == [confirmed, confirmed]
 
 
 def test_draining_tells_what_was_left() -> None:

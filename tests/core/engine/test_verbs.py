@@ -12,6 +12,7 @@ from stomp.core.engine.verbs import OutgoingMessage
 from stomp.core.errors import (
     BrokerError,
     ConnectionLost,
+    FrameError,
     NotConnected,
     OutcomeUnknown,
     ReceiptMissing,
@@ -419,6 +420,26 @@ def test_a_refused_commit_says_why(stage: Stage) -> None:
         assert run.result
 
 
+def test_a_transaction_whose_commit_was_refused_raises_the_refusal_later() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/4.1.0")  # its ERROR does not end the connection
+    record = begin(stage)
+    stage.run(verbs.commit(stage.conv, record, 30))
+    stage.link.say("ERROR", message="no", receipt_id=stage.link.take("COMMIT").headers["receipt"])
+    with pytest.raises(TransactionVoid, match="COMMIT failed: the broker refused: no"):
+        stage.do(verbs.send_in(stage.conv, record, OutgoingMessage(A, b"x")))
+
+
+def test_a_transaction_whose_commit_had_no_answer_does_not_claim_to_be_rolled_back(stage: Stage) -> None:
+    record = begin(stage)
+    stage.run(verbs.commit(stage.conv, record, 30))
+    stage.link.hang_up()
+    stage.reconnect()
+    with pytest.raises(TransactionVoid, match="COMMIT failed") as failed:
+        stage.do(verbs.commit(stage.conv, record, 30))
+    assert "nothing" not in str(failed.value)
+
+
 def test_what_was_acknowledged_in_an_aborted_transaction_can_be_acknowledged_again(stage: Stage) -> None:
     feed = stage.subscribe(ack="client")
     for id in ("1", "2", "3"):
@@ -505,21 +526,48 @@ def test_state_changes_one_by_one(stage: Stage) -> None:
     assert stage.do(verbs.next_change(stage.conv, log, None)) is None
 
 
-def test_a_confirmed_send_begins_without_a_program_only_where_nothing_is_to_be_waited_for_or_told() -> None:
-    def begin(stage: Stage, destination: str = A) -> Any:
-        return verbs.start_plain(stage.conv, destination, b"x", Confirmation)
+# ------------------------------------------------------------------------------------- hooks
 
-    stage = Stage(window=1)
-    assert begin(stage) is None
+
+class Outcomes(Hooks):
+    """Records what the callbacks of `sending` were called with."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Any] = []
+
+    def sending(self, frame: Any) -> Any:
+        return self.outcomes.append
+
+
+def test_the_callback_of_a_hook_gets_the_error_of_a_confirmed_send_that_was_not_sent() -> None:
+    hook = Outcomes()
+    stage = Stage(hooks=(hook,))
     stage.connect()
-    assert begin(stage, "") is None
-    first = begin(stage)
-    assert stage.conv.waiting.all() == [first]
-    assert begin(stage) is None  # the window is full
-    stage.conv.settle_request(first.receipt, None)
-    stage.link.hang_up()
-    assert begin(stage) is None
-    for terms in ({"on_unknown": OnUnknown.RESEND}, {"hooks": (Hooks(),)}):
-        particular = Stage(**terms)
-        particular.connect()
-        assert begin(particular) is None
+    stage.link.session.abort(None)  # closed, and the engine has not processed that yet
+    run = stage.run(verbs.start(stage.conv, OutgoingMessage(A, b"x"), Confirmation, 30))
+    assert [type(error) for error in hook.outcomes] == [NotConnected]
+    stage.link.pump()
+    stage.reconnect()
+    stage.link.confirm(stage.link.take("SEND"))
+    stage.make_calls()
+    assert run.result.outcome == "confirmed"
+    assert hook.outcomes[1:] == [None]
+
+
+@pytest.mark.parametrize("operation", ["send", "start", "send_in", "ask"])
+def test_the_callback_of_a_hook_gets_the_error_of_a_frame_that_cannot_be_encoded(operation: str) -> None:
+    hook = Outcomes()
+    stage = Stage(hooks=(hook,))
+    stage.connect(version="1.0")  # cannot escape a line end
+    message = OutgoingMessage(A, b"x", headers={"a": "b\nc"})
+    if operation == "ask":
+        run = stage.run(verbs.ask(stage.conv, message, 30))
+        stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    elif operation == "send_in":
+        run = stage.run(verbs.send_in(stage.conv, begin(stage), message))
+    elif operation == "start":
+        run = stage.run(verbs.start(stage.conv, message, Confirmation, 30))
+    else:
+        run = stage.run(verbs.send(stage.conv, message, 30))
+    assert isinstance(run.error, FrameError)
+    assert hook.outcomes == [run.error]

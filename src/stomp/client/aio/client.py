@@ -199,15 +199,8 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             Unsupported: the broker does not support an option.
             FrameError: a header cannot be sent safely.
         """
-        if not (confirm or options) and type(body) is bytes and await self._send_soon(destination, body):
-            return
         arguments.flag("confirm", confirm)
         deadline = self._deadline(timeout)
-        if confirm and not options:
-            sent: Confirmation | None = await self._start_soon(destination, body, deadline, may_delay=False)
-            if sent is not None:
-                await self._run(verbs.confirmed(self._conv, sent, deadline))
-                return
         parcel = self._parcel(destination, body, options)
         if confirm:
             await self._run(verbs.send_confirmed(self._conv, parcel, self._confirmation, deadline))
@@ -239,10 +232,6 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             SendStalled: there was no space in the window in time; nothing was sent.
         """
         deadline = self._deadline(timeout)
-        if not options:
-            sent: Confirmation | None = await self._start_soon(destination, body, deadline, may_delay=True)
-            if sent is not None:
-                return sent
         parcel = self._parcel(destination, body, options)
         confirmation: Confirmation = await self._run(
             verbs.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))

@@ -17,9 +17,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stomp.client.aio.link import AioLink, open_link
-from stomp.client.arguments import Body
 from stomp.client.base import BaseClient, log
-from stomp.core.engine import acknowledge, lifecycle
+from stomp.core.engine import lifecycle
 from stomp.core.engine.effects import (
     Call,
     CloseConnection,
@@ -30,7 +29,7 @@ from stomp.core.engine.effects import (
     SendFrame,
     Wait,
 )
-from stomp.core.errors import ConnectionLost, NotConnected, SendStalled, UsageError
+from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from stomp.client.config import ResolvedConfig
@@ -113,9 +112,7 @@ class AsyncDriver(BaseClient):
                     if type(effect) is SendFrame:
                         conv.recorder.note(">", effect.frame)
                         link = cast("AioLink", effect.link)
-                        answer = link.transmit(
-                            effect.frame, deadline=effect.deadline, may_delay=effect.may_delay
-                        )
+                        link.transmit(effect.frame, deadline=effect.deadline, may_delay=effect.may_delay)
                         if link.full:
                             await link.room()
                     elif type(effect) is Now:
@@ -129,60 +126,6 @@ class AsyncDriver(BaseClient):
             return result
         finally:
             failure = None  # its traceback refers to this frame: break the reference cycle
-
-    async def _send_soon(self, destination: str, body: bytes) -> bool:
-        """The fast path of `send`, without an operation. False if it cannot be used; nothing was sent then."""
-        if asyncio.get_running_loop() is not self._loop:
-            self._check_loop()
-        self._verbs += 1
-        if self._verbs >= LOOK:
-            await self._yield_to_loop()
-        era = self._conv.era
-        if era is None or not self._send_plain(destination, body):
-            return False
-        link = cast("AioLink", era.link)
-        if link.full:
-            await link.room()
-        return True
-
-    async def _start_soon(self, destination: str, body: Body, deadline: float, *, may_delay: bool) -> Any:
-        """The fast path of a confirmed send, without an operation. None if it cannot be used."""
-        if asyncio.get_running_loop() is not self._loop:
-            self._check_loop()
-        self._verbs += 1
-        if self._verbs >= LOOK:
-            await self._yield_to_loop()
-        era = self._conv.era
-        confirmation = self._start_plain(destination, body, deadline, may_delay=may_delay)
-        if confirmation is not None and era is not None:
-            link = cast("AioLink", era.link)
-            if link.full:
-                try:
-                    await link.room()
-                except (SendStalled, ConnectionLost):
-                    pass  # see `verbs.start`
-                except BaseException:
-                    self._conv.cancel_request(confirmation.receipt)
-                    raise
-        return confirmation
-
-    async def _ack_soon(self, message: BaseMessage) -> bool:
-        """The fast path of `ack`, without an operation. False if it cannot be used; nothing was sent then."""
-        if asyncio.get_running_loop() is not self._loop:
-            self._check_loop()
-        self._verbs += 1
-        if self._verbs >= LOOK:
-            await self._yield_to_loop()
-        if not self._ack_plain(message):
-            return False
-        self._conv.settled()
-        link = cast("AioLink", message.era.link)
-        if link.full:
-            try:
-                await link.room()
-            except NotConnected as err:
-                raise acknowledge.lost() from err
-        return True
 
     async def _perform(self, effect: Effect, connects: bool) -> Any:
         if isinstance(effect, Wait):

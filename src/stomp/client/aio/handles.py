@@ -60,8 +60,7 @@ class AsyncMessage(BaseMessage):
             UsageError: the subscription has ack="auto".
         """
         arguments.flag("confirm", confirm)
-        if confirm or not await _driver_of(self)._ack_soon(self):
-            await _settle(self, negative=False, confirm=confirm, timeout=timeout)
+        await _settle(self, negative=False, confirm=confirm, timeout=timeout)
 
     async def nack(
         self, *, requeue: bool | None = None, confirm: bool = False, timeout: float | None = None

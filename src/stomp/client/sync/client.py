@@ -221,15 +221,8 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             Unsupported: the broker does not support an option.
             FrameError: a header cannot be sent safely.
         """
-        if not (confirm or options) and type(body) is bytes and self._send_plain(destination, body):
-            return
         arguments.flag("confirm", confirm)
         deadline = self._deadline(timeout)
-        if confirm and not options:
-            sent: Confirmation | None = self._start_plain(destination, body, deadline, may_delay=False)
-            if sent is not None:
-                self._run(verbs.confirmed(self._conv, sent, deadline))
-                return
         parcel = self._parcel(destination, body, options)
         if confirm:
             self._run(verbs.send_confirmed(self._conv, parcel, self._confirmation, deadline))
@@ -261,10 +254,6 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             SendStalled: there was no space in the window in time; nothing was sent.
         """
         deadline = self._deadline(timeout)
-        if not options:
-            sent: Confirmation | None = self._start_plain(destination, body, deadline, may_delay=True)
-            if sent is not None:
-                return sent
         parcel = self._parcel(destination, body, options)
         confirmation: Confirmation = self._run(
             verbs.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))

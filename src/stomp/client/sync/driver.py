@@ -73,7 +73,7 @@ class SyncDriver(BaseClient):
         """
         answer: Any = None
         failure: BaseException | None = None
-        lock = self._lock
+        engine, lock = self._conv, self._lock
         while True:
             lock.acquire()
             try:
@@ -82,12 +82,16 @@ class SyncDriver(BaseClient):
                 result: _T = stop.value
                 return result
             finally:
-                begin = self._begin_calling()
+                begin = engine.has_calls and self._begin_calling()
                 lock.release()
                 if begin:
                     self._start(self._make_calls, "stomp-callbacks")
             answer = failure = None
             try:
+                if type(effect) is SendFrame:
+                    engine.recorder.note(">", effect.frame)
+                    effect.link.transmit(effect.frame, deadline=effect.deadline, may_delay=effect.may_delay)
+                    continue
                 if isinstance(effect, Wait) and not connects and threading.get_ident() in self._connecting:
                     self._refuse_to_wait(effect)
                 answer = self._perform(effect)
@@ -154,9 +158,6 @@ class SyncDriver(BaseClient):
     # ------------------------------------------------------------------------------------- effects
 
     def _perform(self, effect: Effect) -> Any:
-        if type(effect) is SendFrame:
-            self._conv.recorder.note(">", effect.frame)
-            return effect.link.transmit(effect.frame, deadline=effect.deadline, may_delay=effect.may_delay)
         if isinstance(effect, Wait):
             return self._wait(effect)
         if isinstance(effect, Now):

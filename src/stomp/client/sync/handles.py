@@ -58,13 +58,8 @@ class Message(BaseMessage):
             StaleDelivery: the message was received on an earlier connection; the broker delivers it again.
             UsageError: the subscription has ack="auto".
         """
-        driver = _driver_of(self)
         arguments.flag("confirm", confirm)
-        if confirm or not driver._ack_plain(self):
-            _settle(self, negative=False, confirm=confirm, timeout=timeout)
-        elif driver._conv.draining:  # checked after the ACK: `drain` sets it before it waits
-            with driver._lock:
-                driver._conv.settled()
+        _settle(self, negative=False, confirm=confirm, timeout=timeout)
 
     def nack(
         self, *, requeue: bool | None = None, confirm: bool = False, timeout: float | None = None

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 _C = TypeVar("_C", bound=Confirmation)
 
+_CONNECTED = ClientState.CONNECTED  # looking up a member of an enumeration takes 0.1 us
 #: While an answer is awaited, reading goes on up to this multiple of the high-water mark.
 _STRETCH = 4
 
@@ -87,6 +88,7 @@ class ClientEngine:
             stop.
         resumed: a signal that fires when reading may go on.
         leaving: close was called.
+        closed_cleanly: the last `close` found no open request, and the broker confirmed DISCONNECT.
         losses: the failed attempts and short connections since the last stable connection.
         run_number: counts the calls of connect and close. An operation that connects must stop when it has
             changed.
@@ -118,6 +120,7 @@ class ClientEngine:
         self.error: StompError | None = None  # see Attributes
         self.paused: bool = False
         self.leaving = False
+        self.closed_cleanly = False
         self.losses: Losses = Losses(terms.max_losses)
         self.run_number = 0
         self.draining = False
@@ -152,6 +155,11 @@ class ClientEngine:
         if era is None or self.state not in (ClientState.CONNECTED, ClientState.CLOSING):
             raise self.not_connected()
         return era
+
+    @property
+    def ready(self) -> BrokerConnection | None:
+        """The connection if operations may use it now; None while there is none, or it is not restored yet."""
+        return self.era if self.state is _CONNECTED else None
 
     def not_connected(self) -> StompError:
         """Return the error for an operation that needs a connection while there is none."""
@@ -240,15 +248,14 @@ class ClientEngine:
     @property
     def unsettled(self) -> int:
         """How many messages were delivered to the program and are not settled yet."""
-        owed = sum(len(subscription.unacked) for subscription in self.ledger.subscriptions.values())
-        return owed - sum(
-            1
-            for message in self._queued()
-            # The ledger does not count messages of an earlier connection: the broker delivers them again.
-            if message.era.generation == self.ledger.generation
-            and message.subscription is not None
-            and message.subscription.ack != "auto"
-        )
+        active = self.ledger.subscriptions
+        count = sum(len(subscription.unacked) for subscription in active.values())
+        for message in self._queued():
+            subscription = message.subscription
+            # Queued messages of an earlier connection or a closed subscription are not in the ledger any more.
+            if subscription is not None and active.get(subscription.id) is subscription:
+                count -= subscription.acknowledges
+        return count
 
     def _queued(self) -> list[BaseMessage]:
         inboxes = {id(feed.inbox): feed.inbox for feed in self.feeds.values()}
@@ -408,6 +415,8 @@ class ClientEngine:
             self._tell_of_room()
         for inbox in inboxes:
             inbox.fire()
+        if inboxes and self.draining:
+            self.progress.fire()  # a message is not `unsettled` any more once it is queued
         self._queued_bytes += size + OVERHEAD * taken
         if self._queued_bytes + self._uncalled >= self.terms.high_water and not self.paused:
             self.paused = self._over_high_water(self.terms.high_water)

@@ -381,8 +381,8 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
         deadline: until when to wait, in seconds on the driver's clock. The client is closed in any case.
 
     Returns:
-        True if all requests were answered and the connection ended after DISCONNECT, before the deadline;
-        also if there was nothing to close.
+        True if all requests were answered and the broker confirmed DISCONNECT before the deadline; also if
+        there was nothing to close.
     """
     if conv.state is ClientState.NEW or conv.state.over:
         if conv.state is ClientState.NEW:
@@ -390,7 +390,7 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
         return True
     if conv.leaving:
         yield Wait(conv.life, lambda: conv.state.over, deadline)
-        return conv.state is ClientState.CLOSED
+        return conv.closed_cleanly
     clean = False
     if conv.state is ClientState.CONNECTED:
         yield Wait(
@@ -398,6 +398,7 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
         )
         clean = not conv.waiting
     conv.leaving = True
+    conv.closed_cleanly = False
     conv.run_number += 1
     conv.maybe_resume()
     era = conv.era
@@ -407,6 +408,7 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
     try:
         if era is not None and connected:
             clean = (yield from _disconnect_gen(conv, era, deadline)) and clean
+            conv.closed_cleanly = clean
         elif era is not None:
             yield CloseConnection(era.link)
     except BaseException as err:
@@ -421,16 +423,20 @@ def close(conv: ClientEngine, deadline: float) -> Operation[bool]:
 
 
 def _disconnect_gen(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[bool]:
+    """Send DISCONNECT, and wait for the end of the connection. True if the broker confirmed DISCONNECT."""
+    # STOMP 1.2, "Graceful shutdown": the receipt confirms that the broker has read all earlier frames. A broker
+    # may close the connection before its RECEIPT was read.
+    confirmation = conv.ask(Confirmation(conv.next_id(), None, 0), era)
     try:
-        # STOMP 1.2, "Graceful shutdown": the receipt confirms that the broker has read all earlier frames.
-        yield SendFrame(era.link, commands.disconnect(conv.next_id()), deadline)
-        clean: bool = yield Wait(conv.life, lambda: conv.era is not era, deadline)
+        yield SendFrame(era.link, commands.disconnect(confirmation.receipt), deadline)
+        ended: bool = yield Wait(conv.life, lambda: conv.era is not era, deadline)
     except StompError:
-        clean = False
-    if not clean:
+        ended = False
+    if not ended:
+        conv.cancel_request(confirmation.receipt)
         yield CloseConnection(era.link)
         conv.era = None
-    return clean
+    return confirmation.outcome == "confirmed"
 
 
 def drain(conv: ClientEngine, deadline: float) -> Operation[DrainReport]:

@@ -38,16 +38,12 @@ def connected(conv: ClientEngine, deadline: float) -> Operation[BrokerConnection
     Raises:
         NotConnected: there is no connection before the deadline, or the client was closed or has failed.
     """
-    if conv.state is ClientState.CONNECTED and conv.era is not None:
-        return conv.era
+    if conv.ready is not None:
+        return conv.ready
     if conv.state in (ClientState.CONNECTING, ClientState.RECONNECTING, ClientState.CONNECTED):
         yield Wait(
             conv.life,
-            lambda: (
-                (conv.state is ClientState.CONNECTED and conv.era is not None)
-                or conv.state.over
-                or conv.leaving
-            ),
+            lambda: conv.ready is not None or conv.state.over or conv.leaving,
             deadline,
         )
     return conv.current

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from stomp.core.errors import TransactionVoid, UsageError
+from stomp.core.errors import StompError, TransactionVoid, UsageError
 
 if TYPE_CHECKING:
     from stomp.core.engine.message import BaseMessage
@@ -20,12 +20,14 @@ class TransactionRecord:
         id: the value of its ``transaction`` header.
         generation: the number of its connection.
         state: "open", "committed", "aborted" or "void"; "void" if its connection was lost, or COMMIT failed.
+        error: why COMMIT failed; None if it did not.
     """
 
     def __init__(self, id: str, generation: int) -> None:
         self.id = id
         self.generation = generation
         self.state: TransactionState = "open"
+        self.error: BaseException | None = None
         self._settled: list[tuple[BaseMessage, Subscription, list[str]]] = []
 
     def check(self) -> None:
@@ -35,6 +37,11 @@ class TransactionRecord:
             TransactionVoid: its connection was lost, or COMMIT failed.
             UsageError: the transaction was committed or aborted.
         """
+        if self.error is not None:
+            why = self.error.message if isinstance(self.error, StompError) else type(self.error).__name__
+            raise TransactionVoid(
+                f"the transaction has ended, its COMMIT failed: {why}", hint="begin a new one"
+            ) from self.error
         if self.state == "void":
             raise TransactionVoid(
                 "the connection of this transaction was lost, and the transaction with it",

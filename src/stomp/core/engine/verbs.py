@@ -22,12 +22,12 @@ from stomp.core.engine.confirmations import Confirmation
 from stomp.core.engine.effects import Call, CloseConnection, Now, Operation, SendFrame, Wait
 from stomp.core.engine.message import deflated
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
-from stomp.core.engine.status import ClientState
 from stomp.core.engine.subscriptions import connected, gone, request, subscribe
 from stomp.core.engine.transactions import TransactionRecord
 from stomp.core.errors import (
     ConnectionLost,
     NotConnected,
+    OutcomeUnknown,
     ReceiptMissing,
     ReplyMissing,
     SendStalled,
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
     from stomp.core.engine.status import StateChange, StateChangeQueue
     from stomp.core.frames.frame import Frame
 
-#: Bound to module names for `start_plain`: looking up a member of an enumeration takes 0.1 us.
-_CONNECTED = ClientState.CONNECTED
-_RAISE = OnUnknown.RAISE
 #: Makes the confirmation object of the client, from the receipt id, the frame (if it may be sent again) and
 #: the size.
 Maker = Callable[[str, "Frame | None", int], Any]
@@ -60,7 +57,7 @@ class OutgoingMessage:
     Args:
         destination: the destination.
         body: the body; `str` is encoded as UTF-8.
-        headers: further headers.
+        headers: further headers. The dictionary is not changed, and must not be changed afterwards.
         content_type: the ``content-type``.
         text: the message is to be a text message for JMS consumers.
         compress: the ``content-encoding``: "gzip" or "deflate".
@@ -95,11 +92,11 @@ class OutgoingMessage:
     ) -> None:
         self.destination: str = arguments.destination(destination)
         if type(body) is not bytes:
-            body = _bytes_of(body)
-        self.headers: dict[str, Any] = dict(headers) if headers else {}
+            body = body.encode() if type(body) is str else _bytes_of(body)
         if compress is not None:
             body = deflated(body, compress)
-            self.headers["content-encoding"] = compress
+            headers = {**(headers or {}), "content-encoding": compress}
+        self.headers: dict[str, Any] | None = headers
         self.body: bytes = body
         self.content_type: str | None = content_type
         self.text: bool = text
@@ -115,7 +112,10 @@ class OutgoingMessage:
         """
         headers = self.headers
         if self.options:
-            headers = {**send_headers(era.vendor, epoch_ms=self.epoch_ms, **self.options), **headers}
+            headers = {
+                **send_headers(era.vendor, epoch_ms=self.epoch_ms, **self.options),
+                **(headers or {}),
+            }
         return commands.send(
             self.destination,
             self.body,
@@ -144,19 +144,15 @@ def send(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operat
         ConnectionLost: the connection was lost meanwhile; the outcome is unknown.
     """
     while True:
-        era = yield from connected(conv, deadline)
+        era = conv.ready or (yield from connected(conv, deadline))
         frame = parcel.frame(era)
-        told: Told = []
-        if conv.terms.hooks:
-            told = yield from _run_sending_hooks_gen(conv, frame)
+        told = (yield from _run_sending_hooks_gen(conv, frame)) if conv.terms.hooks else None
         try:
-            yield SendFrame(era.link, frame)
-            yield from _notify_outcome(told, None)
+            yield from _send_frame_gen(SendFrame(era.link, frame), told)
             return
-        except NotConnected as err:
-            yield from _notify_outcome(told, err)
-            if isinstance(err, ConnectionLost):
-                raise
+        except ConnectionLost:
+            raise
+        except NotConnected:
             # It was not sent: the session was closed, but the engine has not processed that yet.
             yield from gone(conv, era, deadline)
 
@@ -196,15 +192,13 @@ def start(
     size = len(parcel.body) + 1
     answer_by = deadline
     while True:
-        era = conv.era
-        if era is None or conv.state is not ClientState.CONNECTED or not conv.waiting.fits(size):
+        era = conv.ready
+        if era is None or not conv.waiting.fits(size):
             era = yield from _room(conv, size, deadline)
             if patience is not None:
                 answer_by = (yield Now()) + patience
         frame = parcel.frame(era)
-        told: Told = []
-        if terms.hooks:
-            told = yield from _run_sending_hooks_gen(conv, frame)
+        told = (yield from _run_sending_hooks_gen(conv, frame)) if terms.hooks else []
         if conv.era is not era or not conv.waiting.fits(size):
             yield from _notify_outcome(told, NotConnected("not sent yet"))
             continue
@@ -220,36 +214,17 @@ def start(
             pass  # the frame is queued, and is written when the broker reads again
         except ConnectionLost:
             pass  # the end of the connection sets the outcome
-        except NotConnected:
+        except NotConnected as err:
             if not resend and conv.cancel_request(receipt):
                 # It was not sent and has no outcome yet, so it can be sent again unmarked.
+                yield from _notify_outcome(told, err)
                 yield from gone(conv, era, deadline)
                 continue
-        except BaseException:
-            conv.cancel_request(receipt)
+        except BaseException as err:
+            if conv.cancel_request(receipt) and not isinstance(err, GeneratorExit):
+                yield from _notify_outcome(told, _as_outcome(err))
             raise
         return confirmation
-
-
-def start_plain(conv: ClientEngine, destination: str, body: bytes, make: Maker) -> Any:
-    """Register the confirmation of a SEND without further headers, as `start` does, without an operation.
-
-    Returns:
-        The confirmation; the caller writes the frame with its receipt. None if `start` has to be used: the
-        client would have to wait, or has hooks, or may have to send the frame again.
-    """
-    era, terms = conv.era, conv.terms
-    size = len(body) + 1
-    if (
-        era is None
-        or conv.state is not _CONNECTED
-        or not conv.waiting.fits(size)
-        or terms.hooks
-        or terms.on_unknown is not _RAISE
-        or not destination
-    ):
-        return None
-    return conv.ask(make(conv.next_id(), None, size), era)
 
 
 def _room(conv: ClientEngine, size: int, deadline: float) -> Operation[BrokerConnection]:
@@ -281,6 +256,30 @@ def _run_sending_hooks_gen(conv: ClientEngine, frame: Frame) -> Operation[Told]:
 def _notify_outcome(told: Told, error: StompError | None) -> Operation[None]:
     for tell in told:
         yield Call(partial(tell, error), guarded=True)
+
+
+def _send_frame_gen(send: SendFrame, told: Told | None) -> Operation[None]:
+    """Send a frame, and call the callbacks of the hooks with the result."""
+    if not told:
+        yield send
+        return
+    try:
+        yield send
+    except GeneratorExit:
+        raise
+    except BaseException as err:
+        yield from _notify_outcome(told, _as_outcome(err))
+        raise
+    yield from _notify_outcome(told, None)
+
+
+def _as_outcome(err: BaseException) -> StompError:
+    """Return the error that the callbacks of hooks get for an exception of a send."""
+    if isinstance(err, StompError):
+        return err
+    error = OutcomeUnknown(f"sending was ended by {type(err).__name__}")
+    error.__cause__ = err
+    return error
 
 
 def _adapt_callback(tell: Callable[[StompError | None], object]) -> Callable[[Confirmation], object]:
@@ -486,16 +485,7 @@ def send_in(conv: ClientEngine, record: TransactionRecord, parcel: OutgoingMessa
     frame.headers["transaction"] = record.id
     told = yield from _run_sending_hooks_gen(conv, frame)
     try:
-        yield from _in_transaction(record, era, frame)
-    except TransactionVoid as err:
-        yield from _notify_outcome(told, err)
-        raise
-    yield from _notify_outcome(told, None)
-
-
-def _in_transaction(record: TransactionRecord, era: BrokerConnection, frame: Frame) -> Operation[None]:
-    try:
-        yield SendFrame(era.link, frame, may_delay=True)
+        yield from _send_frame_gen(SendFrame(era.link, frame, may_delay=True), told)
     except NotConnected as err:
         record.state = "void"
         raise TransactionVoid(
@@ -523,8 +513,8 @@ def commit(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Op
     except NotConnected as err:
         record.state = "void"
         raise TransactionVoid("the connection was lost before COMMIT: nothing was carried out") from err
-    except BaseException:
-        record.state = "void"
+    except BaseException as err:
+        record.state, record.error = "void", err
         raise
     finally:
         conv.end(record)
@@ -571,8 +561,7 @@ def ask(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operati
     if conv.paused:
         conv.maybe_resume()
     try:
-        yield SendFrame(era.link, frame)
-        yield from _notify_outcome(told, None)
+        yield from _send_frame_gen(SendFrame(era.link, frame), told)
         if not (yield Wait(reply, lambda: reply.done, deadline)):
             raise ReplyMissing(
                 f"nobody answered the request to {parcel.destination} in time",
