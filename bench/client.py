@@ -33,10 +33,10 @@ def take(adapter: str, work: Work) -> tuple[str, Taken]:
 def main() -> None:
     try:
         version, taken = take(sys.argv[1], Work.of(sys.argv[2:]))
-        told = {"version": version, **taken.figures()}
+        printed = {"version": version, **taken.figures()}
     except Unsupported as why:
-        told = {"unsupported": str(why)}
-    print(json.dumps(told), flush=True)
+        printed = {"unsupported": str(why)}
+    print(json.dumps(printed), flush=True)
     # A client may have left threads behind; they are not what is measured.
     os._exit(0)
 

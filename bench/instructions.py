@@ -130,8 +130,8 @@ def compare(now: dict[str, int], before: dict[str, int]) -> list[tuple[bool, str
             continue
         limit = before[work] * (1 + TOLERANCE)
         met = instructions <= limit
-        told = f"{work}: {number(instructions)} instructions a frame, at most {number(limit)} are allowed"
-        verdicts.append((met, f"{told}: {'met' if met else 'MISSED'}"))
+        sentence = f"{work}: {number(instructions)} instructions a frame, at most {number(limit)} are allowed"
+        verdicts.append((met, f"{sentence}: {'met' if met else 'MISSED'}"))
     return verdicts
 
 
@@ -166,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
         print(update())
         return 0
     verdicts = check()
-    print("\n".join(told for _, told in verdicts))
+    print("\n".join(sentence for _, sentence in verdicts))
     return 0 if all(met for met, _ in verdicts) else 1
 
 

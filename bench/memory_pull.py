@@ -59,7 +59,7 @@ class Watch:
             time.sleep(0.02)
         self.over.set()
 
-    def told(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float]:
         """MiB above the start: the most in the first half and in the second one. What grows has more in the second."""
         half = len(self._levels) // 2
         first, second = max(self._levels[:half]), max(self._levels[half:])
@@ -143,7 +143,7 @@ def work(client: str, kind: str, url: str, seconds: float) -> None:
         (consume if receives else send)(url, kind, watch)
     else:
         asyncio.run((consume_async if receives else send_async)(url, kind, watch))
-    print(json.dumps(watch.told()), flush=True)
+    print(json.dumps(watch.figures()), flush=True)
     os._exit(0)
 
 
@@ -187,9 +187,9 @@ def main() -> None:
                 words = ["-m", "bench.memory_pull", "--seconds", str(options.seconds), "--work"]
                 command = [sys.executable, *words, client, kind, url]
                 done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-            told = json.loads(done.stdout)
+            figures = json.loads(done.stdout)
             print(
-                f"| {title} | {client} | {told['moved']:,.0f} | {told['first']:.1f} | {told['second']:.1f} |",
+                f"| {title} | {client} | {figures['moved']:,.0f} | {figures['first']:.1f} | {figures['second']:.1f} |",
                 flush=True,
             )
 

@@ -172,9 +172,9 @@ class Demand:
             return False, f"{self.scenario}: not measured"
         if self.cpu is not None:
             met = known.median <= self.cpu
-            told = f"{number(known.median)} of the CPU of {BASE}, at most {number(self.cpu)} is demanded"
+            sentence = f"{number(known.median)} of the CPU of {BASE}, at most {number(self.cpu)} is demanded"
         else:
             assert self.p50 is not None
             met = known.median < self.p50
-            told = f"{number(known.median * 1e3)} ms, less than {number(self.p50 * 1e3)} ms is demanded"
-        return met, f"{row.title}: {told}: {'met' if met else 'MISSED'}"
+            sentence = f"{number(known.median * 1e3)} ms, less than {number(self.p50 * 1e3)} ms is demanded"
+        return met, f"{row.title}: {sentence}: {'met' if met else 'MISSED'}"

@@ -229,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ok = all(row.value for row in found if not row.client.startswith("stomp.py"))
     if args.quick:
         verdicts = [demand.verdict(found) for demand in DEMANDS] + instructions.check()
-        print("\n".join(told for _, told in verdicts))
+        print("\n".join(sentence for _, sentence in verdicts))
         return 0 if ok and all(met for met, _ in verdicts) else 1
     print(bars(found))
     print(f"\n{target_table(targets.read(), found)}")

@@ -22,7 +22,7 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
     )
 
 
-def told(spread: Spread, scale: float, suffix: str = "") -> str:
+def spread_text(spread: Spread, scale: float, suffix: str = "") -> str:
     """The median, and in brackets the least and the greatest."""
     low, high = number(spread.low * scale), number(spread.high * scale)
     return f"{number(spread.median * scale)}{suffix} ({low}-{high})"
@@ -48,8 +48,8 @@ def details(found: Sequence[Row]) -> str:
             [
                 "" if title == before else title,
                 row.client,
-                told(row.value, figure.scale) if row.value else "failed",
-                told(row.ratio, 1, "x") if row.ratio else "",
+                spread_text(row.value, figure.scale) if row.value else "failed",
+                spread_text(row.ratio, 1, "x") if row.ratio else "",
                 f"{number(row.floor.median)}x" if row.floor else "",
                 _cpu(row) if row.figure in ("rate", "p50") else "",
             ]

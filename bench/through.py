@@ -38,8 +38,8 @@ def door(broker: str) -> tuple[str, int]:
     Raises:
         Lacking: it is not there.
     """
-    told = os.environ.get(f"BROKERS_{broker.upper()}", f"127.0.0.1:{PORTS[broker]}")
-    host, _, port = told.rpartition(":")
+    configured = os.environ.get(f"BROKERS_{broker.upper()}", f"127.0.0.1:{PORTS[broker]}")
+    host, _, port = configured.rpartition(":")
     try:
         socket.create_connection((host, int(port)), 2).close()
     except OSError as error:

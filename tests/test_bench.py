@@ -221,9 +221,9 @@ def test_a_demand_on_cpu(demanded: float, met: bool) -> None:
         "stomp.py": [{"rate": 1, "cpu": 4e-6}],
     }
     found = rows({"work": clients}, WORK)
-    verdict, told = Demand("stompkit", "work", cpu=demanded).verdict(found)
+    verdict, sentence = Demand("stompkit", "work", cpu=demanded).verdict(found)
     assert verdict is met
-    assert told.endswith(": met" if met else ": MISSED")
+    assert sentence.endswith(": met" if met else ": MISSED")
 
 
 @pytest.mark.parametrize(("below", "met"), [(40, False), (41, True)])
@@ -746,11 +746,11 @@ def test_messages_go_through_a_broker(server, broker) -> None:
 
 
 def test_more_instructions_than_before_are_a_loss() -> None:
-    (met, told), (missed, lost) = instructions.compare(
+    (met, sentence), (missed, lost) = instructions.compare(
         {"decode": 110, "encode": 112}, {"decode": 100, "encode": 100}
     )
     assert (met, missed) == (True, False)
-    assert told == "decode: 110 instructions a frame, at most 110 are allowed: met"
+    assert sentence == "decode: 110 instructions a frame, at most 110 are allowed: met"
     assert lost.endswith("MISSED")
 
 
@@ -780,15 +780,15 @@ def test_what_is_counted_runs(work) -> None:
 
 
 def test_clients_are_compared_in_processes_of_their_own(tmp_path, capfd) -> None:
-    told, measured, pictures = tmp_path / "report.md", tmp_path / "report.json", tmp_path / "pictures"
+    sentence, measured, pictures = tmp_path / "report.md", tmp_path / "report.json", tmp_path / "pictures"
     work = ["--scenarios", "receive-0,pair", "--clients", "stompkit,bare", "--rounds", "2", "--count", "3"]
-    files = ["--json", str(measured), "--markdown", str(told), "--plots", str(pictures)]
+    files = ["--json", str(measured), "--markdown", str(sentence), "--plots", str(pictures)]
     assert run.main([*work, *files]) == 0
     everything = json.loads(measured.read_text())
     assert set(everything["about"]["versions"]) == {"stompkit", "bare"}
     assert [len(everything["runs"]["pair"][client]) for client in ("stompkit", "bare")] == [2, 2]
     assert len(everything["rows"]) == 4
-    assert "receive 0 B" in told.read_text()
+    assert "receive 0 B" in sentence.read_text()
     assert "receive 0 B" in capfd.readouterr().out
     assert list(pictures.iterdir()) == []  # no ratio without the base
     again = tmp_path / "again.md"
@@ -810,11 +810,11 @@ def test_a_client_that_is_not_to_be_had_is_skipped_and_told(monkeypatch, capfd, 
         raise Missing("there is no node on this machine")
 
     monkeypatch.setitem(CLIENTS, "stompjs", Contender(missing))
-    told = tmp_path / "report.md"
+    sentence = tmp_path / "report.md"
     work = ["--scenarios", "receive-0", "--clients", "bare,stompjs", "--rounds", "1", "--count", "1"]
-    assert run.main([*work, "--markdown", str(told)]) == 0
+    assert run.main([*work, "--markdown", str(sentence)]) == 0
     assert "stompjs is skipped: there is no node" in capfd.readouterr().err
-    assert "Skipped: stompjs: there is no node" in told.read_text()
+    assert "Skipped: stompjs: there is no node" in sentence.read_text()
 
 
 def test_a_client_that_lacks_something_is_left_out(capfd) -> None:

@@ -132,9 +132,9 @@ def test_the_limits_are_those_of_the_code() -> None:
 
 
 def test_the_table_of_broken_rules_has_all_odd_frames_and_what_happens_to_them() -> None:
-    told = [cells for cells in rows("reference/leniency.md") if len(cells) == 5][1:]
-    assert [cells[0] for cells in told] == [*(odd.name for odd in ODD), *IN_DOUBT]
-    for name, _, end, client, strict in told:
+    documented = [cells for cells in rows("reference/leniency.md") if len(cells) == 5][1:]
+    assert [cells[0] for cells in documented] == [*(odd.name for odd in ODD), *IN_DOUBT]
+    for name, _, end, client, strict in documented:
         assert end.startswith("in doubt" if name in IN_DOUBT else "certain")
         assert client.startswith("delivered") or name in IN_DOUBT
         legal = [odd.legal for odd in ODD if odd.name == name]
@@ -142,10 +142,10 @@ def test_the_table_of_broken_rules_has_all_odd_frames_and_what_happens_to_them()
 
 
 def test_every_value_of_lenient_is_explained() -> None:
-    told = [cells for cells in rows("reference/leniency.md") if len(cells) == 3][1:]
+    documented = [cells for cells in rows("reference/leniency.md") if len(cells) == 3][1:]
     values: list[Lenient] = [True, False, "trim"]
-    assert [cells[0] for cells in told] == ["`True`", "`False`", '`"trim"`']
-    assert [cells[1] for cells in told] == [f"`{Leniency.of(value).value}`" for value in values]
+    assert [cells[0] for cells in documented] == ["`True`", "`False`", '`"trim"`']
+    assert [cells[1] for cells in documented] == [f"`{Leniency.of(value).value}`" for value in values]
 
 
 def test_the_times_are_those_of_the_code() -> None:
@@ -158,20 +158,20 @@ def test_the_times_are_those_of_the_code() -> None:
 
 
 def test_every_callback_is_explained() -> None:
-    told = {cells[0].split("(")[0].strip("`") for cells in rows("reference/listeners.md")}
+    documented = {cells[0].split("(")[0].strip("`") for cells in rows("reference/listeners.md")}
     methods = {name for name in vars(stomp.ConnectionListener) if name.startswith("on_")}
-    assert methods == {name for name in told if name.startswith("on_")}
+    assert methods == {name for name in documented if name.startswith("on_")}
 
 
 def test_every_setting_of_the_clients_is_explained() -> None:
-    told = {cells[0].strip("`"): cells[1:3] for cells in rows("reference/clients.md") if len(cells) == 4}
+    documented = {cells[0].strip("`"): cells[1:3] for cells in rows("reference/clients.md") if len(cells) == 4}
     parameters = inspect.signature(stomp.Client).parameters
-    assert told.keys() - {"setting", "---"} == parameters.keys()
-    in_urls = {name for name, (in_url, _) in told.items() if in_url == "yes"}
-    in_urls |= set(re.findall(r"`(\w+)`", told["limits"][0]))
+    assert documented.keys() - {"setting", "---"} == parameters.keys()
+    in_urls = {name for name, (in_url, _) in documented.items() if in_url == "yes"}
+    in_urls |= set(re.findall(r"`(\w+)`", documented["limits"][0]))
     assert in_urls | {"verify", "ca_certs", "cert_file", "key_file"} == set(config._QUERY)
     terms = ClientConfig()
-    for name, (_, default) in told.items():
+    for name, (_, default) in documented.items():
         value = getattr(terms, name, None)
         if default.startswith("`") and isinstance(value, bool | int | float) and name != "connect_timeout":
             assert default == f"`{value:g}`" if isinstance(value, float) else f"`{value}`", name
@@ -181,10 +181,10 @@ def test_every_option_of_sends_and_subscriptions_is_explained() -> None:
     page = text_of("reference/clients.md")
     for options, title in ((SendOptions, "send"), (SubscribeOptions, "subscription")):
         section = page.partition(f"## Options of a {title}")[2].partition("\n## ")[0]
-        told = {
+        documented = {
             name for line in section.splitlines() for name in re.findall(r"`(\w+)`", line.partition("| ")[2])
         }
-        assert set(options.__annotations__) <= told
+        assert set(options.__annotations__) <= documented
 
 
 def test_every_verb_of_the_clients_is_explained() -> None:
@@ -195,19 +195,19 @@ def test_every_verb_of_the_clients_is_explained() -> None:
 
 
 def test_every_option_of_the_broker_is_explained() -> None:
-    told = {}
+    documented = {}
     for cells in rows("reference/broker-command.md"):
         if option := re.search("`(--[-a-z]+)", cells[0]):
-            told[option[1]] = cells
+            documented[option[1]] = cells
     actions = {
         name: action
         for action in registry.BY_NAME["broker"].parser().actions
         for name in action.option_strings
         if name.startswith("--")
     }
-    assert told.keys() == actions.keys()
+    assert documented.keys() == actions.keys()
     for name, action in actions.items():
-        cell, _, default = told[name]
+        cell, _, default = documented[name]
         assert all(f"`{short}`" in cell for short in action.option_strings if not short.startswith("--"))
         assert action.metavar is None or f"`{name} {action.metavar}`" in cell
         if action.default not in (None, 0, [], argparse.SUPPRESS):

@@ -177,15 +177,15 @@ class TestDoctor:
 
     def test_a_stomp_py_below_stompkit_is_a_warning(self, site: Path) -> None:
         distribution(site, "stomp.py", "8.2.0", "stomp/__init__.py")
-        told = self.examine(site)
-        assert "warn  packages    stompkit 9.1.0 and stomp.py 8.2.0 are both installed in" in told
-        assert f"remedy: {MEND}" in told
+        report = self.examine(site)
+        assert "warn  packages    stompkit 9.1.0 and stomp.py 8.2.0 are both installed in" in report
+        assert f"remedy: {MEND}" in report
 
     def test_the_shim_is_in_order(self, site: Path) -> None:
         distribution(site, "stomp.py", "9.1.0")
-        told = self.examine(site)
-        assert "ok    packages    stompkit 9.1.0, and stomp.py 9.1.0 as a shim without files" in told
+        report = self.examine(site)
+        assert "ok    packages    stompkit 9.1.0, and stomp.py 9.1.0 as a shim without files" in report
 
     def test_stompkit_alone_needs_no_word(self, site: Path) -> None:
-        told = self.examine(site)
-        assert "packages" not in told
+        report = self.examine(site)
+        assert "packages" not in report

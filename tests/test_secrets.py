@@ -20,7 +20,7 @@ SECRET = "s3cr3t-mark-4711"
 
 
 @pytest.fixture
-def told(caplog, capfd):
+def output(caplog, capfd):
     """All logged and printed text so far, and the text that the test adds."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("stomp.py").setLevel(logging.DEBUG)
@@ -44,22 +44,22 @@ def texts_of(error):
     return [str(error), repr(error), repr(vars(error)), chain]
 
 
-def attempt(told, action):
+def attempt(output, action):
     try:
         action()
     except StompException as err:
         for text in texts_of(err):
-            told.add(text)
+            output.add(text)
     else:
         raise AssertionError("it should have failed")
 
 
-def test_the_mark_is_found_where_it_is(told):
+def test_the_mark_is_found_where_it_is(output):
     logging.getLogger("stomp.py").debug("passcode is %s", SECRET)
-    assert SECRET in told()
+    assert SECRET in output()
 
 
-def test_a_whole_conversation(told):
+def test_a_whole_conversation(output):
     with Broker(users={"admin": SECRET}) as broker:
         conn = stomp.Connection12([(broker.host, broker.port)], vhost="/")
         conn.set_listener("print", stomp.PrintingListener())
@@ -82,49 +82,49 @@ def test_a_whole_conversation(told):
             broker,
             broker.connections,
         ):
-            told.add(thing)
+            output.add(thing)
         for subscription in link.session.ledger.subscriptions.values():
-            told.add(subscription)
+            output.add(subscription)
         conn.disconnect()
-        told.add(recorder.notes)
-    assert "on_send STOMP" in told()
-    assert SECRET not in told()
+        output.add(recorder.notes)
+    assert "on_send STOMP" in output()
+    assert SECRET not in output()
 
 
-def test_every_way_of_failing(told, free_port):
+def test_every_way_of_failing(output, free_port):
     with Broker(users={"admin": "another"}) as broker:
         conn = stomp.Connection([(broker.host, broker.port)])
-        attempt(told, lambda: conn.connect("admin", SECRET, wait=True))
+        attempt(output, lambda: conn.connect("admin", SECRET, wait=True))
         conn.transport.stop()
         # A passcode and a frame that cannot be encoded, in the versions without escapes.
-        attempt(told, lambda: conn.connect("admin", SECRET + "\n", wait=True))
+        attempt(output, lambda: conn.connect("admin", SECRET + "\n", wait=True))
         conn.transport.stop()
     with ScriptedServer(lambda sock: None) as server:
         conn = stomp.Connection([server.address])
-        attempt(told, lambda: conn.connect("admin", SECRET, wait=True))
+        attempt(output, lambda: conn.connect("admin", SECRET, wait=True))
     conn = stomp.Connection([("127.0.0.1", free_port)], reconnect_attempts_max=1)
-    attempt(told, lambda: conn.connect("admin", SECRET, wait=True))
-    assert "refused" in told()
-    assert SECRET not in told()
+    attempt(output, lambda: conn.connect("admin", SECRET, wait=True))
+    assert "refused" in output()
+    assert SECRET not in output()
 
 
-def test_objects_of_the_core(told):
+def test_objects_of_the_core(output):
     client, server = ClientSession(), ServerSession()
     client.connect(["1.2"], "/", login="admin", passcode=SECRET)
     server.receive_data(b"".join(client.data_to_send(0.0)), 0.0)
     for thing in (client, server, *server.events(), commands.connect(["1.2"], "/", passcode=SECRET)):
-        told.add(thing)
-    told.add(Frame("CONNECT", {"passcode": SECRET}, ""))
-    assert SECRET not in told()
+        output.add(thing)
+    output.add(Frame("CONNECT", {"passcode": SECRET}, ""))
+    assert SECRET not in output()
 
 
-def test_urls(told):
+def test_urls(output):
     target = address.parse(f"stomp://admin:{SECRET}@localhost/")
-    told.add(target)
+    output.add(target)
     for wrong in (
         f"stomp://admin:{SECRET}@localhost:port",
         f"nonsense://admin:{SECRET}@a",
         f"stomp://a:{SECRET}@",
     ):
-        attempt(told, lambda wrong=wrong: address.parse(wrong))
-    assert SECRET not in told()
+        attempt(output, lambda wrong=wrong: address.parse(wrong))
+    assert SECRET not in output()

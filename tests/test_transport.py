@@ -322,7 +322,7 @@ def test_on_connecting_may_connect(broker):
 
 def test_the_end_of_one_connection_is_not_taken_for_that_of_the_next():
     """A listener that is still handling the end of the first connection must not make the second login fail."""
-    told, patient = threading.Event(), threading.Event()
+    called, patient = threading.Event(), threading.Event()
 
     def send_a_message(sock):
         read_frame(sock)
@@ -342,7 +342,7 @@ def test_the_end_of_one_connection_is_not_taken_for_that_of_the_next():
             self.wait_for_method("on_connecting", 2)
 
         def on_disconnected(self):
-            told.set()
+            called.set()
 
     with ScriptedServer(send_a_message, welcome_late) as server:
         conn = stomp.Connection12([server.address])
@@ -353,7 +353,7 @@ def test_the_end_of_one_connection_is_not_taken_for_that_of_the_next():
         conn.transport.disconnect_socket()
         with ThreadPoolExecutor() as pool:
             login = pool.submit(conn.connect, wait=True)
-            assert told.wait(PATIENCE)
+            assert called.wait(PATIENCE)
             with pytest.raises(TimeoutError):
                 login.result(0.1)
             patient.set()

@@ -127,16 +127,16 @@ def test_a_header_that_cannot_be_sent(join):
 
 
 def test_a_receipt_is_told_once_and_only_to_who_asked(join):
-    asker, told = join()
+    asker, received = join()
     _, one = join(QUEUE)
     _, other = join(QUEUE)
     asker.send(QUEUE, "x", receipt="r:1")
-    told.wait_for_method("on_receipt")
+    received.wait_for_method("on_receipt")
     asker.send(QUEUE, "y", receipt="r2")
-    told.wait_for_method("on_receipt", 2)
+    received.wait_for_method("on_receipt", 2)
     for recorder in (one, other):
         recorder.wait_for_bodies(2)
-    assert [detail for method, detail in told.notes if method == "on_receipt"] == ["r:1", "r2"]
+    assert [detail for method, detail in received.notes if method == "on_receipt"] == ["r:1", "r2"]
     assert "on_receipt" not in one.methods + other.methods
 
 

@@ -121,9 +121,9 @@ def test_more_doors(tmp_path: Path) -> None:
     path = tmp_path / "broker.sock"
     with running("--port", "0", "--ws-port", "0", "--unix", str(path)) as (process, _):
         assert process.stdout is not None
-        told = process.stdout.readline()
-        assert re.fullmatch(r"stomp broker listening on ws://127.0.0.1:\d+\n", told)
-        web = parse(told.split()[-1]).addresses[0]
+        output = process.stdout.readline()
+        assert re.fullmatch(r"stomp broker listening on ws://127.0.0.1:\d+\n", output)
+        web = parse(output.split()[-1]).addresses[0]
         assert process.stdout.readline() == f"stomp broker listening on unix://{path}\n"
         for address in (web, Address("", 0, "unix", str(path))):
             stream = open_stream(address, Options(), None)
@@ -141,9 +141,9 @@ def test_more_doors(tmp_path: Path) -> None:
 def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     with Broker() as broker:
         assert main(["broker", "--port", str(broker.port)]) == 1
-        told = capsys.readouterr().err
-        assert f"cannot listen on 127.0.0.1:{broker.port}" in told
-        assert "in use" in told
+        output = capsys.readouterr().err
+        assert f"cannot listen on 127.0.0.1:{broker.port}" in output
+        assert "in use" in output
 
 
 @pytest.mark.parametrize(
@@ -170,6 +170,6 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture[str], arguments: list[str
 
 def test_help_tells_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["broker", "--help"]) == 0
-    told = capsys.readouterr().out
-    assert "Not for production" in told
-    assert "process list" in " ".join(told.split())
+    output = capsys.readouterr().out
+    assert "Not for production" in output
+    assert "process list" in " ".join(output.split())

@@ -200,11 +200,11 @@ class SeedCommands:
     )
     def test_4_help_of_a_topic(self, command: Command, site: Site, topic: str, text: str) -> None:
         line = "stomp -H 127.0.0.1 -P 61613 -U admin -W password"
-        told = flat(self.type(command, line, site, f"help {topic}\n").out)
+        shown = flat(self.type(command, line, site, f"help {topic}\n").out)
         # sendfile takes headers since 4.1.17, which its help in the documentation does not say yet.
-        told = told.replace(" [headers.json]", "")
-        told = re.sub(r"Optional Parameters: .*? Description:", "Description:", told)
-        assert told == flat(textwrap.dedent(text))
+        shown = shown.replace(" [headers.json]", "")
+        shown = re.sub(r"Optional Parameters: .*? Description:", "Description:", shown)
+        assert shown == flat(textwrap.dedent(text))
 
     def test_4_a_standalone_listener(self, command: Command, site: Site) -> None:
         where = ("-H", site.host, "-P", str(site.port), "-U", site.user, "-W", site.password)

@@ -43,7 +43,7 @@ def raising(error: BaseException) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "told"),
+    ("error", "status", "message"),
     [
         (CommandError("no", hint="say yes"), 1, "stomp play: no (say yes)\n"),
         (ConnectFailed("refused"), 3, "stomp play: refused\n"),
@@ -55,11 +55,11 @@ def raising(error: BaseException) -> Any:
     ],
 )  # fmt: skip
 def test_an_error_is_one_line(
-    play: Any, capsys: pytest.CaptureFixture[str], error: BaseException, status: int, told: str
+    play: Any, capsys: pytest.CaptureFixture[str], error: BaseException, status: int, message: str
 ) -> None:
     play(raising(error))
     assert app.main(["play"]) == status
-    assert capsys.readouterr() == ("", told)
+    assert capsys.readouterr() == ("", message)
 
 
 def test_the_status_of_a_command_is_that_of_the_process(play: Any) -> None:

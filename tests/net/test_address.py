@@ -86,10 +86,10 @@ def test_a_url_in_place_of_pairs_does_not_give_its_password_away() -> None:
     for value in (f"stomp://u:{SECRET}@h", [f"stomp://u:{SECRET}@h"], [(f"u:{SECRET}@h", 1)]):
         with pytest.raises(AddressError) as caught:
             pairs_of(value)
-        assert SECRET not in told(caught.value)
+        assert SECRET not in text_and_hint(caught.value)
 
 
-def told(error: BaseException) -> str:
+def text_and_hint(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)) + repr(error) + str(error.__dict__)
 
 
@@ -322,7 +322,7 @@ def test_what_is_no_url_is_told_with_a_hint(url: str) -> None:
 def test_no_error_holds_the_password(url: str) -> None:
     with pytest.raises(AddressError) as caught:
         parse(url)
-    assert SECRET not in told(caught.value)
+    assert SECRET not in text_and_hint(caught.value)
     assert caught.value.__context__ is None
 
 

@@ -559,14 +559,14 @@ class TestWaitReady:
     def test_a_socket_shut_down_meanwhile_wakes(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            told: list[tuple[bool, bool]] = []
+            states: list[tuple[bool, bool]] = []
             waiter = threading.Thread(
-                target=lambda: told.append(wait_ready(ours, read=True, write=False, seconds=PATIENCE))
+                target=lambda: states.append(wait_ready(ours, read=True, write=False, seconds=PATIENCE))
             )
             waiter.start()
             ours.shutdown(socket.SHUT_RDWR)
             waiter.join(PATIENCE)
-            assert told == [(True, False)]
+            assert states == [(True, False)]
 
     def test_a_closed_socket_is_ready_to_fail(self) -> None:
         sock = socket.socket()

@@ -104,7 +104,7 @@ def test_the_request_names_host_path_and_subprotocols() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "port", "transport", "told"),
+    ("host", "port", "transport", "expected_host"),
     [
         ("::1", 15674, "ws", "[::1]:15674"),
         ("fe80::1%eth0", 15674, "ws", "[fe80::1]:15674"),
@@ -113,8 +113,8 @@ def test_the_request_names_host_path_and_subprotocols() -> None:
         ("broker", 443, "ws", "broker:443"),
     ],
 )
-def test_the_host_is_written_as_in_a_url(host: str, port: int, transport: str, told: str) -> None:
-    assert request_of(Address(host, port, transport)).headers["Host"] == told
+def test_the_host_is_written_as_in_a_url(host: str, port: int, transport: str, expected_host: str) -> None:
+    assert request_of(Address(host, port, transport)).headers["Host"] == expected_host
 
 
 @pytest.mark.parametrize(

@@ -53,13 +53,13 @@ def sized(draw: st.DrawFn) -> bytes:
         command = draw(st.sampled_from([b"MESSAGE", b"MESSAGE", b"RECEIPT", b"ERROR", b"error", b"NEWS"]))
         size = draw(st.one_of(st.integers(0, 5), st.integers(0, 140)))
         body = draw(st.sampled_from([b"x", b"x", b"\0", b"\n", b"a\0"])) * size
-        told = len(body) + draw(st.sampled_from([0, 0, 0, 0, -1, 1, 7]))
+        results = len(body) + draw(st.sampled_from([0, 0, 0, 0, -1, 1, 7]))
         length = draw(
             st.sampled_from(
                 [b"", b"content-length:%d\n", b"content-length:+%d\n", b"content-length:%d\n" * 2]
             )
         )
-        length = length % ((told,) * length.count(b"%d"))
+        length = length % ((results,) * length.count(b"%d"))
         lines = draw(st.sampled_from([b"", b"a:%d\n" % size, b"a:1\nb:\xff\n", b"c\n", b"a:\\x\n"]))
         frames.append(command + b"\n" + lines + length + b"\n" + body + b"\0" + draw(eols))
     return b"".join(frames)
@@ -88,27 +88,27 @@ def story(pieces: list[bytes], native: Any, **settings: Any) -> list[Any]:
         dialect, make = settings.pop("dialect"), settings.pop("make")
         decoder = Decoder(settings["limits"], lenient=settings["lenient"], classes={"MESSAGE": make})
         decoder.dialect = dialect
-        told: list[Any] = []
+        results: list[Any] = []
         for piece in pieces:
             decoder.feed(piece)
             try:
                 while frames := decoder.frames():
-                    told.append([facts(frame) for frame in frames])
+                    results.append([facts(frame) for frame in frames])
                     # As a session does, which has learned the version from the first frame.
                     if any(isinstance(frame, Frame) for frame in frames):
                         decoder.dialect = decoder.dialect or STOMP12
             except RemoteProtocolError as err:
                 error = type(err), str(err), getattr(err, "limit", "")
-                return [*told, (*error, decoder.idle, decoder.notes)]
-            told.append((decoder.idle, decoder.missing, decoder.notes.copy()))
+                return [*results, (*error, decoder.idle, decoder.notes)]
+            results.append((decoder.idle, decoder.missing, decoder.notes.copy()))
         last = decoder.unfinished_error()
-        return [*told, None if last is None else facts(last)]
+        return [*results, None if last is None else facts(last)]
 
 
-def essence(told: list[Any]) -> tuple[list[Any], Any]:
+def essence(results: list[Any]) -> tuple[list[Any], Any]:
     """What of a story may not depend on how the bytes are cut: the frames, and the error or the unfinished ERROR."""
-    frames = [frame for call in told if isinstance(call, list) for frame in call if frame != "HEARTBEAT"]
-    return frames, told[-1]
+    frames = [frame for call in results if isinstance(call, list) for frame in call if frame != "HEARTBEAT"]
+    return frames, results[-1]
 
 
 @given(
@@ -153,9 +153,9 @@ def test_codecs_and_cuts_make_no_difference(
     ways = {"dialect": dialect, "limits": limits, "lenient": lenient, "make": make}
     whole = essence(story([data], None, **ways))
     for pieces in ([data], chopped(data, sizes), chopped(data, [1])):
-        told = [story(pieces, native, **ways) for native in CODECS]
-        assert told[0] == told[-1]
-        assert essence(told[0]) == whole
+        results = [story(pieces, native, **ways) for native in CODECS]
+        assert results[0] == results[-1]
+        assert essence(results[0]) == whole
 
 
 def test_all_versions_are_tried() -> None:

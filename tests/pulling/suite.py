@@ -111,11 +111,11 @@ class Sending:
 
     def test_headers_arrive_as_they_are(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
-        told = {"colon": "a:b", "backslash": r"C:\new", "lines": "a\nb", "umlaut": "häh"}
+        called = {"colon": "a:b", "backslash": r"C:\new", "lines": "a\nb", "umlaut": "häh"}
         with one.subscribe(queue, headers=place.queue_headers) as subscription:
-            one.send(queue, b"", confirm=True, headers={**place.queue_headers, **told})
+            one.send(queue, b"", confirm=True, headers={**place.queue_headers, **called})
             headers = subscription.receive(timeout=WAIT).headers
-            assert {name: headers[name] for name in told} == told
+            assert {name: headers[name] for name in called} == called
 
     def test_what_is_not_confirmed_arrives_too(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
@@ -137,10 +137,10 @@ class Sending:
     def test_a_confirmation_tells_when_it_is_there(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         confirmation = one.send_async(queue, b"x", headers=place.queue_headers)
-        told = threading.Event()
-        confirmation.add_done_callback(lambda _: told.set())
+        called = threading.Event()
+        confirmation.add_done_callback(lambda _: called.set())
         assert confirmation.result(timeout=WAIT) is None
-        assert told.wait(WAIT)
+        assert called.wait(WAIT)
         assert confirmation.outcome == "confirmed"
 
     def test_a_batch_is_confirmed_when_it_is_left(self, client, place: Place) -> None:

@@ -33,8 +33,8 @@ def run(folder: Path, test: str, *options: str) -> str:
 
 def test_the_page_about_testing_is_true(tmp_path: Path) -> None:
     text = "\n".join(code for _, code in blocks(ROOT / "docs/howto/testing.md", "python"))
-    told = run(tmp_path, text, *PLUGIN)
-    assert "4 passed" in told, told
+    output = run(tmp_path, text, *PLUGIN)
+    assert "4 passed" in output, output
 
 
 def test_each_test_has_a_broker_of_its_own(tmp_path: Path) -> None:
@@ -53,15 +53,15 @@ def test_it(stomp_broker, stomp_relay, stomp_server, number):
         with pytest.raises(Exception, match="stopped"):
             ports[0].depth("/queue/a")
 """
-    told = run(tmp_path, text, *PLUGIN)
-    assert "2 passed" in told, told
+    output = run(tmp_path, text, *PLUGIN)
+    assert "2 passed" in output, output
 
 
 def test_the_fixtures_are_listed_with_what_they_are(tmp_path: Path) -> None:
-    told = run(tmp_path, "", *PLUGIN, "--fixtures")
+    output = run(tmp_path, "", *PLUGIN, "--fixtures")
     for name in ("stomp_broker", "stomp_relay", "stomp_server"):
-        assert f"\n{name} -- " in told, told
-    assert "no docstring" not in told
+        assert f"\n{name} -- " in output, output
+    assert "no docstring" not in output
     assert "@pytest.mark.stomp_broker(**settings)" in run(tmp_path, "", *PLUGIN, "--markers")
 
 
@@ -76,8 +76,8 @@ def test_it():
     assert "asyncio" not in sys.modules
     assert "ssl" not in sys.modules
 """
-    told = run(tmp_path, text, *PLUGIN)
-    assert "1 passed" in told, told
+    output = run(tmp_path, text, *PLUGIN)
+    assert "1 passed" in output, output
 
 
 def test_pytest_finds_it_where_stompkit_is_installed() -> None:

@@ -69,8 +69,8 @@ def test_it_is_good_roff() -> None:
         check=False,
     )
     # A page that is rendered again for each release needs no date.
-    told = [line for line in done.stdout.splitlines() if "missing date" not in line]
-    assert told == []
+    warnings = [line for line in done.stdout.splitlines() if "missing date" not in line]
+    assert warnings == []
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:

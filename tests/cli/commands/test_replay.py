@@ -59,8 +59,8 @@ def test_a_broken_line(stomp: Stomp, queue: str, line: str, words: str) -> None:
     first = json.dumps({"destination": queue, "body": "one"})
     answer = stomp("replay", stdin=f"{first}\n{line}\n".encode())
     assert answer.status == 1
-    told, complaint = answer.err.splitlines()
-    assert "continue with --skip" in told
+    progress, complaint = answer.err.splitlines()
+    assert "continue with --skip" in progress
     assert complaint.startswith(f"stomp replay: {words}")
 
 

@@ -63,16 +63,16 @@ def test_why_a_password_cannot_be_had() -> None:
 
 
 def test_hints_name_options() -> None:
-    def told(hint: str) -> str:
+    def hint_text(hint: str) -> str:
         return verdict(errors.ConnectFailed("Virtual host" if "virtual" in hint else "no", hint=hint)).words
 
-    assert told("give the authority that signed the broker's certificate as CA file") == (
+    assert hint_text("give the authority that signed the broker's certificate as CA file") == (
         "no (give the authority that signed the broker's certificate by --ssl-ca-file)"
     )
-    assert told("set the virtual host: RabbitMQ's default one is '/'") == (
+    assert hint_text("set the virtual host: RabbitMQ's default one is '/'") == (
         "Virtual host (set the virtual host with --vhost /)"
     )
-    assert told("give the broker's own headers by headers=, or its kind by broker=") == (
+    assert hint_text("give the broker's own headers by headers=, or its kind by broker=") == (
         "no (give the broker's own header by --header)"
     )
 

@@ -82,10 +82,10 @@ def test_every_abbreviation_that_stomp_py_knows_is_known(parser: Parser) -> None
 
 
 def test_help_shows_one_name_for_the_version_of_stomp(parser: Parser) -> None:
-    told = parser.format_help()
-    assert told.startswith("Usage: stomp [options]\n")
-    assert "-S, --protocol STOMP" in told
-    assert "--stomp" not in told
+    help_text = parser.format_help()
+    assert help_text.startswith("Usage: stomp [options]\n")
+    assert "-S, --protocol STOMP" in help_text
+    assert "--stomp" not in help_text
 
 
 def test_numbers() -> None:

@@ -31,17 +31,17 @@ def test_the_name_of_a_command_is_found(arguments: list[str], name: str, rest: l
 
 @pytest.mark.parametrize("command", [CLIENT, *COMMANDS], ids=lambda command: command.title)
 def test_every_command_explains_itself(command: registry.Command) -> None:
-    told = command.parser().format_help()
-    assert told.startswith(f"Usage: {command.title} [options]")
+    help_text = command.parser().format_help()
+    assert help_text.startswith(f"Usage: {command.title} [options]")
     assert callable(command.load().run)
     assert not command.summary.endswith(".")
 
 
 def test_the_general_help_lists_them_all() -> None:
-    told = CLIENT.parser().format_help()
+    help_text = CLIENT.parser().format_help()
     for name, command in BY_NAME.items():
-        assert f"  {name} " in told
-        assert command.summary in told
+        assert f"  {name} " in help_text
+        assert command.summary in help_text
 
 
 def test_names_are_no_values_of_options() -> None:

@@ -15,11 +15,11 @@ from tests.cli.oneshot import PATIENCE
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_noted_and_told(number: int) -> None:
-    told = threading.Event()
-    with StopSignal(told.set) as stop:
+    notified = threading.Event()
+    with StopSignal(notified.set) as stop:
         signal.raise_signal(number)
         assert stop.asked
-        assert told.wait(PATIENCE)
+        assert notified.wait(PATIENCE)
 
 
 def test_the_second_one_ends() -> None:

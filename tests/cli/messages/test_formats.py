@@ -49,5 +49,5 @@ def test_what_is_no_token(text: str) -> None:
 
 
 def test_every_token_is_explained() -> None:
-    told = set(re.findall(r"%(\w)", formats.TOKENS))
-    assert told == set(formats._LETTERS) | {"h"}
+    documented = set(re.findall(r"%(\w)", formats.TOKENS))
+    assert documented == set(formats._LETTERS) | {"h"}

@@ -187,17 +187,17 @@ def test_a_script_waits_for_what_it_has_asked_for(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reported"),
     [
         ("gone", "stomp: File gone was not found\n"),
         (".", "stomp: .: Is a directory\n"),
         ("binary", "File binary is not UTF-8\n"),
     ],
 )
-def test_a_script_that_cannot_be_read(command: Command, name: str, told: str) -> None:
+def test_a_script_that_cannot_be_read(command: Command, name: str, reported: str) -> None:
     (command.home / "binary").write_bytes(b"send /queue/a \xff\n")
     ended = command.run("-F", name)
-    assert (ended.status, ended.out, ended.err) == (1, "", told)
+    assert (ended.status, ended.out, ended.err) == (1, "", reported)
 
 
 def test_a_script_that_the_broker_ends(command: Command) -> None:
@@ -437,6 +437,6 @@ def test_coming_back_has_an_end(
 
     monkeypatch.setattr(StompCLI, "subscribe", and_stop)
     assert main("-L", "/queue/a") == 3
-    told = capsys.readouterr().err.splitlines()
-    assert told[1] == "lost connection"
-    assert "connection refused" in told[2]
+    reported = capsys.readouterr().err.splitlines()
+    assert reported[1] == "lost connection"
+    assert "connection refused" in reported[2]

@@ -31,11 +31,11 @@ def test_what_cannot_be_sent(tmp_path: Path) -> None:
 
 
 def test_headers(tmp_path: Path) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     (tmp_path / "headers.json").write_text('{"a": "b", "n": 1, "t": true}')
-    headers = headers_of(str(tmp_path / "headers.json"), told.append)
+    headers = headers_of(str(tmp_path / "headers.json"), reported.append)
     assert headers == {"a": "b", "n": "1", "t": "true"}
-    assert told == [f"Loading {tmp_path}/headers.json", "Using headers {'a': 'b', 'n': 1, 't': True}"]
+    assert reported == [f"Loading {tmp_path}/headers.json", "Using headers {'a': 'b', 'n': 1, 't': True}"]
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"{", b"[1]", b"[" * 100_000])

@@ -523,12 +523,12 @@ def test_multicast(monkeypatch: pytest.MonkeyPatch, out: Printed) -> None:
 
 def test_leaving_waits_for_what_is_told_of_the_end(make: Make, broker: Broker) -> None:
     cli = make()
-    telling, told, left = threading.Event(), threading.Event(), threading.Event()
+    telling, called, left = threading.Event(), threading.Event(), threading.Event()
 
     class Slow(ConnectionListener):
         def on_disconnected(self) -> None:
             telling.set()
-            assert told.wait(PATIENCE)
+            assert called.wait(PATIENCE)
 
     cli.conn.set_listener("slow", Slow())
     broker.disconnect_all()
@@ -541,6 +541,6 @@ def test_leaving_waits_for_what_is_told_of_the_end(make: Make, broker: Broker) -
     leaving = threading.Thread(target=leave)
     leaving.start()
     assert not left.wait(0.05)
-    told.set()
+    called.set()
     assert left.wait(PATIENCE)
     leaving.join(PATIENCE)

@@ -162,11 +162,11 @@ def test_messages_end_after_silence(broker):
 
 def test_states_and_callbacks_that_are_coroutine_functions(broker):
     async def test():
-        told = []
+        outcomes = []
 
         async def tell(change):
             await asyncio.sleep(0)
-            told.append(change.state)
+            outcomes.append(change.state)
 
         client = at(broker)
         client.on_state(tell)
@@ -174,7 +174,7 @@ def test_states_and_callbacks_that_are_coroutine_functions(broker):
         async with client:
             pass
         seen = [change.state async for change in states]
-        await until(lambda: len(told) == len(seen))
+        await until(lambda: len(outcomes) == len(seen))
         return seen
 
     assert run(test()) == [

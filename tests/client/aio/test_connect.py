@@ -90,16 +90,16 @@ def test_a_failure_is_told_as_by_the_blocking_dial(loop, free_port, via):
 
     with pytest.raises(ConnectFailed) as blocking:
         open_socket(address, Deadline(5))
-    told = run(test(), **loop)
-    assert (str(told), told.message, told.phase, told.address, told.hint) == (
+    error = run(test(), **loop)
+    assert (str(error), error.message, error.phase, error.address, error.hint) == (
         str(blocking.value),
         blocking.value.message,
         "tcp",
         blocking.value.address,
         blocking.value.hint,
     )
-    assert [type(error) for error in told.failures] == [ConnectionRefusedError]
-    assert told.failures[0].strerror == os.strerror(errno.ECONNREFUSED)
+    assert [type(failure) for failure in error.failures] == [ConnectionRefusedError]
+    assert error.failures[0].strerror == os.strerror(errno.ECONNREFUSED)
 
 
 @pytest.fixture

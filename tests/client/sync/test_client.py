@@ -226,9 +226,9 @@ def test_a_confirmation_that_is_there_calls_at_once(broker: Broker) -> None:
     with stomp.Client(broker.url) as client:
         confirmation = client.send_async("/queue/a", b"x")
         confirmation.result(timeout=WAIT)
-        told: list[object] = []
-        confirmation.add_done_callback(told.append)
-        assert told == [confirmation]
+        outcomes: list[object] = []
+        confirmation.add_done_callback(outcomes.append)
+        assert outcomes == [confirmation]
 
 
 def test_a_token_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -100,13 +100,13 @@ def test_an_ack_may_be_confirmed(stage: Stage) -> None:
         assert run.result
 
 
-@pytest.mark.parametrize(("requeue", "told"), [(None, None), (True, "true"), (False, "false")])
+@pytest.mark.parametrize(("requeue", "warning"), [(None, None), (True, "true"), (False, "false")])
 def test_rabbitmq_can_be_told_whether_to_requeue(
-    stage: Stage, requeue: bool | None, told: str | None
+    stage: Stage, requeue: bool | None, warning: str | None
 ) -> None:
     [message] = delivered(stage)
     stage.do(acknowledge.settle(stage.conv, message, 30, negative=True, requeue=requeue))
-    assert stage.link.take("NACK").headers.get("requeue") == told
+    assert stage.link.take("NACK").headers.get("requeue") == warning
 
 
 def test_activemq_cannot() -> None:

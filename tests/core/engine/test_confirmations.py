@@ -14,18 +14,18 @@ def asked(waiting: PendingConfirmations, receipt: str, size: int = 1) -> Confirm
 def test_an_outcome_is_told_once_to_everybody() -> None:
     waiting = PendingConfirmations(10, 100)
     confirmation = asked(waiting, "1")
-    told: list[object] = []
+    outcomes: list[object] = []
     fired: list[int] = []
     confirmation.watch(lambda: fired.append(1))
-    assert confirmation.when_done(told.append)
+    assert confirmation.when_done(outcomes.append)
     assert not confirmation.done()
     for call in waiting.settle("1", None):
         call()
     assert waiting.settle("1", OutcomeUnknown("late")) == []
-    assert told == [confirmation]
+    assert outcomes == [confirmation]
     assert fired == [1]
     assert (confirmation.outcome, confirmation.error, confirmation.frame) == ("confirmed", None, None)
-    assert not confirmation.when_done(told.append)
+    assert not confirmation.when_done(outcomes.append)
 
 
 def test_three_outcomes_are_counted() -> None:

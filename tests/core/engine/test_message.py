@@ -17,8 +17,8 @@ def message(body: bytes = b"", **headers: str) -> BaseMessage:
 
 
 def test_what_the_headers_say() -> None:
-    told = message(destination="/queue/a", message_id="1", redelivered="TRUE", possible_duplicate="true")
-    assert (told.destination, told.id, told.redelivered, told.possible_duplicate) == (
+    received = message(destination="/queue/a", message_id="1", redelivered="TRUE", possible_duplicate="true")
+    assert (received.destination, received.id, received.redelivered, received.possible_duplicate) == (
         "/queue/a",
         "1",
         True,
@@ -29,8 +29,8 @@ def test_what_the_headers_say() -> None:
 
 
 def test_it_looks_like_what_it_is() -> None:
-    told = message(b"secret", destination="/queue/a", message_id="7", redelivered="true", token="secret")
-    assert repr(told) == "<BaseMessage 7 /queue/a 6 bytes redelivered>"
+    received = message(b"secret", destination="/queue/a", message_id="7", redelivered="true", token="secret")
+    assert repr(received) == "<BaseMessage 7 /queue/a 6 bytes redelivered>"
 
 
 def test_whom_to_answer() -> None:

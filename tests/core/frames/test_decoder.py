@@ -145,9 +145,9 @@ def test_the_body_without_length_ends_at_the_first_nul() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 70_000])
-@pytest.mark.parametrize("told", [True, False])
-def test_bodies_of_all_sizes(size: int, told: bool) -> None:
-    head = b"MESSAGE\ncontent-length:%d\n\n" % size if told else b"MESSAGE\na:b\n\n"
+@pytest.mark.parametrize("declared", [True, False])
+def test_bodies_of_all_sizes(size: int, declared: bool) -> None:
+    head = b"MESSAGE\ncontent-length:%d\n\n" % size if declared else b"MESSAGE\na:b\n\n"
     data = head + b"x" * size + b"\0\n"
     whole = decode(data * 3)
     assert [len(frame.body) for frame in whole if isinstance(frame, Frame)] == [size] * 3

@@ -123,8 +123,8 @@ def test_the_head_of_a_message(dialect: Dialect, destination: str, content_type:
         head, empty = heads[destination if content_type is None else (destination, content_type)]
         assert head + b"\nabc\0" == encode(frame, dialect)
         assert empty == encode(Frame("SEND", headers), dialect)
-        told = Frame("SEND", Headers({**headers, "content-length": "3"}), b"abc")
-        assert head + LENGTHS[3] + b"abc\0" == encode(told, dialect)
+        explicit = Frame("SEND", Headers({**headers, "content-length": "3"}), b"abc")
+        assert head + LENGTHS[3] + b"abc\0" == encode(explicit, dialect)
 
 
 def test_the_head_of_a_message_is_escaped_and_checked() -> None:

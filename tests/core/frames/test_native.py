@@ -120,8 +120,8 @@ def test_it_stops_at_the_first_surprise(rest: bytes, taken: int) -> None:
 @pytest.mark.parametrize("values", [("1", "1"), (1, 2), ("\xe9", None)])
 def test_what_it_was_told_of_a_head_need_not_be_true(values: tuple[Any, Any]) -> None:
     scanner = native_codec.native.Scanner(Headers)
-    told = dict(zip(("a", "b"), values, strict=True))
-    scanner.learn(b"MESSAGE\na:1\nb:2\n\n", told, Message, slot_defaults_of(Message), 0)
+    learned = dict(zip(("a", "b"), values, strict=True))
+    scanner.learn(b"MESSAGE\na:1\nb:2\n\n", learned, Message, slot_defaults_of(Message), 0)
     _, frames = scan(scanner, b"MESSAGE\na:3\nb:4\n\nx\0MESSAGE\na:1\nb:2\n\nx\0")
     assert [frame.headers for frame in frames] == [{"a": "3", "b": "4"}, {"a": "1", "b": "2"}]
 

@@ -91,14 +91,14 @@ def test_a_broker_that_tells_no_version_speaks_1_0(offered: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize(
-    ("offered", "told"),
+    ("offered", "expected"),
     [(("1.0", "1.1"), "1.2"), (("1.2",), "1.1"), (("1.1",), "1.0"), (("1.2",), "2.0"), (("1.2",), "")],
 )
-def test_a_version_that_was_not_offered(offered: tuple[str, ...], told: str) -> None:
+def test_a_version_that_was_not_offered(offered: tuple[str, ...], expected: str) -> None:
     session = connecting(*offered)
-    end = the_end(receive(session, f"CONNECTED\nversion:{told}\n\n\0"))
+    end = the_end(receive(session, f"CONNECTED\nversion:{expected}\n\n\0"))
     assert end.reason is Reason.PROTOCOL
-    assert f"chose version {told!r}, offered was {','.join(offered)}" in str(end.error)
+    assert f"chose version {expected!r}, offered was {','.join(offered)}" in str(end.error)
 
 
 def test_the_first_offer_on_the_wire() -> None:
@@ -659,21 +659,21 @@ def test_a_protocol_error_is_the_brokers_fault() -> None:
 def test_plain_messages_are_sent_like_all_others(version: str, content_type: str | None) -> None:
     short, long = connected(version), connected(version)
     for body in (b"x", b"", b"y" * 100_000, b"z" * 10_000, b"x", b"", b"uvw"):
-        for told in (True, False):
-            assert short.send_plain("/queue/a", body, content_type, content_length=told)
-            long.send("/queue/a", body, content_type=content_type, content_length=told)
+        for expected in (True, False):
+            assert short.send_plain("/queue/a", body, content_type, content_length=expected)
+            long.send("/queue/a", body, content_type=content_type, content_length=expected)
     assert short.outgoing == sum(map(len, short._out))
     assert sent(short) == sent(long)
     assert short.outgoing == 0
     assert short.counters == long.counters
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_plain_messages_may_ask_for_a_receipt(told: bool) -> None:
+@pytest.mark.parametrize("expected", [True, False])
+def test_plain_messages_may_ask_for_a_receipt(expected: bool) -> None:
     session = connected("1.2")
     for body in (b"x", b"y" * 10_000):
-        assert session.send_plain("/queue/a", body, None, "r", content_length=told)
-        length = b"content-length:%d\n" % len(body) if told else b""
+        assert session.send_plain("/queue/a", body, None, "r", content_length=expected)
+        length = b"content-length:%d\n" % len(body) if expected else b""
         assert session.outgoing == sum(map(len, session._out))
         assert sent(session) == b"SEND\ndestination:/queue/a\n" + length + b"receipt:r\n\n" + body + b"\0"
         assert session.ledger.expects("r")

@@ -40,8 +40,8 @@ def test_what_an_error_says(message, body, words):
     ],
 )
 def test_what_kind_of_error_it_is(message, kind, hint):
-    told = connect_error_from(error(message))
-    assert type(told) is kind
-    assert told.hint == hint
-    assert message in told.message
-    assert told.frame is not None
+    found = connect_error_from(error(message))
+    assert type(found) is kind
+    assert found.hint == hint
+    assert message in found.message
+    assert found.frame is not None

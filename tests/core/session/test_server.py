@@ -89,8 +89,8 @@ def test_negotiation(ours: tuple[str, ...], offered: str | None, agreed: str | N
     assert sorted(sent(session).decode().split("\n")) == sorted(
         f"CONNECTED\nsession:s\n{version}\n\0".split("\n")
     )
-    (told,) = session.events()
-    assert isinstance(told, Connected)
+    (connected,) = session.events()
+    assert isinstance(connected, Connected)
     assert session.state is State.CONNECTED
 
 
