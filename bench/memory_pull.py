@@ -51,9 +51,9 @@ class Watch:
         self._levels: list[int] = []
         self._end = time.monotonic() + seconds
         self.over = threading.Event()
-        threading.Thread(target=self._look, daemon=True).start()
+        threading.Thread(target=self._sample, daemon=True).start()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         while time.monotonic() < self._end:
             self._levels.append(memory())
             time.sleep(0.02)

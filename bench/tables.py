@@ -74,8 +74,8 @@ def matrix(found: Sequence[Row]) -> str:
         figure, title = FIGURES[key[1]], next(iter(cells.values())).title
         arrow = "" if figure.more_is_better else " ↓"
         lines.append([f"{title}, {figure.unit}{arrow}", *(_cell(cells.get(client)) for client in clients)])
-        told_apart = any((row.scenario, row.figure) == (key[0], "cpu") for row in found)
-        if key[1] in ("rate", "p50") and not told_apart and any(row.cpu for row in cells.values()):
+        separately = any((row.scenario, row.figure) == (key[0], "cpu") for row in found)
+        if key[1] in ("rate", "p50") and not separately and any(row.cpu for row in cells.values()):
             lines.append(
                 [
                     f"{title}, CPU of the client, µs each ↓",

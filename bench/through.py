@@ -32,7 +32,7 @@ _failures = itertools.count()
 _queue = f"/queue/bench-{os.getpid()}"
 
 
-def door(broker: str) -> tuple[str, int]:
+def endpoint(broker: str) -> tuple[str, int]:
     """Where a broker is.
 
     Raises:
@@ -49,7 +49,7 @@ def door(broker: str) -> tuple[str, int]:
 
 def work(broker: str, kind: str, **more: Any) -> Work:
     """A work for a real broker."""
-    host, port = door(broker)
+    host, port = endpoint(broker)
     return Work(kind, port, host, LOGIN, PASSCODE, **more)
 
 

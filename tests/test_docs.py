@@ -164,7 +164,9 @@ def test_every_callback_is_explained() -> None:
 
 
 def test_every_setting_of_the_clients_is_explained() -> None:
-    documented = {cells[0].strip("`"): cells[1:3] for cells in rows("reference/clients.md") if len(cells) == 4}
+    documented = {
+        cells[0].strip("`"): cells[1:3] for cells in rows("reference/clients.md") if len(cells) == 4
+    }
     parameters = inspect.signature(stomp.Client).parameters
     assert documented.keys() - {"setting", "---"} == parameters.keys()
     in_urls = {name for name, (in_url, _) in documented.items() if in_url == "yes"}

@@ -390,12 +390,12 @@ def test_the_answer_of_a_proxy_is_escaped(seen, reply):
 
 def test_the_reason_of_a_close_frame_is_escaped(seen):
     pytest.importorskip("websockets")
-    from tests.websocket_door import Door
+    from tests.websocket_endpoint import WebSocketEndpoint
 
     with Broker() as broker:
-        door = Door((broker.host, broker.port), path="/ws")
-        door.said_last = (1008, "forged" + EVIL)
-        with ScriptedServer(door) as server:
+        endpoint = WebSocketEndpoint((broker.host, broker.port), path="/ws")
+        endpoint.said_last = (1008, "forged" + EVIL)
+        with ScriptedServer(endpoint) as server:
             client = stomp.Client(f"ws://127.0.0.1:{server.port}/ws", reconnect=False).connect()
             broker.stop()
             wait_until(lambda: client.state.over)

@@ -59,19 +59,19 @@ def test_the_names():
 
 
 def test_everybody_who_subscribed_gets_it_and_the_sender_too(join):
-    one, heard = join(QUEUE)
-    _, also_heard = join("/queue/b", QUEUE)
-    _, not_heard = join("/queue/b")
+    one, member = join(QUEUE)
+    _, second_member = join("/queue/b", QUEUE)
+    _, other_member = join("/queue/b")
     one.send(QUEUE, "hellø")
     one.send("/queue/b", b"\xff\0")
-    for recorder in (heard, also_heard, not_heard):
+    for recorder in (member, second_member, other_member):
         recorder.wait_for_bodies(1)
-    also_heard.wait_for_bodies(2)
-    assert heard.bodies == ["hellø".encode()]
-    assert also_heard.bodies == ["hellø".encode(), b"\xff\0"]
-    assert not_heard.bodies == [b"\xff\0"]
-    assert "on_connecting" not in heard.methods or heard.methods[0] == "on_connecting"
-    frame = next(detail for method, detail in also_heard.notes if method == "on_message")
+    second_member.wait_for_bodies(2)
+    assert member.bodies == ["hellø".encode()]
+    assert second_member.bodies == ["hellø".encode(), b"\xff\0"]
+    assert other_member.bodies == [b"\xff\0"]
+    assert "on_connecting" not in member.methods or member.methods[0] == "on_connecting"
+    frame = next(detail for method, detail in second_member.notes if method == "on_message")
     assert frame.cmd == "MESSAGE"
     assert (frame.headers["destination"], frame.headers["subscription"]) == (QUEUE, "1")
     assert frame.headers["message-id"]

@@ -19,19 +19,19 @@ from stomp.core.errors import UsageError
 from stomp.exception import ConnectFailedException, NotConnectedException
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.listening import PATIENCE, RecentFrames, stomp_threads, wait_until
-from tests.websocket_door import Door
+from tests.websocket_endpoint import WebSocketEndpoint
 
 QUEUE = "/queue/a"
 
 
 @pytest.fixture
-def door(broker):
-    return Door((broker.host, broker.port))
+def endpoint(broker):
+    return WebSocketEndpoint((broker.host, broker.port))
 
 
 @pytest.fixture
-def server(door):
-    with ScriptedServer(door) as running:
+def server(endpoint):
+    with ScriptedServer(endpoint) as running:
         yield running
 
 
@@ -60,7 +60,7 @@ def test_the_names():
 # ------------------------------------------------------------------------------------- frames
 
 
-def test_there_and_back_again(server, door):
+def test_there_and_back_again(server, endpoint):
     conn, recorder = subscribed(server)
     conn.send(QUEUE, "hellø", receipt="r1")
     recorder.wait_for_bodies(1)
@@ -70,7 +70,7 @@ def test_there_and_back_again(server, door):
     conn.disconnect(receipt="bye")
     assert recorder.methods[-3:] == ["on_receipt", "on_disconnected", "on_receiver_loop_completed"]
     assert not conn.is_connected()
-    assert door.requests[0].path == "/"
+    assert endpoint.requests[0].path == "/"
     with pytest.raises(NotConnectedException):
         conn.send(QUEUE, "x")
 
@@ -84,15 +84,15 @@ def test_the_subprotocol_is_known(server):
 
 
 @pytest.mark.parametrize("binary_mode", [False, True])
-def test_each_frame_is_one_message(server, door, binary_mode):
+def test_each_frame_is_one_message(server, endpoint, binary_mode):
     conn, recorder = subscribed(server, binary_mode=binary_mode)
     for number in range(200):
         conn.send(QUEUE, str(number))
     recorder.wait_for_bodies(200)
     conn.disconnect()
-    commands = [data.partition(b"\n")[0] for _, data in door.messages]
+    commands = [data.partition(b"\n")[0] for _, data in endpoint.messages]
     assert commands == [b"STOMP", b"SUBSCRIBE", *[b"SEND"] * 200, b"DISCONNECT"]
-    assert {opcode for opcode, _ in door.messages} == {Opcode.BINARY if binary_mode else Opcode.TEXT}
+    assert {opcode for opcode, _ in endpoint.messages} == {Opcode.BINARY if binary_mode else Opcode.TEXT}
     assert recorder.bodies == [str(number) for number in range(200)]
 
 
@@ -100,7 +100,9 @@ def test_each_frame_is_one_message(server, door, binary_mode):
 @pytest.mark.parametrize("fragment", [None, 7])
 def test_bodies_that_are_not_utf8_arrive(broker, binary, fragment):
     body = bytes(range(256)) + b"\xff\0"
-    with ScriptedServer(Door((broker.host, broker.port), binary=binary, fragment=fragment)) as server:
+    with ScriptedServer(
+        WebSocketEndpoint((broker.host, broker.port), binary=binary, fragment=fragment)
+    ) as server:
         conn, recorder = subscribed(server, auto_decode=False)
         conn.send(QUEUE, body)
         recorder.wait_for_bodies(1)
@@ -132,13 +134,13 @@ def test_large_bodies(server):
 
 def test_heartbeats_are_lone_newlines_both_ways():
     with Broker(heartbeat=(50, 50), tolerance=1000) as broker:
-        door = Door((broker.host, broker.port))
-        with ScriptedServer(door) as server:
+        endpoint = WebSocketEndpoint((broker.host, broker.port))
+        with ScriptedServer(endpoint) as server:
             conn, recorder = connected(server, heartbeats=(50, 50), heart_beat_receive_scale=1000)
             conn.connect(wait=True)
             assert conn.transport.heartbeat == (50, 50)
             recorder.wait_for_method("on_heartbeat", 2)
-            wait_until(lambda: [data for _, data in door.messages].count(b"\n") >= 2)
+            wait_until(lambda: [data for _, data in endpoint.messages].count(b"\n") >= 2)
             conn.disconnect()
     assert "on_heartbeat_timeout" not in recorder.methods
 
@@ -150,11 +152,11 @@ def test_an_idle_connection_is_not_dropped_by_the_timeout(server):
     conn.disconnect()
 
 
-def test_raw_bytes_pass(server, door):
+def test_raw_bytes_pass(server, endpoint):
     conn, _ = connected(server)
     conn.connect(wait=True)
     conn.transport.send(b"\n")
-    wait_until(lambda: (Opcode.TEXT, b"\n") in door.messages)
+    wait_until(lambda: (Opcode.TEXT, b"\n") in endpoint.messages)
     conn.disconnect()
 
 
@@ -170,8 +172,8 @@ def test_keepalive_and_the_address_to_connect_from_are_used(server):
 
 
 def test_path_and_headers(broker):
-    door = Door((broker.host, broker.port), path="/ws?x=1", authorization="Bearer swordfish")
-    with ScriptedServer(door) as server:
+    endpoint = WebSocketEndpoint((broker.host, broker.port), path="/ws?x=1", authorization="Bearer swordfish")
+    with ScriptedServer(endpoint) as server:
         for header in ({"Authorization": "Bearer swordfish"}, ["Authorization: Bearer swordfish"]):
             conn, _ = connected(server, ws_path="/ws?x=1", header=header)
             conn.connect(wait=True)
@@ -183,8 +185,8 @@ def test_path_and_headers(broker):
     [({"ws_path": "/elsewhere"}, "HTTP 404 Not Found"), ({"ws_path": "/ws"}, "HTTP 401 Unauthorized")],
 )
 def test_a_refusal_says_why(broker, options, why, caplog):
-    door = Door((broker.host, broker.port), path="/ws", authorization="Bearer swordfish")
-    with ScriptedServer(door) as server:
+    endpoint = WebSocketEndpoint((broker.host, broker.port), path="/ws", authorization="Bearer swordfish")
+    with ScriptedServer(endpoint) as server:
         conn, recorder = connected(server, reconnect_attempts_max=1, **options)
         with pytest.raises(ConnectFailedException, match=why) as caught:
             conn.connect(wait=True)
@@ -222,7 +224,7 @@ def test_without_the_package_the_extra_is_named(server, monkeypatch):
 
 def test_no_secret_is_logged(broker, caplog):
     caplog.set_level(logging.DEBUG)
-    with ScriptedServer(Door((broker.host, broker.port))) as server:
+    with ScriptedServer(WebSocketEndpoint((broker.host, broker.port))) as server:
         conn, _ = connected(server, header={"Authorization": "swordfish"})
         conn.connect("admin", "swordfish", wait=True)
         conn.disconnect()
@@ -231,19 +233,19 @@ def test_no_secret_is_logged(broker, caplog):
 
 
 def test_ipv6(broker):
-    door = Door((broker.host, broker.port))
-    with ScriptedServer(door, host="::1") as server:
+    endpoint = WebSocketEndpoint((broker.host, broker.port))
+    with ScriptedServer(endpoint, host="::1") as server:
         conn, _ = connected(server)
         conn.connect(wait=True)
         conn.disconnect()
-    assert door.requests[0].headers["Host"] == f"[::1]:{server.port}"
+    assert endpoint.requests[0].headers["Host"] == f"[::1]:{server.port}"
 
 
 # ------------------------------------------------------------------------------------- the end
 
 
 def test_a_disconnect_that_is_answered_by_closing_is_clean(broker):
-    with ScriptedServer(Door((broker.host, broker.port), curt=True)) as server:
+    with ScriptedServer(WebSocketEndpoint((broker.host, broker.port), curt=True)) as server:
         conn, recorder = connected(server)
         conn.connect(wait=True)
         conn.disconnect(receipt="r")
@@ -254,12 +256,12 @@ def test_a_disconnect_that_is_answered_by_closing_is_clean(broker):
 
 
 @pytest.mark.parametrize("end", ["disconnect", "disconnect_socket", "stop"])
-def test_the_broker_is_told_by_a_close_frame(server, door, end):
+def test_the_broker_is_told_by_a_close_frame(server, endpoint, end):
     conn, recorder = connected(server)
     conn.connect(wait=True)
     conn.disconnect() if end == "disconnect" else getattr(conn.transport, end)()
     recorder.wait_for_method("on_disconnected")
-    wait_until(lambda: door.farewells == 1)
+    wait_until(lambda: endpoint.farewells == 1)
 
 
 def test_a_broker_that_closes_says_why(broker, server, caplog):
@@ -296,7 +298,9 @@ def descriptors():
 
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
-def test_connecting_again_when_disconnected_leaves_nothing_behind(broker, door, server_tls, ca_file, secure):
+def test_connecting_again_when_disconnected_leaves_nothing_behind(
+    broker, endpoint, server_tls, ca_file, secure
+):
     cycles = 50
     done = threading.Event()
 
@@ -312,7 +316,7 @@ def test_connecting_again_when_disconnected_leaves_nothing_behind(broker, door, 
             super().on_connected(frame)
             broker.disconnect_all()
 
-    with ScriptedServer(door, tls=server_tls if secure else None) as server:
+    with ScriptedServer(endpoint, tls=server_tls if secure else None) as server:
         # Connections that are lost at once are followed by a wait, which is short here.
         conn = ws.WSStompConnection(
             [("localhost", server.port)], reconnect_sleep_initial=0.001, reconnect_sleep_max=0.01
@@ -336,7 +340,10 @@ def test_a_broker_that_falls_silent():
         greet_back(sock, heartbeat="50,50")
         say_nothing(sock)
 
-    with ScriptedServer(promise_and_say_nothing) as mute, ScriptedServer(Door(mute.address)) as server:
+    with (
+        ScriptedServer(promise_and_say_nothing) as mute,
+        ScriptedServer(WebSocketEndpoint(mute.address)) as server,
+    ):
         conn, recorder = connected(server, heartbeats=(50, 50))
         conn.connect(wait=True)
         recorder.wait_for_method("on_receiver_loop_completed")
@@ -370,8 +377,8 @@ def test_many_threads_send_at_once(server):
 
 
 @pytest.fixture
-def tls_server(door, server_tls):
-    with ScriptedServer(door, tls=server_tls) as running:
+def tls_server(endpoint, server_tls):
+    with ScriptedServer(endpoint, tls=server_tls) as running:
         yield running
 
 
@@ -381,7 +388,7 @@ def secured(server, **options):
     return conn
 
 
-def test_wss(tls_server, ca_file, door):
+def test_wss(tls_server, ca_file, endpoint):
     conn = secured(tls_server, ca_certs=ca_file)
     recorder = RecentFrames()
     conn.set_listener("", recorder)
@@ -392,14 +399,14 @@ def test_wss(tls_server, ca_file, door):
     assert len(recorder.bodies[0]) == 1_000_000
     assert conn.transport.subprotocol == "v12.stomp"
     conn.disconnect()
-    wait_until(lambda: door.farewells == 1)
-    assert door.requests[0].headers["Host"] == f"localhost:{tls_server.port}"
+    wait_until(lambda: endpoint.farewells == 1)
+    assert endpoint.requests[0].headers["Host"] == f"localhost:{tls_server.port}"
 
 
-def test_wss_over_ipv6(door, authority, ca_file):
+def test_wss_over_ipv6(endpoint, authority, ca_file):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("::1").configure_cert(context)
-    with ScriptedServer(door, tls=context, host="::1") as server:
+    with ScriptedServer(endpoint, tls=context, host="::1") as server:
         conn = ws.WSStompConnection([server.address])
         conn.set_ssl(ca_certs=ca_file)
         conn.connect(wait=True)
@@ -427,14 +434,14 @@ def test_the_validator_is_asked(tls_server, ca_file):
     assert seen == [(True, "localhost")]
 
 
-def test_a_client_certificate_is_shown(door, authority, ca_file, tmp_path):
+def test_a_client_certificate_is_shown(endpoint, authority, ca_file, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_REQUIRED
     client = tmp_path / "client.pem"
     authority.issue_cert("client@example.com").private_key_and_cert_chain_pem.write_to_path(str(client))
-    with ScriptedServer(door, tls=context) as server:
+    with ScriptedServer(endpoint, tls=context) as server:
         with pytest.raises(ConnectFailedException):
             secured(server, ca_certs=ca_file).connect(wait=True)
         conn = secured(server, ca_certs=ca_file, cert_file=str(client))

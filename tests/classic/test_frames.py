@@ -84,7 +84,7 @@ def test_it_can_be_made_by_hand():
 # ------------------------------------------------------------------------------------- receipts
 
 
-class Hears(ConnectionListener):
+class Recorder(ConnectionListener):
     """Keeps its frames, as they were when it was told."""
 
     def __init__(self):
@@ -97,28 +97,28 @@ class Hears(ConnectionListener):
         frame.headers["added"] = "1"
 
 
-def receipts(auto_decode: bool = True, body: bytes = b"") -> Hears:
+def receipts(auto_decode: bool = True, body: bytes = b"") -> Recorder:
     """What a listener gets of several receipts: the first ones are read carefully, the last ones are not."""
     session = ClientSession(receipt_class=ReceiptFrame)
     session.connect(["1.2"], "/")
     session.receive_data(CONNECTED, 0.0)
     session.events()
     transport = BaseTransport(auto_decode)
-    transport.set_listener("hears", hears := Hears())
+    transport.set_listener("hears", recorder := Recorder())
     one = b"RECEIPT\nreceipt-id:a\\c%d\n\n%b\0\n"
     session.receive_data(one % (0, body), 0.0)
     session.receive_data(one % (1, body), 0.0)
     session.receive_data(b"".join(one % (number, body) for number in (2, 3, 4)), 0.0)
     transport.handle(session.events())
-    return hears
+    return recorder
 
 
 def test_a_receipt_is_a_frame_as_listeners_know_it():
-    hears = receipts()
-    assert hears.seen == [
+    recorder = receipts()
+    assert recorder.seen == [
         ("RECEIPT", {"receipt-id": f"a:{number}"}, {"receipt-id": f"a:{number}"}, "") for number in range(5)
     ]
-    for frame in hears.frames:
+    for frame in recorder.frames:
         assert type(frame) is ReceiptFrame
         assert isinstance(frame, Frame)
         assert str(frame).startswith("{cmd=RECEIPT,headers=[{'receipt-id': 'a:")

@@ -39,34 +39,36 @@ def no_tls(address):
 
 
 @pytest.fixture
-def nobody(free_port):
+def closed_address(free_port):
     return Address("127.0.0.1", free_port)
 
 
-def test_the_first_address_that_answers_is_taken(nobody):
+def test_the_first_address_that_answers_is_taken(closed_address):
     with ScriptedServer(say_nothing) as server:
-        somebody = Address(*server.address)
+        open_address = Address(*server.address)
         pauses = Pauses()
-        address, stream = dial_any([nobody, somebody], Options(), no_tls, pauses, ConnectHistory())
+        address, stream = dial_any(
+            [closed_address, open_address], Options(), no_tls, pauses, ConnectHistory()
+        )
         with stream.sock:
-            assert address == somebody
+            assert address == open_address
             assert stream.layer is None
             assert stream.sock.getpeername() == server.address
         assert pauses.seconds == [0.0, 0.0]
 
 
-def test_rounds_are_counted_and_waits_grow(nobody):
+def test_rounds_are_counted_and_waits_grow(closed_address):
     options = Options(attempts=4, backoff=Backoff(initial=1, increase=1, jitter=0, maximum=3))
     pauses = Pauses()
     with pytest.raises(ConnectFailed, match="4 attempts at each of 2 addresses failed") as caught:
-        dial_any([nobody, nobody], options, no_tls, pauses, ConnectHistory())
+        dial_any([closed_address, closed_address], options, no_tls, pauses, ConnectHistory())
     assert pauses.seconds == [0, 0, 1, 0, 2, 0, 3, 0]
     assert len(caught.value.failures) == 8
     assert caught.value.phase == "tcp"
-    assert caught.value.address == str(nobody)
+    assert caught.value.address == str(closed_address)
 
 
-def test_the_name_is_resolved_anew_for_each_attempt(monkeypatch, nobody):
+def test_the_name_is_resolved_anew_for_each_attempt(monkeypatch, closed_address):
     asked = []
 
     def resolve(host, port, **rest):
@@ -76,12 +78,16 @@ def test_the_name_is_resolved_anew_for_each_attempt(monkeypatch, nobody):
     monkeypatch.setattr("socket.getaddrinfo", resolve)
     with pytest.raises(ConnectFailed):
         dial_any(
-            [Address("broker.example", nobody.port)], Options(attempts=3), no_tls, Pauses(), ConnectHistory()
+            [Address("broker.example", closed_address.port)],
+            Options(attempts=3),
+            no_tls,
+            Pauses(),
+            ConnectHistory(),
         )
     assert asked == ["broker.example"] * 3
 
 
-def test_shuffled_addresses_are_all_tried(monkeypatch, nobody):
+def test_shuffled_addresses_are_all_tried(monkeypatch, closed_address):
     tried = []
 
     def refuse(address, *rest):
@@ -97,25 +103,25 @@ def test_shuffled_addresses_are_all_tried(monkeypatch, nobody):
     assert tried != [1, 2, 3, 4, 5]
 
 
-def test_who_does_not_want_it_any_more_stops_it(nobody):
+def test_who_does_not_want_it_any_more_stops_it(closed_address):
     pauses = Pauses(stop_after=2)
     with pytest.raises(ConnectFailed, match="stopped"):
-        dial_any([nobody], Options(attempts=-1), no_tls, pauses, ConnectHistory())
+        dial_any([closed_address], Options(attempts=-1), no_tls, pauses, ConnectHistory())
     assert len(pauses.seconds) == 3
 
 
-def test_no_attempts_and_no_addresses(nobody):
+def test_no_attempts_and_no_addresses(closed_address):
     with pytest.raises(ConnectFailed, match="0 attempts failed"):
-        dial_any([nobody], Options(attempts=0), no_tls, Pauses(), ConnectHistory())
+        dial_any([closed_address], Options(attempts=0), no_tls, Pauses(), ConnectHistory())
     with pytest.raises(ConnectFailed, match="no address"):
         dial_any([], Options(), no_tls, Pauses(), ConnectHistory())
 
 
-def test_failures_are_logged_in_the_words_that_users_know(nobody, caplog):
+def test_failures_are_logged_in_the_words_that_users_know(closed_address, caplog):
     with pytest.raises(ConnectFailed):
-        dial_any([nobody], Options(attempts=1), no_tls, Pauses(), ConnectHistory())
+        dial_any([closed_address], Options(attempts=1), no_tls, Pauses(), ConnectHistory())
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert f"could not connect to host 127.0.0.1, port {nobody.port}" in caplog.text
+    assert f"could not connect to host 127.0.0.1, port {closed_address.port}" in caplog.text
 
 
 def test_settings_that_cannot_work_reach_no_broker(tmp_path):

@@ -18,17 +18,17 @@ WAIT = 20.0
 
 
 @pytest.mark.parametrize(
-    "door", ["stomp://127.0.0.1:0", "stomp://0.0.0.0:0", "stomp+ssl://127.0.0.1:0", "unix"]
+    "endpoint", ["stomp://127.0.0.1:0", "stomp://0.0.0.0:0", "stomp+ssl://127.0.0.1:0", "unix"]
 )
 def test_a_client_on_the_loop_that_serves_its_broker_is_refused(
-    door: str, tmp_path: Any, server_tls: Any, ca_file: str
+    endpoint: str, tmp_path: Any, server_tls: Any, ca_file: str
 ) -> None:
-    if door == "unix":
-        door = f"unix://{tmp_path}/broker.sock"
+    if endpoint == "unix":
+        endpoint = f"unix://{tmp_path}/broker.sock"
 
     async def main() -> None:
-        async with Broker(listen=[door], ssl_context=server_tls) as broker:
-            url = broker.url + (f"?ca_certs={ca_file}" if "ssl" in door else "")
+        async with Broker(listen=[endpoint], ssl_context=server_tls) as broker:
+            url = broker.url + (f"?ca_certs={ca_file}" if "ssl" in endpoint else "")
             with pytest.raises(UsageError, match=r"runs on the event loop of this thread.*AsyncClient"):
                 stomp.Client(url, attempts=1).connect()
 

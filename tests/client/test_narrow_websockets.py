@@ -13,7 +13,7 @@ from stomp.core.errors import Unsupported
 from stomp.core.session.client import ClientSession
 from stomp.core.session.events import Closed
 from stomp.testing.servers import Imitation, ScriptedServer
-from tests.websocket_door import Door
+from tests.websocket_endpoint import WebSocketEndpoint
 
 BINARY = b"\xff\xfe"
 CONNECTED = b"CONNECTED\nversion:1.2\nserver:ActiveMQ/6.1.8\n\n\0"
@@ -95,8 +95,8 @@ def activemq() -> Imitation:
 @pytest.fixture
 def pair(activemq: Imitation) -> Iterator[tuple[str, int]]:
     """A WebSocket that leads to one which says that it is ActiveMQ."""
-    with ScriptedServer(activemq) as broker, ScriptedServer(Door(broker.address)) as door:
-        yield door.address
+    with ScriptedServer(activemq) as broker, ScriptedServer(WebSocketEndpoint(broker.address)) as endpoint:
+        yield endpoint.address
 
 
 def test_client(pair: tuple[str, int], activemq: Imitation) -> None:

@@ -19,7 +19,7 @@ from stomp.broker import Broker
 from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer
 from tests.listening import RecentFrames, stomp_threads, wait_until
-from tests.websocket_door import Door
+from tests.websocket_endpoint import WebSocketEndpoint
 
 CYCLES = 50
 BEAT = 500  # milliseconds
@@ -57,19 +57,19 @@ class Recipe(RecentFrames):
 class Site:
     """A broker, a relay in front of it, and a program that follows the recipe."""
 
-    def __init__(self, door, server_tls, ca_file, stack):
-        websocket, secure = door.startswith("ws"), door in ("tls", "wss")
+    def __init__(self, endpoint, server_tls, ca_file, stack):
+        websocket, secure = endpoint.startswith("ws"), endpoint in ("tls", "wss")
         self.broker = Broker(
             users={"admin": "password"},
             heartbeat=(BEAT, BEAT),
             tolerance=1000,
-            ssl_context=server_tls if door == "tls" else None,
+            ssl_context=server_tls if endpoint == "tls" else None,
         )
         stack.callback(self.broker.stop)
         self.broker.start()
         port = self.broker.port
         if websocket:
-            script = Door((self.broker.host, port))
+            script = WebSocketEndpoint((self.broker.host, port))
             port = stack.enter_context(ScriptedServer(script, tls=server_tls if secure else None)).port
         self.relay = stack.enter_context(Relay("127.0.0.1", port))
         cls = stomp.WSConnection if websocket else stomp.Connection

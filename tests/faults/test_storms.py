@@ -22,7 +22,7 @@ from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_no
 from tests.cli.oneshot import Stomp
 from tests.listening import RecentFrames, wait_until
 from tests.pulling.faces import KINDS, face
-from tests.websocket_door import Door
+from tests.websocket_endpoint import WebSocketEndpoint
 
 QUICK = Backoff(initial=0.01, increase=0.0, jitter=0.0, maximum=0.01)
 #: A client without back-off makes more connections than this within a fraction of a second.
@@ -172,9 +172,9 @@ def test_the_reason_of_the_websocket_is_in_the_error(make: Callable[..., Any]) -
     pytest.importorskip("websockets")
     script = Counting(serve_until(b"/exchange/none", hang_up))
     with ScriptedServer(script) as inner:
-        door = Door(inner.address)
-        door.said_last = (1000, "STOMP died")
-        with ScriptedServer(door) as server:
+        endpoint = WebSocketEndpoint(inner.address)
+        endpoint.said_last = (1000, "STOMP died")
+        with ScriptedServer(endpoint) as server:
             client = make(f"ws://127.0.0.1:{server.port}/ws", max_losses=2)
             with pytest.raises(RetriesExhausted, match=r"/exchange/none.*code 1000: STOMP died"):
                 client.subscribe("/exchange/none")

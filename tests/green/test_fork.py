@@ -333,14 +333,14 @@ conn.disconnect()
 
 
 def test_no_byte_of_a_child_is_in_the_stream_of_its_parent():
-    heard = []
+    received = []
     over = threading.Event()
 
     def listen(sock: socket.socket) -> None:
-        heard.append(read_frame(sock))
+        received.append(read_frame(sock))
         greet_back(sock)
         while data := sock.recv(65536):
-            heard.append(data)
+            received.append(data)
         over.set()
 
     with ScriptedServer(listen) as server:
@@ -365,7 +365,7 @@ conn.transport.stop()
             *server.address,
         )
         assert over.wait(15)
-    sent = b"".join(heard[1:])
+    sent = b"".join(received[1:])
     assert sent.count(b"SEND") == 1
     assert sent.endswith(b"\n\nlast\0")
     assert b"child" not in sent

@@ -30,16 +30,16 @@ def listening(host: str = "127.0.0.1") -> socket.socket:
 
 
 @pytest.fixture
-def doors() -> Iterator[dict[str, socket.socket]]:
+def endpoints() -> Iterator[dict[str, socket.socket]]:
     """Addresses with one port. All of them refuse until a test has them listen."""
     with one_port(*LOOPBACK) as socks:
         yield socks
 
 
 @pytest.fixture
-def black_hole(doors: dict[str, socket.socket]) -> Iterator[int]:
+def black_hole(endpoints: dict[str, socket.socket]) -> Iterator[int]:
     """The port of `doors`. 127.0.0.1 answers nothing, as behind a firewall: its backlog is full."""
-    server = doors["127.0.0.1"]
+    server = endpoints["127.0.0.1"]
     server.listen(0)
     with ExitStack() as stack:
         for _ in range(8):
@@ -121,11 +121,11 @@ def test_what_is_connected_is_blocking_and_has_nodelay(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("order", [["127.0.0.1", "::1"], ["::1", "127.0.0.1"]])
 def test_both_families_are_tried(
-    host: str, order: list[str], doors: dict[str, socket.socket], resolves: Callable[..., None]
+    host: str, order: list[str], endpoints: dict[str, socket.socket], resolves: Callable[..., None]
 ) -> None:
     resolves(*order)
-    doors[host].listen()
-    with open_socket(Address("both", port_of(doors[host])), Deadline(PATIENCE)) as sock:
+    endpoints[host].listen()
+    with open_socket(Address("both", port_of(endpoints[host])), Deadline(PATIENCE)) as sock:
         assert sock.getpeername()[0] == host
 
 
@@ -154,10 +154,10 @@ def test_a_black_hole_ends_in_time(black_hole: int) -> None:
 
 
 def test_a_black_hole_leaves_time_for_the_others(
-    black_hole: int, doors: dict[str, socket.socket], resolves: Callable[..., None]
+    black_hole: int, endpoints: dict[str, socket.socket], resolves: Callable[..., None]
 ) -> None:
     resolves("127.0.0.1", "::1")
-    doors["::1"].listen()
+    endpoints["::1"].listen()
     with open_socket(Address("both", black_hole), Deadline(8 * SHORT)) as sock:
         assert sock.getpeername()[0] == "::1"
 
@@ -297,10 +297,10 @@ def test_a_numeric_address_needs_no_thread(monkeypatch: pytest.MonkeyPatch, host
 
 
 def test_names_are_resolved_anew_each_time(
-    doors: dict[str, socket.socket], resolves: Callable[..., None]
+    endpoints: dict[str, socket.socket], resolves: Callable[..., None]
 ) -> None:
-    doors["127.0.0.1"].listen()
-    address = Address("moving", port_of(doors["127.0.0.1"]))
+    endpoints["127.0.0.1"].listen()
+    address = Address("moving", port_of(endpoints["127.0.0.1"]))
     resolves("127.0.0.2")
     assert "127.0.0.2" in failure(address).message
     resolves("127.0.0.1")

@@ -50,7 +50,7 @@ def failure(
     return error
 
 
-def tell(sock: socket.socket, text: bytes) -> None:
+def send_all(sock: socket.socket, text: bytes) -> None:
     """Script: say something, and go on until the client goes."""
     sock.sendall(text)
     say_nothing(sock)
@@ -72,7 +72,7 @@ def read(sock: socket.socket, layer: TlsLayer) -> bytes:
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "LOCALHOST", "localhost.", "::1%lo"])
 def test_a_broker_that_is_who_it_should_be(accepting: ssl.SSLContext, ca_file: str, name: str) -> None:
-    with ScriptedServer(partial(tell, text=b"welcome"), tls=accepting) as server:
+    with ScriptedServer(partial(send_all, text=b"welcome"), tls=accepting) as server:
         sock, layer = dial(server, client_context(ca_certs=ca_file), name)
         with sock:
             assert sock.gettimeout() is None
@@ -215,7 +215,7 @@ def test_a_client_certificate(demanding, ca_file, client_files, cert, key, passw
         key_file=key and client_files[key],
         password=password,
     )
-    with ScriptedServer(partial(tell, text=b"welcome"), tls=demanding) as server:
+    with ScriptedServer(partial(send_all, text=b"welcome"), tls=demanding) as server:
         sock, layer = dial(server, context)
         with sock:
             assert read(sock, layer) == b"welcome"
@@ -302,7 +302,7 @@ def test_a_server_that_knows_tls_1_1_only(authority: trustme.CA, ca_file: str) -
     ],
 )
 def test_a_port_that_speaks_something_else(greeting: bytes, words: str, hint: str) -> None:
-    with ScriptedServer(partial(tell, text=greeting)) as server:
+    with ScriptedServer(partial(send_all, text=greeting)) as server:
         error = failure(server, client_context())
     assert words in error.message
     assert hint in error.hint

@@ -40,16 +40,16 @@ class Server:
     def __init__(self, subprotocols: Any = SUBPROTOCOLS) -> None:
         self.protocol = ServerProtocol(subprotocols=subprotocols, max_size=None)
         self.request: Request | None = None
-        self.heard: list[Frame] = []
+        self.received: list[Frame] = []
 
-    def hear(self, data: bytes) -> None:
+    def receive_from(self, data: bytes) -> None:
         if data:
             self.protocol.receive_data(data)
         for event in self.protocol.events_received():
             if isinstance(event, Request):
                 self.request = event
             elif isinstance(event, Frame):
-                self.heard.append(event)
+                self.received.append(event)
 
     def say(self) -> bytes:
         return b"".join(self.protocol.data_to_send())
@@ -61,7 +61,7 @@ class Server:
 
 def request_of(address: Address, settings: WebSocketSettings | None = None) -> Request:
     server = Server(None if settings and not settings.subprotocols else SUBPROTOCOLS)
-    server.hear(WebSocketLayer(address, settings).outgoing())
+    server.receive_from(WebSocketLayer(address, settings).outgoing())
     assert server.request is not None
     return server.request
 
@@ -72,7 +72,7 @@ def opened(
     """A client and a server whose handshake is done."""
     server = server or Server()
     layer = WebSocketLayer(HERE, settings, limits)
-    server.hear(layer.outgoing())
+    server.receive_from(layer.outgoing())
     assert server.request is not None
     server.protocol.send_response(server.protocol.accept(server.request))
     assert layer.handshake(server.say())
@@ -81,9 +81,9 @@ def opened(
 
 
 def sent(layer: WebSocketLayer, server: Server) -> list[tuple[Opcode, bytes]]:
-    server.hear(layer.outgoing())
-    heard, server.heard = server.heard, []
-    return [(frame.opcode, bytes(frame.data)) for frame in heard]
+    server.receive_from(layer.outgoing())
+    received, server.received = server.received, []
+    return [(frame.opcode, bytes(frame.data)) for frame in received]
 
 
 def test_it_is_a_layer() -> None:
@@ -263,7 +263,7 @@ def test_an_answer_that_is_none(headers: str) -> None:
 def test_frames_that_came_with_the_answer_are_not_lost() -> None:
     server = Server()
     layer = WebSocketLayer(HERE)
-    server.hear(layer.outgoing())
+    server.receive_from(layer.outgoing())
     assert server.request is not None
     server.protocol.send_response(server.protocol.accept(server.request))
     server.protocol.send_text(b"ERROR\n\n\0")
@@ -347,7 +347,7 @@ def test_several_messages_at_once() -> None:
 def test_the_stream_may_be_cut_anywhere(messages: list[bytes], cuts: list[int]) -> None:
     server = Server()
     layer = WebSocketLayer(HERE)
-    server.hear(layer.outgoing())
+    server.receive_from(layer.outgoing())
     assert server.request is not None
     server.protocol.send_response(server.protocol.accept(server.request))
     for number, message in enumerate(messages):
@@ -513,13 +513,13 @@ def test_no_frame_is_larger_than_artemis_reads(body: bytes) -> None:
     frame = b"SEND\ndestination:/queue/a\n\n" + body + b"\0"
     layer.send([frame])
     layer.send([b"\n"])
-    heard = sent(layer, server)
-    assert heard.pop() == (Opcode.TEXT, b"\n")
-    assert b"".join(data for _, data in heard) == frame
-    assert all(len(data) <= FRAGMENT for _, data in heard)
+    received = sent(layer, server)
+    assert received.pop() == (Opcode.TEXT, b"\n")
+    assert b"".join(data for _, data in received) == frame
+    assert all(len(data) <= FRAGMENT for _, data in received)
     kind = Opcode.BINARY if body.startswith(b"\xff") else Opcode.TEXT
-    assert [opcode for opcode, _ in heard] == [kind] + [Opcode.CONT] * (len(heard) - 1)
-    assert len(heard) == -(-len(frame) // FRAGMENT)
+    assert [opcode for opcode, _ in received] == [kind] + [Opcode.CONT] * (len(received) - 1)
+    assert len(received) == -(-len(frame) // FRAGMENT)
 
 
 def test_a_message_of_just_one_fragment_is_one_frame() -> None:

@@ -156,10 +156,10 @@ def test_any_chopping_gives_the_same_bytes(data: st.DataObject) -> None:
     client, server = pair(limit=10_000)
     client.send([FRAME, b"\n", FRAME * 3])
     said = client.outgoing()
-    heard = b""
+    received = b""
     while said:
         size = data.draw(st.integers(1, len(said)))
-        heard += server.receive(said[:size])
+        received += server.receive(said[:size])
         said = said[size:]
-    assert heard == FRAME + b"\n" + FRAME * 3
+    assert received == FRAME + b"\n" + FRAME * 3
     assert not server.ended

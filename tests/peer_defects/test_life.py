@@ -337,14 +337,14 @@ def test_the_timeout_is_no_limit_for_being_idle(cls, broker):
     """B30: timeout= dropped idle connections after that time, too."""
     conn, recorder = connection((broker.host, broker.port), cls, timeout=2)
     conn.connect(wait=True)
-    assert not recorder_heard_the_end_within(recorder, 2.2)
+    assert not end_was_recorded_within(recorder, 2.2)
     assert conn.is_connected()
     conn.send("/queue/a", "x", receipt="r")
     recorder.wait_for_method("on_receipt")
     conn.disconnect()
 
 
-def recorder_heard_the_end_within(recorder, seconds):
+def end_was_recorded_within(recorder, seconds):
     try:
         recorder.wait_for(lambda: "on_disconnected" in recorder.methods, seconds)
     except AssertionError:

@@ -166,9 +166,9 @@ def test_listener_names_of_several_types():
 
     class Ear:
         def on_message(self, frame):
-            heard.append(self)
+            called.append(self)
 
-    heard: list[Ear] = []
+    called: list[Ear] = []
     with ScriptedServer(script) as server:
         conn, recorder = connection(server.address)
         ears = {name: Ear() for name in (1, "1", None, ("a", 2), "z")}
@@ -176,8 +176,8 @@ def test_listener_names_of_several_types():
             conn.set_listener(name, ear)
         conn.connect(wait=True)
         recorder.wait_for_bodies(1)
-        wait_until(lambda: len(heard) == 5)
-        assert set(map(id, heard)) == set(map(id, ears.values()))
+        wait_until(lambda: len(called) == 5)
+        assert set(map(id, called)) == set(map(id, ears.values()))
         conn.send("/queue/a", "x", receipt="r")
         recorder.wait_for_method("on_receipt")
         conn.disconnect()

@@ -159,10 +159,10 @@ def test_sending_and_receiving_over_tls_at_the_same_time(server_tls, ca_file):
 
 def test_tls_for_the_own_host_name_is_never_spoken_in_the_clear(monkeypatch):
     """B19: for the machine's own name, 127.0.0.1 was tried before it without TLS: the passcode went out in clear."""
-    heard = []
+    received = []
 
     def listen(sock):
-        heard.append(sock.recv(1))
+        received.append(sock.recv(1))
 
     own = socket.gethostname()
     look_up = socket.getaddrinfo
@@ -176,8 +176,8 @@ def test_tls_for_the_own_host_name_is_never_spoken_in_the_clear(monkeypatch):
         conn.set_ssl([(own, server.port)])
         with pytest.raises(ConnectFailedException):
             conn.connect("admin", "secret", wait=True)
-        wait_until(lambda: heard)
-    assert set(heard) == {b"\x16"}  # the first byte of a TLS handshake
+        wait_until(lambda: received)
+    assert set(received) == {b"\x16"}  # the first byte of a TLS handshake
 
 
 def descriptors():

@@ -57,9 +57,9 @@ def test_a_point_is_where_its_cut_says(size: int, frame: int, place: Any) -> Non
     passed = b""
     for start in range(0, len(STREAM), size):
         piece = STREAM[start : start + size]
-        room = point.room(piece)
-        if room is not None:
-            passed += piece[:room]
+        left = point.bytes_before_cut(piece)
+        if left is not None:
+            passed += piece[:left]
             break
         passed += piece
     assert passed == STREAM[:wanted]
@@ -67,9 +67,9 @@ def test_a_point_is_where_its_cut_says(size: int, frame: int, place: Any) -> Non
 
 def test_a_point_in_bytes() -> None:
     point = CutPoint(Cut(direction="to_client", bytes=5))
-    assert point.room(b"abcd") is None
-    assert point.room(b"efgh") == 1
-    assert CutPoint(Cut(direction="to_client", bytes=4)).room(b"abcd") == 4
+    assert point.bytes_before_cut(b"abcd") is None
+    assert point.bytes_before_cut(b"efgh") == 1
+    assert CutPoint(Cut(direction="to_client", bytes=4)).bytes_before_cut(b"abcd") == 4
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,11 @@ def talks(stream: Stream) -> bool:
             stream.layer.send([said])
             said = stream.layer.outgoing()
         sock.sendall(said)
-        heard = b""
-        while b"CONNECTED" not in heard:
+        received = b""
+        while b"CONNECTED" not in received:
             data = sock.recv(65536)
             assert data
-            heard += stream.layer.receive(data) if stream.layer is not None else data
+            received += stream.layer.receive(data) if stream.layer is not None else data
     return True
 
 

@@ -110,10 +110,10 @@ def test_a_reset_is_passed_on() -> None:
 
 
 def test_a_target_that_refuses_is_a_reset() -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
         with (
-            Relay(*nobody.getsockname()) as relay,
+            Relay(*unused.getsockname()) as relay,
             pytest.raises(ConnectionResetError),  # by connecting, too: a reset may be fast
             socket.create_connection(relay.address, PATIENCE) as client,
         ):
@@ -289,14 +289,14 @@ FRAMES = [b"CONNECT\nhost:/\n\n\0", b"SEND\ncontent-length:3\n\n\0\n\0\0", b"DIS
 def said_until_the_end(relay: Relay) -> tuple[bytes, bool]:
     """What comes back of all `FRAMES`, and whether a reset ended it."""
     with socket.create_connection(relay.address, timeout=PATIENCE) as client:
-        heard = b""
+        received = b""
         try:
             client.sendall(b"\n".join(FRAMES))
             while data := client.recv(65536):
-                heard += data
+                received += data
         except ConnectionResetError:
-            return heard, True
-        return heard, False
+            return received, True
+        return received, False
 
 
 @pytest.mark.parametrize("close", [False, True])
@@ -326,9 +326,9 @@ def test_the_other_direction_and_the_end_of_a_plan(relay: Relay) -> None:
                     while client.recv(100):
                         pass
                 continue
-            heard = b""
-            while len(heard) < 20:
-                heard += client.recv(100)
+            received = b""
+            while len(received) < 20:
+                received += client.recv(100)
     assert len(relay.made) == 1
     assert relay.forwarded["to_target"] == 70
 

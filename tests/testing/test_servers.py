@@ -230,9 +230,9 @@ def test_an_imitation_is_taken_for_what_it_says_it_is() -> None:
         client.send("/queue/a", b"x", confirm=True, ttl=5)
         with pytest.raises(Unsupported, match="Artemis has no prefetch"):
             client.subscribe("/queue/a", ack="client", prefetch=10)
-    connect, subscribe, send, goodbye = artemis.frames
+    connect, subscribe, send, disconnect = artemis.frames
     assert b"\nclient-id:me\n" in connect
     assert b"\ndurable-subscription-name:news\n" in subscribe
     assert b"\nselector:a = 'b'\n" in subscribe
     assert b"\nexpires:" in send
-    assert goodbye.startswith(b"DISCONNECT\n")
+    assert disconnect.startswith(b"DISCONNECT\n")

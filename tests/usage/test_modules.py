@@ -21,7 +21,7 @@ from stomp.utils import (
     parse_frame,
 )
 from tests.listening import RecentFrames
-from tests.websocket_door import Door
+from tests.websocket_endpoint import WebSocketEndpoint
 
 
 def test_26_exceptions_after_a_plain_import(free_port):
@@ -80,8 +80,8 @@ def test_27_a_frame_that_is_mocked():
 
 
 def test_29_a_websocket_with_a_path_and_headers(broker):
-    door = Door((broker.host, broker.port), path="/ws", authorization="Bearer token")
-    with ScriptedServer(door) as server:
+    endpoint = WebSocketEndpoint((broker.host, broker.port), path="/ws", authorization="Bearer token")
+    with ScriptedServer(endpoint) as server:
         conn = stomp.WSStompConnection(
             [server.address], ws_path="/ws", header={"Authorization": "Bearer token"}
         )
@@ -96,18 +96,18 @@ def test_29_a_websocket_with_a_path_and_headers(broker):
 def test_29_a_transport_of_its_own_and_a_connection_composed_by_hand(broker):
     started = []
 
-    class Telling(WSTransport):
+    class RecordingTransport(WSTransport):
         def start(self):
             started.append(self.current_host_and_port)
             super().start()
 
     class Composed(BaseConnection, Protocol12):
         def __init__(self, *args, **kwargs):
-            transport = Telling(*args, **kwargs)
+            transport = RecordingTransport(*args, **kwargs)
             BaseConnection.__init__(self, transport)
             Protocol12.__init__(self, transport, heartbeats=(0, 0))
 
-    with ScriptedServer(Door((broker.host, broker.port))) as server:
+    with ScriptedServer(WebSocketEndpoint((broker.host, broker.port))) as server:
         conn = Composed([server.address], ws_path="/")
         conn.connect(wait=True)
         assert started == [None]

@@ -20,7 +20,7 @@ from stomp.core.errors import ConnectFailed, UsageError
 from stomp.exception import ConnectFailedException
 from stomp.net import tls
 from stomp.testing.servers import ScriptedServer, greet
-from tests.websocket_door import Door
+from tests.websocket_endpoint import WebSocketEndpoint
 
 MARKER = "/the/authorities/of/the/system/"
 #: Nobody's name.
@@ -143,7 +143,7 @@ def test_a_context_of_set_ssl_wins_over_a_replaced_module(tls_broker, ca_file):
 def test_a_replaced_ssl_module_is_used_for_websockets(broker, server_tls, ca_file, monkeypatch):
     pytest.importorskip("websockets")
     monkeypatch.setattr(DedicatedSSL.SSLContext, "system", ca_file, raising=False)
-    with ScriptedServer(Door((broker.host, broker.port)), tls=server_tls) as server:
+    with ScriptedServer(WebSocketEndpoint((broker.host, broker.port)), tls=server_tls) as server:
         conn = stomp.WSConnection([server.address])
         conn.set_ssl([server.address], ca_certs=MARKER)
         with mock.patch("stomp.transport.ssl", DedicatedSSL()):

@@ -138,15 +138,15 @@ def test_02_a_broker_that_wants_credentials():
 
 
 def test_02_a_virtual_host():
-    heard = []
+    received = []
 
     def listen(sock):
-        heard.append(read_frame(sock))
+        received.append(read_frame(sock))
         greet_back(sock)
         say_nothing(sock)
 
     with ScriptedServer(listen) as server:
         conn = stomp.Connection12([server.address], vhost="my-vhost")
         conn.connect(wait=True)
-        assert b"host:my-vhost\n" in heard[0]
+        assert b"host:my-vhost\n" in received[0]
         conn.transport.stop()

@@ -105,10 +105,12 @@ def random_cuts(
     >>> list(random_cuts(seed=1, count=9, most=500)) == list(random_cuts(seed=1, count=9, most=500))
     True
     """
-    dice = random.Random(seed)
+    choices = random.Random(seed)
     ways = tuple(directions)
     for _ in range(count):
-        yield Cut(direction=dice.choice(ways), bytes=dice.randint(least, most), close=dice.random() < 0.5)
+        yield Cut(
+            direction=choices.choice(ways), bytes=choices.randint(least, most), close=choices.random() < 0.5
+        )
 
 
 class FrameMeter:
@@ -189,7 +191,7 @@ class CutPoint:
         self._passed = 0
         self._frames = 0
 
-    def room(self, data: bytes) -> int | None:
+    def bytes_before_cut(self, data: bytes) -> int | None:
         """The number of these bytes before the cut; None if the cut is not within or directly after them."""
         begin, self._passed = self._passed, self._passed + len(data)
         cut = self.cut

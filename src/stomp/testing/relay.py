@@ -264,8 +264,8 @@ class Relay:
                 pipe.sink.shutdown(socket.SHUT_WR)
         elif not pair.closing:
             pipe.held = data
-            if pipe.point is not None and (room := pipe.point.room(data)) is not None:
-                pipe.held = data[:room]
+            if pipe.point is not None and (count := pipe.point.bytes_before_cut(data)) is not None:
+                pipe.held = data[:count]
                 pipe.last = pipe.point.cut
             self._write(pair, pipe)
 

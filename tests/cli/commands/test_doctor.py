@@ -19,7 +19,7 @@ from stomp.testing.servers import ScriptedServer, greet_back, hang_up, read_fram
 from tests.cli.oneshot import Answer, Stomp
 from tests.cli.running import Command
 from tests.core.frames.test_foreign_protocols import HTTP, RECORDED
-from tests.websocket_door import Door
+from tests.websocket_endpoint import WebSocketEndpoint
 
 
 def examined(stomp: Stomp, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
@@ -272,12 +272,12 @@ def test_a_port_without_tls(stomp: Stomp, broker: Broker) -> None:
 
 
 def test_a_websocket(stomp: Stomp, broker: Broker) -> None:
-    with ScriptedServer(Door((broker.host, broker.port), path="/ws")) as door:
+    with ScriptedServer(WebSocketEndpoint((broker.host, broker.port), path="/ws")) as endpoint:
         login = ("-U", "admin", "-W", "password")
-        status, steps = examined(stomp, f"ws://{door.host}:{door.port}/ws", *login)
+        status, steps = examined(stomp, f"ws://{endpoint.host}:{endpoint.port}/ws", *login)
         assert names(steps)[2] == "websocket ok"
         assert status == 0
-        status, steps = examined(stomp, f"ws://{door.host}:{door.port}/elsewhere", *login)
+        status, steps = examined(stomp, f"ws://{endpoint.host}:{endpoint.port}/elsewhere", *login)
         assert names(steps)[-1] == "websocket failed"
         assert status == 3
 

@@ -6,7 +6,7 @@ import json
 import signal
 from pathlib import Path
 
-import stomp as front_door
+import stomp as stomp_package
 from stomp.core.frames.frame import headers_of
 from stomp.testing.relay import Relay
 from tests.cli.commands.test_listen import SOON, bodies, send, wait_for
@@ -30,7 +30,7 @@ NASTY = (
 def fill(stomp: Stomp, queue: str, count: int) -> None:
     """Messages with every byte value and nasty headers."""
     every = bytes(range(256))
-    with front_door.Client(stomp.url) as client, client.confirmations() as batch:
+    with stomp_package.Client(stomp.url) as client, client.confirmations() as batch:
         for number in range(count):
             body = (
                 every[number % 256 :] + every[: number % 256] if number % 3 else f"text {number} é".encode()

@@ -19,40 +19,42 @@ SENT = "sendrec /queue/a hello\n"
 
 
 @pytest.fixture
-def doors(tmp_path: Path) -> Iterator[Broker]:
+def endpoints(tmp_path: Path) -> Iterator[Broker]:
     with Broker(listen=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws", f"unix://{tmp_path}/door"]) as running:
         yield running
 
 
 @pytest.mark.parametrize("number", range(3), ids=["tcp", "websocket", "unix"])
-def test_doors(doors: Broker, tmp_path: Path, number: int) -> None:
-    ended = Command(tmp_path).run("--url", doors.urls[number], "-S", "1.2", typed=SENT)
+def test_doors(endpoints: Broker, tmp_path: Path, number: int) -> None:
+    ended = Command(tmp_path).run("--url", endpoints.urls[number], "-S", "1.2", typed=SENT)
     assert (ended.status, ended.err) == (0, "Shutting down, please wait\n")
-    assert doors.depth("/queue/a") == 1
+    assert endpoints.depth("/queue/a") == 1
 
 
-def test_a_list_of_different_doors(doors: Broker, tmp_path: Path, free_port: int) -> None:
-    url = f"failover:(unix:///no/such/socket,stomp://127.0.0.1:{free_port},{doors.urls[1]})"
+def test_a_list_of_different_doors(endpoints: Broker, tmp_path: Path, free_port: int) -> None:
+    url = f"failover:(unix:///no/such/socket,stomp://127.0.0.1:{free_port},{endpoints.urls[1]})"
     ended = Command(tmp_path).run("--url", url, typed=SENT)
     assert (ended.status, ended.err) == (0, "Shutting down, please wait\n")
 
 
 @pytest.mark.parametrize(("kind", "scheme"), [(HttpProxy, "http"), (Socks5Proxy, "socks5")])
-def test_proxies(doors: Broker, tmp_path: Path, kind: type, scheme: str) -> None:
+def test_proxies(endpoints: Broker, tmp_path: Path, kind: type, scheme: str) -> None:
     proxy = kind(login=("me", "secret"))
     with ScriptedServer(proxy) as server:
         where = f"{server.host}:{server.port}"
         command = Command(tmp_path)
-        through = command.run("--url", doors.urls[0], "--proxy", f"{scheme}://me:secret@{where}", typed=SENT)
-        refused = command.run("--url", doors.urls[0], "--proxy", f"{scheme}://me:swordfish@{where}")
+        through = command.run(
+            "--url", endpoints.urls[0], "--proxy", f"{scheme}://me:secret@{where}", typed=SENT
+        )
+        refused = command.run("--url", endpoints.urls[0], "--proxy", f"{scheme}://me:swordfish@{where}")
     assert (through.status, through.err) == (0, "Shutting down, please wait\n")
     assert proxy.asked
     assert (refused.status, refused.err.count("\n")) == (3, 1)
     assert "swordfish" not in refused.err
 
 
-def test_a_proxy_that_is_none(doors: Broker, tmp_path: Path) -> None:
-    ended = Command(tmp_path).run("--url", doors.urls[0], "--proxy", "gopher://x")
+def test_a_proxy_that_is_none(endpoints: Broker, tmp_path: Path) -> None:
+    ended = Command(tmp_path).run("--url", endpoints.urls[0], "--proxy", "gopher://x")
     assert (ended.status, ended.err.count("\n")) == (1, 1)
 
 

@@ -523,16 +523,16 @@ def test_multicast(monkeypatch: pytest.MonkeyPatch, out: Printed) -> None:
 
 def test_leaving_waits_for_what_is_told_of_the_end(make: Make, broker: Broker) -> None:
     cli = make()
-    telling, called, left = threading.Event(), threading.Event(), threading.Event()
+    calling, called, left = threading.Event(), threading.Event(), threading.Event()
 
     class Slow(ConnectionListener):
         def on_disconnected(self) -> None:
-            telling.set()
+            calling.set()
             assert called.wait(PATIENCE)
 
     cli.conn.set_listener("slow", Slow())
     broker.disconnect_all()
-    assert telling.wait(PATIENCE)
+    assert calling.wait(PATIENCE)
 
     def leave() -> None:
         cli.leave()

@@ -263,12 +263,12 @@ def test_nothing_can_be_sent_before_connect(broker):
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-@pytest.mark.parametrize("door", ["stomp", "stomp+ssl", "ws", "wss", "unix"])
-def test_every_door_on_every_loop(door, loop, server_tls, ca_file, tmp_path):
+@pytest.mark.parametrize("endpoint", ["stomp", "stomp+ssl", "ws", "wss", "unix"])
+def test_every_door_on_every_loop(endpoint, loop, server_tls, ca_file, tmp_path):
     body = bytes(range(256)) * 3000
 
     async def test():
-        where = f"unix://{tmp_path}/broker.sock" if door == "unix" else f"{door}://127.0.0.1:0"
+        where = f"unix://{tmp_path}/broker.sock" if endpoint == "unix" else f"{endpoint}://127.0.0.1:0"
         async with Broker(listen=[where], ssl_context=server_tls if secure else None) as broker:
             tls = stomp.TlsSettings(ca_certs=ca_file) if secure else None
             async with stomp.AsyncClient(broker.urls[0], tls=tls, timeout=SOON) as client:
@@ -277,7 +277,7 @@ def test_every_door_on_every_loop(door, loop, server_tls, ca_file, tmp_path):
                     await client.send("/queue/a", body, confirm=True)
                 return [message.body == body async for message in subscription.messages(0.5)]
 
-    secure = door in ("stomp+ssl", "wss")
+    secure = endpoint in ("stomp+ssl", "wss")
     assert run(test(), **loop_of(loop)) == [True, True, True]
 
 

@@ -2,8 +2,8 @@
 
 It is a script for `stomp.testing.servers.ScriptedServer`, so TLS and IPv6 come with that:
 
-    door = Door((broker.host, broker.port), path="/ws")
-    with ScriptedServer(door, tls=context) as server:
+    endpoint = WebSocketEndpoint((broker.host, broker.port), path="/ws")
+    with ScriptedServer(endpoint, tls=context) as server:
         stomp.WSConnection([server.address], ws_path="/ws")
 """
 
@@ -30,7 +30,7 @@ def _choose(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | 
     return next((Subprotocol(name) for name in SUBPROTOCOLS if name in offered), None)
 
 
-class Door:
+class WebSocketEndpoint:
     """The script of the server; see the docstring of the module.
 
     Args:
@@ -97,14 +97,14 @@ class Door:
                         return
                     protocol.receive_data(data)
                     for event in protocol.events_received():
-                        self._hear(event, protocol, inner)
+                        self._receive(event, protocol, inner)
                 out = protocol.data_to_send()
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
                     sock.sendall(b"".join(out))
                 if b"" in out:
                     return
 
-    def _hear(self, event: object, protocol: ServerProtocol, inner: socket.socket) -> None:
+    def _receive(self, event: object, protocol: ServerProtocol, inner: socket.socket) -> None:
         if isinstance(event, Request):
             self.requests.append(event)
             if self.path is not None and event.path != self.path:
