@@ -1,6 +1,6 @@
 """The common base of `stomp.Client` and `stomp.AsyncClient`: everything except waiting.
 
-Rules of this file: nothing here blocks or does I/O. Each operation is written once, in `stomp.core.engine.verbs` and
+Rules of this file: nothing here blocks or does I/O. Each operation is written once, in `stomp.core.engine.send` and
 the modules next to it; the two drivers run it.
 """
 
@@ -32,8 +32,8 @@ from stomp.core.callables import check_function, check_result
 from stomp.core.engine.engine import ClientEngine
 from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.message_queue import ClientSubscription, MessageQueue, SubscriptionConfig
+from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState
-from stomp.core.engine.verbs import OutgoingMessage
 from stomp.core.errors import UsageError
 from stomp.core.frames.frame import text_of
 from stomp.core.session.client import ClientSession

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.core.engine import acknowledge, subscriptions, verbs
+from stomp.core.engine import acknowledge, receive, subscriptions
 from stomp.core.engine.transactions import TransactionRecord
 from stomp.core.errors import AlreadySettled, BrokerError, StaleDelivery, Unsupported, UsageError
 from tests.core.stage import Stage
@@ -19,7 +19,7 @@ def delivered(stage: Stage, ack: str = "client-individual", count: int = 1):
     feed = stage.subscribe(ack=ack)
     for number in range(count):
         stage.deliver(feed, str(number))
-    return [stage.do(verbs.take(stage.conv, feed.inbox, None)) for _ in range(count)]
+    return [stage.do(receive.take(stage.conv, feed.inbox, None)) for _ in range(count)]
 
 
 def test_the_ack_header_names_the_message_in_1_2(stage: Stage) -> None:

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.core.engine import verbs
+from stomp.core.engine import receive, send
 from stomp.core.engine.confirmations import Confirmation
 from stomp.core.engine.hooks import Hooks
 from stomp.core.engine.message_queue import MessageQueue
+from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState
-from stomp.core.engine.verbs import OutgoingMessage
 from tests.core.stage import FakeLink, Stage
 
 
@@ -40,9 +40,9 @@ def test_hooks_are_told_what_happens_and_only_when_nothing_is_held() -> None:
     stage.connect(server="RabbitMQ/3.10.8")
     feed = stage.subscribe()
     stage.deliver(feed, "1")
-    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    message = stage.do(receive.take(stage.conv, feed.inbox, None))
     stage.do(acknowledge.settle(stage.conv, message, 30))
-    stage.do(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
     stage.link.take("ACK")
     sent = stage.link.take("SEND")
     assert sent.headers["traced"] == "yes"
@@ -88,7 +88,7 @@ def test_reading_pauses_when_too_much_waits_and_goes_on_when_it_is_taken() -> No
     fired: list[int] = []
     stage.conv.resumed.watch(lambda: fired.append(1))
     for _ in range(6):
-        stage.do(verbs.take(stage.conv, feed.inbox, None))
+        stage.do(receive.take(stage.conv, feed.inbox, None))
     assert not stage.conv.paused
     assert fired == [1]
 
@@ -99,7 +99,7 @@ def test_reading_goes_on_for_somebody_who_waits_for_an_answer() -> None:
     feed = stage.subscribe(ack="auto")
     stage.deliver(feed, "1", b"x" * 20_000)
     assert stage.conv.paused
-    stage.do(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
     assert not stage.conv.paused
     stage.deliver(feed, "2", b"x" * 20_000)
     assert not stage.conv.paused
@@ -113,7 +113,7 @@ def test_taking_what_has_been_taken_does_not_count_twice() -> None:
     feed = stage.subscribe(ack="auto")
     for id in range(50):
         stage.deliver(feed, str(id), b"x" * 1000)
-        stage.do(verbs.take(stage.conv, feed.inbox, None))
+        stage.do(receive.take(stage.conv, feed.inbox, None))
         assert not stage.conv.paused
 
 
@@ -145,7 +145,7 @@ def test_taking_from_much_costs_no_more_than_taking_from_little(monkeypatch: pyt
     assert stage.conv.paused
     measured.clear()
     for _ in range(1000):
-        stage.do(verbs.take(stage.conv, feed.inbox, None))
+        stage.do(receive.take(stage.conv, feed.inbox, None))
     assert len(measured) == 1
 
 
@@ -162,7 +162,7 @@ def test_stats_add_up_over_connections() -> None:
     stage.connect()
     stage.link.hang_up()
     stage.reconnect()
-    stage.do(verbs.send(stage.conv, OutgoingMessage("/queue/a", b"x"), 30))
+    stage.do(send.send(stage.conv, OutgoingMessage("/queue/a", b"x"), 30))
     stats = stage.conv.stats()
     assert (stats.connections, stats.frames_sent, stats.frames_received) == (2, 3, 2)
 
@@ -170,7 +170,7 @@ def test_stats_add_up_over_connections() -> None:
 def test_a_lost_connection_tells_the_last_frames_without_secrets() -> None:
     stage = Stage(login="me", passcode="swordfish")
     stage.connect()
-    stage.do(verbs.send(stage.conv, OutgoingMessage("/queue/a", b"body", headers={"token": "swordfish"}), 30))
+    stage.do(send.send(stage.conv, OutgoingMessage("/queue/a", b"body", headers={"token": "swordfish"}), 30))
     stage.link.hang_up()
     assert stage.conv.error is not None
     recent = "\n".join(stage.conv.error.recent)
@@ -184,7 +184,7 @@ def test_senders_hear_once_of_the_room_that_answers_of_one_read_have_made() -> N
     stage = Stage(window=2)
     link = stage.connect()
     confirmations = [
-        stage.do(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30)) for _ in "12"
+        stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30)) for _ in "12"
     ]
     fired: list[int] = []
     stage.conv.waiting.room.watch(lambda: fired.append(stage.conv.waiting.sends))
@@ -199,8 +199,8 @@ def test_senders_hear_once_of_the_room_that_answers_of_one_read_have_made() -> N
 def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
     stage = Stage(window=1)
     stage.connect()
-    confirmation = stage.do(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
-    waiting = stage.run(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"y"), Confirmation, 30))
+    confirmation = stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    waiting = stage.run(send.start(stage.conv, OutgoingMessage("/queue/a", b"y"), Confirmation, 30))
     assert not waiting.done
     assert stage.conv.cancel_request(confirmation.receipt)
     stage.go_on()
@@ -215,7 +215,7 @@ def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
 def test_an_error_of_a_broker_that_may_read_no_more_ends_the_connection(server: str | None) -> None:
     stage = Stage()
     stage.connect(**({"server": server} if server else {}))
-    make = [verbs.start(stage.conv, OutgoingMessage("/queue/a", b""), Confirmation, 30) for _ in range(3)]
+    make = [send.start(stage.conv, OutgoingMessage("/queue/a", b""), Confirmation, 30) for _ in range(3)]
     one, two, three = [stage.do(program) for program in make]
     receipts = [frame.headers["receipt"] for frame in stage.link.sent]
     stage.link.confirm(stage.link.sent[0])
@@ -233,7 +233,7 @@ def test_an_error_of_a_broker_that_may_read_no_more_ends_the_connection(server: 
 def test_an_error_of_a_broker_that_goes_on_does_not(server: str) -> None:
     stage = Stage()
     stage.connect(server=server)
-    confirmation = stage.do(verbs.start(stage.conv, OutgoingMessage("/queue/a", b""), Confirmation, 30))
+    confirmation = stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b""), Confirmation, 30))
     stage.link.say("ERROR", message="no", receipt_id=stage.link.take("SEND").headers["receipt"])
     assert confirmation.outcome == "refused"
     assert stage.conv.state is ClientState.CONNECTED

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from stomp.core.engine import acknowledge, lifecycle, subscriptions, verbs
+from stomp.core.engine import acknowledge, lifecycle, receive, send, subscriptions
 from stomp.core.engine.confirmations import Confirmation
 from stomp.core.engine.effects import OpenConnection
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.message_queue import MessageQueue
+from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState
-from stomp.core.engine.verbs import OutgoingMessage
 from stomp.core.errors import AuthenticationFailed, ConnectFailed, NotConnected, UsageError
 from tests.core.stage import Stage
 
@@ -141,7 +141,7 @@ def test_subscriptions_are_restored_with_fresh_receipts() -> None:
     assert second.headers["id"] == quiet.id
     assert "receipt" not in second.headers
     stage.deliver(feed, "1")
-    assert stage.do(verbs.take(stage.conv, feed.inbox, None)).id == "1"
+    assert stage.do(receive.take(stage.conv, feed.inbox, None)).id == "1"
 
 
 def test_a_subscription_that_is_refused_the_second_time_ends() -> None:
@@ -175,9 +175,9 @@ def test_reconnecting_is_given_up() -> None:
     stage.run(lifecycle.reconnect(stage.conv, zero))
     assert stage.conv.state is ClientState.FAILED
     with pytest.raises(ConnectFailed, match="refused"):
-        stage.do(verbs.take(stage.conv, feed.inbox, None))
+        stage.do(receive.take(stage.conv, feed.inbox, None))
     with pytest.raises(NotConnected, match="the client has failed: refused"):
-        stage.do(verbs.send(stage.conv, OutgoingMessage("/queue/a", b""), 5))
+        stage.do(send.send(stage.conv, OutgoingMessage("/queue/a", b""), 5))
 
 
 def test_a_refused_login_ends_reconnecting() -> None:
@@ -220,7 +220,7 @@ def test_a_connection_that_is_lost_while_it_is_restored_is_tried_again() -> None
 def test_closing_waits_for_answers_and_says_goodbye() -> None:
     stage = Stage()
     stage.connect()
-    stage.do(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
     run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
     sent = stage.link.take("SEND")
     assert not stage.link.sent
@@ -233,7 +233,7 @@ def test_closing_waits_for_answers_and_says_goodbye() -> None:
 def test_closing_does_not_wait_for_ever() -> None:
     stage = Stage()
     stage.connect()
-    confirmation = stage.do(verbs.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    confirmation = stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
     run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
     stage.advance(5)
     stage.advance(0)
@@ -251,8 +251,8 @@ def test_closing_ends_subscriptions() -> None:
     run = stage.run(lifecycle.close(stage.conv, 5))
     stage.link.confirm(stage.link.take("DISCONNECT"))
     assert run.result
-    assert stage.do(verbs.take(stage.conv, feed.inbox, None)).id == "1"
-    assert stage.do(verbs.take(stage.conv, feed.inbox, None)) is None
+    assert stage.do(receive.take(stage.conv, feed.inbox, None)).id == "1"
+    assert stage.do(receive.take(stage.conv, feed.inbox, None)) is None
 
 
 def test_closing_ends_reconnecting() -> None:
@@ -318,11 +318,11 @@ def test_draining_waits_for_what_was_handed_out() -> None:
     stage.deliver(feed, "1")
     stage.deliver(feed, "2")
     stage.deliver(other, "3")
-    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    message = stage.do(receive.take(stage.conv, feed.inbox, None))
     run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
     stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
-    assert stage.do(verbs.take(stage.conv, other.inbox, None)).id == "3"
-    assert stage.do(verbs.take(stage.conv, feed.inbox, None)) is None
+    assert stage.do(receive.take(stage.conv, other.inbox, None)).id == "3"
+    assert stage.do(receive.take(stage.conv, feed.inbox, None)) is None
     assert not run.done
     from stomp.core.engine import acknowledge
 
@@ -359,8 +359,8 @@ def test_draining_leaves_what_need_not_be_acknowledged_to_be_taken() -> None:
     stage.link.confirm(stage.link.take("DISCONNECT"))
     assert run.result.clean
     assert run.result.queued == 1
-    assert stage.do(verbs.take(stage.conv, feed.inbox, None)).id == "1"
-    assert stage.do(verbs.take(stage.conv, feed.inbox, None)) is None
+    assert stage.do(receive.take(stage.conv, feed.inbox, None)).id == "1"
+    assert stage.do(receive.take(stage.conv, feed.inbox, None)) is None
 
 
 def test_draining_goes_on_when_a_subscription_cannot_be_ended() -> None:
@@ -385,7 +385,7 @@ def test_draining_waits_for_a_message_while_others_of_a_closed_merged_subscripti
     stage.deliver(one, "1")
     stage.deliver(other, "2")
     stage.deliver(other, "3")
-    message = stage.do(verbs.take(stage.conv, queue, None))
+    message = stage.do(receive.take(stage.conv, queue, None))
     closing = stage.run(subscriptions.unsubscribe(stage.conv, other, 30, delete=False))
     stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
     assert closing.result is None
@@ -404,7 +404,7 @@ def test_draining_does_not_wait_for_messages_queued_behind_a_failed_one() -> Non
     feed = stage.subscribe(ack="client")
     for id in "123":
         stage.deliver(feed, id)
-    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    message = stage.do(receive.take(stage.conv, feed.inbox, None))
     stage.do(acknowledge.settle(stage.conv, message, 30, negative=True, requeue=True))
     assert stage.conv.unsettled == 0
     run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
@@ -418,7 +418,7 @@ def test_a_drain_checks_again_when_a_message_was_queued() -> None:
     stage.connect()
     feed = stage.subscribe()
     stage.deliver(feed, "1")
-    stage.do(verbs.take(stage.conv, feed.inbox, None))
+    stage.do(receive.take(stage.conv, feed.inbox, None))
     stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
     unsettled: list[int] = []
     stage.conv.progress.watch(lambda: unsettled.append(stage.conv.unsettled))
@@ -452,7 +452,7 @@ def test_draining_tells_what_was_left() -> None:
     stage.connect()
     feed = stage.subscribe()
     stage.deliver(feed, "1")
-    stage.do(verbs.take(stage.conv, feed.inbox, None))
+    stage.do(receive.take(stage.conv, feed.inbox, None))
     run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 5))
     stage.advance(5)
     stage.advance(0)

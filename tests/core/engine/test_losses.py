@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from stomp.core.engine import acknowledge, lifecycle, subscriptions, verbs
+from stomp.core.engine import acknowledge, lifecycle, receive, send, subscriptions
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import Confirmation
 from stomp.core.engine.effects import SendFrame
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.losses import QUIET, STABLE_AFTER
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
+from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState
-from stomp.core.engine.verbs import OutgoingMessage
 from stomp.core.errors import BrokerError, ConnectFailed, ConnectionLost, RetriesExhausted
 from tests.core.stage import FakeLink, Stage
 
@@ -52,7 +52,7 @@ def connect_again(stage: Stage) -> float:
 
 def start(stage: Stage, body: bytes = b"x") -> Confirmation:
     made = stage.do(
-        verbs.start(stage.conv, OutgoingMessage("/queue/a", body), Confirmation, stage.clock() + 30)
+        send.start(stage.conv, OutgoingMessage("/queue/a", body), Confirmation, stage.clock() + 30)
     )
     assert isinstance(made, Confirmation)
     return made
@@ -115,7 +115,7 @@ def test_an_acknowledged_message_resets_them() -> None:
     stage.advance(QUIET)
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
     stage.deliver(feed, "1")
-    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    message = stage.do(receive.take(stage.conv, feed.inbox, None))
     stage.do(acknowledge.settle(stage.conv, message, 5))
     assert lose(stage) == 0
 
@@ -126,7 +126,7 @@ def test_a_refused_message_does_not_reset_them() -> None:
     assert [lose(stage), lose(stage)] == [0, 1]
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
     stage.deliver(feed, "1")
-    message = stage.do(verbs.take(stage.conv, feed.inbox, None))
+    message = stage.do(receive.take(stage.conv, feed.inbox, None))
     stage.do(acknowledge.settle(stage.conv, message, 5, negative=True))
     assert lose(stage) == 2
 
@@ -278,7 +278,7 @@ def test_a_subscription_that_was_good_and_whose_subscribe_ends_each_connection_s
     stage.advance(QUIET + 0.5)
     lose_until_done(stage, lambda: feed.ended)
     with pytest.raises(RetriesExhausted, match="/queue/gone"):
-        stage.do(verbs.take(stage.conv, feed.inbox, None))
+        stage.do(receive.take(stage.conv, feed.inbox, None))
 
 
 def test_other_subscriptions_live_on_when_one_is_given_up() -> None:
@@ -344,7 +344,7 @@ def test_a_message_that_ends_each_connection_ends_its_subscription() -> None:
         stage.link.confirm(stage.link.take("SUBSCRIBE"))
     assert losses == 5
     with pytest.raises(RetriesExhausted, match="/queue/poison"):
-        stage.do(verbs.take(stage.conv, feed.inbox, None))
+        stage.do(receive.take(stage.conv, feed.inbox, None))
 
 
 def test_a_connection_that_is_lost_long_after_the_subscribe_is_no_fault_of_it() -> None:

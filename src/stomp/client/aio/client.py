@@ -26,7 +26,7 @@ from stomp.client.base import BaseClient
 from stomp.client.handling import check_drain
 from stomp.core import arguments
 from stomp.core.callables import check_function
-from stomp.core.engine import lifecycle, verbs
+from stomp.core.engine import lifecycle, receive, request_reply, send, transaction_ops
 from stomp.core.engine import subscriptions as subscribing
 from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.engine.status import ClientState, DrainReport, StateChange, StateChangeQueue
@@ -155,7 +155,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         try:
             while True:
                 deadline = None if timeout is None else self._deadline(timeout)
-                change = await self._run(verbs.next_change(self._conv, state_log, deadline))
+                change = await self._run(receive.next_change(self._conv, state_log, deadline))
                 if change is None:
                     return
                 yield change
@@ -203,9 +203,9 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         deadline = self._deadline(timeout)
         parcel = self._parcel(destination, body, options)
         if confirm:
-            await self._run(verbs.send_confirmed(self._conv, parcel, self._confirmation, deadline))
+            await self._run(send.send_confirmed(self._conv, parcel, self._confirmation, deadline))
         else:
-            await self._run(verbs.send(self._conv, parcel, deadline))
+            await self._run(send.send(self._conv, parcel, deadline))
 
     async def send_async(
         self,
@@ -234,7 +234,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         deadline = self._deadline(timeout)
         parcel = self._parcel(destination, body, options)
         confirmation: Confirmation = await self._run(
-            verbs.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))
+            send.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))
         )
         return confirmation
 
@@ -257,7 +257,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """
         parcels = self._parcels(messages, options)
         return await self._run(
-            verbs.send_all(self._conv, parcels, self._confirmation, self._deadline(timeout))
+            send.send_all(self._conv, parcels, self._confirmation, self._deadline(timeout))
         )
 
     @contextlib.asynccontextmanager
@@ -270,7 +270,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """
         batch = Batch(self)
         yield batch
-        await self._run(verbs.all_done(self._conv, batch.confirmations, self._deadline(timeout)))
+        await self._run(send.all_done(self._conv, batch.confirmations, self._deadline(timeout)))
         for confirmation in batch.confirmations:
             if confirmation.error is not None:
                 raise confirmation.error
@@ -284,7 +284,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             BrokerError: the broker refused the COMMIT.
             OutcomeUnknown: the connection was lost before COMMIT was answered.
         """
-        record = await self._run(verbs.begin(self._conv, self._deadline(timeout)))
+        record = await self._run(transaction_ops.begin(self._conv, self._deadline(timeout)))
         transaction = Transaction(self, record)
         try:
             yield transaction
@@ -316,7 +316,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             NotConnected: there was no connection in time; nothing was sent.
         """
         parcel = self._parcel(destination, body, options)
-        reply: Any = await self._run(verbs.ask(self._conv, parcel, self._deadline(timeout)))
+        reply: Any = await self._run(request_reply.ask(self._conv, parcel, self._deadline(timeout)))
         message: AsyncMessage = reply
         return message
 

@@ -17,7 +17,7 @@ from stomp.client.base import BaseSubscription, log
 from stomp.client.handling import fate
 from stomp.core import arguments
 from stomp.core.callables import check_function
-from stomp.core.engine import acknowledge, subscriptions, verbs
+from stomp.core.engine import acknowledge, receive, request_reply, send, subscriptions, transaction_ops
 from stomp.core.engine.confirmations import Confirmation as BaseConfirmation
 from stomp.core.engine.message import BaseMessage, owner_of
 from stomp.core.engine.message_queue import MessageQueue
@@ -103,7 +103,9 @@ class AsyncMessage(BaseMessage):
         options.setdefault("correlation_id", self.correlation_id)
         client = _driver_of(self)
         parcel = client._parcel(self.reply_to, body, options)
-        await client._run(verbs.reply(client._conv, parcel, client._deadline(timeout), confirm=confirm))
+        await client._run(
+            request_reply.reply(client._conv, parcel, client._deadline(timeout), confirm=confirm)
+        )
 
     async def __aenter__(self) -> Self:
         driver = _driver_of(self)
@@ -161,7 +163,7 @@ class Confirmation(BaseConfirmation):
             TimeoutError: there is no outcome in time. The message may still be confirmed.
         """
         deadline = None if timeout is None else self._client._deadline(timeout)
-        await self._client._run(verbs.outcome(self._client._conv, self, deadline))
+        await self._client._run(send.outcome(self._client._conv, self, deadline))
 
     async def exception(self, timeout: float | None = None) -> StompError | None:
         """Wait for the outcome. Returns the error if it is not "confirmed".
@@ -214,7 +216,7 @@ class MessageSource:
 
     async def _receive(self, timeout: float | None = None) -> AsyncMessage | None:
         deadline = None if timeout is None else self._client._deadline(timeout)
-        found: Any = await self._client._run(verbs.take(self._client._conv, self._inbox, deadline))
+        found: Any = await self._client._run(receive.take(self._client._conv, self._inbox, deadline))
         message: AsyncMessage | None = found
         return message
 
@@ -336,7 +338,7 @@ class Transaction:
         """
         client = self._client
         parcel = client._parcel(destination, body, options)
-        await client._run(verbs.send_in(client._conv, self._record, parcel))
+        await client._run(transaction_ops.send_in(client._conv, self._record, parcel))
 
     async def ack(self, message: AsyncMessage) -> None:
         """Acknowledge a message in the transaction.
@@ -367,12 +369,12 @@ class Transaction:
             OutcomeUnknown: the connection was lost before the broker answered.
         """
         client = self._client
-        await client._run(verbs.commit(client._conv, self._record, client._deadline(timeout)))
+        await client._run(transaction_ops.commit(client._conv, self._record, client._deadline(timeout)))
 
     async def abort(self, timeout: float | None = None) -> None:
         """Abort the transaction: the broker drops its sends and acknowledgements. Its messages may be settled again."""
         client = self._client
-        await client._run(verbs.abort(client._conv, self._record, client._deadline(timeout)))
+        await client._run(transaction_ops.abort(client._conv, self._record, client._deadline(timeout)))
 
 
 class Consumer:

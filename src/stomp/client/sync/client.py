@@ -25,7 +25,7 @@ from stomp.client.sync.handles import (
 )
 from stomp.core import arguments
 from stomp.core.callables import check_function
-from stomp.core.engine import lifecycle, verbs
+from stomp.core.engine import lifecycle, receive, request_reply, send, transaction_ops
 from stomp.core.engine import subscriptions as subscribing
 from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.engine.status import ClientState, DrainReport, StateChange, StateChangeQueue
@@ -176,7 +176,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         try:
             while True:
                 deadline = None if timeout is None else self._deadline(timeout)
-                change = self._run(verbs.next_change(self._conv, state_log, deadline))
+                change = self._run(receive.next_change(self._conv, state_log, deadline))
                 if change is None:
                     return
                 yield change
@@ -225,9 +225,9 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         deadline = self._deadline(timeout)
         parcel = self._parcel(destination, body, options)
         if confirm:
-            self._run(verbs.send_confirmed(self._conv, parcel, self._confirmation, deadline))
+            self._run(send.send_confirmed(self._conv, parcel, self._confirmation, deadline))
         else:
-            self._run(verbs.send(self._conv, parcel, deadline))
+            self._run(send.send(self._conv, parcel, deadline))
 
     def send_async(
         self,
@@ -256,7 +256,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         deadline = self._deadline(timeout)
         parcel = self._parcel(destination, body, options)
         confirmation: Confirmation = self._run(
-            verbs.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))
+            send.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))
         )
         return confirmation
 
@@ -278,7 +278,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             A confirmation for each message, in the same order. Check its ``outcome``.
         """
         parcels = self._parcels(messages, options)
-        return self._run(verbs.send_all(self._conv, parcels, self._confirmation, self._deadline(timeout)))
+        return self._run(send.send_all(self._conv, parcels, self._confirmation, self._deadline(timeout)))
 
     @contextlib.contextmanager
     def confirmations(self, timeout: float | None = None) -> Generator[Batch, None, None]:
@@ -290,7 +290,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         """
         batch = Batch(self)
         yield batch
-        self._run(verbs.all_done(self._conv, batch.confirmations, self._deadline(timeout)))
+        self._run(send.all_done(self._conv, batch.confirmations, self._deadline(timeout)))
         for confirmation in batch.confirmations:
             if confirmation.error is not None:
                 raise confirmation.error
@@ -304,7 +304,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             BrokerError: the broker refused the COMMIT.
             OutcomeUnknown: the connection was lost before COMMIT was answered.
         """
-        record = self._run(verbs.begin(self._conv, self._deadline(timeout)))
+        record = self._run(transaction_ops.begin(self._conv, self._deadline(timeout)))
         transaction = Transaction(self, record)
         try:
             yield transaction
@@ -336,7 +336,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             NotConnected: there was no connection in time; nothing was sent.
         """
         parcel = self._parcel(destination, body, options)
-        reply: Any = self._run(verbs.ask(self._conv, parcel, self._deadline(timeout)))
+        reply: Any = self._run(request_reply.ask(self._conv, parcel, self._deadline(timeout)))
         message: Message = reply
         return message
 

@@ -16,7 +16,7 @@ from stomp.client.handling import fate
 from stomp.client.sync.driver import SyncDriver
 from stomp.core import arguments
 from stomp.core.callables import check_function, check_result
-from stomp.core.engine import acknowledge, subscriptions, verbs
+from stomp.core.engine import acknowledge, receive, request_reply, send, subscriptions, transaction_ops
 from stomp.core.engine.confirmations import Confirmation as BaseConfirmation
 from stomp.core.engine.message import BaseMessage, owner_of
 from stomp.core.engine.message_queue import MessageQueue
@@ -102,7 +102,7 @@ class Message(BaseMessage):
         options.setdefault("correlation_id", self.correlation_id)
         client = _driver_of(self)
         parcel = client._parcel(self.reply_to, body, options)
-        client._run(verbs.reply(client._conv, parcel, client._deadline(timeout), confirm=confirm))
+        client._run(request_reply.reply(client._conv, parcel, client._deadline(timeout), confirm=confirm))
 
     def __enter__(self) -> Self:
         driver = _driver_of(self)
@@ -154,7 +154,7 @@ class Confirmation(BaseConfirmation):
             TimeoutError: there is no outcome in time. The message may still be confirmed.
         """
         deadline = None if timeout is None else self._client._deadline(timeout)
-        self._client._run(verbs.outcome(self._client._conv, self, deadline))
+        self._client._run(send.outcome(self._client._conv, self, deadline))
 
     def exception(self, timeout: float | None = None) -> StompError | None:
         """Wait for the outcome. Returns the error if it is not "confirmed".
@@ -209,7 +209,7 @@ class MessageSource:
 
     def _receive(self, timeout: float | None = None) -> Message | None:
         deadline = None if timeout is None else self._client._deadline(timeout)
-        found: Any = self._client._run(verbs.take(self._client._conv, self._inbox, deadline))
+        found: Any = self._client._run(receive.take(self._client._conv, self._inbox, deadline))
         message: Message | None = found
         return message
 
@@ -328,7 +328,7 @@ class Transaction:
         """
         client = self._client
         parcel = client._parcel(destination, body, options)
-        client._run(verbs.send_in(client._conv, self._record, parcel))
+        client._run(transaction_ops.send_in(client._conv, self._record, parcel))
 
     def ack(self, message: Message) -> None:
         """Acknowledge a message in the transaction.
@@ -359,12 +359,12 @@ class Transaction:
             OutcomeUnknown: the connection was lost before the broker answered.
         """
         client = self._client
-        client._run(verbs.commit(client._conv, self._record, client._deadline(timeout)))
+        client._run(transaction_ops.commit(client._conv, self._record, client._deadline(timeout)))
 
     def abort(self, timeout: float | None = None) -> None:
         """Abort the transaction: the broker drops its sends and acknowledgements. Its messages may be settled again."""
         client = self._client
-        client._run(verbs.abort(client._conv, self._record, client._deadline(timeout)))
+        client._run(transaction_ops.abort(client._conv, self._record, client._deadline(timeout)))
 
 
 class Consumer:

@@ -58,7 +58,7 @@ class BrokerConnection:
 
 
 class PendingReply(Signal):
-    """A request (`stomp.core.engine.verbs.ask`) that waits for its reply. Fires when `done` becomes true."""
+    """A request (`stomp.core.engine.request_reply.ask`) that waits for its reply. Fires when `done` becomes true."""
 
     __slots__ = ("error", "message")
 

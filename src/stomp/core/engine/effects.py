@@ -1,6 +1,6 @@
 """The effects that an operation yields to its driver, and the signals that it can wait for.
 
-An operation of a client (for example in `stomp.core.engine.verbs`) is a generator. It changes the engine by
+An operation of a client (for example in `stomp.core.engine.send`) is a generator. It changes the engine by
 itself, and yields an effect where the driver has to wait, write, connect or call user code. `stomp.Client`
 performs effects by blocking, `stomp.AsyncClient` by awaiting, so each operation is written once.
 

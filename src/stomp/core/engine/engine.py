@@ -2,7 +2,7 @@
 
 `stomp.core.session.base` is one connection. `ClientEngine` is the state that survives a reconnect:
 subscriptions and their queued messages, unanswered requests, and the failed connection attempts. The
-operations in `stomp.core.engine.verbs` and `stomp.core.engine.lifecycle` use it. A driver passes the events
+operations in `stomp.core.engine.send` and `stomp.core.engine.lifecycle` use it. A driver passes the events
 of the current link to `take`, and then runs the callbacks that `calls` returns.
 
 Rules of this file: nothing here waits. Only one step at a time changes the engine: `stomp.Client` holds a
@@ -80,7 +80,7 @@ class ClientEngine:
         waiting: the unanswered requests.
         progress: a signal that fires when an answer arrived, when a message was settled during a drain, and
             when the connection was lost. `close` and `drain` wait for it.
-        replies: the unanswered requests of `verbs.ask`, by correlation id.
+        replies: the unanswered requests of `request_reply.ask`, by correlation id.
         redelivery: failed messages that are given back to the broker by the end of the connection.
         recorder: the last frames, for error reports.
         error: why the client failed, or why the last connection or attempt to connect ended.
@@ -98,7 +98,7 @@ class ClientEngine:
         callback_waits: a callback of the user waits for the broker. Queued callbacks then do not pause
             reading, because the answer has to be read.
         observers: callbacks of the user for state changes.
-        logs: queues of state changes, for `verbs.next_change`.
+        logs: queues of state changes, for `receive.next_change`.
     """
 
     def __init__(self, terms: ClientConfig, log: Log, owner: Any = None) -> None:

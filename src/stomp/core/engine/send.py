@@ -1,6 +1,6 @@
-"""The operations of a client, as generators: send, receive, transactions, requests.
+"""The operations that send: without a receipt, and confirmed.
 
-These generators yield effects (`stomp.core.engine.effects`), which the driver of a client performs.
+These generators yield effects (`stomp.core.engine.effects`); run them with `SyncDriver._run` or `AsyncDriver._run`.
 
 Rules of this file: the outcome of a confirmed send is confirmed, refused or unknown, and nothing else. A
 frame that is known not to have been sent may be sent again silently. A frame that may have been sent is
@@ -14,25 +14,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stomp.core import arguments
-from stomp.core.engine.acknowledge import give_back
-from stomp.core.engine.broker_connection import PendingReply
 from stomp.core.engine.broker_profiles import send_headers
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import Confirmation
-from stomp.core.engine.effects import Call, CloseConnection, Now, Operation, SendFrame, Wait
+from stomp.core.engine.effects import Call, Now, Operation, SendFrame, Wait
 from stomp.core.engine.message import deflated
-from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
-from stomp.core.engine.subscriptions import connected, gone, request, subscribe
-from stomp.core.engine.transactions import TransactionRecord
+from stomp.core.engine.subscriptions import connected, gone
 from stomp.core.errors import (
     ConnectionLost,
     NotConnected,
     OutcomeUnknown,
     ReceiptMissing,
-    ReplyMissing,
     SendStalled,
     StompError,
-    TransactionVoid,
     UsageError,
 )
 from stomp.core.frames import commands
@@ -41,9 +35,6 @@ from stomp.core.frames.frame import bytes_of
 if TYPE_CHECKING:
     from stomp.core.engine.broker_connection import BrokerConnection
     from stomp.core.engine.engine import ClientEngine
-    from stomp.core.engine.message import BaseMessage
-    from stomp.core.engine.message_queue import MessageQueue
-    from stomp.core.engine.status import StateChange, StateChangeQueue
     from stomp.core.frames.frame import Frame
 
 #: Makes the confirmation object of the client, from the receipt id, the frame (if it may be sent again) and
@@ -337,14 +328,6 @@ def confirmed(conv: ClientEngine, confirmation: Confirmation, deadline: float) -
         raise error from None
 
 
-def reply(conv: ClientEngine, parcel: OutgoingMessage, deadline: float, *, confirm: bool) -> Operation[None]:
-    """Send a reply: by `send_confirmed` if `confirm`, else by `send`."""
-    if confirm:
-        yield from send_confirmed(conv, parcel, Confirmation, deadline)
-    else:
-        yield from send(conv, parcel, deadline)
-
-
 def send_all(
     conv: ClientEngine, parcels: Iterable[OutgoingMessage], make: Maker, deadline: float
 ) -> Operation[list[Any]]:
@@ -379,211 +362,3 @@ def all_done(conv: ClientEngine, confirmations: list[Any], deadline: float) -> O
         if not confirmation.done() and not (yield Wait(confirmation, confirmation.done, deadline)):
             late = sum(not each.done() for each in confirmations)
             raise ReceiptMissing(f"{late} of {len(confirmations)} sends were not confirmed in time")
-
-
-def take(conv: ClientEngine, inbox: MessageQueue, deadline: float | None) -> Operation[BaseMessage | None]:
-    """Receive the next message.
-
-    It also ends the connection, so that the driver reconnects, when failed messages are due to be given back
-    (`acknowledge.give_back`), or when a subscription is silent for longer than its `max_silence`.
-
-    Args:
-        conv: the engine of the client.
-        inbox: the queue.
-        deadline: until when to wait, in seconds on the driver's clock; None for no limit.
-
-    Returns:
-        None if no message arrived before the deadline, or if no more messages arrive: the subscriptions have
-        ended (`MessageQueue.over`), or the client is drained.
-
-    Raises:
-        StompError: a subscription ended for this reason, and was not closed by the program.
-    """
-    while True:
-        message = conv.next_message(inbox)
-        if message is not None:
-            return message
-        if inbox.over or conv.draining:
-            _raise_subscription_error(inbox)
-            return None
-        now = yield Now()
-        yield from give_back(conv, now)
-        watched = min((feed.silent_at for feed in inbox.feeds if feed.wish.max_silence), default=None)
-        until = min(
-            (moment for moment in (deadline, watched, conv.redelivery.due) if moment is not None),
-            default=None,
-        )
-        if (yield Wait(inbox, lambda: bool(inbox.messages) or inbox.over or conv.draining, until)):
-            continue
-        now = yield Now()
-        if watched is not None and now >= watched:
-            yield from _reconnect_silent_gen(conv, inbox, now)
-        elif deadline is not None and now >= deadline:
-            return None
-
-
-def _raise_subscription_error(inbox: MessageQueue) -> None:
-    for feed in inbox.feeds:
-        if feed.error is not None:
-            error, feed.error = feed.error, None  # raised once
-            raise error
-
-
-def _reconnect_silent_gen(conv: ClientEngine, inbox: MessageQueue, now: float) -> Operation[None]:
-    """End the connection if a subscription got no message for its `max_silence`.
-
-    The broker may have lost the subscription. The driver reconnects.
-    """
-    for feed in inbox.feeds:
-        if feed.wish.max_silence and now >= feed.silent_at and conv.era is not None:
-            feed.last = now
-            why = f"no message from {feed.wish.destination} for {feed.wish.max_silence:g} s"
-            yield CloseConnection(conv.era.link, ConnectionLost(why))
-            return
-        feed.last = now
-
-
-def next_change(
-    conv: ClientEngine, log: StateChangeQueue, deadline: float | None
-) -> Operation[StateChange | None]:
-    """Wait for the next state change; None if there is none before the deadline, or the client has ended."""
-    if not log.changes:
-        yield Wait(log, lambda: bool(log.changes) or conv.state.over, deadline)
-    return log.changes.popleft() if log.changes else None
-
-
-def begin(conv: ClientEngine, deadline: float) -> Operation[TransactionRecord]:
-    """Send BEGIN, and return the record of the new transaction.
-
-    Pass it to `send_in` and `acknowledge.settle`, and end it with `commit` or `abort`.
-
-    Raises:
-        NotConnected: there was no connection before the deadline.
-    """
-    while True:
-        era = yield from connected(conv, deadline)
-        record = TransactionRecord(f"tx-{conv.next_id()}", era.generation)
-        conv.begin(record)
-        try:
-            yield SendFrame(era.link, commands.transaction("BEGIN", record.id))
-            return record
-        except NotConnected:
-            conv.end(record)
-            yield from gone(conv, era, deadline)
-
-
-def send_in(conv: ClientEngine, record: TransactionRecord, parcel: OutgoingMessage) -> Operation[None]:
-    """Send as part of a transaction: the broker delivers the message once the transaction is committed.
-
-    Raises:
-        TransactionVoid: the connection was lost.
-        UsageError: the transaction was committed or aborted.
-    """
-    record.check()
-    era = conv.current
-    frame = parcel.frame(era)
-    frame.headers["transaction"] = record.id
-    told = yield from _run_sending_hooks_gen(conv, frame)
-    try:
-        yield from _send_frame_gen(SendFrame(era.link, frame, may_delay=True), told)
-    except NotConnected as err:
-        record.state = "void"
-        raise TransactionVoid(
-            "the connection of this transaction was lost, and the transaction with it",
-            hint="nothing of it was carried out: do it again in a new one",
-        ) from err
-
-
-def commit(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
-    """Send COMMIT, and wait for its RECEIPT.
-
-    Raises:
-        TransactionVoid: the connection was lost before COMMIT was sent; the broker has discarded the
-            transaction.
-        BrokerError: the broker refused.
-        OutcomeUnknown: the connection was lost, or the deadline passed, before the broker answered.
-        UsageError: the transaction was committed or aborted.
-    """
-    record.check()
-    era = conv.current
-    frame = commands.transaction("COMMIT", record.id)
-    try:
-        yield from request(conv, era, frame, deadline)
-        record.state, era.has_progress = "committed", True
-    except NotConnected as err:
-        record.state = "void"
-        raise TransactionVoid("the connection was lost before COMMIT: nothing was carried out") from err
-    except BaseException as err:
-        record.state, record.error = "void", err
-        raise
-    finally:
-        conv.end(record)
-
-
-def abort(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
-    """Send ABORT, and wait for its RECEIPT: the broker discards what was done in the transaction.
-
-    An error is logged and not raised. Messages that were acknowledged in the transaction may be settled
-    again.
-    """
-    if record.state != "open":
-        return
-    record.state = "aborted"
-    conv.end(record)
-    try:
-        yield from request(conv, conv.current, commands.transaction("ABORT", record.id), deadline)
-        record.restore()
-    except StompError as err:
-        # The broker aborts the transaction itself when the connection ends.
-        conv.remark("the transaction could not be aborted: %s", err)
-
-
-# ------------------------------------------------------------------------------------- requests
-
-
-def ask(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operation[BaseMessage]:
-    """Send a request and wait for its reply.
-
-    The reply is a message to the reply queue of the client, with the ``correlation-id`` of the request.
-
-    Raises:
-        ReplyMissing: no reply arrived before the deadline.
-        OutcomeUnknown: the connection was lost after the request, and the temporary queue with it.
-        NotConnected: there was no connection; nothing was sent.
-    """
-    era = yield from connected(conv, deadline)
-    name = yield from _reply_queue(conv, era, deadline)
-    frame = parcel.frame(era)
-    correlation = frame.headers.setdefault("correlation-id", f"{conv.terms.nonce}-{conv.next_id()}")
-    frame.headers.setdefault("reply-to", name)
-    told = yield from _run_sending_hooks_gen(conv, frame)
-    reply = conv.replies[correlation] = PendingReply()
-    if conv.paused:
-        conv.maybe_resume()
-    try:
-        yield from _send_frame_gen(SendFrame(era.link, frame), told)
-        if not (yield Wait(reply, lambda: reply.done, deadline)):
-            raise ReplyMissing(
-                f"nobody answered the request to {parcel.destination} in time",
-                hint="is somebody subscribed to it?",
-            )
-    finally:
-        conv.replies.pop(correlation, None)
-    if reply.error is not None:
-        raise reply.error
-    assert reply.message is not None
-    return reply.message
-
-
-def _reply_queue(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[str]:
-    """Return the destination of the reply queue, a temporary queue. Subscribes to it first if needed."""
-    name = conv.reply_to.get("name")
-    if name is None:
-        name = conv.reply_to["name"] = f"/temp-queue/reply-{conv.terms.nonce}"
-    feed = conv.feeds.get(name)
-    if feed is None:
-        yield from subscribe(conv, ClientSubscription(name, SubscriptionConfig(name, hidden=True)), deadline)
-    else:
-        # It exists, or another operation is making it.
-        yield Wait(feed.inbox, lambda: feed.made or feed.ended, deadline)
-    return name

@@ -59,7 +59,7 @@ class StateChange:
 
 
 class StateChangeQueue(Signal):
-    """The queued state changes of one iterator, see `verbs.next_change`. Fires for each change.
+    """The queued state changes of one iterator, see `receive.next_change`. Fires for each change.
 
     Attributes:
         changes: the state changes, oldest first.

@@ -103,7 +103,7 @@ def request(
 
 
 def subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
-    """Make a subscription, and wait for its RECEIPT if one is requested. Next, receive with `verbs.take`.
+    """Make a subscription, and wait for its RECEIPT if one is requested. Next, receive with `receive.take`.
 
     Raises:
         BrokerError: the broker refused it.
