@@ -117,7 +117,7 @@ def test_tls(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
-def test_more_doors(tmp_path: Path) -> None:
+def test_more_endpoints(tmp_path: Path) -> None:
     path = tmp_path / "broker.sock"
     with running("--port", "0", "--ws-port", "0", "--unix", str(path)) as (process, _):
         assert process.stdout is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.broker.destinations import is_temporary, is_topic, owner_of, public
+from stomp.broker.destinations import is_temporary, is_topic, owner_of, qualify
 from stomp.broker.store import RequestRefused
 
 
@@ -18,14 +18,14 @@ from stomp.broker.store import RequestRefused
     ],
 )
 def test_public_names(named: str, known: str) -> None:
-    assert public(named, 7) == known
+    assert qualify(named, 7) == known
     assert is_temporary(known) == (named != known)
     assert not is_temporary(known) or owner_of(known) == 7
 
 
 def test_an_empty_name_is_refused() -> None:
     with pytest.raises(RequestRefused, match="empty"):
-        public("", 7)
+        qualify("", 7)
 
 
 @pytest.mark.parametrize("rest", ["", "x-a", "-1-a", "²-a", "9" * 5000 + "-a"])
@@ -35,5 +35,5 @@ def test_what_is_nobodys(rest: str) -> None:
 
 def test_topics() -> None:
     assert is_topic("/topic/a")
-    assert is_topic(public("/temp-topic/a", 7))
+    assert is_topic(qualify("/temp-topic/a", 7))
     assert not is_topic("/queue/topic/a")

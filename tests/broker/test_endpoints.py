@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stomp.broker.endpoints import door, file_identity, listen_unix, remove_unix
+from stomp.broker.endpoints import file_identity, listen_unix, parse_endpoint, remove_unix
 from stomp.core.errors import AddressError
 from stomp.net.address import Address
 
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
         ("unix:///tmp/a%20b:0", Address("", 0, "unix", "/tmp/a b:0")),
     ],
 )
-def test_doors(url: str, address: Address) -> None:
-    assert door(url) == address
+def test_endpoint_urls(url: str, address: Address) -> None:
+    assert parse_endpoint(url) == address
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_doors(url: str, address: Address) -> None:
         "ftp://a",
     ],
 )
-def test_what_is_no_door(url: str) -> None:
+def test_invalid_endpoint_urls(url: str) -> None:
     with pytest.raises(AddressError) as caught:
-        door(url)
+        parse_endpoint(url)
     assert "pw" not in str(caught.value)
 
 
@@ -69,10 +69,10 @@ def test_a_socket_in_use_stays(tmp_path: Path) -> None:
 
 def test_another_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    path.write_text("mine")
+    path.write_text("own")
     with pytest.raises(OSError, match="in use"):
         listen_unix(str(path))
-    assert path.read_text() == "mine"
+    assert path.read_text() == "own"
 
 
 def test_only_ones_own_file_is_removed(tmp_path: Path) -> None:

@@ -108,10 +108,10 @@ def test_dirty_names_each_client_once(engine: Engine) -> None:
     one, two = party(engine), party(engine)
     one.subscribe("/queue/a")
     two.send("/queue/a", "1", "2", "3")
-    assert engine.take_dirty() == [one.client]
-    assert engine.take_dirty() == []
+    assert engine.take_clients_with_output() == [one.client]
+    assert engine.take_clients_with_output() == []
     two.send("/queue/a", "4")
-    assert engine.take_dirty() == [one.client]
+    assert engine.take_clients_with_output() == [one.client]
 
 
 # ---------------------------------------------------------------------------------------------- temporary queues
@@ -133,8 +133,8 @@ def test_a_reply_comes_back_through_a_temporary_queue(engine: Engine) -> None:
 @pytest.mark.parametrize("kind", ["queue", "topic"])
 def test_only_its_owner_may_subscribe_to_a_temporary_destination(engine: Engine, kind: str) -> None:
     owner, stranger = party(engine), party(engine)
-    owner.subscribe(f"/temp-{kind}/mine")
-    name = f"/remote-temp-{kind}/{owner.client.number}-mine"
+    owner.subscribe(f"/temp-{kind}/own")
+    name = f"/remote-temp-{kind}/{owner.client.number}-own"
     with pytest.raises(RequestRefused, match="its own connection"):
         stranger.subscribe(name)
     stranger.send(name, "x")
@@ -143,8 +143,8 @@ def test_only_its_owner_may_subscribe_to_a_temporary_destination(engine: Engine,
 
 def test_a_temporary_queue_goes_with_its_owner(engine: Engine) -> None:
     owner, other = party(engine), party(engine)
-    name = f"/remote-temp-queue/{owner.client.number}-mine"
-    owner.send("/temp-queue/mine", "kept")
+    name = f"/remote-temp-queue/{owner.client.number}-own"
+    owner.send("/temp-queue/own", "kept")
     assert engine.depth(name) == 1
     owner.leave()
     other.send(name, "too late")
@@ -242,7 +242,7 @@ def test_a_policy_must_make_sense(name: str) -> None:
 def test_late_acks_are_forgiven_for_so_many_deliveries(engine: Engine) -> None:
     one = party(engine)
     for number in range(10_001):
-        one.client.remember(str(number))
+        one.client.expect_late_ack(str(number))
     engine.handle(one.client, commands.ack(STOMP12, "1"))
     with pytest.raises(RequestRefused):
         engine.handle(one.client, commands.ack(STOMP12, "0"))

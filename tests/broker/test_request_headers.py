@@ -9,8 +9,8 @@ from stomp.broker.request_headers import (
     DurableKey,
     durable_of,
     expiry_of,
+    message_headers,
     name_of,
-    passed_on,
     selector_of,
     window_of,
 )
@@ -24,7 +24,7 @@ def test_what_is_passed_on() -> None:
     headers = headers_of(
         {"destination": TOPIC, "receipt": "1", "redelivered": "true", "a": "b", "expires": "0"}
     )
-    assert passed_on(headers) == {"a": "b", "expires": "0"}
+    assert message_headers(headers) == {"a": "b", "expires": "0"}
 
 
 @pytest.mark.parametrize(

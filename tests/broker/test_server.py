@@ -431,15 +431,15 @@ def test_a_bad_selector_is_an_error(client: RawClient) -> None:
 
 
 def test_a_durable_subscription_in_activemqs_way(broker: Broker, client: RawClient) -> None:
-    wish = {"activemq.subscriptionName": "news"}
+    durable_key = {"activemq.subscriptionName": "news"}
     for end in (False, True):
         with RawClient(broker) as durable:
             durable.connect(client_id="me")
-            durable.send("SUBSCRIBE", id="1", destination="/topic/a", **wish)
+            durable.send("SUBSCRIBE", id="1", destination="/topic/a", **durable_key)
             if end:
                 durable.expect("MESSAGE")
                 durable.send("UNSUBSCRIBE", id="1")
-                durable.send("UNSUBSCRIBE", id="1", **wish)
+                durable.send("UNSUBSCRIBE", id="1", **durable_key)
             durable.sync()
         eventually(lambda: len(broker.connections) == 1)
         client.send("SEND", "x", destination="/topic/a")
@@ -467,7 +467,7 @@ def test_a_mistake_of_the_broker_costs_one_connection(
 
 
 def test_who_does_not_hang_up_is_hung_up_on(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stomp.broker.connection.LINGER", 0.05)
+    monkeypatch.setattr("stomp.broker.connection.CLOSE_TIMEOUT", 0.05)
     with RawClient(broker) as client:
         client.connect()
         client.send("DISCONNECT", receipt="bye")

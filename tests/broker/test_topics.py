@@ -107,14 +107,14 @@ def test_what_is_sent_meanwhile_is_kept(engine: Engine, way: dict[str, str]) -> 
 @both
 def test_with_wildcards_and_a_selector(engine: Engine, way: dict[str, str]) -> None:
     bob, alice = party(engine), enter(engine)
-    wish = {**way, "selector": "color = 'red'"}
-    alice.subscribe("/topic/a.*", "news", **wish)
+    durable_key = {**way, "selector": "color = 'red'"}
+    alice.subscribe("/topic/a.*", "news", **durable_key)
     alice.leave()
     bob.send("/topic/a.b", "red", color="red")
     bob.send("/topic/a.b", "blue", color="blue")
     assert engine.depth("/topic/a.*") == 1
     alice = enter(engine)
-    alice.subscribe("/topic/a.*", "news", **wish)
+    alice.subscribe("/topic/a.*", "news", **durable_key)
     assert alice.bodies() == ["red"]
 
 

@@ -241,7 +241,7 @@ class Sessions(RuleBasedStateMachine):
             if receipt is not None:
                 self.server.receipt(receipt)
             if frame.command == "DISCONNECT":
-                self.server.farewell()
+                self.server.finish_disconnect()
         self.after()
 
     @precondition(lambda self: self.may_deliver and self.server.ledger.subscriptions)

@@ -11,7 +11,7 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from stomp.broker.endpoints import door
+from stomp.broker.endpoints import parse_endpoint
 from stomp.broker.server import Server
 from stomp.broker.settings import LIMITS, ConnectionInfo, Settings
 from stomp.broker.store import Policy
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 #: Seconds that starting, stopping and a call from another thread may take.
-_PATIENCE = 10.0
+_CALL_TIMEOUT = 10.0
 
 
 class Broker:
@@ -105,7 +105,7 @@ class Broker:
         )
         if listen is not None:
             given = [listen] if isinstance(listen, str) else listen
-            where = tuple(door(each) if isinstance(each, str) else each for each in given)
+            where = tuple(parse_endpoint(each) if isinstance(each, str) else each for each in given)
         if not where:
             raise UsageError(
                 "there is no address to listen on", hint='pass some, as listen=["stomp://127.0.0.1:0"]'
@@ -144,7 +144,7 @@ class Broker:
 
     @property
     def urls(self) -> list[str]:
-        return [_reachable(each).url for each in self._found]
+        return [_client_address(each).url for each in self._found]
 
     # ------------------------------------------------------------------------------------- in a thread
 
@@ -163,10 +163,10 @@ class Broker:
         )
         thread.start()
         try:
-            started.result(_PATIENCE)
+            started.result(_CALL_TIMEOUT)
         except BaseException:
             started.cancel()  # after a slow name resolution the broker must not start any more
-            thread.join(_PATIENCE)
+            thread.join(_CALL_TIMEOUT)
             raise
         self._thread = thread
         return self
@@ -184,9 +184,9 @@ class Broker:
         if thread is None or loop is None or stopping is None:
             return
         loop.call_soon_threadsafe(stopping.set)
-        thread.join(_PATIENCE)
+        thread.join(_CALL_TIMEOUT)
         if thread.is_alive():
-            raise RuntimeError(f"the broker's thread did not end within {_PATIENCE:g} seconds")
+            raise RuntimeError(f"the broker's thread did not end within {_CALL_TIMEOUT:g} seconds")
 
     def __enter__(self) -> Self:
         return self.start()
@@ -311,7 +311,7 @@ class Broker:
                 answer.set_exception(err)
 
         loop.call_soon_threadsafe(respond)
-        return answer.result(_PATIENCE)
+        return answer.result(_CALL_TIMEOUT)
 
 
 def _users(users: Mapping[str, str]) -> dict[str, str]:
@@ -320,7 +320,11 @@ def _users(users: Mapping[str, str]) -> dict[str, str]:
     return {text_of(login): text_of(passcode) for login, passcode in found.items()}
 
 
-def _reachable(door: Address) -> Address:
+def _client_address(endpoint: Address) -> Address:
     """The address for clients on this machine: they cannot connect to "all addresses", so it becomes loopback."""
     anywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
-    return door if door.transport == "unix" else replace(door, host=anywhere.get(door.host, door.host))
+    return (
+        endpoint
+        if endpoint.transport == "unix"
+        else replace(endpoint, host=anywhere.get(endpoint.host, endpoint.host))
+    )

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     level = logging.DEBUG if args.verbose > 1 else logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     broker = Broker(
-        listen=_doors(args, tls=context is not None),
+        listen=_endpoints(args, tls=context is not None),
         users=users,
         heartbeat=args.heartbeat,
         ssl_context=context,
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         return 130
 
 
-def _doors(args: argparse.Namespace, *, tls: bool) -> list[Address]:
+def _endpoints(args: argparse.Namespace, *, tls: bool) -> list[Address]:
     listen = [Address(args.host, args.port, "tls" if tls else "tcp")]
     if args.ws_port is not None:
         listen.append(Address(args.host, args.ws_port, "wss" if tls else "ws"))

@@ -5,9 +5,9 @@ Rules of this file:
 - A connection handles all events of a read first. Then each connection with new frames writes once.
 - A connection continues to read while its output is blocked: a client that sends and receives much data at once must
   not deadlock. Instead, no more messages are delivered to it. Reading is paused only when the output buffer
-  exceeds `_DEAF` bytes (RECEIPT frames that the client does not read), until the buffer has drained.
+  exceeds `_PAUSE_READING_ABOVE` bytes (RECEIPT frames that the client does not read), until the buffer has drained.
 - After an ERROR the client must be able to read it: the connection shuts down its sending side, and discards
-  incoming data for up to `LINGER` seconds. Closing at once would send a TCP reset, which may overtake the ERROR.
+  incoming data for up to `CLOSE_TIMEOUT` seconds. Closing at once would send a TCP reset, which may overtake the ERROR.
 - Each connection has one timer for the next deadline of its session.
 - Bodies and secrets are never logged.
 """
@@ -44,11 +44,11 @@ logger: logging.Logger = logging.getLogger("stomp.broker")
 #: Bytes in the output buffer above which no more messages are delivered to the connection.
 _HIGH_WATER = 256 * 1024
 #: Bytes in the output buffer above which reading from the connection is paused.
-_DEAF = 4 * 1024 * 1024
+_PAUSE_READING_ABOVE = 4 * 1024 * 1024
 #: Seconds within which a client has to read the remaining output before the connection is aborted.
-LINGER = 2.0
+CLOSE_TIMEOUT = 2.0
 #: After an ERROR over TLS, the connection is closed when the client has sent nothing for this number of seconds.
-_QUIET = 0.1
+_IDLE_BEFORE_CLOSE = 0.1
 
 
 class ConnectionOwner(Protocol):
@@ -57,16 +57,16 @@ class ConnectionOwner(Protocol):
     settings: Settings
     engine: Engine
 
-    def entered(self, connection: Connection) -> None:
+    def connection_opened(self, connection: Connection) -> None:
         """Called when the network connection is established."""
 
-    def admitted(self, connection: Connection, client: Client) -> None:
+    def client_connected(self, connection: Connection, client: Client) -> None:
         """Called when the login was accepted, before CONNECTED is sent."""
 
-    def dismissed(self, client: Client) -> None:
+    def client_disconnected(self, client: Client) -> None:
         """Called when a session has ended: its unacknowledged messages are delivered to others."""
 
-    def left(self, connection: Connection) -> None:
+    def connection_closed(self, connection: Connection) -> None:
         """Called when the network connection is closed."""
 
     def flush(self) -> None:
@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         settings = server.settings
         self.number = number
-        self.leaving: bool = False  # closing: only the remaining output is still to be written
+        self.closing: bool = False  # closing: only the remaining output is still to be written
         self.client: Client | None = None
         self._server = server
         self._layer = layer
@@ -102,10 +102,12 @@ class Connection(asyncio.Protocol):
         )
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._parting: asyncio.TimerHandle | None = None  # closes the connection after `_QUIET`
+        self._idle_timer: asyncio.TimerHandle | None = (
+            None  # closes the connection after `_IDLE_BEFORE_CLOSE`
+        )
         self._connect_deadline: float | None = self._loop.time() + settings.connect_timeout
         self._blocked = False  # the output buffer is above the high-water mark
-        self._deaf = False  # reading is paused, because too much output is pending
+        self._reading_paused = False  # reading is paused, because too much output is pending
 
     # ------------------------------------------------------------------------------------- from asyncio
 
@@ -119,20 +121,20 @@ class Connection(asyncio.Protocol):
             # Without this, each small response waits for the client's delayed TCP acknowledgement: 40 ms.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._peer = _address(transport.get_extra_info("peername"))
-        self._server.entered(self)
-        self._arm()
+        self._server.connection_opened(self)
+        self._set_timer()
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes were read."""
-        if self.leaving:
-            if self._parting is not None:
-                self._part_when_quiet()
+        if self.closing:
+            if self._idle_timer is not None:
+                self._close_when_idle()
             return
         try:
             layer = self._layer
             if layer is not None:
                 data = layer.receive(data)
-                self._put(layer.outgoing())
+                self._write_bytes(layer.outgoing())
             self._session.receive_data(data, self._loop.time())
             if layer is not None and layer.ended:
                 self._session.receive_eof(layer.failure)
@@ -140,7 +142,7 @@ class Connection(asyncio.Protocol):
         except Exception:
             # A defect of the broker must not affect the other connections.
             logger.exception("connection %d from %s: gave up", self.number, self._peer)
-            self.shut(abort=True)
+            self.close(abort=True)
         self._server.flush()
 
     def eof_received(self) -> None:
@@ -153,11 +155,11 @@ class Connection(asyncio.Protocol):
         """asyncio: the connection is closed."""
         self._session.receive_eof(exc)
         self._events()
-        self.leaving = True
-        for timer in (self._timer, self._parting):
+        self.closing = True
+        for timer in (self._timer, self._idle_timer):
             if timer is not None:
                 timer.cancel()
-        self._server.left(self)
+        self._server.connection_closed(self)
         self._server.flush()
 
     def pause_writing(self) -> None:
@@ -169,9 +171,9 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """asyncio: the output buffer has drained."""
         self._blocked = False
-        if self._deaf:
-            self._deaf = False
-            if not self.leaving:
+        if self._reading_paused:
+            self._reading_paused = False
+            if not self.closing:
                 self._transport.resume_reading()
         self._refill()
 
@@ -184,9 +186,9 @@ class Connection(asyncio.Protocol):
                 if isinstance(event, Request):
                     self._request(event.frame)
                 elif isinstance(event, ConnectRequested):
-                    self._admit(event.frame, event.dialect)
+                    self._connect_requested(event.frame, event.dialect)
                 elif isinstance(event, Closed):
-                    self._ended(event)
+                    self._session_closed(event)
             if session.has_pending_error:
                 self.write()  # the responses to the valid frames, before the ERROR for the invalid one
         self._flush_session()
@@ -206,13 +208,13 @@ class Connection(asyncio.Protocol):
         if frame.command == "DISCONNECT":
             self.write()
             if self._session.state is not State.CLOSED and not self._session.has_pending_error:
-                self._session.farewell()
+                self._session.finish_disconnect()
 
-    def _admit(self, frame: Frame, dialect: Dialect) -> None:
+    def _connect_requested(self, frame: Frame, dialect: Dialect) -> None:
         headers = frame.headers
         login = headers.get("login")
         users = self._server.settings.users
-        if users is not None and not _knows(users, login, headers.get("passcode")):
+        if users is not None and not _check_credentials(users, login, headers.get("passcode")):
             logger.warning("connection %d from %s: refused the login %.200r", self.number, self._peer, login)
             self._refuse("Bad CONNECT", f"Access refused for user '{login or ''}'")
             return
@@ -220,7 +222,7 @@ class Connection(asyncio.Protocol):
         self._login = login
         self.client = self._engine.open(dialect, headers.get("client-id"))
         self.client.blocked = self._blocked
-        self._server.admitted(self, self.client)
+        self._server.client_connected(self, self.client)
         self._session.accept(
             self._loop.time(),
             headers={
@@ -229,14 +231,14 @@ class Connection(asyncio.Protocol):
             },
         )
         logger.debug("connection %d from %s: %s", self.number, self._peer, describe(frame))
-        self._arm()
+        self._set_timer()
 
     def _refuse(self, message: str, detail: str = "", receipt: str | None = None) -> None:
         self.write()
         if self._session.state is not State.CLOSED:
             self._session.refuse(message, detail=detail, receipt_id=receipt)
 
-    def _ended(self, closed: Closed) -> None:
+    def _session_closed(self, closed: Closed) -> None:
         """Handle the end of the session, whatever the reason."""
         if closed.reason not in (Reason.CLEAN, Reason.EOF):
             logger.info(
@@ -246,9 +248,9 @@ class Connection(asyncio.Protocol):
                 closed.error or closed.reason.value,
             )
         if self.client is not None:
-            self._server.dismissed(self.client)
+            self._server.client_disconnected(self.client)
         self._flush_session()
-        self._leave()
+        self._start_closing()
 
     # ------------------------------------------------------------------------------------- output
 
@@ -271,34 +273,38 @@ class Connection(asyncio.Protocol):
             self._session.deliver(frame)
         except FrameError:
             # A header from a sender with a newer version that this version cannot encode: leave it out.
-            frame.headers = _carried(frame.headers, dialect)
+            frame.headers = _encodable_headers(frame.headers, dialect)
             self._session.deliver(frame)
 
     def _flush_session(self) -> None:
         parts = self._session.data_to_send(self._loop.time())
         if self._layer is None:
-            self._put(b"".join(parts))
+            self._write_bytes(b"".join(parts))
         elif parts:
             self._layer.send(parts)
-            self._put(self._layer.outgoing())
+            self._write_bytes(self._layer.outgoing())
 
-    def _put(self, data: bytes) -> None:
+    def _write_bytes(self, data: bytes) -> None:
         if not data or self._transport.is_closing():
             return
         # Not writelines: in some releases of Python 3.12, it does not call pause_writing (CVE-2024-12254).
         self._transport.write(data)
-        if self._blocked and not self._deaf and self._transport.get_write_buffer_size() > _DEAF:
-            self._deaf = True
+        if (
+            self._blocked
+            and not self._reading_paused
+            and self._transport.get_write_buffer_size() > _PAUSE_READING_ABOVE
+        ):
+            self._reading_paused = True
             self._transport.pause_reading()
 
     def _refill(self) -> None:
-        if self.client is not None and not self._blocked and not self.leaving:
+        if self.client is not None and not self._blocked and not self.closing:
             self._engine.resume(self.client)
             self._server.flush()
 
     # ------------------------------------------------------------------------------------- time and the end
 
-    def _arm(self) -> None:
+    def _set_timer(self) -> None:
         """Set the timer to the next deadline. Deadlines only move later; a timer that fires too early is harmless."""
         if self._timer is not None:
             self._timer.cancel()
@@ -307,11 +313,11 @@ class Connection(asyncio.Protocol):
         if due is None:
             due = self._session.next_deadline()
         if due is not None:
-            self._timer = self._loop.call_at(due, self._on_time)
+            self._timer = self._loop.call_at(due, self._on_timer)
 
-    def _on_time(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        if self.leaving:
+        if self.closing:
             self._transport.abort()
             return
         now = self._loop.time()
@@ -321,54 +327,54 @@ class Connection(asyncio.Protocol):
                 f"there was no CONNECT frame within {self._server.settings.connect_timeout:g} seconds"
             )
         else:
-            if self._deaf:
+            if self._reading_paused:
                 # Heart-beats of the client may be unread, because reading is paused: this is no timeout.
                 self._session.heard(now)
             self._session.tick(now)
         self._events()
         self._server.flush()
-        if not self.leaving:
-            self._arm()
+        if not self.closing:
+            self._set_timer()
 
-    def _leave(self) -> None:
+    def _start_closing(self) -> None:
         """Write the pending output, send the end of the stream, and close when the client closes.
 
-        The connection is aborted after `LINGER` seconds.
+        The connection is aborted after `CLOSE_TIMEOUT` seconds.
         """
-        if self.leaving:
+        if self.closing:
             return
-        self.leaving = True
+        self.closing = True
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(LINGER, self._on_time)
+        self._timer = self._loop.call_later(CLOSE_TIMEOUT, self._on_timer)
         transport = self._transport
         if transport.is_closing():
             return
-        if self._deaf:
+        if self._reading_paused:
             transport.resume_reading()
         if self._layer is not None:
             self._layer.close()
-            self._put(self._layer.outgoing())
+            self._write_bytes(self._layer.outgoing())
         closed = self._session.closed
         if transport.can_write_eof():
             with contextlib.suppress(OSError):  # the client has closed already
                 transport.write_eof()
         elif closed is not None and closed.reason in (Reason.PROTOCOL, Reason.REFUSED):
-            self._part_when_quiet()
+            self._close_when_idle()
         else:
             transport.close()  # asyncio sends the TLS close_notify, and waits for that of the client.
 
-    def _part_when_quiet(self) -> None:
-        """Close the connection when the client has sent nothing for `_QUIET` seconds.
+    def _close_when_idle(self) -> None:
+        """Close the connection when the client has sent nothing for `_IDLE_BEFORE_CLOSE` seconds.
 
         TLS cannot end one direction only: data that a client sends after the close_notify is answered by a TCP reset,
         which can overtake the ERROR that gives the reason.
         """
-        if self._parting is not None:
-            self._parting.cancel()
-        self._parting = self._loop.call_later(_QUIET, self._transport.close)
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._idle_timer = self._loop.call_later(_IDLE_BEFORE_CLOSE, self._transport.close)
 
-    def shut(self, *, abort: bool) -> None:
+    def close(self, *, abort: bool) -> None:
         """Close the connection from the side of the broker; `abort` discards the pending output."""
         self._session.abort()
         if abort:
@@ -376,7 +382,7 @@ class Connection(asyncio.Protocol):
         else:
             if self._layer is not None:
                 self._layer.close(1001)
-                self._put(self._layer.outgoing())
+                self._write_bytes(self._layer.outgoing())
             self._transport.close()
         self._events()
 
@@ -388,7 +394,7 @@ class Connection(asyncio.Protocol):
         return ConnectionInfo(self.number, self._peer, self._login, version, subscriptions)
 
 
-def _knows(users: Mapping[str, str], login: str | None, passcode: str | None) -> bool:
+def _check_credentials(users: Mapping[str, str], login: str | None, passcode: str | None) -> bool:
     """True for a known login with the right passcode.
 
     The passcode is compared for an unknown login, too, so that the time does not show whether a login exists.
@@ -398,7 +404,7 @@ def _knows(users: Mapping[str, str], login: str | None, passcode: str | None) ->
     return same and expected is not None
 
 
-def _carried(headers: Headers, dialect: Dialect) -> Headers:
+def _encodable_headers(headers: Headers, dialect: Dialect) -> Headers:
     """The headers that a version can encode."""
     no_colon = not dialect.escapes
     return Headers(

@@ -10,10 +10,10 @@ _REMOTE = tuple(_TEMPORARY.values())
 _TOPICS = ("/topic/", "/remote-temp-topic/")
 
 
-def public(destination: str, number: int) -> str:
+def qualify(destination: str, number: int) -> str:
     """The name that all connections use for a destination named by the connection with this number.
 
-    >>> public("/queue/a", 7), public("/temp-queue/a", 7)
+    >>> qualify("/queue/a", 7), qualify("/temp-queue/a", 7)
     ('/queue/a', '/remote-temp-queue/7-a')
 
     Raises:
@@ -22,9 +22,9 @@ def public(destination: str, number: int) -> str:
     if not destination:
         raise RequestRefused("the destination is empty")
     if destination.startswith("/temp-"):
-        for mine, everybodys in _TEMPORARY.items():
-            if destination.startswith(mine):
-                return f"{everybodys}{number}-{destination.removeprefix(mine)}"
+        for own, remote in _TEMPORARY.items():
+            if destination.startswith(own):
+                return f"{remote}{number}-{destination.removeprefix(own)}"
     return destination
 
 

@@ -28,7 +28,7 @@ _Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 _Info = tuple[socket.AddressFamily, socket.SocketKind, int, str, _Address]
 
 #: A host may have addresses of a family that this machine does not support. The other addresses are enough.
-_NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
+_UNSUPPORTED = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
 #: Attempts to find a port that is free on all addresses of a host.
 _TRIES = 10
 
@@ -36,10 +36,10 @@ _TRIES = 10
 _ANY = re.compile(r"(?P<before>[a-z+]+://)(?P<host>\[[^]]*\]|[^/?:]*):0(?P<after>/.*)?", re.IGNORECASE)
 
 
-def door(url: str) -> Address:
+def parse_endpoint(url: str) -> Address:
     """Parse the URL of a listening address. Unlike the URL of a client, it may have port 0, for a free port.
 
-    >>> door("ws://127.0.0.1:0/ws"), door("unix:///tmp/broker.sock").path
+    >>> parse_endpoint("ws://127.0.0.1:0/ws"), parse_endpoint("unix:///tmp/broker.sock").path
     (Address(host='127.0.0.1', port=0, transport='ws', path='/ws'), '/tmp/broker.sock')
 
     Raises:
@@ -72,7 +72,7 @@ def listen_unix(path: str) -> socket.socket:
         try:
             sock.bind(path)
         except OSError as err:
-            if err.errno != errno.EADDRINUSE or not _is_left_over(path):
+            if err.errno != errno.EADDRINUSE or not _is_stale(path):
                 raise
             Path(path).unlink(missing_ok=True)
             sock.bind(path)
@@ -82,7 +82,7 @@ def listen_unix(path: str) -> socket.socket:
     return sock
 
 
-def _is_left_over(path: str) -> bool:
+def _is_stale(path: str) -> bool:
     with contextlib.suppress(OSError):
         if stat.S_ISSOCK(os.stat(path).st_mode):
             with socket.socket(socket.AF_UNIX) as probe:
@@ -153,7 +153,7 @@ def _bind(infos: Sequence[_Info]) -> list[socket.socket]:
         except OSError as err:
             if sock is not None:
                 sock.close()
-            if err.errno not in _NOT_HERE:
+            if err.errno not in _UNSUPPORTED:
                 for bound in sockets:
                     bound.close()
                 raise

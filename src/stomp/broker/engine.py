@@ -3,7 +3,7 @@
 Rules of this file:
 
 - No function waits, and the only clock is the argument `clock`. `Engine.handle` processes one frame of one connection.
-  It puts the frames to write into the outboxes of the clients that `Engine.take_dirty` returns.
+  It puts the frames to write into the outboxes of the clients that `Engine.take_clients_with_output` returns.
 - ``/topic/...`` is a topic: each subscription that exists when a message is sent gets a copy, by name or by wildcards
   (`stomp.broker.topics`). A durable subscription exists until it is unsubscribed. Every other name is a queue: each
   message goes to one consumer, round-robin, and is kept until there is a consumer.
@@ -26,10 +26,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stomp.broker.destinations import is_temporary, is_topic, owner_of, public
+from stomp.broker.destinations import is_temporary, is_topic, owner_of, qualify
 from stomp.broker.expiry import Expiry
 from stomp.broker.model import Client, Consumer, Delivery, PendingAck, PendingSend, Queue, Transaction
-from stomp.broker.request_headers import durable_of, expiry_of, name_of, passed_on, selector_of, window_of
+from stomp.broker.request_headers import (
+    durable_of,
+    expiry_of,
+    message_headers,
+    name_of,
+    selector_of,
+    window_of,
+)
 from stomp.broker.store import Capacity, Policy, RequestRefused, StoredMessage, size_of
 from stomp.broker.topics import Topics
 from stomp.core.frames import commands
@@ -77,7 +84,7 @@ class Engine:
         self._clients: dict[int, Client] = {}
         self._queues: dict[str, Queue] = {}
         self._topics = Topics(self.policy.max_durable, self._drop)
-        self._dirty: list[Client] = []
+        self._with_output: list[Client] = []
         self._verbs: dict[str, Callable[[Client, Frame], None]] = {
             "SEND": self._send,
             "SUBSCRIBE": self._subscribe,
@@ -115,9 +122,9 @@ class Engine:
         client.consumers.clear()
         # Two subscriptions may share a queue: all messages are returned first, so that redelivery is in order.
         for consumer in consumers:
-            self._detach(consumer)
+            self._remove_consumer(consumer)
         for consumer in consumers:
-            self._dispatch_or_drop(consumer.queue)
+            self._dispatch_or_discard(consumer.queue)
         for name in client.temporary:
             queue = self._queues.pop(name, None)
             if queue is not None:
@@ -149,12 +156,12 @@ class Engine:
             client.consumers[key] = consumer
             self._dispatch(consumer.queue)
 
-    def take_dirty(self) -> list[Client]:
+    def take_clients_with_output(self) -> list[Client]:
         """The clients that got frames in their outbox since the last call."""
-        dirty, self._dirty = self._dirty, []
-        for client in dirty:
-            client.dirty = False
-        return dirty
+        has_output, self._with_output = self._with_output, []
+        for client in has_output:
+            client.has_output = False
+        return has_output
 
     def depth(self, destination: str) -> int:
         """The number of messages of a destination: those waiting, and those delivered and not acknowledged."""
@@ -171,10 +178,10 @@ class Engine:
     # ------------------------------------------------------------------------------------- sending
 
     def _send(self, client: Client, frame: Frame) -> None:
-        destination = public(frame.headers["destination"], client.number)
-        headers = passed_on(frame.headers)
+        destination = qualify(frame.headers["destination"], client.number)
+        headers = message_headers(frame.headers)
         if "reply-to" in headers:
-            headers["reply-to"] = public(headers["reply-to"], client.number)
+            headers["reply-to"] = qualify(headers["reply-to"], client.number)
         expires = expiry_of(headers, self.expiry.clock())
         sending = PendingSend(destination, headers, frame.body, size_of(headers, frame.body), expires)
         name = frame.headers.get("transaction")
@@ -187,16 +194,16 @@ class Engine:
             transaction.append(sending)
 
     def _publish(self, sending: PendingSend) -> None:
-        queues = self._takers(sending)
+        queues = self._matching_queues(sending)
         self.capacity.claim(len(queues), sending.size * len(queues))
         for queue in queues:
             self._store(queue, sending)
 
-    def _takers(self, sending: PendingSend) -> list[Queue]:
+    def _matching_queues(self, sending: PendingSend) -> list[Queue]:
         """The queues that get a copy of the message."""
         destination = sending.destination
         if is_topic(destination):
-            return self._topics.takers(destination, sending.headers)
+            return self._topics.matching_queues(destination, sending.headers)
         if is_temporary(destination) and self._owner(destination) is None:
             return []  # The connection that could consume it has closed.
         return [self._queue(destination)]
@@ -210,12 +217,12 @@ class Engine:
             queue.backlog.add(message)
             self._dispatch(queue)
         # The waiting messages were offered to the consumers before; only this one is new.
-        elif (consumer := queue.choose(message)) is not None:
+        elif (consumer := queue.next_consumer(message)) is not None:
             self._deliver(consumer, message)
-        elif queue.wants(message):
+        elif queue.has_interested_consumer(message):
             queue.backlog.add(message)
         else:
-            queue.backlog.set_aside(message)
+            queue.backlog.defer(message)
 
     # ------------------------------------------------------------------------------------- destinations
 
@@ -231,7 +238,7 @@ class Engine:
                 owner.temporary.add(name)
         return queue
 
-    def _tidy(self, queue: Queue) -> None:
+    def _remove_if_empty(self, queue: Queue) -> None:
         """Remove a queue that has no messages and no consumers."""
         if not (len(queue) or queue.consumers) and self._queues.get(queue.name) is queue:
             del self._queues[queue.name]
@@ -242,7 +249,7 @@ class Engine:
 
     def _subscribe(self, client: Client, frame: Frame) -> None:
         headers = frame.headers
-        destination = public(headers["destination"], client.number)
+        destination = qualify(headers["destination"], client.number)
         if is_temporary(destination) and self._owner(destination) is not client:
             raise RequestRefused("a temporary destination can be subscribed to by its own connection only")
         if len(client.consumers) >= self.policy.max_subscriptions:
@@ -254,8 +261,10 @@ class Engine:
         key = headers["destination"] if id is None else id
         topic = is_topic(destination)
         if topic:
-            wish = durable_of(headers, destination, client.client_id)
-            queue = self._topics.enter(destination, wish, headers.get("selector"), selector)
+            durable_key = durable_of(headers, destination, client.client_id)
+            queue = self._topics.queue_for_subscription(
+                destination, durable_key, headers.get("selector"), selector
+            )
         else:
             queue = self._queue(destination)
         consumer = Consumer(self._next(), client, key, id, queue)
@@ -266,12 +275,12 @@ class Engine:
             queue.selective += 1
         client.consumers[key] = consumer
         queue.consumers.append(consumer)
-        queue.backlog.recall()
+        queue.backlog.restore_deferred()
         self._dispatch(queue)
 
-    def _forget(self, queue: Queue) -> None:
+    def _remove_durable(self, queue: Queue) -> None:
         """Remove a durable subscription and its messages."""
-        self._topics.forget(queue)
+        self._topics.remove(queue)
         self._drop(queue)
 
     def _unsubscribe(self, client: Client, frame: Frame) -> None:
@@ -285,19 +294,19 @@ class Engine:
                 raise RequestRefused("there is no such subscription")
             if durable.consumers:
                 raise RequestRefused("the durable subscription is in use")
-            self._forget(durable)
+            self._remove_durable(durable)
             return
         for delivered in consumer.unacked:
-            client.remember(delivered)
-        self._detach(consumer)
+            client.expect_late_ack(delivered)
+        self._remove_consumer(consumer)
         queue = consumer.queue
         # RabbitMQ: an UNSUBSCRIBE with the same headers as the SUBSCRIBE removes the durable subscription.
         ends = queue is durable or frame.headers.get("durable") == "true"
         if queue.durable is not None and ends and not queue.consumers:
-            self._forget(queue)
-        self._dispatch_or_drop(queue)
+            self._remove_durable(queue)
+        self._dispatch_or_discard(queue)
 
-    def _detach(self, consumer: Consumer) -> None:
+    def _remove_consumer(self, consumer: Consumer) -> None:
         """Remove a consumer from its queue, and return its unacknowledged messages to the queue."""
         consumer.open = False
         queue = consumer.queue
@@ -305,29 +314,29 @@ class Engine:
         queue.selective -= consumer.selector is not None
         for delivery in consumer.unacked.values():
             del consumer.client.awaiting[delivery.key]
-            self._give_back(delivery)
+            self._requeue(delivery)
         consumer.unacked.clear()
-        if queue.forgotten:
-            self._topics.forget(queue)
+        if queue.is_abandoned:
+            self._topics.remove(queue)
 
-    def _give_back(self, delivery: Delivery) -> None:
+    def _requeue(self, delivery: Delivery) -> None:
         queue, message = delivery.consumer.queue, delivery.message
         queue.unsettled -= 1
         message.redelivered = True
-        if not self.expiry.has_come(message):
+        if not self.expiry.drop_if_expired(message):
             queue.backlog.put_back(message)
 
-    def _dispatch_or_drop(self, queue: Queue) -> None:
+    def _dispatch_or_discard(self, queue: Queue) -> None:
         """Dispatch a queue to which messages were returned; drop them if no consumer can get them any more."""
-        if queue.forgotten:
+        if queue.is_abandoned:
             self._drop(queue)
         else:
             self._dispatch(queue)
-            self._tidy(queue)
+            self._remove_if_empty(queue)
 
     def _drop(self, queue: Queue) -> None:
         """Drop the waiting messages of a queue."""
-        queue.backlog.recall()
+        queue.backlog.restore_deferred()
         while queue.backlog.ready:
             self.capacity.release(1, queue.backlog.take().size)
 
@@ -338,15 +347,15 @@ class Engine:
         backlog, selective = queue.backlog, queue.selective
         passed: list[StoredMessage] = []  # match consumers that have no room
         while queue.consumers and backlog.ready and (not selective or queue.has_room):
-            consumer = queue.choose(backlog.first())
+            consumer = queue.next_consumer(backlog.first())
             if consumer is not None:
                 self._deliver(consumer, backlog.take())
             elif not selective:
                 return
-            elif queue.wants(backlog.first()):
+            elif queue.has_interested_consumer(backlog.first()):
                 passed.append(backlog.take())
             else:
-                backlog.set_aside(backlog.take())
+                backlog.defer(backlog.take())
         for message in passed:
             backlog.put_back(message)
 
@@ -379,9 +388,9 @@ class Engine:
 
     def _emit(self, client: Client, frame: Frame) -> None:
         client.outbox.append(frame)
-        if not client.dirty:
-            client.dirty = True
-            self._dirty.append(client)
+        if not client.has_output:
+            client.has_output = True
+            self._with_output.append(client)
 
     # ------------------------------------------------------------------------------------- acknowledging
 
@@ -392,7 +401,7 @@ class Engine:
         transaction = None if name is None else self._transaction(client, name)
         delivery = client.awaiting.get(key)
         if delivery is None:
-            if key in client.released:
+            if key in client.late_acks:
                 return  # The ACK was sent before the UNSUBSCRIBE was processed; the message was returned.
             raise RequestRefused(f"no unacknowledged message with the id {key!r:.80}")
         if client.dialect.version == "1.1" and headers["subscription"] != delivery.consumer.key:
@@ -428,14 +437,14 @@ class Engine:
             else:
                 queue.unsettled -= 1
                 self.capacity.release(1, delivery.message.size)
-        self._dispatch_or_drop(queue)
+        self._dispatch_or_discard(queue)
 
     def _refuse(self, delivery: Delivery, *, requeue: bool) -> None:
         message = delivery.message
         message.refusals += 1
         message.refused_by |= {delivery.consumer.number}
         if requeue and message.refusals < self.policy.dead_letter_after:
-            self._give_back(delivery)
+            self._requeue(delivery)
             return
         delivery.consumer.queue.unsettled -= 1
         self.capacity.release(1, message.size)
@@ -472,7 +481,7 @@ class Engine:
         del client.transactions[name]
         sendings = [step for step in transaction if isinstance(step, PendingSend)]
         size = sum(sending.size for sending in sendings)
-        copies = [(len(self._takers(sending)), sending.size) for sending in sendings]
+        copies = [(len(self._matching_queues(sending)), sending.size) for sending in sendings]
         try:
             more = sum(count for count, _ in copies) - len(sendings)
             self.capacity.check(more, sum(count * each for count, each in copies) - size)
@@ -501,8 +510,8 @@ class Engine:
             consumer = step.deliveries[0].consumer
             if not consumer.open:
                 for delivery in step.deliveries:
-                    self._give_back(delivery)
-                self._dispatch_or_drop(consumer.queue)
+                    self._requeue(delivery)
+                self._dispatch_or_discard(consumer.queue)
                 continue
             restored = {**consumer.unacked, **{each.key: each for each in step.deliveries}}
             oldest_first = sorted(restored.values(), key=lambda each: each.number)

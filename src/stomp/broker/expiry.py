@@ -59,7 +59,7 @@ class Expiry:
                 queue.backlog.drop(message)
                 self._drop(message)
 
-    def has_come(self, message: StoredMessage) -> bool:
+    def drop_if_expired(self, message: StoredMessage) -> bool:
         """True if a returned message has expired meanwhile; it is then counted as dropped and released."""
         if message.expires is None or message.expires > self.clock():
             return False

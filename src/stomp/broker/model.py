@@ -34,7 +34,7 @@ class Queue:
         private: the queue belongs to one subscription of a topic, and ends with it.
         durable: the key of the durable subscription that the queue belongs to; None for other queues.
         selector: the selector of a private queue: only messages that it accepts are stored. None for all messages.
-        spelled: the text of `selector`.
+        selector_text: the text of `selector`.
         backlog: the waiting messages.
         consumers: the consumers; the first one is the next in the round-robin order.
         selective: number of consumers with a selector.
@@ -49,7 +49,7 @@ class Queue:
         "private",
         "selective",
         "selector",
-        "spelled",
+        "selector_text",
         "unsettled",
     )
 
@@ -58,7 +58,7 @@ class Queue:
         self.private: bool = private
         self.durable: tuple[str, ...] | None = None
         self.selector: Selector | None = None
-        self.spelled: str | None = None
+        self.selector_text: str | None = None
         self.backlog: Backlog = Backlog()
         self.consumers: deque[Consumer] = deque()
         self.selective: int = 0
@@ -68,7 +68,7 @@ class Queue:
         return len(self.backlog) + self.unsettled
 
     @property
-    def forgotten(self) -> bool:
+    def is_abandoned(self) -> bool:
         """True if no consumer can ever get these messages: the subscription has ended and is not durable."""
         return self.private and self.durable is None and not self.consumers
 
@@ -77,11 +77,11 @@ class Queue:
         """True if at least one consumer can get a message now."""
         return any(consumer.has_room for consumer in self.consumers)
 
-    def wants(self, message: StoredMessage) -> bool:
+    def has_interested_consumer(self, message: StoredMessage) -> bool:
         """True if the selector of at least one consumer accepts the message, whether that consumer has room or not."""
         return any(each.selector is None or each.selector(message.headers) for each in self.consumers)
 
-    def choose(self, message: StoredMessage) -> Consumer | None:
+    def next_consumer(self, message: StoredMessage) -> Consumer | None:
         """The next consumer for this message, round-robin; None if no matching consumer has room.
 
         A consumer that refused the message gets it again only if no other matching consumer has room.
@@ -186,7 +186,7 @@ class Client:
         outbox: frames to write, in order.
         pending: bytes of messages in the outbox.
         blocked: no message is delivered, because the chunk is full or the output buffer of the connection is.
-        dirty: the client is in the list that `Engine.take_dirty` returns next.
+        has_output: the client is in the list that `Engine.take_clients_with_output` returns next.
         consumers: its subscriptions, by key.
         transactions: its open transactions, by id.
         awaiting: its unacknowledged deliveries, by the id that an ACK uses.
@@ -201,12 +201,12 @@ class Client:
         "client_id",
         "consumers",
         "dialect",
-        "dirty",
+        "has_output",
+        "late_acks",
         "number",
         "open",
         "outbox",
         "pending",
-        "released",
         "temporary",
         "transactions",
     )
@@ -218,12 +218,12 @@ class Client:
         self.outbox: list[Frame] = []
         self.pending: int = 0
         self.blocked: bool = False
-        self.dirty: bool = False
+        self.has_output: bool = False
         self.open: bool = True
         self.consumers: dict[str, Consumer] = {}
         self.transactions: dict[str, Transaction] = {}
         self.awaiting: dict[str, Delivery] = {}
-        self.released: dict[str, None] = {}
+        self.late_acks: dict[str, None] = {}
         self.temporary: set[str] = set()
 
     def take(self) -> list[Frame]:
@@ -232,8 +232,8 @@ class Client:
         self.pending = 0
         return frames
 
-    def remember(self, key: str) -> None:
+    def expect_late_ack(self, key: str) -> None:
         """Remember a delivery that was returned unacknowledged: an ACK for it may still arrive, and is ignored."""
-        self.released[key] = None
-        if len(self.released) > _REMEMBERED:
-            del self.released[next(iter(self.released))]
+        self.late_acks[key] = None
+        if len(self.late_acks) > _REMEMBERED:
+            del self.late_acks[next(iter(self.late_acks))]

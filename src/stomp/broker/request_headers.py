@@ -45,7 +45,7 @@ class DurableKey:
     shared: bool
 
 
-def passed_on(headers: Headers) -> dict[str, str]:
+def message_headers(headers: Headers) -> dict[str, str]:
     """The headers of a SEND that are copied to its MESSAGE."""
     return {name: value for name, value in headers.items() if name not in _NOT_PASSED_ON}
 

@@ -14,7 +14,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from stomp.broker.connection import LINGER, Connection
+from stomp.broker.connection import CLOSE_TIMEOUT, Connection
 from stomp.broker.endpoints import file_identity, listen, listen_unix, remove_unix
 from stomp.broker.engine import Engine
 from stomp.broker.settings import ConnectionInfo, Settings
@@ -55,51 +55,51 @@ class Server:
             UsageError: an address is for WebSockets, and the package for these is not installed.
         """
         try:
-            for door in self.settings.listen:
-                await self._open(door)
+            for endpoint in self.settings.listen:
+                await self._open(endpoint)
         except BaseException:
             await self.close()
             raise
 
-    async def _open(self, door: Address) -> None:
-        if door.transport in ("ws", "wss"):
+    async def _open(self, endpoint: Address) -> None:
+        if endpoint.transport in ("ws", "wss"):
             require_websockets()
         try:
-            if door.transport == "unix":
-                sockets = [listen_unix(door.path)]
-                self._files.append((door.path, file_identity(door.path)))
+            if endpoint.transport == "unix":
+                sockets = [listen_unix(endpoint.path)]
+                self._files.append((endpoint.path, file_identity(endpoint.path)))
             else:
-                sockets = await listen(door.host, door.port)
-                door = replace(door, port=int(sockets[0].getsockname()[1]))
+                sockets = await listen(endpoint.host, endpoint.port)
+                endpoint = replace(endpoint, port=int(sockets[0].getsockname()[1]))
         except OSError as err:
             # The error for a path that is too long has no errno.
             raise OSError(
-                err.errno or errno.EINVAL, f"cannot listen on {door}: {err.strerror or err}"
+                err.errno or errno.EINVAL, f"cannot listen on {endpoint}: {err.strerror or err}"
             ) from err
         settings = self.settings
-        tls = settings.ssl_context if door.transport in ("tls", "wss") else None
+        tls = settings.ssl_context if endpoint.transport in ("tls", "wss") else None
         loop = asyncio.get_running_loop()
-        create = loop.create_unix_server if door.transport == "unix" else loop.create_server
+        create = loop.create_unix_server if endpoint.transport == "unix" else loop.create_server
         with contextlib.ExitStack() as unused:
             for sock in sockets:
                 unused.callback(sock.close)
             for sock in sockets:
                 listener = await create(
-                    lambda: Connection(self, next(self._numbers), self._layer(door)),
+                    lambda: Connection(self, next(self._numbers), self._layer(endpoint)),
                     sock=sock,
                     backlog=1024,
                     ssl=tls,
                     ssl_handshake_timeout=settings.connect_timeout if tls else None,
-                    ssl_shutdown_timeout=LINGER if tls else None,
+                    ssl_shutdown_timeout=CLOSE_TIMEOUT if tls else None,
                 )
                 self._listeners.append(listener)
             unused.pop_all()
-        self.listen.append(door)
-        logger.info("listening on %s, for development and tests only", door.url)
+        self.listen.append(endpoint)
+        logger.info("listening on %s, for development and tests only", endpoint.url)
 
-    def _layer(self, door: Address) -> WebSocketServerLayer | None:
-        if door.transport in ("ws", "wss"):
-            return WebSocketServerLayer(door.path, self.settings.limits.frame)
+    def _layer(self, endpoint: Address) -> WebSocketServerLayer | None:
+        if endpoint.transport in ("ws", "wss"):
+            return WebSocketServerLayer(endpoint.path, self.settings.limits.frame)
         return None
 
     async def close(self, grace: float = 1.0) -> None:
@@ -131,41 +131,41 @@ class Server:
         """Close all connections; see `stomp.broker.Broker.disconnect_all`."""
         connections = list(self.open_connections.values())
         for connection in connections:
-            connection.shut(abort=abort)
+            connection.close(abort=abort)
         return len(connections)
 
     def connections(self) -> list[ConnectionInfo]:
         """The open connections, without those that are closing."""
-        return [connection.info() for connection in self.open_connections.values() if not connection.leaving]
+        return [connection.info() for connection in self.open_connections.values() if not connection.closing]
 
     # ------------------------------------------------------------------------------------- for the connections
 
-    def entered(self, connection: Connection) -> None:
-        """See `ConnectionOwner.entered`. A connection that is made while the broker closes is aborted."""
+    def connection_opened(self, connection: Connection) -> None:
+        """See `ConnectionOwner.connection_opened`. A connection that is made while the broker closes is aborted."""
         self.open_connections[connection.number] = connection
         self._empty.clear()
         if self._closing:
-            connection.shut(abort=True)
+            connection.close(abort=True)
 
-    def admitted(self, connection: Connection, client: Client) -> None:
-        """See `ConnectionOwner.admitted`."""
+    def client_connected(self, connection: Connection, client: Client) -> None:
+        """See `ConnectionOwner.client_connected`."""
         self._of_client[client.number] = connection
 
-    def dismissed(self, client: Client) -> None:
-        """See `ConnectionOwner.dismissed`."""
+    def client_disconnected(self, client: Client) -> None:
+        """See `ConnectionOwner.client_disconnected`."""
         self.engine.close(client)
         self._of_client.pop(client.number, None)
 
-    def left(self, connection: Connection) -> None:
-        """See `ConnectionOwner.left`."""
+    def connection_closed(self, connection: Connection) -> None:
+        """See `ConnectionOwner.connection_closed`."""
         self.open_connections.pop(connection.number, None)
         if not self.open_connections:
             self._empty.set()
 
     def flush(self) -> None:
         """See `ConnectionOwner.flush`. Repeats until no client has new frames."""
-        while dirty := self.engine.take_dirty():
-            for client in dirty:
+        while has_output := self.engine.take_clients_with_output():
+            for client in has_output:
                 connection = self._of_client.get(client.number)
                 if connection is not None:
                     connection.write()

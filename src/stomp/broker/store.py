@@ -137,20 +137,20 @@ class Backlog:
     """The waiting messages of one queue.
 
     New messages are in a deque, returned messages in a heap; the message with the lower number is the next one.
-    Messages that no selector of a consumer accepts are in a list of their own (`set_aside`). An expired message stays
+    Messages that no selector of a consumer accepts are in a list of their own (`defer`). An expired message stays
     in its place, without its body, until it is the next one, and is then removed.
     """
 
-    __slots__ = ("_aside", "_back", "_fresh", "_gone")
+    __slots__ = ("_back", "_deferred", "_fresh", "_gone")
 
     def __init__(self) -> None:
         self._fresh: deque[StoredMessage] = deque()
         self._back: list[tuple[int, StoredMessage]] = []
-        self._aside: list[StoredMessage] = []
+        self._deferred: list[StoredMessage] = []
         self._gone = 0  # number of expired messages in these three
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._back) + len(self._aside) - self._gone
+        return len(self._fresh) + len(self._back) + len(self._deferred) - self._gone
 
     def add(self, message: StoredMessage) -> None:
         """Add a new message at the end."""
@@ -162,17 +162,17 @@ class Backlog:
         message.waiting = True
         heapq.heappush(self._back, (message.number, message))
 
-    def set_aside(self, message: StoredMessage) -> None:
-        """Store a new or taken message that no consumer accepts; it is not returned until `recall`."""
+    def defer(self, message: StoredMessage) -> None:
+        """Store a new or taken message that no consumer accepts; it is not returned until `restore_deferred`."""
         message.waiting = True
-        self._aside.append(message)
+        self._deferred.append(message)
 
-    def recall(self) -> None:
+    def restore_deferred(self) -> None:
         """Put the messages that were set aside in their old places; called when a consumer is added."""
-        if self._aside:
-            everything = [*self._fresh, *self._aside]
+        if self._deferred:
+            everything = [*self._fresh, *self._deferred]
             self._fresh = deque(sorted(everything, key=lambda message: message.number))
-            self._aside = []
+            self._deferred = []
 
     def drop(self, message: StoredMessage) -> None:
         """Drop a waiting message: its body is released now, its entry when it is the next one."""

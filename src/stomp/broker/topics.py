@@ -78,8 +78,8 @@ class Topics:
         self._patterns: dict[str, list[str]] = {}
         self._durable: dict[tuple[str, ...], Queue] = {}
 
-    def enter(
-        self, name: str, wish: DurableKey | None, spelled: str | None, selector: Selector | None
+    def queue_for_subscription(
+        self, name: str, durable_key: DurableKey | None, selector_text: str | None, selector: Selector | None
     ) -> Queue:
         """The queue of a new subscription; for an existing durable subscription its queue, with the kept messages.
 
@@ -87,8 +87,8 @@ class Topics:
 
         Args:
             name: the destination, with or without wildcards.
-            wish: the key of the durable subscription; None for a subscription that is not durable.
-            spelled: the text of the selector, or None.
+            durable_key: the key of the durable subscription; None for a subscription that is not durable.
+            selector_text: the text of the selector, or None.
             selector: the compiled selector, or None.
 
         Raises:
@@ -98,23 +98,23 @@ class Topics:
         words = words_of(name)
         if words is not None and len(words) > MAX_WORDS:
             raise RequestRefused(f"a destination with wildcards may have {MAX_WORDS} words at most")
-        old = None if wish is None else self._durable.get(wish.key)
-        if wish is not None and old is not None:
-            if old.consumers and not wish.shared:
+        old = None if durable_key is None else self._durable.get(durable_key.key)
+        if durable_key is not None and old is not None:
+            if old.consumers and not durable_key.shared:
                 raise RequestRefused("the durable subscription is in use")
-            if (old.name, old.spelled) == (name, spelled):
+            if (old.name, old.selector_text) == (name, selector_text):
                 return old
             if old.consumers:
                 raise RequestRefused("the durable subscription is in use with another selector")
-            self.forget(old)
+            self.remove(old)
             self._drop(old)
-        if wish is not None and len(self._durable) >= self._max_durable:
+        if durable_key is not None and len(self._durable) >= self._max_durable:
             raise RequestRefused(f"the broker keeps {self._max_durable} durable subscriptions at most")
         queue = Queue(name, private=True)
-        queue.selector, queue.spelled = selector, spelled
-        if wish is not None:
-            queue.durable = wish.key
-            self._durable[wish.key] = queue
+        queue.selector, queue.selector_text = selector, selector_text
+        if durable_key is not None:
+            queue.durable = durable_key.key
+            self._durable[durable_key.key] = queue
         self._named.setdefault(name, []).append(queue)
         if words is not None:
             self._patterns[name] = words
@@ -124,7 +124,7 @@ class Topics:
         """The queue of a durable subscription; None if there is none with this key."""
         return self._durable.get(key)
 
-    def forget(self, queue: Queue) -> None:
+    def remove(self, queue: Queue) -> None:
         """Remove the queue of a subscription; a durable subscription ends."""
         if queue.durable is not None:
             del self._durable[queue.durable]
@@ -143,16 +143,16 @@ class Topics:
         """The destinations of all subscriptions."""
         return iter(self._named)
 
-    def takers(self, name: str, headers: Mapping[str, str]) -> list[Queue]:
+    def matching_queues(self, name: str, headers: Mapping[str, str]) -> list[Queue]:
         """The queues that get a copy of a message with these headers and this destination."""
         queues = list(self._named.get(name, ()))
         if self._patterns:
             head, slash, rest = name.rpartition("/")
             first, *others = rest.split(".")
-            for spelled, pattern in self._patterns.items():
+            for selector_text, pattern in self._patterns.items():
                 # In a pattern that begins with a wildcard, the prefix is a separate word.
                 apart = pattern[0].endswith("/")
                 words = [head + slash, first, *others] if apart else [head + slash + first, *others]
-                if spelled != name and matches(pattern, words):
-                    queues += self._named[spelled]
+                if selector_text != name and matches(pattern, words):
+                    queues += self._named[selector_text]
         return [queue for queue in queues if queue.selector is None or queue.selector(headers)]

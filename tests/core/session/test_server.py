@@ -170,7 +170,7 @@ def test_what_cannot_be_sent_leaves_the_session_as_it_was() -> None:
 def test_verbs_need_a_client() -> None:
     for session in (ServerSession(), connected()):
         if session.state is State.CONNECTED:
-            session.farewell()
+            session.finish_disconnect()
         with pytest.raises(NotConnected):
             session.accept(0.0)
         with pytest.raises(NotConnected):
@@ -370,7 +370,7 @@ def test_the_end_as_asked() -> None:
     session = connected()
     receive(session, "DISCONNECT\nreceipt:bye\n\n\0")
     session.receipt("bye")
-    session.farewell()
+    session.finish_disconnect()
     assert session.events() == [Closed(Reason.CLEAN, None, ())]
     assert sent(session) == b"RECEIPT\nreceipt-id:bye\n\n\0"
 

@@ -105,7 +105,7 @@ class ServerSession(Session):
         self._move(Transition.DELIVERY)
         self._write(commands.receipt(id), self._dialect())
 
-    def farewell(self) -> None:
+    def finish_disconnect(self) -> None:
         """End the session after the client's DISCONNECT was processed. Write `data_to_send`, then close the socket."""
         self._close(Reason.CLEAN, None)
 

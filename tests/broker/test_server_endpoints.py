@@ -26,7 +26,7 @@ TRANSPORTS = ("tcp", "tls", "ws", "wss", "unix")
 
 
 @pytest.fixture
-def doors(tmp_path: Path, server_tls: ssl.SSLContext) -> Iterator[Broker]:
+def listening_broker(tmp_path: Path, server_tls: ssl.SSLContext) -> Iterator[Broker]:
     """A broker with one listening address of each kind."""
     urls = [
         "stomp://127.0.0.1:0",
@@ -75,8 +75,13 @@ class Party:
 
 @pytest.mark.parametrize("receiver", TRANSPORTS)
 @pytest.mark.parametrize("sender", TRANSPORTS)
-def test_from_door_to_door(doors: Broker, client_tls: ssl.SSLContext, sender: str, receiver: str) -> None:
-    giving, taking = Party(doors, sender, client_tls), Party(doors, receiver, client_tls)
+def test_message_between_all_pairs_of_endpoints(
+    listening_broker: Broker, client_tls: ssl.SSLContext, sender: str, receiver: str
+) -> None:
+    giving, taking = (
+        Party(listening_broker, sender, client_tls),
+        Party(listening_broker, receiver, client_tls),
+    )
     with giving.stream.sock, taking.stream.sock:
         for party in (giving, taking):
             party.connect()
@@ -87,8 +92,10 @@ def test_from_door_to_door(doors: Broker, client_tls: ssl.SSLContext, sender: st
 
 
 @pytest.mark.parametrize("binary", [False, True])
-def test_large_bodies_over_websockets(doors: Broker, client_tls: ssl.SSLContext, binary: bool) -> None:
-    party = Party(doors, "ws", client_tls, binary=binary)
+def test_large_bodies_over_websockets(
+    listening_broker: Broker, client_tls: ssl.SSLContext, binary: bool
+) -> None:
+    party = Party(listening_broker, "ws", client_tls, binary=binary)
     body = bytes(range(256)) * 8000
     with party.stream.sock:
         party.connect()
@@ -97,8 +104,8 @@ def test_large_bodies_over_websockets(doors: Broker, client_tls: ssl.SSLContext,
         party.read_until(body + b"\0")
 
 
-def test_the_listener_api_over_websockets(doors: Broker) -> None:
-    address = parse(doors.urls[2]).addresses[0]
+def test_the_listener_api_over_websockets(listening_broker: Broker) -> None:
+    address = parse(listening_broker.urls[2]).addresses[0]
     recorder = RecentFrames()
     conn = stomp.WSConnection([address.pair], ws_path="/ws")
     conn.set_listener("", recorder)
@@ -107,12 +114,14 @@ def test_the_listener_api_over_websockets(doors: Broker) -> None:
     conn.send("/queue/a", "hello")
     wait_until(lambda: recorder.bodies == ["hello"])
     conn.disconnect()
-    eventually(lambda: not doors.connections)
+    eventually(lambda: not listening_broker.connections)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_an_error_is_read_before_the_end(doors: Broker, client_tls: ssl.SSLContext, transport: str) -> None:
-    party = Party(doors, transport, client_tls)
+def test_an_error_is_read_before_the_end(
+    listening_broker: Broker, client_tls: ssl.SSLContext, transport: str
+) -> None:
+    party = Party(listening_broker, transport, client_tls)
     with party.stream.sock:
         party.connect()
         party.write(b"SEND\n\n\0")
@@ -125,28 +134,32 @@ def test_an_error_is_read_before_the_end(doors: Broker, client_tls: ssl.SSLConte
             assert layer is not None
             assert layer.ended
             assert layer.failure is None
-    eventually(lambda: not doors.connections)
+    eventually(lambda: not listening_broker.connections)
 
 
 @pytest.mark.parametrize("transport", ["ws", "wss"])
-def test_a_broker_that_goes_down_says_so(doors: Broker, client_tls: ssl.SSLContext, transport: str) -> None:
-    party = Party(doors, transport, client_tls)
+def test_a_broker_that_goes_down_says_so(
+    listening_broker: Broker, client_tls: ssl.SSLContext, transport: str
+) -> None:
+    party = Party(listening_broker, transport, client_tls)
     with party.stream.sock:
         party.connect()
-        assert doors.disconnect_all(abort=False) == 1
+        assert listening_broker.disconnect_all(abort=False) == 1
         with pytest.raises(OSError, match="1001"):
             party.read_until(b"never")
 
 
-def test_a_websocket_at_another_path_is_told(doors: Broker) -> None:
-    where = parse(doors.urls[2]).addresses[0]
+def test_a_websocket_at_another_path_is_told(listening_broker: Broker) -> None:
+    where = parse(listening_broker.urls[2]).addresses[0]
     with pytest.raises(ConnectFailed, match="404"):
         open_stream(Address(where.host, where.port, "ws", "/other"), Options(), None)
-    eventually(lambda: not doors.connections)
+    eventually(lambda: not listening_broker.connections)
 
 
-def test_what_is_no_websocket_is_closed(doors: Broker) -> None:
-    with socket.create_connection(parse(doors.urls[2]).addresses[0].pair, timeout=PATIENCE) as sock:
+def test_what_is_no_websocket_is_closed(listening_broker: Broker) -> None:
+    with socket.create_connection(
+        parse(listening_broker.urls[2]).addresses[0].pair, timeout=PATIENCE
+    ) as sock:
         sock.sendall(b"CONNECT\naccept-version:1.2\nhost:/\n\n\0")
         assert sock.recv(1000) == b""
 
@@ -188,7 +201,7 @@ def test_the_file_of_a_unix_socket_goes_with_the_broker(tmp_path: Path) -> None:
         assert not path.exists()
 
 
-def test_one_door_that_cannot_be_opened_opens_none(broker: Broker, tmp_path: Path) -> None:
+def test_failure_to_listen_on_one_endpoint_listens_on_none(broker: Broker, tmp_path: Path) -> None:
     path = tmp_path / "broker.sock"
     with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{broker.port}: .*in use"):
         Broker(listen=[f"unix://{path}", broker.url]).start()
