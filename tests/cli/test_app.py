@@ -62,7 +62,7 @@ def test_an_error_is_one_line(
     assert capsys.readouterr() == ("", message)
 
 
-def test_the_status_of_a_command_is_that_of_the_process(play: Any) -> None:
+def test_process_exits_with_the_status_of_the_command(play: Any) -> None:
     play(lambda terminal: Status.REFUSED)
     assert app.main(["play"]) == 2
 
@@ -79,7 +79,7 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(play: Any) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_it_runs_in_any_thread(play: Any) -> None:
+def test_main_runs_in_any_thread(play: Any) -> None:
     play(lambda terminal: 0)
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(app.main(["play"])))
@@ -98,7 +98,7 @@ def test_debug_shows_the_traceback() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")
-def test_a_closed_pipe_ends_quietly() -> None:
+def test_closed_pipe_ends_without_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as out:
@@ -112,19 +112,19 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
-def test_the_version_costs_nothing() -> None:
+def test_version_imports_no_network_module() -> None:
     loaded = loaded_by("from stomp.__main__ import main; main(['--version'])")
     assert foreign(loaded) == set()
     assert loaded.isdisjoint({"argparse", "re", "enum", "socket", "ssl", "asyncio", "logging", "dataclasses"})
 
 
-def test_help_loads_no_network() -> None:
+def test_help_imports_no_network_module() -> None:
     loaded = loaded_by("from stomp.__main__ import main; main(['--help'])")
     assert foreign(loaded) == set()
     assert loaded.isdisjoint({"ssl", "asyncio", "tomllib", "getpass", "subprocess", "json"})
 
 
-def test_a_send_loads_what_it_needs(broker: Broker) -> None:
+def test_send_imports_only_what_it_needs(broker: Broker) -> None:
     words = [
         "send",
         "-H",

@@ -38,7 +38,7 @@ LINES = [
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_command_line(line: str) -> None:
+def test_documented_command_line_is_valid(line: str) -> None:
     # In eval "$(stomp ...)" the line ends within quotes.
     words = shlex.split(line.rstrip('")') if line.count('"') % 2 else line, comments=True)[1:]
     command, rest = registry.find(words)
@@ -48,11 +48,11 @@ def test_a_command_line(line: str) -> None:
         command.parser().read(rest)
 
 
-def test_there_are_some() -> None:
+def test_documentation_has_command_lines() -> None:
     assert len(LINES) > 10
 
 
-def test_the_script_in_the_guide_has_commands_only() -> None:
+def test_script_in_the_guide_has_valid_commands() -> None:
     [script] = [
         text
         for _, text in blocks(ROOT / "docs/howto/command-line.md", "text")
@@ -62,7 +62,7 @@ def test_the_script_in_the_guide_has_commands_only() -> None:
         assert line.split()[0] in command_table.BY_NAME
 
 
-def test_the_context_in_the_guide_is_that_of_the_manual() -> None:
+def test_context_in_the_guide_equals_that_of_the_manual() -> None:
     [(_, text)] = blocks(ROOT / "docs/howto/command-line.md", "toml")
     for context in tomllib.loads(text).values():
         if isinstance(context, dict):

@@ -104,7 +104,7 @@ def test_an_option_means_the_same_in_every_place(command: Command, action: argpa
 
 
 @pytest.mark.parametrize("command", _EVERY, ids=lambda command: command.title)
-def test_options_stand_between_all_arguments_at_once(command: Command) -> None:
+def test_options_may_be_between_all_arguments(command: Command) -> None:
     parser = _PARSERS[command.title]
     words = words_of(parser)
     exclusive = [group._group_actions for group in parser._mutually_exclusive_groups]
@@ -124,7 +124,7 @@ def test_options_stand_between_all_arguments_at_once(command: Command) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.title)
-def test_options_stand_before_the_name_of_the_command(command: Command) -> None:
+def test_options_may_precede_the_command_name(command: Command) -> None:
     parser = _PARSERS[command.title]
     words = words_of(parser)
     for action in options_of(parser):
@@ -163,7 +163,7 @@ def test_options_stand_before_the_name_of_the_command(command: Command) -> None:
         ("completion bash -- send -- -x", {"words": ["send", "--", "-x"]}),
     ],
 )
-def test_a_line_is_read_as(line: str, expected: dict[str, Any]) -> None:
+def test_command_line_is_parsed_as_expected(line: str, expected: dict[str, Any]) -> None:
     command, rest = registry.find(line.split())
     read = vars(command.parser().read(rest))
     assert {name: read[name] for name in expected} == expected
@@ -196,7 +196,7 @@ def test_an_empty_argument_and_one_with_a_space_are_arguments() -> None:
         ("send /queue/x --lines --jsonl", "not allowed with"),
     ],
 )  # fmt: skip
-def test_a_wrong_line_is_named(line: str, words: str) -> None:
+def test_wrong_usage_names_the_option(line: str, words: str) -> None:
     command, rest = registry.find(line.split())
     with pytest.raises(CommandError) as caught:
         command.parser().read(rest)

@@ -12,7 +12,7 @@ from tests.cli.oneshot import SRC
 from tests.documents import ROOT, blocks
 
 
-def test_the_recipes(broker: Broker, tmp_path: Path) -> None:
+def test_recipes_of_the_guide_work(broker: Broker, tmp_path: Path) -> None:
     command = tmp_path / "bin" / "stomp"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m stomp "$@"\n')

@@ -119,7 +119,7 @@ def not_taken(theirs: list[str], ours: Any, *, bound: bool) -> list[str]:
 
 
 @pytest.mark.parametrize(("module", "name", "facts"), ENTRIES, ids=[f"{m}.{n}" for m, n, _ in ENTRIES])
-def test_name(module, name, facts):
+def test_contract_name_exists_with_its_signature(module, name, facts):
     found = faults(module, name, facts)
     if f"{module}.{name}" in DIFFERENCES:
         assert found, "this is no difference any more: take it off the list"
@@ -132,7 +132,7 @@ def test_differences_are_of_names_that_are_in_the_contract_and_have_reasons():
     assert all(len(reason.split()) > 3 for reason in REASONS)
 
 
-def test_there_are_facts():
+def test_contract_file_is_not_empty():
     assert len(ENTRIES) > 700
 
 
@@ -173,6 +173,6 @@ def test_signatures_are_compared(theirs, expected):
         ("LINE_END_RE", {"pattern": "'x'"}),
     ],
 )
-def test_what_is_otherwise_is_found(name, fact):
+def test_comparison_finds_differences(name, fact):
     (fault,) = faults("stomp.utils", name, [fact, None, None])
     assert fault.startswith("4.1.22: ")

@@ -17,7 +17,7 @@ from stomp.net.address import Address, Target, pairs_of, parse
 SECRET = "sWordfish"
 
 
-def test_the_examples_are_true() -> None:
+def test_docstring_examples_are_correct() -> None:
     assert doctest.testmod(address).failed == 0
 
 
@@ -41,7 +41,7 @@ def test_the_examples_are_true() -> None:
         ([], []),
     ],
 )
-def test_pairs(given: object, pairs: list[tuple[str, int]]) -> None:
+def test_host_and_port_pairs_are_accepted(given: object, pairs: list[tuple[str, int]]) -> None:
     assert pairs_of(given) == pairs
 
 
@@ -76,13 +76,13 @@ def test_pairs(given: object, pairs: list[tuple[str, int]]) -> None:
         [("::1]:61613", 61613)],
     ],
 )
-def test_what_is_no_pair_is_told_with_a_hint(nonsense: object) -> None:
+def test_invalid_pair_is_refused_with_a_hint(nonsense: object) -> None:
     with pytest.raises(AddressError) as caught:
         pairs_of(nonsense)
     assert caught.value.hint
 
 
-def test_a_url_in_place_of_pairs_does_not_give_its_password_away() -> None:
+def test_url_in_place_of_pairs_does_not_show_its_password() -> None:
     for value in (f"stomp://u:{SECRET}@h", [f"stomp://u:{SECRET}@h"], [(f"u:{SECRET}@h", 1)]):
         with pytest.raises(AddressError) as caught:
             pairs_of(value)
@@ -106,13 +106,13 @@ def text_and_hint(error: BaseException) -> str:
         (Address("", 0, "unix", "/run/broker.sock"), "unix:/run/broker.sock"),
     ],
 )
-def test_an_address_as_text(one: Address, text: str) -> None:
+def test_address_is_shown_as_a_url(one: Address, text: str) -> None:
     assert str(one) == text
     # Whoever copies it from a message gets where the message was about.
     assert parse(text).addresses[0].pair == one.pair
 
 
-def test_an_address_as_pair() -> None:
+def test_address_has_host_and_port() -> None:
     assert Address("::1", 61613, "tls").pair == ("::1", 61613)
 
 
@@ -135,11 +135,11 @@ def test_an_address_as_pair() -> None:
         ("  stomp://host\n", "tcp", 61613),
     ],
 )
-def test_schemes(url: str, transport: str, port: int) -> None:
+def test_schemes_set_transport_and_port(url: str, transport: str, port: int) -> None:
     assert parse(url) == Target((Address("host", port, transport),))
 
 
-def test_everything_at_once() -> None:
+def test_url_with_all_parts_is_parsed() -> None:
     target = parse(
         "stomp+ssl://ad%40min:s%2Fe%3Ac@a,[::1]:7000,b:7001/my%2Fhost?heartbeat=5000&x=&heartbeat=6000"
     )
@@ -163,7 +163,7 @@ def test_everything_at_once() -> None:
         ("stomp://host:", "host"),
     ],
 )
-def test_hosts(url: str, host: str) -> None:
+def test_hosts_are_parsed(url: str, host: str) -> None:
     assert parse(url).addresses == (Address(host, 61613),)
 
 
@@ -184,7 +184,7 @@ def test_hosts(url: str, host: str) -> None:
         ("unix://u:p@/run/x", ("u", "p")),
     ],
 )
-def test_credentials(url: str, credentials: tuple[str | None, str | None]) -> None:
+def test_credentials_are_decoded(url: str, credentials: tuple[str | None, str | None]) -> None:
     target = parse(url)
     assert (target.login, target.passcode) == credentials
     assert target.options == {}
@@ -204,13 +204,13 @@ def test_credentials(url: str, credentials: tuple[str | None, str | None]) -> No
         ("failover:(stomp://host)?vhost=b", "b"),
     ],
 )
-def test_vhost(url: str, vhost: str | None) -> None:
+def test_vhost_is_the_path(url: str, vhost: str | None) -> None:
     target = parse(url)
     assert target.vhost == vhost
     assert target.options == {}
 
 
-def test_the_path_of_a_websocket() -> None:
+def test_websocket_path_is_kept() -> None:
     assert parse("wss://host/a/b").addresses == (Address("host", 15673, "wss", "/a/b"),)
 
 
@@ -222,7 +222,7 @@ def test_the_path_of_a_websocket() -> None:
         ("unix:///run/a%20b?vhost=x", "/run/a b"),
     ],
 )
-def test_unix_sockets(url: str, path: str) -> None:
+def test_unix_socket_urls_are_parsed(url: str, path: str) -> None:
     assert parse(url).addresses == (Address("", 0, "unix", path),)
 
 
@@ -249,7 +249,7 @@ def test_unix_sockets(url: str, path: str) -> None:
         ("failover:(u:p@a,u:p@b)", Target((Address("a", 61613), Address("b", 61613)), "u", "p")),
     ],
 )
-def test_failover(url: str, target: Target) -> None:
+def test_failover_lists_are_parsed(url: str, target: Target) -> None:
     assert parse(url) == target
 
 
@@ -290,7 +290,7 @@ def test_failover(url: str, target: Target) -> None:
         "failover:(a/v,b/w)",
     ],
 )
-def test_what_is_no_url_is_told_with_a_hint(url: str) -> None:
+def test_invalid_url_is_refused_with_a_hint(url: str) -> None:
     with pytest.raises(AddressError) as caught:
         parse(url)
     assert caught.value.hint
@@ -319,14 +319,14 @@ def test_what_is_no_url_is_told_with_a_hint(url: str) -> None:
         f"unix://u:{SECRET}@run/x",
     ],
 )
-def test_no_error_holds_the_password(url: str) -> None:
+def test_errors_do_not_show_the_password(url: str) -> None:
     with pytest.raises(AddressError) as caught:
         parse(url)
     assert SECRET not in text_and_hint(caught.value)
     assert caught.value.__context__ is None
 
 
-def test_no_repr_holds_the_password() -> None:
+def test_repr_does_not_show_the_password() -> None:
     for url in (
         f"stomp://u:{SECRET}@host/v?a=b",
         f"stomp://host?passcode={SECRET}&a=b",
@@ -347,7 +347,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
     TEXTS,
     TEXTS.filter(bool),
 )
-def test_what_is_quoted_is_read_back(addresses: list[Address], login: str, passcode: str, vhost: str) -> None:
+def test_quoted_values_are_decoded(addresses: list[Address], login: str, passcode: str, vhost: str) -> None:
     hosts = ",".join(map(str, addresses))
     quoted = [quote(text, safe="") for text in (login, passcode, vhost)]
     url = f"stomp://{quoted[0]}:{quoted[1]}@{hosts}/{quoted[2]}"
@@ -357,7 +357,7 @@ def test_what_is_quoted_is_read_back(addresses: list[Address], login: str, passc
 
 
 @given(st.text(max_size=40) | st.text("stomp:/@,[]%?#&=()failover1", max_size=40))
-def test_any_text_is_an_address_or_an_address_error(text: str) -> None:
+def test_any_text_is_parsed_or_an_address_error(text: str) -> None:
     for candidate in (text, f"stomp://{text}", f"failover:({text})", f"unix:{text}"):
         with contextlib.suppress(AddressError):
             assert all(a.port or a.transport == "unix" for a in parse(candidate).addresses)
@@ -369,6 +369,6 @@ def test_any_text_is_an_address_or_an_address_error(text: str) -> None:
         lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner),
     )
 )
-def test_any_value_is_pairs_or_an_address_error(value: object) -> None:
+def test_any_value_gives_pairs_or_an_address_error(value: object) -> None:
     with contextlib.suppress(AddressError):
         assert all(host and 0 < port < 65536 for host, port in pairs_of(value))

@@ -84,7 +84,7 @@ def failure(address: Address, seconds: float = PATIENCE, **kwargs: Any) -> Conne
 # ---------------------------------------------------------------------------------------- deadline
 
 
-def test_a_deadline() -> None:
+def test_deadline_counts_down() -> None:
     clock = FakeClock()
     deadline = Deadline(2.0, clock)
     assert deadline.left == deadline.check() == 2.0
@@ -100,7 +100,7 @@ def test_a_deadline() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_connection_to_itself_is_refused(host: str) -> None:
+def test_connection_to_itself_is_refused(host: str) -> None:
     # A client that tries a local port of the ephemeral range again and again gets that port as its own one day, and TCP
     # connects it to itself.
     with listening(host) as server:
@@ -111,7 +111,7 @@ def test_a_connection_to_itself_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_what_is_connected_is_blocking_and_has_nodelay(host: str) -> None:
+def test_connected_socket_is_blocking_with_nodelay(host: str) -> None:
     with listening(host) as server, open_socket(Address(host, port_of(server)), Deadline(PATIENCE)) as sock:
         assert sock.getpeername()[:2] == (host, port_of(server))
         assert sock.gettimeout() is None
@@ -129,7 +129,7 @@ def test_both_families_are_tried(
         assert sock.getpeername()[0] == host
 
 
-def test_refused(free_port: int) -> None:
+def test_refused_connection_has_a_hint(free_port: int) -> None:
     error = failure(Address("127.0.0.1", free_port))
     assert error.message == f"cannot connect to 127.0.0.1:{free_port}: connection refused"
     assert error.phase == "tcp"
@@ -137,7 +137,7 @@ def test_refused(free_port: int) -> None:
     assert "that the broker is running" in error.hint
 
 
-def test_each_numeric_address_is_told(free_port: int, resolves: Callable[..., None]) -> None:
+def test_error_names_each_numeric_address(free_port: int, resolves: Callable[..., None]) -> None:
     resolves("127.0.0.1", "::1", "127.0.0.1", "127.0.0.2")
     error = failure(Address("broker", free_port))
     assert error.message == (
@@ -146,14 +146,14 @@ def test_each_numeric_address_is_told(free_port: int, resolves: Callable[..., No
     assert len(error.failures) == 3
 
 
-def test_a_black_hole_ends_in_time(black_hole: int) -> None:
+def test_unresponsive_address_times_out(black_hole: int) -> None:
     error = failure(Address("127.0.0.1", black_hole), SHORT)
     assert error.message.endswith(": timed out")
     assert error.phase == "tcp"
     assert "firewall" in error.hint
 
 
-def test_a_black_hole_leaves_time_for_the_others(
+def test_unresponsive_address_leaves_time_for_the_others(
     black_hole: int, endpoints: dict[str, socket.socket], resolves: Callable[..., None]
 ) -> None:
     resolves("127.0.0.1", "::1")
@@ -162,7 +162,7 @@ def test_a_black_hole_leaves_time_for_the_others(
         assert sock.getpeername()[0] == "::1"
 
 
-def test_different_reasons_are_all_told_and_the_first_that_helps_gives_the_hint(
+def test_error_has_all_reasons_and_the_first_useful_hint(
     black_hole: int, resolves: Callable[..., None]
 ) -> None:
     resolves("::1", "127.0.0.1")
@@ -196,17 +196,17 @@ def test_the_deadline_is_shared_equally(
     assert len(caught.value.failures) == 4
 
 
-def test_no_time_at_all(free_port: int) -> None:
+def test_expired_deadline_is_a_timeout(free_port: int) -> None:
     assert failure(Address("127.0.0.1", free_port), 0).message.endswith(": timed out")
 
 
-def test_families_take_turns() -> None:
+def test_address_families_alternate() -> None:
     four, six = socket.AF_INET, socket.AF_INET6
     found = [(six, ("a",)), (six, ("b",)), (six, ("b",)), (six, ("c",)), (four, ("d",)), (four, ("e",))]
     assert [sockaddr[0] for _, sockaddr in dial._interleaved(found)] == ["a", "d", "b", "e", "c"]
 
 
-def test_a_family_that_the_system_lacks_is_one_failure(
+def test_missing_address_family_is_one_failure(
     monkeypatch: pytest.MonkeyPatch, resolves: Callable[..., None]
 ) -> None:
     resolves("::1", "127.0.0.1")
@@ -227,7 +227,7 @@ def test_a_family_that_the_system_lacks_is_one_failure(
             assert sock.getpeername()[0] == "127.0.0.1"
 
 
-def test_nodelay_refused_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_nodelay_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     # macOS does so if the peer has gone already.
     monkeypatch.setattr(socket, "TCP_NODELAY", 12345)
     with (
@@ -248,7 +248,7 @@ def test_nodelay_refused_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
         (ValueError("embedded null character"), "embedded null character"),
     ],
 )
-def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch, raised: Exception, reason: str) -> None:
+def test_unknown_host_has_a_hint(monkeypatch: pytest.MonkeyPatch, raised: Exception, reason: str) -> None:
     def getaddrinfo(*_: Any, **__: Any) -> list[Any]:
         raise raised
 
@@ -261,12 +261,12 @@ def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch, raised: Exception, rea
     assert "numeric address" in error.hint
 
 
-def test_a_name_without_addresses(resolves: Callable[..., None]) -> None:
+def test_name_without_addresses_is_an_error(resolves: Callable[..., None]) -> None:
     resolves()
     assert failure(Address("empty", 61613)).phase == "resolve"
 
 
-def test_a_resolver_that_does_not_answer_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unresponsive_resolver_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, answer = threading.Event(), threading.Event()
     threads = []
 
@@ -288,7 +288,7 @@ def test_a_resolver_that_does_not_answer_ends_in_time(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1%1"])
-def test_a_numeric_address_needs_no_thread(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_numeric_address_is_resolved_without_a_thread(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setattr(threading, "Thread", None)
     found = dial._look_up(host, 61613, Deadline(0))
     assert [(str(sockaddr[0]).partition("%")[0], sockaddr[1]) for *_, sockaddr in found] == [
@@ -296,7 +296,7 @@ def test_a_numeric_address_needs_no_thread(monkeypatch: pytest.MonkeyPatch, host
     ]
 
 
-def test_names_are_resolved_anew_each_time(
+def test_names_are_resolved_for_each_connection(
     endpoints: dict[str, socket.socket], resolves: Callable[..., None]
 ) -> None:
     endpoints["127.0.0.1"].listen()
@@ -311,14 +311,14 @@ def test_names_are_resolved_anew_each_time(
 
 
 @pytest.mark.parametrize("own", ["127.0.0.1", "127.0.0.3", ""])
-def test_bind(own: str) -> None:
+def test_bind_sets_the_local_address(own: str) -> None:
     with listening() as server:
         address = Address("127.0.0.1", port_of(server))
         with open_socket(address, Deadline(PATIENCE), bind=(own, 0)) as sock:
             assert sock.getsockname()[0] == (own or "127.0.0.1")
 
 
-def test_bind_settles_the_family(resolves: Callable[..., None]) -> None:
+def test_bind_address_selects_the_family(resolves: Callable[..., None]) -> None:
     resolves("::1", "127.0.0.1")
     with listening("127.0.0.1") as server:
         address = Address("both", port_of(server))
@@ -326,13 +326,13 @@ def test_bind_settles_the_family(resolves: Callable[..., None]) -> None:
             assert sock.getpeername()[0] == "127.0.0.1"
 
 
-def test_a_bind_address_that_is_not_ours(free_port: int) -> None:
+def test_foreign_bind_address_is_an_error(free_port: int) -> None:
     error = failure(Address("127.0.0.1", free_port), bind=("192.0.2.77", 0))
     assert "cannot bind to 192.0.2.77:0: cannot assign requested address" in error.message
 
 
 @pytest.mark.parametrize("bind", [("127.0.0.1", "0"), ("127.0.0.1", 99999), ("127.0.0.1",), 5, ("a\0b", 0)])
-def test_a_bind_address_that_is_none(free_port: int, bind: Any) -> None:
+def test_invalid_bind_address_is_an_error(free_port: int, bind: Any) -> None:
     with pytest.raises(AddressError, match="host, port"):
         open_socket(Address("127.0.0.1", free_port), Deadline(PATIENCE), bind=bind)
 
@@ -347,7 +347,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def test_a_unix_socket(folder: Path) -> None:
+def test_unix_socket_connects(folder: Path) -> None:
     path = str(folder / "broker.sock")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
@@ -357,21 +357,21 @@ def test_a_unix_socket(folder: Path) -> None:
             assert sock.gettimeout() is None
 
 
-def test_a_unix_socket_that_does_not_exist(folder: Path) -> None:
+def test_missing_unix_socket_has_a_hint(folder: Path) -> None:
     error = failure(Address("", 0, "unix", f"{folder}/none"))
     assert error.message == f"cannot connect to unix:{folder}/none: no such file or directory"
     assert error.phase == "tcp"
     assert "that the broker is running" in error.hint
 
 
-def test_a_unix_socket_that_nobody_listens_at(folder: Path) -> None:
+def test_unix_socket_without_listener_has_a_hint(folder: Path) -> None:
     path = str(folder / "left.sock")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
     assert "connection refused" in failure(Address("", 0, "unix", path)).message
 
 
-def test_a_unix_socket_with_a_full_queue(folder: Path) -> None:
+def test_unix_socket_with_a_full_queue_has_a_hint(folder: Path) -> None:
     path = str(folder / "busy.sock")
     with socket.socket(socket.AF_UNIX) as server, ExitStack() as stack:
         server.bind(path)
@@ -386,11 +386,11 @@ def test_a_unix_socket_with_a_full_queue(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/" + "x" * 200, "/a\0b"])
-def test_a_path_that_is_none(path: str) -> None:
+def test_invalid_unix_path_is_an_error(path: str) -> None:
     assert failure(Address("", 0, "unix", path)).phase == "tcp"
 
 
-def test_a_system_without_unix_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_without_unix_sockets_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "AF_UNIX")
     assert "no Unix sockets" in failure(Address("", 0, "unix", "/run/x")).message
 
@@ -429,7 +429,7 @@ needs_settings = pytest.mark.skipif(
         (("mac", None), (1, None, None, None)),
     ],
 )
-def test_keep_alive(form: object, expected: tuple[int | None, ...]) -> None:
+def test_keepalive_options_are_set(form: object, expected: tuple[int | None, ...]) -> None:
     with socket.socket() as sock:
         untouched = keep_alive_settings(sock)
         assert keep_alive(sock, form) == ""
@@ -438,7 +438,7 @@ def test_keep_alive(form: object, expected: tuple[int | None, ...]) -> None:
 
 
 @needs_settings
-def test_the_name_that_macos_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keepalive_uses_the_name_of_macos(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "TCP_KEEPALIVE", socket.TCP_KEEPIDLE, raising=False)
     real = socket.TCP_KEEPIDLE
     for form in (("mac", 77), ("linux", 77, 11, 5)):
@@ -465,14 +465,14 @@ def test_the_name_that_macos_has(monkeypatch: pytest.MonkeyPatch) -> None:
         ("mac", 1, 2),
     ],
 )
-def test_a_form_that_is_not_understood_is_told_and_does_nothing(form: object) -> None:
+def test_invalid_keepalive_is_reported_and_ignored(form: object) -> None:
     with socket.socket() as sock:
         assert "is invalid" in keep_alive(sock, form)
         assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 @pytest.mark.parametrize("value", ["x", -1, 2**40, float("inf"), float("nan"), [], b"\xff"])
-def test_a_value_that_cannot_be_set_is_told_and_the_rest_is_set(value: object) -> None:
+def test_failing_keepalive_option_is_reported_and_others_are_set(value: object) -> None:
     with socket.socket() as sock:
         complaint = keep_alive(sock, ("linux", value, None, 5))
         assert "could not be set: TCP_KEEP" in complaint
@@ -480,7 +480,7 @@ def test_a_value_that_cannot_be_set_is_told_and_the_rest_is_set(value: object) -
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 5
 
 
-def test_settings_that_the_system_lacks_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_keepalive_options_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
     monkeypatch.delattr(socket, "TCP_KEEPALIVE", raising=False)
     with socket.socket() as sock:
@@ -488,7 +488,7 @@ def test_settings_that_the_system_lacks_are_told(monkeypatch: pytest.MonkeyPatch
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
-def test_a_closed_socket_is_told() -> None:
+def test_keepalive_on_a_closed_socket_is_reported() -> None:
     sock = socket.socket()
     sock.close()
     assert keep_alive(sock, True)
@@ -518,13 +518,13 @@ def waiting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("waiting")
 class TestWaitReady:
-    def test_time_is_up(self) -> None:
+    def test_wait_returns_nothing_after_the_timeout(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             assert wait_ready(ours, read=True, write=False, seconds=0) == (False, False)
             assert wait_ready(ours, read=True, write=False, seconds=0.001) == (False, False)
 
-    def test_what_is_asked_for_is_told_and_no_more(self) -> None:
+    def test_wait_reports_only_requested_events(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             assert wait_ready(ours, read=True, write=True, seconds=PATIENCE) == (False, True)
@@ -533,7 +533,7 @@ class TestWaitReady:
             assert wait_ready(ours, read=True, write=False, seconds=PATIENCE) == (True, False)
             assert wait_ready(ours, read=False, write=True, seconds=PATIENCE) == (False, True)
 
-    def test_full(self) -> None:
+    def test_full_socket_is_not_writable(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             ours.setblocking(False)
@@ -542,13 +542,13 @@ class TestWaitReady:
                     pass
             assert wait_ready(ours, read=True, write=True, seconds=0) == (False, False)
 
-    def test_the_end_of_the_stream_is_something_to_read(self) -> None:
+    def test_end_of_stream_is_readable(self) -> None:
         ours, theirs = socket.socketpair()
         with ours:
             theirs.close()
             assert wait_ready(ours, read=True, write=False, seconds=PATIENCE) == (True, False)
 
-    def test_a_reset_is_something_to_read_and_to_write(self) -> None:
+    def test_reset_is_readable_and_writable(self) -> None:
         with listening() as server, socket.create_connection(server.getsockname()) as ours:
             theirs, _ = server.accept()
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -556,7 +556,7 @@ class TestWaitReady:
             assert wait_ready(ours, read=True, write=False, seconds=PATIENCE) == (True, False)
             assert wait_ready(ours, read=False, write=True, seconds=PATIENCE) == (False, True)
 
-    def test_a_socket_shut_down_meanwhile_wakes(self) -> None:
+    def test_shutdown_wakes_the_wait(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             states: list[tuple[bool, bool]] = []
@@ -568,7 +568,7 @@ class TestWaitReady:
             waiter.join(PATIENCE)
             assert states == [(True, False)]
 
-    def test_a_closed_socket_is_ready_to_fail(self) -> None:
+    def test_closed_socket_is_ready(self) -> None:
         sock = socket.socket()
         sock.close()
         assert wait_ready(sock, read=True, write=False, seconds=PATIENCE) == (True, False)

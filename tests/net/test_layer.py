@@ -98,13 +98,13 @@ def read_to_the_end(sock: socket.socket) -> bytes:
     return b"".join(iter(lambda: sock.recv(65536), b""))
 
 
-def test_tls_is_a_layer() -> None:
+def test_tls_layer_implements_the_protocol() -> None:
     # The type checker proves it; this keeps the line from being lost.
     layer: Layer = TlsLayer(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), None, server_side=True)
     assert not layer.ended
 
 
-def test_bytes_pass_through_it_both_ways_and_its_own_words_are_written() -> None:
+def test_bytes_pass_both_ways_with_the_output_of_the_layer() -> None:
     with peer_of(Shouting()) as peer:
         peer.start()
         peer.sock.sendall(CONNECTED.swapcase())
@@ -118,14 +118,14 @@ def test_bytes_pass_through_it_both_ways_and_its_own_words_are_written() -> None
     assert said.endswith(b".")
 
 
-def test_what_is_left_of_the_handshake_is_taken_at_once() -> None:
+def test_bytes_after_the_handshake_are_received_at_once() -> None:
     with peer_of(Shouting(left=CONNECTED)) as peer:
         peer.start()
         # Nothing was read from the socket.
         peer.wait_for(Connected)
 
 
-def test_the_end_of_the_layer_is_the_end_of_the_connection() -> None:
+def test_end_of_the_layer_ends_the_connection() -> None:
     with peer_of(Shouting()) as peer:
         peer.start()
         peer.sock.sendall(CONNECTED.swapcase() + b".")
@@ -133,7 +133,7 @@ def test_the_end_of_the_layer_is_the_end_of_the_connection() -> None:
         assert isinstance(peer.events[0], Connected)
 
 
-def test_an_error_that_stands_behind_bytes_comes_after_them_and_waits_for_nothing() -> None:
+def test_error_after_bytes_is_raised_after_them() -> None:
     layer = Shouting()
     with peer_of(layer) as peer:
         peer.start()
@@ -146,7 +146,7 @@ def test_an_error_that_stands_behind_bytes_comes_after_them_and_waits_for_nothin
 
 
 @pytest.mark.parametrize("left", [b"", b"ERROR\nmessage:no\n\n\0"])
-def test_an_error_ends_the_connection_once(left: bytes) -> None:
+def test_error_ends_the_connection_once(left: bytes) -> None:
     with peer_of(Shouting(left=left, failure=ssl.SSLError("bad record"))) as peer:
         peer.start()
         peer.sock.shutdown(socket.SHUT_WR)
@@ -183,7 +183,7 @@ class Tagging:
         self._out.append(self.tag + b".")
 
 
-def test_the_lower_layer_wraps_the_upper() -> None:
+def test_lower_layer_wraps_the_upper() -> None:
     stack = StackedLayer(Tagging(b"<"), Tagging(b"["))
     stack.send([b"a", b"b"])
     assert stack.outgoing() == b"<[ab"
@@ -192,13 +192,13 @@ def test_the_lower_layer_wraps_the_upper() -> None:
     assert not stack.ended
 
 
-def test_both_layers_say_good_bye_the_upper_one_first() -> None:
+def test_upper_layer_is_closed_before_the_lower() -> None:
     stack = StackedLayer(Tagging(b"<"), Tagging(b"["))
     stack.close()
     assert stack.outgoing() == b"<[.<."
 
 
-def test_what_the_upper_layer_says_by_itself_is_wrapped() -> None:
+def test_output_of_the_upper_layer_is_wrapped() -> None:
     upper = Tagging(b"[")
     stack = StackedLayer(Tagging(b"<"), upper)
     upper.send([b"pong"])
@@ -206,7 +206,7 @@ def test_what_the_upper_layer_says_by_itself_is_wrapped() -> None:
 
 
 @pytest.mark.parametrize("which", ["lower", "upper"])
-def test_the_end_of_one_is_the_end_of_both(which: str) -> None:
+def test_end_of_one_layer_ends_both(which: str) -> None:
     stack = StackedLayer(Tagging(b"<"), Tagging(b"["))
     failure = OSError("why")
     getattr(stack, which).failure = failure

@@ -29,7 +29,7 @@ SECRET = "pa:ss-4711"
         ("socks5h://me@[::1]:9", Proxy("socks5", "::1", 9, "me")),
     ],
 )
-def test_urls(url: str, proxy: Proxy) -> None:
+def test_proxy_urls_are_parsed(url: str, proxy: Proxy) -> None:
     assert parse_proxy(url) == proxy
 
 
@@ -50,20 +50,20 @@ def test_urls(url: str, proxy: Proxy) -> None:
         (f"socks5://me:{'x' * 256}@proxy", "255"),
     ],
 )
-def test_what_is_no_proxy(url: str, words: str) -> None:
+def test_invalid_proxy_url_is_refused(url: str, words: str) -> None:
     with pytest.raises(AddressError, match=words) as caught:
         parse_proxy(url)
     assert SECRET not in str(caught.value)
 
 
-def test_repr_shows_no_password() -> None:
+def test_repr_has_no_password() -> None:
     assert SECRET not in repr(Proxy("http", "proxy", 3128, "me", SECRET))
 
 
 # ------------------------------------------------------------------------------------- HTTP
 
 
-def test_connect() -> None:
+def test_connect_request_is_sent() -> None:
     handshake = Handshake(HTTP, BROKER)
     assert handshake.outgoing() == (
         b"CONNECT broker.example.com:61613 HTTP/1.1\r\nHost: broker.example.com:61613\r\n\r\n"
@@ -78,11 +78,11 @@ def test_connect() -> None:
     ("host", "written"),
     [("::1", b"[::1]:61613"), ("fe80::1%eth0", b"[fe80::1]:61613"), ("bücher.example", b"xn--")],
 )
-def test_hosts_in_http(host: str, written: bytes) -> None:
+def test_hosts_are_written_for_http(host: str, written: bytes) -> None:
     assert b"CONNECT " + written in Handshake(HTTP, Address(host, 61613)).outgoing()
 
 
-def test_basic_authentication() -> None:
+def test_login_is_sent_as_basic_authentication() -> None:
     said = Handshake(Proxy("http", "proxy", 3128, "me", SECRET), BROKER).outgoing()
     assert b"\r\nProxy-Authorization: Basic " + base64.b64encode(f"me:{SECRET}".encode()) + b"\r\n" in said
 
@@ -103,7 +103,7 @@ def test_basic_authentication() -> None:
         (b"", "closed the connection", 0, "type"),
     ],
 )
-def test_http_refusals(answer: bytes, words: str, code: int, hint: str) -> None:
+def test_http_refusal_is_explained(answer: bytes, words: str, code: int, hint: str) -> None:
     handshake = Handshake(HTTP, BROKER)
     with pytest.raises(ProxyError, match=words) as caught:
         handshake.receive(answer)
@@ -111,7 +111,7 @@ def test_http_refusals(answer: bytes, words: str, code: int, hint: str) -> None:
     assert hint in caught.value.hint
 
 
-def test_the_answer_of_an_http_proxy_is_bounded() -> None:
+def test_answer_of_an_http_proxy_is_limited() -> None:
     handshake = Handshake(HTTP, BROKER)
     assert not handshake.receive(b"HTTP/1.1 200 ok\r\n")
     with pytest.raises(ProxyError, match="larger"):
@@ -119,7 +119,7 @@ def test_the_answer_of_an_http_proxy_is_bounded() -> None:
             handshake.receive(b"a: " + b"b" * 995 + b"\r\n")
 
 
-def test_a_wrong_login_is_told_otherwise_than_none() -> None:
+def test_wrong_login_and_missing_login_have_different_hints() -> None:
     handshake = Handshake(Proxy("http", "proxy", 3128, "me", SECRET), BROKER)
     with pytest.raises(ProxyError) as caught:
         handshake.receive(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
@@ -130,7 +130,7 @@ def test_a_wrong_login_is_told_otherwise_than_none() -> None:
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_socks5_with_a_login(cut: bool) -> None:
+def test_socks5_login_is_sent(cut: bool) -> None:
     handshake = Handshake(Proxy("socks5", "proxy", 1080, "me", "pw"), BROKER)
     assert handshake.outgoing() == b"\5\2\0\2"
 
@@ -156,7 +156,7 @@ def test_socks5_with_a_login(cut: bool) -> None:
         ("bücher.example", b"\3\x15xn--bcher-kva.example"),
     ],
 )
-def test_hosts_in_socks5(host: str, written: bytes) -> None:
+def test_hosts_are_written_for_socks5(host: str, written: bytes) -> None:
     handshake = Handshake(SOCKS, Address(host, 61613))
     assert handshake.outgoing() == b"\5\1\0"
     assert not handshake.receive(b"\5\0")
@@ -166,7 +166,7 @@ def test_hosts_in_socks5(host: str, written: bytes) -> None:
 
 
 @pytest.mark.parametrize("host", ["x" * 300, "ü" * 100])
-def test_a_name_that_socks5_cannot_carry(host: str) -> None:
+def test_too_long_host_for_socks5_is_an_error(host: str) -> None:
     with pytest.raises(UsageError, match="host name"):
         Handshake(SOCKS, Address(host, 61613))
 
@@ -186,7 +186,7 @@ def test_a_name_that_socks5_cannot_carry(host: str) -> None:
         ([b"\5\0", b""], "closed the connection", 0),
     ],
 )
-def test_socks5_refusals(answers: list[bytes], words: str, code: int) -> None:
+def test_socks5_refusal_is_explained(answers: list[bytes], words: str, code: int) -> None:
     handshake = Handshake(SOCKS, BROKER)
     *before, last = answers
     for answer in before:
@@ -196,14 +196,14 @@ def test_socks5_refusals(answers: list[bytes], words: str, code: int) -> None:
     assert caught.value.code == code
 
 
-def test_an_http_proxy_in_the_place_of_socks5_is_named() -> None:
+def test_http_proxy_in_place_of_socks5_is_recognised() -> None:
     handshake = Handshake(SOCKS, BROKER)
     with pytest.raises(ProxyError) as caught:
         handshake.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     assert caught.value.hint == "use http:// for it"
 
 
-def test_a_server_that_speaks_first_through_a_proxy_is_named() -> None:
+def test_server_that_speaks_first_is_recognised() -> None:
     handshake = Handshake(HTTP, BROKER)
     with pytest.raises(ProxyError) as caught:
         handshake.receive(b"HTTP/1.1 200 OK\r\n\r\nSSH-2.0-OpenSSH_9.2\r\n")
@@ -211,7 +211,7 @@ def test_a_server_that_speaks_first_through_a_proxy_is_named() -> None:
     assert "STOMP is usually on port 61613" in caught.value.hint
 
 
-def test_a_refused_login_in_socks5() -> None:
+def test_refused_socks5_login_is_explained() -> None:
     handshake = Handshake(Proxy("socks5", "proxy", 1080, "me", SECRET), BROKER)
     handshake.receive(b"\5\2")
     with pytest.raises(ProxyError, match="refused the login") as caught:
@@ -220,7 +220,7 @@ def test_a_refused_login_in_socks5() -> None:
 
 
 @given(st.sampled_from([HTTP, SOCKS]), st.lists(st.binary(min_size=1, max_size=50), max_size=10))
-def test_whatever_a_proxy_says_it_is_right_or_refused(proxy: Proxy, pieces: list[bytes]) -> None:
+def test_any_answer_is_accepted_or_refused(proxy: Proxy, pieces: list[bytes]) -> None:
     handshake = Handshake(proxy, BROKER)
     with contextlib.suppress(ProxyError):
         for piece in pieces:

@@ -71,7 +71,7 @@ def read(sock: socket.socket, layer: TlsLayer) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "LOCALHOST", "localhost.", "::1%lo"])
-def test_a_broker_that_is_who_it_should_be(accepting: ssl.SSLContext, ca_file: str, name: str) -> None:
+def test_certificate_for_the_host_is_accepted(accepting: ssl.SSLContext, ca_file: str, name: str) -> None:
     with ScriptedServer(partial(send_all, text=b"welcome"), tls=accepting) as server:
         sock, layer = dial(server, client_context(ca_certs=ca_file), name)
         with sock:
@@ -89,7 +89,7 @@ def test_verification_is_on_by_default() -> None:
     assert context.options & ssl.OP_NO_RENEGOTIATION
 
 
-def test_the_authorities_of_the_system_are_the_default(
+def test_system_authorities_are_the_default(
     accepting: ssl.SSLContext, ca_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So OpenSSL finds them.
@@ -99,7 +99,7 @@ def test_the_authorities_of_the_system_are_the_default(
         sock.close()
 
 
-def test_a_certificate_for_another_name(accepting: ssl.SSLContext, ca_file: str) -> None:
+def test_certificate_for_another_name_is_refused(accepting: ssl.SSLContext, ca_file: str) -> None:
     with ScriptedServer(hang_up, tls=accepting) as server:
         error = failure(server, client_context(ca_certs=ca_file), "broker.example")
         assert "certificate not accepted: Hostname mismatch" in error.message
@@ -109,7 +109,7 @@ def test_a_certificate_for_another_name(accepting: ssl.SSLContext, ca_file: str)
         assert "a host name that is in the broker's certificate" in error.hint
 
 
-def test_an_authority_that_is_not_trusted(accepting: ssl.SSLContext) -> None:
+def test_unknown_authority_is_refused(accepting: ssl.SSLContext) -> None:
     with ScriptedServer(hang_up, tls=accepting) as server:
         error = failure(server, client_context())
     assert "certificate not accepted: " in error.message
@@ -118,7 +118,7 @@ def test_an_authority_that_is_not_trusted(accepting: ssl.SSLContext) -> None:
     assert "UNKNOWN_CA" in str(server.errors[0]).upper().replace(" ", "_")
 
 
-def test_an_expired_certificate(authority: trustme.CA, ca_file: str) -> None:
+def test_expired_certificate_is_refused(authority: trustme.CA, ca_file: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
     before = yesterday - datetime.timedelta(days=1)
@@ -129,14 +129,14 @@ def test_an_expired_certificate(authority: trustme.CA, ca_file: str) -> None:
     assert "clock" in error.hint
 
 
-def test_without_verification_anything_goes(accepting: ssl.SSLContext) -> None:
+def test_without_verification_any_certificate_is_accepted(accepting: ssl.SSLContext) -> None:
     with ScriptedServer(hang_up, tls=accepting) as server:
         sock, layer = dial(server, client_context(verify=False), "broker.example")
         sock.close()
         assert layer.peer_certificate() == {}
 
 
-def test_a_context_of_ones_own(accepting: ssl.SSLContext, ca_file: str) -> None:
+def test_own_ssl_context_is_used(accepting: ssl.SSLContext, ca_file: str) -> None:
     context = ssl.create_default_context(cafile=ca_file)
     with ScriptedServer(hang_up, tls=accepting) as server:
         sock, _ = dial(server, context)
@@ -154,9 +154,7 @@ def test_a_context_of_ones_own(accepting: ssl.SSLContext, ca_file: str) -> None:
         ("::1%lo", None),
     ],
 )
-def test_the_server_is_told_which_name_is_wanted(
-    accepting: ssl.SSLContext, name: str, seen: str | None
-) -> None:
+def test_server_name_is_sent(accepting: ssl.SSLContext, name: str, seen: str | None) -> None:
     names: list[str | None] = []
     accepting.sni_callback = lambda _, name, __: names.append(name)
     with ScriptedServer(hang_up, tls=accepting) as server:
@@ -208,7 +206,7 @@ def client_files(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory
         ("cert", "encrypted", lambda: "swordfish"),
     ],
 )
-def test_a_client_certificate(demanding, ca_file, client_files, cert, key, password) -> None:
+def test_client_certificate_is_accepted(demanding, ca_file, client_files, cert, key, password) -> None:
     context = client_context(
         ca_certs=ca_file,
         cert_file=client_files[cert],
@@ -221,13 +219,13 @@ def test_a_client_certificate(demanding, ca_file, client_files, cert, key, passw
             assert read(sock, layer) == b"welcome"
 
 
-def test_a_client_certificate_is_missing(demanding: ssl.SSLContext, ca_file: str) -> None:
+def test_missing_client_certificate_is_explained(demanding: ssl.SSLContext, ca_file: str) -> None:
     with ScriptedServer(hang_up, tls=demanding) as server:
         error = failure(server, client_context(ca_certs=ca_file))
     assert "client certificate" in error.hint
 
 
-def test_with_tls_1_3_a_missing_client_certificate_is_told_behind_the_handshake(
+def test_missing_client_certificate_is_explained_after_the_tls_1_3_handshake(
     demanding: ssl.SSLContext, ca_file: str
 ) -> None:
     demanding.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
@@ -237,7 +235,9 @@ def test_with_tls_1_3_a_missing_client_certificate_is_told_behind_the_handshake(
             read(sock, layer)
 
 
-def test_a_client_certificate_of_a_stranger(demanding: ssl.SSLContext, ca_file: str, tmp_path: Path) -> None:
+def test_untrusted_client_certificate_is_explained(
+    demanding: ssl.SSLContext, ca_file: str, tmp_path: Path
+) -> None:
     path = tmp_path / "stranger.pem"
     trustme.CA().issue_cert("x@example.org").private_key_and_cert_chain_pem.write_to_path(str(path))
     with ScriptedServer(hang_up, tls=demanding) as server:
@@ -245,13 +245,13 @@ def test_a_client_certificate_of_a_stranger(demanding: ssl.SSLContext, ca_file: 
     assert "does not trust the client certificate" in error.hint
 
 
-def test_a_key_without_its_password_is_told_and_nobody_is_asked(client_files: dict[str, str]) -> None:
+def test_encrypted_key_without_password_is_an_error_without_prompt(client_files: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="encrypted") as caught:
         client_context(cert_file=client_files["cert"], key_file=client_files["encrypted"])
     assert "password" in caught.value.hint
 
 
-def test_files_that_cannot_be_used(client_files: dict[str, str], ca_file: str, tmp_path: Path) -> None:
+def test_unusable_files_are_errors(client_files: dict[str, str], ca_file: str, tmp_path: Path) -> None:
     empty, none = tmp_path / "empty", tmp_path / "none"
     empty.touch()
     wrong: list[tuple[dict[str, str], str]] = [
@@ -268,7 +268,7 @@ def test_files_that_cannot_be_used(client_files: dict[str, str], ca_file: str, t
         assert message in caught.value.message
 
 
-def test_a_wrong_password_is_told_and_not_shown(client_files: dict[str, str]) -> None:
+def test_wrong_key_password_is_reported_and_not_shown(client_files: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="cannot use the TLS certificate") as caught:
         client_context(
             cert_file=client_files["cert"], key_file=client_files["encrypted"], password="sWordfish"
@@ -279,7 +279,7 @@ def test_a_wrong_password_is_told_and_not_shown(client_files: dict[str, str]) ->
 # ----------------------------------------------------------------------------------- handshakes that fail
 
 
-def test_a_server_that_knows_tls_1_1_only(authority: trustme.CA, ca_file: str) -> None:
+def test_server_with_tls_1_1_only_is_explained(authority: trustme.CA, ca_file: str) -> None:
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(old)
     # OpenSSL 3 has TLS 1.1 at this level only, and Python warns of it.
@@ -301,28 +301,28 @@ def test_a_server_that_knows_tls_1_1_only(authority: trustme.CA, ca_file: str) -
         (b"I know nothing of TLS\r\n", "wrong version number", "the port does not speak TLS"),
     ],
 )
-def test_a_port_that_speaks_something_else(greeting: bytes, words: str, hint: str) -> None:
+def test_port_without_tls_is_explained(greeting: bytes, words: str, hint: str) -> None:
     with ScriptedServer(partial(send_all, text=greeting)) as server:
         error = failure(server, client_context())
     assert words in error.message
     assert hint in error.hint
 
 
-def test_a_server_that_hangs_up() -> None:
+def test_server_that_closes_is_explained() -> None:
     with ScriptedServer(hang_up) as server:
         error = failure(server, client_context())
     assert "the broker closed the connection" in error.message
     assert "may not speak TLS" in error.hint
 
 
-def test_a_handshake_that_stalls_ends_in_time() -> None:
+def test_stalled_handshake_times_out() -> None:
     with ScriptedServer(say_nothing) as server:
         error = failure(server, client_context(), seconds=SHORT)
     assert error.message.endswith("failed: timed out")
     assert error.hint == "the port may not speak TLS"
 
 
-def test_a_handshake_that_goes_on_and_on_ends_in_time() -> None:
+def test_endless_handshake_times_out() -> None:
     class Endless(TlsLayer):
         def handshake(self, data: bytes = b"") -> bool:
             return False
@@ -365,7 +365,7 @@ def joined(
     return client, server
 
 
-def test_bytes_go_both_ways(layers: tuple[TlsLayer, TlsLayer]) -> None:
+def test_bytes_pass_both_ways(layers: tuple[TlsLayer, TlsLayer]) -> None:
     for ours, theirs in (layers, layers[::-1]):
         ours.send([b"SEND\n", b"", b"\n\0"])
         wire = ours.outgoing()
@@ -375,7 +375,7 @@ def test_bytes_go_both_ways(layers: tuple[TlsLayer, TlsLayer]) -> None:
         assert theirs.receive(b"") == b""
 
 
-def test_much_goes_both_ways(layers: tuple[TlsLayer, TlsLayer]) -> None:
+def test_large_data_passes_both_ways(layers: tuple[TlsLayer, TlsLayer]) -> None:
     body = bytes(range(256)) * 20_000
     for ours, theirs in (layers, layers[::-1]):
         ours.send([body, b"end"])
@@ -387,7 +387,7 @@ def test_much_goes_both_ways(layers: tuple[TlsLayer, TlsLayer]) -> None:
     cuts=st.lists(st.integers(1, 30_000), max_size=20),
 )
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
-def test_the_stream_may_be_cut_anywhere(accepting, ca_file, parts, cuts) -> None:
+def test_stream_may_be_split_anywhere(accepting, ca_file, parts, cuts) -> None:
     for ours, theirs in (joined(accepting, ca_file), joined(accepting, ca_file)[::-1]):
         ours.send(parts)
         wire, got = ours.outgoing(), b""
@@ -399,7 +399,7 @@ def test_the_stream_may_be_cut_anywhere(accepting, ca_file, parts, cuts) -> None
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_a_good_bye_is_said_and_understood(layers: tuple[TlsLayer, TlsLayer], side: int) -> None:
+def test_close_notify_is_sent_and_received(layers: tuple[TlsLayer, TlsLayer], side: int) -> None:
     ours, theirs = layers[side], layers[1 - side]
     ours.send([b"last words"])
     ours.close()
@@ -413,7 +413,7 @@ def test_a_good_bye_is_said_and_understood(layers: tuple[TlsLayer, TlsLayer], si
     ours.close()
 
 
-def test_after_the_good_bye_nothing_is_sent(layers: tuple[TlsLayer, TlsLayer]) -> None:
+def test_nothing_is_sent_after_close_notify(layers: tuple[TlsLayer, TlsLayer]) -> None:
     client, server = layers
     client.close()
     client.outgoing()
@@ -426,7 +426,7 @@ def test_after_the_good_bye_nothing_is_sent(layers: tuple[TlsLayer, TlsLayer]) -
     assert client.receive(b"") == b""
 
 
-def test_a_stream_that_was_cut_has_not_ended(layers: tuple[TlsLayer, TlsLayer]) -> None:
+def test_truncated_stream_is_not_an_orderly_end(layers: tuple[TlsLayer, TlsLayer]) -> None:
     client, server = layers
     server.send([b"half of this is lost"])
     wire = server.outgoing()
@@ -436,7 +436,7 @@ def test_a_stream_that_was_cut_has_not_ended(layers: tuple[TlsLayer, TlsLayer]) 
     assert not client.ended
 
 
-def test_what_came_with_the_end_of_the_handshake_is_not_lost(accepting: ssl.SSLContext, ca_file: str) -> None:
+def test_data_with_the_end_of_the_handshake_is_received(accepting: ssl.SSLContext, ca_file: str) -> None:
     accepting.maximum_version = ssl.TLSVersion.TLSv1_2  # here the server has the last word of a handshake
     client = TlsLayer(client_context(ca_certs=ca_file), "localhost")
     server = TlsLayer(accepting, None, server_side=True)
@@ -451,7 +451,7 @@ def test_what_came_with_the_end_of_the_handshake_is_not_lost(accepting: ssl.SSLC
     assert client.ended
 
 
-def test_a_forged_record_is_an_error_and_what_came_before_it_counts(
+def test_forged_record_is_an_error_after_earlier_data(
     layers: tuple[TlsLayer, TlsLayer],
 ) -> None:
     client, server = layers
@@ -469,12 +469,12 @@ def test_a_forged_record_is_an_error_and_what_came_before_it_counts(
         server.receive(client.outgoing())
 
 
-def test_garbage_is_an_os_error(layers: tuple[TlsLayer, TlsLayer]) -> None:
+def test_invalid_data_is_an_os_error(layers: tuple[TlsLayer, TlsLayer]) -> None:
     with pytest.raises(OSError, match=r"."):
         layers[0].receive(b"GET / HTTP/1.1\r\n\r\n")
 
 
-def test_receiving_may_have_something_to_say(
+def test_receiving_may_produce_output(
     accepting: ssl.SSLContext, authority: trustme.CA, ca_file: str, client_files: dict[str, str]
 ) -> None:
     """A server may ask for a certificate later on (RFC 8446, section 4.6.2), in the middle of frames."""

@@ -86,7 +86,7 @@ def sent(layer: WebSocketLayer, server: Server) -> list[tuple[Opcode, bytes]]:
     return [(frame.opcode, bytes(frame.data)) for frame in received]
 
 
-def test_it_is_a_layer() -> None:
+def test_websocket_layer_implements_the_protocol() -> None:
     layer: Layer = WebSocketLayer(HERE)
     assert not layer.ended
 
@@ -94,7 +94,7 @@ def test_it_is_a_layer() -> None:
 # ------------------------------------------------------------------------------------- the request
 
 
-def test_the_request_names_host_path_and_subprotocols() -> None:
+def test_request_has_host_path_and_subprotocols() -> None:
     request = request_of(HERE)
     assert request.path == "/ws"
     assert request.headers["Host"] == "localhost:15674"
@@ -113,7 +113,7 @@ def test_the_request_names_host_path_and_subprotocols() -> None:
         ("broker", 443, "ws", "broker:443"),
     ],
 )
-def test_the_host_is_written_as_in_a_url(host: str, port: int, transport: str, expected_host: str) -> None:
+def test_host_header_is_written_as_in_a_url(host: str, port: int, transport: str, expected_host: str) -> None:
     assert request_of(Address(host, port, transport)).headers["Host"] == expected_host
 
 
@@ -128,17 +128,17 @@ def test_the_host_is_written_as_in_a_url(host: str, port: int, transport: str, e
         ("/größe", "/gr%C3%B6%C3%9Fe"),
     ],
 )
-def test_no_path_breaks_the_request(path: str, asked: str) -> None:
+def test_path_cannot_break_the_request(path: str, asked: str) -> None:
     assert request_of(Address("localhost", 1, "ws", path)).path == asked
 
 
-def test_a_url_says_it_all() -> None:
+def test_url_sets_host_and_path() -> None:
     address = parse("wss://broker.example.com/stomp/ws").addresses[0]
     request = request_of(address)
     assert (request.path, request.headers["Host"]) == ("/stomp/ws", "broker.example.com:15673")
 
 
-def test_headers_are_added_and_some_replace_ours() -> None:
+def test_headers_are_added_and_may_replace_defaults() -> None:
     headers = header_pairs(["Authorization: Bearer a:b", "host: other", "X-Two: 1", "X-Two: 2", "Cookie:"])
     request = request_of(HERE, WebSocketSettings(headers=headers, origin="https://example.com"))
     assert request.headers["Authorization"] == "Bearer a:b"
@@ -148,25 +148,25 @@ def test_headers_are_added_and_some_replace_ours() -> None:
     assert request.headers["Origin"] == "https://example.com"
 
 
-def test_origin_and_subprotocols_may_come_as_headers() -> None:
+def test_origin_and_subprotocols_may_be_headers() -> None:
     headers = header_pairs({"Origin": "https://a.example", "Sec-WebSocket-Protocol": "v10.stomp,v11.stomp"})
     request = request_of(HERE, WebSocketSettings(headers=headers, origin="https://b.example"))
     assert request.headers.get_all("Origin") == ["https://a.example"]
     assert request.headers.get_all("Sec-WebSocket-Protocol") == ["v10.stomp, v11.stomp"]
 
 
-def test_no_subprotocol_need_be_offered() -> None:
+def test_subprotocols_are_optional() -> None:
     request = request_of(HERE, WebSocketSettings(subprotocols=()))
     assert "Sec-WebSocket-Protocol" not in request.headers
 
 
 @pytest.mark.parametrize("line", ["X: a\r\nY: b", "X Y: a", ": a", "", "X: \0", "Größe: 1"])
-def test_headers_that_cannot_be_sent(line: str) -> None:
+def test_invalid_headers_are_refused(line: str) -> None:
     with pytest.raises(UsageError, match="cannot be sent"):
         header_pairs([line])
 
 
-def test_a_bad_header_does_not_show_its_value() -> None:
+def test_invalid_header_error_has_no_value() -> None:
     with pytest.raises(UsageError) as caught:
         header_pairs({"Authorization": "swordfish\n"[::-1] + "\nx"})
     assert "swordfish" not in str(caught.value)
@@ -174,16 +174,16 @@ def test_a_bad_header_does_not_show_its_value() -> None:
 
 
 @pytest.mark.parametrize("name", ["Upgrade", "connection", "Sec-WebSocket-Key"])
-def test_the_headers_of_the_handshake_are_not_for_users(name: str) -> None:
+def test_handshake_headers_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="set by the handshake"):
         header_pairs({name: "x"})
 
 
-def test_without_headers() -> None:
+def test_no_extra_headers_by_default() -> None:
     assert header_pairs(None) == header_pairs({}) == header_pairs([]) == ()
 
 
-def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "websockets.client", None)
     with pytest.raises(UsageError) as caught:
         WebSocketLayer(HERE)
@@ -194,7 +194,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("chosen", [*SUBPROTOCOLS, None])
-def test_the_subprotocol_that_was_chosen_is_told(chosen: str | None) -> None:
+def test_chosen_subprotocol_is_available(chosen: str | None) -> None:
     layer, _ = opened(server=Server([chosen] if chosen else None))
     assert layer.subprotocol == chosen
 
@@ -219,14 +219,14 @@ def answer(layer: WebSocketLayer, text: bytes, *, ended: bool = False) -> WebSoc
         ("200 OK", ""),
     ],
 )
-def test_a_refusal_tells_status_and_reason(status: str, hint: str) -> None:
+def test_refusal_has_status_and_reason(status: str, hint: str) -> None:
     error = answer(WebSocketLayer(HERE), f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nno".encode())
     assert str(error) == f"HTTP {status}"
     assert error.code == int(status[:3])
     assert hint in error.hint
 
 
-def test_a_refusal_whose_body_ends_with_the_stream() -> None:
+def test_refusal_with_unterminated_body_is_read() -> None:
     error = answer(WebSocketLayer(HERE), b"HTTP/1.1 404 Not Found\r\n\r\nno", ended=True)
     assert error.code == 404
 
@@ -234,13 +234,13 @@ def test_a_refusal_whose_body_ends_with_the_stream() -> None:
 @pytest.mark.parametrize(
     "text", [b"CONNECTED\nversion:1.2\n\n\0" * 9 + b"\n", b"\x15\x03\x03\0\2\2\n\r\n" * 9]
 )
-def test_a_port_that_speaks_something_else(text: bytes) -> None:
+def test_port_without_websocket_is_explained(text: bytes) -> None:
     error = answer(WebSocketLayer(HERE), text)
     assert str(error) == "the answer is not HTTP"
     assert "may not support WebSockets" in error.hint
 
 
-def test_a_server_that_closes_instead_of_answering() -> None:
+def test_server_that_closes_is_explained() -> None:
     layer = WebSocketLayer(HERE)
     with pytest.raises(WebSocketError, match="closed the connection"):
         layer.handshake(b"")
@@ -254,13 +254,13 @@ def test_a_server_that_closes_instead_of_answering() -> None:
         "Upgrade: websocket\r\n",
     ],
 )
-def test_an_answer_that_is_none(headers: str) -> None:
+def test_invalid_answer_is_an_error(headers: str) -> None:
     error = answer(WebSocketLayer(HERE), f"HTTP/1.1 101 Switching\r\n{headers}\r\n".encode())
     assert "header" in str(error)
     assert error.code == 0
 
 
-def test_frames_that_came_with_the_answer_are_not_lost() -> None:
+def test_frames_with_the_answer_are_received() -> None:
     server = Server()
     layer = WebSocketLayer(HERE)
     server.receive_from(layer.outgoing())
@@ -286,7 +286,7 @@ def test_each_frame_is_a_message_and_so_is_a_heartbeat() -> None:
     ]
 
 
-def test_bytes_of_the_users_own_pass() -> None:
+def test_partial_frames_are_sent_unchanged() -> None:
     layer, server = opened()
     layer.send([b"SEND\n"])
     layer.send([b"\nabc", b"def"])
@@ -295,7 +295,7 @@ def test_bytes_of_the_users_own_pass() -> None:
     assert b"".join(data for _, data in sent(layer, server)) == b"SEND\n\nabcdef\0\n"
 
 
-def test_what_is_not_utf8_is_binary_and_the_rest_is_text() -> None:
+def test_non_utf8_frames_are_binary_and_others_text() -> None:
     layer, server = opened()
     layer.send(["SEND\n\nü\0".encode(), b"SEND\n\n\xff\0"])
     assert [opcode for opcode, _ in sent(layer, server)] == [Opcode.TEXT, Opcode.BINARY]
@@ -319,13 +319,13 @@ def test_after_the_end_nothing_is_sent() -> None:
 
 
 @pytest.mark.parametrize("opcode", [Opcode.TEXT, Opcode.BINARY])
-def test_a_message_is_bytes_whatever_it_is(opcode: Opcode) -> None:
+def test_received_message_is_bytes(opcode: Opcode) -> None:
     layer, server = opened()
     assert layer.receive(server.frame(opcode, b"\xff\xfe\0")) == b"\xff\xfe\0"
     assert not layer.ended
 
 
-def test_fragments_are_handed_on_as_they_come() -> None:
+def test_fragments_are_passed_on_as_they_arrive() -> None:
     layer, server = opened()
     assert layer.receive(server.frame(Opcode.TEXT, b"MES", fin=False)) == b"MES"
     assert layer.receive(server.frame(Opcode.PING, b"?")) == b""
@@ -333,7 +333,7 @@ def test_fragments_are_handed_on_as_they_come() -> None:
     assert sent(layer, server) == [(Opcode.PONG, b"?")]
 
 
-def test_several_messages_at_once() -> None:
+def test_several_messages_in_one_read_are_received() -> None:
     layer, server = opened()
     wire = server.frame(Opcode.TEXT, b"A\n\n\0") + server.frame(Opcode.TEXT, b"\n")
     assert layer.receive(wire) == b"A\n\n\0\n"
@@ -344,7 +344,7 @@ def test_several_messages_at_once() -> None:
     cuts=st.lists(st.integers(1, 5000), max_size=20),
 )
 @settings(deadline=None, max_examples=60)
-def test_the_stream_may_be_cut_anywhere(messages: list[bytes], cuts: list[int]) -> None:
+def test_stream_may_be_split_anywhere(messages: list[bytes], cuts: list[int]) -> None:
     server = Server()
     layer = WebSocketLayer(HERE)
     server.receive_from(layer.outgoing())
@@ -371,7 +371,7 @@ def test_the_stream_may_be_cut_anywhere(messages: list[bytes], cuts: list[int]) 
 
 @given(garbage=st.binary(max_size=300))
 @settings(deadline=None)
-def test_garbage_is_an_os_error_and_nothing_else(garbage: bytes) -> None:
+def test_invalid_data_is_an_os_error(garbage: bytes) -> None:
     for start in (WebSocketLayer(HERE), opened()[0]):
         try:
             if start._protocol.state.name == "CONNECTING":
@@ -383,7 +383,7 @@ def test_garbage_is_an_os_error_and_nothing_else(garbage: bytes) -> None:
             pass
 
 
-def test_a_message_that_is_too_large_is_refused_by_its_first_bytes() -> None:
+def test_too_large_message_is_refused_by_its_header() -> None:
     layer, server = opened(limits=Limits(frame=10_000))
     head = server.frame(Opcode.TEXT, b"x" * 20_000)[:4]
     with pytest.raises(WebSocketError, match="too large") as caught:
@@ -395,12 +395,12 @@ def test_a_message_that_is_too_large_is_refused_by_its_first_bytes() -> None:
     assert Close.parse(data).code == 1009
 
 
-def test_a_frame_as_large_as_allowed_passes() -> None:
+def test_frame_of_the_maximum_size_passes() -> None:
     layer, server = opened(limits=Limits(frame=10_000))
     assert len(layer.receive(server.frame(Opcode.TEXT, b"x" * 10_000 + b"\n"))) == 10_001
 
 
-def test_broken_rules_end_it_and_what_came_before_counts() -> None:
+def test_protocol_error_is_raised_after_earlier_data() -> None:
     layer, server = opened()
     wire = server.frame(Opcode.TEXT, b"ERROR\n\n\0") + server.frame(Opcode.CONT, b"x")
     assert layer.receive(wire) == b"ERROR\n\n\0"
@@ -413,7 +413,7 @@ def test_broken_rules_end_it_and_what_came_before_counts() -> None:
 
 
 @pytest.mark.parametrize("code", [1000, None])
-def test_a_good_bye_of_the_server_is_answered(code: int | None) -> None:
+def test_close_frame_of_the_server_is_answered(code: int | None) -> None:
     layer, server = opened()
     server.protocol.send_close(code)
     assert layer.receive(server.say()) == b""
@@ -425,7 +425,7 @@ def test_a_good_bye_of_the_server_is_answered(code: int | None) -> None:
 
 
 @pytest.mark.parametrize(("code", "reason"), [(1001, ""), (1011, "out of memory"), (1000, "STOMP died")])
-def test_an_end_with_a_reason_tells_it(code: int, reason: str) -> None:
+def test_close_reason_is_in_the_error(code: int, reason: str) -> None:
     layer, server = opened()
     server.protocol.send_text(b"\n")
     server.protocol.send_close(code, reason)
@@ -436,7 +436,7 @@ def test_an_end_with_a_reason_tells_it(code: int, reason: str) -> None:
     assert str(layer.failure).endswith(reason or str(code))
 
 
-def test_our_good_bye() -> None:
+def test_close_sends_a_close_frame() -> None:
     layer, server = opened()
     layer.close()
     layer.close()
@@ -448,7 +448,7 @@ def test_our_good_bye() -> None:
     assert layer.failure is None
 
 
-def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_websocket_layer_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """At DEBUG the library would write headers and frames, passwords included."""
     caplog.set_level(logging.DEBUG)
     settings = WebSocketSettings(headers=(("Authorization", "swordfish"),))
@@ -482,7 +482,7 @@ def tell(sock: socket.socket, text: bytes) -> None:
     say_nothing(sock)
 
 
-def test_a_refusal_fails_in_phase_websocket() -> None:
+def test_refusal_has_the_phase_websocket() -> None:
     response = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     with ScriptedServer(partial(tell, text=response)) as server:
         error = failure(server)
@@ -492,13 +492,13 @@ def test_a_refusal_fails_in_phase_websocket() -> None:
     assert error.failures[0].code == 404
 
 
-def test_a_server_that_hangs_up() -> None:
+def test_server_that_closes_during_the_handshake_is_explained() -> None:
     with ScriptedServer(hang_up) as server:
         error = failure(server)
     assert "closed the connection" in error.message
 
 
-def test_a_handshake_that_stalls_ends_in_time() -> None:
+def test_stalled_handshake_times_out() -> None:
     with ScriptedServer(say_nothing) as server:
         error = failure(server, SHORT)
     assert error.message.endswith("failed: timed out")
@@ -508,7 +508,7 @@ def test_a_handshake_that_stalls_ends_in_time() -> None:
 @pytest.mark.parametrize(
     "body", [b"x" * 300_000, "\N{EURO SIGN}".encode() * 50_000, b"\xff" * FRAGMENT, b"x"]
 )
-def test_no_frame_is_larger_than_artemis_reads(body: bytes) -> None:
+def test_frames_are_not_larger_than_artemis_reads(body: bytes) -> None:
     layer, server = opened()
     frame = b"SEND\ndestination:/queue/a\n\n" + body + b"\0"
     layer.send([frame])
@@ -522,14 +522,14 @@ def test_no_frame_is_larger_than_artemis_reads(body: bytes) -> None:
     assert len(received) == -(-len(frame) // FRAGMENT)
 
 
-def test_a_message_of_just_one_fragment_is_one_frame() -> None:
+def test_message_of_one_fragment_is_one_frame() -> None:
     layer, server = opened()
     frame = b"SEND\n\n".ljust(FRAGMENT - 1, b"x") + b"\0"
     layer.send([frame])
     assert sent(layer, server) == [(Opcode.TEXT, frame)]
 
 
-def test_a_message_in_fragments_is_read_whole() -> None:
+def test_fragmented_message_is_joined() -> None:
     # As Artemis sends what is longer than 64 KiB.
     layer, server = opened()
     first = server.frame(Opcode.BINARY, b"MESSAGE\nx:", fin=False)

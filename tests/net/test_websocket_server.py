@@ -32,7 +32,7 @@ def pair(
 
 
 @pytest.mark.parametrize("binary", [False, True])
-def test_frames_go_both_ways_in_the_clients_kind_of_message(binary: bool) -> None:
+def test_frames_use_the_message_type_of_the_client(binary: bool) -> None:
     client, server = pair(binary=binary)
     client.send([FRAME])
     assert server.receive(client.outgoing()) == FRAME
@@ -42,7 +42,7 @@ def test_frames_go_both_ways_in_the_clients_kind_of_message(binary: bool) -> Non
     assert client.receive(said) == b"MESSAGE\n\nbody\0\n"
 
 
-def test_what_is_not_utf8_is_binary() -> None:
+def test_non_utf8_frames_are_binary() -> None:
     client, server = pair()
     server.send([b"MESSAGE\n\n\xff\0"])
     said = server.outgoing()
@@ -60,7 +60,7 @@ def test_what_is_not_utf8_is_binary() -> None:
         ((), None),
     ],
 )
-def test_subprotocols(offered: tuple[str, ...], agreed: str | None) -> None:
+def test_subprotocol_is_chosen(offered: tuple[str, ...], agreed: str | None) -> None:
     client, server = pair(subprotocols=offered)
     assert client.subprotocol == server.subprotocol == agreed
 
@@ -76,7 +76,7 @@ def test_another_path_is_refused() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/ws"])
-def test_any_path_or_the_one(path: str) -> None:
+def test_path_is_free_or_fixed(path: str) -> None:
     pair(path=path)
 
 
@@ -84,21 +84,21 @@ def test_any_path_or_the_one(path: str) -> None:
     "request_",
     [b"CONNECT\naccept-version:1.2\n\n\0", b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 1000, b"\x16\3\1" * 9999],
 )
-def test_what_is_no_request_ends_it(request_: bytes) -> None:
+def test_invalid_request_closes_the_connection(request_: bytes) -> None:
     server = WebSocketServerLayer()
     assert server.receive(request_) == b""
     assert server.ended
     assert server.failure is not None
 
 
-def test_a_plain_http_request_is_told_what_this_is() -> None:
+def test_plain_http_request_gets_an_explanation() -> None:
     server = WebSocketServerLayer()
     server.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert server.ended
     assert server.outgoing().startswith(b"HTTP/1.1 426 ")
 
 
-def test_a_message_that_is_too_large_ends_it_by_its_first_bytes() -> None:
+def test_too_large_message_closes_by_its_header() -> None:
     client, server = pair(limit=1000)
     client.send([b"x" * 3000 + b"\0"])
     assert server.receive(client.outgoing()[:100]) == b""
@@ -107,7 +107,7 @@ def test_a_message_that_is_too_large_ends_it_by_its_first_bytes() -> None:
     assert b"\x03\xf1" in server.outgoing()  # 1009: too big
 
 
-def test_good_bye_from_the_client_and_what_is_sent_then_goes_nowhere() -> None:
+def test_data_after_the_close_frame_of_the_client_is_dropped() -> None:
     client, server = pair()
     client.close()
     server.receive(client.outgoing())
@@ -118,7 +118,7 @@ def test_good_bye_from_the_client_and_what_is_sent_then_goes_nowhere() -> None:
     assert server.outgoing() == b""
 
 
-def test_good_bye_from_the_server() -> None:
+def test_close_sends_a_close_frame() -> None:
     client, server = pair()
     server.close()
     server.close()
@@ -134,14 +134,14 @@ def test_nothing_is_sent_before_the_handshake() -> None:
     assert server.outgoing() == b""
 
 
-def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "websockets.server", None)
     with pytest.raises(UsageError, match=r"stompkit\[ws\]"):
         WebSocketServerLayer()
 
 
 @given(st.lists(st.binary(max_size=200), max_size=5), st.booleans())
-def test_whatever_comes_nothing_is_raised(pieces: list[bytes], after_handshake: bool) -> None:
+def test_any_input_raises_nothing(pieces: list[bytes], after_handshake: bool) -> None:
     server = pair()[1] if after_handshake else WebSocketServerLayer()
     for piece in pieces:
         assert isinstance(server.receive(piece), bytes)
@@ -152,7 +152,7 @@ def test_whatever_comes_nothing_is_raised(pieces: list[bytes], after_handshake: 
 
 
 @given(st.data())
-def test_any_chopping_gives_the_same_bytes(data: st.DataObject) -> None:
+def test_any_split_gives_the_same_bytes(data: st.DataObject) -> None:
     client, server = pair(limit=10_000)
     client.send([FRAME, b"\n", FRAME * 3])
     said = client.outgoing()

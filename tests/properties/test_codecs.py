@@ -142,7 +142,7 @@ def essence(results: list[Any]) -> tuple[list[Any], Any]:
     Message,
 )
 @settings(max_examples=settings().max_examples * 3)
-def test_codecs_and_cuts_make_no_difference(
+def test_codecs_and_splits_give_the_same_frames(
     data: bytes,
     sizes: list[int],
     dialect: Dialect | None,

@@ -111,13 +111,13 @@ def same_however_cut(
 
 
 @given(streams(), cuts)
-def test_any_frames_survive_any_cutting(stream: tuple[Dialect, list[Frame], bytes], sizes: list[int]) -> None:
+def test_any_frames_survive_any_split(stream: tuple[Dialect, list[Frame], bytes], sizes: list[int]) -> None:
     dialect, frames, data = stream
     assert same_however_cut(data, sizes, dialect) == (frames, None)
 
 
 @given(any_frames(), dialects)
-def test_what_is_sent_is_what_is_read_or_it_is_refused(frame: Frame, dialect: Dialect) -> None:
+def test_sent_frame_is_read_back_or_refused(frame: Frame, dialect: Dialect) -> None:
     try:
         data = encode(frame, dialect)
     except FrameError:
@@ -127,7 +127,7 @@ def test_what_is_sent_is_what_is_read_or_it_is_refused(frame: Frame, dialect: Di
 
 
 @given(any_frames(), dialects)
-def test_what_is_escaped_already_stays_one_frame(frame: Frame, dialect: Dialect) -> None:
+def test_escaped_headers_stay_one_frame(frame: Frame, dialect: Dialect) -> None:
     try:
         data = b"".join(encode_parts(frame, dialect, escaped=True))
     except FrameError:
@@ -206,7 +206,7 @@ alikes = st.lists(alike, max_size=6).map(lambda frames: LESSON + b"".join(frames
 
 @given(st.one_of(alikes, alikes, st.lists(mutated(), max_size=4).map(b"".join)), dialects)
 @settings(max_examples=settings().max_examples * 4)
-def test_the_fast_path_reads_what_the_careful_path_reads(data: bytes, dialect: Dialect) -> None:
+def test_template_and_general_parser_read_the_same(data: bytes, dialect: Dialect) -> None:
     class Careful(Decoder):
         def _read_fast(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
             return pos

@@ -57,7 +57,7 @@ def read(decoder: Decoder, data: bytes) -> tuple[list[Frame], type[Exception] | 
     at=st.integers(0, 60),
     ending=st.sampled_from(["\0", "\0\n"]),
 )
-def test_learning_changes_nothing(
+def test_learned_templates_do_not_change_the_result(
     dialect: Dialect, names: list[str], values: list[str], noise: list[str], at: int, ending: str
 ) -> None:
     teacher = "MESSAGE\n" + "".join(f"{name}:5\n" for name in names) + "\nhello" + ending

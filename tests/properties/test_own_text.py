@@ -42,14 +42,14 @@ def connected(dialect):
 
 
 @given(kinds, texts)
-def test_text_and_bytes_are_those_of_the_plain_str(kind, text):
+def test_str_subclass_is_encoded_like_str(kind, text):
     assert type(text_of(kind(text))) is str
     assert text_of(kind(text)) == text
     assert bytes_of(kind(text)) == text.encode()
 
 
 @given(st.integers(), st.binary(max_size=20))
-def test_numbers_and_bytes_are_their_own(number, data):
+def test_numbers_and_bytes_are_converted(number, data):
     assert text_of(MisleadingInt(number)) == str(number)
     body = bytes_of(MisleadingBytes(data))
     assert type(body) is bytes

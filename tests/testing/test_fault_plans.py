@@ -40,7 +40,7 @@ def expected() -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 1000])
-def test_frames_are_found_however_the_stream_is_chopped(size: int) -> None:
+def test_frames_are_found_in_any_split(size: int) -> None:
     meter = FrameMeter()
     found = []
     for start in range(0, len(STREAM), size):
@@ -51,7 +51,7 @@ def test_frames_are_found_however_the_stream_is_chopped(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 4, 1000])
 @pytest.mark.parametrize("frame", [1, 2, 5])
 @pytest.mark.parametrize("place", PLACES)
-def test_a_point_is_where_its_cut_says(size: int, frame: int, place: Any) -> None:
+def test_cut_point_is_at_its_frame(size: int, frame: int, place: Any) -> None:
     wanted = [offset for found, offset in expected() if found == place][frame - 1]
     point = CutPoint(Cut(direction="to_client", frame=frame, place=place))
     passed = b""
@@ -65,7 +65,7 @@ def test_a_point_is_where_its_cut_says(size: int, frame: int, place: Any) -> Non
     assert passed == STREAM[:wanted]
 
 
-def test_a_point_in_bytes() -> None:
+def test_cut_point_is_at_its_byte() -> None:
     point = CutPoint(Cut(direction="to_client", bytes=5))
     assert point.bytes_before_cut(b"abcd") is None
     assert point.bytes_before_cut(b"efgh") == 1
@@ -83,18 +83,18 @@ def test_a_point_in_bytes() -> None:
         {"direction": "to_client", "frame": 1, "place": "near"},
     ],
 )
-def test_what_is_no_cut(wrong: dict[str, Any]) -> None:
+def test_invalid_cut_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"bytes or frame|one of"):
         Cut(**wrong)
 
 
-def test_frame_cuts_are_everywhere_once() -> None:
+def test_frame_cuts_cover_each_place_once() -> None:
     cuts = list(frame_cuts(range(2, 5)))
     assert len(cuts) == len(set(cuts)) == 3 * 2 * 3
     assert {cut.frame for cut in cuts} == {2, 3, 4}
 
 
-def test_random_cuts_keep_to_their_bounds() -> None:
+def test_random_cuts_stay_within_their_limits() -> None:
     cuts = list(random_cuts(seed=3, count=500, least=10, most=20))
     assert {cut.bytes for cut in cuts} == set(range(10, 21))
     assert {(cut.direction, cut.close) for cut in cuts} == {

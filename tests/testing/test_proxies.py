@@ -42,7 +42,9 @@ def talks(stream: Stream) -> bool:
 
 @either
 @pytest.mark.parametrize("scheme", TRANSPORTS)
-def test_to_every_door(kind: str, scheme: str, server_tls: ssl.SSLContext, authority: object) -> None:
+def test_every_transport_passes_through_the_proxy(
+    kind: str, scheme: str, server_tls: ssl.SSLContext, authority: object
+) -> None:
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)  # type: ignore[attr-defined]
     proxy = KINDS[kind](login=LOGIN)
@@ -62,7 +64,7 @@ def test_to_every_door(kind: str, scheme: str, server_tls: ssl.SSLContext, autho
 
 
 @either
-def test_the_proxy_resolves_the_name(kind: str, broker: Broker) -> None:
+def test_proxy_resolves_the_host_name(kind: str, broker: Broker) -> None:
     proxy = KINDS[kind]()
     proxy.hosts["only.the.proxy.knows"] = "127.0.0.1"
     with ScriptedServer(proxy) as server:
@@ -71,7 +73,7 @@ def test_the_proxy_resolves_the_name(kind: str, broker: Broker) -> None:
 
 
 @either
-def test_a_numeric_address_and_a_login_that_is_not_asked_for(kind: str, broker: Broker) -> None:
+def test_numeric_address_and_unneeded_login_are_accepted(kind: str, broker: Broker) -> None:
     with ScriptedServer(KINDS[kind]()) as server:
         options = Options(proxy=f"{kind}://me:pw@127.0.0.1:{server.port}", connect_timeout=PATIENCE)
         assert talks(open_stream(Address("127.0.0.1", broker.port), options, None))
@@ -79,7 +81,7 @@ def test_a_numeric_address_and_a_login_that_is_not_asked_for(kind: str, broker: 
 
 @either
 @pytest.mark.parametrize("who", ["", "me:wrong-4711@"])
-def test_a_wrong_login(kind: str, who: str, broker: Broker) -> None:
+def test_wrong_login_is_refused(kind: str, who: str, broker: Broker) -> None:
     with ScriptedServer(KINDS[kind](login=LOGIN)) as server:
         options = Options(proxy=f"{kind}://{who}127.0.0.1:{server.port}", connect_timeout=PATIENCE)
         with pytest.raises(ConnectFailed, match="cannot reach") as caught:
@@ -91,7 +93,7 @@ def test_a_wrong_login(kind: str, who: str, broker: Broker) -> None:
 
 
 @either
-def test_a_broker_that_is_not_there(kind: str, free_port: int) -> None:
+def test_unreachable_broker_is_reported_by_the_proxy(kind: str, free_port: int) -> None:
     with ScriptedServer(KINDS[kind]()) as server:
         options = Options(proxy=f"{kind}://127.0.0.1:{server.port}", connect_timeout=PATIENCE)
         with pytest.raises(
@@ -102,7 +104,7 @@ def test_a_broker_that_is_not_there(kind: str, free_port: int) -> None:
 
 
 @either
-def test_a_proxy_that_is_not_there(kind: str, free_port: int) -> None:
+def test_unreachable_proxy_is_an_error(kind: str, free_port: int) -> None:
     options = Options(proxy=f"{kind}://127.0.0.1:{free_port}", connect_timeout=PATIENCE)
     with pytest.raises(ConnectFailed, match=r"cannot reach the proxy .*refused") as caught:
         open_stream(Address("broker.example.com", 61613), options, None)
@@ -111,7 +113,7 @@ def test_a_proxy_that_is_not_there(kind: str, free_port: int) -> None:
 
 
 @either
-def test_a_proxy_that_hangs_up(kind: str) -> None:
+def test_proxy_that_closes_is_an_error(kind: str) -> None:
     with ScriptedServer(hang_up) as server:
         options = Options(proxy=f"{kind}://127.0.0.1:{server.port}", connect_timeout=PATIENCE)
         with pytest.raises(ConnectFailed) as caught:
@@ -120,7 +122,7 @@ def test_a_proxy_that_hangs_up(kind: str) -> None:
 
 
 @either
-def test_a_proxy_that_says_nothing(kind: str) -> None:
+def test_silent_proxy_times_out(kind: str) -> None:
     with ScriptedServer(say_nothing) as server:
         options = Options(proxy=f"{kind}://127.0.0.1:{server.port}", connect_timeout=0.1)
         with pytest.raises(ConnectFailed, match="timed out") as caught:
@@ -137,7 +139,7 @@ def test_http_without_connect_is_refused() -> None:
         assert sock.recv(1000).startswith(b"HTTP/1.1 405 ")
 
 
-def test_a_proxy_that_cannot_be_used_is_told_before_anything_is_opened() -> None:
+def test_invalid_proxy_is_refused_before_a_socket_is_opened() -> None:
     with pytest.raises(AddressError, match="https"):
         open_stream(Address("broker.example.com", 61613), Options(proxy="https://proxy"), None)
 

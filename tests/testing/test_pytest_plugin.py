@@ -31,13 +31,13 @@ def run(folder: Path, test: str, *options: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_page_about_testing_is_true(tmp_path: Path) -> None:
+def test_examples_of_the_testing_page_pass(tmp_path: Path) -> None:
     text = "\n".join(code for _, code in blocks(ROOT / "docs/howto/testing.md", "python"))
     output = run(tmp_path, text, *PLUGIN)
     assert "4 passed" in output, output
 
 
-def test_each_test_has_a_broker_of_its_own(tmp_path: Path) -> None:
+def test_each_test_gets_a_new_broker(tmp_path: Path) -> None:
     text = """
 import pytest
 
@@ -57,7 +57,7 @@ def test_it(stomp_broker, stomp_relay, stomp_server, number):
     assert "2 passed" in output, output
 
 
-def test_the_fixtures_are_listed_with_what_they_are(tmp_path: Path) -> None:
+def test_fixtures_are_listed_with_descriptions(tmp_path: Path) -> None:
     output = run(tmp_path, "", *PLUGIN, "--fixtures")
     for name in ("stomp_broker", "stomp_relay", "stomp_server"):
         assert f"\n{name} -- " in output, output
@@ -65,7 +65,7 @@ def test_the_fixtures_are_listed_with_what_they_are(tmp_path: Path) -> None:
     assert "@pytest.mark.stomp_broker(**settings)" in run(tmp_path, "", *PLUGIN, "--markers")
 
 
-def test_unused_it_imports_next_to_nothing(tmp_path: Path) -> None:
+def test_unused_plugin_imports_little(tmp_path: Path) -> None:
     text = """
 import sys
 
@@ -80,13 +80,13 @@ def test_it():
     assert "1 passed" in output, output
 
 
-def test_pytest_finds_it_where_stompkit_is_installed() -> None:
+def test_installed_plugin_is_found_by_pytest() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"stompkit": "stomp.testing.pytest_plugin"}
 
 
 @pytest.mark.parametrize("name", ["Relay", "SessionPair", "FakeClock", "frame_cuts"])
-def test_the_kit_has_its_names_at_its_door(name: str) -> None:
+def test_testing_package_exports_its_names(name: str) -> None:
     import stomp.testing
 
     assert getattr(stomp.testing, name).__name__ == name

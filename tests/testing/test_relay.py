@@ -85,7 +85,7 @@ def test_bytes_go_both_ways_and_are_counted(relay: Relay, client: socket.socket)
     assert relay.accepted == 1
 
 
-def test_the_end_of_the_stream_is_passed_on_and_the_answer_to_it_comes_back() -> None:
+def test_end_of_stream_is_relayed_and_the_answer_returned() -> None:
     def answer_the_end(sock: socket.socket) -> None:
         sock.sendall(b"got %d" % len(read_all(sock)))
 
@@ -99,7 +99,7 @@ def test_the_end_of_the_stream_is_passed_on_and_the_answer_to_it_comes_back() ->
         assert read_all(client) == b"got 5"
 
 
-def test_a_reset_is_passed_on() -> None:
+def test_reset_is_relayed() -> None:
     with (
         ScriptedServer(reset) as server,
         Relay(*server.address) as relay,
@@ -109,7 +109,7 @@ def test_a_reset_is_passed_on() -> None:
         client.recv(1)
 
 
-def test_a_target_that_refuses_is_a_reset() -> None:
+def test_refusing_target_resets_the_client() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with (
@@ -120,7 +120,7 @@ def test_a_target_that_refuses_is_a_reset() -> None:
             client.recv(1)
 
 
-def test_cut(relay: Relay, client: socket.socket, broker: ScriptedServer) -> None:
+def test_cut_resets_the_client(relay: Relay, client: socket.socket, broker: ScriptedServer) -> None:
     with connected(relay) as other:
         relay.cut()
         for sock in (client, other):
@@ -130,13 +130,15 @@ def test_cut(relay: Relay, client: socket.socket, broker: ScriptedServer) -> Non
     connected(relay).close()
 
 
-def test_cut_is_a_reset_for_the_broker_too() -> None:
+def test_cut_resets_the_broker() -> None:
     with ScriptedServer(echo) as server, Relay(*server.address) as relay, connected(relay):
         relay.cut()
     assert [type(error) for error in server.errors] == [ConnectionResetError]
 
 
-def test_close(relay: Relay, client: socket.socket, broker: ScriptedServer) -> None:
+def test_close_ends_the_stream_of_the_client(
+    relay: Relay, client: socket.socket, broker: ScriptedServer
+) -> None:
     relay.close()
     assert client.recv(1) == b""
     # Whoever has not noticed yet is not answered, and not reset either.
@@ -145,14 +147,16 @@ def test_close(relay: Relay, client: socket.socket, broker: ScriptedServer) -> N
     connected(relay).close()
 
 
-def test_close_is_the_end_of_the_stream_for_the_broker_too() -> None:
+def test_close_ends_the_stream_of_the_broker() -> None:
     with ScriptedServer(echo) as server, Relay(*server.address) as relay, connected(relay):
         relay.close()
     assert server.errors == []
 
 
 @pytest.mark.parametrize("direction", [None, "to_target", "to_client"])
-def test_stall_and_resume(relay: Relay, client: socket.socket, direction: Direction | None) -> None:
+def test_stalled_bytes_arrive_after_resume(
+    relay: Relay, client: socket.socket, direction: Direction | None
+) -> None:
     relay.stall(direction)
     before = dict(relay.forwarded)
     client.sendall(b"x" * 1000)
@@ -170,7 +174,7 @@ def test_stall_and_resume(relay: Relay, client: socket.socket, direction: Direct
     assert got == b"x" * 1000
 
 
-def test_stall_holds_for_new_connections_and_can_be_cut(relay: Relay) -> None:
+def test_stall_applies_to_new_connections_and_can_be_cut(relay: Relay) -> None:
     relay.stall()
     with socket.create_connection(relay.address, PATIENCE) as client:
         client.sendall(b"x")
@@ -185,7 +189,7 @@ def test_stall_holds_for_new_connections_and_can_be_cut(relay: Relay) -> None:
     assert relay.forwarded == {"to_target": 0, "to_client": 0}
 
 
-def test_a_stalled_relay_holds_little(relay: Relay, client: socket.socket) -> None:
+def test_stalled_relay_buffers_little(relay: Relay, client: socket.socket) -> None:
     relay.stall("to_target")
     client.setblocking(False)
     sent = 0
@@ -238,7 +242,7 @@ def test_cut_after_some_bytes_to_the_target() -> None:
     assert [type(error) for error in server.errors] == [ConnectionResetError]
 
 
-def test_what_cannot_be_cut_after_is_told(relay: Relay) -> None:
+def test_invalid_byte_count_is_refused(relay: Relay) -> None:
     with pytest.raises(ValueError, match="use cut"):
         relay.cut_after(0, "to_client")
     with pytest.raises(ValueError, match="to_target, to_client"):
@@ -247,7 +251,7 @@ def test_what_cannot_be_cut_after_is_told(relay: Relay) -> None:
         relay.stall("sideways")  # type: ignore[arg-type]
 
 
-def test_the_target_may_move(relay: Relay, client: socket.socket) -> None:
+def test_target_may_change(relay: Relay, client: socket.socket) -> None:
     with ScriptedServer(lambda sock: sock.sendall(b"moved")) as other:
         relay.target_port = other.port
         with socket.create_connection(relay.address, PATIENCE) as newcomer:
@@ -256,12 +260,12 @@ def test_the_target_may_move(relay: Relay, client: socket.socket) -> None:
         assert client.recv(100)
 
 
-def test_over_ipv6() -> None:
+def test_relay_works_over_ipv6() -> None:
     with ScriptedServer(echo, host="::1") as server, Relay(*server.address, host="::1") as relay:
         connected(relay).close()
 
 
-def test_leaving_resets_what_is_open() -> None:
+def test_exit_resets_open_connections() -> None:
     with ScriptedServer(say_nothing) as server:
         with Relay(*server.address) as relay:
             client = socket.create_connection(relay.address, PATIENCE)
@@ -271,7 +275,7 @@ def test_leaving_resets_what_is_open() -> None:
             client.recv(1)
 
 
-def test_outside_of_with_it_does_nothing(broker: ScriptedServer) -> None:
+def test_methods_outside_of_with_are_ignored_or_refused(broker: ScriptedServer) -> None:
     relay = Relay(*broker.address)
     with pytest.raises(RuntimeError, match="with"):
         relay.cut()
@@ -300,7 +304,7 @@ def said_until_the_end(relay: Relay) -> tuple[bytes, bool]:
 
 
 @pytest.mark.parametrize("close", [False, True])
-def test_a_plan_cuts_at_each_frame(relay: Relay, close: bool) -> None:
+def test_plan_cuts_at_each_frame(relay: Relay, close: bool) -> None:
     cuts = list(frame_cuts([1, 2, 3], directions=["to_client"], close=close))
     relay.follow(cuts)
     stream = b"\n".join(FRAMES)
@@ -316,7 +320,7 @@ def test_a_plan_cuts_at_each_frame(relay: Relay, close: bool) -> None:
     assert relay.made == cuts
 
 
-def test_the_other_direction_and_the_end_of_a_plan(relay: Relay) -> None:
+def test_plan_cuts_the_other_direction_and_ends(relay: Relay) -> None:
     relay.follow([None, Cut(direction="to_target", bytes=10), None])
     for number in range(4):
         with socket.create_connection(relay.address, timeout=PATIENCE) as client:
@@ -333,19 +337,19 @@ def test_the_other_direction_and_the_end_of_a_plan(relay: Relay) -> None:
     assert relay.forwarded["to_target"] == 70
 
 
-def test_a_new_plan_takes_the_place_of_the_old_one(relay: Relay) -> None:
+def test_new_plan_replaces_the_old_one(relay: Relay) -> None:
     relay.follow(Cut(direction="to_client", bytes=count) for count in (1, 2))
     assert said_until_the_end(relay)[0] == FRAMES[0][:1]
     relay.follow([Cut(direction="to_client", bytes=5, close=True)])
     assert said_until_the_end(relay) == (FRAMES[0][:5], False)
 
 
-def test_the_url(relay: Relay, broker: ScriptedServer) -> None:
+def test_url_names_the_relay(relay: Relay, broker: ScriptedServer) -> None:
     assert relay.url == f"stomp://127.0.0.1:{relay.port}"
     assert broker.url == f"stomp://127.0.0.1:{broker.port}"
 
 
-def test_the_end_of_a_side_that_the_other_has_reset_already() -> None:
+def test_end_of_a_reset_side_is_ignored() -> None:
     """The end cannot be passed on then, which is no reason for the relay to stop."""
     late = threading.Event()
 

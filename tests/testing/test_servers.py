@@ -42,7 +42,7 @@ def read_all(sock: socket.socket) -> bytes:
     return b"".join(iter(lambda: sock.recv(65536), b""))
 
 
-def test_a_frame_is_read_and_nothing_behind_it() -> None:
+def test_read_frame_reads_exactly_one_frame() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(b"\n\r\n" + CONNECT + b"\nmore")
@@ -50,7 +50,7 @@ def test_a_frame_is_read_and_nothing_behind_it() -> None:
         assert theirs.recv(100) == b"\nmore"
 
 
-def test_the_end_of_the_stream_is_no_frame() -> None:
+def test_end_of_stream_is_an_error() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(b"CONN")
@@ -59,7 +59,7 @@ def test_the_end_of_the_stream_is_no_frame() -> None:
             read_frame(theirs)
 
 
-def test_greet_lets_the_client_in_and_is_silent_then() -> None:
+def test_greet_sends_connected_and_nothing_more() -> None:
     with ScriptedServer(greet) as server, client_of(server) as client:
         client.sendall(CONNECT)
         assert read_frame(client).startswith(b"CONNECTED\nversion:1.2\n")
@@ -68,18 +68,18 @@ def test_greet_lets_the_client_in_and_is_silent_then() -> None:
         assert read_all(client) == b""
 
 
-def test_what_was_said_before_hanging_up_arrives_though_not_all_was_read() -> None:
+def test_data_before_the_close_arrives() -> None:
     with ScriptedServer(partial(refuse, body="x" * 100_000)) as server, client_of(server) as client:
         client.sendall(CONNECT + b"\0" * 100_000)
         assert read_all(client).endswith(b"x\0")
 
 
-def test_hang_up_is_the_end_of_the_stream() -> None:
+def test_hang_up_ends_the_stream() -> None:
     with ScriptedServer(hang_up) as server, client_of(server) as client:
         assert read_all(client) == b""
 
 
-def test_reset_is_a_reset() -> None:
+def test_reset_resets_the_connection() -> None:
     with (
         ScriptedServer(reset) as server,
         pytest.raises(ConnectionResetError),  # by connecting, too: a reset may be fast
@@ -88,7 +88,7 @@ def test_reset_is_a_reset() -> None:
         client.recv(1)
 
 
-def test_each_client_has_its_script_and_the_last_is_for_the_rest() -> None:
+def test_each_client_gets_its_script_and_further_ones_the_last() -> None:
     with ScriptedServer(refuse, greet) as server:
         answers = []
         for _ in range(3):
@@ -98,12 +98,12 @@ def test_each_client_has_its_script_and_the_last_is_for_the_rest() -> None:
     assert answers == [b"ERROR", b"CONNECTED", b"CONNECTED"]
 
 
-def test_over_ipv6() -> None:
+def test_server_works_over_ipv6() -> None:
     with ScriptedServer(hang_up, host="::1") as server, client_of(server) as client:
         assert client.getpeername()[:2] == ("::1", server.port)
 
 
-def test_over_tls() -> None:
+def test_server_works_over_tls() -> None:
     with (
         ScriptedServer(greet, tls=ACCEPTING) as server,
         client_of(server) as plain,
@@ -113,7 +113,7 @@ def test_over_tls() -> None:
         assert read_frame(client).startswith(b"CONNECTED\n")
 
 
-def test_leaving_ends_scripts_that_wait_for_the_client() -> None:
+def test_exit_ends_scripts_that_wait_for_the_client() -> None:
     with ScriptedServer(greet) as server:
         client = client_of(server)
         client.sendall(CONNECT)
@@ -122,7 +122,7 @@ def test_leaving_ends_scripts_that_wait_for_the_client() -> None:
         assert read_all(client) == b""
 
 
-def test_leaving_ends_scripts_that_wait_to_be_read() -> None:
+def test_exit_ends_scripts_that_wait_to_write() -> None:
     stuffed = threading.Event()
 
     def flood(sock: socket.socket) -> None:
@@ -141,7 +141,7 @@ def test_leaving_ends_scripts_that_wait_to_be_read() -> None:
     assert [type(error) for error in server.errors] == [BrokenPipeError]
 
 
-def test_leaving_ends_a_handshake() -> None:
+def test_exit_ends_a_handshake() -> None:
     with ScriptedServer(hang_up, tls=ACCEPTING) as server:
         mute = client_of(server)
         # When the second client is served, the first was taken in, too.
@@ -151,7 +151,7 @@ def test_leaving_ends_a_handshake() -> None:
     assert [isinstance(error, OSError) for error in server.errors] == [True]
 
 
-def test_scripts_that_wait_for_something_else_have_an_event() -> None:
+def test_leaving_event_ends_other_waits() -> None:
     def deaf(sock: socket.socket) -> None:
         greet_back(sock)
         server.leaving.wait()
@@ -160,7 +160,7 @@ def test_scripts_that_wait_for_something_else_have_an_event() -> None:
         assert read_frame(client).startswith(b"CONNECTED")
 
 
-def test_a_failed_expectation_in_a_script_is_told() -> None:
+def test_failed_assertion_in_a_script_is_raised() -> None:
     def expect(sock: socket.socket) -> None:
         assert read_frame(sock) == b"SEND"
 
@@ -173,7 +173,7 @@ def test_a_failed_expectation_in_a_script_is_told() -> None:
         provoke()
 
 
-def test_a_failed_expectation_in_a_script_does_not_hide_the_failure_of_the_test() -> None:
+def test_failed_assertion_in_a_script_does_not_hide_that_of_the_test() -> None:
     def expect(sock: socket.socket) -> None:
         raise ValueError
 
@@ -189,7 +189,7 @@ def test_a_failed_expectation_in_a_script_does_not_hide_the_failure_of_the_test(
     assert [type(error) for error in server.errors] == [ValueError]
 
 
-def test_a_script_that_does_not_end_is_told() -> None:
+def test_endless_script_is_reported() -> None:
     begun, stubborn = threading.Event(), threading.Event()
 
     def sulk(sock: socket.socket) -> None:
@@ -208,7 +208,7 @@ def test_a_script_that_does_not_end_is_told() -> None:
         assert not thread.is_alive()
 
 
-def test_nothing_is_left_behind() -> None:
+def test_no_thread_or_socket_is_left() -> None:
     before = threading.active_count()
     for _ in range(5):
         with ScriptedServer(greet) as server, client_of(server) as client:
@@ -217,12 +217,12 @@ def test_nothing_is_left_behind() -> None:
     assert threading.active_count() <= before
 
 
-def test_a_script_is_needed() -> None:
+def test_missing_script_is_refused() -> None:
     with pytest.raises(ValueError, match="script"):
         ScriptedServer()
 
 
-def test_an_imitation_is_taken_for_what_it_says_it_is() -> None:
+def test_imitation_is_recognised_as_its_broker() -> None:
     artemis = artemis_like()
     with ScriptedServer(artemis) as server, stomp.Client(server.url, client_id="me", timeout=10) as client:
         assert client.broker.name == "artemis"

@@ -21,7 +21,7 @@ QUICK = ("-n", "200", "--rate", "200", "--duration", "0.5")
 class TestBench:
     """At any broker."""
 
-    def test_to_be_read(self, stomp: Stomp) -> None:
+    def test_text_output_has_throughput_and_latency(self, stomp: Stomp) -> None:
         out = stomp.well("bench", *QUICK).decode()
         lines = out.splitlines()
         assert lines[0].startswith("sent (confirmed):")
@@ -30,7 +30,7 @@ class TestBench:
         assert out.isascii()
         assert "|#" in out
 
-    def test_for_programs(self, stomp: Stomp) -> None:
+    def test_json_output_has_throughput_and_latency(self, stomp: Stomp) -> None:
         said = json.loads(
             stomp.well("bench", *QUICK, "--size", "1000", "--no-confirm", "--persistent", "--json")
         )
@@ -42,14 +42,14 @@ class TestBench:
         assert 0 < seconds["p50"] <= seconds["p90"] <= seconds["p99"] <= seconds["p99.9"] <= seconds["max"]
 
     @pytest.mark.parametrize(("only", "other"), [("throughput", "latency"), ("latency", "throughput")])
-    def test_only_one_of_them(self, stomp: Stomp, queue: str, only: str, other: str) -> None:
+    def test_only_limits_the_measurement(self, stomp: Stomp, queue: str, only: str, other: str) -> None:
         said = json.loads(stomp.well("bench", queue, *QUICK, "--only", only, "--json"))
         assert only in said
         assert other not in said
         assert said["destination"] == queue
         assert bodies(stomp, queue) == []
 
-    def test_messages_of_others_are_left_alone(self, stomp: Stomp, queue: str) -> None:
+    def test_queue_with_messages_is_refused(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "precious")
         answer = stomp("bench", queue, *QUICK)
         assert answer.status == 1
@@ -60,7 +60,7 @@ class TestBench:
         assert bodies(stomp, queue) == [b"precious"]
 
 
-def test_what_does_not_come_back_is_told(stomp: Stomp) -> None:
+def test_missing_messages_are_an_error(stomp: Stomp) -> None:
     def swallow(sock: socket.socket) -> None:
         read_frame(sock)
         greet_back(sock)
@@ -80,7 +80,7 @@ def test_what_does_not_come_back_is_told(stomp: Stomp) -> None:
         assert (answer.status, answer.err) == (3, "stomp bench: not all messages arrived\n")
 
 
-def test_a_sender_that_is_held_up_does_not_make_the_latency_look_better() -> None:
+def test_latency_counts_from_the_due_time_of_a_late_send() -> None:
     """Every message that was due while the broker made the sender wait counts with that wait."""
     now = [100.0]
     moments = SimpleNamespace(

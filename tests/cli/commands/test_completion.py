@@ -23,14 +23,14 @@ def words(*typed: str) -> list[str]:
     return [candidate.word for candidate in answer.candidates]
 
 
-def test_commands() -> None:
+def test_commands_are_completed() -> None:
     assert words("") == [command.name for command in registry.COMMANDS]
     assert words("bro") == ["broker"]
     assert words("-H", "x", "bro") == ["broker"]
     assert words("--ssl", "bro") == ["broker"]
 
 
-def test_options() -> None:
+def test_options_are_completed() -> None:
     assert words("--ho") == ["--host"]
     assert "-H" in words("-")
     assert "--stomp" not in words("--s")
@@ -38,7 +38,7 @@ def test_options() -> None:
     assert words("-H", "x", "broker", "--tls-k") == ["--tls-key"]
 
 
-def test_values() -> None:
+def test_option_values_are_completed() -> None:
     assert words("completion", "") == ["bash", "fish", "zsh"]
     assert words("completion", "z") == ["zsh"]
     assert words("completion", "bash", "") == []
@@ -59,11 +59,11 @@ def test_values() -> None:
         (["broker", "--tls-cert", ""], "words"),
     ],
 )
-def test_kinds_that_the_shell_knows(typed: list[str], kind: str) -> None:
+def test_files_and_commands_are_left_to_the_shell(typed: list[str], kind: str) -> None:
     assert answer_to(typed).kind == kind
 
 
-def test_contexts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_context_names_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "contexts.toml"
     file.write_text("[home]\n[work]\n")
     monkeypatch.setattr(contexts, "path", lambda: file)
@@ -71,14 +71,14 @@ def test_contexts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert words("--context=w") == ["--context=work"]
 
 
-def test_nonsense_has_no_completion(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_line_has_no_completion(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CommandError):
         answer_to(["--p", "broker", "x"])
     assert app.main(["completion", "bash", "--", "--p", "broker", "x"]) == 0
     assert capsys.readouterr() == ("words\n", "")
 
 
-def test_what_shells_read() -> None:
+def test_output_begins_with_the_kind_of_word() -> None:
     candidate = Candidate("a:b", "what it\nis")
     assert line_of(candidate, "bash") == "a:b"
     assert line_of(candidate, "zsh") == "a\\:b:what it is"
@@ -87,18 +87,18 @@ def test_what_shells_read() -> None:
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
-def test_the_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_completion_script_is_printed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["completion", shell]) == 0
     assert capsys.readouterr().out == SCRIPTS[shell]
 
 
-def test_another_shell(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_shell_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["completion", "cmd"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
-def test_the_shell_can_read_it(shell: str, tmp_path: Path) -> None:
+def test_shell_accepts_the_script(shell: str, tmp_path: Path) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     script = tmp_path / "script"
@@ -115,7 +115,7 @@ def test_the_shell_can_read_it(shell: str, tmp_path: Path) -> None:
         ("fish", ["--no-config"]),
     ],
 )
-def test_tab_in_a_real_shell(shell: str, start: list[str], tmp_path: Path) -> None:
+def test_tab_completes_in_a_real_shell(shell: str, start: list[str], tmp_path: Path) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     command = Command(tmp_path)

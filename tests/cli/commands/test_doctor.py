@@ -38,25 +38,25 @@ def names(steps: list[dict[str, Any]]) -> list[str]:
 class TestDoctor:
     """At any broker."""
 
-    def test_all_is_well(self, stomp: Stomp) -> None:
+    def test_all_steps_pass_with_a_working_broker(self, stomp: Stomp) -> None:
         status, steps = examined(stomp)
         assert names(steps) == ["resolve ok", "tcp ok", "login ok", "heart-beat ok", "round-trip ok"]
         assert status == 0
         assert steps[2]["version"] == "1.2"
 
-    def test_a_destination_of_the_user(self, stomp: Stomp, queue: str) -> None:
+    def test_round_trip_uses_the_given_destination(self, stomp: Stomp, queue: str) -> None:
         status, steps = examined(stomp, "--destination", queue)
         assert steps[-1]["destination"] == queue
         assert status == 0
 
-    def test_a_wrong_password(self, stomp: Stomp) -> None:
+    def test_wrong_password_fails_the_login_step(self, stomp: Stomp) -> None:
         status, steps = examined(stomp, "-W", "wrong")
         assert names(steps) == ["resolve ok", "tcp ok", "login failed"]
         assert status == 4
         assert steps[-1]["remedy"] == "check login and passcode"
 
 
-def test_to_be_read(stomp: Stomp) -> None:
+def test_text_output_has_a_line_per_step(stomp: Stomp) -> None:
     answer = stomp("doctor")
     lines = answer.out.decode().splitlines()
     assert lines[0].startswith("127.0.0.1:")
@@ -65,7 +65,7 @@ def test_to_be_read(stomp: Stomp) -> None:
     assert (answer.status, answer.err) == (0, "")
 
 
-def test_a_refused_port(stomp: Stomp, free_port: int) -> None:
+def test_closed_port_fails_the_tcp_step(stomp: Stomp, free_port: int) -> None:
     answer = stomp("doctor", f"stomp://127.0.0.1:{free_port}")
     assert answer.status == 3
     last = answer.out.decode().splitlines()[-2:]
@@ -75,13 +75,13 @@ def test_a_refused_port(stomp: Stomp, free_port: int) -> None:
     assert last[1].strip() == "remedy: check that the broker is running and that this is its STOMP port"
 
 
-def test_an_unknown_host(stomp: Stomp) -> None:
+def test_unknown_host_fails_the_resolve_step(stomp: Stomp) -> None:
     status, steps = examined(stomp, "stomp://no-such-host.invalid")
     assert names(steps) == ["resolve failed"]
     assert status == 3
 
 
-def test_every_address_is_examined(stomp: Stomp, broker: Broker, free_port: int) -> None:
+def test_every_address_is_diagnosed(stomp: Stomp, broker: Broker, free_port: int) -> None:
     place = f"stomp://admin:password@127.0.0.1:{free_port},127.0.0.1:{broker.port}"
     answer = stomp("doctor", "--json", place)
     first, second = json.loads(answer.out)["addresses"]
@@ -90,14 +90,14 @@ def test_every_address_is_examined(stomp: Stomp, broker: Broker, free_port: int)
     assert answer.status == 3
 
 
-def test_no_heartbeats_are_worth_a_word(stomp: Stomp) -> None:
+def test_missing_heartbeats_are_a_warning(stomp: Stomp) -> None:
     status, steps = examined(stomp, "--heartbeats", "0,0")
     assert names(steps)[3] == "heart-beat warning"
     assert "--heartbeats 10000,10000" in steps[3]["remedy"]
     assert status == 0
 
 
-def test_a_broker_that_delivers_nothing(stomp: Stomp) -> None:
+def test_undelivered_message_fails_the_round_trip(stomp: Stomp) -> None:
     def swallow(sock: socket.socket) -> None:
         for turn in range(4):
             frame = read_frame(sock)
@@ -144,7 +144,7 @@ def tls_step(stomp: Stomp, *arguments: str) -> tuple[int, dict[str, Any]]:
     return status, next(step for step in steps if step["step"] == "tls")
 
 
-def test_a_certificate_that_is_good(stomp: Stomp, tmp_path: Path) -> None:
+def test_valid_certificate_passes_the_tls_step(stomp: Stomp, tmp_path: Path) -> None:
     with secured(tmp_path, days=100) as (url, ca):
         status, step = tls_step(stomp, url, "--ssl-ca-file", ca)
     assert (status, step["state"], step["verified"]) == (0, "ok", True)
@@ -152,14 +152,14 @@ def test_a_certificate_that_is_good(stomp: Stomp, tmp_path: Path) -> None:
     assert "valid until" in step["notes"][-1]
 
 
-def test_a_certificate_that_ends_soon(stomp: Stomp, tmp_path: Path) -> None:
+def test_certificate_that_expires_soon_is_a_warning(stomp: Stomp, tmp_path: Path) -> None:
     with secured(tmp_path, days=3) as (url, ca):
         status, step = tls_step(stomp, url, "--ssl-ca-file", ca)
     assert (status, step["state"]) == (0, "warning")
     assert step["notes"][-1].endswith("3 days from now")
 
 
-def test_a_certificate_that_has_expired(stomp: Stomp, tmp_path: Path) -> None:
+def test_expired_certificate_fails_the_tls_step(stomp: Stomp, tmp_path: Path) -> None:
     with secured(tmp_path, days=-3) as (url, ca):
         status, step = tls_step(stomp, url, "--ssl-ca-file", ca)
     assert (status, step["state"], step["verified"]) == (3, "failed", False)
@@ -168,7 +168,7 @@ def test_a_certificate_that_has_expired(stomp: Stomp, tmp_path: Path) -> None:
     assert step["remedy"].startswith("renew the broker's certificate")
 
 
-def test_a_certificate_of_nobody_we_trust(stomp: Stomp, tmp_path: Path) -> None:
+def test_untrusted_certificate_fails_the_tls_step(stomp: Stomp, tmp_path: Path) -> None:
     with secured(tmp_path, days=100) as (url, _):
         status, step = tls_step(stomp, url)
         assert (status, step["state"]) == (3, "failed")
@@ -178,7 +178,7 @@ def test_a_certificate_of_nobody_we_trust(stomp: Stomp, tmp_path: Path) -> None:
         assert (status, step["state"], step["verified"]) == (0, "warning", False)
 
 
-def test_a_certificate_of_nobody_we_trust_that_has_expired_too(stomp: Stomp, tmp_path: Path) -> None:
+def test_untrusted_expired_certificate_names_both_remedies(stomp: Stomp, tmp_path: Path) -> None:
     with secured(tmp_path, days=-3) as (url, _):
         _, step = tls_step(stomp, url)
     assert step["remedy"] == (
@@ -187,7 +187,7 @@ def test_a_certificate_of_nobody_we_trust_that_has_expired_too(stomp: Stomp, tmp
     )
 
 
-def test_a_password_that_cannot_be_read(stomp: Stomp) -> None:
+def test_unreadable_password_file_fails_the_login_step(stomp: Stomp) -> None:
     status, steps = examined(stomp, "-U", "admin", "--password-file", "gone")
     assert status == 1
     assert steps[-1]["words"].startswith("the password cannot be read from gone")
@@ -195,7 +195,7 @@ def test_a_password_that_cannot_be_read(stomp: Stomp) -> None:
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_a_port_of_another_protocol_is_named(stomp: Stomp, name: str) -> None:
+def test_port_of_another_protocol_is_named(stomp: Stomp, name: str) -> None:
     def other(sock: socket.socket) -> None:
         if sock.recv(65536):
             sock.sendall(RECORDED[name])
@@ -212,7 +212,7 @@ def test_a_port_of_another_protocol_is_named(stomp: Stomp, name: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["stomp", "stomp+ssl", "wss"])
-def test_a_web_server_is_named_with_the_websocket_to_use(stomp: Stomp, scheme: str) -> None:
+def test_web_server_is_named_with_the_websocket_to_use(stomp: Stomp, scheme: str) -> None:
     def web(sock: socket.socket) -> None:
         if sock.recv(65536):
             sock.sendall(HTTP)
@@ -223,14 +223,14 @@ def test_a_web_server_is_named_with_the_websocket_to_use(stomp: Stomp, scheme: s
     assert "use ws://" in steps[-1]["remedy"]
 
 
-def test_a_port_that_hangs_up_leaves_questions(stomp: Stomp) -> None:
+def test_port_that_closes_at_once_gets_a_hint(stomp: Stomp) -> None:
     with ScriptedServer(hang_up) as server:
         status, steps = examined(stomp, f"stomp://127.0.0.1:{server.port}", "--connect-timeout", "20")
     assert (status, names(steps)[-1]) == (3, "login failed")
     assert steps[-1]["remedy"].startswith("check that this is the STOMP port, whether it requires TLS")
 
 
-def test_a_port_with_tls_that_hangs_up_at_plain_text_is_recognised(stomp: Stomp) -> None:
+def test_tls_port_that_closes_on_plain_text_is_recognised(stomp: Stomp) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
 
@@ -245,7 +245,7 @@ def test_a_port_with_tls_that_hangs_up_at_plain_text_is_recognised(stomp: Stomp)
     assert steps[-1]["remedy"] == "the port uses TLS; use stomp+ssl:// or --ssl"
 
 
-def test_a_port_without_tls_that_hangs_up_at_a_handshake_is_recognised(stomp: Stomp) -> None:
+def test_plain_port_that_closes_on_a_tls_handshake_is_recognised(stomp: Stomp) -> None:
     def rabbitmq(sock: socket.socket) -> None:
         if sock.recv(1, socket.MSG_PEEK) == b"C":
             read_frame(sock)
@@ -257,12 +257,12 @@ def test_a_port_without_tls_that_hangs_up_at_a_handshake_is_recognised(stomp: St
     assert steps[-1]["remedy"] == "the port speaks STOMP without TLS; use stomp://, without --ssl"
 
 
-def test_heartbeats_cannot_be_asked_for_in_1_0(stomp: Stomp) -> None:
+def test_stomp_1_0_without_heartbeats_is_a_warning(stomp: Stomp) -> None:
     _, steps = examined(stomp, "-S", "1.0")
     assert steps[3]["remedy"] == "STOMP 1.0 has no heart-beats: enable a later version in the broker"
 
 
-def test_a_port_without_tls(stomp: Stomp, broker: Broker) -> None:
+def test_plain_port_fails_the_tls_step(stomp: Stomp, broker: Broker) -> None:
     status, step = tls_step(stomp, f"stomp+ssl://{broker.host}:{broker.port}", "--connect-timeout", "5")
     assert (status, step["state"]) == (3, "failed")
     assert "certificate" not in step
@@ -271,7 +271,7 @@ def test_a_port_without_tls(stomp: Stomp, broker: Broker) -> None:
 # ------------------------------------------------------------------------------------- other ways
 
 
-def test_a_websocket(stomp: Stomp, broker: Broker) -> None:
+def test_websocket_step_passes(stomp: Stomp, broker: Broker) -> None:
     with ScriptedServer(WebSocketEndpoint((broker.host, broker.port), path="/ws")) as endpoint:
         login = ("-U", "admin", "-W", "password")
         status, steps = examined(stomp, f"ws://{endpoint.host}:{endpoint.port}/ws", *login)
@@ -282,26 +282,26 @@ def test_a_websocket(stomp: Stomp, broker: Broker) -> None:
         assert status == 3
 
 
-def test_a_proxy_that_is_not_there(stomp: Stomp, free_port: int) -> None:
+def test_unreachable_proxy_fails_the_proxy_step(stomp: Stomp, free_port: int) -> None:
     status, steps = examined(stomp, "--proxy", f"http://127.0.0.1:{free_port}")
     assert names(steps) == ["proxy failed"]
     assert "check that the proxy is running" in steps[0]["remedy"]
     assert status == 3
 
 
-def test_a_socket_that_is_not_there(stomp: Stomp, tmp_path: Path) -> None:
+def test_missing_unix_socket_fails_the_socket_step(stomp: Stomp, tmp_path: Path) -> None:
     status, steps = examined(stomp, f"unix://{tmp_path}/none")
     assert names(steps) == ["socket failed"]
     assert status == 3
 
 
-def test_on_a_terminal(command: Command) -> None:
+def test_terminal_output_has_colours(command: Command) -> None:
     with command.console("doctor", size=(30, 160)) as console:
         assert console.status() == 0
         assert "\x1b[1;32mok  \x1b[0m" in console.raw
 
 
-def test_no_password_is_told(stomp: Stomp) -> None:
+def test_output_has_no_password(stomp: Stomp) -> None:
     for arguments in (["doctor"], ["doctor", "--json"], ["doctor", "-W", "hunter2"]):
         answer: Answer = stomp(*arguments)
         assert "hunter2" not in answer.out.decode() + answer.err

@@ -46,7 +46,7 @@ def fill(stomp: Stomp, queue: str, count: int) -> None:
 class TestDump:
     """At any broker."""
 
-    def test_dumped_replayed_and_dumped_again(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    def test_replayed_dump_equals_the_first_dump(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
         fill(stomp, queue, 100)
         first, second = tmp_path / "first", tmp_path / "second"
         stomp.well("dump", queue, "-n", "100", "--bare", "-o", str(first), *SOON)
@@ -57,14 +57,14 @@ class TestDump:
         assert ["nasty:name\n", NASTY[3]] in record["headers"]
         assert bodies(stomp, queue) == []
 
-    def test_kept(self, stomp: Stomp, queue: str) -> None:
+    def test_keep_leaves_the_messages_in_the_queue(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one", "two")
         out = stomp.well("dump", queue, "--keep", "-n", "2", *SOON)
         assert [json.loads(line)["body"] for line in out.splitlines()] == ["one", "two"]
         assert bodies(stomp, queue) == [b"one", b"two"]
 
 
-def test_ten_thousand_messages(stomp: Stomp, queue: str, tmp_path: Path) -> None:
+def test_ten_thousand_messages_are_dumped(stomp: Stomp, queue: str, tmp_path: Path) -> None:
     fill(stomp, queue, 10_000)
     first, second = tmp_path / "first", tmp_path / "second"
     stomp.well("dump", queue, "-n", "10000", "--bare", "-o", str(first), *SOON)
@@ -74,7 +74,7 @@ def test_ten_thousand_messages(stomp: Stomp, queue: str, tmp_path: Path) -> None
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_repeated_headers_are_sent_again(stomp: Stomp) -> None:
+def test_repeated_headers_survive_dump_and_replay(stomp: Stomp) -> None:
     # Brokers keep the first one only, so this is about what goes out.
     from stomp.cli.messages import jsonl
 
@@ -83,7 +83,7 @@ def test_repeated_headers_are_sent_again(stomp: Stomp) -> None:
     assert headers_of(made["headers"]).pairs() == [("x", "1"), ("y", "2"), ("x", "3")]
 
 
-def test_a_file_is_not_overwritten(stomp: Stomp, queue: str, tmp_path: Path) -> None:
+def test_existing_output_file_is_not_overwritten(stomp: Stomp, queue: str, tmp_path: Path) -> None:
     send(stomp, queue, "one", "two")
     file = tmp_path / "dump"
     file.write_text("precious\n")
@@ -94,7 +94,7 @@ def test_a_file_is_not_overwritten(stomp: Stomp, queue: str, tmp_path: Path) -> 
     assert len(file.read_text().splitlines()) == 3
 
 
-def test_a_signal_ends_a_dump_with_a_whole_file(stomp: Stomp, queue: str, tmp_path: Path) -> None:
+def test_signal_leaves_a_complete_file(stomp: Stomp, queue: str, tmp_path: Path) -> None:
     send(stomp, queue, "one", "two")
     file = tmp_path / "dump"
     process = stomp.start("dump", queue, "-o", str(file))
@@ -104,7 +104,7 @@ def test_a_signal_ends_a_dump_with_a_whole_file(stomp: Stomp, queue: str, tmp_pa
     assert bodies(stomp, queue) == []
 
 
-def test_a_lost_connection_ends_a_dump_that_keeps(stomp: Stomp, queue: str, relay: Relay) -> None:
+def test_lost_connection_ends_a_dump_with_keep(stomp: Stomp, queue: str, relay: Relay) -> None:
     send(stomp, queue, "one", "two")
     stomp.options += ["-H", relay.host, "-P", str(relay.port)]
     process = stomp.start("dump", queue, "--keep")

@@ -49,14 +49,14 @@ def send(stomp: Stomp, queue: str, *bodies: str, **headers: str) -> None:
 class TestListen:
     """At any broker."""
 
-    def test_to_be_read(self, stomp: Stomp, queue: str) -> None:
+    def test_text_output_has_headers_and_body(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one", type="x\x1b[2J")
         out = stomp.well("listen", queue, "-n", "1", *SOON)
         assert f"destination: {queue}\n".encode() in out
         assert b"type: x\\x1b[2J\n" in out
         assert out.endswith(b"\n\none\n\n")
 
-    def test_headers_only(self, stomp: Stomp, queue: str) -> None:
+    def test_headers_only_omits_bodies(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one", "two", type="x")
         out = stomp.well("listen", queue, "-n", "1", "--headers-only", *SOON)
         assert b"type: x\n" in out
@@ -64,13 +64,13 @@ class TestListen:
         out = stomp.well("listen", queue, "-n", "1", "--headers-only", "--json", *SOON)
         assert json.loads(out)["body"] == ""
 
-    def test_raw(self, stomp: Stomp, queue: str) -> None:
+    def test_raw_writes_only_bodies(self, stomp: Stomp, queue: str) -> None:
         body = bytes(range(256))
         stomp.well("send", queue, stdin=body)
         stomp.well("send", queue, stdin=body)
         assert stomp.well("listen", queue, "-n", "2", "--raw", *SOON) == body * 2
 
-    def test_json(self, stomp: Stomp, queue: str) -> None:
+    def test_json_writes_one_line_per_message(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "é", type="x")
         before = time.time()
         said = json.loads(stomp.well("listen", queue, "-n", "1", "--json", *SOON))
@@ -79,54 +79,56 @@ class TestListen:
         assert dict(said["headers"])["type"] == "x"
         assert before <= said["time"] <= time.time()
 
-    def test_as_the_user_says(self, stomp: Stomp, queue: str) -> None:
+    def test_format_is_applied_to_each_message(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one", type="x")
         out = stomp.well(
             "listen", queue, "-n", "1", "--format", r"%c|%d|%h{type}|%l|%b|%%\t%h{none}\n", *SOON
         )
         assert out == f"1|{queue}|x|3|one|%\t\n".encode()
 
-    def test_several_destinations(self, stomp: Stomp, queue: str) -> None:
+    def test_several_destinations_are_merged(self, stomp: Stomp, queue: str) -> None:
         send(stomp, f"{queue}-1", "one")
         send(stomp, f"{queue}-2", "two")
         out = stomp.well("listen", f"{queue}-1", f"{queue}-2", "-n", "2", "--format", r"%b\n", *SOON)
         assert sorted(out.split()) == [b"one", b"two"]
 
-    def test_silence_ends_it(self, stomp: Stomp, queue: str) -> None:
+    def test_timeout_without_messages_ends_the_command(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one")
         assert bodies(stomp, queue) == [b"one"]
 
-    def test_too_few_are_a_failure(self, stomp: Stomp, queue: str) -> None:
+    def test_too_few_messages_exit_with_status_3(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one")
         answer = stomp("listen", queue, "-n", "2", "--timeout", "0.5", "--raw")
         words = "1 of 2 messages arrived; then there was none for 0.5 s"
         assert answer == (3, b"one", f"stomp listen: {words}\n")
 
-    def test_what_was_not_taken_stays(self, stomp: Stomp, queue: str) -> None:
+    def test_messages_beyond_the_count_stay_in_the_queue(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one", "two", "three")
         assert stomp.well("listen", queue, "-n", "1", "--raw", *SOON) == b"one"
         assert bodies(stomp, queue) == [b"two", b"three"]
 
     @pytest.mark.parametrize("mode", ["client", "client-individual", "auto"])
-    def test_what_was_written_is_acknowledged(self, stomp: Stomp, queue: str, mode: str) -> None:
+    def test_written_messages_are_acknowledged(self, stomp: Stomp, queue: str, mode: str) -> None:
         send(stomp, queue, "one", "two")
         out = stomp.well("listen", queue, "-n", "2", "--raw", "--ack", mode, *SOON)
         assert out == b"onetwo"
         assert bodies(stomp, queue) == []
 
-    def test_looking_takes_nothing(self, stomp: Stomp, queue: str) -> None:
+    def test_ack_none_leaves_the_messages(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one", "two")
         assert stomp.well("listen", queue, "-n", "2", "--raw", "--ack", "none", *SOON) == b"onetwo"
         assert bodies(stomp, queue) == [b"one", b"two"]
 
-    def test_a_program_for_each(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    def test_exec_runs_the_program_for_each_message(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
         send(stomp, queue, "one", "two", some_type="x y")
         command = f'echo "$STOMP_HEADER_SOME_TYPE:$(cat)" >> {tmp_path}/out'
         assert stomp.well("listen", queue, "-n", "2", "--exec", command, *SOON) == b""
         assert (tmp_path / "out").read_text() == "x y:one\nx y:two\n"
         assert bodies(stomp, queue) == []
 
-    def test_what_a_program_refuses_comes_again(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    def test_message_rejected_by_the_program_is_redelivered(
+        self, stomp: Stomp, queue: str, tmp_path: Path
+    ) -> None:
         send(stomp, queue, "one")
         command = f"test -e {tmp_path}/been && exit 0; touch {tmp_path}/been; exit 3"
         answer = stomp("listen", queue, "-n", "2", "--exec", command, *SOON)
@@ -134,12 +136,12 @@ class TestListen:
         assert answer.err.endswith(": exit status 3; rejected\n")
         assert bodies(stomp, queue) == []
 
-    def test_a_program_that_reads_nothing(self, stomp: Stomp, queue: str) -> None:
+    def test_program_that_does_not_read_its_input_is_no_error(self, stomp: Stomp, queue: str) -> None:
         stomp.well("send", queue, stdin=bytes(1_000_000))
         stomp.well("listen", queue, "-n", "1", "--exec", "true", *SOON)
         assert bodies(stomp, queue) == []
 
-    def test_sigterm_loses_nothing(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    def test_sigterm_loses_no_message(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
         names = [str(n) for n in range(20)]
         send(stomp, queue, *names)
         command = f"read x; echo $x >> {tmp_path}/begun; sleep 0.1; echo $x >> {tmp_path}/done"
@@ -156,7 +158,7 @@ class TestListen:
         assert rest
         assert handled + rest == names
 
-    def test_a_lost_connection_loses_nothing(
+    def test_lost_connection_loses_no_message(
         self, stomp: Stomp, queue: str, tmp_path: Path, relay: Relay
     ) -> None:
         names = [str(n) for n in range(10)]
@@ -177,9 +179,7 @@ class TestListen:
         assert "reconnected" in answer.err
 
 
-def test_a_broker_that_is_killed_loses_what_it_has_but_nothing_is_acknowledged_in_vain(
-    stomp: Stomp, queue: str, tmp_path: Path
-) -> None:
+def test_killed_broker_causes_no_false_acknowledgement(stomp: Stomp, queue: str, tmp_path: Path) -> None:
     """The embedded broker keeps messages in memory: what it was killed with is gone, and the listener goes on."""
     with running("--port", "0") as (first, match):
         stomp.url = f"stomp://{match[2]}:{match[3]}"
@@ -196,7 +196,7 @@ def test_a_broker_that_is_killed_loses_what_it_has_but_nothing_is_acknowledged_i
     assert "reconnecting" in answer.err
 
 
-def test_a_second_signal_ends_it_at_once(stomp: Stomp, queue: str, tmp_path: Path) -> None:
+def test_second_signal_ends_the_command_at_once(stomp: Stomp, queue: str, tmp_path: Path) -> None:
     send(stomp, queue, "one")
     process = stomp.start("listen", queue, "--exec", f"echo $$ > {tmp_path}/pid; exec sleep 60")
     wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "message")
@@ -208,7 +208,7 @@ def test_a_second_signal_ends_it_at_once(stomp: Stomp, queue: str, tmp_path: Pat
     assert bodies(stomp, queue) == [b"one"]
 
 
-def test_when_the_grace_is_over_the_message_stays(stomp: Stomp, queue: str, tmp_path: Path) -> None:
+def test_unfinished_message_stays_after_the_grace_time(stomp: Stomp, queue: str, tmp_path: Path) -> None:
     send(stomp, queue, "one")
     command = f"touch {tmp_path}/begun; exec sleep 60"
     process = stomp.start("listen", queue, "--exec", command, "--grace", "0.2")
@@ -222,7 +222,7 @@ def test_when_the_grace_is_over_the_message_stays(stomp: Stomp, queue: str, tmp_
 
 @pytest.mark.parametrize("ack", ["none", "client-individual", "auto"])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_sigterm_ends_the_waiting_with_status_0_and_sigint_with_130(
+def test_waiting_command_exits_0_on_sigterm_and_130_on_sigint(
     stomp: Stomp, queue: str, number: signal.Signals, status: int, ack: str
 ) -> None:
     send(stomp, queue, "one")
@@ -234,9 +234,7 @@ def test_sigterm_ends_the_waiting_with_status_0_and_sigint_with_130(
 
 
 @pytest.mark.parametrize("end", [["-n", "2"], ["--timeout", "60"]])
-def test_sigterm_before_the_end_that_was_asked_for_is_an_interruption(
-    stomp: Stomp, queue: str, end: list[str]
-) -> None:
+def test_sigterm_before_the_count_is_reached_exits_130(stomp: Stomp, queue: str, end: list[str]) -> None:
     send(stomp, queue, "one")
     process = stomp.start("listen", queue, "--raw", *end)
     assert process.stdout is not None
@@ -246,7 +244,7 @@ def test_sigterm_before_the_end_that_was_asked_for_is_an_interruption(
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_sigterm_while_connecting_is_an_orderly_end(
+def test_sigterm_while_connecting_exits_0(
     stomp: Stomp, queue: str, number: signal.Signals, status: int
 ) -> None:
     connecting = threading.Event()
@@ -264,7 +262,7 @@ def test_sigterm_while_connecting_is_an_orderly_end(
         assert ended(process) == (status, b"", "")
 
 
-def test_a_closed_pipe_ends_it_quietly(stomp: Stomp, queue: str) -> None:
+def test_closed_pipe_ends_the_command_without_error(stomp: Stomp, queue: str) -> None:
     send(stomp, queue, "one", "two", "three")
     process = stomp.start("listen", queue, "--format", r"%b\n")
     head = subprocess.run(["head", "-n1"], stdin=process.stdout, stdout=subprocess.PIPE, check=True)
@@ -279,7 +277,7 @@ def test_a_closed_pipe_ends_it_quietly(stomp: Stomp, queue: str) -> None:
     assert bodies(stomp, queue)[-1] == b"four"
 
 
-def test_what_auto_loses_is_told(stomp: Stomp, queue: str) -> None:
+def test_messages_lost_with_ack_auto_are_reported(stomp: Stomp, queue: str) -> None:
     message = b"MESSAGE\nsubscription:sub-1\nmessage-id:%d\ndestination:/queue/a\n\nx\0"
 
     def flood(sock: socket.socket) -> None:
@@ -299,7 +297,7 @@ def test_what_auto_loses_is_told(stomp: Stomp, queue: str) -> None:
     assert answer.err.startswith("2 more messages had arrived and are lost: with --ack auto the broker")
 
 
-def test_topics(stomp: Stomp, queue: str, broker: Broker) -> None:
+def test_topic_messages_are_printed(stomp: Stomp, queue: str, broker: Broker) -> None:
     topic = queue.replace("/queue/", "/topic/")
     process = stomp.start("listen", topic, "-n", "1", "--raw")
 
@@ -312,7 +310,7 @@ def test_topics(stomp: Stomp, queue: str, broker: Broker) -> None:
     assert answer == (0, b"news", "")
 
 
-def test_a_durable_subscription_and_a_selector(stomp: Stomp, queue: str) -> None:
+def test_durable_subscription_with_a_selector_gets_matching_messages(stomp: Stomp, queue: str) -> None:
     topic = queue.replace("/queue/", "/topic/")
     durable = ("listen", topic, "--durable", queue[7:], "--raw")
     assert stomp(*durable, "--timeout", "0.2").status == 0
@@ -337,14 +335,14 @@ def test_a_durable_subscription_and_a_selector(stomp: Stomp, queue: str) -> None
         (["-n", "0"], "is not a whole number from 1 on"),
     ],
 )
-def test_what_is_wrong_is_told(stomp: Stomp, arguments: list[str], words: str) -> None:
+def test_wrong_usage_is_reported(stomp: Stomp, arguments: list[str], words: str) -> None:
     answer = stomp("listen", "/queue/a", *arguments)
     assert answer.status == 1
     assert words in answer.err
     assert answer.err.count("\n") == 1
 
 
-def test_nothing_raw_reaches_a_terminal(command: Command, stomp: Stomp, queue: str) -> None:
+def test_control_characters_are_escaped_on_a_terminal(command: Command, stomp: Stomp, queue: str) -> None:
     send(stomp, queue, "\x1b[2Jbody\x07", evil="\x1b]0;title\x07")
     send(stomp, queue, "\x1b[2Jbody\x07", evil="\x1b]0;title\x07")
     send(stomp, queue, "\x1b[2Jbody\x07", evil="\x1b]0;title\x07")
@@ -356,7 +354,7 @@ def test_nothing_raw_reaches_a_terminal(command: Command, stomp: Stomp, queue: s
             assert "\x1b]" not in console.raw
 
 
-def test_colours_on_a_terminal_only(command: Command, stomp: Stomp, queue: str) -> None:
+def test_colours_are_used_on_a_terminal_only(command: Command, stomp: Stomp, queue: str) -> None:
     send(stomp, queue, "one", "two", "three")
     with command.console("listen", queue, "-n", "1") as console:
         assert console.status() == 0
@@ -368,7 +366,7 @@ def test_colours_on_a_terminal_only(command: Command, stomp: Stomp, queue: str) 
     assert b"\x1b" not in stomp.well("listen", queue, "-n", "1", *SOON)
 
 
-def test_an_expired_certificate(stomp: Stomp, expired: tuple[str, int, str]) -> None:
+def test_expired_certificate_is_an_error(stomp: Stomp, expired: tuple[str, int, str]) -> None:
     host, port, ca = expired
     answer = stomp("listen", "/queue/a", "-H", host, "-P", str(port), "--ssl-ca-file", ca)
     assert answer.status == 3

@@ -26,13 +26,13 @@ PAGES = {
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_page_is_up_to_date(name: str) -> None:
+def test_committed_pages_are_up_to_date(name: str) -> None:
     make, command = PAGES[name]
     assert (ROOT / name).read_text() == make(), f"make it again: {command}"
 
 
 @pytest.mark.parametrize("make", [man.roff, man.markdown])
-def test_everything_is_in_it(make: object) -> None:
+def test_page_has_every_command_and_option(make: object) -> None:
     page = make().replace("\\-", "-").replace("\\(dq", '"')  # type: ignore[operator]
     for row in options.OPTIONS:
         assert f"--{row.key}" in page
@@ -49,7 +49,7 @@ def test_everything_is_in_it(make: object) -> None:
         assert variable in page
 
 
-def test_the_context_in_it_can_be_read(tmp_path: object) -> None:
+def test_context_example_is_valid(tmp_path: object) -> None:
     import tomllib
 
     table = tomllib.loads(man._CONTEXT_FILE)
@@ -60,7 +60,7 @@ def test_the_context_in_it_can_be_read(tmp_path: object) -> None:
 
 
 @pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
-def test_it_is_good_roff() -> None:
+def test_roff_has_no_warnings() -> None:
     done = subprocess.run(
         ["mandoc", "-T", "lint", "-W", "warning"],
         input=man.roff(),
@@ -73,7 +73,7 @@ def test_it_is_good_roff() -> None:
     assert warnings == []
 
 
-def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_man_command_prints_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["man"]) == 0
     assert capsys.readouterr().out == man.roff()
     assert app.main(["man", "--markdown"]) == 0

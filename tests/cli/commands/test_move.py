@@ -13,20 +13,20 @@ from tests.cli.oneshot import Stomp, ended
 class TestMove:
     """At any broker."""
 
-    def test_all_of_it(self, stomp: Stomp, queue: str) -> None:
+    def test_all_messages_are_moved(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, *map(str, range(500)), kind="x:y")
         stomp.well("move", queue, f"{queue}-2", "--timeout", "1")
         out = stomp.well("listen", f"{queue}-2", "-n", "500", "--format", "%b %h{kind}\n", *SOON)
         assert out.decode().splitlines() == [f"{n} x:y" for n in range(500)]
         assert bodies(stomp, queue) == []
 
-    def test_some_of_it(self, stomp: Stomp, queue: str) -> None:
+    def test_count_limits_the_moved_messages(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one", "two", "three")
         stomp.well("move", queue, f"{queue}-2", "-n", "2", "--rate", "1000", *SOON)
         assert bodies(stomp, f"{queue}-2") == [b"one", b"two"]
         assert bodies(stomp, queue) == [b"three"]
 
-    def test_a_signal(self, stomp: Stomp, queue: str) -> None:
+    def test_signal_stops_without_loss(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one")
         process = stomp.start("move", queue, f"{queue}-2")
         assert stomp.well("listen", f"{queue}-2", "-n", "1", "--raw", *SOON) == b"one"
@@ -34,7 +34,7 @@ class TestMove:
         assert ended(process) == (0, b"", "")
         assert bodies(stomp, queue) == []
 
-    def test_lost_connections_lose_nothing(
+    def test_lost_connections_lose_no_message(
         self, stomp: Stomp, queue: str, relay: Relay, tmp_path: Path
     ) -> None:
         names = [str(n) for n in range(2000)]
@@ -53,7 +53,7 @@ class TestMove:
         assert "reconnected" in answer.err
 
 
-def test_to_itself(stomp: Stomp) -> None:
+def test_same_source_and_target_are_refused(stomp: Stomp) -> None:
     answer = stomp("move", "/queue/a", "/queue/a")
     assert (answer.status, answer.err.count("\n")) == (1, 1)
     assert "are the same destination" in answer.err

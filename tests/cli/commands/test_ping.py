@@ -15,20 +15,20 @@ _MS = r"\d+\.\d\d ms"
 class TestPing:
     """At any broker."""
 
-    def test_to_be_read(self, stomp: Stomp) -> None:
+    def test_text_output_has_each_round_trip_and_a_summary(self, stomp: Stomp) -> None:
         lines = stomp.well("ping", "-n", "2", "--interval", "0").decode().splitlines()
         assert re.fullmatch(rf"connected to \S+, .*, STOMP 1\.2, in {_MS}", lines[0])
         assert re.fullmatch(rf"1: {_MS}", lines[1])
         assert re.fullmatch(rf"2: {_MS}", lines[2])
         assert re.fullmatch(rf"2 round trips: min {_MS}, avg {_MS}, max {_MS}", lines[3])
 
-    def test_for_programs(self, stomp: Stomp) -> None:
+    def test_json_output_has_all_round_trips(self, stomp: Stomp) -> None:
         said = json.loads(stomp.well("ping", "-n", "3", "--interval", "0", "--json"))
         assert (said["count"], said["version"]) == (3, "1.2")
         seconds = said["seconds"]
         assert 0 < seconds["min"] <= seconds["avg"] <= seconds["max"]
 
-    def test_a_signal(self, stomp: Stomp) -> None:
+    def test_signal_ends_with_a_summary(self, stomp: Stomp) -> None:
         process = stomp.start("ping", "--interval", "60")
         assert process.stdout is not None
         process.stdout.readline()
@@ -39,7 +39,7 @@ class TestPing:
         assert answer.out.startswith(b"1 round trips: ")
 
 
-def test_a_broker_that_does_not_answer(stomp: Stomp) -> None:
+def test_silent_broker_is_a_timeout(stomp: Stomp) -> None:
     with ScriptedServer(greet) as server:
         stomp.url = f"stomp://{server.host}:{server.port}"
         answer = stomp("ping", "--timeout", "0.2")

@@ -14,13 +14,13 @@ from tests.cli.oneshot import Stomp, ended
 class TestReplay:
     """At any broker."""
 
-    def test_elsewhere(self, stomp: Stomp, queue: str) -> None:
+    def test_to_replaces_the_destinations(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one", "two", "three", "four")
         out = stomp.well("dump", queue, "--timeout", "1")
         stomp.well("replay", "--to", f"{queue}-2", "--skip", "1", "-n", "2", "--rate", "1000", stdin=out)
         assert bodies(stomp, f"{queue}-2") == [b"two", b"three"]
 
-    def test_with_its_pauses(self, stomp: Stomp, queue: str) -> None:
+    def test_timing_keeps_the_original_pauses(self, stomp: Stomp, queue: str) -> None:
         lines = [{"time": 100 + n / 1000, "destination": queue, "body": str(n)} for n in range(3)] + [
             {"destination": queue}
         ]
@@ -28,7 +28,7 @@ class TestReplay:
         assert bodies(stomp, queue) == [b"0", b"1", b"2", b""]
 
 
-def test_an_interrupted_replay_says_how_to_go_on(stomp: Stomp, queue: str) -> None:
+def test_interrupted_replay_prints_the_skip_to_continue(stomp: Stomp, queue: str) -> None:
     process = stomp.start("replay", "--skip", "1")
     assert process.stdin is not None
     for number in range(3):
@@ -55,7 +55,7 @@ def test_an_interrupted_replay_says_how_to_go_on(stomp: Stomp, queue: str) -> No
         ("[" * 100_000, "line 2 of standard input is not JSON"),
     ],
 )
-def test_a_broken_line(stomp: Stomp, queue: str, line: str, words: str) -> None:
+def test_invalid_line_is_reported_with_its_number(stomp: Stomp, queue: str, line: str, words: str) -> None:
     first = json.dumps({"destination": queue, "body": "one"})
     answer = stomp("replay", stdin=f"{first}\n{line}\n".encode())
     assert answer.status == 1
@@ -64,7 +64,7 @@ def test_a_broken_line(stomp: Stomp, queue: str, line: str, words: str) -> None:
     assert complaint.startswith(f"stomp replay: {words}")
 
 
-def test_headers_of_other_kinds_become_text(stomp: Stomp, queue: str) -> None:
+def test_header_values_of_other_types_become_strings(stomp: Stomp, queue: str) -> None:
     line = json.dumps({"destination": queue, "headers": {"n": 5, "yes": True}})
     stomp.well("replay", stdin=line.encode())
     assert stomp.well("listen", queue, "-n", "1", "--format", "%h{n} %h{yes}", *SOON) == b"5 true"

@@ -12,7 +12,7 @@ from tests.cli.oneshot import Stomp, ended
 class TestReply:
     """At any broker."""
 
-    def test_a_program_that_fails_answers_nothing(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    def test_failing_program_sends_no_reply(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
         process = stomp.start(
             "reply",
             queue,
@@ -26,13 +26,13 @@ class TestReply:
         assert answer.status == 0
         assert answer.err.endswith(": exit status 3; rejected\n")
 
-    def test_sigterm_is_an_orderly_end(self, stomp: Stomp, queue: str) -> None:
+    def test_sigterm_exits_0(self, stomp: Stomp, queue: str) -> None:
         process = stomp.start("reply", queue, "--exec", "cat")
         assert stomp.well("request", queue, "hello") == b"hello"
         process.send_signal(signal.SIGTERM)
         assert ended(process) == (0, b"", "")
 
-    def test_a_message_that_wants_no_reply(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    def test_message_without_reply_to_gets_no_reply(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
         stomp.well("send", queue, "hello")
         answer = stomp("reply", queue, "-n", "1", "--exec", f"touch {tmp_path}/been", *SOON)
         assert answer.status == 0
@@ -41,7 +41,7 @@ class TestReply:
         assert bodies(stomp, queue) == []
 
 
-def test_without_a_program(stomp: Stomp) -> None:
+def test_missing_exec_is_wrong_usage(stomp: Stomp) -> None:
     answer = stomp("reply", "/queue/a")
     assert answer.status == 1
     assert "--exec" in answer.err

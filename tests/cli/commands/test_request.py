@@ -12,14 +12,14 @@ from tests.cli.oneshot import Stomp, ended
 class TestRequest:
     """At any broker."""
 
-    def test_question_and_answer(self, stomp: Stomp, queue: str) -> None:
+    def test_reply_is_printed(self, stomp: Stomp, queue: str) -> None:
         process = stomp.start("reply", queue, "-n", "3", "--exec", 'tr a-z A-Z; printf "$STOMP_HEADER_KIND"')
         assert stomp.well("request", queue, "hello", "--header", "kind:x") == b"HELLOx"
         assert stomp.well("request", queue, "-", stdin=b"hello\n") == b"HELLO\n"
         assert stomp.well("request", queue, stdin=b"\xff") == b"\xff"
         assert ended(process) == (0, b"", "")
 
-    def test_with_its_headers(self, stomp: Stomp, queue: str) -> None:
+    def test_json_output_has_the_headers_of_the_reply(self, stomp: Stomp, queue: str) -> None:
         process = stomp.start("reply", queue, "--exec", "cat", "--content-type", "text/x")
         said = json.loads(stomp.well("request", queue, "hello", "--json"))
         process.send_signal(signal.SIGTERM)
@@ -27,7 +27,7 @@ class TestRequest:
         assert said["body"] == "hello"
         assert dict(said["headers"])["content-type"] == "text/x"
 
-    def test_nobody_answers(self, stomp: Stomp, queue: str) -> None:
+    def test_missing_reply_exits_with_status_3(self, stomp: Stomp, queue: str) -> None:
         answer = stomp("request", queue, "hello", "--timeout", "0.3")
         assert answer.status == 3
         assert "nobody answered the request" in answer.err

@@ -31,35 +31,37 @@ def headers(stomp: Stomp, queue: str) -> dict[str, str]:
 class TestSend:
     """At any broker."""
 
-    def test_a_body_on_the_command_line(self, stomp: Stomp, queue: str) -> None:
+    def test_body_argument_is_sent(self, stomp: Stomp, queue: str) -> None:
         assert stomp.well("send", queue, "two  words, é") == b""
         assert bodies(stomp, queue, 1) == ["two  words, é".encode()]
 
     @pytest.mark.parametrize("arguments", [[], ["-"]])
-    def test_standard_input_whole(self, stomp: Stomp, queue: str, arguments: list[str]) -> None:
+    def test_standard_input_is_sent_as_one_message(
+        self, stomp: Stomp, queue: str, arguments: list[str]
+    ) -> None:
         stomp.well("send", queue, *arguments, stdin=b"a\nb\n\xff")
         assert bodies(stomp, queue, 1) == [b"a\nb\n\xff"]
 
-    def test_lines(self, stomp: Stomp, queue: str) -> None:
+    def test_lines_sends_each_line(self, stomp: Stomp, queue: str) -> None:
         stomp.well("send", queue, "--lines", stdin=b"a\n\nb\r\nc")
         assert bodies(stomp, queue, 4) == [b"a", b"", b"b\r", b"c"]
 
     @pytest.mark.parametrize("option", ["-0", "--null"])
-    def test_between_nuls(self, stomp: Stomp, queue: str, option: str) -> None:
+    def test_null_separates_messages(self, stomp: Stomp, queue: str, option: str) -> None:
         stomp.well("send", queue, option, stdin=b"a\nb\0c\0")
         assert bodies(stomp, queue, 2) == [b"a\nb", b"c"]
 
-    def test_a_file(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    def test_file_is_sent_as_the_body(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(bytes(range(256)))
         stomp.well("send", queue, "--file", str(tmp_path / "file"))
         assert stomp.well("listen", queue, "-n", "1", "--raw") == bytes(range(256))
 
-    def test_lines_of_a_file(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    def test_lines_of_a_file_are_sent(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"a\nb\n")
         stomp.well("send", queue, "--file", str(tmp_path / "file"), "--lines")
         assert bodies(stomp, queue, 2) == [b"a", b"b"]
 
-    def test_lines_of_json(self, stomp: Stomp, queue: str) -> None:
+    def test_jsonl_sends_a_message_per_line(self, stomp: Stomp, queue: str) -> None:
         lines = [
             {"destination": queue, "headers": {"n": "1"}, "body": "one"},
             {"headers": [["n", 2]], "body64": "dHdv/w=="},
@@ -70,31 +72,31 @@ class TestSend:
         out = stomp.well("listen", queue, "-n", "3", "--format", r"%h{n} %h{all} %b\n")
         assert out == b"1 yes one\n2 yes two\xff\n yes \n"
 
-    def test_headers(self, stomp: Stomp, queue: str) -> None:
+    def test_headers_are_sent(self, stomp: Stomp, queue: str) -> None:
         stomp.well("send", queue, "x", "--header", "a:b:c", "--header", "empty:", "--content-type", "text/x")
         found = headers(stomp, queue)
         assert (found["a"], found["empty"], found["content-type"]) == ("b:c", "", "text/x")
 
-    def test_what_is_said_of_a_message(self, stomp: Stomp, queue: str) -> None:
+    def test_message_options_become_headers(self, stomp: Stomp, queue: str) -> None:
         stomp.well("send", queue, "x", "--persistent", "--priority", "7", "--ttl", "60")
         found = headers(stomp, queue)
         assert found["persistent"] == "true"
         assert found["priority"] == "7"
 
-    def test_many_times(self, stomp: Stomp, queue: str) -> None:
+    def test_count_repeats_the_message(self, stomp: Stomp, queue: str) -> None:
         stomp.well("send", queue, "x", "--count", "3", "--rate", "1000")
         assert bodies(stomp, queue, 3) == [b"x"] * 3
 
-    def test_more_than_the_window(self, stomp: Stomp, queue: str) -> None:
+    def test_more_messages_than_the_window_are_sent(self, stomp: Stomp, queue: str) -> None:
         stomp.well("send", queue, "--lines", stdin=b"".join(b"%d\n" % n for n in range(2500)))
         assert bodies(stomp, queue, 2500) == [b"%d" % n for n in range(2500)]
 
-    def test_without_confirmation(self, stomp: Stomp, queue: str) -> None:
+    def test_no_confirm_requests_no_receipts(self, stomp: Stomp, queue: str) -> None:
         stomp.well("send", queue, "--lines", "--no-confirm", stdin=b"a\nb\n")
         assert bodies(stomp, queue, 2) == [b"a", b"b"]
 
 
-def test_a_body_and_a_file_are_too_much(stomp: Stomp) -> None:
+def test_body_and_file_together_are_refused(stomp: Stomp) -> None:
     answer = stomp("send", "/queue/a", "body", "--file", "x")
     assert answer == (
         1,
@@ -103,7 +105,7 @@ def test_a_body_and_a_file_are_too_much(stomp: Stomp) -> None:
     )
 
 
-def test_ways_to_cut_exclude_each_other(stomp: Stomp) -> None:
+def test_lines_null_and_jsonl_exclude_each_other(stomp: Stomp) -> None:
     answer = stomp("send", "/queue/a", "--lines", "--null")
     assert answer.status == 1
     assert "not allowed with argument" in answer.err
@@ -118,7 +120,7 @@ def test_ways_to_cut_exclude_each_other(stomp: Stomp) -> None:
                '"headers": {"type": "x"}, "body": "hello"})'),
     ],
 )  # fmt: skip
-def test_a_broken_line_is_told_and_what_was_before_it_is_confirmed(
+def test_invalid_line_is_reported_after_earlier_lines_are_confirmed(
     stomp: Stomp, queue: str, line: str | bytes, words: str
 ) -> None:
     text = line if isinstance(line, bytes) else line.encode()
@@ -127,44 +129,44 @@ def test_a_broken_line_is_told_and_what_was_before_it_is_confirmed(
     assert bodies(stomp, queue, 1) == [b"one"]
 
 
-def test_a_missing_file(stomp: Stomp) -> None:
+def test_missing_file_is_an_error(stomp: Stomp) -> None:
     answer = stomp("send", "/queue/a", "--file", "/no/such")
     assert answer == (1, b"", "stomp send: /no/such: No such file or directory\n")
 
 
-def test_a_directory(stomp: Stomp, tmp_path: Path) -> None:
+def test_directory_is_an_error(stomp: Stomp, tmp_path: Path) -> None:
     answer = stomp("send", "/queue/a", "--file", str(tmp_path))
     assert answer == (1, b"", f"stomp send: {tmp_path}: Is a directory\n")
 
 
-def test_a_header_that_cannot_be_sent(stomp: Stomp) -> None:
+def test_invalid_header_is_an_error(stomp: Stomp) -> None:
     answer = stomp("send", "/queue/a", "x", "-S", "1.0", "--header", "a:b\nc")
     assert answer.status == 1
     assert answer.err.count("\n") == 1
 
 
-def test_a_wrong_password(stomp: Stomp) -> None:
+def test_wrong_password_exits_with_status_4(stomp: Stomp) -> None:
     answer = stomp("send", "/queue/a", "x", "-W", "wrong")
     assert answer.status == 4
     assert answer.err.count("\n") == 1
     assert "wrong" not in answer.err
 
 
-def test_a_refused_port(stomp: Stomp, free_port: int) -> None:
+def test_closed_port_exits_with_status_3(stomp: Stomp, free_port: int) -> None:
     answer = stomp("send", "/queue/a", "x", "-H", "127.0.0.1", "-P", str(free_port))
     assert answer.status == 3
     assert answer.err.startswith(f"stomp send: cannot connect to 127.0.0.1:{free_port}: connection refused")
     assert answer.err.count("\n") == 1
 
 
-def test_an_unknown_host(stomp: Stomp) -> None:
+def test_unknown_host_exits_with_status_3(stomp: Stomp) -> None:
     answer = stomp("send", "/queue/a", "x", "-H", "no-such-host.invalid")
     assert answer.status == 3
     assert "no-such-host.invalid" in answer.err
     assert answer.err.count("\n") == 1
 
 
-def test_a_broker_that_is_lost_leaves_it_unknown(stomp: Stomp) -> None:
+def test_lost_broker_leaves_the_outcome_unknown(stomp: Stomp) -> None:
     def vanish(sock: socket.socket) -> None:
         read_frame(sock)
         greet_back(sock)
@@ -177,7 +179,7 @@ def test_a_broker_that_is_lost_leaves_it_unknown(stomp: Stomp) -> None:
     assert answer.err.count("\n") == 1
 
 
-def test_how_far_it_came_is_told(stomp: Stomp) -> None:
+def test_number_of_confirmed_messages_is_reported_on_failure(stomp: Stomp) -> None:
     def refuse_the_second(sock: socket.socket) -> None:
         read_frame(sock)
         greet_back(sock)
@@ -194,7 +196,7 @@ def test_how_far_it_came_is_told(stomp: Stomp) -> None:
     assert "full" in answer.err
 
 
-def test_it_is_sent_again_if_that_is_wanted(stomp: Stomp, queue: str, broker: Broker) -> None:
+def test_resend_repeats_unconfirmed_messages(stomp: Stomp, queue: str, broker: Broker) -> None:
     with Relay(broker.host, broker.port) as relay:
         stomp.options = ["-H", relay.host, "-P", str(relay.port)]
         process = stomp.start("send", "--resend", queue, "--lines")
@@ -210,7 +212,7 @@ def test_it_is_sent_again_if_that_is_wanted(stomp: Stomp, queue: str, broker: Br
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_when_all_is_confirmed(stomp: Stomp, queue: str, number: int) -> None:
+def test_signal_ends_after_sent_messages_are_confirmed(stomp: Stomp, queue: str, number: int) -> None:
     process = stomp.start("send", queue, "--lines")
     assert process.stdin is not None
     process.stdin.write(b"typed\n")
@@ -220,7 +222,7 @@ def test_a_signal_ends_it_when_all_is_confirmed(stomp: Stomp, queue: str, number
     assert ended(process) == (130, b"", "interrupted; 1 message sent\n")
 
 
-def test_pieces_of_any_length() -> None:
+def test_input_is_split_at_separators_whatever_the_reads() -> None:
     class Drips:
         def __init__(self, data: bytes) -> None:
             self.data = data

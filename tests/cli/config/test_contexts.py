@@ -17,21 +17,21 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "contexts.toml"
 
 
-def test_where_the_file_is(tmp_path: Path) -> None:
+def test_path_follows_xdg_config_home(tmp_path: Path) -> None:
     home = {"HOME": "/home/me"}
     assert contexts.path(home) == str(Path("/home/me/.config/stomp/contexts.toml"))
     assert contexts.path({**home, "XDG_CONFIG_HOME": "/etc/x"}) == str(Path("/etc/x/stomp/contexts.toml"))
     assert contexts.path({**home, "XDG_CONFIG_HOME": "relative"}) == contexts.path(home)
 
 
-def test_no_file_is_no_context(file: Path) -> None:
+def test_missing_file_has_no_contexts(file: Path) -> None:
     assert contexts.names(file) == []
     assert contexts.default_name(file) is None
     with pytest.raises(CommandError, match=r"no context 'x'.*the file has no contexts"):
         contexts.look_up("x", file, KNOWN)
 
 
-def test_a_context(file: Path) -> None:
+def test_context_has_its_settings(file: Path) -> None:
     file.write_text(
         'default = "a"\n[a]\nurl = "stomp://x"\nport = 61614\nssl = true\n[a.connect-header]\nclient-id = "c"\n[b]\n'
     )
@@ -58,26 +58,26 @@ def test_a_context(file: Path) -> None:
         ("a = 1", "no context 'a'"),
     ],
 )
-def test_what_is_wrong_is_told(file: Path, text: str, words: str) -> None:
+def test_invalid_context_is_reported(file: Path, text: str, words: str) -> None:
     file.write_text(text)
     with pytest.raises(CommandError, match=words):
         contexts.look_up("a", file, KNOWN)
 
 
-def test_text_that_is_none(file: Path) -> None:
+def test_file_that_is_not_utf8_or_toml_is_an_error(file: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(CommandError, match="not UTF-8"):
         contexts.names(file)
 
 
-def test_a_value_that_may_be_a_password_is_not_shown(file: Path) -> None:
+def test_error_does_not_show_the_value(file: Path) -> None:
     file.write_text("[a]\npassword = [1234567]")
     with pytest.raises(CommandError) as caught:
         contexts.look_up("a", file, KNOWN)
     assert "1234567" not in str(caught.value)
 
 
-def test_a_password_is_for_its_owner_only(file: Path) -> None:
+def test_file_with_password_must_be_private(file: Path) -> None:
     file.write_text('[a]\npassword = "x"')
     file.chmod(0o644)
     with pytest.raises(CommandError, match="chmod 600"):

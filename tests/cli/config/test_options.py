@@ -18,6 +18,6 @@ def test_every_option_is_a_key() -> None:
     assert shown == {*options.KEYS, "stomp", "context", "debug"}
 
 
-def test_one_capital_letter_for_each_option_that_stomp_py_has() -> None:
+def test_short_options_are_those_of_stomp_py() -> None:
     short = {row.names[0] for row in options.OPTIONS if not row.names[0].startswith("--")}
     assert short == {"-H", "-P", "-U", "-W", "-S"}

@@ -12,7 +12,7 @@ from stomp.cli.config import passwords
 from stomp.cli.framework.exit_status import CommandError
 
 
-def test_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_is_the_first_line_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "secret"
     file.write_bytes(b" caf\xc3\xa9 \r\nanother line\n")
     assert passwords.from_file(str(file)) == " café "
@@ -20,7 +20,7 @@ def test_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert passwords.from_file("-") == "typed"
 
 
-def test_from_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="nothere: No such file"):
         passwords.from_file(str(tmp_path / "nothere"))
     with pytest.raises(CommandError, match="Is a directory"):
@@ -30,7 +30,7 @@ def test_from_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         passwords.from_file(str(tmp_path / "binary"))
 
 
-def test_from_a_command() -> None:
+def test_password_is_the_output_of_a_command() -> None:
     assert passwords.from_command("printf 'one two\\nthree'") == "one two"
 
 
@@ -42,19 +42,19 @@ def test_from_a_command() -> None:
         ("printf '\\377'", "UnicodeDecodeError"),
     ],
 )
-def test_from_a_command_that_fails(command: str, words: str) -> None:
+def test_failing_command_is_an_error(command: str, words: str) -> None:
     with pytest.raises(CommandError, match=words) as caught:
         passwords.from_command(command)
     assert "secret" not in str(caught.value)
 
 
-def test_a_command_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_command_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_PATIENCE", 0.05)
     with pytest.raises(CommandError, match="TimeoutExpired"):
         passwords.from_command("exec sleep 60")
 
 
-def test_from_the_keyboard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_is_prompted_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def ask(prompt: str) -> str:
@@ -66,7 +66,7 @@ def test_from_the_keyboard(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == ["Password for admin at localhost:61613: "]
 
 
-def test_without_a_keyboard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_terminal_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_terminal(prompt: str) -> str:
         raise EOFError
 

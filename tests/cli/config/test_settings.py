@@ -68,7 +68,7 @@ def test_the_defaults_are_those_of_stomp_py(read: Read) -> None:
         (["--url", "unix:///run/broker.sock"], ["unix unix:/run/broker.sock/run/broker.sock"]),
     ],
 )
-def test_addresses(read: Read, arguments: list[str], expected: list[str]) -> None:
+def test_addresses_are_parsed(read: Read, arguments: list[str], expected: list[str]) -> None:
     assert urls(read(*arguments)) == expected
 
 
@@ -82,19 +82,19 @@ def test_addresses(read: Read, arguments: list[str], expected: list[str]) -> Non
         "failover:(stomp://a:1,stomp+ssl://b:2)",
     ],
 )
-def test_the_url_of_the_settings_names_the_same_places(read: Read, url: str) -> None:
+def test_url_of_settings_has_the_same_addresses(read: Read, url: str) -> None:
     made = read("--url", url)
     assert made.url == url
     assert read("--url", made.url).addresses == made.addresses
 
 
-def test_everything_that_a_url_says(read: Read) -> None:
+def test_all_parts_of_a_url_are_used(read: Read) -> None:
     made = read("--url", "stomp://me:secret@a/shop?heartbeat=5000,6000&randomize=true&timeout=2.5")
     assert (made.login, made.password(), made.vhost) == ("me", "secret", "shop")
     assert (made.heartbeat, made.shuffle, made.timeout) == ((5000, 6000), True, 2.5)
 
 
-def test_options_win_over_the_url(read: Read) -> None:
+def test_options_override_the_url(read: Read) -> None:
     made = read(
         *["--url", "stomp://me:secret@a/shop?heartbeat=5000"],
         *["-U", "you", "-W", "known", "--vhost", "/", "--heartbeats", "1,2", "-S", "1.2"],
@@ -105,7 +105,7 @@ def test_options_win_over_the_url(read: Read) -> None:
     assert made.proxy == "socks5://p:1"
 
 
-def test_options_and_urls_say_how_frames_are_read(read: Read) -> None:
+def test_options_and_urls_set_leniency_and_limits(read: Read) -> None:
     made = read("--url", "stomp://a?max_body=1MiB&max-head=2KiB&lenient=no&window=5", "--max-body", "64KiB")
     assert made.reading == {"max-body": "64KiB", "max-head": "2KiB", "lenient": "no"}
     assert made.query == {"window": "5"}
@@ -126,12 +126,12 @@ def test_options_and_urls_say_how_frames_are_read(read: Read) -> None:
         (["--max-headers", "x"], "max_headers"),
     ],
 )
-def test_limits_that_cannot_be_used_are_refused(read: Read, arguments: list[str], words: str) -> None:
+def test_invalid_limits_are_refused(read: Read, arguments: list[str], words: str) -> None:
     with pytest.raises(UsageError, match=f"{words} .*cannot be"):
         read(*arguments).client()
 
 
-def test_the_environment(read: Read) -> None:
+def test_environment_variables_are_used(read: Read) -> None:
     here = {"STOMP_URL": "stomp://me@there:7", "STOMP_PASSWORD": "secret"}
     assert urls(read(**here)) == ["tcp there:7"]
     assert read(**here).password() == "secret"
@@ -158,7 +158,7 @@ client-id = "robot-1"
 """
 
 
-def test_contexts(read: Read, file: Path) -> None:
+def test_context_settings_are_used(read: Read, file: Path) -> None:
     file.write_text(CONTEXTS)
     home = read()
     assert (urls(home), home.login, home.password()) == (["tcp home.example.com:61613"], "me", "for-home")
@@ -171,29 +171,27 @@ def test_contexts(read: Read, file: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["-H", "other"], ["-P", "1"], ["--url", "stomp://other"]])
-def test_who_names_a_broker_does_not_get_the_password_of_another(
-    read: Read, file: Path, arguments: list[str]
-) -> None:
+def test_password_of_another_broker_is_not_used(read: Read, file: Path, arguments: list[str]) -> None:
     file.write_text(CONTEXTS)
     for environ in ({}, {"STOMP_CONTEXT": "work"}):
         made = read(*arguments, **environ)
         assert (made.login, made.password(), made.headers) == (None, None, {})
 
 
-def test_a_context_that_is_named_wins_over_the_environment(read: Read, file: Path) -> None:
+def test_named_context_overrides_the_environment(read: Read, file: Path) -> None:
     file.write_text(CONTEXTS)
     made = read("--context", "home", STOMP_URL="stomp://you:key@there", STOMP_PASSWORD="x")
     assert (urls(made), made.password()) == (["tcp home.example.com:61613"], "for-home")
     assert urls(read(STOMP_URL="stomp://there", STOMP_CONTEXT="work")) == ["tcp there:61613"]
 
 
-def test_a_context_without_a_place_goes_to_that_of_the_environment(read: Read, file: Path) -> None:
+def test_context_without_address_uses_that_of_the_environment(read: Read, file: Path) -> None:
     file.write_text('[who]\nuser = "me"\n')
     made = read("--context", "who", STOMP_URL="stomp://there")
     assert (urls(made), made.login) == (["tcp there:61613"], "me")
 
 
-def test_passwords(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_sources_have_an_order(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_text("from file\n")
     assert read("-U", "u", "--password-file", str(tmp_path / "secret")).password() == "from file"
     assert read("-U", "u", "--password-command", "echo from command").password() == "from command"
@@ -225,18 +223,18 @@ def test_passwords(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--context", "x"], "no context 'x'"),
     ],
 )
-def test_what_is_wrong_is_told(read: Read, arguments: list[str], words: str) -> None:
+def test_invalid_settings_are_reported(read: Read, arguments: list[str], words: str) -> None:
     with pytest.raises((CommandError, AddressError), match=words):
         read(*arguments)
 
 
-def test_no_secret_is_in_the_repr(read: Read) -> None:
+def test_repr_has_no_secret(read: Read) -> None:
     made = read("--url", "stomp://u:swordfish@h", "--proxy", "http://u:swordfish@p:1")
     assert "swordfish" not in repr(made)
     assert "swordfish" not in made.url
 
 
-def test_the_arguments_of_a_client(read: Read) -> None:
+def test_client_arguments_have_all_settings(read: Read) -> None:
     made = read("--url", "failover:(stomp://me:secret@a,stomp://b)?randomize=true", "-S", "1.1")
     arguments = made.client_arguments()
     assert arguments["url"] == "failover:(stomp://a:61613,stomp://b:61613)"
@@ -249,7 +247,7 @@ def test_the_arguments_of_a_client(read: Read) -> None:
         read("-S", "multicast").client_arguments()
 
 
-def test_what_else_a_url_says_is_for_the_client(read: Read) -> None:
+def test_client_options_in_a_url_are_refused_by_the_shell(read: Read) -> None:
     made = read("--url", "failover:(stomp://a,stomp://b)?shuffle=true&window=5&on_unknown=resend")
     assert made.shuffle
     client = made.client()

@@ -11,7 +11,7 @@ import trustme
 from stomp.cli.doctor import certificate
 
 
-def test_the_facts() -> None:
+def test_certificate_fields_are_read() -> None:
     ca = trustme.CA(organization_name="Example é")
     start = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
     end = datetime.datetime(2060, 1, 2, tzinfo=datetime.UTC)
@@ -25,19 +25,19 @@ def test_the_facts() -> None:
     assert (read.not_before, read.not_after) == (start, end)
 
 
-def test_an_authority_has_no_names() -> None:
+def test_authority_has_no_alternative_names() -> None:
     read = certificate.read(ssl.PEM_cert_to_DER_cert(trustme.CA().cert_pem.bytes().decode()))
     assert read.names == ()
     assert read.subject == read.issuer
 
 
 @pytest.mark.parametrize("wrong", [b"", b"x", b"\x30", b"\x30\x84\xff\xff\xff\xff", b"\x30\x02\x30\x00"])
-def test_what_is_no_certificate(wrong: bytes) -> None:
+def test_invalid_data_is_refused(wrong: bytes) -> None:
     with pytest.raises(ValueError, match="no certificate"):
         certificate.read(wrong)
 
 
-def test_every_beginning_of_one_is_none() -> None:
+def test_truncated_certificate_is_refused() -> None:
     der = ssl.PEM_cert_to_DER_cert(trustme.CA().cert_pem.bytes().decode())
     for length in range(len(der)):
         with pytest.raises(ValueError, match="no certificate"):

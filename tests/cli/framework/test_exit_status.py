@@ -40,7 +40,7 @@ DENIED = errors.AuthenticationFailed("access refused")
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_whose_fault_it_is(error: BaseException, status: Status) -> None:
+def test_status_depends_on_the_error_class(error: BaseException, status: Status) -> None:
     assert verdict(error).status is status
 
 
@@ -51,12 +51,12 @@ def test_all_errors_of_the_library_have_a_status() -> None:
             assert verdict(kind("what")).words == "what"
 
 
-def test_hints_are_told() -> None:
+def test_hint_follows_the_error_text() -> None:
     assert verdict(CommandError("no", hint="say yes")).words == "no (say yes)"
     assert verdict(errors.NotConnected("no", hint="call")).words == "no (call)"
 
 
-def test_why_a_password_cannot_be_had() -> None:
+def test_password_failure_is_reported_instead_of_the_wrapper() -> None:
     trouble = CommandError("the password cannot be read from gone: no such file")
     error = errors.ConnectFailed("x", failures=[errors.ConnectFailed("x", failures=[trouble])])
     assert verdict(error) == (Status.USAGE, "the password cannot be read from gone: no such file")
@@ -77,22 +77,22 @@ def test_hints_name_options() -> None:
     )
 
 
-def test_a_virtual_host_is_named_by_an_option() -> None:
+def test_virtual_host_hint_names_the_option() -> None:
     error = errors.BrokerError("Virtual host '127.0.0.1' access denied")
     assert re.search(r"--vhost /\)$", verdict(error).words)
 
 
-def test_files_are_named() -> None:
+def test_os_error_names_the_file() -> None:
     assert verdict(IsADirectoryError(21, "Is a directory", "/tmp")).words == "/tmp: Is a directory"
     assert verdict(FileNotFoundError(2, "gone", b"/x")).words == "/x: gone"
     assert verdict(OSError(5, "broken")).words == "broken"
     assert verdict(OSError("odd")).words == "odd"
 
 
-def test_a_bug_stays_what_it_is() -> None:
+def test_unexpected_exception_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         verdict(ZeroDivisionError())
 
 
-def test_all_statuses_are_explained() -> None:
+def test_every_status_has_an_explanation() -> None:
     assert set(MEANINGS) == set(Status)

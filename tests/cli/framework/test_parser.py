@@ -46,7 +46,9 @@ def parser() -> Parser:
         ([], {"host": None, "verbose": False, "connect_header": None}),
     ],
 )
-def test_options(parser: Parser, arguments: list[str], expected: dict[str, object]) -> None:
+def test_options_are_parsed_in_all_forms(
+    parser: Parser, arguments: list[str], expected: dict[str, object]
+) -> None:
     read = vars(parser.read(arguments))
     assert {name: read[name] for name in expected} == expected
 
@@ -71,7 +73,7 @@ def test_wrong_usage_is_one_line(parser: Parser, arguments: list[str], words: st
     assert "\n" not in str(caught.value)
 
 
-def test_every_abbreviation_that_stomp_py_knows_is_known(parser: Parser) -> None:
+def test_abbreviations_of_stomp_py_are_accepted(parser: Parser) -> None:
     classic = [name for name in parsers.CLASSIC if name not in ("--stomp", "--ssl-insecure")]
     for option in classic:
         for length in range(3, len(option) + 1):
@@ -81,14 +83,14 @@ def test_every_abbreviation_that_stomp_py_knows_is_known(parser: Parser) -> None
                 assert parser.full_name(short) == option or short in classic
 
 
-def test_help_shows_one_name_for_the_version_of_stomp(parser: Parser) -> None:
+def test_help_hides_the_second_name_of_protocol(parser: Parser) -> None:
     help_text = parser.format_help()
     assert help_text.startswith("Usage: stomp [options]\n")
     assert "-S, --protocol STOMP" in help_text
     assert "--stomp" not in help_text
 
 
-def test_numbers() -> None:
+def test_numbers_are_checked() -> None:
     assert parsers.number(1)("2") == 2
     assert parsers.number(0, whole=False)("0.5") == 0.5
     for text in ("0", "x", "1.5", "", "nan"):
@@ -99,7 +101,7 @@ def test_numbers() -> None:
             parsers.number(0, whole=False)(text)
 
 
-def test_headers() -> None:
+def test_headers_are_parsed() -> None:
     assert parsers.header("a:b:c") == ("a", "b:c")
     for text in ("a", ":b", ""):
         with pytest.raises(argparse.ArgumentTypeError):

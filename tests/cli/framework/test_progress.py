@@ -23,27 +23,27 @@ def drawn(screen: io.StringIO, total: float | None, environ: dict[str, str]) -> 
     return screen.getvalue()
 
 
-def test_a_bar() -> None:
+def test_progress_bar_is_drawn() -> None:
     text = drawn(Screen(), 4000, {})
     assert text.startswith("\r[###############...............]  50 % 2.0 kB\33[K")
     assert text.endswith("\r\33[K")
 
 
-def test_without_an_end_it_is_a_number() -> None:
+def test_unknown_total_shows_a_number() -> None:
     assert drawn(Screen(), None, {}).startswith("\r2.0 kB\33[K")
 
 
 @pytest.mark.parametrize(("screen", "environ"), [(io.StringIO(), {}), (Screen(), {"TERM": "dumb"})])
-def test_nothing_is_drawn_elsewhere(screen: io.StringIO, environ: dict[str, str]) -> None:
+def test_nothing_is_drawn_without_a_terminal(screen: io.StringIO, environ: dict[str, str]) -> None:
     assert drawn(screen, 4000, environ) == ""
 
 
-def test_short_work_needs_none() -> None:
+def test_short_work_draws_nothing() -> None:
     screen = Screen()
     with Progress(Terminal(err=screen, environ={}), 2, size, lambda: 0.0) as bar:
         bar.update(1)
     assert screen.getvalue() == ""
 
 
-def test_the_examples() -> None:
+def test_docstring_examples_are_correct() -> None:
     assert doctest.testmod(progress).failed == 0

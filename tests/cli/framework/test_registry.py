@@ -24,25 +24,25 @@ from stomp.cli.framework.registry import BY_NAME, CLIENT, COMMANDS
         ([], "", []),
     ],
 )
-def test_the_name_of_a_command_is_found(arguments: list[str], name: str, rest: list[str]) -> None:
+def test_command_name_is_found_among_options(arguments: list[str], name: str, rest: list[str]) -> None:
     command, found = registry.find(arguments)
     assert (command.name, found) == (name, rest)
 
 
 @pytest.mark.parametrize("command", [CLIENT, *COMMANDS], ids=lambda command: command.title)
-def test_every_command_explains_itself(command: registry.Command) -> None:
+def test_every_command_has_help(command: registry.Command) -> None:
     help_text = command.parser().format_help()
     assert help_text.startswith(f"Usage: {command.title} [options]")
     assert callable(command.load().run)
     assert not command.summary.endswith(".")
 
 
-def test_the_general_help_lists_them_all() -> None:
+def test_general_help_lists_all_commands() -> None:
     help_text = CLIENT.parser().format_help()
     for name, command in BY_NAME.items():
         assert f"  {name} " in help_text
         assert command.summary in help_text
 
 
-def test_names_are_no_values_of_options() -> None:
+def test_option_values_are_not_command_names() -> None:
     assert BY_NAME.keys().isdisjoint({"on", "off", "multicast"})

@@ -14,7 +14,7 @@ from tests.cli.oneshot import PATIENCE
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_is_noted_and_told(number: int) -> None:
+def test_first_signal_is_recorded_and_reported(number: int) -> None:
     notified = threading.Event()
     with StopSignal(notified.set) as stop:
         signal.raise_signal(number)
@@ -22,20 +22,20 @@ def test_the_first_signal_is_noted_and_told(number: int) -> None:
         assert notified.wait(PATIENCE)
 
 
-def test_the_second_one_ends() -> None:
+def test_second_signal_raises() -> None:
     with pytest.raises(Interrupted), StopSignal():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
 
 
-def test_the_handlers_of_before_come_back() -> None:
+def test_previous_handlers_are_restored() -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with StopSignal():
         assert signal.getsignal(signal.SIGINT) is not before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
-def test_what_may_be_broken_off_is() -> None:
+def test_interruptible_block_is_interrupted() -> None:
     with StopSignal() as stop:
         with pytest.raises(Interrupted), stop.interruptible():
             signal.raise_signal(signal.SIGINT)
@@ -43,7 +43,7 @@ def test_what_may_be_broken_off_is() -> None:
             pytest.fail("not after a signal")
 
 
-def test_what_is_shielded_is_not() -> None:
+def test_shielded_block_is_not_interrupted() -> None:
     done: list[int] = []
     with StopSignal() as stop, pytest.raises(Interrupted):
         signal.raise_signal(signal.SIGINT)
@@ -54,14 +54,14 @@ def test_what_is_shielded_is_not() -> None:
     assert done == [1]
 
 
-def test_the_first_signal_does_not_end_what_is_shielded() -> None:
+def test_first_signal_does_not_interrupt_a_shielded_block() -> None:
     with StopSignal() as stop:
         with stop.shielded():
             signal.raise_signal(signal.SIGINT)
         assert stop.asked
 
 
-def test_a_signal_ends_a_sleep() -> None:
+def test_signal_ends_a_sleep() -> None:
     with StopSignal() as stop:
         main = threading.main_thread().ident
         assert main is not None
@@ -71,7 +71,7 @@ def test_a_signal_ends_a_sleep() -> None:
         stop.sleep(60)
 
 
-def test_other_threads_see_none() -> None:
+def test_other_threads_install_no_handlers() -> None:
     answers: list[bool] = []
 
     def work() -> None:
@@ -84,7 +84,7 @@ def test_other_threads_see_none() -> None:
     assert answers == [False]
 
 
-def test_a_pace_waits_for_what_is_early_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rate_limiter_waits_only_if_early(monkeypatch: pytest.MonkeyPatch) -> None:
     now, slept = [50.0], list[float]()
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
 

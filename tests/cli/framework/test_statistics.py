@@ -7,7 +7,7 @@ import doctest
 from stomp.cli.framework import statistics
 
 
-def test_percentiles_are_values_that_there_were() -> None:
+def test_percentile_is_one_of_the_values() -> None:
     values = [float(n) for n in range(1, 1001)]
     assert [statistics.percentile(values, p) for p in (50, 90, 99, 99.9, 100)] == [500, 900, 990, 999, 1000]
     assert statistics.percentile([7.0], 50) == 7.0
@@ -22,9 +22,9 @@ def test_a_histogram_counts_every_value() -> None:
     assert all(("#" in line) == (not line.endswith("| 0")) for line in lines)
 
 
-def test_nothing_to_plot() -> None:
+def test_histogram_of_nothing_is_empty() -> None:
     assert statistics.histogram([]) == []
 
 
-def test_the_examples() -> None:
+def test_docstring_examples_are_correct() -> None:
     assert doctest.testmod(statistics).failed == 0

@@ -41,21 +41,21 @@ class Closed(io.StringIO):
         (b"caf\xc3\xa9 \xff", "café \\xff"),
     ],
 )
-def test_control_characters_are_shown(text: str | bytes, shown: str) -> None:
+def test_control_characters_are_escaped(text: str | bytes, shown: str) -> None:
     assert clean(text) == shown
 
 
-def test_every_control_character_is_shown() -> None:
+def test_every_control_character_is_escaped() -> None:
     codes = [*range(32), *range(0x7F, 0xA0)]
     assert clean("".join(map(chr, codes))).replace("\n", "").replace("\t", "").isprintable()
     assert clean("".join(map(chr, codes)), lines=False).isprintable()
 
 
-def test_a_message_of_ours_is_one_line() -> None:
+def test_own_message_is_one_line() -> None:
     assert one_line("two\n lines\x1b") == "two lines\\x1b"
 
 
-def test_data_is_cleaned_for_a_terminal_only() -> None:
+def test_data_is_escaped_for_a_terminal_only() -> None:
     screen, pipe = Screen(), Pipe()
     Terminal(screen, environ={}).write("\x1b[2J")
     assert screen.getvalue() == "\\x1b[2J"
@@ -64,7 +64,7 @@ def test_data_is_cleaned_for_a_terminal_only() -> None:
     assert pipe.bytes.getvalue() == b"\x1b[2J\xff\r\n"
 
 
-def test_a_stream_without_bytes_gets_text() -> None:
+def test_stream_without_buffer_gets_text() -> None:
     stream = io.StringIO()
     Terminal(stream).write(b"\xff")
     Terminal(stream).write("text")
@@ -81,14 +81,16 @@ def test_a_stream_without_bytes_gets_text() -> None:
         (io.StringIO(), {}, False),
     ],
 )
-def test_colours(stream: io.StringIO, environ: dict[str, str], coloured: bool) -> None:
+def test_colours_depend_on_terminal_and_environment(
+    stream: io.StringIO, environ: dict[str, str], coloured: bool
+) -> None:
     terminal = Terminal(err=stream, environ=environ, name="stomp send")
     terminal.complain("it\x1bfailed")
     line = "stomp send: it\\x1bfailed"
     assert stream.getvalue() == (f"\33[1;31m{line}\33[0m\n" if coloured else f"{line}\n")
 
 
-def test_something_that_is_no_stream_has_no_colours() -> None:
+def test_object_without_isatty_has_no_colours() -> None:
     class Strange:
         pass
 
@@ -96,10 +98,10 @@ def test_something_that_is_no_stream_has_no_colours() -> None:
     assert not Terminal().is_terminal(strange)  # type: ignore[arg-type]
 
 
-def test_talk_that_nobody_hears_is_no_error() -> None:
+def test_closed_standard_error_is_no_error() -> None:
     Terminal(err=Closed()).say("hello")
 
 
-def test_data_that_nobody_reads_is_one() -> None:
+def test_closed_standard_output_is_an_error() -> None:
     with pytest.raises(BrokenPipeError):
         Terminal(Closed()).write("hello")

@@ -82,7 +82,7 @@ def test_what_the_sender_wrote_is_copied() -> None:
 
 
 @pytest.mark.parametrize("name", DROPPED)
-def test_a_copy_does_not_have(name: str) -> None:
+def test_delivery_headers_are_not_copied(name: str) -> None:
     assert copyable([("kind", "x"), (name, "1")], NOW) == [("kind", "x")]
 
 
@@ -94,14 +94,14 @@ def test_a_copy_does_not_expire_before_it_is_sent(moment: str, copied: bool) -> 
     assert bool(copyable([("expires", moment)], NOW)) is copied
 
 
-def test_the_table_is_in_the_documentation() -> None:
+def test_documentation_has_the_table() -> None:
     text = DOCS.read_text()
     for group in LEFT_OUT:
         names = ", ".join(f"`{name}`" for name in group.names)
         assert f"| {names} | {group.why} |" in text
 
 
-def test_the_examples() -> None:
+def test_docstring_examples_are_correct() -> None:
     assert doctest.testmod(copies).failed == 0
 
 
@@ -128,18 +128,18 @@ def came(vendor: BrokerProfile, *pairs: tuple[str, str]) -> Record:
         (("subscription", "content-length", "message-id", "ack", "content-length"), False),
     ],
 )
-def test_text_stays_text_where_both_have_a_length(
+def test_text_message_stays_text_if_both_kinds_have_a_length(
     vendor: BrokerProfile, names: tuple[str, ...], text: bool
 ) -> None:
     assert came(vendor, *[(name, "2") for name in names]).options()["text"] is text
 
 
 @pytest.mark.parametrize("vendor", [ACTIVEMQ, RABBITMQ])
-def test_elsewhere_a_length_means_bytes_wherever_it_stands(vendor: BrokerProfile) -> None:
+def test_length_means_bytes_on_other_brokers(vendor: BrokerProfile) -> None:
     assert came(vendor, ("message-id", "1"), ("content-length", "2")).options()["text"] is False
 
 
-def test_what_hornetq_does_not_say_is_not_lost_by_a_restart() -> None:
+def test_copy_from_hornetq_is_persistent() -> None:
     assert came(HORNETQ, ("message-id", "1")).options()["headers"] == {"persistent": "true"}
     assert came(ARTEMIS, ("message-id", "1")).options()["headers"] == {}
 
@@ -207,7 +207,7 @@ def test_replay_sends_no_duplicate_id_and_no_routing(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("received", [True, False])
-def test_send_jsonl_copies_what_was_received_and_obeys_what_was_written(
+def test_send_jsonl_copies_received_headers_and_keeps_written_ones(
     monkeypatch: pytest.MonkeyPatch, received: bool
 ) -> None:
     broker = artemis_like()

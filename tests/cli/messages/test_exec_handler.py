@@ -20,7 +20,7 @@ def run(command: str, body: bytes = b"", headers: dict[str, str] | None = None) 
     return Handler(command, capture=True).run(Headers(headers or {}), body, StopSignal())
 
 
-def test_the_body_goes_in_and_what_is_printed_comes_out() -> None:
+def test_body_is_the_input_and_output_is_returned() -> None:
     body = bytes(range(256)) * 1000
     assert run("cat", body) == (0, body)
 
@@ -29,11 +29,11 @@ def test_the_body_goes_in_and_what_is_printed_comes_out() -> None:
     ("command", "words"),
     [("true", "exit status 0"), ("exit 7", "exit status 7"), ("kill -9 $$", "killed by SIGKILL")],
 )
-def test_the_end_in_words(command: str, words: str) -> None:
+def test_outcome_is_described(command: str, words: str) -> None:
     assert run(command).words == words
 
 
-def test_no_header_is_ever_executed() -> None:
+def test_header_values_are_not_executed() -> None:
     evil = "$(echo executed); `echo executed`; '; echo executed; '"
     assert run('printf %s "$STOMP_HEADER_X"', headers={"x": evil}).output == evil.encode()
     assert run("true", headers={"x; echo executed": "1", "": "2"}) == (0, b"")
@@ -50,16 +50,16 @@ def test_no_header_is_ever_executed() -> None:
         ({"a": "two\nlines é"}, {"STOMP_HEADER_A": "two\nlines é"}),
     ],
 )
-def test_variables(headers: dict[str, str], expected: dict[str, str]) -> None:
+def test_headers_become_environment_variables(headers: dict[str, str], expected: dict[str, str]) -> None:
     assert environment(headers) == expected
 
 
-def test_many_headers_do_not_keep_it_from_starting() -> None:
+def test_many_headers_do_not_prevent_the_start() -> None:
     assert run("true", headers={f"h{n}": "x" * 30_000 for n in range(1000)}).status == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_what_is_broken_off_is_dead() -> None:
+def test_interrupted_program_is_killed() -> None:
     # It interrupts us, twice, as somebody does who is in a hurry.
     command = f"kill -INT {os.getpid()}; kill -TERM {os.getpid()}; exec sleep 60"
     handler = Handler(command)
@@ -68,7 +68,7 @@ def test_what_is_broken_off_is_dead() -> None:
     assert handler._process is None
 
 
-def test_a_program_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_program_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     handler = Handler("sleep 60")
     with StopSignal() as stop:
         before = signal.signal(signal.SIGALRM, lambda number, frame: handler.kill())
@@ -80,5 +80,5 @@ def test_a_program_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     handler.kill()  # there is nothing to kill, and nothing happens
 
 
-def test_the_examples() -> None:
+def test_docstring_examples_are_correct() -> None:
     assert doctest.testmod(exec_handler).failed == 0

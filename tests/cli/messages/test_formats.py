@@ -29,11 +29,11 @@ MESSAGE = BaseMessage("MESSAGE", HEADERS, b"\xffbody")
         ("é %b é", "é ".encode() + b"\xffbody" + " é".encode()),
     ],
 )
-def test_tokens(text: str, expected: bytes) -> None:
+def test_tokens_are_replaced(text: str, expected: bytes) -> None:
     assert formats.compiled(text)(MESSAGE, 3) == expected
 
 
-def test_times() -> None:
+def test_times_are_formatted() -> None:
     found = formats.compiled("%t|%T")(MESSAGE, 1).decode()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}\|\d+\.\d{6}", found)
 
@@ -43,11 +43,11 @@ def test_json_in_a_format_has_no_end_of_line() -> None:
 
 
 @pytest.mark.parametrize("text", ["%", "%z", "%h", "%h{", "\\", r"\q", r"\x4"])
-def test_what_is_no_token(text: str) -> None:
+def test_unknown_token_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match="--format has no"):
         formats.compiled(text)
 
 
-def test_every_token_is_explained() -> None:
+def test_help_explains_every_token() -> None:
     documented = set(re.findall(r"%(\w)", formats.TOKENS))
     assert documented == set(formats._LETTERS) | {"h"}

@@ -20,7 +20,7 @@ bodies = st.binary() | texts.map(str.encode)
 
 
 @given(st.builds(Record, texts, pairs, bodies, st.none() | st.integers(0, 2**32).map(float)))
-def test_there_and_back(record: Record) -> None:
+def test_written_record_is_read_back(record: Record) -> None:
     line = jsonl.line(record)
     assert line.count("\n") == 1
     assert jsonl.read(line, "it") == record
@@ -28,7 +28,7 @@ def test_there_and_back(record: Record) -> None:
 
 
 @given(texts, pairs, bodies)
-def test_what_is_sent_again_has_the_same_headers(
+def test_replayed_message_has_the_same_headers(
     destination: str, headers: tuple[tuple[str, str], ...], body: bytes
 ) -> None:
     message = BaseMessage("MESSAGE", Headers.of([("destination", destination), *headers]), body)
@@ -39,7 +39,7 @@ def test_what_is_sent_again_has_the_same_headers(
     assert list(again) == list(dict.fromkeys(name for name, _ in kept))
 
 
-def test_what_belongs_to_the_delivery_is_not_sent_again() -> None:
+def test_delivery_headers_are_not_replayed() -> None:
     headers = (
         ("message-id", "1"),
         ("subscription", "2"),
@@ -51,12 +51,12 @@ def test_what_belongs_to_the_delivery_is_not_sent_again() -> None:
     assert Record("/queue/a", headers, b"").options()["headers"] == {"x": "5"}
 
 
-def test_a_text_message_stays_one() -> None:
+def test_text_message_stays_text() -> None:
     assert Record("/queue/a", (), b"").options()["text"]
     assert not Record("/queue/a", (("content-length", "0"),), b"").options()["text"]
 
 
-def test_two_deliveries_are_the_same_bare() -> None:
+def test_bare_records_of_two_deliveries_are_equal() -> None:
     first = Record("/queue/a", (("message-id", "1"), ("b", "x"), ("a", "y"), ("b", "z")), b"\xff", 1.0)
     second = Record("/queue/a", (("a", "y"), ("b", "x"), ("b", "z"), ("message-id", "2")), b"\xff", 2.0)
     line = jsonl.line(first, bare=True)
@@ -64,5 +64,5 @@ def test_two_deliveries_are_the_same_bare() -> None:
     assert json.loads(line)["headers"] == [["a", "y"], ["b", "x"], ["b", "z"]]
 
 
-def test_the_examples() -> None:
+def test_docstring_examples_are_correct() -> None:
     assert doctest.testmod(jsonl).failed == 0

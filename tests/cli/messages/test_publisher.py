@@ -56,7 +56,7 @@ def test_confirmations_count_in_order() -> None:
     assert (shipment.confirmed, done) == (3, ["a", "b", "c"])
 
 
-def test_a_failure_is_told_once_and_the_others_go_on() -> None:
+def test_failure_is_raised_once_and_others_are_sent() -> None:
     client, done = Client(), list[str]()
     shipment = MessagePublisher(client, done=done.append)
     for name in "abc":
@@ -71,7 +71,7 @@ def test_a_failure_is_told_once_and_the_others_go_on() -> None:
     assert (shipment.confirmed, done) == (1, ["c"])
 
 
-def test_without_confirmations_all_that_is_sent_counts() -> None:
+def test_without_confirmations_sent_messages_count() -> None:
     client = Client()
     shipment = MessagePublisher(client, confirm=False)
     shipment.send("/queue/a", b"x")

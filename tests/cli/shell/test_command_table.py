@@ -11,7 +11,7 @@ from stomp.cli.shell.command_table import VERBS, ShellCommand
 KINDS = {"destination", "subscribed", "ack-id", "subscription", "file", "verb"}
 
 
-def test_they_are_those_of_stomp_py() -> None:
+def test_commands_are_those_of_stomp_py() -> None:
     expected = (
         "EOF abort ack begin commit exit help nack quit rollback run send sendfile sendrec sendreply stats subscribe "
         "unsubscribe ver version"
@@ -20,7 +20,7 @@ def test_they_are_those_of_stomp_py() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_a_verb_explains_what_it_takes(verb: ShellCommand) -> None:
+def test_command_help_describes_its_parameters(verb: ShellCommand) -> None:
     parameters = re.findall(r"[<[]([^>\]]+)[>\]]", verb.usage)
     explained = [name for name, _ in (*verb.required, *verb.optional)]
     # What the documentation of stomp.py does not explain needs no explanation.

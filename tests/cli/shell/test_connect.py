@@ -25,20 +25,20 @@ def endpoints(tmp_path: Path) -> Iterator[Broker]:
 
 
 @pytest.mark.parametrize("number", range(3), ids=["tcp", "websocket", "unix"])
-def test_doors(endpoints: Broker, tmp_path: Path, number: int) -> None:
+def test_each_transport_connects(endpoints: Broker, tmp_path: Path, number: int) -> None:
     ended = Command(tmp_path).run("--url", endpoints.urls[number], "-S", "1.2", typed=SENT)
     assert (ended.status, ended.err) == (0, "Shutting down, please wait\n")
     assert endpoints.depth("/queue/a") == 1
 
 
-def test_a_list_of_different_doors(endpoints: Broker, tmp_path: Path, free_port: int) -> None:
+def test_failover_tries_different_transports(endpoints: Broker, tmp_path: Path, free_port: int) -> None:
     url = f"failover:(unix:///no/such/socket,stomp://127.0.0.1:{free_port},{endpoints.urls[1]})"
     ended = Command(tmp_path).run("--url", url, typed=SENT)
     assert (ended.status, ended.err) == (0, "Shutting down, please wait\n")
 
 
 @pytest.mark.parametrize(("kind", "scheme"), [(HttpProxy, "http"), (Socks5Proxy, "socks5")])
-def test_proxies(endpoints: Broker, tmp_path: Path, kind: type, scheme: str) -> None:
+def test_proxy_is_used(endpoints: Broker, tmp_path: Path, kind: type, scheme: str) -> None:
     proxy = kind(login=("me", "secret"))
     with ScriptedServer(proxy) as server:
         where = f"{server.host}:{server.port}"
@@ -53,12 +53,12 @@ def test_proxies(endpoints: Broker, tmp_path: Path, kind: type, scheme: str) -> 
     assert "swordfish" not in refused.err
 
 
-def test_a_proxy_that_is_none(endpoints: Broker, tmp_path: Path) -> None:
+def test_invalid_proxy_is_an_error(endpoints: Broker, tmp_path: Path) -> None:
     ended = Command(tmp_path).run("--url", endpoints.urls[0], "--proxy", "gopher://x")
     assert (ended.status, ended.err.count("\n")) == (1, 1)
 
 
-def test_headers_of_connect(tmp_path: Path) -> None:
+def test_connect_headers_are_sent(tmp_path: Path) -> None:
     def script(sock: object) -> None:
         received.append(sock.recv(4096))  # type: ignore[attr-defined]
         sock.sendall(b"ERROR\nmessage:no\n\n\0")  # type: ignore[attr-defined]
@@ -83,12 +83,12 @@ def test_headers_of_connect(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", None])
-def test_each_version_has_its_verbs(version: str | None) -> None:
+def test_each_version_has_its_methods(version: str | None) -> None:
     made = connection(Settings(addresses=(), versions=(version,) if version else None))
     assert made.version == (version or "1.1")
 
 
-def test_one_try_only(free_port: int) -> None:
+def test_connecting_is_tried_once(free_port: int) -> None:
     from stomp.net.address import Address
 
     settings = Settings(addresses=(Address("127.0.0.1", free_port),))

@@ -30,16 +30,16 @@ from stomp.cli.shell.line_parser import split, words
         ("", 1, []),
     ],
 )
-def test_a_message_stays_as_it_was_typed(line: str, count: int, expected: list[str]) -> None:
+def test_message_keeps_its_spaces(line: str, count: int, expected: list[str]) -> None:
     assert split(line, count) == expected
 
 
-def test_words() -> None:
+def test_words_are_split_with_quotes() -> None:
     assert words("""a 'b c' d"e"f ''""") == ["a", "b c", "def", ""]
     assert words("  ") == []
 
 
 @pytest.mark.parametrize("line", ["'/queue/a", '"a', 'a "b', '"a\\"'])
-def test_a_quote_that_is_not_closed(line: str) -> None:
+def test_unclosed_quote_is_an_error(line: str) -> None:
     with pytest.raises(CommandError, match="not closed"):
         words(line)

@@ -37,20 +37,20 @@ def wait_for_line(stream: object, text: str) -> list[str]:
 # ------------------------------------------------------------------------------------- pipes
 
 
-def test_commands_from_a_pipe(command: Command) -> None:
+def test_commands_are_read_from_a_pipe(command: Command) -> None:
     ended = command.run(typed="subscribe /queue/a\nsend /queue/a hello  world\nquit\n")
     assert ended.status == 0
     assert ended.err == "Shutting down, please wait\n"
     assert ended.out.startswith("Subscribing to '/queue/a' with acknowledge set to 'auto', id set to '1'\n")
 
 
-def test_what_comes_at_the_end_of_the_input_is_waited_for(command: Command) -> None:
+def test_end_of_input_waits_for_messages(command: Command) -> None:
     ended = command.run(typed="subscribe /queue/a\nsend /queue/a last words\n")
     assert ended.status == 0
     assert ended.out.endswith("subscription: 1\n\nlast words\n")
 
 
-def test_no_escape_sequence_goes_into_a_pipe(command: Command) -> None:
+def test_pipe_gets_no_escape_sequences(command: Command) -> None:
     ended = command.run("-V", typed="help\nhelp send\nversion\nnope\nsend /queue/a x\nstats\n")
     assert "\33" not in ended.out + ended.err
 
@@ -63,7 +63,7 @@ def test_errors_go_to_standard_error_and_set_the_status(command: Command) -> Non
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "en_US.UTF-8"])
-def test_a_message_may_be_any_bytes(command: Command, locale: str) -> None:
+def test_any_bytes_are_printed(command: Command, locale: str) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "stomp"],
         env={**command.environ, "LANG": locale, "LC_ALL": locale, "PYTHONCOERCECLOCALE": "0"},
@@ -78,7 +78,7 @@ def test_a_message_may_be_any_bytes(command: Command, locale: str) -> None:
     assert process.returncode == 1
 
 
-def test_a_password_that_is_not_on_the_command_line(broker: Broker, tmp_path: Path) -> None:
+def test_password_sources_log_in(broker: Broker, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("password\n")
     place = ("-H", broker.host, "-P", str(broker.port), "-U", "admin")
     command = Command(tmp_path)
@@ -89,7 +89,7 @@ def test_a_password_that_is_not_on_the_command_line(broker: Broker, tmp_path: Pa
     assert command.run(*place).status == 0
 
 
-def test_a_context(broker: Broker, tmp_path: Path) -> None:
+def test_context_connects(broker: Broker, tmp_path: Path) -> None:
     folder = tmp_path / ".config" / "stomp"
     folder.mkdir(parents=True)
     (folder / "contexts.toml").write_text(
@@ -103,12 +103,12 @@ def test_a_context(broker: Broker, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
-def test_versions(command: Command, version: str) -> None:
+def test_protocol_option_sets_the_version(command: Command, version: str) -> None:
     ended = command.run("-S", version, typed="version\n")
     assert ended.out.endswith(f"[Protocol version {version}]\n")
 
 
-def test_heartbeats(command: Command) -> None:
+def test_heartbeats_option_is_negotiated(command: Command) -> None:
     ended = command.run("--heartbeats=5000,6000", "-V", typed="")
     assert "\nheart-beat: " in ended.out
     assert "'heart-beat': '5000,6000'" in ended.err
@@ -146,7 +146,7 @@ exit
 """
 
 
-def test_a_script_of_every_command(command: Command, broker: Broker) -> None:
+def test_script_may_use_every_command(command: Command, broker: Broker) -> None:
     (command.home / "data.bin").write_bytes(bytes(range(256)))
     (command.home / "inner").write_text("ver\n")
     (command.home / "script").write_text(SCRIPT)
@@ -173,13 +173,13 @@ def test_a_script_of_every_command(command: Command, broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("word", ["quit", "exit", "EOF"])
-def test_the_end_of_a_script_is_where_it_says(command: Command, broker: Broker, word: str) -> None:
+def test_quit_ends_a_script(command: Command, broker: Broker, word: str) -> None:
     (command.home / "script").write_text(f"send /queue/a x\n{word}\nsend /queue/a y\n")
     assert command.run("-F", "script").status == 0
     assert broker.depth("/queue/a") == 1
 
 
-def test_a_script_waits_for_what_it_has_asked_for(command: Command) -> None:
+def test_script_waits_for_its_receipts(command: Command) -> None:
     (command.home / "my script").write_text("subscribe /queue/a\nsend /queue/a hello\n")
     ended = command.run("--file", "my script")
     assert (ended.status, ended.err) == (0, "")
@@ -194,13 +194,13 @@ def test_a_script_waits_for_what_it_has_asked_for(command: Command) -> None:
         ("binary", "File binary is not UTF-8\n"),
     ],
 )
-def test_a_script_that_cannot_be_read(command: Command, name: str, reported: str) -> None:
+def test_unreadable_script_is_an_error(command: Command, name: str, reported: str) -> None:
     (command.home / "binary").write_bytes(b"send /queue/a \xff\n")
     ended = command.run("-F", name)
     assert (ended.status, ended.out, ended.err) == (1, "", reported)
 
 
-def test_a_script_that_the_broker_ends(command: Command) -> None:
+def test_lost_connection_ends_a_script(command: Command) -> None:
     (command.home / "script").write_text('ack 1 "no such subscription"\nsendrec /queue/a x\n')
     ended = command.run("-F", "script")
     assert ended.status == 2
@@ -211,7 +211,7 @@ def test_a_script_that_the_broker_ends(command: Command) -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_listening_until_a_signal(
+def test_listener_runs_until_a_signal(
     command: Command, broker: Broker, number: signal.Signals, status: int
 ) -> None:
     with command.start("-L", "/queue/a") as process:
@@ -229,7 +229,7 @@ def test_listening_until_a_signal(
     assert broker.depth("/queue/a") == 0
 
 
-def test_sigterm_while_the_listener_connects_is_an_orderly_end(command: Command) -> None:
+def test_sigterm_while_the_listener_connects_exits_0(command: Command) -> None:
     connecting = threading.Event()
 
     def say_nothing(sock: socket.socket) -> None:
@@ -247,7 +247,7 @@ def test_sigterm_while_the_listener_connects_is_an_orderly_end(command: Command)
             assert process.stderr.read() == ""
 
 
-def test_listening_until_nobody_reads(command: Command) -> None:
+def test_listener_ends_when_its_output_is_closed(command: Command) -> None:
     with command.start("-L", "/queue/a") as process:
         wait_for_line(process.stderr, "Subscribing")
         assert process.stdout is not None
@@ -258,7 +258,7 @@ def test_listening_until_nobody_reads(command: Command) -> None:
         assert process.stderr.read() == ""
 
 
-def test_a_listener_comes_back_when_the_broker_does(command: Command, broker: Broker) -> None:
+def test_listener_reconnects_to_a_restarted_broker(command: Command, broker: Broker) -> None:
     with command.start("-L", "/queue/a") as process:
         wait_for_line(process.stderr, "Subscribing")
         broker.stop()
@@ -287,7 +287,7 @@ def tls_broker(authority: trustme.CA) -> Iterator[Broker]:
         yield broker
 
 
-def test_tls(tls_broker: Broker, authority: trustme.CA, tmp_path: Path) -> None:
+def test_tls_options_connect(tls_broker: Broker, authority: trustme.CA, tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     command = Command(tmp_path)
     place = ("-H", "localhost", "-P", str(tls_broker.port))
@@ -303,7 +303,7 @@ def test_tls(tls_broker: Broker, authority: trustme.CA, tmp_path: Path) -> None:
         assert "gone.pem" in missing.err
 
 
-def test_a_client_certificate(authority: trustme.CA, tmp_path: Path) -> None:
+def test_client_certificate_is_used(authority: trustme.CA, tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.configure_trust(context)
@@ -344,7 +344,7 @@ def test_a_client_certificate(authority: trustme.CA, tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_one_line_and_the_status(
+def test_errors_are_one_line_with_a_status(
     command: Command, free_port: int, arguments: list[str], status: int, words: str
 ) -> None:
     arguments = [argument.replace("REFUSED", str(free_port)) for argument in arguments]
@@ -358,7 +358,7 @@ def test_one_line_and_the_status(
     assert err.count("\n") == 1
 
 
-def test_the_password_is_shown_nowhere(command: Command) -> None:
+def test_password_is_not_printed(command: Command) -> None:
     ended = command.run("-V", "-W", "swordfish", "--url", command.environ["STOMP_URL"])
     assert ended.status == 4
     assert "swordfish" not in ended.out + ended.err
@@ -384,13 +384,13 @@ def main(command: Command, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
     return main
 
 
-def test_a_pipe_here(main: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_piped_commands_run_in_process(main: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(typed="subscribe /queue/a\nsend /queue/a hello\n") == 0
     assert capsys.readouterr().out.endswith("\n\nhello\n")
     assert main(typed="nope\nquit\n") == 1
 
 
-def test_a_script_here(
+def test_script_runs_in_process(
     main: Callable[..., int], command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (command.home / "script").write_text("subscribe /queue/a\nsend /queue/a hello\n")
@@ -402,7 +402,7 @@ def test_a_script_here(
     assert main("-F", "script", "-L", "/queue/a") == 1
 
 
-def test_a_listener_here(
+def test_listener_runs_in_process(
     main: Callable[..., int],
     broker: Broker,
     capsys: pytest.CaptureFixture[str],
@@ -422,7 +422,7 @@ def test_a_listener_here(
     assert capsys.readouterr().out.endswith("subscription: 1\nhello\n")
 
 
-def test_coming_back_has_an_end(
+def test_reconnecting_is_limited(
     main: Callable[..., int],
     broker: Broker,
     capsys: pytest.CaptureFixture[str],

@@ -36,7 +36,7 @@ def send(command: Command, *lines: str) -> None:
     assert ended.status == 0, ended.err
 
 
-def test_messages_are_printed_above_the_line_that_is_being_typed(console: Console, command: Command) -> None:
+def test_messages_are_printed_above_the_input_line(console: Console, command: Command) -> None:
     console.enter("subscribe /queue/a")
     console.wait("id set to '1'")
     console.press("send /queue/b half a li")
@@ -50,7 +50,7 @@ def test_messages_are_printed_above_the_line_that_is_being_typed(console: Consol
     console.wait("\nhalf a line\n")
 
 
-def test_many_messages_while_somebody_types(console: Console, command: Command) -> None:
+def test_typed_line_survives_many_messages(console: Console, command: Command) -> None:
     console.enter("subscribe /queue/a")
     console.wait("id set to '1'")
     process = command.start()
@@ -65,7 +65,7 @@ def test_many_messages_while_somebody_types(console: Console, command: Command) 
     console.wait_for(lambda: console.current == f"> {typed}", "typed line, whole")
 
 
-def test_the_end(console: Console) -> None:
+def test_quit_ends_the_prompt(console: Console) -> None:
     console.enter("nope")
     console.wait("Unknown command: nope (type help for the commands)")
     console.enter("quit")
@@ -73,13 +73,13 @@ def test_the_end(console: Console) -> None:
     assert console.text.endswith("Shutting down, please wait")
 
 
-def test_ctrl_d_ends(console: Console) -> None:
+def test_ctrl_d_ends_the_prompt(console: Console) -> None:
     console.press("\x04")
     assert console.status() == 0
     assert "Shutting down, please wait" in console.text
 
 
-def test_ctrl_c_takes_the_line_away_and_nothing_else(console: Console) -> None:
+def test_ctrl_c_clears_the_line_only(console: Console) -> None:
     console.press("send /queue/a wrong")
     console.wait("wrong")
     console.press("\x03")
@@ -90,7 +90,7 @@ def test_ctrl_c_takes_the_line_away_and_nothing_else(console: Console) -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGINT, None)])
-def test_signals(console: Console, number: signal.Signals, status: int | None) -> None:
+def test_signals_end_the_prompt(console: Console, number: signal.Signals, status: int | None) -> None:
     console.signal(number)
     if status is None:
         console.wait("interrupted; use quit or Ctrl-D to exit")
@@ -98,7 +98,7 @@ def test_signals(console: Console, number: signal.Signals, status: int | None) -
     assert console.status() == status
 
 
-def test_completion(console: Console) -> None:
+def test_tab_completes_at_the_prompt(console: Console) -> None:
     console.press("subsc\t")
     console.wait("> subscribe")
     console.press(" /queue/long-name cli\t")
@@ -115,13 +115,13 @@ def test_completion(console: Console) -> None:
     assert f"message-id: {id}" in console.text
 
 
-def test_completion_of_files(console: Console, command: Command) -> None:
+def test_tab_completes_files(console: Console, command: Command) -> None:
     (command.home / "a-long-name.txt").write_text("x")
     console.press("sendfile /queue/a a-lo\t")
     console.wait("> sendfile /queue/a a-long-name.txt")
 
 
-def test_history_is_kept(command: Command) -> None:
+def test_history_is_saved(command: Command) -> None:
     with command.console() as first:
         first.wait_for(lambda: first.current == ">", "prompt")
         first.enter("send /queue/a remember me")
@@ -145,7 +145,7 @@ def test_headers_and_json_are_coloured(console: Console, command: Command) -> No
     assert '{"a": [1, true]}' not in console.raw
 
 
-def test_no_colour(command: Command) -> None:
+def test_no_color_turns_colours_off(command: Command) -> None:
     command.environ["NO_COLOR"] = "1"
     with command.console("-V") as console:
         console.wait("type help")
@@ -157,7 +157,7 @@ def test_no_colour(command: Command) -> None:
         assert "\x1b[1m" not in console.raw
 
 
-def test_nothing_from_the_network_reaches_the_terminal_raw(console: Console, command: Command) -> None:
+def test_network_text_is_escaped_on_the_terminal(console: Console, command: Command) -> None:
     console.enter("subscribe /queue/a")
     console.wait("id set to '1'")
     process = command.start()
@@ -166,7 +166,7 @@ def test_nothing_from_the_network_reaches_the_terminal_raw(console: Console, com
     assert "\x1b]0;evil" not in console.raw
 
 
-def test_a_progress_bar(console: Console, command: Command, tmp_path: Path) -> None:
+def test_sendfile_shows_a_progress_bar(console: Console, command: Command, tmp_path: Path) -> None:
     (command.home / "big").write_bytes(bytes(8 * 1024 * 1024))
     console.enter("sendfile /queue/a big")
     console.enter("version")
@@ -175,7 +175,7 @@ def test_a_progress_bar(console: Console, command: Command, tmp_path: Path) -> N
     console.wait_for(lambda: console.text.endswith("[Protocol version 1.1]\n>"), "end of the bar")
 
 
-def test_the_end_of_the_connection_is_told_above_the_line(
+def test_lost_connection_is_reported_above_the_input_line(
     console: Console, command: Command, broker: Broker
 ) -> None:
     console.press("send /queue/a ty")
@@ -193,7 +193,7 @@ def test_the_end_of_the_connection_is_told_above_the_line(
         assert again.depth("/queue/a") == 1
 
 
-def test_the_password_is_asked_for(broker: Broker, tmp_path: Path) -> None:
+def test_password_is_prompted(broker: Broker, tmp_path: Path) -> None:
     command = Command(tmp_path)
     place = ("-H", broker.host, "-P", str(broker.port), "-U", "admin", "--ask-password")
     with command.console(*place) as console:
@@ -223,7 +223,7 @@ class Client:
         return ["/queue/a", "/topic/b"]
 
 
-def test_reading_here(tmp_path: Path) -> None:
+def test_prompt_reads_lines(tmp_path: Path) -> None:
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
         client = Client()
         out = client.terminal.out
@@ -240,7 +240,7 @@ def test_reading_here(tmp_path: Path) -> None:
     assert history.load(tmp_path / "history") == ["first"]  # once, however often it is said
 
 
-def test_completing_here(tmp_path: Path) -> None:
+def test_completer_completes_words(tmp_path: Path) -> None:
     (tmp_path / "a-file").touch()
     completer = prompt._Completer(Client())  # type: ignore[arg-type]
 

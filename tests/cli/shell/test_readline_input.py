@@ -40,7 +40,7 @@ def console(plain: Command) -> Iterator[Console]:
         yield running
 
 
-def test_the_typed_line_stays_whole(console: Console, plain: Command) -> None:
+def test_typed_line_survives_output(console: Console, plain: Command) -> None:
     console.enter("subscribe /queue/a")
     console.wait("id set to '1'")
     console.press("send /queue/b half a li")
@@ -54,7 +54,7 @@ def test_the_typed_line_stays_whole(console: Console, plain: Command) -> None:
     console.wait("\nhalf a line\n")
 
 
-def test_completion(console: Console) -> None:
+def test_tab_completes(console: Console) -> None:
     console.press("subsc\t")
     console.wait("> subscribe")
     console.press(" /queue/long-name\r")
@@ -63,7 +63,7 @@ def test_completion(console: Console) -> None:
     console.wait("> send /queue/long-name")
 
 
-def test_history(console: Console, plain: Command) -> None:
+def test_history_is_saved(console: Console, plain: Command) -> None:
     console.enter("version")
     console.wait("[Protocol version 1.1]")
     console.enter("quit")
@@ -75,27 +75,27 @@ def test_history(console: Console, plain: Command) -> None:
         second.wait("> version")
 
 
-def test_the_end(console: Console) -> None:
+def test_end_of_input_ends_the_client(console: Console) -> None:
     console.press("\x04")
     assert console.status() == 0
     assert "Shutting down, please wait" in console.text
 
 
-def test_ctrl_c(console: Console) -> None:
+def test_ctrl_c_clears_the_line(console: Console) -> None:
     console.press("wrong\x03")
     console.wait("interrupted; use quit or Ctrl-D to exit")
     console.enter("version")
     console.wait("[Protocol version 1.1]")
 
 
-def test_sending_a_big_file(console: Console, plain: Command) -> None:
+def test_big_file_is_sent_while_typing(console: Console, plain: Command) -> None:
     (plain.home / "big").write_bytes(bytes(2 * 1024 * 1024))
     console.enter("sendfile /queue/a big")
     console.enter("version")
     console.wait("[Protocol version 1.1]")
 
 
-def test_the_prompt_does_not_go_into_a_pipe(command: Command) -> None:
+def test_pipe_gets_no_prompt(command: Command) -> None:
     redirected = ["/bin/sh", "-c", f"exec {' '.join(COMMAND)} > output"]
     console = Console(redirected, command.environ, command.home, (30, 100))
     try:
@@ -109,7 +109,7 @@ def test_the_prompt_does_not_go_into_a_pipe(command: Command) -> None:
     assert ">" not in (command.home / "output").read_text()
 
 
-def test_reading_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reader_returns_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process: what arrives from another thread while a line is typed."""
     out, err = Screen(), io.StringIO()
     cli = SimpleNamespace(
@@ -135,7 +135,7 @@ def test_reading_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert history.load(tmp_path / "history") == ["a line"]
 
 
-def test_reading_a_pipe() -> None:
+def test_reader_reads_a_pipe() -> None:
     stream = io.TextIOWrapper(io.BytesIO(b"one\n\xff"))
     with plain_module.PipeReader(stream) as reader:
         assert [reader.read(), reader.read()] == ["one\n", "\udcff"]

@@ -36,12 +36,12 @@ from stomp.cli.shell.received_files import safe_name, save
         ("ü 漢.pdf", "ü 漢.pdf"),
     ],
 )
-def test_names(name: str, safe: str) -> None:
+def test_unsafe_names_are_replaced(name: str, safe: str) -> None:
     assert safe_name(name) == safe
 
 
 @given(st.text())
-def test_a_name_is_a_name_in_the_folder(name: str) -> None:
+def test_name_never_leaves_the_folder(name: str) -> None:
     safe = safe_name(name)
     assert safe
     assert not set(safe) & set('/\\\0:<>"|?*')
@@ -50,7 +50,7 @@ def test_a_name_is_a_name_in_the_folder(name: str) -> None:
     assert safe.isprintable()
 
 
-def test_a_file_is_written(tmp_path: Path) -> None:
+def test_file_is_written(tmp_path: Path) -> None:
     content = bytes(range(256))
     file = save(tmp_path / "new" / "folder", "a/b.bin", base64.encodebytes(content))
     assert file == tmp_path / "new" / "folder" / "b.bin"
@@ -58,7 +58,7 @@ def test_a_file_is_written(tmp_path: Path) -> None:
     assert os.name != "posix" or file.stat().st_mode & 0o177 == 0
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     bodies = [base64.b64encode(str(number).encode()).decode() for number in range(5)]
     written = [save(tmp_path, "x", body) for body in bodies]
     assert len(set(written)) == 5
@@ -67,7 +67,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert all(file.name.startswith("x.") for file in written[1:])
 
 
-def test_no_link_is_followed(tmp_path: Path) -> None:
+def test_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -77,13 +77,13 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("body", ["not base64!", b"\xff", "abc", "\udcff"])
-def test_what_is_not_base64_is_not_written(tmp_path: Path, body: str | bytes) -> None:
+def test_body_that_is_not_base64_is_not_written(tmp_path: Path, body: str | bytes) -> None:
     with pytest.raises(ValueError, match="not base64"):
         save(tmp_path / "folder", "x", body)
     assert not (tmp_path / "folder").exists()
 
 
-def test_too_many_files_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_files_of_one_name_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(received_files, "_TRIES", 2)
     for _ in range(2):
         save(tmp_path, "x", b"")

@@ -21,12 +21,12 @@ def renderer(stream: io.StringIO, *, verbose: bool = False, spaced: bool = True)
     return Renderer(Terminal(stream, environ={}), verbose=verbose, spaced=spaced)
 
 
-def test_a_message() -> None:
+def test_message_is_rendered() -> None:
     shown = renderer(io.StringIO()).message(HEADERS, b"hello")
     assert shown == b"\nmessage-id: m-1\nsubscription: 1\n\nhello\n"
 
 
-def test_a_message_with_all_headers() -> None:
+def test_verbose_message_has_all_headers() -> None:
     shown = renderer(io.StringIO(), verbose=True).message(HEADERS, "hello")
     assert shown == b"\nMESSAGE\nsubscription: 1\nmessage-id: m-1\ndestination: /queue/a\n\nhello\n"
 
@@ -36,11 +36,11 @@ def test_without_a_prompt_there_is_no_line_before_the_body() -> None:
     assert shown == b"\nmessage-id: m-1\nsubscription: 1\nhello\n"
 
 
-def test_what_acknowledges_a_message_is_shown() -> None:
+def test_ack_id_of_a_message_is_shown() -> None:
     assert b"\nack: a-1\n" in renderer(io.StringIO()).message({**HEADERS, "ack": "a-1"}, b"")
 
 
-def test_other_frames_are_shown_on_demand() -> None:
+def test_other_frames_are_shown_if_verbose() -> None:
     assert renderer(io.StringIO()).other("RECEIPT", {"receipt-id": "1"}, b"") == b""
     shown = renderer(io.StringIO(), verbose=True).other("RECEIPT", {"receipt-id": "1"}, b"")
     assert shown == b"RECEIPT\nreceipt-id: 1\n\n\n"
@@ -52,16 +52,16 @@ def test_passwords_are_masked() -> None:
     assert "swordfish" not in shown
 
 
-def test_bytes_stay_as_they_are_in_a_pipe() -> None:
+def test_pipe_gets_the_original_bytes() -> None:
     assert renderer(io.StringIO()).message({}, b"\xff\x1b").endswith(b"\n\xff\x1b\n")
 
 
-def test_a_header_cannot_look_like_another_one() -> None:
+def test_header_value_cannot_fake_a_header() -> None:
     shown = renderer(io.StringIO(), verbose=True).message({"a": "b\nc: d\x1b"}, b"")
     assert b"\na: b\\nc: d\\x1b\n" in shown
 
 
-def test_a_terminal_gets_nothing_raw() -> None:
+def test_terminal_output_is_escaped() -> None:
     shown = renderer(Screen()).message({"message-id": "\x1b]0;x\x07"}, b"\x1b[2J\xff").decode()
     assert COLOUR.sub("", shown) == "\nmessage-id: \\x1b]0;x\\x07\n\n\\x1b[2J\\xff\n"
 
@@ -93,6 +93,6 @@ def test_without_rich_json_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) ->
     assert renderer(Screen()).message({}, "[1]") == b"\n\n[1]\n"
 
 
-def test_no_colour_where_none_is_wanted() -> None:
+def test_no_colours_without_a_terminal() -> None:
     plain = Renderer(Terminal(Screen(), environ={"NO_COLOR": "1"}), verbose=True, spaced=True)
     assert b"\33" not in plain.message({"a": "b"}, b"[1]")

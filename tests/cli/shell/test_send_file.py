@@ -15,14 +15,14 @@ from tests.cli.framework.test_terminal import Screen
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 3 * 256 * 1024, 3 * 256 * 1024 + 1, 2_000_000])
-def test_the_pieces_are_one_base64(tmp_path: Path, size: int) -> None:
+def test_chunks_form_one_base64_text(tmp_path: Path, size: int) -> None:
     content = bytes(range(256)) * (size // 256 + 1)
     (tmp_path / "file").write_bytes(content[:size])
     sent = encoded(tmp_path / "file", Terminal(io.StringIO(), io.StringIO()))
     assert sent == base64.b64encode(content[:size]).decode()
 
 
-def test_what_cannot_be_sent(tmp_path: Path) -> None:
+def test_missing_file_and_directory_are_errors(tmp_path: Path) -> None:
     terminal = Terminal(io.StringIO(), io.StringIO())
     with pytest.raises(CommandError, match="does not exist"):
         encoded(tmp_path / "gone", terminal)
@@ -30,7 +30,7 @@ def test_what_cannot_be_sent(tmp_path: Path) -> None:
         encoded(tmp_path, terminal)
 
 
-def test_headers(tmp_path: Path) -> None:
+def test_headers_are_loaded_from_json(tmp_path: Path) -> None:
     reported: list[str] = []
     (tmp_path / "headers.json").write_text('{"a": "b", "n": 1, "t": true}')
     headers = headers_of(str(tmp_path / "headers.json"), reported.append)
@@ -39,13 +39,13 @@ def test_headers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"{", b"[1]", b"[" * 100_000])
-def test_headers_that_are_none(tmp_path: Path, content: bytes) -> None:
+def test_invalid_headers_are_errors(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "headers.json").write_bytes(content)
     with pytest.raises(CommandError, match=r"headers\.json"):
         headers_of(str(tmp_path / "headers.json"), lambda text: None)
 
 
-def test_a_bar_is_for_terminals_and_long_work() -> None:
+def test_progress_bar_needs_a_terminal_and_a_large_file() -> None:
     screen, pipe = Screen(), io.StringIO()
     for stream, total in ((screen, 10), (pipe, 10_000_000)):
         with progress(total, "file", Terminal(err=stream, environ={})) as advance:

@@ -31,7 +31,7 @@ def talking(out: io.StringIO, tmp_path: Any) -> ShellListener:
     return made
 
 
-def test_both_shapes_of_callbacks(talking: ShellListener, out: io.StringIO) -> None:
+def test_callbacks_accept_frames_and_headers_with_body(talking: ShellListener, out: io.StringIO) -> None:
     talking.on_message(Frame("MESSAGE", {"message-id": "1"}, b"new"))
     talking.on_message({"message-id": "2"}, "old")
     assert out.getvalue() == "\nmessage-id: 1\n\nnew\n\nmessage-id: 2\n\nold\n"
@@ -56,7 +56,7 @@ def test_the_first_failure_decides(talking: ShellListener) -> None:
     assert talking.status is Status.USAGE
 
 
-def test_an_end_is_told_unless_it_was_wanted(talking: ShellListener, out: io.StringIO) -> None:
+def test_lost_connection_is_reported_unless_requested(talking: ShellListener, out: io.StringIO) -> None:
     talking.on_disconnected()
     talking.on_disconnected()
     assert out.getvalue() == "lost connection\n"
@@ -67,7 +67,7 @@ def test_an_end_is_told_unless_it_was_wanted(talking: ShellListener, out: io.Str
     assert not talking.lost
 
 
-def test_what_happens_before_there_is_a_connection_is_told_by_who_connects(out: io.StringIO) -> None:
+def test_errors_before_connected_are_left_to_connect(out: io.StringIO) -> None:
     talking = ShellListener()
     talking.terminal = Terminal(out, out)
     talking.on_connecting(("x", 1))
@@ -76,7 +76,7 @@ def test_what_happens_before_there_is_a_connection_is_told_by_who_connects(out: 
     assert out.getvalue() == ""
 
 
-def test_waiting_for_a_receipt(talking: ShellListener) -> None:
+def test_waiting_ends_with_the_receipt(talking: ShellListener) -> None:
     with talking.waiting("r", seconds=5):
         talking.on_receipt({"receipt-id": "r"}, b"")
     with talking.waiting("r", seconds=5):  # what was refused has been told
@@ -87,7 +87,7 @@ def test_waiting_for_a_receipt(talking: ShellListener) -> None:
         talking.on_disconnected()
 
 
-def test_receipts_of_its_own_are_not_shown(talking: ShellListener, out: io.StringIO) -> None:
+def test_internal_receipts_are_not_shown(talking: ShellListener, out: io.StringIO) -> None:
     talking.renderer.verbose = True
     with talking.waiting("mine", seconds=5, silent=True):
         talking.on_receipt({"receipt-id": "mine"}, b"")
@@ -102,7 +102,7 @@ def test_heartbeats_are_not_shown(talking: ShellListener, out: io.StringIO) -> N
     assert out.getvalue() == ""
 
 
-def test_a_reader_that_is_gone(talking: ShellListener) -> None:
+def test_closed_output_ends_the_session(talking: ShellListener) -> None:
     talking.terminal = Terminal(Closed(), io.StringIO())
     talking.on_message({"message-id": "1"}, b"x")
     assert talking.deaf

@@ -58,7 +58,7 @@ def message_id(cli: StompCLI) -> str:
 # ------------------------------------------------------------------------------------- the class
 
 
-def test_it_is_what_programs_import(cli: StompCLI) -> None:
+def test_stompcli_can_be_imported_as_in_stomp_py(cli: StompCLI) -> None:
     import stomp.__main__
 
     assert stomp.__main__.StompCLI is StompCLI
@@ -67,18 +67,18 @@ def test_it_is_what_programs_import(cli: StompCLI) -> None:
     assert StompCLI.__init__.__defaults__[6] is True  # type: ignore[index]
 
 
-def test_a_version_that_there_is_not() -> None:
+def test_unknown_version_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="Unknown version"):
         StompCLI("localhost", 1, ver="invalid")
 
 
-def test_a_wrong_password(broker: Broker) -> None:
+def test_wrong_password_is_an_error(broker: Broker) -> None:
     with pytest.raises(ConnectFailed):
         StompCLI(broker.host, str(broker.port), "admin", "wrong", stdin=io.StringIO(), stdout=io.StringIO())
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
-def test_what_the_suites_of_stomp_py_do(make: Make, out: Printed, version: str) -> None:
+def test_calls_of_the_stomp_py_suite_work(make: Make, out: Printed, version: str) -> None:
     cli = make(version, verbose=True)
     out.expect("CONNECTED")
     cli.onecmd("subscribe /queue/testsubscribe")
@@ -94,7 +94,7 @@ def test_what_the_suites_of_stomp_py_do(make: Make, out: Printed, version: str) 
     out.expect("Shutting down, please wait")
 
 
-def test_loop(make: Make, out: Printed) -> None:
+def test_cmdloop_runs_commands(make: Make, out: Printed) -> None:
     cli = make(stdin=io.StringIO("version\nquit\nversion\n"))
     cli.use_rawinput = False
     cli.cmdloop()
@@ -104,7 +104,7 @@ def test_loop(make: Make, out: Printed) -> None:
 # ------------------------------------------------------------------------------------- each command
 
 
-def test_subscribe(cli: StompCLI, out: Printed) -> None:
+def test_subscribe_shows_messages(cli: StompCLI, out: Printed) -> None:
     cli.onecmd("subscribe /queue/a client")
     out.expect("Subscribing to '/queue/a' with acknowledge set to 'client', id set to '1'")
     cli.onecmd("subscribe '/queue/b b'")
@@ -118,7 +118,7 @@ def test_subscribe(cli: StompCLI, out: Printed) -> None:
     assert cli.status is Status.USAGE
 
 
-def test_unsubscribe(cli: StompCLI, out: Printed) -> None:
+def test_unsubscribe_ends_the_messages(cli: StompCLI, out: Printed) -> None:
     cli.onecmd("unsubscribe /queue/a")
     out.expect("Subscription /queue/a not found")
     cli.onecmd("unsubscribe")
@@ -129,7 +129,7 @@ def test_unsubscribe(cli: StompCLI, out: Printed) -> None:
     assert cli.subscriptions == {}
 
 
-def test_send_keeps_the_blanks(cli: StompCLI, out: Printed) -> None:
+def test_send_keeps_the_spaces(cli: StompCLI, out: Printed) -> None:
     cli.onecmd("subscribe /queue/a")
     cli.onecmd("send /queue/a   two  blanks")
     out.expect("two  blanks")
@@ -148,7 +148,7 @@ def test_sendrec_waits_for_its_receipt(cli: StompCLI, broker: Broker, out: Print
     out.expect("Expecting: sendrec <destination> <message>")
 
 
-def test_sendrec_tells_that_no_receipt_came(cli: StompCLI, out: Printed) -> None:
+def test_sendrec_reports_a_missing_receipt(cli: StompCLI, out: Printed) -> None:
     cli.conn.transport.disconnect_socket()
     cli.conn.transport.join()
     out.expect("lost connection")
@@ -157,7 +157,7 @@ def test_sendrec_tells_that_no_receipt_came(cli: StompCLI, out: Printed) -> None
     assert cli.status is Status.UNREACHED
 
 
-def test_sendreply(make: Make, out: Printed) -> None:
+def test_sendreply_sends_the_correlation_id(make: Make, out: Printed) -> None:
     cli = make(verbose=True)
     cli.onecmd("subscribe /queue/a")
     cli.onecmd("sendreply /queue/a c-1 the answer")
@@ -167,7 +167,7 @@ def test_sendreply(make: Make, out: Printed) -> None:
     out.expect("Expecting: sendreply <destination> <correlation-id> <message>")
 
 
-def test_sendfile(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
+def test_sendfile_sends_a_file(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
     content = bytes(range(256)) * 100
     (tmp_path / "my file.bin").write_bytes(content)
     cli.onecmd("subscribe /queue/a")
@@ -176,7 +176,7 @@ def test_sendfile(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
     assert (tmp_path / shell.SAVE_TO / "my file.bin").read_bytes() == content
 
 
-def test_sendfile_with_headers(make: Make, out: Printed, tmp_path: Path) -> None:
+def test_sendfile_sends_headers(make: Make, out: Printed, tmp_path: Path) -> None:
     cli = make(verbose=True)
     (tmp_path / "f").write_text("x")
     (tmp_path / "headers.json").write_text('{"custom": "header", "n": 1}')
@@ -202,7 +202,7 @@ def test_sendfile_with_headers(make: Make, out: Printed, tmp_path: Path) -> None
         ("/queue/a f list.json", "list.json: not a JSON object of headers"),
     ],
 )
-def test_sendfile_tells_what_is_wrong(
+def test_sendfile_reports_errors(
     cli: StompCLI, out: Printed, tmp_path: Path, arguments: str, words: str
 ) -> None:
     (tmp_path / "f").write_text("x")
@@ -213,7 +213,7 @@ def test_sendfile_tells_what_is_wrong(
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
-def test_ack(make: Make, broker: Broker, version: str) -> None:
+def test_ack_acknowledges_a_message(make: Make, broker: Broker, version: str) -> None:
     cli = make(version)
     cli.onecmd("subscribe /queue/a client-individual")
     cli.onecmd("send /queue/a hello")
@@ -227,7 +227,7 @@ def test_ack(make: Make, broker: Broker, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.2"])
-def test_an_id_that_was_seen_is_enough(make: Make, broker: Broker, version: str) -> None:
+def test_ack_finds_the_subscription_of_a_received_message(make: Make, broker: Broker, version: str) -> None:
     cli = make(version)
     cli.onecmd("subscribe /queue/a client-individual")
     cli.onecmd("send /queue/a hello")
@@ -238,7 +238,7 @@ def test_an_id_that_was_seen_is_enough(make: Make, broker: Broker, version: str)
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.2"])
-def test_nack(make: Make, version: str) -> None:
+def test_nack_rejects_a_message(make: Make, version: str) -> None:
     cli = make(version)
     cli.onecmd("subscribe /queue/a client-individual")
     cli.onecmd("send /queue/a hello")
@@ -261,12 +261,14 @@ def test_nack(make: Make, version: str) -> None:
         ("1.0", "nack x", r"STOMP 1.0 has no NACK \(start with .*"),
     ],
 )
-def test_what_ack_needs(make: Make, out: Printed, version: str, line: str, words: str) -> None:
+def test_ack_without_ids_shows_the_usage(
+    make: Make, out: Printed, version: str, line: str, words: str
+) -> None:
     make(version).onecmd(line)
     out.expect(words)
 
 
-def test_transactions(cli: StompCLI, broker: Broker, out: Printed) -> None:
+def test_transaction_commits_sends_and_acks(cli: StompCLI, broker: Broker, out: Printed) -> None:
     cli.onecmd("begin")
     id = out.expect("Transaction id: (.*)")[1]
     cli.onecmd("begin")
@@ -281,7 +283,7 @@ def test_transactions(cli: StompCLI, broker: Broker, out: Printed) -> None:
 
 
 @pytest.mark.parametrize("word", ["abort", "rollback"])
-def test_abort(cli: StompCLI, broker: Broker, out: Printed, word: str) -> None:
+def test_abort_discards_the_transaction(cli: StompCLI, broker: Broker, out: Printed, word: str) -> None:
     cli.onecmd("begin")
     id = out.expect("Transaction id: (.*)")[1]
     cli.onecmd("send /queue/a 1")
@@ -292,12 +294,12 @@ def test_abort(cli: StompCLI, broker: Broker, out: Printed, word: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["commit", "abort", "rollback"])
-def test_without_a_transaction(cli: StompCLI, out: Printed, word: str) -> None:
+def test_commit_without_transaction_is_an_error(cli: StompCLI, out: Printed, word: str) -> None:
     cli.onecmd(word)
     out.expect("Not currently in a transaction")
 
 
-def test_stats(cli: StompCLI, out: Printed) -> None:
+def test_stats_shows_counts(cli: StompCLI, out: Printed) -> None:
     cli.onecmd("stats")
     out.expect(r"No stats available \(stats on\)")
     cli.onecmd("stats off")
@@ -313,7 +315,7 @@ def test_stats(cli: StompCLI, out: Printed) -> None:
     out.expect(r"Expecting: stats \[on\|off\]")
 
 
-def test_run(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
+def test_run_executes_a_file(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
     (tmp_path / "my script").write_text("# a comment\n\nsubscribe /queue/a\nsend /queue/a x  y\nnope\n")
     assert cli.onecmd("run 'my script'") is False
     out.expect("Subscribing to .*")
@@ -338,7 +340,9 @@ def test_quit_in_a_script_ends_it(cli: StompCLI, out: Printed, tmp_path: Path) -
         ("itself", "itself:1: itself runs itself"),
     ],
 )
-def test_what_cannot_be_run(cli: StompCLI, out: Printed, tmp_path: Path, name: str, words: str) -> None:
+def test_run_reports_unreadable_files(
+    cli: StompCLI, out: Printed, tmp_path: Path, name: str, words: str
+) -> None:
     (tmp_path / "binary").write_bytes(b"\xff")
     (tmp_path / "itself").write_text("run itself\n")
     cli.onecmd(f"run {name}")
@@ -346,18 +350,18 @@ def test_what_cannot_be_run(cli: StompCLI, out: Printed, tmp_path: Path, name: s
 
 
 @pytest.mark.parametrize("word", ["ver", "version"])
-def test_version(cli: StompCLI, out: Printed, word: str) -> None:
+def test_version_is_shown(cli: StompCLI, out: Printed, word: str) -> None:
     cli.onecmd(word)
     out.expect(rf"{stomp.__version__} \[Protocol version 1.1\]")
 
 
 @pytest.mark.parametrize("word", ["quit", "exit", "EOF"])
-def test_the_end(cli: StompCLI, out: Printed, word: str) -> None:
+def test_exit_commands_end_the_client(cli: StompCLI, out: Printed, word: str) -> None:
     assert cli.onecmd(word) is True
     out.expect("Shutting down, please wait")
 
 
-def test_other_words(cli: StompCLI, out: Printed) -> None:
+def test_unknown_command_is_an_error(cli: StompCLI, out: Printed) -> None:
     cli.onecmd("")
     cli.onecmd("# nothing")
     assert out.getvalue() == ""
@@ -374,15 +378,13 @@ def send_file(cli: StompCLI, name: str, body: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["/etc/evil", "../../evil", "..\\evil"])
-def test_a_name_never_leads_out_of_the_folder(cli: StompCLI, out: Printed, tmp_path: Path, name: str) -> None:
+def test_file_name_never_leaves_the_folder(cli: StompCLI, out: Printed, tmp_path: Path, name: str) -> None:
     send_file(cli, name, "aGk=")
     out.expect(f"Saved file: {shell.SAVE_TO}/evil")
     assert (tmp_path / shell.SAVE_TO / "evil").read_text() == "hi"
 
 
-def test_a_body_that_is_not_base64_is_shown_and_kills_nothing(
-    cli: StompCLI, out: Printed, tmp_path: Path
-) -> None:
+def test_body_that_is_not_base64_is_shown(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
     send_file(cli, "x", "no base64!")
     out.expect("x: not saved, the body is not base64")
     out.expect("no base64!")
@@ -391,7 +393,7 @@ def test_a_body_that_is_not_base64_is_shown_and_kills_nothing(
     assert not (tmp_path / shell.SAVE_TO).exists()
 
 
-def test_a_file_that_cannot_be_written_kills_nothing(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
+def test_unwritable_file_is_reported(cli: StompCLI, out: Printed, tmp_path: Path) -> None:
     (tmp_path / shell.SAVE_TO).write_text("a file where the folder should be")
     send_file(cli, "x", "aGk=")
     out.expect("x: not saved: .*")
@@ -399,14 +401,14 @@ def test_a_file_that_cannot_be_written_kills_nothing(cli: StompCLI, out: Printed
     assert cli.status is Status.USAGE
 
 
-def test_what_the_broker_says(cli: StompCLI, out: Printed) -> None:
+def test_error_frame_is_shown(cli: StompCLI, out: Printed) -> None:
     cli.onecmd("unsubscribe /queue/a")
     cli.conn.unsubscribe("unknown")
     out.expect("ERROR: .*")
     out.expect("lost connection")
 
 
-def test_a_lost_connection_is_made_again(cli: StompCLI, broker: Broker, out: Printed) -> None:
+def test_lost_connection_is_reconnected(cli: StompCLI, broker: Broker, out: Printed) -> None:
     cli.onecmd("subscribe /queue/a")
     cli.conn.transport.disconnect_socket()
     out.expect("lost connection")
@@ -417,7 +419,7 @@ def test_a_lost_connection_is_made_again(cli: StompCLI, broker: Broker, out: Pri
     assert [*statuses, cli.status] == [Status.UNREACHED, Status.OK]
 
 
-def test_a_transaction_ends_with_its_connection(cli: StompCLI, out: Printed) -> None:
+def test_transaction_is_lost_with_its_connection(cli: StompCLI, out: Printed) -> None:
     cli.onecmd("begin")
     cli.conn.transport.disconnect_socket()
     out.expect("lost connection")
@@ -427,7 +429,7 @@ def test_a_transaction_ends_with_its_connection(cli: StompCLI, out: Printed) -> 
     out.expect("Not currently in a transaction")
 
 
-def test_what_goes_out_is_shown_without_the_password(make: Make, out: Printed) -> None:
+def test_sent_frames_are_shown_without_the_password(make: Make, out: Printed) -> None:
     make(verbose=True).onecmd("send /queue/a hello")
     out.expect(r"Sending \{cmd=SEND,headers=.*/queue/a.*,body=hello\}")
     assert "Sending {cmd=STOMP" in out.getvalue()
@@ -437,7 +439,7 @@ def test_what_goes_out_is_shown_without_the_password(make: Make, out: Printed) -
 # ------------------------------------------------------------------------------------- completion
 
 
-def test_completion(make: Make) -> None:
+def test_words_are_completed(make: Make) -> None:
     cli = make("1.2")
     cli.onecmd("subscribe /queue/a client")
     cli.onecmd("send '/queue/b b' x")
@@ -455,7 +457,7 @@ def test_completion(make: Make) -> None:
     assert cli.expects("run ") == cli.expects("sendfile /queue/a ") == "file"
 
 
-def test_completion_by_readline(cli: StompCLI) -> None:
+def test_readline_completes_words(cli: StompCLI) -> None:
     cli.onecmd("send /queue/a x")
     for verb in ("send", "sendfile", "sendrec", "sendreply"):
         complete = getattr(cli, f"complete_{verb}")
@@ -466,12 +468,12 @@ def test_completion_by_readline(cli: StompCLI) -> None:
     assert cli.completenames("sub") == ["subscribe"]
 
 
-def test_what_comes_from_the_network_is_clean(cli: StompCLI) -> None:
+def test_network_text_is_escaped(cli: StompCLI) -> None:
     cli.seen.message({"destination": "/queue/\x1b[2J", "message-id": "1"})
     assert cli.candidates("send ") == ["/queue/\\x1b[2J"]
 
 
-def test_what_was_seen_is_bounded(cli: StompCLI) -> None:
+def test_remembered_ids_are_limited(cli: StompCLI) -> None:
     for number in range(1000):
         cli.seen.message({"message-id": str(number), "destination": f"/queue/{number}"})
     assert len(cli.seen.messages) == len(cli.seen.destinations) == 200
@@ -499,14 +501,14 @@ def test_every_command_has_help(cli: StompCLI, out: Printed) -> None:
     out.expect(r"\*\*\* No help on nope")
 
 
-def test_help_by_a_program(cli: StompCLI, out: Printed) -> None:
+def test_help_methods_print_help(cli: StompCLI, out: Printed) -> None:
     cli.help("x <y>", "Does x.", required=["y - what"], optional=["z - which"])
     out.expect(
         "Usage:\n\tx <y>\n\nRequired Parameters:\n\ty - what\n\nOptional Parameters:\n\tz - which\n\n.*"
     )
 
 
-def test_multicast(monkeypatch: pytest.MonkeyPatch, out: Printed) -> None:
+def test_multicast_sends_and_receives(monkeypatch: pytest.MonkeyPatch, out: Printed) -> None:
     from tests.multicasting import group_of_our_own
 
     with group_of_our_own(monkeypatch):
@@ -521,7 +523,7 @@ def test_multicast(monkeypatch: pytest.MonkeyPatch, out: Printed) -> None:
             cli.leave()
 
 
-def test_leaving_waits_for_what_is_told_of_the_end(make: Make, broker: Broker) -> None:
+def test_quit_waits_for_on_disconnected(make: Make, broker: Broker) -> None:
     cli = make()
     calling, called, left = threading.Event(), threading.Event(), threading.Event()
 

@@ -11,14 +11,14 @@ from stomp.cli.shell import stomppy_names
 main = importlib.import_module("stomp.__main__")
 
 
-def test_names_are_looked_up_when_they_are_wanted() -> None:
+def test_names_are_imported_on_access() -> None:
     assert main.StompCLI is stomppy_names.StompCLI
     assert main.heartbeat_pattern.match("10,20")
     with pytest.raises(AttributeError, match="nothing"):
         main.nothing  # noqa: B018
 
 
-def test_a_loop_that_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_do_nothing_loop_sleeps_until_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
