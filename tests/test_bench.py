@@ -311,7 +311,7 @@ def test_what_was_not_measured_is_open() -> None:
 @pytest.mark.parametrize("escaped", [False, True])
 def test_blocks_hold_whole_frames_of_one_length(escaped: bool) -> None:
     block = render(Shape("7", 100, escaped))
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     decoder.feed(bytes(block.part(3)))
     messages = [frame for frame in decoder.frames() if isinstance(frame, Frame)]
     assert [message.body for message in messages] == [body_of(100)] * 3

@@ -164,7 +164,7 @@ def test_a_frame_whose_end_is_in_doubt_ends_the_connection(data: bytes, api: str
     ids=["copy", "deep", "pickle"],
 )
 def test_copies_have_the_original_bytes_of_a_head(make: type[Frame], twin: Callable[[Frame], Frame]) -> None:
-    decoder = Decoder(dialect=STOMP12, lenient=True, classes={"MESSAGE": make})
+    decoder = Decoder(version=STOMP12, lenient=True, classes={"MESSAGE": make})
     decoder.feed(b"MESSAGE\na:\xe9\n\nx\0")
     (frame,) = decoder.frames()
     assert isinstance(frame, Frame)

@@ -9,7 +9,7 @@ import stomp
 from stomp.connect import BaseConnection
 from stomp.core.errors import FrameError
 from stomp.core.frames.decoder import Decoder
-from stomp.core.frames.versions import DIALECTS
+from stomp.core.frames.versions import VERSIONS
 from stomp.protocol import Protocol12
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from stomp.transport import Transport
@@ -52,7 +52,7 @@ class SessionPair:
 
     def frame(self, index):
         wait_until(lambda: len(self.raw) > index, PATIENCE)
-        decoder = Decoder(dialect=DIALECTS[self.version])
+        decoder = Decoder(version=VERSIONS[self.version])
         decoder.feed(self.raw[index])
         (frame,) = decoder.frames()
         return frame

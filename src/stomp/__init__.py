@@ -17,7 +17,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from stomp._version import Version
+from stomp._version import PackageVersion
 from stomp._version import __version__ as _number
 from stomp.classic import module_aliases
 
@@ -110,7 +110,7 @@ if TYPE_CHECKING:
     colors = colours
     backward2 = backward3 = backwardsock = backwardsock25 = backwardsock26 = backward
 
-__version__ = Version(_number)
+__version__ = PackageVersion(_number)
 #: Read by modules that stomp.py does not have, see `stomp._installation`.
 _DISTRIBUTION = "stompkit"
 module_aliases.install()

@@ -10,10 +10,14 @@ if TYPE_CHECKING:
 __version__ = "9.1.0"
 
 
-class Version(str):
+class PackageVersion(str):
     """A version that is a string, as in stomp.py since 8.2, and compares with tuples of numbers, as before 8.2.
 
-    >>> Version("9.10.0") >= (9, 2), Version("9.10.0") > "9.2.0", Version("9.10.0")[0] < 5
+    >>> (
+    ...     PackageVersion("9.10.0") >= (9, 2),
+    ...     PackageVersion("9.10.0") > "9.2.0",
+    ...     PackageVersion("9.10.0")[0] < 5,
+    ... )
     (True, True, False)
     """
 
@@ -21,12 +25,12 @@ class Version(str):
 
     def __getitem__(self, index: Any) -> Any:
         # Programs use both `__version__[0] < "5"` and `__version__[0] < 5`.
-        return Version(super().__getitem__(index))
+        return PackageVersion(super().__getitem__(index))
 
-    def __iter__(self) -> Iterator[Version]:
+    def __iter__(self) -> Iterator[PackageVersion]:
         # Iterates over the parts, not the characters, for programs written for the tuple of 4.1, such as
         # `"%s.%s.%s" % (*stomp.__version__,)`.
-        return map(Version, self.split("."))
+        return map(PackageVersion, self.split("."))
 
     @property
     def _numbers(self) -> tuple[int, ...]:
@@ -39,7 +43,7 @@ class Version(str):
         if isinstance(other, int):
             return self._numbers[:1], (other,)
         if isinstance(other, str):
-            return self._numbers, Version(other)._numbers
+            return self._numbers, PackageVersion(other)._numbers
         return None
 
     def __eq__(self, other: object) -> bool:

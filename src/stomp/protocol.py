@@ -39,7 +39,7 @@ from stomp.constants import (
 )
 from stomp.core.errors import NotConnected
 from stomp.core.frames.frame import text_of
-from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, UNESCAPED, Dialect
+from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, UNESCAPED, Version
 from stomp.listener import ConnectionListener
 from stomp.transport import Transport
 from stomp.utils import Frame, encode, get_uuid, merge_headers
@@ -57,12 +57,12 @@ class _Protocol(ConnectionListener):
     It is a listener of its own transport, with the name "protocol-listener".
     """
 
-    _dialect: Dialect
+    _version: Version
 
     def __init__(self, transport: Transport, auto_content_length: bool = True) -> None:
         self.transport = transport
         self.auto_content_length = auto_content_length
-        self.version = self._dialect.version
+        self.version = self._version.number
         transport.set_listener("protocol-listener", self)
 
     def send_frame(self, cmd: str, headers: dict[str, Any] | None = None, body: Any = "") -> None:
@@ -83,11 +83,11 @@ class _Protocol(ConnectionListener):
             if type(value) is str:
                 # Few values need escaping, and this check is much faster than the call.
                 if ":" in value or "\\" in value or "\n" in value or "\r" in value:
-                    headers[name] = self._dialect.escape(value)
+                    headers[name] = self._version.escape(value)
             elif isinstance(value, str | bytes):
-                headers[name] = self._dialect.escape(text_of(value))
+                headers[name] = self._version.escape(text_of(value))
             elif isinstance(value, tuple):  # a repeated header
-                headers[name] = tuple(self._dialect.escape(text_of(item)) for item in value)
+                headers[name] = tuple(self._version.escape(text_of(item)) for item in value)
 
     def send(
         self,
@@ -222,7 +222,7 @@ def _login(username: str | None, passcode: str | None, merged: dict[str, Any]) -
 class Protocol10(_Protocol):
     """STOMP 1.0."""
 
-    _dialect = STOMP10
+    _version = STOMP10
 
     def connect(
         self,
@@ -294,7 +294,7 @@ class Protocol10(_Protocol):
 class Protocol11(_Protocol):
     """STOMP 1.1: heart-beats, NACK, escaped headers, several subscriptions by id."""
 
-    _dialect = STOMP11
+    _version = STOMP11
 
     def __init__(
         self,
@@ -436,7 +436,7 @@ class Protocol11(_Protocol):
 class Protocol12(Protocol11):
     """STOMP 1.2: a message is acknowledged by a single id; the host header is required."""
 
-    _dialect = STOMP12
+    _version = STOMP12
 
     def _add_host_header(self, merged: dict[str, Any]) -> None:
         # With several hosts, the one that accepted is known only now. A ``host`` header of the caller is kept.

@@ -8,25 +8,25 @@ from stomp.broker.engine import Engine
 from stomp.broker.model import Client
 from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame
-from stomp.core.frames.versions import STOMP12, Dialect
+from stomp.core.frames.versions import STOMP12, Version
 
 
 class Party:
     """A client of the engine, with the methods that tests need."""
 
-    def __init__(self, engine: Engine, dialect: Dialect = STOMP12) -> None:
+    def __init__(self, engine: Engine, version: Version = STOMP12) -> None:
         self.engine = engine
-        self.dialect = dialect
-        self.client: Client = engine.open(dialect)
+        self.version = version
+        self.client: Client = engine.open(version)
 
     def subscribe(self, destination: str, id: str | None = "1", ack: str = "auto", **headers: Any) -> None:
         extra = {name.replace("_", "-"): value for name, value in headers.items()}
-        frame = commands.subscribe(self.dialect, destination, id, ack=ack, headers=extra)
+        frame = commands.subscribe(self.version, destination, id, ack=ack, headers=extra)
         self.engine.handle(self.client, frame)
 
     def unsubscribe(self, id: str | None = "1", destination: str | None = None, **headers: Any) -> None:
         extra = {name.replace("_", "-"): value for name, value in headers.items()}
-        frame = commands.unsubscribe(self.dialect, id, destination=destination, headers=extra)
+        frame = commands.unsubscribe(self.version, id, destination=destination, headers=extra)
         self.engine.handle(self.client, frame)
 
     def send(self, destination: str, *bodies: str, tx: str | None = None, **headers: Any) -> None:
@@ -35,9 +35,9 @@ class Party:
             self.engine.handle(self.client, frame)
 
     def ack(self, message: Frame, *, negative: bool = False, tx: str | None = None, **headers: Any) -> None:
-        name = message.headers["ack" if self.dialect is STOMP12 else "message-id"]
+        name = message.headers["ack" if self.version is STOMP12 else "message-id"]
         frame = commands.ack(
-            self.dialect,
+            self.version,
             name,
             message.headers.get("subscription"),
             negative=negative,
@@ -65,8 +65,8 @@ class Party:
         return [frame.body.decode() for frame in self.messages()]
 
 
-def party(engine: Engine, dialect: Dialect = STOMP12) -> Party:
-    return Party(engine, dialect)
+def party(engine: Engine, version: Version = STOMP12) -> Party:
+    return Party(engine, version)
 
 
 def receipts(frames: list[Frame]) -> list[str]:

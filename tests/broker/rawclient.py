@@ -14,7 +14,7 @@ from typing import Protocol
 from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.encoder import encode
 from stomp.core.frames.frame import Frame, headers_of
-from stomp.core.frames.versions import DIALECTS
+from stomp.core.frames.versions import VERSIONS
 
 #: Timeout in seconds of everything that a test waits for.
 PATIENCE = 10.0
@@ -46,8 +46,7 @@ class RawClient:
         tls: ssl.SSLContext | None = None,
         receive_buffer: int | None = None,
     ) -> None:
-        self.version = version
-        self.dialect = DIALECTS[version]
+        self.version = VERSIONS[version]
         self.beats = 0
         self._decoder = Decoder()
         self._frames: deque[Frame] = deque()
@@ -78,9 +77,9 @@ class RawClient:
 
     def connect(self, **headers: str) -> Frame:
         """Send CONNECT; return the CONNECTED frame."""
-        self.send("CONNECT", accept_version=self.version, host="/", **headers)
+        self.send("CONNECT", accept_version=self.version.number, host="/", **headers)
         connected = self.expect("CONNECTED")
-        self._decoder.dialect = self.dialect
+        self._decoder.version = self.version
         return connected
 
     def write(self, data: bytes) -> None:
@@ -93,7 +92,7 @@ class RawClient:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if body:
             named["content-length"] = len(body)
-        self.write(encode(Frame(command, headers_of(named), body), self.dialect))
+        self.write(encode(Frame(command, headers_of(named), body), self.version))
 
     def frame(self, patience: float = PATIENCE) -> Frame:
         """The next frame.
@@ -116,7 +115,7 @@ class RawClient:
                     else:
                         self._frames.append(frame)
                         if frame.command == "CONNECTED":
-                            self._decoder.dialect = self.dialect
+                            self._decoder.version = self.version
         return self._frames.popleft()
 
     def expect(self, command: str, **headers: str) -> Frame:

@@ -7,7 +7,7 @@ import pytest
 from stomp.broker.engine import Engine
 from stomp.broker.store import RequestRefused
 from stomp.core.frames import commands
-from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, Dialect
+from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, Version
 from tests.broker.party import party, receipts
 
 # ---------------------------------------------------------------------------------------------- queues, topics
@@ -132,7 +132,7 @@ def test_a_sender_cannot_set_what_the_server_says(engine: Engine, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("dialect", "ack", "has_ack"),
+    ("version", "ack", "has_ack"),
     [
         (STOMP12, "client", True),
         (STOMP12, "auto", False),
@@ -141,9 +141,9 @@ def test_a_sender_cannot_set_what_the_server_says(engine: Engine, name: str) -> 
     ],
 )
 def test_the_ack_header_is_for_12_and_not_for_auto(
-    engine: Engine, dialect: Dialect, ack: str, has_ack: bool
+    engine: Engine, version: Version, ack: str, has_ack: bool
 ) -> None:
-    one = party(engine, dialect)
+    one = party(engine, version)
     one.subscribe("/queue/a", ack=ack)
     one.send("/queue/a", "x")
     (message,) = one.messages()
@@ -176,9 +176,9 @@ def test_the_message_id_stays_when_a_message_is_redelivered(engine: Engine) -> N
 # ---------------------------------------------------------------------------------------------- ACK and NACK
 
 
-@pytest.mark.parametrize("dialect", [STOMP10, STOMP11, STOMP12])
-def test_client_acknowledges_all_up_to_one(engine: Engine, dialect: Dialect) -> None:
-    one = party(engine, dialect)
+@pytest.mark.parametrize("version", [STOMP10, STOMP11, STOMP12])
+def test_client_acknowledges_all_up_to_one(engine: Engine, version: Version) -> None:
+    one = party(engine, version)
     one.subscribe("/queue/a", ack="client")
     one.send("/queue/a", *"1234")
     first, second, third, _ = one.messages()

@@ -44,7 +44,7 @@ class FakeLink:
         self._decoder.feed(b"".join(self.session.data_to_send(self.stage.clock())))
         while frames := self._decoder.frames():
             self.sent += [frame for frame in frames if not isinstance(frame, HeartbeatMarker)]
-            self._decoder.dialect = self._decoder.dialect or STOMP12
+            self._decoder.version = self._decoder.version or STOMP12
         self.stage.conv.take(self, self.session.events(), self.stage.clock())
         self.stage.calls += self.stage.conv.calls()
 

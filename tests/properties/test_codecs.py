@@ -17,18 +17,18 @@ from stomp.core.frames import native as native_codec
 from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.limits import Leniency, Limits
-from stomp.core.frames.versions import DIALECTS, STOMP12, Dialect
+from stomp.core.frames.versions import STOMP12, VERSIONS, Version
 from stomp.core.session.events import Message
 from tests.properties.test_coding import (
     SMALL,
     alikes,
     chopped,
     cuts,
-    dialects,
     eols,
     mutated,
     scraps,
     streams,
+    versions,
 )
 
 #: None is the codec in Python.
@@ -85,9 +85,9 @@ def story(pieces: list[bytes], native: Any, **settings: Any) -> list[Any]:
     """What a decoder returns, call by call, to the error that ends it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native_codec, "native", native)
-        dialect, make = settings.pop("dialect"), settings.pop("make")
+        version, make = settings.pop("version"), settings.pop("make")
         decoder = Decoder(settings["limits"], lenient=settings["lenient"], classes={"MESSAGE": make})
-        decoder.dialect = dialect
+        decoder.version = version
         results: list[Any] = []
         for piece in pieces:
             decoder.feed(piece)
@@ -96,7 +96,7 @@ def story(pieces: list[bytes], native: Any, **settings: Any) -> list[Any]:
                     results.append([facts(frame) for frame in frames])
                     # As a session does, which has learned the version from the first frame.
                     if any(isinstance(frame, Frame) for frame in frames):
-                        decoder.dialect = decoder.dialect or STOMP12
+                        decoder.version = decoder.version or STOMP12
             except RemoteProtocolError as err:
                 error = type(err), str(err), getattr(err, "limit", "")
                 return [*results, (*error, decoder.idle, decoder.notes)]
@@ -114,7 +114,7 @@ def essence(results: list[Any]) -> tuple[list[Any], Any]:
 @given(
     st.one_of(streams().map(lambda stream: stream[2]), alikes, alikes, scraps, mutated(), sized(), sized()),
     cuts,
-    st.one_of(dialects, dialects, st.none()),
+    st.one_of(versions, versions, st.none()),
     st.one_of(st.just(Limits()), st.just(SMALL), tight, tight),
     leniencies,
     classes,
@@ -145,12 +145,12 @@ def essence(results: list[Any]) -> tuple[list[Any], Any]:
 def test_codecs_and_splits_give_the_same_frames(
     data: bytes,
     sizes: list[int],
-    dialect: Dialect | None,
+    version: Version | None,
     limits: Limits,
     lenient: Leniency,
     make: type[Frame],
 ) -> None:
-    ways = {"dialect": dialect, "limits": limits, "lenient": lenient, "make": make}
+    ways = {"version": version, "limits": limits, "lenient": lenient, "make": make}
     whole = essence(story([data], None, **ways))
     for pieces in ([data], chopped(data, sizes), chopped(data, [1])):
         results = [story(pieces, native, **ways) for native in CODECS]
@@ -159,4 +159,4 @@ def test_codecs_and_splits_give_the_same_frames(
 
 
 def test_all_versions_are_tried() -> None:
-    assert len(DIALECTS) == 3
+    assert len(VERSIONS) == 3

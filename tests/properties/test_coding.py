@@ -9,11 +9,11 @@ from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.encoder import encode, encode_parts
 from stomp.core.frames.frame import Frame, Headers, headers_of
 from stomp.core.frames.limits import LENIENT, STRICT, Leniency, Limits
-from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP12, Dialect
+from stomp.core.frames.versions import STOMP10, STOMP12, VERSIONS, Version
 
 pytestmark = pytest.mark.usefixtures("each_codec")
 
-dialects = st.sampled_from(list(DIALECTS.values()))
+versions = st.sampled_from(list(VERSIONS.values()))
 commands = st.sampled_from(["MESSAGE", "MESSAGE", "RECEIPT", "ERROR", "SEND", "CONNECT", "CONNECTED", "NEWS"])
 #: Text in which everything that means something to the protocol is frequent.
 text = st.text(
@@ -41,25 +41,25 @@ def any_frames(draw: st.DrawFn) -> Frame:
     return Frame(draw(commands), Headers.of(pairs), body)
 
 
-def is_sendable(frame: Frame, dialect: Dialect) -> bool:
+def is_sendable(frame: Frame, version: Version) -> bool:
     try:
-        encode(frame, dialect)
+        encode(frame, version)
     except FrameError:
         return False
     return True
 
 
 @st.composite
-def streams(draw: st.DrawFn) -> tuple[Dialect, list[Frame], bytes]:
+def streams(draw: st.DrawFn) -> tuple[Version, list[Frame], bytes]:
     """Frames of one version, and their bytes with EOLs between them."""
-    dialect = draw(dialects)
+    version = draw(versions)
     few = draw(
-        st.lists(any_frames().filter(lambda frame: is_sendable(frame, dialect)), min_size=1, max_size=4)
+        st.lists(any_frames().filter(lambda frame: is_sendable(frame, version)), min_size=1, max_size=4)
     )
     # Again and again, for a head is read fast when it was seen before.
     frames = draw(st.lists(st.sampled_from(few), max_size=12))
-    data = b"".join(encode(frame, dialect) + draw(eols) for frame in frames)
-    return dialect, frames, draw(eols) + data
+    data = b"".join(encode(frame, version) + draw(eols) for frame in frames)
+    return version, frames, draw(eols) + data
 
 
 def chopped(data: bytes, sizes: list[int]) -> list[bytes]:
@@ -74,13 +74,13 @@ def chopped(data: bytes, sizes: list[int]) -> list[bytes]:
 
 def outcome(
     pieces: list[bytes],
-    dialect: Dialect | None,
+    version: Version | None,
     *,
     limits: Limits | None = None,
     lenient: Leniency = STRICT,
 ) -> tuple[list[Frame], type[Exception] | None]:
     """The frames, and the error that ended it. On the way: what is held never exceeds the limits."""
-    decoder = Decoder(limits, dialect=dialect, lenient=lenient)
+    decoder = Decoder(limits, version=version, lenient=lenient)
     most = max(decoder.limits.head + 2, decoder.limits.body + 1)
     found: list[Frame] = []
     for piece in pieces:
@@ -99,43 +99,43 @@ def outcome(
 def same_however_cut(
     data: bytes,
     sizes: list[int],
-    dialect: Dialect | None,
+    version: Version | None,
     *,
     limits: Limits | None = None,
     lenient: Leniency = STRICT,
 ) -> tuple[list[Frame], type[Exception] | None]:
-    whole = outcome([data], dialect, limits=limits, lenient=lenient)
-    assert outcome(chopped(data, [1]), dialect, limits=limits, lenient=lenient) == whole
-    assert outcome(chopped(data, sizes), dialect, limits=limits, lenient=lenient) == whole
+    whole = outcome([data], version, limits=limits, lenient=lenient)
+    assert outcome(chopped(data, [1]), version, limits=limits, lenient=lenient) == whole
+    assert outcome(chopped(data, sizes), version, limits=limits, lenient=lenient) == whole
     return whole
 
 
 @given(streams(), cuts)
-def test_any_frames_survive_any_split(stream: tuple[Dialect, list[Frame], bytes], sizes: list[int]) -> None:
-    dialect, frames, data = stream
-    assert same_however_cut(data, sizes, dialect) == (frames, None)
+def test_any_frames_survive_any_split(stream: tuple[Version, list[Frame], bytes], sizes: list[int]) -> None:
+    version, frames, data = stream
+    assert same_however_cut(data, sizes, version) == (frames, None)
 
 
-@given(any_frames(), dialects)
-def test_sent_frame_is_read_back_or_refused(frame: Frame, dialect: Dialect) -> None:
+@given(any_frames(), versions)
+def test_sent_frame_is_read_back_or_refused(frame: Frame, version: Version) -> None:
     try:
-        data = encode(frame, dialect)
+        data = encode(frame, version)
     except FrameError:
         return
     # Nothing of it became another frame, another header or another value.
-    assert outcome([data], dialect) == ([frame], None)
+    assert outcome([data], version) == ([frame], None)
 
 
-@given(any_frames(), dialects)
-def test_escaped_headers_stay_one_frame(frame: Frame, dialect: Dialect) -> None:
+@given(any_frames(), versions)
+def test_escaped_headers_stay_one_frame(frame: Frame, version: Version) -> None:
     try:
-        data = b"".join(encode_parts(frame, dialect, escaped=True))
+        data = b"".join(encode_parts(frame, version, escaped=True))
     except FrameError:
         return
-    (found,), error = outcome([data], dialect)
+    (found,), error = outcome([data], version)
     assert error is None
     assert len(found.headers.pairs()) == len(frame.headers.pairs())
-    assert b"".join(encode_parts(frame, dialect, escaped=True)) == data
+    assert b"".join(encode_parts(frame, version, escaped=True)) == data
 
 
 # ------------------------------------------------------------------------------------- hostile bytes
@@ -161,7 +161,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 @given(
     st.one_of(scraps, mutated()),
     cuts,
-    st.one_of(dialects, st.none()),
+    st.one_of(versions, st.none()),
     st.sampled_from([SMALL, Limits()]),
     st.sampled_from([STRICT, STRICT, LENIENT]),
 )
@@ -171,9 +171,9 @@ def mutated(draw: st.DrawFn) -> bytes:
 @example(b"MESSAGE\na:1\nb:2\n\n\0\nMESSAGE\na:1:b\n2\n\n\0\n", [7], STOMP10, SMALL, STRICT)
 @settings(max_examples=settings().max_examples * 4)
 def test_any_bytes_are_read_or_refused_within_the_limits(
-    data: bytes, sizes: list[int], dialect: Dialect | None, limits: Limits, lenient: Leniency
+    data: bytes, sizes: list[int], version: Version | None, limits: Limits, lenient: Leniency
 ) -> None:
-    frames, _ = same_however_cut(data, sizes, dialect, limits=limits, lenient=lenient)
+    frames, _ = same_however_cut(data, sizes, version, limits=limits, lenient=lenient)
     for frame in frames:
         assert frame.command.isalpha()
         assert len(frame.body) <= limits.body
@@ -204,9 +204,9 @@ LESSON = b"MESSAGE\nfoo:1\na:2\n\n\0\n" * 3 + b"MESSAGE\na:1\ncontent-length:0\n
 alikes = st.lists(alike, max_size=6).map(lambda frames: LESSON + b"".join(frames))
 
 
-@given(st.one_of(alikes, alikes, st.lists(mutated(), max_size=4).map(b"".join)), dialects)
+@given(st.one_of(alikes, alikes, st.lists(mutated(), max_size=4).map(b"".join)), versions)
 @settings(max_examples=settings().max_examples * 4)
-def test_template_and_general_parser_read_the_same(data: bytes, dialect: Dialect) -> None:
+def test_template_and_general_parser_read_the_same(data: bytes, version: Version) -> None:
     class Careful(Decoder):
         def _read_fast(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
             return pos
@@ -221,24 +221,24 @@ def test_template_and_general_parser_read_the_same(data: bytes, dialect: Dialect
             return found, str(err)
         return found, ""
 
-    assert read(Decoder(dialect=dialect)) == read(Careful(dialect=dialect))
+    assert read(Decoder(version=version)) == read(Careful(version=version))
 
 
 # ------------------------------------------------------------------------------------- texts
 
 
-@given(text, dialects)
-def test_escaping_can_be_undone(plain: str, dialect: Dialect) -> None:
-    escaped = dialect.escape(plain)
-    assert dialect.unescape(escaped) == plain
-    assert not any(char in escaped for char in dialect.escapes if char != "\\")
+@given(text, versions)
+def test_escaping_can_be_undone(plain: str, version: Version) -> None:
+    escaped = version.escape(plain)
+    assert version.unescape(escaped) == plain
+    assert not any(char in escaped for char in version.escapes if char != "\\")
 
 
-@given(text, dialects)
-def test_any_text_is_unescaped_or_refused(escaped: str, dialect: Dialect) -> None:
-    kept = dialect.unescape(escaped, keep_undefined=True)
+@given(text, versions)
+def test_any_text_is_unescaped_or_refused(escaped: str, version: Version) -> None:
+    kept = version.unescape(escaped, keep_undefined=True)
     try:
-        assert dialect.unescape(escaped) == kept
+        assert version.unescape(escaped) == kept
     except RemoteProtocolError:
         assert "\\" in escaped
 

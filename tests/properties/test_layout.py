@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame
-from stomp.core.frames.versions import DIALECTS, Dialect
+from stomp.core.frames.versions import VERSIONS, Version
 
 pytestmark = pytest.mark.usefixtures("each_codec")
 
@@ -49,7 +49,7 @@ def read(decoder: Decoder, data: bytes) -> tuple[list[Frame], type[Exception] | 
     return found, None
 
 
-@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
+@pytest.mark.parametrize("version", VERSIONS.values(), ids=str)
 @given(
     names=st.lists(st.sampled_from(NAMES), unique=True),
     values=st.lists(st.text("ab5:\\nc\r", max_size=6), min_size=4, max_size=4),
@@ -58,13 +58,13 @@ def read(decoder: Decoder, data: bytes) -> tuple[list[Frame], type[Exception] | 
     ending=st.sampled_from(["\0", "\0\n"]),
 )
 def test_learned_templates_do_not_change_the_result(
-    dialect: Dialect, names: list[str], values: list[str], noise: list[str], at: int, ending: str
+    version: Version, names: list[str], values: list[str], noise: list[str], at: int, ending: str
 ) -> None:
     teacher = "MESSAGE\n" + "".join(f"{name}:5\n" for name in names) + "\nhello" + ending
     head = "MESSAGE\n" + "".join(f"{name}:{value}\n" for name, value in zip(names, values, strict=False))
     head = head[:at] + "".join(noise) + head[at:]
     data = (head + "\nhello" + ending).encode()
-    primed, fresh = Decoder(dialect=dialect), Decoder(dialect=dialect)
+    primed, fresh = Decoder(version=version), Decoder(version=version)
     for _ in range(3):
         assert len(read(primed, teacher.encode())[0]) == 1
     assert ("MESSAGE", *names) in primed._layouts._known

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("each_codec")
 
 texts = st.text(max_size=20)
 kinds = st.sampled_from([*TEXTS.values()])
-dialects = st.sampled_from([STOMP10, STOMP11, STOMP12])
+versions = st.sampled_from([STOMP10, STOMP11, STOMP12])
 CONNECTED = b"CONNECTED\nversion:%b\n\n\0"
 
 
@@ -32,11 +32,11 @@ def written(function, *args, **kwargs):
     return sorted(head.split(b"\n")), body
 
 
-def connected(dialect):
+def connected(version):
     session = ClientSession()
-    session.connect([dialect.version])
+    session.connect([version.number])
     session.data_to_send(0.0)
-    session.receive_data(CONNECTED % dialect.version.encode(), 0.0)
+    session.receive_data(CONNECTED % version.number.encode(), 0.0)
     session.events()
     return session
 
@@ -56,17 +56,17 @@ def test_numbers_and_bytes_are_converted(number, data):
     assert body == data
 
 
-@given(dialects, kinds, st.dictionaries(texts, texts, max_size=4), st.binary(max_size=5))
-def test_encode_writes_the_plain_text(dialect, kind, headers, body):
+@given(versions, kinds, st.dictionaries(texts, texts, max_size=4), st.binary(max_size=5))
+def test_encode_writes_the_plain_text(version, kind, headers, body):
     def frame(make):
         pairs = Headers({make(name): make(value) for name, value in headers.items()})
         return Frame(make("SEND"), pairs, body)
 
-    assert written(encode, frame(kind), dialect) == written(encode, frame(str), dialect)
+    assert written(encode, frame(kind), version) == written(encode, frame(str), version)
 
 
-@given(dialects, kinds, texts, texts, texts, st.one_of(st.none(), texts), st.binary(max_size=5))
-def test_commands_write_the_plain_text(dialect, kind, one, two, three, receipt, body):
+@given(versions, kinds, texts, texts, texts, st.one_of(st.none(), texts), st.binary(max_size=5))
+def test_commands_write_the_plain_text(version, kind, one, two, three, receipt, body):
     def each(make):
         named: dict[str, Any] = {
             "receipt": receipt if receipt is None else make(receipt),
@@ -74,23 +74,23 @@ def test_commands_write_the_plain_text(dialect, kind, one, two, three, receipt, 
         }
         yield commands.send(make(one), body, receipt=named["receipt"])
         yield commands.send(make(one), body, content_type=make(two), transaction=make(three), **named)
-        yield commands.subscribe(dialect, make(one), make(two), ack=make("client"), **named)
-        yield commands.unsubscribe(dialect, make(one), destination=make(two), **named)
-        yield commands.ack(dialect, make(one), make(two), transaction=make(three), **named)
+        yield commands.subscribe(version, make(one), make(two), ack=make("client"), **named)
+        yield commands.unsubscribe(version, make(one), destination=make(two), **named)
+        yield commands.ack(version, make(one), make(two), transaction=make(three), **named)
         yield commands.transaction(make("BEGIN"), make(one), **named)
         yield commands.disconnect(named["receipt"])
         yield commands.connect([make("1.2"), make("1.1")], make(one), login=make(two), passcode=make(three))
 
     for plain, other in zip(each(str), each(kind), strict=True):
-        assert written(encode, other, dialect) == written(encode, plain, dialect)
+        assert written(encode, other, version) == written(encode, plain, version)
 
 
-@given(dialects, kinds, texts, texts, texts, st.binary(min_size=1, max_size=5))
+@given(versions, kinds, texts, texts, texts, st.binary(min_size=1, max_size=5))
 def test_send_plain_of_a_session_writes_the_plain_text(
-    dialect, kind, destination, content_type, receipt, body
+    version, kind, destination, content_type, receipt, body
 ):
     def sent(make):
-        session = connected(dialect)
+        session = connected(version)
         named = {"content_type": make(content_type), "receipt": make(receipt)}
         if not session.send_plain(make(destination), body, **named):
             session.send(make(destination), body, **named)
@@ -99,10 +99,10 @@ def test_send_plain_of_a_session_writes_the_plain_text(
     assert written(sent, kind) == written(sent, str)
 
 
-@given(dialects, kinds, texts, texts, st.binary(min_size=1, max_size=5))
-def test_transmit_plain_of_a_session_writes_the_plain_text(dialect, kind, destination, receipt, body):
+@given(versions, kinds, texts, texts, st.binary(min_size=1, max_size=5))
+def test_transmit_plain_of_a_session_writes_the_plain_text(version, kind, destination, receipt, body):
     def sent(make):
-        session = connected(dialect)
+        session = connected(version)
         headers = {make("destination"): make(destination), make("receipt"): make(receipt)}
         if not session.transmit_plain(make("SEND"), headers, body):
             session.transmit(commands.send(make(destination), body, receipt=make(receipt)))

@@ -137,7 +137,7 @@ class Sessions(RuleBasedStateMachine):
     def may_send(self) -> bool:
         """The client can give a frame: the version is certain, and it has not said good-bye."""
         flowing = self.client.state in (State.CONNECTING, State.CONNECTED)
-        return flowing and self.client.dialect is not None and not self.client._disconnecting
+        return flowing and self.client.version is not None and not self.client._disconnecting
 
     @property
     def may_deliver(self) -> bool:
@@ -169,19 +169,19 @@ class Sessions(RuleBasedStateMachine):
         receipt=receipts,
     )
     def subscribe(self, id: str, ack: str, receipt: str | None) -> None:
-        dialect = self.client.dialect
-        assert dialect is not None
+        version = self.client.version
+        assert version is not None
         if id not in self.ledger.subscriptions:
             self.unacked[id] = []
-            self.transmit(commands.subscribe(dialect, f"/queue/{id}", id, ack=ack, receipt=receipt), 10.0)
+            self.transmit(commands.subscribe(version, f"/queue/{id}", id, ack=ack, receipt=receipt), 10.0)
 
     @precondition(lambda self: self.may_send and self.ledger.subscriptions)
     @rule(data=st.data())
     def unsubscribe(self, data: st.DataObject) -> None:
         id = data.draw(st.sampled_from(sorted(self.ledger.subscriptions)))
-        assert self.client.dialect is not None
+        assert self.client.version is not None
         del self.unacked[id]
-        self.transmit(commands.unsubscribe(self.client.dialect, id))
+        self.transmit(commands.unsubscribe(self.client.version, id))
 
     @precondition(lambda self: self.may_send and any(self.unacked.values()))
     @rule(data=st.data(), negative=st.booleans(), receipt=receipts)
@@ -193,10 +193,10 @@ class Sessions(RuleBasedStateMachine):
             del waiting[: waiting.index(message) + 1]
         else:
             waiting.remove(message)
-        assert self.client.dialect is not None
-        negative = negative and self.client.dialect.nack
+        assert self.client.version is not None
+        negative = negative and self.client.version.nack
         self.transmit(
-            commands.ack(self.client.dialect, message, id, negative=negative, receipt=receipt), 10.0
+            commands.ack(self.client.version, message, id, negative=negative, receipt=receipt), 10.0
         )
 
     @precondition(lambda self: self.may_send)
@@ -340,9 +340,9 @@ class Sessions(RuleBasedStateMachine):
         id = message.headers["subscription"]
         assert message.subscription is self.ledger.subscriptions.get(id)
         if message.subscription is not None and message.subscription.ack != "auto":
-            assert self.client.dialect is not None
+            assert self.client.version is not None
             self.unacked[id].append(
-                message.headers["ack" if self.client.dialect.version == "1.2" else "message-id"]
+                message.headers["ack" if self.client.version.number == "1.2" else "message-id"]
             )
 
     def closed(self, name: str, event: Closed) -> None:

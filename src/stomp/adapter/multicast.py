@@ -296,7 +296,7 @@ class MulticastTransport(Transport):
 
     def _take(self, datagram: bytes) -> None:
         """Decode a received datagram."""
-        decoder = Decoder(self._options.limits, dialect=STOMP12, lenient=self._options.lenient)
+        decoder = Decoder(self._options.limits, version=STOMP12, lenient=self._options.lenient)
         decoder.feed(datagram)
         try:
             while frames := decoder.frames():

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from stomp.broker.engine import Engine
     from stomp.broker.model import Client
-    from stomp.core.frames.versions import Dialect
+    from stomp.core.frames.versions import Version
     from stomp.net.websocket_server import WebSocketServerLayer
 
 logger: logging.Logger = logging.getLogger("stomp.broker")
@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
                 if isinstance(event, Request):
                     self._request(event.frame)
                 elif isinstance(event, ConnectRequested):
-                    self._connect_requested(event.frame, event.dialect)
+                    self._connect_requested(event.frame, event.version)
                 elif isinstance(event, Closed):
                     self._session_closed(event)
             if session.has_pending_error:
@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
             if self._session.state is not State.CLOSED and not self._session.has_pending_error:
                 self._session.finish_disconnect()
 
-    def _connect_requested(self, frame: Frame, dialect: Dialect) -> None:
+    def _connect_requested(self, frame: Frame, version: Version) -> None:
         headers = frame.headers
         login = headers.get("login")
         users = self._server.settings.users
@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
             return
         self._connect_deadline = None
         self._login = login
-        self.client = self._engine.open(dialect, headers.get("client-id"))
+        self.client = self._engine.open(version, headers.get("client-id"))
         self.client.blocked = self._blocked
         self._server.client_connected(self, self.client)
         self._session.accept(
@@ -262,18 +262,18 @@ class Connection(asyncio.Protocol):
             for frame in frames:
                 if session.state is State.CLOSED:
                     break
-                self._deliver(frame, client.dialect)
+                self._deliver(frame, client.version)
         self._flush_session()
         if client is not None and client.blocked and not self._blocked:
             # The chunk was full, and the network took it: continue after the other connections had their turn.
             self._loop.call_soon(self._refill)
 
-    def _deliver(self, frame: Frame, dialect: Dialect) -> None:
+    def _deliver(self, frame: Frame, version: Version) -> None:
         try:
             self._session.deliver(frame)
         except FrameError:
             # A header from a sender with a newer version that this version cannot encode: leave it out.
-            frame.headers = _encodable_headers(frame.headers, dialect)
+            frame.headers = _encodable_headers(frame.headers, version)
             self._session.deliver(frame)
 
     def _flush_session(self) -> None:
@@ -388,9 +388,9 @@ class Connection(asyncio.Protocol):
 
     def info(self) -> ConnectionInfo:
         """The data of this connection that `Broker.connections` returns."""
-        dialect = self._session.dialect
+        agreed = self._session.version
         subscriptions = 0 if self.client is None else len(self.client.consumers)
-        version = None if dialect is None else dialect.version
+        version = None if agreed is None else agreed.number
         return ConnectionInfo(self.number, self._peer, self._login, version, subscriptions)
 
 
@@ -404,13 +404,13 @@ def _check_credentials(users: Mapping[str, str], login: str | None, passcode: st
     return same and expected is not None
 
 
-def _encodable_headers(headers: Headers, dialect: Dialect) -> Headers:
+def _encodable_headers(headers: Headers, version: Version) -> Headers:
     """The headers that a version can encode."""
-    no_colon = not dialect.escapes
+    no_colon = not version.escapes
     return Headers(
         (name, value)
         for name, value in headers.items()
-        if name and dialect.carries(name + value) and not (no_colon and ":" in name)
+        if name and version.carries(name + value) and not (no_colon and ":" in name)
     )
 
 

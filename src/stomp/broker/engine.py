@@ -45,7 +45,7 @@ from stomp.core.frames.frame import Frame, Headers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stomp.core.frames.versions import Dialect
+    from stomp.core.frames.versions import Version
 
 
 class Engine:
@@ -99,9 +99,9 @@ class Engine:
 
     # ------------------------------------------------------------------------------------- for the driver
 
-    def open(self, dialect: Dialect, client_id: str | None = None) -> Client:
+    def open(self, version: Version, client_id: str | None = None) -> Client:
         """Add a client whose login was accepted; `client_id` is the ``client-id`` of its CONNECT, if any."""
-        client = Client(self._next(), dialect, client_id)
+        client = Client(self._next(), version, client_id)
         self._clients[client.number] = client
         return client
 
@@ -372,7 +372,7 @@ class Engine:
         else:
             number = self._next()
             key = message_id
-            if client.dialect.ack_header == "id":
+            if client.version.ack_header == "id":
                 key = headers["ack"] = f"{message_id}-{number}"
             delivery = Delivery(number, key, message, consumer)
             consumer.unacked[key] = client.awaiting[key] = delivery
@@ -396,7 +396,7 @@ class Engine:
 
     def _acknowledge(self, client: Client, frame: Frame) -> None:
         headers = frame.headers
-        key = headers[client.dialect.ack_header]
+        key = headers[client.version.ack_header]
         name = headers.get("transaction")
         transaction = None if name is None else self._transaction(client, name)
         delivery = client.awaiting.get(key)
@@ -404,7 +404,7 @@ class Engine:
             if key in client.late_acks:
                 return  # The ACK was sent before the UNSUBSCRIBE was processed; the message was returned.
             raise RequestRefused(f"no unacknowledged message with the id {key!r:.80}")
-        if client.dialect.version == "1.1" and headers["subscription"] != delivery.consumer.key:
+        if client.version.number == "1.1" and headers["subscription"] != delivery.consumer.key:
             raise RequestRefused(f"message {key!r:.80} was not delivered to that subscription")
         requeue = headers.get("requeue", "true") != "false"
         settling = PendingAck(self._covered(delivery), frame.command == "NACK", requeue)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from stomp.broker.selector import Selector
     from stomp.core.frames.frame import Frame
-    from stomp.core.frames.versions import Dialect
+    from stomp.core.frames.versions import Version
 
 #: Number of deliveries returned by UNSUBSCRIBE that a connection remembers, so that a late ACK for them is no error.
 _REMEMBERED = 10_000
@@ -181,7 +181,7 @@ class Client:
 
     Attributes:
         number: unique in the broker.
-        dialect: the STOMP version of the connection.
+        version: the STOMP version of the connection.
         client_id: the ``client-id`` header of its CONNECT, or None.
         outbox: frames to write, in order.
         pending: bytes of messages in the outbox.
@@ -200,7 +200,6 @@ class Client:
         "blocked",
         "client_id",
         "consumers",
-        "dialect",
         "has_output",
         "late_acks",
         "number",
@@ -209,11 +208,12 @@ class Client:
         "pending",
         "temporary",
         "transactions",
+        "version",
     )
 
-    def __init__(self, number: int, dialect: Dialect, client_id: str | None = None) -> None:
+    def __init__(self, number: int, version: Version, client_id: str | None = None) -> None:
         self.number: int = number
-        self.dialect: Dialect = dialect
+        self.version: Version = version
         self.client_id: str | None = client_id
         self.outbox: list[Frame] = []
         self.pending: int = 0

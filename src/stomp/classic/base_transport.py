@@ -156,7 +156,7 @@ class BaseTransport(DeprecatedBaseTransport, Publisher):
             self._lines.info(
                 "connected to %s: STOMP %s, server %s, heart-beats %s,%s",
                 self._address_text(),
-                event.dialect.version,
+                event.version.number,
                 one_line(event.frame.headers.get("server", "unnamed"), 100),
                 *event.heartbeat,
             )

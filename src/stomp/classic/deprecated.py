@@ -98,12 +98,12 @@ def _transmit_and_wait(transport: Any, transmit: Callable[[Frame], None], frame:
         or frame.cmd in UNESCAPED
         or frame.cmd == "DISCONNECT"  # `disconnect` waits itself
         or link is None
-        or link.session.dialect is None
+        or link.session.version is None
         or link.is_receiving_thread()
     ):
         transmit(frame)
         return
-    waiting = WaitingListener(link.session.dialect.unescape(text_of(receipt)))
+    waiting = WaitingListener(link.session.version.unescape(text_of(receipt)))
     name = f"wait_on_receipt {id(waiting)}"
     transport.set_listener(name, waiting)
     try:

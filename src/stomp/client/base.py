@@ -210,9 +210,9 @@ class BaseClient:
         Raises:
             NotConnected: there is no connection.
         """
-        dialect = self._conv.current.link.session.dialect
-        assert dialect is not None
-        return dialect.version
+        version = self._conv.current.link.session.version
+        assert version is not None
+        return version.number
 
     @property
     def heartbeat(self) -> tuple[int, int]:

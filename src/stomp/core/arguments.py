@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from stomp.core.errors import UsageError
 from stomp.core.frames.frame import text_of
-from stomp.core.frames.versions import DIALECTS
+from stomp.core.frames.versions import VERSIONS
 
 _T = TypeVar("_T")
 #: The maximum length of a value in an error text. Longer values are shown by their type.
@@ -241,14 +241,14 @@ def versions(name: str, value: object) -> tuple[str, ...]:
     >>> versions("versions", "1.2"), versions("versions", ["1.1", "1.2"]), versions("versions", "1.1,1.2")
     (('1.2',), ('1.1', '1.2'), ('1.1', '1.2'))
     """
-    hint = f'use some of {", ".join(DIALECTS)}, as in {name}=["1.2"]'
+    hint = f'use some of {", ".join(VERSIONS)}, as in {name}=["1.2"]'
     if isinstance(value, str):
         value = [part.strip() for part in text_of(value).split(",")]
     if not isinstance(value, Iterable):
         raise wrong(name, value, hint)
     given = tuple(text_of(each) if isinstance(each, str) else each for each in value)
     for each in given or ("",):
-        if each not in DIALECTS:
+        if each not in VERSIONS:
             raise UsageError(f"{name} has {shown(each)}" if given else f"{name} is empty", hint=hint)
     return given
 

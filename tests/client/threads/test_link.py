@@ -224,14 +224,14 @@ def test_nothing_is_taken_after_the_end(connected):
 @pytest.mark.parametrize("plain", [True, False])
 def test_replies_of_a_batch_leave_together(connected, plain):
     link, peer, events = connected
-    link.transmit(commands.subscribe(link.session.dialect, "/queue/a", "1", ack="client-individual"))
+    link.transmit(commands.subscribe(link.session.version, "/queue/a", "1", ack="client-individual"))
     peer.read_requests(1)
 
     def acknowledge(event):
         if isinstance(event, Message) and plain:
             assert link.answer_plain("ACK", event.headers["message-id"])
         elif isinstance(event, Message):
-            link.transmit(commands.ack(link.session.dialect, event.headers["message-id"]))
+            link.transmit(commands.ack(link.session.version, event.headers["message-id"]))
 
     events.hook = acknowledge
     peer.deliver(200)

@@ -6,9 +6,9 @@ from stomp.core.errors import UsageError
 from stomp.core.frames import commands
 from stomp.core.frames.encoder import encode
 from stomp.core.frames.frame import Frame
-from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
+from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, VERSIONS, Version
 
-ALL = list(DIALECTS.values())
+ALL = list(VERSIONS.values())
 
 
 def shown(frame: Frame) -> tuple[str, dict[str, str]]:
@@ -84,12 +84,12 @@ def test_subscribe() -> None:
     assert "id" not in commands.subscribe(STOMP10, "/queue/a").headers
 
 
-@pytest.mark.parametrize("dialect", [STOMP11, STOMP12], ids=repr)
-def test_subscriptions_need_an_id_since_1_1(dialect: Dialect) -> None:
+@pytest.mark.parametrize("version", [STOMP11, STOMP12], ids=repr)
+def test_subscriptions_need_an_id_since_1_1(version: Version) -> None:
     with pytest.raises(UsageError, match="SUBSCRIBE needs an id"):
-        commands.subscribe(dialect, "/queue/a")
+        commands.subscribe(version, "/queue/a")
     with pytest.raises(UsageError, match="UNSUBSCRIBE needs an id"):
-        commands.unsubscribe(dialect, destination="/queue/a")
+        commands.unsubscribe(version, destination="/queue/a")
 
 
 def test_unknown_ack_mode() -> None:
@@ -108,7 +108,7 @@ def test_unsubscribe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "headers"),
+    ("version", "headers"),
     [
         (STOMP10, {"message-id": "m"}),
         (STOMP11, {"message-id": "m", "subscription": "s"}),
@@ -116,9 +116,9 @@ def test_unsubscribe() -> None:
     ],
     ids=repr,
 )
-def test_ack(dialect: Dialect, headers: dict[str, str]) -> None:
-    assert shown(commands.ack(dialect, "m", "s")) == ("ACK", headers)
-    frame = commands.ack(dialect, "m", "s", transaction="t", receipt="r", headers={"x": "y"})
+def test_ack(version: Version, headers: dict[str, str]) -> None:
+    assert shown(commands.ack(version, "m", "s")) == ("ACK", headers)
+    frame = commands.ack(version, "m", "s", transaction="t", receipt="r", headers={"x": "y"})
     assert frame.headers == {**headers, "transaction": "t", "receipt": "r", "x": "y"}
 
 
@@ -170,20 +170,20 @@ def test_error() -> None:
     assert encode(frame, STOMP10)
 
 
-@pytest.mark.parametrize("dialect", ALL, ids=repr)
-def test_what_is_built_has_what_is_required(dialect: Dialect) -> None:
+@pytest.mark.parametrize("version", ALL, ids=repr)
+def test_what_is_built_has_what_is_required(version: Version) -> None:
     built = [
         commands.send("/queue/a", b""),
-        commands.subscribe(dialect, "/queue/a", "1"),
-        commands.unsubscribe(dialect, "1"),
-        commands.ack(dialect, "m", "s"),
+        commands.subscribe(version, "/queue/a", "1"),
+        commands.unsubscribe(version, "1"),
+        commands.ack(version, "m", "s"),
         commands.transaction("BEGIN", "t"),
         commands.transaction("COMMIT", "t"),
         commands.transaction("ABORT", "t"),
         commands.disconnect(),
     ]
-    if dialect.nack:
-        built.append(commands.ack(dialect, "m", "s", negative=True))
+    if version.nack:
+        built.append(commands.ack(version, "m", "s", negative=True))
     for frame in built:
-        assert set(commands.required(dialect, frame.command)) <= set(frame.headers)
+        assert set(commands.required(version, frame.command)) <= set(frame.headers)
         assert frame.command in commands.CLIENT_COMMANDS

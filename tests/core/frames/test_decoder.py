@@ -9,22 +9,22 @@ from stomp.core.errors import LimitExceeded, RemoteProtocolError
 from stomp.core.frames.decoder import HEARTBEAT, Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.limits import LENIENT, STRICT, Leniency, Limits
-from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
+from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, VERSIONS, Version
 from stomp.core.session.events import ListenerMessage, Message
 
 pytestmark = pytest.mark.usefixtures("each_codec")
 
-ALL = list(DIALECTS.values())
+ALL = list(VERSIONS.values())
 
 
 def decode(
     *reads: bytes,
-    dialect: Dialect | None = STOMP12,
+    version: Version | None = STOMP12,
     limits: Limits | None = None,
     lenient: Leniency = STRICT,
 ) -> list[Frame | HeartbeatMarker]:
     """What a decoder makes of some reads."""
-    decoder = Decoder(limits, dialect=dialect, lenient=lenient)
+    decoder = Decoder(limits, version=version, lenient=lenient)
     found = []
     for data in reads:
         decoder.feed(data)
@@ -33,13 +33,13 @@ def decode(
     return found
 
 
-def one(data: bytes, *, dialect: Dialect | None = STOMP12, lenient: Leniency = STRICT) -> Frame:
+def one(data: bytes, *, version: Version | None = STOMP12, lenient: Leniency = STRICT) -> Frame:
     """The only frame in the data, the same however it is cut."""
-    (frame,) = decode(data, dialect=dialect, lenient=lenient)
+    (frame,) = decode(data, version=version, lenient=lenient)
     assert isinstance(frame, Frame)
-    (bitwise,) = decode(*bites(data), dialect=dialect, lenient=lenient)
+    (bitwise,) = decode(*bites(data), version=version, lenient=lenient)
     # A head seen before goes through the fast path.
-    assert decode(data * 2, data, data * 2, dialect=dialect, lenient=lenient) == [frame] * 5
+    assert decode(data * 2, data, data * 2, version=version, lenient=lenient) == [frame] * 5
     assert bitwise == frame
     return frame
 
@@ -48,22 +48,22 @@ def bites(data: bytes) -> Iterable[bytes]:
     return (data[at : at + 1] for at in range(len(data)))
 
 
-def refused(data: bytes, *, dialect: Dialect | None = STOMP12, lenient: Leniency = STRICT) -> str:
+def refused(data: bytes, *, version: Version | None = STOMP12, lenient: Leniency = STRICT) -> str:
     """Why the data is refused, however it is cut and however ordinary what came before it was."""
     with pytest.raises(RemoteProtocolError) as caught:
-        decode(data, dialect=dialect, lenient=lenient)
+        decode(data, version=version, lenient=lenient)
     with pytest.raises(RemoteProtocolError):
-        decode(*bites(data), dialect=dialect, lenient=lenient)
+        decode(*bites(data), version=version, lenient=lenient)
     ordinary = b"MESSAGE\na:1\n\n\0\nMESSAGE\na:1\nb:2\n\n\0\nMESSAGE\na:1\nb:2\nc:3\n\n\0\n"
-    if dialect is not None:
+    if version is not None:
         with pytest.raises(RemoteProtocolError):
-            decode(ordinary * 3 + data + b"\n", dialect=dialect, lenient=lenient)
+            decode(ordinary * 3 + data + b"\n", version=version, lenient=lenient)
     return str(caught.value)
 
 
-@pytest.mark.parametrize("dialect", [*ALL, None], ids=repr)
-def test_read_a_plain_frame(dialect: Dialect | None) -> None:
-    frame = one(b"MESSAGE\nfoo:bar\n\nhello\0", dialect=dialect)
+@pytest.mark.parametrize("version", [*ALL, None], ids=repr)
+def test_read_a_plain_frame(version: Version | None) -> None:
+    frame = one(b"MESSAGE\nfoo:bar\n\nhello\0", version=version)
     assert frame == Frame("MESSAGE", Headers(foo="bar"), b"hello")
 
 
@@ -72,18 +72,18 @@ def test_read_without_headers_and_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "value"),
+    ("version", "value"),
     [(None, "\\n\\c\\\\"), (STOMP10, "\\n\\c\\\\"), (STOMP11, "\n:\\"), (STOMP12, "\n:\\")],
     ids=repr,
 )
-def test_escapes_are_read_by_the_version(dialect: Dialect | None, value: str) -> None:
-    assert one(b"MESSAGE\na:\\n\\c\\\\\n\n\0", dialect=dialect).headers == {"a": value}
-    assert one(b"MESSAGE\n\\n\\c\\\\:a\n\n\0", dialect=dialect).headers == {value: "a"}
+def test_escapes_are_read_by_the_version(version: Version | None, value: str) -> None:
+    assert one(b"MESSAGE\na:\\n\\c\\\\\n\n\0", version=version).headers == {"a": value}
+    assert one(b"MESSAGE\n\\n\\c\\\\:a\n\n\0", version=version).headers == {value: "a"}
 
 
 def test_a_carriage_return_escape() -> None:
     assert one(b"MESSAGE\na:\\r\n\n\0").headers == {"a": "\r"}
-    assert "undefined escape" in refused(b"MESSAGE\na:\\r\n\n\0", dialect=STOMP11)
+    assert "undefined escape" in refused(b"MESSAGE\na:\\r\n\n\0", version=STOMP11)
 
 
 @pytest.mark.parametrize("command", [b"CONNECTED", b"CONNECT", b"STOMP"])
@@ -104,16 +104,16 @@ def test_an_undefined_escape_is_told_alike_when_the_head_was_seen_before() -> No
     assert "undefined escape sequence \\ in a header" in str(caught.value)
 
 
-@pytest.mark.parametrize("dialect", [None, STOMP12], ids=repr)
-def test_crlf_ends_a_line_in_1_2_and_before_a_version_is_known(dialect: Dialect | None) -> None:
-    frame = one(b"CONNECT\r\nhost:x\r\n\r\nbody\r\n\0", dialect=dialect)
+@pytest.mark.parametrize("version", [None, STOMP12], ids=repr)
+def test_crlf_ends_a_line_in_1_2_and_before_a_version_is_known(version: Version | None) -> None:
+    frame = one(b"CONNECT\r\nhost:x\r\n\r\nbody\r\n\0", version=version)
     assert frame == Frame("CONNECT", Headers(host="x"), b"body\r\n")
 
 
-@pytest.mark.parametrize("dialect", [STOMP10, STOMP11], ids=repr)
-def test_crlf_before_1_2(dialect: Dialect) -> None:
-    assert "is not a STOMP command" in refused(b"MESSAGE\r\na:b\r\n\r\n\0", dialect=dialect)
-    assert one(b"MESSAGE\na:b\r\n\n\0", dialect=dialect).headers == {"a": "b\r"}
+@pytest.mark.parametrize("version", [STOMP10, STOMP11], ids=repr)
+def test_crlf_before_1_2(version: Version) -> None:
+    assert "is not a STOMP command" in refused(b"MESSAGE\r\na:b\r\n\r\n\0", version=version)
+    assert one(b"MESSAGE\na:b\r\n\n\0", version=version).headers == {"a": "b\r"}
 
 
 def test_lines_may_end_differently_in_one_frame() -> None:
@@ -121,9 +121,9 @@ def test_lines_may_end_differently_in_one_frame() -> None:
     assert one(b"MESSAGE\na:b\nc:d\n\r\nx\0") == Frame("MESSAGE", Headers(a="b", c="d"), b"x")
 
 
-@pytest.mark.parametrize("dialect", ALL, ids=repr)
-def test_a_value_may_hold_colons_and_spaces(dialect: Dialect) -> None:
-    frame = one(b"MESSAGE\na: b:c :d\ne:\n f:x\n\n\0", dialect=dialect)
+@pytest.mark.parametrize("version", ALL, ids=repr)
+def test_a_value_may_hold_colons_and_spaces(version: Version) -> None:
+    frame = one(b"MESSAGE\na: b:c :d\ne:\n f:x\n\n\0", version=version)
     assert frame.headers == {"a": " b:c :d", "e": "", " f": "x"}
 
 
@@ -157,7 +157,7 @@ def test_bodies_of_all_sizes(size: int, declared: bool) -> None:
 
 
 def test_the_frame_class_of_a_command() -> None:
-    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Message})
+    decoder = Decoder(version=STOMP12, classes={"MESSAGE": Message})
     decoder.feed(b"MESSAGE\na:b\n\n\0RECEIPT\na:b\n\n\0MESSAGE\na:b\n\n\0")
     assert [type(frame) for frame in decoder.frames()] == [Message, Frame, Message]
 
@@ -169,7 +169,7 @@ def test_the_first_frame_decides_how_the_second_is_read() -> None:
     assert isinstance(first, Frame)
     assert first.command == "CONNECTED"
     assert not decoder.idle
-    decoder.dialect = STOMP11
+    decoder.version = STOMP11
     (second,) = decoder.frames()
     assert isinstance(second, Frame)
     assert second.headers == {"a": ":"}
@@ -185,7 +185,7 @@ def test_the_first_frame_decides_how_the_second_is_read_where_it_was_cut(cut: in
     assert decoder.frames() == []
     decoder.feed(data[cut:])
     assert len(decoder.frames()) == 1
-    decoder.dialect = STOMP11
+    decoder.version = STOMP11
     (second,) = decoder.frames()
     assert isinstance(second, Frame)
     assert second.headers == {"a": ":"}
@@ -199,7 +199,7 @@ def test_more_may_be_fed_before_the_first_frame_was_handled() -> None:
 
 
 def test_idle_is_between_frames() -> None:
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     assert decoder.idle
     for data, idle in [(b"MESS", False), (b"AGE\n\nbo", False), (b"dy", False), (b"\0", True), (b"\n", True)]:
         decoder.feed(data)
@@ -213,7 +213,7 @@ def test_idle_is_between_frames() -> None:
 CONNECTED = b"CONNECTED\nversion:1.1\n\n\0"
 
 
-@pytest.mark.parametrize("dialect", [None, STOMP11, STOMP12], ids=repr)
+@pytest.mark.parametrize("version", [None, STOMP11, STOMP12], ids=repr)
 @pytest.mark.parametrize(
     ("reads", "beats"),
     [
@@ -234,8 +234,8 @@ CONNECTED = b"CONNECTED\nversion:1.1\n\n\0"
         ([CONNECTED[:-1], CONNECTED[-1:] + b"\n"], 0),
     ],
 )
-def test_heartbeats_are_counted(dialect: Dialect | None, reads: list[bytes], beats: int) -> None:
-    found = decode(*reads, dialect=dialect)
+def test_heartbeats_are_counted(version: Version | None, reads: list[bytes], beats: int) -> None:
+    found = decode(*reads, version=version)
     assert found.count(HEARTBEAT) == beats
     assert len(found) - beats == b"".join(reads).count(b"\0")
 
@@ -304,7 +304,7 @@ def test_leading_zeros_are_a_number(length: bytes) -> None:
 def test_a_colon_in_a_value_forges_no_header() -> None:
     ordinary = b"MESSAGE\nfoo:1\ndestination:/queue/mine\n\n\0\n"
     forged = b"MESSAGE\nfoo:1:destination:/queue/evil\n\n\0\n"
-    found = decode(ordinary * 3 + forged + ordinary, dialect=STOMP10)
+    found = decode(ordinary * 3 + forged + ordinary, version=STOMP10)
     assert found[3] == Frame("MESSAGE", Headers(foo="1:destination:/queue/evil"))
 
 
@@ -316,12 +316,12 @@ def test_what_was_read_before_there_was_a_version_teaches_nothing() -> None:
         decoder.feed(frame % number)
         values += [found.headers["message"] for found in decoder.frames() if isinstance(found, Frame)]
         if number == 1:
-            decoder.dialect = STOMP12
+            decoder.version = STOMP12
     assert values == ["\\n", "\\n", "\n", "\n", "\n"]
 
 
 def test_frames_before_the_offending_one_come_first() -> None:
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     decoder.feed(b"MESSAGE\na:1\n\n\0\nMESSAGE\na:2\n\n\0\nMESSAGE\nbad\n\n\0\nMESSAGE\na:3\n\n\0\n")
     assert [frame.headers for frame in decoder.frames() if isinstance(frame, Frame)] == [
         {"a": "1"},
@@ -333,7 +333,7 @@ def test_frames_before_the_offending_one_come_first() -> None:
 
 
 def test_a_refused_stream_stays_refused() -> None:
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     decoder.feed(b"bad frame\n\n\0")
     with pytest.raises(RemoteProtocolError) as first:
         decoder.frames()
@@ -348,16 +348,16 @@ def test_a_refused_stream_stays_refused() -> None:
 SMALL = Limits(frame=120, body=80, head=60, header_line=20, headers=4)
 
 
-def exceeded(*reads: bytes, dialect: Dialect | None = STOMP12, limits: Limits = SMALL) -> str:
+def exceeded(*reads: bytes, version: Version | None = STOMP12, limits: Limits = SMALL) -> str:
     with pytest.raises(LimitExceeded) as caught:
-        decode(*reads, dialect=dialect, limits=limits)
+        decode(*reads, version=version, limits=limits)
     return caught.value.limit
 
 
 LINES = b"a:%b\nb:%b\nc:%b" % (b"x" * 15, b"x" * 15, b"x" * 8)  # with "ACK\n" before it: 50 bytes
 
 
-@pytest.mark.parametrize("dialect", [None, STOMP10, STOMP12], ids=repr)
+@pytest.mark.parametrize("version", [None, STOMP10, STOMP12], ids=repr)
 @pytest.mark.parametrize("fresh", [True, False])
 @pytest.mark.parametrize(
     ("data", "limit"),
@@ -380,7 +380,7 @@ LINES = b"a:%b\nb:%b\nc:%b" % (b"x" * 15, b"x" * 15, b"x" * 8)  # with "ACK\n" b
     ],
 )
 def test_limits_are_exact_and_the_same_however_bytes_are_cut(
-    dialect: Dialect | None, fresh: bool, data: bytes, limit: str
+    version: Version | None, fresh: bool, data: bytes, limit: str
 ) -> None:
     assert len(b"ACK\n" + LINES) == 50
     ordinary = b"".join(
@@ -389,9 +389,9 @@ def test_limits_are_exact_and_the_same_however_bytes_are_cut(
     data = data if fresh else ordinary * 3 + data
     for reads in ([data], list(bites(data)), [data[:-1], data[-1:]], [data[:-2], data[-2:]]):
         if limit:
-            assert exceeded(*reads, dialect=dialect) == limit
+            assert exceeded(*reads, version=version) == limit
         else:
-            decode(*reads, dialect=dialect, limits=SMALL)
+            decode(*reads, version=version, limits=SMALL)
 
 
 @pytest.mark.parametrize("lenient", [STRICT, LENIENT])
@@ -417,13 +417,13 @@ def fed_until_refused(decoder: Decoder, limit: str) -> int:
 
 
 def test_a_head_that_never_ends() -> None:
-    decoder = Decoder(SMALL, dialect=STOMP12)
+    decoder = Decoder(SMALL, version=STOMP12)
     decoder.feed(b"MESSAGE\n")
     assert decoder.frames() == []
     assert fed_until_refused(decoder, "head") <= SMALL.head + 2
 
 
-@pytest.mark.parametrize("dialect", [None, STOMP10, STOMP12], ids=repr)
+@pytest.mark.parametrize("version", [None, STOMP10, STOMP12], ids=repr)
 @pytest.mark.parametrize(
     "data",
     [
@@ -436,13 +436,13 @@ def test_a_head_that_never_ends() -> None:
         b"\xc3\x89CRIT\n",
     ],
 )
-def test_what_is_not_stomp_is_refused_by_its_first_bytes(data: bytes, dialect: Dialect | None) -> None:
+def test_what_is_not_stomp_is_refused_by_its_first_bytes(data: bytes, version: Version | None) -> None:
     """A peer of another protocol may wait for our answer, as we would for the end of its head."""
-    decoder = Decoder(dialect=dialect)
+    decoder = Decoder(version=version)
     decoder.feed(data)
     with pytest.raises(RemoteProtocolError, match="is not a STOMP command"):
         decoder.frames()
-    decoder = Decoder(dialect=dialect)
+    decoder = Decoder(version=version)
     with pytest.raises(RemoteProtocolError, match="is not a STOMP command"):
         for at in range(len(data)):
             decoder.feed(data[at : at + 1])
@@ -450,14 +450,14 @@ def test_what_is_not_stomp_is_refused_by_its_first_bytes(data: bytes, dialect: D
 
 
 def test_a_body_that_never_ends() -> None:
-    decoder = Decoder(SMALL, dialect=STOMP12)
+    decoder = Decoder(SMALL, version=STOMP12)
     decoder.feed(b"MESSAGE\n\n")
     assert decoder.frames() == []
     assert fed_until_refused(decoder, "body") <= SMALL.body
 
 
 def test_a_huge_length_is_refused_before_its_body_comes() -> None:
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     decoder.feed(b"MESSAGE\ncontent-length:1000000000000\n\n")
     with pytest.raises(LimitExceeded) as caught:
         decoder.frames()
@@ -484,21 +484,21 @@ class Reads(bytes):
         return Reads(super().__add__(other))
 
 
-@pytest.mark.parametrize("dialect", [None, STOMP12], ids=repr)
+@pytest.mark.parametrize("version", [None, STOMP12], ids=repr)
 @pytest.mark.parametrize(
     "unit",
     [b"X\n\n\0", b"X\na:b\n\nx\0\n", b"X\ncontent-length:2\n\n\0\0\0", b"X\n\nx\0\n\n", b"X\r\n\r\n\0"],
 )
-def test_many_frames_in_one_read_are_copied_once_each(dialect: Dialect | None, unit: bytes) -> None:
+def test_many_frames_in_one_read_are_copied_once_each(version: Version | None, unit: bytes) -> None:
     count = 2000
     data = Reads(unit * count)
     Reads.copied = 0
-    assert len(decode(data, dialect=dialect)) == count
+    assert len(decode(data, version=version)) == count
     assert Reads.copied <= 3 * len(data)
 
 
 def test_an_unfinished_frame_is_not_searched_again() -> None:
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     starts = []
     for byte in bites(b"MESSAGE\n" + b"a:" + b"x" * 500):
         decoder.feed(byte)
@@ -512,11 +512,11 @@ def test_an_unfinished_frame_is_not_searched_again() -> None:
 def test_frames_that_are_cut_are_read_as_those_that_are_not(size: int, rest: bytes) -> None:
     frames = [b"MESSAGE\nn:%d\ncontent-length:%d\n\n%b\0%b" % (n, size, b"\0" * size, rest) for n in range(6)]
     data = b"".join(frames)
-    whole = bodies(Decoder(dialect=STOMP12), [data])
+    whole = bodies(Decoder(version=STOMP12), [data])
     assert len(whole) == 6
     for cut in range(1, len(frames[0]) + 1, max(1, size // 7)):
         pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
-        decoder = Decoder(dialect=STOMP12)
+        decoder = Decoder(version=STOMP12)
         assert bodies(decoder, pieces) == whole
         assert decoder.idle
 
@@ -530,7 +530,7 @@ def bodies(decoder: Decoder, pieces: list[bytes]) -> list[tuple[str, bytes]]:
 
 
 def test_a_short_frame_that_is_cut_and_has_no_end_is_refused() -> None:
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     good = b"MESSAGE\nn:1\ncontent-length:3\n\nabc\0"
     assert len(bodies(decoder, [good, good, good[:-2]])) == 2
     decoder.feed(b"cx" + good)
@@ -547,7 +547,7 @@ def large(size: int) -> bytes:
 
 
 def test_a_large_body_can_be_read_straight_into_place() -> None:
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     decoder.feed(large(1_000_000) + b"x" * 10)
     assert decoder.frames() == []
     body = b"x" * 10 + bytes(range(250)) * 4000
@@ -570,7 +570,7 @@ def test_a_large_body_can_be_read_straight_into_place() -> None:
 
 
 def test_reading_into_place_may_fail_and_be_tried_again() -> None:
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     decoder.feed(large(500_000))
     assert decoder.frames() == []
 
@@ -586,7 +586,7 @@ def test_reading_into_place_may_fail_and_be_tried_again() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"MESSAGE\n", large(1000), b"MESSAGE\n\n" + b"x" * 200_000])
 def test_nothing_else_is_read_into_place(data: bytes) -> None:
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     decoder.feed(data)
     decoder.frames()
     assert decoder.missing == 0
@@ -595,7 +595,7 @@ def test_nothing_else_is_read_into_place(data: bytes) -> None:
 def test_a_body_in_two_pieces_is_copied_once() -> None:
     body = b"x" * 100_000
     data = Reads(large(len(body)) + body + b"\0")
-    decoder = Decoder(dialect=STOMP12)
+    decoder = Decoder(version=STOMP12)
     pieces = (data[:50_000], data[50_000:])
     Reads.copied = 0
     for piece in pieces:
@@ -637,7 +637,7 @@ def receive(decoder: Decoder, body: bytes, length: bool = True) -> str | bytes:
 @pytest.mark.parametrize("length", [True, False])
 @pytest.mark.parametrize("size", [70_000, 300_000, 1_000_000, 5_000_000])
 def test_large_texts_come_as_text(size: int, length: bool) -> None:
-    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Text})
+    decoder = Decoder(version=STOMP12, classes={"MESSAGE": Text})
     for letter in ("a", "é", "€", "🐍"):
         text = letter * (size // len(letter.encode()))
         assert receive(decoder, text.encode(), length) == text
@@ -648,7 +648,7 @@ def test_large_texts_come_as_text(size: int, length: bool) -> None:
 
 @pytest.mark.parametrize("make", [Frame, Message, ListenerMessage, BaseMessage])
 def test_large_bodies_of_others_come_as_bytes(make: type[Frame]) -> None:
-    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": make})
+    decoder = Decoder(version=STOMP12, classes={"MESSAGE": make})
     body = receive(decoder, b"x" * 1_000_000)
     assert body == b"x" * 1_000_000
     assert receive(decoder, b"y" * 1_000_000) != body == b"x" * 1_000_000

@@ -8,15 +8,15 @@ from stomp.core.errors import FrameError
 from stomp.core.frames.decoder import Decoder
 from stomp.core.frames.encoder import LARGE_BODY, LENGTHS, HeadCache, encode, encode_parts, plain_parts
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP11, STOMP12, Dialect
+from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, VERSIONS, Version
 
-ALL = list(DIALECTS.values())
+ALL = list(VERSIONS.values())
 
 
-@pytest.mark.parametrize("dialect", ALL, ids=repr)
-def test_a_plain_frame(dialect: Dialect) -> None:
+@pytest.mark.parametrize("version", ALL, ids=repr)
+def test_a_plain_frame(version: Version) -> None:
     frame = Frame("SEND", Headers(destination="/queue/a"), b"hello")
-    assert encode(frame, dialect) == b"SEND\ndestination:/queue/a\n\nhello\0"
+    assert encode(frame, version) == b"SEND\ndestination:/queue/a\n\nhello\0"
 
 
 def test_no_headers_no_body() -> None:
@@ -24,16 +24,16 @@ def test_no_headers_no_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "name", "value"),
+    ("version", "name", "value"),
     [
         (STOMP11, b"a\\\\b\\cc", b"d\\\\e\\nf\\cg"),
         (STOMP12, b"a\\\\b\\cc", b"d\\\\e\\nf\\cg"),
     ],
     ids=repr,
 )
-def test_names_and_values_are_escaped(dialect: Dialect, name: bytes, value: bytes) -> None:
+def test_names_and_values_are_escaped(version: Version, name: bytes, value: bytes) -> None:
     frame = Frame("SEND", Headers({"a\\b:c": "d\\e\nf:g"}))
-    assert encode(frame, dialect) == b"SEND\n" + name + b":" + value + b"\n\n\0"
+    assert encode(frame, version) == b"SEND\n" + name + b":" + value + b"\n\n\0"
 
 
 def test_a_carriage_return_is_escaped_in_1_2() -> None:
@@ -45,11 +45,11 @@ def test_1_0_knows_no_escapes() -> None:
     assert encode(frame, STOMP10) == b"SEND\na\\b:C:\\new\n\n\0"
 
 
-@pytest.mark.parametrize("dialect", ALL, ids=repr)
+@pytest.mark.parametrize("version", ALL, ids=repr)
 @pytest.mark.parametrize("command", ["CONNECT", "STOMP", "CONNECTED"])
-def test_connect_frames_are_never_escaped(dialect: Dialect, command: str) -> None:
+def test_connect_frames_are_never_escaped(version: Version, command: str) -> None:
     frame = Frame(command, Headers(login="a:b\\c"))
-    assert encode(frame, dialect) == command.encode() + b"\nlogin:a:b\\c\n\n\0"
+    assert encode(frame, version) == command.encode() + b"\nlogin:a:b\\c\n\n\0"
 
 
 def test_repeated_headers_are_written_in_their_order() -> None:
@@ -79,15 +79,15 @@ def test_large_bodies_are_not_copied(size: int) -> None:
 # The short ways write what the long way writes, or leave it to that.
 
 
-@pytest.mark.parametrize("dialect", ALL, ids=repr)
+@pytest.mark.parametrize("version", ALL, ids=repr)
 @pytest.mark.parametrize("body", [b"", b"x", b"a\0b", b"x" * LARGE_BODY])
 @pytest.mark.parametrize(
     "headers", [{"destination": "/queue/a"}, {"destination": "/queue/é", "a": "", "b": "-1"}, {}]
 )
-def test_plain_frames_are_written_alike(dialect: Dialect, body: bytes, headers: dict[str, str]) -> None:
+def test_plain_frames_are_written_alike(version: Version, body: bytes, headers: dict[str, str]) -> None:
     parts = plain_parts("SEND", headers, body)
     length = {"content-length": str(len(body))} if body else {}
-    assert parts == encode_parts(Frame("SEND", Headers({**headers, **length}), body), dialect)
+    assert parts == encode_parts(Frame("SEND", Headers({**headers, **length}), body), version)
 
 
 @pytest.mark.parametrize("char", ["\n", "\r", "\0", ":", "\\", "\ud800"])
@@ -112,19 +112,19 @@ def test_what_is_odd_is_not_plain(headers: dict[Any, Any]) -> None:
     assert plain_parts("SEND", headers, b"x") is None
 
 
-@pytest.mark.parametrize("dialect", ALL, ids=repr)
+@pytest.mark.parametrize("version", ALL, ids=repr)
 @pytest.mark.parametrize(("destination", "content_type"), [("/queue/a", None), ("/queue/a", "text/plain")])
-def test_the_head_of_a_message(dialect: Dialect, destination: str, content_type: str | None) -> None:
+def test_the_head_of_a_message(version: Version, destination: str, content_type: str | None) -> None:
     named = {"destination": destination, "content-type": content_type}
     headers = Headers({name: value for name, value in named.items() if value is not None})
     frame = Frame("SEND", headers, b"abc")
-    heads = HeadCache(dialect)
+    heads = HeadCache(version)
     for _ in range(2):
         head, empty = heads[destination if content_type is None else (destination, content_type)]
-        assert head + b"\nabc\0" == encode(frame, dialect)
-        assert empty == encode(Frame("SEND", headers), dialect)
+        assert head + b"\nabc\0" == encode(frame, version)
+        assert empty == encode(Frame("SEND", headers), version)
         explicit = Frame("SEND", Headers({**headers, "content-length": "3"}), b"abc")
-        assert head + LENGTHS[3] + b"abc\0" == encode(explicit, dialect)
+        assert head + LENGTHS[3] + b"abc\0" == encode(explicit, version)
 
 
 def test_the_head_of_a_message_is_escaped_and_checked() -> None:
@@ -149,35 +149,35 @@ def test_lengths_that_were_written_do_not_pile_up() -> None:
 SMUGGLED = "x\n\n\0SEND\ndestination:/queue/evil\n\nbody\0"
 
 
-@pytest.mark.parametrize("dialect", ALL, ids=repr)
+@pytest.mark.parametrize("version", ALL, ids=repr)
 @pytest.mark.parametrize(
     "command", ["SEND", "SUBSCRIBE", "CONNECT", "STOMP", "CONNECTED", "MESSAGE", "ERROR"]
 )
 @pytest.mark.parametrize("headers", [{"a": SMUGGLED}, {SMUGGLED: "a"}, {"ok": "1", "a": SMUGGLED}])
-def test_no_frame_can_be_smuggled_in(dialect: Dialect, command: str, headers: dict[str, str]) -> None:
+def test_no_frame_can_be_smuggled_in(version: Version, command: str, headers: dict[str, str]) -> None:
     for escaped in (False, True):
         with pytest.raises(FrameError):
-            encode_parts(Frame(command, Headers(headers)), dialect, escaped=escaped)
+            encode_parts(Frame(command, Headers(headers)), version, escaped=escaped)
 
 
-@pytest.mark.parametrize("dialect", ALL, ids=repr)
+@pytest.mark.parametrize("version", ALL, ids=repr)
 @pytest.mark.parametrize("command", ["SEND", "CONNECT"])
 @pytest.mark.parametrize("char", ["\n", "\r", "\0", ":", "\\"])
 @pytest.mark.parametrize("part", ["name", "value"])
-def test_what_each_version_can_carry(dialect: Dialect, command: str, char: str, part: str) -> None:
+def test_what_each_version_can_carry(version: Version, command: str, char: str, part: str) -> None:
     text = f"a{char}b"
     headers = Headers({text: "x"} if part == "name" else {"x": text})
     frame = Frame(command, headers)
-    escapable = command != "CONNECT" and char in dialect.escapes
+    escapable = command != "CONNECT" and char in version.escapes
     # Where there are no escapes a colon ends the name, and may be anywhere behind it.
     harmless = char == "\\" or (char == ":" and part == "value")
     if escapable or harmless:
-        decoder = Decoder(dialect=dialect)
-        decoder.feed(encode(frame, dialect))
+        decoder = Decoder(version=version)
+        decoder.feed(encode(frame, version))
         assert decoder.frames() == [frame]
     else:
         with pytest.raises(FrameError, match=f"{part} of header"):
-            encode(frame, dialect)
+            encode(frame, version)
 
 
 def test_the_refusal_tells_the_name_and_not_the_value() -> None:

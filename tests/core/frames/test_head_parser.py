@@ -6,7 +6,7 @@ from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.limits import LENIENT, STRICT, TRIM, Leniency
-from stomp.core.frames.versions import DIALECTS, STOMP12, Dialect
+from stomp.core.frames.versions import STOMP12, VERSIONS, Version
 from tests.odd_frames import IN_DOUBT, NEXT, ODD, Odd
 
 pytestmark = pytest.mark.usefixtures("each_codec")
@@ -16,10 +16,10 @@ CUTS = (1, 7, 100_000)
 
 
 def decode(
-    data: bytes, *, dialect: Dialect | None = STOMP12, lenient: Leniency = LENIENT, cut: int = 100_000
+    data: bytes, *, version: Version | None = STOMP12, lenient: Leniency = LENIENT, cut: int = 100_000
 ) -> tuple[list[Frame], str, list[str]]:
     """The frames, the error that ends them, and what was tolerated."""
-    decoder = Decoder(dialect=dialect, lenient=lenient)
+    decoder = Decoder(version=version, lenient=lenient)
     found: list[Frame] = []
     for at in range(0, len(data), cut):
         decoder.feed(data[at : at + cut])
@@ -36,8 +36,8 @@ def decode(
 @pytest.mark.parametrize("lesson", [0, 3])
 def test_lenient_decoders_read_every_frame_whose_end_is_certain(odd: Odd, cut: int, lesson: int) -> None:
     plain = b"".join(LESSON % number for number in range(lesson))
-    dialect = DIALECTS[odd.version]
-    found, error, notes = decode(plain + odd.data * 2 + NEXT, dialect=dialect, cut=cut)
+    version = VERSIONS[odd.version]
+    found, error, notes = decode(plain + odd.data * 2 + NEXT, version=version, cut=cut)
     assert error == ""
     bodies = [frame.body for frame in found if frame.command == "MESSAGE"]
     assert bodies == [b"hello"] * lesson + [odd.body] * 2 + [b"next"]
@@ -49,7 +49,7 @@ def test_lenient_decoders_read_every_frame_whose_end_is_certain(odd: Odd, cut: i
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.name)
 @pytest.mark.parametrize("cut", CUTS)
 def test_strict_decoders_refuse_what_is_not_legal(odd: Odd, cut: int) -> None:
-    found, error, notes = decode(odd.data + NEXT, dialect=DIALECTS[odd.version], lenient=STRICT, cut=cut)
+    found, error, notes = decode(odd.data + NEXT, version=VERSIONS[odd.version], lenient=STRICT, cut=cut)
     bodies = [frame.body for frame in found if frame.command == "MESSAGE"]
     # A command in lower case is one that STOMP does not define, and no error.
     assert (error == "" and bodies == [odd.body, b"next"]) is odd.legal
@@ -117,8 +117,8 @@ def test_notes_hold_no_text_of_the_lines() -> None:
 def test_a_command_is_refused_by_its_first_wrong_byte_however_it_is_cut() -> None:
     for data in (b"MESS AGE\n\n\0", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"A" * 60, b"\r\r\n", b"\x16\x03"):
         for lenient in Leniency:
-            for dialect in (None, *DIALECTS.values()):
-                errors = {decode(data, dialect=dialect, lenient=lenient, cut=cut)[1] for cut in CUTS}
+            for version in (None, *VERSIONS.values()):
+                errors = {decode(data, version=version, lenient=lenient, cut=cut)[1] for cut in CUTS}
                 assert len(errors) == 1
                 assert "is not a STOMP command" in errors.pop()
 
@@ -126,7 +126,7 @@ def test_a_command_is_refused_by_its_first_wrong_byte_however_it_is_cut() -> Non
 def test_nuls_before_the_first_frame_are_not_skipped() -> None:
     """They may be the length of a frame of another protocol, which is recognised by its first bytes."""
     for lenient in Leniency:
-        _, error, _ = decode(b"\0\0\1\xff\1ActiveMQ", dialect=None, lenient=lenient)
+        _, error, _ = decode(b"\0\0\1\xff\1ActiveMQ", version=None, lenient=lenient)
         assert "is not a STOMP command" in error
 
 

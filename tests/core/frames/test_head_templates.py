@@ -162,7 +162,7 @@ def test_long_heads_leave_less_room_for_others() -> None:
 
 def test_the_decoder_learns_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_codec, "native", None)  # which would leave it nothing to learn
-    decoder = Decoder(dialect=STOMP12, classes={"MESSAGE": Message})
+    decoder = Decoder(version=STOMP12, classes={"MESSAGE": Message})
     data = b"MESSAGE\nmessage-id:%d\nx:a\\cb\n\nhello\0\n"
     for number in range(5):
         decoder.feed(data % number)

@@ -6,9 +6,9 @@ import pytest
 
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames import versions
-from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP11, STOMP12, UNESCAPED, Dialect
+from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, UNESCAPED, VERSIONS, Version
 
-ALL = list(DIALECTS.values())
+ALL = list(VERSIONS.values())
 
 
 def table() -> dict[str, list[str]]:
@@ -19,7 +19,7 @@ def table() -> dict[str, list[str]]:
 
 
 def test_the_versions_oldest_first() -> None:
-    assert list(DIALECTS) == ["1.0", "1.1", "1.2"]
+    assert list(VERSIONS) == ["1.0", "1.1", "1.2"]
     assert [repr(d) for d in ALL] == ["<STOMP 1.0>", "<STOMP 1.1>", "<STOMP 1.2>"]
     assert frozenset({"CONNECT", "STOMP", "CONNECTED"}) == UNESCAPED
 
@@ -30,7 +30,7 @@ def test_the_documented_table_is_true() -> None:
     def yes(flags: list[bool]) -> list[str]:
         return ["yes" if flag else "no" for flag in flags]
 
-    assert rows[""] == [d.version for d in ALL]
+    assert rows[""] == [d.number for d in ALL]
     assert rows["line end"] == ["LF or CR LF" if d.crlf else "LF" for d in ALL]
     assert rows["SUBSCRIBE needs an ``id``"] == yes([d.subscription_id for d in ALL])
     assert rows["NACK"] == yes([d.nack for d in ALL])
@@ -42,9 +42,9 @@ def test_the_documented_table_is_true() -> None:
 
 
 def test_every_field_is_documented() -> None:
-    assert Dialect.__doc__ is not None
-    for field in dataclasses.fields(Dialect):
-        assert field.name.startswith("_") or f"{field.name}:" in Dialect.__doc__
+    assert Version.__doc__ is not None
+    for field in dataclasses.fields(Version):
+        assert field.name.startswith("_") or f"{field.name}:" in Version.__doc__
 
 
 PLAIN = "a\\b\nc:d\re"
@@ -55,7 +55,7 @@ PLAIN = "a\\b\nc:d\re"
     [(STOMP10, PLAIN), (STOMP11, "a\\\\b\\nc\\cd\re"), (STOMP12, "a\\\\b\\nc\\cd\\re")],
     ids=repr,
 )
-def test_escaping(d: Dialect, escaped: str) -> None:
+def test_escaping(d: Version, escaped: str) -> None:
     assert d.escape(PLAIN) == escaped
     assert d.unescape(escaped) == PLAIN
 
@@ -101,5 +101,5 @@ def test_a_carriage_return_has_an_escape_in_1_2_only() -> None:
 @pytest.mark.parametrize(
     ("d", "carried"), [(STOMP10, ":\\"), (STOMP11, ":\\\n"), (STOMP12, ":\\\n\r")], ids=repr
 )
-def test_what_a_version_carries(d: Dialect, carried: str) -> None:
+def test_what_a_version_carries(d: Version, carried: str) -> None:
     assert [char for char in ":\\\n\r\0" if d.carries(f"a{char}b")] == list(carried)

@@ -76,8 +76,8 @@ def test_the_version_that_the_broker_tells(version: str) -> None:
     session = connecting()
     (event,) = receive(session, f"CONNECTED\nversion:{version}\nsession:x\n\n\0\n")
     assert isinstance(event, Connected)
-    assert event.dialect is session.dialect
-    assert event.dialect.version == version
+    assert event.version is session.version
+    assert event.version.number == version
     assert event.frame.headers["session"] == "x"
     assert session.state is State.CONNECTED
 
@@ -86,8 +86,8 @@ def test_the_version_that_the_broker_tells(version: str) -> None:
 def test_a_broker_that_tells_no_version_speaks_1_0(offered: tuple[str, ...]) -> None:
     session = connecting(*offered)
     receive(session, "CONNECTED\nsession:wow\n\n\0")
-    assert session.dialect is not None
-    assert session.dialect.version == "1.0"
+    assert session.version is not None
+    assert session.version.number == "1.0"
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_negotiation(ours: tuple[str, ...], offered: str | None, agreed: str | N
         return
     (event,) = receive(session, text)
     assert isinstance(event, ConnectRequested)
-    assert event.dialect.version == agreed
+    assert event.version.number == agreed
     session.accept(0.0, headers={"session": "s"})
     version = "" if agreed == "1.0" else f"version:{agreed}\nheart-beat:0,0\n"
     assert sorted(sent(session).decode().split("\n")) == sorted(

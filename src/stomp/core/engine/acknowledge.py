@@ -135,9 +135,9 @@ def checked(conv: ClientEngine, message: BaseMessage, *, negative: bool) -> tupl
             f"this message cannot be {verb}: its subscription has ended",
             hint="the broker delivers it again",
         )
-    dialect = current.link.session.dialect
-    assert dialect is not None
-    name = (dialect.ack_header == "id" and message.headers.get("ack")) or message.id
+    version = current.link.session.version
+    assert version is not None
+    name = (version.ack_header == "id" and message.headers.get("ack")) or message.id
     if name not in subscription.unacked:
         raise AlreadySettled(
             "this message was acknowledged or refused already, by itself or with a later one"
@@ -161,9 +161,9 @@ def build_ack(
         StaleDelivery: the message is from an earlier connection, or its subscription has ended.
     """
     name, subscription = checked(conv, message, negative=negative)
-    dialect = message.era.link.session.dialect
+    version = message.era.link.session.version
     frame = commands.ack(
-        dialect,
+        version,
         name,
         subscription.id,
         negative=negative,

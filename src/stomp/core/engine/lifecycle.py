@@ -252,7 +252,7 @@ def _check_version(era: BrokerConnection, versions: tuple[str, ...]) -> None:
 
     A broker that sends no version uses STOMP 1.0 (STOMP 1.1, "Protocol Negotiation").
     """
-    spoken = era.link.session.dialect.version if era.link.session.dialect is not None else ""
+    spoken = era.link.session.version.number if era.link.session.version is not None else ""
     if spoken in versions:
         return
     raise ConnectFailed(

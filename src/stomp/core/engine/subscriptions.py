@@ -197,13 +197,13 @@ def subscribe_frame(conv: ClientEngine, era: BrokerConnection, feed: ClientSubsc
     wish = feed.wish
     if wish.hidden and era.vendor.temporary == "header":
         return None
-    dialect = era.link.session.dialect
-    assert dialect is not None
+    version = era.link.session.version
+    assert version is not None
     headers = {
         **subscribe_headers(era.vendor, ack=wish.ack, client_id=conv.terms.client_id, **wish.options),
         **wish.headers,
     }
-    return commands.subscribe(dialect, wish.destination, feed.id, ack=wish.ack, headers=headers)
+    return commands.subscribe(version, wish.destination, feed.id, ack=wish.ack, headers=headers)
 
 
 def unsubscribe(
@@ -252,19 +252,19 @@ def unsubscribe(
 
 
 def _unsubscribe_frames(era: BrokerConnection, feed: ClientSubscription, *, delete: bool) -> list[Frame]:
-    dialect = era.link.session.dialect
-    assert dialect is not None
+    version = era.link.session.version
+    assert version is not None
     name = feed.wish.options.get("durable")
     vendor = era.vendor
-    destination = feed.wish.destination if dialect.version == "1.0" else None
+    destination = feed.wish.destination if version.number == "1.0" else None
     if not name or not delete:
-        return [commands.unsubscribe(dialect, feed.id, destination=destination)]
+        return [commands.unsubscribe(version, feed.id, destination=destination)]
     if vendor.durable == "id":
         # RabbitMQ deletes a durable subscription when UNSUBSCRIBE has the headers of its SUBSCRIBE.
         headers = {"durable": True, "auto-delete": False}
-        return [commands.unsubscribe(dialect, feed.id, destination=feed.wish.destination, headers=headers)]
+        return [commands.unsubscribe(version, feed.id, destination=feed.wish.destination, headers=headers)]
     # ActiveMQ and Artemis: end the subscriber first, then delete the durable subscription by its name.
     return [
-        commands.unsubscribe(dialect, feed.id, destination=destination),
-        commands.unsubscribe(dialect, feed.id, headers={vendor.durable or "": name}),
+        commands.unsubscribe(version, feed.id, destination=destination),
+        commands.unsubscribe(version, feed.id, headers={vendor.durable or "": name}),
     ]

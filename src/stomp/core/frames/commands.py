@@ -11,7 +11,7 @@ from typing import Any
 
 from stomp.core.errors import UsageError
 from stomp.core.frames.frame import Frame, Headers, headers_of, text_of
-from stomp.core.frames.versions import DIALECTS, Dialect
+from stomp.core.frames.versions import VERSIONS, Version
 
 #: Additional headers: a dictionary from name to a value that `text_of` can convert. None as the value drops a header.
 Extra = dict[str, Any] | None
@@ -34,7 +34,7 @@ CLIENT_COMMANDS = frozenset(
 )
 
 
-def required(dialect: Dialect, command: str) -> tuple[str, ...]:
+def required(version: Version, command: str) -> tuple[str, ...]:
     """Return the required headers of a client frame other than CONNECT and STOMP.
 
     >>> from stomp.core.frames.versions import STOMP10, STOMP12
@@ -44,11 +44,11 @@ def required(dialect: Dialect, command: str) -> tuple[str, ...]:
     if command == "SEND":
         return ("destination",)
     if command == "SUBSCRIBE":
-        return ("destination", "id") if dialect.subscription_id else ("destination",)
+        return ("destination", "id") if version.subscription_id else ("destination",)
     if command == "UNSUBSCRIBE":
-        return ("id",) if dialect.subscription_id else ()
+        return ("id",) if version.subscription_id else ()
     if command in ("ACK", "NACK"):
-        return ("subscription", "message-id") if dialect.version == "1.1" else (dialect.ack_header,)
+        return ("subscription", "message-id") if version.number == "1.1" else (version.ack_header,)
     if command in ("BEGIN", "COMMIT", "ABORT"):
         return ("transaction",)
     return ()
@@ -71,7 +71,7 @@ def connect(
     """
     offered = sorted(map(text_of, versions))
     for version in offered or [""]:
-        if version not in DIALECTS:
+        if version not in VERSIONS:
             raise UsageError(f"STOMP has no version {version!r}", hint="offer 1.0, 1.1 or 1.2")
     only_10 = offered == ["1.0"]
     named = {
@@ -114,7 +114,7 @@ def send(
 
 
 def subscribe(
-    dialect: Dialect,
+    version: Version,
     destination: str,
     id: str | None = None,
     *,
@@ -125,14 +125,14 @@ def subscribe(
     """Build SUBSCRIBE. The id is optional in STOMP 1.0."""
     if ack not in ("auto", "client", "client-individual"):
         raise UsageError(f"ack is {ack!r}", hint="use auto, client or client-individual")
-    if id is None and dialect.subscription_id:
-        raise UsageError(f"SUBSCRIBE needs an id in STOMP {dialect.version}")
+    if id is None and version.subscription_id:
+        raise UsageError(f"SUBSCRIBE needs an id in STOMP {version.number}")
     named = {"destination": destination, "id": id, "ack": ack, "receipt": receipt}
     return Frame("SUBSCRIBE", headers_of(headers, named))
 
 
 def unsubscribe(
-    dialect: Dialect,
+    version: Version,
     id: str | None = None,
     *,
     destination: str | None = None,
@@ -140,14 +140,14 @@ def unsubscribe(
     headers: Extra = None,
 ) -> Frame:
     """Build UNSUBSCRIBE by id, in STOMP 1.0 alternatively by destination."""
-    if id is None and (dialect.subscription_id or destination is None):
-        raise UsageError(f"UNSUBSCRIBE needs an id in STOMP {dialect.version}")
+    if id is None and (version.subscription_id or destination is None):
+        raise UsageError(f"UNSUBSCRIBE needs an id in STOMP {version.number}")
     named = {"id": id, "destination": destination, "receipt": receipt}
     return Frame("UNSUBSCRIBE", headers_of(headers, named))
 
 
 def ack(
-    dialect: Dialect,
+    version: Version,
     message: str,
     subscription: str | None = None,
     *,
@@ -159,7 +159,7 @@ def ack(
     """Build ACK, or NACK if `negative`.
 
     Args:
-        dialect: the agreed version.
+        version: the agreed version.
         message: the ``ack`` header of the MESSAGE in 1.2, its ``message-id`` in 1.0 and 1.1.
         subscription: the id of the subscription; required in 1.1, ignored in other versions.
         negative: reject the message.
@@ -170,13 +170,13 @@ def ack(
     Raises:
         UsageError: the version has no NACK, or needs the subscription.
     """
-    if negative and not dialect.nack:
-        raise UsageError(f"STOMP {dialect.version} has no NACK")
-    if subscription is None and dialect.version == "1.1":
+    if negative and not version.nack:
+        raise UsageError(f"STOMP {version.number} has no NACK")
+    if subscription is None and version.number == "1.1":
         raise UsageError("ACK and NACK need the subscription in STOMP 1.1")
     named = {
-        dialect.ack_header: message,
-        "subscription": subscription if dialect.version == "1.1" else None,
+        version.ack_header: message,
+        "subscription": subscription if version.number == "1.1" else None,
         "transaction": transaction,
         "receipt": receipt,
     }
@@ -193,11 +193,11 @@ def disconnect(receipt: str | None = None, *, headers: Extra = None) -> Frame:
     return Frame("DISCONNECT", headers_of(headers, {"receipt": receipt}))
 
 
-def connected(dialect: Dialect, heartbeat: tuple[int, int], *, headers: Extra = None) -> Frame:
+def connected(version: Version, heartbeat: tuple[int, int], *, headers: Extra = None) -> Frame:
     """Build CONNECTED. `heartbeat` is in milliseconds: (the server can send, it wants to receive)."""
-    if dialect.version == "1.0":
+    if version.number == "1.0":
         return Frame("CONNECTED", headers_of(headers))
-    named = {"version": dialect.version, "heart-beat": ",".join(map(text_of, heartbeat))}
+    named = {"version": version.number, "heart-beat": ",".join(map(text_of, heartbeat))}
     return Frame("CONNECTED", headers_of(headers, named))
 
 

@@ -22,7 +22,7 @@ from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.head_parser import Head, Heads
 from stomp.core.frames.head_templates import LONGEST, HeadTemplates
 from stomp.core.frames.limits import STRICT, TRIM, Leniency, Lenient, Limits
-from stomp.core.frames.versions import Dialect
+from stomp.core.frames.versions import Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,13 +54,13 @@ _SHORT = 32 * 1024
 class Decoder:
     """Decodes received bytes into frames.
 
-    Call `feed` with the bytes that were read, then `frames` until it returns an empty list. Until `dialect` is set,
+    Call `feed` with the bytes that were read, then `frames` until it returns an empty list. Until `version` is set,
     `frames` returns one frame at a time and reads it by the rules common to all versions, because the first frame
     determines the version of the next ones.
 
     Args:
         limits: limits on what a peer can make us store.
-        dialect: the agreed version, or None before there is one.
+        version: the agreed version, or None before there is one.
         lenient: how strictly frames are read, see `stomp.core.frames.limits.Leniency`.
         classes: command -> the subclass of `Frame` to make; `Frame` itself for other commands.
 
@@ -68,7 +68,7 @@ class Decoder:
         notes: texts for the log about broken frames that were tolerated, one per rule. The caller clears it.
 
     >>> from stomp.core.frames.versions import STOMP12
-    >>> decoder = Decoder(dialect=STOMP12)
+    >>> decoder = Decoder(version=STOMP12)
     >>> decoder.feed(b"RECEIPT\\nreceipt-id:1\\n\\n\\0\\n")
     >>> decoder.frames()
     [<Frame RECEIPT ['receipt-id'] 0 bytes>]
@@ -78,12 +78,12 @@ class Decoder:
         self,
         limits: Limits | None = None,
         *,
-        dialect: Dialect | None = None,
+        version: Version | None = None,
         lenient: Lenient = STRICT,
         classes: Mapping[str, type[Frame]] | None = None,
     ) -> None:
         self.limits: Limits = limits or Limits()
-        self.dialect = dialect
+        self.version = version
         self.lenient: Leniency = Leniency.of(lenient)
         self._heads = Heads(self.limits, self.lenient)
         self.notes: list[str] = self._heads.notes
@@ -201,7 +201,7 @@ class Decoder:
     def _skip(self, data: bytes, pos: int) -> int:
         """Return the position after the bytes that are skipped between frames."""
         # The first bytes of a peer show whether it speaks STOMP, so NULs are not skipped before a version is agreed on.
-        found = (_EOLS if self.dialect is None else self._between).match(data, pos)
+        found = (_EOLS if self.version is None else self._between).match(data, pos)
         return found.end() if found is not None else pos
 
     def _read(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker], *, fresh: bool) -> None:
@@ -215,7 +215,7 @@ class Decoder:
         # EOLs directly after a frame are padding; EOLs at the start of a read are heart-beats.
         if fresh and pos > start:
             out.extend([HEARTBEAT] * data.count(b"\n", start, pos))
-        if self.dialect is None:
+        if self.version is None:
             if pos < end and (fresh or not out):  # else the one frame was already made from the end of a body
                 pos = self._skip(data, self._read_general(data, pos, out))
             if pos < end:
@@ -235,12 +235,12 @@ class Decoder:
 
     def _read_by_template(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
         """Decode frames whose heads match a known template; return the position where it stopped."""
-        dialect = self.dialect
-        assert dialect is not None
+        version = self.version
+        assert version is not None
         head_limit, body_limit, size_limit = self._most
         end = len(data)
         if self._scanner is not None:
-            pos = self._scanner.scan(data, pos, out, *self._most, dialect.codes)
+            pos = self._scanner.scan(data, pos, out, *self._most, version.codes)
             if 0 < self._scanner.needed <= _SHORT:
                 return self._buffer_partial(data, pos, self._scanner.needed)
             if pos == end:
@@ -261,7 +261,7 @@ class Decoder:
             size = start - 2 - pos
             if size > head_limit:
                 return pos
-            headers = layout.read(found, dialect)
+            headers = layout.read(found, version)
             if headers is None:
                 return pos
             text = headers.get("content-length")
@@ -294,7 +294,7 @@ class Decoder:
     def _read_general(self, data: bytes, pos: int, out: list[Frame | HeartbeatMarker]) -> int:
         """Decode one frame at `pos`. Return the position after it, or the end of the data if it is incomplete."""
         most = self.limits.head
-        self._heads.check_command(data, pos, self.dialect)
+        self._heads.check_command(data, pos, self.version)
         blank = _BLANK_LINE.search(data, pos, pos + most + 3)
         nul = data.find(0, pos, pos + most + 2 if blank is None else blank.start())
         if nul >= 0:
@@ -304,9 +304,9 @@ class Decoder:
             self._scanned = 0
             self._check_open_head()
             return len(data)
-        head = self._heads.read(data[pos : blank.start()], self.dialect)
+        head = self._heads.read(data[pos : blank.start()], self.version)
         # Before a version is agreed on values are not unescaped, so a template would store wrong values.
-        if head.lines is not None and self.dialect is not None:
+        if head.lines is not None and self.version is not None:
             self._layouts.learn(head.command, head.lines, head.headers, head.size)
         start = from_here = end = blank.end()
         if head.length is not None:
@@ -333,7 +333,7 @@ class Decoder:
         fault = RemoteProtocolError("NUL byte in the head of a frame, which ends with an empty line")
         if self.lenient is STRICT or not raw.startswith((b"ERROR\n", b"ERROR\r\n")):
             raise fault
-        head = self._heads.read(raw.rstrip(b"\r\n"), self.dialect)
+        head = self._heads.read(raw.rstrip(b"\r\n"), self.version)
         out.append(self._frame(head, b""))
         raise fault
 
@@ -356,7 +356,7 @@ class Decoder:
     def _check_open_head(self) -> None:
         """Raise if an incomplete head cannot become valid; store how far it was searched."""
         partial = self._partial
-        self._heads.check_command(partial, 0, self.dialect)
+        self._heads.check_command(partial, 0, self.version)
         self._scanned = len(partial)
         self._heads.check_open(len(partial))
 

@@ -12,7 +12,7 @@ from typing import Any
 from stomp.core.errors import FrameError, RemoteProtocolError
 from stomp.core.frames.commands import CLIENT_COMMANDS
 from stomp.core.frames.frame import Frame, Headers, OutgoingFrame, headers_of, text_of
-from stomp.core.frames.versions import UNESCAPED, Dialect
+from stomp.core.frames.versions import UNESCAPED, Version
 
 NUL = b"\0"
 
@@ -27,7 +27,7 @@ _HEADS = 1000
 _LENGTHS = 2048
 
 
-def encode(frame: Frame, dialect: Dialect) -> bytes:
+def encode(frame: Frame, version: Version) -> bytes:
     """Encode a frame.
 
     Raises:
@@ -39,27 +39,27 @@ def encode(frame: Frame, dialect: Dialect) -> bytes:
     >>> encode(Frame("SEND", Headers(destination="/queue/a"), b"hi"), STOMP12)
     b'SEND\\ndestination:/queue/a\\n\\nhi\\x00'
     """
-    return b"".join(encode_parts(frame, dialect))
+    return b"".join(encode_parts(frame, version))
 
 
-def encode_parts(frame: OutgoingFrame, dialect: Dialect, *, escaped: bool = False) -> list[bytes]:
+def encode_parts(frame: OutgoingFrame, version: Version, *, escaped: bool = False) -> list[bytes]:
     """Like `encode`, but return parts to write in order, so that a large body is not copied.
 
     Args:
         frame: the frame. Headers and body of other types than `Frame` has are converted.
-        dialect: the version.
+        version: the version.
         escaped: the headers are already escaped, so they are only checked. A ``content-length`` is replaced by the size
             of the body: in the listener API, an `on_send` may have changed the body.
 
     Raises:
         FrameError: see `encode`.
     """
-    parts = encode_plain(frame.command, frame.headers, frame.body, dialect if escaped else None)
-    return encode_general(core_frame(frame), dialect, escaped=escaped) if parts is None else parts
+    parts = encode_plain(frame.command, frame.headers, frame.body, version if escaped else None)
+    return encode_general(core_frame(frame), version, escaped=escaped) if parts is None else parts
 
 
 def encode_plain(
-    command: str, headers: Mapping[str, object], body: str | bytes, escaped: Dialect | None = None
+    command: str, headers: Mapping[str, object], body: str | bytes, escaped: Version | None = None
 ) -> list[bytes] | None:
     """Encode a frame if that is simple: the headers need no escaping or conversion, and nothing is wrong.
 
@@ -120,7 +120,7 @@ def core_frame(frame: OutgoingFrame) -> Frame:
     )
 
 
-def encode_general(frame: Frame, dialect: Dialect, *, escaped: bool = False) -> list[bytes]:
+def encode_general(frame: Frame, version: Version, *, escaped: bool = False) -> list[bytes]:
     """Encode any frame: see `encode_parts`.
 
     Raises:
@@ -130,7 +130,7 @@ def encode_general(frame: Frame, dialect: Dialect, *, escaped: bool = False) -> 
     if escaped and "content-length" in frame.headers:
         frame.headers["content-length"] = str(len(body))
     _check_length(frame.headers.get("content-length"), body)
-    head = _encode_head(frame, dialect, escaped=escaped)
+    head = _encode_head(frame, version, escaped=escaped)
     if len(body) < LARGE_BODY:
         return [head + body + NUL]
     return [head, body, NUL]
@@ -194,15 +194,15 @@ class HeadCache(dict["str | tuple[str, str]", tuple[bytes, bytes]]):
         FrameError: the key cannot be encoded, see `encode`.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+    def __init__(self, version: Version) -> None:
+        self._version = version
 
     def __missing__(self, key: str | tuple[str, str]) -> tuple[bytes, bytes]:
         if isinstance(key, str):
             headers = Headers(destination=key)
         else:
             headers = Headers({"destination": key[0], "content-type": key[1]})
-        head = _encode_head(Frame("SEND", headers), self._dialect, escaped=False)
+        head = _encode_head(Frame("SEND", headers), self._version, escaped=False)
         if len(self) >= _HEADS:
             self.clear()
         self[key] = kept = head[:-1], head + NUL
@@ -241,8 +241,8 @@ def _check_length(length: str | None, body: bytes) -> None:
         )
 
 
-def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
-    text = _encode_headers(frame, dialect, escaped=escaped)
+def _encode_head(frame: Frame, version: Version, *, escaped: bool) -> bytes:
+    text = _encode_headers(frame, version, escaped=escaped)
     command = text_of(frame.command)
     if command not in _COMMANDS and not (command.isascii() and command.isalpha()):
         raise FrameError(f"{command[:40]!r} is not a STOMP command")
@@ -252,36 +252,36 @@ def _encode_head(frame: Frame, dialect: Dialect, *, escaped: bool) -> bytes:
         raise FrameError("a header holds a character that UTF-8 cannot encode (a lone surrogate)") from err
 
 
-def _encode_headers(frame: Frame, dialect: Dialect, *, escaped: bool) -> str:
+def _encode_headers(frame: Frame, version: Version, *, escaped: bool) -> str:
     command = text_of(frame.command)
     plain = command in UNESCAPED
-    unsafe_value = "\n\r\0" if plain or escaped else dialect.unsafe
+    unsafe_value = "\n\r\0" if plain or escaped else version.unsafe
     # A name that cannot be escaped must not contain a colon, because the first colon ends it.
-    unsafe_name = unsafe_value + ":" if plain or escaped or not dialect.escapes else unsafe_value
+    unsafe_name = unsafe_value + ":" if plain or escaped or not version.escapes else unsafe_value
     if len(frame.headers.all("content-length")) > 1:
         raise FrameError(f"{command} has more than one content-length: brokers differ in which one counts")
     lines: list[str] = []
     for name, value in frame.headers.pairs():
         name, value = text_of(name), text_of(value)
-        _refuse(command, name, "name", name, unsafe_name, dialect)
-        _refuse(command, name, "value", value, unsafe_value, dialect)
+        _refuse(command, name, "name", name, unsafe_name, version)
+        _refuse(command, name, "value", value, unsafe_value, version)
         if not name:
             raise FrameError(f"{command} has a header with an empty name")
         if escaped and not plain:
-            _check_escapes(command, name, value, dialect)
+            _check_escapes(command, name, value, version)
         elif not plain:
-            name, value = dialect.escape(name), dialect.escape(value)
+            name, value = version.escape(name), version.escape(value)
         lines.append(f"{name}:{value}\n")
     return "".join(lines)
 
 
-def _check_escapes(command: str, name: str, value: str, dialect: Dialect) -> None:
+def _check_escapes(command: str, name: str, value: str, version: Version) -> None:
     try:
-        dialect.unescape(name)
-        dialect.unescape(value)
+        version.unescape(name)
+        version.unescape(value)
     except RemoteProtocolError:
         raise FrameError(
-            f"the header {name[:60]!r} of {command} holds a backslash that is no escape of STOMP {dialect.version}",
+            f"the header {name[:60]!r} of {command} holds a backslash that is no escape of STOMP {version.number}",
             hint="write a backslash as two",
         ) from None
 
@@ -289,12 +289,12 @@ def _check_escapes(command: str, name: str, value: str, dialect: Dialect) -> Non
 _CHARACTERS = {"\n": "a newline", "\r": "a carriage return", "\0": "a NUL", ":": "a colon"}
 
 
-def _refuse(command: str, name: str, part: str, text: str, unsafe: str, dialect: Dialect) -> None:
+def _refuse(command: str, name: str, part: str, text: str, unsafe: str, version: Version) -> None:
     for char in unsafe:
         if char in text:
             # The name is shown by repr; the value is not shown at all, because it may be a passcode.
             raise FrameError(
                 f"the {part} of header {name[:60]!r} of {command} holds {_CHARACTERS[char]}, "
-                f"which STOMP {dialect.version} cannot carry there",
+                f"which STOMP {version.number} cannot carry there",
                 hint="remove it, or put it into the body",
             )

@@ -16,7 +16,7 @@ from stomp.core.frames.body_buffer import BodyBuffer
 from stomp.core.frames.foreign_protocols import LOOKED_AT
 from stomp.core.frames.frame import Headers
 from stomp.core.frames.limits import STRICT, TRIM, Leniency, Limits
-from stomp.core.frames.versions import UNESCAPED, Dialect
+from stomp.core.frames.versions import UNESCAPED, Version
 
 #: Patterns of a command line without its LF: for versions that end lines with LF only, for those that also allow CR LF,
 #: and for a lenient parser, which allows blanks after the command. No command has more than 40 letters.
@@ -73,13 +73,13 @@ class Heads:
         self._latest: list[str] = []  # notes about the current head
         self.notes: list[str] = []
 
-    def check_command(self, data: bytes | bytearray, pos: int, dialect: Dialect | None) -> None:
+    def check_command(self, data: bytes | bytearray, pos: int, version: Version | None) -> None:
         """Check the command line as soon as bytes of it arrive: a peer of another protocol may wait for an answer.
 
         Args:
             data: contains the beginning of a head, as far as it has arrived, at `pos`.
             pos: the position in `data`.
-            dialect: the agreed version, or None.
+            version: the agreed version, or None.
 
         Raises:
             RemoteProtocolError: it is not STOMP. The message contains the bytes up to the first invalid one, so it does
@@ -87,7 +87,7 @@ class Heads:
             LimitExceeded: see `check_open`.
         """
         # Before a version is agreed on CR LF is allowed, because a CONNECT of 1.2 may have it.
-        crlf = dialect is None or dialect.crlf
+        crlf = version is None or version.crlf
         line = _LENIENT_LINE if self._lenient else _CRLF_LINE if crlf else _LF_LINE
         found = line.match(data, pos)
         end = found.end() if found is not None else pos
@@ -110,7 +110,7 @@ class Heads:
         if size > self._limits.head + 2:
             raise LimitExceeded(f"the head of a frame is longer than {self._limits.head} bytes", limit="head")
 
-    def read(self, raw: bytes, dialect: Dialect | None) -> Head:
+    def read(self, raw: bytes, version: Version | None) -> Head:
         """Parse a head without the empty line after it. Call `check_command` first.
 
         Raises:
@@ -131,12 +131,12 @@ class Heads:
         headers = None if self._trim or "\\" in text or "\r" in text else _plain_headers(lines)
         if self._lenient:
             # STOMP 1.2, "Augmented BNF": commands are upper-case. No two of them differ only in case.
-            command, lines = self._lenient_lines(command, lines, dialect)
+            command, lines = self._lenient_lines(command, lines, version)
         if headers is None:
-            if dialect is None or dialect.crlf:
+            if version is None or version.crlf:
                 command = command.removesuffix("\r")
                 lines = [line.removesuffix("\r") for line in lines]
-            pairs = [self._pair(line, dialect if command not in UNESCAPED else None) for line in lines]
+            pairs = [self._pair(line, version if command not in UNESCAPED else None) for line in lines]
             headers = Headers.of([pair for pair in pairs if pair is not None])
         if replaced:
             headers.raw_head = raw
@@ -171,20 +171,20 @@ class Heads:
             )
 
     def _lenient_lines(
-        self, command: str, lines: list[str], dialect: Dialect | None
+        self, command: str, lines: list[str], version: Version | None
     ) -> tuple[str, list[str]]:
         if command.isalpha() and command.isupper():
             return command, lines
-        if command.endswith("\r") and dialect is not None and not dialect.crlf:
+        if command.endswith("\r") and version is not None and not version.crlf:
             # STOMP 1.0 and 1.1 end lines with LF. If only a header line ends with CR, the CR is part of the value.
             lines = [line.removesuffix("\r") for line in lines]
-            self._note("crlf", f"lines end with CR LF, which STOMP {dialect.version} does not allow")
+            self._note("crlf", f"lines end with CR LF, which STOMP {version.number} does not allow")
         word = command.rstrip(" \t\r").upper()
         if word != command.removesuffix("\r"):
             self._note("command", f"the command {command!r} was read as {word}")
         return word, lines
 
-    def _pair(self, line: str, dialect: Dialect | None) -> tuple[str, str] | None:
+    def _pair(self, line: str, version: Version | None) -> tuple[str, str] | None:
         """Return name and value of a header line, unescaped if there is a version; None to ignore the line."""
         name, colon, value = line.partition(":")
         if not colon:
@@ -194,9 +194,9 @@ class Heads:
             return None
         if self._trim:
             name, value = name.strip(), value.strip()
-        if dialect is not None and "\\" in line:
-            name = self._unescaped(name, dialect)
-            value = self._unescaped(value, dialect)
+        if version is not None and "\\" in line:
+            name = self._unescaped(name, version)
+            value = self._unescaped(value, version)
         if not name:
             if not self._lenient:
                 raise RemoteProtocolError("a header has an empty name")
@@ -204,15 +204,15 @@ class Heads:
             return None
         return name, value
 
-    def _unescaped(self, text: str, dialect: Dialect) -> str:
+    def _unescaped(self, text: str, version: Version) -> str:
         try:
-            return dialect.unescape(text)
+            return version.unescape(text)
         except RemoteProtocolError as err:
             if not self._lenient:
                 raise
             # STOMP 1.2, "Value Encoding", calls it a fatal error, but it leaves no doubt about the end of the frame.
             self._note("escape", f"{err.message}: it was kept as it is")
-            return dialect.unescape(text, keep_undefined=True)
+            return version.unescape(text, keep_undefined=True)
 
     def salvage(self, head: Head, fault: RemoteProtocolError) -> None:
         """Raise `fault` because the end of the frame is in doubt; for an ERROR store it, to be raised after delivery.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames.commands import CLIENT_COMMANDS
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.frames.versions import UNESCAPED, Dialect
+from stomp.core.frames.versions import UNESCAPED, Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +118,7 @@ class HeadTemplate:
         found = self.match(data, pos, stop)
         return found is not None and data.startswith(self.tail, found.end())
 
-    def read(self, found: re.Match[bytes], dialect: Dialect) -> Headers | None:
+    def read(self, found: re.Match[bytes], version: Version) -> Headers | None:
         """Return the headers of the matched head; None if the general path has to read it (CR, NUL, invalid UTF-8)."""
         values = found.groups()
         if values:
@@ -128,7 +128,7 @@ class HeadTemplate:
                     return None
                 if "\\" in text:
                     # All values at once, separated by NULs: no value may contain a NUL, and unescaping makes none.
-                    text = dialect.unescape(text)
+                    text = version.unescape(text)
             except (UnicodeDecodeError, RemoteProtocolError):
                 return None  # the general path raises the error, or tolerates it
             if len(values) == 1:

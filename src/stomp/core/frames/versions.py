@@ -24,11 +24,11 @@ UNESCAPED = frozenset({"CONNECT", "STOMP", "CONNECTED"})
 
 
 @dataclass(frozen=True, repr=False)
-class Dialect:
+class Version:
     """The properties of a protocol version. Use the constants `STOMP10`, `STOMP11`, `STOMP12`.
 
     Attributes:
-        version: "1.0", "1.1" or "1.2".
+        number: "1.0", "1.1" or "1.2".
         escapes: character -> its escape sequence.
         unsafe: the characters that a header cannot represent.
         crlf: lines may end with CR LF as well as LF.
@@ -39,7 +39,7 @@ class Dialect:
         codes: the characters that may follow a backslash.
     """
 
-    version: str
+    number: str
     escapes: dict[str, str]
     unsafe: str
     crlf: bool
@@ -61,7 +61,7 @@ class Dialect:
         object.__setattr__(self, "_codes", tuple(code for code in self.escapes.values() if code != "\\\\"))
 
     def __repr__(self) -> str:
-        return f"<STOMP {self.version}>"
+        return f"<STOMP {self.number}>"
 
     def escape(self, text: str) -> str:
         """Escape one header name or value.
@@ -109,7 +109,7 @@ class Dialect:
                 continue
             if not keep_undefined:
                 raise RemoteProtocolError(
-                    f"undefined escape sequence \\{piece[:1]} in a header of STOMP {self.version}"
+                    f"undefined escape sequence \\{piece[:1]} in a header of STOMP {self.number}"
                 )
             parts.append("\\" + piece)
         return "".join(parts)
@@ -138,7 +138,7 @@ class Dialect:
         return Headers((name, self.unescape(value)) for name, value in headers.items())
 
 
-STOMP10 = Dialect(
+STOMP10 = Version(
     "1.0",
     escapes={},
     unsafe="\n\r\0",
@@ -148,7 +148,7 @@ STOMP10 = Dialect(
     ack_header="message-id",
     subscription_id=False,
 )
-STOMP11 = Dialect(
+STOMP11 = Version(
     "1.1",
     escapes={"\\": "\\\\", "\n": "\\n", ":": "\\c"},
     # STOMP 1.1 cannot escape a CR, and brokers strip a CR at the end of a line.
@@ -159,7 +159,7 @@ STOMP11 = Dialect(
     ack_header="message-id",
     subscription_id=True,
 )
-STOMP12 = Dialect(
+STOMP12 = Version(
     "1.2",
     escapes={"\\": "\\\\", "\n": "\\n", ":": "\\c", "\r": "\\r"},
     unsafe="\0",
@@ -171,4 +171,4 @@ STOMP12 = Dialect(
 )
 
 #: Version number -> version, oldest first.
-DIALECTS = {dialect.version: dialect for dialect in (STOMP10, STOMP11, STOMP12)}
+VERSIONS = {version.number: version for version in (STOMP10, STOMP11, STOMP12)}

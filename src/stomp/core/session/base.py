@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stomp.core.frames.frame import Frame
-    from stomp.core.frames.versions import Dialect
+    from stomp.core.frames.versions import Version
 
 #: Raises `Unsupported` for an encoded frame that the broker cannot receive over this transport.
 FrameCheck = Callable[[bytes], None]
@@ -56,7 +56,7 @@ class Session(ABC):
 
     Attributes:
         state: the current state.
-        dialect: the agreed version; None before it is known.
+        version: the agreed version; None before it is known.
         closed: the `Closed` event once the session has ended, else None.
         counters: the numbers of frames, bytes and heart-beats.
         outgoing: the number of bytes that `data_to_send` would return.
@@ -79,7 +79,7 @@ class Session(ABC):
         classes: Mapping[str, type[Frame]] | None = None,
     ) -> None:
         self.state: State = State.IDLE
-        self.dialect: Dialect | None = None
+        self.version: Version | None = None
         self.closed: Closed | None = None
         self.counters: Counters = Counters()
         self.limits: Limits = limits or Limits()
@@ -108,7 +108,7 @@ class Session(ABC):
         if self._pulse is not None and self._pulse.read(now, data):
             self.deadline_moved_up = True
         decoder = self._decoder
-        if data == _BEAT and decoder.idle and self.dialect is not None:
+        if data == _BEAT and decoder.idle and self.version is not None:
             # Fast path: idle connections read nearly nothing else, and there may be many of them.
             self.counters.heartbeats_received += 1
             self._events.append(HEARTBEAT_RECEIVED)
@@ -293,8 +293,8 @@ class Session(ABC):
             self._pulse = Heartbeat(send / 1000, expect / 1000, now, tolerance=self._tolerance)
             self.deadline_moved_up = True
 
-    def _write(self, frame: Frame, dialect: Dialect) -> None:
-        self._put(encode_parts(frame, dialect))
+    def _write(self, frame: Frame, version: Version) -> None:
+        self._put(encode_parts(frame, version))
         self.counters.frames_sent += 1
 
     def _check_parts(self, parts: list[bytes]) -> None:

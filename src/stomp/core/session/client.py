@@ -26,7 +26,7 @@ from stomp.core.frames.encoder import (
 )
 from stomp.core.frames.frame import Frame, OutgoingFrame, headers_of, text_of
 from stomp.core.frames.limits import LENIENT, Lenient, Limits
-from stomp.core.frames.versions import DIALECTS, STOMP10, STOMP12, Dialect
+from stomp.core.frames.versions import STOMP10, STOMP12, VERSIONS, Version
 from stomp.core.session import heartbeat
 from stomp.core.session.ack_frames import answer
 from stomp.core.session.base import HEARTBEAT_RECEIVED, Session, earlier
@@ -65,7 +65,7 @@ class ClientSession(Session):
     >>> session.data_to_send(now=0.0)
     [b'CONNECT\\naccept-version:1.2\\nhost:/\\n\\n\\x00']
     >>> session.receive_data(b"CONNECTED\\nversion:1.2\\n\\n\\0", now=0.1)
-    >>> session.events()[0].dialect.version
+    >>> session.events()[0].version.number
     '1.2'
     """
 
@@ -130,19 +130,19 @@ class ClientSession(Session):
             state = after(self.role, state, move)
             if self._disconnecting:
                 raise NotConnected(f"{command} after DISCONNECT", hint="connect again")
-        dialect, headers = self.dialect, frame.headers
-        if dialect is None:
+        version, headers = self.version, frame.headers
+        if version is None:
             raise UsageError(f"{command} before a version was agreed on", hint="wait for CONNECTED")
-        parts = encode_plain(command, headers, frame.body, dialect if escaped else None)
+        parts = encode_plain(command, headers, frame.body, version if escaped else None)
         if parts is None:
             frame = core_frame(frame)
             headers = frame.headers
-            parts = encode_general(frame, dialect, escaped=escaped)
+            parts = encode_general(frame, version, escaped=escaped)
         if self._frame_check is not None:
             self._frame_check(b"".join(parts))
         ticket = None
         if command != "SEND" or "receipt" in headers:
-            ticket = self._record(command, headers, dialect if escaped else None, deadline)
+            ticket = self._record(command, headers, version if escaped else None, deadline)
         if self.state is State.CONNECTING:
             self._queued_frames.append(parts)
         else:
@@ -154,7 +154,7 @@ class ClientSession(Session):
         return ticket
 
     def _record(
-        self, command: str, headers: Mapping[str, object], escaped: Dialect | None, deadline: float | None
+        self, command: str, headers: Mapping[str, object], escaped: Version | None, deadline: float | None
     ) -> PendingReceipt | None:
         """Update the ledger for a frame that is sent. `escaped` is the version of headers that are escaped."""
         ledger = self.ledger
@@ -276,7 +276,7 @@ class ClientSession(Session):
             False if nothing was done: the session is not connected, the version is not 1.2, or `name` cannot be
             encoded. Call `ack` instead.
         """
-        if self.state is not _CONNECTED or self.dialect is not STOMP12:
+        if self.state is not _CONNECTED or self.version is not STOMP12:
             return False
         subscriptions, native, out = self.ledger.subscriptions, native_codec.native, self._out
         size = 0 if native is None else native.answer(command, name, subscriptions, subscription, out)
@@ -403,11 +403,11 @@ class ClientSession(Session):
 
     # ------------------------------------------------------------------------------------- inside
 
-    def _require_version(self) -> Dialect:
-        if self.dialect is None:
+    def _require_version(self) -> Version:
+        if self.version is None:
             after(self.role, self.state, Transition.FRAME)
             raise UsageError("no version is agreed on yet", hint="wait for CONNECTED")
-        return self.dialect
+        return self.version
 
     def _transmit_connect(self, frame: Frame, deadline: float | None) -> None:
         state = after(self.role, self.state, Transition.CONNECT)
@@ -423,7 +423,7 @@ class ClientSession(Session):
         self._connect_deadline = deadline
         if len(offered) == 1:
             # With a single offer the version is known, so frames can be encoded and queued before CONNECTED.
-            self.dialect = DIALECTS.get(offered[0])
+            self.version = VERSIONS.get(offered[0])
 
     def _start_disconnect(self, ticket: PendingReceipt | None, state: State) -> None:
         self._disconnecting = True
@@ -436,7 +436,7 @@ class ClientSession(Session):
         flowing = self.state in _FLOWING
         subscriptions = self.ledger.subscriptions
         # Before STOMP 1.2 an ack header of a MESSAGE was set by its sender and has no meaning here.
-        by_ack = self.dialect is not None and self.dialect.ack_header == "id"
+        by_ack = self.version is not None and self.version.ack_header == "id"
         events = self._events
         first = len(events)
         taken = 0
@@ -469,7 +469,7 @@ class ClientSession(Session):
                 taken += 1
         finally:
             self.counters.frames_received += taken
-            if self.dialect is STOMP10:
+            if self.version is STOMP10:
                 for event in events[first:]:
                     if isinstance(event, Message) and event.subscription is None:
                         event.subscription = self.ledger.match_by_destination(event.headers)
@@ -506,23 +506,23 @@ class ClientSession(Session):
         self._check_transition(Transition.CONNECTED, "CONNECTED")
         told = frame.headers.get("version")
         # A CONNECTED without a version means 1.0 (STOMP 1.1, "Protocol Negotiation").
-        dialect = STOMP10 if told is None else DIALECTS.get(told.strip())
-        if dialect is None or (told is not None and dialect.version not in self._request.versions):
+        version = STOMP10 if told is None else VERSIONS.get(told.strip())
+        if version is None or (told is not None and version.number not in self._request.versions):
             offered = self._request.offered
             raise RemoteProtocolError(f"the broker chose version {told!r:.20}, offered was {offered}")
         theirs = (0, 0)
-        if self._requested_heartbeat != theirs and dialect.heartbeats:
+        if self._requested_heartbeat != theirs and version.heartbeats:
             # An invalid header is an error only if we requested heart-beats: then it must not silently disable them.
             theirs = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
         self._move(Transition.CONNECTED)
         self._connect_deadline = None
-        self.dialect = self._decoder.dialect = dialect
-        self._heads = HeadCache(dialect)
-        if dialect.heartbeats:
+        self.version = self._decoder.version = version
+        self._heads = HeadCache(version)
+        if version.heartbeats:
             self._start_pulse(heartbeat.negotiate(self._requested_heartbeat, theirs), now)
         if self._error_ends is not None:
             self._is_error_final = self._error_ends(frame.headers.get("server"))
-        self._events.append(Connected(frame, dialect, self.heartbeat))
+        self._events.append(Connected(frame, version, self.heartbeat))
         if self._put_held(frame.headers.get("server")) and self._disconnecting:
             self._move(Transition.DISCONNECT)
             if self._disconnect_receipt is None:
@@ -573,7 +573,7 @@ class ClientSession(Session):
         return earlier(self._connect_deadline, self.ledger.next_deadline())
 
 
-def _plain_value(value: object, escaped: Dialect | None) -> str:
+def _plain_value(value: object, escaped: Version | None) -> str:
     """The text of a header value without escape sequences. `escaped`: see `ClientSession._record`."""
     text = text_of(value)
     return text if escaped is None else escaped.unescape(text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stomp.core.diagnostics import one_line
 from stomp.core.errors import AuthenticationFailed, BrokerError, ConnectionLost
-from stomp.core.frames.versions import DIALECTS
+from stomp.core.frames.versions import VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +141,7 @@ def _host_hint(host: str | None) -> str:
 def _versions_hint(frame: Frame, offered: tuple[str, ...]) -> str:
     # STOMP 1.2, "Protocol Negotiation": the ERROR should list what the server supports.
     spoken = [version.strip() for version in frame.headers.get("version", "").split(",")]
-    if not offered or not any(version in DIALECTS for version in spoken) or set(spoken) & set(offered):
+    if not offered or not any(version in VERSIONS for version in spoken) or set(spoken) & set(offered):
         return ""
     return (
         f"offered was {','.join(offered)}, and the broker speaks {','.join(spoken)[:80]}: offer one of these"

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from stomp.core.errors import StompError
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.frames.versions import Dialect
+from stomp.core.frames.versions import Version
 from stomp.core.session.ledger import PendingReceipt, Subscription
 from stomp.core.structs import record
 
@@ -66,12 +66,12 @@ class Connected:
 
     Attributes:
         frame: the CONNECTED frame.
-        dialect: the agreed version.
+        version: the agreed version.
         heartbeat: milliseconds between our heart-beats and between the peer's; 0 for none.
     """
 
     frame: Frame
-    dialect: Dialect
+    version: Version
     heartbeat: tuple[int, int]
 
 
@@ -151,11 +151,11 @@ class ConnectRequested:
 
     Attributes:
         frame: the CONNECT or STOMP frame. It contains the credentials: do not log it.
-        dialect: the version that will be agreed on.
+        version: the version that will be agreed on.
     """
 
     frame: Frame
-    dialect: Dialect
+    version: Version
 
 
 @record

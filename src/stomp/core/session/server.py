@@ -9,7 +9,7 @@ from stomp.core.frames import commands
 from stomp.core.frames.decoder import HeartbeatMarker
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.limits import Limits
-from stomp.core.frames.versions import DIALECTS, STOMP10, Dialect
+from stomp.core.frames.versions import STOMP10, VERSIONS, Version
 from stomp.core.session import heartbeat
 from stomp.core.session.base import HEARTBEAT_RECEIVED, Session
 from stomp.core.session.events import Connected, ConnectRequested, Event, Reason, Request
@@ -57,7 +57,7 @@ class ServerSession(Session):
     ) -> None:
         super().__init__(limits=limits, ledger=ledger, tolerance=tolerance)
         self._versions = tuple(versions)
-        if not self._versions or not DIALECTS.keys() >= set(self._versions):
+        if not self._versions or not VERSIONS.keys() >= set(self._versions):
             raise UsageError(f"versions is {self._versions!r}", hint="take some of 1.0, 1.1 and 1.2")
         self._offered_heartbeat = heartbeat
         self._requested_heartbeat = (0, 0)
@@ -70,13 +70,13 @@ class ServerSession(Session):
     def accept(self, now: float, *, headers: Extra = None) -> None:
         """Accept the connection: send CONNECTED. Frames that the client sent before are then among the events."""
         state = after(self.role, self.state, Transition.CONNECTED)
-        dialect = self._dialect()
-        frame = commands.connected(dialect, self._offered_heartbeat, headers=headers)
-        self._write(frame, dialect)
+        version = self._version()
+        frame = commands.connected(version, self._offered_heartbeat, headers=headers)
+        self._write(frame, version)
         self.state = state
-        if dialect.heartbeats:
+        if version.heartbeats:
             self._start_pulse(heartbeat.negotiate(self._offered_heartbeat, self._requested_heartbeat), now)
-        self._events.append(Connected(frame, dialect, self.heartbeat))
+        self._events.append(Connected(frame, version, self.heartbeat))
         early, self._early_frames = self._early_frames, []
         try:
             for request in early:
@@ -91,19 +91,19 @@ class ServerSession(Session):
         """Send an ERROR and end the session with `Closed`. Write `data_to_send`, then close the socket."""
         state = after(self.role, self.state, Transition.ERROR)
         frame = commands.error(message, detail=detail, receipt_id=receipt_id, headers=headers)
-        self._write(frame, self.dialect or STOMP10)
+        self._write(frame, self.version or STOMP10)
         self.state: State = state
         self._closed_because(Reason.REFUSED, None)
 
     def deliver(self, frame: Frame) -> None:
         """Send a MESSAGE."""
         self._move(Transition.DELIVERY)
-        self._write(frame, self._dialect())
+        self._write(frame, self._version())
 
     def receipt(self, id: str) -> None:
         """Send a RECEIPT."""
         self._move(Transition.DELIVERY)
-        self._write(commands.receipt(id), self._dialect())
+        self._write(commands.receipt(id), self._version())
 
     def finish_disconnect(self) -> None:
         """End the session after the client's DISCONNECT was processed. Write `data_to_send`, then close the socket."""
@@ -117,9 +117,9 @@ class ServerSession(Session):
     def _deadline(self) -> float | None:
         return None
 
-    def _dialect(self) -> Dialect:
-        assert self.dialect is not None, "a version is agreed on when ConnectRequested is told"
-        return self.dialect
+    def _version(self) -> Version:
+        assert self.version is not None, "a version is agreed on when ConnectRequested is told"
+        return self.version
 
     @property
     def has_pending_error(self) -> bool:
@@ -153,7 +153,7 @@ class ServerSession(Session):
 
     def _fail(self, error: RemoteProtocolError, receipt: str | None) -> None:
         frame = commands.error(error.message, receipt_id=receipt)
-        self._write(frame, self.dialect or STOMP10)
+        self._write(frame, self.version or STOMP10)
         self._close(Reason.PROTOCOL, error)
 
     def _take(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
@@ -175,18 +175,18 @@ class ServerSession(Session):
     def _connect(self, frame: Frame) -> None:
         if frame.command not in ("CONNECT", "STOMP"):
             raise RemoteProtocolError(f"the first frame must be CONNECT, not {frame.command[:20]}")
-        wanted = [version.strip() for version in frame.headers.get("accept-version", "1.0").split(",")]
-        common = [version for version in self._versions if version in wanted]
+        wanted = [number.strip() for number in frame.headers.get("accept-version", "1.0").split(",")]
+        common = [number for number in self._versions if number in wanted]
         if not common:
             supported = ",".join(self._versions)
             # STOMP 1.2, "Protocol Negotiation": the ERROR lists the supported versions.
             self.refuse(f"Supported protocol versions are {supported}", headers={"version": supported})
             return
         self._requested_heartbeat = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
-        dialect = DIALECTS[max(common)]
+        version = VERSIONS[max(common)]
         self._move(Transition.CONNECT)
-        self.dialect = self._decoder.dialect = dialect
-        self._events.append(ConnectRequested(frame, dialect))
+        self.version = self._decoder.version = version
+        self._events.append(ConnectRequested(frame, version))
 
     def _buffer_early_frame(self, frame: Frame) -> None:
         if len(self._early_frames) >= self.limits.early_frames:
@@ -198,7 +198,7 @@ class ServerSession(Session):
     def _request(self, frame: Frame) -> None:
         command = frame.command
         receipt = frame.headers.get("receipt")
-        if receipt is not None and not self._dialect().carries(receipt):
+        if receipt is not None and not self._version().carries(receipt):
             raise RemoteProtocolError("the receipt id holds a character that no RECEIPT can carry")
         # STOMP 1.2, "ERROR": an ERROR about a frame that requested a receipt has its receipt-id.
         self._receipt_requested = receipt
@@ -208,10 +208,10 @@ class ServerSession(Session):
             raise RemoteProtocolError("already connected")
         if self.state is State.DISCONNECTING:
             raise RemoteProtocolError(f"{command} after DISCONNECT")
-        dialect = self._dialect()
-        if command == "NACK" and not dialect.nack:
-            raise RemoteProtocolError(f"STOMP {dialect.version} has no NACK")
-        for name in commands.required(dialect, command):
+        version = self._version()
+        if command == "NACK" and not version.nack:
+            raise RemoteProtocolError(f"STOMP {version.number} has no NACK")
+        for name in commands.required(version, command):
             if name not in frame.headers:
                 raise RemoteProtocolError(f"{command} needs the header {name}")
         self._move(Transition.DISCONNECT if command == "DISCONNECT" else Transition.FRAME)
