@@ -73,7 +73,7 @@ def test_runs_grow_until_one_is_long_enough() -> None:
     assert counts == [10, 200, 4000, 10000]
 
 
-def test_the_spread_of_nothing_is_nothing() -> None:
+def test_spread_of_no_values_is_none() -> None:
     assert Spread.of([]) is None
     assert Spread.of([3, 1, 2, 9]) == Spread(2.5, 1, 9)
 
@@ -125,7 +125,7 @@ def test_without_the_base_there_is_no_ratio() -> None:
     assert rows({"work": {"stompkit": [{"rate": 1, "cpu": 1}]}}, WORK)[0].ratio is None
 
 
-def test_tables_tell_medians_ratios_and_failures() -> None:
+def test_tables_show_medians_ratios_and_failures() -> None:
     found = summed([50, 10, 40], [10, 2, 10])
     assert [cell.strip() for cell in tables.details(found).splitlines()[2].split("|")[1:-1]] == [
         "some work, per second",
@@ -206,16 +206,16 @@ def test_pictures_show_every_client() -> None:
     ("value", "text"),
     [(0, "0"), (0.60491, "0.605"), (12.34, "12.3"), (999.4, "999"), (1004, "1,000"), (45678, "45,700")],
 )
-def test_numbers_have_three_digits_that_count(value: float, text: str) -> None:
+def test_numbers_have_three_significant_digits(value: float, text: str) -> None:
     assert number(value) == text
 
 
-def test_examples_are_true() -> None:
+def test_docstring_examples_are_correct() -> None:
     assert doctest.testmod(report).failed == 0
 
 
 @pytest.mark.parametrize(("demanded", "met"), [(0.4, False), (0.5, True)])
-def test_a_demand_on_cpu(demanded: float, met: bool) -> None:
+def test_demand_on_cpu_is_met_or_missed(demanded: float, met: bool) -> None:
     clients: dict[str, list[scenarios.Figures | None]] = {
         "stompkit": [{"rate": 1, "cpu": 2e-6}],
         "stomp.py": [{"rate": 1, "cpu": 4e-6}],
@@ -227,12 +227,12 @@ def test_a_demand_on_cpu(demanded: float, met: bool) -> None:
 
 
 @pytest.mark.parametrize(("below", "met"), [(40, False), (41, True)])
-def test_a_demand_on_a_time(below: float, met: bool) -> None:
+def test_demand_on_a_time_is_met_or_missed(below: float, met: bool) -> None:
     found = summed([50, 10, 40], [10, 2, 10])
     assert Demand("stompkit", "work", p50=below).verdict(found)[0] is met
 
 
-def test_what_was_not_measured_is_not_met() -> None:
+def test_demand_without_measurement_is_not_met() -> None:
     assert not Demand("stompkit", "other", cpu=1).verdict([])[0]
     assert not Demand("stompkit", "work", cpu=1).verdict(summed([None], [1]))[0]
     assert not Demand("stompkit", "work", cpu=1).verdict(summed([1], [None]))[0]
@@ -242,7 +242,7 @@ def test_what_was_not_measured_is_not_met() -> None:
 # ---------------------------------------------------------------------------------------------- targets
 
 
-def test_every_target_is_about_something_that_is_measured() -> None:
+def test_every_target_has_a_scenario_and_a_figure() -> None:
     for target in targets.read():
         assert target.figure in run.SCENARIOS[target.scenario].figures
         assert target.of in ("ratio", "value")
@@ -285,13 +285,13 @@ def test_a_rate_may_be_met_by_cpu() -> None:
     assert line.split("|")[-2].strip() == "by CPU"
 
 
-def test_of_times_less_is_better() -> None:
+def test_time_target_is_an_upper_limit() -> None:
     row = Row("work", "some work", "group", "p50", "stompkit", Spread(1e-4, 0, 1), None, None, None)
     assert verdict(Target("t", "work", "p50", pure=100, of="value"), [row], "pure").met is True
     assert verdict(Target("t", "work", "p50", pure=99, of="value"), [row], "pure").met is False
 
 
-def test_what_was_not_measured_is_open() -> None:
+def test_target_without_measurement_is_open() -> None:
     target = Target("a target", "work", "rate", pure=5, native=6)
     found = summed([50], [10])
     assert verdict(target, found, "native") == targets.Verdict(None, "? (≥ 6x)")
@@ -396,14 +396,14 @@ def test_both_servers_fire_the_same(any_server, query, shape) -> None:
     assert answer.partition(b"\0\n")[2] == expected
 
 
-def test_both_servers_count_and_then_say_so(any_server) -> None:
+def test_both_servers_send_a_message_after_counting(any_server) -> None:
     subscribe = b"SUBSCRIBE\nid:1\ndestination:/bench/sink?count=3\n\n\0"
     send = b"SEND\ndestination:/queue/a\n\nx\0"
     answer = exchange(any_server.port, CONNECT, subscribe + send, send * 2, end=b"content-length:0\n\n\0\n")
     assert answer.count(b"MESSAGE\n") == 1
 
 
-def test_both_servers_beat_as_often_as_they_are_asked(any_server) -> None:
+def test_both_servers_send_the_requested_heartbeats(any_server) -> None:
     connect = CONNECT.replace(b"0,0", b"0,10")
     assert exchange(any_server.port, connect, end=b"\0\n\n\n\n").startswith(b"CONNECTED\n")
 
@@ -423,7 +423,7 @@ def test_without_a_compiler_the_server_is_in_python(monkeypatch, tmp_path) -> No
     assert servers.command()[0] == "Python"
 
 
-def test_what_does_not_compile_is_told(tmp_path, capsys) -> None:
+def test_compiler_error_is_reported(tmp_path, capsys) -> None:
     if servers.compiler() is None:
         pytest.skip("no C compiler")
     source = tmp_path / "wrong.c"
@@ -435,7 +435,7 @@ def test_what_does_not_compile_is_told(tmp_path, capsys) -> None:
 # ---------------------------------------------------------------------------------------------- the clients
 
 
-def test_the_words_of_a_work_say_all_of_it() -> None:
+def test_work_survives_its_command_line() -> None:
     work = Work("confirm", 61613, seconds=0.5, window=10, query="a=1&b=2", vhost="/x")
     assert Work.of(work.words()) == work
     assert work.fire(7, acks=1) == "/bench/fire?count=7&size=100&a=1&b=2&acks=1"
@@ -491,7 +491,7 @@ def test_gates_open_before_they_are_reached_or_after() -> None:
     gate.enter()
 
 
-def test_turnstiles_let_one_pass_each_time() -> None:
+def test_turnstile_passes_one_waiter_each_time() -> None:
     async def turn() -> None:
         turnstile = Turnstile()
         turnstile.open()
@@ -511,7 +511,7 @@ def server():
 
 @pytest.mark.parametrize("kind", [*blocking.RUNS, "produce"])
 @pytest.mark.parametrize("client", [bare.Client, stompkit_listener.Client])
-def test_every_kind_of_work_comes_to_its_end(server, client, kind) -> None:
+def test_every_kind_of_work_completes(server, client, kind) -> None:
     taken = blocking.take(client, Work(kind, server.port, count=3, window=2 if kind == "confirm" else 1))
     assert taken.count == 3
     assert len(taken.durations) in (1, 3)
@@ -557,14 +557,14 @@ def test_bare_sockets_lack_forms_with_headers(server) -> None:
             scenarios.run_client(CLIENTS[client], Work("send", server.port, count=1, form="headers"), None)
 
 
-def test_how_much_is_sent_to_a_broker_that_reads_nothing(server) -> None:
+def test_stall_measures_accepted_bytes(server) -> None:
     work = Work("stall", server.port, size=64 * 1024, seconds=0.2)
     found = scenarios.run_client(CLIENTS["stompkit"], work, None)
     assert 0 < found["accepted"] <= MOST
     assert found["peak"] >= 0
 
 
-def test_idle_connections_are_all_there_at_the_end(server) -> None:
+def test_idle_connections_are_alive_at_the_end(server) -> None:
     work = Work("idle", server.port, connections=3, heartbeat=50, seconds=0.3)
     found = scenarios.run_client(CLIENTS["stompkit"], work, None)
     assert found["count"] == 3
@@ -584,7 +584,7 @@ def test_runs_follow_each_other_on_one_connection(server) -> None:
 @pytest.mark.parametrize(
     "kind", ["receive", "send", "acknowledge", "confirm", "pair", "roundtrip", "connect"]
 )
-def test_bare_sockets_in_c_do_the_same(server, kind) -> None:
+def test_bare_sockets_in_c_do_the_same_work(server, kind) -> None:
     program = servers.build(ROOT / "bench/adapters/bare.c")
     if program is None:
         pytest.skip("no C compiler")
@@ -613,12 +613,12 @@ def test_growth_is_what_a_unit_costs_at_the_end(server) -> None:
     assert found["slowest"] == 1 / found["rate"]
 
 
-def test_what_a_client_lacks_it_lacks_at_every_size(server) -> None:
+def test_unsupported_growth_step_raises_lacking(server) -> None:
     with pytest.raises(Lacking, match="bare sockets count NULs"):
         Growth("growing", "growth", ((1, {"query": "nul=1"}),)).measure(CLIENTS["bare"], setting(server))
 
 
-def test_what_a_process_says_is_its_last_line_of_json() -> None:
+def test_figures_are_the_last_json_line_of_a_process() -> None:
     assert read_figures('READY\n{"rate": 1}\n', "") == {"rate": 1}
     with pytest.raises(Lacking, match="no receipts"):
         read_figures('{"unsupported": "no receipts"}', "")
@@ -628,7 +628,7 @@ def test_what_a_process_says_is_its_last_line_of_json() -> None:
         read_figures("", "")
 
 
-def test_a_process_that_does_not_end_is_ended() -> None:
+def test_hanging_process_is_killed() -> None:
     hanging = Contender(lambda: [sys.executable, "-c", "import threading; threading.Event().wait()"])
     with pytest.raises(Failed, match="no end after"):
         scenarios.run_client(hanging, Work("receive"), None, timeout=0.2)
@@ -637,7 +637,7 @@ def test_a_process_that_does_not_end_is_ended() -> None:
 # ---------------------------------------------------------------------------------------------- environments
 
 
-def test_a_tool_that_is_missing_is_told(monkeypatch) -> None:
+def test_missing_tool_is_reported(monkeypatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     for client in ("stompjs", "stompit", "go-stomp"):
         with pytest.raises(Missing, match="there is no"):
@@ -650,7 +650,7 @@ def test_without_the_codec_in_c_its_clients_are_skipped(tmp_path, monkeypatch) -
         CLIENTS["stompkit-native"].prepare()
 
 
-def test_what_is_older_than_its_source_is_made_again(tmp_path, monkeypatch) -> None:
+def test_outdated_installation_is_rebuilt(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(contenders, "ROOT", tmp_path)
     source = tmp_path / "source.c"
     source.touch()
@@ -662,7 +662,7 @@ def test_what_is_older_than_its_source_is_made_again(tmp_path, monkeypatch) -> N
     assert len(made) == 2
 
 
-def test_what_is_half_made_is_made_again(tmp_path, monkeypatch) -> None:
+def test_incomplete_installation_is_rebuilt(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(contenders, "ROOT", tmp_path)
     home = tmp_path / "home"
     made: list[bool] = []
@@ -678,7 +678,7 @@ def test_what_is_half_made_is_made_again(tmp_path, monkeypatch) -> None:
     assert made == [False]
 
 
-def test_an_installation_that_fails_says_why() -> None:
+def test_failing_installation_has_its_reason() -> None:
     with pytest.raises(Missing, match="the reason"):
         contenders._run([sys.executable, "-c", "raise SystemExit('the reason')"])
     with pytest.raises(Missing, match="nothing-of-that-name"):
@@ -688,7 +688,7 @@ def test_an_installation_that_fails_says_why() -> None:
 # ---------------------------------------------------------------------------------------------- other scenarios
 
 
-def test_starting_is_told_with_and_without_the_interpreter(server, monkeypatch) -> None:
+def test_start_is_measured_with_and_without_the_interpreter(server, monkeypatch) -> None:
     monkeypatch.setattr(starting, "TIMES", 1)
     for scenario in (starting.Start("import"), starting.Start("version", ("--version",))):
         found = scenario.measure(CLIENTS["stompkit"], setting(server))
@@ -772,7 +772,7 @@ def test_counts_are_kept_for_each_build(tmp_path, monkeypatch, capsys) -> None:
 
 
 @pytest.mark.parametrize("work", instructions.WORKS)
-def test_what_is_counted_runs(work) -> None:
+def test_counted_work_runs(work) -> None:
     assert instructions.main(["--work", work, "3"]) == 0
 
 
@@ -796,7 +796,7 @@ def test_clients_are_compared_in_processes_of_their_own(tmp_path, capfd) -> None
     assert "receive 0 B" in again.read_text()
 
 
-def test_a_client_that_fails_is_told_and_not_tried_again(monkeypatch, capfd) -> None:
+def test_failing_client_is_reported_and_not_retried(monkeypatch, capfd) -> None:
     failing = Contender(lambda: [sys.executable, "-c", "raise SystemExit('out of order')"])
     monkeypatch.setitem(CLIENTS, "bare", failing)
     assert run.main(["--scenarios", "pair", "--clients", "bare", "--rounds", "2", "--count", "1"]) == 1
@@ -805,7 +805,7 @@ def test_a_client_that_fails_is_told_and_not_tried_again(monkeypatch, capfd) -> 
     assert err.count("pair with bare failed: out of order") == 1
 
 
-def test_a_client_that_is_not_to_be_had_is_skipped_and_told(monkeypatch, capfd, tmp_path) -> None:
+def test_missing_client_is_skipped_and_reported(monkeypatch, capfd, tmp_path) -> None:
     def missing() -> list[str]:
         raise Missing("there is no node on this machine")
 

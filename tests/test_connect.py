@@ -32,7 +32,7 @@ def connect(address, cls=stomp.Connection, **options):
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_the_main_job(broker, cls):
+def test_quick_start_program_works(broker, cls):
     conn, recorder = connect((broker.host, broker.port), cls)
     conn.connect("admin", "password", wait=True)
     assert conn.is_connected()
@@ -81,7 +81,7 @@ def test_failover_goes_on_to_the_next_address(broker, free_port):
     conn.disconnect()
 
 
-def test_a_bare_pair_and_a_port_of_digits_are_addresses(broker):
+def test_pair_and_port_as_text_are_accepted(broker):
     conn = stomp.Connection([broker.host, str(broker.port)])
     conn.connect(wait=True)
     conn.disconnect()
@@ -115,7 +115,7 @@ def test_an_impossible_address_is_refused_by_connect_and_not_by_the_constructor(
     assert not conn.is_connected()
 
 
-def test_an_impossible_address_among_others_is_passed_by_with_a_warning(broker, caplog):
+def test_invalid_address_among_others_is_skipped_with_a_warning(broker, caplog):
     conn = stomp.Connection([(None, None), (broker.host, broker.port)])
     conn.connect(wait=True)
     assert conn.transport.current_host_and_port == (broker.host, broker.port)
@@ -125,7 +125,7 @@ def test_an_impossible_address_among_others_is_passed_by_with_a_warning(broker, 
     ]
 
 
-def test_a_refused_port(free_port):
+def test_closed_port_raises_connect_failed(free_port):
     conn, recorder = connect(("127.0.0.1", free_port), reconnect_attempts_max=2, reconnect_sleep_initial=0.01)
     with pytest.raises(ConnectFailedException) as caught:
         conn.connect(wait=True)
@@ -138,7 +138,7 @@ def test_a_refused_port(free_port):
     assert recorder.notes == []
 
 
-def test_a_server_that_accepts_and_says_nothing():
+def test_silent_server_times_out():
     with ScriptedServer(say_nothing) as server:
         conn, recorder = connect(server.address, timeout=0.2)
         with pytest.raises(ConnectFailedException, match="did not answer CONNECT in time") as caught:
@@ -148,7 +148,7 @@ def test_a_server_that_accepts_and_says_nothing():
         recorder.wait_for_method("on_disconnected")
 
 
-def test_a_login_that_is_refused():
+def test_refused_login_raises_authentication_failed():
     def script(sock):
         refuse(sock, "Bad CONNECT", "Access refused for user 'admin'")
         say_nothing(sock)  # as RabbitMQ: it closes 10 s later
@@ -168,7 +168,7 @@ def test_a_login_that_is_refused():
         assert recorder.methods.index("on_error") < recorder.methods.index("on_disconnected")
 
 
-def test_a_virtual_host_that_is_refused_says_what_to_do():
+def test_refused_virtual_host_has_a_hint():
     def script(sock):
         refuse(sock, "Bad CONNECT", "Virtual host '127.0.0.1' access denied")
 
@@ -178,7 +178,7 @@ def test_a_virtual_host_that_is_refused_says_what_to_do():
             conn.connect(wait=True)
 
 
-def test_a_server_that_hangs_up_before_connected():
+def test_server_that_closes_before_connected_raises_connect_failed():
     def script(sock):
         read_frame(sock)
 
@@ -191,7 +191,7 @@ def test_a_server_that_hangs_up_before_connected():
 
 @pytest.mark.parametrize("ending", [hang_up, reset])
 @pytest.mark.parametrize("wait", [True, False])
-def test_a_server_that_goes_before_it_is_asked(ending, wait):
+def test_server_that_closes_before_connect_raises_connect_failed(ending, wait):
     """The failure is the same, whether CONNECT can still be written or not."""
     with ScriptedServer(ending) as server:
         for _ in range(50):
@@ -208,14 +208,14 @@ def test_a_server_that_goes_before_it_is_asked(ending, wait):
             recorder.wait_for_method("on_receiver_loop_completed")
 
 
-def test_a_server_that_is_no_broker():
+def test_server_of_another_protocol_raises_connect_failed():
     with ScriptedServer(lambda sock: sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
         conn, _ = connect(server.address)
         with pytest.raises(ConnectFailedException, match="this is HTTP, not STOMP"):
             conn.connect(wait=True)
 
 
-def test_tls_to_a_certificate_that_is_not_trusted(tls_broker):
+def test_untrusted_certificate_raises_connect_failed(tls_broker):
     conn, _ = connect((tls_broker.host, tls_broker.port), reconnect_attempts_max=1)
     conn.set_ssl()
     with pytest.raises(ConnectFailedException) as caught:
@@ -224,7 +224,7 @@ def test_tls_to_a_certificate_that_is_not_trusted(tls_broker):
     assert "certificate" in str(caught.value)
 
 
-def test_tls_to_a_port_without_it(broker):
+def test_tls_to_a_plain_port_raises_connect_failed(broker):
     conn, _ = connect((broker.host, broker.port), reconnect_attempts_max=1, timeout=5)
     conn.set_ssl()
     with pytest.raises(ConnectFailedException) as caught:
@@ -288,7 +288,7 @@ def test_many_threads_may_call_connect_at_once(broker):
     assert recorder.methods.count("on_disconnected") == 20
 
 
-def test_an_object_connects_again_and_again(broker):
+def test_connection_object_can_be_reused(broker):
     conn, recorder = connect((broker.host, broker.port))
     for cycle in range(1, 21):
         conn.connect("a", "b", wait=True)
@@ -302,7 +302,7 @@ def test_an_object_connects_again_and_again(broker):
     wait_until(lambda: not stomp_threads())
 
 
-def test_leaving_over_tls_never_fails(tls_broker, ca_file):
+def test_disconnect_over_tls_never_fails(tls_broker, ca_file):
     """Sending DISCONNECT races with the answer to it, and with the end of the TLS session."""
     conn, recorder = connect(("127.0.0.1", tls_broker.port))
     conn.set_ssl(ca_certs=ca_file)
@@ -312,7 +312,7 @@ def test_leaving_over_tls_never_fails(tls_broker, ca_file):
     assert recorder.methods.count("on_disconnected") == 100
 
 
-def test_reconnecting_inside_on_disconnected(broker):
+def test_reconnect_in_on_disconnected_works(broker):
     conn, recorder = connect((broker.host, broker.port))
 
     class Reconnect:
@@ -337,7 +337,7 @@ def test_reconnecting_inside_on_disconnected(broker):
 
 
 @pytest.mark.parametrize("receipt", [123, uuid.uuid4(), "a:b", None])
-def test_disconnect_with_any_kind_of_receipt(broker, receipt):
+def test_disconnect_accepts_any_receipt(broker, receipt):
     conn, recorder = connect((broker.host, broker.port))
     conn.connect(wait=True)
     conn.disconnect(receipt=receipt)
@@ -351,7 +351,7 @@ def test_disconnect_without_a_connection_does_nothing(broker):
     assert recorder.notes == []
 
 
-def test_disconnect_in_a_callback(broker):
+def test_disconnect_in_a_callback_works(broker):
     conn, recorder = connect((broker.host, broker.port))
 
     class Leave:
@@ -384,7 +384,7 @@ def test_disconnect_before_connected_takes_the_connection_down():
         assert frames[0].startswith(b"DISCONNECT\n")
 
 
-def test_with_leaves_cleanly_and_lets_exceptions_through(broker):
+def test_with_statement_disconnects_and_propagates_exceptions(broker):
     with pytest.raises(ZeroDivisionError), stomp.Connection([(broker.host, broker.port)]) as conn:
         conn.connect(wait=True)
         raise ZeroDivisionError

@@ -90,19 +90,21 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
     [page for page in PAGES if blocks(page, "python") and page.stem != "testing"],
     ids=lambda page: str(page.relative_to(DOCS)),
 )
-def test_a_page_runs(page: Path, addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_a_page_run(
+    page: Path, addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with group_of_our_own(monkeypatch) if page.stem == "multicast" else nullcontext():
         run_page(page, addresses, monkeypatch)
 
 
-def test_there_are_pages_that_run() -> None:
+def test_documentation_has_pages_that_run() -> None:
     assert sum(len(blocks(page, "python")) for page in PAGES) > 15
 
 
 # ------------------------------------------------------------------------------------- tables and pictures
 
 
-def test_the_diagrams_are_the_table_of_states() -> None:
+def test_diagrams_equal_the_table_of_states() -> None:
     drawn = [text.strip() for _, text in blocks(DOCS / "explanation/session.md", "mermaid")]
     assert drawn == [diagram(Role.CLIENT), diagram(Role.SERVER)]
 
@@ -221,6 +223,6 @@ def test_every_option_of_the_broker_is_explained() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_exist(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#:]+\.md)[^)]*\)", page.read_text()):
         assert (page.parent / link).exists(), link

@@ -164,7 +164,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("what", ANSWERS)
-def test_what_answers_connect_is_escaped_by_the_listener_api(seen, what):
+def test_answer_to_connect_is_escaped_by_the_listener_api(seen, what):
     with ScriptedServer(partial(answer, data=ANSWERS[what])) as server:
         conn = stomp.Connection12([server.address], reconnect_attempts_max=1, heartbeats=(1000, 1000))
         conn.set_listener("print", stomp.PrintingListener(print_to_log=True))
@@ -176,7 +176,7 @@ def test_what_answers_connect_is_escaped_by_the_listener_api(seen, what):
 
 
 @pytest.mark.parametrize("what", ANSWERS)
-def test_what_answers_connect_is_escaped_by_client(seen, what):
+def test_answer_to_connect_is_escaped_by_client(seen, what):
     with ScriptedServer(partial(answer, data=ANSWERS[what])) as server:
         client = stomp.Client(server.url, attempts=1, heartbeat=(1000, 1000), versions=["1.2"])
         with pytest.raises(StompError) as caught:
@@ -186,7 +186,7 @@ def test_what_answers_connect_is_escaped_by_client(seen, what):
 
 
 @pytest.mark.parametrize("what", ANSWERS)
-def test_what_answers_connect_is_escaped_by_async_client(seen, what):
+def test_answer_to_connect_is_escaped_by_async_client(seen, what):
     async def test(url: str) -> None:
         client = stomp.AsyncClient(url, attempts=1, heartbeat=(1000, 1000), versions=["1.2"])
         with pytest.raises(StompError) as caught:
@@ -198,7 +198,7 @@ def test_what_answers_connect_is_escaped_by_async_client(seen, what):
     seen.check("forged" if what != "a message" else "MESSAGE")
 
 
-def test_an_error_before_connected_is_unescaped_for_the_eye():
+def test_error_before_connected_is_unescaped_for_display():
     frame = rb"ERROR" + b"\nmessage:no user at host\\c61613, path C\\c\\\\x\n\n\0"
     with ScriptedServer(partial(answer, data=frame)) as server:
         with pytest.raises(ConnectFailed, match=r"no user at host:61613, path C:\\x"):
@@ -228,7 +228,7 @@ LATER = {
 
 
 @pytest.mark.parametrize("what", LATER)
-def test_what_comes_later_is_escaped_by_the_listener_api(seen, what):
+def test_later_frames_are_escaped_by_the_listener_api(seen, what):
     recorder = RecentFrames()
     with ScriptedServer(partial(after_connected, data=LATER[what])) as server:
         conn = stomp.Connection12([server.address])
@@ -248,7 +248,7 @@ def test_what_comes_later_is_escaped_by_the_listener_api(seen, what):
 
 
 @pytest.mark.parametrize("what", LATER)
-def test_what_comes_later_is_escaped_by_client(seen, what):
+def test_later_frames_are_escaped_by_client(seen, what):
     with ScriptedServer(partial(after_connected, data=LATER[what])) as server:
         client = stomp.Client(server.url, reconnect=False).connect()
         client.on_state(seen.add)
@@ -261,7 +261,7 @@ def test_what_comes_later_is_escaped_by_client(seen, what):
 
 
 @pytest.mark.parametrize("what", LATER)
-def test_what_comes_later_is_escaped_by_async_client(seen, what):
+def test_later_frames_are_escaped_by_async_client(seen, what):
     async def test(url: str) -> None:
         client = stomp.AsyncClient(url, reconnect=False)
         await client.connect()
@@ -403,7 +403,7 @@ def test_the_reason_of_a_close_frame_is_escaped(seen):
     seen.check("forged")
 
 
-def test_what_a_validator_says_of_a_certificate_is_escaped(seen, server_tls, ca_file):
+def test_error_of_a_cert_validator_is_escaped(seen, server_tls, ca_file):
     with ScriptedServer(say_nothing, tls=server_tls) as server:
         conn = stomp.Connection([server.address], reconnect_attempts_max=1)
         conn.set_ssl(
@@ -419,7 +419,7 @@ def test_what_a_validator_says_of_a_certificate_is_escaped(seen, server_tls, ca_
     seen.check()
 
 
-def test_what_the_resolver_says_is_escaped(seen, monkeypatch):
+def test_error_of_the_resolver_is_escaped(seen, monkeypatch):
     def lie(*_: object, **__: object) -> Any:
         raise OSError("forged" + EVIL + "\n")
 
@@ -454,7 +454,7 @@ def test_the_log_of_the_embedded_broker_is_escaped(seen, data):
     seen.check()
 
 
-def test_what_a_client_sends_is_escaped_in_the_log_of_the_embedded_broker(seen):
+def test_frames_of_a_client_are_escaped_in_the_log_of_the_embedded_broker(seen):
     with Broker() as broker, socket.create_connection((broker.host, broker.port)) as sock:
         sock.settimeout(PATIENCE)
         sock.sendall(b"CONNECT\naccept-version:1.2\nhost:/\n\n\0")

@@ -69,11 +69,11 @@ def documented() -> list[ModuleType]:
 
 
 @pytest.mark.parametrize("module", documented(), ids=lambda module: module.__name__)
-def test_examples_in_docstrings_are_true(module: ModuleType) -> None:
+def test_examples_in_docstrings_are_correct(module: ModuleType) -> None:
     failures, _ = doctest.testmod(module)
     assert failures == 0
 
 
-def test_there_are_examples() -> None:
+def test_docstrings_have_examples() -> None:
     finder = doctest.DocTestFinder()
     assert sum(len(test.examples) for module in documented() for test in finder.find(module)) > 15

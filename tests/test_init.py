@@ -10,7 +10,7 @@ import stomp
 from stomp.core import errors
 
 
-def test_names_are_there_and_come_from_their_homes():
+def test_public_names_come_from_their_modules():
     assert stomp.Connection is stomp.Connection11 is stomp.connect.StompConnection11
     assert stomp.Connection10 is stomp.StompConnection10
     assert stomp.Connection12 is stomp.StompConnection12
@@ -21,12 +21,12 @@ def test_names_are_there_and_come_from_their_homes():
         assert name in dir(stomp)
 
 
-def test_a_name_that_is_not_there():
+def test_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         stomp.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_star_import_hands_out_classes_and_modules():
+def test_star_import_exports_classes_and_modules():
     names: dict[str, object] = {}
     exec("from stomp import *", names)
     assert names["Connection"] is stomp.Connection

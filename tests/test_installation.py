@@ -93,7 +93,7 @@ def python(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "import stomp.core.frames.frame",
     ],
 )
-def test_what_is_left_of_stompkit_names_the_damage_and_the_mend(damaged: Path, statement: str) -> None:
+def test_remaining_files_report_the_damage_and_the_remedy(damaged: Path, statement: str) -> None:
     done = python(damaged, "-c", statement)
     last = done.stderr.splitlines()[-1]
     assert done.returncode == 1
@@ -115,7 +115,7 @@ def test_the_error_names_a_stomp_py_with_a_tuple_as_version(site: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["doctor"], ["send", "/queue/a", "hello"], []])
-def test_the_command_names_the_damage_and_the_mend(damaged: Path, arguments: list[str]) -> None:
+def test_command_reports_the_damage_and_the_remedy(damaged: Path, arguments: list[str]) -> None:
     program = "import sys; from stomp.cli.app import main; sys.exit(main())"
     done = python(damaged, "-c", program, *arguments)
     assert done.returncode == 1
@@ -130,7 +130,7 @@ def test_the_command_has_a_second_name_that_stomp_py_does_not_overwrite() -> Non
     assert project["scripts"]["stompkit"] == "stomp.cli.app:main"
 
 
-def test_the_fixtures_for_pytest_fail_with_the_mend(damaged: Path) -> None:
+def test_pytest_fixtures_fail_with_the_remedy(damaged: Path) -> None:
     (damaged / "test_it.py").write_text(
         "def test_it(stomp_broker): pass\n\ndef test_that(stomp_server): pass\n\ndef test_without(): pass\n"
     )
@@ -157,7 +157,7 @@ def damage_of(site: Path) -> str:
     return done.stdout.strip()
 
 
-def test_stompkit_that_is_whole_has_no_damage(site: Path) -> None:
+def test_complete_installation_has_no_damage(site: Path) -> None:
     assert damage() == ""
     done = python(
         site,
@@ -186,6 +186,6 @@ class TestDoctor:
         report = self.examine(site)
         assert "ok    packages    stompkit 9.1.0, and stomp.py 9.1.0 as a shim without files" in report
 
-    def test_stompkit_alone_needs_no_word(self, site: Path) -> None:
+    def test_stompkit_alone_reports_nothing(self, site: Path) -> None:
         report = self.examine(site)
         assert "packages" not in report

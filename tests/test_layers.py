@@ -133,7 +133,7 @@ def faults_of(name: str) -> list[str]:
     return faults
 
 
-def test_the_source_was_found() -> None:
+def test_source_files_are_found() -> None:
     assert "stomp.core.frames.decoder" in MODULES
 
 
@@ -199,7 +199,7 @@ def lines_of_code(source: str) -> int:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_modules_and_functions_fit_on_a_page(name: str) -> None:
+def test_modules_and_functions_are_limited_in_size(name: str) -> None:
     assert lines_of_code(MODULES[name].read_text(encoding="utf-8")) <= MODULE_LINES
     long = []
     for node in ast.walk(tree_of(name)):

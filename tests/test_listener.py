@@ -38,7 +38,7 @@ def test_every_default_does_nothing():
             assert method.is_noop_marker
 
 
-def test_stats_count():
+def test_stats_listener_counts():
     stats = StatsListener()
     stats.on_connecting(("host", 61613))
     stats.on_message(Frame("MESSAGE", {}, "x"))
@@ -85,14 +85,14 @@ def test_printing_has_one_line_for_each_callback(capsys):
     ]
 
 
-def test_printing_to_the_log(caplog, capsys):
+def test_printing_listener_can_write_to_the_log(caplog, capsys):
     caplog.set_level("INFO")
     PrintingListener(print_to_log=True).on_connecting(("host", 61613))
     assert "on_connecting host 61613" in caplog.text
     assert capsys.readouterr().out == ""
 
 
-def test_waiting_for_a_receipt(broker):
+def test_waiting_listener_waits_for_a_receipt(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
     waiting = WaitingListener(17)
     conn.set_listener("waiting", waiting)
@@ -104,7 +104,7 @@ def test_waiting_for_a_receipt(broker):
     assert waiting.disconnected
 
 
-def test_a_receipt_that_does_not_come():
+def test_missing_receipt_times_out():
     waiting = WaitingListener("r1")
     waiting.on_receipt(Frame("RECEIPT", {"receipt-id": "other"}, ""))
     waiting.on_receipt(Frame("RECEIPT", {}, ""))
@@ -113,7 +113,7 @@ def test_a_receipt_that_does_not_come():
     assert caught.value.receipt == "r1"
 
 
-def test_a_connection_that_ends_lets_nobody_wait_on():
+def test_lost_connection_ends_the_wait():
     waiting = WaitingListener("r1")
     waiting.on_disconnected()
     with pytest.raises(ReceiptMissing, match="the connection ended"):
@@ -145,7 +145,7 @@ class NewShape(TestListener):
 
 
 @pytest.mark.parametrize("kind", [TestListener, OldShape, NewShape])
-def test_a_test_listener_keeps_and_waits(kind, capsys):
+def test_test_listener_records_and_waits(kind, capsys):
     with Broker(heartbeat=(20, 20)) as broker:
         keep_and_wait(broker, kind("r1"))
     assert "on_message {" in capsys.readouterr().out
@@ -180,14 +180,14 @@ def keep_and_wait(broker, listener):
     conn.disconnect()
 
 
-def test_a_test_listener_notes_errors_and_silence():
+def test_test_listener_records_errors_and_timeouts():
     listener = TestListener()
     listener.on_error({"message": "no"}, "why")  # type: ignore[arg-type, call-arg]
     listener.on_heartbeat_timeout()
     assert (listener.errors, listener.heartbeat_timeouts) == (1, 1)
 
 
-def test_names_that_this_module_has_handed_on():
+def test_reexported_names_exist():
     import logging
 
     from stomp import listener
@@ -250,7 +250,7 @@ def test_a_message_whose_callback_returns_a_coroutine_is_not_acknowledged(broker
 @pytest.mark.parametrize(
     ("ack", "fate"), [("auto", "does not deliver again"), ("client-individual", "acknowledged or")]
 )
-def test_the_line_of_a_failed_callback_names_the_message_and_its_fate(broker, caplog, ack, fate):
+def test_log_line_of_a_failed_callback_has_the_message_and_its_state(broker, caplog, ack, fate):
     ids = []
 
     class Listener:

@@ -29,7 +29,7 @@ class Blocking(RecentFrames):
         assert self.go_on.wait(PATIENCE)
 
 
-def test_a_handler_that_blocks_for_many_beats_costs_nothing():
+def test_blocking_handler_does_not_end_the_connection():
     # Neither side times out if the machine stops for a second: heart-beats are counted, their time is not checked.
     with Broker(heartbeat=(BEAT, BEAT), tolerance=1000) as broker:
         address = (broker.host, broker.port)
@@ -92,7 +92,7 @@ def test_a_server_that_goes_silent_is_noticed_while_a_handler_blocks():
 
 
 @pytest.mark.parametrize("ending", ["close_notify", "cut"])
-def test_a_server_that_closes_a_tls_connection(server_tls, ca_file, ending):
+def test_server_that_closes_a_tls_connection_is_noticed(server_tls, ca_file, ending):
     def script(sock):
         read_frame(sock)
         greet_back(sock, version="1.1")
@@ -150,7 +150,7 @@ def test_every_connection_agrees_on_heartbeats_anew():
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
-def test_a_send_that_fails_says_why_the_broker_has_gone(tls, server_tls, ca_file):
+def test_failing_send_has_the_reason_of_the_loss(tls, server_tls, ca_file):
     """An ERROR may be unread when writing fails: it is read, and the error of the send contains its text."""
     limits = Limits(body=1000)
     with Broker(limits=limits, ssl_context=server_tls if tls else None) as broker:

@@ -16,7 +16,7 @@ def as_before():
     stomp.log._to_stdout = None
 
 
-def test_it_is_the_logger_that_programs_know(caplog):
+def test_log_is_the_logger_stomp_py(caplog):
     stomp.log.setLevel(stomp.log.DEBUG)
     assert stomp.log.isEnabledFor(stomp.log.INFO)
     for say in (stomp.log.debug, stomp.log.info, stomp.log.warning, stomp.log.error, stomp.log.exception):
@@ -25,7 +25,7 @@ def test_it_is_the_logger_that_programs_know(caplog):
     assert stomp.log.level == logging.DEBUG
 
 
-def test_under_its_name_the_standard_module_was_met_too():
+def test_logging_attribute_is_the_standard_module():
     assert stomp.log.getLogger("stomp.py") is getattr(stomp.log, "__logger")
     assert stomp.log.StreamHandler is logging.StreamHandler
     with pytest.raises(AttributeError):

@@ -90,7 +90,7 @@ READERS: list[Reader] = [by_listener, by_client, by_async_client]
 
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.name)
-def test_an_odd_frame_and_the_one_behind_it_are_delivered(
+def test_odd_frame_and_the_next_frame_are_delivered(
     odd: Odd, read: Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), sending(odd.data * 3 + NEXT, odd.version) as server:

@@ -41,7 +41,7 @@ def counts(reader: InMemoryMetricReader) -> dict[str, int]:
     return found
 
 
-def test_a_message_carries_its_trace_to_whoever_handles_it(broker, hooks, spans, reader) -> None:
+def test_trace_context_reaches_the_handler(broker, hooks, spans, reader) -> None:
     handled = threading.Event()
     with stomp.Client(broker.url, hooks=[hooks]) as client:
         client.consume("/queue/a", lambda message: handled.set(), ack="auto")
@@ -71,7 +71,7 @@ def test_a_message_carries_its_trace_to_whoever_handles_it(broker, hooks, spans,
     }
 
 
-def test_a_handler_that_fails_is_seen(broker, hooks, spans) -> None:
+def test_failing_handler_sets_the_span_status(broker, hooks, spans) -> None:
     with stomp.Client(broker.url, hooks=[hooks]) as client:
         client.send("/queue/a", b"abc", confirm=True)
         with client.subscribe("/queue/a") as subscription:
@@ -85,7 +85,7 @@ def test_a_handler_that_fails_is_seen(broker, hooks, spans) -> None:
     assert span.attributes["error.type"] == "ZeroDivisionError"
 
 
-def test_a_refused_send_is_seen(broker, hooks, spans) -> None:
+def test_refused_send_sets_the_span_status(broker, hooks, spans) -> None:
     with stomp.Client(broker.url, hooks=[hooks]) as client, pytest.raises(BrokerError):
         client.send("/queue/a", b"abc", confirm=True, headers={"transaction": "none"})
     [span] = spans.get_finished_spans()

@@ -94,7 +94,7 @@ def shared(one, other):
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS, ids=IDS)
-def test_each_has_all_that_the_other_has(one, other):
+def test_both_clients_have_the_same_names(one, other):
     mine = {RENAMED.get(name, name) for name in members_of(one)}
     theirs = set(members_of(other))
     assert mine - theirs == {
@@ -129,7 +129,7 @@ def test_summaries_are_the_same(one, other):
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS, ids=IDS)
-def test_what_waits_is_awaited_and_nothing_else(one, other):
+def test_waiting_methods_are_coroutines_and_no_others(one, other):
     for name, mine, theirs in shared(one, other):
         inherited = function_of(mine) is function_of(theirs)
         if inherited or name.startswith("__") or isinstance(mine, property) or not callable(mine):

@@ -29,7 +29,7 @@ def twins(value):
     yield copy.deepcopy(value)
 
 
-def test_headers_keep_their_order_and_what_is_repeated():
+def test_headers_keep_order_and_duplicates():
     for twin in twins(pairs()):
         assert type(twin) is Headers
         assert twin.pairs() == [("foo", "World"), ("a", "1"), ("foo", "Hello")]
@@ -38,7 +38,7 @@ def test_headers_keep_their_order_and_what_is_repeated():
 
 
 @pytest.mark.parametrize("cls", [Frame, Message, Receipt, stomp.Message, stomp.AsyncMessage])
-def test_frames_of_the_core_and_messages(cls):
+def test_core_frames_and_messages_can_be_pickled(cls):
     frame = cls("MESSAGE", pairs(), b"\0body")
     for twin in twins(frame):
         assert type(twin) is cls
@@ -47,7 +47,7 @@ def test_frames_of_the_core_and_messages(cls):
 
 
 @pytest.mark.parametrize("cls", [ListenerFrame, BytesMessageFrame, TextMessageFrame, ReceiptFrame])
-def test_frames_of_listeners(cls):
+def test_frames_of_stomp_utils_can_be_pickled(cls):
     frame = cls("MESSAGE", pairs(), "body")
     if cls is ReceiptFrame:
         frame.original_headers = dict(frame.headers)
@@ -59,7 +59,7 @@ def test_frames_of_listeners(cls):
         assert "more" not in twin.original_headers
 
 
-def test_frames_that_listeners_got(broker):
+def test_received_frames_can_be_pickled(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
     conn.set_listener("", recorder := RecentFrames())
     conn.connect(wait=True)
@@ -74,7 +74,7 @@ def test_frames_that_listeners_got(broker):
             assert (twin.cmd, twin.headers, twin.body) == (frame.cmd, frame.headers, frame.body)
 
 
-def test_a_message_that_a_client_got_can_be_read_elsewhere_and_not_settled(broker):
+def test_unpickled_message_can_be_read_but_not_settled(broker):
     with stomp.Client(broker.url) as client:
         subscription = client.subscribe("/queue/a", ack="client-individual")
         client.send("/queue/a", '{"a": 1}', headers={"reply-to": "/queue/b"})
@@ -94,7 +94,7 @@ def test_a_message_that_a_client_got_can_be_read_elsewhere_and_not_settled(broke
 
 
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
-def test_a_copy_of_a_message_is_of_the_same_connection(broker, make):
+def test_copied_message_keeps_its_connection(broker, make):
     with stomp.Client(broker.url) as client:
         subscription = client.subscribe("/queue/a", ack="client-individual")
         client.send("/queue/a", b"x")
@@ -109,14 +109,14 @@ def test_a_copy_of_a_message_is_of_the_same_connection(broker, make):
             message.ack()
 
 
-def test_errors_keep_the_frame_that_they_have():
+def test_errors_keep_their_frame():
     error = stomp.BrokerError("refused", frame=Frame("ERROR", pairs(), b"x"), hint="ask")
     for twin in twins(error):
         assert str(twin) == "refused (ask)"
         assert twin.frame == error.frame
 
 
-def test_results_of_the_clients(broker):
+def test_results_of_the_clients_can_be_pickled(broker):
     with stomp.Client(broker.url) as client:
         client.send("/queue/a", b"x", confirm=True)
         values: list[Any] = [client.stats(), client.address, client.state]

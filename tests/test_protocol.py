@@ -65,14 +65,14 @@ def wire(version):
         yield running
 
 
-def test_connect(version, wire):
+def test_connect_sends_the_headers_of_each_version(version, wire):
     frame = wire.frame(0)
     assert frame.command == ("CONNECT" if version == "1.0" else "STOMP")
     expected = {"accept-version": version, "login": "admin", "passcode": "secret"}
     assert frame.headers == (expected if version != "1.2" else {**expected, "host": "127.0.0.1"})
 
 
-def test_connect_with_everything():
+def test_connect_sends_all_options():
     with SessionPair("1.2", vhost="/", heartbeats=(1000, 2000)) as wire:
         wire.conn.connect(
             "admin",
@@ -94,7 +94,7 @@ def test_connect_with_everything():
     }
 
 
-def test_send(wire):
+def test_send_sends_destination_body_and_headers(wire):
     wire.conn.send(
         "/queue/a", "ä", "text/plain", {"n": 1, "destination": "ignored", "gone": None}, persistent="true"
     )
@@ -110,12 +110,12 @@ def test_send(wire):
     assert frame.body == "ä".encode()
 
 
-def test_a_wrong_content_length_is_put_right(wire):
+def test_wrong_content_length_is_corrected(wire):
     wire.conn.send("/queue/a", "four", headers={"content-length": 17})
     assert wire.frame(1).headers["content-length"] == "4"
 
 
-def test_without_content_length(version):
+def test_auto_content_length_can_be_turned_off(version):
     with SessionPair(version, auto_content_length=False) as wire:
         wire.conn.connect(wait=True)
         wire.conn.send("/queue/a", "x")
@@ -148,7 +148,7 @@ def test_connect_cannot_be_made_to_carry_a_second_frame(version):
         assert wire.raw == []
 
 
-def test_subscribe_and_unsubscribe(version, wire):
+def test_subscribe_and_unsubscribe_send_their_headers(version, wire):
     wire.conn.subscribe("/queue/a", 7, "client", {"selector": "x > 1"}, exclusive=True)
     assert wire.frame(1).headers == {
         "selector": "x > 1",
@@ -166,7 +166,7 @@ def test_subscribe_and_unsubscribe(version, wire):
         assert wire.frame(4).headers == {"destination": "/queue/b"}
 
 
-def test_ack_and_nack(version, wire):
+def test_ack_and_nack_send_the_headers_of_each_version(version, wire):
     more = {"transaction": "t", "receipt": "r"}
     if version == "1.0":
         wire.conn.ack("m1", "t", "r")
@@ -184,7 +184,7 @@ def test_ack_and_nack(version, wire):
         assert wire.frame(2).headers == {"requeue": "false", "id": "m2"}
 
 
-def test_transactions(wire):
+def test_transaction_frames_are_sent(wire):
     tx = wire.conn.begin()
     assert wire.conn.begin("mine", {"x": "y"}) == "mine"
     wire.conn.commit(tx)
@@ -201,7 +201,7 @@ def test_send_frame_escapes_the_dictionary_it_is_given(version, wire):
     assert wire.frame(1).headers["x"] == "a:b"
 
 
-def test_required_arguments(version, wire):
+def test_missing_arguments_are_refused(version, wire):
     conn = wire.conn
     wrong = [
         lambda: conn.send(None, "x"),
@@ -236,7 +236,7 @@ def test_ack_takes_further_headers(version, wire):
     assert wire.frame(1).headers["durable"] == "true"
 
 
-def test_the_hook_for_escaping():
+def test_escape_headers_can_be_overridden():
     class Plain(stomp.Connection12):
         def _escape_headers(self, headers):
             headers["hook"] = "was here"
@@ -309,7 +309,7 @@ def test_heartbeats_are_those_agreed_and_each_connection_starts_from_the_configu
     assert wishes == [b"10000,20000"] * 2
 
 
-def test_a_connection_that_listens_to_itself(broker):
+def test_connection_may_be_its_own_listener(broker):
     class Listening(stomp.Connection):
         def __init__(self, *args, **kwargs):
             self.bodies: list[str] = []
@@ -359,7 +359,7 @@ def test_any_version_that_a_program_sets_is_offered():
     assert all(b"\naccept-version:100.1\n" in offer for offer in offers)
 
 
-def test_a_connection_composed_by_hand(broker):
+def test_composed_connection_works(broker):
     class Own(BaseConnection, Protocol12):
         def __init__(self, transport):
             BaseConnection.__init__(self, transport)
@@ -380,7 +380,7 @@ def test_a_connection_composed_by_hand(broker):
 
 
 @pytest.mark.parametrize("cls", [stomp.Connection10, stomp.Connection11, stomp.Connection12])
-def test_mocks_with_the_shape_of_a_connection(cls):
+def test_connection_mocks_keep_the_signatures(cls):
     conn = mock.create_autospec(cls)([("h", 1)])
     conn.connect("a", "b", wait=True)
     conn.send("/queue/a", "x")
@@ -391,7 +391,7 @@ def test_mocks_with_the_shape_of_a_connection(cls):
     connect.assert_called_once_with(1)
 
 
-def test_what_ends_a_line():
+def test_is_eol_recognises_line_ends():
     assert [stomp.Connection12.is_eol(c) for c in (b"\n", b"\r\n", b"\r")] == [True, True, False]
 
 
@@ -474,7 +474,7 @@ def test_a_class_may_get_a_method_in_the_place_of_its_own_at_any_time(monkeypatc
     ],
 )
 @pytest.mark.parametrize("content_type", [None, "text/plain", "a:b"])
-def test_messages_look_alike_whether_or_not_a_listener_sees_them(headers, content_type):
+def test_sent_bytes_do_not_depend_on_listeners(headers, content_type):
     """A listener with `on_send` disables the fast path of outgoing frames."""
 
     class Sees(stomp.ConnectionListener):

@@ -12,7 +12,7 @@ from tests.documents import ROOT, run_page
 README = ROOT / "README.md"
 
 
-def test_the_quick_start_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quick_start_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     with Broker() as broker:
         here = {
             '"localhost", 61613': f'"{broker.host}", {broker.port}',
@@ -30,7 +30,7 @@ def test_the_commands_exist() -> None:
         assert f"\n{verb}:" in makefile
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_exist() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README.read_text())
     assert links
     for link in links:

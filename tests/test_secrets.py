@@ -54,12 +54,12 @@ def attempt(output, action):
         raise AssertionError("it should have failed")
 
 
-def test_the_mark_is_found_where_it_is(output):
+def test_secret_is_found_in_captured_output(output):
     logging.getLogger("stomp.py").debug("passcode is %s", SECRET)
     assert SECRET in output()
 
 
-def test_a_whole_conversation(output):
+def test_session_does_not_show_the_secret(output):
     with Broker(users={"admin": SECRET}) as broker:
         conn = stomp.Connection12([(broker.host, broker.port)], vhost="/")
         conn.set_listener("print", stomp.PrintingListener())
@@ -91,7 +91,7 @@ def test_a_whole_conversation(output):
     assert SECRET not in output()
 
 
-def test_every_way_of_failing(output, free_port):
+def test_failures_do_not_show_the_secret(output, free_port):
     with Broker(users={"admin": "another"}) as broker:
         conn = stomp.Connection([(broker.host, broker.port)])
         attempt(output, lambda: conn.connect("admin", SECRET, wait=True))
@@ -108,7 +108,7 @@ def test_every_way_of_failing(output, free_port):
     assert SECRET not in output()
 
 
-def test_objects_of_the_core(output):
+def test_repr_of_core_objects_does_not_show_the_secret(output):
     client, server = ClientSession(), ServerSession()
     client.connect(["1.2"], "/", login="admin", passcode=SECRET)
     server.receive_data(b"".join(client.data_to_send(0.0)), 0.0)
@@ -118,7 +118,7 @@ def test_objects_of_the_core(output):
     assert SECRET not in output()
 
 
-def test_urls(output):
+def test_url_errors_do_not_show_the_secret(output):
     target = address.parse(f"stomp://admin:{SECRET}@localhost/")
     output.add(target)
     for wrong in (

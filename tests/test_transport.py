@@ -26,7 +26,7 @@ def test_listeners_are_set_got_and_removed():
         transport.set_listener("a", None)
 
 
-def test_before_a_connection():
+def test_attributes_exist_before_connecting():
     transport = Transport([("localhost", 1)])
     assert not transport.is_connected()
     assert transport.socket is None
@@ -62,7 +62,7 @@ def test_before_messages_may_be_changed_and_the_original_headers_stay(broker):
     conn.disconnect()
 
 
-def test_bodies_are_text_or_bytes(broker):
+def test_bodies_are_text_or_bytes_by_auto_decode(broker):
     for auto_decode, expected in ((True, "ä"), (False, "ä".encode())):
         recorder = RecentFrames()
         conn = stomp.Connection([(broker.host, broker.port)], auto_decode=auto_decode)
@@ -93,7 +93,7 @@ def test_a_listener_set_in_a_callback_gets_the_next_message(broker):
     conn.disconnect()
 
 
-def test_a_listener_that_fails_loses_no_message(broker, caplog):
+def test_failing_listener_loses_no_message(broker, caplog):
     recorder = RecentFrames()
 
     class Broken:
@@ -137,7 +137,7 @@ def test_on_send_may_change_headers_and_may_refuse(broker):
     conn.disconnect()
 
 
-def test_errors_of_a_live_connection_are_told_and_it_lives():
+def test_error_frame_calls_on_error_and_keeps_the_connection():
     def script(sock):
         read_frame(sock)
         greet_back(sock, version="1.1")
@@ -157,7 +157,7 @@ def test_errors_of_a_live_connection_are_told_and_it_lives():
         conn.transport.stop()
 
 
-def test_raw_bytes_and_the_socket(broker):
+def test_send_raw_and_socket_access_work(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
     recorder = RecentFrames()
     conn.set_listener("", recorder)
@@ -223,7 +223,7 @@ def test_tls_for_no_host_of_ours_is_refused_and_never_silently_plain():
         conn.set_ssl([("broker.example", 61613)])
 
 
-def test_a_tls_file_that_is_missing_is_told_at_once(tls_broker, tmp_path):
+def test_missing_tls_file_is_reported_by_set_ssl(tls_broker, tmp_path):
     conn = stomp.Connection([("127.0.0.1", tls_broker.port)], reconnect_attempts_max=-1)
     conn.set_ssl(ca_certs=str(tmp_path / "missing.pem"))
     with pytest.raises(UsageError, match=r"missing\.pem"):
@@ -231,7 +231,7 @@ def test_a_tls_file_that_is_missing_is_told_at_once(tls_broker, tmp_path):
     assert tls_broker.connections == []
 
 
-def test_tls_with_a_validator_and_with_a_context(tls_broker, ca_file, authority):
+def test_validator_and_context_are_used(tls_broker, ca_file, authority):
     import ssl
 
     seen = []
@@ -257,7 +257,7 @@ def test_tls_with_a_validator_and_with_a_context(tls_broker, ca_file, authority)
     conn.disconnect()
 
 
-def test_tls_without_verification_says_so_in_the_log(tls_broker, caplog):
+def test_unverified_tls_is_logged(tls_broker, caplog):
     conn = stomp.Connection([("127.0.0.1", tls_broker.port)])
     conn.set_ssl(verify=False)
     conn.connect(wait=True)
@@ -265,7 +265,7 @@ def test_tls_without_verification_says_so_in_the_log(tls_broker, caplog):
     assert "not verified" in caplog.text
 
 
-def test_keepalive_that_is_not_understood_is_told_in_the_log(broker, caplog):
+def test_invalid_keepalive_is_logged(broker, caplog):
     conn = stomp.Connection([(broker.host, broker.port)], keepalive="please")
     conn.connect(wait=True)
     conn.disconnect()
@@ -273,7 +273,7 @@ def test_keepalive_that_is_not_understood_is_told_in_the_log(broker, caplog):
 
 
 @pytest.mark.parametrize("verbose", [True, False])
-def test_tracebacks_of_failed_attempts_are_for_those_who_want_them(free_port, caplog, monkeypatch, verbose):
+def test_tracebacks_of_failed_attempts_are_logged_at_debug(free_port, caplog, monkeypatch, verbose):
     monkeypatch.setattr("stomp.log.verbose", verbose)
     conn = stomp.Connection([("127.0.0.1", free_port)], reconnect_attempts_max=1)
     with pytest.raises(ConnectFailedException):
@@ -282,13 +282,13 @@ def test_tracebacks_of_failed_attempts_are_for_those_who_want_them(free_port, ca
     assert ("Traceback" in caplog.text) is verbose
 
 
-def test_a_python_without_ssl_says_so(monkeypatch):
+def test_missing_ssl_module_is_an_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "_ssl", None)
     with pytest.raises(UsageError, match="no ssl module"):
         stomp.Connection().set_ssl()
 
 
-def test_threads_are_started_by_whoever_was_set_last(broker):
+def test_override_threading_uses_the_last_setting(broker):
     started: list[str] = []
 
     def start(name):
@@ -320,7 +320,7 @@ def test_on_connecting_may_connect(broker):
     conn.disconnect()
 
 
-def test_the_end_of_one_connection_is_not_taken_for_that_of_the_next():
+def test_end_of_a_connection_does_not_affect_the_next():
     """A listener that is still handling the end of the first connection must not make the second login fail."""
     called, patient = threading.Event(), threading.Event()
 
@@ -362,7 +362,7 @@ def test_the_end_of_one_connection_is_not_taken_for_that_of_the_next():
         conn.transport.stop()
 
 
-def test_a_login_that_failed_is_told_also_when_the_next_one_has_succeeded_by_then():
+def test_failed_login_is_raised_even_if_the_next_one_succeeded():
     def refuse(sock):
         read_frame(sock)
 
@@ -391,7 +391,7 @@ def test_a_login_that_failed_is_told_also_when_the_next_one_has_succeeded_by_the
         conn.transport.stop()
 
 
-def test_a_login_that_succeeded_is_no_failure_when_the_connection_is_lost_at_once():
+def test_successful_login_is_no_failure_if_the_connection_is_lost_at_once():
     """Whether the waiting thread notices the loss in time varies; on_disconnected reports it in any case."""
 
     def welcome_and_leave(sock):

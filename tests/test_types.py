@@ -239,7 +239,7 @@ def test_every_error_is_exported():
             assert getattr(stomp, name) is value
 
 
-def test_what_checkers_see_is_what_there_is():
+def test_type_checkers_see_the_names_that_exist():
     """The names of `__all__` and those imported for type checkers are the same, and all can be imported."""
     tree = ast.parse(Path(str(stomp.__file__)).read_text(encoding="utf-8"))
     [block] = [

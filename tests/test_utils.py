@@ -32,7 +32,7 @@ from stomp.utils import (
 from tests.listening import PATIENCE
 
 
-def test_a_frame_keeps_the_headers_as_they_came():
+def test_frame_keeps_its_headers():
     frame = Frame("MESSAGE", {"a": "1"}, "x")
     frame.headers["a"] = "2"
     assert frame.original_headers == {"a": "1"}
@@ -44,14 +44,14 @@ def test_frames_share_no_headers():
     assert HEARTBEAT_FRAME.headers == {}
 
 
-def test_the_text_of_a_frame_masks_credentials():
+def test_str_of_a_frame_masks_credentials():
     assert (
         str(Frame("STOMP", {"passcode": "secret"}, "x"))
         == "{cmd=STOMP,headers=[{'passcode': '********'}],body=x}"
     )
 
 
-def test_merge_later_ones_win_and_nothing_given_is_changed():
+def test_merge_headers_prefers_later_values_and_copies():
     first, second = {"a": 1, "b": 2}, {"b": 3}
     assert merge_headers([first, None, second]) == {"a": 1, "b": 3}
     assert (first, second) == ({"a": 1, "b": 2}, {"b": 3})
@@ -73,12 +73,12 @@ def test_clean_headers_copies():
         (memoryview(b"x"), b"x"),
     ],
 )
-def test_encode(body, expected):
+def test_encode_returns_bytes(body, expected):
     assert encode(body) == expected
 
 
 @pytest.mark.parametrize("body", [17, None, 0, [], {}])
-def test_encode_refuses_what_is_no_body(body):
+def test_encode_refuses_other_types(body):
     with pytest.raises(TypeError, match="should be a string or bytes"):
         encode(body)
 
@@ -102,16 +102,16 @@ def test_uuids_are_new_each_time():
         ),
     ],
 )
-def test_convert_frame(frame, expected):
+def test_convert_frame_writes_a_frame(frame, expected):
     assert convert_frame(frame) == expected
 
 
-def test_convert_frame_in_another_encoding():
+def test_convert_frame_uses_the_encoding():
     assert convert_frame(Frame("SEND", {}, "ä"), body_encoding="latin-1")[3] == b"\xe4"
 
 
 @pytest.mark.parametrize("headers", [{"a": "b\nc:d"}, {"a\nb": "c"}, {"a": "\0"}, {"a": ("b", "c\n")}])
-def test_convert_frame_refuses_what_would_be_read_as_something_else(headers):
+def test_convert_frame_refuses_ambiguous_headers(headers):
     with pytest.raises(FrameError):
         convert_frame(Frame("SEND", headers, "x"))
 
@@ -130,18 +130,18 @@ def test_convert_frame_refuses_what_would_be_read_as_something_else(headers):
         (b"\n", ("heartbeat", {}, None)),
     ],
 )
-def test_parse_frame(data, expected):
+def test_parse_frame_reads_a_frame(data, expected):
     frame = parse_frame(data)
     assert frame is not None
     assert (frame.cmd, frame.headers, frame.body) == expected
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n"])
-def test_parse_frame_of_nothing(data):
+def test_parse_frame_of_empty_data_is_a_heartbeat(data):
     assert parse_frame(data) is None
 
 
-def test_parse_headers():
+def test_parse_headers_reads_lines():
     lines = ["CMD", "a:b", " c : d ", ":x", "no colon", "a:z", "e:f:g", ""]
     assert parse_headers(lines, 1) == {"a": "b", " c ": " d ", "e": "f:g"}
 
@@ -155,7 +155,7 @@ def test_parse_headers():
         (("1", "1"), (0, 0), (0, 0)),
     ],
 )
-def test_calculate_heartbeats(server, client, expected):
+def test_calculate_heartbeats_takes_the_maximum(server, client, expected):
     assert calculate_heartbeats(server, client) == expected
 
 
@@ -167,11 +167,11 @@ def test_calculate_heartbeats(server, client, expected):
         ({"login": "a"}, "{'login': 'a'}"),
     ],
 )
-def test_clean_lines(lines, expected):
+def test_clean_lines_removes_line_ends(lines, expected):
     assert clean_lines(lines) == expected
 
 
-def test_text_and_bytes():
+def test_text_and_bytes_are_converted():
     assert pack([b"a", b"b"]) == b"ab"
     assert pack() == b""
     assert join([b"a", b"\xff"]) == "a�"
@@ -180,12 +180,12 @@ def test_text_and_bytes():
     assert [is_eol_default(c) for c in (b"\n", b"\r\n")] == [True, False]
 
 
-def test_get_errno():
+def test_get_errno_returns_the_number():
     assert get_errno(OSError(5, "text")) == 5
     assert get_errno(Exception(7, "text")) == 7
 
 
-def test_this_machine_comes_first():
+def test_local_hosts_come_first():
     assert is_localhost(("localhost", 1)) == is_localhost(("127.0.0.1", 1)) == 1
     assert is_localhost(("broker.example", 1)) == 2
 
@@ -199,7 +199,7 @@ def reloadable():
 
 
 @pytest.mark.usefixtures("reloadable")
-def test_the_names_of_this_machine_are_asked_for_when_they_are_needed(monkeypatch):
+def test_local_host_names_are_resolved_on_access(monkeypatch):
     monkeypatch.setenv("STOMP_SKIP_HOSTNAME_SCAN", "1")
     importlib.reload(stomp.utils)
     assert stomp.utils.LOCALHOST_NAMES == ["localhost", "127.0.0.1"]
@@ -211,21 +211,21 @@ def test_the_names_of_this_machine_are_asked_for_when_they_are_needed(monkeypatc
         stomp.utils.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_a_star_import_hands_on_modules_and_constants():
+def test_star_import_exports_modules_and_constants():
     names: dict[str, object] = {}
     exec("from stomp.utils import *", names)
     for name in ("copy", "re", "socket", "threading", "uuid", "os", "queue", "HDR_ACK", "CMD_SEND", "Frame"):
         assert name in names
 
 
-def test_a_thread_is_started():
+def test_default_create_thread_starts_a_thread():
     done = threading.Event()
     thread = default_create_thread(done.set)
     assert done.wait(PATIENCE)
     assert thread.daemon
 
 
-def test_a_queue_that_can_be_polled():
+def test_pollable_queue_is_readable_when_filled():
     queue = PollableQueue()
     assert select.select([queue], [], [], 0)[0] == []
     for number in range(100_000):

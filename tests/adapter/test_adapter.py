@@ -8,7 +8,7 @@ import pytest
 import stomp
 
 
-def test_modules_are_there_after_a_plain_import():
+def test_adapter_modules_are_available_after_import_stomp():
     program = "import stomp; print(stomp.adapter.ws.WSTransport.__name__, stomp.adapter.multicast.MCAST_GRP)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "WSTransport 224.1.1.1"
@@ -16,7 +16,7 @@ def test_modules_are_there_after_a_plain_import():
 
 
 @pytest.mark.parametrize("module", [stomp.adapter.ws, stomp.adapter.multicast])
-def test_names_that_the_modules_of_stomp_py_handed_on(module):
+def test_reexported_names_of_stomp_py_exist(module):
     assert module.BaseConnection is stomp.connect.BaseConnection
     assert module.ConnectFailedException is stomp.exception.ConnectFailedException
     assert module.HDR_RECEIPT == "receipt"
@@ -24,6 +24,6 @@ def test_names_that_the_modules_of_stomp_py_handed_on(module):
         module.nothing  # noqa: B018
 
 
-def test_a_name_that_is_not_there():
+def test_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         stomp.adapter.nothing  # type: ignore[attr-defined]  # noqa: B018

@@ -48,7 +48,7 @@ def join():
     wait_until(lambda: not stomp_threads())
 
 
-def test_the_names():
+def test_multicast_names_exist():
     assert stomp.adapter.multicast.MulticastConnection is MulticastConnection
     assert issubclass(MulticastConnection, stomp.connect.BaseConnection)
     assert issubclass(MulticastConnection, stomp.protocol.Protocol12)
@@ -58,7 +58,7 @@ def test_the_names():
     assert not conn.is_connected()
 
 
-def test_everybody_who_subscribed_gets_it_and_the_sender_too(join):
+def test_all_subscribers_and_the_sender_get_a_message(join):
     one, member = join(QUEUE)
     _, second_member = join("/queue/b", QUEUE)
     _, other_member = join("/queue/b")
@@ -77,7 +77,7 @@ def test_everybody_who_subscribed_gets_it_and_the_sender_too(join):
     assert frame.headers["message-id"]
 
 
-def test_messages_of_any_size_that_a_datagram_holds(join):
+def test_messages_up_to_the_datagram_size_arrive(join):
     conn, recorder = join(QUEUE)
     bodies = [os.urandom(size) for size in (10, 2000, 20, 65_000, 30)]
     for body in bodies:
@@ -86,7 +86,7 @@ def test_messages_of_any_size_that_a_datagram_holds(join):
     assert recorder.bodies == bodies
 
 
-def test_a_message_that_is_too_large_is_an_error_and_hurts_no_other(join):
+def test_too_large_message_is_an_error_without_side_effects(join):
     conn, recorder = join(QUEUE)
     transaction = conn.begin()
     for options in ({}, {"transaction": transaction}):
@@ -98,7 +98,7 @@ def test_a_message_that_is_too_large_is_an_error_and_hurts_no_other(join):
     assert recorder.bodies == [b"small"]
 
 
-def test_the_largest_message_there_can_be(join):
+def test_largest_message_arrives(join):
     conn, recorder = join(QUEUE)
     conn.send(QUEUE, "x" * (65_507 - len("SEND\ndestination:/queue/a\ncontent-length:65450\n\n\0")))
     recorder.wait_for_bodies(1)
@@ -117,7 +117,7 @@ def test_headers_are_escaped_and_unescaped(join):
     assert headers == before
 
 
-def test_a_header_that_cannot_be_sent(join):
+def test_invalid_header_is_refused(join):
     conn, _ = join()
     with pytest.raises(FrameError):
         conn.send(QUEUE, "x", headers={"nul": "\0"})
@@ -126,7 +126,7 @@ def test_a_header_that_cannot_be_sent(join):
 # ------------------------------------------------------------------------------------- receipts
 
 
-def test_a_receipt_is_told_once_and_only_to_who_asked(join):
+def test_receipt_arrives_once_at_the_sender_only(join):
     asker, received = join()
     _, one = join(QUEUE)
     _, other = join(QUEUE)
@@ -140,7 +140,7 @@ def test_a_receipt_is_told_once_and_only_to_who_asked(join):
     assert "on_receipt" not in one.methods + other.methods
 
 
-def test_nobody_has_it_so_there_is_no_receipt(join):
+def test_undelivered_message_gets_no_receipt(join):
     conn, recorder = join(QUEUE)
     conn.send("/queue/nobody", "x", receipt="1")
     conn.send(QUEUE, "x", receipt="2")
@@ -148,7 +148,7 @@ def test_nobody_has_it_so_there_is_no_receipt(join):
     assert [detail for method, detail in recorder.notes if method == "on_receipt"] == ["2"]
 
 
-def test_what_is_done_here_is_answered_here(join):
+def test_local_commands_get_a_receipt(join):
     conn, recorder = join()
     conn.subscribe(QUEUE, id=7, receipt="1")
     conn.begin("t", receipt="2")
@@ -160,7 +160,7 @@ def test_what_is_done_here_is_answered_here(join):
     assert receipts == ["1", "2", "3", "4", "5", "6"]
 
 
-def test_receipts_that_never_come_do_not_pile_up(join, monkeypatch):
+def test_missing_receipts_are_forgotten(join, monkeypatch):
     monkeypatch.setattr(multicast, "_AWAITED", 3)
     conn, _ = join()
     for number in range(10):
@@ -171,7 +171,7 @@ def test_receipts_that_never_come_do_not_pile_up(join, monkeypatch):
 # ------------------------------------------------------------------------------------- transactions
 
 
-def test_a_transaction_is_sent_as_a_whole(join):
+def test_committed_transaction_is_sent(join):
     conn, recorder = join(QUEUE)
     transaction = conn.begin()
     conn.send(QUEUE, "2", transaction=transaction)
@@ -184,7 +184,7 @@ def test_a_transaction_is_sent_as_a_whole(join):
     assert recorder.bodies == [b"1", b"2", b"3"]
 
 
-def test_an_aborted_one_is_not_sent(join):
+def test_aborted_transaction_is_not_sent(join):
     conn, recorder = join(QUEUE)
     conn.begin(5)
     conn.send(QUEUE, "never", transaction=5)
@@ -194,7 +194,7 @@ def test_an_aborted_one_is_not_sent(join):
     assert recorder.bodies == [b"after"]
 
 
-def test_a_transaction_that_is_not_known_or_known_already(join):
+def test_unknown_and_duplicate_transactions_are_errors(join):
     conn, _ = join()
     conn.begin("t")
     with pytest.raises(UsageError, match="has already begun"):
@@ -211,7 +211,7 @@ def test_a_transaction_that_is_not_known_or_known_already(join):
         conn.commit("t")
 
 
-def test_disconnecting_drops_them(join):
+def test_disconnect_drops_transactions(join):
     conn, _ = join()
     conn.begin("t")
     conn.disconnect()
@@ -223,7 +223,7 @@ def test_disconnecting_drops_them(join):
 # ------------------------------------------------------------------------------------- subscriptions
 
 
-def test_after_unsubscribe_nothing_comes(join):
+def test_no_message_arrives_after_unsubscribe(join):
     conn, recorder = join(QUEUE, "/queue/b")
     conn.unsubscribe(0)
     conn.send(QUEUE, "x")
@@ -237,7 +237,7 @@ def test_after_unsubscribe_nothing_comes(join):
 # ------------------------------------------------------------------------------------- the end
 
 
-def test_disconnect_ends_the_thread_and_tells_once(join):
+def test_disconnect_ends_the_thread_and_calls_on_disconnected_once(join):
     conn, recorder = join(QUEUE)
     assert conn.transport.receiver_thread in threading.enumerate()
     assert conn.transport.running
@@ -254,7 +254,7 @@ def test_disconnect_ends_the_thread_and_tells_once(join):
     assert not thread.is_alive()
 
 
-def test_it_can_be_joined_again(join):
+def test_group_can_be_joined_again(join):
     conn, recorder = join(QUEUE)
     conn.disconnect()
     conn.connect()
@@ -264,7 +264,7 @@ def test_it_can_be_joined_again(join):
     assert recorder.methods.count("on_connecting") == 2
 
 
-def test_disconnect_from_a_callback(join):
+def test_disconnect_works_in_a_callback(join):
     conn, recorder = join(QUEUE)
 
     class Leaver(RecentFrames):
@@ -277,7 +277,7 @@ def test_disconnect_from_a_callback(join):
     assert recorder.methods.count("on_disconnected") == 1
 
 
-def test_outside_of_the_group_nothing_is_sent(join):
+def test_send_outside_of_the_group_is_an_error(join):
     with pytest.raises(NotConnected, match="not in the multicast group"):
         MulticastConnection().send(QUEUE, "x")
     conn, _ = join()
@@ -286,7 +286,7 @@ def test_outside_of_the_group_nothing_is_sent(join):
         conn.send(QUEUE, "x")
 
 
-def test_a_socket_that_fails_is_told(join, caplog):
+def test_socket_failure_ends_the_connection(join, caplog):
     class Failing:
         """A socket that can be waited for, and not read."""
 
@@ -320,7 +320,7 @@ def test_a_socket_that_fails_is_told(join, caplog):
     conn.disconnect()
 
 
-def test_a_group_that_cannot_be_joined(monkeypatch):
+def test_failing_join_is_an_error(monkeypatch):
     monkeypatch.setattr(multicast, "MCAST_GRP", "127.0.0.1")
     with pytest.raises(ConnectFailed, match=r"cannot join the multicast group 127\.0\.0\.1"):
         MulticastConnection().connect()
@@ -332,7 +332,7 @@ def test_a_group_that_cannot_be_joined(monkeypatch):
 @pytest.mark.parametrize(
     "datagram", [b"\xff\xfe\0", b"SEND\ndestination:/queue/a\n\ncut", b"", b"\n", b"SEND\n\nx\0", b"\0" * 9]
 )
-def test_what_is_no_frame_is_ignored(join, datagram):
+def test_invalid_datagram_is_ignored(join, datagram):
     conn, recorder = join(QUEUE)
     conn.transport.send(datagram)
     conn.send(QUEUE, "x")
@@ -349,13 +349,13 @@ def test_what_is_no_frame_is_ignored(join, datagram):
     )
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_datagram_ends_it(datagram):
+def test_any_datagram_keeps_the_connection(datagram):
     transport = multicast.MulticastTransport()
     transport.subscriptions["1"] = QUEUE
     transport._take(datagram)
 
 
-def test_it_is_told_in_the_log_without_the_body(join, caplog):
+def test_invalid_datagram_is_logged_without_its_body(join, caplog):
     conn, recorder = join(QUEUE)
     conn.transport.send(b"SEND\ndestination:/queue/a\n\nswordfish")
     conn.send(QUEUE, "x")
@@ -364,7 +364,7 @@ def test_it_is_told_in_the_log_without_the_body(join, caplog):
     assert "swordfish" not in caplog.text
 
 
-def test_a_listener_that_fails_hurts_nobody(join, caplog):
+def test_failing_listener_does_not_affect_others(join, caplog):
     conn, recorder = join(QUEUE)
 
     class Bad:
@@ -378,7 +378,7 @@ def test_a_listener_that_fails_hurts_nobody(join, caplog):
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
 
 
-def test_errors_and_unknown_commands_of_others(join):
+def test_foreign_error_and_unknown_frames_are_dispatched(join):
     conn, recorder = join(QUEUE)
     conn.send_frame("ERROR", {"message": "no"}, "")
     conn.send_frame("HELLO", {}, "")
@@ -414,7 +414,7 @@ print("left", flush=True)
 """
 
 
-def test_several_processes(join, port):
+def test_several_processes_share_a_group(join, port):
     conn, recorder = join("/queue/echo")
     others = [
         subprocess.Popen(

@@ -50,7 +50,7 @@ def subscribed(server, **options):
     return conn, recorder
 
 
-def test_the_names():
+def test_websocket_names_exist():
     assert ws.WSConnection is ws.WSStompConnection
     assert issubclass(ws.WSStompConnection, stomp.StompConnection12)
     assert issubclass(ws.WSTransport, stomp.transport.BaseTransport)
@@ -60,7 +60,7 @@ def test_the_names():
 # ------------------------------------------------------------------------------------- frames
 
 
-def test_there_and_back_again(server, endpoint):
+def test_message_is_sent_and_received(server, endpoint):
     conn, recorder = subscribed(server)
     conn.send(QUEUE, "hellø", receipt="r1")
     recorder.wait_for_bodies(1)
@@ -75,7 +75,7 @@ def test_there_and_back_again(server, endpoint):
         conn.send(QUEUE, "x")
 
 
-def test_the_subprotocol_is_known(server):
+def test_negotiated_subprotocol_is_available(server):
     conn, _ = connected(server)
     assert conn.transport.subprotocol is None
     conn.connect(wait=True)
@@ -112,7 +112,7 @@ def test_bodies_that_are_not_utf8_arrive(broker, binary, fragment):
         conn.disconnect()
 
 
-def test_with_auto_decode_they_do_not_end_the_connection_either(server):
+def test_non_utf8_bodies_keep_the_connection_with_auto_decode(server):
     conn, recorder = subscribed(server)
     conn.send(QUEUE, b"\xff")
     conn.send(QUEUE, "still here")
@@ -121,7 +121,7 @@ def test_with_auto_decode_they_do_not_end_the_connection_either(server):
     conn.disconnect()
 
 
-def test_large_bodies(server):
+def test_large_bodies_arrive(server):
     body = os.urandom(3_000_000)
     conn, recorder = subscribed(server, auto_decode=False)
     conn.send(QUEUE, body)
@@ -152,7 +152,7 @@ def test_an_idle_connection_is_not_dropped_by_the_timeout(server):
     conn.disconnect()
 
 
-def test_raw_bytes_pass(server, endpoint):
+def test_raw_bytes_are_sent_unchanged(server, endpoint):
     conn, _ = connected(server)
     conn.connect(wait=True)
     conn.transport.send(b"\n")
@@ -171,7 +171,7 @@ def test_keepalive_and_the_address_to_connect_from_are_used(server):
 # ------------------------------------------------------------------------------------- the handshake
 
 
-def test_path_and_headers(broker):
+def test_path_and_headers_are_sent(broker):
     endpoint = WebSocketEndpoint((broker.host, broker.port), path="/ws?x=1", authorization="Bearer swordfish")
     with ScriptedServer(endpoint) as server:
         for header in ({"Authorization": "Bearer swordfish"}, ["Authorization: Bearer swordfish"]):
@@ -184,7 +184,7 @@ def test_path_and_headers(broker):
     ("options", "why"),
     [({"ws_path": "/elsewhere"}, "HTTP 404 Not Found"), ({"ws_path": "/ws"}, "HTTP 401 Unauthorized")],
 )
-def test_a_refusal_says_why(broker, options, why, caplog):
+def test_refusal_has_its_reason(broker, options, why, caplog):
     endpoint = WebSocketEndpoint((broker.host, broker.port), path="/ws", authorization="Bearer swordfish")
     with ScriptedServer(endpoint) as server:
         conn, recorder = connected(server, reconnect_attempts_max=1, **options)
@@ -196,7 +196,7 @@ def test_a_refusal_says_why(broker, options, why, caplog):
     assert why in caplog.text
 
 
-def test_a_port_that_is_no_websocket(broker):
+def test_port_without_websocket_is_an_error(broker):
     conn = ws.WSStompConnection([(broker.host, broker.port)], reconnect_attempts_max=1, timeout=PATIENCE)
     with pytest.raises(ConnectFailedException) as caught:
         conn.connect()
@@ -211,12 +211,12 @@ def test_the_next_address_is_tried(server, free_port):
     conn.disconnect()
 
 
-def test_headers_that_cannot_be_sent_are_told_at_once():
+def test_invalid_headers_are_refused_by_the_constructor():
     with pytest.raises(UsageError):
         ws.WSConnection(header={"X": "a\r\nY: b"})
 
 
-def test_without_the_package_the_extra_is_named(server, monkeypatch):
+def test_missing_package_error_names_the_extra(server, monkeypatch):
     monkeypatch.setitem(sys.modules, "websockets.client", None)
     with pytest.raises(UsageError, match=r"stompkit\[ws\]"):
         ws.WSStompConnection([server.address]).connect()
@@ -232,7 +232,7 @@ def test_no_secret_is_logged(broker, caplog):
     assert "swordfish" not in "".join(record.getMessage() for record in ours)
 
 
-def test_ipv6(broker):
+def test_ipv6_address_connects(broker):
     endpoint = WebSocketEndpoint((broker.host, broker.port))
     with ScriptedServer(endpoint, host="::1") as server:
         conn, _ = connected(server)
@@ -244,7 +244,7 @@ def test_ipv6(broker):
 # ------------------------------------------------------------------------------------- the end
 
 
-def test_a_disconnect_that_is_answered_by_closing_is_clean(broker):
+def test_disconnect_answered_by_a_close_is_clean(broker):
     with ScriptedServer(WebSocketEndpoint((broker.host, broker.port), curt=True)) as server:
         conn, recorder = connected(server)
         conn.connect(wait=True)
@@ -256,7 +256,7 @@ def test_a_disconnect_that_is_answered_by_closing_is_clean(broker):
 
 
 @pytest.mark.parametrize("end", ["disconnect", "disconnect_socket", "stop"])
-def test_the_broker_is_told_by_a_close_frame(server, endpoint, end):
+def test_close_frame_is_sent_to_the_broker(server, endpoint, end):
     conn, recorder = connected(server)
     conn.connect(wait=True)
     conn.disconnect() if end == "disconnect" else getattr(conn.transport, end)()
@@ -264,7 +264,7 @@ def test_the_broker_is_told_by_a_close_frame(server, endpoint, end):
     wait_until(lambda: endpoint.farewells == 1)
 
 
-def test_a_broker_that_closes_says_why(broker, server, caplog):
+def test_close_reason_of_the_broker_is_logged(broker, server, caplog):
     caplog.set_level(logging.INFO)
     conn, recorder = connected(server)
     conn.connect(wait=True)
@@ -275,7 +275,7 @@ def test_a_broker_that_closes_says_why(broker, server, caplog):
     assert not conn.is_connected()
 
 
-def test_a_server_that_vanishes(server):
+def test_server_that_vanishes_ends_the_connection(server):
     conn, recorder = connected(server)
     conn.connect(wait=True)
     server._end_all()
@@ -283,7 +283,7 @@ def test_a_server_that_vanishes(server):
     assert recorder.methods.count("on_disconnected") == 1
 
 
-def test_an_error_frame_is_told(server):
+def test_error_frame_calls_on_error(server):
     conn, recorder = connected(server)
     conn.connect(wait=True)
     conn.send_frame("NONSENSE")
@@ -298,9 +298,7 @@ def descriptors():
 
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
-def test_connecting_again_when_disconnected_leaves_nothing_behind(
-    broker, endpoint, server_tls, ca_file, secure
-):
+def test_reconnecting_leaks_nothing(broker, endpoint, server_tls, ca_file, secure):
     cycles = 50
     done = threading.Event()
 
@@ -334,7 +332,7 @@ def test_connecting_again_when_disconnected_leaves_nothing_behind(
     assert again.methods.count("on_connected") == again.methods.count("on_disconnected") == cycles
 
 
-def test_a_broker_that_falls_silent():
+def test_silent_broker_ends_the_connection():
     def promise_and_say_nothing(sock):
         read_frame(sock)
         greet_back(sock, heartbeat="50,50")
@@ -352,7 +350,7 @@ def test_a_broker_that_falls_silent():
         assert not conn.is_connected()
 
 
-def test_many_threads_send_at_once(server):
+def test_many_threads_can_send(server):
     conn, recorder = subscribed(server)
     large = "x" * 50_000
 
@@ -388,7 +386,7 @@ def secured(server, **options):
     return conn
 
 
-def test_wss(tls_server, ca_file, endpoint):
+def test_wss_connects(tls_server, ca_file, endpoint):
     conn = secured(tls_server, ca_certs=ca_file)
     recorder = RecentFrames()
     conn.set_listener("", recorder)
@@ -403,7 +401,7 @@ def test_wss(tls_server, ca_file, endpoint):
     assert endpoint.requests[0].headers["Host"] == f"localhost:{tls_server.port}"
 
 
-def test_wss_over_ipv6(endpoint, authority, ca_file):
+def test_wss_connects_over_ipv6(endpoint, authority, ca_file):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("::1").configure_cert(context)
     with ScriptedServer(endpoint, tls=context, host="::1") as server:
@@ -413,7 +411,7 @@ def test_wss_over_ipv6(endpoint, authority, ca_file):
         conn.disconnect()
 
 
-def test_a_certificate_of_a_stranger_is_refused_unless_asked_otherwise(tls_server):
+def test_untrusted_certificate_is_refused_by_default(tls_server):
     with pytest.raises(ConnectFailedException) as caught:
         secured(tls_server).connect(wait=True)
     assert caught.value.phase == "tls"
@@ -422,7 +420,7 @@ def test_a_certificate_of_a_stranger_is_refused_unless_asked_otherwise(tls_serve
     conn.disconnect()
 
 
-def test_the_validator_is_asked(tls_server, ca_file):
+def test_cert_validator_is_called(tls_server, ca_file):
     seen = []
 
     def refuse(certificate, hostname):
@@ -434,7 +432,7 @@ def test_the_validator_is_asked(tls_server, ca_file):
     assert seen == [(True, "localhost")]
 
 
-def test_a_client_certificate_is_shown(endpoint, authority, ca_file, tmp_path):
+def test_client_certificate_is_sent(endpoint, authority, ca_file, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.configure_trust(context)
@@ -454,7 +452,7 @@ def test_set_ssl_for_another_host_is_an_error():
         ws.WSStompConnection([("localhost", 15673)]).set_ssl([("localhost", 15674)])
 
 
-def test_get_ssl(tls_server, ca_file):
+def test_get_ssl_returns_the_settings(tls_server, ca_file):
     conn = secured(tls_server, ca_certs=ca_file)
     assert conn.get_ssl(("localhost", tls_server.port))["ca_certs"] == ca_file
     assert ws.WSConnection().get_ssl() is None

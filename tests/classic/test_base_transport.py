@@ -14,7 +14,7 @@ def transport():
     return BaseTransport(True, "utf-8", lambda c: c == b"\n")
 
 
-def test_it_does_nothing_and_can_be_asked_to(transport):
+def test_methods_of_the_base_class_do_nothing(transport):
     for name in ("attempt_connection", "cleanup", "disconnect_socket", "receive", "start", "stop", "join"):
         assert getattr(transport, name)() is None
     assert transport.send(b"x") is None
@@ -26,13 +26,13 @@ def test_it_does_nothing_and_can_be_asked_to(transport):
     assert sent == ["CONNECT"]
 
 
-def test_threads(transport):
+def test_override_threading_starts_threads(transport):
     assert transport.create_thread_fc is default_create_thread
     transport.override_threading(start := mock.Mock())
     assert transport.create_thread_fc is start
 
 
-def test_frames_that_go_out_are_told(transport):
+def test_on_send_gets_sent_frames(transport):
     transport.set_listener("a", listener := mock.Mock())
     transport.set_listener("b", object())
     frame = Frame("SEND")
@@ -44,7 +44,7 @@ def receipts(*names):
     return [ReceiptFrame("RECEIPT", Headers({"receipt-id": name})) for name in names]
 
 
-def test_receipts_are_told_to_all_and_a_listener_that_fails_hurts_nobody(transport, caplog):
+def test_all_listeners_get_receipts_if_one_fails(transport, caplog):
     seen = []
 
     class Fails(ConnectionListener):
@@ -65,7 +65,7 @@ def test_receipts_are_told_to_all_and_a_listener_that_fails_hurts_nobody(transpo
     ] * 2
 
 
-def test_a_listener_that_goes_between_two_receipts_of_a_batch_gets_no_more(transport):
+def test_removed_listener_gets_no_further_receipt_of_a_batch(transport):
     seen = []
 
     class Once(ConnectionListener):

@@ -19,7 +19,7 @@ CLASSES = [stomp.Connection10, stomp.Connection11, stomp.Connection12, Transport
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_tls_by_arguments(cls):
+def test_tls_arguments_of_stomp_py_4_work(cls):
     def accept(cert, host):
         return True, ""
 
@@ -44,13 +44,13 @@ def test_tls_by_arguments(cls):
     assert params["ssl_version"] == 3
 
 
-def test_files_without_use_ssl_are_no_tls():
+def test_certificate_files_without_use_ssl_do_not_enable_tls():
     with pytest.warns(DeprecationWarning, match="use set_ssl"):
         conn = stomp.Connection(ssl_ca_certs="ca", use_ssl=False)
     assert conn.get_ssl() is None
 
 
-def test_arguments_that_have_no_meaning_any_more():
+def test_obsolete_arguments_warn():
     with pytest.warns(DeprecationWarning, match="recv_bytes"):
         stomp.Connection12(recv_bytes=1024)
     with pytest.warns(DeprecationWarning, match="recv_byte"):
@@ -79,7 +79,7 @@ def confirming(**options):
         return stomp.Connection12(wait_on_receipt=True, **options)
 
 
-def test_wait_on_receipt_sends_when_the_broker_has_it(broker):
+def test_wait_on_receipt_waits_for_the_receipt(broker):
     conn = confirming(host_and_ports=[(broker.host, broker.port)])
     conn.set_listener("", recorder := RecentFrames())
     conn.connect(wait=True)
@@ -115,7 +115,7 @@ def test_wait_on_receipt_ends_with_the_connection():
             conn.send("/queue/a", "x", receipt="r1")
 
 
-def test_a_receipt_that_was_noted_as_that_of_a_disconnect(broker):
+def test_set_receipt_marks_a_disconnect_receipt(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
     conn.set_listener("", recorder := RecentFrames())
     conn.connect(wait=True)
@@ -134,7 +134,7 @@ def test_a_receipt_that_was_noted_as_that_of_a_disconnect(broker):
 # ------------------------------------------------------------------------------------- telling listeners
 
 
-def test_notify_with_frames_and_with_headers_and_body():
+def test_notify_accepts_frames_and_headers_with_body():
     transport = BaseTransport()
     transport.set_listener("new", new := mock.Mock())
 
@@ -159,7 +159,7 @@ def test_notify_with_frames_and_with_headers_and_body():
     assert not transport.connected
 
 
-def test_process_frame(caplog):
+def test_process_frame_dispatches_a_frame(caplog):
     transport = BaseTransport()
     transport.set_listener("", listener := mock.Mock())
     for command in ("connected", "MESSAGE", "Receipt", "ERROR", "heartbeat", "NEWS"):
@@ -178,7 +178,7 @@ def test_process_frame(caplog):
 # ------------------------------------------------------------------------------------- names of the inside
 
 
-def test_names_before_a_connection():
+def test_old_attributes_exist_before_connecting():
     conn = stomp.Connection([["h1", "1"], ("h2", 2)], bind_host_port=("127.0.0.1", 0))
     transport = conn.transport
     assert transport._Transport__host_and_ports[0][0] == "h1"
@@ -195,7 +195,7 @@ def test_names_before_a_connection():
     assert ("h1", 1) not in transport._Transport__ssl_params
 
 
-def test_names_of_a_connection(broker):
+def test_old_attributes_exist_while_connected(broker):
     conn = stomp.Connection([(broker.host, broker.port)], heartbeats=(20_000, 30_000))
     transport = conn.transport
     conn.connect(wait=True)
@@ -212,7 +212,7 @@ def test_names_of_a_connection(broker):
     assert conn.heartbeat_thread is None
 
 
-def test_connected_may_be_declared(broker):
+def test_connected_can_be_set(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
     conn.transport.set_connected(True)
     assert conn.is_connected()
@@ -224,7 +224,7 @@ def test_connected_may_be_declared(broker):
     conn.disconnect()
 
 
-def test_disconnecting():
+def test_disconnecting_is_true_during_disconnect():
     def script(sock):
         read_frame(sock)
         greet_back(sock, version="1.1")
@@ -241,7 +241,7 @@ def test_disconnecting():
         assert not leaving.is_alive()
 
 
-def test_blocking():
+def test_blocking_attribute_exists():
     """An attribute of 9.0, where reading over TLS was different."""
     conn = stomp.Connection([("broker", 61612)])
     assert conn.transport.blocking

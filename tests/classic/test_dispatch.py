@@ -30,7 +30,7 @@ def test_listeners_are_called_in_the_order_of_their_names(registry):
     assert called == ["", 7, "a", "b"]
 
 
-def test_a_name_is_replaced_and_removed(registry):
+def test_listener_of_a_name_is_replaced_and_removed(registry):
     registry.set("a", mock.Mock())
     registry.set("a", listener := mock.Mock())
     assert registry.listeners == {"a": listener}
@@ -71,7 +71,7 @@ class IsStatic:
 
 
 @pytest.mark.parametrize("kind", [TakesFrame, TakesPair, TakesFrameAndMore, TakesAnything, IsStatic])
-def test_every_shape_of_a_callback(registry, kind):
+def test_all_callback_signatures_are_called(registry, kind):
     registry.set("", listener := kind())
     registry.notify_frame("on_message", message("hello", n="1"))
     assert listener.got == ({"n": "1"}, "hello")
@@ -86,7 +86,7 @@ def test_a_method_put_on_an_instance_later_is_called(registry):
     assert got == ["heard"]
 
 
-def test_what_has_no_signature_gets_a_frame(registry):
+def test_callable_without_signature_gets_a_frame(registry):
     got: list[Frame] = []
     registry.set("", mock.Mock(spec=["on_message"], on_message=got.append))
     frame = message()
@@ -94,14 +94,14 @@ def test_what_has_no_signature_gets_a_frame(registry):
     assert got == [frame]
 
 
-def test_missing_methods_and_inherited_ones_that_do_nothing_are_passed_over(registry):
+def test_missing_and_empty_methods_are_skipped(registry):
     registry.set("a", object())
     registry.set("b", ConnectionListener())
     assert registry.targets("on_message") == []
     registry.notify("on_disconnected")
 
 
-def test_a_default_that_a_tracer_has_wrapped_is_called(registry, monkeypatch):
+def test_wrapped_default_method_is_called(registry, monkeypatch):
     traced = []
     original = ConnectionListener.on_message
 
@@ -118,7 +118,7 @@ def test_a_default_that_a_tracer_has_wrapped_is_called(registry, monkeypatch):
     assert traced == [(frame,)]
 
 
-def test_what_a_pair_listener_returns_is_what_the_next_one_sees(registry):
+def test_result_of_before_message_is_passed_to_the_next_listener(registry):
     class Before:
         def on_before_message(self, headers, body):
             return {**headers, "seen": "yes"}, body.upper()
@@ -132,7 +132,7 @@ def test_what_a_pair_listener_returns_is_what_the_next_one_sees(registry):
 
 
 @pytest.mark.parametrize("answer", [None, True, "no", ("a", "b", "c")])
-def test_any_other_answer_changes_nothing(registry, answer):
+def test_other_results_are_ignored(registry, answer):
     class Before:
         def on_before_message(self, headers, body):
             return answer
@@ -143,7 +143,7 @@ def test_any_other_answer_changes_nothing(registry, answer):
     assert (frame.headers, frame.body) == ({"n": "1"}, "hello")
 
 
-def test_no_frame_is_given_in_the_shape_wanted(registry):
+def test_callbacks_without_frame_get_their_arguments(registry):
     got = []
 
     class Pair:
@@ -160,7 +160,7 @@ def test_no_frame_is_given_in_the_shape_wanted(registry):
     assert got == [(None, None), None]
 
 
-def test_an_exception_is_logged_with_the_name_and_hurts_nobody_else(registry, caplog):
+def test_exception_is_logged_and_other_listeners_are_called(registry, caplog):
     class Broken:
         def on_message(self, frame):
             raise KeyError("missing key")
@@ -186,7 +186,7 @@ def test_deliver_gives_one_listener_one_frame(registry):
     assert listener.got == ({}, "x")
 
 
-def test_what_was_found_is_looked_for_again_when_it_has_changed(registry):
+def test_callback_cache_follows_changed_methods(registry):
     """Asked twice each time: what was found is kept."""
 
     class Plain(ConnectionListener):
@@ -212,7 +212,7 @@ def unwatched(registry):
     return not registry.targets("on_send")
 
 
-def test_whether_somebody_watches_what_is_sent(registry):
+def test_idle_on_send_knows_whether_a_listener_has_on_send(registry):
     class Plain(ConnectionListener):
         pass
 

@@ -28,7 +28,7 @@ def received(cls: type[BytesMessageFrame], body: bytes = b"caf\xc3\xa9") -> list
 
 
 @pytest.mark.parametrize("cls", [BytesMessageFrame, TextMessageFrame])
-def test_it_is_a_frame_as_listeners_know_it(cls):
+def test_message_has_the_attributes_of_a_stomp_py_frame(cls):
     for number, frame in enumerate(received(cls)):
         assert isinstance(frame, Frame)
         assert frame.cmd == frame.command == "MESSAGE"
@@ -44,7 +44,7 @@ def test_it_is_a_frame_as_listeners_know_it(cls):
 
 
 @pytest.mark.parametrize("cls", [BytesMessageFrame, TextMessageFrame])
-def test_the_original_headers_stay_as_they_came(cls):
+def test_original_headers_are_unchanged(cls):
     for frame in received(cls):
         frame.headers["added"] = "1"
         del frame.headers["x"]
@@ -54,13 +54,13 @@ def test_the_original_headers_stay_as_they_came(cls):
         assert frame.original_headers == {"a": "1"}
 
 
-def test_bodies_are_text_where_that_is_wanted_and_the_decoder_can():
+def test_body_is_text_if_decoding_is_on_and_possible():
     assert [frame.body for frame in received(BytesMessageFrame)] == [b"caf\xc3\xa9"] * 4
     assert {frame.body for frame in received(TextMessageFrame)} <= {b"caf\xc3\xa9", "café"}
     assert {frame.body for frame in received(TextMessageFrame, b"\xff!")} <= {b"\xff!", "\ufffd!"}
 
 
-def test_it_can_be_looked_at_changed_and_copied():
+def test_message_can_be_changed_and_copied():
     *_, frame = received(TextMessageFrame)
     frame.body, frame.cmd = "changed", "X"
     setattr(frame, "more", 5)  # noqa: B010 - listeners do so, and types do not know
@@ -71,7 +71,7 @@ def test_it_can_be_looked_at_changed_and_copied():
         assert vars(twin) == vars(frame)
 
 
-def test_it_can_be_made_by_hand():
+def test_message_can_be_created_by_a_program():
     frame = BytesMessageFrame("MESSAGE", Headers(a="1"), b"x")
     assert (frame.cmd, frame.headers, frame.original_headers, frame.body) == (
         "MESSAGE",
@@ -113,7 +113,7 @@ def receipts(auto_decode: bool = True, body: bytes = b"") -> Recorder:
     return recorder
 
 
-def test_a_receipt_is_a_frame_as_listeners_know_it():
+def test_receipt_has_the_attributes_of_a_stomp_py_frame():
     recorder = receipts()
     assert recorder.seen == [
         ("RECEIPT", {"receipt-id": f"a:{number}"}, {"receipt-id": f"a:{number}"}, "") for number in range(5)
@@ -130,11 +130,11 @@ def test_a_receipt_is_a_frame_as_listeners_know_it():
 
 
 @pytest.mark.parametrize(("auto_decode", "body"), [(True, "\ufffd!"), (False, b"\xff!")])
-def test_the_body_of_a_receipt_is_as_that_of_a_message(auto_decode, body):
+def test_receipt_body_is_decoded_like_that_of_a_message(auto_decode, body):
     assert [seen[3] for seen in receipts(auto_decode, b"\xff!").seen] == [body] * 5
 
 
-def test_a_receipt_can_be_looked_at_changed_and_copied():
+def test_receipt_can_be_changed_and_copied():
     *_, frame = receipts().frames
     frame.body, frame.cmd = "changed", "X"
     setattr(frame, "more", 5)  # noqa: B010 - listeners do so, and types do not know

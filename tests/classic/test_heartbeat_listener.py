@@ -20,7 +20,7 @@ def connected(listener, text):
     listener.on_connected(Frame("CONNECTED", {"heart-beat": text}, ""))
 
 
-def test_it_asks_for_heartbeats(transport):
+def test_connect_requests_heartbeats(transport):
     frame = Frame("STOMP", {}, "")
     HeartbeatListener(transport, (1000, 2000)).on_send(frame)
     assert frame.headers == {"heart-beat": "1000,2000"}
@@ -30,7 +30,7 @@ def test_it_asks_for_heartbeats(transport):
         assert frame.headers == {}
 
 
-def test_it_beats_until_the_end(transport):
+def test_heartbeats_are_sent_until_the_end(transport):
     listener = HeartbeatListener(transport, (10, 0))
     listener.on_connected({"heart-beat": "0,10"}, "")  # type: ignore[arg-type, call-arg]
     wait_until(lambda: transport.transmit.call_count >= 3)
@@ -43,7 +43,7 @@ def test_it_beats_until_the_end(transport):
     assert listener.heartbeat_thread is None
 
 
-def test_silence_is_told_to_everybody(transport):
+def test_silence_calls_on_heartbeat_timeout(transport):
     listener = HeartbeatListener(transport, (0, 20))
     connected(listener, "20,0")
     wait_until(lambda: transport.listeners["hears"].on_heartbeat_timeout.called)
@@ -52,7 +52,7 @@ def test_silence_is_told_to_everybody(transport):
     transport.stop.assert_called_once()
 
 
-def test_whatever_comes_is_a_sign_of_life(transport):
+def test_any_frame_counts_as_a_heartbeat(transport):
     listener = HeartbeatListener(transport, (0, 100_000))
     connected(listener, "1,0")
     for come in (
@@ -70,13 +70,13 @@ def test_whatever_comes_is_a_sign_of_life(transport):
 
 
 @pytest.mark.parametrize("headers", [{}, {"heart-beat": "soon"}, {"heart-beat": "0,0"}])
-def test_nothing_to_agree_on(transport, headers):
+def test_without_heartbeats_no_thread_is_started(transport, headers):
     listener = HeartbeatListener(transport, (1000, 1000))
     listener.on_connected(Frame("CONNECTED", headers, ""))
     assert listener.heartbeat_thread is None
 
 
-def test_a_transport_that_beats_by_itself_is_left_alone(broker):
+def test_transport_with_own_heartbeats_gets_none(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
     conn.set_listener("mine", listener := HeartbeatListener(conn.transport, (500, 20_000)))
     conn.connect(wait=True)

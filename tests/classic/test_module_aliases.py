@@ -18,7 +18,7 @@ def test_both_names_are_one_module(alias):
     assert module.__name__ == ALIASES[alias]
 
 
-def test_installed_once_and_silent_about_the_rest():
+def test_importer_is_installed_once_and_ignores_other_modules():
     install()
     assert sys.meta_path.count(Aliases) == 1
     assert Aliases.find_spec("stomp.nothing") is None
@@ -37,5 +37,5 @@ def test_installed_once_and_silent_about_the_rest():
         "from stomp.backwardsock import get_socket",
     ],
 )
-def test_in_a_fresh_interpreter(program):
+def test_aliases_work_in_a_new_interpreter(program):
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)

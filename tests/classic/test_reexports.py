@@ -35,19 +35,19 @@ from stomp import connect, listener, protocol, transport, utils
         (listener, "utils", utils),
     ],
 )
-def test_names(module, name, expected):
+def test_reexported_names_exist(module, name, expected):
     assert getattr(module, name) == expected
 
 
 @pytest.mark.parametrize("module", [connect, listener, protocol, transport])
 @pytest.mark.parametrize("name", ["nothing", "_private", "__dunder__"])
-def test_what_is_not_there(module, name):
+def test_unknown_names_raise_attribute_error(module, name):
     with pytest.raises(AttributeError, match=name):
         getattr(module, name)
 
 
 @pytest.mark.parametrize("module", ["connect", "protocol", "transport", "listener"])
-def test_star_imports_hand_on_everything_but_what_asks_dns(module):
+def test_star_imports_reexport_all_names_without_dns_lookup(module):
     names: dict[str, object] = {}
     exec(f"from stomp.{module} import *", names)
     for name in (
@@ -58,7 +58,7 @@ def test_star_imports_hand_on_everything_but_what_asks_dns(module):
     assert getattr(connect, "LOCALHOST_NAMES")[0] == "localhost"  # noqa: B009
 
 
-def test_ssl_is_not_loaded_before_it_is_asked_for():
+def test_ssl_is_imported_on_access():
     program = "import stomp.transport, sys; assert 'ssl' not in sys.modules; stomp.transport.ssl.PROTOCOL_TLS_CLIENT"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
@@ -72,7 +72,7 @@ def reloadable():
 
 
 @pytest.mark.usefixtures("reloadable")
-def test_a_transport_that_is_loaded_again_sees_what_the_system_has(monkeypatch):
+def test_reloaded_transport_sees_system_constants(monkeypatch):
     monkeypatch.delattr("ssl.PROTOCOL_TLS_CLIENT")
     monkeypatch.delattr("socket.SO_KEEPALIVE")
     importlib.reload(transport)

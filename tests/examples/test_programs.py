@@ -71,7 +71,7 @@ def run(program: str, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("program", PRINTED)
-def test_a_program_does_what_it_says(program: str) -> None:
+def test_example_prints_its_documented_output(program: str) -> None:
     with Broker(users={"admin": "password"}) as broker:
         output = run(program, broker.host, str(broker.port))
         assert sum(broker.destinations().values()) == 0, "it leaves messages behind"
@@ -80,7 +80,7 @@ def test_a_program_does_what_it_says(program: str) -> None:
 
 
 @pytest.mark.parametrize("program", CLIENTS)
-def test_a_client_does_what_it_says(program: str) -> None:
+def test_client_example_prints_its_documented_output(program: str) -> None:
     with Broker(users={"admin": "password"}) as broker:
         output = run(program, f"stomp://admin:password@{broker.host}:{broker.port}")
         left = {name: depth for name, depth in broker.destinations().items() if depth}
@@ -89,7 +89,7 @@ def test_a_client_does_what_it_says(program: str) -> None:
     assert re.search(in_this_order, output, re.DOTALL), output
 
 
-def test_the_aborted_transaction_leaves_nothing() -> None:
+def test_aborted_transaction_sends_nothing() -> None:
     with Broker() as broker:
         assert "1000000" not in run("transactions", broker.host, str(broker.port))
 

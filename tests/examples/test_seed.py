@@ -50,14 +50,14 @@ class TestIPv6:
 
     reader = SeedExamples.reader
 
-    def test_3_1_ipv6(self, reader: Reader, site: Site) -> None:
+    def test_3_1_ipv6_address_connects(self, reader: Reader, site: Site) -> None:
         printed = "'fe80::a00:27ff:fe90:3f1a%en1', 62613"
         reader.types(SECTION_3_1_IPV6, {printed: f"'{site.host}', {site.port}"})
         reader.types(">>> c.start()\n>>> c.connect('admin', 'password', wait=True)")
         assert reader["c"].is_connected()
         assert reader["c"].transport.current_host_and_port == ("::1", site.port)
 
-    def test_3_1_ipv6_as_printed(self) -> None:
+    def test_3_1_ipv6_form_of_the_documentation_connects(self) -> None:
         names: dict[str, stomp.Connection] = {}
         exec(SECTION_3_1_IPV6.replace(">>> ", ""), names)
         assert names["c"].transport._Transport__host_and_ports == [("fe80::a00:27ff:fe90:3f1a%en1", 62613)]
@@ -75,7 +75,7 @@ def parameters(printed: str) -> ast.arguments:
 class TestParameters:
     """The calls whose parameters are printed."""
 
-    def test_3_1_parameters_of_a_connection(self) -> None:
+    def test_3_1_parameters_of_a_connection_are_accepted(self) -> None:
         printed = parameters(SECTION_3_1_PARAMETERS)
         names = [argument.arg for argument in printed.args]
         given = dict(zip(names, map(ast.literal_eval, printed.defaults), strict=True))
@@ -99,7 +99,7 @@ class TestParameters:
         ],
         ids=["3_1_connect", "3_2_send", "3_2_subscribe"],
     )
-    def test_parameters_of_a_verb(self, call: Callable[..., None], printed: str) -> None:
+    def test_parameters_of_a_method_are_accepted(self, call: Callable[..., None], printed: str) -> None:
         expected = parameters(printed)
         _, *now = inspect.signature(call).parameters.values()
         names = [argument.arg for argument in expected.args]

@@ -110,7 +110,7 @@ def test_a_foreign_protocol_is_named_while_its_peer_waits_for_us(
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_a_foreign_protocol_is_named_in_the_place_of_tls(failure: Api, name: str) -> None:
+def test_foreign_protocol_is_named_instead_of_tls(failure: Api, name: str) -> None:
     with ScriptedServer(partial(answer, first=RECORDED[name])) as server:
         error = failure(server.port, "tls")
     assert f"failed: this is {name}, not STOMP" in str(error)
@@ -148,7 +148,7 @@ def test_a_port_with_plain_stomp_is_named(failure: Api) -> None:
     assert websocket.hint == "use stomp://"
 
 
-def test_a_peer_that_hangs_up_leaves_questions(failure: Api) -> None:
+def test_peer_that_closes_gets_a_hint(failure: Api) -> None:
     with ScriptedServer(hang_up) as server:
         error = failure(server.port)
     assert (
@@ -165,7 +165,7 @@ def test_bytes_of_no_known_protocol_are_shown_in_one_short_line(failure: Api) ->
     assert len(str(error)) < 500
 
 
-def test_a_foreign_protocol_is_named_in_the_log_where_nobody_waits_for_connect(
+def test_foreign_protocol_is_logged_without_a_waiting_connect(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     recorder = RecentFrames()

@@ -129,7 +129,7 @@ def site(request, server_tls, ca_file):
 
 
 @pytest.mark.parametrize("how", ["dropped by the client", "reset", "ended", "ended by the broker"])
-def test_50_losses_in_a_row(site, how):
+def test_client_survives_50_losses_in_a_row(site, how):
     recipe = site.recipe
     recipe.connect_and_subscribe()
     site.works()
@@ -146,7 +146,7 @@ def test_50_losses_in_a_row(site, how):
     assert site.relay.accepted == CYCLES + 1
 
 
-def test_silence(site):
+def test_silent_broker_causes_a_reconnect(site):
     recipe = site.recipe
 
     class WakesTheNetwork:
@@ -166,7 +166,7 @@ def test_silence(site):
     assert recipe.methods.count("on_heartbeat_timeout") == recipe.methods.count("on_disconnected") == 2
 
 
-def test_a_broker_that_is_away_for_a_while(site, free_port):
+def test_client_reconnects_to_a_returning_broker(site, free_port):
     """Connecting fails many times: at once, or after the TCP connection. Each failure is reported in its place."""
     recipe = site.recipe
     recipe.connect_and_subscribe()

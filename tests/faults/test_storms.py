@@ -110,7 +110,7 @@ def test_a_broker_that_closes_after_connected_is_given_up(make: Callable[..., An
         assert "the peer closed the connection; 4 attempts failed" in str(error)
 
 
-def test_a_broker_that_closes_after_connected_is_not_asked_at_once(make: Callable[..., Any]) -> None:
+def test_reconnect_to_a_broker_that_closes_after_connected_is_delayed(make: Callable[..., Any]) -> None:
     script = Counting()
     with ScriptedServer(script) as server:
         client = make(server.url, backoff=Backoff(initial=600.0, maximum=600.0))
@@ -120,7 +120,7 @@ def test_a_broker_that_closes_after_connected_is_not_asked_at_once(make: Callabl
         assert script.count == 2
 
 
-def test_a_broker_that_delivers_before_it_closes_is_asked_at_once(make: Callable[..., Any]) -> None:
+def test_reconnect_to_a_broker_that_delivered_is_immediate(make: Callable[..., Any]) -> None:
     def deliver(sock: socket.socket, frame: bytes) -> None:
         answer(sock, frame)
         sock.sendall(b"MESSAGE\nsubscription:news\nmessage-id:1\ndestination:/topic/news\n\n\0")
@@ -259,7 +259,7 @@ def follow_recipe(server: ScriptedServer, stack: contextlib.ExitStack, **waits: 
     return recipe
 
 
-def test_the_recipe_does_not_ask_at_once_a_broker_that_closes_after_connected(
+def test_recipe_delays_the_reconnect_to_a_broker_that_closes_after_connected(
     leaving: contextlib.ExitStack,
 ) -> None:
     script = Counting(serve_until(b"SUBSCRIBE", hang_up))
@@ -273,7 +273,7 @@ def test_the_recipe_does_not_ask_at_once_a_broker_that_closes_after_connected(
         assert script.count == 1
 
 
-def test_the_recipe_asks_at_once_a_broker_that_delivers_before_it_closes(
+def test_recipe_reconnects_at_once_to_a_broker_that_delivered(
     leaving: contextlib.ExitStack,
 ) -> None:
     def deliver(sock: socket.socket, frame: bytes) -> None:
@@ -286,7 +286,7 @@ def test_the_recipe_asks_at_once_a_broker_that_delivers_before_it_closes(
         recipe.leaving = True
 
 
-def test_the_recipe_waits_a_little_longer_each_time(leaving: contextlib.ExitStack) -> None:
+def test_recipe_waits_longer_each_time(leaving: contextlib.ExitStack) -> None:
     script = Counting(serve_until(b"SUBSCRIBE", hang_up))
     waits: list[float] = []
     with ScriptedServer(script) as server:
@@ -352,7 +352,7 @@ BROKERS = [
 
 
 @pytest.mark.parametrize(("called", "refuse"), BROKERS)
-def test_a_client_leaves_at_an_error_and_connects_again(
+def test_client_reconnects_after_an_error(
     make: Callable[..., Any], called: str | None, refuse: Callable[[socket.socket, bytes], None]
 ) -> None:
     script = Counting(serve_until(b"forbidden", refuse), server=called)
@@ -366,7 +366,9 @@ def test_a_client_leaves_at_an_error_and_connects_again(
 
 
 @pytest.mark.parametrize("called", ["RabbitMQ/3.10.8", "ActiveMQ/5.17.2", "HornetQ/2.5.0.SNAPSHOT"])
-def test_a_client_stays_at_an_error_of_a_broker_that_goes_on(make: Callable[..., Any], called: str) -> None:
+def test_client_stays_connected_if_the_broker_continues_after_an_error(
+    make: Callable[..., Any], called: str
+) -> None:
     def serve(sock: socket.socket, number: int) -> None:
         while True:
             frame = read_frame(sock)
@@ -401,7 +403,7 @@ def test_a_listener_is_disconnected_after_the_error_and_send_raises(
             conn.send("/queue/a", "it would vanish")
 
 
-def test_a_listener_of_an_unknown_broker_goes_on_after_an_error() -> None:
+def test_listener_connection_to_an_unknown_broker_continues_after_an_error() -> None:
     def serve(sock: socket.socket, number: int) -> None:
         read_frame(sock)
         sock.sendall(b"ERROR\nmessage:no\n\n\0")

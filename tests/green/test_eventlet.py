@@ -16,18 +16,18 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("eventlet") is None, re
 PATCHED = "import eventlet; eventlet.monkey_patch()\n"
 
 
-def test_a_program_that_is_patched():
+def test_patched_program_works():
     with Broker(heartbeat=(300, 300), tolerance=1000) as broker:
         assert run(PATCHED + PROGRAM, broker.host, broker.port, warnings=("ignore",)) == ["done"]
 
 
-def test_a_program_over_tls(server_tls, ca_file):
+def test_patched_program_works_over_tls(server_tls, ca_file):
     with Broker(heartbeat=(300, 300), tolerance=1000, ssl_context=server_tls) as broker:
         arguments = "localhost", broker.port, ca_file
         assert run(PATCHED + PROGRAM, *arguments, warnings=("ignore",)) == ["done"]
 
 
-def test_a_program_that_is_patched_after_everything_was_imported():
+def test_program_patched_after_the_imports_works():
     with Broker(heartbeat=(300, 300), tolerance=1000) as broker:
         # Eventlet prints about locks that it could not replace.
         printed = run(
@@ -36,13 +36,13 @@ def test_a_program_that_is_patched_after_everything_was_imported():
         assert printed == ["done"]
 
 
-def test_a_program_that_is_patched_when_its_connection_has_ended():
+def test_program_patched_after_its_connection_works():
     with Broker(heartbeat=(300, 300), tolerance=1000) as broker:
         program = EARLIER + ENDED + PATCHED + AGAIN + PROGRAM
         assert run(program, broker.host, broker.port, warnings=("ignore",), noise=True) == ["done"]
 
 
-def test_a_program_that_is_patched_while_a_connection_is_open_is_told():
+def test_patching_while_a_connection_is_open_warns():
     with Broker(heartbeat=(300, 300), tolerance=1000) as broker:
         program = EARLIER + PATCHED + STILL_OPEN
         (told,) = run(program, broker.host, broker.port, warnings=("ignore",), noise=True)

@@ -154,7 +154,7 @@ print(*inbox.bodies)
     "verb",
     ["conn.disconnect()", "conn.transport.disconnect_socket()", "conn.transport.stop()", "conn.stop()"],
 )
-def test_a_child_that_says_good_bye_ends_nothing(beating_broker, verb):
+def test_disconnect_in_a_child_does_not_affect_the_parent(beating_broker, verb):
     run(
         BEGINNING
         + f"""
@@ -167,7 +167,7 @@ assert inbox.ends == 1
     )
 
 
-def test_a_child_that_ends_as_programs_do_writes_nothing(beating_broker):
+def test_exiting_child_writes_nothing(beating_broker):
     """With its atexit functions and its garbage, while the parent has frames queued."""
     run(
         BEGINNING
@@ -192,7 +192,7 @@ conn.disconnect()
     assert beating_broker.depth("/queue/elsewhere") == 150
 
 
-def test_multiprocessing_by_fork(beating_broker):
+def test_multiprocessing_with_fork_works(beating_broker):
     printed = run(
         BEGINNING
         + """
@@ -224,7 +224,7 @@ conn.disconnect()
     assert printed == ["refused own"]
 
 
-def test_a_child_forked_in_a_callback(beating_broker):
+def test_child_forked_in_a_callback_works(beating_broker):
     run(
         BEGINNING
         + """
@@ -261,7 +261,7 @@ conn.disconnect()
     assert beating_broker.depth("/queue/reply") == 1
 
 
-def test_children_forked_while_threads_send(beating_broker):
+def test_children_forked_while_threads_send_work(beating_broker):
     """Each fork may find any lock taken; none of them may be waited for in the child."""
     run(
         # Without heart-beats: threads that do nothing but send may keep others from running for long.
@@ -372,7 +372,7 @@ conn.transport.stop()
     assert b"DISCONNECT" not in sent
 
 
-def test_a_listener_of_the_child_is_told_nothing_of_its_parents_connection(beating_broker):
+def test_listener_in_the_child_gets_nothing_from_the_connection_of_the_parent(beating_broker):
     """It ended in the child by being forked: there is no thread that could tell, and connect tells of the new one."""
     run(
         BEGINNING

@@ -153,24 +153,24 @@ def beating_broker():
         yield running
 
 
-def test_a_program_that_is_patched(beating_broker):
+def test_patched_program_works(beating_broker):
     printed = run(PATCHED + PROGRAM, beating_broker.host, beating_broker.port)
     assert printed == ["done"]
 
 
-def test_a_program_over_tls(server_tls, ca_file):
+def test_patched_program_works_over_tls(server_tls, ca_file):
     with Broker(heartbeat=(300, 300), tolerance=1000, ssl_context=server_tls) as running:
         assert run(PATCHED + PROGRAM, "localhost", running.port, ca_file) == ["done"]
 
 
-def test_a_program_that_forks(beating_broker):
+def test_patched_program_may_fork(beating_broker):
     # Any thread that ends in a child of gevent's complains: `threading` has forgotten it, but its greenlet lives.
     printed = run(PATCHED + PROGRAM + FORK, beating_broker.host, beating_broker.port, noise=True)
     assert printed == ["done", "forked"]
     assert beating_broker.depth("/queue/child") == 1
 
 
-def test_stomp_imported_before_the_patch_with_greenlets_by_override_threading(beating_broker):
+def test_override_threading_with_greenlets_works_without_a_patch(beating_broker):
     """A greenlet is no thread."""
     printed = run(
         """
@@ -203,17 +203,17 @@ print(*got)
     assert printed == ["hello"]
 
 
-def test_a_program_that_is_patched_after_everything_was_imported(beating_broker):
+def test_program_patched_after_the_imports_works(beating_broker):
     printed = run(IMPORTED + PATCHED + PROGRAM, beating_broker.host, beating_broker.port)
     assert printed == ["done"]
 
 
-def test_a_program_that_is_patched_when_its_connection_has_ended(beating_broker):
+def test_program_patched_after_its_connection_works(beating_broker):
     program = EARLIER + ENDED + PATCHED + AGAIN + PROGRAM
     assert run(program, beating_broker.host, beating_broker.port) == ["done"]
 
 
-def test_a_program_that_is_patched_while_a_connection_is_open_is_told(beating_broker):
+def test_patching_while_a_connection_is_open_warns(beating_broker):
     program = EARLIER + PATCHED + STILL_OPEN
     # What the native threads of the old connection complain of when the program ends is none of ours.
     (told,) = run(program, beating_broker.host, beating_broker.port, noise=True)

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.index, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("version", ["8.2.0", "9.0.0"])
-def test_stomp_py_over_stompkit_is_named_and_the_mend_works(
+def test_stomp_py_over_stompkit_is_reported_and_the_remedy_works(
     environment: Environment, wheel: Path, version: str
 ) -> None:
     environment.pip("install", f"stomp.py=={version}")
@@ -36,7 +36,7 @@ def test_stomp_py_over_stompkit_is_named_and_the_mend_works(
     assert environment.run("stomp", "--version").stdout == f"{__version__}\n"
 
 
-def test_stomp_py_under_stompkit_is_a_warning_of_doctor(environment: Environment, wheel: Path) -> None:
+def test_doctor_warns_of_stomp_py_under_stompkit(environment: Environment, wheel: Path) -> None:
     environment.pip("install", "stomp.py==8.2.0")
     environment.pip("install", "--force-reinstall", "--no-index", wheel)
     # Nothing answers on port 9; what is examined before does not depend on it.

@@ -124,7 +124,7 @@ def test_the_shim_has_no_files_but_metadata(environment: Environment) -> None:
     assert {Path(file).parts[0] for file in files} == {"stomp_py-9.1.0.dist-info"}
 
 
-def test_a_constraint_puts_the_shim_in_the_place_of_stomp_py(environment: Environment) -> None:
+def test_constraint_replaces_stomp_py_with_the_shim(environment: Environment) -> None:
     (environment.folder / "constraints.txt").write_text(f"stomp.py @ {SHIM.as_uri()}\n")
     # In one go, without the shim being installed before.
     environment.pip("install", "-c", "constraints.txt", "stomp.py>=8")

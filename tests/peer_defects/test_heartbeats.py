@@ -56,7 +56,7 @@ def test_silence_is_noticed_while_a_send_is_stuck():
         assert len(errors) == 1
 
 
-def test_a_listener_without_a_method_for_timeouts_stops_nothing():
+def test_listener_without_on_heartbeat_timeout_is_accepted():
     """B23: a duck-typed listener without on_heartbeat_timeout ended the heart-beat thread for good."""
 
     class Duck:
@@ -82,7 +82,7 @@ def test_a_listener_without_a_method_for_timeouts_stops_nothing():
 
 
 @pytest.mark.parametrize("name", ["", "zlistener"])
-def test_heartbeats_of_a_connection_made_in_on_disconnected(name):
+def test_connection_made_in_on_disconnected_sends_heartbeats(name):
     """B12: reconnecting in on_disconnected left the second connection without heart-beats, by the listener's name."""
 
     class Beats:
@@ -115,7 +115,7 @@ def test_heartbeats_of_a_connection_made_in_on_disconnected(name):
 
 
 @pytest.mark.parametrize("answer", ["a,b", "1", "1,2,3", "-1,5"])
-def test_a_malformed_heartbeat_of_the_broker_is_told(answer):
+def test_malformed_heartbeat_header_of_the_broker_is_reported(answer):
     """B67: a malformed heart-beat header of the server made connect hang, or killed the connection without a word."""
 
     def script(sock):
@@ -132,7 +132,7 @@ def test_a_malformed_heartbeat_of_the_broker_is_told(answer):
         conn.transport.stop()
 
 
-def test_listeners_may_change_while_a_timeout_is_told():
+def test_listeners_may_change_during_on_heartbeat_timeout():
     """S3: on_heartbeat_timeout was told while going through the live dictionary of listeners."""
 
     class Changing:

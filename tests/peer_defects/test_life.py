@@ -27,7 +27,7 @@ def friendly():
 
 
 @pytest.mark.parametrize("limit", ["timeout of the connection", "timeout of the wait"])
-def test_a_mute_server_is_not_waited_for(limit):
+def test_connect_to_a_silent_server_times_out(limit):
     """B08: connect(wait=True) hung with a mute server, and the timeout of wait_for_connection was none."""
     with ScriptedServer(say_nothing) as mute:
         conn, recorder = connection(mute.address, timeout=0.2 if limit.endswith("connection") else 30)
@@ -46,7 +46,7 @@ def test_a_mute_server_is_not_waited_for(limit):
         recorder.wait_for_method("on_disconnected")
 
 
-def test_with_lets_exceptions_through_whatever_became_of_the_connection(free_port):
+def test_with_statement_propagates_exceptions_in_any_state(free_port):
     """B09: `with` waited for ever when not connected, refused or lost, and the exception never surfaced."""
 
     def lose(sock):
@@ -195,7 +195,7 @@ def test_disconnect_waits_for_its_receipt_every_time():
             assert recorder.methods.count("on_disconnected") == cycle
 
 
-def test_twenty_objects_connect_and_leave_at_the_same_time(friendly):
+def test_twenty_connections_open_and_close_at_the_same_time(friendly):
     """B64: connect, disconnect(receipt), connect on one object broke by the third cycle."""
     broken = []
 
@@ -234,7 +234,7 @@ def test_disconnect_knows_its_receipt_in_any_form(receipt):
 
 
 @pytest.mark.parametrize("callback", ["on_connected", "on_message", "on_receipt", "on_error"])
-def test_disconnect_in_any_callback(callback):
+def test_disconnect_works_in_any_callback(callback):
     """B69: disconnect(receipt) from a callback waited for the thread that it was called on."""
 
     def script(sock):
@@ -264,7 +264,7 @@ def test_disconnect_in_any_callback(callback):
         assert not conn.is_connected()
 
 
-def test_the_order_of_the_end(friendly):
+def test_on_disconnected_follows_the_last_message(friendly):
     """B25: on_disconnected came before on_receipt, on_disconnecting never, and on_disconnected twice (4.1.22)."""
     conn, recorder = connection(friendly.address)
     conn.connect(wait=True)
@@ -321,7 +321,7 @@ def test_attempts_are_counted_in_rounds(hosts):
     assert len(caught.value.failures) == 3 * hosts
 
 
-def test_it_does_not_sleep_after_the_last_attempt(free_port):
+def test_no_sleep_after_the_last_attempt(free_port):
     """B28: it slept once more before it failed."""
     conn = stomp.Connection([("127.0.0.1", free_port)], reconnect_attempts_max=1, reconnect_sleep_initial=60)
 
@@ -409,7 +409,7 @@ def test_an_exception_in_a_callback_is_logged_in_full_and_ends_nothing(callback,
 
 
 @pytest.mark.parametrize("port", [int, str])
-def test_the_ipv6_form_of_the_documentation(port):
+def test_ipv6_form_of_the_documentation_connects(port):
     """B59: Connection([host, port]) of the documentation was a ValueError."""
     with ScriptedServer(usual, host="::1") as server:
         conn = stomp.Connection([server.host, port(server.port)])
@@ -450,7 +450,7 @@ def test_no_form_of_keepalive_keeps_from_connecting(form, broker):
     conn.disconnect()
 
 
-def test_the_version_stays_what_it_is():
+def test_version_attribute_stays_the_same_object():
     """B49: tuple_version() gave None and turned __version__ into a tuple."""
     before = stomp.__version__
     parts = stomp.tuple_version()

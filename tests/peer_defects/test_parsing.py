@@ -11,7 +11,7 @@ from tests.peer_defects.scenes import PATIENT, Beating, connection, message, tim
 
 
 @pytest.mark.parametrize("eols", [1, 2, 3, 10])
-def test_heartbeats_that_pile_up_before_a_frame_cost_no_frame(eols):
+def test_accumulated_heartbeats_before_a_frame_lose_no_frame(eols):
     """B01: two or more EOLs in the buffer before a frame, and the frame was silently dropped.
 
     The handler is busy with the first message while heart-beats and two more messages pile up.
@@ -151,7 +151,7 @@ def test_cr_lf_before_a_frame_is_no_part_of_it():
         conn.transport.stop()
 
 
-def test_a_receipt_without_an_id_is_no_bomb():
+def test_receipt_without_an_id_is_ignored():
     """B58: a RECEIPT without receipt-id was a KeyError that ended the receiver, with no word of why.
 
     It answers nothing; the connection stays open.

@@ -33,7 +33,7 @@ class Noting:
 @pytest.mark.parametrize(
     "value", ["1\nforged:yes", "1\n\n\0SEND\ndestination:/queue/other\n\nsmuggled\0", b"1\0"]
 )
-def test_a_header_value_smuggles_neither_header_nor_frame(version, value):
+def test_header_value_cannot_inject_a_header_or_frame(version, value):
     """B16: line ends and NULs in headers became headers and whole frames."""
     noting = Noting(version)
     with ScriptedServer(noting) as server:
@@ -60,7 +60,7 @@ def test_a_header_value_smuggles_neither_header_nor_frame(version, value):
 
 @pytest.mark.parametrize("version", CLASSES)
 @pytest.mark.parametrize("secret", ["x\nforged:yes", "x\0"])
-def test_login_and_passcode_smuggle_nothing(version, secret):
+def test_login_and_passcode_cannot_inject_headers(version, secret):
     """B16: nor do login and passcode, which are not escaped."""
     noting = Noting(version)
     with ScriptedServer(noting) as server:
@@ -83,7 +83,7 @@ def test_the_passcode_is_in_no_log(version, caplog):
     assert "swordfish" not in caplog.text
 
 
-def test_an_attribute_error_in_on_send_is_seen():
+def test_attribute_error_in_on_send_is_raised():
     """B40: an AttributeError inside a user's on_send was swallowed."""
 
     class Broken:
@@ -138,7 +138,7 @@ def test_sending_while_disconnecting_raises_not_connected_only(tls, server_tls, 
     assert {type(err) for err in errors if not isinstance(err, NotConnected)} == set()
 
 
-def test_a_server_that_speaks_1_0_to_a_client_of_1_2():
+def test_server_with_version_1_0_is_refused_by_a_1_2_client():
     """B53: the version that the server answers was ignored, and a 1.2 client went on in 1.2 on a 1.0 session.
 
     It is either spoken or refused; never ignored.
@@ -156,7 +156,7 @@ def test_a_server_that_speaks_1_0_to_a_client_of_1_2():
         recorder.wait_for_method("on_disconnected")
 
 
-def test_listener_names_of_several_types():
+def test_listener_names_may_have_several_types():
     """B57: listener names of mixed types were a TypeError in every send and callback."""
 
     def script(sock):
@@ -184,7 +184,7 @@ def test_listener_names_of_several_types():
 
 
 @pytest.mark.parametrize("version", CLASSES)
-def test_a_header_of_bytes_is_its_text(version):
+def test_header_value_of_bytes_is_decoded(version):
     """B68: a bytes header value went out as b'v:1', unescaped."""
     noting = Noting(version)
     with ScriptedServer(noting) as server:

@@ -157,7 +157,7 @@ def test_sending_and_receiving_over_tls_at_the_same_time(server_tls, ca_file):
         assert recorder.methods.count("on_disconnected") == 60
 
 
-def test_tls_for_the_own_host_name_is_never_spoken_in_the_clear(monkeypatch):
+def test_tls_for_the_local_host_name_is_never_sent_in_clear_text(monkeypatch):
     """B19: for the machine's own name, 127.0.0.1 was tried before it without TLS: the passcode went out in clear."""
     received = []
 
@@ -230,7 +230,7 @@ def test_sending_over_tls_after_the_peer_closed_is_an_error(server_tls, ca_file)
                 conn.send("/queue/a", "too late")
 
 
-def test_options_of_wss_that_cannot_be_used_are_told(tmp_path):
+def test_unusable_wss_options_are_reported(tmp_path):
     """B31: the client's key and certificate were silently ignored on wss."""
     conn = ws.WSStompConnection([("localhost", 1)], reconnect_attempts_max=1)
     conn.set_ssl(cert_file=str(tmp_path / "none.pem"), verify=False)
@@ -238,7 +238,7 @@ def test_options_of_wss_that_cannot_be_used_are_told(tmp_path):
         conn.connect(wait=True)
 
 
-def test_threads_that_send_over_tls_while_messages_come(server_tls, ca_file):
+def test_threads_may_send_over_tls_while_messages_arrive(server_tls, ca_file):
     """B61: and with several senders, nothing is lost or mixed."""
     got = []
 

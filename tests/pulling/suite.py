@@ -40,7 +40,7 @@ def drained(subscription: Any, count: int) -> list[Any]:
 
 
 class Living:
-    def test_it_tells_whom_it_talks_to(self, client, place: Place) -> None:
+    def test_client_has_broker_version_and_address(self, client, place: Place) -> None:
         one = client()
         assert one.state.value == "connected"
         assert one.broker.name == place.vendor
@@ -49,13 +49,13 @@ class Living:
         assert one.close() is True
         assert one.state.value == "closed"
 
-    def test_a_wrong_password_is_told_at_once(self, client, place: Place) -> None:
+    def test_wrong_password_is_raised_at_once(self, client, place: Place) -> None:
         with pytest.raises(AuthenticationFailed) as caught:
             client(url=place.wrong)
         assert "wrong-passcode" not in str(caught.value)
 
     @pytest.mark.parametrize("version", ["1.0", "1.1"])
-    def test_older_versions_do(self, client, place: Place, version: str) -> None:
+    def test_older_versions_work(self, client, place: Place, version: str) -> None:
         one, queue = client(versions=[version]), place.queue()
         assert one.version == version
         with one.subscribe(queue, ack="client", headers=place.queue_headers) as subscription:
@@ -64,7 +64,7 @@ class Living:
             message.ack(confirm=True)
             assert message.body == b"x"
 
-    def test_states_are_told(self, client, place: Place) -> None:
+    def test_state_changes_are_reported(self, client, place: Place) -> None:
         seen: list[ClientState] = []
         one = client(connected=False)
         one.on_state(lambda change: seen.append(change.state))
@@ -94,7 +94,7 @@ class Sending:
             one.send(queue, body, confirm=True, headers=place.queue_headers)
             assert subscription.receive(timeout=WAIT).body == body
 
-    def test_text_and_json(self, client, place: Place) -> None:
+    def test_text_and_json_are_decoded(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         with one.subscribe(queue, headers=place.queue_headers) as subscription:
             one.send(
@@ -117,7 +117,7 @@ class Sending:
             headers = subscription.receive(timeout=WAIT).headers
             assert {name: headers[name] for name in called} == called
 
-    def test_what_is_not_confirmed_arrives_too(self, client, place: Place) -> None:
+    def test_unconfirmed_sends_arrive(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         with one.subscribe(queue, headers=place.queue_headers) as subscription:
             for number in range(100):
@@ -134,7 +134,7 @@ class Sending:
             assert [int(message.text) for message in drained(subscription, 300)] == list(range(300))
         assert one.stats().confirmed == 300
 
-    def test_a_confirmation_tells_when_it_is_there(self, client, place: Place) -> None:
+    def test_confirmation_calls_its_callback(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         confirmation = one.send_async(queue, b"x", headers=place.queue_headers)
         called = threading.Event()
@@ -143,13 +143,13 @@ class Sending:
         assert called.wait(WAIT)
         assert confirmation.outcome == "confirmed"
 
-    def test_a_batch_is_confirmed_when_it_is_left(self, client, place: Place) -> None:
+    def test_batch_is_confirmed_on_exit(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         with one.confirmations() as batch:
             sent = [batch.send(queue, str(number), headers=place.queue_headers) for number in range(20)]
         assert {confirmation.outcome for confirmation in sent} == {"confirmed"}
 
-    def test_compressed_bodies(self, client, place: Place) -> None:
+    def test_compressed_bodies_are_decompressed(self, client, place: Place) -> None:
         if not place.takes_all:
             pytest.skip("what is compressed is not UTF-8")
         one, queue = client(max_decompressed_size=10_000), place.queue()
@@ -164,7 +164,7 @@ class Sending:
             one.send(queue, b"still there", confirm=True, headers=place.queue_headers)
             assert subscription.receive(timeout=WAIT).text == "still there"
 
-    def test_what_the_broker_cannot_do_is_refused(self, client, place: Place) -> None:
+    def test_unsupported_option_is_refused(self, client, place: Place) -> None:
         one = client()
         if one.broker.delay is None:
             with pytest.raises(Unsupported, match="delay"):
@@ -173,7 +173,7 @@ class Sending:
             with pytest.raises(Unsupported, match="selector"):
                 one.subscribe(place.queue(), selector="a = 1")
 
-    def test_a_message_expires(self, client, place: Place) -> None:
+    def test_message_expires_after_its_ttl(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         one.send(queue, b"short", confirm=True, ttl=0.001, headers=place.queue_headers)
         # These round trips take longer than the TTL.
@@ -186,7 +186,7 @@ class Sending:
 
 
 class Taking:
-    def test_acknowledged_messages_are_gone_and_others_come_again(self, client, place: Place) -> None:
+    def test_unacknowledged_messages_are_redelivered(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         one.send_many([(queue, str(number)) for number in range(3)], headers=place.queue_headers)
         subscription = one.subscribe(queue, ack="client-individual", headers=place.queue_headers)
@@ -211,7 +211,7 @@ class Taking:
         with client().subscribe(queue, headers=place.queue_headers) as rest:
             assert [message.text for message in drained(rest, 1)] == ["2"]
 
-    def test_a_with_statement_acknowledges_or_refuses(self, client, place: Place) -> None:
+    def test_with_statement_acknowledges_or_rejects(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         one.send_many([(queue, "good"), (queue, "bad")], headers=place.queue_headers)
         subscription = one.subscribe(queue, ack="client-individual", headers=place.queue_headers)
@@ -254,14 +254,14 @@ class Taking:
         with pytest.raises(UsageError, match="is closed"):
             list(subscription)
 
-    def test_several_subscriptions_as_one(self, client, place: Place) -> None:
+    def test_merged_subscriptions_deliver_all_messages(self, client, place: Place) -> None:
         one, queues = client(), [place.queue() for _ in range(3)]
         merged = one.merge(*[one.subscribe(queue, headers=place.queue_headers) for queue in queues])
         for queue in queues:
             one.send(queue, queue, confirm=True, headers=place.queue_headers)
         assert {message.text for message in drained(merged, 3)} == set(queues)
 
-    def test_handlers_work_side_by_side(self, client, place: Place) -> None:
+    def test_handlers_run_concurrently(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         at_work, done = threading.Barrier(3), threading.Semaphore(0)
 
@@ -293,7 +293,7 @@ class Taking:
         assert done.wait(WAIT)
         assert seen == list(range(50))
 
-    def test_a_handler_that_fails_refuses(
+    def test_failing_handler_rejects_the_message(
         self, client, place: Place, caplog: pytest.LogCaptureFixture
     ) -> None:
         one, queue = client(), place.queue()
@@ -370,14 +370,14 @@ class Together:
         for word in ("one", "two"):
             assert one.request(queue, word, timeout=WAIT, headers=place.queue_headers).text == word.upper()
 
-    def test_a_request_that_nobody_answers(self, client, place: Place) -> None:
+    def test_request_without_reply_times_out(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         with pytest.raises(ReplyMissing, match="nobody answered"):
             one.request(queue, b"?", timeout=0.2, headers=place.queue_headers)
 
 
 class Losing:
-    def test_a_lost_connection_is_made_again(self, client, place: Place, relayed) -> None:
+    def test_lost_connection_is_reconnected(self, client, place: Place, relayed) -> None:
         relay, url = relayed
         one, queue = client(url=url), place.queue()
         back = threading.Event()
@@ -407,7 +407,7 @@ class Losing:
         with one.subscribe(queue, headers=place.queue_headers) as subscription:
             assert subscription.receive(timeout=0.1) is None
 
-    def test_sends_go_on_behind_the_gap(self, client, place: Place, relayed) -> None:
+    def test_sends_continue_after_the_reconnect(self, client, place: Place, relayed) -> None:
         relay, url = relayed
         one, queue = client(url=url, on_unknown="resend"), place.queue()
         receiver = client()

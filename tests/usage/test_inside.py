@@ -12,14 +12,14 @@ from stomp.testing.servers import ScriptedServer, greet
 from tests.listening import RecentFrames, wait_until
 
 
-def test_04_the_host_out_of_the_private_list(connect, address):
+def test_04_private_host_list_is_readable(connect, address):
     """A pool of connections tells in its log which broker each of them is for."""
     conn, _ = connect()
     assert conn.transport._Transport__host_and_ports[0][0] == address[0]
     assert conn.transport._Transport__host_and_ports == [address]
 
 
-def test_05_the_files_out_of_the_private_tls_settings():
+def test_05_private_tls_settings_are_readable():
     pair = ("broker.example", 61612)
     conn = stomp.Connection([pair])
     conn.set_ssl(for_hosts=[pair], key_file="key.pem", cert_file="cert.pem")
@@ -27,13 +27,13 @@ def test_05_the_files_out_of_the_private_tls_settings():
     assert conn.transport._Transport__ssl_params[pair]["cert_file"] == "cert.pem"
 
 
-def test_06_a_stalled_connection_by_the_time_of_the_last_beat(connect):
+def test_06_time_of_the_last_heartbeat_is_readable(connect):
     conn, _ = connect(heartbeats=(60000, 60000))
     assert conn.heartbeats == (60000, 60000)
     assert 0 <= time.monotonic() - conn.received_heartbeat < 60
 
 
-def test_07_where_it_is_connected(connect, address):
+def test_07_connected_address_is_readable(connect, address):
     conn, recorder = connect(vhost="/")
     assert conn.transport.current_host_and_port == address
     assert conn.transport.socket.getpeername() == address
@@ -49,7 +49,7 @@ def test_07_the_path_of_a_websocket_may_be_read():
     assert conn.transport.ws_path == "/ws"
 
 
-def test_08_a_thread_of_an_executor_that_starts_late(address):
+def test_08_receiving_thread_of_an_executor_may_start_late(address):
     """What starts it returns no thread but a promise, and the pool may be busy."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -67,7 +67,7 @@ def test_08_a_thread_of_an_executor_that_starts_late(address):
         assert recorder.methods[-2:] == ["on_disconnected", "on_receiver_loop_completed"]
 
 
-def test_09_start_and_stop_around_everything(address):
+def test_09_start_and_stop_are_accepted(address):
     """Programs written for the oldest releases start before they connect, and stop after they disconnect."""
     conn = stomp.Connection([address])
     conn.start()
@@ -79,7 +79,7 @@ def test_09_start_and_stop_around_everything(address):
     conn.stop()
 
 
-def test_09_the_transport_is_started_by_hand(address):
+def test_09_transport_may_be_started_by_the_program(address):
     conn = stomp.Connection12([address])
     conn.transport.start()
     conn.send_frame("CONNECT", {"accept-version": "1.2", "host": "localhost"})
@@ -88,7 +88,7 @@ def test_09_the_transport_is_started_by_hand(address):
     conn.disconnect()
 
 
-def test_10_joining_the_receiving_thread(connect):
+def test_10_receiving_thread_can_be_joined(connect):
     conn, _ = connect()
     older, newer = conn.transport.receiver_thread, conn.transport.io_thread
     assert older is newer
@@ -97,7 +97,7 @@ def test_10_joining_the_receiving_thread(connect):
     assert not older.is_alive()
 
 
-def test_11_connecting_without_waiting_and_polling(address):
+def test_11_connect_without_wait_can_be_polled(address):
     conn = stomp.Connection([address])
     conn.connect("user", "secret", wait=False)
     wait_until(conn.is_connected)
@@ -106,7 +106,7 @@ def test_11_connecting_without_waiting_and_polling(address):
     assert not conn.is_connected()
 
 
-def test_12_patched_names_of_the_transport_module():
+def test_12_names_of_the_transport_module_can_be_patched():
     import ssl
 
     with mock.patch("stomp.transport.ssl") as patched:
@@ -117,7 +117,7 @@ def test_12_patched_names_of_the_transport_module():
     assert stomp.transport.DEFAULT_SSL_VERSION is not None
 
 
-def test_12_the_private_print_of_the_printing_listener(connect):
+def test_12_private_print_of_the_printing_listener_exists(connect):
     """A program sends the lines to a log of its own."""
     lines: list[str] = []
     listener: Any = stomp.PrintingListener()
@@ -129,7 +129,7 @@ def test_12_the_private_print_of_the_printing_listener(connect):
     assert lines[-1] == "on_disconnected"
 
 
-def test_13_the_logger_and_its_level(connect, caplog):
+def test_13_level_of_the_logger_is_used(connect, caplog):
     logger = logging.getLogger("stomp.py")
     conn, _ = connect()
     with caplog.at_level(logging.CRITICAL, "stomp.py"):
@@ -140,7 +140,7 @@ def test_13_the_logger_and_its_level(connect, caplog):
         assert {record.name for record in caplog.records} == {logger.name}
 
 
-def test_13_the_logging_module_of_stomp(monkeypatch):
+def test_13_stomp_logging_module_exists(monkeypatch):
     import stomp.logging  # type: ignore[import-not-found]
 
     assert stomp.logging is stomp.log
@@ -149,7 +149,7 @@ def test_13_the_logging_module_of_stomp(monkeypatch):
     assert getattr(stomp.logging, "__logger") is logging.getLogger("stomp.py")
 
 
-def test_14_the_version_in_every_form_it_is_compared_in():
+def test_14_version_compares_in_every_form():
     version = stomp.__version__
     assert isinstance(version, str)
     assert version >= (5, 0, 0)
@@ -160,7 +160,7 @@ def test_14_the_version_in_every_form_it_is_compared_in():
     assert f"stomp {version}" == "stomp " + version
 
 
-def test_07_a_connection_error_is_noted():
+def test_07_connection_error_is_recorded():
     with ScriptedServer(greet) as server:
         conn = stomp.Connection12([server.address])
         conn.connect(wait=True)

@@ -10,7 +10,7 @@ from stomp.testing.servers import ScriptedServer, refuse
 from tests.listening import PATIENCE, RecentFrames
 
 
-def test_23_listeners_of_every_shape_in_one_program(connect):
+def test_23_listeners_of_all_signatures_work_together(connect):
     got = {}
 
     class Pair:
@@ -44,7 +44,7 @@ def test_23_listeners_of_every_shape_in_one_program(connect):
     assert got == dict.fromkeys(["pair", "one", "optional", "any", "assigned"], ("/queue/a", "hello"))
 
 
-def test_23_the_end_of_the_loop_with_one_argument_or_two(connect):
+def test_23_on_receiver_loop_completed_accepts_one_or_two_arguments(connect):
     seen: list[tuple] = []
 
     class One:
@@ -62,7 +62,7 @@ def test_23_the_end_of_the_loop_with_one_argument_or_two(connect):
     assert seen == [("one", None), ("two", None, None)]
 
 
-def test_23_changing_the_message_before_others_see_it(connect):
+def test_23_before_message_changes_the_message_for_others(connect):
     class Decoding(ConnectionListener):
         def on_before_message(self, frame):
             frame.body = frame.body.upper()
@@ -76,7 +76,7 @@ def test_23_changing_the_message_before_others_see_it(connect):
     assert recorder.bodies == ["HELLO"]
 
 
-def test_23_an_error_before_connected():
+def test_23_error_before_connected_calls_on_error():
     with ScriptedServer(refuse) as server:
         conn = stomp.Connection12([server.address])
         conn.set_listener("", recorder := RecentFrames())
@@ -87,7 +87,7 @@ def test_23_an_error_before_connected():
         assert recorder.methods.count("on_error") == 1
 
 
-def test_24_setting_getting_and_removing(connect):
+def test_24_listeners_are_set_got_and_removed(connect):
     conn, _ = connect()
     first, second = RecentFrames(), RecentFrames()
     conn.set_listener("", first)
@@ -100,7 +100,7 @@ def test_24_setting_getting_and_removing(connect):
     assert first.methods == second.methods == []
 
 
-def test_28_the_listeners_that_come_with_it(connect, capsys):
+def test_28_bundled_listeners_work(connect, capsys):
     conn, _ = connect()
     stats, testing = StatsListener(), TestListener("r-1")
     conn.set_listener("stats", stats)

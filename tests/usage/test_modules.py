@@ -24,7 +24,7 @@ from tests.listening import RecentFrames
 from tests.websocket_endpoint import WebSocketEndpoint
 
 
-def test_26_exceptions_after_a_plain_import(free_port):
+def test_26_exceptions_are_available_after_import_stomp(free_port):
     conn = stomp.Connection([("127.0.0.1", free_port)], reconnect_attempts_max=1)
     try:
         conn.connect(wait=True)
@@ -36,7 +36,7 @@ def test_26_exceptions_after_a_plain_import(free_port):
     assert issubclass(stomp.exception.ConnectionClosedException, stomp.exception.StompException)
 
 
-def test_26_the_module_named_in_an_except_clause(connect):
+def test_26_exception_module_works_in_an_except_clause(connect):
     """It is no exception, which Python tells only when there is one to be caught."""
     conn, _ = connect()
     try:
@@ -51,7 +51,7 @@ def test_26_the_module_named_in_an_except_clause(connect):
             pytest.fail("it was caught")
 
 
-def test_27_frames_for_a_websocket_library_of_the_program():
+def test_27_convert_frame_serves_other_websocket_libraries():
     """Frames are made and read here, and somebody else carries them."""
     frame = Frame(cmd="SEND", headers={"destination": "/queue/a", "content-length": 5}, body="hello")
     data = b"".join(convert_frame(frame))
@@ -64,14 +64,14 @@ def test_27_frames_for_a_websocket_library_of_the_program():
     assert beat.cmd == "heartbeat"
 
 
-def test_27_the_small_helpers():
+def test_27_helper_functions_exist():
     assert merge_headers([{"a": 1}, None, {"a": 2}]) == {"a": 2}
     assert len({get_uuid() for _ in range(10)}) == 10
     assert calculate_heartbeats(("1000", "2000"), (3000, 500)) == (3000, 1000)
     assert (length(None), length("abc")) == (0, 3)
 
 
-def test_27_a_frame_that_is_mocked():
+def test_27_frame_can_be_mocked():
     frame = mock.Mock(spec=Frame)
     frame.headers, frame.body = {"message-id": "1"}, "body"
     assert isinstance(frame, Frame)
@@ -79,7 +79,7 @@ def test_27_a_frame_that_is_mocked():
         frame.no_such_thing  # noqa: B018
 
 
-def test_29_a_websocket_with_a_path_and_headers(broker):
+def test_29_websocket_with_path_and_headers_connects(broker):
     endpoint = WebSocketEndpoint((broker.host, broker.port), path="/ws", authorization="Bearer token")
     with ScriptedServer(endpoint) as server:
         conn = stomp.WSStompConnection(
@@ -93,7 +93,7 @@ def test_29_a_websocket_with_a_path_and_headers(broker):
         conn.disconnect()
 
 
-def test_29_a_transport_of_its_own_and_a_connection_composed_by_hand(broker):
+def test_29_own_transport_in_a_composed_connection_works(broker):
     started = []
 
     class RecordingTransport(WSTransport):
@@ -114,7 +114,7 @@ def test_29_a_transport_of_its_own_and_a_connection_composed_by_hand(broker):
         conn.disconnect()
 
 
-def test_29_a_connection_composed_by_hand_over_tcp(address):
+def test_29_composed_connection_works_over_tcp(address):
     class Composed(BaseConnection, Protocol12):
         def __init__(self, pairs):
             transport = Transport(pairs)
@@ -138,7 +138,7 @@ def publish(address, body):
     conn.disconnect()
 
 
-def test_30_the_class_mocked_with_its_signatures():
+def test_30_class_can_be_mocked_with_autospec():
     with mock.patch("stomp.Connection", autospec=True) as patched:
         publish(("broker.example", 61613), "hello")
         conn = patched.return_value
@@ -151,13 +151,13 @@ def test_30_the_class_mocked_with_its_signatures():
     assert stomp.Connection is stomp.connect.StompConnection11
 
 
-def test_30_one_method_mocked():
+def test_30_one_method_can_be_mocked():
     with mock.patch("stomp.connect.StompConnection12.connect") as connect:
         stomp.Connection12([("broker.example", 61613)]).connect("user", "secret")
     connect.assert_called_once_with("user", "secret")
 
 
-def test_30_a_tracer_wraps_sending_and_receiving(connect, monkeypatch):
+def test_30_tracer_can_wrap_sending_and_receiving(connect, monkeypatch):
     spans = []
 
     def traced(cls, name):

@@ -132,7 +132,7 @@ def test_a_replaced_ssl_module_still_verifies_the_certificate(server_tls, resolv
         conn.transport.disconnect_socket()
 
 
-def test_a_context_of_set_ssl_wins_over_a_replaced_module(tls_broker, ca_file):
+def test_context_of_set_ssl_overrides_a_replaced_module(tls_broker, ca_file):
     hosts = [(tls_broker.host, tls_broker.port)]
     conn = stomp.Connection(hosts)
     conn.set_ssl(hosts, ssl_context=tls.client_context(ca_certs=ca_file))
@@ -162,7 +162,7 @@ def test_a_replaced_create_connection_is_called_as_stomp_py_does(broker, name):
     replaced.assert_called_once_with(ELSEWHERE, 7)
 
 
-def test_a_replaced_create_connection_is_told_where_to_bind(broker):
+def test_replaced_create_connection_gets_the_bind_address(broker):
     with mock.patch("socket.create_connection", side_effect=ConnectionRefusedError) as replaced:
         conn = stomp.Connection12([ELSEWHERE], reconnect_attempts_max=1, bind_host_port=("127.0.0.1", 0))
         with pytest.raises(ConnectFailedException):
@@ -178,7 +178,7 @@ def test_a_replaced_create_connection_is_told_where_to_bind(broker):
         (socket.gaierror(-2, "No such name"), "no such name"),
     ],
 )
-def test_what_a_replaced_create_connection_raises_is_why_connecting_failed(error, words):
+def test_error_of_a_replaced_create_connection_is_the_cause(error, words):
     with mock.patch("stomp.transport.socket.create_connection", side_effect=error) as replaced:
         conn = stomp.Connection([ELSEWHERE], reconnect_attempts_max=2, reconnect_sleep_initial=0.001)
         with pytest.raises(ConnectFailedException, match=f"to broker.example:61613: {words}") as caught:
@@ -215,14 +215,14 @@ def test_replaced_functions_of_the_socket_module_are_used(broker, monkeypatch):
     assert made
 
 
-def test_client_connects_by_means_of_its_own(broker):
+def test_client_does_not_use_replaced_functions(broker):
     """Its arguments do what programs replace functions for; in a test, `socket.socket` and `getaddrinfo` still work."""
     with mock.patch("socket.create_connection", side_effect=AssertionError):
         stomp.Client(f"stomp://{broker.host}:{broker.port}").connect().close()
 
 
 @pytest.mark.parametrize("home", ["gevent.socket", "eventlet.green.socket", "socket"])
-def test_other_kinds_of_threads_replace_nothing(broker, home, monkeypatch):
+def test_other_thread_classes_replace_nothing(broker, home, monkeypatch):
     """They bring a create_connection that does the same; ours tries all addresses of a name in turns."""
 
     def create_connection(*_: Any) -> Any:

@@ -11,7 +11,7 @@ from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_no
 from tests.listening import RecentFrames
 
 
-def test_01_ports_as_text_and_pairs_by_keyword(address):
+def test_01_ports_may_be_text_and_pairs_a_keyword(address):
     """Host and port come from a file of settings, as text."""
     host, port = address
     for conn in (stomp.Connection([(host, str(port))]), stomp.Connection(host_and_ports=[(host, port)])):
@@ -21,7 +21,7 @@ def test_01_ports_as_text_and_pairs_by_keyword(address):
         conn.disconnect()
 
 
-def test_02_every_keyword_at_once(address):
+def test_02_all_keywords_are_accepted(address):
     conn = stomp.Connection12(
         host_and_ports=[address],
         heartbeats=(5000, 5000),
@@ -52,13 +52,13 @@ def test_02_every_keyword_at_once(address):
 
 
 @pytest.mark.parametrize("attempts", [-1, 1, 3, 999, 1e4])
-def test_02_a_number_of_attempts_in_any_form(address, attempts):
+def test_02_reconnect_attempts_accept_any_number(address, attempts):
     conn = stomp.Connection([address], reconnect_attempts_max=attempts)
     conn.connect(wait=True)
     conn.disconnect()
 
 
-def test_02_no_attempts_at_all(free_port):
+def test_02_zero_attempts_fail_at_once(free_port):
     conn = stomp.Connection([("127.0.0.1", free_port)], reconnect_attempts_max=0)
     with pytest.raises(stomp.exception.ConnectFailedException):
         conn.connect(wait=True)
@@ -68,7 +68,7 @@ def test_02_no_attempts_at_all(free_port):
     ("cls", "version"),
     [(stomp.StompConnection10, "1.0"), (stomp.Connection11, "1.1"), (stomp.StompConnection12, "1.2")],
 )
-def test_03_the_class_chooses_the_version(connect, cls, version):
+def test_03_class_sets_the_version(connect, cls, version):
     """Programs branch on the type, since the arguments of `ack` differ."""
     conn, recorder = connect(cls)
     assert conn.version == version
@@ -78,7 +78,7 @@ def test_03_the_class_chooses_the_version(connect, cls, version):
     assert connected.headers.get("version", "1.0") == version
 
 
-def test_03_names_from_the_module_connect(connect):
+def test_03_names_of_the_connect_module_exist(connect):
     class Mine(StompConnection11, ConnectionListener):  # type: ignore[misc]
         pass
 
@@ -86,7 +86,7 @@ def test_03_names_from_the_module_connect(connect):
     assert isinstance(conn, stomp.Connection)
 
 
-def test_25_tls_without_naming_hosts(tls_broker, ca_file):
+def test_25_tls_applies_to_all_hosts_by_default(tls_broker, ca_file):
     conn = stomp.Connection([("localhost", tls_broker.port)])
     conn.set_ssl(ca_certs=ca_file)
     conn.connect(wait=True)
@@ -94,7 +94,7 @@ def test_25_tls_without_naming_hosts(tls_broker, ca_file):
     conn.disconnect()
 
 
-def test_25_tls_settings_given_twice_by_name_and_by_address(tls_broker, ca_file):
+def test_25_tls_settings_by_name_and_address_are_accepted(tls_broker, ca_file):
     """First for the names of the brokers, then for what the names resolve to."""
     names, addresses = [("localhost", tls_broker.port)], [("127.0.0.1", tls_broker.port)]
     conn = stomp.Connection(host_and_ports=names + addresses)
@@ -105,7 +105,7 @@ def test_25_tls_settings_given_twice_by_name_and_by_address(tls_broker, ca_file)
     conn.disconnect()
 
 
-def test_25_a_validator_of_the_program(tls_broker, ca_file):
+def test_25_cert_validator_is_called(tls_broker, ca_file):
     asked = []
 
     def validate(cert, host):
@@ -121,14 +121,14 @@ def test_25_a_validator_of_the_program(tls_broker, ca_file):
     conn.disconnect()
 
 
-def test_01_a_list_of_brokers_of_which_one_answers(address, free_port):
+def test_01_list_of_brokers_connects_to_the_one_that_answers(address, free_port):
     conn = stomp.Connection([("127.0.0.1", free_port), address])
     conn.connect(wait=True)
     assert conn.transport.current_host_and_port == address
     conn.disconnect()
 
 
-def test_02_a_broker_that_wants_credentials():
+def test_02_credentials_are_sent():
     with Broker(users={"user": "secret"}) as broker:
         conn = stomp.Connection([(broker.host, broker.port)])
         with pytest.raises(stomp.exception.ConnectFailedException):
@@ -137,7 +137,7 @@ def test_02_a_broker_that_wants_credentials():
         conn.disconnect()
 
 
-def test_02_a_virtual_host():
+def test_02_virtual_host_is_sent():
     received = []
 
     def listen(sock):
