@@ -84,7 +84,7 @@ class _Protocol(ConnectionListener):
                 # Few values need escaping, and this check is much faster than the call.
                 if ":" in value or "\\" in value or "\n" in value or "\r" in value:
                     headers[name] = self._version.escape(value)
-            elif isinstance(value, str | bytes):
+            elif type(value) is not int and isinstance(value, (str, bytes)):
                 headers[name] = self._version.escape(text_of(value))
             elif isinstance(value, tuple):  # a repeated header
                 headers[name] = tuple(self._version.escape(text_of(item)) for item in value)

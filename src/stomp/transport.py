@@ -313,9 +313,15 @@ class Transport(DeprecatedTransport, BaseTransport):
             NotConnected: there is no connection.
             FrameError: the frame cannot be encoded safely.
         """
-        for target in self.registry.targets("on_send"):
-            # As in stomp.py, a listener can prevent the send by raising.
-            check_result("on_send", target.call(frame))
+        for _, listener in self.registry.ordered:
+            on_send = getattr(listener, "on_send", None)
+            # `dispatch.is_noop` without the call: there is at least one listener, the protocol.
+            noop = getattr(on_send, "is_noop_marker", None)
+            if (noop is None or noop is not getattr(on_send, "__func__", None)) and on_send is not None:
+                # As in stomp.py, a listener can prevent the send by raising.
+                result = on_send(frame)
+                if result is not None:
+                    check_result("on_send", result)
         link = self._link
         if link is None:
             raise NotConnected("not connected", hint="call connect first")

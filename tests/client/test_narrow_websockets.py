@@ -13,6 +13,7 @@ from stomp.core.errors import Unsupported
 from stomp.core.session.client import ClientSession
 from stomp.core.session.events import Closed
 from stomp.testing.servers import Imitation, ScriptedServer
+from stomp.utils import Frame
 from tests.websocket_endpoint import WebSocketEndpoint
 
 BINARY = b"\xff\xfe"
@@ -53,10 +54,9 @@ def test_a_frame_that_the_broker_would_hang_up_at_is_refused() -> None:
         activemq.send("/queue/a", b"x" * (65_537 - head))
 
 
-def test_the_short_ways_do_not_pass_it_by() -> None:
-    activemq = session()
-    assert not activemq.send_plain("/queue/a", BINARY)
-    assert not activemq.transmit_plain("SEND", {"destination": "/queue/a"}, BINARY)
+def test_a_frame_of_the_listener_api_is_checked_too() -> None:
+    with pytest.raises(Unsupported):
+        session().transmit(Frame("SEND", {"destination": "/queue/a"}, BINARY), escaped=True)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from stomp.core.frames.encoder import encode
 from stomp.core.frames.frame import Frame, Headers, bytes_of, text_of
 from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12
 from stomp.core.session.client import ClientSession
+from stomp.utils import Frame as ListenerFrame
 from tests.disguises import TEXTS, MisleadingBytes, MisleadingInt
 
 pytestmark = pytest.mark.usefixtures("each_codec")
@@ -86,26 +87,15 @@ def test_commands_write_the_plain_text(version, kind, one, two, three, receipt, 
 
 
 @given(versions, kinds, texts, texts, texts, st.binary(min_size=1, max_size=5))
-def test_send_plain_of_a_session_writes_the_plain_text(
-    version, kind, destination, content_type, receipt, body
+def test_a_session_writes_the_plain_text_of_a_listener_frame(
+    version, kind, destination, receipt, message, body
 ):
     def sent(make):
         session = connected(version)
-        named = {"content_type": make(content_type), "receipt": make(receipt)}
-        if not session.send_plain(make(destination), body, **named):
-            session.send(make(destination), body, **named)
-        return b"".join(session.data_to_send(0.0))
-
-    assert written(sent, kind) == written(sent, str)
-
-
-@given(versions, kinds, texts, texts, st.binary(min_size=1, max_size=5))
-def test_transmit_plain_of_a_session_writes_the_plain_text(version, kind, destination, receipt, body):
-    def sent(make):
-        session = connected(version)
-        headers = {make("destination"): make(destination), make("receipt"): make(receipt)}
-        if not session.transmit_plain(make("SEND"), headers, body):
-            session.transmit(commands.send(make(destination), body, receipt=make(receipt)))
+        named = {make("destination"): make(destination), make("receipt"): make(receipt)}
+        session.transmit(ListenerFrame(make("SEND"), named, body))
+        assert session.ledger.expects(receipt)
+        session.transmit(ListenerFrame("ACK", {make("id"): make(message)}, ""))
         return b"".join(session.data_to_send(0.0))
 
     assert written(sent, kind) == written(sent, str)

@@ -9,6 +9,6 @@ if os.environ.get("STOMPKIT_NATIVE") == "0":
     raise ImportError("refused by STOMPKIT_NATIVE=0")
 
 from stomp_native._codec import INTERFACE, Scanner, route, text
-from stomp_native._sending import answer, prepare, straight
+from stomp_native._encode import encode_plain
 
-__all__ = ["INTERFACE", "Scanner", "answer", "prepare", "route", "straight", "text"]
+__all__ = ["INTERFACE", "Scanner", "encode_plain", "route", "text"]

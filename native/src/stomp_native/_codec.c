@@ -19,7 +19,7 @@
 #include "_shared.h"
 
 /* Has to be that of stomp.core.frames.native; goes up with every change of what is called from there. */
-#define INTERFACE 6
+#define INTERFACE 7
 
 /* ------------------------------------------------------------------------------------------ text */
 

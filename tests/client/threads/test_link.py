@@ -145,16 +145,6 @@ def test_frames_go_out_in_order_and_events_come_in_order(connected):
     assert [event.headers["message-id"] for event in events.of(Message)] == [str(n) for n in range(50)]
 
 
-def send_in_turns(link, number, body):
-    """By each of the ways there are."""
-    if number % 3 == 0:
-        send(link, body)
-    elif number % 3 == 1:
-        link.send("/queue/a", body)
-    else:
-        assert link.transmit_plain("SEND", {"destination": "/queue/a"}, body)
-
-
 def test_large_bodies_are_read_straight_into_place(connected):
     link, peer, events = connected
     body = bytes(range(256)) * 4096 * 4
@@ -189,7 +179,7 @@ def test_many_senders_at_once_lose_and_mix_nothing(connected):
 
     def run(name):
         for number in range(300):
-            send_in_turns(link, number, f"{name} {number}".encode())
+            send(link, f"{name} {number}".encode())
 
     threads = [threading.Thread(target=run, args=(name,)) for name in "abcd"]
     for thread in threads:
@@ -205,7 +195,7 @@ def test_many_senders_at_once_lose_and_mix_nothing(connected):
 def test_a_message_that_is_sent_before_the_broker_has_let_us_in_is_held_back(pair):
     link, peer, _ = pair
     link.transmit(commands.connect(["1.2"], "/"))
-    link.send("/queue/a", b"x")
+    send(link, b"x")
     while not peer.requests:
         assert peer.read()
     assert peer.requests[0].body == b"x"
@@ -216,21 +206,16 @@ def test_nothing_is_taken_after_the_end(connected):
     link, _, _ = connected
     link.close()
     with pytest.raises(NotConnected, match="connect again"):
-        link.send("/queue/a", b"x")
-    assert not link.transmit_plain("SEND", {"destination": "/queue/a"}, b"x")
-    assert not link.answer_plain("ACK", "1")
+        send(link, b"x")
 
 
-@pytest.mark.parametrize("plain", [True, False])
-def test_replies_of_a_batch_leave_together(connected, plain):
+def test_replies_of_a_batch_leave_together(connected):
     link, peer, events = connected
     link.transmit(commands.subscribe(link.session.version, "/queue/a", "1", ack="client-individual"))
     peer.read_requests(1)
 
     def acknowledge(event):
-        if isinstance(event, Message) and plain:
-            assert link.answer_plain("ACK", event.headers["message-id"])
-        elif isinstance(event, Message):
+        if isinstance(event, Message):
             link.transmit(commands.ack(link.session.version, event.headers["message-id"]))
 
     events.hook = acknowledge
@@ -251,7 +236,7 @@ def test_replies_of_a_handler_that_goes_on_working_do_not_wait_for_it(connected,
                 if command == "SEND":
                     send(link, number.encode())
                 else:
-                    assert link.answer_plain("ACK", number)
+                    link.transmit(commands.ack(link.session.version, number))
             assert go_on.wait(PATIENCE)
 
     events.hook = reply_and_work
@@ -492,7 +477,7 @@ def test_what_was_sent_while_another_thread_closes_goes_out_or_is_an_error():
             def send_on(link=link, sent=sent, begun=begun, late=50 * round_):
                 with contextlib.suppress(NotConnected):
                     for number in range(2000):  # the kernel has room for these
-                        link.send("/queue/a", b"%d" % number)
+                        send(link, b"%d" % number)
                         sent.append(number)
                         if number == late:
                             begun.set()
@@ -526,10 +511,10 @@ def test_what_is_being_written_and_what_waits_behind_it_goes_out_before_a_close(
             return getattr(sock, name)
 
     link._writer._sock = Slow()
-    sender = threading.Thread(target=lambda: link.send("/queue/a", b"1"))
+    sender = threading.Thread(target=lambda: send(link, b"1"))
     sender.start()
     assert writing.wait(PATIENCE)
-    link.send("/queue/a", b"2")
+    send(link, b"2")
     closer = threading.Thread(target=link.close)
     closer.start()
     wait_until(lambda: not link.alive)

@@ -178,7 +178,7 @@ def test_what_the_socket_takes_in_part_goes_on_where_it_stopped(box, monkeypatch
     box.put(*parts)
     found: list[bytes] = []
     reader = threading.Thread(target=lambda: found.append(box.read(sum(map(len, parts)))))
-    assert not box.outbox.dash()
+    assert not box.outbox.write()
     reader.start()
     assert box.outbox.write(leave=0)
     reader.join(PATIENCE)

@@ -1,5 +1,7 @@
 """stomp.core.session.client"""
 
+from typing import Any, NamedTuple
+
 import pytest
 
 from stomp.core.errors import (
@@ -13,7 +15,7 @@ from stomp.core.errors import (
     UsageError,
 )
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.frames.versions import STOMP12
+from stomp.core.frames.versions import STOMP12, VERSIONS
 from stomp.core.session.client import ClientSession
 from stomp.core.session.error_frames import error_text
 from stomp.core.session.events import (
@@ -651,178 +653,113 @@ def test_a_protocol_error_is_the_brokers_fault() -> None:
     assert isinstance(end.error, RemoteProtocolError)
 
 
-# ------------------------------------------------------------------------------------- the short ways
+# ------------------------------------------------------------------------------------- frames of the listener API
+
+
+class ListenerFrame(NamedTuple):
+    """Headers and body of other types than in a `Frame`."""
+
+    command: str
+    headers: dict[str, Any]
+    body: str | bytes = ""
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
 @pytest.mark.parametrize("content_type", [None, "text/plain"])
-def test_plain_messages_are_sent_like_all_others(version: str, content_type: str | None) -> None:
-    short, long = connected(version), connected(version)
-    for body in (b"x", b"", b"y" * 100_000, b"z" * 10_000, b"x", b"", b"uvw"):
-        for expected in (True, False):
-            assert short.send_plain("/queue/a", body, content_type, content_length=expected)
-            long.send("/queue/a", body, content_type=content_type, content_length=expected)
-    assert short.outgoing == sum(map(len, short._out))
-    assert sent(short) == sent(long)
-    assert short.outgoing == 0
-    assert short.counters == long.counters
+def test_a_listener_frame_is_sent_like_a_session_frame(version: str, content_type: str | None) -> None:
+    one, other = connected(version), connected(version)
+    for body in (b"x", b"", b"y" * 100_000, b"z" * 10_000):
+        for length in (True, False):
+            other.send("/queue/a", body, content_type=content_type, content_length=length)
+            named = {"destination": "/queue/a", "content-type": content_type}
+            headers: dict[str, Any] = {name: value for name, value in named.items() if value}
+            if length:
+                headers["content-length"] = len(body)
+            one.transmit(ListenerFrame("SEND", headers, body.decode()), escaped=True)
+    assert one.outgoing == sum(map(len, one._out))
+    assert sent(one) == sent(other)
+    assert one.outgoing == 0
+    assert one.counters == other.counters
 
 
-@pytest.mark.parametrize("expected", [True, False])
-def test_plain_messages_may_ask_for_a_receipt(expected: bool) -> None:
+@pytest.mark.parametrize("receipt", ["r", "r:1", 5, b"r", ("r", "s")])
+@pytest.mark.parametrize("escaped", [True, False])
+def test_a_receipt_is_expected_under_its_text(receipt: Any, escaped: bool) -> None:
     session = connected("1.2")
-    for body in (b"x", b"y" * 10_000):
-        assert session.send_plain("/queue/a", body, None, "r", content_length=expected)
-        length = b"content-length:%d\n" % len(body) if expected else b""
-        assert session.outgoing == sum(map(len, session._out))
-        assert sent(session) == b"SEND\ndestination:/queue/a\n" + length + b"receipt:r\n\n" + body + b"\0"
-        assert session.ledger.expects("r")
+    header = receipt
+    if escaped and isinstance(receipt, str):
+        header = STOMP12.escape(receipt)
+    session.transmit(ListenerFrame("SEND", {"destination": "/queue/a", "receipt": header}), escaped=escaped)
+    assert session.ledger.expects({5: "5", b"r": "r", ("r", "s"): "r"}.get(receipt, receipt))
 
 
-def test_a_nul_without_a_length_is_not_plain() -> None:
-    session = connected("1.2")
-    assert not session.send_plain("/queue/a", b"a\0b", content_length=False)
-    assert session.outgoing == 0
-    with pytest.raises(FrameError):
+def test_a_frame_that_cannot_be_encoded_leaves_no_trace() -> None:
+    session = connected("1.0")
+    before = session.counters.frames_sent
+    for headers in ({"destination": "a\n\n\0"}, {"receipt": "r\n"}, {"": "x"}):
+        with pytest.raises(FrameError):
+            session.transmit(Frame("SEND", Headers(headers)))
+        with pytest.raises(FrameError):
+            session.transmit(ListenerFrame("SEND", headers), escaped=True)
+    with pytest.raises(FrameError, match="holds a NUL byte"):
         session.send("/queue/a", b"a\0b", content_length=False)
+    assert (session.outgoing, session.counters.frames_sent) == (0, before)
+    assert session.ledger.end_generation() == ()
 
 
-def test_plain_messages_need_a_connection() -> None:
-    session = connecting("1.2")
-    assert not session.send_plain("/queue/a", b"x")
-    assert not session.transmit_plain("ACK", {"id": "1"})
-    receive(session, "CONNECTED\nversion:1.2\n\n\0")
+def test_frames_need_a_connection() -> None:
+    session = connected("1.2")
     session.disconnect("bye")
     sent(session)
-    assert not session.send_plain("/queue/a", b"x")
-    assert not session.transmit_plain("ACK", {"id": "1"})
-    assert sent(session) == b""
-
-
-def test_a_destination_that_cannot_be_sent_leaves_no_trace() -> None:
-    session = connected("1.0")
-    for _ in range(2):
-        with pytest.raises(FrameError):
-            session.send_plain("a\n\n\0", b"x")
-    assert (session.outgoing, session.counters.frames_sent) == (0, 1)
-
-
-def test_heads_that_were_written_do_not_pile_up() -> None:
-    session = connected("1.2")
-    for number in range(5000):
-        session.send_plain(f"/queue/{number}", b"x")
-        assert len(session._heads) <= 1000
-    assert sent(session).count(b"SEND\ndestination:/queue/") == 5000
-
-
-@pytest.mark.parametrize("version", ["1.1", "1.2"])
-def test_plain_answers_are_noted_like_all_others(version: str) -> None:
-    sessions = [connected(version), connected(version)]
-    for number, session in enumerate(sessions):
-        session.subscribe("/queue/a", "1", ack="client-individual")
-        receive(session, "MESSAGE\nsubscription:1\nmessage-id:5\nack:5\n\nx\0")
-        headers = {"id": "5"} if version == "1.2" else {"message-id": "5", "subscription": "1"}
-        if number:
-            session.transmit(Frame("ACK", Headers({**headers, "receipt": "r"})))
-        else:
-            assert session.transmit_plain("ACK", {**headers, "receipt": "r"})
-        assert not session.ledger.subscriptions["1"].unacked
-        assert session.ledger.expects("r")
-    assert sent(sessions[0]) == sent(sessions[1])
-
-
-@pytest.mark.parametrize("command", ["ACK", "NACK"])
-@pytest.mark.parametrize("ack", ["client", "client-individual"])
-@pytest.mark.parametrize("name", ["5", "a:b\\c\nd", "unknown", ""])
-def test_plain_answers_by_name_are_as_all_others(command: str, ack: str, name: str) -> None:
-    sessions = [connected("1.2"), connected("1.2")]
-    for number, session in enumerate(sessions):
-        session.subscribe("/queue/b", "0", ack="client-individual")
-        session.subscribe("/queue/a", "1", ack=ack)
-        deliver(session, "1", "4")
-        deliver(session, "1", STOMP12.escape(name) if name != "unknown" else "5")
-        if number:
-            session.transmit(Frame(command, Headers({"id": name})))
-        else:
-            assert session.answer_plain(command, name)
-    plain, usual = sessions
-    assert plain.outgoing == usual.outgoing
-    assert sent(plain) == sent(usual)
-    assert plain.counters.frames_sent == usual.counters.frames_sent
-    unacked = [list(session.ledger.subscriptions["1"].unacked) for session in sessions]
-    assert unacked[0] == unacked[1]
-
-
-@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
-def test_names_that_need_a_look_are_not_plain(name: str) -> None:
-    session = connected("1.2")
-    assert not session.answer_plain("ACK", name)
-    assert sent(session) == b""
-
-
-def test_plain_answers_by_name_are_of_1_2() -> None:
-    for session in (connected("1.1"), connecting("1.2")):
-        before = session.outgoing
-        assert not session.answer_plain("ACK", "5")
-        assert session.outgoing == before
-
-
-def test_frames_that_mean_more_are_not_plain() -> None:
-    session = connected("1.2")
-    for command in ("SUBSCRIBE", "BEGIN", "DISCONNECT", "CONNECT"):
-        assert not session.transmit_plain(command, {"id": "1"})
+    for frame in (ListenerFrame("SEND", {"destination": "/queue/a"}), ListenerFrame("ACK", {"id": "1"})):
+        with pytest.raises(NotConnected):
+            session.transmit(frame, escaped=True)
     assert sent(session) == b""
 
 
 def deliver(session: ClientSession, subscription: str, name: str = "m") -> Message:
-    """A message comes."""
-    head = f"subscription:{subscription}\nmessage-id:x\nack:{name}\ndestination:/queue/a"
+    """A message arrives. `name` is its ``ack`` header, in escaped form."""
+    head = f"subscription:{subscription}\nmessage-id:{name}\nack:{name}\ndestination:/queue/a"
     (event,) = receive(session, f"MESSAGE\n{head}\n\nx\0")
     assert isinstance(event, Message)
     return event
 
 
+@pytest.mark.parametrize("command", ["ACK", "NACK"])
 @pytest.mark.parametrize("mode", ["client", "client-individual"])
-def test_deliveries_are_acknowledged_like_all_others(mode: str) -> None:
-    short, long = connected("1.2"), connected("1.2")
-    messages: list[Message] = []
-    for session in (short, long):
+@pytest.mark.parametrize("name", ["5", "a:b\\c\nd", "unknown", "", 7])
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_acknowledgements_settle_deliveries(command: str, mode: str, name: Any, version: str) -> None:
+    """In both forms: escaped, and not escaped yet."""
+    agreed = VERSIONS[version]
+    for escaped in (True, False):
+        session = connected(version)
+        session.subscribe("/queue/b", "0", ack="client-individual")
         session.subscribe("/queue/a", "1", ack=mode)
-        messages = messages or [deliver(session, "1", name) for name in ("m-1", r"ID\c2\\", "m-3")]
-    for name in ("m-1", r"ID\c2\\", "m-3"):
-        deliver(long, "1", name)
-    assert short.acknowledge(messages[1]) == "ID:2\\"
-    long.ack("ID:2\\", "1")
-    assert short.outgoing == long.outgoing
-    assert sent(short) == sent(long)
-    left = list(short.ledger.subscriptions["1"].unacked)
-    assert left == list(long.ledger.subscriptions["1"].unacked)
-    assert left == (["m-3"] if mode == "client" else ["m-1", "m-3"])
-    assert short.acknowledge(messages[1]) is None
-    assert sent(short) == b""
+        sent(session)
+        deliver(session, "1", "4")
+        deliver(session, "1", "5" if name == "unknown" else agreed.escape(str(name)))
+        written = agreed.escape(name) if escaped and isinstance(name, str) else name
+        headers = {"message-id": written, "subscription": "1"} if version == "1.1" else {"id": written}
+        session.transmit(ListenerFrame(command, headers), escaped=escaped)
+        left = {("client", True): [], ("client-individual", True): ["4"]}.get(
+            (mode, name != "unknown"), ["4", "5"]
+        )
+        assert list(session.ledger.subscriptions["1"].unacked) == left
+        assert session.has_acked is (command == "ACK")
+        lines = [f"{key}:{agreed.escape(str(name))}" for key in headers if key != "subscription"]
+        assert "\n".join(lines).encode() in sent(session)
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_before_1_2_acknowledging_takes_all_steps(version: str) -> None:
-    session = connected(version)
-    session.subscribe("/queue/a", "1", ack="client")
-    sent(session)
-    assert session.acknowledge(deliver(session, "1")) is None
-    assert sent(session) == b""
-
-
-def test_what_cannot_be_acknowledged_is_left_alone() -> None:
+def test_a_subscription_keeps_its_headers_as_they_were_sent() -> None:
     session = connected("1.2")
-    session.subscribe("/queue/a", "auto")
-    for id in ("each", "ended"):
-        session.subscribe("/queue/b", id, ack="client-individual")
-    stray, auto, each, ended = [deliver(session, id) for id in ("unknown", "auto", "each", "ended")]
-    session.unsubscribe("ended")
-    sent(session)
-    assert [session.acknowledge(message) for message in (auto, stray, ended)] == [None] * 3
-    session.abort()
-    assert session.acknowledge(each) is None
-    assert sent(session) == b""
+    headers = {"destination": "/queue/a\\cb", "id": 1, "ack": "client"}
+    session.transmit(ListenerFrame("SUBSCRIBE", headers), escaped=True)
+    headers.clear()
+    kept = session.ledger.subscriptions["1"]
+    assert kept.headers == {"destination": "/queue/a:b", "id": "1", "ack": "client"}
+    session.transmit(ListenerFrame("BEGIN", {"transaction": 5}))
+    assert session.ledger.transactions == {"5"}
 
 
 # ------------------------------------------------------------------------------------- an ERROR that is the end

@@ -24,16 +24,15 @@ from stomp.client.aio.connect import open_stream
 from stomp.client.logging import FrameLog, connections
 from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
-from stomp.core.frames import commands
 from stomp.net.dial import wait_ready
 
 if TYPE_CHECKING:
     from stomp.client.connect import TlsSettings
     from stomp.client.options import Options
     from stomp.core.errors import StompError
-    from stomp.core.frames.frame import Frame
+    from stomp.core.frames.frame import OutgoingFrame
     from stomp.core.session.client import ClientSession
-    from stomp.core.session.events import Closed, Event, Message
+    from stomp.core.session.events import Closed, Event
     from stomp.core.session.ledger import PendingReceipt
     from stomp.net.address import Address
     from stomp.net.layer import Layer
@@ -136,7 +135,7 @@ class AioLink(asyncio.Protocol):
         return self.session.closed is None
 
     def transmit(
-        self, frame: Frame, *, deadline: float | None = None, may_delay: bool = False
+        self, frame: OutgoingFrame, *, deadline: float | None = None, may_delay: bool = False
     ) -> PendingReceipt | None:
         """Send a frame. See `ClientSession.transmit`. It does not wait; if the link is `full` then, await `room`.
 
@@ -162,36 +161,6 @@ class AioLink(asyncio.Protocol):
         elif deadline is not None:
             self._arm()
         return ticket
-
-    def send(
-        self,
-        destination: str,
-        body: bytes,
-        content_type: str | None = None,
-        receipt: str | None = None,
-        deadline: float | None = None,
-        may_delay: bool = False,
-    ) -> None:
-        """Send a message without other headers: faster than `transmit`, with the same guarantees and exceptions."""
-        if self.session.send_plain(destination, body, content_type, receipt, deadline):
-            if self._logs():
-                headers = {"destination": destination, "content-type": content_type, "receipt": receipt}
-                self._frames.sent("SEND", {**headers, "content-length": len(body)}, body)
-            self._write_soon(may_delay=may_delay)
-            if deadline is not None:
-                self._arm()
-        else:
-            frame = commands.send(destination, body, content_type=content_type, receipt=receipt)
-            self.transmit(frame, deadline=deadline, may_delay=may_delay)
-
-    def acknowledge(self, message: Message) -> str | None:
-        """Acknowledge a message; a fast path: see `ClientSession.acknowledge`."""
-        name = self.session.acknowledge(message)
-        if name is not None:
-            if self._logs():
-                self._frames.sent("ACK", {"id": name})
-            self._write_soon(may_delay=True)
-        return name
 
     async def room(self) -> None:
         """Wait until the write buffer is no longer full.

@@ -18,19 +18,20 @@ Rules of this file:
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from stomp.client.logging import FrameLog
+from stomp.client.logging import FrameLog, connections
 from stomp.client.threads.dispatcher import EventDispatcher
 from stomp.client.threads.open_links import LINKS
 from stomp.client.threads.reader import SocketReader
 from stomp.client.threads.timer_thread import timer_thread
-from stomp.client.threads.write_scheduler import CLOSE_TIMEOUT, FLUSH_DELAY, GRACE, SendingHalf
+from stomp.client.threads.write_scheduler import BATCH, FLUSH_DELAY, WriteScheduler
 from stomp.client.threads.writer import DONTWAIT, SocketWriter
 from stomp.core.engine.broker_profiles import web_message_check
-from stomp.core.errors import ConnectionLost, NotConnected
+from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.core.session.events import Reason, ReceiptOverdue
 from stomp.core.session.state import State
 from stomp.net.dial import Deadline, wait_ready
@@ -41,9 +42,18 @@ if TYPE_CHECKING:
     from stomp.client.options import Options
     from stomp.client.threads.dispatcher import Handler
     from stomp.core.errors import StompError
+    from stomp.core.frames.frame import OutgoingFrame
     from stomp.core.session.client import ClientSession
+    from stomp.core.session.events import Closed
+    from stomp.core.session.ledger import PendingReceipt
     from stomp.net.layer import Layer
 
+#: Seconds until the next try when the kernel's buffer is full.
+_RETRY_DELAY = 0.01
+#: How long closing a connection may wait for a broker that does not read, in seconds.
+CLOSE_TIMEOUT = 2.0
+#: Seconds that the receiving thread gets to read before a heart-beat timeout closes the connection.
+GRACE = 0.02
 #: Longest wait for the socket, in seconds.
 _LONGEST_WAIT = 60.0
 #: Most reads per call that the timer thread does for a receiving thread that is busy in a handler.
@@ -54,7 +64,7 @@ _READ_LIMIT = 4 * 1024 * 1024
 _MAX_QUEUED_BEATS = 8
 
 
-class Link(SendingHalf):
+class Link:
     """One connection. Create it with an open socket; `start` starts reading.
 
     Args:
@@ -75,7 +85,6 @@ class Link(SendingHalf):
         layer: Layer | None = None,
         log_later: Callable[[Callable[[], object]], object] | None = None,
     ) -> None:
-        SendingHalf.__init__(self)
         self.sock = sock
         #: Guarded by `_state`. `closed` and `outgoing` are read without it, too: they are set in one step.
         self.session = session
@@ -87,12 +96,14 @@ class Link(SendingHalf):
             session.frame_check_for = web_message_check
         self._frames = FrameLog(clock=options.clock, later=log_later)
         self._timer = timer_thread()
+        self._scheduler = WriteScheduler()
         self._make_parts()
         # Guarded by `_state`.
         self._started = False
         self._connect_claimed = False  # see `claim_connect`
         self._due: float | None = None  # the session's deadline for which the timer thread was asked to call
         # Set once, by the thread that does it.
+        self._write_failure: OSError | None = None
         self._thread: object = None  # the return value of `Options.start_thread`
         self._receiver = 0  # ident of the receiving thread
         self._closed = False  # `_close_socket` was called
@@ -133,6 +144,81 @@ class Link(SendingHalf):
     def alive(self) -> bool:
         """True until the session has ended."""
         return self.session.closed is None
+
+    def transmit(
+        self,
+        frame: OutgoingFrame,
+        *,
+        escaped: bool = False,
+        deadline: float | None = None,
+        may_delay: bool = False,
+    ) -> PendingReceipt | None:
+        """Send a frame, from any thread. See `ClientSession.transmit`.
+
+        When it returns, the frame was given to the kernel, or is queued: see `WriteScheduler`.
+
+        Args:
+            frame: the frame.
+            escaped: its headers are in escaped form already.
+            deadline: the time when its receipt is overdue.
+            may_delay: the frame may stay queued for up to `FLUSH_DELAY`, to be written with later ones; see `flush`.
+
+        Raises:
+            NotConnected: the connection has ended.
+            FrameError: the frame cannot be encoded.
+            SendStalled: the broker has not read for `Options.send_timeout`. The frame is queued.
+        """
+        session, scheduler, state = self.session, self._scheduler, self._state
+        state.acquire()  # not `with`: that takes 0.1 us more
+        try:
+            if (closed := session.closed) is not None:
+                self._raise_closed(closed)
+            receipt = session.transmit(frame, escaped=escaped, deadline=deadline)
+            if session.closed is not None:
+                self._queue_events()
+            if deadline is not None and (self._due is None or deadline < self._due):
+                self._request_timer()
+        finally:
+            state.release()
+        # Of frames that are written together, only the first checks whether DEBUG is on.
+        if not scheduler.flush_scheduled:
+            self._frames.on = connections.isEnabledFor(logging.DEBUG)
+        if self._frames.on:
+            self._frames.sent(frame.command, frame.headers, frame.body)
+        if scheduler.flush_scheduled and session.outgoing < BATCH and session.closed is None:
+            return receipt  # as `decide` would find; most frames of a burst end here
+        thread, dispatcher = threading.get_ident(), self._dispatcher
+        if dispatcher.batching and dispatcher.thread == thread:
+            may_delay = True  # `_dispatch` writes at the end of the batch
+        if (
+            not scheduler.decide(session.outgoing, self._clock(), may_delay=may_delay)
+            and session.closed is None
+        ):
+            scheduler.flush_scheduled = True
+            self._timer.call_within(self, FLUSH_DELAY)
+        elif thread == self._receiver:
+            self._write_without_waiting()
+        else:
+            self._write(leave=BATCH)
+        if session.closed is not None:
+            self._close_socket()
+        return receipt
+
+    def flush(self) -> None:
+        """Write the queued frames. Call this before waiting for an answer."""
+        if self._scheduler.flush_scheduled:
+            self._try_write()
+
+    def send_raw(self, data: bytes) -> None:
+        """Write bytes as they are, after the frames that are queued."""
+        with self._state:
+            if self.session.closed is not None:
+                self._raise_closed(self.session.closed)
+            self.session.send_raw(data)
+        if threading.get_ident() == self._receiver:
+            self._write_without_waiting()
+        else:
+            self._write(leave=BATCH)
 
     def close(self, error: StompError | None = None) -> None:
         """Close the connection now, without DISCONNECT. The handler gets `Closed`."""
@@ -250,14 +336,14 @@ class Link(SendingHalf):
             except OSError as err:
                 data, ended, error = b"", True, error or err
         session, state = self.session, self._state
-        state.acquire()  # not `with`: see `send`
+        state.acquire()  # not `with`: see `transmit`
         try:
             if data:
                 session.receive_data(data, self._clock())
             if direct_bytes:
                 session.add_direct_bytes(direct_bytes, self._clock())
             if ended:
-                session.receive_eof(error or self._broken, self._clock())
+                session.receive_eof(error or self._write_failure, self._clock())
             self._queue_events()
             if session.deadline_moved_up:
                 session.deadline_moved_up = False
@@ -322,6 +408,46 @@ class Link(SendingHalf):
             self._try_write(last=True)
         self._shutdown_socket()
 
+    # ------------------------------------------------------------------------------------- writing
+
+    def _write_without_waiting(self) -> None:
+        """Write on the receiving thread, which never waits for the socket without reading: see the module."""
+        self._try_write()
+        if self._writer.full:
+            self._read_while_blocked()
+
+    def _try_write(self, *, last: bool = False) -> None:
+        """Write what the kernel takes without blocking; the timer thread writes the rest."""
+        with contextlib.suppress(ConnectionLost):
+            self._write(leave=None, last=last)
+
+    def _write(self, *, leave: int | None, seconds: float | None = None, last: bool = False) -> None:
+        """Write the queued frames: see `SocketWriter.write`. The timer thread writes what is left.
+
+        Raises:
+            ConnectionLost: the socket is broken.
+            SendStalled: the timeout has passed.
+        """
+        try:
+            if not self._writer.write(leave=leave, seconds=seconds, last=last):
+                self._timer.call_within(self, _RETRY_DELAY)
+        except SendStalled:
+            self._timer.call_within(self, _RETRY_DELAY)
+            raise
+        except OSError as err:
+            self._write_failure = self._write_failure or err
+            # The receiving thread reads what has arrived, the broker's ERROR perhaps, and then EOF.
+            self._shutdown_socket()
+            raise self._write_error(err, patience=GRACE if leave is None else CLOSE_TIMEOUT) from err
+
+    def flush_within(self, seconds: float) -> None:
+        """Write the queued frames, as far as the peer reads them within this many seconds."""
+        with contextlib.suppress(NotConnected, SendStalled):
+            self._write(leave=0, seconds=seconds)
+
+    def _raise_closed(self, closed: Closed) -> NoReturn:
+        raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again")
+
     def _read_while_blocked(self) -> None:
         """The writer is full and the receiving thread wants to send: read while waiting.
 
@@ -359,8 +485,7 @@ class Link(SendingHalf):
 
     def on_timer(self) -> float | None:
         """See `Timed.on_timer`. Called on the timer thread; does not wait for the socket or the handler."""
-        streaming, self._streaming = self._streaming, False
-        self._on_timer_fired()
+        self._scheduler.flush_scheduled = False
         session = self.session
         now = self._clock()
         due = self._due is not None and now >= self._due
@@ -376,8 +501,6 @@ class Link(SendingHalf):
             self._try_write()
         if due:
             self._after_timer()
-        if streaming:
-            self.schedule_flush(FLUSH_DELAY)
         return None if next_due is None else max(0.0, next_due - now)
 
     def _after_timer(self) -> None:

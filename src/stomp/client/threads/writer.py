@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from stomp.client.threads.write_scheduler import BATCH
 from stomp.core.errors import SendStalled
 from stomp.net.dial import Deadline, wait_ready
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 #: High-water mark in bytes: from here on senders block until at most `BATCH` bytes are left.
 HIGH = 1024 * 1024
-#: Bytes that are worth a system call, and the low-water mark.
-BATCH = 64 * 1024
 #: Largest size of small parts that are joined into one, in bytes.
 _WRITE = 256 * 1024
 #: Parts of fewer bytes are joined: copying them is cheaper than passing one more part.
@@ -120,42 +119,6 @@ class SocketWriter:
         with self._writing:
             self._sock.close()
 
-    def dash(self) -> bool:
-        """Write the session's bytes with one system call, which is enough nearly always.
-
-        Returns:
-            False if something is left, or nothing could be done: call `write`.
-
-        Raises:
-            OSError: the socket is broken.
-        """
-        if self._layer is not None or not self._writing.acquire(False):
-            return False
-        source = self._source
-        # Not `with`: see `Link.send`.
-        try:
-            if self._wire or self._kept:
-                return False
-            self._state.acquire()
-            try:
-                size = self._in_flight_bytes = source.outgoing
-                parts = source.data_to_send(self._clock())
-            finally:
-                self._state.release()
-            if parts:
-                wire = parts if len(parts) == 1 else _joined(parts, size)
-                try:
-                    sent = self._give(wire)
-                except (BlockingIOError, InterruptedError):
-                    sent = 0
-                if sent < size:
-                    self._wire = _rest(wire, sent)
-                    return False
-            self._in_flight_bytes = 0
-        finally:
-            self._writing.release()
-        return not source.outgoing and not self._kept
-
     def write(self, *, leave: int | None = None, seconds: float | None = None, last: bool = False) -> bool:
         """Write the buffered bytes.
 
@@ -173,10 +136,10 @@ class SocketWriter:
             SendStalled: the timeout has passed.
         """
         deadline: Deadline | None = None
-        while last or self.waiting:
+        while True:
             # Wait for the lock only where the caller is to block, or must know that everything is written.
-            wait = last or leave == 0 or (leave is not None and self.full)
-            if not self._writing.acquire(blocking=wait):
+            wait = last or leave == 0 or (leave is not None and self._source.outgoing >= BATCH and self.full)
+            if not self._writing.acquire(wait):
                 return True
             try:
                 written = self._write()
@@ -188,17 +151,15 @@ class SocketWriter:
                 written = True
             finally:
                 self._writing.release()
-            if written:
-                if self._source.outgoing or self._kept:
-                    continue
-                return True
-            if leave is None or self.level <= leave:
-                return False
-            deadline = deadline or Deadline(self._patience if seconds is None else seconds)
-            if not deadline.left:
-                raise self.stalled()
-            wait_ready(self._sock, read=False, write=True, seconds=deadline.left)
-        return True
+            if written and not self._source.outgoing and not self._kept:
+                return True  # else another thread has queued bytes, and found the lock taken
+            if not written:
+                if leave is None or self.level <= leave:
+                    return False
+                deadline = deadline or Deadline(self._patience if seconds is None else seconds)
+                if not deadline.left:
+                    raise self.stalled()
+                wait_ready(self._sock, read=False, write=True, seconds=deadline.left)
 
     def stalled(self) -> SendStalled:
         """The exception for a broker that does not read."""
@@ -209,38 +170,34 @@ class SocketWriter:
 
     def _write(self) -> bool:
         """Write until nothing is left (True) or the kernel's buffer is full (False). The caller holds `_writing`."""
-        while True:
-            if not self._wire:
-                if not self._source.outgoing and not self._kept and self._layer is None:
+        source, layer = self._source, self._layer
+        try:
+            while True:
+                if not self._wire and (source.outgoing or self._kept or layer is not None):
+                    with self._state:
+                        size = self._in_flight_bytes = source.outgoing + sum(map(len, self._kept))
+                        parts = self._kept + source.data_to_send(self._clock())
+                        self._kept = []
+                    self._wire = parts if layer is None else self._through_layer(layer, parts)
+                    if len(self._wire) > 1:
+                        self._wire = _joined(parts, size)
+                wire = self._wire
+                if not wire:
                     self._in_flight_bytes = 0
                     return True
-                if not self._fill_wire():
-                    return True
-            try:
-                while self._wire:
-                    self._wire = _rest(self._wire, self._give(self._wire))
-            except (BlockingIOError, InterruptedError):
-                return False
+                if len(wire) == 1 or not _GATHERS:
+                    sent = self._sock.send(wire[0], DONTWAIT)
+                else:
+                    sent = self._sock.sendmsg(wire[:_PARTS], (), DONTWAIT)
+                self._wire = [] if len(wire) == 1 and sent == len(wire[0]) else _rest(wire, sent)
+        except (BlockingIOError, InterruptedError):
+            return False
 
-    def _give(self, wire: Sequence[Part]) -> int:
-        """Make one system call. Returns how many bytes were written."""
-        if len(wire) == 1 or not _GATHERS:
-            return self._sock.send(wire[0], DONTWAIT)
-        return self._sock.sendmsg(wire[:_PARTS], (), DONTWAIT)
-
-    def _fill_wire(self) -> bool:
-        """Move all queued bytes to `_wire`, through the layer. False if there are none."""
-        with self._state:
-            size = self._in_flight_bytes = self._source.outgoing + sum(map(len, self._kept))
-            parts = self._kept + self._source.data_to_send(self._clock())
-            self._kept = []
-        if self._layer is not None:
-            with self._codec:
-                self._layer.send(parts)
-                out = self._layer.outgoing()
-            parts, size = [out] if out else [], len(out)
-        self._wire = _joined(parts, size)
-        return bool(parts)
+    def _through_layer(self, layer: Layer, parts: list[bytes]) -> list[bytes]:
+        with self._codec:
+            layer.send(parts)
+            out = layer.outgoing()
+        return [out] if out else []
 
 
 def _rest(wire: Sequence[Part], sent: int) -> Sequence[Part]:

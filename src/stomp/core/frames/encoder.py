@@ -7,9 +7,9 @@ Rule of this file: a value can never inject a header or a frame. A value that th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from stomp.core.errors import FrameError, RemoteProtocolError
+from stomp.core.frames import native as native_codec
 from stomp.core.frames.commands import CLIENT_COMMANDS
 from stomp.core.frames.frame import Frame, Headers, OutgoingFrame, headers_of, text_of
 from stomp.core.frames.versions import UNESCAPED, Version
@@ -21,10 +21,6 @@ _COMMANDS = CLIENT_COMMANDS | {"CONNECTED", "MESSAGE", "RECEIPT", "ERROR"}
 #: Bodies of at least this many bytes are not copied into one buffer with their head. Below it a copy is cheaper
 #: (measured).
 LARGE_BODY = 32 * 1024
-#: The maximum number of encoded heads that are cached.
-_HEADS = 1000
-#: The content-length lines of bodies below this size in bytes are cached.
-_LENGTHS = 2048
 
 
 def encode(frame: Frame, version: Version) -> bytes:
@@ -54,7 +50,12 @@ def encode_parts(frame: OutgoingFrame, version: Version, *, escaped: bool = Fals
     Raises:
         FrameError: see `encode`.
     """
-    parts = encode_plain(frame.command, frame.headers, frame.body, version if escaped else None)
+    native = native_codec.native
+    if native is None:
+        parts = encode_plain(frame.command, frame.headers, frame.body, version if escaped else None)
+    else:
+        codes = version.codes if escaped else None
+        parts = native.encode_plain(frame.command, frame.headers, frame.body, codes, Headers)
     return encode_general(core_frame(frame), version, escaped=escaped) if parts is None else parts
 
 
@@ -72,7 +73,8 @@ def encode_plain(
         escaped: the version whose escape sequences the values may contain; None if they are not escaped yet.
 
     Returns:
-        The parts to write; None if the frame is not simple: call `encode_general`.
+        The parts to write; None if the frame is not simple: call `encode_general`. The native codec has the same
+        function.
     """
     text = ""
     for name, value in headers.items():
@@ -116,7 +118,7 @@ def core_frame(frame: OutgoingFrame) -> Frame:
     return Frame(
         text_of(frame.command),
         headers if isinstance(headers, Headers) else headers_of(headers),
-        str.encode(body, "utf-8", "replace") if isinstance(body, str) else body,
+        str.encode(body, "utf-8", "replace") if isinstance(body, str) else bytes.__bytes__(body),
     )
 
 
@@ -134,96 +136,6 @@ def encode_general(frame: Frame, version: Version, *, escaped: bool = False) -> 
     if len(body) < LARGE_BODY:
         return [head + body + NUL]
     return [head, body, NUL]
-
-
-def plain_parts(command: str, headers: dict[str, Any], body: bytes) -> list[bytes] | None:
-    """Fast path of `encode_parts` for a frame that is encoded equally in all versions.
-
-    Args:
-        command: a client command except CONNECT and STOMP.
-        headers: the headers without ``content-length``, which is added if there is a body.
-        body: the body.
-
-    Returns:
-        None if a header needs escaping, conversion or an error: call `encode_parts` instead.
-    """
-    text = ""
-    for name, value in headers.items():
-        if type(value) is not str or type(name) is not str:
-            return None  # it must be converted by `stomp.core.frames.frame.text_of`
-        text += f"{name}:{value}\n"
-    if not needs_no_escaping(text, len(headers)) or "" in headers or "content-length" in headers:
-        return None
-    try:
-        if not body:
-            return [f"{command}\n{text}\n\0".encode()]
-        head = f"{command}\n{text}content-length:{len(body)}\n\n".encode()
-    except UnicodeEncodeError:
-        return None
-    if len(body) < LARGE_BODY:
-        return [head + body + NUL]
-    return [head, body, NUL]
-
-
-def needs_no_escaping(text: str, count: int) -> bool:
-    """True if the header lines `text` of `count` headers need no escaping.
-
-    Then there is one colon and one newline per header, and none of the other special characters. This is the common
-    case, and a few scans at C speed detect it.
-    """
-    return (
-        text.count(":") == count
-        and text.count("\n") == count
-        and "\\" not in text
-        and "\r" not in text
-        and "\0" not in text
-    )
-
-
-class HeadCache(dict["str | tuple[str, str]", tuple[bytes, bytes]]):
-    """Cache of encoded heads of SEND frames: programs send many messages that differ only in the body.
-
-    The key is the destination, or destination and content type. The value has two items: the lines of the head, to be
-    followed by a line of `LENGTHS`, the body and a NUL; and the complete frame for an empty body.
-
-    >>> from stomp.core.frames.versions import STOMP12
-    >>> HeadCache(STOMP12)["/queue/a"]
-    (b'SEND\\ndestination:/queue/a\\n', b'SEND\\ndestination:/queue/a\\n\\n\\x00')
-
-    Raises:
-        FrameError: the key cannot be encoded, see `encode`.
-    """
-
-    def __init__(self, version: Version) -> None:
-        self._version = version
-
-    def __missing__(self, key: str | tuple[str, str]) -> tuple[bytes, bytes]:
-        if isinstance(key, str):
-            headers = Headers(destination=key)
-        else:
-            headers = Headers({"destination": key[0], "content-type": key[1]})
-        head = _encode_head(Frame("SEND", headers), self._version, escaped=False)
-        if len(self) >= _HEADS:
-            self.clear()
-        self[key] = kept = head[:-1], head + NUL
-        return kept
-
-
-class _Lengths(dict[int, bytes]):
-    """Body size -> the content-length line and the empty line after it. Those of short bodies are cached.
-
-    >>> _Lengths()[2]
-    b'content-length:2\\n\\n'
-    """
-
-    def __missing__(self, size: int) -> bytes:
-        line = b"content-length:%d\n\n" % size
-        if size < _LENGTHS:
-            self[size] = line
-        return line
-
-
-LENGTHS = _Lengths()
 
 
 def _check_length(length: str | None, body: bytes) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 #: The version of the interface between this package and the native codec. It is not used if its number differs.
-INTERFACE: Final = 6
+INTERFACE: Final = 7
 
 
 def _load() -> Any:

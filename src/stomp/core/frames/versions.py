@@ -120,8 +120,7 @@ class Version:
         >>> STOMP12.is_escaped("a\\\\cb"), STOMP12.is_escaped("a\\\\tb")
         (True, False)
         """
-        backslashes = text.count("\\")
-        if backslashes == text.count("\\c") and ":" in self.escapes:
+        if not self.escapes or text.count("\\") == text.count("\\c"):
             return True  # by far the most frequent case: message ids of brokers contain colons
         # Two backslashes are one escape sequence; then the other sequences can be counted.
         text = text.replace("\\\\", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stomp.core.errors import (
     BrokerError,
@@ -15,20 +15,11 @@ from stomp.core.errors import (
 from stomp.core.frames import commands
 from stomp.core.frames import native as native_codec
 from stomp.core.frames.decoder import HeartbeatMarker
-from stomp.core.frames.encoder import (
-    LENGTHS,
-    NUL,
-    HeadCache,
-    core_frame,
-    encode_general,
-    encode_plain,
-    plain_parts,
-)
-from stomp.core.frames.frame import Frame, OutgoingFrame, headers_of, text_of
+from stomp.core.frames.encoder import core_frame, encode_general, encode_plain
+from stomp.core.frames.frame import Frame, Headers, OutgoingFrame, headers_of, text_of
 from stomp.core.frames.limits import LENIENT, Lenient, Limits
-from stomp.core.frames.versions import STOMP10, STOMP12, VERSIONS, Version
+from stomp.core.frames.versions import STOMP10, VERSIONS, Version
 from stomp.core.session import heartbeat
-from stomp.core.session.ack_frames import answer
 from stomp.core.session.base import HEARTBEAT_RECEIVED, Session, earlier
 from stomp.core.session.error_frames import ConnectRequest, connect_error_from, error_text, lost, request_of
 from stomp.core.session.events import Connected, Error, Message, Reason, Receipt, ReceiptOverdue, Unknown
@@ -45,10 +36,6 @@ _CONNECTED = State.CONNECTED
 _FLOWING = (State.CONNECTED, State.DISCONNECTING)
 #: Frames that change the state of the session.
 _STATE_COMMANDS = frozenset({"CONNECT", "STOMP", "DISCONNECT"})
-#: A longer body is a part of its own. Joining it with the head here would copy it twice: the writer joins parts, too.
-_FORMATTED = 2048
-#: The commands that `transmit_plain` accepts: the frequent ones.
-_PLAIN = frozenset({"SEND", "ACK", "NACK"})
 
 
 class ClientSession(Session):
@@ -93,7 +80,6 @@ class ClientSession(Session):
         self._error_ends = error_ends
         self._is_error_final = False
         self.has_acked: bool = False  # True once an ACK was sent
-        self._heads = HeadCache(STOMP12)  # replaced when the version is agreed on
 
     # ------------------------------------------------------------------------------------- out
 
@@ -133,16 +119,26 @@ class ClientSession(Session):
         version, headers = self.version, frame.headers
         if version is None:
             raise UsageError(f"{command} before a version was agreed on", hint="wait for CONNECTED")
-        parts = encode_plain(command, headers, frame.body, version if escaped else None)
+        native = native_codec.native
+        if native is None:
+            parts = encode_plain(command, headers, frame.body, version if escaped else None)
+        else:
+            codes = version.codes if escaped else None
+            parts = native.encode_plain(command, headers, frame.body, codes, Headers)
         if parts is None:
             frame = core_frame(frame)
             headers = frame.headers
             parts = encode_general(frame, version, escaped=escaped)
         if self._frame_check is not None:
             self._frame_check(b"".join(parts))
+        if command != "SEND":
+            self._record(command, headers, version if escaped else None)
         ticket = None
-        if command != "SEND" or "receipt" in headers:
-            ticket = self._record(command, headers, version if escaped else None, deadline)
+        receipt = headers.get("receipt")
+        if receipt is not None:
+            if type(receipt) is not str or (escaped and "\\" in receipt):
+                receipt = _plain_value(receipt, version if escaped else None)
+            ticket = self.ledger.expect_receipt(receipt, command, deadline)
         if self.state is State.CONNECTING:
             self._queued_frames.append(parts)
         else:
@@ -153,11 +149,8 @@ class ClientSession(Session):
             self._start_disconnect(ticket, state)
         return ticket
 
-    def _record(
-        self, command: str, headers: Mapping[str, object], escaped: Version | None, deadline: float | None
-    ) -> PendingReceipt | None:
+    def _record(self, command: str, headers: Mapping[str, object], escaped: Version | None) -> None:
         """Update the ledger for a frame that is sent. `escaped` is the version of headers that are escaped."""
-        ledger = self.ledger
         if command == "ACK" or command == "NACK":
             # STOMP 1.2 names the message by id, 1.0 and 1.1 by message-id.
             message = headers.get("id", headers.get("message-id"))
@@ -167,126 +160,11 @@ class ClientSession(Session):
                 subscription = headers.get("subscription")
                 if subscription is not None:
                     subscription = _plain_value(subscription, escaped)
-                ledger.settle(message, subscription)
+                self.ledger.settle(message, subscription)
             self.has_acked = self.has_acked or command == "ACK"
-        elif command != "SEND":
+        else:
             kept = headers_of(headers)
-            ledger.record_frame(command, kept if escaped is None else escaped.unescaped(kept))
-        receipt = headers.get("receipt")
-        if receipt is None:
-            return None
-        return ledger.expect_receipt(_plain_value(receipt, escaped), command, deadline)
-
-    def transmit_plain(self, command: str, headers: dict[str, Any], body: bytes = b"") -> bool:
-        """Fast path of `transmit` for the frequent frames.
-
-        Args:
-            command: SEND, ACK or NACK.
-            headers: the headers without ``content-length``, which is added if there is a body. Names and values are
-                `str`, not instances of a subclass.
-            body: the body.
-
-        Returns:
-            False if nothing was done: call `transmit` instead.
-        """
-        if self.state is not _CONNECTED or command not in _PLAIN or self._frame_check is not None:
-            return False
-        parts = plain_parts(command, headers, body)
-        if parts is None:
-            return False
-        ledger = self.ledger
-        if command != "SEND":
-            ledger.record_ack(headers)
-            self.has_acked = self.has_acked or command == "ACK"
-        receipt = headers.get("receipt")
-        if receipt is not None:
-            ledger.expect_receipt(receipt, command, None)
-        self._put(parts)
-        self.counters.frames_sent += 1
-        return True
-
-    def send_plain(
-        self,
-        destination: str,
-        body: bytes,
-        content_type: str | None = None,
-        receipt: str | None = None,
-        deadline: float | None = None,
-        content_length: bool = True,
-    ) -> bool:
-        """Fast path of `send` without further headers. It reuses encoded heads.
-
-        Returns:
-            False if nothing was done: call `send` instead.
-
-        Raises:
-            FrameError: it cannot be encoded.
-        """
-        plain = type(destination) is type(content_type or "") is str
-        if self.state is not _CONNECTED or self._frame_check is not None or not plain:
-            return False
-        size = len(body)
-        head, empty = self._heads[destination if content_type is None else (destination, content_type)]
-        if content_length:
-            length = LENGTHS[size]
-        elif 0 in body:
-            return False
-        else:
-            length = b"\n"
-        if receipt is not None:
-            if type(receipt) is not str or ":" in receipt or "\\" in receipt or not receipt.isprintable():
-                return False
-            length = b"%breceipt:%b\n\n" % (length[:-1], receipt.encode())
-            self.ledger.expect_receipt(receipt, "SEND", deadline)
-        if size < _FORMATTED:
-            alone = not size and length == b"\n"
-            data = empty if alone else b"".join((head, length, body, NUL))
-            self._out.append(data)
-            self.outgoing += len(data)
-        else:
-            self._out += (head + length, body, NUL)
-            self.outgoing += len(head) + len(length) + size + 1
-        self.counters.frames_sent += 1
-        return True
-
-    def acknowledge(self, message: Message) -> str | None:
-        """Fast path of `ack` for a received message.
-
-        Returns:
-            The id by which it was acknowledged; None if nothing was done: call `ack` instead.
-        """
-        subscription = message.subscription
-        if subscription is None or self.ledger.subscriptions.get(subscription.id) is not subscription:
-            return None
-        headers = message.headers
-        name = headers.get("ack") or headers.get("message-id", "")
-        if name not in subscription.unacked:
-            return None
-        return name if self.answer_plain("ACK", name, subscription.id) else None
-
-    def answer_plain(self, command: str, name: str, subscription: str | None = None) -> bool:
-        """Fast path of `ack` and NACK in STOMP 1.2.
-
-        Args:
-            command: ACK or NACK.
-            name: the ``ack`` header of the MESSAGE.
-            subscription: the id of its subscription, or None if it is not known.
-
-        Returns:
-            False if nothing was done: the session is not connected, the version is not 1.2, or `name` cannot be
-            encoded. Call `ack` instead.
-        """
-        if self.state is not _CONNECTED or self.version is not STOMP12:
-            return False
-        subscriptions, native, out = self.ledger.subscriptions, native_codec.native, self._out
-        size = 0 if native is None else native.answer(command, name, subscriptions, subscription, out)
-        size = size or answer(command, name, subscriptions, subscription, out)
-        if not size:
-            return False
-        self.outgoing += size
-        self.counters.frames_sent += 1
-        self.has_acked = self.has_acked or command == "ACK"
-        return True
+            self.ledger.record_frame(command, kept if escaped is None else escaped.unescaped(kept))
 
     def connect(
         self,
@@ -517,7 +395,6 @@ class ClientSession(Session):
         self._move(Transition.CONNECTED)
         self._connect_deadline = None
         self.version = self._decoder.version = version
-        self._heads = HeadCache(version)
         if version.heartbeats:
             self._start_pulse(heartbeat.negotiate(self._requested_heartbeat, theirs), now)
         if self._error_ends is not None:

@@ -232,7 +232,18 @@ class Ledger:
 
     def settle(self, message: str, subscription: str | None) -> None:
         """Remove a settled delivery; `subscription` is the id of its subscription, or None if it is not known."""
-        settle(self.subscriptions, message, subscription)
+        if subscription is not None:
+            named = self.subscriptions.get(subscription)
+            if named is not None:
+                named.settle(message)
+            return
+        for each in self.subscriptions.values():
+            if message in each.unacked:
+                if each.ack == "client":
+                    each.settle(message)
+                else:
+                    del each.unacked[message]
+                return
 
     def match_by_destination(self, headers: Mapping[str, str]) -> Subscription | None:
         """Return the subscription with the destination of a message that has no ``subscription`` header, or None.
@@ -249,16 +260,3 @@ class Ledger:
                     subscription.unacked[headers.get("message-id", "")] = None
                 return subscription
         return None
-
-
-def settle(subscriptions: Mapping[str, Subscription], message: str, subscription: str | None) -> None:
-    """See `Ledger.settle`."""
-    if subscription is not None:
-        found = subscriptions.get(subscription)
-        if found is not None:
-            found.settle(message)
-        return
-    for found in subscriptions.values():
-        if message in found.unacked:
-            found.settle(message)
-            return
