@@ -10,7 +10,7 @@ import trustme
 
 from stomp.broker import Broker
 from stomp.core.frames import native as native_codec
-from tests import listening
+from tests import listening, lock_order
 from tests.ports import LOOPBACK, one_port, port_of
 
 #: With ``STOMP_REQUIRE_NATIVE=1``, as in ``make test-native``, the native codec must be installed.
@@ -34,6 +34,17 @@ def own_threads():
     """See `tests.listening.OLDER`."""
     listening.OLDER.clear()
     listening.OLDER.update(listening.stomp_threads())
+
+
+lock_order.install(lock_order.MONITOR)
+
+
+@pytest.fixture(autouse=True)
+def lock_faults():
+    """The locks of the package are taken in the order of the table in the documentation: see `tests.lock_order`."""
+    yield
+    faults, lock_order.MONITOR.faults = lock_order.MONITOR.faults, []
+    assert not faults
 
 
 @pytest.fixture

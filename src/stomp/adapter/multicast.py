@@ -199,7 +199,7 @@ class MulticastTransport(Transport):
             self._member = _Membership(self._take, self.handle)
             self.current_host_and_port = (MCAST_GRP, MCAST_PORT)
             self._member.thread = self.create_thread_fc(self._member.run)
-            self.registry.notify("on_connecting", self.current_host_and_port)
+        self.registry.notify("on_connecting", self.current_host_and_port)
 
     def stop(self) -> None:
         """Leave the group. Waits until the listeners were called and the thread has ended."""

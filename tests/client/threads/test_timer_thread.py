@@ -135,7 +135,7 @@ def test_timer_thread_of_the_parent_that_goes_on_in_a_forked_child_ends():
     wait_until(lambda: timer._wakes_at)
     timer.__init__()
     timer._wakes_at = 5.0
-    with timer._changed, of_the_parent:
+    with of_the_parent:
         of_the_parent.notify()
     thread.join(PATIENCE)
     assert not thread.is_alive()

@@ -110,7 +110,7 @@ def test_patience_has_an_end_and_nothing_is_lost():
 
 def test_somebody_else_is_at_it(box):
     box.put(b"x")
-    with box.outbox._writing:
+    with box.outbox._write_lock:
         assert box.outbox.write()
     assert box.outbox.waiting
     assert box.outbox.write()

@@ -7,9 +7,9 @@ Rules of this file:
 
 - The receiving thread reads and runs the handler; the timer thread (`stomp.client.threads.timer_thread`) runs the
   timers, and reads only to detect that the broker is alive while a handler runs.
-- Locks are held briefly and are always taken in this order: `_read_lock` (reading the socket), the lock of the writer
-  (writing the socket), `_state` (session and queues), `_layer_lock` (TLS, WebSocket). None of them is held while user
-  code runs.
+- Locks are always taken in this order: `_read_lock` (reading the socket), the lock of the writer (writing the socket),
+  `_state` (session and queues) or `_layer_lock` (TLS, WebSocket). None of them is held while user code runs. The page
+  "Architecture" of the documentation has a table of all locks, which the tests check.
 - No thread waits for the socket while it holds a lock other than `_read_lock`. The receiving thread does not wait for
   the lock of the writer either: if both peers send a lot, one thread must go on reading (a lock held across a blocking
   send deadlocks).

@@ -4,7 +4,7 @@ Rules of this file:
 
 - Frames are written in the order in which the session queued them.
 - No thread waits for the socket while it holds a lock.
-- A thread that writes checks for new bytes before it returns, so another thread that finds the lock `_writing` taken
+- A thread that writes checks for new bytes before it returns, so another thread that finds the lock `_write_lock` taken
   can return at once.
 - What does not fit into the kernel's send buffer stays here; the next call of `write` goes on with it.
 """
@@ -83,9 +83,9 @@ class SocketWriter:
         self._codec = codec
         self._patience = patience
         self._clock = clock
-        self._writing = threading.Lock()
+        self._write_lock = threading.Lock()
         self._kept: list[bytes] = []  # taken from the session, not passed to the layer yet
-        self._wire: Sequence[Part] = []  # written to the socket next; guarded by _writing
+        self._wire: Sequence[Part] = []  # written to the socket next; guarded by _write_lock
         self._in_flight_bytes = 0  # bytes taken from the session and not known to be written completely
         self._full = False
 
@@ -116,7 +116,7 @@ class SocketWriter:
 
     def close(self) -> None:
         """Close the socket, once no thread is writing to it."""
-        with self._writing:
+        with self._write_lock:
             self._sock.close()
 
     def write(self, *, leave: int | None = None, seconds: float | None = None, last: bool = False) -> bool:
@@ -139,7 +139,7 @@ class SocketWriter:
         while True:
             # Wait for the lock only where the caller is to block, or must know that everything is written.
             wait = last or leave == 0 or (leave is not None and self._source.outgoing >= BATCH and self.full)
-            if not self._writing.acquire(wait):
+            if not self._write_lock.acquire(wait):
                 return True
             try:
                 written = self._write()
@@ -150,7 +150,7 @@ class SocketWriter:
                 self._wire = []
                 written = True
             finally:
-                self._writing.release()
+                self._write_lock.release()
             if written and not self._source.outgoing and not self._kept:
                 return True  # else another thread has queued bytes, and found the lock taken
             if not written:
@@ -169,7 +169,7 @@ class SocketWriter:
         )
 
     def _write(self) -> bool:
-        """Write until nothing is left (True) or the kernel's buffer is full (False). The caller holds `_writing`."""
+        """Write until nothing is left (True) or the kernel's buffer is full (False). The caller holds `_write_lock`."""
         source, layer = self._source, self._layer
         try:
             while True:
