@@ -12,6 +12,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from stomp import log
@@ -32,7 +33,6 @@ from stomp.core.frames.limits import Lenient, Limits
 from stomp.core.session.client import ClientSession
 from stomp.core.session.events import Closed, Connected, Reason
 from stomp.core.session.state import State
-from stomp.core.structs import replace
 from stomp.net.address import Address, in_order, pairs_of, usable_pairs
 from stomp.utils import Frame, default_create_thread, encode, is_eol_default
 

@@ -9,13 +9,13 @@ keep-alive, the local address, failover and timeouts are those of `stomp.transpo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from stomp.classic.reexports import resolve_reexport
 from stomp.connect import BaseConnection, StompConnection12
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.limits import Lenient, Limits
-from stomp.core.structs import replace
 from stomp.net.address import Address
 from stomp.net.layer import StackedLayer
 from stomp.net.websocket import WebSocketLayer, WebSocketSettings, header_pairs

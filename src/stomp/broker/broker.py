@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from stomp.broker.endpoints import parse_endpoint
@@ -19,7 +20,6 @@ from stomp.core import arguments
 from stomp.core.errors import NotConnected, UsageError
 from stomp.core.frames.frame import text_of
 from stomp.core.session.heartbeat import TOLERANCE
-from stomp.core.structs import replace
 from stomp.net.address import Address
 from stomp.net.serving import add_served, remove_served
 

@@ -12,13 +12,13 @@ import itertools
 import logging
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stomp.broker.connection import CLOSE_TIMEOUT, Connection
 from stomp.broker.endpoints import file_identity, listen, listen_unix, remove_unix
 from stomp.broker.engine import Engine
 from stomp.broker.settings import ConnectionInfo, Settings
-from stomp.core.structs import replace
 from stomp.net.websocket_server import WebSocketServerLayer, require_websockets
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stomp.client.arguments import SETTINGS, url_of
@@ -15,7 +16,6 @@ from stomp.core.engine.broker_profiles import profile_by_name
 from stomp.core.engine.config import ClientConfig
 from stomp.core.errors import UsageError
 from stomp.core.frames.limits import Limits
-from stomp.core.structs import dataclass, field, replace
 from stomp.net.address import Address, Target, parse
 from stomp.net.dial import Deadline, resolve_each
 

@@ -8,6 +8,7 @@ in this order: socket, keep-alive, TLS handshake, the user's validator of the ce
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stomp.client.logging import connections as log
@@ -16,7 +17,6 @@ from stomp.core.engine.failover import Exhausted, Failover
 from stomp.core.engine.losses import STABLE_AFTER
 from stomp.core.errors import ConnectFailed
 from stomp.core.session.events import Reason
-from stomp.core.structs import dataclass, field
 from stomp.net.dial import Deadline, keep_alive, open_by, open_socket, open_via_proxy, tls_handshake
 from stomp.net.layer import StackedLayer
 from stomp.net.serving import check_not_served_here

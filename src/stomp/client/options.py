@@ -6,12 +6,12 @@ import functools
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from stomp.core import arguments
 from stomp.core.engine.failover import Backoff, Dice
 from stomp.core.frames.limits import LENIENT, Leniency, Lenient, Limits
 from stomp.core.session.heartbeat import TOLERANCE
-from stomp.core.structs import dataclass, field, replace
 from stomp.net.dial import Keepalive
 from stomp.net.websocket import WebSocketSettings
 

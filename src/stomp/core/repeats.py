@@ -9,9 +9,8 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
-
-from stomp.core.structs import record
 
 #: The default number of lines of a kind that are logged within one period.
 BURST = 10
@@ -19,7 +18,7 @@ BURST = 10
 PERIOD = 5.0
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Summary of the lines of one kind that were counted and not logged.
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from stomp.core.diagnostics import redacted
 from stomp.core.errors import AddressError
 from stomp.core.frames.frame import text_of
-from stomp.core.structs import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

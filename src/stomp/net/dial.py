@@ -14,12 +14,12 @@ import select
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.connect_errors import tls_hint
 from stomp.core.errors import AddressError, ConnectFailed
 from stomp.core.frames.foreign_protocols import LOOKED_AT, expected, identify
-from stomp.core.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -17,12 +17,12 @@ import contextlib
 import re
 import socket
 from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 
 from stomp.core.diagnostics import one_line
 from stomp.core.errors import AddressError, UsageError
 from stomp.core.frames.foreign_protocols import Finding, identify
 from stomp.core.frames.frame import text_of
-from stomp.core.structs import dataclass, field
 from stomp.net.address import Address, parse
 
 #: The maximum size of the answer of an HTTP proxy in bytes. Real answers are much smaller.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from stomp.core.diagnostics import one_line
@@ -20,7 +21,6 @@ from stomp.core.errors import ConnectFailed, UsageError
 from stomp.core.frames.foreign_protocols import LOOKED_AT, expected, identify
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.limits import Limits
-from stomp.core.structs import dataclass, field
 
 if TYPE_CHECKING:
     import logging

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli.config import contexts, options, passwords
 from stomp.cli.framework.exit_status import CommandError
 from stomp.cli.framework.parser import number
-from stomp.core.structs import dataclass, field, replace
 from stomp.net.address import Address, Target, pairs_of, parse
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from stomp import _installation
 from stomp.cli.framework.exit_status import CommandError, Status, password_trouble, verdict, with_options
 from stomp.core.errors import ConnectFailed, StompError
 from stomp.core.frames import foreign_protocols
-from stomp.core.structs import dataclass, field, replace
 from stomp.net import dial
 
 if TYPE_CHECKING:

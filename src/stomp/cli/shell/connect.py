@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli.config.settings import mute
@@ -9,7 +10,6 @@ from stomp.cli.framework.exit_status import CommandError
 from stomp.client.config import reading
 from stomp.client.connect import TlsSettings
 from stomp.connect import BaseConnection
-from stomp.core.structs import replace
 from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
 

@@ -7,12 +7,12 @@ chosen by the ``server`` header of CONNECTED, or by the user (``broker=``).
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.errors import Unsupported, UsageError
-from stomp.core.structs import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.engine.broker_profiles import BrokerProfile, profile_for_server
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.message import INFLATED
-from stomp.core.structs import dataclass, field
 
 if TYPE_CHECKING:
     from stomp.core.engine.hooks import Hooks

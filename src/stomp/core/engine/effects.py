@@ -12,9 +12,8 @@ throws the exception.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-from stomp.core.structs import record
 
 if TYPE_CHECKING:
     from stomp.core.errors import StompError
@@ -91,7 +90,7 @@ class Signal:
             watcher()
 
 
-@record
+@dataclass(slots=True)
 class Wait:
     """Wait until `ready()` is true; it is evaluated again whenever `signal` fires.
 
@@ -103,7 +102,7 @@ class Wait:
     deadline: float | None
 
 
-@record
+@dataclass(slots=True)
 class SendFrame:
     """Send a frame over this link. Raises what `Link.transmit` raises.
 
@@ -116,14 +115,14 @@ class SendFrame:
     may_delay: bool = False
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class OpenConnection:
     """Open a connection to this address, and begin to read. Result: the `Link`. Raises `ConnectFailed`."""
 
     address: Any
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class CloseConnection:
     """Close a link without DISCONNECT; `error` is the reason."""
 
@@ -131,7 +130,7 @@ class CloseConnection:
     error: StompError | None = None
 
 
-@record
+@dataclass(slots=True)
 class Call:
     """Call user code without a lock. Result: what it returns; `AsyncClient` awaits an awaitable.
 
@@ -142,7 +141,7 @@ class Call:
     guarded: bool = False
 
 
-@record
+@dataclass(slots=True)
 class Now:
     """Read the clock. Result: the time in seconds, on the driver's monotonic clock."""
 

@@ -11,11 +11,11 @@ repeated.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from stomp.core import arguments
 from stomp.core.errors import AuthenticationFailed
-from stomp.core.structs import dataclass, record
 
 #: Returns a random number in [0, 1): `random.random`, or a fixed function in tests.
 Dice = Callable[[], float]
@@ -32,7 +32,7 @@ class Attempt(Generic[A]):
     after: float
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Exhausted:
     """Stop connecting; `why` is the reason as text."""
 

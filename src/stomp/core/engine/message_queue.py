@@ -8,12 +8,12 @@ needs an ACK is not delivered to the program, because the broker delivers it aga
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.engine.effects import Signal
 from stomp.core.errors import UsageError
-from stomp.core.structs import dataclass, field
 
 if TYPE_CHECKING:
     from stomp.core.engine.message import BaseMessage

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from dataclasses import dataclass
 
 from stomp.core.engine.effects import Signal
-from stomp.core.structs import dataclass
 
 #: Maximum number of queued state changes of an iterator; older ones are dropped.
 _LOGGED = 1000

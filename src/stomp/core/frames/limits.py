@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from stomp.core import arguments
-from stomp.core.structs import dataclass
 
 
 @dataclass(frozen=True)

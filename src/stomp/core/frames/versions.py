@@ -15,9 +15,10 @@ CONNECT, STOMP and CONNECTED are not escaped in any version, so that a 1.0 peer 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from stomp.core.errors import RemoteProtocolError
 from stomp.core.frames.frame import Headers
-from stomp.core.structs import dataclass, field
 
 #: Frames whose headers are never escaped (STOMP 1.2, "Value Encoding" and "CONNECT or STOMP Frame").
 UNESCAPED = frozenset({"CONNECT", "STOMP", "CONNECTED"})

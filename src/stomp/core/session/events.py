@@ -7,13 +7,13 @@ would cost a tenth of the receiving speed. All other events are small records.
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from stomp.core.errors import StompError
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.versions import Version
 from stomp.core.session.ledger import PendingReceipt, Subscription
-from stomp.core.structs import record
 
 
 class Message(Frame):
@@ -60,7 +60,7 @@ class ListenerMessage(Message):
         return headers
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Connected:
     """The CONNECTED frame was received (client) or sent (server). From now on all frames may be sent.
 
@@ -97,14 +97,14 @@ class Receipt(Frame):
         return self
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class ReceiptOverdue:
     """A RECEIPT did not arrive before its deadline. The broker may have processed the frame or not."""
 
     ticket: PendingReceipt
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Error:
     """An ERROR was received. Some brokers close the connection after it, others do not; `Closed` follows if they do.
 
@@ -117,24 +117,24 @@ class Error:
     ticket: PendingReceipt | None
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class HeartbeatReceived:
     """The peer sent a heart-beat."""
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class HeartbeatSent:
     """A heart-beat is in the data to send."""
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A frame with an unknown command was received (client). It was ignored."""
 
     frame: Frame
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Tolerated:
     """The peer broke a rule, and its frame was accepted: see `stomp.core.frames.limits.Leniency`.
 
@@ -145,7 +145,7 @@ class Tolerated:
     text: str
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class ConnectRequested:
     """A client sent CONNECT or STOMP (server). Call `ServerSession.accept` or `ServerSession.refuse`.
 
@@ -158,7 +158,7 @@ class ConnectRequested:
     version: Version
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Request:
     """A client sent a frame (server). It has all headers that its version requires."""
 
@@ -179,7 +179,7 @@ class Reason(enum.Enum):
     ABORTED = "closed on this side"
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The session has ended. This is the last event. Write the remaining data to send, then close the socket.
 

@@ -11,9 +11,8 @@ Rules of this file:
 from __future__ import annotations
 
 import heapq
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from stomp.core.structs import dataclass, field, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +64,7 @@ class Subscription:
             del unacked[message]
 
 
-@record
+@dataclass(slots=True)
 class PendingReceipt:
     """A receipt that was requested and has not arrived.
 
