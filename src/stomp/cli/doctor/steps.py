@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from stomp.net.address import Address
     from stomp.net.tls import TlsLayer
 
+#: The `verify_code` of OpenSSL for a certificate that has expired (X509_V_ERR_CERT_HAS_EXPIRED).
+_EXPIRED = 10
 #: A certificate that expires in fewer days than this causes a warning.
 _SOON = 30
 
@@ -55,6 +57,11 @@ class Step:
     seconds: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     status: Status = Status.OK
+
+
+def _name_of(parts: tuple[tuple[tuple[str, str], ...], ...]) -> str:
+    """Format a name as `ssl.SSLSocket.getpeercert` returns it: "commonName=broker.example.com, ..."."""
+    return ", ".join(f"{kind}={value}" for group in parts for kind, value in group)
 
 
 def installed() -> Step | None:
@@ -140,8 +147,8 @@ class Diagnosis:
                 step.remedy = _REMEDIES.get(step.name, "")
             if words.startswith(f"{said} (") and not hint:
                 step.remedy = words[len(said) + 2 : -1]
-            if step.facts.get("expired") and "renew" not in step.remedy:
-                step.remedy = f"renew the broker's certificate, which has expired; {step.remedy}"
+            if step.facts.get("expired"):
+                step.remedy = "renew the broker's certificate, which has expired"
         step.seconds = time.perf_counter() - began
 
     def _hang_up(self) -> None:
@@ -186,6 +193,7 @@ class Diagnosis:
         try:
             dial.tls_handshake(self._sock, secure, self._address, self._deadline())
         except ConnectFailed as error:
+            step.facts["expired"] = getattr(error.failures[0], "verify_code", 0) == _EXPIRED
             if not isinstance(error.failures[0], TimeoutError):
                 self._look_unverified(step, settings)
             if "certificate" not in step.facts:
@@ -204,7 +212,7 @@ class Diagnosis:
                 "warning",
                 "remove --ssl-insecure; give the certificate authority with --ssl-ca-file",
             )
-        self._note(step, secure.peer_certificate_der())
+        self._note_certificate(step, secure)
 
     def _look_unverified(self, step: Step, settings: Any) -> None:
         """Read the certificate that was not accepted, over a second connection without verification.
@@ -217,7 +225,7 @@ class Diagnosis:
             assert self._sock is not None
             curious = replace(settings, verify=False, ca_certs=None, context=None).layer(self._address.host)
             dial.tls_handshake(self._sock, curious, self._address, self._deadline())
-            self._note(step, curious.peer_certificate_der())
+            self._note_certificate(step, curious)
 
     def _speaks_tls(self) -> bool:
         """True if the port completes a TLS handshake. Nothing but the handshake is sent."""
@@ -242,32 +250,45 @@ class Diagnosis:
             return self._sock.recv(foreign_protocols.LOOKED_AT)
         return b""
 
-    def _note(self, step: Step, der: bytes) -> None:
-        from stomp.cli.doctor import certificate
+    def _note_certificate(self, step: Step, layer: TlsLayer) -> None:
+        """Note the certificate of the broker: its fields if it was verified, and its fingerprint.
 
-        try:
-            read = certificate.read(der)
-        except ValueError:
+        The module `ssl` decodes verified certificates only.
+        """
+        import hashlib
+        import ssl
+
+        digest = hashlib.sha256(layer.peer_certificate_der()).digest()
+        fingerprint = digest.hex(":").upper()
+        step.facts["certificate"] = {"sha256": fingerprint}
+        step.notes = [f"SHA-256 fingerprint: {fingerprint}"]
+        fields: dict[str, Any] = layer.peer_certificate()
+        if not fields:
+            where = f"{self._address.host}:{self._address.port}"
+            step.notes.append(
+                f"to read it: openssl s_client -connect {where} -servername {self._address.host} </dev/null"
+                " | openssl x509 -noout -subject -issuer -dates -ext subjectAltName"
+            )
             return
-        left = (read.not_after - datetime.now(UTC)).days
-        step.facts["expired"] = left < 0
-        step.facts["certificate"] = {
-            "subject": read.subject,
-            "issuer": read.issuer,
-            "names": list(read.names),
-            "not_before": read.not_before.isoformat(),
-            "not_after": read.not_after.isoformat(),
+        not_before, not_after = (
+            datetime.fromtimestamp(ssl.cert_time_to_seconds(fields[name]), UTC)
+            for name in ("notBefore", "notAfter")
+        )
+        found = {
+            "subject": _name_of(fields["subject"]),
+            "issuer": _name_of(fields["issuer"]),
+            "names": [name for _, name in fields.get("subjectAltName", ())],
         }
-        ends = f"valid until {read.not_after:%Y-%m-%d}, {left} days from now"
-        if left < 0:
-            ends = f"expired on {read.not_after:%Y-%m-%d}, {-left} days ago"
-        elif left < _SOON and step.state == "ok":
+        left = (not_after - datetime.now(UTC)).days
+        dates = {"not_before": not_before.isoformat(), "not_after": not_after.isoformat()}
+        step.facts["certificate"] |= {**found, **dates}
+        if left < _SOON and step.state == "ok":
             step.state, step.remedy = "warning", "renew the broker's certificate soon"
-        step.notes = [
-            f"subject: {read.subject or 'none'}",
-            f"issuer: {read.issuer or 'none'}",
-            f"names: {', '.join(read.names) or 'none'}",
-            ends,
+        step.notes += [
+            f"subject: {found['subject'] or 'none'}",
+            f"issuer: {found['issuer'] or 'none'}",
+            f"names: {', '.join(found['names']) or 'none'}",
+            f"valid until {not_after:%Y-%m-%d}, {left} days from now",
         ]
 
     def _websocket(self, step: Step) -> None:
