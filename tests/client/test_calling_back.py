@@ -118,7 +118,7 @@ class Once:
     def __call__(self, *args: object) -> None:
         if any(lock.mine for lock in self._locks):
             self.faults.append("a lock is held")
-        era = self.client._conv.era
+        era = self.client._engine.connection
         if era is not None and era.link.is_receiving_thread():
             self.faults.append("it runs on the receiving thread")
         if self._begun:
@@ -197,7 +197,7 @@ def by_state(state: ClientState) -> Any:
         client.on_state(in_state(state, once))
         client.connect()
         if state is ClientState.RECONNECTING:
-            client._conv.current.link.close(stomp.ConnectionLost("cut"))
+            client._engine.current.link.close(stomp.ConnectionLost("cut"))
         elif state is ClientState.CLOSED:
             client.close()
 
@@ -240,7 +240,7 @@ def by_setting(name: str) -> Any:
 def by_setting_again(once: Once, url: str, settings: Any) -> None:
     calls: Iterator[Callable[[], None]] = iter([lambda: None, once])
     once.client = client = stomp.Client(url, passcode=lambda: next(calls, once)(), **settings).connect()
-    client._conv.current.link.close(stomp.ConnectionLost("cut"))
+    client._engine.current.link.close(stomp.ConnectionLost("cut"))
 
 
 def by_log(once: Once, url: str, settings: Any) -> None:
@@ -415,7 +415,7 @@ def test_callbacks_that_are_too_slow_stop_reading(broker: Broker) -> None:
             other.send("/queue/a", b"x" * 1000)
         taken = threading.Thread(target=lambda: list(subscription))
         taken.start()  # only the hook is slow
-        wait_until(lambda: client._conv.paused)
+        wait_until(lambda: client._engine.reading_paused)
         go_on.set()
         wait_until(lambda: client.stats().messages == 2000)
         subscription.close()
@@ -624,7 +624,7 @@ async def arrange(
             if detail == "error":
                 await client.send(queue(), b"x", **WRONG)
         elif detail in ("reconnecting", "again"):
-            client._conv.current.link.close(stomp.ConnectionLost("cut"))
+            client._engine.current.link.close(stomp.ConnectionLost("cut"))
         elif detail == "closed":
             await client.close()
 

@@ -23,38 +23,38 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_word_it_is_the_broker_on_this_machine() -> None:
     found = setup()
-    assert [str(address) for address in found.terms.addresses] == ["localhost:61613"]
-    assert (found.terms.login, found.terms.vhost, found.terms.heartbeat) == (None, "/", (10_000, 10_000))
+    assert [str(address) for address in found.config.addresses] == ["localhost:61613"]
+    assert (found.config.login, found.config.vhost, found.config.heartbeat) == (None, "/", (10_000, 10_000))
 
 
 def test_the_url_tells_who_and_where_and_how() -> None:
     found = setup(
         "stomp://me:secret@a,b:7000/vh?heartbeat=5000&timeout=3&attempts=7&reconnect=no&shuffle=1&broker=rabbitmq"
         "&on_unknown=resend&window=5&versions=1.1,1.2&client_id=c"
-    ).terms
+    ).config
     assert [str(address) for address in found.addresses] == ["a:61613", "b:7000"]
     assert (found.login, found.passcode, found.vhost, found.client_id) == ("me", "secret", "vh", "c")
     assert (found.heartbeat, found.timeout, found.attempts) == ((5000, 5000), 3.0, 7.0)
-    assert (found.reconnect, found.shuffle, found.vendor) == (False, True, RABBITMQ)
+    assert (found.reconnect, found.shuffle, found.profile) == (False, True, RABBITMQ)
     assert (found.on_unknown, found.window, found.versions) == (OnUnknown.RESEND, 5, ("1.1", "1.2"))
 
 
 def test_arguments_win_over_the_url() -> None:
-    found = setup("stomp://me:secret@a/vh?heartbeat=1,2", login="you", vhost="other", heartbeat=(0, 0)).terms
+    found = setup("stomp://me:secret@a/vh?heartbeat=1,2", login="you", vhost="other", heartbeat=(0, 0)).config
     assert (found.login, found.passcode, found.vhost, found.heartbeat) == ("you", "secret", "other", (0, 0))
 
 
 def test_the_environment_fills_the_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOMP_URL", "stomp://me@a")
     monkeypatch.setenv("STOMP_PASSWORD", "secret")
-    assert (setup().terms.login, setup().terms.passcode) == ("me", "secret")
+    assert (setup().config.login, setup().config.passcode) == ("me", "secret")
     # A password without a user is not sent about.
-    assert setup("stomp://b").terms.passcode is None
-    assert setup("stomp://me:other@b").terms.passcode == "other"
+    assert setup("stomp://b").config.passcode is None
+    assert setup("stomp://me:other@b").config.passcode == "other"
 
 
 def test_some_options_have_a_second_name() -> None:
-    found = setup("failover:(stomp://a,stomp://b)?randomize=true&heart-beat=0,0").terms
+    found = setup("failover:(stomp://a,stomp://b)?randomize=true&heart-beat=0,0").config
     assert (found.shuffle, found.heartbeat) == (True, (0, 0))
 
 
@@ -114,22 +114,22 @@ def test_tls_by_context_by_settings_or_by_url() -> None:
 def test_further_options_are_kept() -> None:
     found = setup("stomp://a", options=Options(send_timeout=1.5, connect_timeout=2.0), proxy="http://p:1")
     assert (found.options.send_timeout, found.options.proxy) == (1.5, "http://p:1")
-    assert found.terms.connect_timeout == 2.0
+    assert found.config.connect_timeout == 2.0
     found = setup("stomp://a", connect_timeout=3.0, backoff=Backoff(initial=9.0))
-    assert (found.options.connect_timeout, found.terms.backoff.initial) == (3.0, 9.0)
+    assert (found.options.connect_timeout, found.config.backoff.initial) == (3.0, 9.0)
 
 
 def test_a_setup_for_each_address() -> None:
-    each = setup("stomp://a,b").each()
-    assert [[str(address) for address in one.terms.addresses] for one in each] == [["a:61613"], ["b:61613"]]
-    assert each[0].terms.nonce != each[1].terms.nonce
+    each = setup("stomp://a,b").per_address()
+    assert [[str(address) for address in one.config.addresses] for one in each] == [["a:61613"], ["b:61613"]]
+    assert each[0].config.nonce != each[1].config.nonce
 
 
 def test_a_setup_for_each_numeric_address(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [(socket.AF_INET, 1, 6, "", (f"127.0.0.{n}", 61612)) for n in (1, 2)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
-    each = setup("stomp+ssl://brokers.example.com").each(resolve=True)
-    addresses = [one.terms.addresses[0] for one in each]
+    each = setup("stomp+ssl://brokers.example.com").per_address(resolve=True)
+    addresses = [one.config.addresses[0] for one in each]
     assert [(address.host, address.via) for address in addresses] == [
         ("brokers.example.com", "127.0.0.1"),
         ("brokers.example.com", "127.0.0.2"),
@@ -139,7 +139,7 @@ def test_a_setup_for_each_numeric_address(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_no_two_clients_have_the_same_name() -> None:
-    assert setup("stomp://a").terms.nonce != setup("stomp://a").terms.nonce
+    assert setup("stomp://a").config.nonce != setup("stomp://a").config.nonce
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_shuffled_addresses_are_all_tried(monkeypatch, closed_address):
 
     monkeypatch.setattr("stomp.client.connect.open_stream", refuse)
     addresses = [Address("a", port) for port in range(1, 6)]
-    options = Options(attempts=1, shuffle=True, dice=lambda: 0.0)
+    options = Options(attempts=1, shuffle=True, random=lambda: 0.0)
     with pytest.raises(ConnectFailed):
         dial_any(addresses, options, no_tls, Pauses(), ConnectHistory())
     assert sorted(tried) == [1, 2, 3, 4, 5]
@@ -202,7 +202,7 @@ def waits_after(history: ConnectHistory, session: Any, clock: FakeClock, port: i
     """What a connect after the end of this connection waits for."""
     history.ended(session, clock())
     pauses = Pauses()
-    options = Options(clock=clock, backoff=Backoff(initial=1.0, increase=1.0, jitter=0.0), dice=lambda: 0.0)
+    options = Options(clock=clock, backoff=Backoff(initial=1.0, increase=1.0, jitter=0.0), random=lambda: 0.0)
     _, stream = dial_any([Address("127.0.0.1", port)], options, no_tls, pauses, history)
     stream.sock.close()
     return pauses.seconds
@@ -230,7 +230,7 @@ def test_a_program_that_has_waited_by_itself_does_not_wait_once_more(port: int) 
     history.ended(Ended(), clock())  # type: ignore[arg-type]
     clock.advance(3.5)
     pauses = Pauses()
-    options = Options(clock=clock, backoff=Backoff(initial=1.0, increase=1.0, jitter=0.0), dice=lambda: 0.0)
+    options = Options(clock=clock, backoff=Backoff(initial=1.0, increase=1.0, jitter=0.0), random=lambda: 0.0)
     _, stream = dial_any([Address("127.0.0.1", port)], options, no_tls, pauses, history)
     stream.sock.close()
     assert pauses.seconds == [0.5]

@@ -110,7 +110,7 @@ def test_what_is_no_hook_is_refused(client: Any, hook: Any) -> None:
 def test_functions_that_nobody_awaits_are_refused_by_both_clients(client: Any, function: Any) -> None:
     with pytest.raises(UsageError, match="validator of TlsSettings is a"):
         client("stomp+ssl://localhost", tls=TlsSettings(validator=function))
-    for option in ("clock", "dice", "start_thread"):
+    for option in ("clock", "random", "start_thread"):
         with pytest.raises(UsageError, match=f"option {option} is a"):
             client("stomp://localhost", options=stomp.Options(**{option: function}))
 

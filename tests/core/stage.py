@@ -23,7 +23,7 @@ class FakeLink:
         self.stage = stage
         self.address = address
         self.session = ClientSession(
-            ledger=stage.conv.ledger, message_class=BaseMessage, error_ends=stage.conv.terms.error_ends
+            ledger=stage.engine.ledger, message_class=BaseMessage, error_ends=stage.engine.config.error_ends
         )
         self.sent: list[Frame] = []
         self.hung_up = False
@@ -45,8 +45,8 @@ class FakeLink:
         while frames := self._decoder.frames():
             self.sent += [frame for frame in frames if not isinstance(frame, HeartbeatMarker)]
             self._decoder.version = self._decoder.version or STOMP12
-        self.stage.conv.take(self, self.session.events(), self.stage.clock())
-        self.stage.calls += self.stage.conv.calls()
+        self.stage.engine.process_events(self, self.session.events(), self.stage.clock())
+        self.stage.calls += self.stage.engine.pop_callbacks()
 
     def say(self, command: str, body: bytes = b"", **headers: object) -> None:
         """The broker sends a frame."""
@@ -97,7 +97,7 @@ class Run:
         answer: Any = None
         if self.wait is not None and failure is None:
             late = self.wait.deadline is not None and self.stage.clock() >= self.wait.deadline
-            ready = self.wait.ready()
+            ready = self.wait.predicate()
             if not ready and not late:
                 return False
             answer = ready
@@ -113,7 +113,7 @@ class Run:
                 return True
             answer = failure = None
             if isinstance(effect, Wait):
-                if effect.ready():
+                if effect.predicate():
                     answer = True
                     continue
                 if effect.deadline is not None and self.stage.clock() >= effect.deadline:
@@ -137,12 +137,12 @@ class Stage:
     A test plays the broker: it looks at what the client has `sent` and lets the broker `say` something.
     """
 
-    def __init__(self, **terms: Any) -> None:
+    def __init__(self, **config: Any) -> None:
         self.clock = FakeClock()
         self._said: list[str] = []
         self.calls: list[Any] = []
-        terms.setdefault("addresses", ("a:1",))
-        self.conv = ClientEngine(ClientConfig(**terms), self)
+        config.setdefault("addresses", ("a:1",))
+        self.engine = ClientEngine(ClientConfig(**config), self)
         self.links: list[FakeLink] = []
         self.failures: list[BaseException | None] = []  # what the next dials end in
         self.dialed: list[Any] = []
@@ -198,7 +198,7 @@ class Stage:
 
     def perform(self, effect: Any) -> Any:
         if isinstance(effect, SendFrame):
-            self.conv.recorder.note(">", effect.frame)
+            self.engine.recorder.note(">", effect.frame)
             return effect.link.transmit(effect.frame, deadline=effect.deadline)
         if isinstance(effect, Now):
             return self.clock()
@@ -216,7 +216,7 @@ class Stage:
 
     def make_calls(self) -> None:
         """Call what the conversation wants to have called."""
-        calls, self.calls = [*self.calls, *self.conv.calls()], []
+        calls, self.calls = [*self.calls, *self.engine.pop_callbacks()], []
         for call in calls:
             call()
 
@@ -226,7 +226,7 @@ class Stage:
         """Connect, as a broker of which nothing more is known, or with these headers of CONNECTED."""
         from stomp.core.engine import lifecycle
 
-        run = self.run(lifecycle.connect(self.conv, lambda: 0.0))
+        run = self.run(lifecycle.connect_gen(self.engine, lambda: 0.0))
         self.greet(**connected)
         assert run.result is None
         return self.link
@@ -240,26 +240,28 @@ class Stage:
         """The connection was lost; the driver makes the next one, and the broker lets it in."""
         from stomp.core.engine import lifecycle
 
-        assert self.conv.needs_reconnect
-        self.conv.needs_reconnect = False
-        self.run(lifecycle.reconnect(self.conv, lambda: 0.0))
+        assert self.engine.needs_reconnect
+        self.engine.needs_reconnect = False
+        self.run(lifecycle.reconnect_gen(self.engine, lambda: 0.0))
         self.greet(**connected)
         return self.link
 
-    def subscribe(self, destination: str = "/queue/a", ack: str = "client-individual", **wish: Any):
-        """Subscribe, and have it confirmed; the feed."""
+    def subscribe(self, destination: str = "/queue/a", ack: str = "client-individual", **config: Any):
+        """Subscribe, and have it confirmed; the subscription."""
         from stomp.core.engine import subscriptions
         from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 
-        feed = ClientSubscription(
-            wish.pop("id", f"sub-{self.conv.next_id()}"), SubscriptionConfig(destination, ack, **wish)
+        subscription = ClientSubscription(
+            config.pop("id", f"sub-{self.engine.next_id()}"), SubscriptionConfig(destination, ack, **config)
         )
-        run = self.run(subscriptions.subscribe(self.conv, feed, self.clock() + 30))
-        if feed.wish.confirm:
+        run = self.run(subscriptions.subscribe_gen(self.engine, subscription, self.clock() + 30))
+        if subscription.config.confirm:
             self.link.confirm(self.link.take("SUBSCRIBE"))
         assert run.result is None
-        return feed
+        return subscription
 
-    def deliver(self, feed: Any, id: str, body: bytes = b"", **headers: object) -> None:
+    def deliver(self, subscription: Any, id: str, body: bytes = b"", **headers: object) -> None:
         """The broker delivers a message."""
-        self.link.say("MESSAGE", body, subscription=feed.id, message_id=id, ack=f"ack-{id}", **headers)
+        self.link.say(
+            "MESSAGE", body, subscription=subscription.id, message_id=id, ack=f"ack-{id}", **headers
+        )

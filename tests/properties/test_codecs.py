@@ -76,7 +76,7 @@ def facts(frame: Frame | HeartbeatMarker) -> Any:
     if isinstance(frame, BytesMessageFrame):
         more += (list(frame.original_headers.items()),)
     if isinstance(frame, BaseMessage):
-        more += (frame.era, frame.settled)
+        more += (frame.connection, frame.settled)
     headers = frame.headers
     return (type(frame), frame.command, type(headers), list(headers.items()), headers.repeated, body, *more)
 

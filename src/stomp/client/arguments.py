@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 from stomp.client.connect import TlsSettings
 from stomp.client.options import Options
 from stomp.core import arguments
-from stomp.core.engine.broker_profiles import VENDORS
+from stomp.core.engine.broker_profiles import PROFILES
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.failover import Backoff
 from stomp.core.errors import UsageError
@@ -176,7 +176,7 @@ SETTINGS: Checks = {
     "window_bytes": arguments.count,
     "timeout": _seconds_above_zero,
     "connect_timeout": _seconds_above_zero,
-    "broker": partial(arguments.text, hint=f"use one of {', '.join(VENDORS)}"),
+    "broker": partial(arguments.text, hint=f"use one of {', '.join(PROFILES)}"),
     "max_decompressed_size": arguments.count,
     "high_water": arguments.count,
     "limits": partial(arguments.instance, kind=Limits, hint="pass stomp.Limits(...)"),

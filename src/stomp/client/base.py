@@ -163,7 +163,7 @@ class BaseClient:
         check_functions(settings, coroutines=self._awaits)
         self._settings = settings
         self._options = settings.options
-        self._conv = ClientEngine(settings.terms, RepeatLog(log, settings.options.clock), self)
+        self._engine = ClientEngine(settings.config, RepeatLog(log, settings.options.clock), self)
 
     @classmethod
     def _from(cls, settings: ResolvedConfig) -> Any:
@@ -173,7 +173,7 @@ class BaseClient:
         return client
 
     def __repr__(self) -> str:
-        where = ", ".join(map(str, self._settings.terms.addresses))
+        where = ", ".join(map(str, self._settings.config.addresses))
         return f"<{type(self).__name__} {where} {self.state.value}>"
 
     # ------------------------------------------------------------------------------------- questions
@@ -181,18 +181,18 @@ class BaseClient:
     @property
     def state(self) -> ClientState:
         """The state of the client."""
-        return self._conv.state
+        return self._engine.state
 
     @property
     def error(self) -> StompError | None:
         """Why the client failed, or is not connected now; None if there is no error."""
-        return self._conv.error
+        return self._engine.error
 
     @property
     def address(self) -> Address | None:
         """The address of the broker that the client is connected to; None while it is not connected."""
-        era = self._conv.era
-        return era.address if era is not None else None
+        connection = self._engine.connection
+        return connection.address if connection is not None else None
 
     @property
     def broker(self) -> BrokerProfile:
@@ -201,7 +201,7 @@ class BaseClient:
         Raises:
             NotConnected: the kind is not known yet.
         """
-        return self._settings.terms.vendor or self._conv.current.vendor
+        return self._settings.config.profile or self._engine.current.profile
 
     @property
     def version(self) -> str:
@@ -210,7 +210,7 @@ class BaseClient:
         Raises:
             NotConnected: there is no connection.
         """
-        version = self._conv.current.link.session.version
+        version = self._engine.current.link.session.version
         assert version is not None
         return version.number
 
@@ -221,15 +221,15 @@ class BaseClient:
         Raises:
             NotConnected: there is no connection.
         """
-        return self._conv.current.link.session.heartbeat
+        return self._engine.current.link.session.heartbeat
 
     def stats(self) -> Stats:
         """Counters of the client since it was created."""
-        return self._conv.stats()
+        return self._engine.stats()
 
     def recent_frames(self) -> tuple[str, ...]:
         """The last frames, one line each, without bodies and credentials; for bug reports."""
-        return self._conv.recorder.lines()
+        return self._engine.recorder.lines()
 
     def on_state(self, callback: Callable[[StateChange], object]) -> None:
         """Call `callback` at every change of `state`, on the client's callback thread or on its event loop.
@@ -238,7 +238,7 @@ class BaseClient:
             UsageError: the callback is not callable; with `Client`: it is a coroutine function.
         """
         check_function("the callback of on_state", callback, coroutines=self._awaits)
-        self._conv.observers.append(callback)
+        self._engine.observers.append(callback)
 
     # ------------------------------------------------------------------------------------- for the drivers
 
@@ -247,14 +247,14 @@ class BaseClient:
         return ClientSession(
             limits=options.limits,
             lenient=options.lenient,
-            ledger=self._conv.ledger,
+            ledger=self._engine.ledger,
             tolerance=options.tolerance,
             message_class=self._message_class,
-            error_ends=self._conv.terms.error_ends,
+            error_ends=self._engine.config.error_ends,
         )
 
     def _timeout(self, timeout: float | None) -> float:
-        return self._settings.terms.timeout if timeout is None else arguments.seconds("timeout", timeout)
+        return self._settings.config.timeout if timeout is None else arguments.seconds("timeout", timeout)
 
     def _deadline(self, timeout: float | None) -> float:
         return self._options.clock() + self._timeout(timeout)
@@ -262,30 +262,30 @@ class BaseClient:
     def _short_deadline(self) -> float:
         return min(INTERRUPT_TIMEOUT, self._timeout(None))
 
-    def _parcel(self, destination: str, body: Body, options: SendOptions) -> OutgoingMessage:
+    def _outgoing(self, destination: str, body: Body, options: SendOptions) -> OutgoingMessage:
         if not options:
             return OutgoingMessage(destination, body)
-        return _parcel(destination, body, check_options(options, SEND))
+        return _outgoing(destination, body, check_options(options, SEND))
 
-    def _feed(self, destination: str, ack: Ack, options: SubscribeOptions) -> ClientSubscription:
-        told = check_options(options, SUBSCRIBE)
-        wish = SubscriptionConfig(
+    def _subscription(self, destination: str, ack: Ack, options: SubscribeOptions) -> ClientSubscription:
+        checked = check_options(options, SUBSCRIBE)
+        config = SubscriptionConfig(
             arguments.destination(destination),
             arguments.one_of("ack", ack, ACK),
-            confirm=told.get("confirm", True),
-            options={name: told[name] for name in _SUBSCRIBE_FEATURES if told.get(name)},
-            headers=told.get("headers", {}),
-            max_silence=told.get("max_silence"),
+            confirm=checked.get("confirm", True),
+            options={name: checked[name] for name in _SUBSCRIBE_FEATURES if checked.get(name)},
+            headers=checked.get("headers", {}),
+            max_silence=checked.get("max_silence"),
         )
         # RabbitMQ identifies a durable subscription by its id.
-        id = told.get("id") or told.get("durable") or f"sub-{self._conv.next_id()}"
-        return ClientSubscription(text_of(id), wish)
+        id = checked.get("id") or checked.get("durable") or f"sub-{self._engine.next_id()}"
+        return ClientSubscription(text_of(id), config)
 
-    def _parcels(
+    def _outgoing_messages(
         self, messages: Iterable[tuple[str, Body]], options: SendOptions
     ) -> Iterator[OutgoingMessage]:
         checked = check_options(options, SEND)
-        return (_parcel(destination, body, checked) for destination, body in pairs_of(messages))
+        return (_outgoing(destination, body, checked) for destination, body in pairs_of(messages))
 
     def _check_merged(self, subscriptions: Sequence[Any]) -> None:
         """Check the arguments of `merge`.
@@ -303,10 +303,10 @@ class BaseClient:
                 )
 
     def _process(self, message: BaseMessage) -> contextlib.ExitStack | None:
-        if not self._settings.terms.hooks:
+        if not self._settings.config.hooks:
             return None
         stack = contextlib.ExitStack()
-        for hook in self._settings.terms.hooks:
+        for hook in self._settings.config.hooks:
             context = self._call(partial(hook.processing, message))
             if context is not None:
                 self._call(partial(stack.enter_context, context))
@@ -332,7 +332,7 @@ class BaseClient:
             return None
 
 
-def _parcel(destination: str, body: Body, checked: Mapping[str, Any]) -> OutgoingMessage:
+def _outgoing(destination: str, body: Body, checked: Mapping[str, Any]) -> OutgoingMessage:
     """Build the outgoing message from checked options."""
     features = None
     if not _SEND_FEATURES.isdisjoint(checked):
@@ -364,37 +364,37 @@ class BaseSubscription:
         ack: "auto", "client" or "client-individual".
     """
 
-    _feed: ClientSubscription
+    _subscription: ClientSubscription
     _client: Any
 
     @property
     def id(self) -> str:
         """The id of the subscription."""
-        return self._feed.id
+        return self._subscription.id
 
     @property
     def destination(self) -> str:
         """The destination that the client subscribed to."""
-        return self._feed.wish.destination
+        return self._subscription.config.destination
 
     @property
     def ack(self) -> str:
         """The ack mode: "auto", "client" or "client-individual"."""
-        return self._feed.wish.ack
+        return self._subscription.config.ack
 
     @property
     def closed(self) -> bool:
         """True when no more messages will be received."""
-        return self._feed.ended
+        return self._subscription.ended
 
     @property
     def waiting(self) -> int:
         """How many messages were received and are queued."""
-        return len(self._inbox.messages)
+        return len(self._queue.messages)
 
     @property
-    def _inbox(self) -> MessageQueue:
-        return self._feed.inbox
+    def _queue(self) -> MessageQueue:
+        return self._subscription.queue
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{self.waiting} waiting"

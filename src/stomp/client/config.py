@@ -35,24 +35,24 @@ class ResolvedConfig:
     """The complete configuration of a client.
 
     Attributes:
-        terms: the settings of the engine.
+        config: the settings of the engine.
         options: the settings of the network.
         tls: the TLS settings, for addresses that use TLS.
     """
 
-    terms: ClientConfig
+    config: ClientConfig
     options: Options
     tls: TlsSettings = field(default_factory=TlsSettings)
 
-    def each(self, *, resolve: bool = False) -> list[ResolvedConfig]:
+    def per_address(self, *, resolve: bool = False) -> list[ResolvedConfig]:
         """One configuration for each address; with `resolve`, for each numeric address that the names resolve to."""
-        addresses: list[Address] = list(self.terms.addresses)
+        addresses: list[Address] = list(self.config.addresses)
         if resolve:
             deadline = Deadline(self.options.connect_timeout)
             addresses = [numeric for address in addresses for numeric in resolve_each(address, deadline)]
         return [
             replace(
-                self, terms=replace(self.terms, addresses=(address,), nonce=f"{self.terms.nonce}-{number}")
+                self, config=replace(self.config, addresses=(address,), nonce=f"{self.config.nonce}-{number}")
             )
             for number, address in enumerate(addresses, 1)
         ]
@@ -131,7 +131,7 @@ _LIMITS = ("max_frame", "max_body", "max_head", "max_header_line", "max_headers"
 _OPTIONS, _NO_TLS = Options(), TlsSettings()
 
 
-def setup(url: str | None = None, **given: Any) -> ResolvedConfig:
+def setup(url: str | None = None, **arguments: Any) -> ResolvedConfig:
     """Check and merge the settings of a client. The arguments are those of `stomp.Client`.
 
     Arguments override the URL, and the URL overrides the environment (``STOMP_URL``, ``STOMP_PASSWORD``).
@@ -141,25 +141,27 @@ def setup(url: str | None = None, **given: Any) -> ResolvedConfig:
         UsageError: a setting cannot be used.
     """
     target = parse(url_of(url) or os.environ.get("STOMP_URL") or DEFAULT_URL)
-    by_query = _from_query(target.options)
-    by_url = {name: by_query.pop(name) for name in _TLS if name in by_query}
-    told = check_options({**by_query, **{name: v for name, v in given.items() if v is not None}}, SETTINGS)
-    options = told.pop("options", None) or _OPTIONS
-    options = read_by(options, told.pop("limits", None), told.pop("lenient", None))
-    tls = _tls(target.addresses, told.pop("tls", None), by_url)
-    if (proxy := told.pop("proxy", None)) is not None:
+    query = _from_query(target.options)
+    url_tls = {name: query.pop(name) for name in _TLS if name in query}
+    settings = check_options(
+        {**query, **{name: v for name, v in arguments.items() if v is not None}}, SETTINGS
+    )
+    options = settings.pop("options", None) or _OPTIONS
+    options = read_by(options, settings.pop("limits", None), settings.pop("lenient", None))
+    tls = _tls(target.addresses, settings.pop("tls", None), url_tls)
+    if (proxy := settings.pop("proxy", None)) is not None:
         options = replace(options, proxy=proxy)
-    if "connect_timeout" in told:
-        options = replace(options, connect_timeout=told["connect_timeout"])
-    told.setdefault("connect_timeout", options.connect_timeout)
-    told.setdefault("login", target.login)
-    told.setdefault("passcode", _passcode(target, told["login"]))
+    if "connect_timeout" in settings:
+        options = replace(options, connect_timeout=settings["connect_timeout"])
+    settings.setdefault("connect_timeout", options.connect_timeout)
+    settings.setdefault("login", target.login)
+    settings.setdefault("passcode", _passcode(target, settings["login"]))
     if target.vhost is not None:
-        told.setdefault("vhost", target.vhost)
-    if (vendor := told.pop("broker", None)) is not None:
-        told["vendor"] = profile_by_name(vendor)
-    terms = ClientConfig(addresses=target.addresses, nonce=os.urandom(8).hex(), **told)
-    return ResolvedConfig(terms=terms, options=options, tls=tls)
+        settings.setdefault("vhost", target.vhost)
+    if (profile := settings.pop("broker", None)) is not None:
+        settings["profile"] = profile_by_name(profile)
+    config = ClientConfig(addresses=target.addresses, nonce=os.urandom(8).hex(), **settings)
+    return ResolvedConfig(config=config, options=options, tls=tls)
 
 
 def reading(query: Mapping[str, str]) -> tuple[Limits | None, Lenient | None]:
@@ -168,12 +170,12 @@ def reading(query: Mapping[str, str]) -> tuple[Limits | None, Lenient | None]:
     Raises:
         UsageError: one of them cannot be used.
     """
-    told = _from_query(query)
-    return told.get("limits"), told.get("lenient")
+    options = _from_query(query)
+    return options.get("limits"), options.get("lenient")
 
 
 def _from_query(query: Mapping[str, str]) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for name, text in query.items():
         name = name.replace("-", "_")
         name = _URL_ALIASES.get(name, name)
@@ -181,25 +183,25 @@ def _from_query(query: Mapping[str, str]) -> dict[str, Any]:
         if read is None:
             raise UsageError(f"a URL has no option {name[:40]!r}", hint=f"use some of {', '.join(_QUERY)}")
         try:
-            told[name] = read(text)
+            options[name] = read(text)
         except ValueError:
             raise UsageError(f"the option {name} of the URL cannot be {text[:40]!r}") from None
-    if sizes := {name.removeprefix("max_"): told.pop(name) for name in _LIMITS if name in told}:
-        told["limits"] = Limits(**sizes)
-    return told
+    if sizes := {name.removeprefix("max_"): options.pop(name) for name in _LIMITS if name in options}:
+        options["limits"] = Limits(**sizes)
+    return options
 
 
 def _tls(
-    addresses: Iterable[Address], given: TlsSettings | ssl.SSLContext | None, by_url: dict[str, Any]
+    addresses: Iterable[Address], argument: TlsSettings | ssl.SSLContext | None, url_tls: dict[str, Any]
 ) -> TlsSettings:
-    asked = given is not None or bool(by_url)
+    tls_requested = argument is not None or bool(url_tls)
     tls = _NO_TLS
-    if given is not None:
-        tls = given if isinstance(given, TlsSettings) else TlsSettings(context=given)
-    if by_url:
-        tls = replace(tls, **by_url)
+    if argument is not None:
+        tls = argument if isinstance(argument, TlsSettings) else TlsSettings(context=argument)
+    if url_tls:
+        tls = replace(tls, **url_tls)
     plain = next((address for address in addresses if address.transport in ("tcp", "ws")), None)
-    if asked and plain is not None:
+    if tls_requested and plain is not None:
         # Traffic that was meant to be encrypted must not be sent in clear text silently.
         secure = "wss" if plain.transport == "ws" else "stomp+ssl"
         raise UsageError(
@@ -228,19 +230,19 @@ def check_functions(setup: ResolvedConfig, *, coroutines: bool) -> None:
     Raises:
         UsageError: one is not callable, or is a coroutine function that would not be awaited.
     """
-    terms, options, tls = setup.terms, setup.options, setup.tls
+    config, options, tls = setup.config, setup.options, setup.tls
     for name in ("login", "passcode", "headers"):
-        value = getattr(terms, name)
+        value = getattr(config, name)
         if callable(value):
             check_function(name, value, coroutines=coroutines)
     if options is not _OPTIONS:
-        for name in ("clock", "dice", "start_thread"):
+        for name in ("clock", "random", "start_thread"):
             check_function(f"the option {name}", getattr(options, name))
     if tls is not _NO_TLS:
         for name, function in (("validator", tls.validator), ("password", tls.password)):
             if callable(function):
                 check_function(f"the {name} of TlsSettings", function)
-    for hook in terms.hooks:
+    for hook in config.hooks:
         _check_hook(hook, coroutines)
 
 

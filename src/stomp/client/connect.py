@@ -210,7 +210,7 @@ class ConnectHistory:
             backoff=options.backoff,
             attempts=options.attempts,
             shuffle=options.shuffle,
-            dice=options.dice,
+            random=options.random,
             earlier=rounds,
         )
 

@@ -21,10 +21,10 @@ def fate(message: BaseMessage, *, by_handler: bool) -> str:
         return "the broker does not deliver it again (ack=auto)"
     if by_handler:
         return "the handler had settled it"
-    if message.era.vendor.nack_discards:
+    if message.connection.profile.nack_discards:
         return "it is not acknowledged, and is given back by a new connection when nothing else is under way"
     if message.settled:
-        return f"it was refused (NACK), and {message.era.vendor.nack_effect}"
+        return f"it was refused (NACK), and {message.connection.profile.nack_effect}"
     return "it is not acknowledged, and is delivered again when its subscription or connection has ended"
 
 

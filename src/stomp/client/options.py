@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from stomp.core import arguments
-from stomp.core.engine.failover import Backoff, Dice
+from stomp.core.engine.failover import Backoff, Random
 from stomp.core.frames.limits import LENIENT, Leniency, Lenient, Limits
 from stomp.core.session.heartbeat import TOLERANCE
 from stomp.net.dial import Keepalive
@@ -59,7 +59,7 @@ class Options:
         lenient: how frames are read that break a rule of STOMP: True, False or "trim", see
             `stomp.core.frames.limits.Leniency`.
         clock: a monotonic clock.
-        dice: the source of randomness for jitter and shuffle.
+        random: the source of randomness for jitter and shuffle.
         start_thread: starts the receiving thread.
     """
 
@@ -77,7 +77,7 @@ class Options:
     limits: Limits = _LIMITS
     lenient: Lenient = LENIENT
     clock: Callable[[], float] = time.monotonic
-    dice: Dice = default_random
+    random: Random = default_random
     start_thread: ThreadFactory = start_daemon
 
     def __post_init__(self) -> None:

@@ -251,8 +251,8 @@ def test_client_options_in_a_url_are_refused_by_the_shell(read: Read) -> None:
     made = read("--url", "failover:(stomp://a,stomp://b)?shuffle=true&window=5&on_unknown=resend")
     assert made.shuffle
     client = made.client()
-    assert client._settings.terms.window == 5
-    assert client._settings.terms.on_unknown.value == "resend"
+    assert client._settings.config.window == 5
+    assert client._settings.config.on_unknown.value == "resend"
     with pytest.raises(UsageError, match="no option 'colour'"):
         read("--url", "stomp://a?colour=red").client()
     with pytest.raises(

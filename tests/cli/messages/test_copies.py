@@ -113,8 +113,8 @@ def came(vendor: BrokerProfile, *pairs: tuple[str, str]) -> Record:
             generation = 1
 
     message = BaseMessage("MESSAGE", Headers.of(list(pairs)), b"hi")
-    message.era = BrokerConnection(NoLink(), None, 0, None)  # type: ignore[arg-type]
-    message.era.vendor = vendor
+    message.connection = BrokerConnection(NoLink(), None, 0, None)  # type: ignore[arg-type]
+    message.connection.profile = vendor
     return of_message(message)
 
 

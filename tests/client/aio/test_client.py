@@ -52,7 +52,7 @@ def test_iterate_and_acknowledge(broker):
                     seen.append(message.text)
                 if len(seen) == 3:
                     break
-            assert client._conv.unsettled == 0
+            assert client._engine.unsettled == 0
             return seen
 
     assert run(test()) == ["0", "1", "2"]
@@ -132,7 +132,7 @@ def test_a_handler_may_be_a_plain_function(broker):
             await client.consume("/queue/a", lambda message: seen.append(message.text))
             await client.send("/queue/a", "x", confirm=True)
             await until(lambda: seen)
-            await until(lambda: client._conv.unsettled == 0)
+            await until(lambda: client._engine.unsettled == 0)
         return seen
 
     assert run(test()) == ["x"]
@@ -289,7 +289,7 @@ def test_receive_that_is_cancelled_loses_no_message(broker):
         async with at(broker) as client:
             subscription = await client.subscribe("/queue/a")
             waiting = asyncio.create_task(subscription.receive())
-            await until(lambda: subscription._inbox._watchers)
+            await until(lambda: subscription._queue._callbacks)
             # The message and the cancellation come in the same turn of the loop.
             await client.send("/queue/a", "x", confirm=True)
             waiting.cancel()
@@ -329,8 +329,8 @@ def test_a_subscription_that_is_cancelled_is_taken_back(broker):
             with pytest.raises(asyncio.CancelledError):
                 await making
             await until(lambda: b"UNSUBSCRIBE" in b"".join(asked))
-            assert client._conv.feeds == {}
-            assert client._conv.ledger.subscriptions == {}
+            assert client._engine.subscriptions == {}
+            assert client._engine.ledger.subscriptions == {}
             await client.close(timeout=0.1)
 
     with ScriptedServer(script) as server:

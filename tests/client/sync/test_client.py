@@ -112,7 +112,7 @@ def test_a_slow_consumer_does_not_fill_the_memory(broker: Broker) -> None:
         for _ in range(2000):
             producer.send("/queue/a", body)
         producer.close()
-        until(lambda: client._conv.paused)
+        until(lambda: client._engine.reading_paused)
         # What came in one read, and what the keeper reads meanwhile so that heart-beats are heard, comes on top.
         assert client.stats().queued * len(body) < high + 1_000_000
         taken = sum(1 for _ in zip(range(2000), subscription, strict=False))
@@ -276,7 +276,7 @@ RUN_FOREVER = r"""
         sys.stdin.readline()
         # The main thread may need a moment to hear of the signal; until then the next message would be begun.
         deadline = time.monotonic() + 10
-        while not client._conv.draining and time.monotonic() < deadline:
+        while not client._engine.draining and time.monotonic() < deadline:
             os.sched_yield()
         tell("ended")
 

@@ -16,15 +16,15 @@ def stage() -> Stage:
 
 
 def delivered(stage: Stage, ack: str = "client-individual", count: int = 1):
-    feed = stage.subscribe(ack=ack)
+    subscription = stage.subscribe(ack=ack)
     for number in range(count):
-        stage.deliver(feed, str(number))
-    return [stage.do(receive.take(stage.conv, feed.inbox, None)) for _ in range(count)]
+        stage.deliver(subscription, str(number))
+    return [stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) for _ in range(count)]
 
 
 def test_the_ack_header_names_the_message_in_1_2(stage: Stage) -> None:
     [message] = delivered(stage)
-    stage.do(acknowledge.settle(stage.conv, message, 30))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30))
     assert stage.link.take("ACK").headers == {"id": "ack-0"}
 
 
@@ -32,36 +32,36 @@ def test_message_id_and_subscription_name_it_in_1_1() -> None:
     stage = Stage()
     stage.connect(version="1.1")
     [message] = delivered(stage)
-    stage.do(acknowledge.settle(stage.conv, message, 30, negative=True))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=True))
     frame = stage.link.take("NACK")
     assert frame.headers == {"message-id": "0", "subscription": "sub-1"}
 
 
 def test_a_message_is_settled_once(stage: Stage) -> None:
     [message] = delivered(stage)
-    stage.do(acknowledge.settle(stage.conv, message, 30))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30))
     for negative in (False, True):
         with pytest.raises(AlreadySettled):
-            stage.do(acknowledge.settle(stage.conv, message, 30, negative=negative))
+            stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=negative))
     assert [frame.command for frame in stage.link.sent] == ["ACK"]
 
 
 def test_an_ack_covers_earlier_messages_of_a_cumulative_subscription(stage: Stage) -> None:
     messages = delivered(stage, "client", 3)
-    stage.do(acknowledge.settle(stage.conv, messages[1], 30))
+    stage.do(acknowledge.settle_gen(stage.engine, messages[1], 30))
     with pytest.raises(AlreadySettled, match="a later one"):
-        stage.do(acknowledge.settle(stage.conv, messages[0], 30))
-    stage.do(acknowledge.settle(stage.conv, messages[2], 30))
+        stage.do(acknowledge.settle_gen(stage.engine, messages[0], 30))
+    stage.do(acknowledge.settle_gen(stage.engine, messages[2], 30))
 
 
 def test_a_message_of_an_earlier_connection_is_stale(stage: Stage) -> None:
     [message] = delivered(stage)
     stage.link.hang_up()
     with pytest.raises(StaleDelivery, match="connection 1, which is gone"):
-        stage.do(acknowledge.settle(stage.conv, message, 30))
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30))
     stage.reconnect()
     with pytest.raises(StaleDelivery):
-        stage.do(acknowledge.settle(stage.conv, message, 30))
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30))
     assert [frame.command for frame in stage.link.sent] == ["SUBSCRIBE"]
 
 
@@ -69,32 +69,32 @@ def test_it_is_stale_as_soon_as_the_session_knows(stage: Stage) -> None:
     [message] = delivered(stage)
     stage.link.session.receive_eof()
     with pytest.raises(StaleDelivery):
-        stage.do(acknowledge.settle(stage.conv, message, 30))
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30))
 
 
 def test_a_message_of_a_closed_subscription_is_stale(stage: Stage) -> None:
     [message] = delivered(stage)
-    [feed] = stage.conv.feeds.values()
-    run = stage.run(subscriptions.unsubscribe(stage.conv, feed, 30, delete=False))
+    [subscription] = stage.engine.subscriptions.values()
+    run = stage.run(subscriptions.unsubscribe_gen(stage.engine, subscription, 30, delete=False))
     stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
     assert run.result is None
     with pytest.raises(StaleDelivery, match="subscription has ended"):
-        stage.do(acknowledge.settle(stage.conv, message, 30))
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30))
 
 
 def test_a_message_that_needs_no_ack_cannot_be_acknowledged(stage: Stage) -> None:
     [message] = delivered(stage, "auto")
     with pytest.raises(UsageError, match="client-individual"):
-        stage.do(acknowledge.settle(stage.conv, message, 30))
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30))
 
 
 def test_an_ack_may_be_confirmed(stage: Stage) -> None:
     first, second = delivered(stage, count=2)
-    run = stage.run(acknowledge.settle(stage.conv, first, 30, confirm=True))
+    run = stage.run(acknowledge.settle_gen(stage.engine, first, 30, confirm=True))
     assert not run.done
     stage.link.confirm(stage.link.take("ACK"))
     assert run.result is None
-    run = stage.run(acknowledge.settle(stage.conv, second, 30, confirm=True))
+    run = stage.run(acknowledge.settle_gen(stage.engine, second, 30, confirm=True))
     stage.link.say("ERROR", message="gone", receipt_id=stage.link.take("ACK").headers["receipt"])
     with pytest.raises(BrokerError, match="gone"):
         assert run.result
@@ -105,7 +105,7 @@ def test_rabbitmq_can_be_told_whether_to_requeue(
     stage: Stage, requeue: bool | None, warning: str | None
 ) -> None:
     [message] = delivered(stage)
-    stage.do(acknowledge.settle(stage.conv, message, 30, negative=True, requeue=requeue))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=True, requeue=requeue))
     assert stage.link.take("NACK").headers.get("requeue") == warning
 
 
@@ -114,8 +114,8 @@ def test_activemq_cannot() -> None:
     stage.connect(server="ActiveMQ/5.17.2")
     [message] = delivered(stage)
     with pytest.raises(Unsupported, match=r"goes to ActiveMQ\.DLQ"):
-        stage.do(acknowledge.settle(stage.conv, message, 30, negative=True, requeue=True))
-    stage.do(acknowledge.settle(stage.conv, message, 30))
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=True, requeue=True))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30))
 
 
 @pytest.mark.parametrize(
@@ -128,4 +128,4 @@ def test_what_cannot_be_part_of_a_transaction(server: str, negative: bool, words
     [message] = delivered(stage)
     record = TransactionRecord("t", 1)
     with pytest.raises(Unsupported, match=words):
-        stage.do(acknowledge.settle(stage.conv, message, 30, negative=negative, transaction=record))
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=negative, transaction=record))

@@ -7,8 +7,8 @@ from stomp.core.engine.broker_profiles import (
     ARTEMIS,
     EMBEDDED,
     GENERIC,
+    PROFILES,
     RABBITMQ,
-    VENDORS,
     nack_headers,
     profile_by_name,
     profile_for_server,
@@ -19,7 +19,7 @@ from stomp.core.errors import Unsupported, UsageError
 
 
 @pytest.mark.parametrize(
-    ("server", "vendor"),
+    ("server", "profile"),
     [
         ("RabbitMQ/3.10.8", RABBITMQ),
         ("ActiveMQ/5.17.2", ACTIVEMQ),
@@ -30,18 +30,18 @@ from stomp.core.errors import Unsupported, UsageError
         (None, GENERIC),
     ],
 )
-def test_brokers_are_known_by_the_header_of_connected(server: str | None, vendor) -> None:
-    assert profile_for_server(server) is vendor
+def test_brokers_are_known_by_the_header_of_connected(server: str | None, profile) -> None:
+    assert profile_for_server(server) is profile
 
 
 def test_a_kind_can_be_named() -> None:
-    assert [profile_by_name(name).name for name in VENDORS] == list(VENDORS)
+    assert [profile_by_name(name).name for name in PROFILES] == list(PROFILES)
     with pytest.raises(UsageError, match="use one of rabbitmq"):
         profile_by_name("kafka")
 
 
 @pytest.mark.parametrize(
-    ("vendor", "wish", "headers"),
+    ("profile", "config", "headers"),
     [
         (RABBITMQ, {"ack": "client", "prefetch": 5}, {"prefetch-count": 5}),
         (ACTIVEMQ, {"ack": "client", "prefetch": 5}, {"activemq.prefetchSize": 5}),
@@ -59,12 +59,12 @@ def test_a_kind_can_be_named() -> None:
         (GENERIC, {}, {}),
     ],
 )
-def test_what_a_subscription_is_asked_for_by(vendor, wish: dict, headers: dict) -> None:
-    assert subscribe_headers(vendor, **wish) == headers
+def test_what_a_subscription_is_asked_for_by(profile, config: dict, headers: dict) -> None:
+    assert subscribe_headers(profile, **config) == headers
 
 
 @pytest.mark.parametrize(
-    ("vendor", "wish", "words"),
+    ("profile", "config", "words"),
     [
         (RABBITMQ, {"selector": "a = 1"}, "ignores it"),
         (ARTEMIS, {"ack": "client", "prefetch": 5}, "consumer-window-size"),
@@ -74,26 +74,26 @@ def test_what_a_subscription_is_asked_for_by(vendor, wish: dict, headers: dict) 
         (ACTIVEMQ, {"queue_type": "quorum"}, "types of queues"),
     ],
 )
-def test_what_a_broker_would_ignore_is_refused(vendor, wish: dict, words: str) -> None:
+def test_what_a_broker_would_ignore_is_refused(profile, config: dict, words: str) -> None:
     with pytest.raises(Unsupported, match=words):
-        subscribe_headers(vendor, **wish)
+        subscribe_headers(profile, **config)
 
 
 @pytest.mark.parametrize(
-    ("vendor", "wish", "words"),
+    ("profile", "config", "words"),
     [
         (RABBITMQ, {"ack": "client", "prefetch": 0}, "at least 1"),
         (RABBITMQ, {"prefetch": 5}, "client-individual"),
         (ACTIVEMQ, {"durable": "d"}, "client_id="),
     ],
 )
-def test_what_makes_no_sense_is_refused(vendor, wish: dict, words: str) -> None:
+def test_what_makes_no_sense_is_refused(profile, config: dict, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        subscribe_headers(vendor, **wish)
+        subscribe_headers(profile, **config)
 
 
 @pytest.mark.parametrize(
-    ("vendor", "wish", "headers"),
+    ("profile", "config", "headers"),
     [
         (RABBITMQ, {"ttl": 1.5}, {"expiration": 1500}),
         (ACTIVEMQ, {"ttl": 1.5, "epoch_ms": 10_000}, {"expires": 11_500}),
@@ -108,12 +108,12 @@ def test_what_makes_no_sense_is_refused(vendor, wish: dict, words: str) -> None:
         (EMBEDDED, {"ttl": 0.0001}, {"expiration": 1}),
     ],
 )
-def test_what_a_send_is_asked_for_by(vendor, wish: dict, headers: dict) -> None:
-    assert send_headers(vendor, **wish) == headers
+def test_what_a_send_is_asked_for_by(profile, config: dict, headers: dict) -> None:
+    assert send_headers(profile, **config) == headers
 
 
 @pytest.mark.parametrize(
-    ("vendor", "wish", "words"),
+    ("profile", "config", "words"),
     [
         (GENERIC, {"ttl": 1}, "expiry"),
         (RABBITMQ, {"delay": 1}, "without a plugin"),
@@ -123,9 +123,9 @@ def test_what_a_send_is_asked_for_by(vendor, wish: dict, headers: dict) -> None:
         (RABBITMQ, {"priority": -1}, "priority is -1"),
     ],
 )
-def test_what_a_send_cannot_ask_for(vendor, wish: dict, words: str) -> None:
+def test_what_a_send_cannot_ask_for(profile, config: dict, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        send_headers(vendor, **wish)
+        send_headers(profile, **config)
 
 
 def test_requeueing() -> None:
@@ -151,5 +151,5 @@ def test_requeueing() -> None:
 def test_what_an_error_means_is_known_of_each_broker(
     server: str | None, name: str, ends: bool | None
 ) -> None:
-    vendor = profile_for_server(server)
-    assert (vendor.name, vendor.error_ends) == (name, ends)
+    profile = profile_for_server(server)
+    assert (profile.name, profile.error_ends) == (name, ends)

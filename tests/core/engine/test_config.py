@@ -4,9 +4,9 @@ from stomp.core.engine.config import ClientConfig, OnUnknown
 
 
 def test_terms_do_not_show_secrets() -> None:
-    terms = ClientConfig(login="me", passcode="swordfish", headers={"token": "swordfish"})
-    assert "swordfish" not in repr(terms)
-    assert "me" in repr(terms)
+    config = ClientConfig(login="me", passcode="swordfish", headers={"token": "swordfish"})
+    assert "swordfish" not in repr(config)
+    assert "me" in repr(config)
 
 
 def test_nothing_is_repeated_unless_asked_for() -> None:

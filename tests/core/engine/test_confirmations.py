@@ -16,7 +16,7 @@ def test_an_outcome_is_told_once_to_everybody() -> None:
     confirmation = asked(waiting, "1")
     outcomes: list[object] = []
     fired: list[int] = []
-    confirmation.watch(lambda: fired.append(1))
+    confirmation.add_callback(lambda: fired.append(1))
     assert confirmation.when_done(outcomes.append)
     assert not confirmation.done()
     for call in waiting.settle("1", None):
@@ -54,7 +54,7 @@ def test_the_window_has_room_again() -> None:
     assert waiting.fits(40)
     asked(waiting, "2", 1)
     assert not waiting.fits(1)
-    waiting.take("1")
+    waiting.remove("1")
     assert waiting.fits(50)
 
 

@@ -9,10 +9,10 @@ def test_a_signal_tells_who_watches() -> None:
 
     def once() -> None:
         calls.append("once")
-        signal.unwatch(once)
+        signal.remove_callback(once)
 
-    signal.watch(once)
-    signal.watch(lambda: calls.append("always"))
-    signal.fire()
-    signal.fire()
+    signal.add_callback(once)
+    signal.add_callback(lambda: calls.append("always"))
+    signal.notify()
+    signal.notify()
     assert calls == ["once", "always", "always"]

@@ -38,11 +38,11 @@ def test_hooks_are_told_what_happens_and_only_when_nothing_is_held() -> None:
     told = Told()
     stage = Stage(hooks=(told,))
     stage.connect(server="RabbitMQ/3.10.8")
-    feed = stage.subscribe()
-    stage.deliver(feed, "1")
-    message = stage.do(receive.take(stage.conv, feed.inbox, None))
-    stage.do(acknowledge.settle(stage.conv, message, 30))
-    stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "1")
+    message = stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30))
+    stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
     stage.link.take("ACK")
     sent = stage.link.take("SEND")
     assert sent.headers["traced"] == "yes"
@@ -59,72 +59,72 @@ def test_hooks_are_told_what_happens_and_only_when_nothing_is_held() -> None:
 def test_what_an_old_link_says_is_not_heard() -> None:
     stage = Stage()
     old = stage.connect()
-    feed = stage.subscribe()
+    subscription = stage.subscribe()
     stage.link.hang_up()
     stage.reconnect()
     stray = FakeLink(stage, "x")
-    stage.conv.take(stray, [], 0.0)
-    assert stage.conv.state is ClientState.CONNECTED
+    stage.engine.process_events(stray, [], 0.0)
+    assert stage.engine.state is ClientState.CONNECTED
     assert old is not stage.link
-    assert not feed.inbox.messages
+    assert not subscription.queue.messages
 
 
 def test_messages_for_nobody_are_counted() -> None:
     stage = Stage()
     stage.connect()
     stage.link.say("MESSAGE", subscription="who", message_id="1")
-    assert stage.conv.stats().unmatched == 1
+    assert stage.engine.stats().unmatched == 1
 
 
 def test_reading_pauses_when_too_much_waits_and_goes_on_when_it_is_taken() -> None:
     stage = Stage(high_water=20_000)
     stage.connect()
-    feed = stage.subscribe(ack="auto")
+    subscription = stage.subscribe(ack="auto")
     for id in range(9):
-        stage.deliver(feed, str(id), b"x" * 1000)
-    assert not stage.conv.paused
-    stage.deliver(feed, "9", b"x" * 1000)
-    assert stage.conv.paused
+        stage.deliver(subscription, str(id), b"x" * 1000)
+    assert not stage.engine.reading_paused
+    stage.deliver(subscription, "9", b"x" * 1000)
+    assert stage.engine.reading_paused
     fired: list[int] = []
-    stage.conv.resumed.watch(lambda: fired.append(1))
+    stage.engine.resumed.add_callback(lambda: fired.append(1))
     for _ in range(6):
-        stage.do(receive.take(stage.conv, feed.inbox, None))
-    assert not stage.conv.paused
+        stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    assert not stage.engine.reading_paused
     assert fired == [1]
 
 
 def test_reading_goes_on_for_somebody_who_waits_for_an_answer() -> None:
     stage = Stage(high_water=20_000)
     stage.connect()
-    feed = stage.subscribe(ack="auto")
-    stage.deliver(feed, "1", b"x" * 20_000)
-    assert stage.conv.paused
-    stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
-    assert not stage.conv.paused
-    stage.deliver(feed, "2", b"x" * 20_000)
-    assert not stage.conv.paused
-    stage.deliver(feed, "3", b"x" * 60_000)
-    assert stage.conv.paused
+    subscription = stage.subscribe(ack="auto")
+    stage.deliver(subscription, "1", b"x" * 20_000)
+    assert stage.engine.reading_paused
+    stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    assert not stage.engine.reading_paused
+    stage.deliver(subscription, "2", b"x" * 20_000)
+    assert not stage.engine.reading_paused
+    stage.deliver(subscription, "3", b"x" * 60_000)
+    assert stage.engine.reading_paused
 
 
 def test_taking_what_has_been_taken_does_not_count_twice() -> None:
     stage = Stage(high_water=20_000)
     stage.connect()
-    feed = stage.subscribe(ack="auto")
+    subscription = stage.subscribe(ack="auto")
     for id in range(50):
-        stage.deliver(feed, str(id), b"x" * 1000)
-        stage.do(receive.take(stage.conv, feed.inbox, None))
-        assert not stage.conv.paused
+        stage.deliver(subscription, str(id), b"x" * 1000)
+        stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+        assert not stage.engine.reading_paused
 
 
 def test_reading_goes_on_when_what_waits_is_nobodys_any_more() -> None:
     stage = Stage(high_water=1000)
     stage.connect()
-    feed = stage.subscribe(ack="auto")
-    stage.deliver(feed, "1", b"x" * 1000)
-    assert stage.conv.paused
-    stage.conv.drop_feed(feed)
-    assert not stage.conv.paused
+    subscription = stage.subscribe(ack="auto")
+    stage.deliver(subscription, "1", b"x" * 1000)
+    assert stage.engine.reading_paused
+    stage.engine.drop_subscription(subscription)
+    assert not stage.engine.reading_paused
 
 
 def test_taking_from_much_costs_no_more_than_taking_from_little(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,13 +139,13 @@ def test_taking_from_much_costs_no_more_than_taking_from_little(monkeypatch: pyt
     monkeypatch.setattr("stomp.core.engine.message_queue.MessageQueue", Measured)
     stage = Stage(high_water=100_000)
     stage.connect()
-    feed = stage.subscribe(ack="auto")
+    subscription = stage.subscribe(ack="auto")
     for id in range(1000):
-        stage.deliver(feed, str(id))
-    assert stage.conv.paused
+        stage.deliver(subscription, str(id))
+    assert stage.engine.reading_paused
     measured.clear()
     for _ in range(1000):
-        stage.do(receive.take(stage.conv, feed.inbox, None))
+        stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
     assert len(measured) == 1
 
 
@@ -154,7 +154,7 @@ def test_an_error_that_is_about_nothing_is_told() -> None:
     stage.connect(server="RabbitMQ/3.10.8")
     stage.link.say("ERROR", message="watch out")
     assert "watch out" in stage.said[-1]
-    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.engine.state is ClientState.CONNECTED
 
 
 def test_stats_add_up_over_connections() -> None:
@@ -162,18 +162,20 @@ def test_stats_add_up_over_connections() -> None:
     stage.connect()
     stage.link.hang_up()
     stage.reconnect()
-    stage.do(send.send(stage.conv, OutgoingMessage("/queue/a", b"x"), 30))
-    stats = stage.conv.stats()
+    stage.do(send.send_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), 30))
+    stats = stage.engine.stats()
     assert (stats.connections, stats.frames_sent, stats.frames_received) == (2, 3, 2)
 
 
 def test_a_lost_connection_tells_the_last_frames_without_secrets() -> None:
     stage = Stage(login="me", passcode="swordfish")
     stage.connect()
-    stage.do(send.send(stage.conv, OutgoingMessage("/queue/a", b"body", headers={"token": "swordfish"}), 30))
+    stage.do(
+        send.send_gen(stage.engine, OutgoingMessage("/queue/a", b"body", headers={"token": "swordfish"}), 30)
+    )
     stage.link.hang_up()
-    assert stage.conv.error is not None
-    recent = "\n".join(stage.conv.error.recent)
+    assert stage.engine.error is not None
+    recent = "\n".join(stage.engine.error.recent)
     assert "< CONNECTED" in recent
     assert "> SEND" in recent
     assert "4 bytes" in recent
@@ -184,10 +186,11 @@ def test_senders_hear_once_of_the_room_that_answers_of_one_read_have_made() -> N
     stage = Stage(window=2)
     link = stage.connect()
     confirmations = [
-        stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30)) for _ in "12"
+        stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+        for _ in "12"
     ]
     fired: list[int] = []
-    stage.conv.waiting.room.watch(lambda: fired.append(stage.conv.waiting.sends))
+    stage.engine.pending.window_opened.add_callback(lambda: fired.append(stage.engine.pending.sends))
     for confirmation in confirmations:
         answer = b"RECEIPT\nreceipt-id:%b\n\n\0" % confirmation.receipt.encode()
         link.session.receive_data(answer, stage.clock())
@@ -199,13 +202,17 @@ def test_senders_hear_once_of_the_room_that_answers_of_one_read_have_made() -> N
 def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
     stage = Stage(window=1)
     stage.connect()
-    confirmation = stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
-    waiting = stage.run(send.start(stage.conv, OutgoingMessage("/queue/a", b"y"), Confirmation, 30))
+    confirmation = stage.do(
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30)
+    )
+    waiting = stage.run(
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"y"), Confirmation, 30)
+    )
     assert not waiting.done
-    assert stage.conv.cancel_request(confirmation.receipt)
+    assert stage.engine.cancel_request(confirmation.receipt)
     stage.go_on()
     assert waiting.done
-    assert not stage.conv.cancel_request(confirmation.receipt)
+    assert not stage.engine.cancel_request(confirmation.receipt)
 
 
 # ------------------------------------------------------------------------------------- an ERROR that is the end
@@ -215,15 +222,18 @@ def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
 def test_an_error_of_a_broker_that_may_read_no_more_ends_the_connection(server: str | None) -> None:
     stage = Stage()
     stage.connect(**({"server": server} if server else {}))
-    make = [send.start(stage.conv, OutgoingMessage("/queue/a", b""), Confirmation, 30) for _ in range(3)]
+    make = [
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b""), Confirmation, 30)
+        for _ in range(3)
+    ]
     one, two, three = [stage.do(program) for program in make]
     receipts = [frame.headers["receipt"] for frame in stage.link.sent]
     stage.link.confirm(stage.link.sent[0])
     stage.link.say("ERROR", message="not there", receipt_id=receipts[1])
     assert [each.outcome for each in (one, two, three)] == ["confirmed", "refused", "unknown"]
     assert stage.link.session.closed is not None
-    assert stage.conv.state is ClientState.RECONNECTING
-    assert "not there" in str(stage.conv.error)
+    assert stage.engine.state is ClientState.RECONNECTING
+    assert "not there" in str(stage.engine.error)
     assert "not there" in str(three.error)
     stage.clock.advance(0)
     stage.reconnect()  # at once
@@ -233,27 +243,29 @@ def test_an_error_of_a_broker_that_may_read_no_more_ends_the_connection(server: 
 def test_an_error_of_a_broker_that_goes_on_does_not(server: str) -> None:
     stage = Stage()
     stage.connect(server=server)
-    confirmation = stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b""), Confirmation, 30))
+    confirmation = stage.do(
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b""), Confirmation, 30)
+    )
     stage.link.say("ERROR", message="no", receipt_id=stage.link.take("SEND").headers["receipt"])
     assert confirmation.outcome == "refused"
-    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.engine.state is ClientState.CONNECTED
 
 
 def test_the_kind_of_broker_that_the_user_names_decides_whether_an_error_is_the_end() -> None:
     from stomp.core.engine.broker_profiles import profile_by_name
 
-    stage = Stage(vendor=profile_by_name("rabbitmq"))
+    stage = Stage(profile=profile_by_name("rabbitmq"))
     stage.connect()
     stage.link.say("ERROR", message="no")
-    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.engine.state is ClientState.CONNECTED
 
 
 def test_an_error_while_subscriptions_are_made_again_refuses_the_one_that_waits() -> None:
     stage = Stage()
     stage.connect(server="RabbitMQ/3.10.8")
-    feed = stage.subscribe()
+    subscription = stage.subscribe()
     stage.link.hang_up()
     stage.reconnect(server="RabbitMQ/3.10.8")
     stage.link.say("ERROR", message="not_found")
-    assert feed.ended
-    assert "not_found" in str(feed.error)
+    assert subscription.ended
+    assert "not_found" in str(subscription.error)

@@ -17,20 +17,20 @@ def addresses(policy: Failover[str], count: int) -> list[str]:
 
 
 def test_a_round_tries_every_address_once_without_waiting() -> None:
-    policy = Failover(["a", "b", "c"], attempts=1, dice=no_luck)
+    policy = Failover(["a", "b", "c"], attempts=1, random=no_luck)
     assert [policy.next() for _ in range(3)] == [Attempt("a", 0.0), Attempt("b", 0.0), Attempt("c", 0.0)]
     assert policy.next() == Exhausted("1 attempt at each of 3 addresses failed")
 
 
 def test_attempts_are_rounds() -> None:
-    policy = Failover(["a", "b"], attempts=3, dice=no_luck)
+    policy = Failover(["a", "b"], attempts=3, random=no_luck)
     assert addresses(policy, 6) == ["a", "b"] * 3
     assert policy.next() == Exhausted("3 attempts at each of 2 addresses failed")
 
 
 def test_waits_come_between_rounds_and_grow() -> None:
     backoff = Backoff(initial=1.0, increase=1.0, jitter=0.0, maximum=5.0)
-    policy = Failover(["a", "b"], backoff=backoff, attempts=5, dice=no_luck)
+    policy = Failover(["a", "b"], backoff=backoff, attempts=5, random=no_luck)
     waits = [step.after for step in (policy.next() for _ in range(10)) if isinstance(step, Attempt)]
     assert waits == [0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 4.0, 0.0, 5.0, 0.0]
 
@@ -48,59 +48,59 @@ def test_a_wait_never_overflows() -> None:
 
 @pytest.mark.parametrize("attempts", [-1, float("inf")])
 def test_no_limit(attempts: float) -> None:
-    policy = Failover(["a"], attempts=attempts, dice=no_luck)
+    policy = Failover(["a"], attempts=attempts, random=no_luck)
     assert addresses(policy, 500) == ["a"] * 500
 
 
 def test_a_float_is_a_number_of_attempts() -> None:
-    policy = Failover(["a"], attempts=2.0, dice=no_luck)
+    policy = Failover(["a"], attempts=2.0, random=no_luck)
     assert addresses(policy, 2) == ["a", "a"]
     assert policy.next() == Exhausted("2 attempts failed")
 
 
 def test_a_refused_login_ends_it() -> None:
-    policy = Failover(["a", "b"], dice=no_luck)
+    policy = Failover(["a", "b"], random=no_luck)
     policy.next()
     assert policy.next(AuthenticationFailed("no")) == Exhausted("the broker refused the login")
 
 
 @pytest.mark.parametrize("error", [BrokerError("busy"), ConnectionLost("gone"), OSError("refused")])
 def test_other_errors_do_not(error: Exception) -> None:
-    policy = Failover(["a", "b"], dice=no_luck)
+    policy = Failover(["a", "b"], random=no_luck)
     policy.next()
     assert policy.next(error) == Attempt("b", 0.0)
 
 
 def test_no_address() -> None:
     empty: list[str] = []
-    assert Failover(empty, dice=no_luck).next() == Exhausted("there is no address to connect to")
+    assert Failover(empty, random=no_luck).next() == Exhausted("there is no address to connect to")
 
 
 def test_no_attempt() -> None:
-    assert Failover(["a"], attempts=0, dice=no_luck).next() == Exhausted("0 attempts failed")
+    assert Failover(["a"], attempts=0, random=no_luck).next() == Exhausted("0 attempts failed")
 
 
 def test_shuffling_uses_the_dice_and_loses_no_address() -> None:
     rolls = iter([0.9, 0.0, 0.0, 0.0])
-    policy = Failover(["a", "b", "c"], attempts=1, shuffle=True, dice=lambda: next(rolls))
+    policy = Failover(["a", "b", "c"], attempts=1, shuffle=True, random=lambda: next(rolls))
     assert addresses(policy, 3) == ["b", "a", "c"]
 
 
 def test_shuffling_survives_dice_that_show_one() -> None:
-    policy = Failover(["a", "b", "c"], attempts=2, shuffle=True, dice=lambda: 1.0)
+    policy = Failover(["a", "b", "c"], attempts=2, shuffle=True, random=lambda: 1.0)
     assert sorted(addresses(policy, 3)) == ["a", "b", "c"]
 
 
 def test_the_list_given_is_not_changed() -> None:
     given = ["a", "b"]
-    policy = Failover(given, shuffle=True, dice=no_luck)
+    policy = Failover(given, shuffle=True, random=no_luck)
     policy.next()
     assert given == ["a", "b"]
 
 
 def test_a_series_after_earlier_rounds_waits_first_and_has_all_its_attempts() -> None:
     backoff = Backoff(initial=1.0, increase=1.0, jitter=0.0)
-    policy = Failover(["a"], backoff=backoff, attempts=2, dice=no_luck, earlier=3)
+    policy = Failover(["a"], backoff=backoff, attempts=2, random=no_luck, earlier=3)
     assert [policy.next(), policy.next()] == [Attempt("a", 4.0), Attempt("a", 8.0)]
     assert policy.next() == Exhausted("2 attempts failed")
     assert policy.rounds == 5
@@ -108,7 +108,7 @@ def test_a_series_after_earlier_rounds_waits_first_and_has_all_its_attempts() ->
 
 def test_a_series_that_goes_on_begins_with_the_address_that_is_left() -> None:
     policy = Failover(
-        ["a", "b"], backoff=Backoff(initial=1.0, increase=1.0, jitter=0.0), attempts=1, dice=no_luck
+        ["a", "b"], backoff=Backoff(initial=1.0, increase=1.0, jitter=0.0), attempts=1, random=no_luck
     )
     assert policy.next() == Attempt("a", 0.0)
     policy.go_on()

@@ -20,13 +20,13 @@ def zero() -> float:
 
 
 def connecting(stage: Stage):
-    return stage.run(lifecycle.connect(stage.conv, zero))
+    return stage.run(lifecycle.connect_gen(stage.engine, zero))
 
 
 def test_connecting_says_who_and_what() -> None:
     stage = Stage(login="me", passcode=lambda: "secret", headers={"x": "y"}, client_id="c", heartbeat=(1, 2))
     run = connecting(stage)
-    assert stage.conv.state.value == "connecting"
+    assert stage.engine.state.value == "connecting"
     frame = stage.link.take("CONNECT")
     assert frame.headers == {
         "x": "y", "client-id": "c", "accept-version": "1.0,1.1,1.2", "host": "/", "login": "me", "passcode": "secret",
@@ -34,9 +34,9 @@ def test_connecting_says_who_and_what() -> None:
     }  # fmt: skip
     stage.link.say("CONNECTED", version="1.2", server="RabbitMQ/3.10.8")
     assert run.result is None
-    assert stage.conv.state is ClientState.CONNECTED
-    assert stage.conv.current.vendor.name == "rabbitmq"
-    assert "secret" not in "".join(stage.conv.recorder.lines())
+    assert stage.engine.state is ClientState.CONNECTED
+    assert stage.engine.current.profile.name == "rabbitmq"
+    assert "secret" not in "".join(stage.engine.recorder.lines())
 
 
 def test_credentials_are_asked_for_at_each_connect() -> None:
@@ -44,8 +44,8 @@ def test_credentials_are_asked_for_at_each_connect() -> None:
     stage = Stage(login="me", passcode=lambda: next(tokens))
     stage.connect()
     stage.link.hang_up()
-    stage.conv.needs_reconnect = False
-    stage.run(lifecycle.reconnect(stage.conv, zero))
+    stage.engine.needs_reconnect = False
+    stage.run(lifecycle.reconnect_gen(stage.engine, zero))
     assert stage.link.take("CONNECT").headers["passcode"] == "two"
 
 
@@ -62,9 +62,9 @@ def test_credentials_that_cannot_be_had_are_not_told() -> None:
 def test_the_kind_of_broker_can_be_told() -> None:
     from stomp.core.engine.broker_profiles import RABBITMQ
 
-    stage = Stage(vendor=RABBITMQ)
+    stage = Stage(profile=RABBITMQ)
     stage.connect(server="ActiveMQ/5.17.2")
-    assert stage.conv.current.vendor is RABBITMQ
+    assert stage.engine.current.profile is RABBITMQ
 
 
 def test_a_refused_login_is_not_tried_again() -> None:
@@ -74,7 +74,7 @@ def test_a_refused_login_is_not_tried_again() -> None:
     with pytest.raises(AuthenticationFailed, match="Access refused"):
         assert run.result
     assert len(stage.dialed) == 1
-    assert stage.conv.state is ClientState.FAILED
+    assert stage.engine.state is ClientState.FAILED
 
 
 def test_all_addresses_are_tried_in_rounds_with_waits_in_between() -> None:
@@ -117,11 +117,11 @@ def test_connecting_twice_is_a_mistake() -> None:
 def test_a_closed_client_can_connect_again() -> None:
     stage = Stage()
     stage.connect()
-    run = stage.run(lifecycle.close(stage.conv, 5))
+    run = stage.run(lifecycle.close_gen(stage.engine, 5))
     stage.link.confirm(stage.link.take("DISCONNECT"))
     assert run.result
     stage.connect()
-    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.engine.state is ClientState.CONNECTED
 
 
 # ------------------------------------------------------------------------------------- reconnecting
@@ -130,73 +130,73 @@ def test_a_closed_client_can_connect_again() -> None:
 def test_subscriptions_are_restored_with_fresh_receipts() -> None:
     stage = Stage()
     stage.connect()
-    feed = stage.subscribe(headers={"x": "1"})
+    subscription = stage.subscribe(headers={"x": "1"})
     quiet = stage.subscribe("/queue/b", "auto", confirm=False)
     stage.link.take("SUBSCRIBE")
     stage.link.hang_up()
     stage.reconnect()
     first, second = stage.link.take("SUBSCRIBE"), stage.link.take("SUBSCRIBE")
-    assert (first.headers["id"], first.headers["x"]) == (feed.id, "1")
+    assert (first.headers["id"], first.headers["x"]) == (subscription.id, "1")
     assert "receipt" in first.headers
     assert second.headers["id"] == quiet.id
     assert "receipt" not in second.headers
-    stage.deliver(feed, "1")
-    assert stage.do(receive.take(stage.conv, feed.inbox, None)).id == "1"
+    stage.deliver(subscription, "1")
+    assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)).id == "1"
 
 
 def test_a_subscription_that_is_refused_the_second_time_ends() -> None:
     stage = Stage()
     stage.connect()
-    feed = stage.subscribe()
+    subscription = stage.subscribe()
     stage.link.hang_up()
     stage.reconnect()
     stage.link.say("ERROR", message="locked", receipt_id=stage.link.take("SUBSCRIBE").headers["receipt"])
     stage.make_calls()
-    assert feed.ended
-    assert "locked" in str(feed.error)
+    assert subscription.ended
+    assert "locked" in str(subscription.error)
 
 
 def test_a_subscription_that_the_next_broker_cannot_have_ends() -> None:
     stage = Stage()
     stage.connect(server="ActiveMQ/5.17.2")
-    feed = stage.subscribe(options={"selector": "a = 1"})
+    subscription = stage.subscribe(options={"selector": "a = 1"})
     stage.link.hang_up()
     stage.reconnect(server="RabbitMQ/3.10.8")
-    assert feed.ended
-    assert "RabbitMQ has no selector" in str(feed.error)
+    assert subscription.ended
+    assert "RabbitMQ has no selector" in str(subscription.error)
 
 
 def test_reconnecting_is_given_up() -> None:
     stage = Stage(reattempts=1)
     stage.connect()
-    feed = stage.subscribe()
+    subscription = stage.subscribe()
     stage.link.hang_up()
     stage.failures = [ConnectFailed("refused")]
-    stage.run(lifecycle.reconnect(stage.conv, zero))
-    assert stage.conv.state is ClientState.FAILED
+    stage.run(lifecycle.reconnect_gen(stage.engine, zero))
+    assert stage.engine.state is ClientState.FAILED
     with pytest.raises(ConnectFailed, match="refused"):
-        stage.do(receive.take(stage.conv, feed.inbox, None))
+        stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
     with pytest.raises(NotConnected, match="the client has failed: refused"):
-        stage.do(send.send(stage.conv, OutgoingMessage("/queue/a", b""), 5))
+        stage.do(send.send_gen(stage.engine, OutgoingMessage("/queue/a", b""), 5))
 
 
 def test_a_refused_login_ends_reconnecting() -> None:
     stage = Stage(reattempts=-1)
     stage.connect()
     stage.link.hang_up()
-    stage.run(lifecycle.reconnect(stage.conv, zero))
+    stage.run(lifecycle.reconnect_gen(stage.engine, zero))
     stage.link.take("CONNECT")
     stage.link.say("ERROR", b"Access refused", message="Bad CONNECT")
-    assert stage.conv.state is ClientState.FAILED
-    assert isinstance(stage.conv.error, AuthenticationFailed)
+    assert stage.engine.state is ClientState.FAILED
+    assert isinstance(stage.engine.error, AuthenticationFailed)
 
 
 def test_without_reconnecting_a_lost_connection_is_the_end() -> None:
     stage = Stage(reconnect=False)
     stage.connect()
     stage.link.hang_up()
-    assert stage.conv.state is ClientState.FAILED
-    assert not stage.conv.needs_reconnect
+    assert stage.engine.state is ClientState.FAILED
+    assert not stage.engine.needs_reconnect
 
 
 def test_a_connection_that_is_lost_while_it_is_restored_is_tried_again() -> None:
@@ -204,13 +204,13 @@ def test_a_connection_that_is_lost_while_it_is_restored_is_tried_again() -> None
     stage.connect()
     stage.subscribe()
     stage.link.hang_up()
-    stage.run(lifecycle.reconnect(stage.conv, zero))
+    stage.run(lifecycle.reconnect_gen(stage.engine, zero))
     stage.link.hang_up()
     assert len(stage.links) == 2
     stage.advance(1.0)
     assert len(stage.links) == 3
     stage.greet()
-    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.engine.state is ClientState.CONNECTED
     stage.link.take("SUBSCRIBE")
 
 
@@ -220,39 +220,41 @@ def test_a_connection_that_is_lost_while_it_is_restored_is_tried_again() -> None
 def test_closing_waits_for_answers_and_says_goodbye() -> None:
     stage = Stage()
     stage.connect()
-    stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
-    run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    run = stage.run(lifecycle.close_gen(stage.engine, stage.clock() + 5))
     sent = stage.link.take("SEND")
     assert not stage.link.sent
     stage.link.confirm(sent)
     stage.link.confirm(stage.link.take("DISCONNECT"))
     assert run.result is True
-    assert stage.conv.state is ClientState.CLOSED
+    assert stage.engine.state is ClientState.CLOSED
 
 
 def test_closing_does_not_wait_for_ever() -> None:
     stage = Stage()
     stage.connect()
-    confirmation = stage.do(send.start(stage.conv, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
-    run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    confirmation = stage.do(
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30)
+    )
+    run = stage.run(lifecycle.close_gen(stage.engine, stage.clock() + 5))
     stage.advance(5)
     stage.advance(0)
     assert run.result is False
     assert stage.link.hung_up or stage.link.session.closed
     assert confirmation.outcome == "unknown"
-    assert stage.conv.state is ClientState.CLOSED
+    assert stage.engine.state is ClientState.CLOSED
 
 
 def test_closing_ends_subscriptions() -> None:
     stage = Stage()
     stage.connect()
-    feed = stage.subscribe("/queue/a", "auto")
-    stage.deliver(feed, "1")
-    run = stage.run(lifecycle.close(stage.conv, 5))
+    subscription = stage.subscribe("/queue/a", "auto")
+    stage.deliver(subscription, "1")
+    run = stage.run(lifecycle.close_gen(stage.engine, 5))
     stage.link.confirm(stage.link.take("DISCONNECT"))
     assert run.result
-    assert stage.do(receive.take(stage.conv, feed.inbox, None)).id == "1"
-    assert stage.do(receive.take(stage.conv, feed.inbox, None)) is None
+    assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)).id == "1"
+    assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) is None
 
 
 def test_closing_ends_reconnecting() -> None:
@@ -260,32 +262,32 @@ def test_closing_ends_reconnecting() -> None:
     stage.connect()
     stage.link.hang_up()
     stage.failures = [ConnectFailed("no")]
-    again = stage.run(lifecycle.reconnect(stage.conv, zero))
+    again = stage.run(lifecycle.reconnect_gen(stage.engine, zero))
     assert not again.done
-    assert stage.do(lifecycle.close(stage.conv, 5)) is False
+    assert stage.do(lifecycle.close_gen(stage.engine, 5)) is False
     assert again.done
-    assert stage.conv.state is ClientState.CLOSED
-    assert stage.do(lifecycle.close(stage.conv, 5)) is True
+    assert stage.engine.state is ClientState.CLOSED
+    assert stage.do(lifecycle.close_gen(stage.engine, 5)) is True
 
 
 def test_closing_before_reconnecting_has_begun() -> None:
     stage = Stage()
     stage.connect()
     stage.link.hang_up()
-    stage.do(lifecycle.close(stage.conv, 5))
-    stage.do(lifecycle.reconnect(stage.conv, zero))
+    stage.do(lifecycle.close_gen(stage.engine, 5))
+    stage.do(lifecycle.reconnect_gen(stage.engine, zero))
     assert len(stage.dialed) == 1
-    assert stage.conv.state is ClientState.CLOSED
+    assert stage.engine.state is ClientState.CLOSED
 
 
 def test_closing_ends_a_login_under_way() -> None:
     stage = Stage()
     run = connecting(stage)
-    stage.do(lifecycle.close(stage.conv, 5))
+    stage.do(lifecycle.close_gen(stage.engine, 5))
     with pytest.raises(NotConnected, match="closed while it was connecting"):
         assert run.result
     assert stage.link.session.closed is not None
-    assert stage.conv.state is ClientState.CLOSED
+    assert stage.engine.state is ClientState.CLOSED
 
 
 def test_closing_right_after_the_login_does_not_wait_for_its_deadline() -> None:
@@ -294,7 +296,7 @@ def test_closing_right_after_the_login_does_not_wait_for_its_deadline() -> None:
     run = connecting(stage)
     stage._runs.remove(run)
     stage.greet()
-    closing = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    closing = stage.run(lifecycle.close_gen(stage.engine, stage.clock() + 5))
     assert closing.done
     stage._runs.append(run)
     stage.go_on()
@@ -302,31 +304,31 @@ def test_closing_right_after_the_login_does_not_wait_for_its_deadline() -> None:
         assert run.result
     assert closing.result is False
     assert stage.link.session.closed is not None
-    assert stage.conv.state is ClientState.CLOSED
+    assert stage.engine.state is ClientState.CLOSED
 
 
 def test_closing_what_was_never_connected() -> None:
     stage = Stage()
-    assert stage.do(lifecycle.close(stage.conv, 5)) is True
-    assert stage.conv.state is ClientState.CLOSED
+    assert stage.do(lifecycle.close_gen(stage.engine, 5)) is True
+    assert stage.engine.state is ClientState.CLOSED
 
 
 def test_draining_waits_for_what_was_handed_out() -> None:
     stage = Stage()
     stage.connect()
-    feed, other = stage.subscribe(), stage.subscribe("/queue/b", "auto")
-    stage.deliver(feed, "1")
-    stage.deliver(feed, "2")
+    subscription, other = stage.subscribe(), stage.subscribe("/queue/b", "auto")
+    stage.deliver(subscription, "1")
+    stage.deliver(subscription, "2")
     stage.deliver(other, "3")
-    message = stage.do(receive.take(stage.conv, feed.inbox, None))
-    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    message = stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    run = stage.run(lifecycle.drain_gen(stage.engine, stage.clock() + 30))
     stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
-    assert stage.do(receive.take(stage.conv, other.inbox, None)).id == "3"
-    assert stage.do(receive.take(stage.conv, feed.inbox, None)) is None
+    assert stage.do(receive.receive_gen(stage.engine, other.queue, None)).id == "3"
+    assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) is None
     assert not run.done
     from stomp.core.engine import acknowledge
 
-    stage.do(acknowledge.settle(stage.conv, message, 30))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30))
     stage.go_on()
     stage.link.take("ACK")
     stage.link.confirm(stage.link.take("DISCONNECT"))
@@ -338,13 +340,13 @@ def test_draining_waits_for_what_was_handed_out() -> None:
 def test_draining_does_not_wait_for_messages_of_an_earlier_connection() -> None:
     stage = Stage()
     stage.connect()
-    feed = stage.subscribe()
-    stage.deliver(feed, "1")
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "1")
     stage.link.hang_up()
     stage.reconnect()
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
-    assert stage.conv.unsettled == 0
-    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    assert stage.engine.unsettled == 0
+    run = stage.run(lifecycle.drain_gen(stage.engine, stage.clock() + 30))
     stage.link.confirm(stage.link.take("DISCONNECT"))
     assert run.result.clean
 
@@ -352,22 +354,22 @@ def test_draining_does_not_wait_for_messages_of_an_earlier_connection() -> None:
 def test_draining_leaves_what_need_not_be_acknowledged_to_be_taken() -> None:
     stage = Stage()
     stage.connect()
-    feed = stage.subscribe("/queue/a", "auto")
-    stage.deliver(feed, "1")
-    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    subscription = stage.subscribe("/queue/a", "auto")
+    stage.deliver(subscription, "1")
+    run = stage.run(lifecycle.drain_gen(stage.engine, stage.clock() + 30))
     stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
     stage.link.confirm(stage.link.take("DISCONNECT"))
     assert run.result.clean
     assert run.result.queued == 1
-    assert stage.do(receive.take(stage.conv, feed.inbox, None)).id == "1"
-    assert stage.do(receive.take(stage.conv, feed.inbox, None)) is None
+    assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)).id == "1"
+    assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) is None
 
 
 def test_draining_goes_on_when_a_subscription_cannot_be_ended() -> None:
     stage = Stage()
     stage.connect()
     stage.subscribe("/queue/a", "auto")
-    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 5))
+    run = stage.run(lifecycle.drain_gen(stage.engine, stage.clock() + 5))
     stage.advance(5)
     stage.advance(0)
     assert run.done
@@ -385,13 +387,13 @@ def test_draining_waits_for_a_message_while_others_of_a_closed_merged_subscripti
     stage.deliver(one, "1")
     stage.deliver(other, "2")
     stage.deliver(other, "3")
-    message = stage.do(receive.take(stage.conv, queue, None))
-    closing = stage.run(subscriptions.unsubscribe(stage.conv, other, 30, delete=False))
+    message = stage.do(receive.receive_gen(stage.engine, queue, None))
+    closing = stage.run(subscriptions.unsubscribe_gen(stage.engine, other, 30, delete=False))
     stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
     assert closing.result is None
-    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    run = stage.run(lifecycle.drain_gen(stage.engine, stage.clock() + 30))
     assert not stage.link.sent
-    stage.do(acknowledge.settle(stage.conv, message, 30))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30))
     stage.go_on()
     stage.link.take("ACK")
     stage.link.confirm(stage.link.take("DISCONNECT"))
@@ -401,13 +403,13 @@ def test_draining_waits_for_a_message_while_others_of_a_closed_merged_subscripti
 def test_draining_does_not_wait_for_messages_queued_behind_a_failed_one() -> None:
     stage = Stage()
     stage.connect(server="ActiveMQ-Artemis/2.44.0 x")
-    feed = stage.subscribe(ack="client")
+    subscription = stage.subscribe(ack="client")
     for id in "123":
-        stage.deliver(feed, id)
-    message = stage.do(receive.take(stage.conv, feed.inbox, None))
-    stage.do(acknowledge.settle(stage.conv, message, 30, negative=True, requeue=True))
-    assert stage.conv.unsettled == 0
-    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+        stage.deliver(subscription, id)
+    message = stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=True, requeue=True))
+    assert stage.engine.unsettled == 0
+    run = stage.run(lifecycle.drain_gen(stage.engine, stage.clock() + 30))
     stage.link.confirm(stage.link.take("DISCONNECT"))
     assert run.result.clean
 
@@ -416,13 +418,13 @@ def test_a_drain_checks_again_when_a_message_was_queued() -> None:
     # The session counts a message as delivered before the engine has queued it.
     stage = Stage()
     stage.connect()
-    feed = stage.subscribe()
-    stage.deliver(feed, "1")
-    stage.do(receive.take(stage.conv, feed.inbox, None))
-    stage.run(lifecycle.drain(stage.conv, stage.clock() + 30))
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "1")
+    stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    stage.run(lifecycle.drain_gen(stage.engine, stage.clock() + 30))
     unsettled: list[int] = []
-    stage.conv.progress.watch(lambda: unsettled.append(stage.conv.unsettled))
-    stage.deliver(feed, "2")
+    stage.engine.progress.add_callback(lambda: unsettled.append(stage.engine.unsettled))
+    stage.deliver(subscription, "2")
     assert unsettled == [1]
 
 
@@ -430,18 +432,18 @@ def test_a_drain_checks_again_when_a_message_was_queued() -> None:
 def test_closing_is_not_clean_if_the_connection_ends_without_the_receipt(error: OSError | None) -> None:
     stage = Stage()
     stage.connect()
-    run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    run = stage.run(lifecycle.close_gen(stage.engine, stage.clock() + 5))
     stage.link.take("DISCONNECT")
     stage.link.hang_up(error)
     assert run.result is False
-    assert stage.conv.state is ClientState.CLOSED
+    assert stage.engine.state is ClientState.CLOSED
 
 
 def test_closing_twice_at_once_has_one_result() -> None:
     for confirmed in (True, False):
         stage = Stage()
         stage.connect()
-        runs = [stage.run(lifecycle.close(stage.conv, stage.clock() + 5)) for _ in range(2)]
+        runs = [stage.run(lifecycle.close_gen(stage.engine, stage.clock() + 5)) for _ in range(2)]
         frame = stage.link.take("DISCONNECT")
         stage.link.confirm(frame) if confirmed else stage.link.hang_up()
         assert [run.result for run in runs] == [confirmed, confirmed]
@@ -450,10 +452,10 @@ def test_closing_twice_at_once_has_one_result() -> None:
 def test_draining_tells_what_was_left() -> None:
     stage = Stage()
     stage.connect()
-    feed = stage.subscribe()
-    stage.deliver(feed, "1")
-    stage.do(receive.take(stage.conv, feed.inbox, None))
-    run = stage.run(lifecycle.drain(stage.conv, stage.clock() + 5))
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "1")
+    stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    run = stage.run(lifecycle.drain_gen(stage.engine, stage.clock() + 5))
     stage.advance(5)
     stage.advance(0)
     report = run.result
@@ -467,15 +469,15 @@ def test_a_cancelled_connect_leaves_no_link() -> None:
     run.throw(KeyboardInterrupt())
     assert isinstance(run.error, KeyboardInterrupt)
     assert stage.link.hung_up
-    assert stage.conv.state is ClientState.FAILED
+    assert stage.engine.state is ClientState.FAILED
 
 
 def test_unsubscribing_while_disconnected_is_remembered() -> None:
     stage = Stage()
     stage.connect()
-    feed = stage.subscribe()
+    subscription = stage.subscribe()
     stage.link.hang_up()
-    stage.do(subscriptions.unsubscribe(stage.conv, feed, 5, delete=False))
+    stage.do(subscriptions.unsubscribe_gen(stage.engine, subscription, 5, delete=False))
     stage.reconnect()
     assert not stage.link.sent
 
@@ -483,12 +485,12 @@ def test_unsubscribing_while_disconnected_is_remembered() -> None:
 def test_a_closing_that_is_cancelled_goes_without_a_goodbye() -> None:
     stage = Stage()
     stage.connect()
-    run = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    run = stage.run(lifecycle.close_gen(stage.engine, stage.clock() + 5))
     stage.link.take("DISCONNECT")
     run.throw(KeyboardInterrupt())
     assert run.done
     assert stage.link.hung_up
-    assert stage.conv.state is ClientState.CLOSED
+    assert stage.engine.state is ClientState.CLOSED
 
 
 def test_reconnecting_that_is_cancelled_after_the_end_changes_nothing() -> None:
@@ -496,11 +498,11 @@ def test_reconnecting_that_is_cancelled_after_the_end_changes_nothing() -> None:
     stage.connect()
     stage.failures = [ConnectFailed("no")]
     stage.link.hang_up()
-    run = stage.run(lifecycle.reconnect(stage.conv, zero))
-    stage.conv.leaving = True
-    stage.conv.finish(ClientState.CLOSED, "closed")
+    run = stage.run(lifecycle.reconnect_gen(stage.engine, zero))
+    stage.engine.closing = True
+    stage.engine.finish(ClientState.CLOSED, "closed")
     run.throw(KeyboardInterrupt())
-    assert stage.conv.state is ClientState.CLOSED
+    assert stage.engine.state is ClientState.CLOSED
 
 
 def test_a_connection_that_ended_before_anybody_listened_is_no_reason_to_wait() -> None:
@@ -515,18 +517,18 @@ def test_a_connection_that_ended_before_anybody_listened_is_no_reason_to_wait() 
         return answer
 
     stage.perform = dial_in_vain  # type: ignore[method-assign]
-    run = stage.run(lifecycle.connect(stage.conv, zero))
+    run = stage.run(lifecycle.connect_gen(stage.engine, zero))
     with pytest.raises(ConnectFailed):
         assert run.result
 
 
 def test_a_client_that_is_closed_while_it_asks_for_credentials_does_not_dial() -> None:
     def passcode() -> str:
-        stage.do(lifecycle.close(stage.conv, stage.clock() + 30))
+        stage.do(lifecycle.close_gen(stage.engine, stage.clock() + 30))
         return "secret"
 
     stage = Stage(passcode=passcode)
-    run = stage.run(lifecycle.connect(stage.conv, lambda: 0.0))
+    run = stage.run(lifecycle.connect_gen(stage.engine, lambda: 0.0))
     assert stage.dialed == []
     with pytest.raises(NotConnected, match="closed while it was connecting"):
         assert run.result

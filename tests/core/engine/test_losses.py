@@ -22,9 +22,9 @@ DOUBLING = Backoff(initial=1.0, increase=1.0, jitter=0.0, maximum=8.0)
 RABBITMQ = "RabbitMQ/3.10.8"
 
 
-def make_stage(**terms: Any) -> Stage:
+def make_stage(**config: Any) -> Stage:
     """A client that waits 1, 2, 4, 8, 8 ... seconds, and is connected."""
-    stage = Stage(**{"backoff": DOUBLING, "reattempts": -1, **terms})
+    stage = Stage(**{"backoff": DOUBLING, "reattempts": -1, **config})
     stage.connect(server=RABBITMQ)
     return stage
 
@@ -38,21 +38,21 @@ def lose(stage: Stage, error: BaseException | None = None) -> float:
 def connect_again(stage: Stage) -> float:
     """The seconds until the next connection was made, on which CONNECTED is sent."""
     # If it was lost while it was restored, the program is at it still.
-    if stage.conv.needs_reconnect:
-        stage.conv.needs_reconnect = False
-        stage.run(lifecycle.reconnect(stage.conv, lambda: 0.0))
+    if stage.engine.needs_reconnect:
+        stage.engine.needs_reconnect = False
+        stage.run(lifecycle.reconnect_gen(stage.engine, lambda: 0.0))
     waited = 0.0
-    while stage.link.session.closed is not None and not stage.conv.state.over and waited < 100:
+    while stage.link.session.closed is not None and not stage.engine.state.over and waited < 100:
         stage.advance(0.5)
         waited += 0.5
-    if not stage.conv.state.over:
+    if not stage.engine.state.over:
         stage.greet(server=RABBITMQ)
     return waited
 
 
 def start(stage: Stage, body: bytes = b"x") -> Confirmation:
     made = stage.do(
-        send.start(stage.conv, OutgoingMessage("/queue/a", body), Confirmation, stage.clock() + 30)
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", body), Confirmation, stage.clock() + 30)
     )
     assert isinstance(made, Confirmation)
     return made
@@ -70,7 +70,7 @@ def commands(link: FakeLink) -> list[str]:
 def test_a_broker_that_closes_after_connected_is_asked_less_and_less_often() -> None:
     stage = make_stage()
     assert [lose(stage) for _ in range(6)] == [0, 1, 2, 4, 8, 8]
-    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.engine.state is ClientState.CONNECTED
 
 
 def test_a_connection_that_has_lived_is_followed_by_the_next_at_once() -> None:
@@ -89,20 +89,20 @@ def test_a_connection_that_has_nearly_lived_is_not() -> None:
 
 def test_a_delivered_message_resets_the_waits() -> None:
     stage = make_stage()
-    feed = stage.subscribe(ack="auto", confirm=False)
+    subscription = stage.subscribe(ack="auto", confirm=False)
     assert [lose(stage), lose(stage)] == [0, 1]
     stage.advance(QUIET)
-    stage.deliver(feed, "1")
+    stage.deliver(subscription, "1")
     assert lose(stage) == 0
 
 
 def test_a_message_that_is_not_acknowledged_does_not_reset_them() -> None:
     # It comes again on each connection, before the one that ends it.
     stage = make_stage(max_losses=-1)
-    feed = stage.subscribe()
+    subscription = stage.subscribe()
     waits = []
     for _ in range(4):
-        stage.deliver(feed, "1")
+        stage.deliver(subscription, "1")
         waits.append(lose(stage))
         stage.link.confirm(stage.link.take("SUBSCRIBE"))
     assert waits == [0, 1, 2, 4]
@@ -110,24 +110,24 @@ def test_a_message_that_is_not_acknowledged_does_not_reset_them() -> None:
 
 def test_an_acknowledged_message_resets_them() -> None:
     stage = make_stage()
-    feed = stage.subscribe()
+    subscription = stage.subscribe()
     assert [lose(stage), lose(stage)] == [0, 1]
     stage.advance(QUIET)
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
-    stage.deliver(feed, "1")
-    message = stage.do(receive.take(stage.conv, feed.inbox, None))
-    stage.do(acknowledge.settle(stage.conv, message, 5))
+    stage.deliver(subscription, "1")
+    message = stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 5))
     assert lose(stage) == 0
 
 
 def test_a_refused_message_does_not_reset_them() -> None:
     stage = make_stage(max_losses=-1)
-    feed = stage.subscribe()
+    subscription = stage.subscribe()
     assert [lose(stage), lose(stage)] == [0, 1]
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
-    stage.deliver(feed, "1")
-    message = stage.do(receive.take(stage.conv, feed.inbox, None))
-    stage.do(acknowledge.settle(stage.conv, message, 5, negative=True))
+    stage.deliver(subscription, "1")
+    message = stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 5, negative=True))
     assert lose(stage) == 2
 
 
@@ -168,8 +168,8 @@ def test_short_connections_count_as_attempts_and_the_client_fails_with_the_reaso
     for _ in range(4):
         lose(stage)
     assert len(stage.dialed) == 4
-    assert stage.conv.state is ClientState.FAILED
-    error = stage.conv.error
+    assert stage.engine.state is ClientState.FAILED
+    error = stage.engine.error
     assert isinstance(error, ConnectFailed)
     assert "the peer closed the connection; 3 attempts failed" in str(error)
     assert "soon after the login" in error.hint
@@ -180,7 +180,7 @@ def test_a_client_that_failed_begins_anew() -> None:
     stage = make_stage(reattempts=1)
     lose(stage)
     lose(stage)
-    assert stage.conv.state is ClientState.FAILED
+    assert stage.engine.state is ClientState.FAILED
     stage.connect()
     assert lose(stage) == 0
 
@@ -189,12 +189,12 @@ def test_the_last_wait_is_ended_by_close() -> None:
     stage = make_stage()
     lose(stage)
     stage.link.hang_up()
-    stage.conv.needs_reconnect = False
-    again = stage.run(lifecycle.reconnect(stage.conv, lambda: 0.0))
+    stage.engine.needs_reconnect = False
+    again = stage.run(lifecycle.reconnect_gen(stage.engine, lambda: 0.0))
     assert not again.done
-    stage.do(lifecycle.close(stage.conv, stage.clock() + 5))
+    stage.do(lifecycle.close_gen(stage.engine, stage.clock() + 5))
     assert again.done
-    assert stage.conv.state is ClientState.CLOSED
+    assert stage.engine.state is ClientState.CLOSED
 
 
 def test_a_connection_that_is_lost_under_its_last_subscribe_is_not_called_connected() -> None:
@@ -212,20 +212,22 @@ def test_a_connection_that_is_lost_under_its_last_subscribe_is_not_called_connec
 
     stage.perform = perform_and_hang_up  # type: ignore[method-assign]
     connect_again(stage)
-    assert stage.conv.state.value == "reconnecting"
+    assert stage.engine.state.value == "reconnecting"
     stage.perform = perform  # type: ignore[method-assign]
     connect_again(stage)
     stage.advance(QUIET)
     stage.advance(QUIET)
-    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.engine.state is ClientState.CONNECTED
 
 
 # ------------------------------------------------------------------------------------- a SUBSCRIBE
 
 
 def subscribing_to(stage: Stage, destination: str = "/exchange/none") -> Any:
-    feed = ClientSubscription(f"sub-{stage.conv.next_id()}", SubscriptionConfig(destination))
-    return stage.run(subscriptions.subscribe(stage.conv, feed, stage.clock() + 1000)), feed
+    subscription = ClientSubscription(f"sub-{stage.engine.next_id()}", SubscriptionConfig(destination))
+    return stage.run(
+        subscriptions.subscribe_gen(stage.engine, subscription, stage.clock() + 1000)
+    ), subscription
 
 
 def lose_until_done(stage: Stage, done: Any, most: int = 12) -> int:
@@ -241,17 +243,17 @@ def lose_until_done(stage: Stage, done: Any, most: int = 12) -> int:
 
 def test_a_subscribe_after_which_each_connection_is_lost_is_given_up_with_the_reason() -> None:
     stage = make_stage()
-    run, feed = subscribing_to(stage)
+    run, subscription = subscribing_to(stage)
     assert lose_until_done(stage, lambda: run.done) == 5
     with pytest.raises(
         RetriesExhausted, match=r"SUBSCRIBE to /exchange/none.*code 1000: STOMP died"
     ) as caught:
         assert run.result
     assert caught.value.losses == 5
-    assert feed.ended
-    assert not stage.conv.feeds
+    assert subscription.ended
+    assert not stage.engine.subscriptions
     connect_again(stage)
-    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.engine.state is ClientState.CONNECTED
     assert commands(stage.link) == []
 
 
@@ -271,20 +273,20 @@ def test_without_a_limit_a_subscribe_is_sent_again_for_ever() -> None:
 
 def test_a_subscription_that_was_good_and_whose_subscribe_ends_each_connection_says_so() -> None:
     stage = make_stage()
-    feed = stage.subscribe("/queue/gone")
+    subscription = stage.subscribe("/queue/gone")
     stage.advance(60)
     stage.link.hang_up()
     connect_again(stage)
     stage.advance(QUIET + 0.5)
-    lose_until_done(stage, lambda: feed.ended)
+    lose_until_done(stage, lambda: subscription.ended)
     with pytest.raises(RetriesExhausted, match="/queue/gone"):
-        stage.do(receive.take(stage.conv, feed.inbox, None))
+        stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
 
 
 def test_other_subscriptions_live_on_when_one_is_given_up() -> None:
     stage = make_stage()
     good = [stage.subscribe(f"/queue/good-{number}") for number in range(3)]
-    bad, feed = subscribing_to(stage)
+    bad, subscription = subscribing_to(stage)
 
     def answer_all_but_the_bad_one() -> None:
         for _ in range(20):
@@ -301,16 +303,16 @@ def test_other_subscriptions_live_on_when_one_is_given_up() -> None:
         connect_again(stage)
         answer_all_but_the_bad_one()
     assert isinstance(bad.error, RetriesExhausted)
-    assert feed.ended
+    assert subscription.ended
     connect_again(stage)
     answer_all_but_the_bad_one()
-    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.engine.state is ClientState.CONNECTED
     assert not any(each.ended for each in good)
 
 
 def test_a_broker_that_closes_by_itself_is_no_fault_of_a_subscription() -> None:
     stage = make_stage()
-    run, feed = subscribing_to(stage)
+    run, subscription = subscribing_to(stage)
     for _ in range(20):
         # Before the suspect is sent again, the connection has to stand for a moment; this one does not.
         lose(stage)
@@ -319,7 +321,7 @@ def test_a_broker_that_closes_by_itself_is_no_fault_of_a_subscription() -> None:
     connect_again_and_stand(stage)
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
     assert run.result is None
-    assert feed.made
+    assert subscription.made
 
 
 def connect_again_and_stand(stage: Stage) -> None:
@@ -329,14 +331,14 @@ def connect_again_and_stand(stage: Stage) -> None:
 
 def test_a_message_that_ends_each_connection_ends_its_subscription() -> None:
     stage = make_stage()
-    feed = stage.subscribe("/queue/poison")
+    subscription = stage.subscribe("/queue/poison")
     losses = 0
     while losses < 10:
         stage.link.session.receive_data(b"MESSAGE\ncontent-length:x\n\n\0", stage.clock())
         stage.link.pump()
         stage.go_on()
         losses += 1
-        if feed.ended:
+        if subscription.ended:
             break
         connect_again(stage)
         if not stage.link.sent:
@@ -344,22 +346,22 @@ def test_a_message_that_ends_each_connection_ends_its_subscription() -> None:
         stage.link.confirm(stage.link.take("SUBSCRIBE"))
     assert losses == 5
     with pytest.raises(RetriesExhausted, match="/queue/poison"):
-        stage.do(receive.take(stage.conv, feed.inbox, None))
+        stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
 
 
 def test_a_connection_that_is_lost_long_after_the_subscribe_is_no_fault_of_it() -> None:
     stage = make_stage()
-    feed = stage.subscribe()
+    subscription = stage.subscribe()
     for _ in range(10):
         stage.advance(QUIET * 2)
         lose(stage)
         stage.link.confirm(stage.link.take("SUBSCRIBE"))
-    assert not feed.ended
+    assert not subscription.ended
 
 
 def test_an_answered_subscribe_is_not_blamed_any_more() -> None:
     stage = make_stage()
-    run, feed = subscribing_to(stage)
+    run, subscription = subscribing_to(stage)
     for _ in range(4):
         lose(stage)
         stage.advance(QUIET)
@@ -369,23 +371,23 @@ def test_an_answered_subscribe_is_not_blamed_any_more() -> None:
     for _ in range(4):
         stage.link.hang_up()
         connect_again(stage)
-    assert not feed.ended
+    assert not subscription.ended
 
 
 def test_a_refused_subscribe_is_not_sent_again_when_the_error_ends_the_connection() -> None:
     stage = Stage()
     stage.connect(server="apache-apollo/1.7.1")
-    run, feed = subscribing_to(stage)
+    run, subscription = subscribing_to(stage)
     stage.link.session.receive_data(b"ERROR\nmessage:no\n\n\0", stage.clock())
     stage.link.pump()
     # The driver may connect again before the thread goes on that has subscribed.
     assert not run.done
-    assert not stage.conv.feeds
+    assert not stage.engine.subscriptions
     stage.reconnect(server="apache-apollo/1.7.1")
     assert commands(stage.link) == []
     with pytest.raises(BrokerError, match="no"):
         assert run.result
-    assert feed.ended
+    assert subscription.ended
 
 
 # ------------------------------------------------------------------------------------- a SEND
@@ -412,7 +414,7 @@ def test_healthy_sends_beside_one_that_ends_connections_are_confirmed() -> None:
         # A broker that confirms in order, and closes at the bad one, without another answer.
         for _ in range(200):
             if not stage.link.sent:
-                if stage.conv.state is ClientState.CONNECTED:
+                if stage.engine.state is ClientState.CONNECTED:
                     break
                 stage.advance(0.5)
                 continue
@@ -446,7 +448,7 @@ def test_a_broker_that_is_slow_to_confirm_does_not_hold_up_the_client() -> None:
     assert commands(stage.link) == ["SEND"]
     stage.advance(5)
     assert commands(stage.link) == ["SEND", "SEND"]
-    assert stage.conv.state is ClientState.CONNECTED
+    assert stage.engine.state is ClientState.CONNECTED
     assert not any(each.done() for each in sends)
 
 

@@ -18,23 +18,26 @@ def stage() -> Stage:
 
 
 def test_messages_are_taken_in_order(stage: Stage) -> None:
-    feed = stage.subscribe()
-    stage.deliver(feed, "1", b"one")
-    stage.deliver(feed, "2", b"two")
-    assert [stage.do(receive.take(stage.conv, feed.inbox, None)).body for _ in range(2)] == [b"one", b"two"]
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "1", b"one")
+    stage.deliver(subscription, "2", b"two")
+    assert [stage.do(receive.receive_gen(stage.engine, subscription.queue, None)).body for _ in range(2)] == [
+        b"one",
+        b"two",
+    ]
 
 
 def test_taking_waits_for_a_message(stage: Stage) -> None:
-    feed = stage.subscribe()
-    run = stage.run(receive.take(stage.conv, feed.inbox, None))
+    subscription = stage.subscribe()
+    run = stage.run(receive.receive_gen(stage.engine, subscription.queue, None))
     assert not run.done
-    stage.deliver(feed, "1", b"one")
+    stage.deliver(subscription, "1", b"one")
     assert run.result.body == b"one"
 
 
 def test_taking_ends_at_the_deadline(stage: Stage) -> None:
-    feed = stage.subscribe()
-    run = stage.run(receive.take(stage.conv, feed.inbox, stage.clock() + 5))
+    subscription = stage.subscribe()
+    run = stage.run(receive.receive_gen(stage.engine, subscription.queue, stage.clock() + 5))
     stage.advance(5)
     assert run.result is None
 
@@ -44,8 +47,8 @@ def test_what_has_to_be_acknowledged_is_not_handed_out_after_its_connection(stag
     stage.deliver(individual, "1")
     stage.deliver(auto, "2")
     stage.link.hang_up()
-    assert stage.do(receive.take(stage.conv, auto.inbox, None)).id == "2"
-    run = stage.run(receive.take(stage.conv, individual.inbox, None))
+    assert stage.do(receive.receive_gen(stage.engine, auto.queue, None)).id == "2"
+    run = stage.run(receive.receive_gen(stage.engine, individual.queue, None))
     assert not run.done
     stage.reconnect()
     stage.deliver(individual, "1", redelivered="true")
@@ -55,28 +58,28 @@ def test_what_has_to_be_acknowledged_is_not_handed_out_after_its_connection(stag
 def test_a_subscription_that_the_broker_ends_says_why_once() -> None:
     stage = Stage()
     stage.connect(server="RabbitMQ/3.10.8")
-    feed = stage.subscribe()
-    stage.deliver(feed, "1")
-    stage.link.say("ERROR", message="Server cancelled subscription", subscription=feed.id)
-    assert stage.do(receive.take(stage.conv, feed.inbox, None)).id == "1"
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "1")
+    stage.link.say("ERROR", message="Server cancelled subscription", subscription=subscription.id)
+    assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)).id == "1"
     with pytest.raises(BrokerError, match="Server cancelled"):
-        stage.do(receive.take(stage.conv, feed.inbox, None))
-    assert stage.do(receive.take(stage.conv, feed.inbox, None)) is None
+        stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) is None
 
 
 def test_silence_makes_a_new_connection(stage: Stage) -> None:
-    feed = stage.subscribe(max_silence=10.0)
-    stage.run(receive.take(stage.conv, feed.inbox, None))
+    subscription = stage.subscribe(max_silence=10.0)
+    stage.run(receive.receive_gen(stage.engine, subscription.queue, None))
     stage.advance(9)
-    stage.deliver(feed, "1")
-    run = stage.run(receive.take(stage.conv, feed.inbox, None))
+    stage.deliver(subscription, "1")
+    run = stage.run(receive.receive_gen(stage.engine, subscription.queue, None))
     stage.advance(9)
     assert not stage.link.hung_up
     stage.advance(1)
     assert stage.link.hung_up
     assert "no message from /queue/a for 10 s" in stage.said[-1]
     stage.reconnect()
-    assert stage.link.take("SUBSCRIBE").headers["id"] == feed.id
+    assert stage.link.take("SUBSCRIBE").headers["id"] == subscription.id
     assert not run.done
 
 
@@ -84,17 +87,17 @@ def test_state_changes_one_by_one(stage: Stage) -> None:
     from stomp.core.engine.status import ClientState, StateChangeQueue
 
     log = StateChangeQueue()
-    stage.conv.logs.append(log)
-    run = stage.run(receive.next_change(stage.conv, log, None))
+    stage.engine.logs.append(log)
+    run = stage.run(receive.next_state_change_gen(stage.engine, log, None))
     stage.link.hang_up()
     change = run.result
     assert (change.before, change.state) == (ClientState.CONNECTED, ClientState.RECONNECTING)
     assert isinstance(change.error, ConnectionLost)
     stage.reconnect()
-    assert stage.do(receive.next_change(stage.conv, log, None)).generation == 2
-    closing = stage.run(lifecycle.close(stage.conv, stage.clock() + 5))
+    assert stage.do(receive.next_state_change_gen(stage.engine, log, None)).generation == 2
+    closing = stage.run(lifecycle.close_gen(stage.engine, stage.clock() + 5))
     stage.link.confirm(stage.link.take("DISCONNECT"))
     assert closing.result is True
-    states = [stage.do(receive.next_change(stage.conv, log, None)).state for _ in range(2)]
+    states = [stage.do(receive.next_state_change_gen(stage.engine, log, None)).state for _ in range(2)]
     assert states == [ClientState.CLOSING, ClientState.CLOSED]
-    assert stage.do(receive.next_change(stage.conv, log, None)) is None
+    assert stage.do(receive.next_state_change_gen(stage.engine, log, None)) is None

@@ -24,7 +24,7 @@ def stage() -> Stage:
 def test_a_request_gets_its_reply(server: str) -> None:
     stage = Stage(nonce="n")
     stage.connect(server=server)
-    run = stage.run(request_reply.ask(stage.conv, OutgoingMessage(A, b"?"), stage.clock() + 30))
+    run = stage.run(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 30))
     if server.startswith("ActiveMQ"):
         subscribed = stage.link.take("SUBSCRIBE")
         assert subscribed.headers["destination"] == "/temp-queue/reply-n"
@@ -43,20 +43,20 @@ def test_a_request_gets_its_reply(server: str) -> None:
         correlation_id=asked.headers["correlation-id"],
     )
     assert run.result.body == b"!"
-    assert not stage.conv.replies
+    assert not stage.engine.replies
 
 
 def test_a_request_that_nobody_answers(stage: Stage) -> None:
-    run = stage.run(request_reply.ask(stage.conv, OutgoingMessage(A, b"?"), stage.clock() + 5))
+    run = stage.run(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 5))
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
     stage.advance(5)
     with pytest.raises(ReplyMissing, match="nobody answered"):
         assert run.result
-    assert not stage.conv.replies
+    assert not stage.engine.replies
 
 
 def test_a_request_whose_connection_is_lost(stage: Stage) -> None:
-    run = stage.run(request_reply.ask(stage.conv, OutgoingMessage(A, b"?"), stage.clock() + 30))
+    run = stage.run(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 30))
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
     stage.link.hang_up()
     with pytest.raises(OutcomeUnknown):

@@ -30,17 +30,21 @@ def stage() -> Stage:
     return stage
 
 
-def start(stage: Stage, body: bytes = b"x", **parcel):
+def start(stage: Stage, body: bytes = b"x", **outgoing):
     """A confirmed send under way, with what the broker got of it."""
     confirmation = stage.do(
-        send.start(stage.conv, OutgoingMessage(A, body, **parcel), Confirmation, stage.clock() + 30)
+        send.send_async_gen(
+            stage.engine, OutgoingMessage(A, body, **outgoing), Confirmation, stage.clock() + 30
+        )
     )
     return confirmation, stage.link.take("SEND")
 
 
 def test_a_send_is_a_frame(stage: Stage) -> None:
     stage.do(
-        send.send(stage.conv, OutgoingMessage(A, "häh?", headers={"x": 1}, content_type="text/plain"), 30)
+        send.send_gen(
+            stage.engine, OutgoingMessage(A, "häh?", headers={"x": 1}, content_type="text/plain"), 30
+        )
     )
     frame = stage.link.take("SEND")
     assert frame.headers == {
@@ -52,17 +56,17 @@ def test_a_send_is_a_frame(stage: Stage) -> None:
 def test_a_text_message_has_no_length_where_that_makes_the_difference() -> None:
     stage = Stage()
     stage.connect(server="ActiveMQ/5.17.2")
-    stage.do(send.send(stage.conv, OutgoingMessage(A, b"x", text=True), 30))
+    stage.do(send.send_gen(stage.engine, OutgoingMessage(A, b"x", text=True), 30))
     assert "content-length" not in stage.link.take("SEND").headers
     rabbit = Stage()
     rabbit.connect(server="RabbitMQ/3.10.8")
-    rabbit.do(send.send(rabbit.conv, OutgoingMessage(A, b"x", text=True), 30))
+    rabbit.do(send.send_gen(rabbit.engine, OutgoingMessage(A, b"x", text=True), 30))
     assert rabbit.link.take("SEND").headers["content-length"] == "1"
 
 
 def test_a_send_waits_for_the_connection_to_come_back(stage: Stage) -> None:
     stage.link.hang_up()
-    run = stage.run(send.send(stage.conv, OutgoingMessage(A, b"x"), stage.clock() + 30))
+    run = stage.run(send.send_gen(stage.engine, OutgoingMessage(A, b"x"), stage.clock() + 30))
     assert not run.done
     stage.reconnect()
     assert run.result is None
@@ -71,7 +75,7 @@ def test_a_send_waits_for_the_connection_to_come_back(stage: Stage) -> None:
 
 def test_a_send_does_not_wait_for_ever(stage: Stage) -> None:
     stage.link.hang_up()
-    run = stage.run(send.send(stage.conv, OutgoingMessage(A, b"x"), stage.clock() + 5))
+    run = stage.run(send.send_gen(stage.engine, OutgoingMessage(A, b"x"), stage.clock() + 5))
     stage.advance(5)
     with pytest.raises(NotConnected, match="reconnecting"):
         assert run.result
@@ -80,7 +84,7 @@ def test_a_send_does_not_wait_for_ever(stage: Stage) -> None:
 def test_before_connect_there_is_nothing_to_send_over() -> None:
     stage = Stage()
     with pytest.raises(NotConnected, match="call connect"):
-        stage.do(send.send(stage.conv, OutgoingMessage(A, b"x"), 30))
+        stage.do(send.send_gen(stage.engine, OutgoingMessage(A, b"x"), 30))
 
 
 @pytest.mark.parametrize(
@@ -98,19 +102,19 @@ def test_bodies_of_all_kinds(body) -> None:
 
 
 def test_a_confirmed_send_returns_when_the_broker_has_it(stage: Stage) -> None:
-    run = stage.run(send.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, 30))
+    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
     assert not run.done
     stage.link.confirm(stage.link.take("SEND"))
     assert run.result is None
-    assert stage.conv.stats().confirmed == 1
+    assert stage.engine.stats().confirmed == 1
 
 
 def test_a_refused_send_says_why(stage: Stage) -> None:
-    run = stage.run(send.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, 30))
+    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
     stage.link.say("ERROR", b"no such queue", receipt_id=stage.link.take("SEND").headers["receipt"])
     with pytest.raises(BrokerError, match="no such queue"):
         assert run.result
-    assert stage.conv.stats().refused == 1
+    assert stage.engine.stats().refused == 1
 
 
 def test_an_error_without_a_receipt_is_about_the_only_one_that_waits(stage: Stage) -> None:
@@ -133,13 +137,13 @@ def test_an_error_without_a_receipt_is_about_the_one_that_is_left() -> None:
 
 def test_a_send_that_is_not_answered_in_time_is_unknown(stage: Stage) -> None:
     run = stage.run(
-        send.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, stage.clock() + 5)
+        send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, stage.clock() + 5)
     )
     stage.advance(5)
     with pytest.raises(ReceiptMissing, match="SEND in time"):
         assert run.result
-    assert stage.conv.stats().unknown == 1
-    assert not len(stage.conv.waiting)
+    assert stage.engine.stats().unknown == 1
+    assert not len(stage.engine.pending)
 
 
 def test_a_send_that_is_not_answered_may_have_been_refused(stage: Stage) -> None:
@@ -152,7 +156,7 @@ def test_a_send_that_is_not_answered_may_have_been_refused(stage: Stage) -> None
 
 
 def test_a_lost_connection_leaves_the_outcome_unknown(stage: Stage) -> None:
-    run = stage.run(send.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, 30))
+    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
     stage.link.hang_up()
     with pytest.raises(OutcomeUnknown, match="lost before") as caught:
         assert run.result
@@ -176,7 +180,7 @@ def test_a_send_may_be_repeated_until_it_is_confirmed() -> None:
     stage.link.confirm(again)
     outcomes: list[object] = [first.outcome, second.outcome]
     assert (outcomes, second.attempts) == (["confirmed", "confirmed"], 2)
-    assert stage.conv.stats().resent == 1
+    assert stage.engine.stats().resent == 1
 
 
 def test_repeated_sends_go_before_new_ones() -> None:
@@ -185,7 +189,7 @@ def test_repeated_sends_go_before_new_ones() -> None:
     for body in (b"1", b"2"):
         start(stage, body)
     stage.link.hang_up()
-    stage.run(send.start(stage.conv, OutgoingMessage(A, b"3"), Confirmation, 30))
+    stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"3"), Confirmation, 30))
     stage.reconnect()
     assert [stage.link.take("SEND").body for _ in range(3)] == [b"1", b"2", b"3"]
 
@@ -201,7 +205,7 @@ def test_a_repeated_send_is_given_up_at_its_deadline() -> None:
     stage = Stage(on_unknown=OnUnknown.RESEND)
     stage.connect()
     run = stage.run(
-        send.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, stage.clock() + 5)
+        send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, stage.clock() + 5)
     )
     stage.link.hang_up()
     stage.advance(5)
@@ -216,11 +220,15 @@ def test_the_window_holds_senders_up() -> None:
     stage.connect()
     start(stage)
     _, frame = start(stage)
-    run = stage.run(send.start(stage.conv, OutgoingMessage(A, b"3"), Confirmation, stage.clock() + 30))
+    run = stage.run(
+        send.send_async_gen(stage.engine, OutgoingMessage(A, b"3"), Confirmation, stage.clock() + 30)
+    )
     assert not run.done
     stage.link.confirm(frame)
     assert run.result.outcome is None
-    late = stage.run(send.start(stage.conv, OutgoingMessage(A, b"4"), Confirmation, stage.clock() + 5))
+    late = stage.run(
+        send.send_async_gen(stage.engine, OutgoingMessage(A, b"4"), Confirmation, stage.clock() + 5)
+    )
     stage.advance(5)
     with pytest.raises(SendStalled, match="2 confirmed sends wait"):
         assert late.result
@@ -230,15 +238,17 @@ def test_the_window_counts_bytes_and_lets_a_large_one_through_alone() -> None:
     stage = Stage(window_bytes=10)
     stage.connect()
     _, frame = start(stage, b"x" * 100)
-    run = stage.run(send.start(stage.conv, OutgoingMessage(A, b"y"), Confirmation, stage.clock() + 5))
+    run = stage.run(
+        send.send_async_gen(stage.engine, OutgoingMessage(A, b"y"), Confirmation, stage.clock() + 5)
+    )
     assert not run.done
     stage.link.confirm(frame)
     assert run.done
 
 
 def test_many_are_sent_before_the_first_is_confirmed(stage: Stage) -> None:
-    parcels = [OutgoingMessage(A, str(n)) for n in range(3)]
-    run = stage.run(send.send_all(stage.conv, parcels, Confirmation, 30))
+    messages = [OutgoingMessage(A, str(n)) for n in range(3)]
+    run = stage.run(send.send_many_gen(stage.engine, messages, Confirmation, 30))
     frames = [stage.link.take("SEND") for _ in range(3)]
     assert not run.done
     for frame in frames:
@@ -247,8 +257,8 @@ def test_many_are_sent_before_the_first_is_confirmed(stage: Stage) -> None:
 
 
 def test_many_are_not_waited_for_for_ever(stage: Stage) -> None:
-    parcels = [OutgoingMessage(A, b"1"), OutgoingMessage(A, b"2")]
-    run = stage.run(send.send_all(stage.conv, parcels, Confirmation, 5))
+    messages = [OutgoingMessage(A, b"1"), OutgoingMessage(A, b"2")]
+    run = stage.run(send.send_many_gen(stage.engine, messages, Confirmation, 5))
     stage.link.confirm(stage.link.take("SEND"))
     stage.advance(5)
     assert [confirmation.outcome for confirmation in run.result] == ["confirmed", "unknown"]
@@ -258,7 +268,9 @@ def test_many_that_are_sent_again_and_again_are_not_waited_for_for_ever() -> Non
     stage = Stage(on_unknown=OnUnknown.RESEND)
     stage.connect()
     run = stage.run(
-        send.send_all(stage.conv, [OutgoingMessage(A, b"1"), OutgoingMessage(A, b"2")], Confirmation, 5)
+        send.send_many_gen(
+            stage.engine, [OutgoingMessage(A, b"1"), OutgoingMessage(A, b"2")], Confirmation, 5
+        )
     )
     stage.link.confirm(stage.link.take("SEND"))
     stage.advance(6)
@@ -267,11 +279,11 @@ def test_many_that_are_sent_again_and_again_are_not_waited_for_for_ever() -> Non
 
 
 def test_a_cancelled_send_leaves_nothing_behind(stage: Stage) -> None:
-    run = stage.run(send.send_confirmed(stage.conv, OutgoingMessage(A, b"x"), Confirmation, 30))
+    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
     run.throw(KeyboardInterrupt())
     assert isinstance(run.error, KeyboardInterrupt)
     stage.link.confirm(stage.link.take("SEND"))
-    assert not len(stage.conv.waiting)
+    assert not len(stage.engine.pending)
 
 
 class Outcomes(Hooks):
@@ -289,7 +301,7 @@ def test_the_callback_of_a_hook_gets_the_error_of_a_confirmed_send_that_was_not_
     stage = Stage(hooks=(hook,))
     stage.connect()
     stage.link.session.abort(None)  # closed, and the engine has not processed that yet
-    run = stage.run(send.start(stage.conv, OutgoingMessage(A, b"x"), Confirmation, 30))
+    run = stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
     assert [type(error) for error in hook.outcomes] == [NotConnected]
     stage.link.pump()
     stage.reconnect()

@@ -12,7 +12,7 @@ def test_some_states_are_the_end() -> None:
 def test_a_log_fires_and_forgets_what_is_too_old() -> None:
     log = StateChangeQueue()
     fired: list[int] = []
-    log.watch(lambda: fired.append(1))
+    log.add_callback(lambda: fired.append(1))
     change = StateChange(ClientState.CONNECTING, ClientState.NEW, "connecting")
     for _ in range(2000):
         log.note(change)

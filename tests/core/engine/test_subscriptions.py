@@ -16,33 +16,37 @@ def stage() -> Stage:
     return stage
 
 
-def subscribing_to(stage: Stage, id: str = "s", **wish):
-    feed = ClientSubscription(id, SubscriptionConfig("/queue/a", **wish))
-    return feed, stage.run(subscriptions.subscribe(stage.conv, feed, stage.clock() + 5))
+def subscribing_to(stage: Stage, id: str = "s", **config):
+    subscription = ClientSubscription(id, SubscriptionConfig("/queue/a", **config))
+    return subscription, stage.run(subscriptions.subscribe_gen(stage.engine, subscription, stage.clock() + 5))
 
 
-def unsubscribing(stage: Stage, feed: ClientSubscription, *, delete: bool = False):
-    return stage.run(subscriptions.unsubscribe(stage.conv, feed, stage.clock() + 5, delete=delete))
+def unsubscribing(stage: Stage, subscription: ClientSubscription, *, delete: bool = False):
+    return stage.run(
+        subscriptions.unsubscribe_gen(stage.engine, subscription, stage.clock() + 5, delete=delete)
+    )
 
 
 def test_a_subscription_is_there_when_the_broker_says_so(stage: Stage) -> None:
-    feed, run = subscribing_to(stage, ack="client-individual", options={"prefetch": 5}, headers={"x": "y"})
+    subscription, run = subscribing_to(
+        stage, ack="client-individual", options={"prefetch": 5}, headers={"x": "y"}
+    )
     frame = stage.link.take("SUBSCRIBE")
     assert frame.headers["prefetch-count"] == "5"
     assert frame.headers["x"] == "y"
     assert not run.done
     stage.link.confirm(frame)
     assert run.result is None
-    assert feed.made
+    assert subscription.made
 
 
 def test_a_refused_subscription_is_none(stage: Stage) -> None:
-    feed, run = subscribing_to(stage)
+    subscription, run = subscribing_to(stage)
     stage.link.say("ERROR", message="no", receipt_id=stage.link.take("SUBSCRIBE").headers["receipt"])
     with pytest.raises(BrokerError):
         assert run.result
-    assert feed.ended
-    assert not stage.conv.feeds
+    assert subscription.ended
+    assert not stage.engine.subscriptions
 
 
 def test_a_subscription_that_is_not_answered_is_none(stage: Stage) -> None:
@@ -50,7 +54,7 @@ def test_a_subscription_that_is_not_answered_is_none(stage: Stage) -> None:
     stage.advance(5)
     with pytest.raises(ReceiptMissing, match="SUBSCRIBE in time"):
         assert run.result
-    assert not stage.conv.feeds
+    assert not stage.engine.subscriptions
 
 
 def test_a_subscription_that_nobody_waits_for_any_longer_is_taken_back(stage: Stage) -> None:
@@ -60,7 +64,7 @@ def test_a_subscription_that_nobody_waits_for_any_longer_is_taken_back(stage: St
         gives_up(run)
         assert run.done
         assert stage.link.take("UNSUBSCRIBE").headers["id"] == frame.headers["id"]
-        assert not stage.conv.ledger.subscriptions
+        assert not stage.engine.ledger.subscriptions
 
 
 def test_an_id_can_be_taken_once(stage: Stage) -> None:
@@ -68,7 +72,7 @@ def test_an_id_can_be_taken_once(stage: Stage) -> None:
     _, run = subscribing_to(stage)
     with pytest.raises(UsageError, match="there is a subscription 's' already"):
         assert run.result
-    assert "s" in stage.conv.feeds
+    assert "s" in stage.engine.subscriptions
 
 
 def test_what_the_broker_cannot_do_is_not_asked_for(stage: Stage) -> None:
@@ -76,7 +80,7 @@ def test_what_the_broker_cannot_do_is_not_asked_for(stage: Stage) -> None:
     with pytest.raises(Unsupported, match="ignores it"):
         assert run.result
     assert not stage.link.sent
-    assert not stage.conv.feeds
+    assert not stage.engine.subscriptions
 
 
 def test_a_subscription_whose_connection_is_lost_is_made_on_the_next(stage: Stage) -> None:
@@ -99,38 +103,38 @@ def test_one_that_is_asked_for_meanwhile_is_made_on_the_next(stage: Stage) -> No
 
 
 def test_one_whose_answer_is_lost_is_made_again(stage: Stage) -> None:
-    feed, run = subscribing_to(stage)
+    subscription, run = subscribing_to(stage)
     stage.link.take("SUBSCRIBE")
     stage.link.hang_up()
     assert not run.done
     stage.reconnect()
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
     assert run.result is None
-    assert (feed.made, feed.generation) == (True, 2)
+    assert (subscription.made, subscription.generation) == (True, 2)
     assert not stage.link.sent
 
 
-def test_unsubscribing_ends_the_feed(stage: Stage) -> None:
-    feed = stage.subscribe()
-    run = unsubscribing(stage, feed)
-    assert not feed.ended
+def test_unsubscribing_ends_the_subscription(stage: Stage) -> None:
+    subscription = stage.subscribe()
+    run = unsubscribing(stage, subscription)
+    assert not subscription.ended
     stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
     assert run.result is None
-    assert feed.ended
-    unsubscribing(stage, feed)
+    assert subscription.ended
+    unsubscribing(stage, subscription)
     assert not stage.link.sent
 
 
 def test_rabbitmq_keeps_what_was_not_acknowledged_and_that_is_told(stage: Stage) -> None:
-    feed = stage.subscribe()
-    stage.deliver(feed, "1")
-    unsubscribing(stage, feed)
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "1")
+    unsubscribing(stage, subscription)
     assert "1 unacknowledged messages of /queue/a stay with this connection" in stage.said[-1]
 
 
 def test_a_durable_subscription_is_deleted_by_the_headers_that_made_it(stage: Stage) -> None:
-    feed = stage.subscribe("/topic/t", "auto", id="d", options={"durable": "d"})
-    unsubscribing(stage, feed, delete=True)
+    subscription = stage.subscribe("/topic/t", "auto", id="d", options={"durable": "d"})
+    unsubscribing(stage, subscription, delete=True)
     frame = stage.link.take("UNSUBSCRIBE")
     assert (frame.headers["durable"], frame.headers["auto-delete"], frame.headers["id"]) == (
         "true",
@@ -142,8 +146,8 @@ def test_a_durable_subscription_is_deleted_by_the_headers_that_made_it(stage: St
 def test_activemq_forgets_a_durable_subscription_by_its_name() -> None:
     stage = Stage(client_id="c")
     stage.connect(server="ActiveMQ/5.17.2")
-    feed = stage.subscribe("/topic/t", "auto", id="s", options={"durable": "d"})
-    run = unsubscribing(stage, feed, delete=True)
+    subscription = stage.subscribe("/topic/t", "auto", id="s", options={"durable": "d"})
+    run = unsubscribing(stage, subscription, delete=True)
     first = stage.link.take("UNSUBSCRIBE")
     assert "activemq.subscriptionName" not in first.headers
     stage.link.confirm(first)
@@ -154,11 +158,11 @@ def test_activemq_forgets_a_durable_subscription_by_its_name() -> None:
 
 
 def test_a_lost_connection_ends_a_subscription_that_was_being_ended(stage: Stage) -> None:
-    feed = stage.subscribe()
-    run = unsubscribing(stage, feed)
+    subscription = stage.subscribe()
+    run = unsubscribing(stage, subscription)
     stage.link.hang_up()
     assert run.done
-    assert feed.ended
+    assert subscription.ended
     stage.reconnect()
     assert not stage.link.sent
 
@@ -167,9 +171,9 @@ def test_waiting_for_a_connection_ends_with_the_client() -> None:
     stage = Stage(reattempts=0)
     stage.connect()
     stage.link.hang_up()
-    run = stage.run(subscriptions.connected(stage.conv, stage.clock() + 30))
+    run = stage.run(subscriptions.wait_connected_gen(stage.engine, stage.clock() + 30))
     assert not run.done
-    stage.conv.finish(ClientState.CLOSED, "closed")
+    stage.engine.finish(ClientState.CLOSED, "closed")
     stage.go_on()
     with pytest.raises(NotConnected, match="was closed"):
         assert run.result

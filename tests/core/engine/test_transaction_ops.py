@@ -27,10 +27,12 @@ def stage() -> Stage:
     return stage
 
 
-def start(stage: Stage, body: bytes = b"x", **parcel):
+def start(stage: Stage, body: bytes = b"x", **outgoing):
     """A confirmed send under way, with what the broker got of it."""
     confirmation = stage.do(
-        send.start(stage.conv, OutgoingMessage(A, body, **parcel), Confirmation, stage.clock() + 30)
+        send.send_async_gen(
+            stage.engine, OutgoingMessage(A, body, **outgoing), Confirmation, stage.clock() + 30
+        )
     )
     return confirmation, stage.link.take("SEND")
 
@@ -38,9 +40,11 @@ def start(stage: Stage, body: bytes = b"x", **parcel):
 def test_what_was_surely_not_sent_is_sent_on_the_next_connection(stage: Stage) -> None:
     # The session has ended, and the conversation has not been told yet.
     stage.link.session.receive_eof()
-    plain = stage.run(send.send(stage.conv, OutgoingMessage(A, b"1"), stage.clock() + 30))
-    confirmed = stage.run(send.start(stage.conv, OutgoingMessage(A, b"2"), Confirmation, stage.clock() + 30))
-    begun = stage.run(transaction_ops.begin(stage.conv, stage.clock() + 30))
+    plain = stage.run(send.send_gen(stage.engine, OutgoingMessage(A, b"1"), stage.clock() + 30))
+    confirmed = stage.run(
+        send.send_async_gen(stage.engine, OutgoingMessage(A, b"2"), Confirmation, stage.clock() + 30)
+    )
+    begun = stage.run(transaction_ops.begin_gen(stage.engine, stage.clock() + 30))
     assert [plain.done, confirmed.done, begun.done] == [False] * 3
     stage.link.pump()
     stage.reconnect()
@@ -50,22 +54,22 @@ def test_what_was_surely_not_sent_is_sent_on_the_next_connection(stage: Stage) -
 
 
 def begin(stage: Stage):
-    record = stage.do(transaction_ops.begin(stage.conv, stage.clock() + 30))
+    record = stage.do(transaction_ops.begin_gen(stage.engine, stage.clock() + 30))
     assert stage.link.take("BEGIN").headers["transaction"] == record.id
     return record
 
 
 def test_a_transaction_is_committed_when_the_broker_says_so(stage: Stage) -> None:
     record = begin(stage)
-    stage.do(transaction_ops.send_in(stage.conv, record, OutgoingMessage(A, b"x")))
+    stage.do(transaction_ops.send_in_transaction_gen(stage.engine, record, OutgoingMessage(A, b"x")))
     assert stage.link.take("SEND").headers["transaction"] == record.id
-    run = stage.run(transaction_ops.commit(stage.conv, record, 30))
+    run = stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
     assert not run.done
     stage.link.confirm(stage.link.take("COMMIT"))
     assert run.result is None
     assert record.state == "committed"
     with pytest.raises(UsageError, match="committed already"):
-        stage.do(transaction_ops.send_in(stage.conv, record, OutgoingMessage(A, b"y")))
+        stage.do(transaction_ops.send_in_transaction_gen(stage.engine, record, OutgoingMessage(A, b"y")))
 
 
 def test_a_transaction_is_void_after_its_connection(stage: Stage) -> None:
@@ -73,31 +77,31 @@ def test_a_transaction_is_void_after_its_connection(stage: Stage) -> None:
     stage.link.hang_up()
     stage.reconnect()
     with pytest.raises(TransactionVoid, match="do it again"):
-        stage.do(transaction_ops.send_in(stage.conv, record, OutgoingMessage(A, b"x")))
+        stage.do(transaction_ops.send_in_transaction_gen(stage.engine, record, OutgoingMessage(A, b"x")))
     with pytest.raises(TransactionVoid):
-        stage.do(transaction_ops.commit(stage.conv, record, 30))
-    stage.do(transaction_ops.abort(stage.conv, record, 30))
+        stage.do(transaction_ops.commit_gen(stage.engine, record, 30))
+    stage.do(transaction_ops.abort_gen(stage.engine, record, 30))
     assert not stage.link.sent
 
 
 def test_a_commit_without_an_answer_is_unknown(stage: Stage) -> None:
     record = begin(stage)
-    run = stage.run(transaction_ops.commit(stage.conv, record, 30))
+    run = stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
     stage.link.hang_up()
     with pytest.raises(OutcomeUnknown):
         assert run.result
 
 
 def test_a_commit_that_is_cancelled_cannot_be_aborted_any_more(stage: Stage) -> None:
-    record = stage.do(transaction_ops.begin(stage.conv, 30))
-    run = stage.run(transaction_ops.commit(stage.conv, record, 30))
+    record = stage.do(transaction_ops.begin_gen(stage.engine, 30))
+    run = stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
     run.throw(KeyboardInterrupt())
     assert record.state == "void"
 
 
 def test_a_refused_commit_says_why(stage: Stage) -> None:
     record = begin(stage)
-    run = stage.run(transaction_ops.commit(stage.conv, record, 30))
+    run = stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
     stage.link.say("ERROR", message="no", receipt_id=stage.link.take("COMMIT").headers["receipt"])
     with pytest.raises(BrokerError):
         assert run.result
@@ -107,37 +111,37 @@ def test_a_transaction_whose_commit_was_refused_raises_the_refusal_later() -> No
     stage = Stage()
     stage.connect(server="RabbitMQ/4.1.0")  # its ERROR does not end the connection
     record = begin(stage)
-    stage.run(transaction_ops.commit(stage.conv, record, 30))
+    stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
     stage.link.say("ERROR", message="no", receipt_id=stage.link.take("COMMIT").headers["receipt"])
     with pytest.raises(TransactionVoid, match="COMMIT failed: the broker refused: no"):
-        stage.do(transaction_ops.send_in(stage.conv, record, OutgoingMessage(A, b"x")))
+        stage.do(transaction_ops.send_in_transaction_gen(stage.engine, record, OutgoingMessage(A, b"x")))
 
 
 def test_a_transaction_whose_commit_had_no_answer_does_not_claim_to_be_rolled_back(stage: Stage) -> None:
     record = begin(stage)
-    stage.run(transaction_ops.commit(stage.conv, record, 30))
+    stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
     stage.link.hang_up()
     stage.reconnect()
     with pytest.raises(TransactionVoid, match="COMMIT failed") as failed:
-        stage.do(transaction_ops.commit(stage.conv, record, 30))
+        stage.do(transaction_ops.commit_gen(stage.engine, record, 30))
     assert "nothing" not in str(failed.value)
 
 
 def test_what_was_acknowledged_in_an_aborted_transaction_can_be_acknowledged_again(stage: Stage) -> None:
-    feed = stage.subscribe(ack="client")
+    subscription = stage.subscribe(ack="client")
     for id in ("1", "2", "3"):
-        stage.deliver(feed, id)
-    messages = [stage.do(receive.take(stage.conv, feed.inbox, None)) for _ in range(3)]
+        stage.deliver(subscription, id)
+    messages = [stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) for _ in range(3)]
     record = begin(stage)
-    stage.do(acknowledge.settle(stage.conv, messages[1], 30, transaction=record))
+    stage.do(acknowledge.settle_gen(stage.engine, messages[1], 30, transaction=record))
     assert stage.link.take("ACK").headers == {"id": "ack-2", "transaction": record.id}
-    assert stage.conv.unsettled == 1
-    run = stage.run(transaction_ops.abort(stage.conv, record, 30))
+    assert stage.engine.unsettled == 1
+    run = stage.run(transaction_ops.abort_gen(stage.engine, record, 30))
     stage.link.confirm(stage.link.take("ABORT"))
     assert run.result is None
-    assert stage.conv.unsettled == 3
-    stage.do(acknowledge.settle(stage.conv, messages[1], 30))
-    assert stage.conv.unsettled == 1
+    assert stage.engine.unsettled == 3
+    stage.do(acknowledge.settle_gen(stage.engine, messages[1], 30))
+    assert stage.engine.unsettled == 1
 
 
 class Outcomes(Hooks):
@@ -157,13 +161,13 @@ def test_the_callback_of_a_hook_gets_the_error_of_a_frame_that_cannot_be_encoded
     stage.connect(version="1.0")  # cannot escape a line end
     message = OutgoingMessage(A, b"x", headers={"a": "b\nc"})
     if operation == "ask":
-        run = stage.run(request_reply.ask(stage.conv, message, 30))
+        run = stage.run(request_reply.request_gen(stage.engine, message, 30))
         stage.link.confirm(stage.link.take("SUBSCRIBE"))
     elif operation == "send_in":
-        run = stage.run(transaction_ops.send_in(stage.conv, begin(stage), message))
+        run = stage.run(transaction_ops.send_in_transaction_gen(stage.engine, begin(stage), message))
     elif operation == "start":
-        run = stage.run(send.start(stage.conv, message, Confirmation, 30))
+        run = stage.run(send.send_async_gen(stage.engine, message, Confirmation, 30))
     else:
-        run = stage.run(send.send(stage.conv, message, 30))
+        run = stage.run(send.send_gen(stage.engine, message, 30))
     assert isinstance(run.error, FrameError)
     assert hook.outcomes == [run.error]

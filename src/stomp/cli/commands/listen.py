@@ -165,7 +165,7 @@ def settle(message: Any, well: bool, words: str, *, requeue: str | None, termina
             return
         again = requeue_of_failure(message) if requeue is None else requeue == "yes"
         message.nack(requeue=again)
-        given_back = again and message.era.vendor.nack_discards
+        given_back = again and message.connection.profile.nack_discards
         terminal.complain(f"{message.id}: {words}; {'returned to the broker' if given_back else 'rejected'}")
     except StaleDelivery:
         terminal.complain(f"{message.id}: {words}, but the connection was lost: it will be delivered again")

@@ -82,10 +82,10 @@ def of_message(message: BaseMessage, *, time: float | None = None) -> Record:
         time: when it was received, in seconds since 1970.
     """
     pairs = list(message.headers.pairs())
-    vendor = message.era.vendor if message.era is not None else GENERIC
-    if vendor.adds_length and _is_text(pairs):
+    profile = message.connection.profile if message.connection is not None else GENERIC
+    if profile.adds_length and _is_text(pairs):
         pairs = [pair for pair in pairs if pair[0] != "content-length"]
-    if vendor.hides_persistence:
+    if profile.hides_persistence:
         # The MESSAGE does not show whether it is persistent. A copy must not be lost in a restart, so assume it is.
         pairs.append(("persistent", "true"))
     return Record(message.headers.get("destination", ""), tuple(pairs), message.body, time)

@@ -67,9 +67,9 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             ConnectFailed: with `resolve`: a name cannot be resolved.
         """
         arguments.flag("resolve", resolve)
-        return [cls._from(each) for each in cls(url, **settings)._settings.each(resolve=resolve)]
+        return [cls._from(each) for each in cls(url, **settings)._settings.per_address(resolve=resolve)]
 
-    # ------------------------------------------------------------------------------------- life
+    # ------------------------------------------------------------------------------------- connecting and closing
 
     async def connect(self) -> Self:
         """Connect, unless that is done by an ``async with`` statement.
@@ -81,7 +81,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """
         if self.state is ClientState.NEW or self.state.over:
             self._loop = asyncio.get_running_loop()
-        await self._connect(lifecycle.connect(self._conv, self._options.dice))
+        await self._connect(lifecycle.connect_gen(self._engine, self._options.random))
         return self
 
     async def close(self, timeout: float | None = None) -> bool:
@@ -91,7 +91,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """
         deadline = self._deadline(timeout)
         async with self._parting(deadline):
-            return await self._run(lifecycle.close(self._conv, deadline))
+            return await self._run(lifecycle.close_gen(self._engine, deadline))
 
     async def drain(self, timeout: float | None = None) -> DrainReport:
         """Stop delivering messages, wait until delivered ones are settled and all sends are answered, and `close`.
@@ -108,7 +108,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         check_drain(self._handling.get(asyncio.current_task()))
         deadline = self._deadline(timeout)
         async with self._parting(deadline):
-            return await self._run(lifecycle.drain(self._conv, deadline))
+            return await self._run(lifecycle.drain_gen(self._engine, deadline))
 
     async def run_forever(
         self, *, signals: Sequence[int] = (signal.SIGTERM, signal.SIGINT), timeout: float | None = None
@@ -133,7 +133,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
                 stopped.set()
 
         look()
-        self._conv.life.watch(look)
+        self._engine.state_changed.add_callback(look)
         try:
             with _handled(signals, stopped.set):
                 await stopped.wait()
@@ -141,26 +141,26 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
                     raise self.error
                 return await self.drain(timeout)
         finally:
-            self._conv.life.unwatch(look)
+            self._engine.state_changed.remove_callback(look)
 
     def states(self, timeout: float | None = None) -> AsyncIterator[StateChange]:
         """Iterate over state changes from now on, until the client has ended or none came within `timeout` seconds."""
         if timeout is not None:
             arguments.seconds("timeout", timeout)
         state_log = StateChangeQueue()
-        self._conv.logs.append(state_log)
+        self._engine.logs.append(state_log)
         return self._states(state_log, timeout)
 
     async def _states(self, state_log: StateChangeQueue, timeout: float | None) -> AsyncIterator[StateChange]:
         try:
             while True:
                 deadline = None if timeout is None else self._deadline(timeout)
-                change = await self._run(receive.next_change(self._conv, state_log, deadline))
+                change = await self._run(receive.next_state_change_gen(self._engine, state_log, deadline))
                 if change is None:
                     return
                 yield change
         finally:
-            self._conv.logs.remove(state_log)
+            self._engine.logs.remove(state_log)
 
     async def __aenter__(self) -> Self:
         return await self.connect()
@@ -201,11 +201,11 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """
         arguments.flag("confirm", confirm)
         deadline = self._deadline(timeout)
-        parcel = self._parcel(destination, body, options)
+        outgoing = self._outgoing(destination, body, options)
         if confirm:
-            await self._run(send.send_confirmed(self._conv, parcel, self._confirmation, deadline))
+            await self._run(send.send_confirmed_gen(self._engine, outgoing, self._confirmation, deadline))
         else:
-            await self._run(send.send(self._conv, parcel, deadline))
+            await self._run(send.send_gen(self._engine, outgoing, deadline))
 
     async def send_async(
         self,
@@ -232,9 +232,11 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             SendStalled: there was no space in the window in time; nothing was sent.
         """
         deadline = self._deadline(timeout)
-        parcel = self._parcel(destination, body, options)
+        outgoing = self._outgoing(destination, body, options)
         confirmation: Confirmation = await self._run(
-            send.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))
+            send.send_async_gen(
+                self._engine, outgoing, self._confirmation, deadline, answer_timeout=self._timeout(timeout)
+            )
         )
         return confirmation
 
@@ -255,9 +257,9 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         Returns:
             A confirmation for each message, in the same order. Check its ``outcome``.
         """
-        parcels = self._parcels(messages, options)
+        outgoing = self._outgoing_messages(messages, options)
         return await self._run(
-            send.send_all(self._conv, parcels, self._confirmation, self._deadline(timeout))
+            send.send_many_gen(self._engine, outgoing, self._confirmation, self._deadline(timeout))
         )
 
     @contextlib.asynccontextmanager
@@ -270,7 +272,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """
         batch = Batch(self)
         yield batch
-        await self._run(send.all_done(self._conv, batch.confirmations, self._deadline(timeout)))
+        await self._run(send.wait_all_gen(self._engine, batch.confirmations, self._deadline(timeout)))
         for confirmation in batch.confirmations:
             if confirmation.error is not None:
                 raise confirmation.error
@@ -284,7 +286,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             BrokerError: the broker refused the COMMIT.
             OutcomeUnknown: the connection was lost before COMMIT was answered.
         """
-        record = await self._run(transaction_ops.begin(self._conv, self._deadline(timeout)))
+        record = await self._run(transaction_ops.begin_gen(self._engine, self._deadline(timeout)))
         transaction = Transaction(self, record)
         try:
             yield transaction
@@ -315,8 +317,10 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             OutcomeUnknown: the connection was lost while waiting.
             NotConnected: there was no connection in time; nothing was sent.
         """
-        parcel = self._parcel(destination, body, options)
-        reply: Any = await self._run(request_reply.ask(self._conv, parcel, self._deadline(timeout)))
+        outgoing = self._outgoing(destination, body, options)
+        reply: Any = await self._run(
+            request_reply.request_gen(self._engine, outgoing, self._deadline(timeout))
+        )
         message: AsyncMessage = reply
         return message
 
@@ -349,9 +353,9 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             Unsupported: the broker does not support an option.
             UsageError: there is already a subscription with this id.
         """
-        feed = self._feed(destination, ack, options)
-        await self._run(subscribing.subscribe(self._conv, feed, self._deadline(timeout)))
-        return Subscription(self, feed)
+        subscription = self._subscription(destination, ack, options)
+        await self._run(subscribing.subscribe_gen(self._engine, subscription, self._deadline(timeout)))
+        return Subscription(self, subscription)
 
     def merge(self, *subscriptions: Subscription) -> MergedSubscription:
         """Merge several subscriptions of this client: get their messages in the order in which they arrive.
@@ -360,10 +364,10 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             UsageError: one of them is already merged, or is not a subscription of this client.
         """
         self._check_merged(subscriptions)
-        inbox = MessageQueue()
+        queue = MessageQueue()
         for subscription in subscriptions:
-            subscription._feed.merge_into(inbox)
-        return MergedSubscription(self, inbox)
+            subscription._subscription.merge_into(queue)
+        return MergedSubscription(self, queue)
 
     async def consume(
         self,

@@ -59,7 +59,7 @@ class AsyncDriver(BaseClient):
         self._handling: dict[asyncio.Task[Any] | None, BaseMessage] = {}  # task -> the message it handles
         self._verbs = 0  # number of calls since the last check of the clock
         self._since = 0.0  # when a task last yielded to the loop
-        self._conv.resumed.watch(self._read_on)
+        self._engine.resumed.add_callback(self._read_on)
 
     async def _connect(self, program: Operation[None]) -> None:
         """Run an operation that opens a connection. User functions that it calls cannot wait for that connection."""
@@ -77,7 +77,7 @@ class AsyncDriver(BaseClient):
             UsageError: the client belongs to another loop.
         """
         loop = self._loop
-        if loop is None or self._conv.state.over:
+        if loop is None or self._engine.state.over:
             return
         which = "an event loop that is closed" if loop.is_closed() else "another event loop"
         raise UsageError(
@@ -97,7 +97,7 @@ class AsyncDriver(BaseClient):
         self._verbs += 1
         if self._verbs >= LOOK:
             await self._yield_to_loop()
-        conv = self._conv
+        engine = self._engine
         answer: Any = None
         failure: BaseException | None = None
         try:
@@ -105,12 +105,12 @@ class AsyncDriver(BaseClient):
                 try:
                     effect = program.send(answer) if failure is None else program.throw(failure)
                 finally:
-                    if calls := conv.calls():
+                    if calls := engine.pop_callbacks():
                         self._make(calls)
                 answer = failure = None
                 try:
                     if type(effect) is SendFrame:
-                        conv.recorder.note(">", effect.frame)
+                        engine.recorder.note(">", effect.frame)
                         link = cast("AioLink", effect.link)
                         link.transmit(effect.frame, deadline=effect.deadline, may_delay=effect.may_delay)
                         if link.full:
@@ -129,7 +129,7 @@ class AsyncDriver(BaseClient):
 
     async def _perform(self, effect: Effect, connects: bool) -> Any:
         if isinstance(effect, Wait):
-            if effect.ready():
+            if effect.predicate():
                 return True
             if not connects and asyncio.current_task() in self._connecting:
                 raise UsageError(
@@ -159,21 +159,21 @@ class AsyncDriver(BaseClient):
         happened: asyncio.Future[bool] = loop.create_future()
 
         def look() -> None:
-            if not happened.done() and wait.ready():
+            if not happened.done() and wait.predicate():
                 happened.set_result(True)
 
         def give_up() -> None:
             if not happened.done():
-                happened.set_result(wait.ready())
+                happened.set_result(wait.predicate())
 
-        wait.signal.watch(look)
+        wait.signal.add_callback(look)
         timer = None
         if wait.deadline is not None:
             timer = loop.call_later(max(0.0, wait.deadline - self._options.clock()), give_up)
         try:
             return await happened
         finally:
-            wait.signal.unwatch(look)
+            wait.signal.remove_callback(look)
             if timer is not None:
                 timer.cancel()
             self._mark_yield()
@@ -200,20 +200,20 @@ class AsyncDriver(BaseClient):
 
     def _take(self, link: AioLink, events: list[Event]) -> None:
         """Process the events of a link."""
-        conv = self._conv
-        conv.take(link, events, self._options.clock())
-        self._make(conv.calls())
-        if conv.needs_reconnect:
-            conv.needs_reconnect = False
-            program = lifecycle.reconnect(conv, self._options.dice)
+        engine = self._engine
+        engine.process_events(link, events, self._options.clock())
+        self._make(engine.pop_callbacks())
+        if engine.needs_reconnect:
+            engine.needs_reconnect = False
+            program = lifecycle.reconnect_gen(engine, self._options.random)
             self._reconnecting = asyncio.get_running_loop().create_task(self._connect(program))
-        if conv.paused:
+        if engine.reading_paused:
             link.pause()
 
     def _read_on(self) -> None:
-        era = self._conv.era
-        if era is not None:
-            cast("AioLink", era.link).resume()
+        connection = self._engine.connection
+        if connection is not None:
+            cast("AioLink", connection.link).resume()
 
     def _make(self, calls: list[Callable[[], object]]) -> None:
         for call in calls:

@@ -102,9 +102,9 @@ class AsyncMessage(BaseMessage):
         arguments.flag("confirm", confirm)
         options.setdefault("correlation_id", self.correlation_id)
         client = _driver_of(self)
-        parcel = client._parcel(self.reply_to, body, options)
+        outgoing = client._outgoing(self.reply_to, body, options)
         await client._run(
-            request_reply.reply(client._conv, parcel, client._deadline(timeout), confirm=confirm)
+            request_reply.reply_gen(client._engine, outgoing, client._deadline(timeout), confirm=confirm)
         )
 
     async def __aenter__(self) -> Self:
@@ -163,7 +163,7 @@ class Confirmation(BaseConfirmation):
             TimeoutError: there is no outcome in time. The message may still be confirmed.
         """
         deadline = None if timeout is None else self._client._deadline(timeout)
-        await self._client._run(send.outcome(self._client._conv, self, deadline))
+        await self._client._run(send.wait_outcome_gen(self._client._engine, self, deadline))
 
     async def exception(self, timeout: float | None = None) -> StompError | None:
         """Wait for the outcome. Returns the error if it is not "confirmed".
@@ -198,7 +198,7 @@ class MessageSource:
     _client: AsyncDriver
 
     @property
-    def _inbox(self) -> MessageQueue:
+    def _queue(self) -> MessageQueue:
         raise NotImplementedError
 
     async def receive(self, timeout: float | None = None) -> AsyncMessage | None:
@@ -211,12 +211,12 @@ class MessageSource:
             UsageError: the subscription was closed before, and no message is left.
             StompError: the subscription ended because of this error. It is raised once.
         """
-        self._inbox.check_open()
+        self._queue.check_open()
         return await self._receive(timeout)
 
     async def _receive(self, timeout: float | None = None) -> AsyncMessage | None:
         deadline = None if timeout is None else self._client._deadline(timeout)
-        found: Any = await self._client._run(receive.take(self._client._conv, self._inbox, deadline))
+        found: Any = await self._client._run(receive.receive_gen(self._client._engine, self._queue, deadline))
         message: AsyncMessage | None = found
         return message
 
@@ -229,7 +229,7 @@ class MessageSource:
         """
         if timeout is not None:
             arguments.seconds("timeout", timeout)
-        self._inbox.check_open()
+        self._queue.check_open()
         return self._messages(timeout)
 
     async def _messages(self, timeout: float | None) -> AsyncIterator[AsyncMessage]:
@@ -237,7 +237,7 @@ class MessageSource:
             yield message
 
     def __aiter__(self) -> AsyncIterator[AsyncMessage]:
-        self._inbox.check_open()
+        self._queue.check_open()
         return self
 
     async def __anext__(self) -> AsyncMessage:
@@ -248,11 +248,11 @@ class MessageSource:
         if client._verbs >= LOOK:
             await client._yield_to_loop()
         # Nothing is awaited after a message was removed from the queue: a cancellation would lose it.
-        conv, messages = client._conv, self._inbox.messages
-        if messages and not (conv.paused or conv.draining):
+        engine, messages = client._engine, self._queue.messages
+        if messages and not (engine.reading_paused or engine.draining):
             # The fast path: a message is queued, so no operation is needed.
             message: Any = messages.popleft()
-            if conv.is_deliverable(message):
+            if engine.is_deliverable(message):
                 return message  # type: ignore[no-any-return]
         found = await self._receive()
         if found is None:
@@ -263,9 +263,9 @@ class MessageSource:
 class Subscription(BaseSubscription, MessageSource):
     """A subscription: iterate over it, or call `receive`; its ``async with`` statement closes it at the end."""
 
-    def __init__(self, client: AsyncDriver, feed: ClientSubscription) -> None:
+    def __init__(self, client: AsyncDriver, subscription: ClientSubscription) -> None:
         self._client = client
-        self._feed = feed
+        self._subscription = subscription
 
     async def close(self, *, delete: bool = False, timeout: float | None = None) -> None:
         """Unsubscribe. The broker delivers messages that are still queued here to other consumers.
@@ -281,7 +281,9 @@ class Subscription(BaseSubscription, MessageSource):
         arguments.flag("delete", delete)
         client = self._client
         deadline = client._deadline(timeout)
-        await client._run(subscriptions.unsubscribe(client._conv, self._feed, deadline, delete=delete))
+        await client._run(
+            subscriptions.unsubscribe_gen(client._engine, self._subscription, deadline, delete=delete)
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -301,12 +303,12 @@ class Subscription(BaseSubscription, MessageSource):
 class MergedSubscription(MessageSource):
     """Several merged subscriptions; created by `AsyncClient.merge`."""
 
-    def __init__(self, client: AsyncDriver, inbox: MessageQueue) -> None:
+    def __init__(self, client: AsyncDriver, queue: MessageQueue) -> None:
         self._client = client
-        self._merged = inbox
+        self._merged = queue
 
     @property
-    def _inbox(self) -> MessageQueue:
+    def _queue(self) -> MessageQueue:
         return self._merged
 
 
@@ -337,8 +339,8 @@ class Transaction:
             TransactionVoid: its connection was lost; nothing in it was committed.
         """
         client = self._client
-        parcel = client._parcel(destination, body, options)
-        await client._run(transaction_ops.send_in(client._conv, self._record, parcel))
+        outgoing = client._outgoing(destination, body, options)
+        await client._run(transaction_ops.send_in_transaction_gen(client._engine, self._record, outgoing))
 
     async def ack(self, message: AsyncMessage) -> None:
         """Acknowledge a message in the transaction.
@@ -369,12 +371,12 @@ class Transaction:
             OutcomeUnknown: the connection was lost before the broker answered.
         """
         client = self._client
-        await client._run(transaction_ops.commit(client._conv, self._record, client._deadline(timeout)))
+        await client._run(transaction_ops.commit_gen(client._engine, self._record, client._deadline(timeout)))
 
     async def abort(self, timeout: float | None = None) -> None:
         """Abort the transaction: the broker drops its sends and acknowledgements. Its messages may be settled again."""
         client = self._client
-        await client._run(transaction_ops.abort(client._conv, self._record, client._deadline(timeout)))
+        await client._run(transaction_ops.abort_gen(client._engine, self._record, client._deadline(timeout)))
 
 
 class Consumer:
@@ -460,8 +462,8 @@ async def _settle(
 ) -> None:
     driver = _driver_of(message)
     await driver._run(
-        acknowledge.settle(
-            driver._conv,
+        acknowledge.settle_gen(
+            driver._engine,
             message,
             driver._deadline(timeout),
             negative=negative,

@@ -64,9 +64,9 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             ConnectFailed: with `resolve`: a name cannot be resolved.
         """
         arguments.flag("resolve", resolve)
-        return [cls._from(each) for each in cls(url, **settings)._settings.each(resolve=resolve)]
+        return [cls._from(each) for each in cls(url, **settings)._settings.per_address(resolve=resolve)]
 
-    # ------------------------------------------------------------------------------------- life
+    # ------------------------------------------------------------------------------------- connecting and closing
 
     def connect(self) -> Self:
         """Connect, unless that is done by a ``with`` statement.
@@ -80,7 +80,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             UsageError: the client is already connected.
         """
         try:
-            self._connect(lifecycle.connect(self._conv, self._options.dice))
+            self._connect(lifecycle.connect_gen(self._engine, self._options.random))
         finally:
             self._join_calls(self._deadline(self._short_deadline()))
         return self
@@ -91,7 +91,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         It does not raise for a lost connection, and may be called again. Handlers and callbacks have ended when this
         returns, unless handlers take longer than the timeout, or callbacks longer than 2 s.
         """
-        clean = self._run(lifecycle.close(self._conv, self._deadline(timeout)))
+        clean = self._run(lifecycle.close_gen(self._engine, self._deadline(timeout)))
         self._join(self._deadline(timeout))
         return clean
 
@@ -109,7 +109,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         """
         check_drain(self._handling.get(threading.get_ident()))
         deadline = self._deadline(timeout)
-        report = self._run(lifecycle.drain(self._conv, deadline))
+        report = self._run(lifecycle.drain_gen(self._engine, deadline))
         self._join(deadline)
         return report
 
@@ -148,7 +148,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
 
         before = {number: signal.signal(number, stop) for number in signals}
         with self._lock:
-            self._conv.life.watch(look)
+            self._engine.state_changed.add_callback(look)
         try:
             while not self.state.over:
                 with contextlib.suppress(Empty):
@@ -159,7 +159,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             return self.drain(timeout)
         finally:
             with self._lock:
-                self._conv.life.unwatch(look)
+                self._engine.state_changed.remove_callback(look)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -169,20 +169,20 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             arguments.seconds("timeout", timeout)
         state_log = StateChangeQueue()
         with self._lock:
-            self._conv.logs.append(state_log)
+            self._engine.logs.append(state_log)
         return self._states(state_log, timeout)
 
     def _states(self, state_log: StateChangeQueue, timeout: float | None) -> Iterator[StateChange]:
         try:
             while True:
                 deadline = None if timeout is None else self._deadline(timeout)
-                change = self._run(receive.next_change(self._conv, state_log, deadline))
+                change = self._run(receive.next_state_change_gen(self._engine, state_log, deadline))
                 if change is None:
                     return
                 yield change
         finally:
             with self._lock:
-                self._conv.logs.remove(state_log)
+                self._engine.logs.remove(state_log)
 
     def __enter__(self) -> Self:
         return self.connect()
@@ -223,11 +223,11 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         """
         arguments.flag("confirm", confirm)
         deadline = self._deadline(timeout)
-        parcel = self._parcel(destination, body, options)
+        outgoing = self._outgoing(destination, body, options)
         if confirm:
-            self._run(send.send_confirmed(self._conv, parcel, self._confirmation, deadline))
+            self._run(send.send_confirmed_gen(self._engine, outgoing, self._confirmation, deadline))
         else:
-            self._run(send.send(self._conv, parcel, deadline))
+            self._run(send.send_gen(self._engine, outgoing, deadline))
 
     def send_async(
         self,
@@ -254,9 +254,11 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             SendStalled: there was no space in the window in time; nothing was sent.
         """
         deadline = self._deadline(timeout)
-        parcel = self._parcel(destination, body, options)
+        outgoing = self._outgoing(destination, body, options)
         confirmation: Confirmation = self._run(
-            send.start(self._conv, parcel, self._confirmation, deadline, patience=self._timeout(timeout))
+            send.send_async_gen(
+                self._engine, outgoing, self._confirmation, deadline, answer_timeout=self._timeout(timeout)
+            )
         )
         return confirmation
 
@@ -277,8 +279,10 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         Returns:
             A confirmation for each message, in the same order. Check its ``outcome``.
         """
-        parcels = self._parcels(messages, options)
-        return self._run(send.send_all(self._conv, parcels, self._confirmation, self._deadline(timeout)))
+        outgoing = self._outgoing_messages(messages, options)
+        return self._run(
+            send.send_many_gen(self._engine, outgoing, self._confirmation, self._deadline(timeout))
+        )
 
     @contextlib.contextmanager
     def confirmations(self, timeout: float | None = None) -> Generator[Batch, None, None]:
@@ -290,7 +294,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         """
         batch = Batch(self)
         yield batch
-        self._run(send.all_done(self._conv, batch.confirmations, self._deadline(timeout)))
+        self._run(send.wait_all_gen(self._engine, batch.confirmations, self._deadline(timeout)))
         for confirmation in batch.confirmations:
             if confirmation.error is not None:
                 raise confirmation.error
@@ -304,7 +308,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             BrokerError: the broker refused the COMMIT.
             OutcomeUnknown: the connection was lost before COMMIT was answered.
         """
-        record = self._run(transaction_ops.begin(self._conv, self._deadline(timeout)))
+        record = self._run(transaction_ops.begin_gen(self._engine, self._deadline(timeout)))
         transaction = Transaction(self, record)
         try:
             yield transaction
@@ -335,8 +339,8 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             OutcomeUnknown: the connection was lost while waiting.
             NotConnected: there was no connection in time; nothing was sent.
         """
-        parcel = self._parcel(destination, body, options)
-        reply: Any = self._run(request_reply.ask(self._conv, parcel, self._deadline(timeout)))
+        outgoing = self._outgoing(destination, body, options)
+        reply: Any = self._run(request_reply.request_gen(self._engine, outgoing, self._deadline(timeout)))
         message: Message = reply
         return message
 
@@ -369,9 +373,9 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             Unsupported: the broker does not support an option.
             UsageError: there is already a subscription with this id.
         """
-        feed = self._feed(destination, ack, options)
-        self._run(subscribing.subscribe(self._conv, feed, self._deadline(timeout)))
-        return Subscription(self, feed)
+        subscription = self._subscription(destination, ack, options)
+        self._run(subscribing.subscribe_gen(self._engine, subscription, self._deadline(timeout)))
+        return Subscription(self, subscription)
 
     def merge(self, *subscriptions: Subscription) -> MergedSubscription:
         """Merge several subscriptions of this client: get their messages in the order in which they arrive.
@@ -380,11 +384,11 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             UsageError: one of them is already merged, or is not a subscription of this client.
         """
         self._check_merged(subscriptions)
-        inbox = MessageQueue()
+        queue = MessageQueue()
         with self._lock:
             for subscription in subscriptions:
-                subscription._feed.merge_into(inbox)
-        return MergedSubscription(self, inbox)
+                subscription._subscription.merge_into(queue)
+        return MergedSubscription(self, queue)
 
     def consume(
         self,

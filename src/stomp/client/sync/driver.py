@@ -73,7 +73,7 @@ class SyncDriver(BaseClient):
         """
         answer: Any = None
         failure: BaseException | None = None
-        engine, lock = self._conv, self._lock
+        engine, lock = self._engine, self._lock
         while True:
             lock.acquire()
             try:
@@ -82,7 +82,7 @@ class SyncDriver(BaseClient):
                 result: _T = stop.value
                 return result
             finally:
-                begin = engine.has_calls and self._begin_calling()
+                begin = engine.has_callbacks and self._begin_calling()
                 lock.release()
                 if begin:
                     self._start(self._make_calls, "stomp-callbacks")
@@ -118,7 +118,7 @@ class SyncDriver(BaseClient):
 
     def _begin_calling(self) -> bool:
         """True if the callback thread has to be started. The caller holds the lock."""
-        if self._calling or not self._conv.has_calls:
+        if self._calling or not self._engine.has_callbacks:
             return False
         self._calling = True
         return True
@@ -130,7 +130,7 @@ class SyncDriver(BaseClient):
         try:
             while True:
                 with self._lock:
-                    calls = self._conv.calls()
+                    calls = self._engine.pop_callbacks()
                     if not calls:
                         break
                 for call in calls:
@@ -139,7 +139,7 @@ class SyncDriver(BaseClient):
             with self._lock:
                 self._caller = 0
                 self._calling = False
-                self._called.fire()
+                self._called.notify()
                 begin = self._begin_calling()  # another one was queued, or an exception ended the loop
             if begin:
                 self._start(self._make_calls, "stomp-callbacks")
@@ -153,7 +153,9 @@ class SyncDriver(BaseClient):
     def _join_calls(self, deadline: float) -> None:
         """Wait until all queued callbacks were called. Returns at once in a callback, which would wait for itself."""
         if threading.get_ident() != self._caller:
-            self._wait(Wait(self._called, lambda: not (self._calling or self._conv.has_calls), deadline))
+            self._wait(
+                Wait(self._called, lambda: not (self._calling or self._engine.has_callbacks), deadline)
+            )
 
     # ------------------------------------------------------------------------------------- effects
 
@@ -178,7 +180,7 @@ class SyncDriver(BaseClient):
             UsageError: the method would have to wait.
         """
         with self._lock:
-            ready = wait.ready()
+            ready = wait.predicate()
         if not ready:
             raise UsageError(
                 "this call waits for a connection, and was made by a function that connecting waits for",
@@ -195,17 +197,17 @@ class SyncDriver(BaseClient):
                 happened.release()
 
         with self._lock:
-            if wait.ready():
+            if wait.predicate():
                 return True
-            wait.signal.watch(happen)
-            era = self._conv.era
+            wait.signal.add_callback(happen)
+            connection = self._engine.connection
             calls_back = threading.get_ident() == self._caller
             if calls_back:
-                self._conv.callback_waits = True
-                self._conv.maybe_resume()
+                self._engine.callback_waits = True
+                self._engine.maybe_resume()
         try:
-            if era is not None:
-                link: Any = era.link
+            if connection is not None:
+                link: Any = connection.link
                 link.flush()
                 check_not_served_here(link.sock)
             _warn_about_loop()
@@ -214,7 +216,7 @@ class SyncDriver(BaseClient):
                 if left > 0:
                     happened.acquire(timeout=min(left, LONGEST))
                 with self._lock:
-                    ready = wait.ready()
+                    ready = wait.predicate()
                     if ready or left <= 0:
                         self._end_wait(wait, happen, calls_back)
                         return ready
@@ -224,9 +226,9 @@ class SyncDriver(BaseClient):
             raise
 
     def _end_wait(self, wait: Wait, happen: Callable[[], None], calls_back: bool) -> None:
-        wait.signal.unwatch(happen)
+        wait.signal.remove_callback(happen)
         if calls_back:
-            self._conv.callback_waits = False
+            self._engine.callback_waits = False
 
     def _dial(self, address: Address) -> Link:
         secure = address.transport in ("tls", "wss")
@@ -242,28 +244,30 @@ class SyncDriver(BaseClient):
 
     def _log_later(self, write: Callable[[], object]) -> None:
         with self._lock:
-            self._conv.later([write])
+            self._engine.defer([write])
             begin = self._begin_calling()
         if begin:
             self._start(self._make_calls, "stomp-callbacks")
 
     def _take(self, link: Link, batch: list[Event]) -> None:
         """Process the events of a link. Called on its receiving thread."""
-        conv = self._conv
+        engine = self._engine
         with self._lock:
-            conv.take(link, batch, self._options.clock())
+            engine.process_events(link, batch, self._options.clock())
             begin = self._begin_calling()
-            lost, conv.needs_reconnect = conv.needs_reconnect, False
+            lost, engine.needs_reconnect = engine.needs_reconnect, False
         if lost:
             self._start(self._reconnect, "stomp-reconnect")
         if begin:
             self._start(self._make_calls, "stomp-callbacks")
-        while conv.paused and link.alive:
+        while engine.reading_paused and link.alive:
             # Only the timer thread reads now, until the link's read limit is reached.
-            self._wait(Wait(conv.resumed, lambda: not conv.paused, self._options.clock() + _GLANCE))
+            self._wait(
+                Wait(engine.resumed, lambda: not engine.reading_paused, self._options.clock() + _GLANCE)
+            )
 
     def _reconnect(self) -> None:
-        self._connect(lifecycle.reconnect(self._conv, self._options.dice))
+        self._connect(lifecycle.reconnect_gen(self._engine, self._options.random))
 
     def _disown(self) -> None:
         """In a forked child: fail the client, as its connection belongs to the parent."""
@@ -271,10 +275,10 @@ class SyncDriver(BaseClient):
         self._calling = False
         self._caller = 0
         self._connecting = set()
-        if not self._conv.state.over and self._conv.state is not ClientState.NEW:
-            self._conv.era = None
-            self._conv.fail(NotConnected("the client belongs to the process that this one was forked from"))
-            self._conv.calls()
+        if not self._engine.state.over and self._engine.state is not ClientState.NEW:
+            self._engine.connection = None
+            self._engine.fail(NotConnected("the client belongs to the process that this one was forked from"))
+            self._engine.pop_callbacks()
 
 
 _warned: list[object] = []  # not empty once the warning was written

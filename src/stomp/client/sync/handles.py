@@ -101,8 +101,10 @@ class Message(BaseMessage):
         arguments.flag("confirm", confirm)
         options.setdefault("correlation_id", self.correlation_id)
         client = _driver_of(self)
-        parcel = client._parcel(self.reply_to, body, options)
-        client._run(request_reply.reply(client._conv, parcel, client._deadline(timeout), confirm=confirm))
+        outgoing = client._outgoing(self.reply_to, body, options)
+        client._run(
+            request_reply.reply_gen(client._engine, outgoing, client._deadline(timeout), confirm=confirm)
+        )
 
     def __enter__(self) -> Self:
         driver = _driver_of(self)
@@ -154,7 +156,7 @@ class Confirmation(BaseConfirmation):
             TimeoutError: there is no outcome in time. The message may still be confirmed.
         """
         deadline = None if timeout is None else self._client._deadline(timeout)
-        self._client._run(send.outcome(self._client._conv, self, deadline))
+        self._client._run(send.wait_outcome_gen(self._client._engine, self, deadline))
 
     def exception(self, timeout: float | None = None) -> StompError | None:
         """Wait for the outcome. Returns the error if it is not "confirmed".
@@ -191,7 +193,7 @@ class MessageSource:
     _client: SyncDriver
 
     @property
-    def _inbox(self) -> MessageQueue:
+    def _queue(self) -> MessageQueue:
         raise NotImplementedError
 
     def receive(self, timeout: float | None = None) -> Message | None:
@@ -204,12 +206,12 @@ class MessageSource:
             UsageError: the subscription was closed before, and no message is left.
             StompError: the subscription ended because of this error. It is raised once.
         """
-        self._inbox.check_open()
+        self._queue.check_open()
         return self._receive(timeout)
 
     def _receive(self, timeout: float | None = None) -> Message | None:
         deadline = None if timeout is None else self._client._deadline(timeout)
-        found: Any = self._client._run(receive.take(self._client._conv, self._inbox, deadline))
+        found: Any = self._client._run(receive.receive_gen(self._client._engine, self._queue, deadline))
         message: Message | None = found
         return message
 
@@ -222,7 +224,7 @@ class MessageSource:
         """
         if timeout is not None:
             arguments.seconds("timeout", timeout)
-        self._inbox.check_open()
+        self._queue.check_open()
         return self._messages(timeout)
 
     def _messages(self, timeout: float | None) -> Iterator[Message]:
@@ -230,19 +232,19 @@ class MessageSource:
             yield message
 
     def __iter__(self) -> Iterator[Message]:
-        self._inbox.check_open()
+        self._queue.check_open()
         return self
 
     def __next__(self) -> Message:
-        conv = self._client._conv
-        if not (conv.paused or conv.draining):
+        engine = self._client._engine
+        if not (engine.reading_paused or engine.draining):
             # The fast path: if a message is queued, no lock is needed.
             try:
-                message: Any = self._inbox.messages.popleft()
+                message: Any = self._queue.messages.popleft()
             except IndexError:
                 pass
             else:
-                if conv.is_deliverable(message):
+                if engine.is_deliverable(message):
                     return message  # type: ignore[no-any-return]
         found = self._receive()
         if found is None:
@@ -253,9 +255,9 @@ class MessageSource:
 class Subscription(BaseSubscription, MessageSource):
     """A subscription: iterate over it, or call `receive`; its ``with`` statement closes it at the end."""
 
-    def __init__(self, client: SyncDriver, feed: ClientSubscription) -> None:
+    def __init__(self, client: SyncDriver, subscription: ClientSubscription) -> None:
         self._client = client
-        self._feed = feed
+        self._subscription = subscription
 
     def close(self, *, delete: bool = False, timeout: float | None = None) -> None:
         """Unsubscribe. The broker delivers messages that are still queued here to other consumers.
@@ -271,7 +273,9 @@ class Subscription(BaseSubscription, MessageSource):
         arguments.flag("delete", delete)
         client = self._client
         deadline = client._deadline(timeout)
-        client._run(subscriptions.unsubscribe(client._conv, self._feed, deadline, delete=delete))
+        client._run(
+            subscriptions.unsubscribe_gen(client._engine, self._subscription, deadline, delete=delete)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -291,12 +295,12 @@ class Subscription(BaseSubscription, MessageSource):
 class MergedSubscription(MessageSource):
     """Several merged subscriptions; created by `Client.merge`."""
 
-    def __init__(self, client: SyncDriver, inbox: MessageQueue) -> None:
+    def __init__(self, client: SyncDriver, queue: MessageQueue) -> None:
         self._client = client
-        self._merged = inbox
+        self._merged = queue
 
     @property
-    def _inbox(self) -> MessageQueue:
+    def _queue(self) -> MessageQueue:
         return self._merged
 
 
@@ -327,8 +331,8 @@ class Transaction:
             TransactionVoid: its connection was lost; nothing in it was committed.
         """
         client = self._client
-        parcel = client._parcel(destination, body, options)
-        client._run(transaction_ops.send_in(client._conv, self._record, parcel))
+        outgoing = client._outgoing(destination, body, options)
+        client._run(transaction_ops.send_in_transaction_gen(client._engine, self._record, outgoing))
 
     def ack(self, message: Message) -> None:
         """Acknowledge a message in the transaction.
@@ -359,12 +363,12 @@ class Transaction:
             OutcomeUnknown: the connection was lost before the broker answered.
         """
         client = self._client
-        client._run(transaction_ops.commit(client._conv, self._record, client._deadline(timeout)))
+        client._run(transaction_ops.commit_gen(client._engine, self._record, client._deadline(timeout)))
 
     def abort(self, timeout: float | None = None) -> None:
         """Abort the transaction: the broker drops its sends and acknowledgements. Its messages may be settled again."""
         client = self._client
-        client._run(transaction_ops.abort(client._conv, self._record, client._deadline(timeout)))
+        client._run(transaction_ops.abort_gen(client._engine, self._record, client._deadline(timeout)))
 
 
 class Consumer:
@@ -455,8 +459,8 @@ def _settle(
 ) -> None:
     driver = _driver_of(message)
     driver._run(
-        acknowledge.settle(
-            driver._conv,
+        acknowledge.settle_gen(
+            driver._engine,
             message,
             driver._deadline(timeout),
             negative=negative,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stomp.core.engine.broker_profiles import nack_headers
 from stomp.core.engine.effects import CloseConnection, Now, Operation, SendFrame, Wait
 from stomp.core.engine.status import ClientState
-from stomp.core.engine.subscriptions import request
+from stomp.core.engine.subscriptions import send_and_wait_receipt_gen
 from stomp.core.errors import (
     AlreadySettled,
     ConnectionLost,
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from stomp.core.frames.frame import Frame
 
 #: Seconds for the broker's answer to DISCONNECT.
-_PATIENCE = 5.0
+_DISCONNECT_TIMEOUT = 5.0
 #: While the connection is busy, it is checked again after this many seconds whether it may be ended.
-_LOOK_AGAIN = 1.0
+_CHECK_INTERVAL = 1.0
 
 
-def settle(
-    conv: ClientEngine,
+def settle_gen(
+    engine: ClientEngine,
     message: BaseMessage,
     deadline: float,
     *,
@@ -50,7 +50,7 @@ def settle(
     """Acknowledge a message (ACK), or reject it (NACK).
 
     Args:
-        conv: the engine of the client.
+        engine: the engine of the client.
         message: the message.
         deadline: with `confirm`: until when to wait for the RECEIPT, in seconds on the driver's clock.
         negative: reject the message.
@@ -68,43 +68,43 @@ def settle(
         OutcomeUnknown: with `confirm`: the broker did not answer.
     """
     headers = None
-    if (era := conv.era) is not None and message.era is era:
-        vendor = era.vendor
+    if (connection := engine.connection) is not None and message.connection is connection:
+        profile = connection.profile
         if transaction is not None:
-            if negative and not vendor.nack_in_transaction:
-                raise vendor.refuse("NACK in transactions")
-            if not negative and not vendor.ack_in_transaction:
-                raise vendor.refuse("ACK in transactions")
-        if negative and vendor.nack_discards and requeue:
+            if negative and not profile.nack_in_transaction:
+                raise profile.refuse("NACK in transactions")
+            if not negative and not profile.ack_in_transaction:
+                raise profile.refuse("ACK in transactions")
+        if negative and profile.nack_discards and requeue:
             now = yield Now()
-            hold(conv, message, *checked(conv, message, negative=True), now)
+            hold(engine, message, *checked(engine, message, negative=True), now)
             return
-        headers = nack_headers(vendor, requeue) if negative else None
-    frame = build_ack(conv, message, negative=negative, transaction=transaction, headers=headers)
-    assert era is not None
+        headers = nack_headers(profile, requeue) if negative else None
+    frame = build_ack(engine, message, negative=negative, transaction=transaction, headers=headers)
+    assert connection is not None
     try:
         if confirm:
-            yield from request(conv, era, frame, deadline)
+            yield from send_and_wait_receipt_gen(engine, connection, frame, deadline)
         else:
-            yield SendFrame(era.link, frame, may_delay=True)
+            yield SendFrame(connection.link, frame, may_delay=True)
     except NotConnected as err:
-        raise lost() from err
-    conv.settled()
+        raise connection_lost_error() from err
+    engine.settled()
 
 
 def requeue_of_failure(message: BaseMessage) -> bool | None:
     """The `requeue` for a message whose handler failed: True where NACK would discard it, else None."""
-    return True if message.era is not None and message.era.vendor.nack_discards else None
+    return True if message.connection is not None and message.connection.profile.nack_discards else None
 
 
-def lost() -> StaleDelivery:
+def connection_lost_error() -> StaleDelivery:
     """Return the error for a message whose connection was lost before its ACK or NACK was sent."""
     return StaleDelivery(
         "the connection was lost before the message could be settled", hint="the broker delivers it again"
     )
 
 
-def checked(conv: ClientEngine, message: BaseMessage, *, negative: bool) -> tuple[str, Subscription]:
+def checked(engine: ClientEngine, message: BaseMessage, *, negative: bool) -> tuple[str, Subscription]:
     """Check that a message may be settled.
 
     Returns:
@@ -115,7 +115,7 @@ def checked(conv: ClientEngine, message: BaseMessage, *, negative: bool) -> tupl
         AlreadySettled: the message was settled before.
         StaleDelivery: the message is from an earlier connection, or its subscription has ended.
     """
-    subscription, era, current = message.subscription, message.era, conv.era
+    subscription, connection, current = message.subscription, message.connection, engine.connection
     verb = "refused" if negative else "acknowledged"
     if subscription is None or subscription.ack == "auto":
         raise UsageError(
@@ -125,12 +125,12 @@ def checked(conv: ClientEngine, message: BaseMessage, *, negative: bool) -> tupl
     if message.settled:
         raise AlreadySettled("this message was acknowledged or refused already")
     # The session may be closed before the engine has processed its Closed event.
-    if current is None or era is not current or current.link.session.closed is not None:
+    if current is None or connection is not current or current.link.session.closed is not None:
         raise StaleDelivery(
-            f"this message cannot be {verb}: it came over connection {era.generation}, which is gone",
+            f"this message cannot be {verb}: it came over connection {connection.generation}, which is gone",
             hint="the broker delivers it again",
         )
-    if conv.ledger.subscriptions.get(subscription.id) is not subscription:
+    if engine.ledger.subscriptions.get(subscription.id) is not subscription:
         raise StaleDelivery(
             f"this message cannot be {verb}: its subscription has ended",
             hint="the broker delivers it again",
@@ -146,7 +146,7 @@ def checked(conv: ClientEngine, message: BaseMessage, *, negative: bool) -> tupl
 
 
 def build_ack(
-    conv: ClientEngine,
+    engine: ClientEngine,
     message: BaseMessage,
     *,
     negative: bool = False,
@@ -160,8 +160,8 @@ def build_ack(
         AlreadySettled: the message was settled before.
         StaleDelivery: the message is from an earlier connection, or its subscription has ended.
     """
-    name, subscription = checked(conv, message, negative=negative)
-    version = message.era.link.session.version
+    name, subscription = checked(engine, message, negative=negative)
+    version = message.connection.link.session.version
     frame = commands.ack(
         version,
         name,
@@ -176,21 +176,23 @@ def build_ack(
         transaction.settled(message, subscription, covered)
     message.settled = True
     how = "nack" if negative else "ack"
-    conv.later(partial(hook.settled, message, how) for hook in conv.terms.hooks)
+    engine.defer(partial(hook.settled, message, how) for hook in engine.config.hooks)
     return frame
 
 
-def hold(conv: ClientEngine, message: BaseMessage, name: str, subscription: Subscription, now: float) -> None:
-    """Leave a failed message unacknowledged, and schedule it to be given back by `give_back`.
+def hold(
+    engine: ClientEngine, message: BaseMessage, name: str, subscription: Subscription, now: float
+) -> None:
+    """Leave a failed message unacknowledged, and schedule it to be given back by `give_back_gen`.
 
     Args:
-        conv: the engine of the client.
+        engine: the engine of the client.
         message: the message; `checked` has found that it may be settled.
         name: the id that an ACK would contain.
         subscription: the active subscription that it was delivered for.
         now: the time in seconds, by the clock of the driver.
     """
-    redelivery = conv.redelivery
+    redelivery = engine.redelivery
     message.settled = True
     if subscription.ack == "client":
         redelivery.blocked.add(subscription.id)
@@ -200,47 +202,47 @@ def hold(conv: ClientEngine, message: BaseMessage, name: str, subscription: Subs
         again = Subscription(
             subscription.id, subscription.destination, subscription.ack, subscription.headers
         )
-        conv.ledger.subscriptions[subscription.id] = again
+        engine.ledger.subscriptions[subscription.id] = again
     else:
         subscription.unacked.pop(name, None)
     redelivery.add(message, now)
-    conv.later(partial(hook.settled, message, "nack") for hook in conv.terms.hooks)
-    conv.settled()
+    engine.defer(partial(hook.settled, message, "nack") for hook in engine.config.hooks)
+    engine.settled()
 
 
-def give_back(conv: ClientEngine, now: float) -> Operation[None]:
+def give_back_gen(engine: ClientEngine, now: float) -> Operation[None]:
     """End the connection if failed messages are due to be given back. The driver then reconnects."""
-    redelivery, era = conv.redelivery, conv.era
+    redelivery, connection = engine.redelivery, engine.connection
     if redelivery.due is None or now < redelivery.due:
         return
-    if not conv.terms.reconnect or conv.leaving or conv.draining:
+    if not engine.config.reconnect or engine.closing or engine.draining:
         redelivery.due = None  # they are given back when the client closes its connection
         return
-    if era is None or conv.state is not ClientState.CONNECTED or _is_busy(conv):
-        redelivery.due = now + _LOOK_AGAIN
+    if connection is None or engine.state is not ClientState.CONNECTED or _is_busy(engine):
+        redelivery.due = now + _CHECK_INTERVAL
         return
-    era.parting = redelivery.begin(now)
-    deadline = now + _PATIENCE
+    connection.reconnect_reason = redelivery.begin(now)
+    deadline = now + _DISCONNECT_TIMEOUT
     try:
         # STOMP 1.2, "Graceful shutdown": the receipt confirms that the broker has read all earlier frames.
-        yield SendFrame(era.link, commands.disconnect(conv.next_id()), deadline)
-        if (yield Wait(conv.life, lambda: conv.era is not era, deadline)):
+        yield SendFrame(connection.link, commands.disconnect(engine.next_id()), deadline)
+        if (yield Wait(engine.state_changed, lambda: engine.connection is not connection, deadline)):
             return
     except StompError:
         pass  # the connection has ended, or is closed below
-    if conv.era is era:
-        yield CloseConnection(era.link, ConnectionLost(era.parting))
+    if engine.connection is connection:
+        yield CloseConnection(connection.link, ConnectionLost(connection.reconnect_reason))
 
 
-def _is_busy(conv: ClientEngine) -> bool:
+def _is_busy(engine: ClientEngine) -> bool:
     """Return True while ending the connection would affect other operations.
 
     The broker would count delivery attempts of other messages, and the outcome of requests would be unknown.
     """
-    ledger, blocked = conv.ledger, conv.redelivery.blocked
+    ledger, blocked = engine.ledger, engine.redelivery.blocked
     return bool(
-        len(conv.waiting)
-        or conv.replies
+        len(engine.pending)
+        or engine.replies
         or ledger.transactions
         or any(each.unacked for each in list(ledger.subscriptions.values()) if each.id not in blocked)
     )

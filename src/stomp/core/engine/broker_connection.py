@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.engine.broker_profiles import GENERIC, BrokerProfile
-from stomp.core.engine.effects import Link, Signal
+from stomp.core.engine.effects import ClientLink, Signal
 
 if TYPE_CHECKING:
     from stomp.core.engine.message import BaseMessage
@@ -23,10 +23,10 @@ class BrokerConnection:
         since: when CONNECTED was received, in seconds on the driver's clock.
         has_progress: a message that needs no ACK was delivered, or a transaction was committed.
         confirmed_before: how many sends of the client had been confirmed when this connection was made.
-        vendor: the profile of the broker; `GENERIC` until CONNECTED.
+        profile: the profile of the broker; `GENERIC` until CONNECTED.
         max_decompressed_size: the largest size of a decompressed body, in bytes.
         owner: the client.
-        parting: why the client ends this connection in order to make a new one; "" if it does not.
+        reconnect_reason: why the client ends this connection in order to make a new one; "" if it does not.
     """
 
     __slots__ = (
@@ -38,27 +38,27 @@ class BrokerConnection:
         "link",
         "max_decompressed_size",
         "owner",
-        "parting",
+        "profile",
+        "reconnect_reason",
         "since",
-        "vendor",
     )
 
-    def __init__(self, link: Link, address: Any, max_decompressed_size: int, owner: Any) -> None:
+    def __init__(self, link: ClientLink, address: Any, max_decompressed_size: int, owner: Any) -> None:
         self.generation: int = link.session.generation
-        self.link: Link = link
+        self.link: ClientLink = link
         self.address: Any = address
         self.connected: bool = False
         self.since: float = 0.0
         self.has_progress: bool = False
         self.confirmed_before: int = 0
-        self.vendor: BrokerProfile = GENERIC
+        self.profile: BrokerProfile = GENERIC
         self.max_decompressed_size: int = max_decompressed_size
         self.owner: Any = owner
-        self.parting: str = ""
+        self.reconnect_reason: str = ""
 
 
 class PendingReply(Signal):
-    """A request (`stomp.core.engine.request_reply.ask`) that waits for its reply. Fires when `done` becomes true."""
+    """A request (`request_reply.request_gen`) that waits for its reply. Notifies when `done` becomes true."""
 
     __slots__ = ("error", "message")
 

@@ -209,7 +209,7 @@ EMBEDDED = BrokerProfile(
 GENERIC = BrokerProfile(name="generic", title="this broker", dead_letter_hint="tell its kind by broker=...")
 
 #: The profiles by name.
-VENDORS = {
+PROFILES = {
     vendor.name: vendor for vendor in (RABBITMQ, ACTIVEMQ, ARTEMIS, HORNETQ, APOLLO, EMBEDDED, GENERIC)
 }
 
@@ -225,7 +225,7 @@ def profile_for_server(server: str | None) -> BrokerProfile:
     ('rabbitmq', 'artemis', 'generic')
     """
     told = (server or "").lower()
-    for vendor in VENDORS.values():
+    for vendor in PROFILES.values():
         if told.startswith(vendor.server.lower()):
             return vendor
     return GENERIC
@@ -246,10 +246,10 @@ def profile_by_name(name: str) -> BrokerProfile:
     Raises:
         UsageError: there is no such profile.
     """
-    vendor = VENDORS.get(name)
+    vendor = PROFILES.get(name)
     if vendor is None:
         raise UsageError(
-            f"there is no kind of broker called {name[:40]!r}", hint=f"use one of {', '.join(VENDORS)}"
+            f"there is no kind of broker called {name[:40]!r}", hint=f"use one of {', '.join(PROFILES)}"
         )
     return vendor
 

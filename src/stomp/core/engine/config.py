@@ -45,7 +45,7 @@ class ClientConfig:
         headers: further headers of CONNECT.
         heartbeat: milliseconds between heart-beats that the client can send, and that it wants; 0 for none.
         versions: the STOMP versions to offer.
-        vendor: the broker profile; None to choose it by the ``server`` header of CONNECTED.
+        profile: the broker profile; None to choose it by the ``server`` header of CONNECTED.
         timeout: the default timeout of operations.
         connect_timeout: how long to wait for CONNECTED.
         attempts: attempts of the first connect; each tries all addresses.
@@ -73,7 +73,7 @@ class ClientConfig:
     headers: ConnectHeaders = field(default=None, repr=False)
     heartbeat: tuple[int, int] = (10_000, 10_000)
     versions: tuple[str, ...] = ("1.0", "1.1", "1.2")
-    vendor: BrokerProfile | None = None
+    profile: BrokerProfile | None = None
     timeout: float = 30.0
     connect_timeout: float = 30.0
     attempts: float = 3
@@ -97,4 +97,4 @@ class ClientConfig:
         STOMP 1.2, "ERROR", demands that; some brokers keep the connection open.
         """
         # An unknown broker counts as one that ends it: frames that it does not read any more would be lost.
-        return (self.vendor or profile_for_server(server)).error_ends is not False
+        return (self.profile or profile_for_server(server)).error_ends is not False

@@ -34,11 +34,11 @@ class Confirmation(Signal):
         error: why the outcome is not "confirmed"; else None.
     """
 
-    __slots__ = ("_callbacks", "attempts", "error", "frame", "generation", "outcome", "receipt", "size")
+    __slots__ = ("_done_callbacks", "attempts", "error", "frame", "generation", "outcome", "receipt", "size")
 
     def __init__(self, receipt: str, frame: Frame | None, size: int) -> None:
         # Without super().__init__(): there is one object for each confirmed send.
-        self._watchers = ()
+        self._callbacks = ()
         self.receipt: str = receipt
         self.frame = frame
         self.size: int = size
@@ -46,7 +46,7 @@ class Confirmation(Signal):
         self.attempts: int = 0
         self.outcome: Outcome | None = None
         self.error: StompError | None = None
-        self._callbacks: tuple[Callable[[Any], object], ...] = ()
+        self._done_callbacks: tuple[Callable[[Any], object], ...] = ()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.receipt} {self.outcome or 'pending'}>"
@@ -69,12 +69,12 @@ class Confirmation(Signal):
         self.outcome = (
             "confirmed" if error is None else "refused" if isinstance(error, BrokerError) else "unknown"
         )
-        if self._watchers:
-            self.fire()
-        callbacks = self._callbacks
+        if self._callbacks:
+            self.notify()
+        callbacks = self._done_callbacks
         if not callbacks:
             return []
-        self._callbacks = ()
+        self._done_callbacks = ()
         return [_bound(callback, self) for callback in callbacks]
 
     def when_done(self, callback: Callable[[Self], object]) -> bool:
@@ -85,7 +85,7 @@ class Confirmation(Signal):
         """
         if self.outcome is not None:
             return False
-        self._callbacks = (*self._callbacks, callback)
+        self._done_callbacks = (*self._done_callbacks, callback)
         return True
 
 
@@ -101,17 +101,17 @@ class PendingConfirmations:
         size: maximum size of their bodies together, in bytes. A larger one is accepted if it is the only one.
 
     Attributes:
-        room: a signal for more room in the window. `ClientEngine` fires it, once for all answers that arrived
-            together.
+        window_opened: a signal that more sends fit into the window. `ClientEngine` notifies it, once for all
+            answers that arrived together.
         confirmed: number of sends with this outcome.
         refused: number of sends with this outcome.
         unknown: number of sends with this outcome.
     """
 
     def __init__(self, count: int, size: int) -> None:
-        self.room: Signal = Signal()
+        self.window_opened: Signal = Signal()
         self.confirmed = self.refused = self.unknown = 0
-        self._most, self._most_bytes = count, size
+        self._max_count, self._max_bytes = count, size
         self._by_receipt: dict[str, Confirmation] = {}
         self._count = 0
         self._bytes = 0
@@ -127,8 +127,8 @@ class PendingConfirmations:
         return self._count
 
     def fits(self, size: int) -> bool:
-        """Return True if the window has room for a send of this size, in bytes."""
-        return self._count < self._most and (self._bytes + size <= self._most_bytes or not self._count)
+        """Return True if the window has window_opened for a send of this size, in bytes."""
+        return self._count < self._max_count and (self._bytes + size <= self._max_bytes or not self._count)
 
     def add(self, confirmation: Confirmation) -> None:
         """Register a request."""
@@ -137,8 +137,8 @@ class PendingConfirmations:
             self._count += 1
             self._bytes += confirmation.size
 
-    def take(self, receipt: str) -> Confirmation | None:
-        """Remove a request and return it; None if it is not pending. The caller has to fire `room`."""
+    def remove(self, receipt: str) -> Confirmation | None:
+        """Remove a request and return it; None if it is not pending. The caller has to notify `window_opened`."""
         found = self._by_receipt.pop(receipt, None)
         if found is not None and found.size:
             self._count -= 1
@@ -146,12 +146,12 @@ class PendingConfirmations:
         return found
 
     def settle(self, receipt: str, error: StompError | None) -> list[Callable[[], object]]:
-        """Remove a request and set its outcome, see `Confirmation.settle`. The caller has to fire `room`.
+        """Remove a request and set its outcome, see `Confirmation.settle`. The caller has to notify `window_opened`.
 
         Returns:
             The callbacks to call, without a lock; none if the request is not pending.
         """
-        found = self.take(receipt)
+        found = self.remove(receipt)
         if found is None:
             return []
         calls = found.settle(error)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class Link(Protocol):
+class ClientLink(Protocol):
     """One connection, as a driver makes it: an open stream and the session on it."""
 
     session: ClientSession
@@ -68,48 +68,48 @@ class Log(Protocol):
 
 
 class Signal:
-    """A change that operations can wait for, and that callbacks can watch."""
+    """A change that operations can wait for, and that calls callbacks."""
 
-    __slots__ = ("_watchers",)
+    __slots__ = ("_callbacks",)
 
     def __init__(self) -> None:
-        # A tuple, replaced on each change: nearly all signals have no callback, and `fire` needs no copy.
-        self._watchers: tuple[Callable[[], None], ...] = ()
+        # A tuple, replaced on each change: nearly all signals have no callback, and `notify` needs no copy.
+        self._callbacks: tuple[Callable[[], None], ...] = ()
 
-    def watch(self, watcher: Callable[[], None]) -> None:
-        """Call `watcher` at every change. It must not block: a lock may be held when it runs."""
-        self._watchers = (*self._watchers, watcher)
+    def add_callback(self, callback: Callable[[], None]) -> None:
+        """Call `callback` at every change. It must not block: a lock may be held when it runs."""
+        self._callbacks = (*self._callbacks, callback)
 
-    def unwatch(self, watcher: Callable[[], None]) -> None:
-        """Remove a callback that was added by `watch`."""
-        self._watchers = tuple([each for each in self._watchers if each != watcher])
+    def remove_callback(self, callback: Callable[[], None]) -> None:
+        """Remove a callback that was added by `add_callback`."""
+        self._callbacks = tuple([each for each in self._callbacks if each != callback])
 
-    def fire(self) -> None:
+    def notify(self) -> None:
         """Call all callbacks: there was a change."""
-        for watcher in self._watchers:
-            watcher()
+        for callback in self._callbacks:
+            callback()
 
 
 @dataclass(slots=True)
 class Wait:
-    """Wait until `ready()` is true; it is evaluated again whenever `signal` fires.
+    """Wait until `predicate()` is true; it is evaluated again at each `Signal.notify`.
 
     Result: True, or False if the deadline has passed (seconds on the driver's clock; None for no limit).
     """
 
     signal: Signal
-    ready: Callable[[], bool]
+    predicate: Callable[[], bool]
     deadline: float | None
 
 
 @dataclass(slots=True)
 class SendFrame:
-    """Send a frame over this link. Raises what `Link.transmit` raises.
+    """Send a frame over this link. Raises what `ClientLink.transmit` raises.
 
     With `may_delay` the writer may delay the frame for a moment, to write it together with later ones.
     """
 
-    link: Link
+    link: ClientLink
     frame: Frame
     deadline: float | None = None
     may_delay: bool = False
@@ -117,7 +117,7 @@ class SendFrame:
 
 @dataclass(frozen=True, slots=True)
 class OpenConnection:
-    """Open a connection to this address, and begin to read. Result: the `Link`. Raises `ConnectFailed`."""
+    """Open a connection to this address, and begin to read. Result: the `ClientLink`. Raises `ConnectFailed`."""
 
     address: Any
 
@@ -126,7 +126,7 @@ class OpenConnection:
 class CloseConnection:
     """Close a link without DISCONNECT; `error` is the reason."""
 
-    link: Link
+    link: ClientLink
     error: StompError | None = None
 
 

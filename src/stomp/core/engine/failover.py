@@ -18,7 +18,7 @@ from stomp.core import arguments
 from stomp.core.errors import AuthenticationFailed
 
 #: Returns a random number in [0, 1): `random.random`, or a fixed function in tests.
-Dice = Callable[[], float]
+Random = Callable[[], float]
 
 
 A = TypeVar("A")
@@ -63,7 +63,7 @@ class Backoff:
             hint = "pass a number, 0 or more"
             arguments.number(f"Backoff.{name}", getattr(self, name), least=0, hint=hint)
 
-    def before(self, round_: int, dice: Dice) -> float:
+    def before(self, round_: int, random: Random) -> float:
         """Return the seconds to wait before round number `round_`, counted from 0."""
         if round_ <= 0:
             return 0.0
@@ -71,7 +71,7 @@ class Backoff:
             wait = self.initial * (1.0 + self.increase) ** (round_ - 1)
         except OverflowError:
             wait = self.maximum
-        return min(self.maximum, wait) * (1.0 + dice() * self.jitter)
+        return min(self.maximum, wait) * (1.0 + random() * self.jitter)
 
 
 class Failover(Generic[A]):
@@ -82,10 +82,10 @@ class Failover(Generic[A]):
         backoff: the waits between rounds.
         attempts: maximum number of rounds; -1 for no limit.
         shuffle: try the addresses of a round in random order.
-        dice: the source of random numbers.
+        random: the source of random numbers.
         earlier: the number of rounds made before this series; the first wait is that of the round after them.
 
-    >>> policy = Failover(["a", "b"], attempts=1, dice=lambda: 0.0)
+    >>> policy = Failover(["a", "b"], attempts=1, random=lambda: 0.0)
     >>> policy.next(), policy.next()
     (Attempt(address='a', after=0.0), Attempt(address='b', after=0.0))
     >>> policy.next()
@@ -99,7 +99,7 @@ class Failover(Generic[A]):
         backoff: Backoff | None = None,
         attempts: float = 3,
         shuffle: bool = False,
-        dice: Dice,
+        random: Random,
         earlier: int = 0,
     ) -> None:
         self._earlier = earlier
@@ -107,7 +107,7 @@ class Failover(Generic[A]):
         self._backoff = backoff or Backoff()
         self._attempts = attempts
         self._shuffle = shuffle
-        self._dice = dice
+        self._random = random
         self._round = 0
         self._queue: list[A] = []
 
@@ -121,7 +121,7 @@ class Failover(Generic[A]):
         if not self._queue:
             if 0 <= self._attempts <= self._round:
                 return Exhausted(self._exhausted())
-            after = self._backoff.before(self.rounds, self._dice)
+            after = self._backoff.before(self.rounds, self._random)
             self._round += 1
             self._queue = self._shuffled() if self._shuffle else list(self._addresses)
         return Attempt(self._queue.pop(0), after)
@@ -142,7 +142,7 @@ class Failover(Generic[A]):
     def _shuffled(self) -> list[A]:
         order = list(self._addresses)
         for i in range(len(order) - 1, 0, -1):
-            j = min(int(self._dice() * (i + 1)), i)
+            j = min(int(self._random() * (i + 1)), i)
             order[i], order[j] = order[j], order[i]
         return order
 

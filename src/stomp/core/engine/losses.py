@@ -75,8 +75,8 @@ class Losses:
 
     def add_loss(
         self,
-        era: BrokerConnection,
-        feeds: Sequence[ClientSubscription],
+        connection: BrokerConnection,
+        subscriptions: Sequence[ClientSubscription],
         requests: Sequence[Confirmation],
         *,
         stable: bool,
@@ -85,8 +85,8 @@ class Losses:
         """Record that a connection was lost after CONNECTED.
 
         Args:
-            era: the connection.
-            feeds: all subscriptions.
+            connection: the connection.
+            subscriptions: all subscriptions.
             requests: all unanswered requests, those for SUBSCRIBE included.
             stable: the result of `is_stable`.
             now: the time in seconds, by the clock of the driver.
@@ -94,17 +94,25 @@ class Losses:
         Returns:
             The request to give up; None if there is none.
         """
-        ours = era.generation
-        subscribing = {feed.receipt: feed for feed in feeds if feed.receipt and feed.generation == ours}
+        ours = connection.generation
+        subscribing = {
+            subscription.receipt: subscription
+            for subscription in subscriptions
+            if subscription.receipt and subscription.generation == ours
+        }
         candidate_error: list[Request] = [
             subscribing.get(each.receipt, each) for each in requests if each.generation == ours
         ]
         if not candidate_error and not stable:
             # RabbitMQ may send the RECEIPT before the ERROR, or before a message that is the cause.
-            candidate_error = [feed for feed in feeds if feed.generation == ours and now - feed.last < QUIET]
+            candidate_error = [
+                subscription
+                for subscription in subscriptions
+                if subscription.generation == ours and now - subscription.last < QUIET
+            ]
         # Other requests were answered on this connection, so their losses were not in a row.
         kept = list(candidate_error)
-        kept += [feed for feed in feeds if feed.generation != ours]
+        kept += [subscription for subscription in subscriptions if subscription.generation != ours]
         kept += [each for each in requests if each.generation != ours]
         self._together = {each: self._together.get(each, 0) for each in kept}
         self._alone = {each: self._alone.get(each, 0) for each in kept}
@@ -116,7 +124,7 @@ class Losses:
         return candidate_error[0] if 0 <= self._max_losses <= self._alone[candidate_error[0]] else None
 
 
-def is_stable(era: BrokerConnection, confirmed: int, now: float) -> bool:
+def is_stable(connection: BrokerConnection, confirmed: int, now: float) -> bool:
     """Return True for a connection after whose loss the next one may be made at once.
 
     It has lasted `STABLE_AFTER` seconds or has made progress: a SEND was confirmed, an ACK was sent, a
@@ -124,22 +132,22 @@ def is_stable(era: BrokerConnection, confirmed: int, now: float) -> bool:
     not count, because the broker may deliver it again on each connection.
 
     Args:
-        era: the connection.
+        connection: the connection.
         confirmed: how many sends of the client were confirmed, on all connections.
         now: the time in seconds, by the clock of the driver.
     """
-    return era.connected and (
-        now - era.since >= STABLE_AFTER
-        or era.has_progress
-        or era.link.session.has_acked
-        or confirmed > era.confirmed_before
+    return connection.connected and (
+        now - connection.since >= STABLE_AFTER
+        or connection.has_progress
+        or connection.link.session.has_acked
+        or confirmed > connection.confirmed_before
     )
 
 
 def exhausted(request: Request, lost: StompError, losses: int) -> RetriesExhausted:
     """Return the error for a request that is given up after this number of losses."""
     if isinstance(request, ClientSubscription):
-        what = f"SUBSCRIBE to {request.wish.destination}"
+        what = f"SUBSCRIBE to {request.config.destination}"
     else:
         frame = request.frame
         what = f"SEND to {frame.headers.get('destination', '')} ({len(frame.body)} bytes)" if frame else "it"

@@ -33,8 +33,8 @@ class BaseMessage(Message):
         subscription: the subscription that it was delivered for, with `id`, `destination` and `ack`.
     """
 
-    __slots__ = ("era", "settled")
-    slot_defaults: ClassVar[dict[str, Any]] = {"subscription": None, "era": None, "settled": False}
+    __slots__ = ("connection", "settled")
+    slot_defaults: ClassVar[dict[str, Any]] = {"subscription": None, "connection": None, "settled": False}
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
         # Without super().__init__(): there is one object for each message.
@@ -43,7 +43,7 @@ class BaseMessage(Message):
         self.body = body
         self.subscription = None
         #: The connection that it arrived on (a `stomp.core.engine.broker_connection.BrokerConnection`).
-        self.era: Any = None
+        self.connection: Any = None
         #: It was acknowledged or rejected.
         self.settled: bool = False
 
@@ -55,7 +55,7 @@ class BaseMessage(Message):
 
     def __copy__(self) -> Self:
         twin = type(self)(self.command, self.headers, self.body)
-        twin.subscription, twin.era, twin.settled = self.subscription, self.era, self.settled
+        twin.subscription, twin.connection, twin.settled = self.subscription, self.connection, self.settled
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -95,7 +95,7 @@ class BaseMessage(Message):
         coding = self.headers.get("content-encoding", "").strip().lower()
         if coding in ("", "identity"):
             return self.body
-        limit = self.era.max_decompressed_size if self.era is not None else INFLATED
+        limit = self.connection.max_decompressed_size if self.connection is not None else INFLATED
         return inflate(self.body, coding, limit)
 
     @property
@@ -160,12 +160,12 @@ def owner_of(message: BaseMessage) -> Any:
         raise UsageError(
             f"an object of type {type(message).__name__} is not a message", hint="pass a message"
         )
-    if message.era is None:
+    if message.connection is None:
         raise StaleDelivery(
             "this message belongs to no connection: it is a copy that was pickled, or was made by hand",
             hint="settle the one that the client returned",
         )
-    return message.era.owner
+    return message.connection.owner
 
 
 def charset_of(content_type: str) -> str:

@@ -1,6 +1,6 @@
 """The subscriptions of a client, and the queues of messages that the program has not taken yet.
 
-Rules of this file: messages are taken in the order of their arrival. A message of an earlier connection that
+Rules of this file: messages are delivered in the order of their arrival. A message of an earlier connection that
 needs an ACK is not delivered to the program, because the broker delivers it again
 (`ClientEngine.next_message` skips it). A program sees the end of a subscription after its last message.
 """
@@ -55,20 +55,20 @@ class MessageQueue(Signal):
 
     Attributes:
         messages: the queued messages, oldest first.
-        feeds: the subscriptions.
+        subscriptions: the subscriptions.
     """
 
-    __slots__ = ("feeds", "messages")
+    __slots__ = ("messages", "subscriptions")
 
     def __init__(self) -> None:
         super().__init__()
         self.messages: deque[BaseMessage] = deque()
-        self.feeds: list[ClientSubscription] = []
+        self.subscriptions: list[ClientSubscription] = []
 
     @property
     def over(self) -> bool:
         """True if all of its subscriptions have ended, so that no more messages arrive."""
-        return all(feed.ended for feed in self.feeds)
+        return all(subscription.ended for subscription in self.subscriptions)
 
     def check_open(self) -> None:
         """Check that there are queued messages, or that more may arrive.
@@ -76,8 +76,12 @@ class MessageQueue(Signal):
         Raises:
             UsageError: the subscriptions were closed, and all of their messages were taken.
         """
-        if self.over and not self.messages and not any(feed.error for feed in self.feeds):
-            where = ", ".join(feed.wish.destination for feed in self.feeds)
+        if (
+            self.over
+            and not self.messages
+            and not any(subscription.error for subscription in self.subscriptions)
+        ):
+            where = ", ".join(subscription.config.destination for subscription in self.subscriptions)
             raise UsageError(f"the subscription to {where} is closed", hint="subscribe again")
 
     @property
@@ -95,8 +99,8 @@ class ClientSubscription:
 
     Attributes:
         id: the id of the subscription.
-        wish: its settings.
-        inbox: the queue that its messages are put into.
+        config: its settings.
+        queue: the queue that its messages are put into.
         ended: no more messages arrive.
         error: why it ended, if it was not closed by the program; None after the error was raised.
         generation: the number of the connection that the last SUBSCRIBE was sent on; 0 if none was sent.
@@ -105,13 +109,13 @@ class ClientSubscription:
         last: when the last message arrived or the last SUBSCRIBE was sent, in seconds on the driver's clock.
     """
 
-    __slots__ = ("ended", "error", "generation", "id", "inbox", "last", "made", "receipt", "wish")
+    __slots__ = ("config", "ended", "error", "generation", "id", "last", "made", "queue", "receipt")
 
-    def __init__(self, id: str, wish: SubscriptionConfig) -> None:
+    def __init__(self, id: str, config: SubscriptionConfig) -> None:
         self.id: str = id
-        self.wish: SubscriptionConfig = wish
-        self.inbox: MessageQueue = MessageQueue()
-        self.inbox.feeds.append(self)
+        self.config: SubscriptionConfig = config
+        self.queue: MessageQueue = MessageQueue()
+        self.queue.subscriptions.append(self)
         self.ended: bool = False
         self.error: BaseException | None = None
         self.generation: int = 0
@@ -122,32 +126,32 @@ class ClientSubscription:
     @property
     def acknowledges(self) -> bool:
         """True if its messages need an ACK or NACK."""
-        return self.wish.ack != "auto"
+        return self.config.ack != "auto"
 
     @property
     def silent_at(self) -> float:
         """When `max_silence` will have passed without a message, in seconds on the driver's clock."""
-        return self.last + (self.wish.max_silence or 0.0)
+        return self.last + (self.config.max_silence or 0.0)
 
     def end(self, error: BaseException | None = None) -> None:
         """End the subscription; `error` is the reason if the program did not close it."""
         if not self.ended:
             self.ended = True
             self.error = error
-            self.inbox.fire()
+            self.queue.notify()
 
-    def merge_into(self, inbox: MessageQueue) -> None:
+    def merge_into(self, queue: MessageQueue) -> None:
         """Put the messages into another queue from now on, and move the queued ones there.
 
         Raises:
             UsageError: the subscription was merged before.
         """
-        old = self.inbox
-        if old.feeds != [self]:
+        old = self.queue
+        if old.subscriptions != [self]:
             raise UsageError(
                 f"the subscription {self.id!r} is merged already", hint="merge each subscription once"
             )
-        self.inbox = inbox
-        inbox.feeds.append(self)
-        inbox.messages.extend(old.messages)
-        inbox.fire()
+        self.queue = queue
+        queue.subscriptions.append(self)
+        queue.messages.extend(old.messages)
+        queue.notify()

@@ -19,7 +19,7 @@ from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import Confirmation
 from stomp.core.engine.effects import Call, Now, Operation, SendFrame, Wait
 from stomp.core.engine.message import deflated
-from stomp.core.engine.subscriptions import connected, gone
+from stomp.core.engine.subscriptions import wait_connected_gen, wait_disconnected_gen
 from stomp.core.errors import (
     ConnectionLost,
     NotConnected,
@@ -94,7 +94,7 @@ class OutgoingMessage:
         self.epoch_ms: int = epoch_ms
         self.options: dict[str, Any] | None = options
 
-    def frame(self, era: BrokerConnection) -> Frame:
+    def frame(self, connection: BrokerConnection) -> Frame:
         """Build the SEND for the broker of this connection.
 
         Raises:
@@ -104,7 +104,7 @@ class OutgoingMessage:
         headers = self.headers
         if self.options:
             headers = {
-                **send_headers(era.vendor, epoch_ms=self.epoch_ms, **self.options),
+                **send_headers(connection.profile, epoch_ms=self.epoch_ms, **self.options),
                 **(headers or {}),
             }
         return commands.send(
@@ -112,7 +112,7 @@ class OutgoingMessage:
             self.body,
             content_type=self.content_type,
             # ActiveMQ and Artemis turn a SEND without content-length into a text message.
-            content_length=not (self.text and era.vendor.text_without_content_length),
+            content_length=not (self.text and connection.profile.text_without_content_length),
             headers=headers,
         )
 
@@ -127,7 +127,7 @@ def _bytes_of(body: object) -> bytes:
     return data
 
 
-def send(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operation[None]:
+def send_gen(engine: ClientEngine, outgoing: OutgoingMessage, deadline: float) -> Operation[None]:
     """Send without a receipt. Returns when the frame was passed to the connection.
 
     Raises:
@@ -135,39 +135,39 @@ def send(conv: ClientEngine, parcel: OutgoingMessage, deadline: float) -> Operat
         ConnectionLost: the connection was lost meanwhile; the outcome is unknown.
     """
     while True:
-        era = conv.ready or (yield from connected(conv, deadline))
-        frame = parcel.frame(era)
-        told = (yield from _run_sending_hooks_gen(conv, frame)) if conv.terms.hooks else None
+        connection = engine.ready_connection or (yield from wait_connected_gen(engine, deadline))
+        frame = outgoing.frame(connection)
+        callbacks = (yield from run_sending_hooks_gen(engine, frame)) if engine.config.hooks else None
         try:
-            yield from _send_frame_gen(SendFrame(era.link, frame), told)
+            yield from send_frame_gen(SendFrame(connection.link, frame), callbacks)
             return
         except ConnectionLost:
             raise
         except NotConnected:
             # It was not sent: the session was closed, but the engine has not processed that yet.
-            yield from gone(conv, era, deadline)
+            yield from wait_disconnected_gen(engine, connection, deadline)
 
 
-def start(
-    conv: ClientEngine,
-    parcel: OutgoingMessage,
+def send_async_gen(
+    engine: ClientEngine,
+    outgoing: OutgoingMessage,
     make: Maker,
     deadline: float,
     *,
-    patience: float | None = None,
+    answer_timeout: float | None = None,
     may_delay: bool = True,
 ) -> Operation[Any]:
     """Send with a receipt, without waiting for the answer.
 
-    Wait for it with `outcome`, `confirmed` or `all_done`.
+    Wait for it with `wait_outcome_gen`, `wait_confirmed_gen` or `wait_all_gen`.
 
     Args:
-        conv: the engine of the client.
-        parcel: the message.
+        engine: the engine of the client.
+        outgoing: the message.
         make: makes the confirmation.
-        deadline: until when to wait for a connection and for room in the window, and when the RECEIPT is
+        deadline: until when to wait for a connection and for space in the window, and when the RECEIPT is
             overdue, in seconds on the driver's clock.
-        patience: if it had to wait for a connection or for room: the seconds from then on after which the
+        answer_timeout: if it had to wait for a connection or for space: the seconds from then on after which the
             RECEIPT is overdue, instead of `deadline`.
         may_delay: the writer may delay the frame, see `stomp.core.engine.effects.SendFrame`.
 
@@ -176,82 +176,82 @@ def start(
 
     Raises:
         NotConnected: there was no connection before the deadline; nothing was sent.
-        SendStalled: there was no room in the window before the deadline; nothing was sent.
+        SendStalled: there was no space in the window before the deadline; nothing was sent.
     """
-    terms = conv.terms
-    resend = terms.on_unknown is OnUnknown.RESEND
-    size = len(parcel.body) + 1
+    config = engine.config
+    resend = config.on_unknown is OnUnknown.RESEND
+    size = len(outgoing.body) + 1
     answer_by = deadline
     while True:
-        era = conv.ready
-        if era is None or not conv.waiting.fits(size):
-            era = yield from _room(conv, size, deadline)
-            if patience is not None:
-                answer_by = (yield Now()) + patience
-        frame = parcel.frame(era)
-        told = (yield from _run_sending_hooks_gen(conv, frame)) if terms.hooks else []
-        if conv.era is not era or not conv.waiting.fits(size):
-            yield from _notify_outcome(told, NotConnected("not sent yet"))
+        connection = engine.ready_connection
+        if connection is None or not engine.pending.fits(size):
+            connection = yield from _wait_for_window_gen(engine, size, deadline)
+            if answer_timeout is not None:
+                answer_by = (yield Now()) + answer_timeout
+        frame = outgoing.frame(connection)
+        callbacks = (yield from run_sending_hooks_gen(engine, frame)) if config.hooks else []
+        if engine.connection is not connection or not engine.pending.fits(size):
+            yield from _notify_outcome_gen(callbacks, NotConnected("not sent yet"))
             continue
-        receipt = frame.headers["receipt"] = conv.next_id()
+        receipt = frame.headers["receipt"] = engine.next_id()
         if resend:
-            frame.headers.setdefault(era.vendor.deduplication, f"{terms.nonce}-{receipt}")
-        confirmation = conv.ask(make(receipt, frame if resend else None, size), era)
-        for tell in told:
-            confirmation.when_done(_adapt_callback(tell))
+            frame.headers.setdefault(connection.profile.deduplication, f"{config.nonce}-{receipt}")
+        confirmation = engine.add_request(make(receipt, frame if resend else None, size), connection)
+        for callback in callbacks:
+            confirmation.when_done(_adapt_callback(callback))
         try:
-            yield SendFrame(era.link, frame, None if resend else answer_by, may_delay)
+            yield SendFrame(connection.link, frame, None if resend else answer_by, may_delay)
         except SendStalled:
             pass  # the frame is queued, and is written when the broker reads again
         except ConnectionLost:
             pass  # the end of the connection sets the outcome
         except NotConnected as err:
-            if not resend and conv.cancel_request(receipt):
+            if not resend and engine.cancel_request(receipt):
                 # It was not sent and has no outcome yet, so it can be sent again unmarked.
-                yield from _notify_outcome(told, err)
-                yield from gone(conv, era, deadline)
+                yield from _notify_outcome_gen(callbacks, err)
+                yield from wait_disconnected_gen(engine, connection, deadline)
                 continue
         except BaseException as err:
-            if conv.cancel_request(receipt) and not isinstance(err, GeneratorExit):
-                yield from _notify_outcome(told, _as_outcome(err))
+            if engine.cancel_request(receipt) and not isinstance(err, GeneratorExit):
+                yield from _notify_outcome_gen(callbacks, _as_outcome(err))
             raise
         return confirmation
 
 
-def _room(conv: ClientEngine, size: int, deadline: float) -> Operation[BrokerConnection]:
-    """Wait until there is a connection, and room in the window for `size` bytes. Returns the connection."""
+def _wait_for_window_gen(engine: ClientEngine, size: int, deadline: float) -> Operation[BrokerConnection]:
+    """Wait until there is a connection, and space in the window for `size` bytes. Returns the connection."""
     while True:
-        if not (yield Wait(conv.waiting.room, lambda: conv.waiting.fits(size), deadline)):
+        if not (yield Wait(engine.pending.window_opened, lambda: engine.pending.fits(size), deadline)):
             raise SendStalled(
-                f"{conv.waiting.sends} confirmed sends wait for the broker's answer, and no more may",
+                f"{engine.pending.sends} confirmed sends wait for the broker's answer, and no more may",
                 hint="look at the broker's alarms, or raise window=",
             )
-        era = yield from connected(conv, deadline)
-        if conv.waiting.fits(size):
-            return era
+        connection = yield from wait_connected_gen(engine, deadline)
+        if engine.pending.fits(size):
+            return connection
 
 
-Told = list[Callable[[StompError | None], object]]
+OutcomeCallbacks = list[Callable[[StompError | None], object]]
 
 
-def _run_sending_hooks_gen(conv: ClientEngine, frame: Frame) -> Operation[Told]:
+def run_sending_hooks_gen(engine: ClientEngine, frame: Frame) -> Operation[OutcomeCallbacks]:
     """Call the `Hooks.sending` of all hooks, and return their callbacks for the outcome."""
-    told: Told = []
-    for hook in conv.terms.hooks:
-        tell = yield Call(partial(hook.sending, frame), guarded=True)
-        if tell is not None:
-            told.append(tell)
-    return told
+    callbacks: OutcomeCallbacks = []
+    for hook in engine.config.hooks:
+        callback = yield Call(partial(hook.sending, frame), guarded=True)
+        if callback is not None:
+            callbacks.append(callback)
+    return callbacks
 
 
-def _notify_outcome(told: Told, error: StompError | None) -> Operation[None]:
-    for tell in told:
-        yield Call(partial(tell, error), guarded=True)
+def _notify_outcome_gen(callbacks: OutcomeCallbacks, error: StompError | None) -> Operation[None]:
+    for callback in callbacks:
+        yield Call(partial(callback, error), guarded=True)
 
 
-def _send_frame_gen(send: SendFrame, told: Told | None) -> Operation[None]:
+def send_frame_gen(send: SendFrame, callbacks: OutcomeCallbacks | None) -> Operation[None]:
     """Send a frame, and call the callbacks of the hooks with the result."""
-    if not told:
+    if not callbacks:
         yield send
         return
     try:
@@ -259,9 +259,9 @@ def _send_frame_gen(send: SendFrame, told: Told | None) -> Operation[None]:
     except GeneratorExit:
         raise
     except BaseException as err:
-        yield from _notify_outcome(told, _as_outcome(err))
+        yield from _notify_outcome_gen(callbacks, _as_outcome(err))
         raise
-    yield from _notify_outcome(told, None)
+    yield from _notify_outcome_gen(callbacks, None)
 
 
 def _as_outcome(err: BaseException) -> StompError:
@@ -273,11 +273,13 @@ def _as_outcome(err: BaseException) -> StompError:
     return error
 
 
-def _adapt_callback(tell: Callable[[StompError | None], object]) -> Callable[[Confirmation], object]:
-    return lambda confirmation: tell(confirmation.error)
+def _adapt_callback(callback: Callable[[StompError | None], object]) -> Callable[[Confirmation], object]:
+    return lambda confirmation: callback(confirmation.error)
 
 
-def outcome(conv: ClientEngine, confirmation: Confirmation, deadline: float | None) -> Operation[None]:
+def wait_outcome_gen(
+    engine: ClientEngine, confirmation: Confirmation, deadline: float | None
+) -> Operation[None]:
     """Wait for the outcome of a confirmed send.
 
     Raises:
@@ -291,8 +293,8 @@ def outcome(conv: ClientEngine, confirmation: Confirmation, deadline: float | No
         raise confirmation.error
 
 
-def send_confirmed(
-    conv: ClientEngine, parcel: OutgoingMessage, make: Maker, deadline: float
+def send_confirmed_gen(
+    engine: ClientEngine, outgoing: OutgoingMessage, make: Maker, deadline: float
 ) -> Operation[None]:
     """Send, and wait until the broker has confirmed it.
 
@@ -300,13 +302,13 @@ def send_confirmed(
         BrokerError: the broker refused it.
         OutcomeUnknown: there was no answer.
         NotConnected: there was no connection before the deadline; nothing was sent.
-        SendStalled: there was no room in the window before the deadline; nothing was sent.
+        SendStalled: there was no space in the window before the deadline; nothing was sent.
     """
-    confirmation = yield from start(conv, parcel, make, deadline, may_delay=False)
-    yield from confirmed(conv, confirmation, deadline)
+    confirmation = yield from send_async_gen(engine, outgoing, make, deadline, may_delay=False)
+    yield from wait_confirmed_gen(engine, confirmation, deadline)
 
 
-def confirmed(conv: ClientEngine, confirmation: Confirmation, deadline: float) -> Operation[None]:
+def wait_confirmed_gen(engine: ClientEngine, confirmation: Confirmation, deadline: float) -> Operation[None]:
     """Wait until the broker has confirmed a send. At the deadline its outcome becomes "unknown".
 
     Raises:
@@ -316,20 +318,20 @@ def confirmed(conv: ClientEngine, confirmation: Confirmation, deadline: float) -
     try:
         # The session itself reports an overdue RECEIPT at the deadline, with a more detailed error. With
         # RESEND the session has no deadline.
-        resend = conv.terms.on_unknown is OnUnknown.RESEND
-        yield from outcome(conv, confirmation, deadline if resend else deadline + 1.0)
+        resend = engine.config.on_unknown is OnUnknown.RESEND
+        yield from wait_outcome_gen(engine, confirmation, deadline if resend else deadline + 1.0)
     except TimeoutError:
         error = ReceiptMissing(
             "the broker has not confirmed it in time, and it will not be sent again",
             receipt=confirmation.receipt,
             hint="the broker may have it or not",
         )
-        conv.settle_request(confirmation.receipt, error)
+        engine.settle_request(confirmation.receipt, error)
         raise error from None
 
 
-def send_all(
-    conv: ClientEngine, parcels: Iterable[OutgoingMessage], make: Maker, deadline: float
+def send_many_gen(
+    engine: ClientEngine, messages: Iterable[OutgoingMessage], make: Maker, deadline: float
 ) -> Operation[list[Any]]:
     """Send several messages with receipts, without waiting for one before the next.
 
@@ -339,19 +341,19 @@ def send_all(
     Raises:
         ReceiptMissing: not all have an outcome before the deadline.
         NotConnected: there was no connection before the deadline.
-        SendStalled: there was no room in the window before the deadline.
+        SendStalled: there was no space in the window before the deadline.
     """
     confirmations: list[Any] = []
     # The iterable is user code and may use this client, so it is called by an effect: a step holds the lock.
-    following = iter(parcels)
-    while (parcel := (yield Call(partial(next, following, None)))) is not None:
-        confirmation = yield from start(conv, parcel, make, deadline)
+    following = iter(messages)
+    while (outgoing := (yield Call(partial(next, following, None)))) is not None:
+        confirmation = yield from send_async_gen(engine, outgoing, make, deadline)
         confirmations.append(confirmation)
-    yield from all_done(conv, confirmations, deadline)
+    yield from wait_all_gen(engine, confirmations, deadline)
     return confirmations
 
 
-def all_done(conv: ClientEngine, confirmations: list[Any], deadline: float) -> Operation[None]:
+def wait_all_gen(engine: ClientEngine, confirmations: list[Any], deadline: float) -> Operation[None]:
     """Wait until all confirmations have an outcome.
 
     Raises:

@@ -59,7 +59,7 @@ class StateChange:
 
 
 class StateChangeQueue(Signal):
-    """The queued state changes of one iterator, see `receive.next_change`. Fires for each change.
+    """The queued state changes of one iterator, see `receive.next_state_change_gen`. Fires for each change.
 
     Attributes:
         changes: the state changes, oldest first.
@@ -74,7 +74,7 @@ class StateChangeQueue(Signal):
     def note(self, change: StateChange) -> None:
         """Add a state change."""
         self.changes.append(change)
-        self.fire()
+        self.notify()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,78 +32,84 @@ if TYPE_CHECKING:
     from stomp.core.frames.frame import Frame
 
 
-def connected(conv: ClientEngine, deadline: float) -> Operation[BrokerConnection]:
+def wait_connected_gen(engine: ClientEngine, deadline: float) -> Operation[BrokerConnection]:
     """Wait until the client is connected, and return the connection.
 
     Raises:
         NotConnected: there is no connection before the deadline, or the client was closed or has failed.
     """
-    if conv.ready is not None:
-        return conv.ready
-    if conv.state in (ClientState.CONNECTING, ClientState.RECONNECTING, ClientState.CONNECTED):
+    if engine.ready_connection is not None:
+        return engine.ready_connection
+    if engine.state in (ClientState.CONNECTING, ClientState.RECONNECTING, ClientState.CONNECTED):
         yield Wait(
-            conv.life,
-            lambda: conv.ready is not None or conv.state.over or conv.leaving,
+            engine.state_changed,
+            lambda: engine.ready_connection is not None or engine.state.over or engine.closing,
             deadline,
         )
-    return conv.current
+    return engine.current
 
 
-def gone(conv: ClientEngine, era: BrokerConnection, deadline: float) -> Operation[None]:
+def wait_disconnected_gen(
+    engine: ClientEngine, connection: BrokerConnection, deadline: float
+) -> Operation[None]:
     """Wait until the engine has processed the end of this connection, whose session is closed already.
 
     Raises:
         NotConnected: that did not happen before the deadline, or the client was closed or has failed.
     """
-    if not (yield Wait(conv.life, lambda: conv.era is not era, deadline)) or conv.state.over or conv.leaving:
-        raise conv.not_connected()
+    if (
+        not (yield Wait(engine.state_changed, lambda: engine.connection is not connection, deadline))
+        or engine.state.over
+        or engine.closing
+    ):
+        raise engine.not_connected()
 
 
-def request(
-    conv: ClientEngine,
-    era: BrokerConnection,
+def send_and_wait_receipt_gen(
+    engine: ClientEngine,
+    connection: BrokerConnection,
     frame: Frame,
     deadline: float,
-    feed: ClientSubscription | None = None,
+    subscription: ClientSubscription | None = None,
 ) -> Operation[None]:
     """Send a frame and wait for its RECEIPT.
 
     Args:
-        conv: the engine of the client.
-        era: the connection to send it on.
+        engine: the engine of the client.
+        connection: the connection to send it on.
         frame: the frame; a ``receipt`` header is added.
         deadline: until when to wait, in seconds on the driver's clock.
-        feed: for a SUBSCRIBE: its subscription, which is marked as made, or ended, by the answer.
+        subscription: for a SUBSCRIBE: its subscription, which is marked as made, or ended, by the answer.
 
     Raises:
         BrokerError: the broker refused.
         OutcomeUnknown: the broker did not answer, or the connection was lost before the answer.
         NotConnected: the connection was lost before the frame was sent.
     """
-    receipt = conv.next_id()
+    receipt = engine.next_id()
     frame.headers["receipt"] = receipt
-    if feed is not None:
-        feed.receipt = receipt
-    confirmation = conv.ask(Confirmation(receipt, None, 0))
-    if feed is not None:
-        confirmation.watch(partial(on_answered, conv, feed, confirmation))
+    if subscription is not None:
+        subscription.receipt = receipt
+    confirmation = engine.add_request(Confirmation(receipt, None, 0))
+    if subscription is not None:
+        confirmation.add_callback(partial(on_answered, engine, subscription, confirmation))
     try:
-        yield SendFrame(era.link, frame, deadline)
+        yield SendFrame(connection.link, frame, deadline)
     except StompError:
-        conv.cancel_request(receipt)
+        engine.cancel_request(receipt)
         raise
     # The session itself reports an overdue RECEIPT at the deadline; this later one is for a session whose
     # clock is not driven any more.
     answered = yield Wait(confirmation, confirmation.done, deadline + 1.0)
     if not answered:
-        conv.cancel_request(receipt)
+        engine.cancel_request(receipt)
         raise NotConnected(f"the answer to {frame.command} was not waited for any longer")
     if confirmation.error is not None:
         raise confirmation.error
 
 
-def subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
-    """Make a subscription, and wait for its RECEIPT if one is requested. Next, receive with `receive.take`.
+def subscribe_gen(engine: ClientEngine, subscription: ClientSubscription, deadline: float) -> Operation[None]:
+    """Make a subscription, and wait for its RECEIPT if one is requested. Next, receive with `receive.receive_gen`.
 
     Raises:
         BrokerError: the broker refused it.
@@ -113,78 +119,88 @@ def subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> 
         NotConnected: there is no connection before the deadline.
         UsageError: there is a subscription with this id already.
     """
-    conv.add_feed(feed)
+    engine.add_subscription(subscription)
     try:
-        while not feed.made:
-            yield from _try_to_subscribe(conv, feed, deadline)
-            if feed.generation and not feed.made:
-                yield from _resubscribed(conv, feed, deadline)
-        feed.inbox.fire()
+        while not subscription.made:
+            yield from _subscribe_once_gen(engine, subscription, deadline)
+            if subscription.generation and not subscription.made:
+                yield from _wait_resubscribed_gen(engine, subscription, deadline)
+        subscription.queue.notify()
     except BaseException as err:
-        conv.drop_feed(feed, err if isinstance(err, StompError) else None)
+        engine.drop_subscription(subscription, err if isinstance(err, StompError) else None)
         if not isinstance(err, BrokerError | NotConnected | GeneratorExit):
-            yield from _take_back(conv, feed)
+            yield from _cancel_subscribe_gen(engine, subscription)
         raise
 
 
-def on_answered(conv: ClientEngine, feed: ClientSubscription, request: Confirmation) -> None:
+def on_answered(engine: ClientEngine, subscription: ClientSubscription, request: Confirmation) -> None:
     """Process the answer to a SUBSCRIBE.
 
-    To be called by `Signal.watch`, so that it runs in the same step as the answer. The next connection may be
+    To be called by `Signal.add_callback`, so that it runs in the same step as the answer. The next connection may be
     made before the operation that sent the SUBSCRIBE continues, and a refused one must not be sent again.
     """
     if request.outcome == "confirmed":
-        feed.made = True
-        feed.inbox.fire()
+        subscription.made = True
+        subscription.queue.notify()
     elif request.outcome == "refused":
-        conv.drop_feed(feed, request.error)
+        engine.drop_subscription(subscription, request.error)
 
 
-def _take_back(conv: ClientEngine, feed: ClientSubscription) -> Operation[None]:
+def _cancel_subscribe_gen(engine: ClientEngine, subscription: ClientSubscription) -> Operation[None]:
     """Send UNSUBSCRIBE after a SUBSCRIBE that has failed: the broker may have processed it."""
-    era = conv.era
-    if era is not None and feed.generation == era.generation and feed.id in conv.ledger.subscriptions:
+    connection = engine.connection
+    if (
+        connection is not None
+        and subscription.generation == connection.generation
+        and subscription.id in engine.ledger.subscriptions
+    ):
         with contextlib.suppress(StompError):
-            for frame in _unsubscribe_frames(era, feed, delete=False):
-                yield SendFrame(era.link, frame)
+            for frame in _unsubscribe_frames(connection, subscription, delete=False):
+                yield SendFrame(connection.link, frame)
 
 
-def _try_to_subscribe(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
+def _subscribe_once_gen(
+    engine: ClientEngine, subscription: ClientSubscription, deadline: float
+) -> Operation[None]:
     """Subscribe on the current connection. Sets `made` if that succeeded and the connection still exists."""
-    era = yield from connected(conv, deadline)
-    frame = subscribe_frame(conv, era, feed)
+    connection = yield from wait_connected_gen(engine, deadline)
+    frame = subscribe_frame(engine, connection, subscription)
     now = yield Now()
-    if conv.era is not era:
+    if engine.connection is not connection:
         return
-    feed.generation, feed.last, feed.receipt = era.generation, now, ""
+    subscription.generation, subscription.last, subscription.receipt = connection.generation, now, ""
     try:
-        if frame is not None and feed.wish.confirm:
-            yield from request(conv, era, frame, deadline, feed)
+        if frame is not None and subscription.config.confirm:
+            yield from send_and_wait_receipt_gen(engine, connection, frame, deadline, subscription)
         elif frame is not None:
-            yield SendFrame(era.link, frame)
+            yield SendFrame(connection.link, frame)
     except (ReceiptMissing, RetriesExhausted):
         raise
     except (NotConnected, OutcomeUnknown):
         # The connection was lost, and the subscription with it.
-        yield from gone(conv, era, deadline)
-    if conv.era is era:
-        feed.made = True  # otherwise `made` is about the next connection
+        yield from wait_disconnected_gen(engine, connection, deadline)
+    if engine.connection is connection:
+        subscription.made = True  # otherwise `made` is about the next connection
 
 
-def _resubscribed(conv: ClientEngine, feed: ClientSubscription, deadline: float) -> Operation[None]:
-    """Wait until a SUBSCRIBE was sent again by `lifecycle.reconnect` after a lost connection, and answered."""
-    yield Wait(feed.inbox, lambda: feed.made or feed.ended, deadline)
-    if feed.made:
+def _wait_resubscribed_gen(
+    engine: ClientEngine, subscription: ClientSubscription, deadline: float
+) -> Operation[None]:
+    """Wait until a SUBSCRIBE was sent again by `lifecycle.reconnect_gen` after a lost connection, and answered."""
+    yield Wait(subscription.queue, lambda: subscription.made or subscription.ended, deadline)
+    if subscription.made:
         return
-    if feed.error is not None and not conv.state.over:
-        raise feed.error
-    era = conv.era
-    if era is not None and era.generation == feed.generation and not feed.ended:
-        raise ReceiptMissing("the broker did not answer SUBSCRIBE in time", receipt=feed.receipt)
-    raise conv.not_connected()
+    if subscription.error is not None and not engine.state.over:
+        raise subscription.error
+    connection = engine.connection
+    if connection is not None and connection.generation == subscription.generation and not subscription.ended:
+        raise ReceiptMissing("the broker did not answer SUBSCRIBE in time", receipt=subscription.receipt)
+    raise engine.not_connected()
 
 
-def subscribe_frame(conv: ClientEngine, era: BrokerConnection, feed: ClientSubscription) -> Frame | None:
+def subscribe_frame(
+    engine: ClientEngine, connection: BrokerConnection, subscription: ClientSubscription
+) -> Frame | None:
     """Build the SUBSCRIBE of a subscription for the broker of this connection.
 
     Returns:
@@ -194,28 +210,30 @@ def subscribe_frame(conv: ClientEngine, era: BrokerConnection, feed: ClientSubsc
         Unsupported: the broker does not have a feature that the subscription uses.
         UsageError: a value is out of range, or another setting is missing.
     """
-    wish = feed.wish
-    if wish.hidden and era.vendor.temporary == "header":
+    config = subscription.config
+    if config.hidden and connection.profile.temporary == "header":
         return None
-    version = era.link.session.version
+    version = connection.link.session.version
     assert version is not None
     headers = {
-        **subscribe_headers(era.vendor, ack=wish.ack, client_id=conv.terms.client_id, **wish.options),
-        **wish.headers,
+        **subscribe_headers(
+            connection.profile, ack=config.ack, client_id=engine.config.client_id, **config.options
+        ),
+        **config.headers,
     }
-    return commands.subscribe(version, wish.destination, feed.id, ack=wish.ack, headers=headers)
+    return commands.subscribe(version, config.destination, subscription.id, ack=config.ack, headers=headers)
 
 
-def unsubscribe(
-    conv: ClientEngine, feed: ClientSubscription, deadline: float, *, delete: bool
+def unsubscribe_gen(
+    engine: ClientEngine, subscription: ClientSubscription, deadline: float, *, delete: bool
 ) -> Operation[None]:
     """End a subscription: send UNSUBSCRIBE and wait for its RECEIPT.
 
     Without a connection nothing is sent, and the subscription is not made again on the next connection.
 
     Args:
-        conv: the engine of the client.
-        feed: the subscription.
+        engine: the engine of the client.
+        subscription: the subscription.
         deadline: until when to wait, in seconds on the driver's clock.
         delete: have the broker delete a durable subscription, too.
 
@@ -224,47 +242,57 @@ def unsubscribe(
         ReceiptMissing: the broker did not answer before the deadline. The subscription has ended
             nevertheless.
     """
-    if feed.ended:
+    if subscription.ended:
         return
-    era = conv.era
-    if era is None or conv.state is not ClientState.CONNECTED or feed.generation != era.generation:
-        conv.drop_feed(feed)
+    connection = engine.connection
+    if (
+        connection is None
+        or engine.state is not ClientState.CONNECTED
+        or subscription.generation != connection.generation
+    ):
+        engine.drop_subscription(subscription)
         return
-    subscription = conv.ledger.subscriptions.get(feed.id)
-    left = len(subscription.unacked) if subscription is not None else 0
-    if left and era.vendor.holds_unacked_until_disconnect:
-        conv.remark(
+    active = engine.ledger.subscriptions.get(subscription.id)
+    left = len(active.unacked) if active is not None else 0
+    if left and connection.profile.holds_unacked_until_disconnect:
+        engine.log(
             "%d unacknowledged messages of %s stay with this connection until it ends: %s gives them to nobody before",
             left,
-            feed.wish.destination,
-            era.vendor.title,
+            subscription.config.destination,
+            connection.profile.title,
         )
     try:
-        frames = _unsubscribe_frames(era, feed, delete=delete)
+        frames = _unsubscribe_frames(connection, subscription, delete=delete)
         for frame in frames:
-            yield from request(conv, era, frame, deadline)
+            yield from send_and_wait_receipt_gen(engine, connection, frame, deadline)
     except ReceiptMissing:
         raise
     except (NotConnected, OutcomeUnknown):
         pass  # the subscription has ended with the connection
     finally:
-        conv.drop_feed(feed)
+        engine.drop_subscription(subscription)
 
 
-def _unsubscribe_frames(era: BrokerConnection, feed: ClientSubscription, *, delete: bool) -> list[Frame]:
-    version = era.link.session.version
+def _unsubscribe_frames(
+    connection: BrokerConnection, subscription: ClientSubscription, *, delete: bool
+) -> list[Frame]:
+    version = connection.link.session.version
     assert version is not None
-    name = feed.wish.options.get("durable")
-    vendor = era.vendor
-    destination = feed.wish.destination if version.number == "1.0" else None
+    name = subscription.config.options.get("durable")
+    profile = connection.profile
+    destination = subscription.config.destination if version.number == "1.0" else None
     if not name or not delete:
-        return [commands.unsubscribe(version, feed.id, destination=destination)]
-    if vendor.durable == "id":
+        return [commands.unsubscribe(version, subscription.id, destination=destination)]
+    if profile.durable == "id":
         # RabbitMQ deletes a durable subscription when UNSUBSCRIBE has the headers of its SUBSCRIBE.
         headers = {"durable": True, "auto-delete": False}
-        return [commands.unsubscribe(version, feed.id, destination=feed.wish.destination, headers=headers)]
+        return [
+            commands.unsubscribe(
+                version, subscription.id, destination=subscription.config.destination, headers=headers
+            )
+        ]
     # ActiveMQ and Artemis: end the subscriber first, then delete the durable subscription by its name.
     return [
-        commands.unsubscribe(version, feed.id, destination=destination),
-        commands.unsubscribe(version, feed.id, headers={vendor.durable or "": name}),
+        commands.unsubscribe(version, subscription.id, destination=destination),
+        commands.unsubscribe(version, subscription.id, headers={profile.durable or "": name}),
     ]

@@ -8,8 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.core.engine.effects import Operation, SendFrame
-from stomp.core.engine.send import _run_sending_hooks_gen, _send_frame_gen
-from stomp.core.engine.subscriptions import connected, gone, request
+from stomp.core.engine.send import run_sending_hooks_gen, send_frame_gen
+from stomp.core.engine.subscriptions import (
+    send_and_wait_receipt_gen,
+    wait_connected_gen,
+    wait_disconnected_gen,
+)
 from stomp.core.engine.transactions import TransactionRecord
 from stomp.core.errors import NotConnected, StompError, TransactionVoid
 from stomp.core.frames import commands
@@ -19,27 +23,29 @@ if TYPE_CHECKING:
     from stomp.core.engine.send import OutgoingMessage
 
 
-def begin(conv: ClientEngine, deadline: float) -> Operation[TransactionRecord]:
+def begin_gen(engine: ClientEngine, deadline: float) -> Operation[TransactionRecord]:
     """Send BEGIN, and return the record of the new transaction.
 
-    Pass it to `send_in` and `acknowledge.settle`, and end it with `commit` or `abort`.
+    Pass it to `send_in_transaction_gen` and `acknowledge.settle_gen`, and end it with `commit_gen` or `abort_gen`.
 
     Raises:
         NotConnected: there was no connection before the deadline.
     """
     while True:
-        era = yield from connected(conv, deadline)
-        record = TransactionRecord(f"tx-{conv.next_id()}", era.generation)
-        conv.begin(record)
+        connection = yield from wait_connected_gen(engine, deadline)
+        record = TransactionRecord(f"tx-{engine.next_id()}", connection.generation)
+        engine.add_transaction(record)
         try:
-            yield SendFrame(era.link, commands.transaction("BEGIN", record.id))
+            yield SendFrame(connection.link, commands.transaction("BEGIN", record.id))
             return record
         except NotConnected:
-            conv.end(record)
-            yield from gone(conv, era, deadline)
+            engine.remove_transaction(record)
+            yield from wait_disconnected_gen(engine, connection, deadline)
 
 
-def send_in(conv: ClientEngine, record: TransactionRecord, parcel: OutgoingMessage) -> Operation[None]:
+def send_in_transaction_gen(
+    engine: ClientEngine, record: TransactionRecord, outgoing: OutgoingMessage
+) -> Operation[None]:
     """Send as part of a transaction: the broker delivers the message once the transaction is committed.
 
     Raises:
@@ -47,12 +53,12 @@ def send_in(conv: ClientEngine, record: TransactionRecord, parcel: OutgoingMessa
         UsageError: the transaction was committed or aborted.
     """
     record.check()
-    era = conv.current
-    frame = parcel.frame(era)
+    connection = engine.current
+    frame = outgoing.frame(connection)
     frame.headers["transaction"] = record.id
-    told = yield from _run_sending_hooks_gen(conv, frame)
+    callbacks = yield from run_sending_hooks_gen(engine, frame)
     try:
-        yield from _send_frame_gen(SendFrame(era.link, frame, may_delay=True), told)
+        yield from send_frame_gen(SendFrame(connection.link, frame, may_delay=True), callbacks)
     except NotConnected as err:
         record.state = "void"
         raise TransactionVoid(
@@ -61,7 +67,7 @@ def send_in(conv: ClientEngine, record: TransactionRecord, parcel: OutgoingMessa
         ) from err
 
 
-def commit(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
+def commit_gen(engine: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
     """Send COMMIT, and wait for its RECEIPT.
 
     Raises:
@@ -72,11 +78,11 @@ def commit(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Op
         UsageError: the transaction was committed or aborted.
     """
     record.check()
-    era = conv.current
+    connection = engine.current
     frame = commands.transaction("COMMIT", record.id)
     try:
-        yield from request(conv, era, frame, deadline)
-        record.state, era.has_progress = "committed", True
+        yield from send_and_wait_receipt_gen(engine, connection, frame, deadline)
+        record.state, connection.has_progress = "committed", True
     except NotConnected as err:
         record.state = "void"
         raise TransactionVoid("the connection was lost before COMMIT: nothing was carried out") from err
@@ -84,10 +90,10 @@ def commit(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Op
         record.state, record.error = "void", err
         raise
     finally:
-        conv.end(record)
+        engine.remove_transaction(record)
 
 
-def abort(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
+def abort_gen(engine: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
     """Send ABORT, and wait for its RECEIPT: the broker discards what was done in the transaction.
 
     An error is logged and not raised. Messages that were acknowledged in the transaction may be settled
@@ -96,10 +102,12 @@ def abort(conv: ClientEngine, record: TransactionRecord, deadline: float) -> Ope
     if record.state != "open":
         return
     record.state = "aborted"
-    conv.end(record)
+    engine.remove_transaction(record)
     try:
-        yield from request(conv, conv.current, commands.transaction("ABORT", record.id), deadline)
+        yield from send_and_wait_receipt_gen(
+            engine, engine.current, commands.transaction("ABORT", record.id), deadline
+        )
         record.restore()
     except StompError as err:
         # The broker aborts the transaction itself when the connection ends.
-        conv.remark("the transaction could not be aborted: %s", err)
+        engine.log("the transaction could not be aborted: %s", err)
