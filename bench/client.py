@@ -1,4 +1,4 @@
-"""One work with one Python client, in a process of its own; prints what it measured as one line of JSON.
+"""One work with one Python client, in a separate process; prints what it measured as one line of JSON.
 
 python -m bench.client ADAPTER kind=receive port=61613 seconds=0.6 ... (see `bench.work`)
 """

@@ -1,4 +1,4 @@
-"""The clients to compare, each in an environment of its own under `.bench/`, which is made when it is first needed."""
+"""The clients to compare, each in a separate environment under `.bench/`, which is created on first use."""
 
 from __future__ import annotations
 
@@ -188,9 +188,9 @@ CLIENTS: dict[str, Contender] = {
     "bare-c": Contender(_bare_c, language="C"),
 }
 
-#: What everything is compared with, and the floor that nothing can be below.
-BASE, FLOOR = "stomp.py", "bare"
+#: The client that all are compared with, and the client without STOMP, which is the limit.
+BASE, LIMIT = "stomp.py", "bare"
 #: Ours: the rest are peers.
 OURS = tuple(name for name in CLIENTS if name.startswith("stompkit"))
 #: Without --clients.
-USUAL = (*OURS, BASE, FLOOR)
+USUAL = (*OURS, BASE, LIMIT)

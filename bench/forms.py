@@ -17,7 +17,7 @@ Body = bytes | str
 #: The headers of the message with this number.
 Headers = Callable[[int], dict[str, str]]
 
-#: The JSON form has so many different texts, in turn.
+#: Number of different texts of the JSON form, sent in turn.
 TEXTS = 256
 
 

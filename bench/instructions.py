@@ -109,7 +109,7 @@ def counted(work: str, frames: int) -> int:
     done = run("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
     found = re.search(r"Collected : (\d+)", done.stderr)
     if not found:
-        raise subprocess.SubprocessError(f"valgrind told no count: {done.stderr[-300:]}")
+        raise subprocess.SubprocessError(f"valgrind printed no count: {done.stderr[-300:]}")
     return int(found[1])
 
 
@@ -135,7 +135,7 @@ def compare(now: dict[str, int], before: dict[str, int]) -> list[tuple[bool, str
 
 
 def check(file: Path = FILE) -> list[tuple[bool, str]]:
-    """Count and compare; what cannot be compared is told, and is no loss."""
+    """Count and compare. Without counts for this build or without valgrind, nothing is compared."""
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if build_key() not in known:
         return [(True, f"instructions are not compared: none are known for {build_key()}")]

@@ -3,7 +3,7 @@
     python -m bench.memory_pull               a minute and a half; --seconds for longer runs, to see that nothing grows
 
 The consumer takes a message each millisecond from a broker that sends as fast as it can; the sender sends as fast as it
-can to a broker that reads nothing. Each in a process of its own; memory is above that at the start of the work.
+can to a broker that reads nothing. Each runs in a separate process; memory counts from the start of the work.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CLIENTS = {"Client": stomp.Client, "AsyncClient": stomp.AsyncClient}
 
 
 class Watch:
-    """Looks at the memory of this process, often, until the time is up."""
+    """Samples the memory of this process until the time is over."""
 
     def __init__(self, seconds: float) -> None:
         self.moved = 0

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from bench.contenders import BASE, CLIENTS, FLOOR
+from bench.contenders import BASE, CLIENTS, LIMIT
 from bench.scenarios import Figures, Scenario
 
 #: Scenario -> client -> one entry for each round; None for a run that failed.
@@ -100,7 +100,7 @@ def join(runs: Runs, more: Runs) -> Runs:
 
 
 def rows(runs: Runs, scenarios: Mapping[str, Scenario]) -> list[Row]:
-    """Sum up the rounds of all scenarios; the median of the ratios is told, not the ratio of the medians."""
+    """Summarise the rounds of all scenarios. A ratio is the median of the ratios, not the ratio of the medians."""
     out: list[Row] = []
     for name, clients in runs.items():
         scenario = scenarios[name]
@@ -120,8 +120,8 @@ def rows(runs: Runs, scenarios: Mapping[str, Scenario]) -> list[Row]:
                         ratios(rounds, clients.get(BASE, []), figure)
                         if comparable and client != BASE
                         else None,
-                        ratios(rounds, clients.get(FLOOR, []), figure)
-                        if comparable and client != FLOOR
+                        ratios(rounds, clients.get(LIMIT, []), figure)
+                        if comparable and client != LIMIT
                         else None,
                         Spread.of([run["cpu"] for run in done if "cpu" in run]),
                         ratios(rounds, clients.get(BASE, []), "cpu") if client != BASE else None,
@@ -157,12 +157,12 @@ def as_json(about: dict[str, Any], found: Sequence[Row], runs: Runs) -> dict[str
 
 @dataclass(frozen=True)
 class Demand:
-    """What must not get lost: in CPU, which a busy machine hardly moves, or in a time that is far away."""
+    """A limit of the regression guard: on CPU, which a busy machine changes little, or on a time, with a margin."""
 
     client: str
     scenario: str
     cpu: float | None = None  #: at most this part of what the base spends on each
-    p50: float | None = None  #: less than so many seconds
+    p50: float | None = None  #: upper limit in seconds
 
     def verdict(self, found: Sequence[Row]) -> tuple[bool, str]:
         """Whether it is met, and a sentence."""
@@ -172,9 +172,9 @@ class Demand:
             return False, f"{self.scenario}: not measured"
         if self.cpu is not None:
             met = known.median <= self.cpu
-            sentence = f"{number(known.median)} of the CPU of {BASE}, at most {number(self.cpu)} is demanded"
+            sentence = f"{number(known.median)} of the CPU of {BASE}, at most {number(self.cpu)} is allowed"
         else:
             assert self.p50 is not None
             met = known.median < self.p50
-            sentence = f"{number(known.median * 1e3)} ms, less than {number(self.p50 * 1e3)} ms is demanded"
+            sentence = f"{number(known.median * 1e3)} ms, less than {number(self.p50 * 1e3)} ms is allowed"
         return met, f"{row.title}: {sentence}: {'met' if met else 'MISSED'}"

@@ -1,8 +1,8 @@
-"""Compare clients side by side: A B, B A, A B, so that whatever the machine does meets them all.
+"""Compare clients side by side, in the order A B, B A, A B: a busy machine affects all of them.
 
 python -m bench.run                       stompkit, stomp.py and bare sockets; a quarter of an hour
 python -m bench.run --all                 with every peer
-python -m bench.run --quick               what must not get lost; exits with 1 if it is
+python -m bench.run --quick               the regression guard; exits with 1 if a limit is exceeded
 python -m bench.run --scenarios 'send*,pair' --clients stompkit,bare --rounds 9
 """
 
@@ -32,7 +32,7 @@ from bench.through import THROUGHS
 
 SCENARIOS: dict[str, Scenario] = {**TALKS, **STARTS, **THROUGHS}
 
-#: Well below what is measured: a busy machine must not make them fail.
+#: Well above the measured values: a busy machine must not exceed them.
 DEMANDS = [
     Demand("stompkit", "receive-100", cpu=0.25),
     Demand("stompkit", "send-text", cpu=0.45),
@@ -56,7 +56,7 @@ class Plan:
     measured: dict[str, Any] | None = None  #: how the last of the earlier runs was measured
 
     def prepare(self) -> None:
-        """Make the clients ready; those that cannot be are told, and left out."""
+        """Install the clients. Those that this machine cannot run are reported and left out."""
         for client in list(self.clients):
             try:
                 CLIENTS[client].prepare()
@@ -155,7 +155,9 @@ def by_group(text: str) -> list[str]:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.run", description="compare STOMP clients side by side")
-    parser.add_argument("--quick", action="store_true", help="only what must not get lost; exit 1 if it is")
+    parser.add_argument(
+        "--quick", action="store_true", help="the regression guard; exit 1 if a limit is exceeded"
+    )
     parser.add_argument("--all", action="store_true", help="every client that this machine can run")
     parser.add_argument("--forms", action="store_true", help="only the forms of a send, side by side")
     parser.add_argument("--scenarios", type=lambda text: chosen(text, SCENARIOS), help=", ".join(SCENARIOS))
@@ -165,7 +167,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--clients", type=lambda text: chosen(text, CLIENTS), help=", ".join(CLIENTS))
     parser.add_argument("--rounds", type=int, help="5, and 3 with --quick; 0 only to report on --with")
     parser.add_argument("--seconds", type=float, help="how long one run is to be: 0.6, and 0.4 with --quick")
-    parser.add_argument("--count", type=int, default=0, help="do it so many times in each run instead")
+    parser.add_argument(
+        "--count", type=int, default=0, help="do it this many times in each run, instead of --seconds"
+    )
     parser.add_argument("--no-pin", action="store_true", help="let the system choose the CPUs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report")

@@ -280,7 +280,7 @@ MEMORIES: dict[str, Scenario] = {
             "stompkit-aio-native",
             "stompman",
             "aiostomp",
-        ),  # nobody gives 2,000 connections a thread each
+        ),  # a thread for each of 2,000 connections is not practical
     ),
 }
 

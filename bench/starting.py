@@ -1,4 +1,4 @@
-"""What it takes before anything happens: time to import and to start the command, and the room that it takes."""
+"""The cost of starting: time to import stomp and to run the command, and the size on disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.scenarios import Failed, Figures, Lacking, Scenario, Setting
 if sys.platform != "win32":
     import resource
 
-#: How often a process is started in one run; the median is told.
+#: Processes per run; the figure is their median.
 TIMES = 5
 
 #: What the console script does, without the script, which not every environment has.

@@ -282,6 +282,10 @@ def markdown(about: dict[str, Any], found: Sequence[Row], targets: Sequence[Targ
         out += ["## Forms of a send", forms]
     for group in dict.fromkeys(row.group for row in found):
         chosen = [row for row in found if row.group == group]
-        out += [f"## {group.capitalize()}", f"Ratios to {BASE}, whose own figure is told:", matrix(chosen)]
+        out += [
+            f"## {group.capitalize()}",
+            f"Ratios to {BASE}; its column has absolute figures:",
+            matrix(chosen),
+        ]
         out += ["<details><summary>all figures</summary>", details(chosen), "</details>"]
     return "\n\n".join(out) + "\n"

@@ -24,7 +24,7 @@ PORTS = {"rabbitmq": 61613, "activemq": 62613}
 COUNT = 20_000
 #: Bounds all of it, in seconds.
 TIMEOUT = 40.0
-#: All that speak STOMP well enough for a broker. A bare socket tells what the broker itself can do.
+#: Clients that can be used with a real broker. Bare sockets show the limit of the broker.
 SPEAKERS = tuple(name for name in CLIENTS if name != "bare-c")
 
 #: What a run that failed leaves in its queue must not reach the next one.

@@ -41,7 +41,7 @@ class Work:
     passcode: str = "guest"
     vhost: str = "/"
     seconds: float = 0.6  #: how long a run is to be
-    count: int = 0  #: do it so many times, once, instead
+    count: int = 0  #: if not 0: one run of this many, instead of `seconds`
     size: int = 100  #: of a body, in bytes
     query: str = ""
     window: int = 1
@@ -70,7 +70,7 @@ class Work:
         return cls(**{name: read[str(types[name])](value) for name, value in given.items()})
 
     def fire(self, count: int, **more: int) -> str:
-        """The destination that has the server send so many messages."""
+        """The destination at which the server sends `count` messages."""
         options = "".join(f"&{name}={value}" for name, value in more.items())
         return f"/bench/fire?count={count}&size={self.size}{'&' if self.query else ''}{self.query}{options}"
 

@@ -26,7 +26,7 @@ class Orders(stomp.ConnectionListener):
         message_id, subscription = frame.headers["message-id"], frame.headers["subscription"]
         again = frame.headers.get("redelivered") == "true"
         if frame.body == "order 1" and not again:
-            print(f"{frame.body}: not now, somebody else may do it")
+            print(f"{frame.body}: rejected, another consumer may take it")
             self.conn.nack(message_id, subscription)
             return
         print(f"{frame.body}: done" + (", at the second attempt" if again else ""))

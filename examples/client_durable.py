@@ -22,7 +22,7 @@ with reader() as client:
     client.subscribe(TOPIC, durable=NAME)
 with stomp.Client(url) as publisher:
     publisher.send(TOPIC, "rain tomorrow", confirm=True, persistent=True)
-    print("published while nobody reads, on", publisher.broker.title)
+    print("published without a reader, on", publisher.broker.title)
 with reader() as client:
     news = client.subscribe(TOPIC, durable=NAME)
     message = news.receive(timeout=10)

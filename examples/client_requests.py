@@ -19,6 +19,6 @@ with stomp.Client(url) as server, stomp.Client(url) as client:
     server.consume("/queue/turn-round", answer, ack="auto")
     print(client.request("/queue/turn-round", "stomp", timeout=10).text)
     try:
-        client.request("/queue/nobody-there", "?", timeout=0.2, ttl=1)
+        client.request("/queue/no-service", "?", timeout=0.2, ttl=1)
     except stomp.ReplyMissing as err:
         print("no answer:", err)

@@ -1,4 +1,4 @@
-"""The quick start, with a broker of its own: `make demo`, or `python examples/quickstart_demo.py [TEXT]`.
+"""The quick start with a temporary broker: `make demo`, or `python examples/quickstart_demo.py [TEXT]`.
 
 It starts the embedded broker on a free port, and does what quickstart.py does with any broker.
 """

@@ -18,7 +18,7 @@ conn.set_listener("waiting", waiting)
 conn.connect("admin", "password", wait=True)
 
 conn.send("/topic/receipts", "important", receipt=receipt)
-# Raises stomp.exception.StompException when time is up or the connection ends: then nobody knows whether the
+# Raises stomp.exception.StompException when time is up or the connection ends: then it is unknown whether the
 # broker has the message.
 waiting.wait_on_receipt(timeout=10)
 print("the broker has the message")

@@ -28,7 +28,7 @@ conn.subscribe(DESTINATION, id="1")
 transaction = conn.begin()
 conn.send(DESTINATION, "debit 10", transaction=transaction)
 conn.send(DESTINATION, "credit 10", transaction=transaction)
-print("two messages are with the broker, and nobody has them yet")
+print("two messages are in the queue")
 conn.commit(transaction)
 
 transaction = conn.begin()

@@ -31,7 +31,7 @@ class Contract(Protocol):
     def expect(self, messages: int, *, acknowledge: bool = False, then: int = 0) -> None:
         """From now on `wait` is for that many messages; all but the last are acknowledged, each by itself.
 
-        With `then` the clocks are read when they have come, and so many more are waited for.
+        With `then` the clocks are read when they have arrived, and `wait` continues for that many more.
         """
 
     def wait(self) -> None:
@@ -102,7 +102,7 @@ def stompkit_version() -> str:
 
 
 class Unsupported(Exception):
-    """The client cannot do this: what it lacks is told, and nothing is measured."""
+    """The client cannot do this. The text says what it lacks."""
 
 
 class Gate:

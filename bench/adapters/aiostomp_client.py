@@ -26,7 +26,7 @@ class Client:
 
     def __init__(self, work: Work) -> None:
         if work.kind in ("confirm", "pair", "connect"):
-            raise Unsupported("it has no receipts, and cannot tell when it is gone")
+            raise Unsupported("it has no receipts, and does not report the end of the connection")
         self.began = 0.0, 0.0
         self._left = 0
         self._then = 0
@@ -88,7 +88,7 @@ class Client:
         return call
 
     async def confirm(self, destination: str, body: Body) -> None:
-        """For `produce`: all is with the kernel when the transport's buffer is empty, which is the most it can tell."""
+        """For `produce`: wait until the buffer of the transport is empty. There are no receipts."""
         self._client.send(destination, body)
         protocol: Any = self._client._protocol
         while protocol._protocol._transport.get_write_buffer_size():

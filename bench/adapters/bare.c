@@ -49,7 +49,7 @@ static void write_all(int fd, const char *data, size_t length) {
 
 static void write_text(int fd, const char *text) { write_all(fd, text, strlen(text) + 1); }
 
-/* Read until so many NULs have come, and acknowledge each but the last if that is wanted. */
+/* Read until this many NULs have arrived; acknowledge each but the last if `acks` is set. */
 static void read_frames(int fd, long frames, int acknowledge) {
     static const char ACK[] = "ACK\nid:T_1@@session-Vn2kTz8wQ@@0000000001\n\n";
     static char data[READ], acks[READ];

@@ -1,6 +1,6 @@
 """Bare sockets: what is left when a client does nothing. It counts NULs, and sends what was rendered before.
 
-No client can be faster, so this is the floor, of the server as well as of the machine.
+No client can be faster: this is the limit of the server and of the machine.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Client:
         self._read(1)
 
     def _read(self, frames: int) -> int:
-        """Read so many frames; how many more came with them."""
+        """Read this many frames. Returns how many more arrived with them."""
         buffer = self._buffer
         while frames > 0:
             length = self._socket.recv_into(buffer)

@@ -7,8 +7,8 @@ Python. What they do is chosen by the destination that a client subscribes to:
         escaped=1                  headers as ActiveMQ sends them, with escapes, instead of RabbitMQ's
         length=0                   no content-length
         nul=1                      a body of nothing but NULs
-        extra=N                    so many more headers
-        segment=N                  so many bytes at a time
+        extra=N                    N more headers
+        segment=N                  N bytes at a time
         acks=1                     one message more when N frames have come back
     /bench/sink?count=N            one message when N frames have come
     /bench/echo                    every SEND there comes back as a message
@@ -72,7 +72,7 @@ def command() -> tuple[str, list[str]]:
 
 
 class Server:
-    """The server in a process of its own, which is gone when the block is left."""
+    """The server in a separate process, which ends with the block."""
 
     def __init__(self, cpu: int | None = None, start: Sequence[str] | None = None) -> None:
         with on_cpu(cpu):

@@ -2,7 +2,7 @@
  *
  *     server          prints its port, ends when its standard input does
  *
- * What it does is chosen by the destination that a client subscribes to; bench/servers/__init__.py tells the grammar,
+ * What it does is chosen by the destination that a client subscribes to; bench/servers/__init__.py has the grammar,
  * and server.py beside this file is the same server in Python, for machines that have no compiler.
  *
  * Two ways to read. Frames that are only counted (what a client sends in a stream) are counted by their NULs, at the
@@ -31,7 +31,7 @@ enum {
     BLOCK = 256 * 1024,             /* a block of messages; one message may be larger */
     LARGEST = 256 * 1024 * 1024,    /* no frame may be larger */
     MOST_HEADERS = 5000,
-    VALUE = 256,                    /* room for the value of a header that matters */
+    VALUE = 256,                    /* size of the value of a header that matters */
     ID = 10,                        /* digits of a number in a message id */
     MARKS = 4,                      /* such numbers in one message, at most */
 };
@@ -50,7 +50,7 @@ static const char TEXT[] = "{\"order\": 4711, \"name\": \"Caf\xc3\xa9 au lait\",
 
 struct buffer {
     char *data;
-    size_t begin, end, room;
+    size_t begin, end, capacity;
 };
 
 /* What decides the bytes of a message that is fired. */
@@ -96,15 +96,15 @@ static long long milliseconds(void) {
 static void put(struct buffer *b, const void *data, size_t size) {
     if (b->begin == b->end)
         b->begin = b->end = 0;
-    if (b->end + size > b->room) {
+    if (b->end + size > b->capacity) {
         if (b->begin) {
             memmove(b->data, b->data + b->begin, b->end - b->begin);
             b->end -= b->begin;
             b->begin = 0;
         }
-        if (b->end + size > b->room) {
-            b->room = (b->end + size) * 2;
-            if (b->room > 4 * (size_t)LARGEST || !(b->data = realloc(b->data, b->room)))
+        if (b->end + size > b->capacity) {
+            b->capacity = (b->end + size) * 2;
+            if (b->capacity > 4 * (size_t)LARGEST || !(b->data = realloc(b->data, b->capacity)))
                 fail("a buffer that grows without end");
         }
     }
@@ -531,7 +531,7 @@ static int listen_on_loopback(void) {
 int main(void) {
     struct pollfd *waiting = NULL;
     struct connection **order = NULL;
-    size_t room = 0;
+    size_t capacity = 0;
     struct rlimit files;
 
     signal(SIGPIPE, SIG_IGN);
@@ -545,10 +545,10 @@ int main(void) {
         size_t number = 2;
         for (struct connection *c = connections; c; c = c->next)
             number++;
-        if (number > room) {
-            room = number * 2;
-            waiting = realloc(waiting, room * sizeof *waiting);
-            order = realloc(order, room * sizeof *order);
+        if (number > capacity) {
+            capacity = number * 2;
+            waiting = realloc(waiting, capacity * sizeof *waiting);
+            order = realloc(order, capacity * sizeof *order);
             if (!waiting || !order)
                 fail("the list of connections");
         }

@@ -97,7 +97,7 @@ def test_the_virtual_host_of_1_2_has_a_hint(command: Command) -> None:
     assert "set the virtual host with --vhost /)" in ended.err
 
 
-def test_a_refusal_is_told(command: Command) -> None:
+def test_error_frame_is_raised(command: Command) -> None:
     ended = command.run(typed="sendrec /nonsense/x hello\n")
     assert ended.status == 2
     assert "ERROR: " in ended.err

@@ -128,7 +128,7 @@ def test_disconnect_is_answered_by_closing_and_that_is_clean(web):
     assert not conn.transport.connection_error
 
 
-def test_a_wrong_password_is_told(web):
+def test_wrong_password_is_refused(web):
     conn = web.make()
     with pytest.raises(ConnectFailedException) as caught:
         conn.connect(web.broker.user, "wrong", wait=True)

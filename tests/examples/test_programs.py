@@ -18,8 +18,13 @@ EXAMPLES = ROOT / "examples"
 PRINTED = {
     "quickstart": ['received a message "hello world"'],
     "printing": ["on_connecting", "on_send SEND", "on_message", "on_disconnected", "Messages received: 1"],
-    "acks": ["order 1: not now", "order 1: done, at the second attempt"],
-    "transactions": ["nobody has them yet", "received debit 10\n", "received credit 10\n", "the last one"],
+    "acks": ["order 1: rejected", "order 1: done, at the second attempt"],
+    "transactions": [
+        "two messages are in the queue",
+        "received debit 10\n",
+        "received credit 10\n",
+        "the last one",
+    ],
     "receipts": ["the broker has the message", "the broker has read everything"],
     "failover": ["reached", "the connection broke", "reached", "received hello again"],
 }
@@ -28,7 +33,7 @@ CLIENTS = {
     "client_confirmed": ["the first one", "more: 101", "the batch", "all taken"],
     "client_consume": ["done: shoes", "done: socks", "refused: nonsense - no such article", "done: nonsense"],
     "client_workers": ["was handled", "drained, nothing is left"],
-    "client_requests": ["pmots", "no answer: nobody answered the request to /queue/nobody-there in time"],
+    "client_requests": ["pmots", "no answer: nobody answered the request to /queue/no-service in time"],
     "client_transactions": [
         "nothing was sent",
         "done: committed",
@@ -36,7 +41,7 @@ CLIENTS = {
         "/queue/tx-invoices",
     ],
     "client_reconnect": ["* reconnecting", "* connected", "the first one", "delivered again: shoes"],
-    "client_durable": ["while nobody reads, on the embedded broker", "read later: rain tomorrow"],
+    "client_durable": ["without a reader, on the embedded broker", "read later: rain tomorrow"],
     "client_bodies": [
         "256 bytes of any kind",
         "5 bytes text/plain",
@@ -84,7 +89,7 @@ def test_client_example_prints_its_documented_output(program: str) -> None:
     with Broker(users={"admin": "password"}) as broker:
         output = run(program, f"stomp://admin:password@{broker.host}:{broker.port}")
         left = {name: depth for name, depth in broker.destinations().items() if depth}
-        assert not left or left == {"/queue/nobody-there": 1}, "it leaves messages behind"
+        assert not left or left == {"/queue/no-service": 1}, "it leaves messages behind"
     in_this_order = ".*".join(re.escape(text) for text in CLIENTS[program])
     assert re.search(in_this_order, output, re.DOTALL), output
 

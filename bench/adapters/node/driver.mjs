@@ -89,12 +89,12 @@ function fire(count, more = "") {
   return `/bench/fire?count=${count}&size=${work.size}${work.query && "&"}${work.query}${more}`;
 }
 
-// Subscribe, and wait for so many messages; each but the last is acknowledged.
+// Subscribe, and wait for `count` messages; each but the last is acknowledged.
 function messages(client, destination, count, ack = "auto") {
   return new Promise((done) => {
     let left = count;
     client.subscribe(destination, ack, (id, body, handle) => {
-      if (id.length + body.length < 0) throw new Error("never: but both are looked at");
+      if (id.length + body.length < 0) throw new Error("unreachable, but both lengths are read");
       if (--left === 0) done();
       else if (ack !== "auto") client.acknowledge(handle);
     });
