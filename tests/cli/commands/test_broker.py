@@ -1,20 +1,185 @@
-"""`stomp broker` in the registry; `tests/broker/test_command.py` has it as a process."""
+"""`stomp broker`, run as a process."""
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
+import trustme
 
-from stomp.broker import command
+from stomp.broker import Broker
 from stomp.cli import app
-from stomp.cli.commands import broker
+from stomp.cli.app import main
 from stomp.cli.framework import registry
+from stomp.client.connect import open_stream
+from stomp.client.options import Options
+from stomp.net.address import Address, parse
+from tests.broker.rawclient import PATIENCE, RawClient
+
+SRC = Path(__file__).parents[3] / "src"
 
 
-def test_options_are_those_of_the_broker_module(monkeypatch: pytest.MonkeyPatch) -> None:
+class Place:
+    """The address of a broker in another process."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], re.Match[str]]]:
+    """Run a broker process; yields it and the match of its first line of output."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "stomp", "broker", *arguments],
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        line = process.stdout.readline()
+        match = re.fullmatch(r"stomp broker listening on (stomp|stomp\+ssl)://(\S+):(\d+)\n", line)
+        assert match, line + process.stderr.read()
+        yield process, match
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def client_of(match: re.Match[str], tls: ssl.SSLContext | None = None) -> RawClient:
+    return RawClient(Place(match[2], int(match[3])), tls=tls)
+
+
+def stopped(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=PATIENCE)
+    return process.returncode, errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_serves_until_a_signal(number: signal.Signals, status: int) -> None:
+    with running("--port", "0") as (process, match):
+        assert match[1] == "stomp"
+        with client_of(match) as client:
+            client.connect()
+            client.send("SUBSCRIBE", id="1", destination="/queue/a")
+            client.send("SEND", "hello", destination="/queue/a")
+            assert client.expect("MESSAGE").body == b"hello"
+            assert stopped(process, number) == (status, "")
+            client.expect_end()
+
+
+def test_login_and_password_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("from:file\nanother line\n")
+    with running(
+        "--port", "0", "--login", "bob:pa:ss", "--user", "alice", "--password-file", str(secret)
+    ) as (_, match):
+        for login, passcode in (("bob", "pa:ss"), ("alice", "from:file")):
+            with client_of(match) as client:
+                client.connect(login=login, passcode=passcode)
+        with client_of(match) as client:
+            client.send("CONNECT", accept_version="1.2", login="alice", passcode="pa:ss")
+            client.expect("ERROR", message="Bad CONNECT")
+
+
+def test_heartbeat_and_verbose() -> None:
+    with running("--port", "0", "--heartbeat", "250,500", "-vv") as (process, match):
+        with client_of(match) as client:
+            assert client.connect(passcode="Zauberwort").headers["heart-beat"] == "250,500"
+        _, errors = stopped(process, signal.SIGTERM)
+        assert "stomp.broker DEBUG connection 1" in errors
+        assert "Zauberwort" not in errors
+
+
+def test_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    issued.private_key_pem.write_to_path(key)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with running("--port", "0", "--tls-cert", str(certificate), "--tls-key", str(key)) as (_, match):
+        assert match[1] == "stomp+ssl"
+        with client_of(match, trusting) as client:
+            client.connect()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
+def test_more_endpoints(tmp_path: Path) -> None:
+    path = tmp_path / "broker.sock"
+    with running("--port", "0", "--ws-port", "0", "--unix", str(path)) as (process, _):
+        assert process.stdout is not None
+        output = process.stdout.readline()
+        assert re.fullmatch(r"stomp broker listening on ws://127.0.0.1:\d+\n", output)
+        web = parse(output.split()[-1]).addresses[0]
+        assert process.stdout.readline() == f"stomp broker listening on unix://{path}\n"
+        for address in (web, Address("", 0, "unix", str(path))):
+            stream = open_stream(address, Options(), None)
+            with stream.sock as sock:
+                said = b"CONNECT\naccept-version:1.2\nhost:/\n\n\0"
+                if stream.layer is not None:
+                    stream.layer.send([said])
+                    said = stream.layer.outgoing()
+                sock.sendall(said)
+                assert b"CONNECTED" in sock.recv(1000)
+        assert stopped(process, signal.SIGTERM) == (0, "")
+    assert not path.exists()
+
+
+def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    with Broker() as broker:
+        assert main(["broker", "--port", str(broker.port)]) == 1
+        output = capsys.readouterr().err
+        assert f"cannot listen on 127.0.0.1:{broker.port}" in output
+        assert "in use" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "65536"], "0 to 65535"),
+        (["--port", "x"], "0 to 65535"),
+        (["--heartbeat", "10"], "two numbers"),
+        (["--heartbeat", "a,b"], "two numbers"),
+        (["--login", "bob"], "NAME:PASSWORD"),
+        (["--login", ":x"], "NAME:PASSWORD"),
+        (["--user", "bob"], "go together"),
+        (["--password-file", "/dev/null"], "go together"),
+        (["--user", "bob", "--password-file", "/does/not/exist"], "--password-file"),
+        (["--tls-key", "key.pem"], "needs --tls-cert"),
+        (["--tls-cert", "/does/not/exist"], "--tls-cert"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_wrong_arguments(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
+    assert main(["broker", *arguments]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_help_tells_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["broker", "--help"]) == 0
+    output = capsys.readouterr().out
+    assert "Not for production" in output
+    assert "process list" in " ".join(output.split())
+
+
+def test_options_are_read_by_the_parser_of_the_command() -> None:
     args = registry.BY_NAME["broker"].parser().read(["-P", "0", "--heartbeat", "1,2"])
     assert (args.port, args.heartbeat) == (0, (1, 2))
-    monkeypatch.setattr(command, "run", lambda given: 7 if given is args else 8)
-    assert broker.run(args, None) == 7  # type: ignore[arg-type]
 
 
 def test_help_describes_the_broker(capsys: pytest.CaptureFixture[str]) -> None:

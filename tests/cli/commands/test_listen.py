@@ -20,7 +20,7 @@ import trustme
 from stomp.broker import Broker
 from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame
-from tests.broker.test_command import running
+from tests.cli.commands.test_broker import running
 from tests.cli.oneshot import PATIENCE, Stomp, ended
 from tests.cli.running import Command
 

@@ -1,25 +1,163 @@
-"""``stomp broker``: runs the embedded broker as a program."""
+"""``stomp broker``: runs the embedded broker from the command line."""
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from argparse import Namespace
+from stomp.broker.broker import Broker
+from stomp.core.errors import UsageError
+from stomp.net.address import Address
 
+if TYPE_CHECKING:
     from stomp.cli.framework.parser import Parser
     from stomp.cli.framework.terminal import Terminal
 
+_DESCRIPTION = """\
+A STOMP broker for development and tests. Not for production: messages are kept in memory only, and are lost
+when it stops."""
+
+_EPILOGUE = """\
+Without --user and --login, every login is accepted. The first line of the output is the address ("stomp broker
+listening on stomp://127.0.0.1:61613"), the next lines are the other addresses. The broker stops on Ctrl-C with
+exit status 130, and on SIGTERM with exit status 0."""
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Run the broker until SIGINT or SIGTERM.
+
+    Args:
+        args: the arguments, read by a parser with the options of `configure`.
+        terminal: not used: the broker prints its addresses itself.
+
+    Returns:
+        The exit status: 0 after SIGTERM, 130 after Ctrl-C.
+
+    Raises:
+        UsageError: the value of an option, or a combination of options, is invalid.
+        OSError: binding an address failed.
+    """
+    users = _users(args)
+    context = _tls(args)
+    level = logging.DEBUG if args.verbose > 1 else logging.INFO if args.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    broker = Broker(
+        listen=_endpoints(args, tls=context is not None),
+        users=users,
+        heartbeat=args.heartbeat,
+        ssl_context=context,
+    )
+    try:
+        return asyncio.run(_serve(broker))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _endpoints(args: argparse.Namespace, *, tls: bool) -> list[Address]:
+    listen = [Address(args.host, args.port, "tls" if tls else "tcp")]
+    if args.ws_port is not None:
+        listen.append(Address(args.host, args.ws_port, "wss" if tls else "ws"))
+    if args.unix is not None:
+        listen.append(Address("", 0, "unix", args.unix))
+    return listen
+
 
 def configure(parser: Parser) -> None:
-    """Declare the options, which `stomp.broker.command` defines."""
-    from stomp.broker import command
+    """Declare the options."""
+    parser.description = _DESCRIPTION
+    parser.epilog = _EPILOGUE
+    add = parser.add_argument
+    add("--host", "-H", default="127.0.0.1", help='address to listen on; "" for all (default %(default)s)')
+    add("--port", "-P", type=_port, default=61613, help="port; 0 for a free port (default %(default)s)")
+    add("--ws-port", metavar="PORT", type=_port, help="also listen for WebSockets on this port (any path)")
+    add("--unix", metavar="PATH", help="also listen on this Unix socket")
+    add("--user", metavar="NAME", help="accept this user (with --password-file)")
+    add("--password-file", metavar="FILE", help="file whose first line is the password of --user")
+    add(
+        "--login",
+        metavar="NAME:PASSWORD",
+        action="append",
+        default=[],
+        help="accept this user; may be repeated. Other users of this machine can see the password in the process list; "
+        "--password-file avoids that",
+    )
+    add("--tls-cert", metavar="FILE", help="use TLS with this certificate chain (PEM)")
+    add("--tls-key", metavar="FILE", help="private key of the certificate, if it is in a separate file (PEM)")
+    add(
+        "--heartbeat",
+        metavar="SEND,RECEIVE",
+        type=_heartbeat,
+        default=(10_000, 10_000),
+        help="milliseconds between heart-beats: sent, requested; 0 for none (default 10000,10000)",
+    )
+    add("--verbose", "-v", action="count", default=0, help="log to standard error; -vv for more detail")
 
-    command.configure(parser)
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65_536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+    return int(text)
 
 
-def run(args: Namespace, terminal: Terminal) -> int:
-    """Run the broker until a signal stops it."""
-    from stomp.broker import command
+def _heartbeat(text: str) -> tuple[int, int]:
+    numbers = text.split(",")
+    if len(numbers) != 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers of milliseconds, like 10000,10000")
+    return int(numbers[0]), int(numbers[1])
 
-    return command.run(args)
+
+def _users(args: argparse.Namespace) -> dict[str, str] | None:
+    users: dict[str, str] = {}
+    for login in args.login:
+        name, colon, password = login.partition(":")
+        if not (name and colon):
+            raise UsageError("--login must be NAME:PASSWORD")
+        users[name] = password
+    if (args.user is None) != (args.password_file is None):
+        raise UsageError("--user and --password-file go together")
+    if args.user is not None:
+        try:
+            lines = Path(args.password_file).read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as err:
+            raise UsageError(f"--password-file: {err}") from err
+        users[args.user] = lines[0] if lines else ""
+    return users or None
+
+
+def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
+    if args.tls_cert is None:
+        if args.tls_key is not None:
+            raise UsageError("--tls-key needs --tls-cert")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(args.tls_cert, args.tls_key)
+    except OSError as err:  # ssl.SSLError is a subclass
+        raise UsageError(f"--tls-cert: {err}") from err
+    return context
+
+
+async def _serve(broker: Broker) -> int:
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def stop(status: int) -> None:
+        if not stopped.done():
+            stopped.set_result(status)
+
+    # On Windows the event loop has no signal handlers; there Ctrl-C raises KeyboardInterrupt.
+    with contextlib.suppress(NotImplementedError):
+        loop.add_signal_handler(signal.SIGTERM, stop, 0)
+        loop.add_signal_handler(signal.SIGINT, stop, 130)
+    async with broker:
+        for url in broker.urls:
+            print(f"stomp broker listening on {url}", flush=True)
+        print("for development and tests: messages are in memory; Ctrl-C stops it", flush=True)
+        return await stopped
