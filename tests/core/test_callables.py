@@ -73,7 +73,7 @@ class Plain:
         mock.Mock(spec=Callable).method,
     ],
 )
-def test_what_makes_a_coroutine_is_refused(function: object) -> None:
+def test_coroutine_functions_are_refused(function: object) -> None:
     assert deferred_kind(function) == "coroutine function"
     with pytest.raises(UsageError, match=r"handler is a coroutine function.*AsyncClient"):
         check_function("handler", function)
@@ -81,7 +81,7 @@ def test_what_makes_a_coroutine_is_refused(function: object) -> None:
 
 
 @pytest.mark.skipif(not hasattr(inspect, "markcoroutinefunction"), reason="since Python 3.12")
-def test_what_is_marked_as_a_coroutine_function_is_refused() -> None:
+def test_marked_coroutine_functions_are_refused() -> None:
     mark: Any = vars(inspect)["markcoroutinefunction"]
     assert deferred_kind(mark(lambda: coroutine())) == "coroutine function"
 
@@ -94,7 +94,7 @@ def test_a_generator_function_is_refused_by_both_clients(function: object, corou
 
 
 @pytest.mark.parametrize("value", [None, 5, "print", object()])
-def test_what_cannot_be_called_is_refused(value: object) -> None:
+def test_objects_that_cannot_be_called_are_refused(value: object) -> None:
     with pytest.raises(UsageError, match=r"handler is of type .*cannot be called"):
         check_function("handler", value)
 

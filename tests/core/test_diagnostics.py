@@ -9,22 +9,22 @@ from stomp.core.frames.frame import Frame, Headers
 @pytest.mark.parametrize(
     "name", ["passcode", "Passcode", "x-password", "client_secret", "token", "Authorization"]
 )
-def test_secrets_are_known_by_their_names(name: str) -> None:
+def test_secret_headers_are_recognised_by_name(name: str) -> None:
     assert is_secret(name)
 
 
 @pytest.mark.parametrize("name", ["login", "destination", "message-id", "receipt"])
-def test_other_headers_are_not(name: str) -> None:
+def test_other_headers_are_not_secret(name: str) -> None:
     assert not is_secret(name)
 
 
-def test_redaction_is_a_copy() -> None:
+def test_redacted_copies_the_headers() -> None:
     headers = Headers(login="admin", passcode="swordfish")
     assert redacted(headers) == {"login": "admin", "passcode": MASK}
     assert headers["passcode"] == "swordfish"
 
 
-def test_a_description_holds_neither_credentials_nor_body() -> None:
+def test_description_has_neither_credentials_nor_body() -> None:
     headers = Headers.of([("passcode", "swordfish"), ("host", "/"), ("passcode", "sword2")])
     line = describe(Frame("CONNECT", headers, b"swordfish"))
     assert "sword" not in line
@@ -36,7 +36,7 @@ def test_counters_begin_at_zero() -> None:
     assert {getattr(counters, name) for name in Counters.__slots__} == {0}
 
 
-def test_a_recorder_keeps_the_last_frames_in_short_lines_without_secrets() -> None:
+def test_frame_log_keeps_the_last_frames_without_secrets() -> None:
     recorder = RecentFrames(2)
     for number in range(3):
         headers = Headers({"n": str(number), "passcode": "swordfish", "long": "x" * 1000})
@@ -48,13 +48,13 @@ def test_a_recorder_keeps_the_last_frames_in_short_lines_without_secrets() -> No
     assert len(first) < 200
 
 
-def test_a_recorder_may_keep_nothing() -> None:
+def test_frame_log_of_size_zero_keeps_nothing() -> None:
     recorder = RecentFrames(0)
     recorder.note_all("<", [Frame("MESSAGE", Headers())] * 3)
     assert recorder.lines() == ()
 
 
-def test_of_many_frames_a_recorder_looks_at_the_last_only() -> None:
+def test_frame_log_formats_only_the_last_of_many_frames() -> None:
     recorder = RecentFrames(2)
     recorder.note_all("<", [Frame("MESSAGE", Headers(n=str(number))) for number in range(5)] + ["no frame"])
     assert len(recorder.lines()) == 1

@@ -38,12 +38,12 @@ def drawn_tree() -> dict[str, str]:
     return parents
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
+def test_tree_in_the_docstring_equals_the_classes() -> None:
     assert drawn_tree() == {cls.__name__: cls.__bases__[0].__name__ for cls in CLASSES}
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_each_error_can_be_made_from_a_text_or_nothing(cls: type[StompError]) -> None:
+def test_each_error_accepts_a_text_or_nothing(cls: type[StompError]) -> None:
     assert str(cls("it broke")) == "it broke"
     assert cls("it broke").args == ("it broke",)
     assert str(cls()) == ""
@@ -57,7 +57,7 @@ def test_the_hint_ends_the_text() -> None:
     assert str(UsageError(hint="open it")) == "open it"
 
 
-def test_facts_are_fields() -> None:
+def test_details_are_attributes() -> None:
     frame = Frame("ERROR", Headers(message="no"))
     cause = OSError("refused")
     failed = ConnectFailed("x", address="a:1", phase="stomp", frame=frame, failures=[cause])

@@ -11,7 +11,7 @@ def flood(repeats: Repeats, kind: str, count: int, begin: float, end: float) -> 
     return [repeats.admit(kind, begin + number * step, number) for number in range(count)]
 
 
-def test_a_few_lines_are_written_as_they_are() -> None:
+def test_few_lines_are_written_unchanged() -> None:
     repeats = Repeats()
     assert all(flood(repeats, "ERROR", BURST, 0.0, 1.0))
     assert repeats.due(100.0) == []
@@ -34,7 +34,7 @@ def test_nothing_is_summed_up_before_the_period_is_over() -> None:
     assert len(repeats.due(PERIOD)) == 1
 
 
-def test_kinds_are_counted_by_themselves() -> None:
+def test_kinds_are_counted_separately() -> None:
     repeats = Repeats()
     flood(repeats, "ERROR", 100, 0.0, 1.0)
     assert repeats.admit("another", 1.0)
@@ -43,7 +43,7 @@ def test_kinds_are_counted_by_themselves() -> None:
     assert [summary.kind for summary in repeats.due(6.0)] == ["another"]
 
 
-def test_what_is_counted_at_the_end_is_summed_up_at_once() -> None:
+def test_remaining_count_is_summed_up_at_the_end() -> None:
     repeats = Repeats(burst=1)
     assert [repeats.admit("ERROR", now) for now in (0.0, 1.0)] == [True, False]
     assert [str(summary) for summary in repeats.rest(60.0)] == ["... repeated 1 time in 1 s"]

@@ -49,7 +49,7 @@ def test_invalid_utf_8_is_replaced_wherever_it_is_split(data: bytes) -> None:
         assert put_together(whole, [5], text=True) == whole.decode("utf-8", "replace")
 
 
-def test_empty_body() -> None:
+def test_empty_body_has_no_content() -> None:
     for text, content in ((True, ""), (False, b"")):
         assert BodyBuffer(0, text=text).content() == content
 

@@ -15,7 +15,7 @@ def shown(frame: Frame) -> tuple[str, dict[str, str]]:
     return frame.command, dict(frame.headers)
 
 
-def test_connect() -> None:
+def test_connect_has_its_headers() -> None:
     frame = commands.connect(
         ["1.2", "1.0", "1.1"], "vhost", login="u", passcode="p", heartbeat=(1, 2), headers={"client-id": 5}
     )
@@ -32,16 +32,16 @@ def test_connect() -> None:
     )
 
 
-def test_connect_in_1_0_looks_as_1_0_did() -> None:
+def test_connect_in_1_0_has_no_version_headers() -> None:
     assert shown(commands.connect(["1.0"], login="u", heartbeat=(1, 2))) == ("CONNECT", {"login": "u"})
 
 
-def test_connect_says_no_more_than_it_was_told() -> None:
+def test_connect_has_only_the_given_headers() -> None:
     frame = commands.connect(iter(["1.2"]), command="STOMP")
     assert shown(frame) == ("STOMP", {"accept-version": "1.2"})
 
 
-def test_send() -> None:
+def test_send_has_destination_and_length() -> None:
     frame = commands.send(
         "/queue/a", b"hello", content_type="text/plain", transaction="t", receipt="r", headers={"x": True}
     )
@@ -59,14 +59,14 @@ def test_send() -> None:
     )
 
 
-def test_send_without_content_length() -> None:
+def test_send_may_omit_content_length() -> None:
     assert shown(commands.send("/queue/a", b"x", content_length=False)) == (
         "SEND",
         {"destination": "/queue/a"},
     )
 
 
-def test_named_parameters_win() -> None:
+def test_named_parameters_override_headers() -> None:
     headers = {"destination": "/evil", "content-length": "9"}
     assert commands.send("/queue/a", b"x", headers=headers).headers == {
         "destination": "/queue/a",
@@ -75,7 +75,7 @@ def test_named_parameters_win() -> None:
     assert headers == {"destination": "/evil", "content-length": "9"}
 
 
-def test_subscribe() -> None:
+def test_subscribe_has_its_headers() -> None:
     frame = commands.subscribe(STOMP12, "/queue/a", "1", ack="client", receipt="r", headers={"selector": "x"})
     assert shown(frame) == (
         "SUBSCRIBE",
@@ -92,12 +92,12 @@ def test_subscriptions_need_an_id_since_1_1(version: Version) -> None:
         commands.unsubscribe(version, destination="/queue/a")
 
 
-def test_unknown_ack_mode() -> None:
+def test_unknown_ack_mode_is_refused() -> None:
     with pytest.raises(UsageError, match="use auto, client or client-individual"):
         commands.subscribe(STOMP12, "/queue/a", "1", ack="manual")
 
 
-def test_unsubscribe() -> None:
+def test_unsubscribe_has_its_headers() -> None:
     assert shown(commands.unsubscribe(STOMP12, "1", receipt="r")) == (
         "UNSUBSCRIBE",
         {"id": "1", "receipt": "r"},
@@ -116,13 +116,13 @@ def test_unsubscribe() -> None:
     ],
     ids=repr,
 )
-def test_ack(version: Version, headers: dict[str, str]) -> None:
+def test_ack_has_the_header_of_the_version(version: Version, headers: dict[str, str]) -> None:
     assert shown(commands.ack(version, "m", "s")) == ("ACK", headers)
     frame = commands.ack(version, "m", "s", transaction="t", receipt="r", headers={"x": "y"})
     assert frame.headers == {**headers, "transaction": "t", "receipt": "r", "x": "y"}
 
 
-def test_nack() -> None:
+def test_nack_has_the_header_of_the_version() -> None:
     assert shown(commands.ack(STOMP12, "m", negative=True)) == ("NACK", {"id": "m"})
     with pytest.raises(UsageError, match=r"STOMP 1.0 has no NACK"):
         commands.ack(STOMP10, "m", negative=True)
@@ -133,7 +133,7 @@ def test_ack_needs_the_subscription_in_1_1() -> None:
         commands.ack(STOMP11, "m")
 
 
-def test_transactions_and_disconnect() -> None:
+def test_transaction_and_disconnect_frames_have_their_headers() -> None:
     assert shown(commands.transaction("BEGIN", "t", receipt="r")) == (
         "BEGIN",
         {"transaction": "t", "receipt": "r"},
@@ -142,7 +142,7 @@ def test_transactions_and_disconnect() -> None:
     assert shown(commands.disconnect("r", headers={"x": 1})) == ("DISCONNECT", {"x": "1", "receipt": "r"})
 
 
-def test_connected() -> None:
+def test_connected_has_its_headers() -> None:
     assert shown(commands.connected(STOMP10, (1, 2), headers={"session": "s"})) == (
         "CONNECTED",
         {"session": "s"},
@@ -153,11 +153,11 @@ def test_connected() -> None:
     )
 
 
-def test_receipt() -> None:
+def test_receipt_has_the_receipt_id() -> None:
     assert shown(commands.receipt("r")) == ("RECEIPT", {"receipt-id": "r"})
 
 
-def test_error() -> None:
+def test_error_has_its_headers() -> None:
     frame = commands.error("bad\r\n thing\0", detail="café", receipt_id="r")
     assert frame.body == "café".encode()
     assert frame.headers == {
@@ -171,7 +171,7 @@ def test_error() -> None:
 
 
 @pytest.mark.parametrize("version", ALL, ids=repr)
-def test_what_is_built_has_what_is_required(version: Version) -> None:
+def test_built_frames_have_the_required_headers(version: Version) -> None:
     built = [
         commands.send("/queue/a", b""),
         commands.subscribe(version, "/queue/a", "1"),

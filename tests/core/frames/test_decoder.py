@@ -62,12 +62,12 @@ def refused(data: bytes, *, version: Version | None = STOMP12, lenient: Leniency
 
 
 @pytest.mark.parametrize("version", [*ALL, None], ids=repr)
-def test_read_a_plain_frame(version: Version | None) -> None:
+def test_plain_frame_is_read(version: Version | None) -> None:
     frame = one(b"MESSAGE\nfoo:bar\n\nhello\0", version=version)
     assert frame == Frame("MESSAGE", Headers(foo="bar"), b"hello")
 
 
-def test_read_without_headers_and_body() -> None:
+def test_frame_without_headers_and_body_is_read() -> None:
     assert one(b"ERROR\n\n\0") == Frame("ERROR", Headers())
 
 
@@ -76,12 +76,12 @@ def test_read_without_headers_and_body() -> None:
     [(None, "\\n\\c\\\\"), (STOMP10, "\\n\\c\\\\"), (STOMP11, "\n:\\"), (STOMP12, "\n:\\")],
     ids=repr,
 )
-def test_escapes_are_read_by_the_version(version: Version | None, value: str) -> None:
+def test_escapes_are_decoded_by_version(version: Version | None, value: str) -> None:
     assert one(b"MESSAGE\na:\\n\\c\\\\\n\n\0", version=version).headers == {"a": value}
     assert one(b"MESSAGE\n\\n\\c\\\\:a\n\n\0", version=version).headers == {value: "a"}
 
 
-def test_a_carriage_return_escape() -> None:
+def test_carriage_return_escape_is_decoded_in_1_2() -> None:
     assert one(b"MESSAGE\na:\\r\n\n\0").headers == {"a": "\r"}
     assert "undefined escape" in refused(b"MESSAGE\na:\\r\n\n\0", version=STOMP11)
 
@@ -91,13 +91,13 @@ def test_connect_frames_are_never_unescaped(command: bytes) -> None:
     assert one(command + b"\na:\\n\\t\\\n\n\0").headers == {"a": "\\n\\t\\"}
 
 
-def test_undefined_escapes() -> None:
+def test_undefined_escapes_are_refused() -> None:
     assert "undefined escape sequence \\t" in refused(b"MESSAGE\na:x\\ty\n\n\0")
     assert "undefined escape" in refused(b"MESSAGE\na:x\\\n\n\0")
     assert "undefined escape" in refused(b"MESSAGE\n\\q:x\n\n\0")
 
 
-def test_an_undefined_escape_is_told_alike_when_the_head_was_seen_before() -> None:
+def test_undefined_escape_has_the_same_error_with_a_template() -> None:
     ordinary = b"MESSAGE\na:1\nb:2\n\n\0\n" * 3
     with pytest.raises(RemoteProtocolError) as caught:
         decode(ordinary + b"MESSAGE\na:x\\\nb:y\n\n\0\n")
@@ -111,7 +111,7 @@ def test_crlf_ends_a_line_in_1_2_and_before_a_version_is_known(version: Version 
 
 
 @pytest.mark.parametrize("version", [STOMP10, STOMP11], ids=repr)
-def test_crlf_before_1_2(version: Version) -> None:
+def test_crlf_is_part_of_the_value_before_1_2(version: Version) -> None:
     assert "is not a STOMP command" in refused(b"MESSAGE\r\na:b\r\n\r\n\0", version=version)
     assert one(b"MESSAGE\na:b\r\n\n\0", version=version).headers == {"a": "b\r"}
 
@@ -122,31 +122,31 @@ def test_lines_may_end_differently_in_one_frame() -> None:
 
 
 @pytest.mark.parametrize("version", ALL, ids=repr)
-def test_a_value_may_hold_colons_and_spaces(version: Version) -> None:
+def test_value_may_contain_colons_and_spaces(version: Version) -> None:
     frame = one(b"MESSAGE\na: b:c :d\ne:\n f:x\n\n\0", version=version)
     assert frame.headers == {"a": " b:c :d", "e": "", " f": "x"}
 
 
-def test_of_a_repeated_header_the_first_counts() -> None:
+def test_first_value_of_a_repeated_header_counts() -> None:
     frame = one(b"MESSAGE\nfoo:World\nbar:x\nfoo:Hello\n\n\0")
     assert frame.headers == {"foo": "World", "bar": "x"}
     assert frame.headers.all("foo") == ["World", "Hello"]
 
 
-def test_a_body_with_nuls_and_everything_else() -> None:
+def test_body_may_contain_all_bytes() -> None:
     body = b"a\0b\n\n\0\nMESSAGE\n\n\0\r\n"
     data = b"MESSAGE\ncontent-length:%d\n\n%b\0" % (len(body), body)
     assert one(data).body == body
     assert [frame.body for frame in decode(data * 3) if isinstance(frame, Frame)] == [body] * 3
 
 
-def test_the_body_without_length_ends_at_the_first_nul() -> None:
+def test_body_without_length_ends_at_the_first_nul() -> None:
     assert one(b"MESSAGE\n\na\n\nb\r\n\0").body == b"a\n\nb\r\n"
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 70_000])
 @pytest.mark.parametrize("declared", [True, False])
-def test_bodies_of_all_sizes(size: int, declared: bool) -> None:
+def test_bodies_of_all_sizes_are_read(size: int, declared: bool) -> None:
     head = b"MESSAGE\ncontent-length:%d\n\n" % size if declared else b"MESSAGE\na:b\n\n"
     data = head + b"x" * size + b"\0\n"
     whole = decode(data * 3)
@@ -156,7 +156,7 @@ def test_bodies_of_all_sizes(size: int, declared: bool) -> None:
             assert decode(*(data[at : at + step] for at in range(0, len(data) - 1, step))) == whole[:1]
 
 
-def test_the_frame_class_of_a_command() -> None:
+def test_frame_class_depends_on_the_command() -> None:
     decoder = Decoder(version=STOMP12, classes={"MESSAGE": Message})
     decoder.feed(b"MESSAGE\na:b\n\n\0RECEIPT\na:b\n\n\0MESSAGE\na:b\n\n\0")
     assert [type(frame) for frame in decoder.frames()] == [Message, Frame, Message]
@@ -178,7 +178,7 @@ def test_the_first_frame_decides_how_the_second_is_read() -> None:
 
 
 @pytest.mark.parametrize("cut", [10, 40])
-def test_the_first_frame_decides_how_the_second_is_read_where_it_was_cut(cut: int) -> None:
+def test_first_frame_decides_how_a_split_second_frame_is_read(cut: int) -> None:
     decoder = Decoder()
     data = b"CONNECTED\nversion:1.1\ncontent-length:9\n\nsome body\0\nMESSAGE\na:\\c\n\n\0"
     decoder.feed(data[:cut])
@@ -248,7 +248,7 @@ def test_heartbeats_between_frames_lose_no_frame(eols: bytes) -> None:
     assert [frame.command for frame in found if isinstance(frame, Frame)] == ["MESSAGE"] * 6 + ["ERROR"] * 6
 
 
-def test_there_is_one_eol() -> None:
+def test_heartbeat_marker_is_a_singleton() -> None:
     assert repr(HEARTBEAT) == "HEARTBEAT"
     assert decode(b"\n")[0] is HEARTBEAT
 
@@ -291,7 +291,7 @@ def test_there_is_one_eol() -> None:
         (b"MESSAGE\ncontent-length:%b\n\n" % (b"9" * 5000), "more than 18 digits"),
     ],
 )
-def test_malformed_frames(data: bytes, why: str) -> None:
+def test_malformed_frames_are_refused(data: bytes, why: str) -> None:
     assert why in refused(data)
 
 
@@ -301,14 +301,14 @@ def test_leading_zeros_are_a_number(length: bytes) -> None:
     assert len(one(b"MESSAGE\ncontent-length:%b\n\n%b\0" % (length, b"x" * size)).body) == size
 
 
-def test_a_colon_in_a_value_forges_no_header() -> None:
+def test_colon_in_a_value_adds_no_header() -> None:
     ordinary = b"MESSAGE\nfoo:1\ndestination:/queue/mine\n\n\0\n"
     forged = b"MESSAGE\nfoo:1:destination:/queue/evil\n\n\0\n"
     found = decode(ordinary * 3 + forged + ordinary, version=STOMP10)
     assert found[3] == Frame("MESSAGE", Headers(foo="1:destination:/queue/evil"))
 
 
-def test_what_was_read_before_there_was_a_version_teaches_nothing() -> None:
+def test_frames_before_the_version_are_not_learned() -> None:
     decoder = Decoder()
     frame = b"ERROR\nmessage:\\n\nx:%d\n\n\0\n"
     values = []
@@ -379,7 +379,7 @@ LINES = b"a:%b\nb:%b\nc:%b" % (b"x" * 15, b"x" * 15, b"x" * 8)  # with "ACK\n" b
         (b"ACK\n" + b"x" * 57 + b"\n\n\0", "head"),
     ],
 )
-def test_limits_are_exact_and_the_same_however_bytes_are_cut(
+def test_limits_are_exact_for_any_split(
     version: Version | None, fresh: bool, data: bytes, limit: str
 ) -> None:
     assert len(b"ACK\n" + LINES) == 50
@@ -416,7 +416,7 @@ def fed_until_refused(decoder: Decoder, limit: str) -> int:
     raise AssertionError("it takes everything")
 
 
-def test_a_head_that_never_ends() -> None:
+def test_endless_head_is_refused() -> None:
     decoder = Decoder(SMALL, version=STOMP12)
     decoder.feed(b"MESSAGE\n")
     assert decoder.frames() == []
@@ -436,7 +436,7 @@ def test_a_head_that_never_ends() -> None:
         b"\xc3\x89CRIT\n",
     ],
 )
-def test_what_is_not_stomp_is_refused_by_its_first_bytes(data: bytes, version: Version | None) -> None:
+def test_other_protocols_are_refused_by_their_first_bytes(data: bytes, version: Version | None) -> None:
     """A peer of another protocol may wait for our answer, as we would for the end of its head."""
     decoder = Decoder(version=version)
     decoder.feed(data)
@@ -449,14 +449,14 @@ def test_what_is_not_stomp_is_refused_by_its_first_bytes(data: bytes, version: V
             assert decoder.frames() == []
 
 
-def test_a_body_that_never_ends() -> None:
+def test_endless_body_is_refused() -> None:
     decoder = Decoder(SMALL, version=STOMP12)
     decoder.feed(b"MESSAGE\n\n")
     assert decoder.frames() == []
     assert fed_until_refused(decoder, "body") <= SMALL.body
 
 
-def test_a_huge_length_is_refused_before_its_body_comes() -> None:
+def test_huge_length_is_refused_before_the_body() -> None:
     decoder = Decoder(version=STOMP12)
     decoder.feed(b"MESSAGE\ncontent-length:1000000000000\n\n")
     with pytest.raises(LimitExceeded) as caught:
@@ -509,7 +509,7 @@ def test_an_unfinished_frame_is_not_searched_again() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 500, 40_000])
 @pytest.mark.parametrize("rest", [b"", b"\n", b"\r\n", b"\n\n"])
-def test_frames_that_are_cut_are_read_as_those_that_are_not(size: int, rest: bytes) -> None:
+def test_split_frames_are_read_like_whole_ones(size: int, rest: bytes) -> None:
     frames = [b"MESSAGE\nn:%d\ncontent-length:%d\n\n%b\0%b" % (n, size, b"\0" * size, rest) for n in range(6)]
     data = b"".join(frames)
     whole = bodies(Decoder(version=STOMP12), [data])
@@ -529,7 +529,7 @@ def bodies(decoder: Decoder, pieces: list[bytes]) -> list[tuple[str, bytes]]:
     return found
 
 
-def test_a_short_frame_that_is_cut_and_has_no_end_is_refused() -> None:
+def test_split_short_frame_without_end_is_refused() -> None:
     decoder = Decoder(version=STOMP12)
     good = b"MESSAGE\nn:1\ncontent-length:3\n\nabc\0"
     assert len(bodies(decoder, [good, good, good[:-2]])) == 2
@@ -546,7 +546,7 @@ def large(size: int) -> bytes:
     return b"MESSAGE\na:b\ncontent-length:%d\n\n" % size
 
 
-def test_a_large_body_can_be_read_straight_into_place() -> None:
+def test_large_body_can_be_read_into_its_buffer() -> None:
     decoder = Decoder(version=STOMP12)
     decoder.feed(large(1_000_000) + b"x" * 10)
     assert decoder.frames() == []
@@ -569,7 +569,7 @@ def test_a_large_body_can_be_read_straight_into_place() -> None:
     assert decoder.idle
 
 
-def test_reading_into_place_may_fail_and_be_tried_again() -> None:
+def test_direct_read_may_fail_and_be_repeated() -> None:
     decoder = Decoder(version=STOMP12)
     decoder.feed(large(500_000))
     assert decoder.frames() == []
@@ -585,7 +585,7 @@ def test_reading_into_place_may_fail_and_be_tried_again() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"MESSAGE\n", large(1000), b"MESSAGE\n\n" + b"x" * 200_000])
-def test_nothing_else_is_read_into_place(data: bytes) -> None:
+def test_only_large_bodies_are_read_directly(data: bytes) -> None:
     decoder = Decoder(version=STOMP12)
     decoder.feed(data)
     decoder.frames()
@@ -636,7 +636,7 @@ def receive(decoder: Decoder, body: bytes, length: bool = True) -> str | bytes:
 
 @pytest.mark.parametrize("length", [True, False])
 @pytest.mark.parametrize("size", [70_000, 300_000, 1_000_000, 5_000_000])
-def test_large_texts_come_as_text(size: int, length: bool) -> None:
+def test_large_texts_are_decoded(size: int, length: bool) -> None:
     decoder = Decoder(version=STOMP12, classes={"MESSAGE": Text})
     for letter in ("a", "é", "€", "🐍"):
         text = letter * (size // len(letter.encode()))
@@ -647,7 +647,7 @@ def test_large_texts_come_as_text(size: int, length: bool) -> None:
 
 
 @pytest.mark.parametrize("make", [Frame, Message, ListenerMessage, BaseMessage])
-def test_large_bodies_of_others_come_as_bytes(make: type[Frame]) -> None:
+def test_other_large_bodies_are_bytes(make: type[Frame]) -> None:
     decoder = Decoder(version=STOMP12, classes={"MESSAGE": make})
     body = receive(decoder, b"x" * 1_000_000)
     assert body == b"x" * 1_000_000

@@ -19,12 +19,12 @@ ALL = list(VERSIONS.values())
 
 
 @pytest.mark.parametrize("version", ALL, ids=repr)
-def test_a_plain_frame(version: Version) -> None:
+def test_plain_frame_is_encoded(version: Version) -> None:
     frame = Frame("SEND", Headers(destination="/queue/a"), b"hello")
     assert encode(frame, version) == b"SEND\ndestination:/queue/a\n\nhello\0"
 
 
-def test_no_headers_no_body() -> None:
+def test_frame_without_headers_and_body_is_encoded() -> None:
     assert encode(Frame("DISCONNECT", Headers()), STOMP12) == b"DISCONNECT\n\n\0"
 
 
@@ -45,7 +45,7 @@ def test_a_carriage_return_is_escaped_in_1_2() -> None:
     assert encode(Frame("SEND", Headers(a="x\r")), STOMP12) == b"SEND\na:x\\r\n\n\0"
 
 
-def test_1_0_knows_no_escapes() -> None:
+def test_1_0_has_no_escapes() -> None:
     frame = Frame("SEND", Headers({"a\\b": "C:\\new"}))
     assert encode(frame, STOMP10) == b"SEND\na\\b:C:\\new\n\n\0"
 
@@ -66,7 +66,7 @@ def test_text_is_utf8() -> None:
     assert encode(Frame("SEND", Headers(a="café ☕")), STOMP12) == "SEND\na:café ☕\n\n\0".encode()
 
 
-def test_a_body_may_hold_anything_if_its_length_is_told() -> None:
+def test_body_with_length_may_contain_any_bytes() -> None:
     body = b"a\0b\n\n\0\n"
     frame = Frame("SEND", Headers({"content-length": "7"}), body)
     assert encode(frame, STOMP12) == b"SEND\ncontent-length:7\n\n" + body + b"\0"
@@ -111,7 +111,7 @@ def test_the_common_case_gives_the_bytes_of_the_general_one(
 
 
 @pytest.mark.parametrize("char", ["\n", "\r", "\0", ":", "\\", "\ud800"])
-def test_special_characters_are_no_common_case(char: str) -> None:
+def test_special_characters_need_escaping(char: str) -> None:
     assert plain("SEND", {"a": "b" + char}, b"x") is None
     assert plain("SEND", {"a" + char: "b"}, b"") is None
     assert plain("SEND", {"a" + char: "b"}, b"", STOMP11) is None
@@ -139,12 +139,12 @@ def test_special_characters_are_no_common_case(char: str) -> None:
         (OrderedDict(a="b"), b""),
     ],
 )
-def test_unusual_frames_are_no_common_case(headers: Any, body: Any) -> None:
+def test_unusual_frames_take_the_general_path(headers: Any, body: Any) -> None:
     assert plain("SEND", headers, body) is None
 
 
 @pytest.mark.parametrize("command", ["send", "NONSENSE", "", b"SEND", None, Misleading("SEND")])
-def test_unknown_commands_are_no_common_case(command: Any) -> None:
+def test_unknown_commands_take_the_general_path(command: Any) -> None:
     assert plain(command, {"a": "b"}, b"") is None
 
 
@@ -179,7 +179,7 @@ SMUGGLED = "x\n\n\0SEND\ndestination:/queue/evil\n\nbody\0"
     "command", ["SEND", "SUBSCRIBE", "CONNECT", "STOMP", "CONNECTED", "MESSAGE", "ERROR"]
 )
 @pytest.mark.parametrize("headers", [{"a": SMUGGLED}, {SMUGGLED: "a"}, {"ok": "1", "a": SMUGGLED}])
-def test_no_frame_can_be_smuggled_in(version: Version, command: str, headers: dict[str, str]) -> None:
+def test_header_values_cannot_inject_a_frame(version: Version, command: str, headers: dict[str, str]) -> None:
     for escaped in (False, True):
         with pytest.raises(FrameError):
             encode_parts(Frame(command, Headers(headers)), version, escaped=escaped)
@@ -189,7 +189,7 @@ def test_no_frame_can_be_smuggled_in(version: Version, command: str, headers: di
 @pytest.mark.parametrize("command", ["SEND", "CONNECT"])
 @pytest.mark.parametrize("char", ["\n", "\r", "\0", ":", "\\"])
 @pytest.mark.parametrize("part", ["name", "value"])
-def test_what_each_version_can_carry(version: Version, command: str, char: str, part: str) -> None:
+def test_characters_are_accepted_by_version(version: Version, command: str, char: str, part: str) -> None:
     text = f"a{char}b"
     headers = Headers({text: "x"} if part == "name" else {"x": text})
     frame = Frame(command, headers)
@@ -205,7 +205,7 @@ def test_what_each_version_can_carry(version: Version, command: str, char: str, 
             encode(frame, version)
 
 
-def test_the_refusal_tells_the_name_and_not_the_value() -> None:
+def test_refusal_has_the_name_but_not_the_value() -> None:
     with pytest.raises(FrameError) as caught:
         encode(Frame("CONNECT", Headers(passcode="sword\nfish")), STOMP12)
     assert "'passcode' of CONNECT holds a newline" in str(caught.value)
@@ -213,18 +213,18 @@ def test_the_refusal_tells_the_name_and_not_the_value() -> None:
 
 
 @pytest.mark.parametrize("command", ["", "SEND\n", "SEND\n\n\0SEND", "SE ND", "SEND:", "SÉND", "1", "\0"])
-def test_commands_are_letters(command: str) -> None:
+def test_commands_have_letters_only(command: str) -> None:
     with pytest.raises(FrameError, match="is not a STOMP command"):
         encode(Frame(command, Headers()), STOMP12)
 
 
 @pytest.mark.parametrize("headers", [{"a": "\ud800"}, {"\udfff": "a"}])
-def test_lone_surrogates(headers: dict[str, str]) -> None:
+def test_lone_surrogates_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(FrameError, match="surrogate"):
         encode(Frame("SEND", Headers(headers)), STOMP12)
 
 
-def test_an_empty_name() -> None:
+def test_empty_header_name_is_refused() -> None:
     for escaped in (False, True):
         with pytest.raises(FrameError, match="empty name"):
             encode_parts(Frame("SEND", Headers({"": "a"})), STOMP12, escaped=escaped)
@@ -236,7 +236,7 @@ def test_a_nul_in_the_body_needs_a_length() -> None:
 
 
 @pytest.mark.parametrize("length", ["4", "6", "05", "+5", " 5", "", "five", "-5"])
-def test_a_length_that_is_not_the_bodys(length: str) -> None:
+def test_wrong_content_length_is_refused(length: str) -> None:
     with pytest.raises(FrameError, match="content-length says"):
         encode(Frame("SEND", Headers({"content-length": length}), b"hello"), STOMP12)
 

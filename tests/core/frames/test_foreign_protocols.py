@@ -72,7 +72,7 @@ def test_a_tls_alert_in_plain_text_means_tls(alert: bytes) -> None:
     assert identify(alert, tls=True, handshake=True) is None  # there it says what OpenSSL says
 
 
-def test_stomp_as_the_answer_to_a_tls_handshake_means_no_tls() -> None:
+def test_stomp_answer_to_a_tls_handshake_means_no_tls() -> None:
     for answer in (ANSWER, b"CONNECTED\r\nversion:1.2\r\n"):
         found = identify(answer, tls=True, handshake=True)
         assert found == ("the port speaks STOMP without TLS", "use stomp://, without set_ssl() and --ssl")
@@ -83,7 +83,7 @@ def test_stomp_as_the_answer_to_a_tls_handshake_means_no_tls() -> None:
 @pytest.mark.parametrize(
     "first", [b"", b"CONNECTED\n", b"ERROR\n", b"X", b"\xff\xfd", b"SEND", b"HTTP", b"A" * 100]
 )
-def test_what_is_stomp_or_unknown_is_not_named(first: bytes) -> None:
+def test_stomp_and_unknown_protocols_are_not_named(first: bytes) -> None:
     assert identify(first) is None
 
 
@@ -98,7 +98,7 @@ def test_openwire_is_named_without_the_nuls_before_it() -> None:
     assert "OpenWire" in found.words
 
 
-def test_no_more_than_the_first_bytes_is_looked_at() -> None:
+def test_only_the_first_bytes_are_examined() -> None:
     late = b"220 " + b"x" * LOOKED_AT + b" ESMTP"
     assert identify(late) == identify(late[:LOOKED_AT])
 
@@ -127,7 +127,7 @@ def test_no_more_than_the_first_bytes_is_looked_at() -> None:
         (5672, {"websocket": True}, "port 5672 is usually AMQP;"),
     ],
 )
-def test_a_port_says_what_is_usual_there(port: int, how: dict[str, bool], words: str) -> None:
+def test_usual_protocol_of_a_port_is_named(port: int, how: dict[str, bool], words: str) -> None:
     assert expected(port, **how).startswith(words)
 
 
@@ -143,5 +143,5 @@ def test_a_port_says_what_is_usual_there(port: int, how: dict[str, bool], words:
         (0, {"tls": True}),
     ],
 )
-def test_a_port_of_stomp_or_of_nothing_known_says_nothing(port: int, how: dict[str, bool]) -> None:
+def test_stomp_and_unknown_ports_have_no_hint(port: int, how: dict[str, bool]) -> None:
     assert expected(port, **how) == ""

@@ -22,7 +22,7 @@ def test_a_header_repeated_with_the_same_value_is_repeated(value: str) -> None:
     assert Headers.of([("foo", value), ("foo", value)]).repeated == [("foo", value)]
 
 
-def test_headers_without_repetition() -> None:
+def test_headers_without_duplicates_are_plain() -> None:
     headers = Headers(a="1", b="2")
     assert headers.repeated == []
     assert headers.pairs() == [("a", "1"), ("b", "2")]
@@ -67,11 +67,11 @@ def test_a_repr_shows_neither_values_nor_bodies() -> None:
         ("", ""),
     ],
 )
-def test_text_of(value: object, text: str) -> None:
+def test_text_of_converts_values(value: object, text: str) -> None:
     assert text_of(value) == text
 
 
-def test_headers_of_merges_and_leaves_its_sources_alone() -> None:
+def test_headers_of_merges_without_changing_its_arguments() -> None:
     first: dict[str, Any] = {"a": "1", "b": 2, "c": None}
     second = {"b": True, "a": None}
     assert headers_of(first, None, {}, second) == {"a": "1", "b": "true"}

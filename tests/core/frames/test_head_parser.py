@@ -59,13 +59,13 @@ def test_strict_decoders_refuse_what_is_not_legal(odd: Odd, cut: int) -> None:
 @pytest.mark.parametrize("data", IN_DOUBT.values(), ids=IN_DOUBT)
 @pytest.mark.parametrize("lenient", Leniency)
 @pytest.mark.parametrize("cut", CUTS)
-def test_what_leaves_the_end_of_a_frame_in_doubt_is_refused(data: bytes, lenient: Leniency, cut: int) -> None:
+def test_frames_with_an_uncertain_end_are_refused(data: bytes, lenient: Leniency, cut: int) -> None:
     _, error, _ = decode(data + NEXT, lenient=lenient, cut=cut)
     assert error
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_white_space_is_trimmed_where_that_is_asked_for(cut: int) -> None:
+def test_white_space_is_trimmed_with_lenient_trim(cut: int) -> None:
     odd = b"MESSAGE\n content-length : 3 \n\ta:b\n\na\0b\0\n"
     plain = b"MESSAGE\ncontent-length:3\na:b\n\na\0b\0\n"
     for data in (odd * 3, plain * 3 + odd * 3):

@@ -33,13 +33,13 @@ def other(known: HeadTemplates, head: str) -> HeadTemplate | None:
     return known.other(data, 0, len(data))
 
 
-def test_at_first_nothing_matches() -> None:
+def test_empty_template_table_matches_nothing() -> None:
     for head in ("", "MESSAGE", "\n", "MESSAGE\na:b"):
         assert read(layouts().latest, head) is None
         assert other(layouts(), head) is None
 
 
-def test_a_layout_is_learned_when_it_was_seen_twice() -> None:
+def test_template_is_created_on_second_sight() -> None:
     known = layouts()
     learn(known, "MESSAGE", "a:1", "b:2")
     assert read(known.latest, "MESSAGE\na:1\nb:2") is None
@@ -49,7 +49,7 @@ def test_a_layout_is_learned_when_it_was_seen_twice() -> None:
     assert known.latest.make is Message
 
 
-def test_values_that_never_changed_are_part_of_it() -> None:
+def test_constant_values_are_part_of_the_template() -> None:
     known = layouts()
     for number in range(2):
         learn(known, "MESSAGE", "a:1", f"b:{number}", "c:3")
@@ -63,7 +63,7 @@ def test_values_that_never_changed_are_part_of_it() -> None:
     assert read(layout, "MESSAGE\na:5\nb:9\nc:3") == (b"5", b"9")
 
 
-def test_a_layout_that_goes_on_changing_has_no_constants_left() -> None:
+def test_template_of_changing_values_has_no_constants() -> None:
     known = layouts()
     lines = [f"{name}:0" for name in "abcdefgh"]
     learn(known, "MESSAGE", *lines)
@@ -73,7 +73,7 @@ def test_a_layout_that_goes_on_changing_has_no_constants_left() -> None:
     assert known.latest.variable_names == tuple("abcdefgh")
 
 
-def test_a_long_end_is_compared_and_not_compiled() -> None:
+def test_long_suffix_is_compared_instead_of_compiled() -> None:
     known = layouts()
     more = [f"x-{number}:value" for number in range(1000)]
     for number in range(2):
@@ -84,7 +84,7 @@ def test_a_long_end_is_compared_and_not_compiled() -> None:
     assert read(known.latest, "\n".join(["MESSAGE", "a:5", *more[:-1]])) is None
 
 
-def test_what_is_too_long_to_compile_matches_nothing() -> None:
+def test_too_long_head_matches_no_template() -> None:
     known = layouts()
     more = [f"x-{number}:value" for number in range(1000)]
     for number in range(3):
@@ -109,7 +109,7 @@ def test_only_the_same_head_matches() -> None:
         assert read(known.latest, head) is None, head
 
 
-def test_another_layout_is_found() -> None:
+def test_matching_template_is_found_among_others() -> None:
     known = layouts()
     for _ in range(2):
         learn(known, "MESSAGE", "a:1")
@@ -122,7 +122,7 @@ def test_another_layout_is_found() -> None:
     assert other(known, "MESSAGE\nc:1") is None
 
 
-def test_a_layout_that_was_learned_comes_back_at_once() -> None:
+def test_known_template_is_reused_at_once() -> None:
     known = layouts()
     for name in "aab":
         learn(known, "MESSAGE", f"{name}:1")
@@ -133,7 +133,7 @@ def test_a_layout_that_was_learned_comes_back_at_once() -> None:
     assert known.latest is first
 
 
-def test_heads_that_are_not_what_they_look_like_are_not_learned() -> None:
+def test_ambiguous_heads_are_not_learned() -> None:
     known = layouts()
     empty = known.latest
     for _ in range(3):
@@ -145,7 +145,7 @@ def test_heads_that_are_not_what_they_look_like_are_not_learned() -> None:
     assert known.latest is empty
 
 
-def test_what_a_peer_can_make_us_remember_is_bounded() -> None:
+def test_templates_of_a_peer_are_limited() -> None:
     known = layouts()
     for number in range(1000):
         for _ in range(2):
@@ -153,7 +153,7 @@ def test_what_a_peer_can_make_us_remember_is_bounded() -> None:
     assert len(known._known) <= 32
 
 
-def test_long_heads_leave_less_room_for_others() -> None:
+def test_long_heads_reduce_the_number_of_templates() -> None:
     known = layouts()
     for number in range(10):
         learn(known, "MESSAGE", f"{number}:x", size=60_000)

@@ -32,7 +32,7 @@ def test_a_limit_that_is_no_whole_number_is_refused(value: object) -> None:
     ("value", "leniency"),
     [(True, LENIENT), (False, STRICT), ("trim", TRIM), *((member, member) for member in Leniency)],
 )
-def test_lenient_arguments(value: Lenient, leniency: Leniency) -> None:
+def test_lenient_arguments_are_accepted(value: Lenient, leniency: Leniency) -> None:
     assert Leniency.of(value) is leniency
 
 

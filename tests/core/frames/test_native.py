@@ -41,14 +41,14 @@ def fake(interface: int) -> str:
     return f"import sys, types; sys.modules['stomp_native'] = types.SimpleNamespace(INTERFACE={interface})"
 
 
-def test_it_is_used_where_it_is_installed_and_fits() -> None:
+def test_native_codec_is_used_if_installed_and_compatible() -> None:
     assert name_in(fake(native_codec.INTERFACE)) == "native"
     assert name_in(fake(native_codec.INTERFACE + 1)) == "pure"
     assert name_in("import sys; sys.modules['stomp_native'] = None") == "pure"
 
 
 @native
-def test_it_can_be_refused() -> None:
+def test_native_codec_can_be_turned_off() -> None:
     assert name_in("") == "native"
     assert name_in("", STOMPKIT_NATIVE="1") == "native"
     assert name_in("", STOMPKIT_NATIVE="0") == "pure"
@@ -56,7 +56,7 @@ def test_it_can_be_refused() -> None:
 
 @native
 @pytest.mark.parametrize("lenient", [True, False])
-def test_a_lenient_decoder_uses_it_too(lenient: bool) -> None:
+def test_lenient_decoder_uses_the_native_codec(lenient: bool) -> None:
     assert Decoder(lenient=lenient)._scanner is not None
 
 
@@ -109,7 +109,7 @@ def scan(scanner, data, pos=0, head=1000, body=1000, frame=1000):
         (HEAD.replace(b"\n\nabc", b"\nx:y\n\nabc"), 2),
     ],
 )
-def test_it_stops_at_the_first_surprise(rest: bytes, taken: int) -> None:
+def test_scanner_stops_at_the_first_irregular_frame(rest: bytes, taken: int) -> None:
     data = HEAD % 1 + HEAD % 2 + rest
     pos, out = scan(taught(), data)
     assert len(out) == taken
@@ -118,7 +118,7 @@ def test_it_stops_at_the_first_surprise(rest: bytes, taken: int) -> None:
 
 @native
 @pytest.mark.parametrize("values", [("1", "1"), (1, 2), ("\xe9", None)])
-def test_what_it_was_told_of_a_head_need_not_be_true(values: tuple[Any, Any]) -> None:
+def test_wrong_template_does_not_give_a_wrong_frame(values: tuple[Any, Any]) -> None:
     scanner = native_codec.native.Scanner(Headers)
     learned = dict(zip(("a", "b"), values, strict=True))
     scanner.learn(b"MESSAGE\na:1\nb:2\n\n", learned, Message, slot_defaults_of(Message), 0)
@@ -147,7 +147,7 @@ def test_any_value_may_change_in_the_end() -> None:
 
 
 @native
-def test_headers_that_come_into_a_cycle_are_collected() -> None:
+def test_headers_in_a_cycle_are_collected() -> None:
     _, (frame,) = scan(taught(), HEAD % 1)
     canary: Any = threading.Event()
     gone = weakref.ref(canary)
@@ -159,7 +159,7 @@ def test_headers_that_come_into_a_cycle_are_collected() -> None:
 
 @native
 @pytest.mark.parametrize("make", [Frame, Message, Receipt, BaseMessage, TextMessageFrame])
-def test_a_frame_is_the_same_as_one_that_was_called_for(make: type[Frame]) -> None:
+def test_native_frame_equals_a_constructed_one(make: type[Frame]) -> None:
     _, (frame,) = scan(taught(make), HEAD % 1)
     called = make("MESSAGE", Headers(frame.headers), frame.body)
     slots = [name for cls in make.__mro__ for name in vars(cls).get("__slots__", ()) if name != "original"]
@@ -170,7 +170,7 @@ def test_a_frame_is_the_same_as_one_that_was_called_for(make: type[Frame]) -> No
 
 @native
 @pytest.mark.parametrize("limits", [{"body": 2}, {"frame": 2}, {"head": 45}])
-def test_what_may_exceed_a_limit_is_left_to_others(limits: dict[str, int]) -> None:
+def test_frames_near_a_limit_are_left_to_python(limits: dict[str, int]) -> None:
     assert scan(taught(), HEAD % 1, **limits) == (0, [])
 
 
@@ -187,7 +187,7 @@ def test_what_may_exceed_a_limit_is_left_to_others(limits: dict[str, int]) -> No
         (HEAD[:-2] % 3 + b"x", 0),  # not unfinished but broken
     ],
 )
-def test_it_says_how_long_an_unfinished_frame_is(rest: bytes, needed: int) -> None:
+def test_scanner_reports_the_length_of_an_unfinished_frame(rest: bytes, needed: int) -> None:
     scanner = taught()
     assert scan(scanner, HEAD % 1 + rest)[0] == len(HEAD % 1)
     assert scanner.needed == needed
@@ -204,7 +204,7 @@ def test_it_says_how_long_an_unfinished_frame_is(rest: bytes, needed: int) -> No
         *[b"\xff", b"\x80", b"\xc3", b"\xc3x", b"\xc1\x80", b"\xc2\xc2\x80", b"\xed\xa0\x80", b"\xe2\x82"],
     ],
 )
-def test_text_is_what_python_makes_of_it(before: int, middle: str | bytes) -> None:
+def test_text_equals_that_of_python(before: int, middle: str | bytes) -> None:
     data = middle.encode() if isinstance(middle, str) else middle
     for after in (b"", b"x", b"y" * 50, "ü".encode()):
         whole = b"x" * before + data + after
@@ -219,13 +219,13 @@ def test_text_is_what_python_makes_of_it(before: int, middle: str | bytes) -> No
 
 
 @native
-def test_text_of_what_has_no_bytes() -> None:
+def test_text_of_other_objects_is_refused() -> None:
     with pytest.raises(TypeError):
         native_codec.native.text("x")
 
 
 @native
-def test_other_classes_are_called() -> None:
+def test_constructors_of_other_classes_are_called() -> None:
     class Odd(Message):
         __slots__ = ("more",)
 
@@ -250,7 +250,7 @@ def test_other_classes_are_called() -> None:
 
 
 @native
-def test_it_refuses_what_it_is_not_made_for() -> None:
+def test_scanner_refuses_wrong_arguments() -> None:
     scanner = taught()
     arguments: tuple[Any, ...]
     for arguments in (
@@ -299,7 +299,7 @@ def test_it_refuses_what_it_is_not_made_for() -> None:
 
 @native
 @pytest.mark.parametrize("make", [Message, TextMessageFrame])
-def test_it_leaks_nothing(make: type) -> None:
+def test_scanner_leaks_nothing(make: type) -> None:
     data = b"".join(HEAD % number for number in range(50)) + HEAD.replace(b"%d", b"\\t")
 
     def work() -> None:

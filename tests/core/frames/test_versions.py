@@ -18,13 +18,13 @@ def table() -> dict[str, list[str]]:
     return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
 
 
-def test_the_versions_oldest_first() -> None:
+def test_versions_are_ordered() -> None:
     assert list(VERSIONS) == ["1.0", "1.1", "1.2"]
     assert [repr(d) for d in ALL] == ["<STOMP 1.0>", "<STOMP 1.1>", "<STOMP 1.2>"]
     assert frozenset({"CONNECT", "STOMP", "CONNECTED"}) == UNESCAPED
 
 
-def test_the_documented_table_is_true() -> None:
+def test_documented_table_equals_the_code() -> None:
     rows = table()
 
     def yes(flags: list[bool]) -> list[str]:
@@ -55,7 +55,7 @@ PLAIN = "a\\b\nc:d\re"
     [(STOMP10, PLAIN), (STOMP11, "a\\\\b\\nc\\cd\re"), (STOMP12, "a\\\\b\\nc\\cd\\re")],
     ids=repr,
 )
-def test_escaping(d: Version, escaped: str) -> None:
+def test_special_characters_are_escaped(d: Version, escaped: str) -> None:
     assert d.escape(PLAIN) == escaped
     assert d.unescape(escaped) == PLAIN
 
@@ -101,5 +101,5 @@ def test_a_carriage_return_has_an_escape_in_1_2_only() -> None:
 @pytest.mark.parametrize(
     ("d", "carried"), [(STOMP10, ":\\"), (STOMP11, ":\\\n"), (STOMP12, ":\\\n\r")], ids=repr
 )
-def test_what_a_version_carries(d: Version, carried: str) -> None:
+def test_characters_are_accepted_by_version(d: Version, carried: str) -> None:
     assert [char for char in ":\\\n\r\0" if d.carries(f"a{char}b")] == list(carried)

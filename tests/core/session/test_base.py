@@ -29,7 +29,7 @@ def closed(session: Session) -> Closed:
 # ------------------------------------------------------------------------------------- heart-beats
 
 
-def test_heartbeats_as_agreed() -> None:
+def test_heartbeats_are_negotiated() -> None:
     server = ServerSession(heartbeat=(500, 4000))
     client = ClientSession()
     wire = SessionPair(client, server)
@@ -44,7 +44,7 @@ def test_heartbeats_as_agreed() -> None:
     assert client.next_deadline() == 3.2
 
 
-def test_bytes_read_straight_into_a_body_are_a_sign_of_life_and_count() -> None:
+def test_directly_read_bytes_count_as_activity() -> None:
     wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     client = wire.client
     before = client.counters.bytes_received
@@ -60,7 +60,7 @@ def test_bytes_read_straight_into_a_body_are_a_sign_of_life_and_count() -> None:
     assert [type(event) for event in client.events()][-1] is Message
 
 
-def test_both_sides_beat_in_time_and_stay() -> None:
+def test_both_sides_send_heartbeats_and_stay_connected() -> None:
     wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     wire.advance(60.0)
     assert wire.client.state is wire.server.state is State.CONNECTED
@@ -69,7 +69,7 @@ def test_both_sides_beat_in_time_and_stay() -> None:
     assert set(map(type, wire.client_end.take())) == {HeartbeatSent, HeartbeatReceived}
 
 
-def test_frames_are_beats_too() -> None:
+def test_frames_count_as_heartbeats() -> None:
     wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     for _ in range(20):
         wire.client.send("/queue/a", b"x")
@@ -78,7 +78,7 @@ def test_frames_are_beats_too() -> None:
     assert wire.server.state is State.CONNECTED
 
 
-def test_silence_is_borne_for_two_intervals() -> None:
+def test_timeout_is_two_intervals() -> None:
     wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     client = wire.client
     client.receive_data(b"\n", 0.0)
@@ -99,7 +99,7 @@ def test_silence_is_borne_for_two_intervals() -> None:
     assert client.events() == []
 
 
-def test_the_tolerance_is_a_choice() -> None:
+def test_tolerance_is_configurable() -> None:
     client = ClientSession(tolerance=1.5)
     wire = SessionPair(client, ServerSession(heartbeat=(1000, 1000)))
     client.connect(heartbeat=(1000, 1000))
@@ -113,7 +113,7 @@ def test_the_tolerance_is_a_choice() -> None:
     assert closed(client).reason is Reason.HEARTBEAT
 
 
-def test_a_broker_that_looks_once_in_an_interval_stays_alive() -> None:
+def test_broker_that_polls_once_per_interval_stays_connected() -> None:
     """ActiveMQ: a frame counts for the interval it was sent in, so the next beat may be two intervals away."""
     client = ClientSession(tolerance=1.5)
     wire = SessionPair(client, ServerSession(heartbeat=(1000, 1000)))
@@ -149,7 +149,7 @@ def test_silence_counts_bytes_not_frames() -> None:
     assert client.events().count(HeartbeatSent()) == len(message)
 
 
-def test_bytes_that_wait_unread_are_a_sign_of_life() -> None:
+def test_unread_bytes_count_as_activity() -> None:
     wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     wire.client.heard(1.9)
     wire.client.tick(4.8)
@@ -158,7 +158,7 @@ def test_bytes_that_wait_unread_are_a_sign_of_life() -> None:
     assert closed(wire.client).reason is Reason.HEARTBEAT
 
 
-def test_a_beat_is_put_off_by_what_is_written() -> None:
+def test_written_frames_delay_the_next_heartbeat() -> None:
     wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     client = wire.client
     assert client.next_deadline() == 0.8
@@ -171,7 +171,7 @@ def test_a_beat_is_put_off_by_what_is_written() -> None:
     assert client.next_deadline() == 2.1
 
 
-def test_no_heartbeats_no_deadline() -> None:
+def test_without_heartbeats_there_is_no_deadline() -> None:
     wire = SessionPair.connected("1.2")
     assert wire.client.heartbeat == (0, 0)
     assert wire.client.next_deadline() is None
@@ -179,7 +179,7 @@ def test_no_heartbeats_no_deadline() -> None:
     assert wire.client.state is State.CONNECTED
 
 
-def test_heartbeats_are_agreed_on_anew_for_each_connection() -> None:
+def test_heartbeats_are_negotiated_for_each_connection() -> None:
     ledger = Ledger()
     for theirs, agreed in [((0, 0), (0, 0)), ((1000, 1000), (1000, 1000)), ((5000, 0), (0, 5000))]:
         client = ClientSession(ledger=ledger)
@@ -196,13 +196,13 @@ def test_heartbeats_are_agreed_on_anew_for_each_connection() -> None:
 
 
 @pytest.mark.parametrize("session", [ClientSession, ServerSession])
-def test_eof_before_anything(session: type[Session]) -> None:
+def test_eof_before_connect_ends_the_session(session: type[Session]) -> None:
     subject = session()
     subject.receive_eof()
     assert closed(subject).reason is Reason.EOF
 
 
-def test_eof_while_connecting() -> None:
+def test_eof_while_connecting_ends_the_session() -> None:
     wire = SessionPair()
     wire.client.connect()
     wire.run()
@@ -214,7 +214,7 @@ def test_eof_while_connecting() -> None:
         assert isinstance(last.error, ConnectionLost)
 
 
-def test_eof_while_connected_tells_who_still_waits() -> None:
+def test_eof_while_connected_lists_pending_receipts() -> None:
     wire = SessionPair.connected("1.2")
     ticket = wire.client.send("/queue/a", b"x", receipt="r")
     wire.client.receive_eof()
@@ -223,14 +223,14 @@ def test_eof_while_connected_tells_who_still_waits() -> None:
     assert str(end.error) == "the peer closed the connection"
 
 
-def test_eof_in_the_middle_of_a_frame() -> None:
+def test_eof_within_a_frame_is_reported() -> None:
     wire = SessionPair.connected("1.2")
     wire.client.receive_data(b"MESS", 0.0)
     wire.client.receive_eof()
     assert "in the middle of a frame" in str(closed(wire.client).error)
 
 
-def test_the_last_error_is_told_at_the_end() -> None:
+def test_last_error_is_in_the_reason_of_the_end() -> None:
     wire = SessionPair.connected("1.2")
     wire.client.receive_data(b"ERROR\nmessage:Server cancelled subscription\n\n\0", 0.0)
     wire.client.receive_eof()
@@ -257,7 +257,7 @@ def test_eof_after_disconnect_is_clean(cause: OSError | None) -> None:
     assert (end.reason, end.error, end.unanswered) == (Reason.CLEAN, None, (ticket,))
 
 
-def test_aborting() -> None:
+def test_abort_ends_the_session() -> None:
     wire = SessionPair.connected("1.2")
     ticket = wire.client.send("/queue/a", b"x", receipt="r")
     error = UsageError("enough")
@@ -269,7 +269,7 @@ def test_aborting() -> None:
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
-def test_nothing_happens_after_the_end(side: str) -> None:
+def test_closed_session_ignores_everything(side: str) -> None:
     wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     session: Session = getattr(wire, side)
     session.abort()
@@ -305,7 +305,7 @@ def test_garbage_ends_the_client_at_once() -> None:
 )
 @pytest.mark.parametrize("rest", [b"", b"\n\n", b"garbage\n\n\0", b"MESSAGE\n\n\0", b"RECEIPT\n", b"\0"])
 @pytest.mark.parametrize("gap", [b"", b"\n"])
-def test_what_follows_the_end_is_ignored(end: bytes, rest: bytes, gap: bytes) -> None:
+def test_data_after_the_end_is_ignored(end: bytes, rest: bytes, gap: bytes) -> None:
     wire = SessionPair.connected("1.2")
     wire.client.disconnect("bye")
     wire.client.receive_data(end + gap + rest, 0.0)
@@ -313,7 +313,7 @@ def test_what_follows_the_end_is_ignored(end: bytes, rest: bytes, gap: bytes) ->
 
 
 @pytest.mark.parametrize("rest", [b"", b"\n\n", b"garbage\n\n\0", b"CONNECTED\n\n\0", b"\0"])
-def test_what_follows_a_refusal_is_ignored(rest: bytes) -> None:
+def test_data_after_a_refusal_is_ignored(rest: bytes) -> None:
     client = ClientSession()
     client.connect()
     client.receive_data(b"ERROR\nmessage:no\n\n\0" + rest, 0.0)
@@ -326,7 +326,7 @@ def test_what_follows_a_refusal_is_ignored(rest: bytes) -> None:
 # ------------------------------------------------------------------------------------- the rest
 
 
-def test_counters() -> None:
+def test_counters_count_frames_and_bytes() -> None:
     wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     wire.client.send("/queue/a", b"x")
     wire.advance(0.8)
@@ -348,14 +348,14 @@ def test_each_session_is_a_generation_of_its_ledger() -> None:
     assert [session.generation for session in sessions] == [1, 2, 3]
 
 
-def test_a_large_body_is_not_copied_on_its_way_out() -> None:
+def test_large_body_is_sent_without_a_copy() -> None:
     wire = SessionPair.connected("1.2")
     body = b"x" * 1_000_000
     wire.client.transmit(send("/queue/a", body))
     assert any(part is body for part in wire.client.data_to_send(0.0))
 
 
-def test_verbs_need_a_connection() -> None:
+def test_methods_need_a_connection() -> None:
     session = ClientSession()
     for verb in (
         lambda: session.send("/queue/a", b""),
@@ -376,7 +376,7 @@ def test_verbs_need_a_connection() -> None:
         session.connect()
 
 
-def test_a_frame_survives_the_way() -> None:
+def test_frame_is_received_as_sent() -> None:
     wire = SessionPair.connected("1.2")
     wire.client.send("/queue/a:\n\\", b"a\0b", headers={"x:y": "1\r\n2"})
     wire.run()

@@ -74,7 +74,7 @@ def the_end(events: list[Event]) -> Closed:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
-def test_the_version_that_the_broker_tells(version: str) -> None:
+def test_version_of_connected_is_used(version: str) -> None:
     session = connecting()
     (event,) = receive(session, f"CONNECTED\nversion:{version}\nsession:x\n\n\0\n")
     assert isinstance(event, Connected)
@@ -85,7 +85,7 @@ def test_the_version_that_the_broker_tells(version: str) -> None:
 
 
 @pytest.mark.parametrize("offered", [("1.0",), ("1.0", "1.1", "1.2"), ("1.2",)])
-def test_a_broker_that_tells_no_version_speaks_1_0(offered: tuple[str, ...]) -> None:
+def test_missing_version_means_1_0(offered: tuple[str, ...]) -> None:
     session = connecting(*offered)
     receive(session, "CONNECTED\nsession:wow\n\n\0")
     assert session.version is not None
@@ -96,14 +96,14 @@ def test_a_broker_that_tells_no_version_speaks_1_0(offered: tuple[str, ...]) -> 
     ("offered", "expected"),
     [(("1.0", "1.1"), "1.2"), (("1.2",), "1.1"), (("1.1",), "1.0"), (("1.2",), "2.0"), (("1.2",), "")],
 )
-def test_a_version_that_was_not_offered(offered: tuple[str, ...], expected: str) -> None:
+def test_version_that_was_not_offered_is_refused(offered: tuple[str, ...], expected: str) -> None:
     session = connecting(*offered)
     end = the_end(receive(session, f"CONNECTED\nversion:{expected}\n\n\0"))
     assert end.reason is Reason.PROTOCOL
     assert f"chose version {expected!r}, offered was {','.join(offered)}" in str(end.error)
 
 
-def test_the_first_offer_on_the_wire() -> None:
+def test_connect_frame_offers_the_versions() -> None:
     session = ClientSession()
     session.connect(["1.1", "1.2"], "vhost", login="u", passcode="p:q", heartbeat=(1, 2))
     assert sent(session) == (
@@ -112,7 +112,7 @@ def test_the_first_offer_on_the_wire() -> None:
     assert session.state is State.CONNECTING
 
 
-def test_the_stomp_command() -> None:
+def test_stomp_command_is_used_without_1_0() -> None:
     session = ClientSession()
     session.connect(["1.2"], command="STOMP")
     assert sent(session).startswith(b"STOMP\n")
@@ -120,7 +120,7 @@ def test_the_stomp_command() -> None:
 
 
 @pytest.mark.parametrize("versions", [["2.0"], ["1.2", "1.3"], [], [""]])
-def test_versions_that_do_not_exist(versions: list[str]) -> None:
+def test_unknown_versions_are_refused(versions: list[str]) -> None:
     session = ClientSession()
     with pytest.raises(UsageError, match="STOMP has no version"):
         session.connect(versions)
@@ -129,7 +129,7 @@ def test_versions_that_do_not_exist(versions: list[str]) -> None:
 
 
 @pytest.mark.parametrize("heartbeat", [(-1, 0), (0, -5)])
-def test_a_wrong_heartbeat_is_the_callers_fault(heartbeat: tuple[int, int]) -> None:
+def test_invalid_heartbeat_argument_is_a_usage_error(heartbeat: tuple[int, int]) -> None:
     session = ClientSession()
     with pytest.raises(UsageError, match="heart-beat"):
         session.connect(heartbeat=heartbeat)
@@ -137,7 +137,7 @@ def test_a_wrong_heartbeat_is_the_callers_fault(heartbeat: tuple[int, int]) -> N
     assert sent(session) == b""
 
 
-def test_what_cannot_be_sent_leaves_the_session_as_it_was() -> None:
+def test_refused_frame_does_not_change_the_session() -> None:
     session = ClientSession()
     with pytest.raises(FrameError):
         session.connect(passcode="a\nb")
@@ -147,7 +147,7 @@ def test_what_cannot_be_sent_leaves_the_session_as_it_was() -> None:
         session.connect()
 
 
-def test_a_malformed_heartbeat_of_the_broker() -> None:
+def test_malformed_heartbeat_of_the_broker_is_refused() -> None:
     """It matters to those who want heart-beats, and to nobody else."""
     answer = "CONNECTED\nversion:1.2\nheart-beat:x\n\n\0"
     end = the_end(receive(connecting(heartbeat=(0, 1000)), answer))
@@ -180,7 +180,7 @@ BROKEN_ERRORS = [
 @pytest.mark.parametrize("data", BROKEN_ERRORS)
 @pytest.mark.parametrize("cut", [1, 10_000])
 @pytest.mark.parametrize("learned", [True, False])
-def test_what_a_broken_error_says_is_in_the_events_and_in_the_error_of_the_end(
+def test_text_of_a_malformed_error_is_in_the_events_and_the_reason(
     data: str, cut: int, learned: bool
 ) -> None:
     session = connected()
@@ -195,7 +195,7 @@ def test_what_a_broken_error_says_is_in_the_events_and_in_the_error_of_the_end(
 
 
 @pytest.mark.parametrize("data", BROKEN_ERRORS)
-def test_a_broken_error_in_the_place_of_connected_refuses_the_connection(data: str) -> None:
+def test_malformed_error_instead_of_connected_refuses_the_connection(data: str) -> None:
     session = connecting()
     events = [*receive(session, data)]
     session.receive_eof()
@@ -205,7 +205,7 @@ def test_a_broken_error_in_the_place_of_connected_refuses_the_connection(data: s
     assert "not today: too late" in str(end.error)
 
 
-def test_a_broken_error_is_shown_when_the_broker_stays_silent() -> None:
+def test_malformed_error_of_a_silent_broker_is_shown() -> None:
     waiting = connecting(deadline=5.0)
     assert receive(waiting, "ERROR\nmessage:not today\ncontent-length:500\n\ntoo late\0") == []
     waiting.tick(5.0)
@@ -214,7 +214,7 @@ def test_a_broken_error_is_shown_when_the_broker_stays_silent() -> None:
     assert "not today: too late" in str(end.error)
 
 
-def test_nothing_but_an_error_is_taken_unfinished() -> None:
+def test_only_an_error_is_accepted_unfinished() -> None:
     for data in ("MESSAGE\nsubscription:1\n\nhel", "RECEIPT\nreceipt-id:1\n\n", "ERROR\nmess", ""):
         session = connected()
         receive(session, data)
@@ -223,14 +223,14 @@ def test_nothing_but_an_error_is_taken_unfinished() -> None:
         assert isinstance(end, Closed)
 
 
-def test_a_strict_client_does_not_take_a_broken_error() -> None:
+def test_strict_client_refuses_a_malformed_error() -> None:
     session = ClientSession(lenient=False)
     session.connect(["1.2"], "/")
     end = the_end(receive(session, BROKEN_ERRORS[0]))
     assert end.reason is Reason.PROTOCOL
 
 
-def test_the_broker_does_not_answer() -> None:
+def test_missing_connected_times_out() -> None:
     session = connecting(deadline=5.0)
     assert session.next_deadline() == 5.0
     session.tick(4.9)
@@ -241,25 +241,25 @@ def test_the_broker_does_not_answer() -> None:
     assert isinstance(end.error, ConnectionLost)
 
 
-def test_the_deadline_ends_with_the_answer() -> None:
+def test_connected_ends_the_deadline() -> None:
     session = connecting("1.2", deadline=5.0)
     receive(session, "CONNECTED\nversion:1.2\n\n\0")
     assert session.next_deadline() is None
 
 
 @pytest.mark.parametrize("command", ["MESSAGE", "RECEIPT", "WHATEVER"])
-def test_nothing_may_come_before_connected(command: str) -> None:
+def test_frames_before_connected_are_refused(command: str) -> None:
     end = the_end(receive(connecting(), f"{command}\n\n\0"))
     assert end.reason is Reason.PROTOCOL
     assert f"{command} while connecting" in str(end.error)
 
 
-def test_frames_before_connect() -> None:
+def test_frames_before_connect_are_refused() -> None:
     end = the_end(receive(ClientSession(), "CONNECTED\n\n\0"))
     assert end.reason is Reason.PROTOCOL
 
 
-def test_connected_twice() -> None:
+def test_second_connected_is_refused() -> None:
     end = the_end(receive(connected(), "CONNECTED\nversion:1.2\n\n\0"))
     assert end.reason is Reason.PROTOCOL
 
@@ -283,7 +283,9 @@ def test_eols_before_connected_are_harmless() -> None:
         ("ERROR\n\n", BrokerError, ""),
     ],
 )
-def test_error_before_connected(frame: str, kind: type[BrokerError], hint: str) -> None:
+def test_error_before_connected_refuses_the_connection(
+    frame: str, kind: type[BrokerError], hint: str
+) -> None:
     session = connecting()
     first, last = receive(session, frame + "\0")
     assert isinstance(first, Error)
@@ -308,14 +310,14 @@ def test_error_before_connected(frame: str, kind: type[BrokerError], hint: str) 
         ({"message": "a"}, b"\xff\0", "a: \ufffd\\x00"),
     ],
 )
-def test_words_of_an_error(headers: dict[str, str], body: bytes, words: str) -> None:
+def test_text_of_an_error_is_found(headers: dict[str, str], body: bytes, words: str) -> None:
     assert error_text(Frame("ERROR", Headers(headers), body)) == words
 
 
 # ------------------------------------------------------------------------------------- frames held back
 
 
-def test_frames_given_early_are_held_back_if_the_version_is_certain() -> None:
+def test_early_frames_are_queued_if_the_version_is_certain() -> None:
     session = connecting("1.2")
     ticket = session.send("/queue/a", b"x", receipt="r")
     session.subscribe("/queue/a", "1")
@@ -339,7 +341,7 @@ def test_frames_given_early_need_a_certain_version() -> None:
         session.subscribe("/queue/a", "1")
 
 
-def test_frames_held_back_are_not_sent_to_a_broker_that_refuses() -> None:
+def test_queued_frames_are_dropped_on_refusal() -> None:
     session = connecting("1.2")
     ticket = session.send("/queue/a", b"x", receipt="r")
     end = the_end(receive(session, "ERROR\n\n\0"))
@@ -350,7 +352,7 @@ def test_frames_held_back_are_not_sent_to_a_broker_that_refuses() -> None:
 # ------------------------------------------------------------------------------------- receipts
 
 
-def test_a_receipt_resolves_its_ticket() -> None:
+def test_receipt_resolves_its_pending_receipt() -> None:
     session = connected()
     tickets = [session.send("/queue/a", b"x", receipt=str(n), deadline=10.0 + n) for n in range(3)]
     assert session.next_deadline() == 10.0
@@ -361,13 +363,13 @@ def test_a_receipt_resolves_its_ticket() -> None:
 
 
 @pytest.mark.parametrize("header", ["receipt-id:unknown\n", ""])
-def test_a_receipt_that_nobody_waits_for(header: str) -> None:
+def test_unexpected_receipt_is_an_event(header: str) -> None:
     (event,) = receive(connected(), f"RECEIPT\n{header}\n\0")
     assert isinstance(event, Receipt)
     assert event.ticket is None
 
 
-def test_receipts_that_do_not_come_in_time() -> None:
+def test_missing_receipts_are_overdue() -> None:
     session = connected()
     tickets = [session.send("/queue/a", b"x", receipt=str(n), deadline=float(5 - n)) for n in range(3)]
     session.tick(2.9)
@@ -441,7 +443,7 @@ def test_nothing_may_follow_disconnect() -> None:
             session.disconnect("bye")
 
 
-def test_disconnect_is_not_answered_in_time() -> None:
+def test_missing_answer_to_disconnect_ends_the_session() -> None:
     session = connected()
     other = session.send("/queue/a", b"x", receipt="r", deadline=5.0)
     ticket = session.disconnect("bye", deadline=5.0)
@@ -456,7 +458,7 @@ def test_disconnect_is_not_answered_in_time() -> None:
     assert end.unanswered == (later,)
 
 
-def test_disconnect_is_overdue_together_with_what_came_later() -> None:
+def test_overdue_disconnect_ends_the_session_with_later_receipts() -> None:
     session = connected()
     tickets = [
         session.send("/queue/a", b"x", receipt="r", deadline=6.0),
@@ -469,7 +471,7 @@ def test_disconnect_is_overdue_together_with_what_came_later() -> None:
     assert the_end(events).unanswered == ()
 
 
-def test_disconnect_is_refused() -> None:
+def test_error_for_disconnect_ends_the_session() -> None:
     session = connected()
     ticket = session.disconnect("bye")
     error, end = receive(session, "ERROR\nreceipt-id:bye\nmessage:no way\n\n\0")
@@ -480,7 +482,7 @@ def test_disconnect_is_refused() -> None:
     assert "refused DISCONNECT: no way" in str(end.error)
 
 
-def test_a_refused_connection_cannot_be_left_twice() -> None:
+def test_refused_session_refuses_disconnect() -> None:
     session = connecting("1.2")
     session.disconnect("bye")
     assert the_end(receive(session, "ERROR\nreceipt-id:bye\n\n\0")).reason is Reason.REFUSED
@@ -494,7 +496,7 @@ def test_another_error_does_not_end_a_disconnect() -> None:
     assert the_end(receive(session, "RECEIPT\nreceipt-id:bye\n\n\0")).reason is Reason.CLEAN
 
 
-def test_leaving_before_connected_came() -> None:
+def test_disconnect_before_connected_waits_for_it() -> None:
     session = connecting("1.2")
     session.send("/queue/a", b"x")
     session.disconnect("bye")
@@ -504,14 +506,14 @@ def test_leaving_before_connected_came() -> None:
     assert the_end(receive(session, "RECEIPT\nreceipt-id:bye\n\n\0")).reason is Reason.CLEAN
 
 
-def test_leaving_before_connected_came_without_a_receipt() -> None:
+def test_disconnect_before_connected_without_receipt_ends_after_connected() -> None:
     session = connecting("1.2")
     session.disconnect()
     assert the_end(receive(session, "CONNECTED\nversion:1.2\n\n\0")).reason is Reason.CLEAN
     assert sent(session) == b"DISCONNECT\n\n\0"
 
 
-def test_leaving_has_a_deadline_even_if_connected_never_comes() -> None:
+def test_disconnect_before_connected_has_a_deadline() -> None:
     session = connecting("1.2")
     session.disconnect("bye", deadline=5.0)
     session.tick(5.0)
@@ -523,7 +525,7 @@ def test_leaving_has_a_deadline_even_if_connected_never_comes() -> None:
 MESSAGE = "MESSAGE\nsubscription:1\nmessage-id:m{0}\nack:a{0}\ndestination:/queue/a\n\nx\0\n"
 
 
-def test_a_message_knows_its_subscription() -> None:
+def test_message_has_its_subscription() -> None:
     session = connected()
     session.subscribe("/queue/a", "1")
     first, second = receive(session, MESSAGE.format(1) + "MESSAGE\nsubscription:9\nmessage-id:2\n\nx\0")
@@ -561,7 +563,7 @@ def test_only_in_1_0_the_header_of_a_subscription_with_an_id_may_be_missing(vers
 
 @pytest.mark.parametrize(("version", "names"), [("1.1", ["m1", "m2", "m3"]), ("1.2", ["a1", "a2", "a3"])])
 @pytest.mark.parametrize("mode", ["client", "client-individual"])
-def test_deliveries_wait_for_their_acknowledgement(version: str, names: list[str], mode: str) -> None:
+def test_deliveries_are_kept_until_acknowledged(version: str, names: list[str], mode: str) -> None:
     session = connected(version)
     session.subscribe("/queue/a", "1", ack=mode)
     unacked = session.ledger.subscriptions["1"].unacked
@@ -580,14 +582,14 @@ def test_without_an_ack_header_the_message_id_counts() -> None:
     assert list(session.ledger.subscriptions["1"].unacked) == ["m"]
 
 
-def test_an_unknown_frame_is_told_and_ignored() -> None:
+def test_unknown_frame_is_an_event() -> None:
     session = connected()
     first, second = receive(session, "NEWS\na:b\n\n\0" + MESSAGE.format(1))
     assert isinstance(first, Unknown)
     assert isinstance(second, Message)
 
 
-def test_the_ledger_follows_the_verbs() -> None:
+def test_ledger_follows_the_sent_frames() -> None:
     session = connected()
     session.begin("t", receipt="b")
     session.begin("u")
@@ -602,7 +604,7 @@ def test_the_ledger_follows_the_verbs() -> None:
     assert sent(session).startswith(b"BEGIN\ntransaction:t\nreceipt:b\n\n\0BEGIN\ntransaction:u\n\n\0SEND\n")
 
 
-def test_what_cannot_be_sent_leaves_no_trace() -> None:
+def test_refused_frame_is_not_recorded() -> None:
     session = connected()
     with pytest.raises(FrameError):
         session.subscribe("/queue/a\0", "1", receipt="r")
@@ -632,7 +634,7 @@ def test_subscriptions_outlive_the_connection() -> None:
 # ------------------------------------------------------------------------------------- escaped headers
 
 
-def test_headers_that_are_escaped_already() -> None:
+def test_escaped_headers_are_sent_unchanged() -> None:
     session = connected()
     ticket = session.transmit(
         Frame("SEND", Headers({"destination": "/queue/a\\cb", "receipt": "r\\c1"}), b"x"), escaped=True
@@ -647,7 +649,7 @@ def test_headers_that_are_escaped_already() -> None:
     assert event.ticket is ticket
 
 
-def test_a_protocol_error_is_the_brokers_fault() -> None:
+def test_invalid_frame_of_the_broker_is_a_protocol_error() -> None:
     session = connected()
     end = the_end(receive(session, "MESSAGE\ncontent-length:x\n\n\0"))
     assert isinstance(end.error, RemoteProtocolError)
@@ -693,7 +695,7 @@ def test_a_receipt_is_expected_under_its_text(receipt: Any, escaped: bool) -> No
     assert session.ledger.expects({5: "5", b"r": "r", ("r", "s"): "r"}.get(receipt, receipt))
 
 
-def test_a_frame_that_cannot_be_encoded_leaves_no_trace() -> None:
+def test_frame_that_cannot_be_encoded_is_not_recorded() -> None:
     session = connected("1.0")
     before = session.counters.frames_sent
     for headers in ({"destination": "a\n\n\0"}, {"receipt": "r\n"}, {"": "x"}):
@@ -775,7 +777,7 @@ def connected_to(server: str | None) -> ClientSession:
     return session
 
 
-def test_an_error_of_a_broker_that_closes_then_ends_the_session() -> None:
+def test_error_of_a_broker_that_closes_ends_the_session() -> None:
     session = connected_to("apache-apollo/1.7.1")
     session.send("/queue/a", b"x", receipt="1")
     session.send("/queue/a", b"y", receipt="2")

@@ -22,7 +22,7 @@ def error(message="", body=b""):
         ("", b"\xff", "\ufffd"),
     ],
 )
-def test_what_an_error_says(message, body, words):
+def test_error_text_is_found_in_header_and_body(message, body, words):
     assert error_text(error(message, body)) == words
 
 
@@ -39,7 +39,7 @@ def test_what_an_error_says(message, body, words):
         ("too many connections", BrokerError, ""),
     ],
 )
-def test_what_kind_of_error_it_is(message, kind, hint):
+def test_error_class_depends_on_the_text(message, kind, hint):
     found = connect_error_from(error(message))
     assert type(found) is kind
     assert found.hint == hint

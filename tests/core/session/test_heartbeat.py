@@ -17,7 +17,7 @@ from stomp.core.session.heartbeat import Heartbeat, negotiate, parse
         ("999999999999999,1", (86_400_000, 1)),
     ],
 )
-def test_parse(text: str, pair: tuple[int, int]) -> None:
+def test_heartbeat_header_is_parsed(text: str, pair: tuple[int, int]) -> None:
     assert parse(text) == pair
 
 
@@ -25,7 +25,7 @@ def test_parse(text: str, pair: tuple[int, int]) -> None:
     "text",
     ["", "5", "5,", ",5", "-1,0", "0,-1", "1.5,0", "a,b", "1,2,3", "٣,٣", "²,1", "9" * 5000 + ",0", "+1,1"],
 )
-def test_malformed(text: str) -> None:
+def test_malformed_heartbeat_header_is_refused(text: str) -> None:
     with pytest.raises(RemoteProtocolError, match="is not two numbers of milliseconds"):
         parse(text)
 
@@ -43,12 +43,14 @@ def test_malformed(text: str) -> None:
         ((1000, 2000), (500, 4000), (4000, 2000)),
     ],
 )
-def test_negotiation(mine: tuple[int, int], theirs: tuple[int, int], agreed: tuple[int, int]) -> None:
+def test_intervals_are_negotiated(
+    mine: tuple[int, int], theirs: tuple[int, int], agreed: tuple[int, int]
+) -> None:
     assert negotiate(mine, theirs) == agreed
     assert negotiate(theirs, mine) == agreed[::-1]
 
 
-def test_the_two_moments() -> None:
+def test_send_and_timeout_moments_are_computed() -> None:
     pulse = Heartbeat(10.0, 5.0, 100.0)
     assert (pulse.next_send_at, pulse.timeout_at) == (108.0, 115.0)
     pulse.last_sent = 200.0
@@ -57,7 +59,7 @@ def test_the_two_moments() -> None:
 
 
 @pytest.mark.parametrize("data", [b"MESSAGE\n", b"\0\n", b"x", b"\n\n", b""])
-def test_one_more_interval_after_anything_but_a_beat(data: bytes) -> None:
+def test_timeout_is_longer_after_a_frame(data: bytes) -> None:
     """ActiveMQ beats up to two intervals after a frame: it looks once in an interval whether it has sent something."""
     pulse = Heartbeat(0.0, 1.0, 0.0)
     pulse.read(10.0, b"\n")
@@ -68,14 +70,14 @@ def test_one_more_interval_after_anything_but_a_beat(data: bytes) -> None:
     assert pulse.timeout_at == 32.0
 
 
-def test_the_tolerance_is_a_choice() -> None:
+def test_tolerance_is_configurable() -> None:
     pulse = Heartbeat(0.0, 4.0, 0.0, tolerance=1.5)
     assert pulse.timeout_at == 10.0
     pulse.read(0.0, b"\n")
     assert pulse.timeout_at == 6.0
 
 
-def test_none_agreed() -> None:
+def test_without_heartbeats_there_are_no_moments() -> None:
     pulse = Heartbeat(0.0, 0.0, 0.0)
     assert pulse.next_send_at is None
     assert pulse.timeout_at is None

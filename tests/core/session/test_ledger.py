@@ -25,7 +25,7 @@ def unacked(ledger: Ledger, id: str) -> list[str]:
     return list(ledger.subscriptions[id].unacked)
 
 
-def test_subscriptions_come_and_go(ledger: Ledger) -> None:
+def test_subscriptions_are_added_and_removed(ledger: Ledger) -> None:
     headers = Headers(destination="/queue/a", id="1", ack="client", selector="x")
     ledger.record_frame("SUBSCRIBE", headers)
     found = ledger.subscriptions["1"]
@@ -43,7 +43,7 @@ def test_without_an_id_the_destination_names_a_subscription(ledger: Ledger) -> N
     assert ledger.subscriptions == {}
 
 
-def test_transactions_come_and_go(ledger: Ledger) -> None:
+def test_transactions_are_added_and_removed(ledger: Ledger) -> None:
     for id in ("a", "b", "c"):
         ledger.record_frame("BEGIN", Headers(transaction=id))
     ledger.record_frame("COMMIT", Headers(transaction="a"))
@@ -74,7 +74,7 @@ def test_a_client_ack_settles_all_before_it(ledger: Ledger) -> None:
     assert (unacked(ledger, "1"), unacked(ledger, "2")) == (["c"], ["x"])
 
 
-def test_without_a_subscription_the_message_is_looked_for(ledger: Ledger) -> None:
+def test_ack_without_subscription_finds_the_message(ledger: Ledger) -> None:
     subscribe(ledger, "1", "client-individual")
     subscribe(ledger, "2", "client-individual")
     deliver(ledger, "2", "a")
@@ -82,12 +82,12 @@ def test_without_a_subscription_the_message_is_looked_for(ledger: Ledger) -> Non
     assert unacked(ledger, "2") == []
 
 
-def test_an_ack_that_names_nothing_is_harmless(ledger: Ledger) -> None:
+def test_ack_of_an_unknown_message_is_ignored(ledger: Ledger) -> None:
     ledger.record_frame("ACK", Headers())
     ledger.record_frame("SEND", Headers(destination="/queue/a"))
 
 
-def test_a_receipt_is_answered_once(ledger: Ledger) -> None:
+def test_receipt_is_resolved_once(ledger: Ledger) -> None:
     ticket = ledger.expect_receipt("r", "SEND", None)
     assert (ticket.receipt, ticket.command, ticket.deadline, ticket.generation) == ("r", "SEND", None, 1)
     assert ledger.expects("r")
@@ -109,7 +109,7 @@ def test_a_receipt_id_may_be_used_again_while_it_is_awaited(ledger: Ledger) -> N
     assert ledger.next_deadline() is None
 
 
-def test_deadlines_earliest_first(ledger: Ledger) -> None:
+def test_earliest_deadline_is_first(ledger: Ledger) -> None:
     tickets = [ledger.expect_receipt(f"r{at}", "SEND", at) for at in (5.0, 1.0, 3.0)]
     assert ledger.next_deadline() == 1.0
     assert ledger.expired(0.9) == []

@@ -73,7 +73,9 @@ def connect_error_from(session: ServerSession, text: str) -> tuple[str, str]:
     ],
 )
 @pytest.mark.parametrize("command", ["CONNECT", "STOMP"])
-def test_negotiation(ours: tuple[str, ...], offered: str | None, agreed: str | None, command: str) -> None:
+def test_version_is_negotiated(
+    ours: tuple[str, ...], offered: str | None, agreed: str | None, command: str
+) -> None:
     session = ServerSession(versions=ours)
     header = "" if offered is None else f"accept-version:{offered}\n"
     text = f"{command}\n{header}\n\0"
@@ -95,19 +97,19 @@ def test_negotiation(ours: tuple[str, ...], offered: str | None, agreed: str | N
 
 
 @pytest.mark.parametrize("versions", [[], ["2.0"], ["1.2", "x"]])
-def test_versions_that_do_not_exist(versions: list[str]) -> None:
+def test_unknown_versions_are_refused(versions: list[str]) -> None:
     with pytest.raises(UsageError, match="versions"):
         ServerSession(versions=versions)
 
 
-def test_the_supported_versions_are_told() -> None:
+def test_refusal_lists_the_supported_versions() -> None:
     session = ServerSession(versions=("1.1", "1.2"))
     receive(session, "CONNECT\n\n\0")
     assert b"\nversion:1.1,1.2\n" in sent(session)
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_heartbeats_since_1_1(version: str) -> None:
+def test_heartbeats_need_1_1(version: str) -> None:
     session = ServerSession(heartbeat=(1000, 1000))
     receive(session, f"CONNECT\naccept-version:{version}\nheart-beat:1000,1000\n\n\0")
     session.accept(0.0)
@@ -115,7 +117,7 @@ def test_heartbeats_since_1_1(version: str) -> None:
     assert (b"heart-beat" in sent(session)) is (version != "1.0")
 
 
-def test_a_malformed_heartbeat() -> None:
+def test_malformed_heartbeat_is_refused() -> None:
     message, _ = connect_error_from(ServerSession(), "CONNECT\naccept-version:1.2\nheart-beat:x\n\n\0")
     assert "heart-beat" in message
 
@@ -128,18 +130,18 @@ def test_the_first_frame_must_be_connect(command: str) -> None:
     )
 
 
-def test_another_protocol() -> None:
+def test_other_protocol_is_refused() -> None:
     message, _ = connect_error_from(ServerSession(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert "is not a STOMP command" in message
 
 
-def test_crlf_and_eols_before_connect() -> None:
+def test_crlf_and_eols_before_connect_are_ignored() -> None:
     session = ServerSession()
     events = receive(session, "\r\n\nCONNECT\r\naccept-version:1.1\r\n\r\n\0\n")
     assert [type(event) for event in events] == [HeartbeatReceived, HeartbeatReceived, ConnectRequested]
 
 
-def test_refusing() -> None:
+def test_refuse_sends_an_error_and_ends() -> None:
     session = ServerSession()
     receive(session, "CONNECT\naccept-version:1.2\n\n\0")
     session.refuse("no: entry", detail="try\nagain", receipt_id="r", headers={"x": 1})
@@ -151,7 +153,7 @@ def test_refusing() -> None:
         session.refuse("again")
 
 
-def test_what_cannot_be_sent_leaves_the_session_as_it_was() -> None:
+def test_refused_frame_does_not_change_the_session() -> None:
     session = ServerSession()
     receive(session, "CONNECT\naccept-version:1.2\n\n\0")
     with pytest.raises(FrameError):
@@ -167,7 +169,7 @@ def test_what_cannot_be_sent_leaves_the_session_as_it_was() -> None:
     session.deliver(Frame("MESSAGE", Headers(a="b")))
 
 
-def test_verbs_need_a_client() -> None:
+def test_methods_need_a_client() -> None:
     for session in (ServerSession(), connected()):
         if session.state is State.CONNECTED:
             session.finish_disconnect()
@@ -182,7 +184,7 @@ def test_verbs_need_a_client() -> None:
 # ------------------------------------------------------------------------------------- early frames
 
 
-def test_early_frames_are_held_until_the_client_is_let_in() -> None:
+def test_early_frames_are_queued_until_the_client_is_accepted() -> None:
     session = ServerSession()
     (event,) = receive(
         session,
@@ -198,7 +200,7 @@ def test_early_frames_are_held_until_the_client_is_let_in() -> None:
     assert session.state is State.DISCONNECTING
 
 
-def test_too_many_early_frames() -> None:
+def test_too_many_early_frames_are_refused() -> None:
     session = ServerSession(limits=Limits(early_frames=2))
     receive(session, "CONNECT\naccept-version:1.2\n\n\0")
     assert receive(session, "BEGIN\ntransaction:1\n\n\0" * 2) == []
@@ -208,7 +210,7 @@ def test_too_many_early_frames() -> None:
     assert isinstance(session.closed.error, LimitExceeded)
 
 
-def test_an_early_frame_may_be_wrong() -> None:
+def test_invalid_early_frame_is_refused() -> None:
     session = ServerSession()
     receive(session, "CONNECT\naccept-version:1.2\n\n\0SEND\nreceipt:r\n\nx\0SEND\ndestination:/a\n\nx\0")
     session.accept(0.0)
@@ -262,7 +264,7 @@ PREPARED = "BEGIN\ntransaction:t\n\n\0SUBSCRIBE\nid:1\ndestination:/a\n\n\0"
         ("1.2", "send\ndestination:/a\n", "send is not a frame of a client"),
     ],
 )
-def test_what_a_client_must_not_send(version: str, frame: str, message: str) -> None:
+def test_frames_that_a_client_must_not_send_are_refused(version: str, frame: str, message: str) -> None:
     session = connected(version)
     assert len(receive(session, PREPARED)) == 2
     command, rest = frame.split("\n", 1)
@@ -271,7 +273,7 @@ def test_what_a_client_must_not_send(version: str, frame: str, message: str) -> 
     assert isinstance(session.closed.error, RemoteProtocolError)
 
 
-def test_what_a_client_may_send() -> None:
+def test_frames_that_a_client_may_send_are_accepted() -> None:
     session = connected()
     frames = [
         "BEGIN\ntransaction:t\n",
@@ -293,13 +295,13 @@ def test_what_a_client_may_send() -> None:
     assert session.state is State.DISCONNECTING
 
 
-def test_1_0_needs_less() -> None:
+def test_1_0_requires_fewer_headers() -> None:
     session = connected("1.0")
     events = receive(session, "SUBSCRIBE\ndestination:/a\n\n\0UNSUBSCRIBE\ndestination:/a\n\n\0")
     assert [type(event) for event in events] == [Request, Request]
 
 
-def test_what_came_before_a_wrong_frame_is_answered_before_the_error() -> None:
+def test_frames_before_an_invalid_one_are_answered_before_the_error() -> None:
     session = connected()
     good = "SEND\ndestination:/a\nreceipt:1\n\nx\0"
     session.receive_data(f"{good}{good}SEND\nreceipt:3\n\n\0".encode(), 0.0)
@@ -317,7 +319,7 @@ def test_what_came_before_a_wrong_frame_is_answered_before_the_error() -> None:
     assert error.startswith(b"ERROR\nmessage:SEND needs the header destination\nreceipt-id:3\n")
 
 
-def test_an_end_that_comes_before_the_error_is_the_end() -> None:
+def test_end_of_stream_before_the_error_is_a_clean_end() -> None:
     session = connected()
     session.receive_data(b"SEND\ndestination:/a\n\nx\0bad bad\n\n\0", 0.0)
     session.receive_eof()
@@ -328,7 +330,7 @@ def test_an_end_that_comes_before_the_error_is_the_end() -> None:
     assert sent(session) == b""
 
 
-def test_a_wrong_frame_ends_it_and_what_follows_is_ignored() -> None:
+def test_invalid_frame_ends_the_session_and_later_ones_are_ignored() -> None:
     session = connected()
     events = receive(session, "SEND\ndestination:/a\n\nx\0SEND\n\n\0SEND\ndestination:/b\n\nx\0bad bad\n\n\0")
     assert [type(event) for event in events] == [Request, Closed]
@@ -337,7 +339,7 @@ def test_a_wrong_frame_ends_it_and_what_follows_is_ignored() -> None:
 @pytest.mark.parametrize(
     "text", ["garbage!\n\n\0", "SEND\nbad\n\n\0", "SEND\ncontent-length:1000000000000\n\n"]
 )
-def test_garbage_is_answered_by_error(text: str) -> None:
+def test_invalid_data_is_answered_with_error(text: str) -> None:
     assert connect_error_from(connected(), text)[1] == ""
 
 
@@ -346,13 +348,13 @@ def test_an_error_about_one_frame_does_not_name_the_receipt_of_another() -> None
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_a_receipt_id_that_cannot_be_sent_back(version: str) -> None:
+def test_receipt_id_that_cannot_be_encoded_is_refused(version: str) -> None:
     message, receipt = connect_error_from(connected(version), "SEND\nreceipt:a\rb\n\n\0")
     assert "receipt id" in message
     assert receipt == ""
 
 
-def test_a_receipt_id_is_escaped_on_its_way_back() -> None:
+def test_receipt_id_is_escaped_in_the_receipt() -> None:
     session = connected()
     receive(session, "SEND\ndestination:/a\nreceipt:a\\r\\n\\c\\\\b\n\nx\0")
     session.receipt("a\r\n:\\b")
@@ -360,13 +362,13 @@ def test_a_receipt_id_is_escaped_on_its_way_back() -> None:
     assert connect_error_from(session, "SEND\nreceipt:x\\ny\n\n\0")[1] == "x\\ny"
 
 
-def test_delivering() -> None:
+def test_deliver_sends_a_message() -> None:
     session = connected()
     session.deliver(Frame("MESSAGE", Headers({"subscription": "1", "message-id": "a:b"}), b"x"))
     assert sent(session) == b"MESSAGE\nsubscription:1\nmessage-id:a\\cb\n\nx\0"
 
 
-def test_the_end_as_asked() -> None:
+def test_disconnect_is_answered_and_ends() -> None:
     session = connected()
     receive(session, "DISCONNECT\nreceipt:bye\n\n\0")
     session.receipt("bye")
@@ -382,7 +384,7 @@ def test_nothing_may_follow_disconnect() -> None:
     )
 
 
-def test_a_client_that_leaves_without_waiting() -> None:
+def test_client_that_closes_after_disconnect_is_clean() -> None:
     session = connected()
     receive(session, "DISCONNECT\n\n\0")
     session.receive_eof()

@@ -9,7 +9,7 @@ from stomp.core.session.state import TRANSITIONS, Role, State, Transition, after
 
 
 @pytest.mark.parametrize(("role", "state", "move"), list(product(Role, State, Transition)))
-def test_only_moves_of_the_table_are_made(role: Role, state: State, move: Transition) -> None:
+def test_only_transitions_of_the_table_are_allowed(role: Role, state: State, move: Transition) -> None:
     target = TRANSITIONS.get((role, state, move))
     if target is not None:
         assert after(role, state, move) is target
@@ -27,7 +27,7 @@ def test_every_connection_can_end(role: Role, state: State) -> None:
     assert after(role, state, Transition.END) is State.CLOSED
 
 
-def test_the_refusal_says_what_to_do() -> None:
+def test_refusal_has_a_hint() -> None:
     with pytest.raises(NotConnected, match="connect first"):
         after(Role.CLIENT, State.IDLE, Transition.FRAME)
 
