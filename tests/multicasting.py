@@ -18,7 +18,7 @@ from tests.ports import one_port, port_of
 def trouble() -> str | None:
     """The reason why multicast does not work on this machine, or None."""
     try:
-        with multicast._join(multicast.MCAST_GRP, 0) as sock:
+        with multicast._open_group_socket(multicast.MCAST_GRP, 0) as sock:
             sock.settimeout(2)
             sock.sendto(b"?", (multicast.MCAST_GRP, sock.getsockname()[1]))
             sock.recv(1)

@@ -470,7 +470,7 @@ def test_a_datagram_is_escaped_in_the_log(seen, monkeypatch):
         conn.connect()
         try:
             transport: Any = conn.transport
-            transport._take(f"forged{EVIL}\n\n\0".encode())
+            transport._receive(f"forged{EVIL}\n\n\0".encode())
         finally:
             conn.disconnect()
     seen.check()

@@ -54,39 +54,45 @@ class OpenTelemetry(Hooks):
         self._consumed = meter.create_counter("messaging.client.consumed.messages", unit="{message}")
         self._send_time = meter.create_histogram("messaging.client.operation.duration", unit="s")
         self._process_time = meter.create_histogram("messaging.process.duration", unit="s")
-        self._where: dict[str, Any] = {"messaging.system": "stomp"}
+        self._broker_attributes: dict[str, Any] = {"messaging.system": "stomp"}
 
     def state_changed(self, change: StateChange) -> None:
         """See `Hooks.state_changed`; sets the attributes for the broker and its address."""
         if change.broker:
             host, _, port = change.address.rpartition(":")
-            self._where = {"messaging.system": change.broker if change.broker != "generic" else "stomp"}
+            self._broker_attributes = {
+                "messaging.system": change.broker if change.broker != "generic" else "stomp"
+            }
             if port.isdigit():
-                self._where.update({"server.address": host.strip("[]"), "server.port": int(port)})
+                self._broker_attributes.update({"server.address": host.strip("[]"), "server.port": int(port)})
 
     def sending(self, frame: Frame) -> Callable[[StompError | None], object]:
         """See `Hooks.sending`."""
         destination = frame.headers.get("destination", "")
-        about = self._about("send", destination)
+        attributes = self._attributes("send", destination)
         span = self._tracer.start_span(
             f"send {destination}",
             kind=SpanKind.PRODUCER,
-            attributes={**about, "messaging.message.body.size": len(frame.body), **_conversation(frame)},
+            attributes={
+                **attributes,
+                "messaging.message.body.size": len(frame.body),
+                **_conversation_id(frame),
+            },
         )
         carrier: dict[str, str] = {}
         propagate.inject(carrier, context=trace.set_span_in_context(span))
         frame.headers.update(carrier)
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
 
         def sent(error: StompError | None) -> None:
-            about_end = about
+            end_attributes = attributes
             if error is not None:
-                about_end = {**about, "error.type": type(error).__qualname__}
+                end_attributes = {**attributes, "error.type": type(error).__qualname__}
                 span.set_attribute("error.type", type(error).__qualname__)
                 span.set_status(Status(StatusCode.ERROR, error.message))
             span.end()
-            self._sent.add(1, about_end)
-            self._send_time.record(time.perf_counter() - begun, about_end)
+            self._sent.add(1, end_attributes)
+            self._send_time.record(time.perf_counter() - started_at, end_attributes)
 
         return sent
 
@@ -96,9 +102,9 @@ class OpenTelemetry(Hooks):
 
     @contextlib.contextmanager
     def _process(self, message: BaseMessage) -> Generator[object, None, None]:
-        about = self._about("process", message.destination)
+        attributes = self._attributes("process", message.destination)
         parent = propagate.extract(message.headers)
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         failed: dict[str, Any] = {}
         try:
             with self._tracer.start_as_current_span(
@@ -106,10 +112,10 @@ class OpenTelemetry(Hooks):
                 context=parent,
                 kind=SpanKind.CONSUMER,
                 attributes={
-                    **about,
+                    **attributes,
                     "messaging.message.id": message.id,
                     "messaging.message.body.size": len(message.body),
-                    **_conversation(message),
+                    **_conversation_id(message),
                 },
             ) as span:
                 try:
@@ -119,18 +125,18 @@ class OpenTelemetry(Hooks):
                     span.set_attribute("error.type", type(err).__qualname__)
                     raise
         finally:
-            self._consumed.add(1, {**about, **failed})
-            self._process_time.record(time.perf_counter() - begun, {**about, **failed})
+            self._consumed.add(1, {**attributes, **failed})
+            self._process_time.record(time.perf_counter() - started_at, {**attributes, **failed})
 
-    def _about(self, operation: str, destination: str) -> dict[str, Any]:
+    def _attributes(self, operation: str, destination: str) -> dict[str, Any]:
         return {
-            **self._where,
+            **self._broker_attributes,
             "messaging.operation.name": operation,
             "messaging.operation.type": operation,
             "messaging.destination.name": destination,
         }
 
 
-def _conversation(frame: Frame) -> dict[str, str]:
+def _conversation_id(frame: Frame) -> dict[str, str]:
     correlation = frame.headers.get("correlation-id")
     return {"messaging.message.conversation_id": correlation} if correlation else {}

@@ -161,7 +161,7 @@ def test_local_commands_get_a_receipt(join):
 
 
 def test_missing_receipts_are_forgotten(join, monkeypatch):
-    monkeypatch.setattr(multicast, "_AWAITED", 3)
+    monkeypatch.setattr(multicast, "_MAX_AWAITED", 3)
     conn, _ = join()
     for number in range(10):
         conn.send(QUEUE, "x", receipt=number)
@@ -306,7 +306,7 @@ def test_socket_failure_ends_the_connection(join, caplog):
     late: list[Any] = []
     conn.override_threading(late.append)
     conn.connect()
-    member = conn._group._member
+    member = conn._group._membership
     assert member is not None
     member.sock = Failing(member.sock)  # type: ignore[assignment]
     thread = threading.Thread(target=late[0])
@@ -352,7 +352,7 @@ def test_invalid_datagram_is_ignored(join, datagram):
 def test_any_datagram_keeps_the_connection(datagram):
     transport = multicast.MulticastTransport()
     transport.subscriptions["1"] = QUEUE
-    transport._take(datagram)
+    transport._receive(datagram)
 
 
 def test_invalid_datagram_is_logged_without_its_body(join, caplog):

@@ -32,7 +32,7 @@ def test_silence_is_noticed_while_a_send_is_stuck():
     def script(sock):
         welcome(sock, heartbeat=f"{BEAT},{BEAT}")
         connected.set()
-        server.leaving.wait(PATIENCE)  # reads nothing, says nothing
+        server.closing.wait(PATIENCE)  # reads nothing, says nothing
 
     errors: list[StompError] = []
 

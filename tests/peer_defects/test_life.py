@@ -180,7 +180,7 @@ def test_disconnect_waits_for_its_receipt_every_time():
     def script(sock):
         welcome(sock)
         read_frame(sock)
-        server.leaving.wait(0.1)  # the broker takes its time
+        server.closing.wait(0.1)  # the broker takes its time
         answered.append(True)
         sock.sendall(b"RECEIPT\nreceipt-id:bye\n\n\0")
         say_nothing(sock)

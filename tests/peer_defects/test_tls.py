@@ -109,7 +109,7 @@ def test_a_tls_peer_that_falls_silent_is_noticed(server_tls, ca_file):
 
     def script(sock):
         welcome(sock, heartbeat=f"{BEAT},{BEAT}")
-        server.leaving.wait(3 * PATIENCE)  # reads nothing more, answers no close_notify
+        server.closing.wait(3 * PATIENCE)  # reads nothing more, answers no close_notify
 
     with ScriptedServer(script, tls=server_tls) as server:
         conn, recorder = secured(server, ca_file, heartbeats=(BEAT, BEAT))

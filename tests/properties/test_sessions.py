@@ -315,7 +315,7 @@ class Sessions(RuleBasedStateMachine):
             if end.session.counters.bytes_sent > self.written[name]:
                 self.written[name] = end.session.counters.bytes_sent
                 self.last_written[name] = self.clock()
-            for event in end.take():
+            for event in end.pop_events():
                 self.happened(name, event)
 
     def happened(self, name: str, event: object) -> None:

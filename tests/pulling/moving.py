@@ -32,7 +32,7 @@ PATIENCE = 120.0
 def plan(seed: int) -> Iterable[Cut]:
     """A fault plan: cuts at and within the first frames of a connection, then cuts at random positions."""
     boundaries = frame_cuts(itertools.chain(range(1, 25), range(25, 400, 25)))
-    return itertools.chain(boundaries, random_cuts(seed, count=60, most=200_000, least=200))
+    return itertools.chain(boundaries, random_cuts(seed, count=60, maximum=200_000, minimum=200))
 
 
 def move(client: Any, place: Place, addresses: tuple[str, int], seed: int = 1) -> dict[str, int]:
@@ -72,5 +72,5 @@ def move(client: Any, place: Place, addresses: tuple[str, int], seed: int = 1) -
             "twice": sum(count > 1 for count in seen.values()),
             # The broker decides which of two copies is delivered first: one of them is marked.
             "silently": sum(count > 1 for count in plain.values()),
-            "cuts": len(before.made) + len(behind.made),
+            "cuts": len(before.executed) + len(behind.executed),
         }

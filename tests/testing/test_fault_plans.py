@@ -95,9 +95,9 @@ def test_frame_cuts_cover_each_place_once() -> None:
 
 
 def test_random_cuts_stay_within_their_limits() -> None:
-    cuts = list(random_cuts(seed=3, count=500, least=10, most=20))
+    cuts = list(random_cuts(seed=3, count=500, minimum=10, maximum=20))
     assert {cut.bytes for cut in cuts} == set(range(10, 21))
     assert {(cut.direction, cut.close) for cut in cuts} == {
         (way, close) for way in ("to_target", "to_client") for close in (False, True)
     }
-    assert cuts != list(random_cuts(seed=4, count=500, least=10, most=20))
+    assert cuts != list(random_cuts(seed=4, count=500, minimum=10, maximum=20))

@@ -60,7 +60,7 @@ def test_every_transport_passes_through_the_proxy(
         )
         tls = TlsSettings(context=trusting) if scheme in ("stomp+ssl", "wss") else None
         assert talks(open_stream(address, options, tls))
-        assert proxy.asked == [("localhost", broker.port)]
+        assert proxy.requested == [("localhost", broker.port)]
 
 
 @either

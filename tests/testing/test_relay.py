@@ -317,7 +317,7 @@ def test_plan_cuts_at_each_frame(relay: Relay, close: bool) -> None:
             "behind": begin + len(FRAMES[cut.frame - 1]),
         }[cut.place]
         assert said_until_the_end(relay) == (stream[:end], not close)
-    assert relay.made == cuts
+    assert relay.executed == cuts
 
 
 def test_plan_cuts_the_other_direction_and_ends(relay: Relay) -> None:
@@ -333,7 +333,7 @@ def test_plan_cuts_the_other_direction_and_ends(relay: Relay) -> None:
             received = b""
             while len(received) < 20:
                 received += client.recv(100)
-    assert len(relay.made) == 1
+    assert len(relay.executed) == 1
     assert relay.forwarded["to_target"] == 70
 
 

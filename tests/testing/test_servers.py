@@ -154,7 +154,7 @@ def test_exit_ends_a_handshake() -> None:
 def test_leaving_event_ends_other_waits() -> None:
     def deaf(sock: socket.socket) -> None:
         greet_back(sock)
-        server.leaving.wait()
+        server.closing.wait()
 
     with ScriptedServer(deaf) as server, client_of(server) as client:
         assert read_frame(client).startswith(b"CONNECTED")
@@ -198,7 +198,7 @@ def test_endless_script_is_reported() -> None:
 
     with (
         pytest.raises(RuntimeError, match="does not end"),
-        ScriptedServer(sulk, patience=0.1) as server,
+        ScriptedServer(sulk, timeout=0.1) as server,
         client_of(server),
     ):
         assert begun.wait(PATIENCE)

@@ -63,46 +63,46 @@ MCAST_GRP = "224.1.1.1"
 MCAST_PORT = 5000
 
 #: The largest datagram of UDP over IPv4, and so the largest frame.
-_LARGEST = 65_507
+_MAX_DATAGRAM = 65_507
 #: The TTL of datagrams.
 _TTL = 2
 #: Size of the receive buffer in bytes, for messages that arrive faster than they are handled; the system may grant
 #: less.
 _BUFFER = 4 * 1024 * 1024
 #: Most receipts that are pending at once, as a receipt may never be answered. The oldest ones are dropped.
-_AWAITED = 10_000
+_MAX_AWAITED = 10_000
 
 
 class _Membership:
     """The membership in the group from `connect` to `disconnect`: a socket and its receiving thread."""
 
-    def __init__(self, take: Callable[[bytes], None], say: Callable[[list[Event]], None]) -> None:
-        self.sock = _join(MCAST_GRP, MCAST_PORT)
+    def __init__(self, receive: Callable[[bytes], None], handle: Callable[[list[Event]], None]) -> None:
+        self.sock = _open_group_socket(MCAST_GRP, MCAST_PORT)
         self.thread: object = None
-        self._to = (MCAST_GRP, MCAST_PORT)
-        self._take = take
-        self._say = say
-        self._waker, self._wakened = socket.socketpair()
+        self._group_address = (MCAST_GRP, MCAST_PORT)
+        self._receive = receive
+        self._handle = handle
+        self._wakeup_writer, self._wakeup_reader = socket.socketpair()
         self._events: deque[Event] = deque()
-        self._leaving = False
+        self._closing = False
         self._receiver = 0
         self._finished = threading.Event()
 
     @property
     def alive(self) -> bool:
-        return not self._leaving
+        return not self._closing
 
     def send(self, datagram: bytes) -> None:
-        self.sock.sendto(datagram, self._to)
+        self.sock.sendto(datagram, self._group_address)
 
-    def tell(self, event: Event) -> None:
+    def add_event(self, event: Event) -> None:
         """Queue an event for the receiving thread, which calls the listeners."""
         self._events.append(event)
         self._wake()
 
-    def leave(self, seconds: float) -> bool:
+    def close(self, seconds: float) -> bool:
         """Stop the thread, and wait for it; without waiting if called on the thread itself."""
-        self._leaving = True
+        self._closing = True
         self._wake()
         return threading.get_ident() == self._receiver or self._finished.wait(seconds)
 
@@ -116,35 +116,35 @@ class _Membership:
         try:
             with selectors.DefaultSelector() as selector:
                 selector.register(self.sock, selectors.EVENT_READ)
-                selector.register(self._wakened, selectors.EVENT_READ)
-                while not self._leaving:
+                selector.register(self._wakeup_reader, selectors.EVENT_READ)
+                while not self._closing:
                     ready = [key.fileobj for key, _ in selector.select()]
-                    if self._wakened in ready:
-                        self._wakened.recv(1024)
-                    if self.sock in ready and not self._leaving:
-                        self._take(self.sock.recv(_LARGEST + 1))
-                    self._tell_all()
+                    if self._wakeup_reader in ready:
+                        self._wakeup_reader.recv(1024)
+                    if self.sock in ready and not self._closing:
+                        self._receive(self.sock.recv(_MAX_DATAGRAM + 1))
+                    self._dispatch_events()
         except OSError as err:
             closed = Closed(Reason.FAILED, NotConnected(f"the multicast socket failed: {err}"), ())
         finally:
-            self._leaving = True
-            self._tell_all()
-            for sock in (self.sock, self._waker, self._wakened):
+            self._closing = True
+            self._dispatch_events()
+            for sock in (self.sock, self._wakeup_writer, self._wakeup_reader):
                 sock.close()
-            self._say([closed])
+            self._handle([closed])
             self._finished.set()
 
-    def _tell_all(self) -> None:
+    def _dispatch_events(self) -> None:
         while self._events:
-            self._say([self._events.popleft()])
+            self._handle([self._events.popleft()])
 
     def _wake(self) -> None:
         # The socket is closed if the thread has ended just now.
         with contextlib.suppress(OSError):
-            self._waker.send(b"\0")
+            self._wakeup_writer.send(b"\0")
 
 
-def _join(group: str, port: int) -> socket.socket:
+def _open_group_socket(group: str, port: int) -> socket.socket:
     """Open a socket in the group, which shares the port with other processes of this machine.
 
     Raises:
@@ -160,8 +160,8 @@ def _join(group: str, port: int) -> socket.socket:
         # A socket bound to the group's address receives no other datagrams for this port. Windows cannot do that.
         sock.bind((group if hasattr(socket, "SO_REUSEPORT") else "", port))
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, _TTL)
-        member = struct.pack("4s4s", socket.inet_aton(group), socket.inet_aton("0.0.0.0"))
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        membership = struct.pack("4s4s", socket.inet_aton(group), socket.inet_aton("0.0.0.0"))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
     except OSError as err:
         sock.close()
         raise ConnectFailed(
@@ -183,7 +183,7 @@ class MulticastTransport(Transport):
     def __init__(self, encoding: str | None = "utf-8") -> None:
         super().__init__([(MCAST_GRP, MCAST_PORT)], auto_decode=False, encoding=encoding)
         self.subscriptions: dict[str, str] = {}
-        self._member: _Membership | None = None
+        self._membership: _Membership | None = None
         self._awaited: dict[str, None] = {}
         self._frames = FrameLog(clock=self._options.clock)
 
@@ -194,22 +194,22 @@ class MulticastTransport(Transport):
             ConnectFailed: the system does not allow it.
         """
         with self._connecting:
-            if self._member is not None and self._member.alive:
+            if self._membership is not None and self._membership.alive:
                 return
-            self._member = _Membership(self._take, self.handle)
+            self._membership = _Membership(self._receive, self.handle)
             self.current_host_and_port = (MCAST_GRP, MCAST_PORT)
-            self._member.thread = self.create_thread_fc(self._member.run)
+            self._membership.thread = self.create_thread_fc(self._membership.run)
         self.registry.notify("on_connecting", self.current_host_and_port)
 
     def stop(self) -> None:
         """Leave the group. Waits until the listeners were called and the thread has ended."""
-        member, self._member = self._member, None
-        if member is not None and not member.leave(self._options.disconnect_timeout):
+        membership, self._membership = self._membership, None
+        if membership is not None and not membership.close(self._options.disconnect_timeout):
             log.warning("a listener callback is still running; the multicast connection cannot close")
 
     def is_callback_thread(self) -> bool:
         """See `BaseTransport.is_callback_thread`."""
-        return self._member is not None and self._member.is_receiving_thread()
+        return self._membership is not None and self._membership.is_receiving_thread()
 
     def disconnect_socket(self) -> None:
         """Leave the group."""
@@ -222,19 +222,19 @@ class MulticastTransport(Transport):
     @property
     def running(self) -> bool:
         """True while in the group."""
-        return self._member is not None and self._member.alive
+        return self._membership is not None and self._membership.alive
 
     @property
     def receiver_thread(self) -> Any:
         """The receiving thread, or the return value of the function of `override_threading`."""
-        return self._member.thread if self._member is not None else None
+        return self._membership.thread if self._membership is not None else None
 
     io_thread = receiver_thread
 
     @property
     def socket(self) -> socket.socket | None:
         """The socket, or None when not in the group."""
-        return self._member.sock if self._member is not None else None
+        return self._membership.sock if self._membership is not None else None
 
     def transmit(self, frame: Frame) -> None:
         """Send a frame whose headers are already escaped, after calling on_send of the listeners.
@@ -251,7 +251,7 @@ class MulticastTransport(Transport):
         receipt = frame.headers.get(HDR_RECEIPT)
         if receipt is not None:
             self._awaited[STOMP12.unescape(text_of(receipt))] = None
-            if len(self._awaited) > _AWAITED:
+            if len(self._awaited) > _MAX_AWAITED:
                 self._awaited.pop(next(iter(self._awaited)), None)
         body = encode(frame.body) if frame.body else b""
         self._frames.sent(text_of(frame.cmd), headers_of(frame.headers), body)
@@ -263,11 +263,11 @@ class MulticastTransport(Transport):
         Raises:
             NotConnected: not in the group, or sending failed.
         """
-        member = self._member
-        if member is None or not member.alive:
+        membership = self._membership
+        if membership is None or not membership.alive:
             raise NotConnected("not in the multicast group", hint="call connect first")
         try:
-            member.send(encoded_frame)
+            membership.send(encoded_frame)
         except OSError as err:
             raise NotConnected(f"the datagram could not be sent: {err.strerror or err}") from err
 
@@ -282,19 +282,19 @@ class MulticastTransport(Transport):
         if body:
             headers["content-length"] = str(len(body))
         data = b"".join(encode_parts(CoreFrame(text_of(frame.cmd), headers, body), STOMP12, escaped=True))
-        if len(data) > _LARGEST:
+        if len(data) > _MAX_DATAGRAM:
             raise UsageError(
-                f"a frame of {len(data)} bytes does not fit into a datagram of at most {_LARGEST}",
+                f"a frame of {len(data)} bytes does not fit into a datagram of at most {_MAX_DATAGRAM}",
                 hint="send it in pieces, or over a broker",
             )
         return data
 
     def answer(self, receipt: object) -> None:
         """Call on_receipt of the local listeners, for a request that was carried out in this process."""
-        if self._member is not None:
-            self._member.tell(_received(commands.receipt(text_of(receipt))))
+        if self._membership is not None:
+            self._membership.add_event(_received(commands.receipt(text_of(receipt))))
 
-    def _take(self, datagram: bytes) -> None:
+    def _receive(self, datagram: bytes) -> None:
         """Decode a received datagram."""
         decoder = Decoder(self._options.limits, version=STOMP12, lenient=self._options.lenient)
         decoder.feed(datagram)
@@ -303,21 +303,23 @@ class MulticastTransport(Transport):
                 self._frames.received(frames)
                 for frame in frames:
                     if isinstance(frame, CoreFrame):
-                        self._hear(frame)
+                        self._process_frame(frame)
         except RemoteProtocolError as err:
             self._lines.warning("a datagram that is not STOMP was ignored: %s", err.message)
             return
         if not decoder.idle:
             self._lines.warning("a datagram of %d bytes that ends within a frame was ignored", len(datagram))
 
-    def _hear(self, frame: CoreFrame) -> None:
+    def _process_frame(self, frame: CoreFrame) -> None:
         command, headers = frame.command, frame.headers
         if command == CMD_SEND:
             destination = headers.get(HDR_DESTINATION)
-            mine = [id for id, wanted in list(self.subscriptions.items()) if wanted == destination]
-            if not mine:
+            subscription_ids = [
+                id for id, wanted in list(self.subscriptions.items()) if wanted == destination
+            ]
+            if not subscription_ids:
                 return
-            headers.setdefault(HDR_SUBSCRIPTION, mine[0])
+            headers.setdefault(HDR_SUBSCRIPTION, subscription_ids[0])
             headers.setdefault(HDR_MESSAGE_ID, get_uuid())
             self.handle([self._message_class("MESSAGE", headers, frame.body)])
             if (receipt := headers.get(HDR_RECEIPT)) is not None:
@@ -412,10 +414,10 @@ class MulticastConnection(BaseConnection, Protocol12):
         if cmd == CMD_BEGIN:
             self._begin(text_of(transaction))
         elif cmd == CMD_COMMIT:
-            for frame in self._take_out(transaction):
+            for frame in self._remove_transaction(transaction):
                 self._group.transmit(frame)
         elif cmd == CMD_ABORT:
-            self._take_out(transaction)
+            self._remove_transaction(transaction)
         elif cmd in (CMD_ACK, CMD_NACK):
             pass
         else:
@@ -440,7 +442,7 @@ class MulticastConnection(BaseConnection, Protocol12):
             raise UsageError(f"there is no transaction {id!r}", hint="begin it first")
         return frames
 
-    def _take_out(self, id: object) -> list[Frame]:
+    def _remove_transaction(self, id: object) -> list[Frame]:
         frames = self._frames_of(id)
         del self.transactions[text_of(id)]
         return frames

@@ -20,19 +20,19 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def _does_nothing(method: _F) -> _F:
+def _noop(method: _F) -> _F:
     """Mark a default method, so that the dispatch can skip it.
 
     It takes any arguments, because subclasses call it with `(frame)` or `(headers, body)`.
     """
 
     @functools.wraps(method)
-    def nothing(self: Any, *args: Any, **kwargs: Any) -> None:
+    def noop(self: Any, *args: Any, **kwargs: Any) -> None:
         pass
 
     # The marker is the function itself, so that a wrapper that copies the attributes does not count as marked.
-    nothing.is_noop_marker = nothing  # type: ignore[attr-defined]
-    return cast("_F", nothing)
+    noop.is_noop_marker = noop  # type: ignore[attr-defined]
+    return cast("_F", noop)
 
 
 def in_either_shape(
@@ -65,8 +65,8 @@ class Waiter:
         Raises:
             UsageError: this is a callback of the connection, which cannot dispatch the next frame before it returns.
         """
-        asked = self._callback_threads
-        if asked and all(is_callback_thread() for is_callback_thread in asked):
+        checks = self._callback_threads
+        if checks and all(is_callback_thread() for is_callback_thread in checks):
             raise UsageError(
                 "a callback waits for a frame of its own connection, which is dispatched only after it returns",
                 hint="wait on another thread, or continue in on_receipt or on_message",
@@ -96,54 +96,54 @@ class ConnectionListener:
     on_receiver_loop_completed.
     """
 
-    @_does_nothing
+    @_noop
     def on_connecting(self, host_and_port: tuple[str, int]) -> None:
         """The socket is open; CONNECT is not sent yet. Called on the thread that connects."""
 
-    @_does_nothing
+    @_noop
     def on_connected(self, frame: Frame) -> None:
         """The broker sent CONNECTED; the login was accepted."""
 
-    @_does_nothing
+    @_noop
     def on_disconnecting(self) -> None:
         """`disconnect` was called; DISCONNECT is not sent yet. Called on the thread that called `disconnect`."""
 
-    @_does_nothing
+    @_noop
     def on_disconnected(self) -> None:
         """The connection has ended. Called exactly once for each connection. `connect` may be called here."""
 
-    @_does_nothing
+    @_noop
     def on_heartbeat_timeout(self) -> None:
         """No data was received within the heart-beat timeout. on_disconnected follows."""
 
-    @_does_nothing
+    @_noop
     def on_before_message(self, frame: Frame) -> Any:
         """A MESSAGE was received. Called on all listeners before on_message; may change the frame."""
 
-    @_does_nothing
+    @_noop
     def on_message(self, frame: Frame) -> None:
         """A MESSAGE was received."""
 
-    @_does_nothing
+    @_noop
     def on_receipt(self, frame: Frame) -> None:
         """A RECEIPT was received."""
 
-    @_does_nothing
+    @_noop
     def on_error(self, frame: Frame) -> None:
         """An ERROR was received. If the broker closes the connection, on_disconnected follows."""
 
-    @_does_nothing
+    @_noop
     def on_send(self, frame: Frame) -> None:
         """A frame is about to be sent; may change its headers. Called on the thread that sends.
 
         For a heart-beat, which was sent already, `frame.cmd` is None.
         """
 
-    @_does_nothing
+    @_noop
     def on_heartbeat(self) -> None:
         """A heart-beat was received."""
 
-    @_does_nothing
+    @_noop
     def on_receiver_loop_completed(self, frame: Frame | None) -> None:
         """The receiving thread of a connection ends; the frame is None."""
 

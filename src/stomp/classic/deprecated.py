@@ -40,7 +40,7 @@ _ARGUMENTS = {
 }
 
 #: Arguments of the connection classes that their transport does not have, for suggestions.
-_OF_CONNECTIONS = ("heartbeats", "vhost", "auto_content_length", "heart_beat_receive_scale")
+_CONNECTION_ARGUMENTS = ("heartbeats", "vhost", "auto_content_length", "heart_beat_receive_scale")
 
 
 def apply_deprecated_arguments(transport: Any, given: dict[str, Any]) -> None:
@@ -54,10 +54,10 @@ def apply_deprecated_arguments(transport: Any, given: dict[str, Any]) -> None:
             import difflib
             import inspect
 
-            known = [*inspect.signature(type(transport)).parameters, *_OF_CONNECTIONS, *_ARGUMENTS]
-            near = difflib.get_close_matches(name, known, n=1)
-            meant = f" (did you mean {near[0]!r}?)" if near else ""
-            raise TypeError(f"unexpected argument {name!r}{meant}")
+            known = [*inspect.signature(type(transport)).parameters, *_CONNECTION_ARGUMENTS, *_ARGUMENTS]
+            close_names = difflib.get_close_matches(name, known, n=1)
+            suggestion = f" (did you mean {close_names[0]!r}?)" if close_names else ""
+            raise TypeError(f"unexpected argument {name!r}{suggestion}")
         warnings.warn(
             f"{name} is an argument of stomp.py 4; use {_ARGUMENTS[name]}",
             DeprecationWarning,
@@ -103,12 +103,12 @@ def _transmit_and_wait(transport: Any, transmit: Callable[[Frame], None], frame:
     ):
         transmit(frame)
         return
-    waiting = WaitingListener(link.session.version.unescape(text_of(receipt)))
-    name = f"wait_on_receipt {id(waiting)}"
-    transport.set_listener(name, waiting)
+    listener = WaitingListener(link.session.version.unescape(text_of(receipt)))
+    name = f"wait_on_receipt {id(listener)}"
+    transport.set_listener(name, listener)
     try:
         transmit(frame)
-        waiting.wait_on_receipt()
+        listener.wait_on_receipt()
     finally:
         transport.remove_listener(name)
 

@@ -94,8 +94,8 @@ class Registry:
         self.lines = RepeatLog(log)
         #: The listeners in the order of their names.
         self.ordered: list[tuple[str, Any]] = []
-        self._shapes: dict[Any, bool] = {}
-        self._known: dict[str, _CallbackCache] = {}  # by method
+        self._pair_styles: dict[Any, bool] = {}
+        self._cache: dict[str, _CallbackCache] = {}  # by method
         #: Incremented when a listener is set or removed, so that a running loop can notice it.
         self.version: int = 0
 
@@ -114,36 +114,36 @@ class Registry:
         Raises:
             KeyError: there is no listener with that name.
         """
-        rest = dict(self.listeners)
-        del rest[name]
-        self._replace(rest)
+        remaining = dict(self.listeners)
+        del remaining[name]
+        self._replace(remaining)
 
     def _replace(self, listeners: dict[str, Any]) -> None:
         self.listeners = listeners
         self.ordered = sorted(listeners.items(), key=lambda item: text_of(item[0]))
-        self._shapes = {}
-        self._known = {}
+        self._pair_styles = {}
+        self._cache = {}
         self.version += 1
 
     def targets(self, method: str) -> list[Callback]:
         """The callbacks to call for a method, in order. Inherited defaults that do nothing are left out."""
         ordered = self.ordered
-        known = self._known.get(method)
-        if known is not None and known.ordered is ordered:
-            for listener, call in known.calls:
+        cached = self._cache.get(method)
+        if cached is not None and cached.ordered is ordered:
+            for listener, call in cached.calls:
                 if getattr(listener, method, None) != call:
                     break  # a program has replaced the method since
             else:
-                return known.targets
+                return cached.targets
         calls: list[tuple[Any, Any]] = []
         targets: list[Callback] = []
         for name, listener in ordered:
             call = getattr(listener, method, None)
             calls.append((listener, call))
             if call is not None and not is_noop(call):
-                pair = method in FRAME_METHODS and self._takes_pair(call)
+                pair = method in FRAME_METHODS and self._has_pair_style(call)
                 targets.append(Callback(name, call, pair, self.lines))
-        self._known[method] = _CallbackCache(ordered, calls, targets)
+        self._cache[method] = _CallbackCache(ordered, calls, targets)
         return targets
 
     def dispatch(self, batch: list[Event]) -> None:
@@ -151,9 +151,9 @@ class Registry:
         message_class = self._message_class
         text = message_class.body_as_text
         version = -1
-        before: list[Callback] = []
+        before_targets: list[Callback] = []
         targets: list[Callback] = []
-        only: Callable[..., Any] | None = None
+        single_callback: Callable[..., Any] | None = None
         for event in batch:
             if type(event) is not message_class:
                 self._handle_event(event)
@@ -163,19 +163,23 @@ class Registry:
                 frame.body = frame.body.decode("utf-8", "replace")
             if version != self.version:
                 version = self.version
-                before = self.targets("on_before_message")
+                before_targets = self.targets("on_before_message")
                 targets = self.targets("on_message")
-                only = targets[0].call if len(targets) == 1 and not before and not targets[0].pair else None
+                single_callback = (
+                    targets[0].call
+                    if len(targets) == 1 and not before_targets and not targets[0].pair
+                    else None
+                )
                 self.has_dispatched = True
-            if only is None:
-                for target in before:
+            if single_callback is None:
+                for target in before_targets:
                     deliver(target, "on_before_message", frame)
                 for target in targets:
                     deliver(target, "on_message", frame)
                 continue
             # The same as `deliver`, inlined, for the usual case of one listener: the call takes 0.1 of 3 us.
             try:
-                if (result := only(frame)) is not None:
+                if (result := single_callback(frame)) is not None:
                     check_result("on_message", result)
             except (Exception, SystemExit):
                 report(targets[0], "on_message", frame)
@@ -193,15 +197,15 @@ class Registry:
         for target in self.targets(method):
             deliver(target, method, frame)
 
-    def _takes_pair(self, call: Callable[..., Any]) -> bool:
+    def _has_pair_style(self, call: Callable[..., Any]) -> bool:
         key = getattr(call, "__func__", call)
         try:
-            known = self._shapes.get(key)
+            cached = self._pair_styles.get(key)
         except TypeError:  # not hashable
-            return _takes_pair(call)
-        if known is None:
-            known = self._shapes[key] = _takes_pair(call)
-        return known
+            return _has_pair_style(call)
+        if cached is None:
+            cached = self._pair_styles[key] = _has_pair_style(call)
+        return cached
 
 
 def is_noop(call: Any) -> bool:
@@ -235,7 +239,7 @@ def report(target: Callback, method: str, frame: Any = None) -> None:
     """
     error = sys.exception()
     owner = type(getattr(target.call, "__self__", target.call)).__name__
-    subject = _message_of(frame)
+    subject = _describe_message(frame)
     if not isinstance(error, SystemExit):
         # Each failed message is logged. Other failures are rate-limited, as a broker can send any number of ERROR
         # frames, heart-beats and so on.
@@ -255,24 +259,24 @@ def report(target: Callback, method: str, frame: Any = None) -> None:
     raise error
 
 
-def _message_of(frame: Any) -> str:
+def _describe_message(frame: Any) -> str:
     """Describe the message for which a callback has failed, and its state; an empty string for other frames."""
     if getattr(frame, "cmd", None) != "MESSAGE":
         return ""
     headers = getattr(frame, "original_headers", None) or frame.headers
     name = headers.get("message-id", "")
-    shown = f"{one_line(name, 100)!r}"
+    quoted_id = f"{one_line(name, 100)!r}"
     subscription = getattr(frame, "subscription", None)
     if subscription is None:
-        return f" for message {shown}"
+        return f" for message {quoted_id}"
     if subscription.ack == "auto":
-        return f" for message {shown}, which the broker does not deliver again (ack=auto)"
+        return f" for message {quoted_id}, which the broker does not deliver again (ack=auto)"
     if (headers.get("ack") or name) in subscription.unacked or name in subscription.unacked:
-        return f" for message {shown}, which is not acknowledged"
-    return f" for message {shown}, which was acknowledged or rejected"
+        return f" for message {quoted_id}, which is not acknowledged"
+    return f" for message {quoted_id}, which was acknowledged or rejected"
 
 
-def _takes_pair(call: Callable[..., Any]) -> bool:
+def _has_pair_style(call: Callable[..., Any]) -> bool:
     """True for a callback of the old style: it has two required positional arguments."""
     function = getattr(call, "__func__", None)
     if type(call) is MethodType and type(function) is FunctionType and not vars(function):

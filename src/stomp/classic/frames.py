@@ -15,9 +15,9 @@ from stomp.utils import Frame
 
 def _attributes(frame: Any) -> dict[str, Any]:
     # For `vars(frame)`: these four attributes are stored in slots, not in a dictionary.
-    own: dict[str, Any] = Frame.__dict__["__dict__"].__get__(frame)
-    known = {"cmd": frame.cmd, "headers": frame.headers, "original_headers": frame.original_headers}
-    return {**known, "body": frame.body, **own}
+    own_attributes: dict[str, Any] = Frame.__dict__["__dict__"].__get__(frame)
+    slots = {"cmd": frame.cmd, "headers": frame.headers, "original_headers": frame.original_headers}
+    return {**slots, "body": frame.body, **own_attributes}
 
 
 class _FrameMixin:

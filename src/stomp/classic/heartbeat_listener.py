@@ -60,7 +60,7 @@ class HeartbeatListener(ConnectionListener):
         self.next_outbound_heartbeat = now + self._intervals[0]
         stop = self.heartbeat_terminate_event = threading.Event()
         self.heartbeat_thread = threading.Thread(
-            target=self._beat, args=(stop,), name="StompHeartbeatThread", daemon=True
+            target=self._run, args=(stop,), name="StompHeartbeatThread", daemon=True
         )
         self.heartbeat_thread.start()
 
@@ -101,29 +101,29 @@ class HeartbeatListener(ConnectionListener):
         self.heartbeat_terminate_event.set()
         self.heartbeat_thread = None
 
-    def _beat(self, stop: threading.Event) -> None:
+    def _run(self, stop: threading.Event) -> None:
         send, receive = self._intervals
         while True:
             now = time.monotonic()
             silence = now - (self.received_heartbeat or now)
             if receive and silence > receive * self.heart_beat_receive_scale:
                 log.warning("heartbeat timeout: nothing was received for %.1f s", silence)
-                self._give_up(stop)
+                self._disconnect(stop)
                 return
             due = self.next_outbound_heartbeat or now
             if send and now >= due:
                 self.transport.transmit(HEARTBEAT_FRAME)
                 self.next_outbound_heartbeat = due = now + send
-            steps = [due - now] * bool(send) + [receive / 4] * bool(receive)
-            if stop.wait(max(0.001, min(steps))):
+            waits = [due - now] * bool(send) + [receive / 4] * bool(receive)
+            if stop.wait(max(0.001, min(waits))):
                 return
 
-    def _give_up(self, stop: threading.Event) -> None:
+    def _disconnect(self, stop: threading.Event) -> None:
         stop.set()
         self.transport.set_connected(False)
         self.transport.disconnect_socket()
         self.transport.stop()
         for listener in list(self.transport.listeners.values()):
-            tell = getattr(listener, "on_heartbeat_timeout", None)
-            if tell is not None:
-                tell()
+            callback = getattr(listener, "on_heartbeat_timeout", None)
+            if callback is not None:
+                callback()

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status, see `stomp.cli.framework.exit_status.Status`."""
-    if words := _installation.damage():
+    if text := _installation.damage():
         # Printed directly: all other output code imports the core, which cannot be imported from a damaged package.
-        print(f"stomp: {words}", file=sys.stderr)
+        print(f"stomp: {text}", file=sys.stderr)
         return 1
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments == ["--version"]:
@@ -54,10 +54,10 @@ def run(arguments: Sequence[str], terminal: Terminal) -> int:
     except BrokenPipeError:
         return 0
     except (Exception, KeyboardInterrupt) as error:
-        return _told(error, terminal, debug=debug)
+        return _report_error(error, terminal, debug=debug)
 
 
-def _told(error: BaseException, terminal: Terminal, *, debug: bool) -> int:
+def _report_error(error: BaseException, terminal: Terminal, *, debug: bool) -> int:
     from stomp.cli.framework.exit_status import Status, verdict
 
     if debug:
@@ -65,15 +65,15 @@ def _told(error: BaseException, terminal: Terminal, *, debug: bool) -> int:
 
         traceback.print_exception(error, file=terminal.err)
     try:
-        status, words = verdict(error)
+        status, text = verdict(error)
     except Exception:
         name = type(error).__name__
-        status, words = (
+        status, text = (
             Status.USAGE,
             f"unexpected {name}: {error} (this is a bug; --debug shows the traceback)",
         )
     if status not in (Status.INTERRUPTED, Status.OK):
-        terminal.complain(words)
+        terminal.error(text)
     return int(status)
 
 

@@ -181,14 +181,18 @@ def in_order(pairs: Sequence[tuple[str, int]], *, prefer_local: bool, loopback: 
         loopback: for a pair with the host name of this machine, try 127.0.0.1 on its port first, before all others.
     """
     # The host name is not needed if all pairs are localhost.
-    own = "" if all(host in _LOCAL for host, _ in pairs) else socket.gethostname()
+    host_name = "" if all(host in _LOCAL for host, _ in pairs) else socket.gethostname()
     if prefer_local and len(pairs) > 1:
-        pairs = sorted(pairs, key=lambda pair: pair[0] not in (*_LOCAL, own))
-    more: list[Address] = []
-    if loopback and own:
-        listed = {port for host, port in pairs if host in _LOCAL}
-        more = [Address("127.0.0.1", port) for host, port in pairs if host == own and port not in listed]
-    return more + [Address(host, port) for host, port in pairs]
+        pairs = sorted(pairs, key=lambda pair: pair[0] not in (*_LOCAL, host_name))
+    loopback_addresses: list[Address] = []
+    if loopback and host_name:
+        local_ports = {port for host, port in pairs if host in _LOCAL}
+        loopback_addresses = [
+            Address("127.0.0.1", port)
+            for host, port in pairs
+            if host == host_name and port not in local_ports
+        ]
+    return loopback_addresses + [Address(host, port) for host, port in pairs]
 
 
 def parse(url: str) -> Target:
@@ -211,22 +215,24 @@ def _parse_one(text: str, default_scheme: str) -> Target:
     scheme, authority, path, query = _split(text, default_scheme)
     transport = _SCHEMES.get(scheme)
     if transport is None:
-        shown = f" {scheme!r}" if scheme.isalnum() else ""
-        raise AddressError(f"unknown scheme{shown}", hint=f"use one of {', '.join(_SCHEMES)}")
+        scheme_text = f" {scheme!r}" if scheme.isalnum() else ""
+        raise AddressError(f"unknown scheme{scheme_text}", hint=f"use one of {', '.join(_SCHEMES)}")
     user, at, hosts = authority.rpartition("@")
     login, colon, passcode = user.partition(":")
     options = _options(query)
-    asked = options.pop("login", None), options.pop("passcode", None)
-    who = (_decoded(login) or None, _decoded(passcode) if colon else None) if at else asked
+    from_query = options.pop("login", None), options.pop("passcode", None)
+    credentials = (_decoded(login) or None, _decoded(passcode) if colon else None) if at else from_query
     if transport == "unix":
-        place = _decoded(path)
-        if hosts or not place or "\0" in place:
+        socket_path = _decoded(path)
+        if hosts or not socket_path or "\0" in socket_path:
             raise AddressError("a Unix socket needs a path", hint="write unix:///run/broker.sock")
-        return Target((Address("", 0, "unix", place),), *who, options.pop("vhost", None), options)
-    web = transport in ("ws", "wss")
-    addresses = tuple(_parse_host(host, transport, path if web else "") for host in hosts.split(","))
-    vhost = None if web else _decoded(path[1:]) or None
-    return Target(addresses, *who, options.pop("vhost", vhost), options)
+        return Target(
+            (Address("", 0, "unix", socket_path),), *credentials, options.pop("vhost", None), options
+        )
+    is_websocket = transport in ("ws", "wss")
+    addresses = tuple(_parse_host(host, transport, path if is_websocket else "") for host in hosts.split(","))
+    vhost = None if is_websocket else _decoded(path[1:]) or None
+    return Target(addresses, *credentials, options.pop("vhost", vhost), options)
 
 
 def _split(text: str, default_scheme: str) -> tuple[str, str, str, str]:
@@ -251,8 +257,8 @@ def _split(text: str, default_scheme: str) -> tuple[str, str, str, str]:
 
 
 def _parse_failover(text: str) -> Target:
-    inner, closed, query = text[1:].partition(")")
-    if not text.startswith("(") or not closed or query[:1] not in ("", "?"):
+    inner, parenthesis, query = text[1:].partition(")")
+    if not text.startswith("(") or not parenthesis or query[:1] not in ("", "?"):
         raise AddressError(
             "failover: needs a list in parentheses",
             hint="write failover:(stomp://a,stomp://b)?randomize=true",
@@ -264,9 +270,11 @@ def _parse_failover(text: str) -> Target:
         # In failover:(ssl://a,b) the connection to b must be encrypted, too.
         scheme = targets[-1].addresses[0].transport
     options = _options(query[1:])
-    asked = options.pop("login", None), options.pop("passcode", None)
-    login, passcode = _agreed("logins", [(t.login, t.passcode) for t in targets], (None, None)) or asked
-    vhost = options.pop("vhost", None) or _agreed("virtual hosts", [t.vhost for t in targets], None)
+    from_query = options.pop("login", None), options.pop("passcode", None)
+    login, passcode = (
+        _common_value("logins", [(t.login, t.passcode) for t in targets], (None, None)) or from_query
+    )
+    vhost = options.pop("vhost", None) or _common_value("virtual hosts", [t.vhost for t in targets], None)
     for target in targets:
         options = {**target.options, **options}
     addresses = tuple(address for target in targets for address in target.addresses)
@@ -275,11 +283,11 @@ def _parse_failover(text: str) -> Target:
     return Target(addresses, login, passcode, vhost, options)
 
 
-def _agreed(what: str, values: list[_T], missing: _T) -> _T | None:
+def _common_value(kind: str, values: list[_T], missing: _T) -> _T | None:
     """Return the value that the addresses with a value have in common; None if none has one."""
     found = [value for value in values if value != missing]
     if any(value != found[0] for value in found):
-        raise AddressError(f"the addresses have different {what}", hint="make one connection for each")
+        raise AddressError(f"the addresses have different {kind}", hint="make one connection for each")
     return found[0] if found else None
 
 

@@ -62,10 +62,10 @@ class Deadline:
         Raises:
             TimeoutError: the deadline has passed.
         """
-        left = self.left
-        if not left:
+        remaining = self.left
+        if not remaining:
             raise TimeoutError("timed out")
-        return left
+        return remaining
 
 
 def open_socket(
@@ -89,9 +89,9 @@ def open_socket(
         return _open_unix(address, deadline)
     choices = resolve(address, deadline)
     failures: list[tuple[str, OSError]] = []
-    for tried, (family, sockaddr) in enumerate(choices):
+    for number, (family, sockaddr) in enumerate(choices):
         try:
-            return _connect(family, sockaddr, deadline.check() / (len(choices) - tried), bind)
+            return _connect(family, sockaddr, deadline.check() / (len(choices) - number), bind)
         except OSError as err:
             failures.append((str(sockaddr[0]), err))
     raise connect_error(address, failures) from failures[-1][1]
@@ -130,12 +130,12 @@ def connect_error(address: Address, failures: Sequence[tuple[str, Exception]]) -
     for host, err in failures:
         reasons.setdefault(_reason(err), []).append(host)
     if len(failures) == 1 and failures[0][0] == address.host:
-        why = _reason(failures[0][1])
+        reason_text = _reason(failures[0][1])
     else:
-        why = "; ".join(f"{reason} ({', '.join(hosts)})" for reason, hosts in reasons.items())
+        reason_text = "; ".join(f"{reason} ({', '.join(hosts)})" for reason, hosts in reasons.items())
     errors = [err for _, err in failures]
     return ConnectFailed(
-        f"cannot connect to {address}: {why}",
+        f"cannot connect to {address}: {reason_text}",
         address=str(address),
         phase="tcp",
         failures=errors,
@@ -176,13 +176,13 @@ def open_via_proxy(
         _ask_proxy(sock, handshake, deadline)
     except OSError as err:
         sock.close()
-        slow = isinstance(err, TimeoutError)
+        timed_out = isinstance(err, TimeoutError)
         raise ConnectFailed(
             f"the proxy {proxy.address} cannot reach {address}: {_reason(err)}",
             address=str(address),
             phase="proxy",
             failures=[err],
-            hint="the proxy or the broker does not answer" if slow else getattr(err, "hint", ""),
+            hint="the proxy or the broker does not answer" if timed_out else getattr(err, "hint", ""),
         ) from err
     except BaseException:
         sock.close()
@@ -212,13 +212,15 @@ def resolve(address: Address, deadline: Deadline) -> list[tuple[int, SockAddr]]:
         if not found:
             raise OSError("it has no address")
     except (OSError, ValueError) as err:  # UnicodeError is a ValueError
-        slow = isinstance(err, TimeoutError)
+        timed_out = isinstance(err, TimeoutError)
         raise ConnectFailed(
             f"cannot resolve the host name {address.host!r}: {_reason(err)}",
             address=str(address),
             phase="resolve",
             failures=[err],
-            hint="the name server does not answer" if slow else "check the name, or give a numeric address",
+            hint="the name server does not answer"
+            if timed_out
+            else "check the name, or give a numeric address",
         ) from err
     return _interleaved((family, sockaddr) for family, _, _, _, sockaddr in found)
 
@@ -237,12 +239,12 @@ def resolve_each(address: Address, deadline: Deadline) -> list[Address]:
 def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
     """Call `socket.getaddrinfo` with a deadline: the resolver may take minutes, and has no timeout argument."""
 
-    def ask() -> list[Any]:
+    def look_up() -> list[Any]:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
-    def ask_and_tell() -> None:
+    def look_up_and_store() -> None:
         try:
-            answers.append((ask(), None))
+            answers.append((look_up(), None))
         except Exception as err:
             answers.append(([], err))
 
@@ -250,12 +252,12 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[Any]:
         # The same result as `getaddrinfo`, without calling it.
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port))]
     if ":" in host and _is_numeric(host):
-        return ask()
+        return look_up()
     answers: list[tuple[list[Any], Exception | None]] = []
     # After the deadline the thread continues in the background, and its result is ignored.
-    asking = threading.Thread(target=ask_and_tell, name="stomp-resolver", daemon=True)
-    asking.start()
-    asking.join(deadline.left)
+    thread = threading.Thread(target=look_up_and_store, name="stomp-resolver", daemon=True)
+    thread.start()
+    thread.join(deadline.left)
     if not answers:
         raise TimeoutError("timed out")
     [(found, error)] = answers
@@ -285,11 +287,16 @@ def _interleaved(found: Iterable[tuple[int, SockAddr]]) -> list[tuple[int, SockA
     """Order addresses: families alternating, in the resolver's order within each family (RFC 8305, section 4)."""
     families: dict[int, list[SockAddr]] = {}
     for family, sockaddr in found:
-        known = families.setdefault(family, [])
-        if sockaddr not in known:
-            known.append(sockaddr)
+        sockaddrs = families.setdefault(family, [])
+        if sockaddr not in sockaddrs:
+            sockaddrs.append(sockaddr)
     longest = max(map(len, families.values()), default=0)
-    return [(f, known[i]) for i in range(longest) for f, known in families.items() if i < len(known)]
+    return [
+        (family, sockaddrs[i])
+        for i in range(longest)
+        for family, sockaddrs in families.items()
+        if i < len(sockaddrs)
+    ]
 
 
 def _connect(family: int, sockaddr: SockAddr, seconds: float, bind: tuple[str, int] | None) -> socket.socket:
@@ -299,7 +306,7 @@ def _connect(family: int, sockaddr: SockAddr, seconds: float, bind: tuple[str, i
             _bind(sock, bind)
         sock.settimeout(seconds)
         sock.connect(sockaddr)
-        refuse_itself(sock)
+        refuse_self_connection(sock)
         sock.settimeout(None)
         set_nodelay(sock)
     except BaseException:
@@ -308,7 +315,7 @@ def _connect(family: int, sockaddr: SockAddr, seconds: float, bind: tuple[str, i
     return sock
 
 
-def refuse_itself(sock: socket.socket) -> None:
+def refuse_self_connection(sock: socket.socket) -> None:
     """Check that a TCP socket is not connected to itself.
 
     This can happen if a client repeatedly tries a port of the ephemeral range on which no server listens: the system
@@ -318,10 +325,10 @@ def refuse_itself(sock: socket.socket) -> None:
         ConnectionRefusedError: it is connected to itself.
     """
     try:
-        itself = sock.getsockname() == sock.getpeername()
+        is_itself = sock.getsockname() == sock.getpeername()
     except OSError:  # the peer has already closed the connection: the next read reports that
         return
-    if itself:
+    if is_itself:
         raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
@@ -394,19 +401,19 @@ def keep_alive(sock: socket.socket, keepalive: Keepalive) -> str:
     """
     if not keepalive:
         return ""
-    form: tuple[Any, ...] = tuple(keepalive) if isinstance(keepalive, list | tuple) else (keepalive,)
-    if form[0] is True:
-        form = ("auto", *form[1:])
+    values: tuple[Any, ...] = tuple(keepalive) if isinstance(keepalive, list | tuple) else (keepalive,)
+    if values[0] is True:
+        values = ("auto", *values[1:])
     # macOS has another name for the idle time.
     idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
     forms = {"auto": (), "linux": (idle, "TCP_KEEPINTVL", "TCP_KEEPCNT"), "mac": (idle,)}
-    names = forms.get(form[0]) if isinstance(form[0], str) else None
-    if names is None or len(names) != len(form) - 1 or isinstance(keepalive, str):
+    names = forms.get(values[0]) if isinstance(values[0], str) else None
+    if names is None or len(names) != len(values) - 1 or isinstance(keepalive, str):
         return f"keepalive {keepalive!r} is invalid; keepalive stays off"
     failed: list[str] = []
     for level, name, value in [
         (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
-        *((socket.IPPROTO_TCP, name, value) for name, value in zip(names, form[1:], strict=True)),
+        *((socket.IPPROTO_TCP, name, value) for name, value in zip(names, values[1:], strict=True)),
     ]:
         if value is None:
             continue
@@ -425,13 +432,13 @@ def tls_handshake(sock: socket.socket, layer: TlsLayer, address: Address, deadli
     """
     first = bytearray()
     try:
-        _shake_hands(sock, layer, deadline, first)
+        _run_tls_handshake(sock, layer, deadline, first)
     except OSError as err:  # ssl.SSLError is one
-        web = address.transport in ("ws", "wss")
-        found = identify(first, tls=True, websocket=web, handshake=True)
+        is_websocket = address.transport in ("ws", "wss")
+        found = identify(first, tls=True, websocket=is_websocket, handshake=True)
         reason, hint = found or _tls_reason(err)
         if not first:
-            hint = expected(address.port, tls=True, websocket=web) or hint
+            hint = expected(address.port, tls=True, websocket=is_websocket) or hint
         raise ConnectFailed(
             f"TLS with {address} failed: {reason}",
             address=str(address),
@@ -441,7 +448,7 @@ def tls_handshake(sock: socket.socket, layer: TlsLayer, address: Address, deadli
         ) from err
 
 
-def _shake_hands(sock: socket.socket, layer: TlsLayer, deadline: Deadline, first: bytearray) -> None:
+def _run_tls_handshake(sock: socket.socket, layer: TlsLayer, deadline: Deadline, first: bytearray) -> None:
     """See `tls_handshake`. The first bytes from the broker are added to `first`, for the error."""
 
     def flush() -> None:
@@ -511,6 +518,6 @@ def wait_ready(sock: socket.socket, *, read: bool, write: bool, seconds: float) 
     poller = select.poll()
     poller.register(fd, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
     ready = poller.poll(math.ceil(seconds * 1000))
-    happened = ready[0][1] if ready else 0
+    ready_events = ready[0][1] if ready else 0
     # POLLERR, POLLHUP and POLLNVAL make the socket both readable and writable.
-    return read and bool(happened & ~select.POLLOUT), write and bool(happened & ~select.POLLIN)
+    return read and bool(ready_events & ~select.POLLOUT), write and bool(ready_events & ~select.POLLIN)

@@ -37,9 +37,9 @@ _STATUS = re.compile(rb"HTTP/1\.[01] +(\d{3})(?: +([^\r\n]*))?\r?\n")
 
 
 #: Returns the size of the answer at the beginning of the received bytes; None if it is incomplete.
-_Until = Callable[[bytes], int | None]
-#: A generator of one handshake: yields the bytes to send and the `_Until` of the answer; is sent the answer.
-_Talk = Generator[tuple[bytes, _Until], bytes, None]
+_AnswerSize = Callable[[bytes], int | None]
+#: A generator of one handshake: yields the bytes to send and the `_AnswerSize` of the answer; is sent the answer.
+_Dialogue = Generator[tuple[bytes, _AnswerSize], bytes, None]
 
 
 class ProxyError(ConnectionError):
@@ -94,17 +94,17 @@ def parse_proxy(url: str) -> Proxy:
     scheme, mark, rest = text_of(url).strip().partition("://")
     kind = _KINDS.get(scheme.lower()) if mark else None
     if kind is None:
-        raise _not_ours(scheme.lower() if mark else "")
+        raise _unsupported_scheme(scheme.lower() if mark else "")
     authority = rest.rstrip("/")
-    where = authority.rpartition("@")[2]
-    bare = where.endswith("]") or ":" not in where
+    host_and_port = authority.rpartition("@")[2]
+    has_no_port = host_and_port.endswith("]") or ":" not in host_and_port
     # Parsed as the address of a broker: the rules and the errors are the same.
-    target = parse(f"stomp://{authority}:{_PORTS[kind]}" if bare else f"stomp://{authority}")
+    target = parse(f"stomp://{authority}:{_PORTS[kind]}" if has_no_port else f"stomp://{authority}")
     if len(target.addresses) != 1 or target.vhost or target.options:
-        raise AddressError("a proxy has one host and port", hint=_FORMS)
+        raise AddressError("a proxy has one host and port", hint=_URL_FORMS)
     login, passcode = target.login, target.passcode
     if login is None and passcode is not None:
-        raise AddressError("the proxy has a password and no user", hint=_FORMS)
+        raise AddressError("the proxy has a password and no user", hint=_URL_FORMS)
     if kind == "http" and ":" in (login or ""):
         # RFC 7617, section 2: the first colon ends the user name.
         raise AddressError("the user of an HTTP proxy cannot have a colon in it")
@@ -114,10 +114,10 @@ def parse_proxy(url: str) -> Proxy:
     return Proxy(kind, host, port, login, passcode)
 
 
-_FORMS = "write http://login:passcode@host:3128 or socks5://login:passcode@host:1080"
+_URL_FORMS = "write http://login:passcode@host:3128 or socks5://login:passcode@host:1080"
 
 
-def _not_ours(scheme: str) -> AddressError:
+def _unsupported_scheme(scheme: str) -> AddressError:
     if scheme == "https":
         return AddressError(
             "TLS to the proxy itself (https://) is not supported",
@@ -127,7 +127,7 @@ def _not_ours(scheme: str) -> AddressError:
         return AddressError(
             "SOCKS4 is not supported", hint="most of these proxies support SOCKS5: use socks5://"
         )
-    return AddressError("the proxy is not a valid URL", hint=_FORMS)
+    return AddressError("the proxy is not a valid URL", hint=_URL_FORMS)
 
 
 class Handshake:
@@ -146,9 +146,9 @@ class Handshake:
     def __init__(self, proxy: Proxy, address: Address) -> None:
         # A scope is only valid on this machine (RFC 6874, section 1).
         host = address.host.partition("%")[0]
-        self._talk = _TALKS[proxy.kind](proxy, host, address.port)
+        self._dialogue = _DIALOGUES[proxy.kind](proxy, host, address.port)
         self._buffer = b""
-        self._out, self._until = next(self._talk)
+        self._out, self._answer_size = next(self._dialogue)
 
     def outgoing(self) -> bytes:
         """Return and clear the bytes to write."""
@@ -169,10 +169,10 @@ class Handshake:
                 "it closed the connection", hint="check the proxy's port and type (http or socks5)"
             )
         self._buffer += data
-        while self._buffer and (size := self._until(self._buffer)) is not None:
+        while self._buffer and (size := self._answer_size(self._buffer)) is not None:
             answer, self._buffer = self._buffer[:size], self._buffer[size:]
             try:
-                out, self._until = self._talk.send(answer)
+                out, self._answer_size = self._dialogue.send(answer)
             except StopIteration:
                 if self._buffer:
                     # A broker never sends first: a STOMP server waits for CONNECT, and TLS for the ClientHello.
@@ -183,14 +183,14 @@ class Handshake:
         return False
 
 
-def _bytes(count: int) -> _Until:
+def _bytes(count: int) -> _AnswerSize:
     return lambda buffer: count if len(buffer) >= count else None
 
 
 # ------------------------------------------------------------------------------------- HTTP
 
 
-def _http(proxy: Proxy, host: str, port: int) -> _Talk:
+def _http(proxy: Proxy, host: str, port: int) -> _Dialogue:
     with contextlib.suppress(UnicodeError):
         host = host.encode("idna").decode() if not host.isascii() else host
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -239,7 +239,7 @@ def _http_hint(proxy: Proxy, code: int) -> str:
 
 # ------------------------------------------------------------------------------------- SOCKS5
 
-_NO_LOGIN, _LOGIN, _NONE_OF_THEM = 0, 2, 255
+_NO_LOGIN, _LOGIN, _NO_METHOD = 0, 2, 255
 
 #: RFC 1928, section 6.
 _REPLIES = {
@@ -257,8 +257,8 @@ _REPLIES = {
 }
 
 
-def _socks5(proxy: Proxy, host: str, port: int) -> _Talk:
-    where = _socks_address(host) + port.to_bytes(2)
+def _socks5(proxy: Proxy, host: str, port: int) -> _Dialogue:
+    host_and_port = _socks_address(host) + port.to_bytes(2)
     methods = bytes([_NO_LOGIN] if proxy.login is None else [_NO_LOGIN, _LOGIN])
     answer = yield bytes([5, len(methods)]) + methods, _bytes(2)
     if answer[0] != 5:
@@ -273,7 +273,7 @@ def _socks5(proxy: Proxy, host: str, port: int) -> _Talk:
     elif answer[1] != _NO_LOGIN:
         hint = "" if proxy.login else "write socks5://login:passcode@host:port"
         raise ProxyError("it requires an unsupported authentication method", hint=hint)
-    answer = yield bytes([5, 1, 0]) + where, _socks_reply
+    answer = yield bytes([5, 1, 0]) + host_and_port, _socks_reply
     if answer[1] != 0:
         reason, hint = _REPLIES.get(answer[1], (f"the reply code {answer[1]}", ""))
         raise ProxyError(reason, code=answer[1], hint=hint)
@@ -307,4 +307,4 @@ def _socks_reply(buffer: bytes) -> int | None:
     return 4 + size + 2 if len(buffer) >= 4 + size + 2 else None
 
 
-_TALKS = {"http": _http, "socks5": _socks5}
+_DIALOGUES = {"http": _http, "socks5": _socks5}

@@ -50,7 +50,7 @@ _NUL = b"\0"
 _TOKEN = r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"
 _VALUE = r"[\t\x20-\x7e\x80-\xff]*"
 #: HTTP headers that `websockets` sets.
-_OURS = frozenset(
+_HANDSHAKE_HEADERS = frozenset(
     ["connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"]
 )
 
@@ -103,15 +103,17 @@ def header_pairs(headers: Mapping[str, object] | Iterable[str] | None) -> tuple[
     """
     pairs: list[tuple[str, str]] = []
     items = getattr(headers, "items", None)
-    given = items() if items is not None else [text_of(line).partition(":")[::2] for line in headers or ()]
-    for name, value in given:
+    items_given = (
+        items() if items is not None else [text_of(line).partition(":")[::2] for line in headers or ()]
+    )
+    for name, value in items_given:
         name, value = text_of(name).strip(), text_of(value).strip()
         if not re.fullmatch(_TOKEN, name) or not re.fullmatch(_VALUE, value):
             raise UsageError(
                 f"the HTTP header {name[:40]!r} cannot be sent",
                 hint='give a dict, or lines as in ["Name: value"], without newlines',
             )
-        if name.lower() in _OURS:
+        if name.lower() in _HANDSHAKE_HEADERS:
             raise UsageError(f"the HTTP header {name} is set by the handshake", hint="leave it out")
         pairs.append((name, value))
     return tuple(pairs)
@@ -211,9 +213,9 @@ class WebSocketLayer:
         # 1005 means a close frame without a code.
         if close is None or (close.code in (1000, 1005) and not close.reason):
             return None
-        said = f": {close.reason}" if close.reason else ""
+        reason_text = f": {close.reason}" if close.reason else ""
         return WebSocketError(
-            f"the broker closed the WebSocket with code {close.code}{said}", code=close.code
+            f"the broker closed the WebSocket with code {close.code}{reason_text}", code=close.code
         )
 
 
@@ -262,17 +264,17 @@ def messages(parts: list[bytes]) -> Iterable[bytes]:
     that fit neither, because the user sends raw bytes, are joined up to the next NUL part or the end: the byte stream
     is the same.
     """
-    run: list[bytes] = []
+    pending: list[bytes] = []
     for part in parts:
-        if run or not (part.endswith(_NUL) or not part.strip(b"\r\n")):
-            run.append(part)
+        if pending or not (part.endswith(_NUL) or not part.strip(b"\r\n")):
+            pending.append(part)
             if part != _NUL:
                 continue
-            part = b"".join(run)
-            run = []
+            part = b"".join(pending)
+            pending = []
         yield part
-    if run:
-        yield b"".join(run)
+    if pending:
+        yield b"".join(pending)
 
 
 def send_message(protocol: Protocol, message: bytes, *, binary: bool) -> None:

@@ -3,7 +3,7 @@
 >>> from stomp.testing.relay import Relay
 >>> def worried(relay: Relay) -> None:
 ...     relay.follow(frame_cuts(range(2, 40)))  # before, in and behind each frame, each way
-...     relay.follow(random_cuts(seed=7, count=100, most=20_000))
+...     relay.follow(random_cuts(seed=7, count=100, maximum=20_000))
 
 Each connection gets the next `Cut` of the plan. Connections after the end of the plan are not cut. Each connection
 counts from its beginning. Frames can only be counted in plain TCP, not in TLS or WebSocket connections.
@@ -81,15 +81,15 @@ def frame_cuts(
     >>> [(cut.frame, cut.place) for cut in frame_cuts([3], directions=["to_client"])]
     [(3, 'before'), (3, 'inside'), (3, 'behind')]
     """
-    ways, where = tuple(directions), tuple(places)
+    direction_list, place_list = tuple(directions), tuple(places)
     for frame in frames:
-        for direction in ways:
-            for place in where:
+        for direction in direction_list:
+            for place in place_list:
                 yield Cut(direction=direction, frame=frame, place=place, close=close)
 
 
 def random_cuts(
-    seed: int, *, count: int, most: int, directions: Iterable[Direction] = DIRECTIONS, least: int = 1
+    seed: int, *, count: int, maximum: int, directions: Iterable[Direction] = DIRECTIONS, minimum: int = 1
 ) -> Iterator[Cut]:
     """Return a plan with cuts after a random number of bytes; about half of them close, the others reset.
 
@@ -98,18 +98,20 @@ def random_cuts(
     Args:
         seed: the seed of the random numbers.
         count: number of cuts.
-        most: maximum number of bytes before the cut.
+        maximum: maximum number of bytes before the cut.
         directions: the directions to count in.
-        least: minimum number of bytes before the cut.
+        minimum: minimum number of bytes before the cut.
 
-    >>> list(random_cuts(seed=1, count=9, most=500)) == list(random_cuts(seed=1, count=9, most=500))
+    >>> list(random_cuts(seed=1, count=9, maximum=500)) == list(random_cuts(seed=1, count=9, maximum=500))
     True
     """
     choices = random.Random(seed)
-    ways = tuple(directions)
+    direction_list = tuple(directions)
     for _ in range(count):
         yield Cut(
-            direction=choices.choice(ways), bytes=choices.randint(least, most), close=choices.random() < 0.5
+            direction=choices.choice(direction_list),
+            bytes=choices.randint(minimum, maximum),
+            close=choices.random() < 0.5,
         )
 
 
@@ -124,15 +126,15 @@ class FrameMeter:
     def __init__(self) -> None:
         self._offset = 0  # of the next byte in the stream
         self._head: bytearray | None = None  # header block of the current frame
-        self._named = False  # its first line is complete
+        self._first_line_complete = False  # its first line is complete
         self._body: int | None = None  # remaining bytes of its body, if it has a content-length
-        self._open = False  # its header block is complete
+        self._head_complete = False  # its header block is complete
 
     def feed(self, data: bytes) -> Iterator[tuple[Place, int]]:
         """Yield the places found in these bytes, each with its offset in the whole stream."""
         start = 0
         while start < len(data):
-            if self._open:
+            if self._head_complete:
                 start = self._read_body(data, start)
                 if self._head is None:
                     yield "behind", self._offset
@@ -143,14 +145,14 @@ class FrameMeter:
                 start += skipped
                 if rest:
                     self._head = bytearray()
-                    self._named = False
+                    self._first_line_complete = False
                     yield "before", self._offset
             else:
-                before = self._offset - len(self._head)
+                head_start = self._offset - len(self._head)
                 start = self._read_head(data, start)
-                if not self._named and (end := self._head.find(b"\n")) >= 0:
-                    self._named = True
-                    yield "inside", before + end + 1
+                if not self._first_line_complete and (end := self._head.find(b"\n")) >= 0:
+                    self._first_line_complete = True
+                    yield "inside", head_start + end + 1
 
     def _read_head(self, data: bytes, start: int) -> int:
         head = self._head
@@ -163,23 +165,23 @@ class FrameMeter:
             return len(data)
         length = _LENGTH.search(head, 0, end.end())
         self._body = int(length[1]) if length is not None else None
-        self._open = True
-        taken = end.end() - known
+        self._head_complete = True
+        consumed = end.end() - known
         del head[end.end() :]
-        self._offset += taken
-        return start + taken
+        self._offset += consumed
+        return start + consumed
 
     def _read_body(self, data: bytes, start: int) -> int:
         if self._body:
-            taken = min(self._body, len(data) - start)
-            self._body -= taken
+            consumed = min(self._body, len(data) - start)
+            self._body -= consumed
         else:
             nul = start if self._body == 0 else data.find(b"\0", start)
-            taken = len(data) - start if nul < 0 else nul + 1 - start
+            consumed = len(data) - start if nul < 0 else nul + 1 - start
             if nul >= 0:
-                self._open, self._head, self._body = False, None, None
-        self._offset += taken
-        return start + taken
+                self._head_complete, self._head, self._body = False, None, None
+        self._offset += consumed
+        return start + consumed
 
 
 class CutPoint:
@@ -188,18 +190,18 @@ class CutPoint:
     def __init__(self, cut: Cut) -> None:
         self.cut = cut
         self._meter = FrameMeter()
-        self._passed = 0
+        self._offset_of_data = 0
         self._frames = 0
 
     def bytes_before_cut(self, data: bytes) -> int | None:
         """The number of these bytes before the cut; None if the cut is not within or directly after them."""
-        begin, self._passed = self._passed, self._passed + len(data)
+        start, self._offset_of_data = self._offset_of_data, self._offset_of_data + len(data)
         cut = self.cut
         if cut.frame is None:
             assert cut.bytes is not None
-            return cut.bytes - begin if cut.bytes <= self._passed else None
+            return cut.bytes - start if cut.bytes <= self._offset_of_data else None
         for place, offset in self._meter.feed(data):
             self._frames += place == "before"
             if place == cut.place and self._frames == cut.frame:
-                return offset - begin
+                return offset - start
         return None

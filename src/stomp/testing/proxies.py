@@ -26,27 +26,27 @@ class _Proxy(ABC):
 
     Attributes:
         hosts: host name -> address, for names that this proxy resolves itself; the system resolves all others.
-        asked: the (host, port) pairs that clients requested, as they wrote them.
+        requested: the (host, port) pairs that clients requested, as they wrote them.
     """
 
     def __init__(self, *, login: tuple[str, str] | None = None) -> None:
         self.login = login
         self.hosts: dict[str, str] = {}
-        self.asked: list[tuple[str, int]] = []
+        self.requested: list[tuple[str, int]] = []
 
     def __call__(self, sock: socket.socket) -> None:
         """Serve one client."""
-        target = self._meet(sock)
+        target = self._handshake(sock)
         if target is not None:
             with target:
-                _join(sock, target)
+                _relay(sock, target)
 
     @abstractmethod
-    def _meet(self, sock: socket.socket) -> socket.socket | None:
+    def _handshake(self, sock: socket.socket) -> socket.socket | None:
         """Do the handshake; return the socket to the target, or None if the client was refused."""
 
     def _open(self, host: str, port: int) -> socket.socket:
-        self.asked.append((host, port))
+        self.requested.append((host, port))
         return socket.create_connection((self.hosts.get(host, host), port), timeout=10.0)
 
 
@@ -57,29 +57,29 @@ class HttpProxy(_Proxy):
         login: the (user, password) that clients must send; None accepts all clients.
     """
 
-    def _meet(self, sock: socket.socket) -> socket.socket | None:
+    def _handshake(self, sock: socket.socket) -> socket.socket | None:
         head = bytearray()
         while not head.endswith(b"\r\n\r\n"):
-            head += _exactly(sock, 1)
+            head += _read_exactly(sock, 1)
         request = re.match(rb"CONNECT \[?([^ \]]+?)\]?:(\d+) HTTP/1\.1\r\n", head)
         if request is None:
-            _say(sock, "405 Method Not Allowed")
+            _respond(sock, "405 Method Not Allowed")
             return None
         if self.login is not None:
             secret = base64.b64encode(":".join(self.login).encode())
             if b"\r\nProxy-Authorization: Basic " + secret + b"\r\n" not in head:
-                _say(sock, '407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="test"')
+                _respond(sock, '407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="test"')
                 return None
         try:
             target = self._open(request[1].decode(), int(request[2]))
         except OSError:
-            _say(sock, "502 Bad Gateway")
+            _respond(sock, "502 Bad Gateway")
             return None
-        _say(sock, "200 Connection established")
+        _respond(sock, "200 Connection established")
         return target
 
 
-def _say(sock: socket.socket, status: str) -> None:
+def _respond(sock: socket.socket, status: str) -> None:
     sock.sendall(f"HTTP/1.1 {status}\r\nVia: 1.1 test\r\n\r\n".encode())
 
 
@@ -90,29 +90,29 @@ class Socks5Proxy(_Proxy):
         login: the (user, password) that clients must send; None accepts all clients without authentication.
     """
 
-    def _meet(self, sock: socket.socket) -> socket.socket | None:
-        _, count = _exactly(sock, 2)
-        methods = _exactly(sock, count)
+    def _handshake(self, sock: socket.socket) -> socket.socket | None:
+        _, count = _read_exactly(sock, 2)
+        methods = _read_exactly(sock, count)
         wanted = 0 if self.login is None else 2
         if wanted not in methods:
             sock.sendall(b"\5\xff")
             return None
         sock.sendall(bytes([5, wanted]))
         if self.login is not None:
-            _, size = _exactly(sock, 2)
-            user = _exactly(sock, size).decode()
-            password = _exactly(sock, _exactly(sock, 1)[0]).decode()
-            right = (user, password) == self.login
-            sock.sendall(b"\1\0" if right else b"\1\1")
-            if not right:
+            _, size = _read_exactly(sock, 2)
+            user = _read_exactly(sock, size).decode()
+            password = _read_exactly(sock, _read_exactly(sock, 1)[0]).decode()
+            accepted = (user, password) == self.login
+            sock.sendall(b"\1\0" if accepted else b"\1\1")
+            if not accepted:
                 return None
-        _, _, _, kind = _exactly(sock, 4)
+        _, _, _, kind = _read_exactly(sock, 4)
         if kind == 3:
-            host = _exactly(sock, _exactly(sock, 1)[0]).decode()
+            host = _read_exactly(sock, _read_exactly(sock, 1)[0]).decode()
         else:
             family, size = (socket.AF_INET, 4) if kind == 1 else (socket.AF_INET6, 16)
-            host = socket.inet_ntop(family, _exactly(sock, size))
-        port = int.from_bytes(_exactly(sock, 2), "big")
+            host = socket.inet_ntop(family, _read_exactly(sock, size))
+        port = int.from_bytes(_read_exactly(sock, 2), "big")
         try:
             target = self._open(host, port)
         except ConnectionRefusedError:
@@ -125,7 +125,7 @@ class Socks5Proxy(_Proxy):
         return target
 
 
-def _exactly(sock: socket.socket, count: int) -> bytes:
+def _read_exactly(sock: socket.socket, count: int) -> bytes:
     data = b""
     while len(data) < count:
         more = sock.recv(count - len(data))
@@ -135,7 +135,7 @@ def _exactly(sock: socket.socket, count: int) -> bytes:
     return data
 
 
-def _join(one: socket.socket, other: socket.socket) -> None:
+def _relay(one: socket.socket, other: socket.socket) -> None:
     """Relay bytes in both directions until one side closes."""
     other.settimeout(None)
     while True:

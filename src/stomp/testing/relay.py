@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 #: Maximum number of bytes that a pipe buffers: no more is read until these have been written.
-_HELD = 64 * 1024
+_MAX_BUFFERED = 64 * 1024
 
 
 class _Pipe:
@@ -39,10 +39,10 @@ class _Pipe:
         self.direction: Direction = direction
         self.source = source
         self.sink = sink
-        self.held = b""  # read, and not yet written
+        self.buffered = b""  # read, and not yet written
         self.ended = False  # the source has sent the end of the stream
-        self.point: CutPoint | None = None
-        self.last: Cut | None = None  # to be made when `held` has been written
+        self.cut_point: CutPoint | None = None
+        self.pending_cut: Cut | None = None  # to be made when `buffered` has been written
 
 
 class _Pair:
@@ -52,7 +52,7 @@ class _Pair:
         self.socks = (client, target)
         self.pipes = (_Pipe("to_target", client, target), _Pipe("to_client", target, client))
         self.closing = False  # FIN was sent to both sides; data that they still send is discarded
-        self.over = False
+        self.closed = False
 
 
 class Relay:
@@ -68,17 +68,17 @@ class Relay:
         target_host: the host of the broker.
         target_port: the port of the broker. Both can be changed later, as attributes, for new connections.
         host: the address to listen on; "::1" for IPv6.
-        patience: seconds to wait for the target to accept a connection, and for the thread to execute a method.
+        timeout: seconds to wait for the target to accept a connection, and for the thread to execute a method.
 
     Attributes:
         port: the port that the relay listens on.
         forwarded: number of bytes written to the other side, by direction.
         accepted: number of accepted connections.
-        made: the executed cuts of the plan, in order; see `follow`.
+        executed: the executed cuts of the plan, in order; see `follow`.
     """
 
     def __init__(
-        self, target_host: str, target_port: int, *, host: str = "127.0.0.1", patience: float = 10.0
+        self, target_host: str, target_port: int, *, host: str = "127.0.0.1", timeout: float = 10.0
     ) -> None:
         self.target_host = target_host
         self.target_port = target_port
@@ -86,13 +86,13 @@ class Relay:
         self.port: int = 0
         self.forwarded: dict[Direction, int] = dict.fromkeys(DIRECTIONS, 0)
         self.accepted: int = 0
-        self.made: list[Cut] = []
-        self._patience = patience
+        self.executed: list[Cut] = []
+        self._timeout = timeout
         self._stalled: set[Direction] = set()
-        self._left: dict[Direction, int] = {}  # remaining bytes before a cut, see `cut_after`
+        self._cut_after: dict[Direction, int] = {}  # remaining bytes before a cut, see `cut_after`
         self._plan: Iterator[Cut | None] = iter(())
         self._pairs: set[_Pair] = set()
-        self._orders: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
         self._running = False
         self._thread: threading.Thread | None = None
 
@@ -111,7 +111,7 @@ class Relay:
         self._listener = socket.create_server((self.host, 0), family=family)
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
-        self._waker, self._wakened = socket.socketpair()
+        self._wakeup_writer, self._wakeup_reader = socket.socketpair()
         self._running = True
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._thread.start()
@@ -120,20 +120,20 @@ class Relay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._order(self._stop)
+        self._request(self._stop)
         assert self._thread is not None
-        self._thread.join(self._patience)
-        self._waker.close()
+        self._thread.join(self._timeout)
+        self._wakeup_writer.close()
 
     # ------------------------------------------------------------------------------------- the faults
 
     def cut(self) -> None:
         """Reset (RST) all connections, on both sides. Bytes that are not yet forwarded are lost."""
-        self._order(lambda: self._all(self._reset))
+        self._request(lambda: self._for_each_pair(self._reset))
 
     def close(self) -> None:
         """Close (FIN) all connections, on both sides. Bytes that are not yet forwarded are lost."""
-        self._order(lambda: self._all(self._close))
+        self._request(lambda: self._for_each_pair(self._close))
 
     def stall(self, direction: Direction | None = None) -> None:
         """Stop forwarding, and keep the connections open. `resume` ends it.
@@ -148,11 +148,11 @@ class Relay:
         """
         if direction is not None:
             _check(direction)
-        self._order(lambda: self._stalled.update([direction] if direction else DIRECTIONS))
+        self._request(lambda: self._stalled.update([direction] if direction else DIRECTIONS))
 
     def resume(self) -> None:
         """End `stall`: buffered bytes are forwarded."""
-        self._order(self._stalled.clear)
+        self._request(self._stalled.clear)
 
     def cut_after(self, count: int, direction: Direction) -> None:
         """Reset (RST), on both sides, the connection that forwards the last of the next `count` bytes.
@@ -170,7 +170,7 @@ class Relay:
         if count < 1:
             raise ValueError(f"cannot cut after {count} bytes; use cut")
         _check(direction)
-        self._order(lambda: self._left.update({direction: count}))
+        self._request(lambda: self._cut_after.update({direction: count}))
 
     def follow(self, plan: Iterable[Cut | None]) -> None:
         """Cut new connections by a plan: each new connection gets the next cut.
@@ -182,39 +182,39 @@ class Relay:
         """
         steps = iter(plan)
 
-        def take_over() -> None:
+        def set_plan() -> None:
             self._plan = steps
 
-        self._order(take_over)
+        self._request(set_plan)
 
-    def _order(self, do: Callable[[], None]) -> None:
-        """Call `do` in the thread of the relay, and wait until it has returned."""
+    def _request(self, action: Callable[[], None]) -> None:
+        """Call `action` in the thread of the relay, and wait until it has returned."""
         if self._thread is None or not self._thread.is_alive():
             raise RuntimeError("the relay is not running; use it in a with statement")
         done = threading.Event()
-        self._orders.put((do, done))
-        self._waker.send(b"!")
-        if not done.wait(self._patience):
+        self._requests.put((action, done))
+        self._wakeup_writer.send(b"!")
+        if not done.wait(self._timeout):
             raise RuntimeError("the relay does not obey")
 
     # ------------------------------------------------------------------------------------- the thread
 
     def _run(self) -> None:
-        with self._listener, self._wakened, selectors.DefaultSelector() as self._selector:
+        with self._listener, self._wakeup_reader, selectors.DefaultSelector() as self._selector:
             self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
-            self._selector.register(self._wakened, selectors.EVENT_READ, self._obey)
+            self._selector.register(self._wakeup_reader, selectors.EVENT_READ, self._run_requests)
             while self._running:
                 for key, events in self._selector.select():
                     key.data(events)
-            self._all(self._reset)
+            self._for_each_pair(self._reset)
 
-    def _obey(self, events: int) -> None:
-        self._wakened.recv(100)
+    def _run_requests(self, events: int) -> None:
+        self._wakeup_reader.recv(100)
         with contextlib.suppress(queue.Empty):
             while True:
-                do, done = self._orders.get_nowait()
-                do()
-                self._all(self._watch)
+                action, done = self._requests.get_nowait()
+                action()
+                self._for_each_pair(self._watch)
                 done.set()
 
     def _stop(self) -> None:
@@ -227,14 +227,14 @@ class Relay:
             return
         self.accepted += 1
         try:
-            target = socket.create_connection((self.target_host, self.target_port), self._patience)
+            target = socket.create_connection((self.target_host, self.target_port), self._timeout)
         except OSError:
             reset(client)
             return
         pair = _Pair(client, target)
         cut = next(self._plan, None)
         if cut is not None:
-            pair.pipes[DIRECTIONS.index(cut.direction)].point = CutPoint(cut)
+            pair.pipes[DIRECTIONS.index(cut.direction)].cut_point = CutPoint(cut)
         self._pairs.add(pair)
         for sock in pair.socks:
             sock.setblocking(False)
@@ -246,9 +246,9 @@ class Relay:
         """Handle a readable or writable socket of a pair."""
         try:
             for pipe in pair.pipes:
-                if pipe.source is sock and events & selectors.EVENT_READ and not pair.over:
+                if pipe.source is sock and events & selectors.EVENT_READ and not pair.closed:
                     self._read(pair, pipe)
-                if pipe.sink is sock and events & selectors.EVENT_WRITE and not pair.over:
+                if pipe.sink is sock and events & selectors.EVENT_WRITE and not pair.closed:
                     self._write(pair, pipe)
         except (BlockingIOError, InterruptedError):
             pass
@@ -257,32 +257,32 @@ class Relay:
         self._watch(pair)
 
     def _read(self, pair: _Pair, pipe: _Pipe) -> None:
-        data = pipe.source.recv(_HELD)
+        data = pipe.source.recv(_MAX_BUFFERED)
         if not data:
             pipe.ended = True
             if not pair.closing:
                 pipe.sink.shutdown(socket.SHUT_WR)
         elif not pair.closing:
-            pipe.held = data
-            if pipe.point is not None and (count := pipe.point.bytes_before_cut(data)) is not None:
-                pipe.held = data[:count]
-                pipe.last = pipe.point.cut
+            pipe.buffered = data
+            if pipe.cut_point is not None and (count := pipe.cut_point.bytes_before_cut(data)) is not None:
+                pipe.buffered = data[:count]
+                pipe.pending_cut = pipe.cut_point.cut
             self._write(pair, pipe)
 
     def _write(self, pair: _Pair, pipe: _Pipe) -> None:
-        left = self._left.get(pipe.direction)
-        sent = pipe.sink.send(pipe.held[:left]) if pipe.held else 0
-        pipe.held = pipe.held[sent:]
+        remaining = self._cut_after.get(pipe.direction)
+        sent = pipe.sink.send(pipe.buffered[:remaining]) if pipe.buffered else 0
+        pipe.buffered = pipe.buffered[sent:]
         self.forwarded[pipe.direction] += sent
-        if left is not None:
-            self._left[pipe.direction] = left - sent
-            if left == sent:
-                del self._left[pipe.direction]
+        if remaining is not None:
+            self._cut_after[pipe.direction] = remaining - sent
+            if remaining == sent:
+                del self._cut_after[pipe.direction]
                 self._reset(pair)
                 return
-        if pipe.last is not None and not pipe.held:
-            self.made.append(pipe.last)
-            pipe.point, close, pipe.last = None, pipe.last.close, None
+        if pipe.pending_cut is not None and not pipe.buffered:
+            self.executed.append(pipe.pending_cut)
+            pipe.cut_point, close, pipe.pending_cut = None, pipe.pending_cut.close, None
             if close:
                 self._close(pair)
             else:
@@ -290,32 +290,32 @@ class Relay:
 
     def _watch(self, pair: _Pair) -> None:
         """Register the sockets of a pair for the events that are needed next."""
-        if not pair.over and all(pipe.ended for pipe in pair.pipes):
+        if not pair.closed and all(pipe.ended for pipe in pair.pipes):
             self._end(pair)
-        if pair.over:  # possibly since its other socket was served
+        if pair.closed:  # possibly since its other socket was served
             return
-        wanted = dict.fromkeys(pair.socks, 0)
+        events_of = dict.fromkeys(pair.socks, 0)
         for pipe in pair.pipes:
             stalled = pipe.direction in self._stalled and not pair.closing
-            if not stalled and not pipe.held and not pipe.ended:
-                wanted[pipe.source] |= selectors.EVENT_READ
-            if not stalled and pipe.held:
-                wanted[pipe.sink] |= selectors.EVENT_WRITE
-        for sock, events in wanted.items():
+            if not stalled and not pipe.buffered and not pipe.ended:
+                events_of[pipe.source] |= selectors.EVENT_READ
+            if not stalled and pipe.buffered:
+                events_of[pipe.sink] |= selectors.EVENT_WRITE
+        for sock, events in events_of.items():
             key = self._selector.get_map().get(sock)
             if key is not None and key.events != events:
                 self._selector.unregister(sock)
             if events and (key is None or key.events != events):
                 self._selector.register(sock, events, partial(self._serve, pair, sock))
 
-    def _all(self, do: Callable[[_Pair], None]) -> None:
+    def _for_each_pair(self, action: Callable[[_Pair], None]) -> None:
         for pair in list(self._pairs):
-            do(pair)
+            action(pair)
 
     def _close(self, pair: _Pair) -> None:
         pair.closing = True
         for pipe in pair.pipes:
-            pipe.held = b""
+            pipe.buffered = b""
             # Reading continues until both sides close: closing a socket with unread data sends a reset.
             with contextlib.suppress(OSError):
                 pipe.sink.shutdown(socket.SHUT_WR)
@@ -324,7 +324,7 @@ class Relay:
         self._end(pair, reset)
 
     def _end(self, pair: _Pair, close: Callable[[socket.socket], None] = socket.socket.close) -> None:
-        pair.over = True
+        pair.closed = True
         self._pairs.discard(pair)
         for sock in pair.socks:
             if sock in self._selector.get_map():

@@ -65,8 +65,8 @@ def greet_back(
         heartbeat: the ``heart-beat`` header, in milliseconds.
         server: the ``server`` header; None to leave it out.
     """
-    named = f"server:{server}\n" if server is not None else ""
-    sock.sendall(f"CONNECTED\nversion:{version}\nheart-beat:{heartbeat}\n{named}\n\0".encode())
+    server_header = f"server:{server}\n" if server is not None else ""
+    sock.sendall(f"CONNECTED\nversion:{version}\nheart-beat:{heartbeat}\n{server_header}\n\0".encode())
 
 
 def say_nothing(sock: socket.socket) -> None:
@@ -95,9 +95,9 @@ def hang_up(sock: socket.socket) -> None:
 def reset(sock: socket.socket) -> None:
     """Script, or last call of a script: close with a reset (RST) instead of the end of the stream."""
     # The option value is two shorts on Windows, and two ints everywhere else.
-    layout = "hh" if hasattr(socket, "SIO_RCVALL") else "ii"
+    linger_format = "hh" if hasattr(socket, "SIO_RCVALL") else "ii"
     with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(layout, 1, 0))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(linger_format, 1, 0))
     sock.close()
 
 
@@ -153,16 +153,16 @@ class ScriptedServer:
             also for all later clients.
         tls: a TLS context of the server; the script then gets the socket after the handshake.
         host: the address to listen on; "::1" for IPv6.
-        patience: seconds to wait for the scripts on exit.
+        timeout: seconds to wait for the scripts on exit.
 
     Raises:
         ValueError: no script was given.
-        RuntimeError: on exit, if a script does not end within `patience` seconds.
+        RuntimeError: on exit, if a script does not end within `timeout` seconds.
 
     Attributes:
         port: the port that the server listens on.
         errors: the exceptions of scripts and handshakes, in the order in which they ended.
-        leaving: set on exit, for scripts that wait for something other than the client.
+        closing: set on exit, for scripts that wait for something other than the client.
     """
 
     def __init__(
@@ -170,17 +170,17 @@ class ScriptedServer:
         *scripts: Script,
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
-        patience: float = 10.0,
+        timeout: float = 10.0,
     ) -> None:
         if not scripts:
             raise ValueError("give at least one script")
         self.host = host
         self.port: int = 0
         self.errors: list[BaseException] = []
-        self.leaving: threading.Event = threading.Event()
+        self.closing: threading.Event = threading.Event()
         self._scripts = scripts
         self._tls = tls
-        self._patience = patience
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -199,28 +199,28 @@ class ScriptedServer:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         self._listener = socket.create_server((self.host, 0), family=family)
         self.port = self._listener.getsockname()[1]
-        self._waker, self._wakened = socket.socketpair()
+        self._wakeup_writer, self._wakeup_reader = socket.socketpair()
         self._start(self._accept_all, "scripted-server")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        deadline = time.monotonic() + self._patience
-        self.leaving.set()
-        self._waker.close()
+        deadline = time.monotonic() + self._timeout
+        self.closing.set()
+        self._wakeup_writer.close()
         # The accepting thread is the first one; after it has ended, no thread is added.
         for thread in self._threads:
             self._end_all()
             thread.join(max(0.0, deadline - time.monotonic()))
         if any(thread.is_alive() for thread in self._threads):
             raise RuntimeError(
-                "a script does not end; it may wait for the client or for `leaving`"
+                "a script does not end; it may wait for the client or for `closing`"
             ) from error
         if kind is None:
-            for raised in self.errors:
-                if not isinstance(raised, OSError):
-                    raise raised
+            for error_of_script in self.errors:
+                if not isinstance(error_of_script, OSError):
+                    raise error_of_script
 
     def _start(self, run: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=run, name=name, daemon=True)
@@ -228,13 +228,13 @@ class ScriptedServer:
         thread.start()
 
     def _accept_all(self) -> None:
-        with self._listener, self._wakened, selectors.DefaultSelector() as selector:
+        with self._listener, self._wakeup_reader, selectors.DefaultSelector() as selector:
             selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._wakened, selectors.EVENT_READ)
+            selector.register(self._wakeup_reader, selectors.EVENT_READ)
             served = 0
             while True:
                 selector.select()
-                if self.leaving.is_set():
+                if self.closing.is_set():
                     return
                 sock, _ = self._listener.accept()
                 with self._lock:
@@ -251,7 +251,7 @@ class ScriptedServer:
                 with self._lock:
                     self._open.remove(plain)
                     self._open.add(sock)
-                if self.leaving.is_set():  # set while neither socket was in `_open`, so `_end_all` missed it
+                if self.closing.is_set():  # set while neither socket was in `_open`, so `_end_all` missed it
                     raise ConnectionAbortedError("the server is closing")
                 sock.do_handshake()
             script(sock)

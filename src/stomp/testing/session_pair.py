@@ -26,7 +26,7 @@ class Endpoint:
         self.written: bytearray = bytearray()
         self.eof = False
 
-    def take(self) -> list[Event]:
+    def pop_events(self) -> list[Event]:
         """Remove and return the events so far."""
         events, self.events = self.events, []
         return events
@@ -37,16 +37,16 @@ class SessionPair:
 
     Call methods of `client` and `server`, then `run`, and check the events of `client_end` and `server_end`:
 
-    >>> wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    >>> wire.client.subscribe("/queue/a", "1")
-    >>> wire.run()
-    >>> wire.server_end.take()
+    >>> pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    >>> pair.client.subscribe("/queue/a", "1")
+    >>> pair.run()
+    >>> pair.server_end.pop_events()
     [Request(frame=<Frame SUBSCRIBE ['destination', 'id', 'ack'] 0 bytes>)]
 
     `advance` advances the time, and calls `tick` of both sessions when it is due:
 
-    >>> wire.advance(0.8)
-    >>> wire.client_end.take()
+    >>> pair.advance(0.8)
+    >>> pair.client_end.pop_events()
     [HeartbeatSent(), HeartbeatReceived()]
 
     Args:
@@ -83,14 +83,14 @@ class SessionPair:
             versions: the STOMP versions that the client offers; all if none is given.
             heartbeat: milliseconds, for both sides: (what they can send, what they want to receive).
         """
-        wire = cls(server=ServerSession(heartbeat=heartbeat))
-        wire.client.connect(versions or ("1.0", "1.1", "1.2"), "/", heartbeat=heartbeat)
-        wire.run()
-        wire.server.accept(wire.clock())
-        wire.run()
-        wire.client_end.take()
-        wire.server_end.take()
-        return wire
+        pair = cls(server=ServerSession(heartbeat=heartbeat))
+        pair.client.connect(versions or ("1.0", "1.1", "1.2"), "/", heartbeat=heartbeat)
+        pair.run()
+        pair.server.accept(pair.clock())
+        pair.run()
+        pair.client_end.pop_events()
+        pair.server_end.pop_events()
+        return pair
 
     def other(self, end: Endpoint) -> Endpoint:
         """The end opposite to `end`."""
@@ -153,17 +153,17 @@ class SessionPair:
         Args:
             seconds: how far to advance.
         """
-        until = self.clock() + seconds
+        end_time = self.clock() + seconds
         while True:
             self.run()
-            moments = [end.session.next_deadline() for end in (self.client_end, self.server_end)]
-            moment = min((m for m in moments if m is not None), default=until)
-            if moment > until:
+            deadlines = [end.session.next_deadline() for end in (self.client_end, self.server_end)]
+            next_time = min((m for m in deadlines if m is not None), default=end_time)
+            if next_time > end_time:
                 break
-            self.clock.now = max(moment, self.clock.now)
+            self.clock.now = max(next_time, self.clock.now)
             self.tick()
-            if moment == until:
+            if next_time == end_time:
                 break
-        self.clock.now = until
+        self.clock.now = end_time
         self.tick()
         self.run()

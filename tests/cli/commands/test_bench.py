@@ -91,11 +91,11 @@ def test_latency_counts_from_the_due_time_of_a_late_send() -> None:
         """The first send takes a second, the others nothing; messages arrive when they are sent."""
 
         def __init__(self) -> None:
-            self.arrived: list[float] = []
+            self.sent_at: list[float] = []
 
         def send(self, destination: str, body: bytes, **options: Any) -> None:
-            now[0] += 0.0 if self.arrived else 1.0
-            self.arrived.append(now[0])
+            now[0] += 0.0 if self.sent_at else 1.0
+            self.sent_at.append(now[0])
 
     sender = Slow()
     plan = bench.Plan(SimpleNamespace(size=16, persistent=False), Terminal())  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ def test_latency_counts_from_the_due_time_of_a_late_send() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "time", moments)
         behind = bench._send_steadily(plan, sender, due)
-    assert [arrived - moment for arrived, moment in zip(sender.arrived, due, strict=True)] == [
+    assert [sent_at - due_at for sent_at, due_at in zip(sender.sent_at, due, strict=True)] == [
         1.0,
         0.75,
         0.5,

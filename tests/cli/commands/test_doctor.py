@@ -116,7 +116,7 @@ def test_undelivered_message_fails_the_round_trip(stomp: Stomp) -> None:
     with ScriptedServer(swallow_what_comes) as server:
         status, steps = examined(stomp, f"stomp://{server.host}:{server.port}", "--connect-timeout", "0.5")
     assert names(steps)[-1] == "round-trip failed"
-    assert "did not deliver it" in steps[-1]["words"]
+    assert "did not deliver it" in steps[-1]["text"]
     assert "--destination" in steps[-1]["remedy"]
     assert status == 3
 
@@ -163,7 +163,7 @@ def test_expired_certificate_fails_the_tls_step(stomp: Stomp, tmp_path: Path) ->
     with secured(tmp_path, days=-3) as (url, ca):
         status, step = tls_step(stomp, url, "--ssl-ca-file", ca)
     assert (status, step["state"], step["verified"]) == (3, "failed", False)
-    assert step["words"].endswith("certificate has expired")
+    assert step["text"].endswith("certificate has expired")
     assert step["remedy"] == "renew the broker's certificate, which has expired"
 
 
@@ -181,7 +181,7 @@ def test_untrusted_certificate_fails_the_tls_step(stomp: Stomp, tmp_path: Path) 
 def test_unreadable_password_file_fails_the_login_step(stomp: Stomp) -> None:
     status, steps = examined(stomp, "-U", "admin", "--password-file", "gone")
     assert status == 1
-    assert steps[-1]["words"].startswith("the password cannot be read from gone")
+    assert steps[-1]["text"].startswith("the password cannot be read from gone")
     assert steps[-1]["remedy"] == ""
 
 
@@ -195,11 +195,11 @@ def test_port_of_another_protocol_is_named(stomp: Stomp, name: str) -> None:
     with ScriptedServer(other) as server:
         status, steps = examined(stomp, f"stomp://127.0.0.1:{server.port}", "--connect-timeout", "20")
         assert (status, names(steps)[-1]) == (3, "login failed")
-        assert f"this is {name}, not STOMP" in steps[-1]["words"]
+        assert f"this is {name}, not STOMP" in steps[-1]["text"]
         assert "STOMP is usually on port 61613" in steps[-1]["remedy"]
         status, steps = examined(stomp, f"stomp+ssl://127.0.0.1:{server.port}", "--connect-timeout", "20")
         assert (status, names(steps)[-1]) == (3, "tls failed")
-        assert f"this is {name}, not STOMP" in steps[-1]["words"]
+        assert f"this is {name}, not STOMP" in steps[-1]["text"]
 
 
 @pytest.mark.parametrize("scheme", ["stomp", "stomp+ssl", "wss"])

@@ -41,8 +41,8 @@ def test_page_has_every_command_and_option(make: object) -> None:
         for action in command.parser().actions:
             shown = [name for name in action.option_strings if name not in parser.hidden(action)]
             assert all(name in page for name in shown if name != "-h")
-    for verb in command_table.VERBS:
-        assert f"{verb.name} {verb.usage}".strip() in page
+    for entry in command_table.SHELL_COMMANDS:
+        assert f"{entry.name} {entry.usage}".strip() in page
     for status in Status:
         assert re.search(rf"(`|\\fB){int(status)}\b", page)
     for variable in ("STOMP_URL", "STOMP_PASSWORD", "STOMP_CONTEXT", "NO_COLOR"):

@@ -231,5 +231,5 @@ def test_input_is_split_at_separators_whatever_the_reads() -> None:
             piece, self.data = self.data[:3], self.data[3:]
             return piece
 
-    found = list(send.pieces(Drips(b"a\nlonger\n\nend"), b"\n"))  # type: ignore[arg-type]
+    found = list(send.split_input(Drips(b"a\nlonger\n\nend"), b"\n"))  # type: ignore[arg-type]
     assert found == [(b"a", 2), (b"longer", 9), (b"", 10), (b"end", 13)]

@@ -49,7 +49,7 @@ def test_failing_command_is_an_error(command: str, words: str) -> None:
 
 
 def test_slow_command_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_PATIENCE", 0.05)
+    monkeypatch.setattr(passwords, "_COMMAND_TIMEOUT", 0.05)
     with pytest.raises(CommandError, match="TimeoutExpired"):
         passwords.from_command("exec sleep 60")
 

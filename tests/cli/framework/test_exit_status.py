@@ -48,23 +48,23 @@ def test_all_errors_of_the_library_have_a_status() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     for kind in kinds:
         if issubclass(kind, errors.StompError):
-            assert verdict(kind("what")).words == "what"
+            assert verdict(kind("what")).text == "what"
 
 
 def test_hint_follows_the_error_text() -> None:
-    assert verdict(CommandError("no", hint="say yes")).words == "no (say yes)"
-    assert verdict(errors.NotConnected("no", hint="call")).words == "no (call)"
+    assert verdict(CommandError("no", hint="say yes")).text == "no (say yes)"
+    assert verdict(errors.NotConnected("no", hint="call")).text == "no (call)"
 
 
 def test_password_failure_is_reported_instead_of_the_wrapper() -> None:
-    trouble = CommandError("the password cannot be read from gone: no such file")
-    error = errors.ConnectFailed("x", failures=[errors.ConnectFailed("x", failures=[trouble])])
+    cause = CommandError("the password cannot be read from gone: no such file")
+    error = errors.ConnectFailed("x", failures=[errors.ConnectFailed("x", failures=[cause])])
     assert verdict(error) == (Status.USAGE, "the password cannot be read from gone: no such file")
 
 
 def test_hints_name_options() -> None:
     def hint_text(hint: str) -> str:
-        return verdict(errors.ConnectFailed("Virtual host" if "virtual" in hint else "no", hint=hint)).words
+        return verdict(errors.ConnectFailed("Virtual host" if "virtual" in hint else "no", hint=hint)).text
 
     assert hint_text("give the authority that signed the broker's certificate as CA file") == (
         "no (give the authority that signed the broker's certificate by --ssl-ca-file)"
@@ -79,14 +79,14 @@ def test_hints_name_options() -> None:
 
 def test_virtual_host_hint_names_the_option() -> None:
     error = errors.BrokerError("Virtual host '127.0.0.1' access denied")
-    assert re.search(r"--vhost /\)$", verdict(error).words)
+    assert re.search(r"--vhost /\)$", verdict(error).text)
 
 
 def test_os_error_names_the_file() -> None:
-    assert verdict(IsADirectoryError(21, "Is a directory", "/tmp")).words == "/tmp: Is a directory"
-    assert verdict(FileNotFoundError(2, "gone", b"/x")).words == "/x: gone"
-    assert verdict(OSError(5, "broken")).words == "broken"
-    assert verdict(OSError("odd")).words == "odd"
+    assert verdict(IsADirectoryError(21, "Is a directory", "/tmp")).text == "/tmp: Is a directory"
+    assert verdict(FileNotFoundError(2, "gone", b"/x")).text == "/x: gone"
+    assert verdict(OSError(5, "broken")).text == "broken"
+    assert verdict(OSError("odd")).text == "odd"
 
 
 def test_unexpected_exception_is_raised() -> None:

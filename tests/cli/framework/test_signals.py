@@ -18,7 +18,7 @@ def test_first_signal_is_recorded_and_reported(number: int) -> None:
     notified = threading.Event()
     with StopSignal(notified.set) as stop:
         signal.raise_signal(number)
-        assert stop.asked
+        assert stop.requested
         assert notified.wait(PATIENCE)
 
 
@@ -58,7 +58,7 @@ def test_first_signal_does_not_interrupt_a_shielded_block() -> None:
     with StopSignal() as stop:
         with stop.shielded():
             signal.raise_signal(signal.SIGINT)
-        assert stop.asked
+        assert stop.requested
 
 
 def test_signal_ends_a_sleep() -> None:
@@ -67,7 +67,7 @@ def test_signal_ends_a_sleep() -> None:
         assert main is not None
         threading.Timer(0.05, signal.pthread_kill, [main, signal.SIGINT]).start()
         stop.sleep(60)
-        assert stop.asked
+        assert stop.requested
         stop.sleep(60)
 
 
@@ -76,7 +76,7 @@ def test_other_threads_install_no_handlers() -> None:
 
     def work() -> None:
         with StopSignal(lambda: None) as stop:
-            answers.append(stop.asked)
+            answers.append(stop.requested)
 
     thread = threading.Thread(target=work)
     thread.start()

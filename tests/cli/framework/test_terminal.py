@@ -85,7 +85,7 @@ def test_colours_depend_on_terminal_and_environment(
     stream: io.StringIO, environ: dict[str, str], coloured: bool
 ) -> None:
     terminal = Terminal(err=stream, environ=environ, name="stomp send")
-    terminal.complain("it\x1bfailed")
+    terminal.error("it\x1bfailed")
     line = "stomp send: it\\x1bfailed"
     assert stream.getvalue() == (f"\33[1;31m{line}\33[0m\n" if coloured else f"{line}\n")
 
@@ -99,7 +99,7 @@ def test_object_without_isatty_has_no_colours() -> None:
 
 
 def test_closed_standard_error_is_no_error() -> None:
-    Terminal(err=Closed()).say("hello")
+    Terminal(err=Closed()).info("hello")
 
 
 def test_closed_standard_output_is_an_error() -> None:

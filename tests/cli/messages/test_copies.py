@@ -98,7 +98,7 @@ def test_documentation_has_the_table() -> None:
     text = DOCS.read_text()
     for group in LEFT_OUT:
         names = ", ".join(f"`{name}`" for name in group.names)
-        assert f"| {names} | {group.why} |" in text
+        assert f"| {names} | {group.reason} |" in text
 
 
 def test_docstring_examples_are_correct() -> None:

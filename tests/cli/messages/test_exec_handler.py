@@ -30,7 +30,7 @@ def test_body_is_the_input_and_output_is_returned() -> None:
     [("true", "exit status 0"), ("exit 7", "exit status 7"), ("kill -9 $$", "killed by SIGKILL")],
 )
 def test_outcome_is_described(command: str, words: str) -> None:
-    assert run(command).words == words
+    assert run(command).description == words
 
 
 def test_header_values_are_not_executed() -> None:
@@ -74,7 +74,7 @@ def test_killed_program_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         before = signal.signal(signal.SIGALRM, lambda number, frame: handler.kill())
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.2)
-            assert handler.run(Headers(), b"", stop).words == "killed by SIGKILL"
+            assert handler.run(Headers(), b"", stop).description == "killed by SIGKILL"
         finally:
             signal.signal(signal.SIGALRM, before)
     handler.kill()  # there is nothing to kill, and nothing happens

@@ -48,7 +48,7 @@ def test_proxy_is_used(endpoints: Broker, tmp_path: Path, kind: type, scheme: st
         )
         refused = command.run("--url", endpoints.urls[0], "--proxy", f"{scheme}://me:swordfish@{where}")
     assert (through.status, through.err) == (0, "Shutting down, please wait\n")
-    assert proxy.asked
+    assert proxy.requested
     assert (refused.status, refused.err.count("\n")) == (3, 1)
     assert "swordfish" not in refused.err
 

@@ -34,7 +34,7 @@ def test_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_only_the_last_lines_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "_KEPT", 2)
+    monkeypatch.setattr(history, "_MAX_LINES", 2)
     for line in "abc":
         history.append(tmp_path / "history", line)
     assert history.load(tmp_path / "history") == ["b", "c"]

@@ -169,7 +169,7 @@ def test_script_may_use_every_command(command: Command, broker: Broker) -> None:
         assert text in ended.out
     assert broker.depth("/queue/b") == 1
     used = {line.split()[0] for line in SCRIPT.splitlines()}
-    assert {verb.name for verb in command_table.VERBS} - used == {"EOF", "quit"}
+    assert {command.name for command in command_table.SHELL_COMMANDS} - used == {"EOF", "quit"}
 
 
 @pytest.mark.parametrize("word", ["quit", "exit", "EOF"])
@@ -417,7 +417,7 @@ def test_listener_runs_in_process(
 
     main(typed="send /queue/a hello\n")
     monkeypatch.setattr(StompCLI, "on_message", on_message)
-    monkeypatch.setattr(client, "_LOOK_AROUND", 0.1)  # for the signal of another thread
+    monkeypatch.setattr(client, "_WAIT_TIMEOUT", 0.1)  # for the signal of another thread
     assert main("-L", "/queue/a") == 0
     assert capsys.readouterr().out.endswith("subscription: 1\nhello\n")
 

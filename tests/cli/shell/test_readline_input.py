@@ -118,7 +118,7 @@ def test_reader_returns_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     def typed(prompt: str) -> str:
         def arrive() -> None:
-            with cli.around():
+            with cli.output_context():
                 cli.terminal.put("message\n")
 
         thread = threading.Thread(target=arrive)
@@ -129,7 +129,7 @@ def test_reader_returns_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("builtins.input", typed)
     with plain_module.TerminalReader(cli, tmp_path / "history") as reader:  # type: ignore[arg-type]
         assert reader.read() == "a line"
-        with cli.around():  # of this thread, which types nothing now
+        with cli.output_context():  # of this thread, which types nothing now
             cli.terminal.put("answer\n")
     assert out.getvalue() == "\r\33[Kmessage\n> answer\n"
     assert history.load(tmp_path / "history") == ["a line"]

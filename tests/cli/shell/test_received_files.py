@@ -84,7 +84,7 @@ def test_body_that_is_not_base64_is_not_written(tmp_path: Path, body: str | byte
 
 
 def test_too_many_files_of_one_name_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(received_files, "_TRIES", 2)
+    monkeypatch.setattr(received_files, "_MAX_ATTEMPTS", 2)
     for _ in range(2):
         save(tmp_path, "x", b"")
     with pytest.raises(OSError, match="too many files called x"):

@@ -41,13 +41,13 @@ def test_ack_id_of_a_message_is_shown() -> None:
 
 
 def test_other_frames_are_shown_if_verbose() -> None:
-    assert renderer(io.StringIO()).other("RECEIPT", {"receipt-id": "1"}, b"") == b""
-    shown = renderer(io.StringIO(), verbose=True).other("RECEIPT", {"receipt-id": "1"}, b"")
+    assert renderer(io.StringIO()).control_frame("RECEIPT", {"receipt-id": "1"}, b"") == b""
+    shown = renderer(io.StringIO(), verbose=True).control_frame("RECEIPT", {"receipt-id": "1"}, b"")
     assert shown == b"RECEIPT\nreceipt-id: 1\n\n\n"
 
 
 def test_passwords_are_masked() -> None:
-    shown = renderer(io.StringIO()).sent("CONNECT", {"login": "me", "passcode": "swordfish"}, "")
+    shown = renderer(io.StringIO()).sent_frame("CONNECT", {"login": "me", "passcode": "swordfish"}, "")
     assert "me" in shown
     assert "swordfish" not in shown
 

@@ -40,7 +40,7 @@ def make(broker: Broker, out: Printed, tmp_path: Path, monkeypatch: pytest.Monke
 
     yield make
     for cli in made:
-        cli.leave()
+        cli.close()
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def cli(make: Make) -> StompCLI:
 def message_id(cli: StompCLI) -> str:
     """The id of the last message."""
     with cli.changed:
-        assert cli.changed.wait_for(lambda: bool(cli.seen.messages), 10)
-    return list(cli.seen.messages)[-1]
+        assert cli.changed.wait_for(lambda: bool(cli.recent.messages), 10)
+    return list(cli.recent.messages)[-1]
 
 
 # ------------------------------------------------------------------------------------- the class
@@ -218,10 +218,10 @@ def test_ack_acknowledges_a_message(make: Make, broker: Broker, version: str) ->
     cli.onecmd("subscribe /queue/a client-individual")
     cli.onecmd("send /queue/a hello")
     id = message_id(cli)
-    ack, subscription = cli.seen.messages[id]
+    ack, subscription = cli.recent.messages[id]
     cli.onecmd(f"ack {ack}" if version == "1.2" else f"ack {id} {subscription}")
     cli.onecmd("sendrec /queue/b -")
-    cli.leave()
+    cli.close()
     assert broker.depth("/queue/a") == 0
     assert cli.status is Status.OK
 
@@ -233,7 +233,7 @@ def test_ack_finds_the_subscription_of_a_received_message(make: Make, broker: Br
     cli.onecmd("send /queue/a hello")
     cli.onecmd(f"ack {message_id(cli)}")
     cli.onecmd("sendrec /queue/b -")
-    cli.leave()
+    cli.close()
     assert broker.depth("/queue/a") == 0
 
 
@@ -245,7 +245,7 @@ def test_nack_rejects_a_message(make: Make, version: str) -> None:
     id = message_id(cli)
     cli.onecmd(f"nack {id}")
     with cli.changed:
-        assert cli.changed.wait_for(lambda: cli.arrived == 2, 10)
+        assert cli.changed.wait_for(lambda: cli.received == 2, 10)
     assert cli.status is Status.OK
 
 
@@ -444,7 +444,7 @@ def test_words_are_completed(make: Make) -> None:
     cli.onecmd("subscribe /queue/a client")
     cli.onecmd("send '/queue/b b' x")
     cli.onecmd("send /queue/a x")
-    ack = cli.seen.messages[message_id(cli)][0]
+    ack = cli.recent.messages[message_id(cli)][0]
     assert cli.candidates("send ") == ['"/queue/b b"', "/queue/a"]
     assert cli.candidates("unsubscribe ") == ["/queue/a"]
     assert cli.candidates("ack ") == [ack]
@@ -459,25 +459,25 @@ def test_words_are_completed(make: Make) -> None:
 
 def test_readline_completes_words(cli: StompCLI) -> None:
     cli.onecmd("send /queue/a x")
-    for verb in ("send", "sendfile", "sendrec", "sendreply"):
-        complete = getattr(cli, f"complete_{verb}")
-        line = f"{verb} /qu"
-        assert complete("/qu", line, len(verb) + 1, len(line)) == complete("/qu", line) == ["/queue/a"]
+    for command in ("send", "sendfile", "sendrec", "sendreply"):
+        complete = getattr(cli, f"complete_{command}")
+        line = f"{command} /qu"
+        assert complete("/qu", line, len(command) + 1, len(line)) == complete("/qu", line) == ["/queue/a"]
     assert cli.complete_unsubscribe("", "unsubscribe ") == []
     assert cli.completedefault("o", "stats o", 6, 7) == ["on", "off"]
     assert cli.completenames("sub") == ["subscribe"]
 
 
 def test_network_text_is_escaped(cli: StompCLI) -> None:
-    cli.seen.message({"destination": "/queue/\x1b[2J", "message-id": "1"})
+    cli.recent.add_message({"destination": "/queue/\x1b[2J", "message-id": "1"})
     assert cli.candidates("send ") == ["/queue/\\x1b[2J"]
 
 
 def test_remembered_ids_are_limited(cli: StompCLI) -> None:
     for number in range(1000):
-        cli.seen.message({"message-id": str(number), "destination": f"/queue/{number}"})
-    assert len(cli.seen.messages) == len(cli.seen.destinations) == 200
-    assert "999" in cli.seen.messages
+        cli.recent.add_message({"message-id": str(number), "destination": f"/queue/{number}"})
+    assert len(cli.recent.messages) == len(cli.recent.destinations) == 200
+    assert "999" in cli.recent.messages
 
 
 # ------------------------------------------------------------------------------------- help
@@ -491,9 +491,9 @@ def test_help_lists_the_commands(cli: StompCLI, out: Printed) -> None:
 
 
 def test_every_command_has_help(cli: StompCLI, out: Printed) -> None:
-    for verb in command_table.VERBS:
-        assert callable(getattr(cli, f"do_{verb.name}"))
-        cli.onecmd(f"help {verb.name}")
+    for command in command_table.SHELL_COMMANDS:
+        assert callable(getattr(cli, f"do_{command.name}"))
+        cli.onecmd(f"help {command.name}")
     cli.onecmd("? send")
     out.expect("Usage:")
     out.expect("\tEOF")
@@ -520,7 +520,7 @@ def test_multicast_sends_and_receives(monkeypatch: pytest.MonkeyPatch, out: Prin
             cli.onecmd("version")
             out.expect(r".*\[Protocol version multicast\]")
         finally:
-            cli.leave()
+            cli.close()
 
 
 def test_quit_waits_for_on_disconnected(make: Make, broker: Broker) -> None:
@@ -536,11 +536,11 @@ def test_quit_waits_for_on_disconnected(make: Make, broker: Broker) -> None:
     broker.disconnect_all()
     assert calling.wait(PATIENCE)
 
-    def leave() -> None:
-        cli.leave()
+    def close() -> None:
+        cli.close()
         left.set()
 
-    leaving = threading.Thread(target=leave)
+    leaving = threading.Thread(target=close)
     leaving.start()
     assert not left.wait(0.05)
     called.set()

@@ -32,11 +32,11 @@ def closed(session: Session) -> Closed:
 def test_heartbeats_are_negotiated() -> None:
     server = ServerSession(heartbeat=(500, 4000))
     client = ClientSession()
-    wire = SessionPair(client, server)
+    pair = SessionPair(client, server)
     client.connect(heartbeat=(1000, 2000))
-    wire.run()
+    pair.run()
     server.accept(0.0)
-    wire.run()
+    pair.run()
     assert client.heartbeat == (4000, 2000)
     assert server.heartbeat == (2000, 4000)
     # The server's beat is due at 0.8 x 2 s, the client's at 0.8 x 4 s; silence ends twice as late as agreed.
@@ -45,42 +45,42 @@ def test_heartbeats_are_negotiated() -> None:
 
 
 def test_directly_read_bytes_count_as_activity() -> None:
-    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    client = wire.client
+    pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    client = pair.client
     before = client.counters.bytes_received
     head = b"MESSAGE\nsubscription:1\ncontent-length:900000\n\n"
-    client.receive_data(head, wire.clock.now)
+    client.receive_data(head, pair.clock.now)
     assert client.wants_direct_read
     assert client.read_into(lambda room: room.nbytes) == 900_000
-    client.add_direct_bytes(900_000, wire.clock.now + 1.5)
-    assert client.last_read == wire.clock.now + 1.5
+    client.add_direct_bytes(900_000, pair.clock.now + 1.5)
+    assert client.last_read == pair.clock.now + 1.5
     assert not client.wants_direct_read
     assert client.counters.bytes_received == before + len(head) + 900_000
-    client.receive_data(b"\0", wire.clock.now + 1.6)
+    client.receive_data(b"\0", pair.clock.now + 1.6)
     assert [type(event) for event in client.events()][-1] is Message
 
 
 def test_both_sides_send_heartbeats_and_stay_connected() -> None:
-    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    wire.advance(60.0)
-    assert wire.client.state is wire.server.state is State.CONNECTED
-    assert wire.client.counters.heartbeats_sent == wire.server.counters.heartbeats_received == 75
-    assert wire.client.counters.heartbeats_received == 75
-    assert set(map(type, wire.client_end.take())) == {HeartbeatSent, HeartbeatReceived}
+    pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    pair.advance(60.0)
+    assert pair.client.state is pair.server.state is State.CONNECTED
+    assert pair.client.counters.heartbeats_sent == pair.server.counters.heartbeats_received == 75
+    assert pair.client.counters.heartbeats_received == 75
+    assert set(map(type, pair.client_end.pop_events())) == {HeartbeatSent, HeartbeatReceived}
 
 
 def test_frames_count_as_heartbeats() -> None:
-    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     for _ in range(20):
-        wire.client.send("/queue/a", b"x")
-        wire.advance(0.5)
-    assert wire.client.counters.heartbeats_sent == 0
-    assert wire.server.state is State.CONNECTED
+        pair.client.send("/queue/a", b"x")
+        pair.advance(0.5)
+    assert pair.client.counters.heartbeats_sent == 0
+    assert pair.server.state is State.CONNECTED
 
 
 def test_timeout_is_two_intervals() -> None:
-    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    client = wire.client
+    pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    client = pair.client
     client.receive_data(b"\n", 0.0)
     client.events()
     client.tick(1.9)
@@ -101,11 +101,11 @@ def test_timeout_is_two_intervals() -> None:
 
 def test_tolerance_is_configurable() -> None:
     client = ClientSession(tolerance=1.5)
-    wire = SessionPair(client, ServerSession(heartbeat=(1000, 1000)))
+    pair = SessionPair(client, ServerSession(heartbeat=(1000, 1000)))
     client.connect(heartbeat=(1000, 1000))
-    wire.run()
-    wire.server.accept(0.0)
-    wire.run()
+    pair.run()
+    pair.server.accept(0.0)
+    pair.run()
     client.receive_data(b"\n", 0.0)
     client.tick(1.4)
     assert client.state is State.CONNECTED
@@ -116,11 +116,11 @@ def test_tolerance_is_configurable() -> None:
 def test_broker_that_polls_once_per_interval_stays_connected() -> None:
     """ActiveMQ: a frame counts for the interval it was sent in, so the next beat may be two intervals away."""
     client = ClientSession(tolerance=1.5)
-    wire = SessionPair(client, ServerSession(heartbeat=(1000, 1000)))
+    pair = SessionPair(client, ServerSession(heartbeat=(1000, 1000)))
     client.connect(heartbeat=(0, 1000))
-    wire.run()
-    wire.server.accept(0.0)
-    wire.run()
+    pair.run()
+    pair.server.accept(0.0)
+    pair.run()
     beat, frame = b"\n", b"RECEIPT\nreceipt-id:1\n\n\0\n"
     for at, data in [
         (2.0, beat),
@@ -137,8 +137,8 @@ def test_broker_that_polls_once_per_interval_stays_connected() -> None:
 
 
 def test_silence_counts_bytes_not_frames() -> None:
-    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    client = wire.client
+    pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    client = pair.client
     message = b"MESSAGE\nsubscription:1\nmessage-id:1\ndestination:/queue/a\n\n" + b"x" * 10
     now = 0.0
     for at in range(len(message)):
@@ -150,17 +150,17 @@ def test_silence_counts_bytes_not_frames() -> None:
 
 
 def test_unread_bytes_count_as_activity() -> None:
-    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    wire.client.heard(1.9)
-    wire.client.tick(4.8)
-    assert wire.client.state is State.CONNECTED
-    wire.client.tick(4.9)
-    assert closed(wire.client).reason is Reason.HEARTBEAT
+    pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    pair.client.heard(1.9)
+    pair.client.tick(4.8)
+    assert pair.client.state is State.CONNECTED
+    pair.client.tick(4.9)
+    assert closed(pair.client).reason is Reason.HEARTBEAT
 
 
 def test_written_frames_delay_the_next_heartbeat() -> None:
-    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    client = wire.client
+    pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    client = pair.client
     assert client.next_deadline() == 0.8
     client.send("/queue/a", b"x")
     client.data_to_send(0.5)
@@ -172,24 +172,24 @@ def test_written_frames_delay_the_next_heartbeat() -> None:
 
 
 def test_without_heartbeats_there_is_no_deadline() -> None:
-    wire = SessionPair.connected("1.2")
-    assert wire.client.heartbeat == (0, 0)
-    assert wire.client.next_deadline() is None
-    wire.advance(1e6)
-    assert wire.client.state is State.CONNECTED
+    pair = SessionPair.connected("1.2")
+    assert pair.client.heartbeat == (0, 0)
+    assert pair.client.next_deadline() is None
+    pair.advance(1e6)
+    assert pair.client.state is State.CONNECTED
 
 
 def test_heartbeats_are_negotiated_for_each_connection() -> None:
     ledger = Ledger()
     for theirs, agreed in [((0, 0), (0, 0)), ((1000, 1000), (1000, 1000)), ((5000, 0), (0, 5000))]:
         client = ClientSession(ledger=ledger)
-        wire = SessionPair(client, ServerSession(heartbeat=theirs))
+        pair = SessionPair(client, ServerSession(heartbeat=theirs))
         client.connect(heartbeat=(1000, 1000))
-        wire.run()
-        wire.server.accept(0.0)
-        wire.run()
+        pair.run()
+        pair.server.accept(0.0)
+        pair.run()
         assert client.heartbeat == agreed
-        wire.cut()
+        pair.cut()
 
 
 # ------------------------------------------------------------------------------------- the end
@@ -203,45 +203,45 @@ def test_eof_before_connect_ends_the_session(session: type[Session]) -> None:
 
 
 def test_eof_while_connecting_ends_the_session() -> None:
-    wire = SessionPair()
-    wire.client.connect()
-    wire.run()
-    wire.cut()
-    for end in (wire.client_end, wire.server_end):
-        last = end.take()[-1]
+    pair = SessionPair()
+    pair.client.connect()
+    pair.run()
+    pair.cut()
+    for end in (pair.client_end, pair.server_end):
+        last = end.pop_events()[-1]
         assert isinstance(last, Closed)
         assert last.reason is Reason.EOF
         assert isinstance(last.error, ConnectionLost)
 
 
 def test_eof_while_connected_lists_pending_receipts() -> None:
-    wire = SessionPair.connected("1.2")
-    ticket = wire.client.send("/queue/a", b"x", receipt="r")
-    wire.client.receive_eof()
-    end = closed(wire.client)
+    pair = SessionPair.connected("1.2")
+    ticket = pair.client.send("/queue/a", b"x", receipt="r")
+    pair.client.receive_eof()
+    end = closed(pair.client)
     assert (end.reason, end.unanswered) == (Reason.EOF, (ticket,))
     assert str(end.error) == "the peer closed the connection"
 
 
 def test_eof_within_a_frame_is_reported() -> None:
-    wire = SessionPair.connected("1.2")
-    wire.client.receive_data(b"MESS", 0.0)
-    wire.client.receive_eof()
-    assert "in the middle of a frame" in str(closed(wire.client).error)
+    pair = SessionPair.connected("1.2")
+    pair.client.receive_data(b"MESS", 0.0)
+    pair.client.receive_eof()
+    assert "in the middle of a frame" in str(closed(pair.client).error)
 
 
 def test_last_error_is_in_the_reason_of_the_end() -> None:
-    wire = SessionPair.connected("1.2")
-    wire.client.receive_data(b"ERROR\nmessage:Server cancelled subscription\n\n\0", 0.0)
-    wire.client.receive_eof()
-    assert "its last ERROR said: Server cancelled subscription" in str(closed(wire.client).error)
+    pair = SessionPair.connected("1.2")
+    pair.client.receive_data(b"ERROR\nmessage:Server cancelled subscription\n\n\0", 0.0)
+    pair.client.receive_eof()
+    assert "its last ERROR said: Server cancelled subscription" in str(closed(pair.client).error)
 
 
 def test_a_broken_connection_keeps_its_cause() -> None:
-    wire = SessionPair.connected("1.2")
+    pair = SessionPair.connected("1.2")
     cause = ConnectionResetError(104, "reset")
-    wire.client.receive_eof(cause)
-    end = closed(wire.client)
+    pair.client.receive_eof(cause)
+    end = closed(pair.client)
     assert end.reason is Reason.FAILED
     assert end.error is not None
     assert end.error.__cause__ is cause
@@ -250,28 +250,28 @@ def test_a_broken_connection_keeps_its_cause() -> None:
 
 @pytest.mark.parametrize("cause", [None, OSError("reset")])
 def test_eof_after_disconnect_is_clean(cause: OSError | None) -> None:
-    wire = SessionPair.connected("1.2")
-    ticket = wire.client.disconnect("bye")
-    wire.client.receive_eof(cause)
-    end = closed(wire.client)
+    pair = SessionPair.connected("1.2")
+    ticket = pair.client.disconnect("bye")
+    pair.client.receive_eof(cause)
+    end = closed(pair.client)
     assert (end.reason, end.error, end.unanswered) == (Reason.CLEAN, None, (ticket,))
 
 
 def test_abort_ends_the_session() -> None:
-    wire = SessionPair.connected("1.2")
-    ticket = wire.client.send("/queue/a", b"x", receipt="r")
+    pair = SessionPair.connected("1.2")
+    ticket = pair.client.send("/queue/a", b"x", receipt="r")
     error = UsageError("enough")
-    wire.client.abort(error)
-    wire.client.abort()
-    assert wire.client.data_to_send(0.0) == []
-    end = closed(wire.client)
+    pair.client.abort(error)
+    pair.client.abort()
+    assert pair.client.data_to_send(0.0) == []
+    end = closed(pair.client)
     assert (end.reason, end.error, end.unanswered) == (Reason.ABORTED, error, (ticket,))
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_closed_session_ignores_everything(side: str) -> None:
-    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    session: Session = getattr(wire, side)
+    pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    session: Session = getattr(pair, side)
     session.abort()
     closed(session)
     session.receive_data(b"garbage\n\n\0\n\n", 1.0)
@@ -286,14 +286,14 @@ def test_closed_session_ignores_everything(side: str) -> None:
 
 
 def test_garbage_ends_the_client_at_once() -> None:
-    wire = SessionPair.connected("1.2")
-    wire.client.receive_data(b"MESSAGE\nmessage-id:1\n\nx\0garbage!\n\n\0MESSAGE\n\n\0", 0.0)
-    events = wire.client.events()
+    pair = SessionPair.connected("1.2")
+    pair.client.receive_data(b"MESSAGE\nmessage-id:1\n\nx\0garbage!\n\n\0MESSAGE\n\n\0", 0.0)
+    events = pair.client.events()
     assert [type(event) for event in events] == [Message, Closed]
-    assert wire.client.closed is events[-1]
-    assert wire.client.closed.reason is Reason.PROTOCOL
-    assert isinstance(wire.client.closed.error, RemoteProtocolError)
-    assert wire.client.data_to_send(0.0) == []
+    assert pair.client.closed is events[-1]
+    assert pair.client.closed.reason is Reason.PROTOCOL
+    assert isinstance(pair.client.closed.error, RemoteProtocolError)
+    assert pair.client.data_to_send(0.0) == []
 
 
 @pytest.mark.parametrize(
@@ -306,10 +306,10 @@ def test_garbage_ends_the_client_at_once() -> None:
 @pytest.mark.parametrize("rest", [b"", b"\n\n", b"garbage\n\n\0", b"MESSAGE\n\n\0", b"RECEIPT\n", b"\0"])
 @pytest.mark.parametrize("gap", [b"", b"\n"])
 def test_data_after_the_end_is_ignored(end: bytes, rest: bytes, gap: bytes) -> None:
-    wire = SessionPair.connected("1.2")
-    wire.client.disconnect("bye")
-    wire.client.receive_data(end + gap + rest, 0.0)
-    closed(wire.client)
+    pair = SessionPair.connected("1.2")
+    pair.client.disconnect("bye")
+    pair.client.receive_data(end + gap + rest, 0.0)
+    closed(pair.client)
 
 
 @pytest.mark.parametrize("rest", [b"", b"\n\n", b"garbage\n\n\0", b"CONNECTED\n\n\0", b"\0"])
@@ -327,15 +327,15 @@ def test_data_after_a_refusal_is_ignored(rest: bytes) -> None:
 
 
 def test_counters_count_frames_and_bytes() -> None:
-    wire = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    wire.client.send("/queue/a", b"x")
-    wire.advance(0.8)
-    for one, other in [(wire.client, wire.server), (wire.server, wire.client)]:
+    pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    pair.client.send("/queue/a", b"x")
+    pair.advance(0.8)
+    for one, other in [(pair.client, pair.server), (pair.server, pair.client)]:
         sent, received = one.counters, other.counters
         assert sent.frames_sent == received.frames_received
         assert sent.bytes_sent == received.bytes_received > 0
         assert sent.heartbeats_sent == received.heartbeats_received
-    assert wire.client.counters.frames_sent == 2
+    assert pair.client.counters.frames_sent == 2
 
 
 def test_each_session_is_a_generation_of_its_ledger() -> None:
@@ -349,10 +349,10 @@ def test_each_session_is_a_generation_of_its_ledger() -> None:
 
 
 def test_large_body_is_sent_without_a_copy() -> None:
-    wire = SessionPair.connected("1.2")
+    pair = SessionPair.connected("1.2")
     body = b"x" * 1_000_000
-    wire.client.transmit(send("/queue/a", body))
-    assert any(part is body for part in wire.client.data_to_send(0.0))
+    pair.client.transmit(send("/queue/a", body))
+    assert any(part is body for part in pair.client.data_to_send(0.0))
 
 
 def test_methods_need_a_connection() -> None:
@@ -377,10 +377,10 @@ def test_methods_need_a_connection() -> None:
 
 
 def test_frame_is_received_as_sent() -> None:
-    wire = SessionPair.connected("1.2")
-    wire.client.send("/queue/a:\n\\", b"a\0b", headers={"x:y": "1\r\n2"})
-    wire.run()
-    (request,) = wire.server_end.take()
+    pair = SessionPair.connected("1.2")
+    pair.client.send("/queue/a:\n\\", b"a\0b", headers={"x:y": "1\r\n2"})
+    pair.run()
+    (request,) = pair.server_end.pop_events()
     assert isinstance(request, Request)
     assert encode(request.frame, STOMP12).startswith(
         b"SEND\nx\\cy:1\\r\\n2\ndestination:/queue/a\\c\\n\\\\\n"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MARK = 16
 _PERCENTILES = (50, 90, 99, 99.9, 100)
 #: Seconds to wait for a message before the given destination counts as empty.
-_LOOK = 0.3
+_EMPTY_CHECK_TIME = 0.3
 
 
 def configure(parser: Parser) -> None:
@@ -77,11 +77,11 @@ class Plan:
     headers: dict[str, Any] = field(default_factory=dict[str, Any])
     mark: bytes = field(default_factory=lambda: uuid.uuid4().bytes[: _MARK // 2])
 
-    def body(self, place: int) -> bytes:
+    def body(self, index: int) -> bytes:
         """The body of the message with this number."""
-        return (self.mark + place.to_bytes(_MARK // 2)).ljust(self.args.size, b".")
+        return (self.mark + index.to_bytes(_MARK // 2)).ljust(self.args.size, b".")
 
-    def place(self, body: bytes) -> int | None:
+    def index(self, body: bytes) -> int | None:
         """The number of the message with this body; None if the message is not from this run."""
         if not body.startswith(self.mark):
             return None
@@ -97,11 +97,14 @@ def run(args: Namespace, terminal: Terminal) -> int:
     """Measure, and print the results."""
     from stomp.cli.config.settings import settings, using
 
-    made = settings(args)
+    connection_settings = settings(args)
     plan = Plan(args, terminal)
-    with using(made.client(reconnect=False)) as sender, using(made.client(reconnect=False)) as receiver:
-        _choose(plan, receiver)
-        told: dict[str, Any] = {
+    with (
+        using(connection_settings.client(reconnect=False)) as sender,
+        using(connection_settings.client(reconnect=False)) as receiver,
+    ):
+        _choose_destination(plan, receiver)
+        results: dict[str, Any] = {
             "broker": sender.broker.name,
             "version": sender.version,
             "destination": plan.destination,
@@ -109,24 +112,24 @@ def run(args: Namespace, terminal: Terminal) -> int:
         }
         with receiver.subscribe(plan.destination, headers=plan.headers) as subscription:
             if args.only != "latency":
-                told["throughput"] = _throughput(plan, sender, subscription)
+                results["throughput"] = _throughput(plan, sender, subscription)
                 if not args.json:
-                    _show_throughput(told["throughput"], terminal)
+                    _show_throughput(results["throughput"], terminal)
             if args.only != "throughput":
-                latencies, told["latency"] = _latency(plan, sender, subscription)
+                latencies, results["latency"] = _latency(plan, sender, subscription)
                 if not args.json:
-                    _show_latency(latencies, told["latency"], terminal)
+                    _show_latency(latencies, results["latency"], terminal)
     if args.json:
         import json
 
-        terminal.write(json.dumps(told) + "\n")
-    lost = told.get("latency", {}).get("missing", 0)
+        terminal.write(json.dumps(results) + "\n")
+    lost = results.get("latency", {}).get("missing", 0)
     if lost:
         raise CommandError(f"{lost} messages did not arrive", status=Status.UNREACHED)
     return Status.OK
 
 
-def _choose(plan: Plan, client: Any) -> None:
+def _choose_destination(plan: Plan, client: Any) -> None:
     """Set the destination: the given one, which must be empty, or a new one with a unique name.
 
     On RabbitMQ the new queue is deleted after its last consumer has unsubscribed.
@@ -142,7 +145,7 @@ def _choose(plan: Plan, client: Any) -> None:
         return
     plan.destination = given
     with client.subscribe(given, ack="client-individual") as subscription:
-        if subscription.receive(_LOOK) is not None:
+        if subscription.receive(_EMPTY_CHECK_TIME) is not None:
             raise CommandError(
                 f"there are messages in {given}", hint="use an empty queue that no other program uses"
             )
@@ -156,19 +159,21 @@ def _throughput(plan: Plan, sender: Any, subscription: Any) -> dict[str, Any]:
     import threading
 
     args = plan.args
-    taken: list[float] = []
-    thread = threading.Thread(target=_take, args=(plan, subscription, args.count, taken), daemon=True)
-    began = time.perf_counter()
+    finished_at: list[float] = []
+    thread = threading.Thread(
+        target=_receive_all, args=(plan, subscription, args.count, finished_at), daemon=True
+    )
+    started_at = time.perf_counter()
     thread.start()
-    sent = _publish(plan, sender) - began
+    sent = _publish(plan, sender) - started_at
     thread.join()
-    if not taken:
+    if not finished_at:
         raise CommandError("not all messages arrived", status=Status.UNREACHED)
     return {
         "messages": args.count,
         "confirmed": not args.no_confirm,
-        "sent": _speed(sent, args),
-        "received": _speed(taken[0] - began, args),
+        "sent": _speed_of(sent, args),
+        "received": _speed_of(finished_at[0] - started_at, args),
     }
 
 
@@ -176,31 +181,31 @@ def _publish(plan: Plan, sender: Any) -> float:
     from stomp.cli.framework.progress import Progress
     from stomp.cli.messages.publisher import MessagePublisher
 
-    shipment = MessagePublisher(sender, confirm=not plan.args.no_confirm)
+    publisher = MessagePublisher(sender, confirm=not plan.args.no_confirm)
     count = plan.args.count
     with Progress(plan.terminal, count, lambda done: f"{done:.0f} messages sent") as progress:
-        for place in range(count):
-            shipment.send(plan.destination, plan.body(place), **plan.send)
-            progress.update(place)
-        shipment.settle(wait=True)
+        for index in range(count):
+            publisher.send(plan.destination, plan.body(index), **plan.send)
+            progress.update(index)
+        publisher.collect(wait=True)
     return time.perf_counter()
 
 
-def _take(plan: Plan, subscription: Any, count: int, taken: list[float]) -> None:
-    """Receive `count` messages of this run, and append the time of the last one to `taken` if all arrive."""
-    timeout = plan.args.duration + _patience(plan)
+def _receive_all(plan: Plan, subscription: Any, count: int, finished_at: list[float]) -> None:
+    """Receive `count` messages of this run, and append the time of the last one to `finished_at` if all arrive."""
+    timeout = plan.args.duration + _message_timeout(plan)
     while count and (message := subscription.receive(timeout)) is not None:
-        count -= plan.place(message.body) is not None
+        count -= plan.index(message.body) is not None
     if not count:
-        taken.append(time.perf_counter())
+        finished_at.append(time.perf_counter())
 
 
-def _patience(plan: Plan) -> float:
+def _message_timeout(plan: Plan) -> float:
     """Seconds without a message after which the missing ones count as lost."""
     return float(plan.args.connect_timeout or 10.0)
 
 
-def _speed(seconds: float, args: Namespace) -> dict[str, float]:
+def _speed_of(seconds: float, args: Namespace) -> dict[str, float]:
     rate = args.count / seconds
     return {
         "seconds": round(seconds, 6),
@@ -209,12 +214,12 @@ def _speed(seconds: float, args: Namespace) -> dict[str, float]:
     }
 
 
-def _show_throughput(told: dict[str, Any], terminal: Terminal) -> None:
-    how = "confirmed" if told["confirmed"] else "not confirmed"
-    for name, words in (("sent", f"sent ({how})"), ("received", "received")):
-        speed = told[name]
+def _show_throughput(results: dict[str, Any], terminal: Terminal) -> None:
+    confirmation = "confirmed" if results["confirmed"] else "not confirmed"
+    for name, label in (("sent", f"sent ({confirmation})"), ("received", "received")):
+        speed = results[name]
         terminal.write(
-            f"{words + ':':22} {speed['per_second']:>10,.0f} messages/s  {speed['megabytes_per_second']:>8.2f} MB/s\n"
+            f"{label + ':':22} {speed['per_second']:>10,.0f} messages/s  {speed['megabytes_per_second']:>8.2f} MB/s\n"
         )
 
 
@@ -227,20 +232,24 @@ def _latency(plan: Plan, sender: Any, subscription: Any) -> tuple[list[float], d
     args = plan.args
     count = max(1, round(args.rate * args.duration))
     start = time.perf_counter() + 0.05
-    due = [start + place / args.rate for place in range(count)]
-    found: list[float] = []
-    thread = threading.Thread(target=_time, args=(plan, subscription, due, found), daemon=True)
+    due = [start + index / args.rate for index in range(count)]
+    latencies: list[float] = []
+    thread = threading.Thread(
+        target=_receive_latencies, args=(plan, subscription, due, latencies), daemon=True
+    )
     thread.start()
     behind = _send_steadily(plan, sender, due)
     thread.join()
-    found.sort()
+    latencies.sort()
     seconds = (
-        {_name(percent): round(percentile(found, percent), 6) for percent in _PERCENTILES} if found else {}
+        {_name(percent): round(percentile(latencies, percent), 6) for percent in _PERCENTILES}
+        if latencies
+        else {}
     )
-    return found, {
+    return latencies, {
         "rate": args.rate,
         "messages": count,
-        "missing": count - len(found),
+        "missing": count - len(latencies),
         "behind": round(behind, 6),
         "seconds": seconds,
     }
@@ -254,33 +263,33 @@ def _send_steadily(plan: Plan, sender: Any, due: list[float]) -> float:
     with Progress(
         plan.terminal, len(due), lambda done: f"{done:.0f} messages at a constant rate"
     ) as progress:
-        for place, moment in enumerate(due):
-            left = moment - time.perf_counter()
-            if left > 0:
-                time.sleep(left)
-            behind = max(behind, time.perf_counter() - moment)
-            sender.send(plan.destination, plan.body(place), **plan.send)
-            progress.update(place)
+        for index, due_at in enumerate(due):
+            remaining = due_at - time.perf_counter()
+            if remaining > 0:
+                time.sleep(remaining)
+            behind = max(behind, time.perf_counter() - due_at)
+            sender.send(plan.destination, plan.body(index), **plan.send)
+            progress.update(index)
     return behind
 
 
-def _time(plan: Plan, subscription: Any, due: list[float], found: list[float]) -> None:
-    timeout = _patience(plan)
-    while len(found) < len(due) and (message := subscription.receive(timeout)) is not None:
+def _receive_latencies(plan: Plan, subscription: Any, due: list[float], latencies: list[float]) -> None:
+    timeout = _message_timeout(plan)
+    while len(latencies) < len(due) and (message := subscription.receive(timeout)) is not None:
         now = time.perf_counter()
-        place = plan.place(message.body)
-        if place is not None:
-            found.append(now - due[place])
+        index = plan.index(message.body)
+        if index is not None:
+            latencies.append(now - due[index])
 
 
 def _name(percent: float) -> str:
     return "max" if percent == 100 else f"p{percent:g}"
 
 
-def _show_latency(latencies: list[float], told: dict[str, Any], terminal: Terminal) -> None:
-    spread = ", ".join(f"{name} {milliseconds(value)}" for name, value in told["seconds"].items())
+def _show_latency(latencies: list[float], results: dict[str, Any], terminal: Terminal) -> None:
+    spread = ", ".join(f"{name} {milliseconds(value)}" for name, value in results["seconds"].items())
     terminal.write(
-        f"latency at {told['rate']:g} messages/s: {spread or 'no message arrived'}\n"
-        f"the sender was late by at most {milliseconds(told['behind'])}\n\n"
+        f"latency at {results['rate']:g} messages/s: {spread or 'no message arrived'}\n"
+        f"the sender was late by at most {milliseconds(results['behind'])}\n\n"
     )
     terminal.write("".join(f"{line}\n" for line in histogram(latencies)))

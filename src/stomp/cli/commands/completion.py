@@ -136,38 +136,38 @@ def answer_to(words: Sequence[str]) -> Answer:
     Raises:
         CommandError: the words before the last one cannot be parsed.
     """
-    *before, partial = _joined(words)
+    *before, partial = _join_split_words(words)
     command, rest = registry.find(before)
     parser = command.parser()
     options = parser.options
-    if rest and takes_value(options.get(_full(parser, rest[-1]))):
-        return _values(options[_full(parser, rest[-1])], partial)
+    if rest and takes_value(options.get(_full_name(parser, rest[-1]))):
+        return _values(options[_full_name(parser, rest[-1])], partial)
     name, equals, value = partial.partition("=")
-    if equals and takes_value(options.get(_full(parser, name))):
-        answer = _values(options[_full(parser, name)], value)
+    if equals and takes_value(options.get(_full_name(parser, name))):
+        answer = _values(options[_full_name(parser, name)], value)
         if answer.kind == "words":
             return Answer("words", [Candidate(f"{name}={word}", text) for word, text in answer.candidates])
         return answer
     if partial.startswith("-"):
-        return _chosen(partial, [Candidate(*pair) for pair in _options(parser)])
+        return _matching(partial, [Candidate(*pair) for pair in _options(parser)])
     if command is registry.CLIENT:
-        return _chosen(partial, [Candidate(one.name, one.summary) for one in registry.COMMANDS])
+        return _matching(partial, [Candidate(row.name, row.summary) for row in registry.COMMANDS])
     arguments = [action for action in parser.actions if not action.option_strings]
-    done = sum(not word.name for word in parser.scan(rest))
-    if not arguments or (done >= len(arguments) and arguments[-1].nargs not in ("*", "+")):
+    given_arguments = sum(not word.name for word in parser.scan(rest))
+    if not arguments or (given_arguments >= len(arguments) and arguments[-1].nargs not in ("*", "+")):
         return Answer("words", [])
-    return _values(arguments[min(done, len(arguments) - 1)], partial)
+    return _values(arguments[min(given_arguments, len(arguments) - 1)], partial)
 
 
-def _joined(words: Sequence[str]) -> list[str]:
+def _join_split_words(words: Sequence[str]) -> list[str]:
     """Join what bash has split: it passes ``--option=value`` as three words, which become ``--option value``."""
     result = list(words)
     if len(result) > 1 and result[-1] == "=":
         result[-1] = ""
-    return [word for place, word in enumerate(result) if word != "=" or place == len(result) - 1]
+    return [word for index, word in enumerate(result) if word != "=" or index == len(result) - 1]
 
 
-def _full(parser: Parser, name: str) -> str:
+def _full_name(parser: Parser, name: str) -> str:
     return parser.full_name(name) if name.startswith("--") and "=" not in name else name
 
 
@@ -190,8 +190,8 @@ def _values(action: argparse.Action, partial: str) -> Answer:
         from stomp.cli.config import contexts
 
         choices = contexts.names(contexts.path())
-    return _chosen(partial, [Candidate(str(choice)) for choice in choices])
+    return _matching(partial, [Candidate(str(choice)) for choice in choices])
 
 
-def _chosen(partial: str, candidates: list[Candidate]) -> Answer:
+def _matching(partial: str, candidates: list[Candidate]) -> Answer:
     return Answer("words", [candidate for candidate in candidates if candidate.word.startswith(partial)])

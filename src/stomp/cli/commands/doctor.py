@@ -34,36 +34,36 @@ def configure(parser: Parser) -> None:
 def run(args: Namespace, terminal: Terminal) -> int:
     """Diagnose every address. Returns the exit status of the first failure."""
     from stomp.cli.config.settings import settings
-    from stomp.cli.doctor.steps import Diagnosis, installed
+    from stomp.cli.doctor.steps import Diagnosis, check_packages
     from stomp.cli.framework.exit_status import Status
 
     if args.place is not None:
         args.url = args.place
-    made = settings(args)
+    connection_settings = settings(args)
     status = Status.OK
     report: list[dict[str, object]] = []
-    packages = installed()
+    packages = check_packages()
     if packages is not None and not args.json:
         _show(packages, terminal)
-    for address in made.addresses:
+    for address in connection_settings.addresses:
         if not args.json:
             terminal.write(f"{address}\n")
         steps: list[Step] = []
-        for step in Diagnosis(made, address, args.destination).steps():
+        for step in Diagnosis(connection_settings, address, args.destination).steps():
             steps.append(step)
             status = status or step.status
             if not args.json:
                 _show(step, terminal)
         report.append(
-            {"address": str(address), "transport": address.transport, "steps": list(map(_told, steps))}
+            {"address": str(address), "transport": address.transport, "steps": list(map(_as_dict, steps))}
         )
     if args.json:
         import json
 
-        told: dict[str, object] = {"ok": status is Status.OK, "addresses": report}
+        result: dict[str, object] = {"ok": status is Status.OK, "addresses": report}
         if packages is not None:
-            told["packages"] = _told(packages)
-        terminal.write(json.dumps(told) + "\n")
+            result["packages"] = _as_dict(packages)
+        terminal.write(json.dumps(result) + "\n")
     return status
 
 
@@ -71,17 +71,17 @@ def _show(step: Step, terminal: Terminal) -> None:
     from stomp.cli.framework.terminal import one_line
 
     sign = terminal.styled(f"{_SIGNS[step.state]:4}", _STYLES[step.state], terminal.out)
-    text = f"  {sign}  {step.name:10}  {one_line(step.words)} ({step.seconds * 1000:.1f} ms)\n"
-    below = [*step.notes, *([f"remedy: {step.remedy}"] if step.remedy else [])]
-    text += "".join(f"{'':20}{one_line(line)}\n" for line in below)
+    text = f"  {sign}  {step.name:10}  {one_line(step.text)} ({step.seconds * 1000:.1f} ms)\n"
+    details = [*step.notes, *([f"remedy: {step.remedy}"] if step.remedy else [])]
+    text += "".join(f"{'':20}{one_line(line)}\n" for line in details)
     terminal.put(text)
 
 
-def _told(step: Step) -> dict[str, object]:
+def _as_dict(step: Step) -> dict[str, object]:
     return {
         "step": step.name,
         "state": step.state,
-        "words": step.words,
+        "text": step.text,
         "notes": step.notes,
         "remedy": step.remedy,
         "seconds": round(step.seconds, 6),

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from stomp.cli.framework.terminal import Terminal
 
 #: The prefetch with --keep: no message is acknowledged, so the broker must be allowed to send all of them at once.
-_ALL = 60_000
+_KEEP_PREFETCH = 60_000
 #: Messages that are acknowledged together, after they have been flushed to the disk.
-_TOGETHER = 100
+_ACK_BATCH = 100
 
 
 def configure(parser: Parser) -> None:
@@ -54,26 +54,26 @@ def run(args: Namespace, terminal: Terminal) -> int:
             terminal,
             destinations=args.destinations,
             ack="none" if args.keep else "client-individual",
-            prefetch=_ALL if args.keep else _TOGETHER,
+            prefetch=_KEEP_PREFETCH if args.keep else _ACK_BATCH,
             reconnect=not args.keep,
-        ) as intake,
+        ) as messages,
         Progress(terminal, args.count, lambda done: f"{done:.0f} messages") as progress,
     ):
         sink = _Sink(file, terminal, keep=args.keep, bare=args.bare)
         try:
-            for message in intake:
+            for message in messages:
                 sink.write(message)
-                if not intake.waiting or len(sink.pending) >= _TOGETHER:
+                if not messages.queued or len(sink.pending) >= _ACK_BATCH:
                     sink.settle()
                 if file is not None:
-                    progress.update(intake.taken)
+                    progress.update(messages.received)
         finally:
             # Also after an error: messages that are in the file must not be delivered again.
-            if intake.client.state.value == "connected":
+            if messages.client.state.value == "connected":
                 sink.settle()
-    if intake.taken and terminal.is_terminal(terminal.err):
-        terminal.say(f"{intake.taken} messages dumped")
-    return intake.status
+    if messages.received and terminal.is_terminal(terminal.err):
+        terminal.info(f"{messages.received} messages dumped")
+    return messages.status
 
 
 def _output(args: Namespace) -> Any:
@@ -111,13 +111,13 @@ class _Sink:
             with contextlib.suppress(OSError):  # a pipe cannot be synced to a disk
                 os.fsync(self._file.fileno())
         pending, self.pending = self.pending, []
-        late = 0
+        stale = 0
         for message in pending:
             try:
                 message.ack()
             except StaleDelivery:
-                late += 1
-        if late:
-            self._terminal.say(
-                f"{late} messages are in the dump and will be delivered again: the connection was lost"
+                stale += 1
+        if stale:
+            self._terminal.info(
+                f"{stale} messages are in the dump and will be delivered again: the connection was lost"
             )

@@ -31,21 +31,21 @@ def configure(parser: Parser) -> None:
     )
     parser.add("destinations", metavar="DEST", nargs="+", completes="destination",
         help="destination, for example /queue/orders; more than one may be given")  # fmt: skip
-    how = parser.add_mutually_exclusive_group()
+    output = parser.add_mutually_exclusive_group()
     parser.add(
         "--json",
-        group=how,
+        group=output,
         action="store_true",
         help="write one line of JSON for each message, like stomp dump",
     )
-    parser.add("--raw", group=how, action="store_true", help="write only the bodies")
+    parser.add("--raw", group=output, action="store_true", help="write only the bodies")
     parser.add(
         "--format",
-        group=how,
+        group=output,
         metavar="FORMAT",
         help="write each message in this format; see the tokens below",
     )
-    parser.add("--exec", group=how, metavar="COMMAND", completes="command",
+    parser.add("--exec", group=output, metavar="COMMAND", completes="command",
         help="run this shell command for each message: body on standard input, headers in the environment as "
         "STOMP_HEADER_NAME; exit status 0 acknowledges the message, any other rejects it")  # fmt: skip
     parser.add("--headers-only", action="store_true", help="do not write the bodies")
@@ -84,13 +84,13 @@ def run(args: Namespace, terminal: Terminal) -> int:
         ack=args.ack,
         prefetch=1 if handler is not None else 100,
         durable=args.durable,
-        late=handler.kill if handler is not None else None,
-    ) as intake:
+        on_grace_expired=handler.kill if handler is not None else None,
+    ) as messages:
         if handler is not None:
-            _handle(intake, handler, args, terminal)
+            _handle(messages, handler, args, terminal)
         else:
-            _write(intake, write, args, terminal)
-    return intake.status
+            _write(messages, write, args, terminal)
+    return messages.status
 
 
 def _format(args: Namespace, terminal: Terminal) -> Any:
@@ -107,30 +107,30 @@ def _format(args: Namespace, terminal: Terminal) -> Any:
     return formats.readable(terminal, body=not args.headers_only)
 
 
-def _write(intake: MessageConsumer, write: Any, args: Namespace, terminal: Terminal) -> None:
+def _write(messages: MessageConsumer, write: Any, args: Namespace, terminal: Terminal) -> None:
     from stomp.core.errors import StaleDelivery
 
     out = terminal.write if args.json or args.raw or args.format is not None else terminal.put
-    for message in intake:
+    for message in messages:
         # Readable output is already cleaned and may have colours, so it is written with `put`.
-        out(write(message, intake.taken))
+        out(write(message, messages.received))
         if args.ack in ("auto", "none"):
             continue
         try:
             message.ack()
         except StaleDelivery:
-            terminal.say(
+            terminal.info(
                 f"{message.id} was written and will be delivered again: the connection was lost before the ACK"
             )
 
 
-def _handle(intake: MessageConsumer, handler: Handler, args: Namespace, terminal: Terminal) -> None:
+def _handle(messages: MessageConsumer, handler: Handler, args: Namespace, terminal: Terminal) -> None:
     failed = 0
-    for message in intake:
-        outcome = handler.run(message.headers, message.body, intake.stop)
+    for message in messages:
+        outcome = handler.run(message.headers, message.body, messages.stop)
         failed = 0 if outcome.status == 0 else failed + 1
-        settle(message, outcome.status == 0, outcome.words, requeue=args.requeue, terminal=terminal)
-        pause(intake.stop, failed)
+        settle(message, outcome.status == 0, outcome.description, requeue=args.requeue, terminal=terminal)
+        pause(messages.stop, failed)
 
 
 def pause(stop: StopSignal, failed: int) -> None:
@@ -142,13 +142,13 @@ def pause(stop: StopSignal, failed: int) -> None:
         stop.sleep(min(_PAUSES[0] * 2 ** min(failed - 1, 20), _PAUSES[1]))
 
 
-def settle(message: Any, well: bool, words: str, *, requeue: str | None, terminal: Terminal) -> None:
+def settle(message: Any, succeeded: bool, reason: str, *, requeue: str | None, terminal: Terminal) -> None:
     """Acknowledge or reject a message that a program has handled, and report a failure.
 
     Args:
         message: the message.
-        well: True to acknowledge it, False to reject it.
-        words: the failure, for the report.
+        succeeded: True to acknowledge it, False to reject it.
+        reason: the failure, for the report.
         requeue: "yes", "no", or None for the default of the broker. Where the default is to discard the message, it is
             given back instead.
         terminal: where to report.
@@ -160,17 +160,17 @@ def settle(message: Any, well: bool, words: str, *, requeue: str | None, termina
     from stomp.core.errors import StaleDelivery, Unsupported, UsageError
 
     try:
-        if well:
+        if succeeded:
             message.ack()
             return
-        again = requeue_of_failure(message) if requeue is None else requeue == "yes"
-        message.nack(requeue=again)
-        given_back = again and message.connection.profile.nack_discards
-        terminal.complain(f"{message.id}: {words}; {'returned to the broker' if given_back else 'rejected'}")
+        requeue_message = requeue_of_failure(message) if requeue is None else requeue == "yes"
+        message.nack(requeue=requeue_message)
+        is_returned = requeue_message and message.connection.profile.nack_discards
+        terminal.error(f"{message.id}: {reason}; {'returned to the broker' if is_returned else 'rejected'}")
     except StaleDelivery:
-        terminal.complain(f"{message.id}: {words}, but the connection was lost: it will be delivered again")
+        terminal.error(f"{message.id}: {reason}, but the connection was lost: it will be delivered again")
     except Unsupported:
         raise
     except UsageError:
         # STOMP 1.0 has no NACK. The broker redelivers the message when the connection ends.
-        terminal.complain(f"{message.id}: {words}; the broker delivers it again when this command ends")
+        terminal.error(f"{message.id}: {reason}; the broker delivers it again when this command ends")

@@ -127,10 +127,10 @@ def blocks() -> Iterator[Block]:
         yield from _command(command)
     yield Block("heading", "At the prompt")
     yield Block("text", _TYPING)
-    for verb in command_table.VERBS:
-        yield Block("subheading", f"{verb.name} {verb.usage}".strip())
-        yield Block("text", verb.description.rstrip(".") + ".")
-        if items := (*verb.required, *verb.optional):
+    for row in command_table.SHELL_COMMANDS:
+        yield Block("subheading", f"{row.name} {row.usage}".strip())
+        yield Block("text", row.description.rstrip(".") + ".")
+        if items := (*row.required, *row.optional):
             yield Block("items", items=items)
     yield Block("heading", "Exit status")
     yield Block("items", items=tuple((str(int(status)), text) for status, text in MEANINGS.items()))
@@ -154,11 +154,11 @@ def _command(command: registry.Command) -> Iterator[Block]:
         yield Block("code" if "\n" in indented or indented.startswith("stomp ") else "text", indented)
 
 
-def _options(parser: Parser, wanted: Callable[[str], bool]) -> tuple[tuple[str, str], ...]:
+def _options(parser: Parser, is_wanted: Callable[[str], bool]) -> tuple[tuple[str, str], ...]:
     return tuple(
         (_term(action), parser.help_of(action))
         for group, actions in parser.groups
-        if wanted(group)
+        if is_wanted(group)
         for action in actions
         if action.help is not argparse.SUPPRESS and "--help" not in action.option_strings
     )

@@ -52,31 +52,31 @@ def run(args: Namespace, terminal: Terminal) -> int:
     tally = _Tally(terminal)
     try:
         with (
-            MessageConsumer(args, terminal, destinations=[args.source]) as intake,
-            Progress(terminal, args.count, lambda done: f"{done:.0f} messages") as progress,
+            MessageConsumer(args, terminal, destinations=[args.source]) as messages,
+            Progress(terminal, args.count, lambda on_confirmed: f"{on_confirmed:.0f} messages") as progress,
         ):
-            shipment = MessagePublisher(intake.client, done=tally.acknowledge)
-            pace = RateLimiter(args.rate, intake.stop)
-            for message in intake:
-                pace.wait()
-                tally.unless_unknown(partial(_copy, shipment, message, args.target))
+            publisher = MessagePublisher(messages.client, on_confirmed=tally.acknowledge)
+            limiter = RateLimiter(args.rate, messages.stop)
+            for message in messages:
+                limiter.wait()
+                tally.unless_unknown(partial(_copy, publisher, message, args.target))
                 # If no message is queued, wait for the confirmations: otherwise the last copies stay unacknowledged
                 # until the next message arrives.
-                while not tally.unless_unknown(partial(shipment.settle, wait=not intake.waiting)):
+                while not tally.unless_unknown(partial(publisher.collect, wait=not messages.queued)):
                     pass
                 progress.update(tally.moved)
-            while not tally.unless_unknown(partial(shipment.settle, wait=True)):
+            while not tally.unless_unknown(partial(publisher.collect, wait=True)):
                 pass
     finally:
-        tally.tell()
-    return intake.status
+        tally.report()
+    return messages.status
 
 
-def _copy(shipment: Any, message: Any, target: str) -> None:
+def _copy(publisher: Any, message: Any, target: str) -> None:
     from stomp.cli.messages import jsonl
 
-    made = jsonl.of_message(message).options(destination=target)
-    shipment.send(made.pop("destination"), made.pop("body"), note=message, **made)
+    arguments = jsonl.of_message(message).options(destination=target)
+    publisher.send(arguments.pop("destination"), arguments.pop("body"), note=message, **arguments)
 
 
 class _Tally:
@@ -85,7 +85,7 @@ class _Tally:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self.moved = 0
-        self._twice = 0
+        self._possible_duplicates = 0
 
     def acknowledge(self, message: Any) -> None:
         """Acknowledge the original after its copy was confirmed."""
@@ -95,25 +95,26 @@ class _Tally:
             message.ack()
             self.moved += 1
         except StaleDelivery:
-            self._twice += 1
+            self._possible_duplicates += 1
 
-    def unless_unknown(self, do: Callable[[], object]) -> bool:
-        """Call `do`. Returns False if the outcome of a copy is unknown; its original is not acknowledged then."""
+    def unless_unknown(self, action: Callable[[], object]) -> bool:
+        """Call `action`. Returns False if the outcome of a copy is unknown; its original is not acknowledged then."""
         from stomp.core.errors import OutcomeUnknown
 
         try:
-            do()
+            action()
         except OutcomeUnknown:
-            self._twice += 1
+            self._possible_duplicates += 1
             return False
         return True
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Report possible duplicates; on a terminal also the number of moved messages."""
         terminal = self._terminal
-        if self._twice:
-            terminal.say(
-                f"up to {self._twice} messages may exist twice: the connection was lost before they were acknowledged"
+        if self._possible_duplicates:
+            terminal.info(
+                f"up to {self._possible_duplicates} messages may exist twice: the connection was lost before they were "
+                "acknowledged"
             )
         if terminal.is_terminal(terminal.err):
-            terminal.say(f"{self.moved} messages moved")
+            terminal.info(f"{self.moved} messages moved")

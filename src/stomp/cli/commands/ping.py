@@ -38,49 +38,51 @@ def run(args: Namespace, terminal: Terminal) -> int:
     from stomp.cli.framework.signals import StopSignal
 
     client = settings(args).client(reconnect=False)
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     with using(client), StopSignal() as stop:
-        connected = time.perf_counter() - began
+        connected = time.perf_counter() - started_at
         if not args.json:
             terminal.write(
                 f"connected to {client.address}, {client.broker.title}, STOMP {client.version}, in {_ms(connected)}\n"
             )
-        trips: list[float] = []
-        for turn in range(args.count):
-            if turn:
+        durations: list[float] = []
+        for number_of_trip in range(args.count):
+            if number_of_trip:
                 stop.sleep(args.interval)
-            if stop.asked:
+            if stop.requested:
                 break
-            trips.append(_trip(client, args.timeout))
+            durations.append(_round_trip(client, args.timeout))
             if not args.json:
-                terminal.write(f"{turn + 1}: {_ms(trips[-1])}\n")
-        terminal.write(_summary(client, connected, trips, as_json=args.json))
-    return Status.INTERRUPTED if stop.asked else Status.OK
+                terminal.write(f"{number_of_trip + 1}: {_ms(durations[-1])}\n")
+        terminal.write(_summary(client, connected, durations, as_json=args.json))
+    return Status.INTERRUPTED if stop.requested else Status.OK
 
 
-def _trip(client: Any, timeout: float) -> float:
-    began = time.perf_counter()
+def _round_trip(client: Any, timeout: float) -> float:
+    started_at = time.perf_counter()
     # The transaction is empty. Its COMMIT requests a RECEIPT, which is the answer that is timed.
     with client.transaction(timeout):
         pass
-    return time.perf_counter() - began
+    return time.perf_counter() - started_at
 
 
-def _summary(client: Any, connected: float, trips: list[float], *, as_json: bool) -> str:
-    least, mean, most = (min(trips), sum(trips) / len(trips), max(trips)) if trips else (0.0, 0.0, 0.0)
+def _summary(client: Any, connected: float, durations: list[float], *, as_json: bool) -> str:
+    shortest, mean, longest = (
+        (min(durations), sum(durations) / len(durations), max(durations)) if durations else (0.0, 0.0, 0.0)
+    )
     if as_json:
         import json
 
-        seconds = {"connect": connected, "min": least, "avg": mean, "max": most}
-        told = {
+        seconds = {"connect": connected, "min": shortest, "avg": mean, "max": longest}
+        result = {
             "address": str(client.address),
             "broker": client.broker.name,
             "version": client.version,
-            "count": len(trips),
+            "count": len(durations),
             "seconds": {name: round(value, 6) for name, value in seconds.items()},
         }
-        return json.dumps(told) + "\n"
-    return f"{len(trips)} round trips: min {_ms(least)}, avg {_ms(mean)}, max {_ms(most)}\n"
+        return json.dumps(result) + "\n"
+    return f"{len(durations)} round trips: min {_ms(shortest)}, avg {_ms(mean)}, max {_ms(longest)}\n"
 
 
 def _ms(seconds: float) -> str:

@@ -52,35 +52,33 @@ def run(args: Namespace, terminal: Terminal) -> int:
     from stomp.cli.framework.signals import StopSignal
     from stomp.cli.messages.publisher import MessagePublisher
 
-    made = settings(args)
-    with open_input(args.file) as file, using(made.client()) as client, StopSignal() as stop:
-        shipment = MessagePublisher(client)
+    connection_settings = settings(args)
+    with open_input(args.file) as file, using(connection_settings.client()) as client, StopSignal() as stop:
+        publisher = MessagePublisher(client)
         try:
             with Progress(terminal, length_of(file), size) as progress:
                 for record, read in _records(args, file, stop):
                     message = record.options(destination=args.to)
                     if not message["destination"]:
                         raise CommandError("a message has no destination", hint="use --to DEST")
-                    shipment.send(message.pop("destination"), message.pop("body"), **message)
+                    publisher.send(message.pop("destination"), message.pop("body"), **message)
                     progress.update(read)
-                shipment.settle(wait=True)
+                publisher.collect(wait=True)
         except Exception:
-            _tell(args, shipment, terminal)
+            _report(args, publisher, terminal)
             raise
-    if stop.asked:
-        _tell(args, shipment, terminal)
+    if stop.requested:
+        _report(args, publisher, terminal)
         return Status.INTERRUPTED
     if terminal.is_terminal(terminal.err):
-        terminal.say(f"{shipment.confirmed} messages replayed")
+        terminal.info(f"{publisher.confirmed} messages replayed")
     return Status.OK
 
 
-def _tell(args: Namespace, shipment: Any, terminal: Terminal) -> None:
-    words = (
-        f"{shipment.confirmed} messages were confirmed; continue with --skip {args.skip + shipment.confirmed}"
-    )
-    unknown = shipment.sent - shipment.confirmed
-    terminal.say(words + (f" ({unknown} more may have been sent)" if unknown else ""))
+def _report(args: Namespace, publisher: Any, terminal: Terminal) -> None:
+    text = f"{publisher.confirmed} messages were confirmed; continue with --skip {args.skip + publisher.confirmed}"
+    unknown = publisher.sent - publisher.confirmed
+    terminal.info(text + (f" ({unknown} more may have been sent)" if unknown else ""))
 
 
 def _records(args: Namespace, file: BinaryIO, stop: StopSignal) -> Iterator[tuple[Record, int]]:
@@ -88,13 +86,13 @@ def _records(args: Namespace, file: BinaryIO, stop: StopSignal) -> Iterator[tupl
 
     Waits before each message as --timing and --rate demand. Ends when a signal arrives.
     """
-    from stomp.cli.commands.send import interruptibly, pieces
+    from stomp.cli.commands.send import interruptibly, split_input
     from stomp.cli.framework.signals import RateLimiter
     from stomp.cli.messages import jsonl
 
-    pace, timing = RateLimiter(args.rate, stop), _Timing(stop)
+    limiter, timing = RateLimiter(args.rate, stop), _Timing(stop)
     number = 0
-    for place, (line, read) in enumerate(interruptibly(pieces(file, b"\n"), stop), 1):
+    for line_number, (line, read) in enumerate(interruptibly(split_input(file, b"\n"), stop), 1):
         if not line.strip():
             continue
         number += 1
@@ -102,11 +100,11 @@ def _records(args: Namespace, file: BinaryIO, stop: StopSignal) -> Iterator[tupl
             continue
         if args.count is not None and number > args.skip + args.count:
             return
-        record = jsonl.read(line, f"line {place} of {args.file or 'standard input'}")
+        record = jsonl.read(line, f"line {line_number} of {args.file or 'standard input'}")
         if args.timing:
             timing.wait(record.time)
-        pace.wait()
-        if stop.asked:
+        limiter.wait()
+        if stop.requested:
             return
         yield record, read
 
@@ -118,12 +116,12 @@ class _Timing:
         self._stop = stop
         self._offset: float | None = None
 
-    def wait(self, moment: float | None) -> None:
+    def wait(self, recorded_at: float | None) -> None:
         import time
 
-        if moment is None:
+        if recorded_at is None:
             return
         now = time.monotonic()
         if self._offset is None:
-            self._offset = now - moment
-        self._stop.sleep(self._offset + moment - now)
+            self._offset = now - recorded_at
+        self._stop.sleep(self._offset + recorded_at - now)

@@ -43,20 +43,20 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
     handler = Handler(args.exec, capture=True)
     with MessageConsumer(
-        args, terminal, destinations=[args.destination], prefetch=1, late=handler.kill
-    ) as intake:
+        args, terminal, destinations=[args.destination], prefetch=1, on_grace_expired=handler.kill
+    ) as messages:
         failed = 0
-        for message in intake:
-            outcome = handler.run(message.headers, message.body, intake.stop)
-            well, words = outcome.status == 0, outcome.words
-            if well:
-                words = _reply(message, outcome.output, args)
-            failed = 0 if well else failed + 1
-            settle(message, well, words, requeue=args.requeue, terminal=terminal)
-            if words and well:
-                terminal.say(f"{message.id}: {words}")
-            pause(intake.stop, failed)
-    return intake.status
+        for message in messages:
+            outcome = handler.run(message.headers, message.body, messages.stop)
+            succeeded, reason = outcome.status == 0, outcome.description
+            if succeeded:
+                reason = _reply(message, outcome.output, args)
+            failed = 0 if succeeded else failed + 1
+            settle(message, succeeded, reason, requeue=args.requeue, terminal=terminal)
+            if reason and succeeded:
+                terminal.info(f"{message.id}: {reason}")
+            pause(messages.stop, failed)
+    return messages.status
 
 
 def _reply(message: Any, output: bytes, args: Namespace) -> str:

@@ -104,7 +104,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
     else:
         source = open_input(args.file)
         if args.file in (None, "-") and terminal.is_terminal(sys.stdin):
-            terminal.say("reading from the terminal; Ctrl-D ends it")
+            terminal.info("reading from the terminal; Ctrl-D ends it")
     on_unknown = "resend" if args.resend else "raise"
     with source as file, using(made.client(on_unknown=on_unknown)) as client, StopSignal() as stop:
         if file is None:
@@ -117,42 +117,42 @@ def run(args: Namespace, terminal: Terminal) -> int:
 class _Sender:
     """The loop that sends the messages and reports the result."""
 
-    def __init__(self, args: Namespace, terminal: Terminal, client: Any, stop: Any, pace: Any) -> None:
+    def __init__(self, args: Namespace, terminal: Terminal, client: Any, stop: Any, limiter: Any) -> None:
         from stomp.cli.messages.publisher import MessagePublisher
 
         self._args = args
         self._terminal = terminal
         self._client = client
         self._stop = stop
-        self._pace = pace
-        self._shipment = MessagePublisher(client, confirm=not args.no_confirm)
+        self._limiter = limiter
+        self._publisher = MessagePublisher(client, confirm=not args.no_confirm)
 
     def run(self, items: Iterator[Item], source: BinaryIO | None) -> int:
-        shipment, many = self._shipment, self._args.count > 1
+        publisher, repeats = self._publisher, self._args.count > 1
         try:
             with self._progress(source) as progress:
                 for item in interruptibly(items, self._stop):
                     for _ in range(self._args.count):
-                        self._pace.wait()
-                        if self._stop.asked:
+                        self._limiter.wait()
+                        if self._stop.requested:
                             break
-                        shipment.send(item.destination, item.body, **item.options)
-                        progress.update(shipment.confirmed if many else item.read)
-                shipment.settle(wait=True)
+                        publisher.send(item.destination, item.body, **item.options)
+                        progress.update(publisher.confirmed if repeats else item.read)
+                publisher.collect(wait=True)
         except Exception as error:
-            self._tell(error)
+            self._report_counts(error)
             raise
         if self._args.no_confirm and not self._client.close():
             raise CommandError(
                 "the connection was lost before the broker had confirmed all messages",
                 status=Status.UNREACHED,
             )
-        if self._stop.asked:
-            self._terminal.say(f"interrupted; {_messages(shipment.confirmed)} sent")
+        if self._stop.requested:
+            self._terminal.info(f"interrupted; {_messages(publisher.confirmed)} sent")
             return Status.INTERRUPTED
-        if shipment.sent > 1 and self._terminal.is_terminal(self._terminal.err):
-            done = "sent" if self._args.no_confirm else "confirmed"
-            self._terminal.say(f"{_messages(shipment.sent)} {done}")
+        if publisher.sent > 1 and self._terminal.is_terminal(self._terminal.err):
+            outcome = "sent" if self._args.no_confirm else "confirmed"
+            self._terminal.info(f"{_messages(publisher.sent)} {outcome}")
         return Status.OK
 
     def _progress(self, source: BinaryIO | None) -> Any:
@@ -160,17 +160,17 @@ class _Sender:
 
         if self._args.count > 1:
             total = self._args.count if source is None else None
-            return Progress(self._terminal, total, lambda done: f"{done:.0f} messages")
+            return Progress(self._terminal, total, lambda outcome: f"{outcome:.0f} messages")
         return Progress(self._terminal, length_of(source), size)
 
-    def _tell(self, error: Exception) -> None:
+    def _report_counts(self, error: Exception) -> None:
         """Report the number of sent and confirmed messages, if there was more than one."""
-        shipment = self._shipment
-        if shipment.sent <= 1:
+        publisher = self._publisher
+        if publisher.sent <= 1:
             return
         verdict(error)  # raises a bug again: `app` reports it
-        self._terminal.say(
-            f"{_messages(shipment.sent)} sent, the first {shipment.confirmed} of them confirmed"
+        self._terminal.info(
+            f"{_messages(publisher.sent)} sent, the first {publisher.confirmed} of them confirmed"
         )
 
 
@@ -197,12 +197,12 @@ def length_of(source: BinaryIO | None) -> int | None:
     if source is None:
         return None
     try:
-        found = os.fstat(source.fileno())
+        file_status = os.fstat(source.fileno())
     except OSError:
         return None
     import stat
 
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    return file_status.st_size if stat.S_ISREG(file_status.st_mode) else None
 
 
 def interruptibly(items: Iterator[Any], stop: Any) -> Iterator[Any]:
@@ -216,14 +216,14 @@ def interruptibly(items: Iterator[Any], stop: Any) -> Iterator[Any]:
         yield item
 
 
-def pieces(source: BinaryIO, end: bytes) -> Iterator[tuple[bytes, int]]:
+def split_input(source: BinaryIO, end: bytes) -> Iterator[tuple[bytes, int]]:
     """Split the input at `end`. Yields each piece and the number of bytes read up to its end.
 
     The last piece may lack the `end`.
     """
     rest: list[bytes] = []
     read = 0
-    while data := _some(source):
+    while data := _read_available(source):
         *whole, last = data.split(end)
         for piece in whole:
             rest.append(piece)
@@ -238,10 +238,10 @@ def pieces(source: BinaryIO, end: bytes) -> Iterator[tuple[bytes, int]]:
         yield body, read + len(body)
 
 
-def _some(source: BinaryIO) -> bytes:
+def _read_available(source: BinaryIO) -> bytes:
     """Read the bytes that are available, so that a typed line is sent before the next one is typed."""
-    once: Any = getattr(source, "read1", None) or source.read
-    data: bytes = once(_READ)
+    read_chunk: Any = getattr(source, "read1", None) or source.read
+    data: bytes = read_chunk(_READ)
     return data
 
 
@@ -251,15 +251,15 @@ def _items(args: Namespace, source: BinaryIO, given: dict[str, Any]) -> Iterator
         yield Item(args.destination, body, given, len(body))
         return
     if not args.jsonl:
-        for body, read in pieces(source, b"\0" if args.null else b"\n"):
+        for body, read in split_input(source, b"\0" if args.null else b"\n"):
             yield Item(args.destination, body, given, read)
         return
     from stomp.cli.messages import jsonl
 
-    for place, (line, read) in enumerate(pieces(source, b"\n"), 1):
+    for line_number, (line, read) in enumerate(split_input(source, b"\n"), 1):
         if not line.strip():
             continue
-        record = jsonl.read(line, f"line {place} of {args.file or 'standard input'}")
+        record = jsonl.read(line, f"line {line_number} of {args.file or 'standard input'}")
         made = record.options() if record.is_received else record.as_written()
         destination, body = made.pop("destination") or args.destination, made.pop("body")
         made["headers"] |= given["headers"]

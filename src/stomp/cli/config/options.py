@@ -69,15 +69,15 @@ def add_options(parser: Parser) -> None:
     """Declare the connection options."""
     group = parser.add_argument_group("Connection")
     for row in OPTIONS:
-        how: dict[str, Any] = {"help": row.help, "dest": dest(row.key), "default": None}
+        settings: dict[str, Any] = {"help": row.help, "dest": dest(row.key), "default": None}
         if row.type is bool:
-            how |= {"action": "store_const", "const": True}
+            settings |= {"action": "store_const", "const": True}
         else:
-            how["metavar"] = row.metavar
+            settings["metavar"] = row.metavar
         if row.type is dict:
-            how |= {"action": "append", "type": header}
+            settings |= {"action": "append", "type": header}
         hide = [name for name in row.names if name == "--stomp"]
-        parser.add(*row.names, group=group, completes=row.completes, hide=hide, **how)
+        parser.add(*row.names, group=group, completes=row.completes, hide=hide, **settings)
     parser.add(
         "--context", group=group, metavar="NAME", completes="context",
         help="use the settings of this context from ~/.config/stomp/contexts.toml (STOMP_CONTEXT)",

@@ -8,8 +8,8 @@ import sys
 from stomp.cli.framework.exit_status import CommandError
 
 #: Timeout of a password command in seconds. It may have to prompt the user.
-_PATIENCE = 120.0
-_LARGEST = 64 * 1024
+_COMMAND_TIMEOUT = 120.0
+_MAX_SIZE = 64 * 1024
 
 
 def from_file(name: str) -> str:
@@ -22,7 +22,7 @@ def from_file(name: str) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     try:
         with open(os.path.expanduser(name), encoding="utf-8") as file:
-            return file.readline(_LARGEST).rstrip("\r\n")
+            return file.readline(_MAX_SIZE).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as err:
         reason = getattr(err, "strerror", None) or "it is not UTF-8"
         raise CommandError(f"the password cannot be read from {name}: {reason}") from err
@@ -37,20 +37,20 @@ def from_command(command: str) -> str:
     import subprocess
 
     try:
-        done = subprocess.run(
-            command, shell=True, stdout=subprocess.PIPE, timeout=_PATIENCE, text=True, check=False
+        process = subprocess.run(
+            command, shell=True, stdout=subprocess.PIPE, timeout=_COMMAND_TIMEOUT, text=True, check=False
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as err:
         raise CommandError(f"--password-command failed: {type(err).__name__}") from None
-    if done.returncode:
-        raise CommandError(f"--password-command failed with exit status {done.returncode}")
-    password = done.stdout.partition("\n")[0].rstrip("\r")
+    if process.returncode:
+        raise CommandError(f"--password-command failed with exit status {process.returncode}")
+    password = process.stdout.partition("\n")[0].rstrip("\r")
     if not password:
         raise CommandError("--password-command printed no password")
     return password
 
 
-def from_keyboard(user: str | None, where: str) -> str:
+def from_keyboard(user: str | None, address: str) -> str:
     """Prompt for the password on the terminal. Standard input is not used, because it may be a message.
 
     Raises:
@@ -63,7 +63,7 @@ def from_keyboard(user: str | None, where: str) -> str:
         # Where the echo cannot be turned off, `getpass` warns and reads standard input with echo. Fail instead.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
-            return getpass.getpass(f"Password for {user or 'the broker'} at {where}: ")
+            return getpass.getpass(f"Password for {user or 'the broker'} at {address}: ")
         except (getpass.GetPassWarning, EOFError, OSError) as err:
             raise CommandError(
                 "there is no terminal to prompt for the password",

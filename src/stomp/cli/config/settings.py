@@ -26,10 +26,10 @@ VERSIONS = ("1.2", "1.1", "1.0")
 INTERRUPT_TIMEOUT = 2.0
 _LOCAL = "stomp://localhost:61613"
 _SCHEMES = {"tcp": "stomp", "tls": "stomp+ssl", "ws": "ws", "wss": "wss"}
-_PLACE = ("url", "host", "port")
+_ADDRESS_KEYS = ("url", "host", "port")
 #: The options of a URL that are read here. The others are passed to `stomp.Client`.
-_READ = ("heartbeat", "heart-beat", "timeout", "randomize", "shuffle")
-_PASSWORDS = ("password", "password-file", "password-command", "ask-password")
+_HANDLED_OPTIONS = ("heartbeat", "heart-beat", "timeout", "randomize", "shuffle")
+_PASSWORD_KEYS = ("password", "password-file", "password-command", "ask-password")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +134,8 @@ class Settings:
         """
         import stomp
 
-        made: Any = getattr(stomp, "Client")  # noqa: B009 - it is loaded when it is needed
-        return made(**{**self.client_arguments(), **more})
+        client_class: Any = getattr(stomp, "Client")  # noqa: B009 - it is loaded when it is needed
+        return client_class(**{**self.client_arguments(), **more})
 
 
 @contextlib.contextmanager
@@ -159,16 +159,20 @@ def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settin
     """
     given = {key: value for key in options.KEYS if (value := getattr(args, options.dest(key))) is not None}
     file = contexts.path(environ)
-    placed = any(key in given for key in _PLACE)
-    name, chosen = args.context, {}
-    if name is None and not placed and not environ.get("STOMP_URL"):
+    has_address = any(key in given for key in _ADDRESS_KEYS)
+    name, context = args.context, {}
+    if name is None and not has_address and not environ.get("STOMP_URL"):
         name = environ.get("STOMP_CONTEXT") or contexts.default_name(file)
     if name is not None:
-        chosen = contexts.look_up(name, file, options.KEYS)
-    layers = [given, chosen]
-    if not placed and not any(key in chosen for key in _PLACE) and (url := environ.get("STOMP_URL")):
+        context = contexts.look_up(name, file, options.KEYS)
+    layers = [given, context]
+    if (
+        not has_address
+        and not any(key in context for key in _ADDRESS_KEYS)
+        and (url := environ.get("STOMP_URL"))
+    ):
         layers.append({"url": url})
-    merged = {**layers[-1], **chosen, **given}
+    merged = {**layers[-1], **context, **given}
     target = parse(str(merged.get("url", _LOCAL)))
     login = merged.get("user", target.login)
     addresses = _addresses(target, merged)
@@ -198,7 +202,7 @@ def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settin
         query={
             name: text
             for name, text in target.options.items()
-            if name not in _READ and _key(name) not in options.READING
+            if name not in _HANDLED_OPTIONS and _key(name) not in options.READING
         },
     )
 
@@ -234,10 +238,10 @@ def from_arguments(
     """
     if version != "multicast" and version not in VERSIONS:
         raise RuntimeError("Unknown version")
-    wanted, key, certificate, authorities, insecure = tls
-    named = {"ssl-key-file": key, "ssl-cert-file": certificate, "ssl-ca-file": authorities}
-    merged: dict[str, Any] = {name: file for name, file in named.items() if file is not None}
-    if wanted:
+    use_tls, key, certificate, authorities, insecure = tls
+    files = {"ssl-key-file": key, "ssl-cert-file": certificate, "ssl-ca-file": authorities}
+    merged: dict[str, Any] = {name: file for name, file in files.items() if file is not None}
+    if use_tls:
         merged |= {"ssl": True, "ssl-insecure": insecure}
     else:
         merged = {}
@@ -297,7 +301,7 @@ def _password(
 ) -> Callable[[], str | None]:
     """The source of the password: the first layer that names one takes precedence."""
     for layer in layers:
-        for key in _PASSWORDS:
+        for key in _PASSWORD_KEYS:
             if layer.get(key):
                 return _source(key, layer[key], login, where)
         passcode = parse(layer["url"]).passcode if "url" in layer else None
@@ -315,13 +319,13 @@ def _source(key: str, value: str, login: str | None, where: str) -> Callable[[],
         return lambda: passwords.from_command(value)
     if key == "password":
         return lambda: value
-    asked: list[str] = []
+    prompted: list[str] = []
 
     def ask() -> str:
         # Prompt once only, and not for each new connection.
-        if not asked:
-            asked.append(passwords.from_keyboard(login, where))
-        return asked[0]
+        if not prompted:
+            prompted.append(passwords.from_keyboard(login, where))
+        return prompted[0]
 
     return ask
 

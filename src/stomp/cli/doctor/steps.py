@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stomp import _installation
-from stomp.cli.framework.exit_status import CommandError, Status, password_trouble, verdict, with_options
+from stomp.cli.framework.exit_status import CommandError, Status, password_error, verdict, with_options
 from stomp.core.errors import ConnectFailed, StompError
 from stomp.core.frames import foreign_protocols
 from stomp.net import dial
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: The `verify_code` of OpenSSL for a certificate that has expired (X509_V_ERR_CERT_HAS_EXPIRED).
 _EXPIRED = 10
 #: A certificate that expires in fewer days than this causes a warning.
-_SOON = 30
+_EXPIRY_WARNING_DAYS = 30
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Step:
         name: "packages", "resolve", "tcp", "socket", "proxy", "tls", "websocket", "login", "heart-beat" or
             "round-trip".
         state: "ok", "warning" or "failed".
-        words: the result, in one line.
+        text: the result, in one line.
         notes: details, one line each.
         remedy: what to do, or an empty string.
         seconds: the duration of the step.
@@ -51,7 +51,7 @@ class Step:
 
     name: str
     state: str = "ok"
-    words: str = ""
+    text: str = ""
     notes: list[str] = field(default_factory=list[str])
     remedy: str = ""
     seconds: float = 0.0
@@ -64,7 +64,7 @@ def _name_of(parts: tuple[tuple[tuple[str, str], ...], ...]) -> str:
     return ", ".join(f"{kind}={value}" for group in parts for kind, value in group)
 
 
-def installed() -> Step | None:
+def check_packages() -> Step | None:
     """A step about the installed packages; None if the distribution stomp.py is not installed.
 
     stomp.py and stompkit both install files into the package `stomp`. The step is a warning in this case.
@@ -79,10 +79,10 @@ def installed() -> Step | None:
     step = Step("packages", facts={"stompkit": version, "stomp.py": other.version})
     files = other.files or []
     if not any(str(file) == "stomp/__init__.py" for file in files):
-        step.words = f"stompkit {version}, and stomp.py {other.version} as a shim without files"
+        step.text = f"stompkit {version}, and stomp.py {other.version} as a shim without files"
         return step
     step.state, step.remedy = "warning", _installation.MEND
-    step.words = (
+    step.text = (
         f"stompkit {version} and stomp.py {other.version} are both installed in {other.locate_file('stomp')}: "
         "removing or upgrading stomp.py damages stompkit"
     )
@@ -110,48 +110,48 @@ class Diagnosis:
         """Perform the steps one by one, until one fails. Iterate to the end: the connection is closed then."""
         address, proxy = self._address, self._settings.proxy
         unix = address.transport == "unix"
-        plan: list[tuple[str, Callable[[Step], None]]] = []
+        actions: list[tuple[str, Callable[[Step], None]]] = []
         if not unix and not proxy:
-            plan.append(("resolve", self._resolve))
-        plan.append(("socket" if unix else "proxy" if proxy else "tcp", self._open))
+            actions.append(("resolve", self._resolve))
+        actions.append(("socket" if unix else "proxy" if proxy else "tcp", self._open))
         if address.transport in ("tls", "wss"):
-            plan.append(("tls", self._tls))
+            actions.append(("tls", self._tls))
         if address.transport in ("ws", "wss"):
-            plan.append(("websocket", self._websocket))
-        plan += [("login", self._login), ("heart-beat", self._heartbeat), ("round-trip", self._round_trip)]
+            actions.append(("websocket", self._websocket))
+        actions += [("login", self._login), ("heart-beat", self._heartbeat), ("round-trip", self._round_trip)]
         try:
-            for name, do in plan:
+            for name, action in actions:
                 step = Step(name)
-                self._carry_out(step, do)
+                self._run_step(step, action)
                 yield step
                 if step.state == "failed":
                     return
         finally:
-            self._hang_up()
+            self._close_socket()
             if self._client is not None:
-                self._client.close(_PATIENCE)
+                self._client.close(_CLOSE_TIMEOUT)
 
-    def _carry_out(self, step: Step, do: Callable[[Step], None]) -> None:
-        began = time.perf_counter()
+    def _run_step(self, step: Step, action: Callable[[Step], None]) -> None:
+        started_at = time.perf_counter()
         try:
-            do(step)
+            action(step)
         except (StompError, CommandError, OSError) as failure:
-            error = password_trouble(failure) or failure
+            error = password_error(failure) or failure
             hint = getattr(error, "hint", "")
             step.state = "failed"
-            step.status, words = verdict(error)
-            said = getattr(error, "message", "")
-            step.words = said or words
+            step.status, text = verdict(error)
+            message = getattr(error, "message", "")
+            step.text = message or text
             step.remedy = with_options(hint)
             if not hint and step.status is not Status.USAGE:
                 step.remedy = _REMEDIES.get(step.name, "")
-            if words.startswith(f"{said} (") and not hint:
-                step.remedy = words[len(said) + 2 : -1]
+            if text.startswith(f"{message} (") and not hint:
+                step.remedy = text[len(message) + 2 : -1]
             if step.facts.get("expired"):
                 step.remedy = "renew the broker's certificate, which has expired"
-        step.seconds = time.perf_counter() - began
+        step.seconds = time.perf_counter() - started_at
 
-    def _hang_up(self) -> None:
+    def _close_socket(self) -> None:
         if self._sock is not None:
             self._sock.close()
             self._sock = self._secure = None
@@ -164,7 +164,7 @@ class Diagnosis:
     def _resolve(self, step: Step) -> None:
         found = [str(sockaddr[0]) for _, sockaddr in dial.resolve(self._address, self._deadline())]
         step.facts["addresses"] = found
-        step.words = f"{self._address.host} is {', '.join(found)}"
+        step.text = f"{self._address.host} is {', '.join(found)}"
 
     def _open(self, step: Step) -> None:
         address, proxy = self._address, self._settings.proxy
@@ -173,15 +173,15 @@ class Diagnosis:
 
             parsed = parse_proxy(proxy)
             self._sock = dial.open_via_proxy(parsed, address, self._deadline())
-            step.words = f"connected to {address} through the proxy {parsed.address}"
+            step.text = f"connected to {address} through the proxy {parsed.address}"
             return
         self._sock = dial.open_socket(address, self._deadline())
         if address.transport == "unix":
-            step.words = f"connected to {address}"
+            step.text = f"connected to {address}"
             return
         peer = self._sock.getpeername()
         step.facts["peer"] = [peer[0], peer[1]]
-        step.words = f"connected to {peer[0]} port {peer[1]}"
+        step.text = f"connected to {peer[0]} port {peer[1]}"
 
     def _tls(self, step: Step) -> None:
         from stomp.client.connect import TlsSettings
@@ -195,7 +195,7 @@ class Diagnosis:
         except ConnectFailed as error:
             step.facts["expired"] = getattr(error.failures[0], "verify_code", 0) == _EXPIRED
             if not isinstance(error.failures[0], TimeoutError):
-                self._look_unverified(step, settings)
+                self._read_unverified_certificate(step, settings)
             if "certificate" not in step.facts:
                 first, web = self._answer_without_tls(), self._address.transport == "wss"
                 found = foreign_protocols.identify(first, tls=True, websocket=web, handshake=True)
@@ -204,7 +204,7 @@ class Diagnosis:
             raise
         self._secure = secure
         step.facts["verified"] = settings.verify and settings.context is None
-        step.words = (
+        step.text = (
             "the certificate was verified" if step.facts["verified"] else "the certificate was NOT verified"
         )
         if not step.facts["verified"]:
@@ -212,20 +212,22 @@ class Diagnosis:
                 "warning",
                 "remove --ssl-insecure; give the certificate authority with --ssl-ca-file",
             )
-        self._note_certificate(step, secure)
+        self._record_certificate(step, secure)
 
-    def _look_unverified(self, step: Step, settings: Any) -> None:
+    def _read_unverified_certificate(self, step: Step, settings: Any) -> None:
         """Read the certificate that was not accepted, over a second connection without verification.
 
         Only the TLS handshake is done on this connection; no data is sent over it.
         """
-        self._hang_up()
+        self._close_socket()
         with contextlib.suppress(StompError, OSError):
             self._open(Step(""))
             assert self._sock is not None
-            curious = replace(settings, verify=False, ca_certs=None, context=None).layer(self._address.host)
-            dial.tls_handshake(self._sock, curious, self._address, self._deadline())
-            self._note_certificate(step, curious)
+            unverified = replace(settings, verify=False, ca_certs=None, context=None).layer(
+                self._address.host
+            )
+            dial.tls_handshake(self._sock, unverified, self._address, self._deadline())
+            self._record_certificate(step, unverified)
 
     def _speaks_tls(self) -> bool:
         """True if the port completes a TLS handshake. Nothing but the handshake is sent."""
@@ -235,22 +237,22 @@ class Diagnosis:
             self._open(Step(""))
             assert self._sock is not None
             layer = TlsSettings(verify=False).layer(self._address.host)
-            dial.tls_handshake(self._sock, layer, self._address, dial.Deadline(_PATIENCE))
+            dial.tls_handshake(self._sock, layer, self._address, dial.Deadline(_CLOSE_TIMEOUT))
             return True
         return False
 
     def _answer_without_tls(self) -> bytes:
         """The first bytes of the answer to a CONNECT without TLS and credentials; empty if there is no answer."""
-        self._hang_up()
+        self._close_socket()
         with contextlib.suppress(StompError, OSError):
             self._open(Step(""))
             assert self._sock is not None
-            self._sock.settimeout(_PATIENCE)
+            self._sock.settimeout(_CLOSE_TIMEOUT)
             self._sock.sendall(_CONNECT)
             return self._sock.recv(foreign_protocols.LOOKED_AT)
         return b""
 
-    def _note_certificate(self, step: Step, layer: TlsLayer) -> None:
+    def _record_certificate(self, step: Step, layer: TlsLayer) -> None:
         """Note the certificate of the broker: its fields if it was verified, and its fingerprint.
 
         The module `ssl` decodes verified certificates only.
@@ -264,9 +266,9 @@ class Diagnosis:
         step.notes = [f"SHA-256 fingerprint: {fingerprint}"]
         fields: dict[str, Any] = layer.peer_certificate()
         if not fields:
-            where = f"{self._address.host}:{self._address.port}"
+            host_and_port = f"{self._address.host}:{self._address.port}"
             step.notes.append(
-                f"to read it: openssl s_client -connect {where} -servername {self._address.host} </dev/null"
+                f"to read it: openssl s_client -connect {host_and_port} -servername {self._address.host} </dev/null"
                 " | openssl x509 -noout -subject -issuer -dates -ext subjectAltName"
             )
             return
@@ -279,16 +281,16 @@ class Diagnosis:
             "issuer": _name_of(fields["issuer"]),
             "names": [name for _, name in fields.get("subjectAltName", ())],
         }
-        left = (not_after - datetime.now(UTC)).days
+        days_left = (not_after - datetime.now(UTC)).days
         dates = {"not_before": not_before.isoformat(), "not_after": not_after.isoformat()}
         step.facts["certificate"] |= {**found, **dates}
-        if left < _SOON and step.state == "ok":
+        if days_left < _EXPIRY_WARNING_DAYS and step.state == "ok":
             step.state, step.remedy = "warning", "renew the broker's certificate soon"
         step.notes += [
             f"subject: {found['subject'] or 'none'}",
             f"issuer: {found['issuer'] or 'none'}",
             f"names: {', '.join(found['names']) or 'none'}",
-            f"valid until {not_after:%Y-%m-%d}, {left} days from now",
+            f"valid until {not_after:%Y-%m-%d}, {days_left} days from now",
         ]
 
     def _websocket(self, step: Step) -> None:
@@ -298,10 +300,10 @@ class Diagnosis:
         web = WebSocketLayer(self._address, WebSocketSettings(), Limits())
         assert self._sock is not None
         open_websocket(self._sock, web, self._secure, self._address, self._deadline())
-        step.words = f"{self._address.path} is a WebSocket endpoint that supports STOMP"
+        step.text = f"{self._address.path} is a WebSocket endpoint that supports STOMP"
 
     def _login(self, step: Step) -> None:
-        self._hang_up()
+        self._close_socket()
         client = self._settings.client(reconnect=False)
         try:
             client.connect()
@@ -312,25 +314,25 @@ class Diagnosis:
                 error.hint = f"the port uses TLS; {foreign_protocols.USE_TLS}"
             raise
         self._client = client
-        who = f"as {self._settings.login!r}" if self._settings.login is not None else "without a user"
+        user = f"as {self._settings.login!r}" if self._settings.login is not None else "without a user"
         step.facts |= {"broker": client.broker.name, "version": client.version}
-        step.words = f"{client.broker.title} accepted the login {who}; STOMP {client.version}"
+        step.text = f"{client.broker.title} accepted the login {user}; STOMP {client.version}"
 
     def _heartbeat(self, step: Step) -> None:
         ours, theirs = self._client.heartbeat
         step.facts |= {"ours": ours, "brokers": theirs}
         if ours and theirs:
-            step.words = f"the client every {ours / 1000:g} s, the broker every {theirs / 1000:g} s"
+            step.text = f"the client every {ours / 1000:g} s, the broker every {theirs / 1000:g} s"
             return
         step.state = "warning"
-        who = (
+        senders = (
             "neither side sends heart-beats"
             if not ours and not theirs
             else "only the client sends heart-beats"
             if ours
             else "only the broker sends heart-beats"
         )
-        step.words = f"{who}: a lost connection may go unnoticed"
+        step.text = f"{senders}: a lost connection may go unnoticed"
         step.remedy = (
             "STOMP 1.0 has no heart-beats: enable a later version in the broker"
             if self._client.version == "1.0"
@@ -341,19 +343,19 @@ class Diagnosis:
         vendor = self._client.broker
         temporary = vendor.temporary == "subscribe" and vendor.name not in ("generic", "apollo", "hornetq")
         # RabbitMQ's temporary queues are for replies only. There a topic with a unique name serves the same purpose.
-        made_up = f"/{'temp-queue' if temporary else 'topic'}/stompkit-doctor-{uuid.uuid4().hex}"
-        destination = self._destination or made_up
+        unique_name = f"/{'temp-queue' if temporary else 'topic'}/stompkit-doctor-{uuid.uuid4().hex}"
+        destination = self._destination or unique_name
         step.facts["destination"] = destination
         timeout = self._settings.timeout
         with self._client.subscribe(destination, timeout=timeout) as subscription:
             body = uuid.uuid4().bytes
-            began = time.perf_counter()
+            started_at = time.perf_counter()
             self._client.send(destination, body, confirm=True, timeout=timeout)
             for message in subscription.messages(timeout):
                 if message.body == body:
-                    took = time.perf_counter() - began
-                    step.facts["round_trip"] = round(took, 6)
-                    step.words = f"a message arrived after {took * 1000:.1f} ms"
+                    duration = time.perf_counter() - started_at
+                    step.facts["round_trip"] = round(duration, 6)
+                    step.text = f"a message arrived after {duration * 1000:.1f} ms"
                     return
             # Raised before the subscription ends: an error of UNSUBSCRIBE would be less specific.
             raise CommandError(
@@ -363,7 +365,7 @@ class Diagnosis:
 
 
 #: Seconds for closing the client, and for each attempt that only improves the diagnosis.
-_PATIENCE = 2.0
+_CLOSE_TIMEOUT = 2.0
 #: A CONNECT of STOMP 1.0, without headers: Redis closes the connection at a line that begins with "host:".
 _CONNECT = b"CONNECT\n\n\0"
 #: The remedy of a step, if the error has no hint.

@@ -41,13 +41,13 @@ class CommandError(Exception):
     """A command failed for a reason that it can explain to the user.
 
     Args:
-        words: what happened, in one line, without a full stop.
+        text: what happened, in one line, without a full stop.
         status: the exit status.
         hint: what to do about it.
     """
 
-    def __init__(self, words: str, *, status: Status = Status.USAGE, hint: str = "") -> None:
-        super().__init__(f"{words} ({hint})" if hint else words)
+    def __init__(self, text: str, *, status: Status = Status.USAGE, hint: str = "") -> None:
+        super().__init__(f"{text} ({hint})" if hint else text)
         self.status = status
 
 
@@ -63,7 +63,7 @@ class Verdict(NamedTuple):
     """The exit status and the error text of a command."""
 
     status: Status
-    words: str
+    text: str
 
 
 def verdict(error: BaseException) -> Verdict:
@@ -77,18 +77,18 @@ def verdict(error: BaseException) -> Verdict:
     """
     if isinstance(error, CommandError):
         return Verdict(error.status, str(error))
-    if (ours := password_trouble(error)) is not None:
-        return Verdict(ours.status, str(ours))
+    if (api_name := password_error(error)) is not None:
+        return Verdict(api_name.status, str(api_name))
     if isinstance(error, StompError):
-        return Verdict(status_of(error), _with_advice(str(error)))
+        return Verdict(status_of(error), _with_hint(str(error)))
     if isinstance(error, Terminated):
         return Verdict(Status.OK, "")
     if isinstance(error, KeyboardInterrupt):
         return Verdict(Status.INTERRUPTED, "interrupted")
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
-        named = error.filename is not None
-        return Verdict(Status.USAGE, f"{_name(error.filename)}: {reason}" if named else reason)
+        has_file = error.filename is not None
+        return Verdict(Status.USAGE, f"{_name(error.filename)}: {reason}" if has_file else reason)
     raise error
 
 
@@ -104,13 +104,13 @@ def status_of(error: StompError) -> Status:
     return Status.UNREACHED
 
 
-def password_trouble(error: BaseException) -> CommandError | None:
+def password_error(error: BaseException) -> CommandError | None:
     """The `CommandError` of a failed password source, searched in the failures of an error; None if there is none.
 
     The text of the error of the client omits it, because the text of other errors may contain the password.
     """
     for failure in getattr(error, "failures", ()):
-        found = failure if isinstance(failure, CommandError) else password_trouble(failure)
+        found = failure if isinstance(failure, CommandError) else password_error(failure)
         if found is not None:
             return found
     return None
@@ -134,17 +134,17 @@ _OPTIONS = {
 }
 
 
-def with_options(words: str) -> str:
+def with_options(text: str) -> str:
     """Replace API names in a hint of the library with options of the command line."""
-    for ours, option in _OPTIONS.items():
-        words = words.replace(ours, option)
-    return words
+    for api_name, option in _OPTIONS.items():
+        text = text.replace(api_name, option)
+    return text
 
 
-def _with_advice(words: str) -> str:
+def _with_hint(text: str) -> str:
     """Replace API names with options, and add a hint about the virtual host if there is none."""
-    words = with_options(words)
-    lower = words.lower()
+    text = with_options(text)
+    lower = text.lower()
     if "virtual host" in lower and "--vhost" not in lower:
-        return f"{words} (set the virtual host with --vhost /)"
-    return words
+        return f"{text} (set the virtual host with --vhost /)"
+    return text

@@ -26,7 +26,7 @@ CLASSIC = (
 )
 _SWITCH = {"on": True, "off": False}
 #: The prefix of each argument that is passed to argparse, which then never takes the argument for an option or "--".
-_MARK = "="
+_ARGUMENT_PREFIX = "="
 
 
 class Word(NamedTuple):
@@ -35,12 +35,12 @@ class Word(NamedTuple):
     Attributes:
         name: the full name of the option; empty for an argument.
         value: the value of the option, or None if it has none; for an argument its text.
-        place: the index of its first word on the command line.
+        position: the index of its first word on the command line.
     """
 
     name: str
     value: str | None
-    place: int
+    position: int
 
 
 def _width() -> int:
@@ -95,7 +95,7 @@ class Parser(argparse.ArgumentParser):
         self.add("-h", "--help", action="help", help="show this help and exit")
 
     def add(
-        self, *names: str, completes: str = "", hide: Sequence[str] = (), group: Any = None, **how: Any
+        self, *names: str, completes: str = "", hide: Sequence[str] = (), group: Any = None, **settings: Any
     ) -> None:
         """Declare an option or an argument.
 
@@ -105,11 +105,11 @@ class Parser(argparse.ArgumentParser):
                 "destination", or empty. Choices are completed without it. A "switch" may be followed by "on" or "off".
             hide: the names that help does not show.
             group: the argument group in the help; None for the default one.
-            **how: as for `argparse.ArgumentParser.add_argument`.
+            **settings: as for `argparse.ArgumentParser.add_argument`.
         """
         if not names[0].startswith("-"):
-            how["type"] = _unmarked(how.get("type", str))
-        action: Any = (group or self).add_argument(*names, **how)
+            settings["type"] = _without_prefix(settings.get("type", str))
+        action: Any = (group or self).add_argument(*names, **settings)
         action.completes = completes
         action.hidden = tuple(hide)
 
@@ -128,7 +128,7 @@ class Parser(argparse.ArgumentParser):
         words: list[str] = []
         for word in self.scan(arguments):
             if not word.name:
-                words.append(f"{_MARK}{word.value}")
+                words.append(f"{_ARGUMENT_PREFIX}{word.value}")
             elif (action := self.options.get(word.name)) is None:
                 self._refuse_option(word.name)
             elif completes(action) == "switch":
@@ -147,7 +147,7 @@ class Parser(argparse.ArgumentParser):
         # Arguments between options, "--" and values that begin with "-" are parsed differently by different versions.
         namespace, rest = self.parse_known_args([*options, *words])
         if rest:
-            self._refuse_argument(rest[0].removeprefix(_MARK))
+            self._refuse_argument(rest[0].removeprefix(_ARGUMENT_PREFIX))
         return namespace
 
     def error(self, message: str) -> NoReturn:
@@ -156,8 +156,8 @@ class Parser(argparse.ArgumentParser):
 
     def _refuse_option(self, name: str) -> NoReturn:
         known = [one for one, action in self.options.items() if one not in hidden(action)]
-        if near := _nearest(name, known):
-            self.error(f"unknown option {name!r}; did you mean {near!r}?")
+        if suggestion := _nearest(name, known):
+            self.error(f"unknown option {name!r}; did you mean {suggestion!r}?")
         if not self._get_positional_actions():
             self.error(f"unknown option {name!r}")
         hint = f"to pass an argument that starts with '-', put -- before it; see {self.prog} --help"
@@ -166,13 +166,15 @@ class Parser(argparse.ArgumentParser):
     def _refuse_argument(self, word: str) -> NoReturn:
         if not self.commands:
             self.error(f"unexpected argument {word!r}")
-        near = _nearest(word, self.commands)
-        self.error(f"unknown command {word!r}" + (f"; did you mean {near!r}?" if near else ""))
+        suggestion = _nearest(word, self.commands)
+        self.error(f"unknown command {word!r}" + (f"; did you mean {suggestion!r}?" if suggestion else ""))
 
     def _refuse_missing_value(self, word: Word, arguments: Sequence[str]) -> NoReturn:
-        follows = arguments[word.place + 1 : word.place + 2]
-        advice = f"; for the value {follows[0]!r} write {word.name}={follows[0]}" if follows else ""
-        self.error(f"{word.name} needs a value{advice}")
+        next_words = arguments[word.position + 1 : word.position + 2]
+        hint_text = (
+            f"; for the value {next_words[0]!r} write {word.name}={next_words[0]}" if next_words else ""
+        )
+        self.error(f"{word.name} needs a value{hint_text}")
 
     # ------------------------------------------------------------------------------------- before argparse
 
@@ -183,19 +185,19 @@ class Parser(argparse.ArgumentParser):
             CommandError: an abbreviation is ambiguous.
         """
         found: list[Word] = []
-        place = 0
-        while place < len(arguments):
-            text = arguments[place]
+        position = 0
+        while position < len(arguments):
+            text = arguments[position]
             if text == "--":
-                rest = enumerate(arguments[place + 1 :], place + 1)
+                rest = enumerate(arguments[position + 1 :], position + 1)
                 return [*found, *(Word("", value, number) for number, value in rest)]
             pairs = self._option_in(text) or [("", text)]
-            found += [Word(name, value, place) for name, value in pairs]
-            place += 1
+            found += [Word(name, value, position) for name, value in pairs]
+            position += 1
             name, value = pairs[-1]
-            if value is None and self._is_value(name, arguments[place : place + 1]):
-                found[-1] = Word(name, arguments[place], place - 1)
-                place += 1
+            if value is None and self._is_value(name, arguments[position : position + 1]):
+                found[-1] = Word(name, arguments[position], position - 1)
+                position += 1
         return found
 
     def _option_in(self, text: str) -> list[tuple[str, str | None]]:
@@ -216,22 +218,26 @@ class Parser(argparse.ArgumentParser):
     def _cluster(self, letters: str) -> list[tuple[str, str | None]]:
         """Split short options in one word, as ``-vv``. The last one may be followed by its value: ``-P61613``."""
         found: list[tuple[str, str | None]] = []
-        for place, letter in enumerate(letters, 1):
+        for position, letter in enumerate(letters, 1):
             name = f"-{letter}"
             if takes_value(self.options.get(name)):
-                return [*found, (name, letters[place:] or None)]
+                return [*found, (name, letters[position:] or None)]
             found.append((name, None))
         return found
 
-    def _is_value(self, name: str, follows: Sequence[str]) -> bool:
+    def _is_value(self, name: str, next_words: Sequence[str]) -> bool:
         """True if the next word is the value of the option."""
         action = self.options.get(name)
-        if action is None or not follows:
+        if action is None or not next_words:
             return False
         if completes(action) == "switch":
-            return follows[0] in _SWITCH
+            return next_words[0] in _SWITCH
         # A word that is an option is not a value: the value was forgotten.
-        return takes_value(action) and follows[0] != "--" and follows[0].partition("=")[0] not in self.options
+        return (
+            takes_value(action)
+            and next_words[0] != "--"
+            and next_words[0].partition("=")[0] not in self.options
+        )
 
     def full_name(self, name: str) -> str:
         """The long option for an abbreviation; the word itself if it abbreviates no option.
@@ -272,9 +278,9 @@ class Parser(argparse.ArgumentParser):
         return self._actions
 
 
-def _unmarked(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+def _without_prefix(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     """A type for arguments, which removes the mark that `Parser.read` has added."""
-    return lambda text: kind(text.removeprefix(_MARK))
+    return lambda text: kind(text.removeprefix(_ARGUMENT_PREFIX))
 
 
 def _is_number(text: str) -> bool:
@@ -308,8 +314,8 @@ def completes(action: argparse.Action) -> str:
 # ----------------------------------------------------------------------------------------- types of values
 
 
-def number(least: float, most: float | None = None, *, whole: bool = True) -> Any:
-    """A type for `Parser.add`: a number from `least` to `most`, whole numbers only unless `whole` is False.
+def number(minimum: float, maximum: float | None = None, *, whole: bool = True) -> Any:
+    """A type for `Parser.add`: a number from `minimum` to `maximum`, whole numbers only unless `whole` is False.
 
     >>> number(0, whole=False)("0.5")
     0.5
@@ -319,12 +325,12 @@ def number(least: float, most: float | None = None, *, whole: bool = True) -> An
         try:
             value = int(text) if whole else float(text)
         except ValueError:
-            value = least - 1
+            value = minimum - 1
         # `not >=` and not `<`, because all comparisons with "nan" are false.
-        if not value >= least or value == float("inf") or (most is not None and value > most):
+        if not value >= minimum or value == float("inf") or (maximum is not None and value > maximum):
             kind = "a whole number" if whole else "a number"
-            end = "on" if most is None else f"to {most:g}"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {kind} from {least:g} {end}")
+            end = "on" if maximum is None else f"to {maximum:g}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kind} from {minimum:g} {end}")
         return value
 
     return read
@@ -351,8 +357,8 @@ def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, value in pairs:
         if name in result:
-            before = result[name]
-            result[name] = (*before, value) if isinstance(before, tuple) else (before, value)
+            previous = result[name]
+            result[name] = (*previous, value) if isinstance(previous, tuple) else (previous, value)
         else:
             result[name] = value
     return result

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from stomp.cli.framework.terminal import Terminal
 
 #: Seconds before the bar is shown, and seconds between two updates of it.
-_SHORT = 1.0
-_BETWEEN = 0.1
+_SHOW_AFTER = 1.0
+_UPDATE_INTERVAL = 0.1
 _WIDTH = 30
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -25,7 +25,7 @@ class Progress:
     Args:
         terminal: where to draw. Nothing is drawn if its standard error is not a terminal, or a dumb one.
         total: the amount of work; None if it is not known.
-        words: returns the text for the amount of work that is done.
+        label: returns the text for the amount of work that is done.
         clock: a monotonic clock, in seconds.
     """
 
@@ -33,16 +33,16 @@ class Progress:
         self,
         terminal: Terminal,
         total: float | None,
-        words: Callable[[float], str],
+        label: Callable[[float], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._terminal = terminal
         self._total = total
-        self._words = words
+        self._label = label
         self._clock = clock
-        self._next = clock() + _SHORT
+        self._next_update = clock() + _SHOW_AFTER
         self._drawn = False
-        self._on = terminal.draws
+        self._enabled = terminal.draws
 
     def __enter__(self) -> Self:
         return self
@@ -55,14 +55,14 @@ class Progress:
 
     def update(self, done: float) -> None:
         """Set the amount of work that is done. Cheap enough for every message: it draws at most once in 0.1 s."""
-        if not self._on:
+        if not self._enabled:
             return
         now = self._clock()
-        if now < self._next:
+        if now < self._next_update:
             return
-        self._next = now + _BETWEEN
+        self._next_update = now + _UPDATE_INTERVAL
         self._drawn = True
-        self._draw(f"{bar(done / self._total)} {self._words(done)}" if self._total else self._words(done))
+        self._draw(f"{bar(done / self._total)} {self._label(done)}" if self._total else self._label(done))
 
     def _draw(self, text: str) -> None:
         err = self._terminal.err
@@ -72,15 +72,15 @@ class Progress:
             err.flush()
 
 
-def bar(part: float) -> str:
+def bar(fraction: float) -> str:
     """A bar for a part from 0 to 1, with the percentage.
 
     >>> bar(0.5)
     '[###############...............]  50 %'
     """
-    part = min(max(part, 0.0), 1.0)
-    full = round(part * _WIDTH)
-    return f"[{'#' * full}{'.' * (_WIDTH - full)}] {part:4.0%}".replace("%", " %")
+    fraction = min(max(fraction, 0.0), 1.0)
+    filled = round(fraction * _WIDTH)
+    return f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {fraction:4.0%}".replace("%", " %")
 
 
 def size(count: float) -> str:

@@ -86,8 +86,8 @@ BY_NAME = {command.name: command for command in COMMANDS}
 
 def overview() -> str:
     """The commands with their summaries, one line each, for help."""
-    room = max(map(len, BY_NAME)) + 2
-    return "\n".join(f"  {command.name:{room}}{command.summary}" for command in COMMANDS)
+    width = max(map(len, BY_NAME)) + 2
+    return "\n".join(f"  {command.name:{width}}{command.summary}" for command in COMMANDS)
 
 
 def find(arguments: Sequence[str]) -> tuple[Command, list[str]]:
@@ -104,8 +104,8 @@ def find(arguments: Sequence[str]) -> tuple[Command, list[str]]:
     unknown = False
     for word in parser.scan(arguments):
         if not word.name:
-            if word.value in BY_NAME and "--" not in arguments[: word.place]:
-                return BY_NAME[word.value], [*arguments[: word.place], *arguments[word.place + 1 :]]
+            if word.value in BY_NAME and "--" not in arguments[: word.position]:
+                return BY_NAME[word.value], [*arguments[: word.position], *arguments[word.position + 1 :]]
             if not unknown and not str(word.value).startswith("-"):
                 break
         # This may be an option of the command, which this parser does not have: the next word may be its value.

@@ -30,20 +30,20 @@ class StopSignal:
         action: called once, on a separate thread, after the first signal.
 
     Attributes:
-        asked: True after the first signal.
+        requested: True after the first signal.
         terminated: True if the first signal was SIGTERM.
     """
 
     def __init__(self, action: Callable[[], object] | None = None) -> None:
-        self.asked: bool = False
+        self.requested: bool = False
         self.terminated: bool = False
         self._action = action
-        self._open = False
+        self._interruptible = False
         self._shielded = False
-        self._again = False
-        self._before: dict[int, Any] = {}
-        self._notes: SimpleQueue[bool] | None = None
-        self._watcher: threading.Thread | None = None
+        self._second_signal = False
+        self._previous_handlers: dict[int, Any] = {}
+        self._queue: SimpleQueue[bool] | None = None
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
@@ -52,35 +52,35 @@ class StopSignal:
             # Imported here, because commands that only send have no action and need no queue.
             from queue import SimpleQueue
 
-            self._notes = SimpleQueue()
-            self._watcher = threading.Thread(target=self._watch, name="stomp-stop", daemon=True)
-            self._watcher.start()
+            self._queue = SimpleQueue()
+            self._thread = threading.Thread(target=self._run_action, name="stomp-stop", daemon=True)
+            self._thread.start()
         for number in _SIGNALS:
-            self._before[number] = signal.signal(number, self._handle)
+            self._previous_handlers[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
-        if self._notes is not None:
-            self._notes.put(False)
+        if self._queue is not None:
+            self._queue.put(False)
         # Wait for an action that is running: the command must not end before it.
-        if self._watcher is not None and kind is None:
-            self._watcher.join()
+        if self._thread is not None and kind is None:
+            self._thread.join()
 
     def _handle(self, number: int, frame: object) -> None:
-        self._again, self.asked = self.asked, True
-        if not self._again:
+        self._second_signal, self.requested = self.requested, True
+        if not self._second_signal:
             self.terminated = number == signal.SIGTERM
-        if self._notes is not None:
-            self._notes.put(True)
-        if (self._again or self._open) and not self._shielded:
+        if self._queue is not None:
+            self._queue.put(True)
+        if (self._second_signal or self._interruptible) and not self._shielded:
             raise Interrupted
 
-    def _watch(self) -> None:
-        if self._notes is not None and self._notes.get() and self._action is not None:
+    def _run_action(self) -> None:
+        if self._queue is not None and self._queue.get() and self._action is not None:
             self._action()
 
     @contextlib.contextmanager
@@ -90,13 +90,13 @@ class StopSignal:
         Raises:
             Interrupted: a signal arrives, or has arrived before.
         """
-        self._open = True
+        self._interruptible = True
         try:
-            if self.asked:
+            if self.requested:
                 raise Interrupted
             yield
         finally:
-            self._open = False
+            self._interruptible = False
 
     @contextlib.contextmanager
     def shielded(self) -> Generator[None, None, None]:
@@ -110,7 +110,7 @@ class StopSignal:
             yield
         finally:
             self._shielded = False
-        if self._again:
+        if self._second_signal:
             raise Interrupted
 
     def sleep(self, seconds: float) -> None:
@@ -130,7 +130,7 @@ class RateLimiter:
     def __init__(self, rate: float | None, stop: StopSignal) -> None:
         self._rate = rate
         self._stop = stop
-        self._began = 0.0
+        self._started_at = 0.0
         self._count = 0
 
     def wait(self) -> None:
@@ -139,8 +139,8 @@ class RateLimiter:
             return
         now = time.monotonic()
         if not self._count:
-            self._began = now
-        due = self._began + self._count / self._rate
+            self._started_at = now
+        due = self._started_at + self._count / self._rate
         self._count += 1
         if due > now:
             self._stop.sleep(due - now)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 50
 #: Bins for each doubling of the value.
-_FINE = 2
+_BINS_PER_DOUBLING = 2
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
@@ -36,17 +36,19 @@ def histogram(values: Sequence[float]) -> list[str]:
     """
     bins: dict[int, int] = {}
     for value in values:
-        place = math.floor(math.log2(max(value, 1e-6) / 1e-3) * _FINE + 1e-9)
-        bins[place] = bins.get(place, 0) + 1
+        index = math.floor(math.log2(max(value, 1e-6) / 1e-3) * _BINS_PER_DOUBLING + 1e-9)
+        bins[index] = bins.get(index, 0) + 1
     if not bins:
         return []
-    most = max(bins.values())
+    largest = max(bins.values())
     lines: list[str] = []
-    for place in range(min(bins), max(bins) + 1):
-        count = bins.get(place, 0)
+    for index in range(min(bins), max(bins) + 1):
+        count = bins.get(index, 0)
         # A range with a value has at least one character, so that it is visible.
-        length = max(1, round(count / most * _WIDTH)) if count else 0
-        lines.append(f"{milliseconds(1e-3 * 2 ** (place / _FINE)):>10} |{'#' * length:{_WIDTH}}| {count}")
+        length = max(1, round(count / largest * _WIDTH)) if count else 0
+        lines.append(
+            f"{milliseconds(1e-3 * 2 ** (index / _BINS_PER_DOUBLING)):>10} |{'#' * length:{_WIDTH}}| {count}"
+        )
     return lines
 
 

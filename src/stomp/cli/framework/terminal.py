@@ -66,7 +66,7 @@ class Terminal:
         self.name = name
         # https://no-color.org: any value except the empty one turns colours off.
         self._plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
-        self._moves = environ.get("TERM") != "dumb"
+        self._can_redraw = environ.get("TERM") != "dumb"
         self._lock = threading.RLock()
 
     def redirect(self, out: TextIO, err: TextIO) -> None:
@@ -87,7 +87,7 @@ class Terminal:
     @property
     def draws(self) -> bool:
         """True if a line of standard error can be redrawn: it is a terminal, and not a dumb one."""
-        return self._moves and self.is_terminal(self.err)
+        return self._can_redraw and self.is_terminal(self.err)
 
     def styled(self, text: str, style: str, stream: TextIO) -> str:
         """The text in a style ("error", "heading", "strong", "faint", "name"); unchanged without colours."""
@@ -121,13 +121,13 @@ class Terminal:
                 self.out.write(part)
             self.out.flush()
 
-    def say(self, text: str, style: str = "") -> None:
+    def info(self, text: str, style: str = "") -> None:
         """Write a message in one line to standard error. A closed stream is ignored."""
         line = one_line(text)
         with self._lock, contextlib.suppress(BrokenPipeError, ValueError):
             self.err.write((self.styled(line, style, self.err) if style else line) + "\n")
             self.err.flush()
 
-    def complain(self, words: str) -> None:
+    def error(self, text: str) -> None:
         """Write an error message, with the name of the command as its prefix."""
-        self.say(f"{self.name}: {words}", "error")
+        self.info(f"{self.name}: {text}", "error")

@@ -49,11 +49,11 @@ class MessageConsumer:
         prefetch: the prefetch if --prefetch is not given, for brokers that have a header for it.
         durable: the name of a durable subscription.
         reconnect: connect again when the connection is lost.
-        late: called if the current message is not settled at the end of the grace period.
+        on_grace_expired: called if the current message is not settled at the end of the grace period.
 
     Attributes:
         client: the `stomp.Client`.
-        taken: the number of messages received by the iteration.
+        received: the number of messages received by the iteration.
         status: the exit status, which is valid after the ``with`` statement.
     """
 
@@ -67,7 +67,7 @@ class MessageConsumer:
         prefetch: int = _PREFETCH,
         durable: str | None = None,
         reconnect: bool = True,
-        late: Callable[[], object] | None = None,
+        on_grace_expired: Callable[[], object] | None = None,
     ) -> None:
         from stomp.cli.config.settings import settings
         from stomp.cli.framework.signals import StopSignal
@@ -78,24 +78,24 @@ class MessageConsumer:
         self._ack = ack
         self._prefetch = prefetch
         self._durable = durable
-        self._late = late
+        self._on_grace_expired = on_grace_expired
         self.client: Any = settings(args).client(reconnect=reconnect, reattempts=-1)
-        self.stop: StopSignal = StopSignal(self._wind_up)
-        self._unfinished = False  # the current message was not settled within the grace period
-        self.taken: int = 0
+        self.stop: StopSignal = StopSignal(self._drain)
+        self._grace_expired = False  # the current message was not settled within the grace period
+        self.received: int = 0
         self.status: Status = Status.OK
 
     def __enter__(self) -> Self:
         try:
             self.client.connect()
-            self.client.on_state(self._tell)
+            self.client.on_state(self._on_state)
             subscriptions = [self._subscribe(destination) for destination in self._destinations]
-            self._inflow = subscriptions[0] if len(subscriptions) == 1 else self.client.merge(*subscriptions)
+            self._source = subscriptions[0] if len(subscriptions) == 1 else self.client.merge(*subscriptions)
             self._first = subscriptions[0]
         except BaseException as error:
             self._close()
             # SIGTERM raises `Interrupted` here. Ctrl-C raises a plain KeyboardInterrupt: its exit status stays 130.
-            if isinstance(error, Interrupted) and self._endless:
+            if isinstance(error, Interrupted) and self._is_unlimited:
                 raise Terminated from None
             raise
         self.stop.__enter__()
@@ -118,33 +118,33 @@ class MessageConsumer:
         """The messages, until the count, the timeout or a signal ends the iteration."""
         count, timeout = self._args.count, self._args.timeout
         messages = self._messages(timeout)
-        while (count is None or self.taken < count) and (message := next(messages, None)) is not None:
-            self.taken += 1
+        while (count is None or self.received < count) and (message := next(messages, None)) is not None:
+            self.received += 1
             yield message
-        if self.stop.asked:
+        if self.stop.requested:
             self.status = Status.INTERRUPTED
-        elif count is not None and self.taken < count:
+        elif count is not None and self.received < count:
             self.status = Status.UNREACHED
-            self._terminal.complain(
-                f"{self.taken} of {count} messages arrived; then there was none for {timeout:g} s"
+            self._terminal.error(
+                f"{self.received} of {count} messages arrived; then there was none for {timeout:g} s"
             )
 
     def _messages(self, timeout: float | None) -> Iterator[Any]:
         try:
-            found: Iterator[Any] = self._inflow.messages(timeout)
+            messages: Iterator[Any] = self._source.messages(timeout)
         except UsageError:
-            if not self.stop.asked:
+            if not self.stop.requested:
                 raise
             return iter(())  # a signal arrived before, and has closed the subscription
-        return found
+        return messages
 
     @property
-    def _endless(self) -> bool:
+    def _is_unlimited(self) -> bool:
         """True if only a signal stops it: there is neither a count nor a timeout."""
         return self._args.count is None and self._args.timeout is None
 
     @property
-    def waiting(self) -> Any:
+    def queued(self) -> Any:
         """The number of messages that were received and are still queued."""
         # Merged subscriptions share one queue.
         return self._first.waiting
@@ -152,16 +152,16 @@ class MessageConsumer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        left: int = self.waiting if self._ack == "auto" else 0
-        if kind is None and not self.stop.asked and self._ack != "none":
+        lost: int = self.queued if self._ack == "auto" else 0
+        if kind is None and not self.stop.requested and self._ack != "none":
             self.client.drain(self._args.grace)
         self.stop.__exit__(kind, error, trace)
         self._close()
-        if self.stop.terminated and self._endless and not self._unfinished:
+        if self.stop.terminated and self._is_unlimited and not self._grace_expired:
             self.status = Status.OK
-        if left:
-            self._terminal.say(
-                f"{left} more messages had arrived and are lost: with --ack auto the broker considers them delivered"
+        if lost:
+            self._terminal.info(
+                f"{lost} more messages had arrived and are lost: with --ack auto the broker considers them delivered"
             )
 
     def _close(self) -> None:
@@ -169,7 +169,7 @@ class MessageConsumer:
 
         self.client.close(INTERRUPT_TIMEOUT)
 
-    def _wind_up(self) -> None:
+    def _drain(self) -> None:
         """After a signal: stop receiving, and wait until the current message is settled or the grace period is over.
 
         With `ack` "none" nothing is to be settled, so the client is closed at once.
@@ -177,13 +177,13 @@ class MessageConsumer:
         if self._ack == "none":
             self._close()
         elif self.client.drain(self._args.grace).unsettled:
-            self._unfinished = True
-            if self._late is not None:
-                self._late()
+            self._grace_expired = True
+            if self._on_grace_expired is not None:
+                self._on_grace_expired()
 
-    def _tell(self, change: Any) -> None:
+    def _on_state(self, change: Any) -> None:
         state = change.state.value
         if state == "reconnecting":
-            self._terminal.say(f"reconnecting: {change.reason}")
+            self._terminal.info(f"reconnecting: {change.reason}")
         elif state == "connected":
-            self._terminal.say(f"reconnected to {change.address}")
+            self._terminal.info(f"reconnected to {change.address}")

@@ -20,11 +20,11 @@ class Group(NamedTuple):
 
     Attributes:
         names: the names of the headers. A name that ends in ``*`` is a prefix.
-        why: the information about the original that the headers contain.
+        reason: the information about the original that the headers contain.
     """
 
     names: tuple[str, ...]
-    why: str
+    reason: str
 
 
 #: The headers that a copy does not have.
@@ -82,7 +82,7 @@ LEFT_OUT = (
     ),
 )
 #: Headers that begin like those of the broker but are set by the sender: message group and last-value key.
-_CHOSEN = frozenset(
+_SET_BY_SENDER = frozenset(
     [
         "_AMQ_GROUP_ID",
         "_AMQ_GROUP_SEQUENCE",
@@ -92,7 +92,7 @@ _CHOSEN = frozenset(
     ]
 )
 _NAMES = frozenset(name for group in LEFT_OUT for name in group.names if not name.endswith("*"))
-_BEGINNINGS = tuple(name[:-1] for group in LEFT_OUT for name in group.names if name.endswith("*"))
+_PREFIXES = tuple(name[:-1] for group in LEFT_OUT for name in group.names if name.endswith("*"))
 
 
 def copyable(headers: Iterable[tuple[str, str]], now: float) -> list[tuple[str, str]]:
@@ -117,7 +117,7 @@ def copyable(headers: Iterable[tuple[str, str]], now: float) -> list[tuple[str, 
 
 def belongs_to_original(name: str) -> bool:
     """True for a header that a copy must not have."""
-    return name in _NAMES or (name.startswith(_BEGINNINGS) and name not in _CHOSEN)
+    return name in _NAMES or (name.startswith(_PREFIXES) and name not in _SET_BY_SENDER)
 
 
 def _is_past(moment: str, now: float) -> bool:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from stomp.core.frames.frame import Headers
 
 #: Limits in bytes for one variable and for all variables of a message. They are below those of Linux.
-_LONGEST = 32 * 1024
-_MOST = 16 * _LONGEST
+_MAX_VARIABLE = 32 * 1024
+_MAX_ENVIRONMENT = 16 * _MAX_VARIABLE
 #: Seconds between two checks for a signal while a program runs.
-_LOOK = 0.2
+_SIGNAL_CHECK_INTERVAL = 0.2
 PREFIX = "STOMP_HEADER_"
 #: A separate process group, so that Ctrl-C does not reach the program: this command handles it and waits.
 _OWN_GROUP = 0 if os.name == "posix" else None
@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
     output: bytes
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The status as text."""
         if self.status >= 0:
             return f"exit status {self.status}"
@@ -125,12 +125,12 @@ def _communicate(process: subprocess.Popen[bytes], body: bytes) -> bytes | None:
     The wait is split into short ones. The operating system may deliver a signal to another thread, which does not
     interrupt a blocking call of this one; the handler runs after the call returns.
     """
-    rest: bytes | None = body
+    unsent: bytes | None = body
     while True:
         try:
-            return process.communicate(rest, timeout=_LOOK)[0]
+            return process.communicate(unsent, timeout=_SIGNAL_CHECK_INTERVAL)[0]
         except subprocess.TimeoutExpired:
-            rest = None  # `communicate` has kept the body, and continues to write it in the next call
+            unsent = None  # `communicate` has kept the body, and continues to write it in the next call
 
 
 def environment(headers: Mapping[str, str]) -> dict[str, str]:
@@ -144,13 +144,13 @@ def environment(headers: Mapping[str, str]) -> dict[str, str]:
     If two headers have the same variable, the first one is used. A value is cut at the first NUL, which a variable
     cannot contain. A header is left out if it exceeds the limit for one variable, or what is left of the limit for all.
     """
-    made: dict[str, str] = {}
-    room = _MOST
+    variables: dict[str, str] = {}
+    remaining = _MAX_ENVIRONMENT
     for name, value in headers.items():
         variable = PREFIX + "".join(c if c.isascii() and c.isalnum() else "_" for c in name.upper())
         value = value.partition("\0")[0]
-        weight = len(os.fsencode(variable)) + len(value.encode("utf-8", "replace"))
-        if variable not in made and weight <= min(_LONGEST, room):
-            made[variable] = value
-            room -= weight
-    return made
+        size = len(os.fsencode(variable)) + len(value.encode("utf-8", "replace"))
+        if variable not in variables and size <= min(_MAX_VARIABLE, remaining):
+            variables[variable] = value
+            remaining -= size
+    return variables

@@ -40,7 +40,7 @@ def readable(terminal: Terminal, *, body: bool) -> Format:
         terminal: the body is cleaned if its standard output is a terminal. The headers are always cleaned.
         body: False leaves out the body.
     """
-    shown = terminal.is_terminal(terminal.out)
+    on_terminal = terminal.is_terminal(terminal.out)
 
     def write(message: BaseMessage, number: int) -> bytes:
         lines = [
@@ -48,7 +48,7 @@ def readable(terminal: Terminal, *, body: bool) -> Format:
             f"{terminal.styled(clean(name, lines=False), 'name', terminal.out)}: {clean(value, lines=False)}\n"
             for name, value in message.headers.pairs()
         ]
-        content = _bytes(clean(message.body)) if shown else message.body
+        content = _bytes(clean(message.body)) if on_terminal else message.body
         return _bytes("".join(lines)) + (b"\n" + content + b"\n" if body else b"") + b"\n"
 
     return write
@@ -80,7 +80,7 @@ def compiled(text: str) -> Format:
 
 
 def _part(match: re.Match[str]) -> bytes | Format:
-    name, letter, code, escape, text, odd = match.groups()
+    name, letter, code, escape, text, other = match.groups()
     if name is not None:
         return lambda message, number: _bytes(message.headers.get(name, ""))
     if letter == "%":
@@ -93,8 +93,8 @@ def _part(match: re.Match[str]) -> bytes | Format:
         return _ESCAPES[escape]
     if text is not None:
         return _bytes(text)
-    wrong = f"%{letter}" if letter is not None else f"\\{escape}" if escape is not None else odd
-    raise CommandError(f"--format has no {wrong!r}", hint="see stomp listen --help; %% is a percent sign")
+    token = f"%{letter}" if letter is not None else f"\\{escape}" if escape is not None else other
+    raise CommandError(f"--format has no {token!r}", hint="see stomp listen --help; %% is a percent sign")
 
 
 def _bytes(text: str) -> bytes:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from stomp.core.engine.message import BaseMessage
 
 #: Headers that belong to one delivery, and not to the message.
-DELIVERY = frozenset(["subscription", "message-id", "ack", "redelivered"])
+DELIVERY_HEADERS = frozenset(["subscription", "message-id", "ack", "redelivered"])
 #: Headers that belong to one frame, and not to the message.
-FRAME = frozenset(["destination", "content-length", "receipt", "receipt-id", "transaction"])
+FRAME_HEADERS = frozenset(["destination", "content-length", "receipt", "receipt-id", "transaction"])
 _KEYS = ("time", "destination", "headers", "body", "body64")
 
 
@@ -70,7 +70,7 @@ class Record(NamedTuple):
 
     def as_written(self) -> dict[str, Any]:
         """The arguments of ``send`` for a message that was written by hand, without headers invalid in SEND."""
-        headers = gathered(pair for pair in self.headers if pair[0] not in DELIVERY | FRAME)
+        headers = gathered(pair for pair in self.headers if pair[0] not in DELIVERY_HEADERS | FRAME_HEADERS)
         return {"destination": self.destination, "body": self.body, "headers": headers, "text": False}
 
 
@@ -111,66 +111,66 @@ def line(record: Record, *, bare: bool = False) -> str:
     >>> line(Record("/queue/a", (("type", "x"),), b"\xff"))
     '{"destination": "/queue/a", "headers": [["type", "x"]], "body64": "/w=="}\n'
     """
-    said: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if record.time is not None and not bare:
-        said["time"] = round(record.time, 6)
-    said["destination"] = record.destination
-    said["headers"] = _bare(record.headers) if bare else record.headers
+        fields["time"] = round(record.time, 6)
+    fields["destination"] = record.destination
+    fields["headers"] = _bare(record.headers) if bare else record.headers
     try:
-        said["body"] = record.body.decode()
+        fields["body"] = record.body.decode()
     except UnicodeDecodeError:
-        said["body64"] = base64.b64encode(record.body).decode()
-    return json.dumps(said, ensure_ascii=False) + "\n"
+        fields["body64"] = base64.b64encode(record.body).decode()
+    return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
 def _bare(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    kept = [pair for pair in headers if pair[0] not in DELIVERY]
+    remaining = [pair for pair in headers if pair[0] not in DELIVERY_HEADERS]
     # The sort is stable: the values of a repeated name keep their order.
-    return sorted(kept, key=itemgetter(0))
+    return sorted(remaining, key=itemgetter(0))
 
 
-def read(text: bytes | str, where: str) -> Record:
+def read(text: bytes | str, line_name: str) -> Record:
     """Parse a line.
 
     Args:
         text: the line.
-        where: the name of the line in errors, as "line 3 of a.jsonl".
+        line_name: the name of the line in errors, as "line 3 of a.jsonl".
 
     Raises:
         CommandError: the line is not JSON, or not a record.
     """
     try:
-        said = json.loads(text)
+        fields = json.loads(text)
     except (ValueError, RecursionError) as err:
         reason = getattr(err, "msg", None) or "it is not UTF-8"
-        raise CommandError(f"{where} is not JSON: {reason}") from None
-    if not isinstance(said, dict):
-        raise CommandError(f"{where} is not a JSON object", hint=_EXAMPLE)
-    told = cast("dict[str, Any]", said)
-    strange = [key for key in told if key not in _KEYS]
-    if strange:
-        raise CommandError(f"{where} has the unknown field {strange[0]!r}", hint=_EXAMPLE)
-    destination, time = told.get("destination"), told.get("time")
+        raise CommandError(f"{line_name} is not JSON: {reason}") from None
+    if not isinstance(fields, dict):
+        raise CommandError(f"{line_name} is not a JSON object", hint=_EXAMPLE)
+    fields = cast("dict[str, Any]", fields)
+    unknown = [key for key in fields if key not in _KEYS]
+    if unknown:
+        raise CommandError(f"{line_name} has the unknown field {unknown[0]!r}", hint=_EXAMPLE)
+    destination, time = fields.get("destination"), fields.get("time")
     if destination is not None and not isinstance(destination, str):
-        raise CommandError(f"{where}: the destination is not a string")
+        raise CommandError(f"{line_name}: the destination is not a string")
     if time is not None and (isinstance(time, bool) or not isinstance(time, int | float)):
-        raise CommandError(f"{where}: the time is not a number of seconds")
-    return Record(destination, _headers(told.get("headers", {}), where), _body(told, where), time)
+        raise CommandError(f"{line_name}: the time is not a number of seconds")
+    return Record(destination, _headers(fields.get("headers", {}), line_name), _body(fields, line_name), time)
 
 
 _EXAMPLE = 'example: {"destination": "/queue/a", "headers": {"type": "x"}, "body": "hello"}'
 
 
-def _headers(said: Any, where: str) -> tuple[tuple[str, str], ...]:
-    pairs: Any = said.items() if isinstance(said, dict) else said
+def _headers(fields: Any, line_name: str) -> tuple[tuple[str, str], ...]:
+    pairs: Any = fields.items() if isinstance(fields, dict) else fields
     try:
-        made = tuple((name, _text(value)) for name, value in pairs)
-        if all(isinstance(name, str) and name for name, _ in made):
-            return made
+        pairs_read = tuple((name, _text(value)) for name, value in pairs)
+        if all(isinstance(name, str) and name for name, _ in pairs_read):
+            return pairs_read
     except (TypeError, ValueError):
         pass
     raise CommandError(
-        f"{where}: the headers are neither an object nor a list of pairs of strings", hint=_EXAMPLE
+        f"{line_name}: the headers are neither an object nor a list of pairs of strings", hint=_EXAMPLE
     )
 
 
@@ -183,14 +183,14 @@ def _text(value: Any) -> str:
     raise TypeError
 
 
-def _body(told: dict[str, Any], where: str) -> bytes:
-    if "body" in told and "body64" in told:
-        raise CommandError(f"{where} has both a body and a body64")
+def _body(fields: dict[str, Any], line_name: str) -> bytes:
+    if "body" in fields and "body64" in fields:
+        raise CommandError(f"{line_name} has both a body and a body64")
     try:
-        if "body64" in told:
-            return base64.b64decode(told["body64"], validate=True)
-        return cast("str", told.get("body", "")).encode()
+        if "body64" in fields:
+            return base64.b64decode(fields["body64"], validate=True)
+        return cast("str", fields.get("body", "")).encode()
     except (AttributeError, TypeError, ValueError):
-        name = "body64" if "body64" in told else "body"
+        name = "body64" if "body64" in fields else "body"
         kind = "base64" if name == "body64" else "a string"
-        raise CommandError(f"{where}: the {name} is not {kind}") from None
+        raise CommandError(f"{line_name}: the {name} is not {kind}") from None

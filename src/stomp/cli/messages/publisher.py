@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class MessagePublisher:
-    """Sends messages and collects their confirmations, oldest first. Call `settle` with ``wait=True`` at the end.
+    """Sends messages and collects their confirmations, oldest first. Call `collect` with ``wait=True`` at the end.
 
     Args:
         client: a connected `stomp.Client`. Its window limits the number of pending confirmations.
@@ -23,12 +23,12 @@ class MessagePublisher:
     """
 
     def __init__(
-        self, client: Any, *, confirm: bool = True, done: Callable[[Any], object] | None = None
+        self, client: Any, *, confirm: bool = True, on_confirmed: Callable[[Any], object] | None = None
     ) -> None:
         self._client = client
         self._confirm = confirm
-        self._done = done
-        self._waiting: deque[tuple[Any, Any]] = deque()
+        self._on_confirmed = on_confirmed
+        self._pending: deque[tuple[Any, Any]] = deque()
         self.sent: int = 0
         self.confirmed: int = 0
 
@@ -45,15 +45,15 @@ class MessagePublisher:
             StompError: the message could not be sent, or an earlier one was not confirmed.
         """
         if self._confirm:
-            self._waiting.append((self._client.send_async(destination, body, **options), note))
+            self._pending.append((self._client.send_async(destination, body, **options), note))
             self.sent += 1
         else:
             self._client.send(destination, body, **options)
             self.sent += 1
             self._count(note)
-        self.settle()
+        self.collect()
 
-    def settle(self, *, wait: bool = False) -> None:
+    def collect(self, *, wait: bool = False) -> None:
         """Collect the confirmations that have arrived. It may be called again after an error, for the rest.
 
         Args:
@@ -62,16 +62,16 @@ class MessagePublisher:
         Raises:
             StompError: the broker refused a message, or its outcome is unknown.
         """
-        while self._waiting and (wait or self._waiting[0][0].done()):
-            confirmation, note = self._waiting[0]
+        while self._pending and (wait or self._pending[0][0].done()):
+            confirmation, note = self._pending[0]
             try:
                 confirmation.result()
             finally:
                 # Remove it also after an error, so that each error is raised once.
-                self._waiting.popleft()
+                self._pending.popleft()
             self._count(note)
 
     def _count(self, note: Any) -> None:
         self.confirmed += 1
-        if self._done is not None:
-            self._done(note)
+        if self._on_confirmed is not None:
+            self._on_confirmed(note)

@@ -18,7 +18,7 @@ class ShellCommand(NamedTuple):
         required: pairs of name and description, for the required parameters.
         optional: the same for the optional parameters.
         completes: the kind of each parameter, for completion: "destination", "subscribed" (a destination with a
-            subscription), "ack-id", "subscription", "file", "verb" (a command), or choices separated by "|".
+            subscription), "ack-id", "subscription", "file", "command" (of the shell), or choices separated by "|".
     """
 
     name: str
@@ -45,7 +45,7 @@ _ACK = (
 )
 _VERSION = "Shows the version of this client and of the protocol."
 
-VERBS = (
+SHELL_COMMANDS = (
     ShellCommand("EOF", "", _EXIT + " Same as Ctrl-D."),
     ShellCommand("abort", "", _ABORT),
     ShellCommand(
@@ -59,7 +59,7 @@ VERBS = (
     ShellCommand("begin", "", f"Begins a transaction. {_TRANSACTION}"),
     ShellCommand("commit", "", "Ends the transaction; its messages and acknowledgements take effect."),
     ShellCommand("exit", "", _EXIT),
-    ShellCommand("help", "[topic]", "Quick help on commands", (), (("topic", "a command"),), ("verb",)),
+    ShellCommand("help", "[topic]", "Quick help on commands", (), (("topic", "a command"),), ("command",)),
     ShellCommand(
         "nack",
         "<message-id> [subscription]",
@@ -146,4 +146,4 @@ VERBS = (
     ShellCommand("version", "", _VERSION),
 )
 
-BY_NAME = {verb.name: verb for verb in VERBS}
+BY_NAME = {command.name: command for command in SHELL_COMMANDS}

@@ -26,19 +26,21 @@ class ShellHelp(cmd.Cmd):
     """The part of `shell.StompCLI` for help and completion."""
 
     terminal: Terminal
-    seen: RecentIds
+    recent: RecentIds
     version: str
     subscriptions: dict[str, SubscriptionInfo]
     show: Callable[[bytes | str], None]
 
     def completenames(self, text: str, *ignored: Any) -> list[str]:
         """The commands that begin with a text, for readline."""
-        return [verb.name for verb in command_table.VERBS if verb.name.startswith(text)]
+        return [command.name for command in command_table.SHELL_COMMANDS if command.name.startswith(text)]
 
     def complete_word(self, text: str, line: str = "", begidx: int = 0, endidx: int = 0) -> list[str]:
         """The candidates for a word of a line, for readline."""
         return [
-            found for found in self.candidates(line[:endidx] if endidx else line) if found.startswith(text)
+            candidates
+            for candidates in self.candidates(line[:endidx] if endidx else line)
+            if candidates.startswith(text)
         ]
 
     complete_send = complete_sendfile = complete_sendrec = complete_sendreply = complete_word
@@ -49,28 +51,28 @@ class ShellHelp(cmd.Cmd):
         return self.complete_word(*ignored)
 
     def expects(self, line: str) -> str:
-        """The kind of the last word of a line, as in `ShellCommand.completes`; "verb" for the first word."""
+        """The kind of the last word of a line, as in `ShellCommand.completes`; "command" for the first word."""
         words = [word for word in line.lstrip().split(" ")[:-1] if word]
         if not words:
-            return "verb"
-        verb = command_table.BY_NAME.get(words[0])
-        kinds = verb.completes if verb is not None else ()
+            return "command"
+        command = command_table.BY_NAME.get(words[0])
+        kinds = command.completes if command is not None else ()
         return kinds[len(words) - 1] if len(words) <= len(kinds) else ""
 
     def candidates(self, line: str) -> list[str]:
         """All candidates for the kind of the last word, not filtered by its text; none for files."""
         kind = self.expects(line)
         sources: dict[str, Iterable[str]] = {
-            "destination": self.seen.destinations,
+            "destination": self.recent.destinations,
             "subscribed": self.subscriptions,
-            "ack-id": (self._ack_id(id) for id in reversed(list(self.seen.messages))),
+            "ack-id": (self._ack_id(id) for id in reversed(list(self.recent.messages))),
             "subscription": (str(info.id) for info in self.subscriptions.values()),
-            "verb": command_table.BY_NAME,
+            "command": command_table.BY_NAME,
             "file": (),
         }
         # Candidates may come from the network, so they are cleaned. A word with blanks needs quotes.
-        found = [clean(word, lines=False) for word in sources.get(kind, kind.split("|") if kind else ())]
-        return [f'"{word}"' if " " in word else word for word in found]
+        candidates = [clean(word, lines=False) for word in sources.get(kind, kind.split("|") if kind else ())]
+        return [f'"{word}"' if " " in word else word for word in candidates]
 
     # ------------------------------------------------------------------------------------- help
 
@@ -96,22 +98,22 @@ class ShellHelp(cmd.Cmd):
         self.show("Quick help on commands\n")
 
     def _ack_id(self, id: str) -> str:
-        ack, _ = self.seen.messages[id]
+        ack, _ = self.recent.messages[id]
         return ack if ack is not None and self.version == "1.2" else id
 
 
-def _helper(verb: command_table.ShellCommand) -> Callable[[ShellHelp], None]:
-    def helping(self: ShellHelp) -> None:
+def _helper(command: command_table.ShellCommand) -> Callable[[ShellHelp], None]:
+    def show_help(self: ShellHelp) -> None:
         self.help(
-            f"{verb.name} {verb.usage}".strip(),
-            verb.description,
-            [f"{name} - {text}" for name, text in verb.required],
-            [f"{name} - {text}" for name, text in verb.optional],
+            f"{command.name} {command.usage}".strip(),
+            command.description,
+            [f"{name} - {text}" for name, text in command.required],
+            [f"{name} - {text}" for name, text in command.optional],
         )
 
-    return helping
+    return show_help
 
 
-for _verb in command_table.VERBS:
-    if _verb.name != "help":
-        setattr(ShellHelp, f"help_{_verb.name}", _helper(_verb))
+for _command in command_table.SHELL_COMMANDS:
+    if _command.name != "help":
+        setattr(ShellHelp, f"help_{_command.name}", _helper(_command))

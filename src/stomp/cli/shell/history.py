@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 #: The maximum number of lines to load.
-_KEPT = 2000
+_MAX_LINES = 2000
 
 
 def path(environ: Mapping[str, str] = os.environ) -> Path:
@@ -23,7 +23,7 @@ def path(environ: Mapping[str, str] = os.environ) -> Path:
 def load(file: Path) -> list[str]:
     """The last lines, oldest first; an empty list if there is no file or it cannot be read."""
     with contextlib.suppress(OSError):
-        return file.read_text(encoding="utf-8", errors="replace").splitlines()[-_KEPT:]
+        return file.read_text(encoding="utf-8", errors="replace").splitlines()[-_MAX_LINES:]
     return []
 
 
@@ -31,8 +31,8 @@ def append(file: Path, line: str) -> None:
     """Append a line. Errors are ignored: the shell must work without a history."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as out:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as out:
             # The mode above applies to a new file only. An existing file may be readable by others.
             os.chmod(file, 0o600)
             out.write(" ".join(line.splitlines()) + "\n")

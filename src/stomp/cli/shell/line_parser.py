@@ -68,24 +68,24 @@ def _message(text: str) -> str:
 def _word(text: str) -> tuple[str, int]:
     """The first word of a text without its quotes, and the index of its end."""
     found: list[str] = []
-    place = 0
-    while place < len(text) and not text[place].isspace():
-        if text[place] in _QUOTES:
-            end = _closing(text, place)
+    index = 0
+    while index < len(text) and not text[index].isspace():
+        if text[index] in _QUOTES:
+            end = _closing(text, index)
             if end is None:
-                raise CommandError(f"the quote {text[place]} is not closed")
-            found.append(_unescaped(text[place + 1 : end], text[place]))
-            place = end + 1
+                raise CommandError(f"the quote {text[index]} is not closed")
+            found.append(_unescaped(text[index + 1 : end], text[index]))
+            index = end + 1
         else:
-            found.append(text[place])
-            place += 1
-    return "".join(found), place
+            found.append(text[index])
+            index += 1
+    return "".join(found), index
 
 
-def _closing(text: str, place: int) -> int | None:
+def _closing(text: str, index: int) -> int | None:
     """The index of the closing quote; None if there is none. A backslash escapes a character inside double quotes."""
-    quote = text[place]
-    end = place + 1
+    quote = text[index]
+    end = index + 1
     while end < len(text):
         if text[end] == quote:
             return end

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from stomp.cli.shell.shell import StompCLI
 
 #: At the end of a script, the client waits until no message has arrived for this number of seconds.
-_SILENCE = 0.3
+_QUIET_TIME = 0.3
 #: The number of attempts of a listener to reconnect.
 _ATTEMPTS = 11
 #: Timeout in seconds of each wait of a listener, which then checks its state and waits again.
-_LOOK_AROUND = 600.0
+_WAIT_TIMEOUT = 600.0
 
 
 def configure(parser: Parser) -> None:
@@ -91,7 +91,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
             return script(cli, Path(args.file))
         return interact(cli)
     finally:
-        cli.leave()
+        cli.close()
 
 
 def listen(cli: StompCLI, destination: str) -> Status:
@@ -107,16 +107,16 @@ def listen(cli: StompCLI, destination: str) -> Status:
             cli.subscribe(destination)
         while True:
             with cli.changed:
-                cli.changed.wait_for(lambda: cli.lost or cli.deaf, _LOOK_AROUND)
-            if cli.deaf:
+                cli.changed.wait_for(lambda: cli.lost or cli.output_closed, _WAIT_TIMEOUT)
+            if cli.output_closed:
                 return Status.OK
-            come_back(cli)
+            reconnect(cli)
     except Interrupted:
         # Services are stopped with SIGTERM.
         return cli.status
 
 
-def come_back(cli: StompCLI) -> None:
+def reconnect(cli: StompCLI) -> None:
     """Reconnect, with several attempts over about a minute, because the broker may be restarting.
 
     Raises:
@@ -130,9 +130,9 @@ def come_back(cli: StompCLI) -> None:
     backoff = Backoff(initial=0.5, maximum=15.0)
     for attempt in range(_ATTEMPTS):
         with cli.changed:
-            cli.changed.wait_for(lambda: cli.deaf, backoff.before(attempt, random.random))
+            cli.changed.wait_for(lambda: cli.output_closed, backoff.before(attempt, random.random))
         try:
-            return cli.need_connection()
+            return cli.ensure_connected()
         except NotConnected:
             continue  # connected, and lost again at once
         except StompError as error:
@@ -145,25 +145,25 @@ def script(cli: StompCLI, file: Path) -> Status:
     """Run the commands in a file. Returns the exit status of the first one that failed."""
     try:
         if not cli.run_file(file):
-            settle(cli)
+            wait_until_quiet(cli)
     except CommandError as error:
-        cli.complain(error)
+        cli.report_error(error)
     return cli.status
 
 
-def settle(cli: StompCLI) -> None:
-    """Wait for messages that are in flight, until none arrives for `_SILENCE` seconds."""
+def wait_until_quiet(cli: StompCLI) -> None:
+    """Wait for messages that are in flight, until none arrives for `_QUIET_TIME` seconds."""
     if not cli.subscriptions:
         return
     with cli.changed:
-        arrived = -1
-        while arrived != cli.arrived:
-            arrived = cli.arrived
-            cli.changed.wait_for(lambda: _has_news(cli, arrived), _SILENCE)  # noqa: B023 - it is called here
+        received = -1
+        while received != cli.received:
+            received = cli.received
+            cli.changed.wait_for(lambda: _has_changed(cli, received), _QUIET_TIME)  # noqa: B023 - it is called here
 
 
-def _has_news(cli: StompCLI, arrived: int) -> bool:
-    return cli.arrived != arrived or cli.lost or cli.deaf
+def _has_changed(cli: StompCLI, received: int) -> bool:
+    return cli.received != received or cli.lost or cli.output_closed
 
 
 def interact(cli: StompCLI) -> Status:
@@ -171,33 +171,33 @@ def interact(cli: StompCLI) -> Status:
 
     On a terminal the exit status is 0, because the user has seen the errors. Else it is that of the first failure.
     """
-    typed = cli.terminal.is_terminal(sys.stdin)
-    with _reader(cli, typed=typed) as reader:
-        if typed:
-            cli.tell(f"connected to {cli.settings.where}; type help for the commands, Ctrl-D to exit")
-        while not cli.deaf:
+    interactive = cli.terminal.is_terminal(sys.stdin)
+    with _reader(cli, interactive=interactive) as reader:
+        if interactive:
+            cli.info(f"connected to {cli.settings.where}; type help for the commands, Ctrl-D to exit")
+        while not cli.output_closed:
             try:
                 line = reader.read()
                 if cli.onecmd(line):
                     break
             except EOFError:
-                if not typed:
-                    settle(cli)
+                if not interactive:
+                    wait_until_quiet(cli)
                 cli.do_EOF("")
                 break
             except Interrupted:
                 raise
             except KeyboardInterrupt:
-                if not typed:
+                if not interactive:
                     raise
-                cli.tell("interrupted; use quit or Ctrl-D to exit")
-    return Status.OK if typed else cli.status
+                cli.info("interrupted; use quit or Ctrl-D to exit")
+    return Status.OK if interactive else cli.status
 
 
-def _reader(cli: StompCLI, *, typed: bool) -> Any:
+def _reader(cli: StompCLI, *, interactive: bool) -> Any:
     from stomp.cli.shell import history, readline_input
 
-    if not typed:
+    if not interactive:
         return readline_input.PipeReader(sys.stdin)
     if cli.terminal.is_terminal(cli.terminal.out):
         try:

@@ -71,11 +71,11 @@ class TerminalReader:
             readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
             for line in history.load(self._file):
                 readline.add_history(line)
-        self._cli.around = self._around
+        self._cli.output_context = self._output_context
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._cli.around = contextlib.nullcontext
+        self._cli.output_context = contextlib.nullcontext
 
     def read(self) -> str:
         """The next line.
@@ -99,7 +99,7 @@ class TerminalReader:
         return line
 
     @contextlib.contextmanager
-    def _around(self) -> Generator[None]:
+    def _output_context(self) -> Generator[None]:
         """A context for output of another thread: erase the typed line before it, and print the line again after it."""
         terminal = self._cli.terminal
         if not self._typing or threading.current_thread() is threading.main_thread():

@@ -15,9 +15,9 @@ from pathlib import Path
 from stomp.cli.framework.terminal import clean
 
 #: Maximum length of a name in characters. File systems allow 255 bytes.
-_LONGEST = 60
+_MAX_NAME = 60
 #: Maximum number of attempts to find an unused name.
-_TRIES = 1000
+_MAX_ATTEMPTS = 1000
 #: Names that mean devices on Windows, with any extension.
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in "0123456789")]
@@ -31,16 +31,16 @@ def safe_name(name: str) -> str:
     ('passwd', 'boot.ini', '_profile', '_')
     """
     last = name.replace("\\", "/").rpartition("/")[2].rpartition(":")[2]
-    kept = "".join(char if char.isprintable() and char not in '<>"|?*' else "_" for char in last).strip()
-    kept = kept.rstrip(". ")
-    if kept.startswith(".") or kept.partition(".")[0].lower() in _DEVICES:
-        kept = "_" + kept.lstrip(".")
-    if not kept:
+    cleaned = "".join(char if char.isprintable() and char not in '<>"|?*' else "_" for char in last).strip()
+    cleaned = cleaned.rstrip(". ")
+    if cleaned.startswith(".") or cleaned.partition(".")[0].lower() in _DEVICES:
+        cleaned = "_" + cleaned.lstrip(".")
+    if not cleaned:
         return "_"
-    stem, dot, extension = kept.rpartition(".")
+    stem, dot, extension = cleaned.rpartition(".")
     if dot and len(extension) < 12:
-        return stem[: _LONGEST - len(extension)] + dot + extension
-    return kept[:_LONGEST]
+        return stem[: _MAX_NAME - len(extension)] + dot + extension
+    return cleaned[:_MAX_NAME]
 
 
 def save(folder: Path, name: str, body: bytes | str) -> Path:
@@ -62,15 +62,17 @@ def save(folder: Path, name: str, body: bytes | str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     plain = safe_name(name)
     now = int(time.time())
-    for attempt in range(_TRIES):
-        tail = "" if attempt == 0 else f".{now}" if attempt == 1 else f".{now}.{attempt}"
-        file = folder / f"{plain}{tail}"
+    for attempt in range(_MAX_ATTEMPTS):
+        suffix = "" if attempt == 0 else f".{now}" if attempt == 1 else f".{now}.{attempt}"
+        file = folder / f"{plain}{suffix}"
         try:
             # O_EXCL does not follow symbolic links, and fails if the name exists (POSIX, open).
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+            descriptor = os.open(
+                file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
+            )
         except FileExistsError:
             continue
-        with os.fdopen(handle, "wb") as out:
+        with os.fdopen(descriptor, "wb") as out:
             out.write(content)
         return file
     raise OSError(f"there are too many files called {clean(plain, lines=False)} in {folder}")

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from stomp.cli.framework.terminal import Terminal
 
 #: Maximum length of a JSON body in characters that is coloured.
-_COLOURED = 64 * 1024
+_MAX_COLOURED = 64 * 1024
 #: The headers of a message that are shown if not verbose.
-_SHORT = ("message-id", "subscription", "ack")
+_BRIEF_HEADERS = ("message-id", "subscription", "ack")
 
 
 class Renderer:
@@ -35,22 +35,22 @@ class Renderer:
     def message(self, headers: Mapping[str, object], body: bytes | str) -> bytes:
         """A MESSAGE frame."""
         lines = ["", "MESSAGE"] if self.verbose else [""]
-        return self._frame(lines, headers if self.verbose else _short(headers), body)
+        return self._frame(lines, headers if self.verbose else _brief(headers), body)
 
-    def other(self, command: str, headers: Mapping[str, object], body: bytes | str) -> bytes:
+    def control_frame(self, command: str, headers: Mapping[str, object], body: bytes | str) -> bytes:
         """A CONNECTED, RECEIPT or ERROR frame; empty if not verbose."""
         return self._frame([command], headers, body) if self.verbose else b""
 
-    def sent(self, command: str, headers: Mapping[str, object], body: object) -> str:
+    def sent_frame(self, command: str, headers: Mapping[str, object], body: object) -> str:
         """A sent frame, on one line, with passwords masked."""
         return f"Sending {{cmd={command},headers=[{redacted(headers)}],body={body!s}}}"
 
     def _frame(self, lines: list[str], headers: Mapping[str, object], body: bytes | str) -> bytes:
-        shown = [self._strong(line) for line in lines]
-        shown += [self._header(name, value) for name, value in headers.items()]
+        formatted = [self._strong(line) for line in lines]
+        formatted += [self._header(name, value) for name, value in headers.items()]
         if self._spaced:
-            shown.append("")
-        head = "".join(f"{line}\n" for line in shown).encode("utf-8", "surrogateescape")
+            formatted.append("")
+        head = "".join(f"{line}\n" for line in formatted).encode("utf-8", "surrogateescape")
         return head + self._body(body) + b"\n"
 
     def _strong(self, line: str) -> str:
@@ -72,12 +72,12 @@ class Renderer:
         return text.encode("utf-8", "surrogateescape")
 
 
-def _short(headers: Mapping[str, object]) -> dict[str, object]:
-    return {name: headers[name] for name in _SHORT if name in headers}
+def _brief(headers: Mapping[str, object]) -> dict[str, object]:
+    return {name: headers[name] for name in _BRIEF_HEADERS if name in headers}
 
 
 def _is_json(text: str) -> bool:
-    if text.lstrip()[:1] not in ("{", "[") or len(text) > _COLOURED:
+    if text.lstrip()[:1] not in ("{", "[") or len(text) > _MAX_COLOURED:
         return False
     try:
         json.loads(text)

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 _PIECE = 3 * 256 * 1024
 
 
-def headers_of(text: str, tell: Callable[[str], None]) -> dict[str, str]:
+def headers_of(text: str, report: Callable[[str], None]) -> dict[str, str]:
     """Headers from a JSON object, or from a file that holds one.
 
     Raises:
         CommandError: there is no such file, or the text is not a JSON object.
     """
-    given, where = text, "the headers"
+    given, source_name = text, "the headers"
     if not text.lstrip().startswith("{"):
-        tell(f"Loading {text}")
-        where = text
+        report(f"Loading {text}")
+        source_name = text
         try:
             given = Path(text).expanduser().read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -38,10 +38,10 @@ def headers_of(text: str, tell: Callable[[str], None]) -> dict[str, str]:
     try:
         loaded = json.loads(given)
     except (ValueError, RecursionError) as err:
-        raise CommandError(f"{where}: not JSON: {err}") from None
+        raise CommandError(f"{source_name}: not JSON: {err}") from None
     if not isinstance(loaded, dict):
-        raise CommandError(f"{where}: not a JSON object of headers")
-    tell(f"Using headers {loaded}")
+        raise CommandError(f"{source_name}: not a JSON object of headers")
+    report(f"Using headers {loaded}")
     return {
         str(name): value if isinstance(value, str) else json.dumps(value) for name, value in loaded.items()
     }
@@ -68,12 +68,12 @@ def encoded(file: Path, terminal: Terminal) -> str:
 
 
 @contextlib.contextmanager
-def progress(total: int, what: str, terminal: Terminal) -> Generator[Callable[[int], None]]:
+def progress(total: int, label: str, terminal: Terminal) -> Generator[Callable[[int], None]]:
     """A progress bar on standard error, if that is a terminal and the package `rich` is installed.
 
     Args:
         total: the size of the file in bytes. For small files there is no bar.
-        what: the text beside the bar.
+        label: the text beside the bar.
         terminal: where to show the bar.
 
     Yields:
@@ -84,7 +84,7 @@ def progress(total: int, what: str, terminal: Terminal) -> Generator[Callable[[i
         yield lambda count: None
         return
     with bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(label, total=total)
         yield lambda count: bar.advance(task, count)
 
 

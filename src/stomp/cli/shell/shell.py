@@ -24,37 +24,37 @@ from stomp.utils import get_uuid
 
 #: The default folder for files received in messages.
 SAVE_TO = "stomp-received"
-_DEEPEST = 20
+_MAX_DEPTH = 20
 #: Seconds to wait for the RECEIPT of a subscription, and for CONNECTED to be shown.
-_PATIENCE = 10.0
+_ANSWER_TIMEOUT = 10.0
 
 
-class _Place(NamedTuple):
+class _ScriptLine(NamedTuple):
     """The current line of a script."""
 
     file: Path
     line: int
 
 
-_Do = Callable[["StompCLI", str], "bool | None"]
+_Action = Callable[["StompCLI", str], "bool | None"]
 
 
-def _told(do: _Do) -> _Do:
+def _reports_errors(action: _Action) -> _Action:
     """Decorate a command: its errors are reported and not raised."""
 
-    @functools.wraps(do)
+    @functools.wraps(action)
     def wrapper(self: StompCLI, args: str) -> bool | None:
         try:
-            return do(self, args)
+            return action(self, args)
         except (StompError, CommandError, OSError, RecursionError) as error:
-            self.complain(error)
+            self.report_error(error)
             return None
 
     return wrapper
 
 
 class StompCLI(ShellHelp, ShellListener):
-    """The interactive client. The constructor connects; call `leave` to disconnect.
+    """The interactive client. The constructor connects; call `close` to disconnect.
 
     The positional arguments are those of stomp.py. The keyword arguments exist only here:
 
@@ -108,7 +108,7 @@ class StompCLI(ShellHelp, ShellListener):
         self.transaction_id: str | None = None
         self.subscriptions: dict[str, SubscriptionInfo] = {}
         self._ids = 0
-        self._places: list[_Place] = []
+        self._script_lines: list[_ScriptLine] = []
         self.conn: Any = connection(settings)
         self.conn.set_listener("", self)
         self._connect()
@@ -120,16 +120,16 @@ class StompCLI(ShellHelp, ShellListener):
         """True if all headers are shown."""
         return self.renderer.verbose
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Disconnect: send DISCONNECT, and wait for its RECEIPT for a limited time."""
-        self._leaving = True
+        self._closing = True
         with contextlib.suppress(StompError, OSError):
             self.conn.disconnect()
         if not self.conn.transport.is_open:
             # The connection may have ended just now. Its thread calls listeners, and must end before the interpreter.
             self.conn.transport.join()
 
-    def need_connection(self) -> None:
+    def ensure_connected(self) -> None:
         """If the connection was lost, reconnect and subscribe again.
 
         Raises:
@@ -139,36 +139,36 @@ class StompCLI(ShellHelp, ShellListener):
         if not self.lost:
             return
         self._connect()
-        self.tell("reconnected")
+        self.info("reconnected")
         if self.status is Status.UNREACHED:
             self.status = Status.OK
         for destination, info in self.subscriptions.items():
-            self._ask_for(destination, info)
+            self._send_subscribe(destination, info)
         if self.transaction_id is not None:
             lost, self.transaction_id = self.transaction_id, None
             raise CommandError(f"the transaction {lost} was lost with the connection", hint="begin a new one")
 
     def _connect(self) -> None:
         """Connect, and wait until CONNECTED was shown, so that the output of commands comes after it."""
-        greetings = self.greetings
+        connects = self.connects
         connect(self.conn, self.settings)
         if self.settings.multicast:
-            self._up = True
+            self._connected = True
             return
         with self.changed:
-            self.changed.wait_for(lambda: self.greetings != greetings, _PATIENCE)
+            self.changed.wait_for(lambda: self.connects != connects, _ANSWER_TIMEOUT)
 
     def answer(self, text: str, style: str = "") -> None:
         """Write the answer to a command to standard output."""
         self.show((self.terminal.styled(text, style, self.terminal.out) if style else text) + "\n")
 
-    def complain(self, error: Exception) -> None:
+    def report_error(self, error: Exception) -> None:
         """Report an error; in a script with the file and the line."""
         status, words = (
             verdict(error) if not isinstance(error, RecursionError) else (Status.USAGE, str(error))
         )
-        place = self._places[-1] if self._places else None
-        self.fail(f"{place.file}:{place.line}: {words}" if place else words, status)
+        script_line = self._script_lines[-1] if self._script_lines else None
+        self.fail(f"{script_line.file}:{script_line.line}: {words}" if script_line else words, status)
 
     # ------------------------------------------------------------------------------------- cmd.Cmd
 
@@ -179,7 +179,7 @@ class StompCLI(ShellHelp, ShellListener):
     def default(self, line: str) -> None:
         """Report an unknown command. Lines that begin with # are comments."""
         if not line.startswith("#"):
-            self.complain(
+            self.report_error(
                 CommandError(f"Unknown command: {line.split()[0]}", hint="type help for the commands")
             )
 
@@ -188,12 +188,12 @@ class StompCLI(ShellHelp, ShellListener):
         try:
             return bool(super().onecmd(line))
         except (StompError, CommandError, OSError) as error:
-            self.complain(error)
+            self.report_error(error)
             return False
 
     # ------------------------------------------------------------------------------------- subscriptions
 
-    @_told
+    @_reports_errors
     def do_subscribe(self, args: str) -> None:
         """See `command_table`."""
         words = self._words(args, "subscribe <destination> [ack]", 1, 2)
@@ -203,7 +203,7 @@ class StompCLI(ShellHelp, ShellListener):
         """Subscribe to a destination.
 
         Args:
-            destination: the destination.
+            add_destination: the destination.
             ack: "auto", "client" or "client-individual".
 
         Raises:
@@ -214,52 +214,52 @@ class StompCLI(ShellHelp, ShellListener):
             raise CommandError(f"ack is auto, client or client-individual, not {ack!r}")
         if destination in self.subscriptions:
             raise CommandError(f"Already subscribed to {destination}")
-        self.need_connection()
+        self.ensure_connected()
         self._ids += 1
         info = self.subscriptions[destination] = SubscriptionInfo(self._ids, ack)
-        self.seen.destination(destination)
+        self.recent.add_destination(destination)
         text = f"Subscribing to '{destination}' with acknowledge set to '{ack}', id set to '{self._ids}'"
         if self.prompt:
             self.answer(text)
-        self._ask_for(destination, info)
+        self._send_subscribe(destination, info)
         if not self.prompt:
             # A listener prints this after the RECEIPT, so that a program that waits for the line can send then.
-            self.tell(text)
+            self.info(text)
 
-    def _ask_for(self, destination: str, info: SubscriptionInfo) -> None:
+    def _send_subscribe(self, destination: str, info: SubscriptionInfo) -> None:
         """Send SUBSCRIBE and wait for its RECEIPT. RabbitMQ does not know a subscription that is ended at once."""
         receipt = get_uuid()
-        with self.waiting(receipt, seconds=min(_PATIENCE, self.settings.timeout), silent=True):
+        with self.wait_for_receipt(receipt, seconds=min(_ANSWER_TIMEOUT, self.settings.timeout), silent=True):
             self.conn.subscribe(destination, info.id, info.ack, receipt=receipt)
 
-    @_told
+    @_reports_errors
     def do_unsubscribe(self, args: str) -> None:
         """See `command_table`."""
         [destination] = self._words(args, "unsubscribe <destination>", 1, 1)
         if destination not in self.subscriptions:
             raise CommandError(f"Subscription {destination} not found")
-        self.need_connection()
+        self.ensure_connected()
         self.conn.unsubscribe(self.subscriptions[destination].id)
         del self.subscriptions[destination]
         self.answer(f"Unsubscribing from '{destination}'")
 
     # ------------------------------------------------------------------------------------- sending
 
-    @_told
+    @_reports_errors
     def do_send(self, args: str) -> None:
         """See `command_table`."""
         destination, message = self._message(args, "send <destination> <message>", 1)
         self.conn.send(destination, line_parser.body(message), **self._in_transaction())
 
-    @_told
+    @_reports_errors
     def do_sendrec(self, args: str) -> None:
         """See `command_table`."""
         destination, message = self._message(args, "sendrec <destination> <message>", 1)
         receipt = get_uuid()
-        with self.waiting(receipt, seconds=self.settings.timeout):
+        with self.wait_for_receipt(receipt, seconds=self.settings.timeout):
             self.conn.send(destination, line_parser.body(message), receipt=receipt, **self._in_transaction())
 
-    @_told
+    @_reports_errors
     def do_sendreply(self, args: str) -> None:
         """See `command_table`."""
         usage = "sendreply <destination> <correlation-id> <message>"
@@ -269,7 +269,7 @@ class StompCLI(ShellHelp, ShellListener):
             destination, line_parser.body(f"{message}\n"), headers=headers, **self._in_transaction()
         )
 
-    @_told
+    @_reports_errors
     def do_sendfile(self, args: str) -> None:
         """See `command_table`."""
         words = line_parser.split(args, 2)
@@ -278,19 +278,19 @@ class StompCLI(ShellHelp, ShellListener):
         destination, filename, *more = words
         headers = send_file.headers_of(more[0], self.answer) if more else {}
         body = send_file.encoded(Path(filename), self.terminal)
-        self.need_connection()
-        self.seen.destination(destination)
+        self.ensure_connected()
+        self.recent.add_destination(destination)
         headers = {**headers, "filename": filename, **self._in_transaction()}
         self.conn.send(destination, body, headers=headers)
 
     # ------------------------------------------------------------------------------------- acknowledging
 
-    @_told
+    @_reports_errors
     def do_ack(self, args: str) -> None:
         """See `command_table`."""
         self.check_ack_nack(self.conn.ack, args)
 
-    @_told
+    @_reports_errors
     def do_nack(self, args: str) -> None:
         """See `command_table`."""
         if self.version == "1.0":
@@ -309,35 +309,35 @@ class StompCLI(ShellHelp, ShellListener):
             CommandError: an id is missing.
         """
         words = line_parser.words(args) if isinstance(args, str) else list(args)
-        verb = getattr(acknackfunc, "__name__", "ack")
-        known = self.seen.messages.get(words[0]) if words else None
+        command = getattr(acknackfunc, "__name__", "ack")
+        known = self.recent.messages.get(words[0]) if words else None
         if self.version == "1.1":
             if len(words) == 1 and known is not None and known[1] is not None:
                 words.append(known[1])
-            usage, count = f"{verb} <message-id> <subscription-id>", 2
+            usage, count = f"{command} <message-id> <subscription-id>", 2
         elif self.version == "1.0":
-            usage, count = f"{verb} <message-id>", 1
+            usage, count = f"{command} <message-id>", 1
         else:
             if known is not None and known[0] is not None:
                 words[0] = known[0]
-            usage, count = f"{verb} <ack-id>", 1
+            usage, count = f"{command} <ack-id>", 1
         if len(words) < count:
             raise CommandError(f"Expecting: {usage}")
-        self.need_connection()
+        self.ensure_connected()
         acknackfunc(*words[:count], **self._in_transaction())
 
     # ------------------------------------------------------------------------------------- transactions
 
-    @_told
+    @_reports_errors
     def do_begin(self, args: str) -> None:
         """See `command_table`."""
         if self.transaction_id is not None:
             raise CommandError(f"Currently in a transaction ({self.transaction_id})")
-        self.need_connection()
+        self.ensure_connected()
         self.transaction_id = str(self.conn.begin())
         self.answer(f"Transaction id: {self.transaction_id}")
 
-    @_told
+    @_reports_errors
     def do_commit(self, args: str) -> None:
         """See `command_table`."""
         id = self._transaction()
@@ -345,7 +345,7 @@ class StompCLI(ShellHelp, ShellListener):
         self.conn.commit(id)
         self.transaction_id = None
 
-    @_told
+    @_reports_errors
     def do_abort(self, args: str) -> None:
         """See `command_table`."""
         id = self._transaction()
@@ -357,7 +357,7 @@ class StompCLI(ShellHelp, ShellListener):
 
     # ------------------------------------------------------------------------------------- other commands
 
-    @_told
+    @_reports_errors
     def do_stats(self, args: str) -> None:
         """See `command_table`."""
         word = args.strip()
@@ -374,7 +374,7 @@ class StompCLI(ShellHelp, ShellListener):
         else:
             raise CommandError("Expecting: stats [on|off]")
 
-    @_told
+    @_reports_errors
     def do_run(self, args: str) -> bool:
         """See `command_table`."""
         [filename] = self._words(args, "run <filename>", 1, 1)
@@ -386,7 +386,9 @@ class StompCLI(ShellHelp, ShellListener):
         Raises:
             CommandError: the file does not exist, is not UTF-8, or runs itself.
         """
-        if len(self._places) >= _DEEPEST or any(place.file == file for place in self._places):
+        if len(self._script_lines) >= _MAX_DEPTH or any(
+            script_line.file == file for script_line in self._script_lines
+        ):
             raise CommandError(f"{file} runs itself")
         try:
             content = file.expanduser().read_text(encoding="utf-8")
@@ -395,12 +397,12 @@ class StompCLI(ShellHelp, ShellListener):
         except UnicodeDecodeError:
             raise CommandError(f"File {file} is not UTF-8") from None
         for number, line in enumerate(content.splitlines(), 1):
-            self._places.append(_Place(file, number))
+            self._script_lines.append(_ScriptLine(file, number))
             try:
                 if self.onecmd(line):
                     return True
             finally:
-                self._places.pop()
+                self._script_lines.pop()
         return False
 
     def do_version(self, args: str) -> None:
@@ -413,8 +415,8 @@ class StompCLI(ShellHelp, ShellListener):
 
     def do_quit(self, args: str) -> bool:
         """See `command_table`."""
-        self.tell("Shutting down, please wait")
-        self._leaving = True
+        self.info("Shutting down, please wait")
+        self._closing = True
         return True
 
     do_exit = do_quit
@@ -425,9 +427,9 @@ class StompCLI(ShellHelp, ShellListener):
 
     # ------------------------------------------------------------------------------------- helpers
 
-    def _words(self, args: str, usage: str, least: int, most: int) -> list[str]:
+    def _words(self, args: str, usage: str, minimum: int, maximum: int) -> list[str]:
         words = line_parser.words(args)
-        if not least <= len(words) <= most:
+        if not minimum <= len(words) <= maximum:
             raise CommandError(f"Expecting: {usage}")
         return words
 
@@ -439,14 +441,14 @@ class StompCLI(ShellHelp, ShellListener):
         words = line_parser.split(args, count)
         if len(words) <= count:
             raise CommandError(f"Expecting: {usage}")
-        self.need_connection()
-        self.seen.destination(words[0])
+        self.ensure_connected()
+        self.recent.add_destination(words[0])
         return words
 
     def _transaction(self) -> str:
         if self.transaction_id is None:
             raise CommandError("Not currently in a transaction")
-        self.need_connection()
+        self.ensure_connected()
         return self.transaction_id
 
     def _in_transaction(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from stomp.client import connect
 from stomp.client.connect import Stream
-from stomp.net.dial import connect_error, is_ipv4, refuse_itself, set_nodelay
+from stomp.net.dial import connect_error, is_ipv4, refuse_self_connection, set_nodelay
 
 if TYPE_CHECKING:
     from stomp.client.connect import TlsSettings
@@ -36,7 +36,7 @@ async def _connect(address: Address, host: str, options: Options) -> socket.sock
         sock.setblocking(False)
         async with asyncio.timeout(options.connect_timeout):
             await asyncio.get_running_loop().sock_connect(sock, (host, address.port))
-        refuse_itself(sock)
+        refuse_self_connection(sock)
         set_nodelay(sock)
         connect.apply_socket_options(sock, options)
     except OSError as err:
