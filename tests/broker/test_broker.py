@@ -74,12 +74,12 @@ def test_a_broker_can_be_started_again() -> None:
         broker.depth("/queue/a")
 
 
-def test_a_broker_is_started_once() -> None:
+def test_second_start_is_refused() -> None:
     with Broker() as broker, pytest.raises(UsageError, match="already running"):
         broker.start()
 
 
-def test_a_port_in_use_is_told(broker: Broker) -> None:
+def test_port_in_use_is_an_error(broker: Broker) -> None:
     before = threads()
     with pytest.raises(OSError, match="in use"):
         Broker(port=broker.port).start()
@@ -87,12 +87,12 @@ def test_a_port_in_use_is_told(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("versions", [[], ["1.3"], ["1.2", "2.0"]])
-def test_versions_must_exist(versions: list[str]) -> None:
+def test_unknown_versions_are_refused(versions: list[str]) -> None:
     with pytest.raises(UsageError, match="versions"):
         Broker(versions=versions)
 
 
-def test_ipv6() -> None:
+def test_broker_listens_on_ipv6() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -113,7 +113,7 @@ def test_localhost_has_one_port_on_all_its_addresses() -> None:
                 sock.connect(address)
 
 
-def test_connections_are_told(broker: Broker) -> None:
+def test_open_connections_are_listed(broker: Broker) -> None:
     with RawClient(broker) as client:
         client.connect(login="bob")
         client.send("SUBSCRIBE", id="1", destination="/queue/a")
@@ -138,7 +138,7 @@ def test_connections_can_be_dropped(broker: Broker, client: RawClient, abort: bo
         again.expect("MESSAGE", redelivered="true")
 
 
-def test_a_client_that_hangs_up_gives_back_what_it_held(broker: Broker, client: RawClient) -> None:
+def test_messages_of_a_closed_connection_are_requeued(broker: Broker, client: RawClient) -> None:
     client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client")
     client.send("SEND", "x", destination="/queue/a", receipt="r")
     client.expect("MESSAGE")
@@ -149,7 +149,7 @@ def test_a_client_that_hangs_up_gives_back_what_it_held(broker: Broker, client: 
     assert broker.destinations() == {"/queue/a": 1}
 
 
-def test_it_runs_on_an_event_loop() -> None:
+def test_broker_runs_on_an_event_loop() -> None:
     async def main() -> None:
         before = threads()
         async with Broker() as broker:
@@ -165,7 +165,7 @@ def test_it_runs_on_an_event_loop() -> None:
     asyncio.run(main())
 
 
-def test_who_shakes_hands_with_a_stopping_broker_is_sent_away(
+def test_handshake_with_a_stopping_broker_is_closed(
     server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
     async def main() -> None:
@@ -202,7 +202,7 @@ def test_serve_serves_until_cancelled() -> None:
     asyncio.run(main())
 
 
-def test_the_repr_tells_no_secret() -> None:
+def test_repr_has_no_secret() -> None:
     with Broker(users={"alice": "Zauberwort"}) as broker:
         assert str(broker.port) in repr(broker)
         assert "Zauberwort" not in repr(broker) + repr(vars(broker))

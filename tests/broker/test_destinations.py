@@ -17,7 +17,7 @@ from stomp.broker.store import RequestRefused
         ("/temp-other/a", "/temp-other/a"),
     ],
 )
-def test_public_names(named: str, known: str) -> None:
+def test_public_names_are_qualified(named: str, known: str) -> None:
     assert qualify(named, 7) == known
     assert is_temporary(known) == (named != known)
     assert not is_temporary(known) or owner_of(known) == 7
@@ -29,11 +29,11 @@ def test_an_empty_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize("rest", ["", "x-a", "-1-a", "²-a", "9" * 5000 + "-a"])
-def test_what_is_nobodys(rest: str) -> None:
+def test_temporary_destination_without_owner_is_recognised(rest: str) -> None:
     assert owner_of(f"/remote-temp-queue/{rest}") == -1
 
 
-def test_topics() -> None:
+def test_topics_are_recognised() -> None:
     assert is_topic("/topic/a")
     assert is_topic(qualify("/temp-topic/a", 7))
     assert not is_topic("/queue/topic/a")

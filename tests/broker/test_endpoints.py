@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
         ("unix:///tmp/a%20b:0", Address("", 0, "unix", "/tmp/a b:0")),
     ],
 )
-def test_endpoint_urls(url: str, address: Address) -> None:
+def test_endpoint_urls_are_parsed(url: str, address: Address) -> None:
     assert parse_endpoint(url) == address
 
 
@@ -42,20 +42,20 @@ def test_endpoint_urls(url: str, address: Address) -> None:
         "ftp://a",
     ],
 )
-def test_invalid_endpoint_urls(url: str) -> None:
+def test_invalid_endpoint_urls_are_refused(url: str) -> None:
     with pytest.raises(AddressError) as caught:
         parse_endpoint(url)
     assert "pw" not in str(caught.value)
 
 
-def test_a_socket_that_was_left_is_replaced(tmp_path: Path) -> None:
+def test_unused_socket_file_is_replaced(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     listen_unix(path).close()
     with listen_unix(path) as sock:
         assert sock.getsockname() == path
 
 
-def test_a_socket_in_use_stays(tmp_path: Path) -> None:
+def test_socket_file_in_use_is_kept(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     with socket.socket(socket.AF_UNIX) as owner:
         owner.bind(path)
@@ -67,7 +67,7 @@ def test_a_socket_in_use_stays(tmp_path: Path) -> None:
             client.connect(path)
 
 
-def test_another_file_stays(tmp_path: Path) -> None:
+def test_other_file_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("own")
     with pytest.raises(OSError, match="in use"):
@@ -75,7 +75,7 @@ def test_another_file_stays(tmp_path: Path) -> None:
     assert path.read_text() == "own"
 
 
-def test_only_ones_own_file_is_removed(tmp_path: Path) -> None:
+def test_only_the_own_socket_file_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with listen_unix(str(path)):
         identity = file_identity(str(path))

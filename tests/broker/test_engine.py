@@ -51,7 +51,7 @@ def test_a_topic_gives_a_copy_to_each_current_subscriber(engine: Engine) -> None
     assert engine.capacity.messages == 0
 
 
-def test_copies_of_a_topic_have_ids_of_their_own(engine: Engine) -> None:
+def test_copies_of_a_topic_have_different_ids(engine: Engine) -> None:
     # In STOMP 1.0 an ACK has only the message-id.
     one = party(engine, STOMP10)
     one.subscribe("/topic/t", "x", ack="client")
@@ -65,7 +65,7 @@ def test_copies_of_a_topic_have_ids_of_their_own(engine: Engine) -> None:
     assert engine.depth("/topic/t") == 0
 
 
-def test_what_a_topic_subscriber_leaves_is_gone(engine: Engine) -> None:
+def test_messages_of_an_ended_topic_subscription_are_dropped(engine: Engine) -> None:
     sender, reader = party(engine), party(engine)
     reader.subscribe("/topic/t", ack="client", prefetch_count=1)
     sender.send("/topic/t", "1", "2", "3")
@@ -76,7 +76,7 @@ def test_what_a_topic_subscriber_leaves_is_gone(engine: Engine) -> None:
     assert engine.destinations() == {}
 
 
-def test_empty_queues_are_forgotten(engine: Engine) -> None:
+def test_empty_queues_are_removed(engine: Engine) -> None:
     reader = party(engine)
     reader.subscribe("/queue/a")
     assert engine.destinations() == {"/queue/a": 0}
@@ -95,7 +95,7 @@ def test_an_empty_destination_is_refused(engine: Engine) -> None:
 # ---------------------------------------------------------------------------------------------- MESSAGE frames
 
 
-def test_headers_of_a_message(engine: Engine) -> None:
+def test_message_has_its_headers(engine: Engine) -> None:
     one = party(engine)
     one.subscribe("/queue/a", "sub", ack="client")
     headers = {"content-type": "text/plain", "colour": "red", "receipt": "r", "transaction": None}
@@ -118,7 +118,7 @@ def test_headers_of_a_message(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "name", ["message-id", "subscription", "ack", "redelivered", "receipt-id", "content-length", "receipt"]
 )
-def test_a_sender_cannot_set_what_the_server_says(engine: Engine, name: str) -> None:
+def test_sender_cannot_set_server_headers(engine: Engine, name: str) -> None:
     one = party(engine)
     one.subscribe("/queue/a", "real")
     frame = commands.send("/queue/a", b"body")
@@ -140,7 +140,7 @@ def test_a_sender_cannot_set_what_the_server_says(engine: Engine, name: str) -> 
         (STOMP10, "client", False),
     ],
 )
-def test_the_ack_header_is_for_12_and_not_for_auto(
+def test_ack_header_exists_in_1_2_without_auto(
     engine: Engine, version: Version, ack: str, has_ack: bool
 ) -> None:
     one = party(engine, version)
@@ -150,7 +150,7 @@ def test_the_ack_header_is_for_12_and_not_for_auto(
     assert ("ack" in message.headers) is has_ack
 
 
-def test_stomp_10_without_an_id(engine: Engine) -> None:
+def test_subscription_of_1_0_needs_no_id(engine: Engine) -> None:
     one = party(engine, STOMP10)
     one.subscribe("/queue/a", None)
     one.send("/queue/a", "x")
@@ -202,7 +202,7 @@ def test_client_individual_acknowledges_one(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("ack", ["client", "client-individual"])
-def test_nack_brings_a_message_back_before_newer_ones(engine: Engine, ack: str) -> None:
+def test_nack_requeues_a_message_before_newer_ones(engine: Engine, ack: str) -> None:
     one = party(engine)
     one.subscribe("/queue/a", ack=ack, prefetch_count=2)
     one.send("/queue/a", *"12345")
@@ -224,7 +224,7 @@ def test_nack_is_cumulative_with_client(engine: Engine) -> None:
     assert {m.headers["redelivered"] for m in again} == {"true"}
 
 
-def test_a_refused_message_goes_to_another_consumer_first(engine: Engine) -> None:
+def test_rejected_message_goes_to_another_consumer_first(engine: Engine) -> None:
     sender, one, two, three = (party(engine) for _ in range(4))
     for reader in (one, two, three):
         reader.subscribe("/queue/a", ack="client-individual")
@@ -239,7 +239,7 @@ def test_a_refused_message_goes_to_another_consumer_first(engine: Engine) -> Non
     assert set(map(id, seen)) == set(map(id, readers))
 
 
-def test_a_refused_message_does_not_come_back_in_its_turn(engine: Engine) -> None:
+def test_rejected_message_is_not_redelivered_in_the_same_turn(engine: Engine) -> None:
     one, two = party(engine), party(engine)
     for reader in (one, two):
         reader.subscribe("/queue/a", ack="client-individual")
@@ -250,7 +250,7 @@ def test_a_refused_message_does_not_come_back_in_its_turn(engine: Engine) -> Non
     assert two.bodies() == ["2", "1"]
 
 
-def test_a_message_refused_too_often_goes_to_the_dead_letters(engine: Engine) -> None:
+def test_message_rejected_too_often_goes_to_the_dead_letter_queue(engine: Engine) -> None:
     one = party(engine)
     one.subscribe("/queue/a", ack="client-individual")
     one.send("/queue/a", "poison", colour="red")
@@ -270,7 +270,7 @@ def test_a_message_refused_too_often_goes_to_the_dead_letters(engine: Engine) ->
     assert engine.capacity.messages == engine.capacity.bytes == 0
 
 
-def test_requeue_false_goes_to_the_dead_letters_at_once(engine: Engine) -> None:
+def test_requeue_false_goes_to_the_dead_letter_queue_at_once(engine: Engine) -> None:
     one = party(engine)
     one.subscribe("/topic/t", ack="client-individual")
     one.send("/topic/t", "poison")
@@ -279,7 +279,7 @@ def test_requeue_false_goes_to_the_dead_letters_at_once(engine: Engine) -> None:
     assert (engine.depth("/topic/t"), engine.depth("/queue/DLQ")) == (0, 1)
 
 
-def test_dead_letters_do_not_circle(engine: Engine) -> None:
+def test_dead_letters_are_not_dead_lettered_again(engine: Engine) -> None:
     one = party(engine)
     one.subscribe("/queue/DLQ", ack="client-individual")
     one.send("/queue/DLQ", "poison")
@@ -292,14 +292,14 @@ def test_dead_letters_do_not_circle(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("command", ["ACK", "NACK"])
-def test_what_does_not_await_an_ack_is_refused(engine: Engine, command: str) -> None:
+def test_ack_of_an_unknown_message_is_refused(engine: Engine, command: str) -> None:
     one = party(engine)
     frame = commands.ack(STOMP12, "nonsense", negative=command == "NACK")
     with pytest.raises(RequestRefused, match="no unacknowledged message with the id 'nonsense'"):
         engine.handle(one.client, frame)
 
 
-def test_an_ack_of_somebody_elses_message_is_refused(engine: Engine) -> None:
+def test_ack_of_a_message_of_another_client_is_refused(engine: Engine) -> None:
     one, two = party(engine), party(engine)
     one.subscribe("/queue/a", ack="client")
     one.send("/queue/a", "x")
@@ -323,7 +323,7 @@ def test_an_ack_in_11_must_name_the_right_subscription(engine: Engine) -> None:
 # ---------------------------------------------------------------------------------------------- ends
 
 
-def test_what_a_closed_connection_did_not_acknowledge_is_redelivered_in_order(engine: Engine) -> None:
+def test_unacknowledged_messages_of_a_closed_connection_are_redelivered_in_order(engine: Engine) -> None:
     sender, one, two = party(engine), party(engine), party(engine)
     one.subscribe("/queue/a", ack="client-individual", prefetch_count=3)
     sender.send("/queue/a", *"12345")
@@ -356,7 +356,7 @@ def test_unacknowledged_messages_go_to_the_other_consumers(engine: Engine) -> No
     assert one.messages() != []  # the messages that were in the outbox
 
 
-def test_a_lost_connection_is_no_refusal(engine: Engine) -> None:
+def test_lost_connection_does_not_count_as_rejection(engine: Engine) -> None:
     sender = party(engine)
     sender.send("/queue/a", "x")
     for _ in range(10):
@@ -376,7 +376,7 @@ def test_closing_twice_does_nothing(engine: Engine) -> None:
     assert engine.depth("/queue/a") == 1
 
 
-def test_unsubscribe_gives_back_and_forgives_a_late_ack(engine: Engine) -> None:
+def test_unsubscribe_requeues_and_ignores_a_late_ack(engine: Engine) -> None:
     one, two = party(engine), party(engine)
     one.subscribe("/queue/a", ack="client")
     one.send("/queue/a", "1", "2")
@@ -388,7 +388,7 @@ def test_unsubscribe_gives_back_and_forgives_a_late_ack(engine: Engine) -> None:
     assert two.bodies() == ["1", "2"]
 
 
-def test_disconnect_ends_subscriptions_and_answers(engine: Engine) -> None:
+def test_disconnect_ends_subscriptions_and_sends_a_receipt(engine: Engine) -> None:
     one = party(engine)
     one.subscribe("/queue/a", ack="client")
     one.send("/queue/a", "x")

@@ -14,7 +14,7 @@ from tests.broker.party import Party
 
 
 @given(st.lists(st.one_of(st.just("add"), st.just("take"), st.integers(0, 20)), max_size=60))
-def test_a_backlog_hands_out_in_order_whatever_comes_back(steps: list[str | int]) -> None:
+def test_backlog_keeps_the_order_with_requeued_messages(steps: list[str | int]) -> None:
     backlog, taken, number = Backlog(), [], 0
     waiting: set[int] = set()
     for step in steps:
@@ -123,7 +123,7 @@ class Books:
 
 @settings(max_examples=300, deadline=None)
 @given(_STEPS)
-def test_no_message_is_lost_or_made_twice(steps: list[tuple[int, str, str, int, bool]]) -> None:
+def test_no_message_is_lost_or_duplicated(steps: list[tuple[int, str, str, int, bool]]) -> None:
     engine = Engine(Policy(dead_letter_after=2, window=3))
     books = Books(engine)
     for count, (who, verb, ack, which, inside) in enumerate(steps):

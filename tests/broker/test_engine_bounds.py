@@ -14,7 +14,7 @@ from tests.broker.party import party
 
 
 @pytest.mark.parametrize("header", ["prefetch_count", "activemq.prefetchSize"])
-def test_a_window_bounds_what_is_not_acknowledged(engine: Engine, header: str) -> None:
+def test_prefetch_limits_unacknowledged_messages(engine: Engine, header: str) -> None:
     one = party(engine)
     one.subscribe("/queue/a", "1", "client-individual", **{header: 2})
     one.send("/queue/a", *"12345")
@@ -25,7 +25,7 @@ def test_a_window_bounds_what_is_not_acknowledged(engine: Engine, header: str) -
     assert one.bodies() == ["4"]
 
 
-def test_there_is_a_window_by_default() -> None:
+def test_prefetch_has_a_default() -> None:
     engine = Engine(Policy(window=3))
     one = party(engine)
     one.subscribe("/queue/a", ack="client")
@@ -34,7 +34,7 @@ def test_there_is_a_window_by_default() -> None:
 
 
 @pytest.mark.parametrize(("asked", "got"), [("0", 4), ("3", 3), ("4", 4), ("5", 4), ("9" * 40, 4)])
-def test_a_window_has_a_largest_size(asked: str, got: int) -> None:
+def test_prefetch_has_a_maximum(asked: str, got: int) -> None:
     engine = Engine(Policy(window=2, max_window=4))
     one = party(engine)
     one.subscribe("/queue/a", ack="client", prefetch_count=asked)
@@ -43,7 +43,7 @@ def test_a_window_has_a_largest_size(asked: str, got: int) -> None:
 
 
 @pytest.mark.parametrize("asked", ["", "-1", "many", "1.5", "²"])
-def test_a_window_must_be_a_number(engine: Engine, asked: str) -> None:
+def test_prefetch_must_be_a_number(engine: Engine, asked: str) -> None:
     with pytest.raises(RequestRefused, match="prefetch-count"):
         party(engine).subscribe("/queue/a", prefetch_count=asked)
 
@@ -57,14 +57,14 @@ def test_a_full_consumer_leaves_messages_to_the_others(engine: Engine) -> None:
     assert fast.bodies() == ["2", "3", "4", "5", "6"]
 
 
-def test_the_window_has_no_effect_on_auto(engine: Engine) -> None:
+def test_prefetch_has_no_effect_with_auto(engine: Engine) -> None:
     one = party(engine)
     one.subscribe("/queue/a", prefetch_count=1)
     one.send("/queue/a", *"123")
     assert one.bodies() == ["1", "2", "3"]
 
 
-def test_one_client_gets_a_chunk_at_a_time() -> None:
+def test_one_client_gets_a_batch_at_a_time() -> None:
     engine = Engine(Policy(chunk=2000))
     one, other = party(engine), party(engine)
     other.send("/queue/a", *("x" * 1000 for _ in range(10)))
@@ -104,7 +104,7 @@ def test_a_blocked_client_gets_nothing_and_others_do(engine: Engine) -> None:
     assert two.bodies() == ["1", "2"]
 
 
-def test_dirty_names_each_client_once(engine: Engine) -> None:
+def test_clients_with_output_are_listed_once(engine: Engine) -> None:
     one, two = party(engine), party(engine)
     one.subscribe("/queue/a")
     two.send("/queue/a", "1", "2", "3")
@@ -117,7 +117,7 @@ def test_dirty_names_each_client_once(engine: Engine) -> None:
 # ---------------------------------------------------------------------------------------------- temporary queues
 
 
-def test_a_reply_comes_back_through_a_temporary_queue(engine: Engine) -> None:
+def test_reply_arrives_through_a_temporary_queue(engine: Engine) -> None:
     asking, answering, stranger = party(engine), party(engine), party(engine)
     asking.subscribe("/temp-queue/reply")
     stranger.subscribe("/temp-queue/reply")
@@ -141,7 +141,7 @@ def test_only_its_owner_may_subscribe_to_a_temporary_destination(engine: Engine,
     assert owner.bodies() == ["x"]
 
 
-def test_a_temporary_queue_goes_with_its_owner(engine: Engine) -> None:
+def test_temporary_queue_ends_with_its_owner(engine: Engine) -> None:
     owner, other = party(engine), party(engine)
     name = f"/remote-temp-queue/{owner.client.number}-own"
     owner.send("/temp-queue/own", "kept")
@@ -153,7 +153,7 @@ def test_a_temporary_queue_goes_with_its_owner(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("name", ["/remote-temp-queue/", "/remote-temp-queue/x", "/remote-temp-queue/99-x"])
-def test_temporary_queues_of_nobody_swallow(engine: Engine, name: str) -> None:
+def test_temporary_queues_without_owner_discard_messages(engine: Engine, name: str) -> None:
     one = party(engine)
     one.send(name, "x")
     assert engine.capacity.messages == 0
@@ -164,7 +164,7 @@ def test_temporary_queues_of_nobody_swallow(engine: Engine, name: str) -> None:
 # ---------------------------------------------------------------------------------------------- bounds
 
 
-def test_a_full_broker_refuses_and_takes_again_when_there_is_room() -> None:
+def test_full_broker_refuses_until_messages_are_consumed() -> None:
     engine = Engine(Policy(max_messages=3))
     one = party(engine)
     one.send("/queue/a", "1", "2")
@@ -198,7 +198,7 @@ def test_messages_not_acknowledged_and_copies_of_a_topic_count() -> None:
     assert len(one.messages()) == len(two.messages()) == 1  # no subscription got a copy of the second message
 
 
-def test_what_waits_in_a_transaction_counts() -> None:
+def test_messages_of_an_open_transaction_count() -> None:
     engine = Engine(Policy(max_messages=2))
     one = party(engine)
     one.do("BEGIN", "t")
@@ -222,7 +222,7 @@ def test_a_commit_that_does_not_fit_has_no_effect() -> None:
     assert engine.capacity.messages == engine.capacity.bytes == 0
 
 
-def test_a_connection_has_so_many_subscriptions_and_transactions() -> None:
+def test_subscriptions_and_transactions_of_a_connection_are_limited() -> None:
     engine = Engine(Policy(max_subscriptions=1, max_transactions=1))
     one = party(engine)
     one.subscribe("/queue/a")
@@ -234,12 +234,12 @@ def test_a_connection_has_so_many_subscriptions_and_transactions() -> None:
 
 
 @pytest.mark.parametrize("name", ["max_messages", "window", "dead_letter_after", "chunk"])
-def test_a_policy_must_make_sense(name: str) -> None:
+def test_invalid_policy_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"Policy.{name} must be at least 1"):
         Policy(**{name: 0})  # type: ignore[arg-type]
 
 
-def test_late_acks_are_forgiven_for_so_many_deliveries(engine: Engine) -> None:
+def test_late_acks_are_ignored_for_a_limited_number_of_deliveries(engine: Engine) -> None:
     one = party(engine)
     for number in range(10_001):
         one.client.expect_late_ack(str(number))

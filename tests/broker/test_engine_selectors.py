@@ -20,7 +20,7 @@ def clock() -> FakeClock:
 RED, BLUE = "color = 'red'", "color = 'blue'"
 
 
-def test_a_queue_keeps_for_others_what_one_does_not_want(engine: Engine) -> None:
+def test_queue_keeps_messages_that_a_selector_excludes(engine: Engine) -> None:
     alice = party(engine)
     alice.subscribe("/queue/a", selector=RED)
     for color in ("blue", "red", "green", "red"):
@@ -36,7 +36,7 @@ def test_a_queue_keeps_for_others_what_one_does_not_want(engine: Engine) -> None
     assert engine.depth("/queue/a") == 0
 
 
-def test_a_topic_keeps_nothing_that_is_not_wanted(engine: Engine) -> None:
+def test_topic_drops_messages_that_a_selector_excludes(engine: Engine) -> None:
     alice, bob = party(engine), party(engine)
     alice.subscribe("/topic/a", selector=RED)
     bob.subscribe("/topic/a")
@@ -46,7 +46,7 @@ def test_a_topic_keeps_nothing_that_is_not_wanted(engine: Engine) -> None:
     assert engine.capacity.messages == 0
 
 
-def test_order_is_kept_when_messages_come_back(engine: Engine) -> None:
+def test_order_is_kept_when_messages_are_requeued(engine: Engine) -> None:
     alice = party(engine)
     alice.subscribe("/queue/a", ack="client-individual", selector=RED, prefetch_count=2)
     for number in range(8):
@@ -59,7 +59,7 @@ def test_order_is_kept_when_messages_come_back(engine: Engine) -> None:
     assert bob.bodies() == [str(number) for number in range(8)]
 
 
-def test_room_is_used_for_what_is_wanted_further_behind(engine: Engine) -> None:
+def test_matching_messages_further_behind_are_delivered(engine: Engine) -> None:
     alice = party(engine)
     alice.subscribe("/queue/a", ack="client", selector=RED, prefetch_count=1)
     for body, color in (("1", "red"), ("2", "blue"), ("3", "red"), ("4", "blue"), ("5", "red")):
@@ -75,7 +75,7 @@ def test_room_is_used_for_what_is_wanted_further_behind(engine: Engine) -> None:
     assert alice.bodies() == ["2", "4"]
 
 
-def test_what_is_refused_goes_to_another_that_wants_it(engine: Engine) -> None:
+def test_rejected_message_goes_to_another_matching_consumer(engine: Engine) -> None:
     alice, bob, carol = party(engine), party(engine), party(engine)
     alice.subscribe("/queue/a", ack="client-individual", selector=RED)
     bob.subscribe("/queue/a", ack="client-individual", selector=BLUE)
@@ -87,7 +87,7 @@ def test_what_is_refused_goes_to_another_that_wants_it(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("destination", ["/queue/a", "/topic/a"])
-def test_a_selector_that_cannot_be_read_is_refused(engine: Engine, destination: str) -> None:
+def test_invalid_selector_is_refused(engine: Engine, destination: str) -> None:
     alice = party(engine)
     with pytest.raises(RequestRefused, match="the selector cannot be read") as caught:
         alice.subscribe(destination, selector="color = ")
@@ -95,14 +95,14 @@ def test_a_selector_that_cannot_be_read_is_refused(engine: Engine, destination: 
     assert engine.destinations() == {}
 
 
-def test_an_empty_selector_wants_everything(engine: Engine) -> None:
+def test_empty_selector_matches_everything(engine: Engine) -> None:
     alice = party(engine)
     alice.subscribe("/queue/a", selector=" ")
     alice.send("/queue/a", "x")
     assert alice.bodies() == ["x"]
 
 
-def test_what_nobody_wants_is_not_looked_at_for_each_acknowledgement(engine: Engine) -> None:
+def test_unmatched_messages_are_not_tested_for_each_acknowledgement(engine: Engine) -> None:
     alice = party(engine)
     alice.subscribe("/queue/a", ack="client-individual", selector=RED, prefetch_count=1)
     (consumer,) = alice.client.consumers.values()
@@ -127,7 +127,7 @@ def test_what_nobody_wants_is_not_looked_at_for_each_acknowledgement(engine: Eng
     assert bob.bodies() == list(map(str, range(100)))
 
 
-def test_what_nobody_wants_expires(clock: FakeClock) -> None:
+def test_unmatched_messages_expire(clock: FakeClock) -> None:
     engine = Engine(clock=clock)
     alice, bob = party(engine), party(engine)
     alice.subscribe("/queue/a", selector=RED)
@@ -142,7 +142,7 @@ def test_what_nobody_wants_expires(clock: FakeClock) -> None:
     assert engine.capacity.messages == 0
 
 
-def test_what_nobody_wants_goes_with_its_temporary_queue(engine: Engine) -> None:
+def test_unmatched_messages_end_with_their_temporary_queue(engine: Engine) -> None:
     alice = party(engine)
     alice.subscribe("/temp-queue/a", selector=RED)
     alice.send("/temp-queue/a", "x", color="blue")

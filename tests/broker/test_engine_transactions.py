@@ -66,7 +66,7 @@ def test_an_ack_takes_effect_at_commit(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("ack", ["client", "client-individual"])
-def test_an_aborted_ack_can_be_given_again(engine: Engine, ack: str) -> None:
+def test_ack_of_an_aborted_transaction_can_be_repeated(engine: Engine, ack: str) -> None:
     one = party(engine)
     one.subscribe("/queue/a", ack=ack)
     one.send("/queue/a", *"123")
@@ -111,7 +111,7 @@ def test_a_nack_takes_effect_at_commit(engine: Engine) -> None:
     assert again.headers["redelivered"] == "true"
 
 
-def test_an_ack_in_a_transaction_makes_room_in_the_window(engine: Engine) -> None:
+def test_ack_in_a_transaction_allows_further_deliveries(engine: Engine) -> None:
     one = party(engine)
     one.subscribe("/queue/a", ack="client", prefetch_count=1)
     one.send("/queue/a", "1", "2")
@@ -123,7 +123,9 @@ def test_an_ack_in_a_transaction_makes_room_in_the_window(engine: Engine) -> Non
 
 @pytest.mark.parametrize("destination", ["/queue/a", "/topic/t"])
 @pytest.mark.parametrize("end", ["COMMIT", "ABORT"])
-def test_unsubscribe_in_the_middle_of_a_transaction(engine: Engine, destination: str, end: str) -> None:
+def test_unsubscribe_within_a_transaction_keeps_the_transaction(
+    engine: Engine, destination: str, end: str
+) -> None:
     one = party(engine)
     one.subscribe(destination, ack="client-individual")
     one.send(destination, "acked", "refused")

@@ -64,16 +64,14 @@ def test_the_earlier_of_both_counts(engine: Engine, clock: FakeClock, alice: Par
     assert engine.depth("/queue/a") == 0
 
 
-def test_what_lives_no_time_is_delivered_at_once_or_never(engine: Engine, alice: Party) -> None:
+def test_message_with_zero_ttl_is_delivered_at_once_or_never(engine: Engine, alice: Party) -> None:
     alice.send("/queue/a", "nobody listens", expiration="0")
     alice.subscribe("/queue/a")
     alice.send("/queue/a", "somebody listens", expiration="0")
     assert alice.bodies() == ["somebody listens"]
 
 
-def test_what_expires_behind_others_leaves_their_order(
-    engine: Engine, clock: FakeClock, alice: Party
-) -> None:
+def test_expired_messages_do_not_change_the_order(engine: Engine, clock: FakeClock, alice: Party) -> None:
     for number in range(10):
         ttl = {} if number % 3 else {"expiration": str(100 + number)}
         alice.send("/queue/a", str(number), **ttl)
@@ -84,7 +82,7 @@ def test_what_expires_behind_others_leaves_their_order(
     assert alice.bodies() == ["1", "2", "4", "5", "7", "8", "last"]
 
 
-def test_what_was_delivered_in_time_can_be_acknowledged(
+def test_message_delivered_in_time_can_be_acknowledged(
     engine: Engine, clock: FakeClock, alice: Party
 ) -> None:
     alice.subscribe("/queue/a", ack="client")
@@ -98,7 +96,7 @@ def test_what_was_delivered_in_time_can_be_acknowledged(
 
 
 @pytest.mark.parametrize("way", ["nack", "leave", "abort"])
-def test_what_comes_back_too_late_is_dropped(
+def test_message_requeued_after_its_expiry_is_dropped(
     engine: Engine, clock: FakeClock, alice: Party, way: str
 ) -> None:
     bob = party(engine)
@@ -118,7 +116,7 @@ def test_what_comes_back_too_late_is_dropped(
     assert engine.capacity.messages == 0
 
 
-def test_what_comes_back_in_time_expires_later(engine: Engine, clock: FakeClock, alice: Party) -> None:
+def test_requeued_message_expires_later(engine: Engine, clock: FakeClock, alice: Party) -> None:
     alice.subscribe("/queue/a", ack="client-individual", selector="a IS NULL")
     alice.send("/queue/a", "x", expiration="1000")
     assert len(alice.messages()) == 1
@@ -137,7 +135,7 @@ def test_a_dead_letter_does_not_expire(engine: Engine, clock: FakeClock, alice: 
     assert engine.depth("/queue/DLQ") == 1
 
 
-def test_it_counts_from_send_also_in_a_transaction(engine: Engine, clock: FakeClock, alice: Party) -> None:
+def test_expiry_counts_from_send_in_a_transaction(engine: Engine, clock: FakeClock, alice: Party) -> None:
     alice.do("BEGIN", "t")
     alice.send("/queue/a", "x", tx="t", expiration="1000")
     clock.now += 2
@@ -147,12 +145,12 @@ def test_it_counts_from_send_also_in_a_transaction(engine: Engine, clock: FakeCl
 
 
 @pytest.mark.parametrize("headers", [{"expiration": "soon"}, {"expiration": "-1"}, {"expires": "1e9"}])
-def test_what_is_no_number_is_refused(alice: Party, headers: dict[str, str]) -> None:
+def test_invalid_expiry_is_refused(alice: Party, headers: dict[str, str]) -> None:
     with pytest.raises(RequestRefused, match="must be a number"):
         alice.send("/queue/a", "x", **headers)
 
 
-def test_what_was_consumed_is_not_kept_until_it_expires(engine: Engine, alice: Party) -> None:
+def test_consumed_message_is_released_before_its_expiry(engine: Engine, alice: Party) -> None:
     alice.subscribe("/queue/a")
     for _ in range(5000):
         alice.send("/queue/a", "x", expiration="999999999999999999999999")

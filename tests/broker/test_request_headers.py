@@ -20,7 +20,7 @@ from stomp.core.frames.frame import headers_of
 TOPIC = "/topic/a"
 
 
-def test_what_is_passed_on() -> None:
+def test_sender_headers_are_passed_on() -> None:
     headers = headers_of(
         {"destination": TOPIC, "receipt": "1", "redelivered": "true", "a": "b", "expires": "0"}
     )
@@ -43,12 +43,12 @@ def test_what_is_passed_on() -> None:
         ({"activemq.subscriptionName": ""}, None),
     ],
 )
-def test_durable_subscriptions(headers: dict[str, str], durable: DurableKey | None) -> None:
+def test_durable_subscriptions_are_recognised(headers: dict[str, str], durable: DurableKey | None) -> None:
     assert durable_of(headers, TOPIC, "me") == durable
     assert (name_of(headers) is not None) == (durable is not None and not durable.shared)
 
 
-def test_a_name_without_a_client_id_is_refused() -> None:
+def test_durable_name_without_client_id_is_refused() -> None:
     with pytest.raises(RequestRefused, match="client-id"):
         durable_of({"activemq.subscriptionName": "n"}, TOPIC, None)
 
@@ -63,7 +63,7 @@ def test_a_name_without_a_client_id_is_refused() -> None:
         ({"prefetch-count": "9" * 4000}, 500),
     ],
 )
-def test_windows(headers: dict[str, str], window: int) -> None:
+def test_prefetch_headers_are_parsed(headers: dict[str, str], window: int) -> None:
     assert window_of(headers, Policy(window=100, max_window=500)) == window
 
 
@@ -77,11 +77,11 @@ def test_windows(headers: dict[str, str], window: int) -> None:
         ({"expires": "500000", "expiration": "1000"}, 101.0),
     ],
 )
-def test_expiry(headers: dict[str, str], moment: float | None) -> None:
+def test_expiry_headers_are_parsed(headers: dict[str, str], moment: float | None) -> None:
     assert expiry_of(headers, 100.0) == moment
 
 
-def test_selectors() -> None:
+def test_selectors_are_parsed() -> None:
     assert selector_of({}) is None
     wanted = selector_of({"selector": "a = '1'"})
     assert wanted is not None
@@ -89,7 +89,7 @@ def test_selectors() -> None:
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "", "²"])
-def test_what_is_no_number_is_refused(text: str) -> None:
+def test_invalid_numbers_are_refused(text: str) -> None:
     with pytest.raises(RequestRefused, match="must be a number"):
         window_of({"prefetch-count": text}, Policy())
     with pytest.raises(RequestRefused, match="must be a number"):

@@ -70,7 +70,7 @@ HEADERS = {
         "NOT (color = 'blue' AND missing = 'x')",
     ],
 )
-def test_wanted(text: str) -> None:
+def test_selector_matches(text: str) -> None:
     assert compile_selector(text)(HEADERS)
 
 
@@ -106,7 +106,7 @@ def test_wanted(text: str) -> None:
         "convert_string_expressions:color > 3",
     ],
 )
-def test_not_wanted(text: str) -> None:
+def test_selector_does_not_match(text: str) -> None:
     assert not compile_selector(text)(HEADERS)
 
 
@@ -141,7 +141,7 @@ def test_not_wanted(text: str) -> None:
         ("1" * 100 + " = 1", "too long"),
     ],
 )
-def test_refused(text: str, words: str) -> None:
+def test_invalid_selector_is_refused(text: str, words: str) -> None:
     with pytest.raises(SelectorError, match=words):
         compile_selector(text)
 
@@ -154,7 +154,7 @@ _WORDS = [
 
 
 @given(st.one_of(st.text(max_size=50), st.lists(st.sampled_from(_WORDS), max_size=30).map(" ".join)))
-def test_anything_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(SelectorError):
         wanted = compile_selector(text)
         assert wanted(HEADERS) in (True, False)
@@ -162,12 +162,12 @@ def test_anything_is_read_or_refused(text: str) -> None:
 
 
 @given(st.text("ab%_", max_size=12), st.text("abc", max_size=12))
-def test_like_is_what_a_regular_expression_says(pattern: str, value: str) -> None:
+def test_like_equals_a_regular_expression(pattern: str, value: str) -> None:
     regex = "".join({"%": ".*", "_": "."}.get(letter, letter) for letter in pattern)
     assert compile_selector(f"a LIKE '{pattern}'")({"a": value}) == bool(re.fullmatch(regex, value))
 
 
-def test_deep_but_not_too_deep() -> None:
+def test_nesting_is_limited() -> None:
     assert compile_selector("(" * DEPTH + "TRUE" + ")" * DEPTH)({})
     assert compile_selector("NOT " * 20_000 + "TRUE")({})
     assert compile_selector("-" * 20_000 + "1 = 1")({})
@@ -175,6 +175,6 @@ def test_deep_but_not_too_deep() -> None:
     assert compile_selector("1 = 0 OR " * 5_000 + "TRUE")({})
 
 
-def test_a_pattern_cannot_take_long() -> None:
+def test_pattern_takes_linear_time() -> None:
     wanted = compile_selector("a LIKE '" + "%a" * 100 + "%b'")
     assert not wanted({"a": "a" * 20_000})

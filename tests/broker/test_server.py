@@ -21,7 +21,7 @@ from tests.broker.rawclient import PATIENCE, Ended, RawClient, eventually, still
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
 @pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
-def test_a_conversation(
+def test_session_with_all_frames_works(
     version: str, secure: bool, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
     with (
@@ -50,7 +50,7 @@ def test_a_conversation(
         client.expect_end()
 
 
-def test_everything_in_one_write(broker: Broker) -> None:
+def test_frames_in_one_write_are_handled(broker: Broker) -> None:
     with RawClient(broker) as client:
         client.write(
             b"\n\r\nSTOMP\r\naccept-version:1.0,1.1,1.2\r\nhost:/\r\n\r\n\0\n"
@@ -65,7 +65,7 @@ def test_everything_in_one_write(broker: Broker) -> None:
         client.expect_end()
 
 
-def test_a_byte_at_a_time(broker: Broker) -> None:
+def test_frames_in_single_bytes_are_handled(broker: Broker) -> None:
     with RawClient(broker) as client:
         client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in b"CONNECT\naccept-version:1.2\n\n\0BEGIN\ntransaction:t\nreceipt:r\n\n\0":
@@ -74,7 +74,7 @@ def test_a_byte_at_a_time(broker: Broker) -> None:
         client.expect("RECEIPT", receipt_id="r")
 
 
-def test_transactions(broker: Broker, client: RawClient) -> None:
+def test_transaction_is_committed(broker: Broker, client: RawClient) -> None:
     client.send("SUBSCRIBE", id="1", destination="/queue/a")
     client.send("BEGIN", transaction="t")
     client.send("SEND", "in", destination="/queue/a", transaction="t", receipt="now")
@@ -99,7 +99,7 @@ def test_a_transaction_ends_with_its_connection(broker: Broker, client: RawClien
     assert broker.depth("/queue/a") == 0
 
 
-def test_what_a_lost_connection_held_goes_to_the_next(broker: Broker, client: RawClient) -> None:
+def test_messages_of_a_lost_connection_go_to_the_next(broker: Broker, client: RawClient) -> None:
     client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client-individual")
     for body in ("1", "2", "3"):
         client.send("SEND", body, destination="/queue/a")
@@ -113,7 +113,7 @@ def test_what_a_lost_connection_held_goes_to_the_next(broker: Broker, client: Ra
         assert [other.expect("MESSAGE", redelivered="true").body for _ in range(2)] == [b"1", b"3"]
 
 
-def test_nack_does_not_loop(broker: Broker, client: RawClient) -> None:
+def test_rejected_message_ends_in_the_dead_letter_queue(broker: Broker, client: RawClient) -> None:
     client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client-individual")
     client.send("SEND", "poison", destination="/queue/a")
     for _ in range(5):
@@ -123,7 +123,7 @@ def test_nack_does_not_loop(broker: Broker, client: RawClient) -> None:
     assert broker.destinations() == {"/queue/a": 0, "/queue/DLQ": 1}
 
 
-def test_headers_that_an_older_version_cannot_carry_are_left_out(broker: Broker, client: RawClient) -> None:
+def test_headers_that_a_version_cannot_encode_are_omitted(broker: Broker, client: RawClient) -> None:
     with RawClient(broker, version="1.0") as old:
         old.connect()
         old.send("SUBSCRIBE", destination="/queue/a")
@@ -138,7 +138,7 @@ def test_headers_that_an_older_version_cannot_carry_are_left_out(broker: Broker,
 # ---------------------------------------------------------------------------------------------- login, versions
 
 
-def test_login() -> None:
+def test_login_is_checked() -> None:
     with Broker(users={"alice": "sécret"}) as broker:
         with RawClient(broker) as client:
             client.connect(login="alice", passcode="sécret")
@@ -159,7 +159,7 @@ def test_login() -> None:
                 client.expect_end()
 
 
-def test_nothing_is_done_for_a_client_that_is_refused() -> None:
+def test_frames_of_a_refused_client_are_ignored() -> None:
     with Broker(users={}) as broker, RawClient(broker) as client:
         client.write(b"CONNECT\naccept-version:1.2\n\n\0SEND\ndestination:/queue/a\n\nx\0")
         client.expect("ERROR")
@@ -184,14 +184,14 @@ def test_no_secret_or_body_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize(("offered", "agreed"), [("1.0", "1.0"), ("1.0,1.1,1.2", "1.1"), ("1.1,9.9", "1.1")])
-def test_versions(offered: str, agreed: str) -> None:
+def test_versions_are_negotiated(offered: str, agreed: str) -> None:
     with Broker(versions=["1.0", "1.1"]) as broker, RawClient(broker) as client:
         client.send("CONNECT", accept_version=offered)
         client.expect("CONNECTED")
         assert [info.version for info in broker.connections] == [agreed]
 
 
-def test_no_common_version(broker: Broker) -> None:
+def test_no_common_version_is_refused(broker: Broker) -> None:
     with RawClient(broker) as client:
         client.send("CONNECT", accept_version="2.0")
         client.expect("ERROR", version="1.0,1.1,1.2")
@@ -241,7 +241,7 @@ def small_broker() -> Iterator[Broker]:
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_malformed_input_gets_an_error_and_the_broker_serves_on(small_broker: Broker, case: str) -> None:
+def test_malformed_input_gets_an_error_and_others_are_served(small_broker: Broker, case: str) -> None:
     data, words = MALFORMED[case]
     with RawClient(small_broker) as client, RawClient(small_broker) as bystander:
         bystander.connect()
@@ -266,7 +266,7 @@ def test_malformed_input_gets_an_error_and_the_broker_serves_on(small_broker: Br
         (b"CONNECT\n" + b"x" * 60_000, "longer than 50000"),
     ],
 )
-def test_malformed_beginnings(small_broker: Broker, data: bytes, words: str) -> None:
+def test_malformed_first_frames_are_refused(small_broker: Broker, data: bytes, words: str) -> None:
     with RawClient(small_broker) as client:
         client.write(data)
         assert words in client.expect("ERROR").headers["message"]
@@ -292,7 +292,7 @@ def test_frames_after_a_refused_one_do_not_count(small_broker: Broker) -> None:
     assert small_broker.depth("/queue/late") == 0
 
 
-def test_an_error_is_read_even_by_one_who_writes_on(small_broker: Broker) -> None:
+def test_error_reaches_a_client_that_continues_writing(small_broker: Broker) -> None:
     """Closing at once would send a TCP reset, and the ERROR could be lost."""
     with RawClient(small_broker) as client:
         client.connect()
@@ -303,7 +303,7 @@ def test_an_error_is_read_even_by_one_who_writes_on(small_broker: Broker) -> Non
 
 
 @pytest.mark.parametrize("said", [b"", b"\n", b"CONN", b"CONNECT\naccept-version:1.2\n"])
-def test_who_does_not_say_connect_is_sent_away(said: bytes) -> None:
+def test_connection_without_connect_frame_is_closed(said: bytes) -> None:
     with Broker(connect_timeout=0.15) as broker, RawClient(broker) as client:
         client.write(said)
         assert "no CONNECT" in client.expect("ERROR").headers["message"]
@@ -311,7 +311,7 @@ def test_who_does_not_say_connect_is_sent_away(said: bytes) -> None:
         assert still_serves(broker)
 
 
-def test_a_slow_loris_is_sent_away_however_busy_it_looks() -> None:
+def test_slow_connect_frame_is_closed_at_the_deadline() -> None:
     with Broker(connect_timeout=0.3) as broker, RawClient(broker) as client:
         client.write(b"CONNECT\nheader:")
         deadline = time.monotonic() + PATIENCE
@@ -322,7 +322,7 @@ def test_a_slow_loris_is_sent_away_however_busy_it_looks() -> None:
         assert "no CONNECT" in client.expect("ERROR").headers["message"]
 
 
-def test_who_does_not_shake_hands_is_sent_away(
+def test_connection_without_tls_handshake_is_closed(
     server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
     with Broker(ssl_context=server_tls, connect_timeout=0.15) as broker:
@@ -336,7 +336,7 @@ def test_who_does_not_shake_hands_is_sent_away(
         assert still_serves(broker, client_tls)
 
 
-def test_a_full_broker_says_so() -> None:
+def test_full_broker_sends_an_error() -> None:
     with Broker(policy=Policy(max_messages=2)) as broker, RawClient(broker) as client:
         client.connect()
         for receipt in ("1", "2"):
@@ -351,7 +351,7 @@ def test_a_full_broker_says_so() -> None:
 # ---------------------------------------------------------------------------------------------- time
 
 
-def test_heart_beats_are_kept() -> None:
+def test_heart_beats_are_sent_and_expected() -> None:
     with Broker(heartbeat=(50, 0)) as broker, RawClient(broker) as client:
         connected = client.connect(heart_beat="0,50")
         assert connected.headers["heart-beat"] == "50,0"
@@ -386,7 +386,7 @@ def test_a_silent_client_is_dropped_and_one_that_beats_is_not() -> None:
         assert beating.expect("MESSAGE", redelivered="true").body == b"x"
 
 
-def test_no_heart_beats_in_10_or_when_not_asked_for(broker: Broker) -> None:
+def test_no_heart_beats_in_1_0_or_without_request(broker: Broker) -> None:
     for version in ("1.0", "1.2"):
         with RawClient(broker, version=version) as client:
             client.connect()
@@ -396,7 +396,7 @@ def test_no_heart_beats_in_10_or_when_not_asked_for(broker: Broker) -> None:
 # ---------------------------------------------------------------------------------------------- beyond the protocol
 
 
-def test_what_came_before_a_malformed_frame_is_receipted_before_the_error(
+def test_frames_before_a_malformed_one_get_receipts_before_the_error(
     broker: Broker, client: RawClient
 ) -> None:
     good = b"SEND\ndestination:/queue/a\nreceipt:%d\n\nx\0"
@@ -408,14 +408,14 @@ def test_what_came_before_a_malformed_frame_is_receipted_before_the_error(
     assert broker.depth("/queue/a") == 2
 
 
-def test_what_follows_a_good_bye_is_an_error_behind_its_receipt(client: RawClient) -> None:
+def test_frame_after_disconnect_is_an_error_after_the_receipt(client: RawClient) -> None:
     client.write(b"DISCONNECT\nreceipt:bye\n\n\0SEND\ndestination:/queue/a\n\nx\0")
     client.expect("RECEIPT", receipt_id="bye")
     client.expect("ERROR", message="SEND after DISCONNECT")
     client.expect_end()
 
 
-def test_a_message_expires_by_the_clock_of_this_machine(broker: Broker, client: RawClient) -> None:
+def test_message_expires_by_the_system_clock(broker: Broker, client: RawClient) -> None:
     client.send("SEND", "x", destination="/queue/a", expiration="20")
     client.send("SEND", "y", destination="/queue/a", expires=round(time.time() * 1000) + 20)
     client.send("SEND", "z", destination="/queue/a", expires=round(time.time() * 1000) + 100_000)
@@ -423,14 +423,14 @@ def test_a_message_expires_by_the_clock_of_this_machine(broker: Broker, client: 
     eventually(lambda: broker.depth("/queue/a") == 1)
 
 
-def test_a_bad_selector_is_an_error(client: RawClient) -> None:
+def test_invalid_selector_is_an_error(client: RawClient) -> None:
     client.send("SUBSCRIBE", id="1", destination="/queue/a", selector="a = ", receipt="r")
     error = client.expect("ERROR", message="the selector cannot be read", receipt_id="r")
     assert b"the end" in error.body
     client.expect_end()
 
 
-def test_a_durable_subscription_in_activemqs_way(broker: Broker, client: RawClient) -> None:
+def test_durable_subscription_of_activemq_works(broker: Broker, client: RawClient) -> None:
     durable_key = {"activemq.subscriptionName": "news"}
     for end in (False, True):
         with RawClient(broker) as durable:
@@ -450,7 +450,7 @@ def test_a_durable_subscription_in_activemqs_way(broker: Broker, client: RawClie
 # ---------------------------------------------------------------------------------------------- its own mistakes
 
 
-def test_a_mistake_of_the_broker_costs_one_connection(
+def test_internal_error_ends_one_connection_only(
     broker: Broker, client: RawClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def mistaken(*_: object) -> None:
@@ -466,7 +466,7 @@ def test_a_mistake_of_the_broker_costs_one_connection(
     assert "gave up" in caplog.text
 
 
-def test_who_does_not_hang_up_is_hung_up_on(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_that_does_not_close_is_closed(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stomp.broker.connection.CLOSE_TIMEOUT", 0.05)
     with RawClient(broker) as client:
         client.connect()

@@ -92,7 +92,7 @@ def test_message_between_all_pairs_of_endpoints(
 
 
 @pytest.mark.parametrize("binary", [False, True])
-def test_large_bodies_over_websockets(
+def test_large_bodies_pass_over_websockets(
     listening_broker: Broker, client_tls: ssl.SSLContext, binary: bool
 ) -> None:
     party = Party(listening_broker, "ws", client_tls, binary=binary)
@@ -104,7 +104,7 @@ def test_large_bodies_over_websockets(
         party.read_until(body + b"\0")
 
 
-def test_the_listener_api_over_websockets(listening_broker: Broker) -> None:
+def test_listener_api_works_over_websockets(listening_broker: Broker) -> None:
     address = parse(listening_broker.urls[2]).addresses[0]
     recorder = RecentFrames()
     conn = stomp.WSConnection([address.pair], ws_path="/ws")
@@ -138,7 +138,7 @@ def test_an_error_is_read_before_the_end(
 
 
 @pytest.mark.parametrize("transport", ["ws", "wss"])
-def test_a_broker_that_goes_down_says_so(
+def test_stopping_broker_sends_a_close_frame(
     listening_broker: Broker, client_tls: ssl.SSLContext, transport: str
 ) -> None:
     party = Party(listening_broker, transport, client_tls)
@@ -149,7 +149,7 @@ def test_a_broker_that_goes_down_says_so(
             party.read_until(b"never")
 
 
-def test_a_websocket_at_another_path_is_told(listening_broker: Broker) -> None:
+def test_websocket_at_another_path_is_refused(listening_broker: Broker) -> None:
     where = parse(listening_broker.urls[2]).addresses[0]
     with pytest.raises(ConnectFailed, match="404"):
         open_stream(Address(where.host, where.port, "ws", "/other"), Options(), None)
@@ -172,7 +172,7 @@ def test_a_silent_websocket_is_closed() -> None:
         assert sock.recv(1000) == b""
 
 
-def test_a_message_too_large_for_a_frame_ends_its_websocket_only(client_tls: ssl.SSLContext) -> None:
+def test_too_large_message_ends_its_websocket_only(client_tls: ssl.SSLContext) -> None:
     with Broker(listen=["stomp://127.0.0.1:0", "stomp://127.0.0.1:0", "ws://127.0.0.1:0"]) as broker:
         large = Party(broker, "ws", client_tls)
         other = Party(broker, "ws", client_tls)
@@ -188,7 +188,7 @@ def test_a_message_too_large_for_a_frame_ends_its_websocket_only(client_tls: ssl
         assert LIMITS.frame < 10**9
 
 
-def test_the_file_of_a_unix_socket_goes_with_the_broker(tmp_path: Path) -> None:
+def test_socket_file_is_removed_with_the_broker(tmp_path: Path) -> None:
     path = tmp_path / "broker.sock"
     for _ in range(2):
         with Broker(listen=f"unix://{path}") as broker:
@@ -208,13 +208,13 @@ def test_failure_to_listen_on_one_endpoint_listens_on_none(broker: Broker, tmp_p
     assert not path.exists()
 
 
-def test_a_path_that_is_too_long_is_told(tmp_path: Path) -> None:
+def test_too_long_socket_path_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"cannot listen on unix:.*too long"):
         Broker(listen=f"unix://{tmp_path}/{'x' * 200}").start()
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_port_that_cannot_be(port: int) -> None:
+def test_invalid_port_is_refused(port: int) -> None:
     with pytest.raises(UsageError, match="0 to 65535"):
         Broker(port=port)
 
@@ -226,12 +226,12 @@ def test_tls_needs_a_certificate() -> None:
         Broker(listen=[])
 
 
-def test_urls_lead_to_this_machine() -> None:
+def test_urls_use_a_loopback_address() -> None:
     with Broker("") as broker:
         assert broker.url == f"stomp://127.0.0.1:{broker.port}"
 
 
-def test_without_the_package_websockets_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_websockets_without_the_package_are_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "websockets.server", None)
     with pytest.raises(UsageError, match=r"stompkit\[ws\]"):
         Broker(listen="ws://127.0.0.1:0").start()

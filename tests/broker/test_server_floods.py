@@ -95,7 +95,7 @@ def test_both_sides_send_200_mib_at_once(
             assert broker.destinations() == {"/queue/out": 0, "/queue/in": _COUNT + 1}
 
 
-def test_a_client_that_does_not_read_holds_up_nobody_and_costs_little(broker: Broker) -> None:
+def test_client_that_does_not_read_delays_no_other_and_takes_little_memory(broker: Broker) -> None:
     with RawClient(broker, receive_buffer=64 * 1024) as slow, RawClient(broker) as fast:
         slow.connect()
         slow.send("SUBSCRIBE", id="1", destination="/topic/t")

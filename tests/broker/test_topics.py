@@ -31,7 +31,7 @@ from tests.broker.party import Party, party
         ("/topic/x/a.*", ["x/a.b"], ["a.b", "x/a", "y/a.b"]),
     ],
 )
-def test_wildcards(engine: Engine, pattern: str, yes: list[str], no: list[str]) -> None:
+def test_wildcards_match_topics(engine: Engine, pattern: str, yes: list[str], no: list[str]) -> None:
     alice, bob = party(engine), party(engine)
     alice.subscribe(pattern)
     for name in [*yes, *no]:
@@ -63,7 +63,7 @@ def test_many_wildcards_take_no_time_and_too_many_are_refused(engine: Engine) ->
         alice.subscribe("/topic/" + ".".join(["#"] * (MAX_WORDS + 1)), "2")
 
 
-def test_a_queue_has_no_wildcards(engine: Engine) -> None:
+def test_queues_have_no_wildcards(engine: Engine) -> None:
     alice = party(engine)
     alice.subscribe("/queue/a.*")
     alice.send("/queue/a.b", "x")
@@ -86,7 +86,7 @@ def enter(engine: Engine, client_id: str | None = "me") -> Party:
 
 
 @both
-def test_what_is_sent_meanwhile_is_kept(engine: Engine, way: dict[str, str]) -> None:
+def test_durable_subscription_keeps_messages_sent_meanwhile(engine: Engine, way: dict[str, str]) -> None:
     bob = party(engine)
     alice = enter(engine)
     alice.subscribe("/topic/a", "news", ack="client-individual", **way)
@@ -105,7 +105,7 @@ def test_what_is_sent_meanwhile_is_kept(engine: Engine, way: dict[str, str]) -> 
 
 
 @both
-def test_with_wildcards_and_a_selector(engine: Engine, way: dict[str, str]) -> None:
+def test_durable_subscription_with_wildcards_and_selector_works(engine: Engine, way: dict[str, str]) -> None:
     bob, alice = party(engine), enter(engine)
     durable_key = {**way, "selector": "color = 'red'"}
     alice.subscribe("/topic/a.*", "news", **durable_key)
@@ -118,7 +118,7 @@ def test_with_wildcards_and_a_selector(engine: Engine, way: dict[str, str]) -> N
     assert alice.bodies() == ["red"]
 
 
-def test_rabbitmqs_way_to_end_it(engine: Engine) -> None:
+def test_durable_subscription_of_rabbitmq_is_deleted(engine: Engine) -> None:
     alice = enter(engine)
     alice.subscribe("/topic/a", "news", **RABBIT)
     alice.unsubscribe("news")
@@ -128,7 +128,7 @@ def test_rabbitmqs_way_to_end_it(engine: Engine) -> None:
     assert engine.destinations() == {}
 
 
-def test_activemqs_ways_to_end_it(engine: Engine) -> None:
+def test_durable_subscription_of_activemq_is_deleted(engine: Engine) -> None:
     alice = enter(engine)
     alice.subscribe("/topic/a", "1", **CLASSIC)
     with pytest.raises(RequestRefused, match="in use"):
@@ -145,7 +145,7 @@ def test_activemqs_ways_to_end_it(engine: Engine) -> None:
         alice.unsubscribe("1", **CLASSIC)
 
 
-def test_in_activemqs_way_it_is_one_connections(engine: Engine) -> None:
+def test_durable_subscription_of_activemq_belongs_to_one_connection(engine: Engine) -> None:
     alice, bob = enter(engine), enter(engine)
     alice.subscribe("/topic/a", "1", **CLASSIC)
     with pytest.raises(RequestRefused, match="in use"):
@@ -156,7 +156,7 @@ def test_in_activemqs_way_it_is_one_connections(engine: Engine) -> None:
     assert (alice.bodies(), other.bodies()) == (["x"], ["x"])
 
 
-def test_in_rabbitmqs_way_it_is_shared(engine: Engine) -> None:
+def test_durable_subscription_of_rabbitmq_is_shared(engine: Engine) -> None:
     alice, bob = enter(engine), enter(engine)
     for each in (alice, bob):
         each.subscribe("/topic/a", "news", **RABBIT)
@@ -167,7 +167,7 @@ def test_in_rabbitmqs_way_it_is_shared(engine: Engine) -> None:
     assert bob.bodies() == ["3"]
 
 
-def test_a_name_needs_a_client_id(engine: Engine) -> None:
+def test_durable_name_needs_a_client_id(engine: Engine) -> None:
     with pytest.raises(RequestRefused, match="client-id"):
         enter(engine, None).subscribe("/topic/a", "1", **CLASSIC)
 
@@ -180,7 +180,9 @@ def test_auto_delete_is_not_durable(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("change", [("/topic/b", {}), ("/topic/a", {"selector": "x = '1'"})])
-def test_another_topic_or_selector_begins_anew(engine: Engine, change: tuple[str, dict[str, str]]) -> None:
+def test_changed_topic_or_selector_starts_a_new_durable_subscription(
+    engine: Engine, change: tuple[str, dict[str, str]]
+) -> None:
     alice = enter(engine)
     alice.subscribe("/topic/a", "1", **CLASSIC)
     alice.leave()
@@ -195,13 +197,13 @@ def test_another_topic_or_selector_begins_anew(engine: Engine, change: tuple[str
     assert alice.bodies() == ["new"]
 
 
-def test_another_selector_while_it_is_shared_is_refused(engine: Engine) -> None:
+def test_changed_selector_of_a_shared_subscription_is_refused(engine: Engine) -> None:
     enter(engine).subscribe("/topic/a", "news", **RABBIT)
     with pytest.raises(RequestRefused, match="another selector"):
         enter(engine).subscribe("/topic/a", "news", selector="x = '1'", **RABBIT)
 
 
-def test_there_is_a_limit() -> None:
+def test_durable_subscriptions_are_limited() -> None:
     engine = Engine(Policy(max_durable=2))
     alice = enter(engine)
     for number in range(2):

@@ -33,7 +33,7 @@ def command(rabbitmq: RealBroker, tmp_path: Path) -> Command:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
-def test_every_command(command: Command, queue: str, version: str) -> None:
+def test_every_shell_command_works(command: Command, queue: str, version: str) -> None:
     (command.home / "data").write_bytes(bytes(range(256)))
     (command.home / "inner").write_text("ver\n")
     script = f"""\
@@ -65,7 +65,7 @@ def test_every_command(command: Command, queue: str, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
-def test_ack_and_nack_at_the_prompt(command: Command, queue: str, version: str) -> None:
+def test_ack_and_nack_work_at_the_prompt(command: Command, queue: str, version: str) -> None:
     with command.console("-S", version, "--vhost", "/") as console:
         console.wait_for(lambda: console.current == ">", "prompt")
         console.enter(f"subscribe {queue} client-individual")
@@ -86,7 +86,7 @@ def test_ack_and_nack_at_the_prompt(command: Command, queue: str, version: str) 
     assert "first" not in command.run(typed=f"subscribe {queue}\nsendrec {queue}.other -\n").out
 
 
-def test_a_wrong_password(command: Command) -> None:
+def test_wrong_password_is_an_error(command: Command) -> None:
     ended = command.run("--url", command.environ["STOMP_URL"], "-W", "wrong")
     assert (ended.status, ended.out, ended.err.count("\n")) == (4, "", 1)
 
@@ -103,7 +103,7 @@ def test_error_frame_is_raised(command: Command) -> None:
     assert "ERROR: " in ended.err
 
 
-def test_tls(rabbitmq: RealBroker, tmp_path: Path, queue: str) -> None:
+def test_tls_connects(rabbitmq: RealBroker, tmp_path: Path, queue: str) -> None:
     place = ("-H", rabbitmq.host, "-P", str(rabbitmq.tls_port), "-U", rabbitmq.user, "-W", rabbitmq.password)
     command = Command(tmp_path)
     trusted = command.run(
@@ -119,7 +119,7 @@ def test_tls(rabbitmq: RealBroker, tmp_path: Path, queue: str) -> None:
     assert (untrusted.status, untrusted.err.count("\n")) == (3, 1)
 
 
-def test_websocket(rabbitmq: RealBroker, tmp_path: Path, queue: str) -> None:
+def test_websocket_connects(rabbitmq: RealBroker, tmp_path: Path, queue: str) -> None:
     command = Command(tmp_path)
     ended = command.run(
         *(
@@ -140,7 +140,7 @@ def test_websocket(rabbitmq: RealBroker, tmp_path: Path, queue: str) -> None:
     assert ended.out.endswith("by WebSocket\n")
 
 
-def test_an_expired_certificate(haproxy: TlsDoors, tmp_path: Path) -> None:
+def test_expired_certificate_is_refused(haproxy: TlsDoors, tmp_path: Path) -> None:
     ended = Command(tmp_path).run(
         *(
             "-H",

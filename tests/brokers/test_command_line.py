@@ -56,7 +56,7 @@ def stomp_at(broker: RealBroker, monkeypatch: pytest.MonkeyPatch) -> Stomp:
     return Stomp(url, monkeypatch)
 
 
-def test_a_durable_subscription(stomp: Stomp, queue: str) -> None:
+def test_durable_subscription_receives_messages_sent_meanwhile(stomp: Stomp, queue: str) -> None:
     topic = queue.replace("/queue/", "/topic/")
     durable = ("listen", topic, "--durable", queue[7:], "--raw")
     assert stomp(*durable, "--timeout", "0.2").status == 0
@@ -64,14 +64,14 @@ def test_a_durable_subscription(stomp: Stomp, queue: str) -> None:
     assert stomp.well(*durable, "-n", "1", *SOON) == b"kept"
 
 
-def test_what_the_broker_cannot_do_is_told(stomp: Stomp, queue: str) -> None:
+def test_unsupported_option_is_reported(stomp: Stomp, queue: str) -> None:
     answer = stomp("listen", queue, "--selector", "a = 'b'")
     assert answer.status == 1
     assert "RabbitMQ has no selector" in answer.err
     assert answer.err.count("\n") == 1
 
 
-def test_a_selector(activemq: RealBroker, queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_selector_filters_messages(activemq: RealBroker, queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stomp = stomp_at(activemq, monkeypatch)
     stomp.well("send", queue, "left", "--header", "kind:a")
     stomp.well("send", queue, "right", "--header", "kind:b")

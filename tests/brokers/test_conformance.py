@@ -147,7 +147,7 @@ class TestRabbitMQ(Suite):
         lobby.close()
 
     @pytest.mark.parametrize("version", ["1.1", "1.2"])
-    def test_an_unknown_virtual_host(self, lobby: Lobby, version: str) -> None:
+    def test_unknown_virtual_host_is_refused(self, lobby: Lobby, version: str) -> None:
         guest = lobby.guest(version, vhost="no-such-host")
         guest.blunders = True
         with pytest.raises(ConnectFailedException, match="set the virtual host") as caught:
@@ -157,7 +157,7 @@ class TestRabbitMQ(Suite):
         # The password was right.
         assert not isinstance(caught.value.__cause__, AuthenticationFailed)
 
-    def test_an_address_is_no_virtual_host(self, lobby: Lobby) -> None:
+    def test_address_as_virtual_host_is_refused(self, lobby: Lobby) -> None:
         """1.2 must name a host, and where none is given, that is the address."""
         guest = lobby.guest(vhost=None)
         guest.blunders = True
@@ -188,7 +188,7 @@ class TestActiveMQ(Suite):
         yield lobby
         lobby.close()
 
-    def test_a_header_line_that_is_too_long_for_it(self, lobby: Lobby) -> None:
+    def test_too_long_header_line_ends_the_connection(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.blunders = True
         guest.send(queue, "body", probe="x" * 20_000)
@@ -200,7 +200,7 @@ class TestActiveMQ(Suite):
         assert lobby.take_all(queue) == []
 
     @pytest.mark.parametrize("version", ["1.1", "1.2"])
-    def test_a_persistent_message_that_is_refused_is_in_the_dead_letter_queue(
+    def test_rejected_persistent_message_is_in_the_dead_letter_queue(
         self, lobby: Lobby, version: str
     ) -> None:
         guest, queue = lobby.enter(version), lobby.queue()
@@ -212,7 +212,7 @@ class TestActiveMQ(Suite):
         assert guest.messages(2)[1].headers["subscription"] == "dead"
         assert guest.heard.bodies == [mark, mark]
 
-    def test_message_ids_with_colons(self, lobby: Lobby) -> None:
+    def test_message_ids_with_colons_are_acknowledged(self, lobby: Lobby) -> None:
         """They are why an ACK must be unescaped and escaped again."""
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue, ack="client-individual")
@@ -228,14 +228,14 @@ class TestActiveMQ(Suite):
 class TestProxy:
     """What only haproxy does."""
 
-    def test_a_door_that_closes_at_once(self, haproxy: TlsProxy) -> None:
+    def test_port_that_closes_at_once_is_an_error(self, haproxy: TlsProxy) -> None:
         guest = Guest(Venue(ACTIVEMQ, (haproxy.host, haproxy.dead_port)), "1.2")
         with pytest.raises(ConnectFailedException, match=r"closed the connection|reset") as caught:
             guest.enter()
         assert caught.value.phase == "stomp"
         guest.heard.wait_for_method("on_receiver_loop_completed")
 
-    def test_coming_and_going_150_times_over_tls(self, haproxy: TlsProxy) -> None:
+    def test_tls_connects_150_times(self, haproxy: TlsProxy) -> None:
         """Reading and writing at once on a young TLS connection has cost first frames elsewhere."""
         guest = Guest(Venue(ACTIVEMQ, (haproxy.host, haproxy.sni_port), tls={"verify": False}), "1.2")
         for cycle in range(1, 151):

@@ -76,9 +76,7 @@ def contents(stomp: Stomp, queue: str) -> list[tuple[object, ...]]:
     return sorted(found, key=str)
 
 
-def test_messages_moved_there_and_back_are_the_same(
-    stomp: Stomp, broker: RealBroker, queues: list[str]
-) -> None:
+def test_messages_moved_twice_are_unchanged(stomp: Stomp, broker: RealBroker, queues: list[str]) -> None:
     here, there = queues
     fill(broker, here)
     before = contents(stomp, here)

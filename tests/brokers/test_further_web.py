@@ -31,7 +31,7 @@ def at(*names: str) -> pytest.MarkDecorator:
 
 @at("artemis", "artemis-next", "rabbitmq4")
 @pytest.mark.parametrize("body", [b"x" * 300_000, "\N{EURO SIGN}".encode() * 50_000, b"\xff" * 70_000])
-def test_large_messages_there_and_back(client: stomp.Client, body: bytes) -> None:
+def test_large_messages_pass_both_ways(client: stomp.Client, body: bytes) -> None:
     queue = f"/queue/{uuid.uuid4().hex}"
     subscription = client.subscribe(queue)
     client.send(queue, body, confirm=True)
@@ -41,7 +41,7 @@ def test_large_messages_there_and_back(client: stomp.Client, body: bytes) -> Non
 
 
 @at("activemq61")
-def test_what_activemq_would_ignore_or_hang_up_at_is_refused(client: stomp.Client) -> None:
+def test_frames_that_activemq_ignores_or_closes_on_are_refused(client: stomp.Client) -> None:
     queue = f"/queue/{uuid.uuid4().hex}"
     subscription = client.subscribe(queue)
     with pytest.raises(Unsupported, match="binary"):

@@ -99,7 +99,7 @@ def test_nack_discards(broker: RealBroker, client: stomp.Client, queue: str, ori
 
 
 @at(*DISCARDING)
-def test_a_message_that_always_fails_comes_to_the_dead_letter_queue(
+def test_message_that_always_fails_reaches_the_dead_letter_queue(
     broker: RealBroker, client: stomp.Client, queue: str, origin: str
 ) -> None:
     attempts: Counter[str] = Counter()
@@ -125,7 +125,7 @@ def test_a_message_that_always_fails_comes_to_the_dead_letter_queue(
 
 
 @at(*DISCARDING)
-def test_an_unsubscribe_gives_back(client: stomp.Client, queue: str) -> None:
+def test_unsubscribe_returns_unacknowledged_messages(client: stomp.Client, queue: str) -> None:
     subscription, _ = delivered(client, queue)
     subscription.close()
     again = client.subscribe(queue, ack="client-individual").receive(timeout=PATIENCE)
@@ -146,7 +146,7 @@ def test_acks_and_nacks_cannot_be_part_of_a_transaction(client: stomp.Client, qu
 
 
 @at("rabbitmq", "rabbitmq4", "apollo")
-def test_nack_delivers_again_at_once(broker: RealBroker, client: stomp.Client, queue: str) -> None:
+def test_nack_redelivers_at_once(broker: RealBroker, client: stomp.Client, queue: str) -> None:
     subscription, message = delivered(client, queue)
     message.nack()
     again = subscription.receive(timeout=PATIENCE)
@@ -157,7 +157,7 @@ def test_nack_delivers_again_at_once(broker: RealBroker, client: stomp.Client, q
 
 
 @at("rabbitmq", "rabbitmq4")
-def test_nack_without_requeue_drops(broker: RealBroker, client: stomp.Client, queue: str) -> None:
+def test_nack_without_requeue_discards(broker: RealBroker, client: stomp.Client, queue: str) -> None:
     subscription, message = delivered(client, queue)
     message.nack(requeue=False, confirm=True)
     assert subscription.receive(timeout=1) is None
@@ -166,7 +166,7 @@ def test_nack_without_requeue_drops(broker: RealBroker, client: stomp.Client, qu
 
 
 @at("apollo", *ACTIVEMQS)
-def test_requeue_is_refused_where_the_broker_cannot_be_told(client: stomp.Client, queue: str) -> None:
+def test_requeue_is_refused_if_unsupported(client: stomp.Client, queue: str) -> None:
     _, message = delivered(client, queue)
     for requeue in (True, False):
         with pytest.raises(Unsupported, match="has no requeue"):
@@ -197,7 +197,7 @@ def test_nack_in_a_transaction_of_apollo_counts_at_the_commit(client: stomp.Clie
 
 
 @at(*DISCARDING, "apollo")
-def test_selectors_select(client: stomp.Client, queue: str) -> None:
+def test_selectors_filter(client: stomp.Client, queue: str) -> None:
     for kind in ("a", "b"):
         client.send(queue, kind, confirm=True, headers={"kind": kind})
     with client.subscribe(queue, selector="kind = 'b'") as subscription:
@@ -217,7 +217,9 @@ def test_messages_expire(client: stomp.Client, queue: str) -> None:
 
 
 @at("apollo")
-def test_an_exclusive_subscription_gets_all(broker: RealBroker, client: stomp.Client, queue: str) -> None:
+def test_exclusive_subscription_gets_all_messages(
+    broker: RealBroker, client: stomp.Client, queue: str
+) -> None:
     first = client.subscribe(queue, exclusive=True)
     with client_of(broker) as other:
         second = other.subscribe(queue, exclusive=True)
@@ -231,7 +233,7 @@ def test_an_exclusive_subscription_gets_all(broker: RealBroker, client: stomp.Cl
 
 
 @at("apollo")
-def test_the_receipt_of_a_send_in_a_transaction_comes_at_commit(client: stomp.Client, queue: str) -> None:
+def test_receipt_of_a_send_in_a_transaction_arrives_at_commit(client: stomp.Client, queue: str) -> None:
     assert not client.broker.receipts_in_transaction
     subscription = client.subscribe(queue)
     with client.transaction() as transaction:
@@ -243,7 +245,7 @@ def test_the_receipt_of_a_send_in_a_transaction_comes_at_commit(client: stomp.Cl
 
 
 @at("artemis", "artemis-next")
-def test_a_delay_delays(client: stomp.Client, queue: str) -> None:
+def test_delay_delays_the_delivery(client: stomp.Client, queue: str) -> None:
     client.send(queue, "later", confirm=True, delay=1.5)
     subscription = client.subscribe(queue)
     assert subscription.receive(timeout=0.5) is None

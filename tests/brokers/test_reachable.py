@@ -22,16 +22,16 @@ def connect_over_tls(host: str, port: int, name: str, context: ssl.SSLContext) -
         return sock.recv(4096)
 
 
-def test_plain(real_broker: RealBroker) -> None:
+def test_plain_port_connects(real_broker: RealBroker) -> None:
     assert trouble_with(real_broker.address, real_broker.user, real_broker.password) is None
 
 
-def test_stompserver(stompserver: RealBroker) -> None:
+def test_stompserver_connects(stompserver: RealBroker) -> None:
     assert trouble_with(stompserver.address) is None
 
 
 @pytest.mark.parametrize("with_client_certificate", [False, True])
-def test_tls(real_broker: RealBroker, with_client_certificate: bool) -> None:
+def test_tls_port_connects(real_broker: RealBroker, with_client_certificate: bool) -> None:
     assert real_broker.tls_port is not None
     context = ssl.create_default_context(cafile=real_broker.ca_file)
     if with_client_certificate:
@@ -40,7 +40,7 @@ def test_tls(real_broker: RealBroker, with_client_certificate: bool) -> None:
     assert answer.startswith(b"CONNECTED")
 
 
-def test_mutual_tls(activemq: RealBroker) -> None:
+def test_mutual_tls_connects(activemq: RealBroker) -> None:
     assert activemq.mtls_port is not None
     context = ssl.create_default_context(cafile=activemq.ca_file)
     context.load_cert_chain(activemq.client_cert, activemq.client_key)
@@ -55,12 +55,12 @@ def test_server_name_picks_the_certificate(haproxy: TlsDoors, name: str) -> None
     assert connect_over_tls(haproxy.host, haproxy.sni_port, name, context).startswith(b"CONNECTED")
 
 
-def test_expired_certificate(haproxy: TlsDoors) -> None:
+def test_expired_certificate_is_refused(haproxy: TlsDoors) -> None:
     context = ssl.create_default_context(cafile=haproxy.expired_ca)
     with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
         connect_over_tls(haproxy.host, haproxy.expired_port, "localhost", context)
 
 
-def test_dead_door(haproxy: TlsDoors) -> None:
+def test_port_without_backend_is_an_error(haproxy: TlsDoors) -> None:
     with socket.create_connection((haproxy.host, haproxy.dead_port), timeout=5) as sock:
         assert sock.recv(1) == b""

@@ -70,7 +70,7 @@ def subscribe(conn, queue, **headers):
 
 
 @pytest.mark.parametrize("binary_mode", [False, True])
-def test_there_and_back_again(web, queue, binary_mode):
+def test_message_is_sent_and_received(web, queue, binary_mode):
     conn, recorder = web.open(binary_mode=binary_mode)
     assert conn.transport.subprotocol == "v12.stomp"
     subscribe(conn, queue)
@@ -84,7 +84,7 @@ def test_there_and_back_again(web, queue, binary_mode):
 
 @pytest.mark.parametrize("binary_mode", [False, True])
 @pytest.mark.parametrize("size", [256, 300_000, 2_000_000])
-def test_bodies_that_are_not_utf8(web, queue, binary_mode, size):
+def test_non_utf8_bodies_arrive(web, queue, binary_mode, size):
     body = bytes(range(256)) * (size // 256)
     conn, recorder = web.open(binary_mode=binary_mode, auto_decode=False)
     subscribe(conn, queue)
@@ -95,7 +95,7 @@ def test_bodies_that_are_not_utf8(web, queue, binary_mode, size):
     conn.disconnect()
 
 
-def test_receipts_and_transactions(web, queue):
+def test_receipts_and_transactions_work(web, queue):
     conn, recorder = web.open()
     subscribe(conn, queue, ack="client-individual", receipt="subscribed")
     recorder.wait_for_method("on_receipt")
@@ -110,7 +110,7 @@ def test_receipts_and_transactions(web, queue):
     conn.disconnect()
 
 
-def test_heartbeats(web):
+def test_heartbeats_are_exchanged(web):
     conn, recorder = web.open(heartbeats=(1000, 1000))
     assert conn.transport.heartbeat == (1000, 1000)
     recorder.wait_for_method("on_heartbeat", 3)
@@ -136,7 +136,7 @@ def test_wrong_password_is_refused(web):
     assert caught.value.frame is not None
 
 
-def test_a_wrong_path_is_told(web):
+def test_wrong_path_is_an_error(web):
     with pytest.raises(ConnectFailedException, match="HTTP 404") as caught:
         web.open(ws_path="/elsewhere")
     assert caught.value.phase == "websocket"
@@ -158,14 +158,14 @@ def refused(web, **tls):
     return caught.value
 
 
-def test_a_certificate_of_a_stranger_is_refused(secure_web):
+def test_untrusted_certificate_is_refused(secure_web):
     for tls in ({}, {"ca_certs": str(secure_web.broker.client_cert)}):
         error = refused(secure_web, **tls)
         assert error.phase == "tls"
         assert "certificate" in str(error)
 
 
-def test_whoever_does_not_want_to_know_gets_in(secure_web, queue):
+def test_verification_can_be_turned_off(secure_web, queue):
     secure_web.tls = {"verify": False}
     conn, recorder = secure_web.open()
     subscribe(conn, queue)
@@ -174,7 +174,7 @@ def test_whoever_does_not_want_to_know_gets_in(secure_web, queue):
     conn.disconnect()
 
 
-def test_the_validator_has_the_last_word(secure_web):
+def test_cert_validator_can_refuse(secure_web):
     asked = []
 
     def validator(certificate, host):
@@ -186,13 +186,13 @@ def test_the_validator_has_the_last_word(secure_web):
     assert asked[0][1] == secure_web.pair[0]
 
 
-def test_the_door_with_tls_is_not_spoken_to_in_the_clear(secure_web):
+def test_plain_text_to_the_tls_port_fails(secure_web):
     secure_web.tls = None
     with pytest.raises(ConnectFailedException) as caught:
         secure_web.open(timeout=5)
     assert caught.value.phase == "websocket"
 
 
-def test_tls_is_not_spoken_to_the_door_without(rabbitmq):
+def test_tls_to_the_plain_port_fails(rabbitmq):
     web = WebStomp(rabbitmq, rabbitmq.ws_url)
     assert refused(web, ca_certs=str(rabbitmq.ca_file)).phase == "tls"

@@ -301,7 +301,7 @@ def allowed(kind: str, verb: str) -> tuple[type[BaseException], ...]:
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_verb_works_or_raises_at_once_in_every_callback(
+def test_every_method_works_or_raises_at_once_in_every_callback(
     served: Broker, monkeypatch: pytest.MonkeyPatch, kind: str, verb: str
 ) -> None:
     once = Once(VERBS[verb], own_lock(monkeypatch))
@@ -634,7 +634,7 @@ ASYNC_KINDS = [kind for kind in KINDS if kind not in ("hook processing", "iterab
 
 @pytest.mark.parametrize("verb", ASYNC_VERBS)
 @pytest.mark.parametrize("kind", ASYNC_KINDS)
-def test_every_verb_of_async_client_works_or_raises_at_once_in_every_callback(
+def test_every_method_of_async_client_works_or_raises_at_once_in_every_callback(
     served: Broker, kind: str, verb: str
 ) -> None:
     async def main() -> AsyncOnce:

@@ -21,13 +21,13 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_without_a_word_it_is_the_broker_on_this_machine() -> None:
+def test_default_is_the_local_broker() -> None:
     found = setup()
     assert [str(address) for address in found.config.addresses] == ["localhost:61613"]
     assert (found.config.login, found.config.vhost, found.config.heartbeat) == (None, "/", (10_000, 10_000))
 
 
-def test_the_url_tells_who_and_where_and_how() -> None:
+def test_url_sets_login_address_and_options() -> None:
     found = setup(
         "stomp://me:secret@a,b:7000/vh?heartbeat=5000&timeout=3&attempts=7&reconnect=no&shuffle=1&broker=rabbitmq"
         "&on_unknown=resend&window=5&versions=1.1,1.2&client_id=c"
@@ -39,12 +39,12 @@ def test_the_url_tells_who_and_where_and_how() -> None:
     assert (found.on_unknown, found.window, found.versions) == (OnUnknown.RESEND, 5, ("1.1", "1.2"))
 
 
-def test_arguments_win_over_the_url() -> None:
+def test_arguments_override_the_url() -> None:
     found = setup("stomp://me:secret@a/vh?heartbeat=1,2", login="you", vhost="other", heartbeat=(0, 0)).config
     assert (found.login, found.passcode, found.vhost, found.heartbeat) == ("you", "secret", "other", (0, 0))
 
 
-def test_the_environment_fills_the_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_supplies_missing_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOMP_URL", "stomp://me@a")
     monkeypatch.setenv("STOMP_PASSWORD", "secret")
     assert (setup().config.login, setup().config.passcode) == ("me", "secret")
@@ -78,24 +78,24 @@ def test_some_options_have_a_second_name() -> None:
         ("stomp://a?lenient=maybe", "lenient of the URL cannot be 'maybe'"),
     ],
 )
-def test_what_a_url_cannot_say(url: str, words: str) -> None:
+def test_invalid_url_options_are_refused(url: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         setup(url)
 
 
-def test_a_bad_address_does_not_show_its_password() -> None:
+def test_invalid_address_does_not_show_its_password() -> None:
     with pytest.raises(AddressError) as caught:
         setup("stomp://me:swordfish@")
     assert "swordfish" not in str(caught.value)
 
 
-def test_secrets_are_not_shown() -> None:
+def test_repr_has_no_secrets() -> None:
     found = setup("stomp://me:swordfish@a?proxy=http://u:swordfish@p:1")
     assert "swordfish" not in repr(found)
 
 
 @pytest.mark.parametrize("tls", [TlsSettings(ca_certs="ca.pem"), ssl.create_default_context()])
-def test_what_is_to_be_encrypted_does_not_go_out_in_clear_text(tls) -> None:
+def test_tls_options_with_a_plain_address_are_refused(tls) -> None:
     for url in ("stomp://a", "ws://a", "failover:(stomp+ssl://a,stomp://b)"):
         with pytest.raises(UsageError, match="not to be encrypted"):
             setup(url, tls=tls)
@@ -103,7 +103,7 @@ def test_what_is_to_be_encrypted_does_not_go_out_in_clear_text(tls) -> None:
         setup("stomp://a?verify=false")
 
 
-def test_tls_by_context_by_settings_or_by_url() -> None:
+def test_tls_is_set_by_context_settings_or_url() -> None:
     context = ssl.create_default_context()
     assert setup("stomp+ssl://a", tls=context).tls.context is context
     assert setup("wss://a", tls=TlsSettings(ca_certs="x")).tls.ca_certs == "x"
@@ -111,7 +111,7 @@ def test_tls_by_context_by_settings_or_by_url() -> None:
     assert (by_url.verify, by_url.cert_file, by_url.key_file, by_url.ca_certs) == (False, "c", "k", "x")
 
 
-def test_further_options_are_kept() -> None:
+def test_other_options_are_kept() -> None:
     found = setup("stomp://a", options=Options(send_timeout=1.5, connect_timeout=2.0), proxy="http://p:1")
     assert (found.options.send_timeout, found.options.proxy) == (1.5, "http://p:1")
     assert found.config.connect_timeout == 2.0
@@ -119,13 +119,13 @@ def test_further_options_are_kept() -> None:
     assert (found.options.connect_timeout, found.config.backoff.initial) == (3.0, 9.0)
 
 
-def test_a_setup_for_each_address() -> None:
+def test_per_address_makes_a_config_for_each_address() -> None:
     each = setup("stomp://a,b").per_address()
     assert [[str(address) for address in one.config.addresses] for one in each] == [["a:61613"], ["b:61613"]]
     assert each[0].config.nonce != each[1].config.nonce
 
 
-def test_a_setup_for_each_numeric_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_per_address_resolves_to_numeric_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [(socket.AF_INET, 1, 6, "", (f"127.0.0.{n}", 61612)) for n in (1, 2)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
     each = setup("stomp+ssl://brokers.example.com").per_address(resolve=True)
@@ -138,7 +138,7 @@ def test_a_setup_for_each_numeric_address(monkeypatch: pytest.MonkeyPatch) -> No
     assert addresses[0].url == "stomp+ssl://brokers.example.com:61612"
 
 
-def test_no_two_clients_have_the_same_name() -> None:
+def test_client_names_are_unique() -> None:
     assert setup("stomp://a").config.nonce != setup("stomp://a").config.nonce
 
 
@@ -157,12 +157,12 @@ def test_no_two_clients_have_the_same_name() -> None:
         ("7B", 7),
     ],
 )
-def test_a_url_says_limits_with_units(text: str, size: int) -> None:
+def test_url_limits_may_have_units(text: str, size: int) -> None:
     assert setup(f"stomp://a?max_body={text}").options.limits == Limits(body=size)
     assert setup(f"stomp://a?max-header-line={text}").options.limits == Limits(header_line=size)
 
 
-def test_a_url_says_all_limits_of_a_client() -> None:
+def test_url_sets_all_limits() -> None:
     found = setup(
         "stomp://a?max_frame=1&max_body=2&max_head=3&max_header_line=4&max_headers=5"
     ).options.limits
@@ -183,7 +183,7 @@ def test_limits_of_the_arguments_replace_those_of_the_url_and_of_the_options() -
 @pytest.mark.parametrize(
     ("text", "leniency"), [("yes", Leniency.LENIENT), ("no", Leniency.STRICT), ("Trim", Leniency.TRIM)]
 )
-def test_a_url_says_how_frames_are_read(text: str, leniency: Leniency) -> None:
+def test_url_sets_leniency(text: str, leniency: Leniency) -> None:
     assert setup(f"stomp://a?lenient={text}").options.lenient is leniency
     assert setup("stomp://a").options.lenient is Leniency.LENIENT
 

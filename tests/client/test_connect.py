@@ -68,7 +68,7 @@ def test_rounds_are_counted_and_waits_grow(closed_address):
     assert caught.value.address == str(closed_address)
 
 
-def test_the_name_is_resolved_anew_for_each_attempt(monkeypatch, closed_address):
+def test_name_is_resolved_for_each_attempt(monkeypatch, closed_address):
     asked = []
 
     def resolve(host, port, **rest):
@@ -103,34 +103,34 @@ def test_shuffled_addresses_are_all_tried(monkeypatch, closed_address):
     assert tried != [1, 2, 3, 4, 5]
 
 
-def test_who_does_not_want_it_any_more_stops_it(closed_address):
+def test_stopped_pauses_end_the_attempts(closed_address):
     pauses = Pauses(stop_after=2)
     with pytest.raises(ConnectFailed, match="stopped"):
         dial_any([closed_address], Options(attempts=-1), no_tls, pauses, ConnectHistory())
     assert len(pauses.seconds) == 3
 
 
-def test_no_attempts_and_no_addresses(closed_address):
+def test_zero_attempts_and_no_addresses_fail_at_once(closed_address):
     with pytest.raises(ConnectFailed, match="0 attempts failed"):
         dial_any([closed_address], Options(attempts=0), no_tls, Pauses(), ConnectHistory())
     with pytest.raises(ConnectFailed, match="no address"):
         dial_any([], Options(), no_tls, Pauses(), ConnectHistory())
 
 
-def test_failures_are_logged_in_the_words_that_users_know(closed_address, caplog):
+def test_failures_are_logged_with_the_text_of_stomp_py(closed_address, caplog):
     with pytest.raises(ConnectFailed):
         dial_any([closed_address], Options(attempts=1), no_tls, Pauses(), ConnectHistory())
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert f"could not connect to host 127.0.0.1, port {closed_address.port}" in caplog.text
 
 
-def test_settings_that_cannot_work_reach_no_broker(tmp_path):
+def test_invalid_settings_open_no_connection(tmp_path):
     settings = TlsSettings(ca_certs=str(tmp_path / "missing.pem"))
     with ScriptedServer(say_nothing) as server, pytest.raises(UsageError, match="missing"):
         open_stream(Address(*server.address), Options(), settings)
 
 
-def test_a_validator_decides(server_tls, ca_file):
+def test_cert_validator_can_refuse(server_tls, ca_file):
     def never(cert, host):
         return False, f"not {host}"
 
@@ -149,12 +149,12 @@ def test_a_validator_that_fails_leaves_no_socket_open(server_tls, ca_file):
     # An open socket would be a ResourceWarning, which is an error here.
 
 
-def test_the_password_of_a_key_is_in_no_repr():
+def test_repr_has_no_key_password():
     assert "s3cret" not in repr(TlsSettings(password="s3cret"))
 
 
 @pytest.mark.parametrize("transport", ["tls", "wss"])
-def test_an_address_that_is_tls_is_never_spoken_to_in_clear_text(transport, server_tls):
+def test_tls_address_without_settings_is_never_sent_plain_text(transport, server_tls):
     with ScriptedServer(hang_up, tls=server_tls) as server:
         address = Address("localhost", server.port, transport)
         with pytest.raises(ConnectFailed, match="certificate") as caught:
@@ -163,7 +163,7 @@ def test_an_address_that_is_tls_is_never_spoken_to_in_clear_text(transport, serv
 
 
 @pytest.mark.parametrize("transport", ["ws", "wss"])
-def test_what_is_on_a_socket_of_a_websocket(transport, server_tls, ca_file):
+def test_websocket_over_tls_has_both_layers(transport, server_tls, ca_file):
     with Broker(listen=f"{transport}://127.0.0.1:0/ws", ssl_context=server_tls) as broker:
         address = Address("localhost", broker.port, transport, "/ws")
         stream = open_stream(
@@ -179,7 +179,7 @@ def test_what_is_on_a_socket_of_a_websocket(transport, server_tls, ca_file):
             assert stream.sock.gettimeout() is None
 
 
-def test_a_websocket_that_is_refused_leaves_nothing_open():
+def test_refused_websocket_leaves_no_socket_open():
     with Broker(listen="ws://127.0.0.1:0/ws") as broker:
         with pytest.raises(ConnectFailed, match="HTTP 404") as caught:
             open_stream(Address("localhost", broker.port, "ws", "/"), Options(), None)
@@ -223,7 +223,7 @@ def test_each_connection_that_was_lost_at_once_makes_the_next_connect_wait_longe
     assert waits == [0.0, 1.0, 2.0, 4.0]
 
 
-def test_a_program_that_has_waited_by_itself_does_not_wait_once_more(port: int) -> None:
+def test_program_that_has_waited_does_not_wait_again(port: int) -> None:
     history, clock = ConnectHistory(), FakeClock()
     for _ in range(3):
         waits_after(history, Ended(), clock, port)
@@ -269,7 +269,7 @@ def test_a_message_that_waits_for_its_ack_does_not_reset_the_waits(port: int) ->
     assert waits == [0.0, 1.0, 2.0]
 
 
-def test_attempts_that_fail_are_no_connection(port: int, free_port: int) -> None:
+def test_failed_attempts_do_not_count_as_connections(port: int, free_port: int) -> None:
     history, clock = ConnectHistory(), FakeClock()
     waits_after(history, Ended(), clock, port)
     waits_after(history, Ended(), clock, port)

@@ -100,7 +100,7 @@ class Fails:
                 raise RuntimeError("not today")
 
 
-def test_a_message_whose_handler_raises_is_given_back_and_never_refused(
+def test_message_of_a_failed_handler_is_returned_and_never_rejected(
     artemis: Artemis, server: ScriptedServer
 ) -> None:
     handler = Fails(3)
@@ -117,7 +117,9 @@ def test_a_message_whose_handler_raises_is_given_back_and_never_refused(
     assert "giving back 1 message that failed (/queue/a)" in changes
 
 
-def test_the_same_with_asyncio(artemis: Artemis, server: ScriptedServer) -> None:
+def test_message_of_a_failed_handler_is_returned_with_asyncio(
+    artemis: Artemis, server: ScriptedServer
+) -> None:
     handler = Fails(3)
 
     async def main() -> None:
@@ -131,7 +133,7 @@ def test_the_same_with_asyncio(artemis: Artemis, server: ScriptedServer) -> None
     assert artemis.abrupt == 0
 
 
-def test_an_exception_in_a_with_statement(artemis: Artemis, server: ScriptedServer) -> None:
+def test_message_of_a_failed_block_is_returned(artemis: Artemis, server: ScriptedServer) -> None:
     with stomp.Client(server.url, backoff=SOON) as client:
         subscription = client.subscribe("/queue/a", ack="client-individual")
         bodies: list[str] = []
@@ -152,9 +154,7 @@ def test_an_exception_in_a_with_statement(artemis: Artemis, server: ScriptedServ
     assert artemis.nack_effect == []
 
 
-def test_nack_is_refused_with_the_reason_unless_it_is_told_what_to_do(
-    artemis: Artemis, server: ScriptedServer
-) -> None:
+def test_nack_without_requeue_argument_is_refused(artemis: Artemis, server: ScriptedServer) -> None:
     with stomp.Client(server.url, backoff=SOON) as client:
         assert client.broker.nack_effect.startswith("is lost")
         subscription = client.subscribe("/queue/a", ack="client-individual")
@@ -182,7 +182,7 @@ def test_nack_is_refused_with_the_reason_unless_it_is_told_what_to_do(
     assert artemis.acked == ["fine", "good"]
 
 
-def test_nothing_is_given_back_while_a_confirmation_is_awaited() -> None:
+def test_messages_are_not_returned_during_a_confirmation() -> None:
     artemis = Artemis("bad", receipts=False)
     with ScriptedServer(artemis) as server:
         client = stomp.Client(server.url, backoff=SOON).connect()
@@ -196,9 +196,7 @@ def test_nothing_is_given_back_while_a_confirmation_is_awaited() -> None:
         client.close(timeout=0.1)
 
 
-def test_nothing_is_given_back_while_another_message_is_in_hand(
-    artemis: Artemis, server: ScriptedServer
-) -> None:
+def test_messages_are_not_returned_during_another_message(artemis: Artemis, server: ScriptedServer) -> None:
     with stomp.Client(server.url, backoff=SOON) as client:
         subscription = client.subscribe("/queue/a", ack="client-individual")
         first, second, third = (subscription.receive(timeout=PATIENCE) for _ in range(3))
@@ -214,7 +212,7 @@ def test_nothing_is_given_back_while_another_message_is_in_hand(
         assert again.text == "bad"
 
 
-def test_a_later_ack_does_not_cover_what_failed(artemis: Artemis, server: ScriptedServer) -> None:
+def test_later_ack_does_not_cover_a_failed_message(artemis: Artemis, server: ScriptedServer) -> None:
     with stomp.Client(server.url, backoff=SOON) as client:
         subscription = client.subscribe("/queue/a", ack="client")
         first, second = (subscription.receive(timeout=PATIENCE) for _ in range(2))
@@ -235,7 +233,7 @@ def test_a_later_ack_does_not_cover_what_failed(artemis: Artemis, server: Script
     assert (artemis.acked, artemis.nack_effect) == (["fine"], [])
 
 
-def test_draining_does_not_wait_for_what_failed(artemis: Artemis, server: ScriptedServer) -> None:
+def test_drain_does_not_wait_for_failed_messages(artemis: Artemis, server: ScriptedServer) -> None:
     client = stomp.Client(server.url, backoff=Backoff(initial=60.0, maximum=60.0)).connect()
     subscription = client.subscribe("/queue/a", ack="client-individual")
     message = subscription.receive(timeout=PATIENCE)
@@ -247,7 +245,7 @@ def test_draining_does_not_wait_for_what_failed(artemis: Artemis, server: Script
     assert sorted(artemis.queue.values()) == ["bad", "fine", "good"]
 
 
-def test_without_reconnect_it_stays_until_the_end(artemis: Artemis, server: ScriptedServer) -> None:
+def test_without_reconnect_the_message_stays_until_the_end(artemis: Artemis, server: ScriptedServer) -> None:
     with stomp.Client(server.url, backoff=SOON, reconnect=False) as client:
         subscription = client.subscribe("/queue/a", ack="client-individual")
         for expected in ("bad", "good", "fine"):
@@ -261,7 +259,7 @@ def test_without_reconnect_it_stays_until_the_end(artemis: Artemis, server: Scri
 
 
 @pytest.mark.parametrize("requeue", [[], ["--requeue", "yes"]])
-def test_listen_exec_gives_back_what_its_program_refuses(
+def test_listen_exec_returns_messages_that_its_program_rejects(
     artemis: Artemis, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, requeue: list[str]
 ) -> None:
     stomp_ = Stomp(server.url, monkeypatch)
@@ -272,7 +270,7 @@ def test_listen_exec_gives_back_what_its_program_refuses(
     assert (artemis.nack_effect, sorted(artemis.acked)) == ([], ["bad", "fine", "good"])
 
 
-def test_listen_exec_discards_when_told_to(
+def test_listen_exec_discards_with_requeue_no(
     artemis: Artemis, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stomp_ = Stomp(server.url, monkeypatch)
@@ -283,7 +281,7 @@ def test_listen_exec_discards_when_told_to(
     assert (artemis.nack_effect, sorted(artemis.acked)) == (["bad"], ["fine", "good"])
 
 
-def test_the_listener_api_sends_nack_as_it_is_told(artemis: Artemis, server: ScriptedServer) -> None:
+def test_listener_api_sends_nack(artemis: Artemis, server: ScriptedServer) -> None:
     class Refuser(stomp.ConnectionListener):
         def __init__(self) -> None:
             self.came = threading.Event()
@@ -307,7 +305,7 @@ def message() -> BaseMessage:
     return BaseMessage("MESSAGE", Headers.of([("destination", "/queue/a")]), b"")
 
 
-def test_each_time_is_waited_for_longer_until_nothing_fails_for_a_while() -> None:
+def test_delay_grows_until_nothing_fails_for_a_while() -> None:
     redelivery = Redelivery(Backoff(initial=1.0, increase=1.0, jitter=0.0, maximum=8.0))
     now, waits = 0.0, []
     for _ in range(5):
@@ -322,7 +320,7 @@ def test_each_time_is_waited_for_longer_until_nothing_fails_for_a_while() -> Non
     assert redelivery.due == now + 18.0
 
 
-def test_what_fails_while_another_waits_is_given_back_with_it() -> None:
+def test_messages_failing_during_the_delay_are_returned_together() -> None:
     redelivery = Redelivery(Backoff(initial=1.0, increase=1.0, jitter=0.0))
     redelivery.add(message(), 0.0)
     redelivery.add(message(), 0.9)
@@ -330,7 +328,7 @@ def test_what_fails_while_another_waits_is_given_back_with_it() -> None:
     assert redelivery.begin(1.0) == "giving back 2 messages that failed (/queue/a)"
 
 
-def test_a_connection_that_is_lost_takes_what_waited_with_it() -> None:
+def test_lost_connection_returns_the_failed_messages() -> None:
     redelivery = Redelivery(Backoff(initial=1.0))
     redelivery.add(message(), 0.0)
     redelivery.blocked.add("1")

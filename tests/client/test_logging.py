@@ -30,7 +30,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 # ------------------------------------------------------------------------------------- lines
 
 
-def test_a_frame_that_is_sent_has_the_form_of_stomp_py() -> None:
+def test_sent_frame_has_the_format_of_stomp_py() -> None:
     line = sent_line("SEND", {"destination": "/queue/a", "content-length": 5}, b"hello")
     assert (
         line
@@ -38,7 +38,7 @@ def test_a_frame_that_is_sent_has_the_form_of_stomp_py() -> None:
     )
 
 
-def test_a_frame_that_came_has_the_form_of_stomp_py() -> None:
+def test_received_frame_has_the_format_of_stomp_py() -> None:
     headers = Headers({"subscription": "1", "destination": "/queue/a"})
     line = received_line(Frame("MESSAGE", headers, b"hello"))
     assert line == "'MESSAGE', headers={'subscription': '1', 'destination': '/queue/a'}, body='hello'"
@@ -56,7 +56,7 @@ def test_a_frame_that_came_has_the_form_of_stomp_py() -> None:
         (b"x" + "é".encode() * BODY, f"{'x' + 'é' * (BODY // 2 - 1)!r}... (2,001 in all)"),
     ],
 )
-def test_a_body_is_text_where_it_is_and_is_cut(body: bytes, shown: str) -> None:
+def test_body_is_shown_as_text_and_truncated(body: bytes, shown: str) -> None:
     assert received_line(Frame("MESSAGE", Headers(), body)) == f"'MESSAGE', headers={{}}, body={shown}"
 
 
@@ -69,7 +69,7 @@ def test_secrets_are_masked(name: str) -> None:
         assert "me" in line
 
 
-def test_a_line_is_one_line_of_bounded_length_whatever_is_in_the_frame() -> None:
+def test_log_line_is_one_line_of_limited_length() -> None:
     headers = Headers(
         {f"{number}\n\x1b\u202e" + "n" * 10_000: "\x9b\r" + "v" * 10_000 for number in range(1000)}
     )
@@ -81,7 +81,7 @@ def test_a_line_is_one_line_of_bounded_length_whatever_is_in_the_frame() -> None
         assert len(line) < HEADERS * 1200 + 3 * BODY
 
 
-def test_what_a_listener_has_put_into_headers_is_shown() -> None:
+def test_headers_added_by_a_listener_are_shown() -> None:
     headers: dict[Any, Any] = {"a": 5, "b": True, "c": None, "d": ("x", "y"), 7: b"bytes"}
     parts = r"b'7:bytes\n', b'a:5\n', b'b:true\n', b'd:x\n', b'd:y\n', "
     assert sent_line("SEND", headers) == rf"[b'SEND', b'\n', {parts}b'\n', b'\x00']"
@@ -124,7 +124,7 @@ def test_frames_of_handlers_of_the_log_are_not_logged(logger, caplog) -> None:
     assert ["/queue/a" in line or "/queue/b" in line for line in lines(caplog)] == [True, True]
 
 
-def test_a_flood_of_heartbeats_is_summed_up(logger, caplog) -> None:
+def test_many_heartbeats_are_summarised(logger, caplog) -> None:
     clock = FakeClock()
     frames = FrameLog(logger, clock)
     for _ in range(1000):
@@ -145,7 +145,7 @@ def test_a_flood_of_heartbeats_is_summed_up(logger, caplog) -> None:
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning"])
-def test_a_flood_of_lines_is_summed_up(logger, caplog, level: str) -> None:
+def test_many_lines_are_summarised(logger, caplog, level: str) -> None:
     clock = FakeClock()
     log = RepeatLog(logger, clock)
     say: Callable[..., None] = getattr(log, level)
@@ -175,7 +175,7 @@ def test_an_exception_has_its_traceback(logger, caplog) -> None:
     assert {record.levelname for record in caplog.records} == {"ERROR"}
 
 
-def test_lines_that_nobody_gets_are_not_counted(logger, caplog) -> None:
+def test_lines_without_a_handler_are_not_counted(logger, caplog) -> None:
     logger.setLevel(logging.ERROR)
     log = RepeatLog(logger, FakeClock())
     for _ in range(100):

@@ -45,7 +45,7 @@ def test_a_connection_on_the_loop_that_serves_its_broker_is_refused() -> None:
     run(main())
 
 
-def test_a_verb_that_waits_on_the_loop_that_serves_its_broker_is_refused() -> None:
+def test_waiting_method_on_the_loop_that_serves_its_broker_is_refused() -> None:
     async def main() -> None:
         async with Broker() as broker:
             client = await asyncio.to_thread(stomp.Client(broker.url, timeout=3 * WAIT).connect)
@@ -58,7 +58,7 @@ def test_a_verb_that_waits_on_the_loop_that_serves_its_broker_is_refused() -> No
     run(main())
 
 
-def test_a_client_that_blocks_another_loop_is_named_once(
+def test_client_that_blocks_another_loop_is_reported_once(
     broker: Broker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver, "_warned", [])
@@ -74,7 +74,7 @@ def test_a_client_that_blocks_another_loop_is_named_once(
     assert caplog.text.count("waits on a thread that runs an event loop") == 1
 
 
-def test_a_broker_that_has_stopped_is_not_served_any_more(broker: Broker) -> None:
+def test_stopped_broker_is_no_longer_registered(broker: Broker) -> None:
     async def main() -> None:
         async with Broker() as own:
             port = own.port
@@ -124,7 +124,7 @@ def test_an_asyncio_client_is_refused_on_another_loop(broker: Broker) -> None:
         two.run(client.close())
 
 
-def test_an_asyncio_client_whose_loop_is_closed_says_so(broker: Broker) -> None:
+def test_async_client_with_a_closed_loop_is_refused(broker: Broker) -> None:
     async def main() -> None:
         async with stomp.AsyncClient(broker.url) as client:
             own, client._loop = client._loop, closed

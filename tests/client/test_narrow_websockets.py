@@ -30,7 +30,7 @@ def session(server: bytes = b"ActiveMQ/6.1.8", *, web: bool = True) -> ClientSes
     return made
 
 
-def test_a_binary_body_is_refused_where_the_broker_would_ignore_it() -> None:
+def test_binary_body_is_refused_if_the_broker_ignores_it() -> None:
     activemq = session()
     with pytest.raises(Unsupported, match=r"ActiveMQ ignores binary WebSocket messages.*base64"):
         activemq.send("/queue/a", BINARY, receipt="1")
@@ -42,7 +42,7 @@ def test_a_binary_body_is_refused_where_the_broker_would_ignore_it() -> None:
     assert activemq.data_to_send(0.0)
 
 
-def test_a_frame_that_the_broker_would_hang_up_at_is_refused() -> None:
+def test_frame_that_the_broker_closes_on_is_refused() -> None:
     activemq = session()
     activemq.send("/queue/a", b"")
     head = (
@@ -68,13 +68,13 @@ def test_a_frame_of_the_listener_api_is_checked_too() -> None:
         (b"somebody", True),
     ],
 )
-def test_others_and_tcp_take_it(server: bytes, web: bool) -> None:
+def test_other_brokers_and_tcp_accept_it(server: bytes, web: bool) -> None:
     made = session(server, web=web)
     made.send("/queue/a", BINARY * 100_000)
     assert made.data_to_send(0.0)
 
 
-def test_what_was_given_before_connected_ends_the_connection_with_the_reason() -> None:
+def test_invalid_early_frame_ends_the_connection_with_the_reason() -> None:
     made = ClientSession()
     made.frame_check_for = web_message_check
     made.connect(["1.2"], "/")

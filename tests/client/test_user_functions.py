@@ -100,14 +100,14 @@ def test_client_refuses_hooks_that_are_coroutine_functions(method: str) -> None:
 
 @pytest.mark.parametrize("hook", [stomp.Hooks, object(), None])
 @pytest.mark.parametrize("client", [stomp.Client, stomp.AsyncClient])
-def test_what_is_no_hook_is_refused(client: Any, hook: Any) -> None:
+def test_invalid_hook_is_refused(client: Any, hook: Any) -> None:
     with pytest.raises(UsageError, match="is no hook"):
         client(hooks=[hook])
 
 
 @each_deferred
 @pytest.mark.parametrize("client", [stomp.Client, stomp.AsyncClient])
-def test_functions_that_nobody_awaits_are_refused_by_both_clients(client: Any, function: Any) -> None:
+def test_generator_functions_are_refused_by_both_clients(client: Any, function: Any) -> None:
     with pytest.raises(UsageError, match="validator of TlsSettings is a"):
         client("stomp+ssl://localhost", tls=TlsSettings(validator=function))
     for option in ("clock", "random", "start_thread"):
@@ -148,7 +148,7 @@ def test_a_callback_that_returns_a_coroutine_is_logged(
 
 
 @pytest.mark.filterwarnings("error")
-def test_credentials_that_are_a_coroutine_are_no_credentials(broker: Broker) -> None:
+def test_coroutine_as_credentials_is_refused(broker: Broker) -> None:
     with pytest.raises(UsageError, match="the function returned a coroutine"):
         stomp.Client(broker.url, login="me", passcode=lambda: hidden(), attempts=1).connect()
     gc.collect()
@@ -161,7 +161,7 @@ def test_a_validator_that_returns_a_coroutine_has_not_accepted(tls_broker: Broke
         stomp.Client(url, tls=tls, attempts=1).connect()
 
 
-def test_async_client_refuses_what_cannot_be_awaited_either(broker: Broker) -> None:
+def test_async_client_refuses_generators(broker: Broker) -> None:
     async def main() -> None:
         async with stomp.AsyncClient(broker.url) as client:
             for function in (generator, None):
@@ -236,7 +236,7 @@ def failure_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.mark.parametrize("ack", ["client-individual", "auto"])
 @pytest.mark.parametrize("kind", [stomp.Client, stomp.AsyncClient])
-def test_the_line_of_a_failed_handler_names_the_message_and_its_fate(
+def test_log_line_of_a_failed_handler_has_the_message_and_its_state(
     broker: Broker, caplog: pytest.LogCaptureFixture, ack: Any, kind: Any
 ) -> None:
     ids: list[str] = []

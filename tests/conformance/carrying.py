@@ -62,7 +62,7 @@ def can_carry(version: str, value: str) -> bool:
 
 class Carrying(Suite):
     @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
-    def test_a_header_value_comes_back(self, lobby: Lobby, value: str) -> None:
+    def test_header_value_is_returned_unchanged(self, lobby: Lobby, value: str) -> None:
         expected = lobby.venue.habits.returns(lobby.version, value)
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
@@ -76,7 +76,7 @@ class Carrying(Suite):
         assert frame.body == "body"
 
     @pytest.mark.parametrize("value", LINES.values(), ids=LINES.keys())
-    def test_a_line_end_comes_back_or_is_not_sent(self, lobby: Lobby, value: str) -> None:
+    def test_line_end_is_returned_or_refused(self, lobby: Lobby, value: str) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         headers = guest.headers_for(queue, {"probe": value})
@@ -100,7 +100,7 @@ class Carrying(Suite):
         assert guest.message("body").headers["grüße"] == "☃"
 
     @pytest.mark.parametrize("name", ["a:b", "a\nb", "a\nb:c\n\n\0SEND", "a\0b", ""])
-    def test_a_header_name_cannot_become_structure(self, lobby: Lobby, name: str) -> None:
+    def test_header_name_cannot_inject_headers(self, lobby: Lobby, name: str) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         with pytest.raises(FrameError):
@@ -109,7 +109,7 @@ class Carrying(Suite):
         guest.message("after")
         assert guest.heard.bodies == ["after"]
 
-    def test_the_headers_given_stay_as_they_are(self, lobby: Lobby) -> None:
+    def test_given_headers_are_not_changed(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         headers = {"probe": r"a\\b", **guest.venue.habits.queue_headers}
@@ -119,7 +119,7 @@ class Carrying(Suite):
         assert headers == given
         assert len({frame.headers["probe"] for frame in guest.messages(3)}) == 1
 
-    def test_64_kib_of_headers(self, lobby: Lobby) -> None:
+    def test_64_kib_of_headers_are_returned(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         many = {f"h{number}": f"{number}-".ljust(1024, "x") for number in range(64)}
@@ -128,7 +128,7 @@ class Carrying(Suite):
         assert {name: headers[name] for name in many} == many
 
     @needs(lambda habits: habits.long_lines)
-    def test_a_header_line_of_64_kib(self, lobby: Lobby) -> None:
+    def test_header_line_of_64_kib_is_returned(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         long = "x" * (64 * 1024 - len("probe:"))
@@ -136,7 +136,7 @@ class Carrying(Suite):
         assert guest.message("body").headers["probe"] == long
 
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-    def test_a_body_comes_back(self, lobby: Lobby, body: bytes) -> None:
+    def test_body_is_returned_unchanged(self, lobby: Lobby, body: bytes) -> None:
         guest, queue = lobby.enter(auto_decode=False), lobby.queue()
         guest.subscribe(queue)
         guest.send(queue, body)
@@ -146,7 +146,7 @@ class Carrying(Suite):
 
     @once
     @pytest.mark.parametrize("body", LARGE.values(), ids=LARGE.keys())
-    def test_a_body_of_1_mib_comes_back(self, lobby: Lobby, body: bytes) -> None:
+    def test_body_of_1_mib_is_returned(self, lobby: Lobby, body: bytes) -> None:
         guest, queue = lobby.enter(auto_decode=False), lobby.queue()
         guest.subscribe(queue)
         guest.send(queue, body)
@@ -155,14 +155,14 @@ class Carrying(Suite):
         assert guest.heard.bodies[0] == body
         assert guest.heard.bodies[1] == b"after"
 
-    def test_text_comes_back_as_text(self, lobby: Lobby) -> None:
+    def test_text_is_returned_as_text(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         guest.send(queue, TEXT)
         frame = guest.message(TEXT)
         assert frame.headers["content-length"] == str(len(TEXT.encode()))
 
-    def test_what_is_not_text_is_replaced_and_costs_nothing(self, lobby: Lobby) -> None:
+    def test_invalid_utf8_is_replaced(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         guest.send(queue, b"\xff\xfe")
@@ -170,7 +170,7 @@ class Carrying(Suite):
         guest.messages(2)
         assert guest.heard.bodies == ["\N{REPLACEMENT CHARACTER}" * 2, "after"]
 
-    def test_without_a_content_length(self, lobby: Lobby) -> None:
+    def test_body_without_content_length_is_returned(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(auto_content_length=False), lobby.queue()
         guest.subscribe(queue)
         guest.send(queue, TEXT)
@@ -186,7 +186,7 @@ class Carrying(Suite):
         guest.message("after")
         assert guest.heard.bodies == ["after"]
 
-    def test_a_content_type_comes_back(self, lobby: Lobby) -> None:
+    def test_content_type_is_returned(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         guest.conn.send(queue, "{}", "application/json;a=b", guest.headers_for(queue, {}))
@@ -194,7 +194,7 @@ class Carrying(Suite):
 
     @needs(lambda habits: {"1.0", "1.2"} <= set(habits.versions))
     @once
-    def test_the_newest_version_talks_to_the_oldest(self, lobby: Lobby) -> None:
+    def test_newest_and_oldest_version_exchange_messages(self, lobby: Lobby) -> None:
         """Headers that 1.0 cannot encode are left out or altered; the connection stays open."""
         queue = lobby.queue()
         new, old = lobby.enter("1.2"), lobby.enter("1.0")

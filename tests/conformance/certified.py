@@ -59,59 +59,59 @@ class Certified:
         monkeypatch.setattr(socket, "getaddrinfo", here)
 
     @pytest.mark.parametrize("version", CLASSES)
-    def test_a_certificate_of_somebody_trusted(self, tls_doors: TlsDoors, version: str) -> None:
+    def test_trusted_certificate_is_accepted(self, tls_doors: TlsDoors, version: str) -> None:
         works(Guest(tls_doors.open, version))
 
-    def test_a_certificate_of_somebody_else(self, tls_doors: TlsDoors) -> None:
+    def test_untrusted_certificate_is_refused(self, tls_doors: TlsDoors) -> None:
         error = refused(replace(tls_doors.open, tls={"ca_certs": str(tls_doors.foreign_ca)}))
         assert error.phase == "tls"
         assert "certificate" in str(error)
 
-    def test_the_authorities_of_the_system_do_not_know_it(self, tls_doors: TlsDoors) -> None:
+    def test_system_authorities_refuse_the_certificate(self, tls_doors: TlsDoors) -> None:
         error = refused(replace(tls_doors.open, tls={}))
         assert error.phase == "tls"
         assert "certificate" in str(error)
 
-    def test_whoever_does_not_want_to_know_gets_in(self, tls_doors: TlsDoors) -> None:
+    def test_verification_can_be_turned_off(self, tls_doors: TlsDoors) -> None:
         works(Guest(replace(tls_doors.open, tls={"verify": False}), "1.2"))
         works(Guest(replace(tls_doors.expired, tls={"verify": False}), "1.2"))
 
-    def test_an_expired_certificate(self, tls_doors: TlsDoors) -> None:
+    def test_expired_certificate_is_refused(self, tls_doors: TlsDoors) -> None:
         error = refused(tls_doors.expired)
         assert error.phase == "tls"
         assert "expired" in str(error)
 
     @pytest.mark.usefixtures("names_of_this_machine")
-    def test_the_name_picks_the_certificate(self, tls_doors: TlsDoors) -> None:
+    def test_server_name_selects_the_certificate(self, tls_doors: TlsDoors) -> None:
         assert len(tls_doors.names) >= 2
         for venue in tls_doors.names.values():
             works(Guest(venue, "1.2"))
 
     @pytest.mark.usefixtures("names_of_this_machine")
-    def test_the_certificate_of_another_name(self, tls_doors: TlsDoors) -> None:
+    def test_certificate_of_another_name_is_refused(self, tls_doors: TlsDoors) -> None:
         one, two = tls_doors.names.values()
         error = refused(replace(one, tls=two.tls))
         assert error.phase == "tls"
         assert "certificate" in str(error)
 
     @pytest.mark.usefixtures("names_of_this_machine")
-    def test_a_name_that_the_certificate_does_not_have(self, tls_doors: TlsDoors) -> None:
+    def test_name_that_is_not_in_the_certificate_is_refused(self, tls_doors: TlsDoors) -> None:
         """The certificate is trusted, but is not for the requested host name."""
         name = next(iter(tls_doors.names))
         error = refused(replace(tls_doors.open, address=(name, tls_doors.open.address[1])))
         assert error.phase == "tls"
         assert name in str(error)
 
-    def test_with_a_certificate_of_our_own(self, tls_doors: TlsDoors) -> None:
+    def test_client_certificate_is_accepted(self, tls_doors: TlsDoors) -> None:
         works(Guest(tls_doors.mutual, "1.2"))
 
-    def test_without_the_certificate_that_the_broker_wants(self, tls_doors: TlsDoors) -> None:
+    def test_missing_client_certificate_is_refused(self, tls_doors: TlsDoors) -> None:
         """With TLS 1.3 the error arrives after the handshake, so the phase that it is reported in varies."""
         assert tls_doors.mutual.tls is not None
         error = refused(replace(tls_doors.mutual, tls={"ca_certs": tls_doors.mutual.tls["ca_certs"]}))
         assert error.phase in ("tls", "stomp")
 
-    def test_a_file_that_is_not_there(self, tls_doors: TlsDoors, tmp_path: Path) -> None:
+    def test_missing_file_is_an_error(self, tls_doors: TlsDoors, tmp_path: Path) -> None:
         for option in ("ca_certs", "cert_file"):
             venue = replace(
                 tls_doors.open, tls={**(tls_doors.open.tls or {}), option: str(tmp_path / "none")}
@@ -119,11 +119,11 @@ class Certified:
             with pytest.raises(UsageError, match="none"):
                 Guest(venue, "1.2").enter()
 
-    def test_plain_text_at_a_door_with_tls(self, tls_doors: TlsDoors) -> None:
+    def test_plain_text_to_the_tls_port_fails(self, tls_doors: TlsDoors) -> None:
         error = refused(replace(tls_doors.open, tls=None), timeout=3)
         assert error.phase == "stomp"
 
-    def test_what_the_caller_thinks_of_the_certificate(self, tls_doors: TlsDoors) -> None:
+    def test_cert_validator_decides(self, tls_doors: TlsDoors) -> None:
         seen: list[Any] = []
 
         def accept(certificate: Any, host: str) -> tuple[bool, str]:

@@ -20,13 +20,13 @@ CYCLES = 20
 
 
 class Connecting(Suite):
-    def test_the_version_asked_for_is_spoken(self, lobby: Lobby) -> None:
+    def test_requested_version_is_negotiated(self, lobby: Lobby) -> None:
         guest = lobby.enter()
         connected = dict(guest.heard.notes)["on_connected"]
         assert connected.headers.get("version", "1.0") == lobby.version
         assert guest.conn.is_connected()
 
-    def test_one_object_connects_again_and_again(self, lobby: Lobby) -> None:
+    def test_connection_object_can_be_reused(self, lobby: Lobby) -> None:
         guest, queue = lobby.guest(), lobby.queue()
         for cycle in range(1, CYCLES + 1):
             guest.enter()
@@ -44,7 +44,7 @@ class Connecting(Suite):
             byes = [f"bye-{cycle}" for cycle in range(1, CYCLES + 1)]
             assert [r for m, r in guest.heard.notes if m == "on_receipt" and r.startswith("bye")] == byes
 
-    def test_a_lost_connection_is_told_once_and_can_be_made_again(self, lobby: Lobby) -> None:
+    def test_lost_connection_calls_on_disconnected_once(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         for loss in range(1, 6):
             guest.cut()
@@ -66,7 +66,7 @@ class Connecting(Suite):
         assert guest.heard.methods.count("on_connected") == 1
         assert guest.heard.methods.count("on_message") == 1
 
-    def test_connecting_again_in_on_disconnected(self, lobby: Lobby) -> None:
+    def test_reconnect_in_on_disconnected_works(self, lobby: Lobby) -> None:
         guest, queue = lobby.guest(), lobby.queue()
 
         class Reconnect:
@@ -97,7 +97,7 @@ class Connecting(Suite):
 
     @needs(lambda habits: habits.answers_leaving)
     @pytest.mark.parametrize("receipt", [123, uuid.UUID(int=5), "with blanks", "ä☃"], ids=type)
-    def test_leaving_with_any_kind_of_receipt(self, lobby: Lobby, receipt: object) -> None:
+    def test_disconnect_accepts_any_receipt(self, lobby: Lobby, receipt: object) -> None:
         guest = lobby.enter()
         guest.conn.disconnect(receipt=receipt)
         assert not guest.conn.is_connected()
@@ -110,7 +110,7 @@ class Connecting(Suite):
         ]
         assert ("on_receipt", str(receipt)) in guest.heard.notes
 
-    def test_leaving_in_a_callback(self, lobby: Lobby) -> None:
+    def test_disconnect_in_a_callback_works(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
 
         class Leave:
@@ -123,7 +123,7 @@ class Connecting(Suite):
         guest.heard.wait_for_method("on_disconnected")
         assert not guest.conn.is_connected()
 
-    def test_what_was_sent_before_leaving_arrives(self, lobby: Lobby) -> None:
+    def test_messages_sent_before_disconnect_arrive(self, lobby: Lobby) -> None:
         sender, receiver, queue = lobby.enter(), lobby.enter(), lobby.queue()
         receiver.subscribe(queue)
         for number in range(200):
@@ -132,7 +132,7 @@ class Connecting(Suite):
         receiver.messages(200)
         assert receiver.heard.bodies == [str(number) for number in range(200)]
 
-    def test_a_callback_may_send_a_lot(self, lobby: Lobby) -> None:
+    def test_callback_may_send_many_messages(self, lobby: Lobby) -> None:
         guest, queue, answers = lobby.enter(), lobby.queue(), lobby.queue()
         bodies = [f"answer {number}" for number in range(1000)]
 
@@ -149,7 +149,7 @@ class Connecting(Suite):
         guest.messages(1001)
         assert guest.heard.bodies == ["question", *bodies]
 
-    def test_a_callback_that_fails_costs_nothing(
+    def test_failing_callback_keeps_the_connection(
         self, lobby: Lobby, caplog: pytest.LogCaptureFixture
     ) -> None:
         guest, queue = lobby.enter(), lobby.queue()
@@ -169,7 +169,7 @@ class Connecting(Suite):
         assert failures == ["'one'", "'two'"]
 
     @needs(lambda habits: habits.refusal)
-    def test_a_wrong_password_is_refused_in_the_words_of_the_broker(self, lobby: Lobby) -> None:
+    def test_wrong_password_error_has_the_text_of_the_broker(self, lobby: Lobby) -> None:
         guest = lobby.guest()
         guest.blunders = True
         for _ in range(3):
@@ -198,7 +198,7 @@ class Connecting(Suite):
 
     @once
     @since("1.1")
-    def test_a_handler_that_blocks_for_several_beats_costs_nothing(self, lobby: Lobby) -> None:
+    def test_blocking_handler_keeps_the_connection(self, lobby: Lobby) -> None:
         go_on = threading.Event()
 
         class Blocking(RecentFrames):
@@ -231,7 +231,7 @@ class Connecting(Suite):
 
     @once
     @since("1.1")
-    def test_beats_go_on_after_connecting_again(self, lobby: Lobby) -> None:
+    def test_heartbeats_continue_after_a_reconnect(self, lobby: Lobby) -> None:
         beat = lobby.venue.beat
         guest = lobby.enter(heartbeats=(beat, beat))
         guest.cut()

@@ -36,7 +36,7 @@ class Receipts(Suite):
         guest.confirmed("over")
         assert guest.heard.methods.count("on_receipt") == 2
 
-    def test_waiting_for_a_receipt(self, lobby: Lobby) -> None:
+    def test_waiting_listener_waits_for_a_receipt(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         waiting = stomp.WaitingListener("r-1")
         guest.conn.set_listener("waiting", waiting)
@@ -44,7 +44,7 @@ class Receipts(Suite):
         waiting.wait_on_receipt(20)
         assert lobby.take_all(queue) == ["a"]
 
-    def test_many_receipts_come_each_once(self, lobby: Lobby) -> None:
+    def test_many_receipts_arrive_once_each(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         for number in range(300):
             guest.send(queue, "x", receipt=f"r-{number}")
@@ -71,7 +71,7 @@ class Acknowledging(Suite):
         guest.cut()
         assert lobby.take_all(queue) == []
 
-    def test_what_was_not_acknowledged_comes_back(self, lobby: Lobby, ack_mode: str) -> None:
+    def test_unacknowledged_messages_are_redelivered(self, lobby: Lobby, ack_mode: str) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         # Sent before subscribing: stompserver can only return messages that had waited in the queue.
         guest.send_surely(queue, "work")
@@ -89,7 +89,9 @@ class Acknowledging(Suite):
         assert lobby.take_all(queue) == []
 
     @needs(lambda habits: habits.window)
-    def test_a_lost_connection_gives_back_what_is_left(self, lobby: Lobby, ack_mode: str) -> None:
+    def test_unacknowledged_messages_of_a_lost_connection_are_redelivered(
+        self, lobby: Lobby, ack_mode: str
+    ) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue, ack=ack_mode)
         for body in "abcde":
@@ -116,7 +118,7 @@ class Acknowledging(Suite):
         guest.leave()
         assert lobby.take_all(queue) == []
 
-    def test_acknowledged_in_any_order(self, lobby: Lobby) -> None:
+    def test_messages_may_be_acknowledged_in_any_order(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue, ack=lobby.venue.habits.ack_modes[-1])
         bodies = [str(number) for number in range(10 if lobby.venue.habits.window else 1)]
@@ -129,7 +131,7 @@ class Acknowledging(Suite):
 
     @since("1.1")
     @needs(lambda habits: habits.redelivers)
-    def test_a_refused_message_comes_again(self, lobby: Lobby) -> None:
+    def test_rejected_message_is_redelivered(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue, ack="client-individual")
         guest.send(queue, "work")
@@ -144,7 +146,7 @@ class Acknowledging(Suite):
         assert lobby.take_all(queue) == []
 
     @since("1.1")
-    def test_a_message_refused_for_good_does_not_come_again(self, lobby: Lobby) -> None:
+    def test_message_rejected_without_requeue_is_not_redelivered(self, lobby: Lobby) -> None:
         """ActiveMQ never redelivers after a NACK; the other brokers need the header ``requeue:false``."""
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue, ack="client-individual")
@@ -156,7 +158,7 @@ class Acknowledging(Suite):
         assert lobby.take_all(queue) == []
 
     @needs(lambda habits: habits.window)
-    def test_what_an_unsubscribed_client_still_has_is_not_lost(self, lobby: Lobby) -> None:
+    def test_messages_of_an_unsubscribed_client_are_not_lost(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue, ack="client-individual")
         guest.send(queue, "a")
@@ -175,7 +177,7 @@ class Transactions(Suite):
         for body in bodies:
             guest.send(queue, body, transaction=transaction)
 
-    def test_a_commit_sends_all_in_order(self, lobby: Lobby) -> None:
+    def test_commit_sends_all_messages_in_order(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         name = guest.conn.begin()
@@ -201,7 +203,7 @@ class Transactions(Suite):
         assert guest.heard.bodies == ["outside"]
         assert lobby.take_all(queue) == []
 
-    def test_a_lost_connection_sends_nothing(self, lobby: Lobby) -> None:
+    def test_lost_connection_discards_the_transaction(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         name = guest.conn.begin(receipt="begun")
         guest.confirmed("begun")
@@ -210,14 +212,14 @@ class Transactions(Suite):
         guest.cut()
         assert lobby.take_all(queue) == ["outside"]
 
-    def test_leaving_in_a_transaction_sends_nothing(self, lobby: Lobby) -> None:
+    def test_disconnect_in_a_transaction_discards_it(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         name = guest.conn.begin()
         self.send(guest, queue, "a", "b", transaction=name)
         guest.leave()
         assert lobby.take_all(queue) == []
 
-    def test_two_transactions_at_once(self, lobby: Lobby) -> None:
+    def test_two_transactions_are_independent(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         one, two = guest.conn.begin(), guest.conn.begin("two: two" if lobby.version != "1.0" else "two")
@@ -250,7 +252,7 @@ class Transactions(Suite):
 
     @needs(lambda habits: habits.settles_in_transactions)
     @pytest.mark.parametrize("ending", ["abort", "loss"])
-    def test_an_ack_that_was_not_committed_counts_for_nothing(self, lobby: Lobby, ending: str) -> None:
+    def test_uncommitted_ack_has_no_effect(self, lobby: Lobby, ending: str) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue, ack="client-individual")
         guest.send(queue, "work")
@@ -267,7 +269,7 @@ class Transactions(Suite):
 
 
 class Errors(Suite):
-    def test_an_error_is_told_in_the_words_of_the_broker(self, lobby: Lobby) -> None:
+    def test_error_has_the_text_of_the_broker(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.blunders = True
         guest.conn.commit("never-begun", receipt="r-1")
@@ -280,7 +282,7 @@ class Errors(Suite):
         self.afterwards(guest, queue, habits.forgives)
 
     @needs(lambda habits: habits.nowhere is not None)
-    def test_a_destination_that_does_not_exist(self, lobby: Lobby) -> None:
+    def test_missing_destination_is_an_error(self, lobby: Lobby) -> None:
         nowhere = lobby.venue.habits.nowhere
         assert nowhere is not None
         guest, queue = lobby.enter(), lobby.queue()

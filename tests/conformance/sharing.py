@@ -23,7 +23,7 @@ class Sharing(Suite):
         assert receiver.heard.bodies == bodies
 
     @once
-    def test_2000_messages_that_waited_arrive_once_and_in_order(self, lobby: Lobby) -> None:
+    def test_2000_queued_messages_arrive_once_and_in_order(self, lobby: Lobby) -> None:
         sender, receiver, queue = lobby.enter(), lobby.enter(), lobby.queue()
         bodies = [str(number) for number in range(MANY)]
         for body in bodies[:-1]:
@@ -67,7 +67,7 @@ class Sharing(Suite):
             assert guest.heard.bodies == sorted(guest.heard.bodies, key=int)
         assert Counter(one.heard.bodies + two.heard.bodies) == Counter(bodies)
 
-    def test_a_topic_copies(self, lobby: Lobby) -> None:
+    def test_topic_copies_messages_to_all_subscribers(self, lobby: Lobby) -> None:
         one, two, sender, topic = lobby.enter(), lobby.enter(), lobby.enter(), lobby.topic()
         sender.send_surely(topic, "to nobody")
         one.subscribe(topic)
@@ -83,7 +83,7 @@ class Sharing(Suite):
         assert one.heard.bodies == ["to one", "to both"]
         assert two.heard.bodies == ["to both", "to two"]
 
-    def test_several_subscriptions_at_once(self, lobby: Lobby) -> None:
+    def test_several_subscriptions_get_their_messages(self, lobby: Lobby) -> None:
         guest = lobby.enter()
         places = {f"id-{number}": lobby.queue() for number in range(5)}
         for id, queue in places.items():
@@ -105,7 +105,7 @@ class Sharing(Suite):
         assert "again for id-2" not in guest.heard.bodies
         assert lobby.take_all(places["id-2"]) == ["again for id-2"]
 
-    def test_a_subscription_may_be_made_again(self, lobby: Lobby) -> None:
+    def test_subscription_may_be_repeated(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         for turn in range(1, 6):
             guest.subscribe(queue, "again")
@@ -114,7 +114,7 @@ class Sharing(Suite):
             guest.unsubscribe(queue, "again")
         assert guest.heard.bodies == [f"turn {turn}" for turn in range(1, 6)]
 
-    def test_what_came_before_the_subscription_waits_for_it(self, lobby: Lobby) -> None:
+    def test_earlier_messages_of_a_queue_are_delivered(self, lobby: Lobby) -> None:
         sender, receiver, queue = lobby.enter(), lobby.enter(), lobby.queue()
         for number in range(10):
             sender.send_surely(queue, str(number))

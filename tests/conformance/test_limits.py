@@ -20,7 +20,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 class TestLimits(Suite):
     @once
-    def test_a_body_of_the_largest_size(self, lobby: Lobby) -> None:
+    def test_body_of_the_maximum_size_is_accepted(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(auto_decode=False), lobby.queue()
         guest.subscribe(queue)
         body = bytes(range(256)) * (LIMITS.body // 256)
@@ -30,13 +30,13 @@ class TestLimits(Suite):
         assert guest.heard.bodies[0] == body
 
     @once
-    def test_a_body_of_one_byte_more(self, lobby: Lobby) -> None:
+    def test_body_above_the_maximum_is_refused(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         self.refused(guest, queue, bytes(LIMITS.body + 1), match=f"larger than {LIMITS.body} bytes")
         assert lobby.take_all(queue) == []
 
     @once
-    def test_the_longest_header_line(self, lobby: Lobby) -> None:
+    def test_header_line_of_the_maximum_length_is_accepted(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         longest = "x" * (LIMITS.header_line - len("probe:"))
@@ -44,14 +44,14 @@ class TestLimits(Suite):
         assert guest.message("body").headers["probe"] == longest
 
     @once
-    def test_a_header_line_of_one_byte_more(self, lobby: Lobby) -> None:
+    def test_header_line_above_the_maximum_is_refused(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         longer = "x" * (LIMITS.header_line - len("probe:") + 1)
         self.refused(guest, queue, b"", match=f"longer than {LIMITS.header_line} bytes", probe=longer)
         assert lobby.take_all(queue) == []
 
     @once
-    def test_the_largest_head(self, lobby: Lobby) -> None:
+    def test_head_of_the_maximum_size_is_accepted(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         size = LIMITS.head // 20
@@ -64,7 +64,7 @@ class TestLimits(Suite):
         self.refused(guest, queue, b"body", match=f"longer than {LIMITS.head} bytes", **many)
 
     @once
-    def test_one_header_too_many(self, lobby: Lobby) -> None:
+    def test_too_many_headers_are_refused(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
         # The frame also has destination and content-length. The MESSAGE has more headers, within the client's limit.

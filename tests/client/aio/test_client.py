@@ -29,7 +29,7 @@ def at(place, **settings):
     return stomp.AsyncClient(f"stomp://{host}:{port}", **settings)
 
 
-def test_send_and_receive(broker):
+def test_message_is_sent_and_received(broker):
     async def test():
         async with at(broker) as client:
             subscription = await client.subscribe("/queue/a")
@@ -40,7 +40,7 @@ def test_send_and_receive(broker):
     assert run(test()) == (ClientState.CONNECTED, "hello", "1")
 
 
-def test_iterate_and_acknowledge(broker):
+def test_messages_are_iterated_and_acknowledged(broker):
     async def test():
         async with at(broker) as client:
             subscription = await client.subscribe("/queue/a", ack="client-individual")
@@ -59,7 +59,7 @@ def test_iterate_and_acknowledge(broker):
     assert broker.depth("/queue/a") == 0
 
 
-def test_a_message_is_refused_when_its_statement_fails(broker):
+def test_message_is_rejected_when_its_block_fails(broker):
     async def test():
         async with at(broker) as client:
             subscription = await client.subscribe("/queue/a", ack="client-individual")
@@ -75,7 +75,7 @@ def test_a_message_is_refused_when_its_statement_fails(broker):
     run(test())
 
 
-def test_confirmations_are_awaited(broker):
+def test_confirmations_can_be_awaited(broker):
     async def test():
         called: list[object] = []
         async with at(broker) as client:
@@ -111,7 +111,7 @@ def test_a_transaction_is_committed_or_aborted(broker):
     assert broker.depth("/queue/a") == 1
 
 
-def test_request_and_reply(broker):
+def test_request_gets_its_reply(broker):
     async def test():
         async def answer(message):
             await asyncio.sleep(0)
@@ -138,7 +138,7 @@ def test_a_handler_may_be_a_plain_function(broker):
     assert run(test()) == ["x"]
 
 
-def test_merged_subscriptions_come_in_one_stream(broker):
+def test_merged_subscriptions_form_one_stream(broker):
     async def test():
         async with at(broker) as client:
             one, two = await client.subscribe("/queue/a"), await client.subscribe("/queue/b")
@@ -160,7 +160,7 @@ def test_messages_end_after_silence(broker):
     assert run(test()) == ["x"]
 
 
-def test_states_and_callbacks_that_are_coroutine_functions(broker):
+def test_state_callbacks_may_be_coroutine_functions(broker):
     async def test():
         outcomes = []
 
@@ -197,7 +197,7 @@ def test_credentials_may_be_coroutine_functions(broker):
     assert run(test()) is ClientState.CONNECTED
 
 
-def test_per_address(broker):
+def test_per_address_makes_a_client_for_each_address(broker):
     async def test():
         clients = stomp.AsyncClient.per_address(f"stomp://127.0.0.1:{broker.port},127.0.0.1:{broker.port}")
         for client in clients:
@@ -209,7 +209,7 @@ def test_per_address(broker):
     assert run(test()) == 2
 
 
-def test_a_lost_connection_is_made_again(broker):
+def test_lost_connection_is_reconnected(broker):
     async def test():
         async with at(relay) as client:
             subscription = await client.subscribe("/queue/a")
@@ -225,7 +225,7 @@ def test_a_lost_connection_is_made_again(broker):
         assert run(test()) == ("after", 2)
 
 
-def test_close_ends_a_client_that_is_connecting_again():
+def test_close_ends_reconnecting():
     def greet_and_hang_up(sock):
         read_frame(sock)
         greet_back(sock)
@@ -243,7 +243,7 @@ def test_close_ends_a_client_that_is_connecting_again():
         assert run(test()) is ClientState.CLOSED
 
 
-def test_a_broker_that_hangs_up_at_once_is_no_reason_to_wait():
+def test_broker_that_closes_at_once_does_not_block():
     async def test():
         client = at(server, attempts=1, connect_timeout=60)
         with pytest.raises(ConnectFailed):
@@ -264,7 +264,7 @@ def test_nothing_can_be_sent_before_connect(broker):
 
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("endpoint", ["stomp", "stomp+ssl", "ws", "wss", "unix"])
-def test_every_door_on_every_loop(endpoint, loop, server_tls, ca_file, tmp_path):
+def test_every_transport_works_on_every_loop(endpoint, loop, server_tls, ca_file, tmp_path):
     body = bytes(range(256)) * 3000
 
     async def test():
@@ -315,7 +315,7 @@ def test_connect_that_is_cancelled_leaves_no_connection(broker):
         run(test())
 
 
-def test_a_subscription_that_is_cancelled_is_taken_back(broker):
+def test_cancelled_subscribe_is_unsubscribed(broker):
     asked: list[bytes] = []
 
     def script(sock):
@@ -344,7 +344,7 @@ def greet_then_note(sock, asked):
         asked.append(data)
 
 
-def test_close_that_is_cancelled_closes_all_the_same():
+def test_cancelled_close_still_closes():
     async def test():
         client = at(server)
         await client.connect()
@@ -359,7 +359,7 @@ def test_close_that_is_cancelled_closes_all_the_same():
         run(test())
 
 
-def test_a_statement_that_is_cancelled_does_not_wait_long_or_refuse(broker, monkeypatch):
+def test_cancelled_block_does_not_wait_or_reject(broker, monkeypatch):
     waits = []
     close = stomp.AsyncClient.close
 
@@ -412,7 +412,7 @@ def test_a_consumer_waits_for_its_handlers_and_cancels_the_late_ones(broker):
 # ------------------------------------------------------------------------------------- fairness
 
 
-def test_taking_what_is_queued_leaves_others_their_turns(broker):
+def test_receiving_queued_messages_yields_to_other_tasks(broker):
     async def test():
         turns = 0
 
@@ -462,7 +462,7 @@ def test_run_forever_drains_at_a_signal(broker):
     assert run(test()) == (True, ClientState.CLOSED)
 
 
-def test_run_forever_says_why_the_client_failed(broker):
+def test_run_forever_raises_the_reason_of_the_failure(broker):
     async def test():
         client = at(relay, reconnect=False)
         await client.connect()
@@ -474,7 +474,7 @@ def test_run_forever_says_why_the_client_failed(broker):
         run(test())
 
 
-def test_a_transaction_is_void_when_its_connection_is_lost(broker):
+def test_transaction_is_lost_with_its_connection(broker):
     async def test():
         async with at(relay) as client:
             with pytest.raises(TransactionVoid):

@@ -27,7 +27,7 @@ def loop(request):
     return loop_of(request.param)
 
 
-def test_a_numeric_address_is_dialed_on_the_loop(loop):
+def test_numeric_address_is_connected_on_the_loop(loop):
     async def test():
         sock, layer = await open_stream(
             Address(server.host, server.port), Options(start_thread=no_thread), None
@@ -59,7 +59,7 @@ def test_a_connection_to_itself_is_refused(monkeypatch):
     run(test())
 
 
-def test_so_is_a_name_that_was_looked_up_before():
+def test_resolved_name_is_connected_on_the_loop():
     async def test():
         address = Address("broker.invalid", server.port, via=server.host)
         sock, _ = await open_stream(address, Options(start_thread=no_thread), None)
@@ -69,7 +69,7 @@ def test_so_is_a_name_that_was_looked_up_before():
         run(test())
 
 
-def test_the_socket_is_tuned_as_the_options_say():
+def test_socket_options_are_applied():
     async def test():
         sock, _ = await open_stream(Address(server.host, server.port), Options(keepalive=True), None)
         with sock:
@@ -80,7 +80,7 @@ def test_the_socket_is_tuned_as_the_options_say():
 
 
 @pytest.mark.parametrize("via", ["", "127.0.0.1"])
-def test_a_failure_is_told_as_by_the_blocking_dial(loop, free_port, via):
+def test_failure_equals_that_of_the_blocking_dial(loop, free_port, via):
     address = Address("broker.invalid" if via else "127.0.0.1", free_port, via=via)
 
     async def test():
@@ -115,7 +115,7 @@ def dialed(monkeypatch):
     return made
 
 
-def test_it_does_not_wait_longer_than_it_may(dialed):
+def test_connect_ends_at_the_deadline(dialed):
     async def test():
         with pytest.raises(ConnectFailed, match="timed out") as caught:
             await open_stream(Address("127.0.0.1", 1), Options(connect_timeout=0.01), None)
@@ -155,7 +155,7 @@ async def cancel(dialing):
         await dialing
 
 
-def test_the_socket_of_a_cancelled_dial_is_closed_when_it_comes():
+def test_late_socket_of_a_cancelled_dial_is_closed():
     runs: list[Callable[[], None]] = []
 
     async def test():
@@ -169,7 +169,7 @@ def test_the_socket_of_a_cancelled_dial_is_closed_when_it_comes():
         assert len(runs) == 1
 
 
-def test_the_socket_is_closed_when_it_comes_in_the_turn_of_the_cancellation():
+def test_socket_arriving_with_the_cancellation_is_closed():
     runs: list[Callable[[], None]] = []
 
     async def test():
@@ -184,7 +184,7 @@ def test_the_socket_is_closed_when_it_comes_in_the_turn_of_the_cancellation():
         run(test())
 
 
-def test_the_socket_is_closed_when_the_loop_is_closed_before_it_comes():
+def test_socket_arriving_after_the_loop_was_closed_is_closed():
     runs: list[Callable[[], None]] = []
 
     async def test():

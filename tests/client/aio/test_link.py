@@ -199,7 +199,7 @@ def test_what_is_sent_in_one_turn_of_the_loop_leaves_together():
     run(test())
 
 
-def test_from_a_batch_on_nothing_waits_for_the_next_turn():
+def test_later_frames_of_a_batch_are_written_at_once():
     async def test():
         async with Pair(layer=CountingLayer()) as pair:
             await pair.connect()
@@ -212,7 +212,7 @@ def test_from_a_batch_on_nothing_waits_for_the_next_turn():
     run(test())
 
 
-def test_large_bodies_go_both_ways(playing):
+def test_large_bodies_pass_both_ways(playing):
     async def test(pair):
         await pair.connect()
         body = bytes(range(256)) * 12_000
@@ -227,7 +227,7 @@ def test_large_bodies_go_both_ways(playing):
     playing(test)
 
 
-def test_a_frame_that_cannot_be_encoded_leaves_nothing_behind(playing):
+def test_frame_that_cannot_be_encoded_leaves_no_trace(playing):
     async def test(pair):
         await pair.connect()
         with pytest.raises(FrameError):
@@ -240,7 +240,7 @@ def test_a_frame_that_cannot_be_encoded_leaves_nothing_behind(playing):
     playing(test)
 
 
-def test_a_handler_that_fails_is_logged_and_the_connection_lives(playing, caplog):
+def test_failing_handler_is_logged_and_the_connection_stays_open(playing, caplog):
     async def test(pair):
         await pair.connect()
 
@@ -261,7 +261,7 @@ def test_a_handler_that_fails_is_logged_and_the_connection_lives(playing, caplog
 # ------------------------------------------------------------------------------------- the end
 
 
-def test_the_peer_closes(playing):
+def test_closing_peer_ends_the_link(playing):
     async def test(pair):
         await pair.connect()
         pair.theirs.close()
@@ -275,7 +275,7 @@ def test_the_peer_closes(playing):
     playing(test)
 
 
-def test_the_peer_resets(playing):
+def test_reset_by_the_peer_ends_the_link(playing):
     async def test(pair):
         await pair.connect()
         pair.theirs.shutdown(socket.SHUT_RD)
@@ -286,7 +286,7 @@ def test_the_peer_resets(playing):
     playing(test)
 
 
-def test_what_the_broker_said_before_a_write_failed_is_heard():
+def test_frames_before_a_failed_write_are_dispatched():
     async def test():
         async with Pair() as pair:
             await pair.connect()
@@ -302,7 +302,7 @@ def test_what_the_broker_said_before_a_write_failed_is_heard():
     run(test())
 
 
-def test_close_tells_the_handler_once(playing):
+def test_close_calls_the_handler_once(playing):
     async def test(pair):
         await pair.connect()
         pair.send(b"before")
@@ -342,7 +342,7 @@ def test_disconnect_without_receipt_is_written_before_the_socket_closes(playing)
     playing(test)
 
 
-def test_a_broker_that_does_not_read_the_last_words_is_not_waited_for(playing, monkeypatch):
+def test_close_does_not_wait_for_a_broker_that_does_not_read(playing, monkeypatch):
     async def test(pair):
         await pair.connect()
         while not pair.link.full:
@@ -390,7 +390,7 @@ def test_a_layer_that_cannot_write_ends_the_connection():
     run(test())
 
 
-def test_bytes_that_came_with_the_handshake_are_the_first():
+def test_bytes_received_with_the_handshake_come_first():
     async def test():
         layer = CountingLayer()
         layer.rest = b"ERROR\nmessage:no\n\n\0"
@@ -404,7 +404,7 @@ def test_bytes_that_came_with_the_handshake_are_the_first():
 # ------------------------------------------------------------------------------------- the heart
 
 
-def test_beats_go_both_ways_while_nobody_does_anything(playing):
+def test_heartbeats_are_exchanged_while_idle(playing):
     async def test(pair):
         await pair.connect()
         await until(lambda: len(pair.of(HeartbeatSent)) >= 2)
@@ -414,7 +414,7 @@ def test_beats_go_both_ways_while_nobody_does_anything(playing):
     playing(test, heartbeat=(40, 40), tolerance=1000)
 
 
-def test_silence_is_the_end(playing):
+def test_silence_ends_the_link(playing):
     async def test(pair):
         await pair.connect()
         await until(lambda: pair.of(Closed))
@@ -423,7 +423,7 @@ def test_silence_is_the_end(playing):
     playing(test, heartbeat=(50, 50))
 
 
-def test_bytes_that_wait_to_be_read_are_no_silence():
+def test_unread_bytes_count_as_activity():
     """Neither while reading is paused nor after the loop was blocked."""
 
     async def test():
@@ -467,7 +467,7 @@ def fill(pair):
         pair.send(bytes(256 * 1024))
 
 
-def test_room_comes_when_the_broker_reads(playing):
+def test_writing_resumes_when_the_broker_reads(playing):
     async def test(pair):
         await pair.connect()
         await pair.link.room()
@@ -495,7 +495,7 @@ def test_a_broker_that_does_not_read_stalls_the_sender(playing):
     playing(test, send_timeout=0.05)
 
 
-def test_the_end_of_the_connection_ends_the_wait_for_room(playing):
+def test_lost_connection_ends_the_wait_for_writing(playing):
     async def test(pair):
         await pair.connect()
         fill(pair)
@@ -519,7 +519,7 @@ def ignore(link, events):
     pass
 
 
-def test_open_link_dials_and_reads():
+def test_open_link_connects_and_reads():
     async def test():
         events = []
         link = await open_link(
@@ -534,7 +534,7 @@ def test_open_link_dials_and_reads():
         run(test())
 
 
-def test_open_link_does_tls_by_our_own_layer(server_tls, ca_file):
+def test_open_link_uses_the_tls_layer(server_tls, ca_file):
     async def test():
         events = []
         link = await open_link(
@@ -553,7 +553,7 @@ def test_open_link_does_tls_by_our_own_layer(server_tls, ca_file):
         run(test())
 
 
-def test_open_link_says_why_not(free_port):
+def test_open_link_raises_the_reason(free_port):
     async def test():
         address = parse(f"stomp://127.0.0.1:{free_port}").addresses[0]
         with pytest.raises(ConnectFailed, match="refused"):

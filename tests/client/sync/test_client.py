@@ -73,7 +73,7 @@ def test_no_thread_or_descriptor_is_left_after_many_connections(broker: Broker) 
         assert client.stats().connections == 51
 
 
-def test_many_threads_at_once(broker: Broker) -> None:
+def test_many_threads_share_a_client(broker: Broker) -> None:
     count, each = 8, 200
     with stomp.Client(broker.url, window=50) as client, client.subscribe("/queue/a") as subscription:
         failures: list[BaseException] = []
@@ -119,7 +119,7 @@ def test_a_slow_consumer_does_not_fill_the_memory(broker: Broker) -> None:
         assert taken == 2000
 
 
-def test_somebody_who_waits_for_an_answer_is_not_held_up_by_messages(broker: Broker) -> None:
+def test_pending_request_is_not_blocked_by_messages(broker: Broker) -> None:
     with stomp.Client(broker.url, high_water=100_000) as client:
         subscription = client.subscribe("/queue/a")
         with stomp.Client(broker.url) as producer:
@@ -153,7 +153,7 @@ def test_a_broker_that_does_not_read_does_not_fill_the_memory() -> None:
         over.set()
 
 
-def test_an_address_that_answers_nothing(free_port: int) -> None:
+def test_silent_address_times_out(free_port: int) -> None:
     with pytest.raises(ConnectFailed, match="refused") as caught:
         stomp.Client(f"stomp://127.0.0.1:{free_port}", attempts=1).connect()
     assert caught.value.phase == "tcp"
@@ -162,13 +162,13 @@ def test_an_address_that_answers_nothing(free_port: int) -> None:
         client.send("/queue/a", b"")
 
 
-def test_the_next_address_is_taken(broker: Broker, free_port: int) -> None:
+def test_next_address_is_tried(broker: Broker, free_port: int) -> None:
     with stomp.Client(f"stomp://127.0.0.1:{free_port},127.0.0.1:{broker.port}") as client:
         assert client.address is not None
         assert client.address.port == broker.port
 
 
-def test_one_client_for_each_address() -> None:
+def test_per_address_makes_a_client_for_each_address() -> None:
     with Broker() as one, Broker() as two:
         url = f"stomp://127.0.0.1:{one.port},127.0.0.1:{two.port}"
         clients = stomp.Client.per_address(url, heartbeat=(0, 0))
@@ -179,7 +179,7 @@ def test_one_client_for_each_address() -> None:
             client.close()
 
 
-def test_one_client_for_each_address_of_a_name(tls_broker: Broker, ca_file: str) -> None:
+def test_per_address_resolves_names(tls_broker: Broker, ca_file: str) -> None:
     # The certificate is for the name, and the numeric address is what is dialed.
     clients = stomp.Client.per_address(
         f"stomp+ssl://localhost:{tls_broker.port}?ca_certs={ca_file}", resolve=True, attempts=1
@@ -189,7 +189,7 @@ def test_one_client_for_each_address_of_a_name(tls_broker: Broker, ca_file: str)
         client.send("/queue/a", b"x", confirm=True)
 
 
-def test_a_broker_that_never_confirms(caplog: pytest.LogCaptureFixture) -> None:
+def test_unconfirmed_send_times_out(caplog: pytest.LogCaptureFixture) -> None:
     with ScriptedServer(greet) as server:
         client = stomp.Client(f"stomp://127.0.0.1:{server.address[1]}", heartbeat=(0, 0)).connect()
         with pytest.raises(OutcomeUnknown, match="SEND in time"):
@@ -202,7 +202,7 @@ def test_a_broker_that_never_confirms(caplog: pytest.LogCaptureFixture) -> None:
         assert isinstance(confirmation.exception(), OutcomeUnknown)
 
 
-def test_a_lost_connection_tells_its_last_frames(broker: Broker) -> None:
+def test_lost_connection_logs_its_last_frames(broker: Broker) -> None:
     with stomp.Client(broker.url, reconnect=False, login="me", passcode="swordfish") as client:
         subscription = client.subscribe("/queue/a")
         broker.disconnect_all()
@@ -222,7 +222,7 @@ def test_a_callback_that_fails_is_logged(broker: Broker, caplog: pytest.LogCaptu
     assert "a callback failed" in caplog.text
 
 
-def test_a_confirmation_that_is_there_calls_at_once(broker: Broker) -> None:
+def test_callback_of_a_completed_confirmation_is_called_at_once(broker: Broker) -> None:
     with stomp.Client(broker.url) as client:
         confirmation = client.send_async("/queue/a", b"x")
         confirmation.result(timeout=WAIT)
@@ -231,7 +231,7 @@ def test_a_confirmation_that_is_there_calls_at_once(broker: Broker) -> None:
         assert outcomes == [confirmation]
 
 
-def test_a_token_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_token_is_requested_for_each_connect(caplog: pytest.LogCaptureFixture) -> None:
     tokens = iter(["one", "two"])
     with Broker(users={"me": "one"}) as broker:
         client = stomp.Client(
@@ -245,12 +245,12 @@ def test_a_token_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
         assert isinstance(client.error, stomp.AuthenticationFailed)
 
 
-def test_concurrency_must_make_sense(broker: Broker) -> None:
+def test_invalid_concurrency_is_refused(broker: Broker) -> None:
     with stomp.Client(broker.url) as client, pytest.raises(UsageError, match="at least 1"):
         client.consume("/queue/a", print, concurrency=0)
 
 
-def test_closing_from_a_handler(broker: Broker) -> None:
+def test_close_works_in_a_handler(broker: Broker) -> None:
     closed = threading.Event()
     with stomp.Client(broker.url) as client:
 
@@ -347,14 +347,14 @@ def test_a_forked_child_does_not_touch_the_connection(broker: Broker) -> None:
     assert broker.depth("/queue/a") == 3
 
 
-def test_silence_is_not_believed(broker: Broker) -> None:
+def test_silence_during_a_suspended_process_is_checked(broker: Broker) -> None:
     with stomp.Client(broker.url, backoff=Backoff(0.001)) as client:
         subscription = client.subscribe("/queue/a", max_silence=0.1)
         assert subscription.receive(timeout=0.5) is None
         assert client.stats().connections > 1
 
 
-def test_waiting_for_a_server_that_says_nothing_can_be_ended() -> None:
+def test_wait_for_a_silent_server_can_be_interrupted() -> None:
     with ScriptedServer(say_nothing) as server:
         client = stomp.Client(f"stomp://127.0.0.1:{server.address[1]}")
         threading.Timer(0.2, client.close).start()
@@ -363,7 +363,7 @@ def test_waiting_for_a_server_that_says_nothing_can_be_ended() -> None:
         until(lambda: client.state is ClientState.CLOSED)
 
 
-def test_an_option_that_there_is_not_is_refused(broker: Broker) -> None:
+def test_unknown_option_is_refused(broker: Broker) -> None:
     with stomp.Client(broker.url) as client:
         untyped: Any = client
         with pytest.raises(TypeError, match=r"unexpected option 'persistant' .did you mean persistent"):
@@ -375,7 +375,7 @@ def test_an_option_that_there_is_not_is_refused(broker: Broker) -> None:
         assert client.stats().frames_sent == 1
 
 
-def test_ctrl_c_does_not_wait_for_a_broker_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_does_not_wait_for_a_silent_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float | None] = []
     close = stomp.Client.close
 
@@ -397,7 +397,7 @@ def test_ctrl_c_does_not_wait_for_a_broker_that_says_nothing(monkeypatch: pytest
     assert waits == [2.0, 2.0, None]
 
 
-def test_ctrl_c_is_no_fault_of_the_message(broker: Broker) -> None:
+def test_ctrl_c_does_not_reject_the_message(broker: Broker) -> None:
     with pytest.raises(KeyboardInterrupt), stomp.Client(broker.url) as client:
         client.send("/queue/a", b"x", confirm=True)
         with client.subscribe("/queue/a", ack="client-individual") as orders:

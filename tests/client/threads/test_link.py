@@ -192,7 +192,7 @@ def test_many_senders_at_once_lose_and_mix_nothing(connected):
         assert [int(number) for who, number in bodies if who == name] == list(range(300))
 
 
-def test_a_message_that_is_sent_before_the_broker_has_let_us_in_is_held_back(pair):
+def test_message_sent_before_connected_is_queued(pair):
     link, peer, _ = pair
     link.transmit(commands.connect(["1.2"], "/"))
     send(link, b"x")
@@ -202,14 +202,14 @@ def test_a_message_that_is_sent_before_the_broker_has_let_us_in_is_held_back(pai
     assert peer.session.state.value == "connected"
 
 
-def test_nothing_is_taken_after_the_end(connected):
+def test_closed_link_accepts_no_frame(connected):
     link, _, _ = connected
     link.close()
     with pytest.raises(NotConnected, match="connect again"):
         send(link, b"x")
 
 
-def test_replies_of_a_batch_leave_together(connected):
+def test_replies_of_a_batch_are_written_together(connected):
     link, peer, events = connected
     link.transmit(commands.subscribe(link.session.version, "/queue/a", "1", ack="client-individual"))
     peer.read_requests(1)
@@ -226,7 +226,7 @@ def test_replies_of_a_batch_leave_together(connected):
 
 
 @pytest.mark.parametrize("command", ["SEND", "ACK"])
-def test_replies_of_a_handler_that_goes_on_working_do_not_wait_for_it(connected, command):
+def test_replies_of_a_slow_handler_are_written_meanwhile(connected, command):
     link, peer, events = connected
     go_on = threading.Event()
 
@@ -246,7 +246,7 @@ def test_replies_of_a_handler_that_goes_on_working_do_not_wait_for_it(connected,
     go_on.set()
 
 
-def test_a_handler_that_fails_is_logged_and_the_connection_lives(connected, caplog):
+def test_failing_handler_is_logged_and_the_connection_stays_open(connected, caplog):
     _link, peer, events = connected
 
     def fail(event):
@@ -261,7 +261,7 @@ def test_a_handler_that_fails_is_logged_and_the_connection_lives(connected, capl
     assert "a defect of the user's" in caplog.text
 
 
-def test_the_peer_closes(connected):
+def test_closing_peer_ends_the_link(connected):
     link, peer, events = connected
     peer.sock.close()
     closed = events.wait_for(Closed)
@@ -273,7 +273,7 @@ def test_the_peer_closes(connected):
         send(link)
 
 
-def test_the_peer_resets(connected):
+def test_reset_by_the_peer_ends_the_link(connected):
     link, peer, events = connected
     peer.sock.shutdown(socket.SHUT_RD)
     with pytest.raises(NotConnected):
@@ -284,7 +284,7 @@ def test_the_peer_resets(connected):
     assert len(events.of(Closed)) == 1
 
 
-def test_close_tells_the_handler_once_and_ends_the_thread(connected):
+def test_close_calls_the_handler_once_and_ends_the_thread(connected):
     link, _, events = connected
     link.close()
     link.close()
@@ -352,7 +352,7 @@ def test_join_from_the_handler_does_not_wait_for_itself(connected):
     assert answers == [False]
 
 
-def test_a_frame_that_cannot_be_encoded_leaves_nothing_behind(connected):
+def test_frame_that_cannot_be_encoded_leaves_no_trace(connected):
     link, peer, _ = connected
     with pytest.raises(FrameError):
         send(link, evil="a\0b", receipt="never")
@@ -414,7 +414,7 @@ def busy():
     assert link.join(PATIENCE)
 
 
-def test_heartbeats_go_out_while_a_handler_is_busy_and_silence_is_seen(busy):
+def test_heartbeats_are_sent_and_silence_is_noticed_while_a_handler_runs(busy):
     link, peer, events, clock, go_on = busy
     # Our beats come all the same, and the peer's beats keep the link alive ...
     while peer.session.counters.heartbeats_received < 10:
@@ -435,7 +435,7 @@ def test_heartbeats_go_out_while_a_handler_is_busy_and_silence_is_seen(busy):
     assert events.wait_for(Closed).reason is Reason.HEARTBEAT
 
 
-def test_bytes_that_wait_for_room_are_a_sign_of_life(busy, monkeypatch):
+def test_unread_bytes_count_as_activity(busy, monkeypatch):
     """A flood nobody takes in fills the inbox; the link stops reading, and must not call that silence."""
     monkeypatch.setattr("stomp.client.threads.link._READ_LIMIT", 64 * 1024)
     link, peer, events, clock, go_on = busy
@@ -456,7 +456,7 @@ def test_bytes_that_wait_for_room_are_a_sign_of_life(busy, monkeypatch):
     writer.join(PATIENCE)
 
 
-def test_what_was_sent_before_a_close_goes_out(connected):
+def test_frames_sent_before_a_close_are_written(connected):
     """Frames that wait for company are with us, not with the kernel: dropping the connection must not drop them."""
     link, peer, _ = connected
     for number in range(100):
@@ -466,7 +466,7 @@ def test_what_was_sent_before_a_close_goes_out(connected):
     assert [frame.body for frame in peer.requests] == [str(n).encode() for n in range(100)]
 
 
-def test_what_was_sent_while_another_thread_closes_goes_out_or_is_an_error():
+def test_frames_sent_during_a_close_are_written_or_refused():
     """There is no moment between what was sent before the close and what comes too late for it."""
     for round_ in range(20):
         with linked() as (link, peer, events):
@@ -493,7 +493,7 @@ def test_what_was_sent_while_another_thread_closes_goes_out_or_is_an_error():
             assert len(peer.requests) in (len(sent), len(sent) + 1)
 
 
-def test_what_is_being_written_and_what_waits_behind_it_goes_out_before_a_close(connected):
+def test_queued_frames_are_written_before_a_close(connected):
     """Who closes cannot be let in while somebody writes; who writes finds what was left."""
     link, peer, _ = connected
     sock = link._writer._sock
@@ -525,7 +525,7 @@ def test_what_is_being_written_and_what_waits_behind_it_goes_out_before_a_close(
     assert [frame.body for frame in peer.requests] == [b"1", b"2"]
 
 
-def test_a_peer_that_does_not_read_does_not_hold_up_a_close(connected):
+def test_close_does_not_wait_for_a_peer_that_does_not_read(connected):
     link, _, events = connected
     link._writer._patience = 0.1
     with pytest.raises(SendStalled):
@@ -537,7 +537,7 @@ def test_a_peer_that_does_not_read_does_not_hold_up_a_close(connected):
     assert events.of(Closed)[0].reason is Reason.ABORTED
 
 
-def test_a_forked_child_does_not_write_what_is_its_parents(connected):
+def test_forked_child_does_not_write_frames_of_its_parent(connected):
     import os
 
     link, peer, _ = connected

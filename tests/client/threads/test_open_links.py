@@ -6,7 +6,7 @@ from tests.client.threads.test_link import Peer
 from tests.listening import PATIENCE
 
 
-def test_the_last_frames_of_a_program_that_just_ends_go_out():
+def test_last_frames_of_an_exiting_program_are_written():
     """Frames may wait for company; a program that ends without disconnecting must not lose them."""
     import subprocess
     import sys

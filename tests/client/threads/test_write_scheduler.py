@@ -83,7 +83,7 @@ def sender():
         (BATCH, 0.0, True, True, True),
     ],
 )
-def test_the_decision(queued, since, may_delay, scheduled, write):
+def test_decision_table_is_followed(queued, since, may_delay, scheduled, write):
     scheduler = WriteScheduler()
     scheduler.last_sent = 5.0
     scheduler.flush_scheduled = scheduled

@@ -61,12 +61,12 @@ def box():
         yield running
 
 
-def test_nothing_to_write(box):
+def test_empty_writer_writes_nothing(box):
     assert not box.outbox.waiting
     assert box.outbox.write()
 
 
-def test_parts_leave_in_order(box):
+def test_parts_are_written_in_order(box):
     box.put(b"1", b"22")
     box.put(b"x" * 100_000, b"3")
     assert box.outbox.waiting
@@ -79,7 +79,7 @@ def test_parts_leave_in_order(box):
     assert not box.outbox.waiting
 
 
-def test_what_the_kernel_does_not_take_stays_and_is_counted(box):
+def test_unwritten_bytes_stay_and_are_counted(box):
     box.put(b"x" * 5_000_000)
     assert not box.outbox.write()
     assert box.outbox.full
@@ -98,7 +98,7 @@ def test_what_the_kernel_does_not_take_stays_and_is_counted(box):
     assert not box.outbox.full
 
 
-def test_patience_has_an_end_and_nothing_is_lost():
+def test_timeout_keeps_unwritten_bytes():
     with Box(patience=0.05) as box:
         box.put(b"x" * 5_000_000)
         with pytest.raises(SendStalled, match="5000000 bytes wait"):
@@ -108,7 +108,7 @@ def test_patience_has_an_end_and_nothing_is_lost():
         assert box.outbox.level == 5_000_000
 
 
-def test_somebody_else_is_at_it(box):
+def test_concurrent_writer_is_not_disturbed(box):
     box.put(b"x")
     with box.outbox._write_lock:
         assert box.outbox.write()
@@ -117,7 +117,7 @@ def test_somebody_else_is_at_it(box):
     assert box.read(1) == b"x"
 
 
-def test_a_broken_socket_is_told_if_it_concerns_the_session(box):
+def test_socket_error_is_raised_while_the_session_is_open(box):
     box.theirs.close()
     box.put(b"x")
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
@@ -148,7 +148,7 @@ class Talkative:
         self.out += b"bye"
 
 
-def test_a_layer_is_between_and_may_speak_by_itself():
+def test_output_of_the_layer_is_written():
     layer = Talkative()
     with Box(layer) as box:
         box.put(b"hello")
@@ -160,7 +160,7 @@ def test_a_layer_is_between_and_may_speak_by_itself():
         assert box.read(3) == b"bye"
 
 
-def test_a_good_bye_to_a_peer_that_has_gone_is_no_failure():
+def test_failing_close_notify_is_no_error():
     layer = Talkative()
     with Box(layer) as box:
         box.theirs.close()
@@ -172,7 +172,7 @@ def test_a_good_bye_to_a_peer_that_has_gone_is_no_failure():
 
 
 @pytest.mark.parametrize("gathers", [True, False])
-def test_what_the_socket_takes_in_part_goes_on_where_it_stopped(box, monkeypatch, gathers):
+def test_partial_write_continues_where_it_stopped(box, monkeypatch, gathers):
     monkeypatch.setattr("stomp.client.threads.writer._GATHERS", gathers)
     parts = [bytes([number]) * size for number in range(1, 200) for size in (5000, 0, 1, 20_000)]
     box.put(*parts)

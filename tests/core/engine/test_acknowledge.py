@@ -22,13 +22,13 @@ def delivered(stage: Stage, ack: str = "client-individual", count: int = 1):
     return [stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) for _ in range(count)]
 
 
-def test_the_ack_header_names_the_message_in_1_2(stage: Stage) -> None:
+def test_ack_uses_the_ack_header_in_1_2(stage: Stage) -> None:
     [message] = delivered(stage)
     stage.do(acknowledge.settle_gen(stage.engine, message, 30))
     assert stage.link.take("ACK").headers == {"id": "ack-0"}
 
 
-def test_message_id_and_subscription_name_it_in_1_1() -> None:
+def test_ack_uses_message_id_and_subscription_in_1_1() -> None:
     stage = Stage()
     stage.connect(version="1.1")
     [message] = delivered(stage)
@@ -65,7 +65,7 @@ def test_a_message_of_an_earlier_connection_is_stale(stage: Stage) -> None:
     assert [frame.command for frame in stage.link.sent] == ["SUBSCRIBE"]
 
 
-def test_it_is_stale_as_soon_as_the_session_knows(stage: Stage) -> None:
+def test_message_is_stale_as_soon_as_the_session_has_ended(stage: Stage) -> None:
     [message] = delivered(stage)
     stage.link.session.receive_eof()
     with pytest.raises(StaleDelivery):
@@ -101,7 +101,7 @@ def test_an_ack_may_be_confirmed(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("requeue", "warning"), [(None, None), (True, "true"), (False, "false")])
-def test_rabbitmq_can_be_told_whether_to_requeue(
+def test_nack_for_rabbitmq_has_the_requeue_header(
     stage: Stage, requeue: bool | None, warning: str | None
 ) -> None:
     [message] = delivered(stage)
@@ -109,7 +109,7 @@ def test_rabbitmq_can_be_told_whether_to_requeue(
     assert stage.link.take("NACK").headers.get("requeue") == warning
 
 
-def test_activemq_cannot() -> None:
+def test_requeue_is_refused_for_activemq() -> None:
     stage = Stage()
     stage.connect(server="ActiveMQ/5.17.2")
     [message] = delivered(stage)
@@ -122,7 +122,7 @@ def test_activemq_cannot() -> None:
     ("server", "negative", "words"),
     [("ActiveMQ/5.17.2", True, "poison ack"), ("ActiveMQ-Artemis/2.31", False, "ignores it")],
 )
-def test_what_cannot_be_part_of_a_transaction(server: str, negative: bool, words: str) -> None:
+def test_unsupported_ack_in_a_transaction_is_refused(server: str, negative: bool, words: str) -> None:
     stage = Stage()
     stage.connect(server=server)
     [message] = delivered(stage)

@@ -30,11 +30,11 @@ from stomp.core.errors import Unsupported, UsageError
         (None, GENERIC),
     ],
 )
-def test_brokers_are_known_by_the_header_of_connected(server: str | None, profile) -> None:
+def test_broker_is_recognised_by_the_server_header(server: str | None, profile) -> None:
     assert profile_for_server(server) is profile
 
 
-def test_a_kind_can_be_named() -> None:
+def test_profile_is_found_by_name() -> None:
     assert [profile_by_name(name).name for name in PROFILES] == list(PROFILES)
     with pytest.raises(UsageError, match="use one of rabbitmq"):
         profile_by_name("kafka")
@@ -59,7 +59,7 @@ def test_a_kind_can_be_named() -> None:
         (GENERIC, {}, {}),
     ],
 )
-def test_what_a_subscription_is_asked_for_by(profile, config: dict, headers: dict) -> None:
+def test_subscription_options_become_headers_of_the_broker(profile, config: dict, headers: dict) -> None:
     assert subscribe_headers(profile, **config) == headers
 
 
@@ -74,7 +74,7 @@ def test_what_a_subscription_is_asked_for_by(profile, config: dict, headers: dic
         (ACTIVEMQ, {"queue_type": "quorum"}, "types of queues"),
     ],
 )
-def test_what_a_broker_would_ignore_is_refused(profile, config: dict, words: str) -> None:
+def test_options_that_the_broker_ignores_are_refused(profile, config: dict, words: str) -> None:
     with pytest.raises(Unsupported, match=words):
         subscribe_headers(profile, **config)
 
@@ -87,7 +87,7 @@ def test_what_a_broker_would_ignore_is_refused(profile, config: dict, words: str
         (ACTIVEMQ, {"durable": "d"}, "client_id="),
     ],
 )
-def test_what_makes_no_sense_is_refused(profile, config: dict, words: str) -> None:
+def test_invalid_options_are_refused(profile, config: dict, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         subscribe_headers(profile, **config)
 
@@ -108,7 +108,7 @@ def test_what_makes_no_sense_is_refused(profile, config: dict, words: str) -> No
         (EMBEDDED, {"ttl": 0.0001}, {"expiration": 1}),
     ],
 )
-def test_what_a_send_is_asked_for_by(profile, config: dict, headers: dict) -> None:
+def test_send_options_become_headers_of_the_broker(profile, config: dict, headers: dict) -> None:
     assert send_headers(profile, **config) == headers
 
 
@@ -123,12 +123,12 @@ def test_what_a_send_is_asked_for_by(profile, config: dict, headers: dict) -> No
         (RABBITMQ, {"priority": -1}, "priority is -1"),
     ],
 )
-def test_what_a_send_cannot_ask_for(profile, config: dict, words: str) -> None:
+def test_unsupported_send_options_are_refused(profile, config: dict, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         send_headers(profile, **config)
 
 
-def test_requeueing() -> None:
+def test_requeue_is_translated_or_refused() -> None:
     assert nack_headers(ACTIVEMQ, None) == {}
     assert nack_headers(RABBITMQ, False) == {"requeue": "false"}
     with pytest.raises(Unsupported, match="this broker has no requeue"):
@@ -148,7 +148,7 @@ def test_requeueing() -> None:
         (None, "generic", None),
     ],
 )
-def test_what_an_error_means_is_known_of_each_broker(
+def test_profile_knows_whether_an_error_ends_the_connection(
     server: str | None, name: str, ends: bool | None
 ) -> None:
     profile = profile_for_server(server)

@@ -11,7 +11,7 @@ def asked(waiting: PendingConfirmations, receipt: str, size: int = 1) -> Confirm
     return confirmation
 
 
-def test_an_outcome_is_told_once_to_everybody() -> None:
+def test_outcome_calls_each_callback_once() -> None:
     waiting = PendingConfirmations(10, 100)
     confirmation = asked(waiting, "1")
     outcomes: list[object] = []
@@ -38,7 +38,7 @@ def test_three_outcomes_are_counted() -> None:
     assert (waiting.confirmed, waiting.refused, waiting.unknown) == (1, 1, 1)
 
 
-def test_what_is_no_send_has_no_place_in_the_window() -> None:
+def test_only_sends_count_for_the_window() -> None:
     waiting = PendingConfirmations(1, 1)
     asked(waiting, "1", size=0)
     assert waiting.fits(1)
@@ -47,7 +47,7 @@ def test_what_is_no_send_has_no_place_in_the_window() -> None:
     assert waiting.confirmed == 0
 
 
-def test_the_window_has_room_again() -> None:
+def test_window_opens_after_a_confirmation() -> None:
     waiting = PendingConfirmations(2, 100)
     asked(waiting, "1", 60)
     assert not waiting.fits(50)
@@ -58,7 +58,7 @@ def test_the_window_has_room_again() -> None:
     assert waiting.fits(50)
 
 
-def test_blame_goes_to_who_is_left() -> None:
+def test_error_is_attributed_to_the_remaining_send() -> None:
     waiting = PendingConfirmations(10, 100)
     first, second, third = (asked(waiting, receipt) for receipt in "123")
     error = BrokerError("no")
@@ -71,7 +71,7 @@ def test_blame_goes_to_who_is_left() -> None:
     assert waiting.candidate_error("2") is None
 
 
-def test_two_errors_and_two_that_are_left() -> None:
+def test_two_errors_are_attributed_to_the_two_remaining_sends() -> None:
     waiting = PendingConfirmations(10, 100)
     confirmations = [asked(waiting, receipt) for receipt in "123"]
     waiting.attribute_error(BrokerError("a"))
@@ -82,7 +82,7 @@ def test_two_errors_and_two_that_are_left() -> None:
     assert confirmations[1].outcome == "refused"
 
 
-def test_blame_does_not_outlive_the_connection() -> None:
+def test_attribution_ends_with_the_connection() -> None:
     waiting = PendingConfirmations(10, 100)
     asked(waiting, "1")
     asked(waiting, "2")
@@ -92,7 +92,7 @@ def test_blame_does_not_outlive_the_connection() -> None:
     assert waiting.all()[0].outcome is None
 
 
-def test_an_error_about_nothing_that_waits() -> None:
+def test_error_without_pending_sends_is_not_attributed() -> None:
     waiting = PendingConfirmations(10, 100)
     assert waiting.attribute_error(BrokerError("a")) == []
     late = asked(waiting, "1")
@@ -100,7 +100,7 @@ def test_an_error_about_nothing_that_waits() -> None:
     assert late.outcome == "confirmed"
 
 
-def test_print_out() -> None:
+def test_repr_has_the_outcome() -> None:
     confirmation = Confirmation("7", None, 1)
     assert repr(confirmation) == "<Confirmation 7 pending>"
     confirmation.settle()

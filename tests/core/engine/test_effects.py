@@ -3,7 +3,7 @@ from __future__ import annotations
 from stomp.core.engine.effects import Signal
 
 
-def test_a_signal_tells_who_watches() -> None:
+def test_signal_calls_its_callbacks() -> None:
     signal = Signal()
     calls: list[str] = []
 

@@ -32,7 +32,7 @@ class Told(Hooks):
         self.heard.append(("state", change.state.value))
 
 
-def test_hooks_are_told_what_happens_and_only_when_nothing_is_held() -> None:
+def test_hooks_are_called_without_locks() -> None:
     from stomp.core.engine import acknowledge
 
     told = Told()
@@ -56,7 +56,7 @@ def test_hooks_are_told_what_happens_and_only_when_nothing_is_held() -> None:
     ]  # fmt: skip
 
 
-def test_what_an_old_link_says_is_not_heard() -> None:
+def test_events_of_an_old_link_are_ignored() -> None:
     stage = Stage()
     old = stage.connect()
     subscription = stage.subscribe()
@@ -69,14 +69,14 @@ def test_what_an_old_link_says_is_not_heard() -> None:
     assert not subscription.queue.messages
 
 
-def test_messages_for_nobody_are_counted() -> None:
+def test_messages_without_subscription_are_counted() -> None:
     stage = Stage()
     stage.connect()
     stage.link.say("MESSAGE", subscription="who", message_id="1")
     assert stage.engine.stats().unmatched == 1
 
 
-def test_reading_pauses_when_too_much_waits_and_goes_on_when_it_is_taken() -> None:
+def test_reading_pauses_above_the_limit_and_resumes_below() -> None:
     stage = Stage(high_water=20_000)
     stage.connect()
     subscription = stage.subscribe(ack="auto")
@@ -93,7 +93,7 @@ def test_reading_pauses_when_too_much_waits_and_goes_on_when_it_is_taken() -> No
     assert fired == [1]
 
 
-def test_reading_goes_on_for_somebody_who_waits_for_an_answer() -> None:
+def test_reading_continues_while_a_request_is_pending() -> None:
     stage = Stage(high_water=20_000)
     stage.connect()
     subscription = stage.subscribe(ack="auto")
@@ -107,7 +107,7 @@ def test_reading_goes_on_for_somebody_who_waits_for_an_answer() -> None:
     assert stage.engine.reading_paused
 
 
-def test_taking_what_has_been_taken_does_not_count_twice() -> None:
+def test_message_is_counted_once_when_received() -> None:
     stage = Stage(high_water=20_000)
     stage.connect()
     subscription = stage.subscribe(ack="auto")
@@ -117,7 +117,7 @@ def test_taking_what_has_been_taken_does_not_count_twice() -> None:
         assert not stage.engine.reading_paused
 
 
-def test_reading_goes_on_when_what_waits_is_nobodys_any_more() -> None:
+def test_reading_resumes_when_the_subscription_of_queued_messages_ends() -> None:
     stage = Stage(high_water=1000)
     stage.connect()
     subscription = stage.subscribe(ack="auto")
@@ -127,7 +127,7 @@ def test_reading_goes_on_when_what_waits_is_nobodys_any_more() -> None:
     assert not stage.engine.reading_paused
 
 
-def test_taking_from_much_costs_no_more_than_taking_from_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_receiving_from_a_long_queue_takes_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[int] = []
 
     class Measured(MessageQueue):
@@ -149,7 +149,7 @@ def test_taking_from_much_costs_no_more_than_taking_from_little(monkeypatch: pyt
     assert len(measured) == 1
 
 
-def test_an_error_that_is_about_nothing_is_told() -> None:
+def test_unattributed_error_calls_the_hook() -> None:
     stage = Stage()
     stage.connect(server="RabbitMQ/3.10.8")
     stage.link.say("ERROR", message="watch out")
@@ -167,7 +167,7 @@ def test_stats_add_up_over_connections() -> None:
     assert (stats.connections, stats.frames_sent, stats.frames_received) == (2, 3, 2)
 
 
-def test_a_lost_connection_tells_the_last_frames_without_secrets() -> None:
+def test_lost_connection_logs_the_last_frames_without_secrets() -> None:
     stage = Stage(login="me", passcode="swordfish")
     stage.connect()
     stage.do(
@@ -182,7 +182,7 @@ def test_a_lost_connection_tells_the_last_frames_without_secrets() -> None:
     assert "swordfish" not in recent
 
 
-def test_senders_hear_once_of_the_room_that_answers_of_one_read_have_made() -> None:
+def test_senders_are_notified_once_per_read() -> None:
     stage = Stage(window=2)
     link = stage.connect()
     confirmations = [
@@ -199,7 +199,7 @@ def test_senders_hear_once_of_the_room_that_answers_of_one_read_have_made() -> N
     assert [confirmation.outcome for confirmation in confirmations] == ["confirmed"] * 2
 
 
-def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
+def test_cancelled_request_notifies_senders() -> None:
     stage = Stage(window=1)
     stage.connect()
     confirmation = stage.do(
@@ -219,7 +219,7 @@ def test_room_is_told_of_when_a_request_was_not_sent_after_all() -> None:
 
 
 @pytest.mark.parametrize("server", ["apache-apollo/1.7.1", "ActiveMQ-Artemis/2.44.0 x", None])
-def test_an_error_of_a_broker_that_may_read_no_more_ends_the_connection(server: str | None) -> None:
+def test_error_of_a_broker_that_stops_reading_ends_the_connection(server: str | None) -> None:
     stage = Stage()
     stage.connect(**({"server": server} if server else {}))
     make = [
@@ -240,7 +240,7 @@ def test_an_error_of_a_broker_that_may_read_no_more_ends_the_connection(server: 
 
 
 @pytest.mark.parametrize("server", ["RabbitMQ/3.10.8", "ActiveMQ/5.17.2", "HornetQ/2.5.0"])
-def test_an_error_of_a_broker_that_goes_on_does_not(server: str) -> None:
+def test_error_of_a_broker_that_continues_keeps_the_connection(server: str) -> None:
     stage = Stage()
     stage.connect(server=server)
     confirmation = stage.do(
@@ -251,7 +251,7 @@ def test_an_error_of_a_broker_that_goes_on_does_not(server: str) -> None:
     assert stage.engine.state is ClientState.CONNECTED
 
 
-def test_the_kind_of_broker_that_the_user_names_decides_whether_an_error_is_the_end() -> None:
+def test_configured_broker_decides_whether_an_error_ends_the_connection() -> None:
     from stomp.core.engine.broker_profiles import profile_by_name
 
     stage = Stage(profile=profile_by_name("rabbitmq"))
@@ -260,7 +260,7 @@ def test_the_kind_of_broker_that_the_user_names_decides_whether_an_error_is_the_
     assert stage.engine.state is ClientState.CONNECTED
 
 
-def test_an_error_while_subscriptions_are_made_again_refuses_the_one_that_waits() -> None:
+def test_error_while_resubscribing_refuses_the_pending_subscription() -> None:
     stage = Stage()
     stage.connect(server="RabbitMQ/3.10.8")
     subscription = stage.subscribe()

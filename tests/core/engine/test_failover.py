@@ -47,51 +47,51 @@ def test_a_wait_never_overflows() -> None:
 
 
 @pytest.mark.parametrize("attempts", [-1, float("inf")])
-def test_no_limit(attempts: float) -> None:
+def test_minus_one_attempts_are_unlimited(attempts: float) -> None:
     policy = Failover(["a"], attempts=attempts, random=no_luck)
     assert addresses(policy, 500) == ["a"] * 500
 
 
-def test_a_float_is_a_number_of_attempts() -> None:
+def test_float_number_of_attempts_is_accepted() -> None:
     policy = Failover(["a"], attempts=2.0, random=no_luck)
     assert addresses(policy, 2) == ["a", "a"]
     assert policy.next() == Exhausted("2 attempts failed")
 
 
-def test_a_refused_login_ends_it() -> None:
+def test_refused_login_ends_the_attempts() -> None:
     policy = Failover(["a", "b"], random=no_luck)
     policy.next()
     assert policy.next(AuthenticationFailed("no")) == Exhausted("the broker refused the login")
 
 
 @pytest.mark.parametrize("error", [BrokerError("busy"), ConnectionLost("gone"), OSError("refused")])
-def test_other_errors_do_not(error: Exception) -> None:
+def test_other_errors_do_not_end_the_attempts(error: Exception) -> None:
     policy = Failover(["a", "b"], random=no_luck)
     policy.next()
     assert policy.next(error) == Attempt("b", 0.0)
 
 
-def test_no_address() -> None:
+def test_no_address_ends_at_once() -> None:
     empty: list[str] = []
     assert Failover(empty, random=no_luck).next() == Exhausted("there is no address to connect to")
 
 
-def test_no_attempt() -> None:
+def test_zero_attempts_end_at_once() -> None:
     assert Failover(["a"], attempts=0, random=no_luck).next() == Exhausted("0 attempts failed")
 
 
-def test_shuffling_uses_the_dice_and_loses_no_address() -> None:
+def test_shuffle_uses_the_random_source_and_keeps_all_addresses() -> None:
     rolls = iter([0.9, 0.0, 0.0, 0.0])
     policy = Failover(["a", "b", "c"], attempts=1, shuffle=True, random=lambda: next(rolls))
     assert addresses(policy, 3) == ["b", "a", "c"]
 
 
-def test_shuffling_survives_dice_that_show_one() -> None:
+def test_shuffle_accepts_a_random_value_of_one() -> None:
     policy = Failover(["a", "b", "c"], attempts=2, shuffle=True, random=lambda: 1.0)
     assert sorted(addresses(policy, 3)) == ["a", "b", "c"]
 
 
-def test_the_list_given_is_not_changed() -> None:
+def test_given_list_is_not_changed() -> None:
     given = ["a", "b"]
     policy = Failover(given, shuffle=True, random=no_luck)
     policy.next()
@@ -106,7 +106,7 @@ def test_a_series_after_earlier_rounds_waits_first_and_has_all_its_attempts() ->
     assert policy.rounds == 5
 
 
-def test_a_series_that_goes_on_begins_with_the_address_that_is_left() -> None:
+def test_continued_series_begins_with_the_remaining_address() -> None:
     policy = Failover(
         ["a", "b"], backoff=Backoff(initial=1.0, increase=1.0, jitter=0.0), attempts=1, random=no_luck
     )

@@ -23,7 +23,7 @@ def connecting(stage: Stage):
     return stage.run(lifecycle.connect_gen(stage.engine, zero))
 
 
-def test_connecting_says_who_and_what() -> None:
+def test_connect_sends_credentials_and_options() -> None:
     stage = Stage(login="me", passcode=lambda: "secret", headers={"x": "y"}, client_id="c", heartbeat=(1, 2))
     run = connecting(stage)
     assert stage.engine.state.value == "connecting"
@@ -39,7 +39,7 @@ def test_connecting_says_who_and_what() -> None:
     assert "secret" not in "".join(stage.engine.recorder.lines())
 
 
-def test_credentials_are_asked_for_at_each_connect() -> None:
+def test_credentials_are_resolved_at_each_connect() -> None:
     tokens = iter(["one", "two"])
     stage = Stage(login="me", passcode=lambda: next(tokens))
     stage.connect()
@@ -49,7 +49,7 @@ def test_credentials_are_asked_for_at_each_connect() -> None:
     assert stage.link.take("CONNECT").headers["passcode"] == "two"
 
 
-def test_credentials_that_cannot_be_had_are_not_told() -> None:
+def test_failing_credentials_function_is_not_shown() -> None:
     def fail() -> str:
         raise ValueError("swordfish")
 
@@ -59,7 +59,7 @@ def test_credentials_that_cannot_be_had_are_not_told() -> None:
     assert "swordfish" not in str(caught.value)
 
 
-def test_the_kind_of_broker_can_be_told() -> None:
+def test_broker_kind_can_be_configured() -> None:
     from stomp.core.engine.broker_profiles import RABBITMQ
 
     stage = Stage(profile=RABBITMQ)
@@ -67,7 +67,7 @@ def test_the_kind_of_broker_can_be_told() -> None:
     assert stage.engine.current.profile is RABBITMQ
 
 
-def test_a_refused_login_is_not_tried_again() -> None:
+def test_refused_login_is_not_repeated() -> None:
     stage = Stage(attempts=5)
     run = connecting(stage)
     stage.link.say("ERROR", b"Access refused for user 'x'", message="Bad CONNECT")
@@ -90,7 +90,7 @@ def test_all_addresses_are_tried_in_rounds_with_waits_in_between() -> None:
     assert caught.value.phase == "tcp"
 
 
-def test_a_broker_that_says_nothing_is_given_up() -> None:
+def test_silent_broker_times_out() -> None:
     stage = Stage(attempts=1, connect_timeout=5.0)
     run = connecting(stage)
     stage.advance(5.0)
@@ -99,7 +99,7 @@ def test_a_broker_that_says_nothing_is_given_up() -> None:
     assert stage.link.session.closed is not None
 
 
-def test_a_broker_that_hangs_up_says_so() -> None:
+def test_closed_connection_is_in_the_error() -> None:
     stage = Stage(attempts=1)
     run = connecting(stage)
     stage.link.hang_up()
@@ -107,7 +107,7 @@ def test_a_broker_that_hangs_up_says_so() -> None:
         assert run.result
 
 
-def test_connecting_twice_is_a_mistake() -> None:
+def test_second_connect_is_refused() -> None:
     stage = Stage()
     stage.connect()
     with pytest.raises(UsageError, match="connected already"):
@@ -166,7 +166,7 @@ def test_a_subscription_that_the_next_broker_cannot_have_ends() -> None:
     assert "RabbitMQ has no selector" in str(subscription.error)
 
 
-def test_reconnecting_is_given_up() -> None:
+def test_reconnecting_ends_after_the_attempts() -> None:
     stage = Stage(reattempts=1)
     stage.connect()
     subscription = stage.subscribe()
@@ -191,7 +191,7 @@ def test_a_refused_login_ends_reconnecting() -> None:
     assert isinstance(stage.engine.error, AuthenticationFailed)
 
 
-def test_without_reconnecting_a_lost_connection_is_the_end() -> None:
+def test_lost_connection_without_reconnect_fails_the_client() -> None:
     stage = Stage(reconnect=False)
     stage.connect()
     stage.link.hang_up()
@@ -199,7 +199,7 @@ def test_without_reconnecting_a_lost_connection_is_the_end() -> None:
     assert not stage.engine.needs_reconnect
 
 
-def test_a_connection_that_is_lost_while_it_is_restored_is_tried_again() -> None:
+def test_connection_lost_while_resubscribing_is_retried() -> None:
     stage = Stage(backoff=Backoff(initial=1.0, jitter=0))
     stage.connect()
     stage.subscribe()
@@ -217,7 +217,7 @@ def test_a_connection_that_is_lost_while_it_is_restored_is_tried_again() -> None
 # ------------------------------------------------------------------------------------- the end
 
 
-def test_closing_waits_for_answers_and_says_goodbye() -> None:
+def test_close_waits_for_answers_and_disconnects() -> None:
     stage = Stage()
     stage.connect()
     stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
@@ -230,7 +230,7 @@ def test_closing_waits_for_answers_and_says_goodbye() -> None:
     assert stage.engine.state is ClientState.CLOSED
 
 
-def test_closing_does_not_wait_for_ever() -> None:
+def test_close_has_a_deadline() -> None:
     stage = Stage()
     stage.connect()
     confirmation = stage.do(
@@ -245,7 +245,7 @@ def test_closing_does_not_wait_for_ever() -> None:
     assert stage.engine.state is ClientState.CLOSED
 
 
-def test_closing_ends_subscriptions() -> None:
+def test_close_ends_subscriptions() -> None:
     stage = Stage()
     stage.connect()
     subscription = stage.subscribe("/queue/a", "auto")
@@ -257,7 +257,7 @@ def test_closing_ends_subscriptions() -> None:
     assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) is None
 
 
-def test_closing_ends_reconnecting() -> None:
+def test_close_ends_reconnecting() -> None:
     stage = Stage(backoff=Backoff(initial=100.0))
     stage.connect()
     stage.link.hang_up()
@@ -270,7 +270,7 @@ def test_closing_ends_reconnecting() -> None:
     assert stage.do(lifecycle.close_gen(stage.engine, 5)) is True
 
 
-def test_closing_before_reconnecting_has_begun() -> None:
+def test_close_before_reconnecting_prevents_it() -> None:
     stage = Stage()
     stage.connect()
     stage.link.hang_up()
@@ -280,7 +280,7 @@ def test_closing_before_reconnecting_has_begun() -> None:
     assert stage.engine.state is ClientState.CLOSED
 
 
-def test_closing_ends_a_login_under_way() -> None:
+def test_close_ends_a_pending_login() -> None:
     stage = Stage()
     run = connecting(stage)
     stage.do(lifecycle.close_gen(stage.engine, 5))
@@ -290,7 +290,7 @@ def test_closing_ends_a_login_under_way() -> None:
     assert stage.engine.state is ClientState.CLOSED
 
 
-def test_closing_right_after_the_login_does_not_wait_for_its_deadline() -> None:
+def test_close_after_the_login_does_not_wait_for_its_deadline() -> None:
     # CONNECTED has come, and the program that connects has not gone on yet: it hangs up when it does.
     stage = Stage()
     run = connecting(stage)
@@ -307,13 +307,13 @@ def test_closing_right_after_the_login_does_not_wait_for_its_deadline() -> None:
     assert stage.engine.state is ClientState.CLOSED
 
 
-def test_closing_what_was_never_connected() -> None:
+def test_close_without_connect_is_accepted() -> None:
     stage = Stage()
     assert stage.do(lifecycle.close_gen(stage.engine, 5)) is True
     assert stage.engine.state is ClientState.CLOSED
 
 
-def test_draining_waits_for_what_was_handed_out() -> None:
+def test_drain_waits_for_received_messages() -> None:
     stage = Stage()
     stage.connect()
     subscription, other = stage.subscribe(), stage.subscribe("/queue/b", "auto")
@@ -337,7 +337,7 @@ def test_draining_waits_for_what_was_handed_out() -> None:
     assert (report.unsettled, report.returned, report.unconfirmed) == (0, 1, 0)
 
 
-def test_draining_does_not_wait_for_messages_of_an_earlier_connection() -> None:
+def test_drain_ignores_messages_of_an_earlier_connection() -> None:
     stage = Stage()
     stage.connect()
     subscription = stage.subscribe()
@@ -351,7 +351,7 @@ def test_draining_does_not_wait_for_messages_of_an_earlier_connection() -> None:
     assert run.result.clean
 
 
-def test_draining_leaves_what_need_not_be_acknowledged_to_be_taken() -> None:
+def test_drain_leaves_auto_acknowledged_messages_in_the_queue() -> None:
     stage = Stage()
     stage.connect()
     subscription = stage.subscribe("/queue/a", "auto")
@@ -365,7 +365,7 @@ def test_draining_leaves_what_need_not_be_acknowledged_to_be_taken() -> None:
     assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) is None
 
 
-def test_draining_goes_on_when_a_subscription_cannot_be_ended() -> None:
+def test_drain_continues_if_a_subscription_cannot_be_ended() -> None:
     stage = Stage()
     stage.connect()
     stage.subscribe("/queue/a", "auto")
@@ -377,7 +377,7 @@ def test_draining_goes_on_when_a_subscription_cannot_be_ended() -> None:
     assert "could not be ended" in "\n".join(stage.said)
 
 
-def test_draining_waits_for_a_message_while_others_of_a_closed_merged_subscription_are_queued() -> None:
+def test_drain_waits_for_a_message_of_a_closed_merged_subscription() -> None:
     stage = Stage()
     stage.connect()
     one, other = stage.subscribe(), stage.subscribe("/queue/b")
@@ -400,7 +400,7 @@ def test_draining_waits_for_a_message_while_others_of_a_closed_merged_subscripti
     assert run.result.clean
 
 
-def test_draining_does_not_wait_for_messages_queued_behind_a_failed_one() -> None:
+def test_drain_ignores_messages_after_a_failed_one() -> None:
     stage = Stage()
     stage.connect(server="ActiveMQ-Artemis/2.44.0 x")
     subscription = stage.subscribe(ack="client")
@@ -439,7 +439,7 @@ def test_closing_is_not_clean_if_the_connection_ends_without_the_receipt(error: 
     assert stage.engine.state is ClientState.CLOSED
 
 
-def test_closing_twice_at_once_has_one_result() -> None:
+def test_concurrent_closes_have_one_result() -> None:
     for confirmed in (True, False):
         stage = Stage()
         stage.connect()
@@ -449,7 +449,7 @@ def test_closing_twice_at_once_has_one_result() -> None:
         assert [run.result for run in runs] == [confirmed, confirmed]
 
 
-def test_draining_tells_what_was_left() -> None:
+def test_drain_reports_the_remaining_messages() -> None:
     stage = Stage()
     stage.connect()
     subscription = stage.subscribe()
@@ -482,7 +482,7 @@ def test_unsubscribing_while_disconnected_is_remembered() -> None:
     assert not stage.link.sent
 
 
-def test_a_closing_that_is_cancelled_goes_without_a_goodbye() -> None:
+def test_cancelled_close_sends_no_disconnect() -> None:
     stage = Stage()
     stage.connect()
     run = stage.run(lifecycle.close_gen(stage.engine, stage.clock() + 5))
@@ -493,7 +493,7 @@ def test_a_closing_that_is_cancelled_goes_without_a_goodbye() -> None:
     assert stage.engine.state is ClientState.CLOSED
 
 
-def test_reconnecting_that_is_cancelled_after_the_end_changes_nothing() -> None:
+def test_reconnect_cancelled_after_the_end_changes_nothing() -> None:
     stage = Stage(backoff=Backoff(initial=5))
     stage.connect()
     stage.failures = [ConnectFailed("no")]
@@ -505,7 +505,7 @@ def test_reconnecting_that_is_cancelled_after_the_end_changes_nothing() -> None:
     assert stage.engine.state is ClientState.CLOSED
 
 
-def test_a_connection_that_ended_before_anybody_listened_is_no_reason_to_wait() -> None:
+def test_connection_that_ended_early_does_not_block() -> None:
     stage = Stage(attempts=1)
     dial = stage.perform
 
@@ -522,7 +522,7 @@ def test_a_connection_that_ended_before_anybody_listened_is_no_reason_to_wait() 
         assert run.result
 
 
-def test_a_client_that_is_closed_while_it_asks_for_credentials_does_not_dial() -> None:
+def test_client_closed_while_resolving_credentials_does_not_connect() -> None:
     def passcode() -> str:
         stage.do(lifecycle.close_gen(stage.engine, stage.clock() + 30))
         return "secret"

@@ -67,20 +67,20 @@ def commands(link: FakeLink) -> list[str]:
 # ------------------------------------------------------------------------------------- the back-off
 
 
-def test_a_broker_that_closes_after_connected_is_asked_less_and_less_often() -> None:
+def test_waits_grow_for_a_broker_that_closes_after_connected() -> None:
     stage = make_stage()
     assert [lose(stage) for _ in range(6)] == [0, 1, 2, 4, 8, 8]
     assert stage.engine.state is ClientState.CONNECTED
 
 
-def test_a_connection_that_has_lived_is_followed_by_the_next_at_once() -> None:
+def test_reconnect_after_a_long_connection_is_immediate() -> None:
     stage = make_stage()
     assert [lose(stage), lose(stage), lose(stage)] == [0, 1, 2]
     stage.advance(STABLE_AFTER)
     assert [lose(stage), lose(stage)] == [0, 1]
 
 
-def test_a_connection_that_has_nearly_lived_is_not() -> None:
+def test_reconnect_after_a_shorter_connection_waits() -> None:
     stage = make_stage()
     lose(stage)
     stage.advance(STABLE_AFTER - 0.1)
@@ -96,7 +96,7 @@ def test_a_delivered_message_resets_the_waits() -> None:
     assert lose(stage) == 0
 
 
-def test_a_message_that_is_not_acknowledged_does_not_reset_them() -> None:
+def test_unacknowledged_message_does_not_reset_the_waits() -> None:
     # It comes again on each connection, before the one that ends it.
     stage = make_stage(max_losses=-1)
     subscription = stage.subscribe()
@@ -108,7 +108,7 @@ def test_a_message_that_is_not_acknowledged_does_not_reset_them() -> None:
     assert waits == [0, 1, 2, 4]
 
 
-def test_an_acknowledged_message_resets_them() -> None:
+def test_acknowledged_message_resets_the_waits() -> None:
     stage = make_stage()
     subscription = stage.subscribe()
     assert [lose(stage), lose(stage)] == [0, 1]
@@ -120,7 +120,7 @@ def test_an_acknowledged_message_resets_them() -> None:
     assert lose(stage) == 0
 
 
-def test_a_refused_message_does_not_reset_them() -> None:
+def test_rejected_message_does_not_reset_the_waits() -> None:
     stage = make_stage(max_losses=-1)
     subscription = stage.subscribe()
     assert [lose(stage), lose(stage)] == [0, 1]
@@ -131,7 +131,7 @@ def test_a_refused_message_does_not_reset_them() -> None:
     assert lose(stage) == 2
 
 
-def test_a_confirmed_send_resets_them() -> None:
+def test_confirmed_send_resets_the_waits() -> None:
     stage = make_stage()
     assert [lose(stage), lose(stage)] == [0, 1]
     confirmation = start(stage)
@@ -140,7 +140,7 @@ def test_a_confirmed_send_resets_them() -> None:
     assert lose(stage) == 0
 
 
-def test_the_receipt_of_a_subscribe_does_not_reset_them() -> None:
+def test_receipt_of_a_subscribe_does_not_reset_the_waits() -> None:
     stage = make_stage(max_losses=-1)
     stage.subscribe()
     waits = []
@@ -176,7 +176,7 @@ def test_short_connections_count_as_attempts_and_the_client_fails_with_the_reaso
     assert [type(failure) for failure in error.failures] == [ConnectionLost] * 4
 
 
-def test_a_client_that_failed_begins_anew() -> None:
+def test_failed_client_can_connect_again() -> None:
     stage = make_stage(reattempts=1)
     lose(stage)
     lose(stage)
@@ -257,13 +257,13 @@ def test_a_subscribe_after_which_each_connection_is_lost_is_given_up_with_the_re
     assert commands(stage.link) == []
 
 
-def test_how_many_losses_is_a_setting() -> None:
+def test_number_of_losses_is_configurable() -> None:
     stage = make_stage(max_losses=2)
     run, _ = subscribing_to(stage)
     assert lose_until_done(stage, lambda: run.done) == 2
 
 
-def test_without_a_limit_a_subscribe_is_sent_again_for_ever() -> None:
+def test_without_a_limit_a_subscribe_is_always_repeated() -> None:
     stage = make_stage(max_losses=-1)
     run, _ = subscribing_to(stage)
     with pytest.raises(AssertionError, match="it goes on"):
@@ -271,7 +271,7 @@ def test_without_a_limit_a_subscribe_is_sent_again_for_ever() -> None:
     assert commands(stage.link) == ["SUBSCRIBE"]
 
 
-def test_a_subscription_that_was_good_and_whose_subscribe_ends_each_connection_says_so() -> None:
+def test_earlier_working_subscription_has_the_reason_in_its_error() -> None:
     stage = make_stage()
     subscription = stage.subscribe("/queue/gone")
     stage.advance(60)
@@ -283,7 +283,7 @@ def test_a_subscription_that_was_good_and_whose_subscribe_ends_each_connection_s
         stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
 
 
-def test_other_subscriptions_live_on_when_one_is_given_up() -> None:
+def test_other_subscriptions_continue_when_one_is_given_up() -> None:
     stage = make_stage()
     good = [stage.subscribe(f"/queue/good-{number}") for number in range(3)]
     bad, subscription = subscribing_to(stage)
@@ -310,7 +310,7 @@ def test_other_subscriptions_live_on_when_one_is_given_up() -> None:
     assert not any(each.ended for each in good)
 
 
-def test_a_broker_that_closes_by_itself_is_no_fault_of_a_subscription() -> None:
+def test_unrelated_loss_is_not_attributed_to_a_subscription() -> None:
     stage = make_stage()
     run, subscription = subscribing_to(stage)
     for _ in range(20):
@@ -349,7 +349,7 @@ def test_a_message_that_ends_each_connection_ends_its_subscription() -> None:
         stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
 
 
-def test_a_connection_that_is_lost_long_after_the_subscribe_is_no_fault_of_it() -> None:
+def test_late_loss_is_not_attributed_to_the_subscribe() -> None:
     stage = make_stage()
     subscription = stage.subscribe()
     for _ in range(10):
@@ -359,7 +359,7 @@ def test_a_connection_that_is_lost_long_after_the_subscribe_is_no_fault_of_it() 
     assert not subscription.ended
 
 
-def test_an_answered_subscribe_is_not_blamed_any_more() -> None:
+def test_confirmed_subscribe_is_no_longer_a_candidate() -> None:
     stage = make_stage()
     run, subscription = subscribing_to(stage)
     for _ in range(4):
@@ -431,7 +431,7 @@ def test_healthy_sends_beside_one_that_ends_connections_are_confirmed() -> None:
     assert copies <= 7
 
 
-def test_a_broker_that_confirms_nothing_is_no_fault_of_several_sends() -> None:
+def test_loss_is_not_attributed_to_several_unconfirmed_sends() -> None:
     stage = make_stage(on_unknown=OnUnknown.RESEND)
     sends = [start(stage) for _ in range(5)]
     for _ in range(20):

@@ -16,7 +16,7 @@ def message(body: bytes = b"", **headers: str) -> BaseMessage:
     )
 
 
-def test_what_the_headers_say() -> None:
+def test_attributes_come_from_the_headers() -> None:
     received = message(destination="/queue/a", message_id="1", redelivered="TRUE", possible_duplicate="true")
     assert (received.destination, received.id, received.redelivered, received.possible_duplicate) == (
         "/queue/a",
@@ -28,12 +28,12 @@ def test_what_the_headers_say() -> None:
     assert (bare.destination, bare.id, bare.redelivered, bare.possible_duplicate) == ("", "", False, False)
 
 
-def test_it_looks_like_what_it_is() -> None:
+def test_str_and_repr_describe_the_message() -> None:
     received = message(b"secret", destination="/queue/a", message_id="7", redelivered="true", token="secret")
     assert repr(received) == "<BaseMessage 7 /queue/a 6 bytes redelivered>"
 
 
-def test_whom_to_answer() -> None:
+def test_reply_needs_a_reply_to_header() -> None:
     asked = message(reply_to="/temp-queue/x", message_id="1")
     assert (asked.reply_to, asked.correlation_id) == ("/temp-queue/x", "1")
     assert message(correlation_id="7", message_id="1").correlation_id == "7"
@@ -41,7 +41,7 @@ def test_whom_to_answer() -> None:
         _ = message().reply_to
 
 
-def test_text_is_in_the_charset_that_is_told() -> None:
+def test_text_uses_the_charset_of_the_content_type() -> None:
     assert message("häh?".encode()).text == "häh?"
     assert message("häh?".encode("latin-1"), content_type="text/plain; charset=iso-8859-1").text == "häh?"
 
@@ -55,7 +55,7 @@ def test_text_is_in_the_charset_that_is_told() -> None:
         (b"abc", "text/plain;charset=utf-16-le", "not utf-16-le"),
     ],
 )
-def test_text_that_is_none(body: bytes, content_type: str, words: str | None) -> None:
+def test_undecodable_text_raises_content_error(body: bytes, content_type: str, words: str | None) -> None:
     if words is None:
         assert message(body, content_type=content_type).text == "a"
         return
@@ -63,7 +63,7 @@ def test_text_that_is_none(body: bytes, content_type: str, words: str | None) ->
         _ = message(body, content_type=content_type).text
 
 
-def test_json() -> None:
+def test_json_is_decoded() -> None:
     assert message(b'{"a": [1]}').json() == {"a": [1]}
     for body in (b"{", b"", b"[" * 100_000):
         with pytest.raises(ContentError, match="not JSON"):
@@ -71,7 +71,7 @@ def test_json() -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip", " GZIP ", "deflate", "identity"])
-def test_content_is_inflated(coding: str) -> None:
+def test_content_is_decompressed(coding: str) -> None:
     plain = b"abc" * 1000
     name = coding.strip().lower().removeprefix("x-")
     body = plain if name == "identity" else deflated(plain, name)
@@ -79,7 +79,7 @@ def test_content_is_inflated(coding: str) -> None:
     assert message(body, content_encoding=coding).body == body
 
 
-def test_deflate_without_a_wrapper_is_read_too() -> None:
+def test_raw_deflate_is_decompressed() -> None:
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     assert inflate(packer.compress(b"abc") + packer.flush(), "deflate", 100) == b"abc"
 
@@ -94,17 +94,17 @@ def test_deflate_without_a_wrapper_is_read_too() -> None:
         (gzip.compress(b"\0" * 10_000_000), "gzip", "larger than 1000 bytes"),
     ],
 )
-def test_content_that_cannot_be_inflated(body: bytes, coding: str, words: str) -> None:
+def test_invalid_compressed_content_raises_content_error(body: bytes, coding: str, words: str) -> None:
     with pytest.raises(ContentError, match=words):
         inflate(body, coding, 1000)
 
 
-def test_only_what_everybody_can_read_is_written() -> None:
+def test_only_common_codings_can_be_written() -> None:
     with pytest.raises(UsageError, match="use gzip or deflate"):
         deflated(b"", "br")
 
 
-def test_the_charset_of_a_media_type() -> None:
+def test_charset_of_a_media_type_is_found() -> None:
     assert charset_of("") == "utf-8"
     assert charset_of("text/plain; a=b; CHARSET='utf-16'") == "utf-16"
     assert charset_of("text/plain; charset=") == "utf-8"

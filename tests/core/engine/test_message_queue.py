@@ -16,7 +16,7 @@ def message(body: bytes) -> BaseMessage:
     return BaseMessage("MESSAGE", Headers(), body)
 
 
-def test_an_inbox_fires_at_the_end_and_is_over_then() -> None:
+def test_ended_queue_notifies_once() -> None:
     one = subscription("1")
     fired: list[int] = []
     one.queue.add_callback(lambda: fired.append(1))
@@ -28,7 +28,7 @@ def test_an_inbox_fires_at_the_end_and_is_over_then() -> None:
     assert isinstance(one.error, ValueError)
 
 
-def test_an_inbox_knows_its_size() -> None:
+def test_queue_counts_its_bytes() -> None:
     one = subscription("1")
     one.queue.messages.extend([message(b"abc"), message(b"de")])
     assert one.queue.size == 5 + 2 * OVERHEAD
@@ -48,7 +48,7 @@ def test_merged_subscriptions_share_a_queue() -> None:
     assert shared.over
 
 
-def test_a_feed_is_merged_once() -> None:
+def test_subscription_is_merged_once() -> None:
     one = subscription("1")
     one.merge_into(MessageQueue())
     subscription("2").merge_into(one.queue)
@@ -56,12 +56,12 @@ def test_a_feed_is_merged_once() -> None:
         one.merge_into(MessageQueue())
 
 
-def test_what_has_to_be_acknowledged() -> None:
+def test_needs_ack_depends_on_the_ack_mode() -> None:
     assert not subscription("1").acknowledges
     assert subscription("1", ack="client").acknowledges
 
 
-def test_when_it_will_have_been_silent_for_too_long() -> None:
+def test_silence_deadline_is_computed() -> None:
     one = subscription("1", max_silence=5.0)
     one.last = 10.0
     assert one.silent_at == 15.0

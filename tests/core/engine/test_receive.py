@@ -17,7 +17,7 @@ def stage() -> Stage:
     return stage
 
 
-def test_messages_are_taken_in_order(stage: Stage) -> None:
+def test_messages_are_received_in_order(stage: Stage) -> None:
     subscription = stage.subscribe()
     stage.deliver(subscription, "1", b"one")
     stage.deliver(subscription, "2", b"two")
@@ -27,7 +27,7 @@ def test_messages_are_taken_in_order(stage: Stage) -> None:
     ]
 
 
-def test_taking_waits_for_a_message(stage: Stage) -> None:
+def test_receive_waits_for_a_message(stage: Stage) -> None:
     subscription = stage.subscribe()
     run = stage.run(receive.receive_gen(stage.engine, subscription.queue, None))
     assert not run.done
@@ -35,14 +35,14 @@ def test_taking_waits_for_a_message(stage: Stage) -> None:
     assert run.result.body == b"one"
 
 
-def test_taking_ends_at_the_deadline(stage: Stage) -> None:
+def test_receive_ends_at_the_deadline(stage: Stage) -> None:
     subscription = stage.subscribe()
     run = stage.run(receive.receive_gen(stage.engine, subscription.queue, stage.clock() + 5))
     stage.advance(5)
     assert run.result is None
 
 
-def test_what_has_to_be_acknowledged_is_not_handed_out_after_its_connection(stage: Stage) -> None:
+def test_stale_messages_are_not_returned(stage: Stage) -> None:
     individual, auto = stage.subscribe(), stage.subscribe("/queue/b", "auto")
     stage.deliver(individual, "1")
     stage.deliver(auto, "2")
@@ -67,7 +67,7 @@ def test_a_subscription_that_the_broker_ends_says_why_once() -> None:
     assert stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) is None
 
 
-def test_silence_makes_a_new_connection(stage: Stage) -> None:
+def test_max_silence_causes_a_reconnect(stage: Stage) -> None:
     subscription = stage.subscribe(max_silence=10.0)
     stage.run(receive.receive_gen(stage.engine, subscription.queue, None))
     stage.advance(9)
@@ -83,7 +83,7 @@ def test_silence_makes_a_new_connection(stage: Stage) -> None:
     assert not run.done
 
 
-def test_state_changes_one_by_one(stage: Stage) -> None:
+def test_state_changes_are_returned_in_order(stage: Stage) -> None:
     from stomp.core.engine.status import ClientState, StateChangeQueue
 
     log = StateChangeQueue()

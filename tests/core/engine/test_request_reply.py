@@ -46,7 +46,7 @@ def test_a_request_gets_its_reply(server: str) -> None:
     assert not stage.engine.replies
 
 
-def test_a_request_that_nobody_answers(stage: Stage) -> None:
+def test_request_without_reply_times_out(stage: Stage) -> None:
     run = stage.run(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 5))
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
     stage.advance(5)
@@ -55,7 +55,7 @@ def test_a_request_that_nobody_answers(stage: Stage) -> None:
     assert not stage.engine.replies
 
 
-def test_a_request_whose_connection_is_lost(stage: Stage) -> None:
+def test_request_of_a_lost_connection_fails(stage: Stage) -> None:
     run = stage.run(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 30))
     stage.link.confirm(stage.link.take("SUBSCRIBE"))
     stage.link.hang_up()

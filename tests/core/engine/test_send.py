@@ -40,7 +40,7 @@ def start(stage: Stage, body: bytes = b"x", **outgoing):
     return confirmation, stage.link.take("SEND")
 
 
-def test_a_send_is_a_frame(stage: Stage) -> None:
+def test_send_transmits_a_frame(stage: Stage) -> None:
     stage.do(
         send.send_gen(
             stage.engine, OutgoingMessage(A, "häh?", headers={"x": 1}, content_type="text/plain"), 30
@@ -53,7 +53,7 @@ def test_a_send_is_a_frame(stage: Stage) -> None:
     assert frame.body == "häh?".encode()
 
 
-def test_a_text_message_has_no_length_where_that_makes_the_difference() -> None:
+def test_text_message_for_jms_has_no_content_length() -> None:
     stage = Stage()
     stage.connect(server="ActiveMQ/5.17.2")
     stage.do(send.send_gen(stage.engine, OutgoingMessage(A, b"x", text=True), 30))
@@ -73,7 +73,7 @@ def test_a_send_waits_for_the_connection_to_come_back(stage: Stage) -> None:
     assert stage.link.take("SEND").body == b"x"
 
 
-def test_a_send_does_not_wait_for_ever(stage: Stage) -> None:
+def test_send_without_connection_times_out(stage: Stage) -> None:
     stage.link.hang_up()
     run = stage.run(send.send_gen(stage.engine, OutgoingMessage(A, b"x"), stage.clock() + 5))
     stage.advance(5)
@@ -81,7 +81,7 @@ def test_a_send_does_not_wait_for_ever(stage: Stage) -> None:
         assert run.result
 
 
-def test_before_connect_there_is_nothing_to_send_over() -> None:
+def test_send_before_connect_is_refused() -> None:
     stage = Stage()
     with pytest.raises(NotConnected, match="call connect"):
         stage.do(send.send_gen(stage.engine, OutgoingMessage(A, b"x"), 30))
@@ -91,17 +91,17 @@ def test_before_connect_there_is_nothing_to_send_over() -> None:
     ("destination", "body", "words"),
     [("", b"", "no destination"), (A, 5, "the body is of type int"), (A, None, "NoneType")],
 )
-def test_what_cannot_be_sent(destination: str, body, words: str) -> None:
+def test_invalid_bodies_are_refused(destination: str, body, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         OutgoingMessage(destination, body)
 
 
 @pytest.mark.parametrize("body", ["abc", b"abc", bytearray(b"abc"), memoryview(b"abc")])
-def test_bodies_of_all_kinds(body) -> None:
+def test_bytes_and_text_bodies_are_sent(body) -> None:
     assert OutgoingMessage(A, body).body == b"abc"
 
 
-def test_a_confirmed_send_returns_when_the_broker_has_it(stage: Stage) -> None:
+def test_confirmed_send_returns_after_the_receipt(stage: Stage) -> None:
     run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
     assert not run.done
     stage.link.confirm(stage.link.take("SEND"))
@@ -109,7 +109,7 @@ def test_a_confirmed_send_returns_when_the_broker_has_it(stage: Stage) -> None:
     assert stage.engine.stats().confirmed == 1
 
 
-def test_a_refused_send_says_why(stage: Stage) -> None:
+def test_refused_send_raises_the_reason(stage: Stage) -> None:
     run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
     stage.link.say("ERROR", b"no such queue", receipt_id=stage.link.take("SEND").headers["receipt"])
     with pytest.raises(BrokerError, match="no such queue"):
@@ -117,14 +117,14 @@ def test_a_refused_send_says_why(stage: Stage) -> None:
     assert stage.engine.stats().refused == 1
 
 
-def test_an_error_without_a_receipt_is_about_the_only_one_that_waits(stage: Stage) -> None:
+def test_error_without_receipt_refuses_the_only_pending_send(stage: Stage) -> None:
     confirmation, _ = start(stage)
     stage.link.say("ERROR", message="access_refused")
     assert confirmation.outcome == "refused"
     assert "access_refused" in str(confirmation.error)
 
 
-def test_an_error_without_a_receipt_is_about_the_one_that_is_left() -> None:
+def test_error_without_receipt_refuses_the_remaining_send() -> None:
     stage = Stage()
     stage.connect(server="RabbitMQ/3.10.8")
     sends = [start(stage) for _ in range(3)]
@@ -194,7 +194,7 @@ def test_repeated_sends_go_before_new_ones() -> None:
     assert [stage.link.take("SEND").body for _ in range(3)] == [b"1", b"2", b"3"]
 
 
-def test_artemis_is_given_its_own_header_against_duplicates() -> None:
+def test_repeated_send_to_artemis_has_its_duplicate_header() -> None:
     stage = Stage(on_unknown=OnUnknown.RESEND, nonce="n")
     stage.connect(server="ActiveMQ-Artemis/2.31.0")
     _, frame = start(stage)
@@ -215,7 +215,7 @@ def test_a_repeated_send_is_given_up_at_its_deadline() -> None:
     assert not stage.link.sent
 
 
-def test_the_window_holds_senders_up() -> None:
+def test_full_window_blocks_senders() -> None:
     stage = Stage(window=2)
     stage.connect()
     start(stage)
@@ -234,7 +234,7 @@ def test_the_window_holds_senders_up() -> None:
         assert late.result
 
 
-def test_the_window_counts_bytes_and_lets_a_large_one_through_alone() -> None:
+def test_window_counts_bytes_and_passes_a_large_message_alone() -> None:
     stage = Stage(window_bytes=10)
     stage.connect()
     _, frame = start(stage, b"x" * 100)
@@ -246,7 +246,7 @@ def test_the_window_counts_bytes_and_lets_a_large_one_through_alone() -> None:
     assert run.done
 
 
-def test_many_are_sent_before_the_first_is_confirmed(stage: Stage) -> None:
+def test_send_many_sends_before_the_first_confirmation(stage: Stage) -> None:
     messages = [OutgoingMessage(A, str(n)) for n in range(3)]
     run = stage.run(send.send_many_gen(stage.engine, messages, Confirmation, 30))
     frames = [stage.link.take("SEND") for _ in range(3)]
@@ -256,7 +256,7 @@ def test_many_are_sent_before_the_first_is_confirmed(stage: Stage) -> None:
     assert [confirmation.outcome for confirmation in run.result] == ["confirmed"] * 3
 
 
-def test_many_are_not_waited_for_for_ever(stage: Stage) -> None:
+def test_send_many_has_a_deadline(stage: Stage) -> None:
     messages = [OutgoingMessage(A, b"1"), OutgoingMessage(A, b"2")]
     run = stage.run(send.send_many_gen(stage.engine, messages, Confirmation, 5))
     stage.link.confirm(stage.link.take("SEND"))
@@ -264,7 +264,7 @@ def test_many_are_not_waited_for_for_ever(stage: Stage) -> None:
     assert [confirmation.outcome for confirmation in run.result] == ["confirmed", "unknown"]
 
 
-def test_many_that_are_sent_again_and_again_are_not_waited_for_for_ever() -> None:
+def test_send_many_with_resends_has_a_deadline() -> None:
     stage = Stage(on_unknown=OnUnknown.RESEND)
     stage.connect()
     run = stage.run(

@@ -5,11 +5,11 @@ import pytest
 from stomp.core.engine.status import ClientState, StateChange, StateChangeQueue
 
 
-def test_some_states_are_the_end() -> None:
+def test_final_states_are_known() -> None:
     assert [state.name for state in ClientState if state.over] == ["CLOSED", "FAILED"]
 
 
-def test_a_log_fires_and_forgets_what_is_too_old() -> None:
+def test_state_queue_notifies_and_drops_old_changes() -> None:
     log = StateChangeQueue()
     fired: list[int] = []
     log.add_callback(lambda: fired.append(1))

@@ -27,7 +27,7 @@ def unsubscribing(stage: Stage, subscription: ClientSubscription, *, delete: boo
     )
 
 
-def test_a_subscription_is_there_when_the_broker_says_so(stage: Stage) -> None:
+def test_subscribe_returns_after_the_receipt(stage: Stage) -> None:
     subscription, run = subscribing_to(
         stage, ack="client-individual", options={"prefetch": 5}, headers={"x": "y"}
     )
@@ -40,7 +40,7 @@ def test_a_subscription_is_there_when_the_broker_says_so(stage: Stage) -> None:
     assert subscription.made
 
 
-def test_a_refused_subscription_is_none(stage: Stage) -> None:
+def test_refused_subscription_is_removed(stage: Stage) -> None:
     subscription, run = subscribing_to(stage)
     stage.link.say("ERROR", message="no", receipt_id=stage.link.take("SUBSCRIBE").headers["receipt"])
     with pytest.raises(BrokerError):
@@ -49,7 +49,7 @@ def test_a_refused_subscription_is_none(stage: Stage) -> None:
     assert not stage.engine.subscriptions
 
 
-def test_a_subscription_that_is_not_answered_is_none(stage: Stage) -> None:
+def test_unanswered_subscription_is_removed(stage: Stage) -> None:
     _, run = subscribing_to(stage)
     stage.advance(5)
     with pytest.raises(ReceiptMissing, match="SUBSCRIBE in time"):
@@ -57,7 +57,7 @@ def test_a_subscription_that_is_not_answered_is_none(stage: Stage) -> None:
     assert not stage.engine.subscriptions
 
 
-def test_a_subscription_that_nobody_waits_for_any_longer_is_taken_back(stage: Stage) -> None:
+def test_cancelled_subscribe_is_unsubscribed(stage: Stage) -> None:
     for gives_up in (lambda run: run.throw(KeyboardInterrupt()), lambda run: stage.advance(5)):
         _, run = subscribing_to(stage)
         frame = stage.link.take("SUBSCRIBE")
@@ -67,7 +67,7 @@ def test_a_subscription_that_nobody_waits_for_any_longer_is_taken_back(stage: St
         assert not stage.engine.ledger.subscriptions
 
 
-def test_an_id_can_be_taken_once(stage: Stage) -> None:
+def test_duplicate_id_is_refused(stage: Stage) -> None:
     stage.subscribe(id="s")
     _, run = subscribing_to(stage)
     with pytest.raises(UsageError, match="there is a subscription 's' already"):
@@ -75,7 +75,7 @@ def test_an_id_can_be_taken_once(stage: Stage) -> None:
     assert "s" in stage.engine.subscriptions
 
 
-def test_what_the_broker_cannot_do_is_not_asked_for(stage: Stage) -> None:
+def test_unsupported_option_sends_no_subscribe(stage: Stage) -> None:
     _, run = subscribing_to(stage, options={"selector": "a = 1"})
     with pytest.raises(Unsupported, match="ignores it"):
         assert run.result
@@ -93,7 +93,7 @@ def test_a_subscription_whose_connection_is_lost_is_made_on_the_next(stage: Stag
     assert not stage.link.sent
 
 
-def test_one_that_is_asked_for_meanwhile_is_made_on_the_next(stage: Stage) -> None:
+def test_subscribe_while_disconnected_is_sent_after_the_reconnect(stage: Stage) -> None:
     stage.link.hang_up()
     _, run = subscribing_to(stage)
     stage.reconnect()
@@ -102,7 +102,7 @@ def test_one_that_is_asked_for_meanwhile_is_made_on_the_next(stage: Stage) -> No
     assert not stage.link.sent
 
 
-def test_one_whose_answer_is_lost_is_made_again(stage: Stage) -> None:
+def test_subscribe_without_answer_is_repeated_after_the_reconnect(stage: Stage) -> None:
     subscription, run = subscribing_to(stage)
     stage.link.take("SUBSCRIBE")
     stage.link.hang_up()
@@ -125,7 +125,7 @@ def test_unsubscribing_ends_the_subscription(stage: Stage) -> None:
     assert not stage.link.sent
 
 
-def test_rabbitmq_keeps_what_was_not_acknowledged_and_that_is_told(stage: Stage) -> None:
+def test_unacknowledged_messages_kept_by_rabbitmq_are_reported(stage: Stage) -> None:
     subscription = stage.subscribe()
     stage.deliver(subscription, "1")
     unsubscribing(stage, subscription)
@@ -143,7 +143,7 @@ def test_a_durable_subscription_is_deleted_by_the_headers_that_made_it(stage: St
     )
 
 
-def test_activemq_forgets_a_durable_subscription_by_its_name() -> None:
+def test_durable_subscription_of_activemq_is_deleted_by_name() -> None:
     stage = Stage(client_id="c")
     stage.connect(server="ActiveMQ/5.17.2")
     subscription = stage.subscribe("/topic/t", "auto", id="s", options={"durable": "d"})

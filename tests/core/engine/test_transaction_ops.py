@@ -37,7 +37,7 @@ def start(stage: Stage, body: bytes = b"x", **outgoing):
     return confirmation, stage.link.take("SEND")
 
 
-def test_what_was_surely_not_sent_is_sent_on_the_next_connection(stage: Stage) -> None:
+def test_begin_that_was_not_sent_is_sent_on_the_next_connection(stage: Stage) -> None:
     # The session has ended, and the conversation has not been told yet.
     stage.link.session.receive_eof()
     plain = stage.run(send.send_gen(stage.engine, OutgoingMessage(A, b"1"), stage.clock() + 30))
@@ -59,7 +59,7 @@ def begin(stage: Stage):
     return record
 
 
-def test_a_transaction_is_committed_when_the_broker_says_so(stage: Stage) -> None:
+def test_commit_returns_after_the_receipt(stage: Stage) -> None:
     record = begin(stage)
     stage.do(transaction_ops.send_in_transaction_gen(stage.engine, record, OutgoingMessage(A, b"x")))
     assert stage.link.take("SEND").headers["transaction"] == record.id
@@ -72,7 +72,7 @@ def test_a_transaction_is_committed_when_the_broker_says_so(stage: Stage) -> Non
         stage.do(transaction_ops.send_in_transaction_gen(stage.engine, record, OutgoingMessage(A, b"y")))
 
 
-def test_a_transaction_is_void_after_its_connection(stage: Stage) -> None:
+def test_transaction_is_lost_with_its_connection(stage: Stage) -> None:
     record = begin(stage)
     stage.link.hang_up()
     stage.reconnect()
@@ -84,7 +84,7 @@ def test_a_transaction_is_void_after_its_connection(stage: Stage) -> None:
     assert not stage.link.sent
 
 
-def test_a_commit_without_an_answer_is_unknown(stage: Stage) -> None:
+def test_unanswered_commit_has_an_unknown_outcome(stage: Stage) -> None:
     record = begin(stage)
     run = stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
     stage.link.hang_up()
@@ -92,14 +92,14 @@ def test_a_commit_without_an_answer_is_unknown(stage: Stage) -> None:
         assert run.result
 
 
-def test_a_commit_that_is_cancelled_cannot_be_aborted_any_more(stage: Stage) -> None:
+def test_cancelled_commit_cannot_be_aborted(stage: Stage) -> None:
     record = stage.do(transaction_ops.begin_gen(stage.engine, 30))
     run = stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
     run.throw(KeyboardInterrupt())
     assert record.state == "void"
 
 
-def test_a_refused_commit_says_why(stage: Stage) -> None:
+def test_refused_commit_raises_the_reason(stage: Stage) -> None:
     record = begin(stage)
     run = stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
     stage.link.say("ERROR", message="no", receipt_id=stage.link.take("COMMIT").headers["receipt"])
@@ -127,7 +127,7 @@ def test_a_transaction_whose_commit_had_no_answer_does_not_claim_to_be_rolled_ba
     assert "nothing" not in str(failed.value)
 
 
-def test_what_was_acknowledged_in_an_aborted_transaction_can_be_acknowledged_again(stage: Stage) -> None:
+def test_message_of_an_aborted_transaction_can_be_acknowledged_again(stage: Stage) -> None:
     subscription = stage.subscribe(ack="client")
     for id in ("1", "2", "3"):
         stage.deliver(subscription, id)

@@ -9,7 +9,7 @@ from stomp.core.frames.frame import Headers
 from stomp.core.session.ledger import Subscription
 
 
-def test_only_an_open_transaction_takes_anything() -> None:
+def test_closed_transaction_refuses_frames() -> None:
     record = TransactionRecord("t", 1)
     record.check()
     record.state = "void"
