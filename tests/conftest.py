@@ -19,6 +19,23 @@ CODECS = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure the coverage of this process alone: the programs that tests start inherit the environment.
+
+    `make test` sets the variable. The controller of pytest-xdist leaves it to its workers.
+    """
+    if not config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        os.environ.pop("COVERAGE_PROCESS_START", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a slow test without a reason."""
+    for item in items:
+        for mark in item.iter_markers("slow"):
+            if not mark.kwargs.get("reason"):
+                raise pytest.UsageError(f"{item.nodeid}: use pytest.mark.slow(reason=...)")
+
+
 @pytest.fixture(scope="module", params=CODECS)
 def each_codec(request):
     """Run the tests of a module with each installed codec."""

@@ -266,7 +266,7 @@ def test_listen_exec_returns_messages_that_its_program_rejects(
     script = "read -r body; test $body != bad -o $STOMP_HEADER_REDELIVERED = true"
     answer = stomp_("listen", "/queue/a", "-n", "4", "--timeout", "20", "--exec", script, *requeue)
     assert answer.status == 0
-    assert "exit status 1; given back" in answer.err
+    assert "exit status 1; returned to the broker" in answer.err
     assert (artemis.nack_effect, sorted(artemis.acked)) == ([], ["bad", "fine", "good"])
 
 
@@ -277,7 +277,7 @@ def test_listen_exec_discards_with_requeue_no(
     answer = stomp_(
         "listen", "/queue/a", "-n", "3", "--exec", "read -r body; test $body != bad", "--requeue", "no"
     )
-    assert "exit status 1; refused" in answer.err
+    assert "exit status 1; rejected" in answer.err
     assert (artemis.nack_effect, sorted(artemis.acked)) == (["bad"], ["fine", "good"])
 
 

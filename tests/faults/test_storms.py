@@ -78,6 +78,18 @@ def serve_until(word: bytes, end: Callable[[socket.socket, bytes], None]) -> Cal
     return serve
 
 
+def close_after(event: threading.Event) -> Callable[..., None]:
+    """Close each connection, but none before this event.
+
+    A client takes a connection that ends before `connect` returns for a failed attempt.
+    """
+
+    def serve(sock: socket.socket, number: int) -> None:
+        assert event.wait(20)
+
+    return serve
+
+
 def hang_up(sock: socket.socket, frame: bytes) -> None:
     """Send nothing, and close."""
 
@@ -99,9 +111,11 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
 
 
 def test_a_broker_that_closes_after_connected_is_given_up(make: Callable[..., Any]) -> None:
-    script = Counting()
+    connected = threading.Event()
+    script = Counting(close_after(connected))
     with ScriptedServer(script) as server:
         client = make(server.url, reattempts=4)
+        connected.set()
         wait_until(lambda: client.state.over or script.count > STORM)
         assert client.state is stomp.ClientState.FAILED
         assert script.count == 1 + 4
@@ -111,9 +125,11 @@ def test_a_broker_that_closes_after_connected_is_given_up(make: Callable[..., An
 
 
 def test_reconnect_to_a_broker_that_closes_after_connected_is_delayed(make: Callable[..., Any]) -> None:
-    script = Counting()
+    connected = threading.Event()
+    script = Counting(close_after(connected))
     with ScriptedServer(script) as server:
         client = make(server.url, backoff=Backoff(initial=600.0, maximum=600.0))
+        connected.set()
         # The first retry is immediate, and the wait before the second one is longer than this test.
         wait_until(lambda: script.count == 2 and client.state is stomp.ClientState.RECONNECTING)
         client.close()

@@ -89,9 +89,9 @@ def test_raw_deflate_is_decompressed() -> None:
     [
         (b"abc", "gzip", "is not gzip"),
         (b"", "gzip", "cut off"),
-        (gzip.compress(b"abc" * 100)[:-5], "gzip", "cut off"),
+        (gzip.compress(b"abc" * 100, mtime=0)[:-5], "gzip", "cut off"),
         (b"abc", "br", "'br' is not known"),
-        (gzip.compress(b"\0" * 10_000_000), "gzip", "larger than 1000 bytes"),
+        (gzip.compress(b"\0" * 10_000_000, mtime=0), "gzip", "larger than 1000 bytes"),
     ],
 )
 def test_invalid_compressed_content_raises_content_error(body: bytes, coding: str, words: str) -> None:

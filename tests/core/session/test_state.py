@@ -22,7 +22,9 @@ def test_nothing_leads_out_of_closed() -> None:
     assert [key for key in TRANSITIONS if key[1] is State.CLOSED] == []
 
 
-@pytest.mark.parametrize(("role", "state"), list(product(Role, set(State) - {State.CLOSED})))
+@pytest.mark.parametrize(
+    ("role", "state"), [pair for pair in product(Role, State) if pair[1] is not State.CLOSED]
+)
 def test_every_connection_can_end(role: Role, state: State) -> None:
     assert after(role, state, Transition.END) is State.CLOSED
 
