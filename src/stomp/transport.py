@@ -141,7 +141,7 @@ class Transport(DeprecatedTransport, BaseTransport):
             link = self._link
             if link is not None and link.alive:
                 return link
-            self._stopping = threading.Event()
+            self._stopping.clear()
             self.connection_error = False
             self._declared = None
             self._dialing = threading.get_ident()

@@ -10,7 +10,7 @@ Rules of this file:
 from __future__ import annotations
 
 from functools import partial
-from types import AsyncGeneratorType, CoroutineType, GeneratorType, MethodType
+from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.errors import UsageError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Values from Python's documentation, "inspect", "Code Objects Bit Flags". They are copied because importing `inspect`
 # takes longer than connecting.
 _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x100, 0x200
+_DEFERRED = _GENERATOR | _COROUTINE | _ITERABLE_COROUTINE | _ASYNC_GENERATOR
+_MARKER = "_is_coroutine_marker"  # of inspect.markcoroutinefunction
 _HINT = "stomp.AsyncClient takes coroutine functions; give a plain function here"
 
 
@@ -36,7 +38,7 @@ def deferred_kind(function: object) -> str:
     # An object with __call__ is checked by that method. A mock of a coroutine function has its own __code__.
     call = function if hasattr(function, "__code__") else getattr(type(function), "__call__", None)  # noqa: B004
     flags = getattr(getattr(call, "__code__", None), "co_flags", 0)
-    marked = "_is_coroutine_marker" in getattr(function, "__dict__", ())  # inspect.markcoroutinefunction
+    marked = _MARKER in getattr(function, "__dict__", ())
     if flags & (_COROUTINE | _ITERABLE_COROUTINE) or marked:
         return "coroutine function"
     if flags & _ASYNC_GENERATOR:
@@ -69,6 +71,11 @@ def check_methods(owner: object, names: Iterable[str], *, kind: str, coroutines:
     """Call `check_function` for each of the named methods that `owner` has and that is not None."""
     for name in names:
         method = getattr(owner, name, None)
+        function = getattr(method, "__func__", None)
+        if type(function) is FunctionType and not (
+            function.__code__.co_flags & _DEFERRED or _MARKER in function.__dict__
+        ):
+            continue  # an ordinary method: this is quicker, and each connection has three listeners
         if method is not None:
             check_function(f"{name} of the {kind} {type(owner).__name__}", method, coroutines=coroutines)
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from stomp.core.errors import StompError
     from stomp.core.frames.frame import OutgoingFrame
     from stomp.core.session.client import ClientSession
-    from stomp.core.session.events import Closed
+    from stomp.core.session.events import Closed, Event
     from stomp.core.session.ledger import PendingReceipt
     from stomp.net.layer import Layer
 
@@ -354,13 +354,14 @@ class Link:
         if session.outgoing or self._layer is not None:
             self._try_write()
 
-    def _queue_events(self) -> None:
+    def _queue_events(self) -> list[Event]:
         """Move the events of the session to the queue of the dispatcher. The caller holds `_state`."""
         events = self.session.events()
         if events:
             self._dispatcher.queue += events
             if self.session.closed is not None:
                 self._session_ended.set()
+        return events
 
     @property
     def _over_read_limit(self) -> bool:
@@ -370,7 +371,7 @@ class Link:
     def _dispatch(self) -> None:
         """Run the handler for all queued events, unless another thread is running it.
 
-        This is the receiving thread, except after a tick of the timer thread: see `_after_timer`.
+        This is the receiving thread, except after a tick of the timer thread: see `_after_tick`.
         """
         dispatcher = self._dispatcher
         while dispatcher.queue:
@@ -488,39 +489,45 @@ class Link:
         self._scheduler.flush_scheduled = False
         session = self.session
         now = self._clock()
-        due = self._due is not None and now >= self._due
-        if due:
-            self._read_on_timer()
-            now = self._clock()
-        with self._state:
-            if due:
+        events: list[Event] = []
+        if self._due is not None and now >= self._due:
+            # While no handler runs, the receiving thread reads. Only before a heart-beat timeout does it get a moment
+            # to do so: it may have been kept from running, as this thread may have been.
+            timed_out = session.is_timed_out(now)
+            if self._dispatcher.thread or timed_out:
+                self._read_on_timer(GRACE if timed_out else 0.0)
+                now = self._clock()
+            with self._state:
                 session.tick(now)
-                self._queue_events()
-            self._due = next_due = session.next_deadline()
+                events = self._queue_events()
+                self._due = next_due = session.next_deadline()
+        else:
+            with self._state:
+                self._due = next_due = session.next_deadline()
         if self._writer.waiting:
             self._try_write()
-        if due:
-            self._after_timer()
+        if events:
+            self._after_tick(events)
         return None if next_due is None else max(0.0, next_due - now)
 
-    def _after_timer(self) -> None:
-        """After a tick: have the handler run, if its events must not wait until something is read."""
-        queue = self._dispatcher.queue
+    def _after_tick(self, events: list[Event]) -> None:
+        """Have the handler run, if these events must not wait until something is read."""
         if not self.alive:
             self._shutdown_socket()
         elif (
-            len(queue) > _MAX_QUEUED_BEATS
-            or any(type(event) is ReceiptOverdue for event in queue)
-            or (queue and self._frames.on)
+            type(events[-1]) is ReceiptOverdue
+            or self._frames.on
+            or len(self._dispatcher.queue) > _MAX_QUEUED_BEATS
         ):
             # The receiving thread waits for the network, perhaps for long, so another thread runs the handler.
             self._options.start_thread(self._dispatch)
 
-    def _read_on_timer(self) -> None:
-        """Read for the receiving thread while it runs a handler: a slow handler must not cause a heart-beat timeout."""
-        # If the receiving thread is reading, it has read everything. Only before a heart-beat timeout does it get a
-        # moment to read: its thread may have been kept from running, as this one may have been.
-        patience = GRACE if self.session.is_timed_out(self._clock()) else 0.0
+    def _read_on_timer(self, patience: float) -> None:
+        """Read for the receiving thread while it runs a handler: a slow handler must not cause a heart-beat timeout.
+
+        Args:
+            patience: seconds to wait for the receiving thread, if it is reading.
+        """
         if not self._read_lock.acquire(timeout=patience):
             return
         try:

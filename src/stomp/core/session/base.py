@@ -238,8 +238,11 @@ class Session(ABC):
         if self.state is State.CLOSED:
             return None
         due = self._deadline()
-        if self._pulse is not None:
-            due = earlier(due, earlier(self._pulse.next_send_at, self._pulse.timeout_at))
+        pulse = self._pulse
+        if pulse is not None:
+            for beat in (pulse.next_send_at, pulse.timeout_at):
+                if beat is not None and (due is None or beat < due):
+                    due = beat
         return due
 
     @property
