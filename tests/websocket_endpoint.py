@@ -44,7 +44,7 @@ class WebSocketEndpoint:
 
     Attributes:
         requests: the HTTP requests.
-        heard: all WebSocket frames from clients.
+        received: all WebSocket frames from clients.
         said_last: code and reason of the close frames that the server sends without a request of the client.
     """
 

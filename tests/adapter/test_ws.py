@@ -1,4 +1,4 @@
-"""stomp.adapter.ws, through a WebSocket door to the embedded broker"""
+"""stomp.adapter.ws, through a WebSocket endpoint to the embedded broker"""
 
 import gc
 import logging

@@ -22,7 +22,7 @@ TLS = Path(os.environ.get("BROKERS_TLS_DIR") or WORK / "tls")
 
 @dataclass(frozen=True)
 class RealBroker:
-    """A broker that answers CONNECT. A door that it does not have is None."""
+    """A broker that answers CONNECT. A port that it does not have is None."""
 
     name: str
     host: str
@@ -44,8 +44,8 @@ class RealBroker:
 
 
 @dataclass(frozen=True)
-class TlsDoors:
-    """haproxy in front of ActiveMQ: doors that a broker by itself does not offer."""
+class TlsVenues:
+    """haproxy in front of ActiveMQ: ports that a broker by itself does not offer."""
 
     host: str
     sni_port: int  # my.example.com or my.example.org, whichever the client names
@@ -56,7 +56,7 @@ class TlsDoors:
     expired_ca: Path = TLS / "expired.crt"
 
 
-def door(variable: str, default_port: int) -> tuple[str, int]:
+def address_of(variable: str, default_port: int) -> tuple[str, int]:
     host, _, port = os.environ.get(variable, f"127.0.0.1:{default_port}").rpartition(":")
     return host, int(port)
 
@@ -96,7 +96,7 @@ def checked(broker: RealBroker) -> RealBroker:
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> RealBroker:
-    host, port = door("BROKERS_RABBITMQ", 61613)
+    host, port = address_of("BROKERS_RABBITMQ", 61613)
     return checked(
         RealBroker(
             name="rabbitmq",
@@ -104,7 +104,7 @@ def rabbitmq() -> RealBroker:
             port=port,
             user="admin",
             password="password",
-            tls_port=door("BROKERS_RABBITMQ_TLS", 61612)[1],
+            tls_port=address_of("BROKERS_RABBITMQ_TLS", 61612)[1],
             ws_url=os.environ.get("BROKERS_RABBITMQ_WS", "ws://127.0.0.1:15674/ws"),
             wss_url=os.environ.get("BROKERS_RABBITMQ_WSS", "wss://127.0.0.1:15673/ws"),
         )
@@ -113,7 +113,7 @@ def rabbitmq() -> RealBroker:
 
 @pytest.fixture(scope="session")
 def activemq() -> RealBroker:
-    host, port = door("BROKERS_ACTIVEMQ", 62613)
+    host, port = address_of("BROKERS_ACTIVEMQ", 62613)
     return checked(
         RealBroker(
             name="activemq",
@@ -121,8 +121,8 @@ def activemq() -> RealBroker:
             port=port,
             user="admin",
             password="password",
-            tls_port=door("BROKERS_ACTIVEMQ_TLS", 62614)[1],
-            mtls_port=door("BROKERS_ACTIVEMQ_MTLS", 62615)[1],
+            tls_port=address_of("BROKERS_ACTIVEMQ_TLS", 62614)[1],
+            mtls_port=address_of("BROKERS_ACTIVEMQ_MTLS", 62615)[1],
         )
     )
 
@@ -130,24 +130,24 @@ def activemq() -> RealBroker:
 @pytest.fixture(scope="session")
 def stompserver() -> RealBroker:
     """STOMP 1.0 only, and any name and password are good."""
-    host, port = door("BROKERS_STOMPSERVER", 63613)
+    host, port = address_of("BROKERS_STOMPSERVER", 63613)
     return checked(RealBroker(name="stompserver", host=host, port=port, user="", password=""))
 
 
 @pytest.fixture(scope="session")
-def haproxy(activemq: RealBroker) -> TlsDoors:
-    host, sni_port = door("BROKERS_HAPROXY_SNI", 65001)
+def haproxy(activemq: RealBroker) -> TlsVenues:
+    host, sni_port = address_of("BROKERS_HAPROXY_SNI", 65001)
     try:
         socket.create_connection((host, sni_port), timeout=5).close()
         trouble = None
     except OSError as error:
         trouble = f"{host}:{sni_port}: {error}"
     require("haproxy", trouble)
-    return TlsDoors(
+    return TlsVenues(
         host=host,
         sni_port=sni_port,
-        expired_port=door("BROKERS_HAPROXY_EXPIRED", 62619)[1],
-        dead_port=door("BROKERS_HAPROXY_DEAD", 65009)[1],
+        expired_port=address_of("BROKERS_HAPROXY_EXPIRED", 62619)[1],
+        dead_port=address_of("BROKERS_HAPROXY_DEAD", 65009)[1],
     )
 
 
@@ -160,7 +160,7 @@ def further(name: str) -> RealBroker:
     variable = "BROKERS_" + name.upper().replace("-", "_")
     if variable not in os.environ:
         pytest.skip(f"{variable} is not set: there is no {name}")
-    host, port = door(variable, 0)
+    host, port = address_of(variable, 0)
     web = os.environ.get(f"{variable}_WS")
     # Artemis has its WebSocket on the same port.
     path = "/ws" if name == "rabbitmq4" else "/"

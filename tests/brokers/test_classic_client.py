@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers.conftest import RealBroker, TlsDoors
+from tests.brokers.conftest import RealBroker, TlsVenues
 from tests.cli.running import Command
 from tests.cli.seed_commands import SeedCommands, Site
 
@@ -140,7 +140,7 @@ def test_websocket_connects(rabbitmq: RealBroker, tmp_path: Path, queue: str) ->
     assert ended.out.endswith("by WebSocket\n")
 
 
-def test_expired_certificate_is_refused(haproxy: TlsDoors, tmp_path: Path) -> None:
+def test_expired_certificate_is_refused(haproxy: TlsVenues, tmp_path: Path) -> None:
     ended = Command(tmp_path).run(
         *(
             "-H",

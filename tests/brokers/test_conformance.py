@@ -1,4 +1,4 @@
-"""The conformance suite, at the doors of real brokers."""
+"""The conformance suite, with real brokers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 from stomp.core.errors import AuthenticationFailed
 from stomp.exception import ConnectFailedException, NotConnectedException
 from tests.brokers.conftest import RealBroker
-from tests.brokers.conftest import TlsDoors as TlsProxy
+from tests.brokers.conftest import TlsVenues as TlsProxy
 from tests.conformance.carrying import Carrying
 from tests.conformance.certified import Certified
 from tests.conformance.connecting import Connecting
 from tests.conformance.lobby import Guest, Lobby, Suite
 from tests.conformance.settling import Acknowledging, Errors, Receipts, Transactions
 from tests.conformance.sharing import Sharing
-from tests.conformance.venues import ACTIVEMQ, RABBITMQ, STOMPSERVER, VERSIONS, TlsDoors, Venue, spread
+from tests.conformance.venues import ACTIVEMQ, RABBITMQ, STOMPSERVER, VERSIONS, TlsVenues, Venue, spread
 
 #: Every version in plain text; what TLS adds is the same for all of them.
-DOORS = {
+VENUES = {
     "rabbitmq_tcp": (RABBITMQ, VERSIONS),
     "rabbitmq_tls": (RABBITMQ, ("1.2",)),
     "activemq_tcp": (ACTIVEMQ, VERSIONS),
@@ -31,7 +31,7 @@ DOORS = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    spread(metafunc, DOORS)
+    spread(metafunc, VENUES)
 
 
 @pytest.fixture
@@ -81,8 +81,8 @@ def stompserver_tcp(stompserver: RealBroker) -> Venue:
 
 
 @pytest.fixture(scope="session")
-def tls_doors(activemq_tls: Venue, activemq_mutual: Venue, haproxy: TlsProxy) -> TlsDoors:
-    return TlsDoors(
+def tls_venues(activemq_tls: Venue, activemq_mutual: Venue, haproxy: TlsProxy) -> TlsVenues:
+    return TlsVenues(
         open=activemq_tls,
         foreign_ca=haproxy.com_ca,
         expired=Venue(
@@ -133,8 +133,8 @@ class TestCertified(Certified):
 
 def last(guest: Guest, method: str) -> Any:
     """What the listener was told last by this method, once it was."""
-    guest.heard.wait_for_method(method)
-    return [detail for called, detail in guest.heard.notes if called == method][-1]
+    guest.recorder.wait_for_method(method)
+    return [detail for called, detail in guest.recorder.notes if called == method][-1]
 
 
 class TestRabbitMQ(Suite):
@@ -174,7 +174,7 @@ class TestRabbitMQ(Suite):
         guest.subscribe(queue)
         guest.conn.subscribe(queue, "1", "auto", guest.headers_for(queue, {}))
         error = last(guest, "on_error")
-        guest.heard.wait_for_method("on_receiver_loop_completed")
+        guest.recorder.wait_for_method("on_receiver_loop_completed")
         with pytest.raises(NotConnectedException, match=error.headers["message"]):
             guest.send(queue, "too late")
 
@@ -192,11 +192,11 @@ class TestActiveMQ(Suite):
         guest, queue = lobby.enter(), lobby.queue()
         guest.blunders = True
         guest.send(queue, "body", probe="x" * 20_000)
-        guest.heard.wait_for_method("on_receiver_loop_completed")
+        guest.recorder.wait_for_method("on_receiver_loop_completed")
         # It may go on reading in the middle of the line, and complain of that as well.
-        errors = [frame.headers["message"] for method, frame in guest.heard.notes if method == "on_error"]
+        errors = [frame.headers["message"] for method, frame in guest.recorder.notes if method == "on_error"]
         assert any("maximum header length" in message for message in errors)
-        assert guest.heard.methods.count("on_disconnected") == 1
+        assert guest.recorder.methods.count("on_disconnected") == 1
         assert lobby.take_all(queue) == []
 
     @pytest.mark.parametrize("version", ["1.1", "1.2"])
@@ -210,7 +210,7 @@ class TestActiveMQ(Suite):
         guest.refuse(guest.messages(1)[0])
         guest.subscribe("/queue/ActiveMQ.DLQ", "dead", selector=f"mark = '{mark}'")
         assert guest.messages(2)[1].headers["subscription"] == "dead"
-        assert guest.heard.bodies == [mark, mark]
+        assert guest.recorder.bodies == [mark, mark]
 
     def test_message_ids_with_colons_are_acknowledged(self, lobby: Lobby) -> None:
         """They are why an ACK must be unescaped and escaped again."""
@@ -233,7 +233,7 @@ class TestProxy:
         with pytest.raises(ConnectFailedException, match=r"closed the connection|reset") as caught:
             guest.enter()
         assert caught.value.phase == "stomp"
-        guest.heard.wait_for_method("on_receiver_loop_completed")
+        guest.recorder.wait_for_method("on_receiver_loop_completed")
 
     def test_tls_connects_150_times(self, haproxy: TlsProxy) -> None:
         """Reading and writing at once on a young TLS connection has cost first frames elsewhere."""
@@ -241,4 +241,4 @@ class TestProxy:
         for cycle in range(1, 151):
             guest.enter()
             guest.leave()
-            assert guest.heard.methods.count("on_disconnected") == cycle
+            assert guest.recorder.methods.count("on_disconnected") == cycle

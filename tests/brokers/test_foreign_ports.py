@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.brokers.conftest import RealBroker, door, further
+from tests.brokers.conftest import RealBroker, address_of, further
 from tests.faults.test_foreign_peers import Api, by_async_client, by_client, by_listener_api
 
 
@@ -17,9 +17,9 @@ def failure(request: pytest.FixtureRequest) -> Api:
     return api
 
 
-def foreign_door(variable: str, default_port: int) -> int:
+def foreign_port(variable: str, default_port: int) -> int:
     """A port that brokers have since scripts/brokers opens it: what was started before has not."""
-    host, port = door(variable, default_port)
+    host, port = address_of(variable, default_port)
     try:
         socket.create_connection((host, port), timeout=5).close()
     except OSError as error:
@@ -28,7 +28,7 @@ def foreign_door(variable: str, default_port: int) -> int:
 
 
 def test_openwire_is_named(failure: Api, activemq: RealBroker) -> None:
-    port = foreign_door("BROKERS_ACTIVEMQ_OPENWIRE", 62616)
+    port = foreign_port("BROKERS_ACTIVEMQ_OPENWIRE", 62616)
     named = "this is ActiveMQ's OpenWire, not STOMP"
     # ActiveMQ closes the connection when it reads what is no OpenWire, at times before it has sent its greeting.
     for transport in ("tcp", "tls"):
@@ -36,7 +36,7 @@ def test_openwire_is_named(failure: Api, activemq: RealBroker) -> None:
 
 
 def test_amqp_is_named(failure: Api, rabbitmq: RealBroker) -> None:
-    port = foreign_door("BROKERS_RABBITMQ_AMQP", 61672)
+    port = foreign_port("BROKERS_RABBITMQ_AMQP", 61672)
     for transport in ("tcp", "tls"):
         assert "this is AMQP 0-9-1, not STOMP" in str(failure(port, transport))
 

@@ -1,4 +1,4 @@
-"""The suite of both clients (tests/pulling), at the doors of RabbitMQ and ActiveMQ."""
+"""The suite of both clients (tests/pulling), with RabbitMQ and ActiveMQ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.pulling.faces import KINDS, makers
 from tests.pulling.places import EXPIRES, Place
 from tests.pulling.suite import Living, Losing, Sending, Taking, Together, through
 
-DOORS = (
+TRANSPORTS = (
     "rabbitmq-stomp",
     "rabbitmq-stomp+ssl",
     "rabbitmq-ws",
@@ -31,33 +31,33 @@ DOORS = (
 )
 
 
-def at(broker: RealBroker, door: str) -> Place:
-    """One door of a real broker."""
-    port = {"stomp": broker.port, "stomp+ssl": broker.tls_port}.get(door)
-    where = f"{broker.host}:{port}" if door != "ws" else str(broker.ws_url).partition("://")[2]
-    if door == "stomp+ssl":
+def at(broker: RealBroker, scheme: str) -> Place:
+    """One transport of a real broker."""
+    port = {"stomp": broker.port, "stomp+ssl": broker.tls_port}.get(scheme)
+    where = f"{broker.host}:{port}" if scheme != "ws" else str(broker.ws_url).partition("://")[2]
+    if scheme == "stomp+ssl":
         where = f"localhost:{port}"
     settings: dict[str, Any] = {"vhost": broker.vhost}
-    if door == "stomp+ssl":
+    if scheme == "stomp+ssl":
         settings["tls"] = TlsSettings(ca_certs=str(broker.ca_file))
     return Place(
-        f"{door}://{broker.user}:{broker.password}@{where}",
+        f"{scheme}://{broker.user}:{broker.password}@{where}",
         broker.name.rstrip("0123456789"),
-        f"{door}://{broker.user}:wrong-passcode@{where}",
+        f"{scheme}://{broker.user}:wrong-passcode@{where}",
         settings=settings,
         queue_headers=EXPIRES if broker.name.startswith("rabbitmq") else {},
         redelivers=not broker.name.startswith("activemq"),
         prefetch=broker.name not in ("artemis", "apollo"),
         durable=broker.name != "apollo",
         acks_in_transactions=broker.name != "artemis",
-        takes_all=(broker.name, door) != ("activemq61", "ws"),
+        takes_all=(broker.name, scheme) != ("activemq61", "ws"),
     )
 
 
-@pytest.fixture(params=DOORS)
+@pytest.fixture(params=TRANSPORTS)
 def place(request: pytest.FixtureRequest) -> Place:
-    name, _, door = request.param.partition("-")
-    return at(further(name) if name in FURTHER else request.getfixturevalue(name), door)
+    name, _, scheme = request.param.partition("-")
+    return at(further(name) if name in FURTHER else request.getfixturevalue(name), scheme)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

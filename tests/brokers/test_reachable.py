@@ -1,4 +1,4 @@
-"""The doors that the other tests of this folder rely on are open, asked without the code under test."""
+"""The ports that the other tests of this folder use are open; checked without the code under test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers.conftest import RealBroker, TlsDoors, trouble_with
+from tests.brokers.conftest import RealBroker, TlsVenues, trouble_with
 
 CONNECT = b"CONNECT\naccept-version:1.2\nhost:/\nlogin:admin\npasscode:password\n\n\0"
 
@@ -49,18 +49,18 @@ def test_mutual_tls_connects(activemq: RealBroker) -> None:
 
 
 @pytest.mark.parametrize("name", ["my.example.com", "my.example.org"])
-def test_server_name_picks_the_certificate(haproxy: TlsDoors, name: str) -> None:
+def test_server_name_picks_the_certificate(haproxy: TlsVenues, name: str) -> None:
     ca: Path = haproxy.com_ca if name.endswith(".com") else haproxy.org_ca
     context = ssl.create_default_context(cafile=ca)
     assert connect_over_tls(haproxy.host, haproxy.sni_port, name, context).startswith(b"CONNECTED")
 
 
-def test_expired_certificate_is_refused(haproxy: TlsDoors) -> None:
+def test_expired_certificate_is_refused(haproxy: TlsVenues) -> None:
     context = ssl.create_default_context(cafile=haproxy.expired_ca)
     with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
         connect_over_tls(haproxy.host, haproxy.expired_port, "localhost", context)
 
 
-def test_port_without_backend_is_an_error(haproxy: TlsDoors) -> None:
+def test_port_without_backend_is_an_error(haproxy: TlsVenues) -> None:
     with socket.create_connection((haproxy.host, haproxy.dead_port), timeout=5) as sock:
         assert sock.recv(1) == b""

@@ -1,4 +1,4 @@
-"""RabbitMQ's Web-STOMP, a real WebSocket door, with and without TLS."""
+"""RabbitMQ's Web-STOMP, a real WebSocket endpoint, with and without TLS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.listening import RecentFrames
 
 
 class WebStomp:
-    """The door, and connections through it."""
+    """The endpoint, and connections to it."""
 
     def __init__(self, broker: RealBroker, url: str | None) -> None:
         assert url is not None

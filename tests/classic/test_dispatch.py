@@ -82,8 +82,8 @@ def test_a_method_put_on_an_instance_later_is_called(registry):
     registry.notify_frame("on_message", message("unheard"))
     got: list[str] = []
     setattr(listener, "on_message", lambda headers, body: got.append(body))  # noqa: B010
-    registry.notify_frame("on_message", message("heard"))
-    assert got == ["heard"]
+    registry.notify_frame("on_message", message("received"))
+    assert got == ["received"]
 
 
 def test_callable_without_signature_gets_a_frame(registry):

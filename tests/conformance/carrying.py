@@ -68,7 +68,7 @@ class Carrying(Suite):
         guest.subscribe(queue)
         guest.send(queue, "body", probe=value, other="as it is")
         if expected is None:
-            guest.heard.wait_for_method("on_disconnected")
+            guest.recorder.wait_for_method("on_disconnected")
             return
         (frame,) = guest.messages(1)
         assert frame.headers["probe"] == expected
@@ -91,7 +91,7 @@ class Carrying(Suite):
         # Nothing of it was sent, and the connection can still be used.
         guest.send(queue, "after")
         guest.message("after")
-        assert [body for body in guest.heard.bodies if body not in ("body", "after")] == []
+        assert [body for body in guest.recorder.bodies if body not in ("body", "after")] == []
 
     def test_a_header_name_may_be_of_any_language(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
@@ -107,7 +107,7 @@ class Carrying(Suite):
             guest.conn.send(queue, "body", headers={name: "x"})
         guest.send(queue, "after")
         guest.message("after")
-        assert guest.heard.bodies == ["after"]
+        assert guest.recorder.bodies == ["after"]
 
     def test_given_headers_are_not_changed(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
@@ -142,7 +142,7 @@ class Carrying(Suite):
         guest.send(queue, body)
         guest.send(queue, b"after")
         guest.messages(2)
-        assert guest.heard.bodies == [body, b"after"]
+        assert guest.recorder.bodies == [body, b"after"]
 
     @once
     @pytest.mark.parametrize("body", LARGE.values(), ids=LARGE.keys())
@@ -152,8 +152,8 @@ class Carrying(Suite):
         guest.send(queue, body)
         guest.send(queue, b"after")
         guest.messages(2)
-        assert guest.heard.bodies[0] == body
-        assert guest.heard.bodies[1] == b"after"
+        assert guest.recorder.bodies[0] == body
+        assert guest.recorder.bodies[1] == b"after"
 
     def test_text_is_returned_as_text(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
@@ -168,7 +168,7 @@ class Carrying(Suite):
         guest.send(queue, b"\xff\xfe")
         guest.send(queue, "after")
         guest.messages(2)
-        assert guest.heard.bodies == ["\N{REPLACEMENT CHARACTER}" * 2, "after"]
+        assert guest.recorder.bodies == ["\N{REPLACEMENT CHARACTER}" * 2, "after"]
 
     def test_body_without_content_length_is_returned(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(auto_content_length=False), lobby.queue()
@@ -184,7 +184,7 @@ class Carrying(Suite):
             guest.send(queue, b"a\0b")
         guest.send(queue, "after")
         guest.message("after")
-        assert guest.heard.bodies == ["after"]
+        assert guest.recorder.bodies == ["after"]
 
     def test_content_type_is_returned(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()

@@ -13,7 +13,7 @@ import trustme
 
 from stomp.broker import Broker
 from stomp.net.address import parse
-from tests.conformance.venues import EMBEDDED, EMBEDDED_WEB, TlsDoors, Venue
+from tests.conformance.venues import EMBEDDED, EMBEDDED_WEB, TlsVenues, Venue
 
 USERS = {"admin": "password"}
 BEAT = 250
@@ -22,8 +22,8 @@ BEAT = 250
 @pytest.fixture(scope="session")
 def embedded(server_tls: ssl.SSLContext) -> Iterator[list[int]]:
     """The ports of one broker: TCP, TLS, WebSocket, WebSocket over TLS."""
-    doors = [f"{scheme}://127.0.0.1:0" for scheme in ("stomp", "stomp+ssl", "ws", "wss")]
-    with Broker(listen=doors, users=USERS, heartbeat=(BEAT, BEAT), ssl_context=server_tls) as broker:
+    urls = [f"{scheme}://127.0.0.1:0" for scheme in ("stomp", "stomp+ssl", "ws", "wss")]
+    with Broker(listen=urls, users=USERS, heartbeat=(BEAT, BEAT), ssl_context=server_tls) as broker:
         yield [parse(url).addresses[0].port for url in broker.urls]
 
 
@@ -55,10 +55,10 @@ def venue(request: pytest.FixtureRequest) -> Venue:
 
 
 @pytest.fixture(scope="session")
-def tls_doors(
+def tls_venues(
     authority: trustme.CA, ca_file: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TlsDoors]:
-    folder = tmp_path_factory.mktemp("doors")
+) -> Iterator[TlsVenues]:
+    folder = tmp_path_factory.mktemp("certificates")
     foreign, clients = trustme.CA(), trustme.CA()
     foreign.cert_pem.write_to_path(folder / "foreign.pem")
     clients.issue_cert("stomp-client").private_key_and_cert_chain_pem.write_to_path(folder / "client.pem")
@@ -77,17 +77,17 @@ def tls_doors(
         of_name.cert_pem.write_to_path(folder / f"{name}.pem")
     named = {name: serving(of_name.issue_cert(name)) for name, of_name in authorities.items()}
     contexts["named"] = by_name(named)
-    with contextlib.ExitStack() as doors:
+    with contextlib.ExitStack() as stack:
         venues = {
             name: Venue(
                 EMBEDDED,
-                ("127.0.0.1", doors.enter_context(Broker(users=USERS, ssl_context=context)).port),
+                ("127.0.0.1", stack.enter_context(Broker(users=USERS, ssl_context=context)).port),
                 tls={"ca_certs": ca_file},
             )
             for name, context in contexts.items()
         }
         port = venues["named"].address[1]
-        yield TlsDoors(
+        yield TlsVenues(
             open=venues["open"],
             foreign_ca=folder / "foreign.pem",
             expired=venues["expired"],

@@ -22,7 +22,7 @@ CYCLES = 20
 class Connecting(Suite):
     def test_requested_version_is_negotiated(self, lobby: Lobby) -> None:
         guest = lobby.enter()
-        connected = dict(guest.heard.notes)["on_connected"]
+        connected = dict(guest.recorder.notes)["on_connected"]
         assert connected.headers.get("version", "1.0") == lobby.version
         assert guest.conn.is_connected()
 
@@ -37,25 +37,25 @@ class Connecting(Suite):
             assert not guest.conn.is_connected()
             with pytest.raises(NotConnectedException):
                 guest.conn.send(queue, "too late")
-        assert guest.heard.bodies == [f"cycle {cycle}" for cycle in range(1, CYCLES + 1)]
+        assert guest.recorder.bodies == [f"cycle {cycle}" for cycle in range(1, CYCLES + 1)]
         for method in ("on_connecting", "on_connected", "on_disconnecting", "on_disconnected"):
-            assert guest.heard.methods.count(method) == CYCLES
+            assert guest.recorder.methods.count(method) == CYCLES
         if lobby.venue.habits.answers_leaving:
             byes = [f"bye-{cycle}" for cycle in range(1, CYCLES + 1)]
-            assert [r for m, r in guest.heard.notes if m == "on_receipt" and r.startswith("bye")] == byes
+            assert [r for m, r in guest.recorder.notes if m == "on_receipt" and r.startswith("bye")] == byes
 
     def test_lost_connection_calls_on_disconnected_once(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         for loss in range(1, 6):
             guest.cut()
-            assert guest.heard.methods.count("on_disconnected") == loss
+            assert guest.recorder.methods.count("on_disconnected") == loss
             with pytest.raises(NotConnectedException):
                 guest.conn.send(queue, "into the void")
             guest.enter()
         guest.subscribe(queue)
         guest.send(queue, "back")
         guest.message("back")
-        assert "on_disconnecting" not in guest.heard.methods
+        assert "on_disconnecting" not in guest.recorder.methods
 
     def test_connecting_while_connected_changes_nothing(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
@@ -63,24 +63,24 @@ class Connecting(Suite):
         guest.subscribe(queue)
         guest.send(queue, "one")
         guest.message("one")
-        assert guest.heard.methods.count("on_connected") == 1
-        assert guest.heard.methods.count("on_message") == 1
+        assert guest.recorder.methods.count("on_connected") == 1
+        assert guest.recorder.methods.count("on_message") == 1
 
     def test_reconnect_in_on_disconnected_works(self, lobby: Lobby) -> None:
         guest, queue = lobby.guest(), lobby.queue()
 
         class Reconnect:
             def on_disconnected(self) -> None:
-                if guest.heard.methods.count("on_connected") < 4:
+                if guest.recorder.methods.count("on_connected") < 4:
                     guest.enter()
                     guest.conn.subscribe(queue, "1", "auto", guest.headers_for(queue, {}))
-                    guest.heard.note("again")
+                    guest.recorder.note("again")
 
         guest.conn.set_listener("", Reconnect())  # with the name "" it is called before all other listeners
         guest.enter()
         for time_ in (1, 2, 3):
             guest.conn.transport.disconnect_socket()
-            guest.heard.wait_for_method("again", time_)
+            guest.recorder.wait_for_method("again", time_)
             assert guest.conn.is_connected()
         # A broker that has not noticed the end of the old connections may send messages to one of them.
         wait_until(lambda: self.arrives(guest, queue))
@@ -90,7 +90,7 @@ class Connecting(Suite):
         body = uuid.uuid4().hex
         guest.send(queue, body)
         try:
-            guest.heard.wait_for(lambda: body in guest.heard.bodies, 1)
+            guest.recorder.wait_for(lambda: body in guest.recorder.bodies, 1)
         except AssertionError:
             return False
         return True
@@ -101,14 +101,14 @@ class Connecting(Suite):
         guest = lobby.enter()
         guest.conn.disconnect(receipt=receipt)
         assert not guest.conn.is_connected()
-        methods = [method for method in guest.heard.methods if method not in ("on_send", "on_heartbeat")]
+        methods = [method for method in guest.recorder.methods if method not in ("on_send", "on_heartbeat")]
         assert methods[-4:] == [
             "on_disconnecting",
             "on_receipt",
             "on_disconnected",
             "on_receiver_loop_completed",
         ]
-        assert ("on_receipt", str(receipt)) in guest.heard.notes
+        assert ("on_receipt", str(receipt)) in guest.recorder.notes
 
     def test_disconnect_in_a_callback_works(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
@@ -120,7 +120,7 @@ class Connecting(Suite):
         guest.conn.set_listener("leave", Leave())
         guest.subscribe(queue)
         guest.send(queue, "go")
-        guest.heard.wait_for_method("on_disconnected")
+        guest.recorder.wait_for_method("on_disconnected")
         assert not guest.conn.is_connected()
 
     def test_messages_sent_before_disconnect_arrive(self, lobby: Lobby) -> None:
@@ -130,7 +130,7 @@ class Connecting(Suite):
             sender.send(queue, str(number))
         sender.conn.disconnect()
         receiver.messages(200)
-        assert receiver.heard.bodies == [str(number) for number in range(200)]
+        assert receiver.recorder.bodies == [str(number) for number in range(200)]
 
     def test_callback_may_send_many_messages(self, lobby: Lobby) -> None:
         guest, queue, answers = lobby.enter(), lobby.queue(), lobby.queue()
@@ -147,7 +147,7 @@ class Connecting(Suite):
         guest.subscribe(answers, "2")
         guest.send(queue, "question")
         guest.messages(1001)
-        assert guest.heard.bodies == ["question", *bodies]
+        assert guest.recorder.bodies == ["question", *bodies]
 
     def test_failing_callback_keeps_the_connection(
         self, lobby: Lobby, caplog: pytest.LogCaptureFixture
@@ -191,7 +191,7 @@ class Connecting(Suite):
             assert error.address == f"{host}:{port}"
             assert not guest.conn.is_connected()
         wait_until(lambda: not stomp_threads())
-        assert guest.heard.methods.count("on_error") == 3
+        assert guest.recorder.methods.count("on_error") == 3
         # The same connection object, now with the right password.
         guest.enter()
         assert guest.conn.is_connected()
@@ -225,9 +225,9 @@ class Connecting(Suite):
         assert guest.conn.is_connected()
         go_on.set()
         guest.messages(3)
-        assert guest.heard.bodies == ["work", "more", "and more"]
-        assert "on_heartbeat_timeout" not in guest.heard.methods
-        assert "on_disconnected" not in guest.heard.methods
+        assert guest.recorder.bodies == ["work", "more", "and more"]
+        assert "on_heartbeat_timeout" not in guest.recorder.methods
+        assert "on_disconnected" not in guest.recorder.methods
 
     @once
     @since("1.1")

@@ -25,7 +25,7 @@ class Guest:
 
     Attributes:
         conn: the connection.
-        heard: the listener with the recorded callbacks.
+        recorder: the listener with the recorded callbacks.
         blunders: True if the test expects an ERROR.
     """
 
@@ -38,12 +38,12 @@ class Guest:
         self.venue = venue
         self.version = version
         self.blunders = False
-        self.heard = listener or RecentFrames()
+        self.recorder = listener or RecentFrames()
         make: Any = stomp.WSConnection if venue.web else CLASSES[version]
         self.conn = make([venue.address], **options)
         if venue.tls is not None:
             self.conn.set_ssl(**venue.tls)
-        self.conn.set_listener("guest", self.heard)
+        self.conn.set_listener("guest", self.recorder)
 
     def enter(self) -> Guest:
         self.conn.connect(self.venue.user, self.venue.password, wait=True)
@@ -53,18 +53,18 @@ class Guest:
         """Disconnect; the connection must be closed when `disconnect` returns."""
         self.conn.disconnect()
         assert not self.conn.is_connected()
-        self.heard.wait_for_method("on_disconnected", self.heard.methods.count("on_connected"))
+        self.recorder.wait_for_method("on_disconnected", self.recorder.methods.count("on_connected"))
 
     def cut(self) -> None:
         """Close the socket without DISCONNECT."""
         self.conn.transport.disconnect_socket()
-        self.heard.wait_for_method("on_disconnected", self.heard.methods.count("on_connected"))
+        self.recorder.wait_for_method("on_disconnected", self.recorder.methods.count("on_connected"))
 
     # ------------------------------------------------------------------------------------- verbs
 
     def confirmed(self, receipt: str) -> None:
         """Wait for a RECEIPT."""
-        self.heard.wait_for(lambda: ("on_receipt", receipt) in self.heard.notes)
+        self.recorder.wait_for(lambda: ("on_receipt", receipt) in self.recorder.notes)
 
     def subscribe(self, destination: str, id: str = "1", ack: str = "auto", **headers: str) -> None:
         """Subscribe, and wait for the RECEIPT."""
@@ -122,16 +122,16 @@ class Guest:
     @property
     def frames(self) -> list[Frame]:
         """All received messages, oldest first."""
-        return [detail for method, detail in self.heard.notes if method == "on_message"]
+        return [detail for method, detail in self.recorder.notes if method == "on_message"]
 
     def messages(self, count: int) -> list[Frame]:
         """Wait for this number of messages, and return all."""
-        self.heard.wait_for_method("on_message", count)
+        self.recorder.wait_for_method("on_message", count)
         return self.frames
 
     def message(self, body: str | bytes) -> Frame:
         """Wait for a message with this body, and return the latest one."""
-        self.heard.wait_for(lambda: body in self.heard.bodies)
+        self.recorder.wait_for(lambda: body in self.recorder.bodies)
         return [frame for frame in self.frames if frame.body == body][-1]
 
 
@@ -170,7 +170,7 @@ class Lobby:
         guest.send(queue, end)
         guest.message(end)
         guest.leave()
-        *bodies, last = guest.heard.bodies
+        *bodies, last = guest.recorder.bodies
         assert last == end
         return bodies
 
@@ -181,10 +181,10 @@ class Lobby:
             for queue in self.queues:
                 self.take_all(queue)
         for guest in self.guests:
-            methods = guest.heard.methods
+            methods = guest.recorder.methods
             for end in ("on_disconnected", "on_receiver_loop_completed"):
                 assert methods.count(end) == methods.count("on_connecting"), methods
-            errors = [detail for method, detail in guest.heard.notes if method == "on_error"]
+            errors = [detail for method, detail in guest.recorder.notes if method == "on_error"]
             assert bool(errors) == guest.blunders, [(error.headers, error.body) for error in errors]
         wait_until(lambda: not stomp_threads())
 

@@ -17,7 +17,7 @@ class Receipts(Suite):
         guest.send(queue, "b")
         guest.send(queue, "c", receipt="third")
         guest.confirmed("third")
-        assert [note for note in guest.heard.notes if note[0] == "on_receipt"] == [
+        assert [note for note in guest.recorder.notes if note[0] == "on_receipt"] == [
             ("on_receipt", "first"),
             ("on_receipt", "third"),
         ]
@@ -34,7 +34,7 @@ class Receipts(Suite):
             id="1", **({"destination": topic} if lobby.version == "1.0" else {}), receipt="over"
         )
         guest.confirmed("over")
-        assert guest.heard.methods.count("on_receipt") == 2
+        assert guest.recorder.methods.count("on_receipt") == 2
 
     def test_waiting_listener_waits_for_a_receipt(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
@@ -48,8 +48,8 @@ class Receipts(Suite):
         guest, queue = lobby.enter(), lobby.queue()
         for number in range(300):
             guest.send(queue, "x", receipt=f"r-{number}")
-        guest.heard.wait_for_method("on_receipt", 300)
-        receipts = [receipt for method, receipt in guest.heard.notes if method == "on_receipt"]
+        guest.recorder.wait_for_method("on_receipt", 300)
+        receipts = [receipt for method, receipt in guest.recorder.notes if method == "on_receipt"]
         assert sorted(receipts) == sorted(f"r-{number}" for number in range(300))
         assert lobby.take_all(queue) == ["x"] * 300
 
@@ -184,11 +184,11 @@ class Transactions(Suite):
         self.send(guest, queue, "a", "b", "c", transaction=name)
         guest.send_surely(queue, "outside")
         guest.message("outside")
-        assert guest.heard.bodies == ["outside"]
+        assert guest.recorder.bodies == ["outside"]
         guest.conn.commit(name, receipt="done")
         guest.confirmed("done")
         guest.messages(4)
-        assert guest.heard.bodies == ["outside", "a", "b", "c"]
+        assert guest.recorder.bodies == ["outside", "a", "b", "c"]
 
     def test_an_abort_sends_nothing(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
@@ -200,7 +200,7 @@ class Transactions(Suite):
         guest.send(queue, "outside")
         guest.message("outside")
         guest.leave()
-        assert guest.heard.bodies == ["outside"]
+        assert guest.recorder.bodies == ["outside"]
         assert lobby.take_all(queue) == []
 
     def test_lost_connection_discards_the_transaction(self, lobby: Lobby) -> None:
@@ -229,7 +229,7 @@ class Transactions(Suite):
         guest.conn.commit(two)
         guest.message("two")
         guest.leave()
-        assert guest.heard.bodies == ["two"]
+        assert guest.recorder.bodies == ["two"]
         assert lobby.take_all(queue) == []
 
     @needs(lambda habits: habits.settles_in_transactions)
@@ -273,12 +273,12 @@ class Errors(Suite):
         guest, queue = lobby.enter(), lobby.queue()
         guest.blunders = True
         guest.conn.commit("never-begun", receipt="r-1")
-        guest.heard.wait_for_method("on_error")
+        guest.recorder.wait_for_method("on_error")
         habits = lobby.venue.habits
-        (error,) = [detail for method, detail in guest.heard.notes if method == "on_error"]
+        (error,) = [detail for method, detail in guest.recorder.notes if method == "on_error"]
         assert "transaction" in (error.headers["message"] + error.body).lower()
         assert error.headers.get("receipt-id") == ("r-1" if habits.blames else None)
-        assert ("on_receipt", "r-1") not in guest.heard.notes
+        assert ("on_receipt", "r-1") not in guest.recorder.notes
         self.afterwards(guest, queue, habits.forgives)
 
     @needs(lambda habits: habits.nowhere is not None)
@@ -288,8 +288,8 @@ class Errors(Suite):
         guest, queue = lobby.enter(), lobby.queue()
         guest.blunders = True
         guest.send(nowhere, "lost", receipt="r-1")
-        guest.heard.wait_for_method("on_error")
-        (error,) = [detail for method, detail in guest.heard.notes if method == "on_error"]
+        guest.recorder.wait_for_method("on_error")
+        (error,) = [detail for method, detail in guest.recorder.notes if method == "on_error"]
         assert "destination" in (error.headers["message"] + error.body).lower()
         self.afterwards(guest, queue, lobby.venue.habits.forgives)
 
@@ -299,10 +299,10 @@ class Errors(Suite):
             guest.subscribe(queue)
             guest.send(queue, "goes on")
             guest.message("goes on")
-            assert "on_disconnected" not in guest.heard.methods
+            assert "on_disconnected" not in guest.recorder.methods
             return
-        guest.heard.wait_for_method("on_receiver_loop_completed")
-        assert guest.heard.methods.count("on_disconnected") == 1
+        guest.recorder.wait_for_method("on_receiver_loop_completed")
+        assert guest.recorder.methods.count("on_disconnected") == 1
         assert not guest.conn.is_connected()
         with pytest.raises(StompError):
             guest.send(queue, "too late")

@@ -19,8 +19,8 @@ class Sharing(Suite):
         bodies = [f"{number} {'x' * (number % 300)}" for number in range(MANY)]
         for body in bodies:
             sender.send(queue, body)
-        receiver.heard.wait_for_bodies(MANY)
-        assert receiver.heard.bodies == bodies
+        receiver.recorder.wait_for_bodies(MANY)
+        assert receiver.recorder.bodies == bodies
 
     @once
     def test_2000_queued_messages_arrive_once_and_in_order(self, lobby: Lobby) -> None:
@@ -30,8 +30,8 @@ class Sharing(Suite):
             sender.send(queue, body)
         sender.send_surely(queue, bodies[-1])
         receiver.subscribe(queue)
-        receiver.heard.wait_for_bodies(MANY)
-        assert receiver.heard.bodies == bodies
+        receiver.recorder.wait_for_bodies(MANY)
+        assert receiver.recorder.bodies == bodies
 
     @once
     @needs(lambda habits: habits.window)
@@ -50,7 +50,7 @@ class Sharing(Suite):
             guest.send(queue, str(number))
         guest.confirmed("all")
         guest.cut()
-        assert guest.heard.bodies == [str(number) for number in range(MANY)]
+        assert guest.recorder.bodies == [str(number) for number in range(MANY)]
         assert lobby.take_all(queue) == []
 
     def test_two_consumers_share_a_queue(self, lobby: Lobby) -> None:
@@ -60,12 +60,12 @@ class Sharing(Suite):
         bodies = [str(number) for number in range(100)]
         for body in bodies:
             sender.send(queue, body)
-        wait_until(lambda: len(one.heard.bodies) + len(two.heard.bodies) >= 100)
+        wait_until(lambda: len(one.recorder.bodies) + len(two.recorder.bodies) >= 100)
         for guest in (one, two):
             guest.leave()
-            assert guest.heard.bodies, "nothing for one of them"
-            assert guest.heard.bodies == sorted(guest.heard.bodies, key=int)
-        assert Counter(one.heard.bodies + two.heard.bodies) == Counter(bodies)
+            assert guest.recorder.bodies, "nothing for one of them"
+            assert guest.recorder.bodies == sorted(guest.recorder.bodies, key=int)
+        assert Counter(one.recorder.bodies + two.recorder.bodies) == Counter(bodies)
 
     def test_topic_copies_messages_to_all_subscribers(self, lobby: Lobby) -> None:
         one, two, sender, topic = lobby.enter(), lobby.enter(), lobby.enter(), lobby.topic()
@@ -80,8 +80,8 @@ class Sharing(Suite):
         sender.send(topic, "to two")
         two.messages(2)
         one.leave()
-        assert one.heard.bodies == ["to one", "to both"]
-        assert two.heard.bodies == ["to both", "to two"]
+        assert one.recorder.bodies == ["to one", "to both"]
+        assert two.recorder.bodies == ["to both", "to two"]
 
     def test_several_subscriptions_get_their_messages(self, lobby: Lobby) -> None:
         guest = lobby.enter()
@@ -101,8 +101,8 @@ class Sharing(Suite):
             guest.send(queue, f"again for {id}")
         guest.messages(9)
         guest.leave()
-        assert guest.heard.methods.count("on_message") == 9
-        assert "again for id-2" not in guest.heard.bodies
+        assert guest.recorder.methods.count("on_message") == 9
+        assert "again for id-2" not in guest.recorder.bodies
         assert lobby.take_all(places["id-2"]) == ["again for id-2"]
 
     def test_subscription_may_be_repeated(self, lobby: Lobby) -> None:
@@ -112,7 +112,7 @@ class Sharing(Suite):
             guest.send(queue, f"turn {turn}")
             guest.messages(turn)
             guest.unsubscribe(queue, "again")
-        assert guest.heard.bodies == [f"turn {turn}" for turn in range(1, 6)]
+        assert guest.recorder.bodies == [f"turn {turn}" for turn in range(1, 6)]
 
     def test_earlier_messages_of_a_queue_are_delivered(self, lobby: Lobby) -> None:
         sender, receiver, queue = lobby.enter(), lobby.enter(), lobby.queue()
@@ -121,4 +121,4 @@ class Sharing(Suite):
         sender.leave()
         receiver.subscribe(queue)
         receiver.messages(10)
-        assert receiver.heard.bodies == [str(number) for number in range(10)]
+        assert receiver.recorder.bodies == [str(number) for number in range(10)]

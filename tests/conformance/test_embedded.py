@@ -11,7 +11,7 @@ from tests.conformance.settling import Acknowledging, Errors, Receipts, Transact
 from tests.conformance.sharing import Sharing
 from tests.conformance.venues import EMBEDDED, EMBEDDED_WEB, VERSIONS, spread
 
-DOORS = {
+VENUES = {
     "embedded_tcp": (EMBEDDED, VERSIONS),
     "embedded_tls": (EMBEDDED, VERSIONS),
     "embedded_ws": (EMBEDDED_WEB, EMBEDDED_WEB.versions),
@@ -20,7 +20,7 @@ DOORS = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    spread(metafunc, DOORS)
+    spread(metafunc, VENUES)
 
 
 class TestConnecting(Connecting):

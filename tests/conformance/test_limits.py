@@ -11,11 +11,11 @@ from stomp.exception import NotConnectedException
 from tests.conformance.lobby import Guest, Lobby, Suite
 from tests.conformance.venues import EMBEDDED, once, spread
 
-DOORS = {"embedded_tcp": (EMBEDDED, ("1.2",)), "embedded_tls": (EMBEDDED, ("1.2",))}
+VENUES = {"embedded_tcp": (EMBEDDED, ("1.2",)), "embedded_tls": (EMBEDDED, ("1.2",))}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    spread(metafunc, DOORS)
+    spread(metafunc, VENUES)
 
 
 class TestLimits(Suite):
@@ -27,7 +27,7 @@ class TestLimits(Suite):
         assert len(body) == LIMITS.body
         guest.send(queue, body)
         guest.messages(1)
-        assert guest.heard.bodies[0] == body
+        assert guest.recorder.bodies[0] == body
 
     @once
     def test_body_above_the_maximum_is_refused(self, lobby: Lobby) -> None:
@@ -79,9 +79,9 @@ class TestLimits(Suite):
         # The broker may refuse the frame while the client is still writing.
         with contextlib.suppress(NotConnectedException):
             guest.send(queue, body, **headers)
-        guest.heard.wait_for_method("on_receiver_loop_completed")
-        (refusal,) = [detail for method, detail in guest.heard.notes if method == "on_error"]
+        guest.recorder.wait_for_method("on_receiver_loop_completed")
+        (refusal,) = [detail for method, detail in guest.recorder.notes if method == "on_error"]
         assert match in refusal.headers["message"]
-        assert guest.heard.methods.count("on_disconnected") == 1
+        assert guest.recorder.methods.count("on_disconnected") == 1
         guest.enter()
         assert guest.conn.is_connected()

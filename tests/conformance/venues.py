@@ -160,7 +160,7 @@ class Venue:
 
 
 @dataclass(frozen=True)
-class TlsDoors:
+class TlsVenues:
     """Addresses with TLS, for tests of certificates.
 
     Attributes:
@@ -194,12 +194,12 @@ def once(test: _Test) -> _Test:
     return test
 
 
-def spread(metafunc: pytest.Metafunc, doors: Mapping[str, tuple[Habits, tuple[str, ...]]]) -> None:
+def spread(metafunc: pytest.Metafunc, venues: Mapping[str, tuple[Habits, tuple[str, ...]]]) -> None:
     """Run a test with each of these addresses, and with each version and ack mode, if it has these parameters.
 
     Args:
         metafunc: the argument of `pytest_generate_tests`.
-        doors: name of a fixture that is a `Venue` -> the habits of the broker, and the versions to test.
+        venues: name of a fixture that is a `Venue` -> the habits of the broker, and the versions to test.
     """
     if "venue" not in metafunc.fixturenames:
         return
@@ -209,7 +209,7 @@ def spread(metafunc: pytest.Metafunc, doors: Mapping[str, tuple[Habits, tuple[st
     by_mode = "ack_mode" in metafunc.fixturenames
     names = ["venue"] + ["version"] * by_version + ["ack_mode"] * by_mode
     cases: list[list[str]] = []
-    for door, (habits, spoken) in doors.items():
+    for venue, (habits, spoken) in venues.items():
         if not check(habits):
             continue
         versions = [version for version in spoken if version in getattr(test, "versions", VERSIONS)]
@@ -217,8 +217,8 @@ def spread(metafunc: pytest.Metafunc, doors: Mapping[str, tuple[Habits, tuple[st
             versions = versions[-1:]
         modes = habits.ack_modes if by_mode else ("",)
         for version in versions:
-            cases += [[door] + [version] * by_version + [mode] * by_mode for mode in modes]
-    assert cases, f"{test.__qualname__} has no door to run at"
+            cases += [[venue] + [version] * by_version + [mode] * by_mode for mode in modes]
+    assert cases, f"{test.__qualname__} has no venue to run with"
     ids = ["-".join(case) for case in cases]
     metafunc.parametrize(names, cases, indirect=["venue"], ids=ids)
 

@@ -51,9 +51,9 @@ def test_each_error_accepts_a_text_or_nothing(cls: type[StompError]) -> None:
 
 
 def test_the_hint_ends_the_text() -> None:
-    error = UsageError("the door is closed", hint="open it")
-    assert str(error) == "the door is closed (open it)"
-    assert (error.message, error.hint) == ("the door is closed", "open it")
+    error = UsageError("the file is closed", hint="open it")
+    assert str(error) == "the file is closed (open it)"
+    assert (error.message, error.hint) == ("the file is closed", "open it")
     assert str(UsageError(hint="open it")) == "open it"
 
 

@@ -24,7 +24,7 @@ from tests.websocket_endpoint import WebSocketEndpoint
 CYCLES = 50
 BEAT = 500  # milliseconds
 SCALE = 5.0  # a timeout of 2.5 seconds: longer than a busy machine delays all processes of this test
-DOORS = ["tcp", "tls", "ws", "wss"]
+TRANSPORTS = ["tcp", "tls", "ws", "wss"]
 
 
 def held():
@@ -122,7 +122,7 @@ class Site:
         assert self.conn.transport.heartbeat == (BEAT, BEAT)
 
 
-@pytest.fixture(params=DOORS)
+@pytest.fixture(params=TRANSPORTS)
 def site(request, server_tls, ca_file):
     with contextlib.ExitStack() as stack:
         yield Site(request.param, server_tls, ca_file, stack)

@@ -38,7 +38,7 @@ def endpoints() -> Iterator[dict[str, socket.socket]]:
 
 @pytest.fixture
 def black_hole(endpoints: dict[str, socket.socket]) -> Iterator[int]:
-    """The port of `doors`. 127.0.0.1 answers nothing, as behind a firewall: its backlog is full."""
+    """The port of `endpoints`. 127.0.0.1 answers nothing, as behind a firewall: its backlog is full."""
     server = endpoints["127.0.0.1"]
     server.listen(0)
     with ExitStack() as stack:

@@ -17,25 +17,25 @@ from tests.pulling.suite import through
 
 @pytest.fixture(scope="session")
 def embedded(server_tls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    unix = tmp_path_factory.mktemp("doors") / "stomp.sock"
-    doors = [
+    unix = tmp_path_factory.mktemp("sockets") / "stomp.sock"
+    urls = [
         "stomp://127.0.0.1:0",
         "stomp+ssl://127.0.0.1:0",
         "ws://127.0.0.1:0/ws",
         "wss://127.0.0.1:0/ws",
         f"unix://{unix}",
     ]
-    with Broker(listen=doors, users={"admin": "password"}, ssl_context=server_tls) as broker:
+    with Broker(listen=urls, users={"admin": "password"}, ssl_context=server_tls) as broker:
         yield broker
 
 
-def at_embedded(broker: Broker, door: str, ca_file: str) -> Place:
+def at_embedded(broker: Broker, scheme: str, ca_file: str) -> Place:
     """The `Place` for one listening address of the embedded broker."""
-    url = next(url for url in broker.urls if url.startswith(f"{door}:"))
+    url = next(url for url in broker.urls if url.startswith(f"{scheme}:"))
     settings: dict[str, Any] = {}
-    if door in ("stomp+ssl", "wss"):
+    if scheme in ("stomp+ssl", "wss"):
         settings["tls"] = TlsSettings(ca_certs=ca_file)
-    if door == "unix":
+    if scheme == "unix":
         return Place(
             f"{url}?login=admin&passcode=password",
             "embedded",
@@ -43,7 +43,7 @@ def at_embedded(broker: Broker, door: str, ca_file: str) -> Place:
         )
     place = url.partition("://")[2]
     return Place(
-        f"{door}://admin:password@{place}", "embedded", f"{door}://admin:wrong-passcode@{place}", settings
+        f"{scheme}://admin:password@{place}", "embedded", f"{scheme}://admin:wrong-passcode@{place}", settings
     )
 
 

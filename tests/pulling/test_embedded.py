@@ -10,10 +10,10 @@ from tests.pulling.faces import KINDS
 from tests.pulling.places import Place
 from tests.pulling.suite import Living, Losing, Sending, Taking, Together
 
-DOORS = ("stomp", "stomp+ssl", "ws", "wss", "unix")
+TRANSPORTS = ("stomp", "stomp+ssl", "ws", "wss", "unix")
 
 
-@pytest.fixture(params=DOORS)
+@pytest.fixture(params=TRANSPORTS)
 def place(request: pytest.FixtureRequest, embedded: Broker, ca_file: str) -> Place:
     return at_embedded(embedded, request.param, ca_file)
 

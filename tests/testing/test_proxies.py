@@ -1,4 +1,4 @@
-"""The proxies of the test kit do what real ones do; `stomp.client.connect` goes through them to every kind of door."""
+"""The proxies of the test kit do what real ones do; `stomp.client.connect` passes through them with every transport."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ SENT = "sendrec /queue/a hello\n"
 
 @pytest.fixture
 def endpoints(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(listen=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws", f"unix://{tmp_path}/door"]) as running:
+    with Broker(
+        listen=["stomp://127.0.0.1:0", "ws://127.0.0.1:0/ws", f"unix://{tmp_path}/socket"]
+    ) as running:
         yield running
 
 

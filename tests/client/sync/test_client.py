@@ -113,7 +113,7 @@ def test_a_slow_consumer_does_not_fill_the_memory(broker: Broker) -> None:
             producer.send("/queue/a", body)
         producer.close()
         until(lambda: client._engine.reading_paused)
-        # What came in one read, and what the keeper reads meanwhile so that heart-beats are heard, comes on top.
+        # What came in one read, and what the timer thread reads meanwhile for heart-beats, comes on top.
         assert client.stats().queued * len(body) < high + 1_000_000
         taken = sum(1 for _ in zip(range(2000), subscription, strict=False))
         assert taken == 2000
