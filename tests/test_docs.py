@@ -33,6 +33,8 @@ from tests.multicasting import group_of_our_own
 from tests.odd_frames import IN_DOUBT, ODD
 
 DOCS = ROOT / "docs"
+#: Pages whose examples are run by tests/testing/test_pytest_plugin.py and tests/test_frameworks.py.
+RUN_ELSEWHERE = ("testing", "django", "fastapi", "flask", "daemons")
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 
 
@@ -86,8 +88,7 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
 
 @pytest.mark.parametrize(
     "page",
-    # tests/testing/test_pytest_plugin.py runs the page about testing with pytest.
-    [page for page in PAGES if blocks(page, "python") and page.stem != "testing"],
+    [page for page in PAGES if blocks(page, "python") and page.stem not in RUN_ELSEWHERE],
     ids=lambda page: str(page.relative_to(DOCS)),
 )
 def test_examples_of_a_page_run(
@@ -226,3 +227,23 @@ def test_every_option_of_the_broker_is_explained() -> None:
 def test_links_exist(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#:]+\.md)[^)]*\)", page.read_text()):
         assert (page.parent / link).exists(), link
+
+
+def test_troubleshooting_has_every_error_and_no_text_that_does_not_exist() -> None:
+    source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    # Texts of the operating system and of OpenSSL.
+    foreign = {"cannot connect to HOST:PORT: connection refused", "timed out", "certificate verify failed"}
+    spans = {
+        span
+        for first, *_ in rows("howto/troubleshooting.md")
+        for span in re.findall(r"`([^`]+)`", first)
+        if span not in foreign
+    }
+    names = {span for span in spans if span in vars(errors)}
+    leaves = {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.StompError)
+    }
+    assert leaves - names == {"StompError", "NotConnected", "ConnectionLost", "ConnectFailed"}
+    assert [text for text in spans - names if text not in source] == []
