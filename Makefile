@@ -70,6 +70,7 @@ test-native: $(NATIVE)
 lint: $(DEV)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@$(PY) scripts/generate_sync.py --check
 
 types: $(DEV)
 	@$(PY) -m mypy

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stomp.client.sync import driver
+from stomp.client.sync import driver, waiting
 from stomp.client.threads.link import Link
 
 
@@ -73,8 +73,7 @@ def watched_links(monkeypatch: pytest.MonkeyPatch, locks: list[OwnedLock]) -> li
 
     for name in (
         "transmit",
-        "send",
-        "acknowledge",
+        "send_raw",
         "flush",
         "close",
         "flush_within",
@@ -83,5 +82,5 @@ def watched_links(monkeypatch: pytest.MonkeyPatch, locks: list[OwnedLock]) -> li
         "_shutdown_socket",
     ):
         watch(name)
-    monkeypatch.setattr(driver, "Link", WatchedLink)
+    monkeypatch.setattr(waiting, "Link", WatchedLink)
     return faults

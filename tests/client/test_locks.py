@@ -1,4 +1,4 @@
-"""Rule of `stomp.client.sync.driver`: nothing is written or closed while the lock of the driver is held."""
+"""Rule of `stomp.client.sync.waiting`: nothing is written or closed while the lock of the driver is held."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Interrupting(stomp.Client):
     interrupt_at = 0
     waits = 0
 
-    def _wait(self, wait: Wait) -> bool:
+    def _block(self, wait: Wait) -> bool:
         self.waits += 1
         if self.waits == self.interrupt_at:
             raise KeyboardInterrupt
-        return super()._wait(wait)
+        return super()._block(wait)
 
 
 def interrupting(server: ScriptedServer) -> Interrupting:

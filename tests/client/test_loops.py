@@ -9,7 +9,7 @@ import pytest
 
 import stomp
 from stomp.broker import Broker
-from stomp.client.sync import driver
+from stomp.client.sync import waiting
 from stomp.core.errors import UsageError
 from stomp.net.serving import check_not_served_here, running_loop
 from tests.awaiting import run
@@ -61,7 +61,7 @@ def test_waiting_method_on_the_loop_that_serves_its_broker_is_refused() -> None:
 def test_client_that_blocks_another_loop_is_reported_once(
     broker: Broker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "_warned", [])
+    monkeypatch.setattr(waiting, "_warned", [])
 
     async def main() -> None:
         for _ in range(2):

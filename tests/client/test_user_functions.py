@@ -273,7 +273,7 @@ def test_sys_exit_in_a_handler_is_logged_and_ends_its_consumer(
     with stomp.Client(broker.url) as client:
         consumer = client.consume("/queue/a", handler, ack="auto", concurrency=2)
         client.send("/queue/a", b"x", confirm=True)
-        for thread in consumer._threads:
+        for thread in consumer._workers._threads:
             thread.join(WAIT)
             assert not thread.is_alive()
         assert consumer.subscription.closed

@@ -153,8 +153,6 @@ class BaseClient:
     _message_class: ClassVar[type[BaseMessage]] = BaseMessage
     #: The client awaits the user's functions, so they may be coroutine functions.
     _awaits: ClassVar[bool] = False
-    #: The lock that a driver holds for each step of an operation, see `stomp.core.engine.effects`.
-    _lock: Any
 
     def _confirmation(self, receipt: str, frame: Frame | None, size: int) -> Any:
         raise NotImplementedError

@@ -1,15 +1,13 @@
-"""`AsyncClient`: the methods of `stomp.Client` as coroutines.
+"""The client class of this package, with the methods that connect, send and subscribe.
 
-Rules of this file: a client belongs to one event loop and has no permanent thread. `stomp.Client` has the same methods,
-with the same docstrings.
+Rule of this file: a method checks its arguments and runs an operation; the logic is in `stomp.core.engine`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from stomp.client.aio.driver import AsyncDriver
@@ -21,6 +19,7 @@ from stomp.client.aio.handles import (
     Subscription,
     Transaction,
 )
+from stomp.client.aio.waiting import INTERRUPTED, current
 from stomp.client.arguments import Ack, Body, SendOptions, SubscribeOptions
 from stomp.client.base import BaseClient
 from stomp.client.handling import check_drain
@@ -30,7 +29,6 @@ from stomp.core.engine import lifecycle, receive, request_reply, send, transacti
 from stomp.core.engine import subscriptions as subscribing
 from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.engine.status import ClientState, DrainReport, StateChange, StateChangeQueue
-from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -79,9 +77,8 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             ConnectFailed: no broker could be reached, or none accepted the login; says where and why.
             UsageError: the client is already connected, or is connected on another event loop.
         """
-        if self.state is ClientState.NEW or self.state.over:
-            self._loop = asyncio.get_running_loop()
-        await self._connect(lifecycle.connect_gen(self._engine, self._options.random))
+        async with self._opening():
+            await self._connect(lifecycle.connect_gen(self._engine, self._options.random))
         return self
 
     async def close(self, timeout: float | None = None) -> bool:
@@ -89,9 +86,8 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
 
         It does not raise for a lost connection, and may be called again.
         """
-        deadline = self._deadline(timeout)
-        async with self._parting(deadline):
-            return await self._run(lifecycle.close_gen(self._engine, deadline))
+        async with self._joining(timeout):
+            return await self._run(lifecycle.close_gen(self._engine, self._deadline(timeout)))
 
     async def drain(self, timeout: float | None = None) -> DrainReport:
         """Stop delivering messages, wait until delivered ones are settled and all sends are answered, and `close`.
@@ -105,9 +101,9 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         Raises:
             UsageError: it was called by the handler of an unsettled message, for which `drain` would wait.
         """
-        check_drain(self._handling.get(asyncio.current_task()))
+        check_drain(self._handling.get(current()))
         deadline = self._deadline(timeout)
-        async with self._parting(deadline):
+        async with self._joining(timeout, deadline):
             return await self._run(lifecycle.drain_gen(self._engine, deadline))
 
     async def run_forever(
@@ -126,29 +122,19 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         signals = arguments.items("signals", signals, "pass a list, as in signals=[signal.SIGTERM]")
         if timeout is not None:
             arguments.seconds("timeout", timeout)
-        stopped = asyncio.Event()
-
-        def look() -> None:
-            if self.state.over:
-                stopped.set()
-
-        look()
-        self._engine.state_changed.add_callback(look)
-        try:
-            with _handled(signals, stopped.set):
-                await stopped.wait()
-                if self.state is ClientState.FAILED and self.error is not None:
-                    raise self.error
-                return await self.drain(timeout)
-        finally:
-            self._engine.state_changed.remove_callback(look)
+        with self._stop_signal(signals) as stop:
+            await stop.wait()
+            if self.state is ClientState.FAILED and self.error is not None:
+                raise self.error
+            return await self.drain(timeout)
 
     def states(self, timeout: float | None = None) -> AsyncIterator[StateChange]:
         """Iterate over state changes from now on, until the client has ended or none came within `timeout` seconds."""
         if timeout is not None:
             arguments.seconds("timeout", timeout)
         state_log = StateChangeQueue()
-        self._engine.logs.append(state_log)
+        with self._lock:
+            self._engine.logs.append(state_log)
         return self._states(state_log, timeout)
 
     async def _states(self, state_log: StateChangeQueue, timeout: float | None) -> AsyncIterator[StateChange]:
@@ -160,7 +146,8 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
                     return
                 yield change
         finally:
-            self._engine.logs.remove(state_log)
+            with self._lock:
+                self._engine.logs.remove(state_log)
 
     async def __aenter__(self) -> Self:
         return await self.connect()
@@ -168,8 +155,8 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # After a cancellation, do not wait for long for a broker that does not answer.
-        await self.close(self._short_deadline() if isinstance(error, asyncio.CancelledError) else None)
+        # After an interruption, do not wait for long for a broker that does not answer.
+        await self.close(self._short_deadline() if isinstance(error, INTERRUPTED) else None)
 
     # ------------------------------------------------------------------------------------- sending
 
@@ -204,7 +191,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         outgoing = self._outgoing(destination, body, options)
         if confirm:
             await self._run(send.send_confirmed_gen(self._engine, outgoing, self._confirmation, deadline))
-        else:
+        elif not await self._try_now(outgoing):
             await self._run(send.send_gen(self._engine, outgoing, deadline))
 
     async def send_async(
@@ -365,8 +352,9 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         """
         self._check_merged(subscriptions)
         queue = MessageQueue()
-        for subscription in subscriptions:
-            subscription._subscription.merge_into(queue)
+        with self._lock:
+            for subscription in subscriptions:
+                subscription._subscription.merge_into(queue)
         return MergedSubscription(self, queue)
 
     async def consume(
@@ -393,7 +381,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             UsageError: the handler is not callable.
             BrokerError, OutcomeUnknown, NotConnected, Unsupported: see `subscribe`.
         """
-        check_function("the handler", handler, coroutines=True)
+        check_function("the handler", handler, coroutines=self._awaits)
         arguments.count("concurrency", concurrency)
         subscription = await self.subscribe(destination, ack=ack, timeout=timeout, **options)
         consumer = Consumer(subscription, handler, concurrency)
@@ -405,39 +393,10 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
     def _confirmation(self, receipt: str, frame: Frame | None, size: int) -> Confirmation:
         return Confirmation(self, receipt, frame, size)
 
-    @contextlib.asynccontextmanager
-    async def _parting(self, deadline: float) -> AsyncGenerator[None, None]:
-        """Afterwards stop reconnecting if the client is closed, and wait for the handlers, sockets and callbacks."""
-        try:
-            yield
-        finally:
-            if self.state.over:
-                self._stop_connecting()
+    async def _join_consumers(self, deadline: float) -> None:
         consumers, self._consumers = self._consumers, []
         for consumer in consumers:
             await consumer._join(deadline)
-        await self._part()
-
-
-@contextlib.contextmanager
-def _handled(signals: Sequence[int], stop: Callable[[], None]) -> Generator[None, None, None]:
-    """Have the event loop call `stop` when one of these signals arrives."""
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in signals}
-    try:
-        try:
-            for number in signals:
-                loop.add_signal_handler(number, stop)
-        except (RuntimeError, ValueError) as err:
-            raise UsageError(
-                f"run_forever cannot wait for signals here: {err}",
-                hint="call it on the main thread, or drain",
-            ) from err
-        yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
 
 
 class Batch:

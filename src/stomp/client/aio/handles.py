@@ -1,17 +1,16 @@
 """The objects that `stomp.AsyncClient` returns: messages, subscriptions, confirmations, transactions, consumers.
 
-Rule of this file: `stomp.client.sync.handles` has the same classes with blocking methods, and the same docstrings.
+Rule of this file: a method checks its arguments and runs an operation; the logic is in `stomp.core.engine`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import inspect
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from stomp.client.aio.driver import LOOK, AsyncDriver
+from stomp.client.aio.driver import AsyncDriver
+from stomp.client.aio.waiting import EXITS, INTERRUPTED, Workers, call_handler, current
 from stomp.client.arguments import Body, SendOptions
 from stomp.client.base import BaseSubscription, log
 from stomp.client.handling import fate
@@ -109,7 +108,7 @@ class AsyncMessage(BaseMessage):
 
     async def __aenter__(self) -> Self:
         driver = _driver_of(self)
-        driver._handling[asyncio.current_task()] = self
+        driver._handling[current()] = self
         self._processing = driver._process(self)
         return self
 
@@ -118,14 +117,14 @@ class AsyncMessage(BaseMessage):
     ) -> None:
         if self._processing is not None:
             _driver_of(self)._end_processing(self._processing, kind, error, trace)
-        _driver_of(self)._handling.pop(asyncio.current_task(), None)
+        _driver_of(self)._handling.pop(current(), None)
         if self.subscription is None or self.subscription.ack == "auto" or self.settled:
             return
         try:
             if error is None:
                 await self.ack()
-            elif not isinstance(error, asyncio.CancelledError):
-                # After a cancellation there is no NACK: the broker delivers the message again when the connection ends.
+            elif not isinstance(error, INTERRUPTED):
+                # No NACK after an interruption: the broker delivers the message again when the connection ends.
                 await self.nack(requeue=acknowledge.requeue_of_failure(self))
         except (AlreadySettled, StaleDelivery) as late:
             # The program can do nothing about it, so this is only logged.
@@ -148,8 +147,10 @@ class Confirmation(BaseConfirmation):
         super().__init__(receipt, frame, size)
         self._client = client
 
-    def __await__(self) -> Generator[Any, None, None]:
-        return self.result().__await__()
+    if True:  # ASYNC
+
+        def __await__(self) -> Generator[Any, None, None]:
+            return self.result().__await__()
 
     async def result(self, timeout: float | None = None) -> None:
         """Wait for the outcome. Returns if it is "confirmed".
@@ -183,9 +184,11 @@ class Confirmation(BaseConfirmation):
         Raises:
             UsageError: the callback is not callable.
         """
-        check_function("the callback", callback, coroutines=True)
-        if not self.when_done(callback):
-            self._client._call(lambda: callback(self))
+        check_function("the callback", callback, coroutines=self._client._awaits)
+        with self._client._lock:
+            if self.when_done(callback):
+                return
+        self._client._call(lambda: callback(self))
 
 
 class MessageSource:
@@ -242,18 +245,20 @@ class MessageSource:
 
     async def __anext__(self) -> AsyncMessage:
         client = self._client
-        if asyncio.get_running_loop() is not client._loop:
-            client._check_loop()
-        client._verbs += 1
-        if client._verbs >= LOOK:
-            await client._yield_to_loop()
-        # Nothing is awaited after a message was removed from the queue: a cancellation would lose it.
+        if True:  # ASYNC
+            if client._must_yield():
+                await client._yield_to_loop()
+        # No wait after a message was removed from the queue: a cancellation would lose it.
         engine, messages = client._engine, self._queue.messages
         if messages and not (engine.reading_paused or engine.draining):
             # The fast path: a message is queued, so no operation is needed.
-            message: Any = messages.popleft()
-            if engine.is_deliverable(message):
-                return message  # type: ignore[no-any-return]
+            try:
+                message: Any = messages.popleft()
+            except IndexError:
+                pass  # another caller has received the last one
+            else:
+                if engine.is_deliverable(message):
+                    return message  # type: ignore[no-any-return]
         found = await self._receive()
         if found is None:
             raise StopAsyncIteration
@@ -293,7 +298,7 @@ class Subscription(BaseSubscription, MessageSource):
     ) -> None:
         try:
             await self.close(
-                timeout=self._client._short_deadline() if isinstance(error, asyncio.CancelledError) else None
+                timeout=self._client._short_deadline() if isinstance(error, INTERRUPTED) else None
             )
         except StompError:
             if error is None:
@@ -387,25 +392,26 @@ class Consumer:
     ) -> None:
         self.subscription = subscription
         self._handler = handler
-        loop = asyncio.get_running_loop()
-        self._tasks = {loop.create_task(self._work(), name=f"stomp-consumer-{n}") for n in range(concurrency)}
+        self._workers = Workers(self._work, concurrency)
 
     async def _work(self) -> None:
         try:
-            # Not an `async for` loop: its `aiter` raises if the subscription was closed before this task started.
+            # Not a loop over the subscription: its start raises if the subscription was closed before this runs.
             while (message := await anext(self.subscription, None)) is not None:
                 await self._handle(message)
         except StompError as err:
             log.error("the subscription to %s has ended: %s", self.subscription.destination, err)
+        except EXITS:
+            # The handler called sys.exit(). No more messages are handled, so return the queued ones to the broker.
+            with contextlib.suppress(StompError):
+                await self.subscription.close()
 
     async def _handle(self, message: AsyncMessage) -> None:
         by_handler = False
         try:
             async with message:
                 try:
-                    result = self._handler(message)
-                    if inspect.isawaitable(result):
-                        await result
+                    await call_handler(self._handler, message)
                 finally:
                     by_handler = message.settled
         except Exception:
@@ -415,6 +421,14 @@ class Consumer:
                 self.subscription.destination,
                 fate(message, by_handler=by_handler),
             )
+        except EXITS:
+            log.error(
+                "a handler called sys.exit() for message %.100r of %s: %s; this ends the consumer and not the program",
+                message.id,
+                self.subscription.destination,
+                fate(message, by_handler=by_handler),
+            )
+            raise
 
     async def close(self, timeout: float | None = None) -> None:
         """Receive no more messages, and wait for the running handlers, at most `timeout` seconds.
@@ -427,15 +441,7 @@ class Consumer:
         await self._join(deadline)
 
     async def _join(self, deadline: float) -> None:
-        others = self._tasks - {asyncio.current_task()}
-        if not others:
-            return
-        left = max(0.0, deadline - self.subscription._client._options.clock())
-        _, late = await asyncio.wait(others, timeout=left)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=left)
+        await self._workers.join(max(0.0, deadline - self.subscription._client._options.clock()))
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,20 +1,20 @@
-"""`Client`: the blocking client.
+# Generated from stomp/client/aio/client.py by scripts/generate_sync.py; do not edit.
+"""The client class of this package, with the methods that connect, send and subscribe.
 
-Rule of this file: `stomp.AsyncClient` has the same methods as coroutines, with the same docstrings.
+Rule of this file: a method checks its arguments and runs an operation; the logic is in `stomp.core.engine`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import signal
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from stomp.client.arguments import Ack, Body, SendOptions, SubscribeOptions
 from stomp.client.base import BaseClient
 from stomp.client.handling import check_drain
-from stomp.client.sync.driver import LONGEST, SyncDriver
+from stomp.client.sync.driver import SyncDriver
 from stomp.client.sync.handles import (
     Confirmation,
     Consumer,
@@ -23,13 +23,13 @@ from stomp.client.sync.handles import (
     Subscription,
     Transaction,
 )
+from stomp.client.sync.waiting import INTERRUPTED, current
 from stomp.core import arguments
 from stomp.core.callables import check_function
 from stomp.core.engine import lifecycle, receive, request_reply, send, transaction_ops
 from stomp.core.engine import subscriptions as subscribing
 from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.engine.status import ClientState, DrainReport, StateChange, StateChangeQueue
-from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -71,29 +71,26 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
     def connect(self) -> Self:
         """Connect, unless that is done by a ``with`` statement.
 
-        The callbacks for the state changes have been called when this returns or raises, unless they take longer than
-        2 s.
+        The callbacks for the state changes have been called when this returns or raises, unless they
+        take longer than 2 s.
 
         Raises:
             AuthenticationFailed: the broker refused the login.
             ConnectFailed: no broker could be reached, or none accepted the login; says where and why.
             UsageError: the client is already connected.
         """
-        try:
+        with self._opening():
             self._connect(lifecycle.connect_gen(self._engine, self._options.random))
-        finally:
-            self._join_calls(self._deadline(self._short_deadline()))
         return self
 
     def close(self, timeout: float | None = None) -> bool:
         """Wait for the pending answers, and disconnect. True if the broker has received everything.
 
-        It does not raise for a lost connection, and may be called again. Handlers and callbacks have ended when this
-        returns, unless handlers take longer than the timeout, or callbacks longer than 2 s.
+        It does not raise for a lost connection, and may be called again. Handlers and callbacks have ended
+        when this returns, unless handlers take longer than the timeout, or callbacks longer than 2 s.
         """
-        clean = self._run(lifecycle.close_gen(self._engine, self._deadline(timeout)))
-        self._join(self._deadline(timeout))
-        return clean
+        with self._joining(timeout):
+            return self._run(lifecycle.close_gen(self._engine, self._deadline(timeout)))
 
     def drain(self, timeout: float | None = None) -> DrainReport:
         """Stop delivering messages, wait until delivered ones are settled and all sends are answered, and `close`.
@@ -107,11 +104,10 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         Raises:
             UsageError: it was called by the handler of an unsettled message, for which `drain` would wait.
         """
-        check_drain(self._handling.get(threading.get_ident()))
+        check_drain(self._handling.get(current()))
         deadline = self._deadline(timeout)
-        report = self._run(lifecycle.drain_gen(self._engine, deadline))
-        self._join(deadline)
-        return report
+        with self._joining(timeout, deadline):
+            return self._run(lifecycle.drain_gen(self._engine, deadline))
 
     def run_forever(
         self, *, signals: Sequence[int] = (signal.SIGTERM, signal.SIGINT), timeout: float | None = None
@@ -126,42 +122,14 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             StompError: the client has failed; this is the reason.
             UsageError: it was not called on the main thread, the only one that receives signals.
         """
-        if threading.current_thread() is not threading.main_thread():
-            raise UsageError(
-                "run_forever waits for signals, and was not called on the main thread",
-                hint="call drain instead",
-            )
         signals = arguments.items("signals", signals, "pass a list, as in signals=[signal.SIGTERM]")
         if timeout is not None:
             arguments.seconds("timeout", timeout)
-        from queue import Empty, SimpleQueue
-
-        # Not an Event: a signal handler may run on this thread while it holds the lock of the Event.
-        stopped: SimpleQueue[None] = SimpleQueue()
-
-        def stop(*_: object) -> None:
-            stopped.put(None)
-
-        def look() -> None:
-            if self.state.over:
-                stopped.put(None)
-
-        before = {number: signal.signal(number, stop) for number in signals}
-        with self._lock:
-            self._engine.state_changed.add_callback(look)
-        try:
-            while not self.state.over:
-                with contextlib.suppress(Empty):
-                    stopped.get(timeout=LONGEST)
-                    break
+        with self._stop_signal(signals) as stop:
+            stop.wait()
             if self.state is ClientState.FAILED and self.error is not None:
                 raise self.error
             return self.drain(timeout)
-        finally:
-            with self._lock:
-                self._engine.state_changed.remove_callback(look)
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def states(self, timeout: float | None = None) -> Iterator[StateChange]:
         """Iterate over state changes from now on, until the client has ended or none came within `timeout` seconds."""
@@ -190,8 +158,8 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # After Ctrl-C, do not wait for long for a broker that does not answer.
-        self.close(self._short_deadline() if isinstance(error, KeyboardInterrupt) else None)
+        # After an interruption, do not wait for long for a broker that does not answer.
+        self.close(self._short_deadline() if isinstance(error, INTERRUPTED) else None)
 
     # ------------------------------------------------------------------------------------- sending
 
@@ -226,7 +194,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         outgoing = self._outgoing(destination, body, options)
         if confirm:
             self._run(send.send_confirmed_gen(self._engine, outgoing, self._confirmation, deadline))
-        else:
+        elif not self._try_now(outgoing):
             self._run(send.send_gen(self._engine, outgoing, deadline))
 
     def send_async(
@@ -414,7 +382,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             UsageError: the handler is not callable, or is a coroutine function, which only `AsyncClient` runs.
             BrokerError, OutcomeUnknown, NotConnected, Unsupported: see `subscribe`.
         """
-        check_function("the handler", handler)
+        check_function("the handler", handler, coroutines=self._awaits)
         arguments.count("concurrency", concurrency)
         subscription = self.subscribe(destination, ack=ack, timeout=timeout, **options)
         consumer = Consumer(subscription, handler, concurrency)
@@ -426,9 +394,7 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
     def _confirmation(self, receipt: str, frame: Frame | None, size: int) -> Confirmation:
         return Confirmation(self, receipt, frame, size)
 
-    def _join(self, deadline: float) -> None:
-        """Wait for the handlers and callbacks that are running."""
-        self._join_calls(min(deadline, self._deadline(self._short_deadline())))
+    def _join_consumers(self, deadline: float) -> None:
         consumers, self._consumers = self._consumers, []
         for consumer in consumers:
             consumer._join(deadline)

@@ -1,12 +1,12 @@
+# Generated from stomp/client/aio/handles.py by scripts/generate_sync.py; do not edit.
 """The objects that `stomp.Client` returns: messages, subscriptions, confirmations, transactions, consumers.
 
-Rule of this file: `stomp.client.aio.handles` has the same classes with coroutines, and the same docstrings.
+Rule of this file: a method checks its arguments and runs an operation; the logic is in `stomp.core.engine`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -14,8 +14,9 @@ from stomp.client.arguments import Body, SendOptions
 from stomp.client.base import BaseSubscription, log
 from stomp.client.handling import fate
 from stomp.client.sync.driver import SyncDriver
+from stomp.client.sync.waiting import EXITS, INTERRUPTED, Workers, call_handler, current
 from stomp.core import arguments
-from stomp.core.callables import check_function, check_result
+from stomp.core.callables import check_function
 from stomp.core.engine import acknowledge, receive, request_reply, send, subscriptions, transaction_ops
 from stomp.core.engine.confirmations import Confirmation as BaseConfirmation
 from stomp.core.engine.message import BaseMessage, owner_of
@@ -108,7 +109,7 @@ class Message(BaseMessage):
 
     def __enter__(self) -> Self:
         driver = _driver_of(self)
-        driver._handling[threading.get_ident()] = self
+        driver._handling[current()] = self
         self._processing = driver._process(self)
         return self
 
@@ -117,14 +118,14 @@ class Message(BaseMessage):
     ) -> None:
         if self._processing is not None:
             _driver_of(self)._end_processing(self._processing, kind, error, trace)
-        _driver_of(self)._handling.pop(threading.get_ident(), None)
+        _driver_of(self)._handling.pop(current(), None)
         if self.subscription is None or self.subscription.ack == "auto" or self.settled:
             return
         try:
             if error is None:
                 self.ack()
-            elif not isinstance(error, KeyboardInterrupt):
-                # After Ctrl-C there is no NACK: the broker delivers the message again when the connection ends.
+            elif not isinstance(error, INTERRUPTED):
+                # No NACK after an interruption: the broker delivers the message again when the connection ends.
                 self.nack(requeue=acknowledge.requeue_of_failure(self))
         except (AlreadySettled, StaleDelivery) as late:
             # The program can do nothing about it, so this is only logged.
@@ -176,7 +177,7 @@ class Confirmation(BaseConfirmation):
         Raises:
             UsageError: the callback is not callable, or is a coroutine function, which only `AsyncClient` runs.
         """
-        check_function("the callback", callback)
+        check_function("the callback", callback, coroutines=self._client._awaits)
         with self._client._lock:
             if self.when_done(callback):
                 return
@@ -236,13 +237,15 @@ class MessageSource:
         return self
 
     def __next__(self) -> Message:
-        engine = self._client._engine
-        if not (engine.reading_paused or engine.draining):
-            # The fast path: if a message is queued, no lock is needed.
+        client = self._client
+        # No wait after a message was removed from the queue: a cancellation would lose it.
+        engine, messages = client._engine, self._queue.messages
+        if messages and not (engine.reading_paused or engine.draining):
+            # The fast path: a message is queued, so no operation is needed.
             try:
-                message: Any = self._queue.messages.popleft()
+                message: Any = messages.popleft()
             except IndexError:
-                pass
+                pass  # another caller has received the last one
             else:
                 if engine.is_deliverable(message):
                     return message  # type: ignore[no-any-return]
@@ -284,9 +287,7 @@ class Subscription(BaseSubscription, MessageSource):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.close(
-                timeout=self._client._short_deadline() if isinstance(error, KeyboardInterrupt) else None
-            )
+            self.close(timeout=self._client._short_deadline() if isinstance(error, INTERRUPTED) else None)
         except StompError:
             if error is None:
                 raise
@@ -379,21 +380,16 @@ class Consumer:
     ) -> None:
         self.subscription = subscription
         self._handler = handler
-        self._threads = [
-            threading.Thread(target=self._work, name=f"stomp-consumer-{n}", daemon=True)
-            for n in range(concurrency)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._workers = Workers(self._work, concurrency)
 
     def _work(self) -> None:
         try:
-            # Not a `for` loop: its `iter` raises if the subscription was closed before this thread started.
+            # Not a loop over the subscription: its start raises if the subscription was closed before this runs.
             while (message := next(self.subscription, None)) is not None:
                 self._handle(message)
         except StompError as err:
             log.error("the subscription to %s has ended: %s", self.subscription.destination, err)
-        except SystemExit:
+        except EXITS:
             # The handler called sys.exit(). No more messages are handled, so return the queued ones to the broker.
             with contextlib.suppress(StompError):
                 self.subscription.close()
@@ -403,7 +399,7 @@ class Consumer:
         try:
             with message:
                 try:
-                    check_result("the handler", self._handler(message))
+                    call_handler(self._handler, message)
                 finally:
                     by_handler = message.settled
         except Exception:
@@ -413,7 +409,7 @@ class Consumer:
                 self.subscription.destination,
                 fate(message, by_handler=by_handler),
             )
-        except SystemExit:
+        except EXITS:
             log.error(
                 "a handler called sys.exit() for message %.100r of %s: %s; this ends the consumer and not the program",
                 message.id,
@@ -423,16 +419,17 @@ class Consumer:
             raise
 
     def close(self, timeout: float | None = None) -> None:
-        """Receive no more messages, and wait for the running handlers, at most `timeout` seconds."""
+        """Receive no more messages, and wait for the running handlers, at most `timeout` seconds.
+
+        Handlers that are still running then go on, on their threads.
+        """
         client = self.subscription._client
         deadline = client._deadline(timeout)
         self.subscription.close(timeout=timeout)
         self._join(deadline)
 
     def _join(self, deadline: float) -> None:
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - self.subscription._client._options.clock()))
+        self._workers.join(max(0.0, deadline - self.subscription._client._options.clock()))
 
     def __enter__(self) -> Self:
         return self
