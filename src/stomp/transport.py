@@ -271,9 +271,9 @@ class Transport(DeprecatedTransport, BaseTransport):
         # on_connected has mostly been called when `connect` returns, and programs rely on that. So wait for the
         # receiving thread, which sets the event before it calls the listeners.
         if not self._is_in(link) or (self._declared is None and self.registry.targets("on_connected")):
-            told = self._undispatched.get(link) if link is not None else threading.Event()
-            if told is not None:
-                told.wait(limit)
+            dispatched = self._undispatched.get(link) if link is not None else threading.Event()
+            if dispatched is not None:
+                dispatched.wait(limit)
         if self._is_in(link):
             return
         closed = link.session.closed if link is not None and self._has_ended(link) else None
@@ -478,10 +478,10 @@ class Transport(DeprecatedTransport, BaseTransport):
 
     def _on_connected(self, event: Connected) -> None:
         self._history.connected(self._options.clock())
-        for link, told in list(self._undispatched.items()):
+        for link, dispatched in list(self._undispatched.items()):
             if link.is_receiving_thread():
                 link.was_connected = True
-                told.set()
+                dispatched.set()
 
     def _login_error(self, event: Closed) -> ConnectFailed | None:
         over = [link for link in list(self._undispatched) if link.session.closed is event]
@@ -492,8 +492,8 @@ class Transport(DeprecatedTransport, BaseTransport):
         for link in [each for each in list(self._undispatched) if each.session.closed is event]:
             self._history.received, self.registry.has_dispatched = self.registry.has_dispatched, False
             self._history.ended(link.session, self._options.clock())
-            if (told := self._undispatched.pop(link, None)) is not None:
-                told.set()
+            if (dispatched := self._undispatched.pop(link, None)) is not None:
+                dispatched.set()
 
 
 _TRANSPORTS: weakref.WeakSet[Transport] = weakref.WeakSet()

@@ -399,7 +399,7 @@ class AioLink(asyncio.Protocol):
         self._timer = None
         session, now = self.session, self._clock()
         if session.is_timed_out(now) and self._readable():
-            session.heard(now)
+            session.note_activity(now)
         session.tick(now)
         self._flush()
         self._dispatch()

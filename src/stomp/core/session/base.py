@@ -119,7 +119,7 @@ class Session(ABC):
                 if decoder.notes:
                     self._events += map(Tolerated, decoder.notes)
                     decoder.notes.clear()
-                self._take(frames, now)
+                self._process_frames(frames, now)
                 if self.closed is not None:
                     return  # further frames are ignored: they could end the session a second time
         except RemoteProtocolError as err:
@@ -128,7 +128,7 @@ class Session(ABC):
     @property
     def wants_direct_read(self) -> bool:
         """True while it is cheaper to read bytes of a large body by `read_into` than by `receive_data`."""
-        return self._decoder.missing > 0
+        return self._decoder.missing_bytes > 0
 
     def read_into(self, read: Callable[[memoryview], int]) -> int:
         """Let `read` write bytes of a large body into its buffer: see `Decoder.read_into`.
@@ -140,7 +140,7 @@ class Session(ABC):
     def add_direct_bytes(self, count: int, now: float) -> None:
         """Count the bytes that `read_into` returned."""
         self.counters.bytes_received += count
-        self.heard(now)
+        self.note_activity(now)
 
     def is_timed_out(self, now: float) -> bool:
         """True if the peer has sent nothing for too long: `tick` would end the connection now."""
@@ -152,7 +152,7 @@ class Session(ABC):
         """When bytes of the peer last arrived; None while no heart-beats are agreed on."""
         return self._pulse.last_read if self._pulse is not None else None
 
-    def heard(self, now: float) -> None:
+    def note_activity(self, now: float) -> None:
         """Record activity of the peer: bytes have arrived, but reading is paused because buffers are full."""
         if self._pulse is not None:
             self._pulse.read(now)
@@ -168,7 +168,7 @@ class Session(ABC):
             # STOMP 1.2, "DISCONNECT": the server may close the connection without sending the RECEIPT.
             self._close(Reason.CLEAN, None)
             return
-        if self._take_unfinished():
+        if self._process_unfinished_error():
             return
         cut = "" if self._decoder.idle else " in the middle of a frame"
         why = (
@@ -189,7 +189,7 @@ class Session(ABC):
         pulse = self._pulse
         if pulse is not None:
             if self.is_timed_out(now):
-                if self._take_unfinished():
+                if self._process_unfinished_error():
                     return
                 silence = now - pulse.last_read
                 lost = HeartbeatLost(
@@ -261,7 +261,7 @@ class Session(ABC):
     # ------------------------------------------------------------------------------------- for the subclasses
 
     @abstractmethod
-    def _take(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
+    def _process_frames(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
         """Process decoded frames; ignore them once the session is closed."""
 
     @abstractmethod
@@ -276,11 +276,11 @@ class Session(ABC):
         """Return the error for the end of the stream; `quiet` is the number of seconds since the last write."""
         return ConnectionLost(why)
 
-    def _take_unfinished(self) -> bool:
+    def _process_unfinished_error(self) -> bool:
         """Process an incomplete ERROR frame, as no more data will be read. True if it ended the session."""
         frame = self._decoder.unfinished_error()
         if frame is not None:
-            self._take([frame], 0.0)
+            self._process_frames([frame], 0.0)
         return self.closed is not None
 
     def _broken(self, error: RemoteProtocolError) -> None:
@@ -305,7 +305,7 @@ class Session(ABC):
         if self._frame_check is not None:
             self._frame_check(b"".join(parts))
 
-    def _put_held(self, server: str | None) -> bool:
+    def _send_queued(self, server: str | None) -> bool:
         """Send the frames that were queued until CONNECTED named the broker. False if one of them ended the session."""
         if self.frame_check_for is not None:
             self._frame_check = self.frame_check_for(server)

@@ -291,13 +291,13 @@ class ClientSession(Session):
         state = after(self.role, self.state, Transition.CONNECT)
         offered = tuple(v.strip() for v in frame.headers.get("accept-version", "1.0").split(","))
         try:
-            wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+            requested = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
         except RemoteProtocolError as err:
             raise UsageError(err.message, hint="two numbers of milliseconds, 0 for none") from None
         self._write(frame, STOMP10)
         self.state = state
         self._request = request_of(frame.headers, offered)
-        self._requested_heartbeat = wish
+        self._requested_heartbeat = requested
         self._connect_deadline = deadline
         if len(offered) == 1:
             # With a single offer the version is known, so frames can be encoded and queued before CONNECTED.
@@ -310,7 +310,7 @@ class ClientSession(Session):
         if ticket is None and state is State.DISCONNECTING:
             self._close(Reason.CLEAN, None)
 
-    def _take(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
+    def _process_frames(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
         flowing = self.state in _FLOWING
         subscriptions = self.ledger.subscriptions
         # Before STOMP 1.2 an ack header of a MESSAGE was set by its sender and has no meaning here.
@@ -357,7 +357,7 @@ class ClientSession(Session):
         if isinstance(frame, Receipt):
             if self.state is not _CONNECTED:
                 self._check_transition(Transition.DELIVERY, command)
-            frame.ticket = ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+            frame.ticket = ticket = self.ledger.resolve_receipt(frame.headers.get("receipt-id"))
             self._events.append(frame)
             if (
                 ticket is not None
@@ -382,12 +382,12 @@ class ClientSession(Session):
 
     def _connected(self, frame: Frame, now: float) -> None:
         self._check_transition(Transition.CONNECTED, "CONNECTED")
-        told = frame.headers.get("version")
+        number = frame.headers.get("version")
         # A CONNECTED without a version means 1.0 (STOMP 1.1, "Protocol Negotiation").
-        version = STOMP10 if told is None else VERSIONS.get(told.strip())
-        if version is None or (told is not None and version.number not in self._request.versions):
+        version = STOMP10 if number is None else VERSIONS.get(number.strip())
+        if version is None or (number is not None and version.number not in self._request.versions):
             offered = self._request.offered
-            raise RemoteProtocolError(f"the broker chose version {told!r:.20}, offered was {offered}")
+            raise RemoteProtocolError(f"the broker chose version {number!r:.20}, offered was {offered}")
         theirs = (0, 0)
         if self._requested_heartbeat != theirs and version.heartbeats:
             # An invalid header is an error only if we requested heart-beats: then it must not silently disable them.
@@ -400,7 +400,7 @@ class ClientSession(Session):
         if self._error_ends is not None:
             self._is_error_final = self._error_ends(frame.headers.get("server"))
         self._events.append(Connected(frame, version, self.heartbeat))
-        if self._put_held(frame.headers.get("server")) and self._disconnecting:
+        if self._send_queued(frame.headers.get("server")) and self._disconnecting:
             self._move(Transition.DISCONNECT)
             if self._disconnect_receipt is None:
                 self._close(Reason.CLEAN, None)
@@ -409,7 +409,7 @@ class ClientSession(Session):
         connecting = self.state is State.CONNECTING
         self._check_transition(Transition.ERROR, "ERROR")
         self._last_error = frame
-        ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+        ticket = self.ledger.resolve_receipt(frame.headers.get("receipt-id"))
         self._events.append(Error(frame, ticket))
         self._move(Transition.ERROR)
         if connecting or self.state is State.CLOSED:
@@ -435,15 +435,15 @@ class ClientSession(Session):
 
     def _tick(self, now: float) -> None:
         if self._connect_deadline is not None and now >= self._connect_deadline:
-            if self._take_unfinished():
+            if self._process_unfinished_error():
                 return
             self._close(Reason.TIMEOUT, ConnectionLost("the broker did not answer CONNECT in time"))
             return
         overdue = self.ledger.expired(now)
         self._events += map(ReceiptOverdue, overdue)
-        farewell = self._disconnect_receipt
-        if farewell is not None and any(ticket is farewell for ticket in overdue):
-            late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=farewell.receipt)
+        pending = self._disconnect_receipt
+        if pending is not None and any(ticket is pending for ticket in overdue):
+            late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=pending.receipt)
             self._close(Reason.TIMEOUT, late)
 
     def _deadline(self) -> float | None:

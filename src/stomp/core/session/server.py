@@ -156,7 +156,7 @@ class ServerSession(Session):
         self._write(frame, self.version or STOMP10)
         self._close(Reason.PROTOCOL, error)
 
-    def _take(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
+    def _process_frames(self, frames: list[Frame | HeartbeatMarker], now: float) -> None:
         for frame in frames:
             if self.state is State.CLOSED:
                 return
