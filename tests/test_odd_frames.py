@@ -16,7 +16,7 @@ from stomp.core.engine.message import BaseMessage
 from stomp.core.frames.decoder import Decoder
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.versions import STOMP12
-from stomp.core.session.events import Message
+from stomp.core.session.events import MessageFrame
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame, say_nothing
 from tests.awaiting import run
 from tests.listening import PATIENCE, RecentFrames, wait_until
@@ -157,7 +157,7 @@ def test_a_frame_whose_end_is_in_doubt_ends_the_connection(data: bytes, api: str
     assert bodies in ([], [b"he"])
 
 
-@pytest.mark.parametrize("make", [Message, BaseMessage, BytesMessageFrame, TextMessageFrame])
+@pytest.mark.parametrize("make", [MessageFrame, BaseMessage, BytesMessageFrame, TextMessageFrame])
 @pytest.mark.parametrize(
     "twin",
     [copy.copy, copy.deepcopy, lambda frame: pickle.loads(pickle.dumps(frame))],

@@ -10,7 +10,7 @@ import stomp
 from stomp.classic.frames import BytesMessageFrame, ReceiptFrame, TextMessageFrame
 from stomp.core.errors import StaleDelivery
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.session.events import Message, Receipt
+from stomp.core.session.events import MessageFrame, Receipt
 from stomp.utils import Frame as ListenerFrame
 from tests.listening import RecentFrames
 
@@ -37,7 +37,7 @@ def test_headers_keep_order_and_duplicates():
         assert twin.pairs() == [("a", "1")]
 
 
-@pytest.mark.parametrize("cls", [Frame, Message, Receipt, stomp.Message, stomp.AsyncMessage])
+@pytest.mark.parametrize("cls", [Frame, MessageFrame, Receipt, stomp.Message, stomp.AsyncMessage])
 def test_core_frames_and_messages_can_be_pickled(cls):
     frame = cls("MESSAGE", pairs(), b"\0body")
     for twin in twins(frame):

@@ -150,7 +150,7 @@ def test_told_is_no_identifier() -> None:
         or (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.strip("_") == "told")
         or (isinstance(node, ast.Attribute) and node.attr.strip("_") == "told")
     ]
-    assert len(wrong) <= 140, wrong  # to be 0
+    assert wrong == []
 
 
 def test_take_has_few_definitions() -> None:
@@ -161,4 +161,4 @@ def test_take_has_few_definitions() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.strip("_") == "take"
     ]
-    assert len(found) <= 14, found  # to be 3
+    assert len(found) <= 3, found

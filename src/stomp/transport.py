@@ -270,24 +270,24 @@ class Transport(DeprecatedTransport, BaseTransport):
         limit = self._options.connect_timeout + 5.0 if timeout is None else timeout
         # on_connected has mostly been called when `connect` returns, and programs rely on that. So wait for the
         # receiving thread, which sets the event before it calls the listeners.
-        if not self._is_in(link) or (self._declared is None and self.registry.targets("on_connected")):
+        if not self._is_connected(link) or (self._declared is None and self.registry.targets("on_connected")):
             dispatched = self._undispatched.get(link) if link is not None else threading.Event()
             if dispatched is not None:
                 dispatched.wait(limit)
-        if self._is_in(link):
+        if self._is_connected(link):
             return
-        closed = link.session.closed if link is not None and self._has_ended(link) else None
+        closed = link.session.closed if link is not None and self._is_closed(link) else None
         if closed is None:
             raise self._connect_error(None)
         error = closed.error or StompError(closed.reason.value)
         raise self._connect_error(error)
 
-    def _is_in(self, link: Link | None) -> bool:
+    def _is_connected(self, link: Link | None) -> bool:
         if link is self._link:
             return self.is_connected()
         return link is not None and link.session.state is State.CONNECTED
 
-    def _has_ended(self, link: Link | None) -> bool:
+    def _is_closed(self, link: Link | None) -> bool:
         """True if the link has ended, and its `Closed` is being dispatched or was dispatched."""
         return link is not None and link not in self._undispatched
 
@@ -395,20 +395,20 @@ class Transport(DeprecatedTransport, BaseTransport):
             self._tls[None] = settings
             return
         pairs = pairs_of(for_hosts)
-        mine = {_normal(pair) for pair in self._pairs}
-        if mine and not any(_normal(pair) in mine for pair in pairs):
+        mine = {_normalized(pair) for pair in self._pairs}
+        if mine and not any(_normalized(pair) in mine for pair in pairs):
             raise UsageError(
                 f"set_ssl names {pairs}, but this connection goes to {self._pairs}: nothing would be encrypted",
                 hint="give the same host names and ports, or leave for_hosts out",
             )
         for pair in pairs:
-            self._tls[_normal(pair)] = settings
+            self._tls[_normalized(pair)] = settings
 
     def get_ssl(self, host_and_port: Any = None) -> dict[str, Any] | None:
         """The TLS settings for a pair, or for the current connection; None if it has none."""
         pair = host_and_port or self.current_host_and_port or next(iter(self._pairs), None)
         everywhere = self._tls.get(None)
-        return self._tls.get(_normal((pair[0], int(pair[1]))), everywhere) if pair else everywhere
+        return self._tls.get(_normalized((pair[0], int(pair[1]))), everywhere) if pair else everywhere
 
     # ------------------------------------------------------------------------------------- dialing
 
@@ -484,8 +484,8 @@ class Transport(DeprecatedTransport, BaseTransport):
                 dispatched.set()
 
     def _login_error(self, event: Closed) -> ConnectFailed | None:
-        over = [link for link in list(self._undispatched) if link.session.closed is event]
-        return None if not over or over[0].was_connected else self._connect_error(event.error)
+        closed_links = [link for link in list(self._undispatched) if link.session.closed is event]
+        return None if not closed_links or closed_links[0].was_connected else self._connect_error(event.error)
 
     def _on_closed(self, event: Closed) -> None:
         self.connection_error = event.reason is Reason.REFUSED
@@ -518,7 +518,7 @@ _TIMEOUTS = {
 }
 
 
-def _normal(pair: tuple[str, int]) -> tuple[str, int]:
+def _normalized(pair: tuple[str, int]) -> tuple[str, int]:
     return pair[0].lower(), int(pair[1])
 
 

@@ -18,7 +18,7 @@ from stomp.core.frames.decoder import Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame
 from stomp.core.frames.limits import Leniency, Limits
 from stomp.core.frames.versions import STOMP12, VERSIONS, Version
-from stomp.core.session.events import Message
+from stomp.core.session.events import MessageFrame
 from tests.properties.test_coding import (
     SMALL,
     alikes,
@@ -33,7 +33,7 @@ from tests.properties.test_coding import (
 
 #: None is the codec in Python.
 CODECS = [None] if native_codec.native is None else [None, native_codec.native]
-classes = st.sampled_from([Frame, Message, BaseMessage, BytesMessageFrame, TextMessageFrame])
+classes = st.sampled_from([Frame, MessageFrame, BaseMessage, BytesMessageFrame, TextMessageFrame])
 tight = st.builds(
     Limits,
     frame=st.integers(8, 200),
@@ -47,7 +47,7 @@ leniencies = st.sampled_from(list(Leniency))
 
 @st.composite
 def sized(draw: st.DrawFn) -> bytes:
-    """Frames of few templates whose bodies are about as large as `tight` limits; lengths may be missing or wrong."""
+    """Frames of few layouts whose bodies are about as large as `tight` limits; lengths may be missing or wrong."""
     frames = []
     for _ in range(draw(st.integers(1, 5))):
         command = draw(st.sampled_from([b"MESSAGE", b"MESSAGE", b"RECEIPT", b"ERROR", b"error", b"NEWS"]))
@@ -72,7 +72,7 @@ def facts(frame: Frame | HeartbeatMarker) -> Any:
     body: Any = frame.body
     if isinstance(frame, TextMessageFrame) and type(body) is bytes:
         body = body.decode("utf-8", "replace")
-    more: tuple[Any, ...] = (frame.subscription,) if isinstance(frame, Message) else ()
+    more: tuple[Any, ...] = (frame.subscription,) if isinstance(frame, MessageFrame) else ()
     if isinstance(frame, BytesMessageFrame):
         more += (list(frame.original_headers.items()),)
     if isinstance(frame, BaseMessage):
@@ -100,7 +100,7 @@ def story(pieces: list[bytes], native: Any, **settings: Any) -> list[Any]:
             except RemoteProtocolError as err:
                 error = type(err), str(err), getattr(err, "limit", "")
                 return [*results, (*error, decoder.idle, decoder.notes)]
-            results.append((decoder.idle, decoder.missing_bytes, decoder.notes.copy()))
+            results.append((decoder.idle, decoder.missing, decoder.notes.copy()))
         last = decoder.unfinished_error()
         return [*results, None if last is None else facts(last)]
 
@@ -119,19 +119,21 @@ def essence(results: list[Any]) -> tuple[list[Any], Any]:
     leniencies,
     classes,
 )
-@example(b"MESSAGE\nx:\\r\n\n\0\n" * 3, [100], STOMP12, Limits(), Leniency.STRICT, Message)
+@example(b"MESSAGE\nx:\\r\n\n\0\n" * 3, [100], STOMP12, Limits(), Leniency.STRICT, MessageFrame)
 @example(
     b"MESSAGE\ncontent-length:1\n\n\0\0\nMESSAGE\ncontent-length:01\n\nx\0",
     [100],
     STOMP12,
     SMALL,
     Leniency.STRICT,
-    Message,
+    MessageFrame,
 )
 # A body of 80 bytes whose end is not known: by the cuts, the one or the other limit was named, or none.
-@example(b"MESSAGE\n\n%b\0" % (b"x" * 80), [7], STOMP12, Limits(body=71), Leniency.STRICT, Message)
-@example(b"MESSAGE\n\n%b\0" % (b"x" * 150), [7], STOMP12, Limits(frame=135), Leniency.STRICT, Message)
-@example(b"MESSAGE\n\n%b" % (b"x" * 150), [7], STOMP12, Limits(frame=75, body=71), Leniency.STRICT, Message)
+@example(b"MESSAGE\n\n%b\0" % (b"x" * 80), [7], STOMP12, Limits(body=71), Leniency.STRICT, MessageFrame)
+@example(b"MESSAGE\n\n%b\0" % (b"x" * 150), [7], STOMP12, Limits(frame=135), Leniency.STRICT, MessageFrame)
+@example(
+    b"MESSAGE\n\n%b" % (b"x" * 150), [7], STOMP12, Limits(frame=75, body=71), Leniency.STRICT, MessageFrame
+)
 # An ERROR that is too long is read to the next NUL, also where what was to be its last byte ends a read.
 @example(
     b"ERROR\ncontent-length:1\n\n\0\0" * 3 + b"ERROR\ncontent-length:1\n\n\0MESSAGE\n\n\0",
@@ -139,7 +141,7 @@ def essence(results: list[Any]) -> tuple[list[Any], Any]:
     STOMP12,
     Limits(),
     Leniency.LENIENT,
-    Message,
+    MessageFrame,
 )
 @settings(max_examples=settings().max_examples * 3)
 def test_codecs_and_splits_give_the_same_frames(

@@ -16,7 +16,7 @@ from stomp.core.session.events import (
     Connected,
     ConnectRequested,
     Error,
-    Message,
+    MessageFrame,
     Reason,
     Receipt,
     ReceiptOverdue,
@@ -330,13 +330,13 @@ class Sessions(RuleBasedStateMachine):
         elif isinstance(event, Request):
             self.requests.append(event.frame)
             self.at_server.append(event.frame.headers["n"])
-        elif isinstance(event, Message):
+        elif isinstance(event, MessageFrame):
             self.at_client.append(event.headers["n"])
             self.delivered(event)
         elif isinstance(event, Receipt | Error | ReceiptOverdue) and event.ticket is not None:
             self.resolved[id(event.ticket)] += 1
 
-    def delivered(self, message: Message) -> None:
+    def delivered(self, message: MessageFrame) -> None:
         id = message.headers["subscription"]
         assert message.subscription is self.ledger.subscriptions.get(id)
         if message.subscription is not None and message.subscription.ack != "auto":

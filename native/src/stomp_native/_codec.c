@@ -867,7 +867,7 @@ note_delivery(State *state, PyObject *subscription, PyObject *headers, int by_ac
 PyDoc_STRVAR(route_doc,
 "route(frames, at, message_class, subscriptions, by_ack, events)\n--\n\n"
 "Of the frames from at on, move messages to events, with their subscriptions, as long as there is nothing but\n"
-"messages; return the place where that ended. See ClientSession._take.");
+"messages; return the place where that ended. See ClientSession._process_frames.");
 
 static PyObject *
 route(PyObject *module, PyObject *const *args, Py_ssize_t nargs)

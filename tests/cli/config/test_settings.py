@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from stomp.cli.config import passwords
-from stomp.cli.config.settings import Settings, settings
+from stomp.cli.config.settings import ConnectionSettings, settings
 from stomp.cli.framework import registry
 from stomp.cli.framework.exit_status import CommandError
 from stomp.cli.shell.connect import connection
 from stomp.core.errors import AddressError, UsageError
 from stomp.core.frames.limits import Leniency, Limits
 
-Read = Callable[..., Settings]
+Read = Callable[..., ConnectionSettings]
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def read(*arguments: str, **environ: str) -> Settings:
+    def read(*arguments: str, **environ: str) -> ConnectionSettings:
         args = registry.CLIENT.parser().read(arguments)
         return settings(args, {"XDG_CONFIG_HOME": str(tmp_path), **environ})
 
     return read
 
 
-def urls(made: Settings) -> list[str]:
+def urls(made: ConnectionSettings) -> list[str]:
     return [f"{address.transport} {address}{address.path}" for address in made.addresses]
 
 

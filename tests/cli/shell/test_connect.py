@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stomp.broker import Broker
-from stomp.cli.config.settings import Settings
+from stomp.cli.config.settings import ConnectionSettings
 from stomp.cli.shell.connect import connect, connection
 from stomp.core.errors import ConnectFailed
 from stomp.testing.proxies import HttpProxy, Socks5Proxy
@@ -86,14 +86,14 @@ def test_connect_headers_are_sent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", None])
 def test_each_version_has_its_methods(version: str | None) -> None:
-    made = connection(Settings(addresses=(), versions=(version,) if version else None))
+    made = connection(ConnectionSettings(addresses=(), versions=(version,) if version else None))
     assert made.version == (version or "1.1")
 
 
 def test_connecting_is_tried_once(free_port: int) -> None:
     from stomp.net.address import Address
 
-    settings = Settings(addresses=(Address("127.0.0.1", free_port),))
+    settings = ConnectionSettings(addresses=(Address("127.0.0.1", free_port),))
     with pytest.raises(ConnectFailed) as caught:
         connect(connection(settings), settings)
     assert len(caught.value.failures) == 1

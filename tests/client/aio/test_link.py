@@ -20,7 +20,7 @@ from stomp.core.session.events import (
     Connected,
     HeartbeatReceived,
     HeartbeatSent,
-    Message,
+    MessageFrame,
     Reason,
     Receipt,
     Request,
@@ -179,8 +179,8 @@ def test_frames_go_out_in_order_and_events_come_in_order(playing):
         await pair.read_until(lambda: len(pair.requests) == 50)
         assert [frame.body for frame in pair.requests] == [str(n).encode() for n in range(50)]
         await pair.deliver(50)
-        await until(lambda: len(pair.of(Message)) == 50)
-        assert [event.headers["message-id"] for event in pair.of(Message)] == [str(n) for n in range(50)]
+        await until(lambda: len(pair.of(MessageFrame)) == 50)
+        assert [event.headers["message-id"] for event in pair.of(MessageFrame)] == [str(n) for n in range(50)]
 
     playing(test)
 
@@ -221,8 +221,8 @@ def test_large_bodies_pass_both_ways(playing):
         await pair.read_until(lambda: len(pair.requests) == 2)
         assert [frame.body for frame in pair.requests] == [body, b"after"]
         await pair.deliver(2, body)
-        await until(lambda: len(pair.of(Message)) == 2)
-        assert [message.body for message in pair.of(Message)] == [body, body]
+        await until(lambda: len(pair.of(MessageFrame)) == 2)
+        assert [message.body for message in pair.of(MessageFrame)] == [body, body]
 
     playing(test)
 
@@ -249,10 +249,10 @@ def test_failing_handler_is_logged_and_the_connection_stays_open(playing, caplog
 
         pair.hook = fail
         await pair.deliver(1)
-        await until(lambda: pair.of(Message))
+        await until(lambda: pair.of(MessageFrame))
         pair.hook = lambda event: None
         await pair.deliver(1)
-        await until(lambda: len(pair.of(Message)) == 2)
+        await until(lambda: len(pair.of(MessageFrame)) == 2)
         assert "a defect of ours" in caplog.text
 
     playing(test)
@@ -436,7 +436,7 @@ def test_unread_bytes_count_as_activity():
             pair.link._tick()
             assert pair.link.alive
             pair.link.resume()
-            await until(lambda: pair.of(Message))
+            await until(lambda: pair.of(MessageFrame))
             clock.advance(100)
             pair.link._tick()
             assert pair.of(Closed)[0].reason is Reason.HEARTBEAT
@@ -451,10 +451,10 @@ def test_reading_can_be_paused(playing):
         pair.link.pause()
         await pair.deliver(1)
         await asyncio.sleep(0)
-        assert not pair.of(Message)
+        assert not pair.of(MessageFrame)
         pair.link.resume()
         pair.link.resume()
-        await until(lambda: pair.of(Message))
+        await until(lambda: pair.of(MessageFrame))
 
     playing(test)
 

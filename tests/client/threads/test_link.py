@@ -18,7 +18,7 @@ from stomp.core.session.events import (
     Closed,
     Connected,
     HeartbeatSent,
-    Message,
+    MessageFrame,
     Reason,
     Receipt,
     ReceiptOverdue,
@@ -141,20 +141,20 @@ def test_frames_go_out_in_order_and_events_come_in_order(connected):
     peer.read_requests(50)
     assert [frame.body for frame in peer.requests] == [str(n).encode() for n in range(50)]
     peer.deliver(50)
-    events.wait_for(Message, 50)
-    assert [event.headers["message-id"] for event in events.of(Message)] == [str(n) for n in range(50)]
+    events.wait_for(MessageFrame, 50)
+    assert [event.headers["message-id"] for event in events.of(MessageFrame)] == [str(n) for n in range(50)]
 
 
 def test_large_bodies_are_read_straight_into_place(connected):
     link, peer, events = connected
     body = bytes(range(256)) * 4096 * 4
     peer.deliver(2, body)
-    events.wait_for(Message, 2)
-    assert [event.body == body for event in events.of(Message)] == [True, True]
+    events.wait_for(MessageFrame, 2)
+    assert [event.body == body for event in events.of(MessageFrame)] == [True, True]
     counters = link.session.counters
     assert counters.bytes_received == peer.session.counters.bytes_sent
     peer.deliver(1, body[:2_000_000])
-    events.wait_for(Message, 3)
+    events.wait_for(MessageFrame, 3)
     # And one that is cut off.
     peer.sock.sendall(
         b"MESSAGE\nsubscription:1\nmessage-id:9\ndestination:/queue/a\ncontent-length:9000000\n\nxx"
@@ -169,9 +169,9 @@ def test_large_texts_arrive_as_text():
         log_in(link, peer, events)
         peer.deliver(1, b"x" * 1_000_000)
         peer.deliver(50, b"x" * 500_000)
-        events.wait_for(Message, 51)
-        assert [len(event.body) for event in events.of(Message)] == [1_000_000] + [500_000] * 50
-        assert all(isinstance(event.body, str) for event in events.of(Message))
+        events.wait_for(MessageFrame, 51)
+        assert [len(event.body) for event in events.of(MessageFrame)] == [1_000_000] + [500_000] * 50
+        assert all(isinstance(event.body, str) for event in events.of(MessageFrame))
 
 
 def test_many_senders_at_once_lose_and_mix_nothing(connected):
@@ -215,7 +215,7 @@ def test_replies_of_a_batch_are_written_together(connected):
     peer.read_requests(1)
 
     def acknowledge(event):
-        if isinstance(event, Message):
+        if isinstance(event, MessageFrame):
             link.transmit(commands.ack(link.session.version, event.headers["message-id"]))
 
     events.hook = acknowledge
@@ -231,7 +231,7 @@ def test_replies_of_a_slow_handler_are_written_meanwhile(connected, command):
     go_on = threading.Event()
 
     def reply_and_work(event):
-        if isinstance(event, Message):
+        if isinstance(event, MessageFrame):
             for number in ("1", "2"):
                 if command == "SEND":
                     send(link, number.encode())
@@ -254,10 +254,10 @@ def test_failing_handler_is_logged_and_the_connection_stays_open(connected, capl
 
     events.hook = fail
     peer.deliver(1)
-    events.wait_for(Message)
+    events.wait_for(MessageFrame)
     events.hook = lambda event: None
     peer.deliver(1)
-    events.wait_for(Message, 2)
+    events.wait_for(MessageFrame, 2)
     assert "a defect of the user's" in caplog.text
 
 
@@ -377,7 +377,7 @@ def test_a_handler_may_send_more_than_the_peer_reads_at_once(connected):
     """The peer reads only after it has written everything: whoever waits for it must read meanwhile."""
     link, peer, events = connected
     body = bytes(64 * 1024)
-    events.hook = lambda event: send(link, body) if isinstance(event, Message) else None
+    events.hook = lambda event: send(link, body) if isinstance(event, MessageFrame) else None
     writer = threading.Thread(target=peer.deliver, args=(40, body))
     writer.start()
     writer.join(PATIENCE)
@@ -397,7 +397,7 @@ def busy():
     started, go_on = threading.Event(), threading.Event()
 
     def work(event):
-        if isinstance(event, Message):
+        if isinstance(event, MessageFrame):
             started.set()
             assert go_on.wait(PATIENCE)
 
@@ -452,7 +452,7 @@ def test_unread_bytes_count_as_activity(busy, monkeypatch):
     assert link._over_read_limit
     assert link.session.counters.bytes_received < 2 * 1024 * 1024
     go_on.set()
-    events.wait_for(Message, 401)
+    events.wait_for(MessageFrame, 401)
     writer.join(PATIENCE)
 
 

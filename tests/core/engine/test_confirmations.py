@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from stomp.core.engine.confirmations import Confirmation, PendingConfirmations
+from stomp.core.engine.confirmations import BaseConfirmation, PendingConfirmations
 from stomp.core.errors import BrokerError, OutcomeUnknown
 from stomp.core.frames.frame import Frame, Headers
 
 
-def asked(waiting: PendingConfirmations, receipt: str, size: int = 1) -> Confirmation:
-    confirmation = Confirmation(receipt, Frame("SEND", Headers()), size)
+def asked(waiting: PendingConfirmations, receipt: str, size: int = 1) -> BaseConfirmation:
+    confirmation = BaseConfirmation(receipt, Frame("SEND", Headers()), size)
     waiting.add(confirmation)
     return confirmation
 
@@ -101,7 +101,7 @@ def test_error_without_pending_sends_is_not_attributed() -> None:
 
 
 def test_repr_has_the_outcome() -> None:
-    confirmation = Confirmation("7", None, 1)
-    assert repr(confirmation) == "<Confirmation 7 pending>"
+    confirmation = BaseConfirmation("7", None, 1)
+    assert repr(confirmation) == "<BaseConfirmation 7 pending>"
     confirmation.settle()
-    assert repr(confirmation) == "<Confirmation 7 confirmed>"
+    assert repr(confirmation) == "<BaseConfirmation 7 confirmed>"

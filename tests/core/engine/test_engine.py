@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stomp.core.engine import receive, send
-from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.hooks import Hooks
 from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.engine.send import OutgoingMessage
@@ -42,7 +42,7 @@ def test_hooks_are_called_without_locks() -> None:
     stage.deliver(subscription, "1")
     message = stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
     stage.do(acknowledge.settle_gen(stage.engine, message, 30))
-    stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30))
     stage.link.take("ACK")
     sent = stage.link.take("SEND")
     assert sent.headers["traced"] == "yes"
@@ -99,7 +99,7 @@ def test_reading_continues_while_a_request_is_pending() -> None:
     subscription = stage.subscribe(ack="auto")
     stage.deliver(subscription, "1", b"x" * 20_000)
     assert stage.engine.reading_paused
-    stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30))
     assert not stage.engine.reading_paused
     stage.deliver(subscription, "2", b"x" * 20_000)
     assert not stage.engine.reading_paused
@@ -186,7 +186,7 @@ def test_senders_are_notified_once_per_read() -> None:
     stage = Stage(window=2)
     link = stage.connect()
     confirmations = [
-        stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+        stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30))
         for _ in "12"
     ]
     fired: list[int] = []
@@ -203,10 +203,10 @@ def test_cancelled_request_notifies_senders() -> None:
     stage = Stage(window=1)
     stage.connect()
     confirmation = stage.do(
-        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30)
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30)
     )
     waiting = stage.run(
-        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"y"), Confirmation, 30)
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"y"), BaseConfirmation, 30)
     )
     assert not waiting.done
     assert stage.engine.cancel_request(confirmation.receipt)
@@ -223,7 +223,7 @@ def test_error_of_a_broker_that_stops_reading_ends_the_connection(server: str | 
     stage = Stage()
     stage.connect(**({"server": server} if server else {}))
     make = [
-        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b""), Confirmation, 30)
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b""), BaseConfirmation, 30)
         for _ in range(3)
     ]
     one, two, three = [stage.do(program) for program in make]
@@ -244,7 +244,7 @@ def test_error_of_a_broker_that_continues_keeps_the_connection(server: str) -> N
     stage = Stage()
     stage.connect(server=server)
     confirmation = stage.do(
-        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b""), Confirmation, 30)
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b""), BaseConfirmation, 30)
     )
     stage.link.say("ERROR", message="no", receipt_id=stage.link.take("SEND").headers["receipt"])
     assert confirmation.outcome == "refused"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stomp.core.engine import acknowledge, lifecycle, receive, send, subscriptions
-from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.effects import OpenConnection
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.message_queue import MessageQueue
@@ -220,7 +220,7 @@ def test_connection_lost_while_resubscribing_is_retried() -> None:
 def test_close_waits_for_answers_and_disconnects() -> None:
     stage = Stage()
     stage.connect()
-    stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30))
+    stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30))
     run = stage.run(lifecycle.close_gen(stage.engine, stage.clock() + 5))
     sent = stage.link.take("SEND")
     assert not stage.link.sent
@@ -234,7 +234,7 @@ def test_close_has_a_deadline() -> None:
     stage = Stage()
     stage.connect()
     confirmation = stage.do(
-        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), Confirmation, 30)
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30)
     )
     run = stage.run(lifecycle.close_gen(stage.engine, stage.clock() + 5))
     stage.advance(5)

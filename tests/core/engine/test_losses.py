@@ -8,7 +8,7 @@ import pytest
 
 from stomp.core.engine import acknowledge, lifecycle, receive, send, subscriptions
 from stomp.core.engine.config import OnUnknown
-from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.effects import SendFrame
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.losses import QUIET, STABLE_AFTER
@@ -50,11 +50,13 @@ def connect_again(stage: Stage) -> float:
     return waited
 
 
-def start(stage: Stage, body: bytes = b"x") -> Confirmation:
+def start(stage: Stage, body: bytes = b"x") -> BaseConfirmation:
     made = stage.do(
-        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", body), Confirmation, stage.clock() + 30)
+        send.send_async_gen(
+            stage.engine, OutgoingMessage("/queue/a", body), BaseConfirmation, stage.clock() + 30
+        )
     )
-    assert isinstance(made, Confirmation)
+    assert isinstance(made, BaseConfirmation)
     return made
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from stomp.core.engine import send
 from stomp.core.engine.config import OnUnknown
-from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.hooks import Hooks
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.errors import (
@@ -34,7 +34,7 @@ def start(stage: Stage, body: bytes = b"x", **outgoing):
     """A confirmed send under way, with what the broker got of it."""
     confirmation = stage.do(
         send.send_async_gen(
-            stage.engine, OutgoingMessage(A, body, **outgoing), Confirmation, stage.clock() + 30
+            stage.engine, OutgoingMessage(A, body, **outgoing), BaseConfirmation, stage.clock() + 30
         )
     )
     return confirmation, stage.link.take("SEND")
@@ -102,7 +102,7 @@ def test_bytes_and_text_bodies_are_sent(body) -> None:
 
 
 def test_confirmed_send_returns_after_the_receipt(stage: Stage) -> None:
-    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
+    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, 30))
     assert not run.done
     stage.link.confirm(stage.link.take("SEND"))
     assert run.result is None
@@ -110,7 +110,7 @@ def test_confirmed_send_returns_after_the_receipt(stage: Stage) -> None:
 
 
 def test_refused_send_raises_the_reason(stage: Stage) -> None:
-    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
+    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, 30))
     stage.link.say("ERROR", b"no such queue", receipt_id=stage.link.take("SEND").headers["receipt"])
     with pytest.raises(BrokerError, match="no such queue"):
         assert run.result
@@ -137,7 +137,7 @@ def test_error_without_receipt_refuses_the_remaining_send() -> None:
 
 def test_a_send_that_is_not_answered_in_time_is_unknown(stage: Stage) -> None:
     run = stage.run(
-        send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, stage.clock() + 5)
+        send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, stage.clock() + 5)
     )
     stage.advance(5)
     with pytest.raises(ReceiptMissing, match="SEND in time"):
@@ -156,7 +156,7 @@ def test_a_send_that_is_not_answered_may_have_been_refused(stage: Stage) -> None
 
 
 def test_a_lost_connection_leaves_the_outcome_unknown(stage: Stage) -> None:
-    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
+    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, 30))
     stage.link.hang_up()
     with pytest.raises(OutcomeUnknown, match="lost before") as caught:
         assert run.result
@@ -189,7 +189,7 @@ def test_repeated_sends_go_before_new_ones() -> None:
     for body in (b"1", b"2"):
         start(stage, body)
     stage.link.hang_up()
-    stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"3"), Confirmation, 30))
+    stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"3"), BaseConfirmation, 30))
     stage.reconnect()
     assert [stage.link.take("SEND").body for _ in range(3)] == [b"1", b"2", b"3"]
 
@@ -205,7 +205,7 @@ def test_a_repeated_send_is_given_up_at_its_deadline() -> None:
     stage = Stage(on_unknown=OnUnknown.RESEND)
     stage.connect()
     run = stage.run(
-        send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, stage.clock() + 5)
+        send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, stage.clock() + 5)
     )
     stage.link.hang_up()
     stage.advance(5)
@@ -221,13 +221,13 @@ def test_full_window_blocks_senders() -> None:
     start(stage)
     _, frame = start(stage)
     run = stage.run(
-        send.send_async_gen(stage.engine, OutgoingMessage(A, b"3"), Confirmation, stage.clock() + 30)
+        send.send_async_gen(stage.engine, OutgoingMessage(A, b"3"), BaseConfirmation, stage.clock() + 30)
     )
     assert not run.done
     stage.link.confirm(frame)
     assert run.result.outcome is None
     late = stage.run(
-        send.send_async_gen(stage.engine, OutgoingMessage(A, b"4"), Confirmation, stage.clock() + 5)
+        send.send_async_gen(stage.engine, OutgoingMessage(A, b"4"), BaseConfirmation, stage.clock() + 5)
     )
     stage.advance(5)
     with pytest.raises(SendStalled, match="2 confirmed sends wait"):
@@ -239,7 +239,7 @@ def test_window_counts_bytes_and_passes_a_large_message_alone() -> None:
     stage.connect()
     _, frame = start(stage, b"x" * 100)
     run = stage.run(
-        send.send_async_gen(stage.engine, OutgoingMessage(A, b"y"), Confirmation, stage.clock() + 5)
+        send.send_async_gen(stage.engine, OutgoingMessage(A, b"y"), BaseConfirmation, stage.clock() + 5)
     )
     assert not run.done
     stage.link.confirm(frame)
@@ -248,7 +248,7 @@ def test_window_counts_bytes_and_passes_a_large_message_alone() -> None:
 
 def test_send_many_sends_before_the_first_confirmation(stage: Stage) -> None:
     messages = [OutgoingMessage(A, str(n)) for n in range(3)]
-    run = stage.run(send.send_many_gen(stage.engine, messages, Confirmation, 30))
+    run = stage.run(send.send_many_gen(stage.engine, messages, BaseConfirmation, 30))
     frames = [stage.link.take("SEND") for _ in range(3)]
     assert not run.done
     for frame in frames:
@@ -258,7 +258,7 @@ def test_send_many_sends_before_the_first_confirmation(stage: Stage) -> None:
 
 def test_send_many_has_a_deadline(stage: Stage) -> None:
     messages = [OutgoingMessage(A, b"1"), OutgoingMessage(A, b"2")]
-    run = stage.run(send.send_many_gen(stage.engine, messages, Confirmation, 5))
+    run = stage.run(send.send_many_gen(stage.engine, messages, BaseConfirmation, 5))
     stage.link.confirm(stage.link.take("SEND"))
     stage.advance(5)
     assert [confirmation.outcome for confirmation in run.result] == ["confirmed", "unknown"]
@@ -269,7 +269,7 @@ def test_send_many_with_resends_has_a_deadline() -> None:
     stage.connect()
     run = stage.run(
         send.send_many_gen(
-            stage.engine, [OutgoingMessage(A, b"1"), OutgoingMessage(A, b"2")], Confirmation, 5
+            stage.engine, [OutgoingMessage(A, b"1"), OutgoingMessage(A, b"2")], BaseConfirmation, 5
         )
     )
     stage.link.confirm(stage.link.take("SEND"))
@@ -279,7 +279,7 @@ def test_send_many_with_resends_has_a_deadline() -> None:
 
 
 def test_a_cancelled_send_leaves_nothing_behind(stage: Stage) -> None:
-    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
+    run = stage.run(send.send_confirmed_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, 30))
     run.throw(KeyboardInterrupt())
     assert isinstance(run.error, KeyboardInterrupt)
     stage.link.confirm(stage.link.take("SEND"))
@@ -301,7 +301,7 @@ def test_the_callback_of_a_hook_gets_the_error_of_a_confirmed_send_that_was_not_
     stage = Stage(hooks=(hook,))
     stage.connect()
     stage.link.session.abort(None)  # closed, and the engine has not processed that yet
-    run = stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"x"), Confirmation, 30))
+    run = stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, 30))
     assert [type(error) for error in hook.outcomes] == [NotConnected]
     stage.link.pump()
     stage.reconnect()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stomp.core.engine import acknowledge, receive, request_reply, send, transaction_ops
-from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.hooks import Hooks
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.errors import (
@@ -31,7 +31,7 @@ def start(stage: Stage, body: bytes = b"x", **outgoing):
     """A confirmed send under way, with what the broker got of it."""
     confirmation = stage.do(
         send.send_async_gen(
-            stage.engine, OutgoingMessage(A, body, **outgoing), Confirmation, stage.clock() + 30
+            stage.engine, OutgoingMessage(A, body, **outgoing), BaseConfirmation, stage.clock() + 30
         )
     )
     return confirmation, stage.link.take("SEND")
@@ -42,7 +42,7 @@ def test_begin_that_was_not_sent_is_sent_on_the_next_connection(stage: Stage) ->
     stage.link.session.receive_eof()
     plain = stage.run(send.send_gen(stage.engine, OutgoingMessage(A, b"1"), stage.clock() + 30))
     confirmed = stage.run(
-        send.send_async_gen(stage.engine, OutgoingMessage(A, b"2"), Confirmation, stage.clock() + 30)
+        send.send_async_gen(stage.engine, OutgoingMessage(A, b"2"), BaseConfirmation, stage.clock() + 30)
     )
     begun = stage.run(transaction_ops.begin_gen(stage.engine, stage.clock() + 30))
     assert [plain.done, confirmed.done, begun.done] == [False] * 3
@@ -166,7 +166,7 @@ def test_the_callback_of_a_hook_gets_the_error_of_a_frame_that_cannot_be_encoded
     elif operation == "send_in":
         run = stage.run(transaction_ops.send_in_transaction_gen(stage.engine, begin(stage), message))
     elif operation == "start":
-        run = stage.run(send.send_async_gen(stage.engine, message, Confirmation, 30))
+        run = stage.run(send.send_async_gen(stage.engine, message, BaseConfirmation, 30))
     else:
         run = stage.run(send.send_gen(stage.engine, message, 30))
     assert isinstance(run.error, FrameError)

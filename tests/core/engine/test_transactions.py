@@ -6,7 +6,7 @@ from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.transactions import TransactionRecord
 from stomp.core.errors import TransactionVoid, UsageError
 from stomp.core.frames.frame import Headers
-from stomp.core.session.ledger import Subscription
+from stomp.core.session.ledger import ActiveSubscription
 
 
 def test_closed_transaction_refuses_frames() -> None:
@@ -22,7 +22,7 @@ def test_closed_transaction_refuses_frames() -> None:
 
 def test_deliveries_are_restored_before_those_that_came_later() -> None:
     record = TransactionRecord("t", 1)
-    subscription = Subscription("s", "/queue/a", "client", Headers())
+    subscription = ActiveSubscription("s", "/queue/a", "client", Headers())
     first, second = BaseMessage("MESSAGE", Headers()), BaseMessage("MESSAGE", Headers())
     for message, names in ((first, ["1", "2"]), (second, ["3"])):
         record.settled(message, subscription, names)

@@ -10,7 +10,7 @@ from stomp.core.frames.decoder import HEARTBEAT, Decoder, HeartbeatMarker
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.limits import LENIENT, STRICT, Leniency, Limits
 from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, VERSIONS, Version
-from stomp.core.session.events import ListenerMessage, Message
+from stomp.core.session.events import ListenerMessage, MessageFrame
 
 pytestmark = pytest.mark.usefixtures("each_codec")
 
@@ -157,9 +157,9 @@ def test_bodies_of_all_sizes_are_read(size: int, declared: bool) -> None:
 
 
 def test_frame_class_depends_on_the_command() -> None:
-    decoder = Decoder(version=STOMP12, classes={"MESSAGE": Message})
+    decoder = Decoder(version=STOMP12, classes={"MESSAGE": MessageFrame})
     decoder.feed(b"MESSAGE\na:b\n\n\0RECEIPT\na:b\n\n\0MESSAGE\na:b\n\n\0")
-    assert [type(frame) for frame in decoder.frames()] == [Message, Frame, Message]
+    assert [type(frame) for frame in decoder.frames()] == [MessageFrame, Frame, MessageFrame]
 
 
 def test_the_first_frame_decides_how_the_second_is_read() -> None:
@@ -552,7 +552,7 @@ def test_large_body_can_be_read_into_its_buffer() -> None:
     assert decoder.frames() == []
     body = b"x" * 10 + bytes(range(250)) * 4000
     rooms = []
-    while decoder.missing_bytes:
+    while decoder.missing:
 
         def read(room: memoryview) -> int:
             rooms.append(len(room))
@@ -579,7 +579,7 @@ def test_direct_read_may_fail_and_be_repeated() -> None:
 
     with pytest.raises(BlockingIOError):
         decoder.read_into(nothing)
-    assert decoder.missing_bytes == 500_000
+    assert decoder.missing == 500_000
     decoder.feed(bytes(500_000) + b"\0")
     assert [frame.body for frame in decoder.frames() if isinstance(frame, Frame)] == [bytes(500_000)]
 
@@ -589,7 +589,7 @@ def test_only_large_bodies_are_read_directly(data: bytes) -> None:
     decoder = Decoder(version=STOMP12)
     decoder.feed(data)
     decoder.frames()
-    assert decoder.missing_bytes == 0
+    assert decoder.missing == 0
 
 
 def test_a_body_in_two_pieces_is_copied_once() -> None:
@@ -623,7 +623,7 @@ def receive(decoder: Decoder, body: bytes, length: bool = True) -> str | bytes:
         return len(piece)
 
     while True:
-        if decoder.missing_bytes:
+        if decoder.missing:
             at += decoder.read_into(read)
             continue
         assert at < len(data)
@@ -646,7 +646,7 @@ def test_large_texts_are_decoded(size: int, length: bool) -> None:
     assert receive(decoder, b"x" * 66_000, length) == "x" * 66_000
 
 
-@pytest.mark.parametrize("make", [Frame, Message, ListenerMessage, BaseMessage])
+@pytest.mark.parametrize("make", [Frame, MessageFrame, ListenerMessage, BaseMessage])
 def test_other_large_bodies_are_bytes(make: type[Frame]) -> None:
     decoder = Decoder(version=STOMP12, classes={"MESSAGE": make})
     body = receive(decoder, b"x" * 1_000_000)

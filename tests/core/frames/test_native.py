@@ -15,7 +15,7 @@ from stomp.core.frames.decoder import Decoder
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.head_templates import slot_defaults_of
 from stomp.core.frames.versions import STOMP12
-from stomp.core.session.events import Message, Receipt
+from stomp.core.session.events import MessageFrame, Receipt
 
 native = pytest.mark.skipif(
     native_codec.native is None, reason="stompkit-native is not installed: make native"
@@ -65,7 +65,7 @@ def test_lenient_decoder_uses_the_native_codec(lenient: bool) -> None:
 HEAD = b"MESSAGE\nmessage-id:%d\nsubscription:1\ncontent-length:3\n\nabc\0\n"
 
 
-def taught(make: type = Message) -> Any:
+def taught(make: type = MessageFrame) -> Any:
     scanner = native_codec.native.Scanner(Headers)
     headers = Headers({"message-id": "7", "subscription": "1", "content-length": "3"})
     scanner.learn(
@@ -121,7 +121,7 @@ def test_scanner_stops_at_the_first_irregular_frame(rest: bytes, taken: int) -> 
 def test_wrong_template_does_not_give_a_wrong_frame(values: tuple[Any, Any]) -> None:
     scanner = native_codec.native.Scanner(Headers)
     learned = dict(zip(("a", "b"), values, strict=True))
-    scanner.learn(b"MESSAGE\na:1\nb:2\n\n", learned, Message, slot_defaults_of(Message), 0)
+    scanner.learn(b"MESSAGE\na:1\nb:2\n\n", learned, MessageFrame, slot_defaults_of(MessageFrame), 0)
     _, frames = scan(scanner, b"MESSAGE\na:3\nb:4\n\nx\0MESSAGE\na:1\nb:2\n\nx\0")
     assert [frame.headers for frame in frames] == [{"a": "3", "b": "4"}, {"a": "1", "b": "2"}]
 
@@ -158,7 +158,7 @@ def test_headers_in_a_cycle_are_collected() -> None:
 
 
 @native
-@pytest.mark.parametrize("make", [Frame, Message, Receipt, BaseMessage, TextMessageFrame])
+@pytest.mark.parametrize("make", [Frame, MessageFrame, Receipt, BaseMessage, TextMessageFrame])
 def test_native_frame_equals_a_constructed_one(make: type[Frame]) -> None:
     _, (frame,) = scan(taught(make), HEAD % 1)
     called = make("MESSAGE", Headers(frame.headers), frame.body)
@@ -226,7 +226,7 @@ def test_text_of_other_objects_is_refused() -> None:
 
 @native
 def test_constructors_of_other_classes_are_called() -> None:
-    class Odd(Message):
+    class Odd(MessageFrame):
         __slots__ = ("more",)
 
         def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
@@ -241,7 +241,7 @@ def test_constructors_of_other_classes_are_called() -> None:
         "more",
     )
 
-    class Failing(Message):
+    class Failing(MessageFrame):
         def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
             raise ZeroDivisionError
 
@@ -269,11 +269,11 @@ def test_scanner_refuses_wrong_arguments() -> None:
             native_codec.native.Scanner(*arguments)
     for arguments in (
         (),
-        ("X\n\n", {}, Message, None, 0),
-        (b"X\n\n", [], Message, None, 0),
+        ("X\n\n", {}, MessageFrame, None, 0),
+        (b"X\n\n", [], MessageFrame, None, 0),
         (b"X\n\n", {}, 1, None, 0),
-        (b"X\n\n", {}, Message, 1, 0),
-        (b"X\n\n", {}, Message, {1: None}, 0),
+        (b"X\n\n", {}, MessageFrame, 1, 0),
+        (b"X\n\n", {}, MessageFrame, {1: None}, 0),
     ):
         with pytest.raises(TypeError):
             scanner.learn(*arguments)
@@ -290,22 +290,22 @@ def test_scanner_refuses_wrong_arguments() -> None:
         (b"X\na:1\n\n", {1: "1"}),
     ):
         with pytest.raises(ValueError, match="other headers"):
-            scanner.learn(head, headers, Message, None, 0)
+            scanner.learn(head, headers, MessageFrame, None, 0)
     with pytest.raises(TypeError):
-        native_codec.native.route([], 0, Message, [], True, [])
-    assert native_codec.native.route([], 0, Message, {}, True, []) == 0
+        native_codec.native.route([], 0, MessageFrame, [], True, [])
+    assert native_codec.native.route([], 0, MessageFrame, {}, True, []) == 0
     assert native_codec.native.route([object()], 0, int, {}, True, []) == 0
 
 
 @native
-@pytest.mark.parametrize("make", [Message, TextMessageFrame])
+@pytest.mark.parametrize("make", [MessageFrame, TextMessageFrame])
 def test_scanner_leaks_nothing(make: type) -> None:
     data = b"".join(HEAD % number for number in range(50)) + HEAD.replace(b"%d", b"\\t")
 
     def work() -> None:
         for _ in range(20):
             _, out = scan(taught(make), data)
-            native_codec.native.route(out, 0, Message, {}, True, [])
+            native_codec.native.route(out, 0, MessageFrame, {}, True, [])
 
     work()
     gc.collect()

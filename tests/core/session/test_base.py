@@ -8,7 +8,7 @@ from stomp.core.frames.encoder import encode
 from stomp.core.frames.versions import STOMP12
 from stomp.core.session.base import Session
 from stomp.core.session.client import ClientSession
-from stomp.core.session.events import Closed, HeartbeatReceived, HeartbeatSent, Message, Reason, Request
+from stomp.core.session.events import Closed, HeartbeatReceived, HeartbeatSent, MessageFrame, Reason, Request
 from stomp.core.session.ledger import Ledger
 from stomp.core.session.server import ServerSession
 from stomp.core.session.state import State
@@ -57,7 +57,7 @@ def test_directly_read_bytes_count_as_activity() -> None:
     assert not client.wants_direct_read
     assert client.counters.bytes_received == before + len(head) + 900_000
     client.receive_data(b"\0", pair.clock.now + 1.6)
-    assert [type(event) for event in client.events()][-1] is Message
+    assert [type(event) for event in client.events()][-1] is MessageFrame
 
 
 def test_both_sides_send_heartbeats_and_stay_connected() -> None:
@@ -151,7 +151,7 @@ def test_silence_counts_bytes_not_frames() -> None:
 
 def test_unread_bytes_count_as_activity() -> None:
     pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    pair.client.note_activity(1.9)
+    pair.client.heard(1.9)
     pair.client.tick(4.8)
     assert pair.client.state is State.CONNECTED
     pair.client.tick(4.9)
@@ -289,7 +289,7 @@ def test_garbage_ends_the_client_at_once() -> None:
     pair = SessionPair.connected("1.2")
     pair.client.receive_data(b"MESSAGE\nmessage-id:1\n\nx\0garbage!\n\n\0MESSAGE\n\n\0", 0.0)
     events = pair.client.events()
-    assert [type(event) for event in events] == [Message, Closed]
+    assert [type(event) for event in events] == [MessageFrame, Closed]
     assert pair.client.closed is events[-1]
     assert pair.client.closed.reason is Reason.PROTOCOL
     assert isinstance(pair.client.closed.error, RemoteProtocolError)

@@ -24,7 +24,7 @@ from stomp.core.session.events import (
     Error,
     Event,
     HeartbeatReceived,
-    Message,
+    MessageFrame,
     Reason,
     Receipt,
     ReceiptOverdue,
@@ -426,7 +426,7 @@ def test_disconnect_with_a_receipt_waits_for_it() -> None:
     assert sent(session) == b"DISCONNECT\nreceipt:bye\n\n\0"
     # What was on its way still arrives.
     message, first = receive(session, "MESSAGE\nmessage-id:1\n\nx\0RECEIPT\nreceipt-id:other\n\n\0")
-    assert isinstance(message, Message)
+    assert isinstance(message, MessageFrame)
     assert isinstance(first, Receipt)
     receipt, end = receive(session, "RECEIPT\nreceipt-id:bye\n\n\0")
     assert isinstance(receipt, Receipt)
@@ -529,8 +529,8 @@ def test_message_has_its_subscription() -> None:
     session = connected()
     session.subscribe("/queue/a", "1")
     first, second = receive(session, MESSAGE.format(1) + "MESSAGE\nsubscription:9\nmessage-id:2\n\nx\0")
-    assert isinstance(first, Message)
-    assert isinstance(second, Message)
+    assert isinstance(first, MessageFrame)
+    assert isinstance(second, MessageFrame)
     assert first.subscription is session.ledger.subscriptions["1"]
     assert first.subscription.unacked == {}
     assert second.subscription is None
@@ -540,7 +540,7 @@ def test_in_1_0_the_destination_may_name_the_subscription() -> None:
     session = connected("1.0")
     session.subscribe("/queue/a", ack="client")
     (message,) = receive(session, "MESSAGE\nmessage-id:7\ndestination:/queue/a\n\nx\0")
-    assert isinstance(message, Message)
+    assert isinstance(message, MessageFrame)
     assert message.subscription is not None
     assert list(message.subscription.unacked) == ["7"]
     session.ack("7")
@@ -553,8 +553,8 @@ def test_only_in_1_0_the_header_of_a_subscription_with_an_id_may_be_missing(vers
     session.transmit(Frame("SUBSCRIBE", Headers({"destination": "/queue/a", "id": "1", "ack": "client"})))
     text = "MESSAGE\nmessage-id:7\ndestination:/queue/{}\n\nx\0"
     ours, stray = receive(session, text.format("a") + text.format("b"))
-    assert isinstance(ours, Message)
-    assert isinstance(stray, Message)
+    assert isinstance(ours, MessageFrame)
+    assert isinstance(stray, MessageFrame)
     subscription = session.ledger.subscriptions["1"]
     assert ours.subscription is (subscription if version == "1.0" else None)
     assert list(subscription.unacked) == (["7"] if version == "1.0" else [])
@@ -586,7 +586,7 @@ def test_unknown_frame_is_an_event() -> None:
     session = connected()
     first, second = receive(session, "NEWS\na:b\n\n\0" + MESSAGE.format(1))
     assert isinstance(first, Unknown)
-    assert isinstance(second, Message)
+    assert isinstance(second, MessageFrame)
 
 
 def test_ledger_follows_the_sent_frames() -> None:
@@ -719,11 +719,11 @@ def test_frames_need_a_connection() -> None:
     assert sent(session) == b""
 
 
-def deliver(session: ClientSession, subscription: str, name: str = "m") -> Message:
+def deliver(session: ClientSession, subscription: str, name: str = "m") -> MessageFrame:
     """A message arrives. `name` is its ``ack`` header, in escaped form."""
     head = f"subscription:{subscription}\nmessage-id:{name}\nack:{name}\ndestination:/queue/a"
     (event,) = receive(session, f"MESSAGE\n{head}\n\nx\0")
-    assert isinstance(event, Message)
+    assert isinstance(event, MessageFrame)
     return event
 
 

@@ -1,11 +1,11 @@
 """stomp.core.session.events"""
 
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.session.events import Message
+from stomp.core.session.events import MessageFrame
 
 
 def test_a_message_is_a_frame_with_a_subscription() -> None:
-    message = Message("MESSAGE", Headers(a="1"), b"x")
+    message = MessageFrame("MESSAGE", Headers(a="1"), b"x")
     assert message == Frame("MESSAGE", Headers(a="1"), b"x")
     assert message.subscription is None
-    assert repr(message) == "<Message MESSAGE ['a'] 1 bytes>"
+    assert repr(message) == "<MessageFrame MESSAGE ['a'] 1 bytes>"

@@ -33,7 +33,7 @@ _PASSWORD_KEYS = ("password", "password-file", "password-command", "ask-password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ConnectionSettings:
     """The settings of a connection. `client` makes a `stomp.Client` from them.
 
     The interactive client uses the listener API instead, see `stomp.cli.shell.connect`.
@@ -150,7 +150,7 @@ def using(client: Any) -> Generator[Any, None, None]:
     client.close()
 
 
-def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settings:
+def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> ConnectionSettings:
     """Combine the options, the environment and the contexts into settings.
 
     Raises:
@@ -180,7 +180,7 @@ def settings(args: Namespace, environ: Mapping[str, str] = os.environ) -> Settin
     version = merged.get("protocol")
     if version not in (None, "multicast", *VERSIONS):
         raise CommandError(f"unknown protocol {version!r}", hint="use 1.0, 1.1, 1.2 or multicast")
-    return Settings(
+    return ConnectionSettings(
         addresses=addresses,
         login=login,
         password=password,
@@ -219,7 +219,7 @@ def from_arguments(
     version: str,
     heartbeat: tuple[int, int],
     tls: tuple[bool, str | None, str | None, str | None, bool],
-) -> Settings:
+) -> ConnectionSettings:
     """Settings from the arguments of `StompCLI`, the class of stomp.py.
 
     Args:
@@ -246,7 +246,7 @@ def from_arguments(
     else:
         merged = {}
     merged |= {"host": host or "localhost", "port": port or 61613}
-    return Settings(
+    return ConnectionSettings(
         addresses=_addresses(parse(_LOCAL), merged),
         login=user or None,
         password=lambda: passcode or None,

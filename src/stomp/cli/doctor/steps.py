@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
-    from stomp.cli.config.settings import Settings
+    from stomp.cli.config.settings import ConnectionSettings
     from stomp.net.address import Address
     from stomp.net.tls import TlsLayer
 
@@ -98,7 +98,9 @@ class Diagnosis:
         destination: the destination for the round trip; None for a new one with a unique name.
     """
 
-    def __init__(self, settings: Settings, address: Address, destination: str | None = None) -> None:
+    def __init__(
+        self, settings: ConnectionSettings, address: Address, destination: str | None = None
+    ) -> None:
         self._settings = replace(settings, addresses=(address,))
         self._address = address
         self._destination = destination
@@ -340,8 +342,8 @@ class Diagnosis:
         )
 
     def _round_trip(self, step: Step) -> None:
-        vendor = self._client.broker
-        temporary = vendor.temporary == "subscribe" and vendor.name not in ("generic", "apollo", "hornetq")
+        profile = self._client.broker
+        temporary = profile.temporary == "subscribe" and profile.name not in ("generic", "apollo", "hornetq")
         # RabbitMQ's temporary queues are for replies only. There a topic with a unique name serves the same purpose.
         unique_name = f"/{'temp-queue' if temporary else 'topic'}/stompkit-doctor-{uuid.uuid4().hex}"
         destination = self._destination or unique_name

@@ -14,14 +14,14 @@ from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
 
 if TYPE_CHECKING:
-    from stomp.cli.config.settings import Settings
+    from stomp.cli.config.settings import ConnectionSettings
     from stomp.net.address import Address
 
 
 class _Transport(Transport):
     """A transport with full addresses. `Transport` takes pairs of host and port only."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ConnectionSettings) -> None:
         limits, lenient = reading(settings.reading)
         super().__init__(
             timeout=settings.timeout,
@@ -46,21 +46,21 @@ class _Transport(Transport):
 
 
 class _Connection10(BaseConnection, Protocol10):
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ConnectionSettings) -> None:
         transport = _Transport(settings)
         BaseConnection.__init__(self, transport)
         Protocol10.__init__(self, transport)
 
 
 class _Connection11(BaseConnection, Protocol11):
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ConnectionSettings) -> None:
         transport = _Transport(settings)
         BaseConnection.__init__(self, transport)
         Protocol11.__init__(self, transport, settings.heartbeat or (0, 0))
 
 
 class _Connection12(BaseConnection, Protocol12):
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ConnectionSettings) -> None:
         transport = _Transport(settings)
         BaseConnection.__init__(self, transport)
         Protocol12.__init__(self, transport, settings.heartbeat or (0, 0))
@@ -69,7 +69,7 @@ class _Connection12(BaseConnection, Protocol12):
 _KINDS: dict[str, Any] = {"1.0": _Connection10, "1.1": _Connection11, "1.2": _Connection12}
 
 
-def connection(settings: Settings) -> Any:
+def connection(settings: ConnectionSettings) -> Any:
     """Make a connection. Connect it with `connect`. Without a version in the settings it uses STOMP 1.1.
 
     Raises:
@@ -88,7 +88,7 @@ def connection(settings: Settings) -> Any:
     return _KINDS[(settings.versions or ("1.1",))[0]](settings)
 
 
-def connect(conn: Any, settings: Settings) -> None:
+def connect(conn: Any, settings: ConnectionSettings) -> None:
     """Connect, and wait until the broker has sent CONNECTED.
 
     Raises:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from stomp.cli.config.settings import Settings, from_arguments
+from stomp.cli.config.settings import ConnectionSettings, from_arguments
 from stomp.cli.framework.exit_status import CommandError, Status, verdict
 from stomp.cli.framework.terminal import Terminal
 from stomp.cli.shell import line_parser, send_file
@@ -87,7 +87,7 @@ class StompCLI(ShellHelp, ShellListener):
         stdin: TextIO | None = None,
         stdout: TextIO | None = None,
         *,
-        settings: Settings | None = None,
+        settings: ConnectionSettings | None = None,
         terminal: Terminal | None = None,
         save_to: str = SAVE_TO,
     ) -> None:

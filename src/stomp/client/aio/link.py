@@ -239,15 +239,15 @@ class AioLink(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=_HIGH, low=_BATCH)
         if self._layer is not None:
             # The last read of the handshake may have returned bytes of the session, too.
-            self._take(b"")
+            self._receive_data(b"")
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        self._take(data)
+        self._receive_data(data)
 
     def eof_received(self) -> None:
         """See `asyncio.Protocol`."""
-        self._take(b"", ended=True)
+        self._receive_data(b"", ended=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
@@ -255,7 +255,7 @@ class AioLink(asyncio.Protocol):
         if self.alive and exc is not None:
             self._read_the_rest()
         if self.alive:
-            self._take(b"", ended=True, error=exc)
+            self._receive_data(b"", ended=True, error=exc)
         self._cancel_timer()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
@@ -267,7 +267,7 @@ class AioLink(asyncio.Protocol):
                 data = self._sock.recv(_READ)
                 if not data:
                     return
-                self._take(data)
+                self._receive_data(data)
 
     def pause_writing(self) -> None:
         """See `asyncio.BaseProtocol`."""
@@ -280,7 +280,7 @@ class AioLink(asyncio.Protocol):
 
     # ------------------------------------------------------------------------------------- reading and writing
 
-    def _take(self, data: bytes, *, ended: bool = False, error: BaseException | None = None) -> None:
+    def _receive_data(self, data: bytes, *, ended: bool = False, error: BaseException | None = None) -> None:
         """Process what was read."""
         session, layer = self.session, self._layer
         if layer is not None:
@@ -399,7 +399,7 @@ class AioLink(asyncio.Protocol):
         self._timer = None
         session, now = self.session, self._clock()
         if session.is_timed_out(now) and self._readable():
-            session.note_activity(now)
+            session.heard(now)
         session.tick(now)
         self._flush()
         self._dispatch()

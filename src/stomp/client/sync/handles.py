@@ -18,7 +18,7 @@ from stomp.client.sync.waiting import EXITS, INTERRUPTED, Workers, call_handler,
 from stomp.core import arguments
 from stomp.core.callables import check_function
 from stomp.core.engine import acknowledge, receive, request_reply, send, subscriptions, transaction_ops
-from stomp.core.engine.confirmations import Confirmation as BaseConfirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.message import BaseMessage, owner_of
 from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.errors import AlreadySettled, StaleDelivery, StompError

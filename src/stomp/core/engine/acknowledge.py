@@ -23,7 +23,7 @@ from stomp.core.errors import (
     UsageError,
 )
 from stomp.core.frames import commands
-from stomp.core.session.ledger import Subscription
+from stomp.core.session.ledger import ActiveSubscription
 
 if TYPE_CHECKING:
     from stomp.core.engine.engine import ClientEngine
@@ -104,7 +104,7 @@ def connection_lost_error() -> StaleDelivery:
     )
 
 
-def checked(engine: ClientEngine, message: BaseMessage, *, negative: bool) -> tuple[str, Subscription]:
+def checked(engine: ClientEngine, message: BaseMessage, *, negative: bool) -> tuple[str, ActiveSubscription]:
     """Check that a message may be settled.
 
     Returns:
@@ -181,7 +181,7 @@ def build_ack(
 
 
 def hold(
-    engine: ClientEngine, message: BaseMessage, name: str, subscription: Subscription, now: float
+    engine: ClientEngine, message: BaseMessage, name: str, subscription: ActiveSubscription, now: float
 ) -> None:
     """Leave a failed message unacknowledged, and schedule it to be given back by `give_back_gen`.
 
@@ -199,7 +199,7 @@ def hold(
         # With ack="client" an ACK of a later message would cover the failed one. With a new record, messages
         # of the old one cannot be settled any more; those of the new one are not delivered, as the
         # subscription is blocked.
-        again = Subscription(
+        again = ActiveSubscription(
             subscription.id, subscription.destination, subscription.ack, subscription.headers
         )
         engine.ledger.subscriptions[subscription.id] = again

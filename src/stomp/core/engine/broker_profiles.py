@@ -210,7 +210,7 @@ GENERIC = BrokerProfile(name="generic", title="this broker", dead_letter_hint="t
 
 #: The profiles by name.
 PROFILES = {
-    vendor.name: vendor for vendor in (RABBITMQ, ACTIVEMQ, ARTEMIS, HORNETQ, APOLLO, EMBEDDED, GENERIC)
+    profile.name: profile for profile in (RABBITMQ, ACTIVEMQ, ARTEMIS, HORNETQ, APOLLO, EMBEDDED, GENERIC)
 }
 
 
@@ -224,10 +224,10 @@ def profile_for_server(server: str | None) -> BrokerProfile:
     ... )
     ('rabbitmq', 'artemis', 'generic')
     """
-    told = (server or "").lower()
-    for vendor in PROFILES.values():
-        if told.startswith(vendor.server.lower()):
-            return vendor
+    product = (server or "").lower()
+    for profile in PROFILES.values():
+        if product.startswith(profile.server.lower()):
+            return profile
     return GENERIC
 
 
@@ -246,19 +246,19 @@ def profile_by_name(name: str) -> BrokerProfile:
     Raises:
         UsageError: there is no such profile.
     """
-    vendor = PROFILES.get(name)
-    if vendor is None:
+    profile = PROFILES.get(name)
+    if profile is None:
         raise UsageError(
             f"there is no kind of broker called {name[:40]!r}", hint=f"use one of {', '.join(PROFILES)}"
         )
-    return vendor
+    return profile
 
 
 _BY_HAND = "give the broker's own headers by headers=, or its kind by broker="
 
 
 def subscribe_headers(
-    vendor: BrokerProfile,
+    profile: BrokerProfile,
     *,
     ack: str = "auto",
     prefetch: int | None = None,
@@ -271,7 +271,7 @@ def subscribe_headers(
     """Return the headers of a SUBSCRIBE with these options.
 
     Args:
-        vendor: the broker profile.
+        profile: the broker profile.
         ack: the ack mode; a prefetch needs one other than "auto".
         prefetch: maximum number of unacknowledged messages, at least 1.
         selector: a filter, in the syntax of the broker.
@@ -286,8 +286,8 @@ def subscribe_headers(
     """
     headers: dict[str, Any] = {}
     if prefetch is not None:
-        if vendor.prefetch is None:
-            raise vendor.refuse("prefetch", _BY_HAND)
+        if profile.prefetch is None:
+            raise profile.refuse("prefetch", _BY_HAND)
         if prefetch < 1:
             raise UsageError(f"prefetch is {prefetch}", hint="at least 1")
         if ack == "auto":
@@ -295,48 +295,48 @@ def subscribe_headers(
                 "prefetch counts unacknowledged messages, and with ack='auto' there are none",
                 hint="subscribe with ack='client-individual'",
             )
-        headers[vendor.prefetch] = prefetch
+        headers[profile.prefetch] = prefetch
     if selector is not None:
-        if not vendor.selectors:
-            raise vendor.refuse("selector", _BY_HAND)
+        if not profile.selectors:
+            raise profile.refuse("selector", _BY_HAND)
         headers["selector"] = selector
     if durable is not None:
-        headers.update(_durable(vendor, durable, client_id))
+        headers.update(_durable(profile, durable, client_id))
     if exclusive:
-        if vendor.exclusive is None:
-            raise vendor.refuse("exclusive subscription", _BY_HAND)
-        headers[vendor.exclusive] = True
+        if profile.exclusive is None:
+            raise profile.refuse("exclusive subscription", _BY_HAND)
+        headers[profile.exclusive] = True
     if queue_type is not None:
-        headers.update(queue_headers(vendor, queue_type))
+        headers.update(queue_headers(profile, queue_type))
     return headers
 
 
-def _durable(vendor: BrokerProfile, name: str, client_id: str | None) -> dict[str, Any]:
-    if vendor.durable is None:
-        raise vendor.refuse("durable subscription", _BY_HAND)
-    if vendor.durable == "id":
+def _durable(profile: BrokerProfile, name: str, client_id: str | None) -> dict[str, Any]:
+    if profile.durable is None:
+        raise profile.refuse("durable subscription", _BY_HAND)
+    if profile.durable == "id":
         return {"id": name, "durable": True, "auto-delete": False}
     if not client_id:
         raise UsageError(
-            f"{vendor.title} knows a durable subscription by the client's id and a name",
+            f"{profile.title} knows a durable subscription by the client's id and a name",
             hint="give client_id= to the client",
         )
-    return {vendor.durable: name}
+    return {profile.durable: name}
 
 
-def queue_headers(vendor: BrokerProfile, queue_type: str) -> dict[str, Any]:
+def queue_headers(profile: BrokerProfile, queue_type: str) -> dict[str, Any]:
     """Return the headers by which SEND and SUBSCRIBE declare a queue of this type.
 
     Raises:
         Unsupported: the broker has no types of queues.
     """
-    if not vendor.queue_types:
-        raise vendor.refuse("types of queues", _BY_HAND)
+    if not profile.queue_types:
+        raise profile.refuse("types of queues", _BY_HAND)
     return {"x-queue-type": queue_type, "durable": True, "auto-delete": False}
 
 
 def send_headers(
-    vendor: BrokerProfile,
+    profile: BrokerProfile,
     *,
     epoch_ms: int = 0,
     persistent: bool | None = None,
@@ -348,7 +348,7 @@ def send_headers(
     """Return the headers of a SEND with these options.
 
     Args:
-        vendor: the broker profile.
+        profile: the broker profile.
         epoch_ms: the wall-clock time in milliseconds since 1970, for brokers whose `ttl` is "absolute".
         persistent: the message is to survive a restart of the broker; ActiveMQ and Artemis lose it otherwise.
         priority: 0 to 9; RabbitMQ accepts up to 255 (``x-max-priority`` of the queue).
@@ -370,16 +370,16 @@ def send_headers(
             )
         headers["priority"] = priority
     if ttl is not None:
-        if vendor.ttl is None:
-            raise vendor.refuse("expiry (ttl)", _BY_HAND)
-        name, way = vendor.ttl
+        if profile.ttl is None:
+            raise profile.refuse("expiry (ttl)", _BY_HAND)
+        name, way = profile.ttl
         headers[name] = _milliseconds(ttl, "ttl") + (epoch_ms if way == "absolute" else 0)
     if delay is not None:
-        if vendor.delay is None:
-            raise vendor.refuse("delay", _BY_HAND)
-        headers[vendor.delay] = _milliseconds(delay, "delay")
+        if profile.delay is None:
+            raise profile.refuse("delay", _BY_HAND)
+        headers[profile.delay] = _milliseconds(delay, "delay")
     if queue_type is not None:
-        headers.update(queue_headers(vendor, queue_type))
+        headers.update(queue_headers(profile, queue_type))
     return headers
 
 
@@ -393,29 +393,29 @@ def web_message_check(server: str | None) -> Callable[[bytes], None] | None:
         A function that raises `Unsupported` for a frame that the broker would ignore, or that would make it
         close the connection.
     """
-    vendor = profile_for_server(server)
-    if vendor.web_text_only or vendor.web_largest is not None:
-        return partial(check_web_message, vendor)
+    profile = profile_for_server(server)
+    if profile.web_text_only or profile.web_largest is not None:
+        return partial(check_web_message, profile)
     return None
 
 
-def check_web_message(vendor: BrokerProfile, frame: bytes) -> None:
+def check_web_message(profile: BrokerProfile, frame: bytes) -> None:
     """Check that the broker accepts this encoded frame over a WebSocket.
 
     Raises:
         Unsupported: the broker would ignore the frame, or close the connection.
     """
-    if vendor.web_largest is not None and len(frame) > vendor.web_largest:
+    if profile.web_largest is not None and len(frame) > profile.web_largest:
         raise Unsupported(
-            f"{vendor.title} takes WebSocket messages of at most {vendor.web_largest} bytes, this has {len(frame)}",
+            f"{profile.title} takes WebSocket messages of at most {profile.web_largest} bytes, this has {len(frame)}",
             hint="send less at once, or connect by TCP",
         )
-    if vendor.web_text_only and not frame.isascii():
+    if profile.web_text_only and not frame.isascii():
         try:
             frame.decode()
         except UnicodeDecodeError:
             raise Unsupported(
-                f"{vendor.title} ignores binary WebSocket messages, and this frame is not UTF-8",
+                f"{profile.title} ignores binary WebSocket messages, and this frame is not UTF-8",
                 hint="encode the body, for example as base64, or connect by TCP",
             ) from None
 
@@ -426,27 +426,27 @@ def _milliseconds(seconds: float, what: str) -> int:
     return max(1, round(seconds * 1000))
 
 
-def nack_headers(vendor: BrokerProfile, requeue: bool | None) -> dict[str, Any]:
+def nack_headers(profile: BrokerProfile, requeue: bool | None) -> dict[str, Any]:
     """Return the headers of a NACK.
 
     Args:
-        vendor: the broker profile.
+        profile: the broker profile.
         requeue: whether the broker is to deliver the message again; None for the broker's default.
 
     Raises:
         Unsupported: the broker has no such choice, or it discards the message and `requeue` is not False.
     """
-    if vendor.nack_discards:
+    if profile.nack_discards:
         if requeue is False:
             return {}  # NACK discards by default
         raise Unsupported(
-            f"{vendor.title} discards what is refused by NACK: no dead-letter queue has it",
+            f"{profile.title} discards what is refused by NACK: no dead-letter queue has it",
             hint="raise an exception in the handler or the with statement, or call nack(requeue=True): the message is "
             "given back, and that counts as a delivery attempt; nack(requeue=False) discards it",
         )
     if requeue is None:
         return {}
-    told = "true" if requeue else "false"
-    if told not in vendor.requeue:
-        raise vendor.refuse("requeue", f"a refused message {vendor.nack_effect}")
-    return {"requeue": told}
+    text = "true" if requeue else "false"
+    if text not in profile.requeue:
+        raise profile.refuse("requeue", f"a refused message {profile.nack_effect}")
+    return {"requeue": text}

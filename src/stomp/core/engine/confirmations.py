@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Outcome = Literal["confirmed", "refused", "unknown"]
 
 
-class Confirmation(Signal):
+class BaseConfirmation(Signal):
     """A request with a receipt, and its outcome. Fires when the outcome is set.
 
     Attributes:
@@ -89,7 +89,9 @@ class Confirmation(Signal):
         return True
 
 
-def _bound(callback: Callable[[Confirmation], object], confirmation: Confirmation) -> Callable[[], object]:
+def _bound(
+    callback: Callable[[BaseConfirmation], object], confirmation: BaseConfirmation
+) -> Callable[[], object]:
     return lambda: callback(confirmation)
 
 
@@ -112,7 +114,7 @@ class PendingConfirmations:
         self.window_opened: Signal = Signal()
         self.confirmed = self.refused = self.unknown = 0
         self._max_count, self._max_bytes = count, size
-        self._by_receipt: dict[str, Confirmation] = {}
+        self._by_receipt: dict[str, BaseConfirmation] = {}
         self._count = 0
         self._bytes = 0
         # ERRORs without a receipt id, each with the receipts of the requests that it may answer.
@@ -130,14 +132,14 @@ class PendingConfirmations:
         """Return True if the window has window_opened for a send of this size, in bytes."""
         return self._count < self._max_count and (self._bytes + size <= self._max_bytes or not self._count)
 
-    def add(self, confirmation: Confirmation) -> None:
+    def add(self, confirmation: BaseConfirmation) -> None:
         """Register a request."""
         self._by_receipt[confirmation.receipt] = confirmation
         if confirmation.size:
             self._count += 1
             self._bytes += confirmation.size
 
-    def remove(self, receipt: str) -> Confirmation | None:
+    def remove(self, receipt: str) -> BaseConfirmation | None:
         """Remove a request and return it; None if it is not pending. The caller has to notify `window_opened`."""
         found = self._by_receipt.pop(receipt, None)
         if found is not None and found.size:
@@ -164,11 +166,11 @@ class PendingConfirmations:
                 self.unknown += 1
         return calls + self._narrow_down(receipt) if self._unattributed_errors else calls
 
-    def all(self) -> list[Confirmation]:
+    def all(self) -> list[BaseConfirmation]:
         """Return all pending requests, in the order in which they were made."""
         return list(self._by_receipt.values())
 
-    def sent_on(self, generation: int) -> list[Confirmation]:
+    def sent_on(self, generation: int) -> list[BaseConfirmation]:
         """Return the pending requests that were last sent on the connection of this number."""
         return [each for each in self._by_receipt.values() if each.generation == generation]
 

@@ -20,7 +20,7 @@ from stomp.core.diagnostics import Counters, RecentFrames
 from stomp.core.engine.broker_connection import BrokerConnection, PendingReply
 from stomp.core.engine.broker_profiles import profile_for_server
 from stomp.core.engine.config import OnUnknown
-from stomp.core.engine.confirmations import Confirmation, PendingConfirmations
+from stomp.core.engine.confirmations import BaseConfirmation, PendingConfirmations
 from stomp.core.engine.effects import ClientLink, Log, Signal
 from stomp.core.engine.losses import Losses, exhausted, is_stable
 from stomp.core.engine.message import BaseMessage
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from stomp.core.engine.message_queue import MessageQueue
     from stomp.core.engine.transactions import TransactionRecord
 
-_C = TypeVar("_C", bound=Confirmation)
+_C = TypeVar("_C", bound=BaseConfirmation)
 
 _CONNECTED = ClientState.CONNECTED  # looking up a member of an enumeration takes 0.1 us
 #: While an answer is awaited, reading goes on up to this multiple of the high-water mark.

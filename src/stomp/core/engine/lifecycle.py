@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stomp.core.connect_errors import login_failed
-from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.effects import Call, CloseConnection, Now, OpenConnection, Operation, SendFrame, Wait
 from stomp.core.engine.failover import Exhausted, Failover
 from stomp.core.engine.losses import QUIET, STABLE_AFTER
@@ -291,7 +291,7 @@ def _resubscribe_gen(engine: ClientEngine, connection: BrokerConnection) -> Oper
             yield from _send_again_gen(engine, connection, each)
     yield from _send_one_by_one_gen(engine, connection, suspects)
     for each in others:
-        if isinstance(each, Confirmation):
+        if isinstance(each, BaseConfirmation):
             yield from _send_again_gen(engine, connection, each)
 
 
@@ -388,7 +388,7 @@ def _subscribe_again_gen(
     if frame is not None and subscription.config.confirm:
         subscription.receipt = frame.headers["receipt"] = engine.next_id()
         deadline = now + engine.config.timeout
-        request = Confirmation(subscription.receipt, None, 0)
+        request = BaseConfirmation(subscription.receipt, None, 0)
         request.add_callback(partial(on_answered, engine, subscription, request))
         request.generation = connection.generation
         engine.pending.add(request)
@@ -452,7 +452,7 @@ def _disconnect_gen(engine: ClientEngine, connection: BrokerConnection, deadline
     """Send DISCONNECT, and wait for the end of the connection. True if the broker confirmed DISCONNECT."""
     # STOMP 1.2, "Graceful shutdown": the receipt confirms that the broker has read all earlier frames. A broker
     # may close the connection before its RECEIPT was read.
-    confirmation = engine.add_request(Confirmation(engine.next_id(), None, 0), connection)
+    confirmation = engine.add_request(BaseConfirmation(engine.next_id(), None, 0), connection)
     try:
         yield SendFrame(connection.link, commands.disconnect(confirmation.receipt), deadline)
         ended: bool = yield Wait(engine.state_changed, lambda: engine.connection is not connection, deadline)

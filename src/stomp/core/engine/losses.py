@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.message_queue import ClientSubscription
 from stomp.core.errors import RetriesExhausted
 
@@ -30,7 +30,7 @@ QUIET = 1.0
 #: Maximum number of errors kept for `ConnectFailed.failures`.
 _MAX_FAILURES = 20
 
-Request = ClientSubscription | Confirmation
+Request = ClientSubscription | BaseConfirmation
 
 
 class Losses:
@@ -77,7 +77,7 @@ class Losses:
         self,
         connection: BrokerConnection,
         subscriptions: Sequence[ClientSubscription],
-        requests: Sequence[Confirmation],
+        requests: Sequence[BaseConfirmation],
         *,
         stable: bool,
         now: float,

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from stomp.core.diagnostics import one_line
 from stomp.core.errors import ContentError, StaleDelivery, UsageError
 from stomp.core.frames.frame import Headers
-from stomp.core.session.events import Message
+from stomp.core.session.events import MessageFrame
 
 #: Default for the largest size of a decompressed body, in bytes; equal to the default of `Limits.body`.
 INFLATED = 128 * 1024 * 1024
@@ -22,7 +22,7 @@ _SHOWN = 100
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 
 
-class BaseMessage(Message):
+class BaseMessage(MessageFrame):
     """A received message. The subclasses of the two clients add the methods that settle it and reply to it.
 
     Attributes:

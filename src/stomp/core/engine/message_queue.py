@@ -95,7 +95,7 @@ class MessageQueue(Signal):
 class ClientSubscription:
     """One subscription of a client, over all of its connections.
 
-    `stomp.core.session.ledger.Subscription` is its counterpart on one connection.
+    `stomp.core.session.ledger.ActiveSubscription` is its counterpart on one connection.
 
     Attributes:
         id: the id of the subscription.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.core.engine.broker_connection import PendingReply
-from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.effects import Operation, SendFrame, Wait
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.send import run_sending_hooks_gen, send_confirmed_gen, send_frame_gen, send_gen
@@ -27,7 +27,7 @@ def reply_gen(
 ) -> Operation[None]:
     """Send a reply: by `send_confirmed_gen` if `confirm`, else by `send`."""
     if confirm:
-        yield from send_confirmed_gen(engine, outgoing, Confirmation, deadline)
+        yield from send_confirmed_gen(engine, outgoing, BaseConfirmation, deadline)
     else:
         yield from send_gen(engine, outgoing, deadline)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stomp.core import arguments
 from stomp.core.engine.broker_profiles import send_headers
 from stomp.core.engine.config import OnUnknown
-from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.effects import Call, Now, Operation, SendFrame, Wait
 from stomp.core.engine.message import deflated
 from stomp.core.engine.subscriptions import wait_connected_gen, wait_disconnected_gen
@@ -273,12 +273,12 @@ def _as_outcome(err: BaseException) -> StompError:
     return error
 
 
-def _adapt_callback(callback: Callable[[StompError | None], object]) -> Callable[[Confirmation], object]:
+def _adapt_callback(callback: Callable[[StompError | None], object]) -> Callable[[BaseConfirmation], object]:
     return lambda confirmation: callback(confirmation.error)
 
 
 def wait_outcome_gen(
-    engine: ClientEngine, confirmation: Confirmation, deadline: float | None
+    engine: ClientEngine, confirmation: BaseConfirmation, deadline: float | None
 ) -> Operation[None]:
     """Wait for the outcome of a confirmed send.
 
@@ -308,7 +308,9 @@ def send_confirmed_gen(
     yield from wait_confirmed_gen(engine, confirmation, deadline)
 
 
-def wait_confirmed_gen(engine: ClientEngine, confirmation: Confirmation, deadline: float) -> Operation[None]:
+def wait_confirmed_gen(
+    engine: ClientEngine, confirmation: BaseConfirmation, deadline: float
+) -> Operation[None]:
     """Wait until the broker has confirmed a send. At the deadline its outcome becomes "unknown".
 
     Raises:

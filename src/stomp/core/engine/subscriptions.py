@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from stomp.core.engine.broker_profiles import subscribe_headers
-from stomp.core.engine.confirmations import Confirmation
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.effects import Now, Operation, SendFrame, Wait
 from stomp.core.engine.status import ClientState
 from stomp.core.errors import (
@@ -90,7 +90,7 @@ def send_and_wait_receipt_gen(
     frame.headers["receipt"] = receipt
     if subscription is not None:
         subscription.receipt = receipt
-    confirmation = engine.add_request(Confirmation(receipt, None, 0))
+    confirmation = engine.add_request(BaseConfirmation(receipt, None, 0))
     if subscription is not None:
         confirmation.add_callback(partial(on_answered, engine, subscription, confirmation))
     try:
@@ -133,7 +133,7 @@ def subscribe_gen(engine: ClientEngine, subscription: ClientSubscription, deadli
         raise
 
 
-def on_answered(engine: ClientEngine, subscription: ClientSubscription, request: Confirmation) -> None:
+def on_answered(engine: ClientEngine, subscription: ClientSubscription, request: BaseConfirmation) -> None:
     """Process the answer to a SUBSCRIBE.
 
     To be called by `Signal.add_callback`, so that it runs in the same step as the answer. The next connection may be

@@ -8,7 +8,7 @@ from stomp.core.errors import StompError, TransactionVoid, UsageError
 
 if TYPE_CHECKING:
     from stomp.core.engine.message import BaseMessage
-    from stomp.core.session.ledger import Subscription
+    from stomp.core.session.ledger import ActiveSubscription
 
 TransactionState = Literal["open", "committed", "aborted", "void"]
 
@@ -28,7 +28,7 @@ class TransactionRecord:
         self.generation = generation
         self.state: TransactionState = "open"
         self.error: BaseException | None = None
-        self._settled: list[tuple[BaseMessage, Subscription, list[str]]] = []
+        self._settled: list[tuple[BaseMessage, ActiveSubscription, list[str]]] = []
 
     def check(self) -> None:
         """Check that the transaction is open.
@@ -50,7 +50,7 @@ class TransactionRecord:
         if self.state != "open":
             raise UsageError(f"the transaction was {self.state} already", hint="begin a new one")
 
-    def settled(self, message: BaseMessage, subscription: Subscription, names: list[str]) -> None:
+    def settled(self, message: BaseMessage, subscription: ActiveSubscription, names: list[str]) -> None:
         """Record that a message was settled in it; `names` are the ids of all deliveries covered."""
         self._settled.append((message, subscription, names))
 

@@ -90,11 +90,11 @@ class Decoder:
         self._classes = dict(classes or {})
         native = native_codec.native
         self._scanner = native.Scanner(Headers) if native is not None else None
-        self._templates = HeadTemplates(self._classes, Frame, self._scanner)
+        self._layouts = HeadTemplates(self._classes, Frame, self._scanner)
         head = min(self.limits.header_line, self.limits.head, LONGEST)
         # Limits of the fast path in bytes: of a head, of a body, and of a body after a head of the maximum size. They
         # are never above `limits`.
-        self._fast_limits = head, self.limits.body, min(self.limits.body, self.limits.frame - head)
+        self._most = head, self.limits.body, min(self.limits.body, self.limits.frame - head)
         self._between = _EOLS if self.lenient is STRICT else _EOLS_AND_NULS
         self._data = b""  # input that `frames` has not processed,
         self._at = 0  # from this position
@@ -112,7 +112,7 @@ class Decoder:
         self._data, self._at = data, 0
 
     @property
-    def missing_bytes(self) -> int:
+    def missing(self) -> int:
         """The number of missing bytes of a large body, for `read_into`. 0 if no large body is incomplete."""
         body = self._head.body if self._head is not None else None
         return body.left if body is not None and body.left >= _LARGE and not self._data else 0
@@ -129,8 +129,8 @@ class Decoder:
         """
         body = self._head.body if self._head is not None else None
         assert body is not None
-        with body.unfilled() as unfilled:
-            count = read(unfilled)
+        with body.room() as room:
+            count = read(room)
         body.left -= count
         return count
 
@@ -237,31 +237,31 @@ class Decoder:
         """Decode frames whose heads match a known template; return the position where it stopped."""
         version = self.version
         assert version is not None
-        head_limit, body_limit, size_limit = self._fast_limits
+        head_limit, body_limit, size_limit = self._most
         end = len(data)
         if self._scanner is not None:
-            pos = self._scanner.scan(data, pos, out, *self._fast_limits, version.codes)
+            pos = self._scanner.scan(data, pos, out, *self._most, version.codes)
             if 0 < self._scanner.needed <= _SHORT:
                 return self._buffer_partial(data, pos, self._scanner.needed)
             if pos == end:
                 return pos
-        templates = self._templates
-        template = templates.latest
-        match, suffix = template.match, template.fixed_suffix
+        layouts = self._layouts
+        layout = layouts.latest
+        match, tail = layout.match, layout.tail
         length_text, length = "0", 0
         while pos < end:
             found = match(data, pos, pos + head_limit + 2)
-            if found is None or (suffix and not data.startswith(suffix, found.end())):
-                other = templates.find(data, pos, pos + head_limit + 2)
+            if found is None or (tail and not data.startswith(tail, found.end())):
+                other = layouts.other(data, pos, pos + head_limit + 2)
                 if other is None:
                     return pos
-                template, match, suffix = other, other.match, other.fixed_suffix
+                layout, match, tail = other, other.match, other.tail
                 continue
-            start = found.end() + len(suffix)
+            start = found.end() + len(tail)
             size = start - 2 - pos
             if size > head_limit:
                 return pos
-            headers = template.read(found, version)
+            headers = layout.read(found, version)
             if headers is None:
                 return pos
             text = headers.get("content-length")
@@ -280,12 +280,12 @@ class Decoder:
             if stop >= end:
                 if text is not None and stop + 1 - pos <= _SHORT:
                     return self._buffer_partial(data, pos, stop + 1 - pos)
-                head = Head(template.command, headers, None if text is None else length, size)
+                head = Head(layout.command, headers, None if text is None else length, size)
                 self._keep_body(head, data, start)
                 return end
             if data[stop]:
                 return pos
-            out.append(template.frame(headers, data[start:stop]))
+            out.append(layout.frame(headers, data[start:stop]))
             pos = stop + 1
             if pos < end and data[pos] == 10:
                 pos += 1  # brokers write LF behind NUL
@@ -307,7 +307,7 @@ class Decoder:
         head = self._heads.read(data[pos : blank.start()], self.version)
         # Before a version is agreed on values are not unescaped, so a template would store wrong values.
         if head.lines is not None and self.version is not None:
-            self._templates.add(head.command, head.lines, head.headers, head.size)
+            self._layouts.learn(head.command, head.lines, head.headers, head.size)
         start = from_here = end = blank.end()
         if head.length is not None:
             end = start + head.length

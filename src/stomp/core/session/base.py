@@ -128,7 +128,7 @@ class Session(ABC):
     @property
     def wants_direct_read(self) -> bool:
         """True while it is cheaper to read bytes of a large body by `read_into` than by `receive_data`."""
-        return self._decoder.missing_bytes > 0
+        return self._decoder.missing > 0
 
     def read_into(self, read: Callable[[memoryview], int]) -> int:
         """Let `read` write bytes of a large body into its buffer: see `Decoder.read_into`.
@@ -140,7 +140,7 @@ class Session(ABC):
     def add_direct_bytes(self, count: int, now: float) -> None:
         """Count the bytes that `read_into` returned."""
         self.counters.bytes_received += count
-        self.note_activity(now)
+        self.heard(now)
 
     def is_timed_out(self, now: float) -> bool:
         """True if the peer has sent nothing for too long: `tick` would end the connection now."""
@@ -152,7 +152,7 @@ class Session(ABC):
         """When bytes of the peer last arrived; None while no heart-beats are agreed on."""
         return self._pulse.last_read if self._pulse is not None else None
 
-    def note_activity(self, now: float) -> None:
+    def heard(self, now: float) -> None:
         """Record activity of the peer: bytes have arrived, but reading is paused because buffers are full."""
         if self._pulse is not None:
             self._pulse.read(now)
@@ -168,7 +168,7 @@ class Session(ABC):
             # STOMP 1.2, "DISCONNECT": the server may close the connection without sending the RECEIPT.
             self._close(Reason.CLEAN, None)
             return
-        if self._process_unfinished_error():
+        if self._process_unfinished():
             return
         cut = "" if self._decoder.idle else " in the middle of a frame"
         why = (
@@ -189,7 +189,7 @@ class Session(ABC):
         pulse = self._pulse
         if pulse is not None:
             if self.is_timed_out(now):
-                if self._process_unfinished_error():
+                if self._process_unfinished():
                     return
                 silence = now - pulse.last_read
                 lost = HeartbeatLost(
@@ -276,7 +276,7 @@ class Session(ABC):
         """Return the error for the end of the stream; `quiet` is the number of seconds since the last write."""
         return ConnectionLost(why)
 
-    def _process_unfinished_error(self) -> bool:
+    def _process_unfinished(self) -> bool:
         """Process an incomplete ERROR frame, as no more data will be read. True if it ended the session."""
         frame = self._decoder.unfinished_error()
         if frame is not None:
@@ -305,7 +305,7 @@ class Session(ABC):
         if self._frame_check is not None:
             self._frame_check(b"".join(parts))
 
-    def _send_queued(self, server: str | None) -> bool:
+    def _put_held(self, server: str | None) -> bool:
         """Send the frames that were queued until CONNECTED named the broker. False if one of them ended the session."""
         if self.frame_check_for is not None:
             self._frame_check = self.frame_check_for(server)

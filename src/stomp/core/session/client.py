@@ -22,7 +22,7 @@ from stomp.core.frames.versions import STOMP10, VERSIONS, Version
 from stomp.core.session import heartbeat
 from stomp.core.session.base import HEARTBEAT_RECEIVED, Session, earlier
 from stomp.core.session.error_frames import ConnectRequest, connect_error_from, error_text, lost, request_of
-from stomp.core.session.events import Connected, Error, Message, Reason, Receipt, ReceiptOverdue, Unknown
+from stomp.core.session.events import Connected, Error, MessageFrame, Reason, Receipt, ReceiptOverdue, Unknown
 from stomp.core.session.state import Role, State, Transition, after
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class ClientSession(Session):
         lenient: Lenient = LENIENT,
         ledger: Ledger | None = None,
         tolerance: float = heartbeat.TOLERANCE,
-        message_class: type[Message] = Message,
+        message_class: type[MessageFrame] = MessageFrame,
         receipt_class: type[Receipt] = Receipt,
         error_ends: Callable[[str | None], bool] | None = None,
     ) -> None:
@@ -291,13 +291,13 @@ class ClientSession(Session):
         state = after(self.role, self.state, Transition.CONNECT)
         offered = tuple(v.strip() for v in frame.headers.get("accept-version", "1.0").split(","))
         try:
-            requested = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+            wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
         except RemoteProtocolError as err:
             raise UsageError(err.message, hint="two numbers of milliseconds, 0 for none") from None
         self._write(frame, STOMP10)
         self.state = state
         self._request = request_of(frame.headers, offered)
-        self._requested_heartbeat = requested
+        self._requested_heartbeat = wish
         self._connect_deadline = deadline
         if len(offered) == 1:
             # With a single offer the version is known, so frames can be encoded and queued before CONNECTED.
@@ -320,11 +320,11 @@ class ClientSession(Session):
         taken = 0
         native = native_codec.native
         if native is not None and flowing:
-            taken = native.route(frames, 0, Message, subscriptions, by_ack, events)
+            taken = native.route(frames, 0, MessageFrame, subscriptions, by_ack, events)
             frames = frames[taken:]
         try:
             for frame in frames:
-                if flowing and isinstance(frame, Message):
+                if flowing and isinstance(frame, MessageFrame):
                     # By far the most frequent branch.
                     headers = frame.headers
                     id = headers.get("subscription")
@@ -349,7 +349,7 @@ class ClientSession(Session):
             self.counters.frames_received += taken
             if self.version is STOMP10:
                 for event in events[first:]:
-                    if isinstance(event, Message) and event.subscription is None:
+                    if isinstance(event, MessageFrame) and event.subscription is None:
                         event.subscription = self.ledger.match_by_destination(event.headers)
 
     def _process_control_frame(self, frame: Frame, now: float) -> None:
@@ -357,7 +357,7 @@ class ClientSession(Session):
         if isinstance(frame, Receipt):
             if self.state is not _CONNECTED:
                 self._check_transition(Transition.DELIVERY, command)
-            frame.ticket = ticket = self.ledger.resolve_receipt(frame.headers.get("receipt-id"))
+            frame.ticket = ticket = self.ledger.answer(frame.headers.get("receipt-id"))
             self._events.append(frame)
             if (
                 ticket is not None
@@ -382,12 +382,12 @@ class ClientSession(Session):
 
     def _connected(self, frame: Frame, now: float) -> None:
         self._check_transition(Transition.CONNECTED, "CONNECTED")
-        number = frame.headers.get("version")
+        chosen = frame.headers.get("version")
         # A CONNECTED without a version means 1.0 (STOMP 1.1, "Protocol Negotiation").
-        version = STOMP10 if number is None else VERSIONS.get(number.strip())
-        if version is None or (number is not None and version.number not in self._request.versions):
+        version = STOMP10 if chosen is None else VERSIONS.get(chosen.strip())
+        if version is None or (chosen is not None and version.number not in self._request.versions):
             offered = self._request.offered
-            raise RemoteProtocolError(f"the broker chose version {number!r:.20}, offered was {offered}")
+            raise RemoteProtocolError(f"the broker chose version {chosen!r:.20}, offered was {offered}")
         theirs = (0, 0)
         if self._requested_heartbeat != theirs and version.heartbeats:
             # An invalid header is an error only if we requested heart-beats: then it must not silently disable them.
@@ -400,7 +400,7 @@ class ClientSession(Session):
         if self._error_ends is not None:
             self._is_error_final = self._error_ends(frame.headers.get("server"))
         self._events.append(Connected(frame, version, self.heartbeat))
-        if self._send_queued(frame.headers.get("server")) and self._disconnecting:
+        if self._put_held(frame.headers.get("server")) and self._disconnecting:
             self._move(Transition.DISCONNECT)
             if self._disconnect_receipt is None:
                 self._close(Reason.CLEAN, None)
@@ -409,7 +409,7 @@ class ClientSession(Session):
         connecting = self.state is State.CONNECTING
         self._check_transition(Transition.ERROR, "ERROR")
         self._last_error = frame
-        ticket = self.ledger.resolve_receipt(frame.headers.get("receipt-id"))
+        ticket = self.ledger.answer(frame.headers.get("receipt-id"))
         self._events.append(Error(frame, ticket))
         self._move(Transition.ERROR)
         if connecting or self.state is State.CLOSED:
@@ -435,15 +435,15 @@ class ClientSession(Session):
 
     def _tick(self, now: float) -> None:
         if self._connect_deadline is not None and now >= self._connect_deadline:
-            if self._process_unfinished_error():
+            if self._process_unfinished():
                 return
             self._close(Reason.TIMEOUT, ConnectionLost("the broker did not answer CONNECT in time"))
             return
         overdue = self.ledger.expired(now)
         self._events += map(ReceiptOverdue, overdue)
-        pending = self._disconnect_receipt
-        if pending is not None and any(ticket is pending for ticket in overdue):
-            late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=pending.receipt)
+        farewell = self._disconnect_receipt
+        if farewell is not None and any(ticket is farewell for ticket in overdue):
+            late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=farewell.receipt)
             self._close(Reason.TIMEOUT, late)
 
     def _deadline(self) -> float | None:

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 from stomp.core.errors import StompError
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.versions import Version
-from stomp.core.session.ledger import PendingReceipt, Subscription
+from stomp.core.session.ledger import ActiveSubscription, PendingReceipt
 
 
-class Message(Frame):
+class MessageFrame(Frame):
     """A MESSAGE frame was received (client).
 
     Attributes:
@@ -31,10 +31,10 @@ class Message(Frame):
         self.command = command
         self.headers = headers
         self.body = body
-        self.subscription: Subscription | None = None
+        self.subscription: ActiveSubscription | None = None
 
 
-class ListenerMessage(Message):
+class ListenerMessage(MessageFrame):
     """A `Message` whose headers a listener may change.
 
     Attributes:
@@ -44,7 +44,7 @@ class ListenerMessage(Message):
     """
 
     __slots__ = ("original",)
-    slot_defaults: ClassVar[dict[str, Any]] = Message.slot_defaults
+    slot_defaults: ClassVar[dict[str, Any]] = MessageFrame.slot_defaults
     keeps_original: ClassVar[bool] = True
 
     def __init__(self, command: str, headers: Headers, body: bytes = b"") -> None:
@@ -200,7 +200,7 @@ class Closed:
 
 
 Event = (
-    Message
+    MessageFrame
     | Connected
     | Receipt
     | ReceiptOverdue

@@ -25,7 +25,7 @@ _new = object.__new__
 
 
 @dataclass(slots=True)
-class Subscription:
+class ActiveSubscription:
     """An active subscription on the wire.
 
     Attributes:
@@ -92,9 +92,9 @@ class Ledger:
 
     def __init__(self) -> None:
         self.generation: int = 0
-        self.subscriptions: dict[str, Subscription] = {}
+        self.subscriptions: dict[str, ActiveSubscription] = {}
         self.transactions: set[str] = set()
-        self._pending: dict[str, PendingReceipt] = {}  # by receipt id
+        self._tickets: dict[str, PendingReceipt] = {}  # by receipt id
         # A user may reuse an id that is still pending: the later receipts of such an id, in order of their requests.
         self._duplicate_ids: dict[str, list[PendingReceipt]] = {}
         # Heap of (deadline, count, pending receipt). Answered ones are removed when they are the earliest.
@@ -114,10 +114,10 @@ class Ledger:
             The pending receipts, which will not arrive any more.
         """
         unanswered = (
-            *self._pending.values(),
+            *self._tickets.values(),
             *(later for each in self._duplicate_ids.values() for later in each),
         )
-        self._pending.clear()
+        self._tickets.clear()
         self._duplicate_ids.clear()
         self._deadlines.clear()
         self.transactions.clear()
@@ -133,7 +133,7 @@ class Ledger:
             destination = headers.get("destination", "")
             # STOMP 1.0 allows a SUBSCRIBE without an id; UNSUBSCRIBE then names the destination.
             id = headers.get("id", destination)
-            self.subscriptions[id] = Subscription(id, destination, headers.get("ack", "auto"), headers)
+            self.subscriptions[id] = ActiveSubscription(id, destination, headers.get("ack", "auto"), headers)
         elif command == "UNSUBSCRIBE":
             self.subscriptions.pop(headers.get("id", headers.get("destination", "")), None)
         elif command == "BEGIN":
@@ -156,7 +156,7 @@ class Ledger:
         ticket.command = command
         ticket.deadline = deadline
         ticket.generation = self.generation
-        if self._pending.setdefault(receipt, ticket) is not ticket:
+        if self._tickets.setdefault(receipt, ticket) is not ticket:
             self._duplicate_ids.setdefault(receipt, []).append(ticket)
         if deadline is not None:
             self._count += 1
@@ -166,24 +166,24 @@ class Ledger:
         made: PendingReceipt = ticket
         return made
 
-    def resolve_receipt(self, receipt: str | None) -> PendingReceipt | None:
+    def answer(self, receipt: str | None) -> PendingReceipt | None:
         """Remove and return the pending receipt that a RECEIPT or ERROR answers; None if there is none."""
-        ticket = self._pending.pop(receipt, None) if receipt is not None else None
+        ticket = self._tickets.pop(receipt, None) if receipt is not None else None
         if ticket is not None and self._duplicate_ids:
             self._move_up(ticket.receipt)
         return ticket
 
     def _move_up(self, receipt: str) -> None:
-        """Put the next pending receipt with the same id into `_pending`, after the first was removed."""
+        """Put the next pending receipt with the same id into `_tickets`, after the first was removed."""
         later = self._duplicate_ids.get(receipt)
         if later:
-            self._pending[receipt] = later.pop(0)
+            self._tickets[receipt] = later.pop(0)
             if not later:
                 del self._duplicate_ids[receipt]
 
     def _awaits(self, ticket: PendingReceipt) -> bool:
         receipt = ticket.receipt
-        if self._pending.get(receipt) is ticket:
+        if self._tickets.get(receipt) is ticket:
             return True
         return bool(self._duplicate_ids) and any(
             later is ticket for later in self._duplicate_ids.get(receipt, ())
@@ -191,7 +191,7 @@ class Ledger:
 
     def expects(self, receipt: str) -> bool:
         """True while a receipt with this id is pending."""
-        return receipt in self._pending
+        return receipt in self._tickets
 
     def next_deadline(self) -> float | None:
         """Return the earliest deadline of a pending receipt, or None."""
@@ -219,8 +219,8 @@ class Ledger:
 
     def _forget(self, ticket: PendingReceipt) -> None:
         receipt = ticket.receipt
-        if self._pending[receipt] is ticket:
-            del self._pending[receipt]
+        if self._tickets[receipt] is ticket:
+            del self._tickets[receipt]
             self._move_up(receipt)
             return
         later = self._duplicate_ids[receipt] = [
@@ -244,7 +244,7 @@ class Ledger:
                     del each.unacked[message]
                 return
 
-    def match_by_destination(self, headers: Mapping[str, str]) -> Subscription | None:
+    def match_by_destination(self, headers: Mapping[str, str]) -> ActiveSubscription | None:
         """Return the subscription with the destination of a message that has no ``subscription`` header, or None.
 
         STOMP 1.0, "SUBSCRIBE", requires this header if the SUBSCRIBE had an id, but stompserver does not send it. The

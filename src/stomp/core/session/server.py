@@ -118,7 +118,7 @@ class ServerSession(Session):
         return None
 
     def _version(self) -> Version:
-        assert self.version is not None, "a version is agreed on when ConnectRequested is told"
+        assert self.version is not None, "a version is agreed on when ConnectRequested is reported"
         return self.version
 
     @property
