@@ -125,6 +125,8 @@ def lifetime(name: str, value: object) -> float:
 
 def text(name: str, value: object, *, hint: str = "pass text (str)", empty: bool = True) -> str:
     """Check a str; an empty one is invalid if not `empty`."""
+    if type(value) is str and value:
+        return value
     if isinstance(value, str) and (empty or value):
         return text_of(value)
     raise wrong(name, value, hint)

@@ -43,7 +43,7 @@ class AsyncDriver(AsyncWaiting):
                 try:
                     if type(effect) is SendFrame:
                         self._engine.recorder.note(">", effect.frame)
-                        await self._transmit(effect)
+                        await self._transmit(effect.link, effect.frame, effect.deadline, effect.may_delay)
                     else:
                         answer = await self._perform(effect, connects)
                 except BaseException as err:
@@ -82,7 +82,7 @@ class AsyncDriver(AsyncWaiting):
         frame = outgoing.frame(connection)
         engine.recorder.note(">", frame)
         try:
-            await self._transmit(SendFrame(connection.link, frame))
+            await self._transmit(connection.link, frame)
         except ConnectionLost:
             raise
         except NotConnected:

@@ -27,8 +27,9 @@ from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from stomp.client.config import ResolvedConfig
-    from stomp.core.engine.effects import Call, Effect, Operation, SendFrame, Wait
+    from stomp.core.engine.effects import Call, ClientLink, Effect, Operation, Wait
     from stomp.core.engine.message import BaseMessage
+    from stomp.core.frames.frame import Frame
     from stomp.core.session.events import Event
     from stomp.net.address import Address
 
@@ -121,11 +122,13 @@ class AsyncWaiting(BaseClient):
             if self._engine.has_callbacks:
                 self._run_callbacks(self._engine.pop_callbacks())
 
-    async def _transmit(self, effect: SendFrame) -> None:
-        link = cast("AioLink", effect.link)
-        link.transmit(effect.frame, deadline=effect.deadline, may_delay=effect.may_delay)
-        if link.full:
-            await link.room()
+    async def _transmit(
+        self, link: ClientLink, frame: Frame, deadline: float | None = None, may_delay: bool = False
+    ) -> None:
+        own_link = cast("AioLink", link)
+        own_link.transmit(frame, deadline=deadline, may_delay=may_delay)
+        if own_link.full:
+            await own_link.room()
 
     async def _call_user(self, call: Call) -> Any:
         try:

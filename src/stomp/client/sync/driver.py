@@ -41,7 +41,7 @@ class SyncDriver(SyncWaiting):
                 try:
                     if type(effect) is SendFrame:
                         self._engine.recorder.note(">", effect.frame)
-                        self._transmit(effect)
+                        self._transmit(effect.link, effect.frame, effect.deadline, effect.may_delay)
                     else:
                         answer = self._perform(effect, connects)
                 except BaseException as err:
@@ -77,7 +77,7 @@ class SyncDriver(SyncWaiting):
         frame = outgoing.frame(connection)
         engine.recorder.note(">", frame)
         try:
-            self._transmit(SendFrame(connection.link, frame))
+            self._transmit(connection.link, frame)
         except ConnectionLost:
             raise
         except NotConnected:

@@ -36,8 +36,9 @@ from stomp.net.serving import check_not_served_here, running_loop
 
 if TYPE_CHECKING:
     from stomp.client.config import ResolvedConfig
-    from stomp.core.engine.effects import Call, Effect, Operation, SendFrame
+    from stomp.core.engine.effects import Call, ClientLink, Effect, Operation
     from stomp.core.engine.message import BaseMessage
+    from stomp.core.frames.frame import Frame
     from stomp.core.session.events import Event
     from stomp.net.address import Address
 
@@ -146,8 +147,10 @@ class SyncWaiting(BaseClient):
             if begin:
                 self._start_callbacks()
 
-    def _transmit(self, effect: SendFrame) -> None:
-        effect.link.transmit(effect.frame, deadline=effect.deadline, may_delay=effect.may_delay)
+    def _transmit(
+        self, link: ClientLink, frame: Frame, deadline: float | None = None, may_delay: bool = False
+    ) -> None:
+        link.transmit(frame, deadline=deadline, may_delay=may_delay)
 
     def _call_user(self, call: Call) -> Any:
         if call.guarded:
