@@ -182,8 +182,9 @@ class Transport(DeprecatedTransport, BaseTransport):
                 link.release_connect()
                 if isinstance(err, NotConnected):
                     # The broker has closed before CONNECT was sent, as it does when it rejects the client's
-                    # certificate.
-                    raise self._connect_error(err) from err
+                    # certificate. The session knows the reason, if the receiving thread was faster.
+                    closed = link.session.closed
+                    raise self._connect_error((closed.error if closed else None) or err) from err
                 raise
         if wait:
             self._wait_connected(link)

@@ -138,7 +138,8 @@ class SocketWriter:
         deadline: Deadline | None = None
         while True:
             # Wait for the lock only where the caller is to block, or must know that everything is written.
-            wait = last or leave == 0 or (leave is not None and self._source.outgoing >= BATCH and self.full)
+            full = self._source.outgoing + self._in_flight_bytes >= HIGH
+            wait = last or leave == 0 or (leave is not None and full)
             if not self._write_lock.acquire(wait):
                 return True
             try:

@@ -89,7 +89,10 @@ def encode_plain(
         or text.count("\n") != count
         or "\r" in text
         or "\0" in text
-        or ("\\" in text and (escaped is None or not escaped.is_escaped(text)))
+        or (
+            "\\" in text
+            and (escaped is None or not (text.count("\\") == text.count("\\c") or escaped.is_escaped(text)))
+        )
         or "" in headers
         or command not in _COMMANDS
         or type(command) is not str

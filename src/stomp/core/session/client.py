@@ -16,7 +16,7 @@ from stomp.core.frames import commands
 from stomp.core.frames import native as native_codec
 from stomp.core.frames.decoder import HeartbeatMarker
 from stomp.core.frames.encoder import core_frame, encode_general, encode_plain
-from stomp.core.frames.frame import Frame, Headers, OutgoingFrame, headers_of, text_of
+from stomp.core.frames.frame import Frame, Headers, OutgoingFrame, text_of
 from stomp.core.frames.limits import LENIENT, Lenient, Limits
 from stomp.core.frames.versions import STOMP10, VERSIONS, Version
 from stomp.core.session import heartbeat
@@ -26,7 +26,7 @@ from stomp.core.session.events import Connected, Error, MessageFrame, Reason, Re
 from stomp.core.session.state import Role, State, Transition, after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from stomp.core.frames.commands import Extra
     from stomp.core.session.ledger import Ledger, PendingReceipt
@@ -132,7 +132,8 @@ class ClientSession(Session):
         if self._frame_check is not None:
             self._frame_check(b"".join(parts))
         if command != "SEND":
-            self._record(command, headers, version if escaped else None)
+            self.ledger.record_frame(command, headers, version if escaped else None)
+            self.has_acked = self.has_acked or command == "ACK"
         ticket = None
         receipt = headers.get("receipt")
         if receipt is not None:
@@ -148,23 +149,6 @@ class ClientSession(Session):
         if command == "DISCONNECT":
             self._start_disconnect(ticket, state)
         return ticket
-
-    def _record(self, command: str, headers: Mapping[str, object], escaped: Version | None) -> None:
-        """Update the ledger for a frame that is sent. `escaped` is the version of headers that are escaped."""
-        if command == "ACK" or command == "NACK":
-            # STOMP 1.2 names the message by id, 1.0 and 1.1 by message-id.
-            message = headers.get("id", headers.get("message-id"))
-            if message is not None:
-                if type(message) is not str or (escaped is not None and "\\" in message):
-                    message = _plain_value(message, escaped)
-                subscription = headers.get("subscription")
-                if subscription is not None:
-                    subscription = _plain_value(subscription, escaped)
-                self.ledger.settle(message, subscription)
-            self.has_acked = self.has_acked or command == "ACK"
-        else:
-            kept = headers_of(headers)
-            self.ledger.record_frame(command, kept if escaped is None else escaped.unescaped(kept))
 
     def connect(
         self,
@@ -451,6 +435,6 @@ class ClientSession(Session):
 
 
 def _plain_value(value: object, escaped: Version | None) -> str:
-    """The text of a header value without escape sequences. `escaped`: see `ClientSession._record`."""
+    """The text of a header value without escape sequences. `escaped`: see `Ledger.record_frame`."""
     text = text_of(value)
     return text if escaped is None else escaped.unescape(text)

@@ -14,10 +14,12 @@ import heapq
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from stomp.core.frames.frame import Headers, headers_of, text_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stomp.core.frames.frame import Headers
+    from stomp.core.frames.versions import Version
 
 #: When there are this many deadlines, those of answered receipts are removed for the first time.
 _SWEEP = 128
@@ -125,11 +127,47 @@ class Ledger:
             subscription.unacked.clear()
         return unanswered
 
-    def record_frame(self, command: str, headers: Headers) -> None:
-        """Update the state for a frame of the client. The headers are unescaped."""
+    def record_frame(
+        self, command: str, headers: Mapping[str, object], escaped: Version | None = None
+    ) -> None:
+        """Update the state for a frame of the client.
+
+        Args:
+            command: its command.
+            headers: its headers.
+            escaped: the version of STOMP if the headers are in escaped form.
+        """
         if command == "ACK" or command == "NACK":
-            self.record_ack(headers)
-        elif command == "SUBSCRIBE":
+            # STOMP 1.2 names the message by id, 1.0 and 1.1 by message-id.
+            message = headers.get("id", headers.get("message-id"))
+            if message is None:
+                return
+            if type(message) is not str:
+                message = text_of(message)
+            if escaped is not None and "\\" in message:
+                message = escaped.unescape(message)
+            subscription = headers.get("subscription")
+            if subscription is not None:
+                name = text_of(subscription)
+                found = self.subscriptions.get(name if escaped is None else escaped.unescape(name))
+                if found is not None:
+                    found.settle(message)
+                return
+            for found in self.subscriptions.values():
+                if message in found.unacked:
+                    if found.ack == "client":
+                        found.settle(message)
+                    else:
+                        del found.unacked[message]
+                    return
+            return
+        kept = headers if isinstance(headers, Headers) else headers_of(headers)
+        if escaped is not None:
+            kept = escaped.unescaped(kept)
+        self._record_control(command, kept)
+
+    def _record_control(self, command: str, headers: Headers) -> None:
+        if command == "SUBSCRIBE":
             destination = headers.get("destination", "")
             # STOMP 1.0 allows a SUBSCRIBE without an id; UNSUBSCRIBE then names the destination.
             id = headers.get("id", destination)
@@ -140,13 +178,6 @@ class Ledger:
             self.transactions.add(headers.get("transaction", ""))
         elif command in ("COMMIT", "ABORT"):
             self.transactions.discard(headers.get("transaction", ""))
-
-    def record_ack(self, headers: Mapping[str, str]) -> None:
-        """Update the state for an ACK or NACK with these headers."""
-        # STOMP 1.2 names the message by id, 1.0 and 1.1 by message-id.
-        message = headers.get("id") or headers.get("message-id")
-        if message is not None:
-            self.settle(message, headers.get("subscription"))
 
     def expect_receipt(self, receipt: str, command: str, deadline: float | None) -> PendingReceipt:
         """Add a pending receipt for a frame with a ``receipt`` header, and return it."""
@@ -228,21 +259,6 @@ class Ledger:
         ]
         if not later:
             del self._duplicate_ids[receipt]
-
-    def settle(self, message: str, subscription: str | None) -> None:
-        """Remove a settled delivery; `subscription` is the id of its subscription, or None if it is not known."""
-        if subscription is not None:
-            named = self.subscriptions.get(subscription)
-            if named is not None:
-                named.settle(message)
-            return
-        for each in self.subscriptions.values():
-            if message in each.unacked:
-                if each.ack == "client":
-                    each.settle(message)
-                else:
-                    del each.unacked[message]
-                return
 
     def match_by_destination(self, headers: Mapping[str, str]) -> ActiveSubscription | None:
         """Return the subscription with the destination of a message that has no ``subscription`` header, or None.
