@@ -426,7 +426,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         if options.start_thread is not start:
             options = replace(options, start_thread=start)
         try:
-            how = self._tls_for, self._stopped, self._history, patches.create_connection(socket)
+            how = self._tls_for, self._wait_or_stopped, self._history, patches.create_connection(socket)
             address, stream = dial_any(self._ordered(), options, *how)
         except ConnectFailed as err:
             if log.verbose:
@@ -445,7 +445,7 @@ class Transport(DeprecatedTransport, BaseTransport):
         )
         return Link(stream.sock, session, self.registry.dispatch, options, stream.layer)
 
-    def _stopped(self, seconds: float) -> bool:
+    def _wait_or_stopped(self, seconds: float) -> bool:
         """Wait this many seconds. True if connecting was cancelled."""
         return self._stopping.wait(seconds) if seconds else self._stopping.is_set()
 

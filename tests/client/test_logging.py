@@ -103,7 +103,7 @@ def test_debug_can_be_turned_on_and_off_at_any_time(logger, caplog) -> None:
     frames = FrameLog(logger)
     for level, expected in ((logging.INFO, False), (logging.DEBUG, True), (logging.INFO, False)):
         logger.setLevel(level)
-        assert frames.look() is expected
+        assert frames.update() is expected
         assert frames.on is expected
 
 

@@ -320,7 +320,7 @@ def test_recipe_waits_longer_each_time(leaving: contextlib.ExitStack) -> None:
             waits.append(seconds)
             return False
 
-        conn.transport._stopped = stopped  # type: ignore[method-assign]
+        conn.transport._wait_or_stopped = stopped  # type: ignore[method-assign]
         recipe.connect_and_subscribe()
         wait_until(lambda: len(waits) >= 5)
         recipe.leaving = True

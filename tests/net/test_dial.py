@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stomp.core.errors import AddressError, ConnectFailed
 from stomp.net import dial
 from stomp.net.address import Address
-from stomp.net.dial import Deadline, keep_alive, open_socket, wait_ready
+from stomp.net.dial import Deadline, open_socket, set_keepalive, wait_ready
 from stomp.testing import FakeClock
 from tests.ports import LOOPBACK, one_port, port_of
 
@@ -432,7 +432,7 @@ needs_settings = pytest.mark.skipif(
 def test_keepalive_options_are_set(form: object, expected: tuple[int | None, ...]) -> None:
     with socket.socket() as sock:
         untouched = keep_alive_settings(sock)
-        assert keep_alive(sock, form) == ""
+        assert set_keepalive(sock, form) == ""
         wanted = tuple(u if e is None else e for e, u in zip(expected, untouched, strict=True))
         assert keep_alive_settings(sock) == wanted
 
@@ -445,7 +445,7 @@ def test_keepalive_uses_the_name_of_macos(monkeypatch: pytest.MonkeyPatch) -> No
         with socket.socket() as sock:
             with monkeypatch.context() as patch:
                 patch.delattr(socket, "TCP_KEEPIDLE")
-                assert keep_alive(sock, form) == ""
+                assert set_keepalive(sock, form) == ""
             assert sock.getsockopt(socket.IPPROTO_TCP, real) == 77
 
 
@@ -467,14 +467,14 @@ def test_keepalive_uses_the_name_of_macos(monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_invalid_keepalive_is_reported_and_ignored(form: object) -> None:
     with socket.socket() as sock:
-        assert "is invalid" in keep_alive(sock, form)
+        assert "is invalid" in set_keepalive(sock, form)
         assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 @pytest.mark.parametrize("value", ["x", -1, 2**40, float("inf"), float("nan"), [], b"\xff"])
 def test_failing_keepalive_option_is_reported_and_others_are_set(value: object) -> None:
     with socket.socket() as sock:
-        complaint = keep_alive(sock, ("linux", value, None, 5))
+        complaint = set_keepalive(sock, ("linux", value, None, 5))
         assert "could not be set: TCP_KEEP" in complaint
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 5
@@ -484,14 +484,14 @@ def test_missing_keepalive_options_are_reported(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
     monkeypatch.delattr(socket, "TCP_KEEPALIVE", raising=False)
     with socket.socket() as sock:
-        assert "TCP_KEEPALIVE" in keep_alive(sock, ("mac", 77))
+        assert "TCP_KEEPALIVE" in set_keepalive(sock, ("mac", 77))
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 def test_keepalive_on_a_closed_socket_is_reported() -> None:
     sock = socket.socket()
     sock.close()
-    assert keep_alive(sock, True)
+    assert set_keepalive(sock, True)
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=5)
@@ -502,7 +502,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 )
 def test_keep_alive_never_raises(form: object) -> None:
     with socket.socket() as sock:
-        assert isinstance(keep_alive(sock, form), str)
+        assert isinstance(set_keepalive(sock, form), str)
 
 
 # ---------------------------------------------------------------------------------------- wait_ready

@@ -329,7 +329,7 @@ class Connection(asyncio.Protocol):
         else:
             if self._reading_paused:
                 # Heart-beats of the client may be unread, because reading is paused: this is no timeout.
-                self._session.heard(now)
+                self._session.note_activity(now)
             self._session.tick(now)
         self._events()
         self._server.flush()

@@ -17,7 +17,7 @@ from stomp.core.engine.failover import Exhausted, Failover
 from stomp.core.engine.losses import STABLE_AFTER
 from stomp.core.errors import ConnectFailed
 from stomp.core.session.events import Reason
-from stomp.net.dial import Deadline, keep_alive, open_by, open_socket, open_via_proxy, tls_handshake
+from stomp.net.dial import Deadline, open_by, open_socket, open_via_proxy, set_keepalive, tls_handshake
 from stomp.net.layer import StackedLayer
 from stomp.net.serving import check_not_served_here
 
@@ -132,7 +132,7 @@ def open_stream(
 
 def apply_socket_options(sock: socket.socket, options: Options) -> None:
     """Apply the options to a connected socket."""
-    if complaint := keep_alive(sock, options.keepalive):
+    if complaint := set_keepalive(sock, options.keepalive):
         log.warning("%s", complaint)
 
 

@@ -132,7 +132,7 @@ class FrameLog:
         self._later = later
         self.on: bool = logger.isEnabledFor(logging.DEBUG)
 
-    def look(self) -> bool:
+    def update(self) -> bool:
         """Check whether DEBUG is on now."""
         self.on = on = self.logger.isEnabledFor(logging.DEBUG)
         return on
@@ -140,7 +140,7 @@ class FrameLog:
     def sent(self, command: str, headers: Mapping[str, object], body: str | bytes | memoryview = b"") -> None:
         """Log a frame that is sent, if DEBUG is on."""
         # Frames that a log handler sends while it handles such a line are skipped: see the class.
-        if self.look() and threading.get_ident() not in _WRITING:
+        if self.update() and threading.get_ident() not in _WRITING:
             line = sent_line(command, headers, body)
             if self._later is None:
                 self._write("sending frame: %s", line)
@@ -149,7 +149,7 @@ class FrameLog:
 
     def received(self, events: Iterable[object]) -> None:
         """Log the frames and heart-beats of these events, if DEBUG is on."""
-        if not self.look():
+        if not self.update():
             return
         if self._later is None:
             self._received(events)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.core.connect_errors import tls_hint
 from stomp.core.errors import AddressError, ConnectFailed
-from stomp.core.frames.foreign_protocols import LOOKED_AT, expected, identify
+from stomp.core.frames.foreign_protocols import EXAMINED_BYTES, expected, identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -393,7 +393,7 @@ def _hint(err: Exception) -> str:
     return ""
 
 
-def keep_alive(sock: socket.socket, keepalive: Keepalive) -> str:
+def set_keepalive(sock: socket.socket, keepalive: Keepalive) -> str:
     """Set TCP keep-alive.
 
     Returns:
@@ -474,7 +474,7 @@ def _run_tls_handshake(sock: socket.socket, layer: TlsLayer, deadline: Deadline,
         if not data:
             raise ConnectionResetError("the broker closed the connection")
         if not first:
-            first += data[:LOOKED_AT]
+            first += data[:EXAMINED_BYTES]
             if identify(first, tls=True, handshake=True) is not None:
                 # Fail now: the bytes may be too few for OpenSSL to reject them, and the peer may wait for an answer.
                 raise ConnectionError("not TLS")

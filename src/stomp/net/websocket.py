@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from stomp.core.diagnostics import one_line
 from stomp.core.errors import ConnectFailed, UsageError
-from stomp.core.frames.foreign_protocols import LOOKED_AT, expected, identify
+from stomp.core.frames.foreign_protocols import EXAMINED_BYTES, expected, identify
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.limits import Limits
 
@@ -195,7 +195,7 @@ class WebSocketLayer:
             return
         if self._protocol.state.name != "OPEN":
             raise WebSocketError("the WebSocket is closed")
-        for message in messages(parts):
+        for message in split_messages(parts):
             send_message(self._protocol, message, binary=self._binary)
 
     def outgoing(self) -> bytes:
@@ -257,7 +257,7 @@ def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> C
     return protocol
 
 
-def messages(parts: list[bytes]) -> Iterable[bytes]:
+def split_messages(parts: list[bytes]) -> Iterable[bytes]:
     """Yield the messages to send: the parts of one STOMP frame are joined.
 
     The session returns a frame as one part, or as three parts if its body is large; the last of them is the NUL. Parts
@@ -375,7 +375,7 @@ def open_websocket(
                 if not data and not below.ended:
                     continue
             if not first:
-                first = data[:LOOKED_AT]
+                first = data[:EXAMINED_BYTES]
                 if identify(first, tls=below is not None, websocket=True) is not None:
                     # Fail now: for HTTP the line may be incomplete, and the peer may wait for an answer.
                     raise ConnectionError("not HTTP")

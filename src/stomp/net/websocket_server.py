@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from stomp.core.errors import UsageError
-from stomp.net.websocket import SLACK, SUBPROTOCOLS, WebSocketError, is_utf8, messages, null_logger
+from stomp.net.websocket import SLACK, SUBPROTOCOLS, WebSocketError, is_utf8, null_logger, split_messages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +102,7 @@ class WebSocketServerLayer:
         protocol = self._protocol
         if not self.ready:
             return
-        for message in messages(parts):
+        for message in split_messages(parts):
             if self._binary or not is_utf8(message):
                 protocol.send_binary(message)
             else:

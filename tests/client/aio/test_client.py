@@ -309,7 +309,7 @@ def test_connect_that_is_cancelled_leaves_no_connection(broker):
                 await client.connect()
         assert client.state is ClientState.FAILED
         await client.close()
-        await asyncio.gather(*(link.gone() for link in client._links))
+        await asyncio.gather(*(link.wait_closed() for link in client._links))
 
     with ScriptedServer(say_nothing) as server:
         run(test())

@@ -103,7 +103,7 @@ class Pair:
     async def __aexit__(self, kind, *_):
         self.link.close()
         self.theirs.close()
-        await self.link.gone()
+        await self.link.wait_closed()
         if kind is None:
             assert self.ours.fileno() == -1
             assert len(self.of(Closed)) == 1
@@ -265,7 +265,7 @@ def test_closing_peer_ends_the_link(playing):
     async def test(pair):
         await pair.connect()
         pair.theirs.close()
-        await pair.link.gone()
+        await pair.link.wait_closed()
         assert pair.of(Closed)[0].reason is Reason.EOF
         assert not pair.link.alive
         assert not pair.link.open
@@ -280,7 +280,7 @@ def test_reset_by_the_peer_ends_the_link(playing):
         await pair.connect()
         pair.theirs.shutdown(socket.SHUT_RD)
         pair.send()
-        await pair.link.gone()
+        await pair.link.wait_closed()
         assert isinstance(pair.of(Closed)[0].error, ConnectionLost)
 
     playing(test)
@@ -296,7 +296,7 @@ def test_frames_before_a_failed_write_are_dispatched():
             # The transport would find the broken pipe before it reads on.
             pair.send()
             pair.link.resume()
-            await pair.link.gone()
+            await pair.link.wait_closed()
             assert "no more" in pair.of(Closed)[0].error.message
 
     run(test())
@@ -311,7 +311,7 @@ def test_close_calls_the_handler_once(playing):
         assert [event.reason for event in pair.of(Closed)] == [Reason.ABORTED]
         # What was sent before still goes out.
         await pair.read_until(lambda: pair.requests)
-        await pair.link.gone()
+        await pair.link.wait_closed()
 
     playing(test)
 
@@ -323,7 +323,7 @@ def test_disconnect_with_receipt_ends_cleanly(playing):
         await pair.read_until(lambda: pair.requests)
         pair.session.receipt("bye")
         await pair.write()
-        await pair.link.gone()
+        await pair.link.wait_closed()
         assert [type(event) for event in pair.events[-2:]] == [Receipt, Closed]
         assert pair.events[-1].reason is Reason.CLEAN
 
@@ -337,7 +337,7 @@ def test_disconnect_without_receipt_is_written_before_the_socket_closes(playing)
         pair.link.transmit(commands.disconnect())
         await pair.read_until(lambda: len(pair.requests) == 2)
         assert [frame.command for frame in pair.requests] == ["SEND", "DISCONNECT"]
-        await pair.link.gone()
+        await pair.link.wait_closed()
 
     playing(test)
 
@@ -345,10 +345,10 @@ def test_disconnect_without_receipt_is_written_before_the_socket_closes(playing)
 def test_close_does_not_wait_for_a_broker_that_does_not_read(playing, monkeypatch):
     async def test(pair):
         await pair.connect()
-        while not pair.link.full:
+        while not pair.link.write_paused:
             pair.send(bytes(1 << 20))
         pair.link.transmit(commands.disconnect())
-        await pair.link.gone()
+        await pair.link.wait_closed()
 
     monkeypatch.setattr(aio_link, "_LAST_WORDS", 0.05)
     playing(test)
@@ -463,21 +463,21 @@ def test_reading_can_be_paused(playing):
 
 
 def fill(pair):
-    while not pair.link.full:
+    while not pair.link.write_paused:
         pair.send(bytes(256 * 1024))
 
 
 def test_writing_resumes_when_the_broker_reads(playing):
     async def test(pair):
         await pair.connect()
-        await pair.link.room()
+        await pair.link.wait_writable()
         fill(pair)
-        waiting = [asyncio.create_task(pair.link.room()) for _ in range(2)]
+        waiting = [asyncio.create_task(pair.link.wait_writable()) for _ in range(2)]
         await asyncio.sleep(0)
         assert not any(task.done() for task in waiting)
         await pair.read_until(lambda: all(task.done() for task in waiting))
         await asyncio.gather(*waiting)
-        assert not pair.link.full
+        assert not pair.link.write_paused
 
     playing(test)
 
@@ -487,7 +487,7 @@ def test_a_broker_that_does_not_read_stalls_the_sender(playing):
         await pair.connect()
         fill(pair)
         with pytest.raises(SendStalled, match=r"has not read for 0\.05 s; \d+ bytes wait"):
-            await pair.link.room()
+            await pair.link.wait_writable()
         # Nothing is lost.
         sent = pair.link.session.counters.frames_sent - 1
         await pair.read_until(lambda: len(pair.requests) == sent)
@@ -499,7 +499,7 @@ def test_lost_connection_ends_the_wait_for_writing(playing):
     async def test(pair):
         await pair.connect()
         fill(pair)
-        waiting = asyncio.create_task(pair.link.room())
+        waiting = asyncio.create_task(pair.link.wait_writable())
         await asyncio.sleep(0)
         pair.theirs.close()
         with pytest.raises(ConnectionLost):
@@ -528,7 +528,7 @@ def test_open_link_connects_and_reads():
         link.transmit(commands.connect(["1.2"], "/"))
         await until(lambda: any(isinstance(event, Connected) for event in events))
         link.close()
-        await link.gone()
+        await link.wait_closed()
 
     with ScriptedServer(greet) as server:
         run(test())
@@ -547,7 +547,7 @@ def test_open_link_uses_the_tls_layer(server_tls, ca_file):
         link.transmit(commands.connect(["1.2"], "/"))
         await until(lambda: any(isinstance(event, Connected) for event in events))
         link.close()
-        await link.gone()
+        await link.wait_closed()
 
     with ScriptedServer(greet, tls=server_tls) as server:
         run(test())

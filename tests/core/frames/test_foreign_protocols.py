@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.core.frames.foreign_protocols import LOOKED_AT, expected, identify
+from stomp.core.frames.foreign_protocols import EXAMINED_BYTES, expected, identify
 
 #: What peers sent first, as recorded; the comment says to what.
 RECORDED = {
@@ -99,8 +99,8 @@ def test_openwire_is_named_without_the_nuls_before_it() -> None:
 
 
 def test_only_the_first_bytes_are_examined() -> None:
-    late = b"220 " + b"x" * LOOKED_AT + b" ESMTP"
-    assert identify(late) == identify(late[:LOOKED_AT])
+    late = b"220 " + b"x" * EXAMINED_BYTES + b" ESMTP"
+    assert identify(late) == identify(late[:EXAMINED_BYTES])
 
 
 @pytest.mark.parametrize(

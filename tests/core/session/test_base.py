@@ -151,7 +151,7 @@ def test_silence_counts_bytes_not_frames() -> None:
 
 def test_unread_bytes_count_as_activity() -> None:
     pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
-    pair.client.heard(1.9)
+    pair.client.note_activity(1.9)
     pair.client.tick(4.8)
     assert pair.client.state is State.CONNECTED
     pair.client.tick(4.9)

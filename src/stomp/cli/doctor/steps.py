@@ -251,7 +251,7 @@ class Diagnosis:
             assert self._sock is not None
             self._sock.settimeout(_CLOSE_TIMEOUT)
             self._sock.sendall(_CONNECT)
-            return self._sock.recv(foreign_protocols.LOOKED_AT)
+            return self._sock.recv(foreign_protocols.EXAMINED_BYTES)
         return b""
 
     def _record_certificate(self, step: Step, layer: TlsLayer) -> None:

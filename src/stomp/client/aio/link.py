@@ -62,7 +62,7 @@ class AioLink(asyncio.Protocol):
         layer: TLS, a WebSocket, or both as a stack; or None.
 
     Attributes:
-        full: the write buffer is full, so senders should wait: see `room`.
+        write_paused: the write buffer is full, so senders should wait: see `wait_writable`.
     """
 
     __slots__ = (
@@ -77,12 +77,12 @@ class AioLink(asyncio.Protocol):
         "_loop",
         "_options",
         "_paused",
-        "_room",
         "_sock",
         "_timer",
         "_transport",
-        "full",
+        "_write_waiters",
         "session",
+        "write_paused",
     )
 
     def __init__(
@@ -94,7 +94,7 @@ class AioLink(asyncio.Protocol):
         layer: Layer | None = None,
     ) -> None:
         self.session: ClientSession = session
-        self.full: bool = False
+        self.write_paused: bool = False
         self._sock = sock
         self._handler = handler
         self._options = options
@@ -110,7 +110,7 @@ class AioLink(asyncio.Protocol):
         self._flushing = False  # a flush is scheduled in the next iteration of the loop
         self._paused = False
         self._ended = False
-        self._room: list[asyncio.Future[None]] | None = None  # the waiters of `room`
+        self._write_waiters: list[asyncio.Future[None]] | None = None  # the waiters of `wait_writable`
         self._gone: asyncio.Future[None] | None = None
 
     # ------------------------------------------------------------------------------------- for clients
@@ -137,7 +137,7 @@ class AioLink(asyncio.Protocol):
     def transmit(
         self, frame: OutgoingFrame, *, deadline: float | None = None, may_delay: bool = False
     ) -> PendingReceipt | None:
-        """Send a frame. See `ClientSession.transmit`. It does not wait; if the link is `full` then, await `room`.
+        """Send a frame. See `ClientSession.transmit`. It does not wait: see `wait_writable`.
 
         Args:
             frame: the frame.
@@ -155,26 +155,26 @@ class AioLink(asyncio.Protocol):
         ticket = session.transmit(frame, deadline=deadline)
         if self._logs():
             self._frames.sent(frame.command, frame.headers, frame.body)
-        self._write_soon(may_delay=may_delay)
+        self._schedule_flush(may_delay=may_delay)
         if not self.alive:
             self._dispatch()
         elif deadline is not None:
-            self._arm()
+            self._reset_timer()
         return ticket
 
-    async def room(self) -> None:
+    async def wait_writable(self) -> None:
         """Wait until the write buffer is no longer full.
 
         Raises:
             SendStalled: the broker has not read for `Options.send_timeout`. The frames stay queued.
             ConnectionLost: the connection ended while waiting.
         """
-        if not self.full:
+        if not self.write_paused:
             return
         waiter = self._loop.create_future()
-        if self._room is None:
-            self._room = []
-        self._room.append(waiter)
+        if self._write_waiters is None:
+            self._write_waiters = []
+        self._write_waiters.append(waiter)
         seconds = self._options.send_timeout
         try:
             async with asyncio.timeout(seconds):
@@ -182,7 +182,7 @@ class AioLink(asyncio.Protocol):
         except TimeoutError:
             raise self._stalled(seconds) from None
         finally:
-            self._room.remove(waiter)
+            self._write_waiters.remove(waiter)
         closed = self.session.closed
         if closed is not None:
             raise ConnectionLost(closed.why, hint="connect again")
@@ -198,7 +198,7 @@ class AioLink(asyncio.Protocol):
         """True until the socket is closed."""
         return self._transport is not None
 
-    async def gone(self) -> None:
+    async def wait_closed(self) -> None:
         """Wait until the socket is closed. That is soon, once the session has ended."""
         if self._transport is not None:
             if self._gone is None:
@@ -221,12 +221,12 @@ class AioLink(asyncio.Protocol):
         size = self._transport.get_write_buffer_size() if self._transport is not None else 0
         return SendStalled(
             f"the broker has not read for {seconds:g} s; {size} bytes wait to be written",
-            hint="look at the broker's memory and disk alarms",
+            hint="check the memory and disk alarms of the broker",
         )
 
     def _logs(self) -> bool:
         """True if frames are logged. Only the first frame of an iteration of the loop checks whether DEBUG is on."""
-        return self._frames.on if self._flushing else self._frames.look()
+        return self._frames.on if self._flushing else self._frames.update()
 
     def _refuse(self, closed: Closed) -> NoReturn:
         raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again")
@@ -253,14 +253,14 @@ class AioLink(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         self._transport = None  # nothing can be written any more
         if self.alive and exc is not None:
-            self._read_the_rest()
+            self._read_remaining()
         if self.alive:
             self._receive_data(b"", ended=True, error=exc)
         self._cancel_timer()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
 
-    def _read_the_rest(self) -> None:
+    def _read_remaining(self) -> None:
         """After a failed write, read the rest: the broker may have sent the reason in an ERROR."""
         with contextlib.suppress(OSError):
             for _ in range(_LAST_READS):
@@ -271,11 +271,11 @@ class AioLink(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """See `asyncio.BaseProtocol`."""
-        self.full = True
+        self.write_paused = True
 
     def resume_writing(self) -> None:
         """See `asyncio.BaseProtocol`."""
-        self.full = False
+        self.write_paused = False
         self._wake()
 
     # ------------------------------------------------------------------------------------- reading and writing
@@ -303,7 +303,7 @@ class AioLink(asyncio.Protocol):
         session = self.session
         events = session.events()
         if events:
-            if self._frames.look():
+            if self._frames.update():
                 self._frames.received(events)
             try:
                 self._handler(self, events)
@@ -311,20 +311,20 @@ class AioLink(asyncio.Protocol):
                 # Handlers catch the exceptions of callbacks; a bug in a handler must not end the connection.
                 connections.exception("the handler of a connection failed")
         if session.closed is None:
-            self._arm()
+            self._reset_timer()
         elif not self._ended:
-            self._end()
+            self._close()
 
-    def _write_soon(self, *, may_delay: bool) -> None:
+    def _schedule_flush(self, *, may_delay: bool) -> None:
         """Write queued frames, at once or in the next iteration of the loop."""
         first = not self._flushing
         if first:
             self._flushing = True
-            self._loop.call_soon(self._flush_rest)
+            self._loop.call_soon(self._flush_scheduled)
         if (first and not may_delay) or self.session.outgoing >= _BATCH:
             self._flush()
 
-    def _flush_rest(self) -> None:
+    def _flush_scheduled(self) -> None:
         self._flushing = False
         self._flush()
 
@@ -357,7 +357,7 @@ class AioLink(asyncio.Protocol):
         self.session.receive_eof(err, self._clock())
         self._loop.call_soon(self._dispatch)
 
-    def _end(self) -> None:
+    def _close(self) -> None:
         """The session has ended: close the socket after the queued frames."""
         self._ended = True
         self._cancel_timer()
@@ -375,13 +375,13 @@ class AioLink(asyncio.Protocol):
             self._timer = self._loop.call_later(_LAST_WORDS, transport.abort)
 
     def _wake(self) -> None:
-        for waiter in self._room or ():
+        for waiter in self._write_waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
 
     # ------------------------------------------------------------------------------------- timers
 
-    def _arm(self) -> None:
+    def _reset_timer(self) -> None:
         """Set the timer to the session's next deadline."""
         due = self.session.next_deadline()
         if due is None or (self._timer is not None and self._due <= due):
@@ -399,7 +399,7 @@ class AioLink(asyncio.Protocol):
         self._timer = None
         session, now = self.session, self._clock()
         if session.is_timed_out(now) and self._readable():
-            session.heard(now)
+            session.note_activity(now)
         session.tick(now)
         self._flush()
         self._dispatch()

@@ -127,8 +127,8 @@ class AsyncWaiting(BaseClient):
     ) -> None:
         own_link = cast("AioLink", link)
         own_link.transmit(frame, deadline=deadline, may_delay=may_delay)
-        if own_link.full:
-            await own_link.room()
+        if own_link.write_paused:
+            await own_link.wait_writable()
 
     async def _call_user(self, call: Call) -> Any:
         try:
@@ -254,7 +254,7 @@ class AsyncWaiting(BaseClient):
         """Wait until all sockets are closed, which is soon once the client has ended; then briefly for callbacks."""
         links, self._links = self._links, []
         for link in links:
-            await link.gone()
+            await link.wait_closed()
         task, self._reconnecting = self._reconnecting, None
         running: set[asyncio.Future[Any]] = {*(self._callbacks or ()), *([] if task is None else [task])}
         running.discard(cast("asyncio.Task[Any]", asyncio.current_task()))

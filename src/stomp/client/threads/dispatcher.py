@@ -101,7 +101,7 @@ class EventDispatcher:
             frames = self._frames
             frames.on = frames.logger.isEnabledFor(
                 DEBUG
-            )  # `look`, inlined: the call takes longer than the check
+            )  # `update`, inlined: the call takes longer than the check
             if frames.on:
                 frames.received(batch)
             self._handler(batch)

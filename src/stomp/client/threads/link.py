@@ -536,7 +536,7 @@ class Link:
                     return
                 if self._over_read_limit:
                     with self._state:
-                        self.session.heard(self._clock())
+                        self.session.note_activity(self._clock())
                     return
                 if not self._read(DONTWAIT) or not self.alive:
                     return

@@ -166,7 +166,7 @@ class SocketWriter:
         """The exception for a broker that does not read."""
         return SendStalled(
             f"the broker has not read for {self._patience:g} s; {self.level} bytes wait to be written",
-            hint="look at the broker's memory and disk alarms",
+            hint="check the memory and disk alarms of the broker",
         )
 
     def _write(self) -> bool:

@@ -129,8 +129,8 @@ class Decoder:
         """
         body = self._head.body if self._head is not None else None
         assert body is not None
-        with body.room() as room:
-            count = read(room)
+        with body.unused() as unused:
+            count = read(unused)
         body.left -= count
         return count
 

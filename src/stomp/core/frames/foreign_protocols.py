@@ -1,6 +1,6 @@
 """Detection of protocols other than STOMP, by the first bytes of a peer or by its port.
 
-Rules of this file: it does no I/O. Only the first `LOOKED_AT` bytes are examined, and no text contains any of them.
+Rules of this file: it does no I/O. Only `EXAMINED_BYTES` bytes are examined, and no text contains any of them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 #: The number of bytes that are examined. They are enough to recognise each protocol.
-LOOKED_AT = 64
+EXAMINED_BYTES = 64
 
 _ON_61613 = "STOMP is usually on port 61613"
 _TLS = "TLS"
@@ -84,7 +84,7 @@ def identify(
     """Identify the protocol of a peer that does not speak STOMP as expected.
 
     Args:
-        first: the first bytes from it; `LOOKED_AT` bytes are enough.
+        first: the first bytes from it; `EXAMINED_BYTES` bytes are enough.
         tls: we use TLS, or try to.
         websocket: we try to open a WebSocket.
         handshake: the bytes are the raw answer to our TLS handshake, not decrypted data.
@@ -110,7 +110,7 @@ def identify(
     if name == _HTTP:
         return _http(tls=tls, websocket=websocket, handshake=handshake)
     if name == _MAIL:
-        name = next((kind for kind in ("SMTP", "FTP") if kind.encode() in first[:LOOKED_AT]), _MAIL)
+        name = next((kind for kind in ("SMTP", "FTP") if kind.encode() in first[:EXAMINED_BYTES]), _MAIL)
     if not name:
         return None
     hint = _ON_61613
@@ -122,7 +122,7 @@ def identify(
 
 
 def _name(first: bytes | bytearray) -> str:
-    first = first[:LOOKED_AT]
+    first = first[:EXAMINED_BYTES]
     return next((name for pattern, name in _FIRST_BYTES if re.match(pattern, first, re.DOTALL)), "")
 
 

@@ -13,7 +13,7 @@ import re
 
 from stomp.core.errors import LimitExceeded, RemoteProtocolError
 from stomp.core.frames.body_buffer import BodyBuffer
-from stomp.core.frames.foreign_protocols import LOOKED_AT
+from stomp.core.frames.foreign_protocols import EXAMINED_BYTES
 from stomp.core.frames.frame import Headers
 from stomp.core.frames.limits import STRICT, TRIM, Leniency, Limits
 from stomp.core.frames.versions import UNESCAPED, Version
@@ -97,7 +97,7 @@ class Heads:
             # The limit is checked first: if bytes arrive one by one it is exceeded before the first invalid byte.
             self.check_open(end - pos)
             text = data[pos : end + 1].decode(errors="replace")
-            first = bytes(data[pos : pos + LOOKED_AT])
+            first = bytes(data[pos : pos + EXAMINED_BYTES])
             raise RemoteProtocolError(f"{text!r} is not a STOMP command", received=first)
 
     def check_open(self, size: int) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: The maximum number of templates, and the maximum total size of their heads in bytes.
 _LAYOUTS = 32
-_ROOM = 128 * 1024
+_MAX_BYTES = 128 * 1024
 #: The maximum size in bytes of a head that is read by a template. It is limited because a template stores the latest
 #: value of each variable.
 LONGEST: Final = 64 * 1024
@@ -177,7 +177,7 @@ class HeadTemplates:
         self._default = default
         self._scanner = scanner
         self._known: dict[tuple[str, ...], HeadTemplate] = {}
-        self._room = _ROOM
+        self._bytes_left = _MAX_BYTES
         # No frame begins with a NUL.
         self.latest: HeadTemplate = HeadTemplate("\0", [], Headers(), default)
 
@@ -202,8 +202,8 @@ class HeadTemplates:
         if layout is not None:
             layout.update(lines)
             self.latest = layout
-        elif len(self._known) < _LAYOUTS and size <= self._room:
-            self._room -= size
+        elif len(self._known) < _LAYOUTS and size <= self._bytes_left:
+            self._bytes_left -= size
             make = self._classes.get(command, self._default)
             self._known[key] = layout = HeadTemplate(command, lines, headers, make)
             if self._scanner is not None:

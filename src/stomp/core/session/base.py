@@ -140,7 +140,7 @@ class Session(ABC):
     def add_direct_bytes(self, count: int, now: float) -> None:
         """Count the bytes that `read_into` returned."""
         self.counters.bytes_received += count
-        self.heard(now)
+        self.note_activity(now)
 
     def is_timed_out(self, now: float) -> bool:
         """True if the peer has sent nothing for too long: `tick` would end the connection now."""
@@ -152,7 +152,7 @@ class Session(ABC):
         """When bytes of the peer last arrived; None while no heart-beats are agreed on."""
         return self._pulse.last_read if self._pulse is not None else None
 
-    def heard(self, now: float) -> None:
+    def note_activity(self, now: float) -> None:
         """Record activity of the peer: bytes have arrived, but reading is paused because buffers are full."""
         if self._pulse is not None:
             self._pulse.read(now)
