@@ -58,10 +58,14 @@ class Recorder:
 
 
 class Waiter(stomp.ConnectionListener):
-    """Sets an event when a message arrives, or when heart-beats are missing."""
+    """Sets an event when a message arrives, or when heart-beats are missing; another one when CONNECTED arrives."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
+        self.connected = threading.Event()
+
+    def on_connected(self, frame: Any) -> None:
+        self.connected.set()
 
     def on_message(self, frame: Any) -> None:
         self.event.set()
@@ -89,6 +93,7 @@ def receive(recorder: Recorder) -> None:
         with stomp.Connection12([(broker.host, broker.port)], heartbeats=(0, 0)) as conn:
             conn.set_listener("waiter", waiter)
             conn.connect("me", "secret", wait=True)
+            assert waiter.connected.wait(TIMEOUT)
             with recorder.recording():
                 conn.subscribe("/queue/orders", id="1")
                 assert waiter.event.wait(TIMEOUT)
@@ -109,6 +114,7 @@ def heartbeat(recorder: Recorder) -> None:
         conn = stomp.Connection12([server.address], heartbeats=(100, 100))
         conn.set_listener("waiter", waiter)
         conn.connect("me", "secret", wait=True)
+        assert waiter.connected.wait(TIMEOUT)  # its dispatch has the functions of the end, too
         with recorder.recording():
             assert waiter.event.wait(TIMEOUT)
             conn.transport.join()
