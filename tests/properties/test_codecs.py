@@ -47,7 +47,7 @@ leniencies = st.sampled_from(list(Leniency))
 
 @st.composite
 def sized(draw: st.DrawFn) -> bytes:
-    """Frames of few layouts whose bodies are about as large as `tight` limits; lengths may be missing or wrong."""
+    """Frames of few templates whose bodies are about as large as `tight` limits; lengths may be missing or wrong."""
     frames = []
     for _ in range(draw(st.integers(1, 5))):
         command = draw(st.sampled_from([b"MESSAGE", b"MESSAGE", b"RECEIPT", b"ERROR", b"error", b"NEWS"]))
@@ -100,7 +100,7 @@ def story(pieces: list[bytes], native: Any, **settings: Any) -> list[Any]:
             except RemoteProtocolError as err:
                 error = type(err), str(err), getattr(err, "limit", "")
                 return [*results, (*error, decoder.idle, decoder.notes)]
-            results.append((decoder.idle, decoder.missing, decoder.notes.copy()))
+            results.append((decoder.idle, decoder.missing_bytes, decoder.notes.copy()))
         last = decoder.unfinished_error()
         return [*results, None if last is None else facts(last)]
 

@@ -1,4 +1,4 @@
-"""A decoder that has learned a layout reads every head as one that has not."""
+"""A decoder that has learned a template reads every head as one that has not."""
 
 from __future__ import annotations
 
@@ -67,6 +67,6 @@ def test_learned_templates_do_not_change_the_result(
     primed, fresh = Decoder(version=version), Decoder(version=version)
     for _ in range(3):
         assert len(read(primed, teacher.encode())[0]) == 1
-    assert ("MESSAGE", *names) in primed._layouts._known
+    assert ("MESSAGE", *names) in primed._templates._known
     # Several times, and together: once learned, the odd one must not be read differently either.
     assert read(primed, data * 3) == read(fresh, data * 3)

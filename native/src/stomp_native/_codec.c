@@ -187,7 +187,6 @@ typedef struct {
     PyObject_HEAD
     PyTypeObject *headers_class;
     PyObject *no_arguments;
-    Py_ssize_t needed; /* where the latest scan ended: how many bytes the frame has, if all that is wrong is that it has no end yet */
     Py_ssize_t count;
     Layout **layouts; /* the one that matched last is the first */
 } Scanner;
@@ -628,12 +627,8 @@ read_frame(Scanner *self, Layout *layout, PyObject *bytes, Py_ssize_t *pos, cons
     if (size < 0 || size > rules->body || size > rules->frame) {
         return SURPRISE;
     }
-    if (size >= end - start) {
-        self->needed = start - *pos + size + 1;
-        return SURPRISE;
-    }
-    if (data[start + size] != 0) {
-        return SURPRISE;
+    if (size >= end - start || data[start + size] != 0) {
+        return SURPRISE; /* unfinished, or broken */
     }
     PyObject *frame = make_frame(self, layout, data + start, size);
     if (frame == NULL) {
@@ -651,8 +646,7 @@ read_frame(Scanner *self, Layout *layout, PyObject *bytes, Py_ssize_t *pos, cons
 PyDoc_STRVAR(scan_doc,
 "scan(data, pos, out, head, body, frame, codes)\n--\n\n"
 "Append the frames of data from pos on to out, as long as they have a layout that is known and nothing is\n"
-"special about them; return the place where that ended. What to make of it then is told by the Python code, which\n"
-"finds in `needed` how many bytes the frame there has, if it is unfinished and its length is known.\n\n"
+"special about them; return the place where that ended. The Python code reads on from there.\n\n"
 "head, body and frame are limits in bytes, codes the letters that may follow a backslash.");
 
 static PyObject *
@@ -674,7 +668,6 @@ scanner_scan(Scanner *self, PyObject *const *args, Py_ssize_t nargs)
         PyErr_SetString(PyExc_ValueError, "pos and limits are not negative");
         return NULL;
     }
-    self->needed = 0;
     while (pos < end) {
         int how = DIFFERENT;
         for (Py_ssize_t i = 0; i < self->count && how == DIFFERENT; i++) {
@@ -805,12 +798,6 @@ static PyMethodDef scanner_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyMemberDef scanner_members[] = {
-    {"needed", T_PYSSIZET, offsetof(Scanner, needed), READONLY,
-     PyDoc_STR("How many bytes the frame has at which the latest scan ended, if it is unfinished and that is known; else 0.")},
-    {NULL, 0, 0, 0, NULL},
-};
-
 static PyType_Slot scanner_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("Scanner(headers_class)\n--\n\nReads frames of layouts that it was taught.")},
     {Py_tp_new, scanner_new},
@@ -818,7 +805,6 @@ static PyType_Slot scanner_slots[] = {
     {Py_tp_traverse, scanner_traverse},
     {Py_tp_clear, scanner_clear},
     {Py_tp_methods, scanner_methods},
-    {Py_tp_members, scanner_members},
     {0, NULL},
 };
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stomp import log
 from stomp.core.diagnostics import one_line
@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from stomp.classic.dispatch import Registry
     from stomp.client.options import Options
     from stomp.client.threads.link import Link
+
+    class _Transport(Protocol):
+        """`stomp.transport.Transport`, which imports this module."""
+
+        _link: Link | None
+
+        @property
+        def set_ssl(self) -> Callable[..., None]: ...
+        def set_listener(self, name: str, listener: object) -> None: ...
+        def remove_listener(self, name: str) -> None: ...
+        def transmit(self, frame: Frame) -> None: ...
+
 
 #: Constructor arguments of 4.x, and their replacements. They were positional in 4.x; as keywords they still work.
 _ARGUMENTS = {
@@ -43,7 +55,7 @@ _ARGUMENTS = {
 _CONNECTION_ARGUMENTS = ("heartbeats", "vhost", "auto_content_length", "heart_beat_receive_scale")
 
 
-def apply_deprecated_arguments(transport: Any, given: dict[str, Any]) -> None:
+def apply_deprecated_arguments(transport: _Transport, given: dict[str, Any]) -> None:
     """Apply constructor arguments of 4.x.
 
     Raises:
@@ -73,7 +85,8 @@ def apply_deprecated_arguments(transport: Any, given: dict[str, Any]) -> None:
         )
     if given.get("wait_on_receipt"):
         # Set on the instance, so that other transports are not slower.
-        transport.transmit = functools.partial(_transmit_and_wait, transport, transport.transmit)
+        transmit = functools.partial(_transmit_and_wait, transport, transport.transmit)
+        transport.transmit = transmit  # type: ignore[method-assign]
 
 
 def _caller_stacklevel() -> int:
@@ -86,13 +99,13 @@ def _caller_stacklevel() -> int:
     return level
 
 
-def _transmit_and_wait(transport: Any, transmit: Callable[[Frame], None], frame: Frame) -> None:
+def _transmit_and_wait(transport: _Transport, transmit: Callable[[Frame], None], frame: Frame) -> None:
     """For `wait_on_receipt=True`: send a frame, and wait for its RECEIPT if it requests one.
 
     It never waits in a callback, as the receipt could not be dispatched then.
     """
     receipt = frame.headers.get("receipt")
-    link: Link | None = transport._link
+    link = transport._link
     if (
         receipt is None
         or frame.cmd in UNESCAPED

@@ -17,10 +17,10 @@ def put_together(data: bytes, sizes: list[int], *, text: bool) -> str | bytes:
         assert made.left == len(data) - at
         size = sizes[turn % len(sizes)]
         if turn % 2:
-            with made.unused() as unused:
-                assert len(unused) == made.left
-                piece = data[at : at + min(size, len(unused))]
-                unused[: len(piece)] = piece
+            with made.unfilled() as unfilled:
+                assert len(unfilled) == made.left
+                piece = data[at : at + min(size, len(unfilled))]
+                unfilled[: len(piece)] = piece
             made.left -= len(piece)
         else:
             piece = data[at : at + size]
@@ -58,9 +58,9 @@ def test_content_of_a_bytes_body_is_the_buffer_itself() -> None:
     tracemalloc.start()
     try:
         made = BodyBuffer(1_000_000, text=False)
-        with made.unused() as unused:
-            assert len(unused) == 1_000_000
-            unused[:] = b"x" * len(unused)
+        with made.unfilled() as unfilled:
+            assert len(unfilled) == 1_000_000
+            unfilled[:] = b"x" * len(unfilled)
         made.left = 0
         before, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()

@@ -552,7 +552,7 @@ def test_large_body_can_be_read_into_its_buffer() -> None:
     assert decoder.frames() == []
     body = b"x" * 10 + bytes(range(250)) * 4000
     rooms = []
-    while decoder.missing:
+    while decoder.missing_bytes:
 
         def read(room: memoryview) -> int:
             rooms.append(len(room))
@@ -579,7 +579,7 @@ def test_direct_read_may_fail_and_be_repeated() -> None:
 
     with pytest.raises(BlockingIOError):
         decoder.read_into(nothing)
-    assert decoder.missing == 500_000
+    assert decoder.missing_bytes == 500_000
     decoder.feed(bytes(500_000) + b"\0")
     assert [frame.body for frame in decoder.frames() if isinstance(frame, Frame)] == [bytes(500_000)]
 
@@ -589,7 +589,7 @@ def test_only_large_bodies_are_read_directly(data: bytes) -> None:
     decoder = Decoder(version=STOMP12)
     decoder.feed(data)
     decoder.frames()
-    assert decoder.missing == 0
+    assert decoder.missing_bytes == 0
 
 
 def test_a_body_in_two_pieces_is_copied_once() -> None:
@@ -623,7 +623,7 @@ def receive(decoder: Decoder, body: bytes, length: bool = True) -> str | bytes:
         return len(piece)
 
     while True:
-        if decoder.missing:
+        if decoder.missing_bytes:
             at += decoder.read_into(read)
             continue
         assert at < len(data)

@@ -8,39 +8,39 @@ from stomp.core.frames.versions import STOMP12
 from stomp.core.session.events import MessageFrame
 
 
-def learn(layouts: HeadTemplates, command: str, *lines: str, size: int = 100) -> None:
+def learn(templates: HeadTemplates, command: str, *lines: str, size: int = 100) -> None:
     headers = Headers.of([(name, value) for name, _, value in (line.partition(":") for line in lines)])
-    layouts.learn(command, list(lines), headers, size)
+    templates.add(command, list(lines), headers, size)
 
 
-def layouts() -> HeadTemplates:
+def templates() -> HeadTemplates:
     return HeadTemplates({"MESSAGE": MessageFrame}, Frame)
 
 
-def read(layout: HeadTemplate | None, head: str) -> tuple[bytes, ...] | None:
-    """The values that change, if the head has this layout."""
+def read(template: HeadTemplate | None, head: str) -> tuple[bytes, ...] | None:
+    """The values that change, if the head has this template."""
     data = b"before" + head.encode() + b"\n\nbody"
-    if layout is None or not layout.matches(data, 6, len(data)):
+    if template is None or not template.matches(data, 6, len(data)):
         return None
-    found = layout.match(data, 6, len(data))
+    found = template.match(data, 6, len(data))
     assert found is not None
-    assert found.end() + len(layout.tail) == len(data) - 4
+    assert found.end() + len(template.fixed_suffix) == len(data) - 4
     return found.groups()
 
 
 def other(known: HeadTemplates, head: str) -> HeadTemplate | None:
     data = head.encode() + b"\n\n"
-    return known.other(data, 0, len(data))
+    return known.find(data, 0, len(data))
 
 
 def test_empty_template_table_matches_nothing() -> None:
     for head in ("", "MESSAGE", "\n", "MESSAGE\na:b"):
-        assert read(layouts().latest, head) is None
-        assert other(layouts(), head) is None
+        assert read(templates().latest, head) is None
+        assert other(templates(), head) is None
 
 
 def test_template_is_created_on_second_sight() -> None:
-    known = layouts()
+    known = templates()
     learn(known, "MESSAGE", "a:1", "b:2")
     assert read(known.latest, "MESSAGE\na:1\nb:2") is None
     learn(known, "MESSAGE", "a:3", "b:4")
@@ -50,21 +50,21 @@ def test_template_is_created_on_second_sight() -> None:
 
 
 def test_constant_values_are_part_of_the_template() -> None:
-    known = layouts()
+    known = templates()
     for number in range(2):
         learn(known, "MESSAGE", "a:1", f"b:{number}", "c:3")
-    layout = known.latest
-    assert layout.variable_names == ("b",)
-    assert layout.headers == {"a": "1", "b": "0", "c": "3"}
-    assert read(layout, "MESSAGE\na:1\nb:9\nc:3") == (b"9",)
-    assert read(layout, "MESSAGE\na:2\nb:9\nc:3") is None
+    template = known.latest
+    assert template.variable_names == ("b",)
+    assert template.headers == {"a": "1", "b": "0", "c": "3"}
+    assert read(template, "MESSAGE\na:1\nb:9\nc:3") == (b"9",)
+    assert read(template, "MESSAGE\na:2\nb:9\nc:3") is None
     learn(known, "MESSAGE", "a:2", "b:9", "c:3")
-    assert known.latest is layout
-    assert read(layout, "MESSAGE\na:5\nb:9\nc:3") == (b"5", b"9")
+    assert known.latest is template
+    assert read(template, "MESSAGE\na:5\nb:9\nc:3") == (b"5", b"9")
 
 
 def test_template_of_changing_values_has_no_constants() -> None:
-    known = layouts()
+    known = templates()
     lines = [f"{name}:0" for name in "abcdefgh"]
     learn(known, "MESSAGE", *lines)
     for at in range(4):
@@ -74,18 +74,18 @@ def test_template_of_changing_values_has_no_constants() -> None:
 
 
 def test_long_suffix_is_compared_instead_of_compiled() -> None:
-    known = layouts()
+    known = templates()
     more = [f"x-{number}:value" for number in range(1000)]
     for number in range(2):
         learn(known, "MESSAGE", f"a:{number}", *more, size=20_000)
-    assert len(known.latest.tail) > 10_000
+    assert len(known.latest.fixed_suffix) > 10_000
     assert read(known.latest, "\n".join(["MESSAGE", "a:5", *more])) == (b"5",)
     assert read(known.latest, "\n".join(["MESSAGE", "a:5", *more, "y:1"])) is None
     assert read(known.latest, "\n".join(["MESSAGE", "a:5", *more[:-1]])) is None
 
 
 def test_too_long_head_matches_no_template() -> None:
-    known = layouts()
+    known = templates()
     more = [f"x-{number}:value" for number in range(1000)]
     for number in range(3):
         learn(known, "MESSAGE", *more, f"a:{number}", size=20_000)
@@ -93,7 +93,7 @@ def test_too_long_head_matches_no_template() -> None:
 
 
 def test_only_the_same_head_matches() -> None:
-    known = layouts()
+    known = templates()
     for number in range(2):
         learn(known, "MESSAGE", f"a:{number}", f"b.:{number}")
     assert read(known.latest, "MESSAGE\na:1\nb.:2")
@@ -110,7 +110,7 @@ def test_only_the_same_head_matches() -> None:
 
 
 def test_matching_template_is_found_among_others() -> None:
-    known = layouts()
+    known = templates()
     for _ in range(2):
         learn(known, "MESSAGE", "a:1")
     first = known.latest
@@ -123,7 +123,7 @@ def test_matching_template_is_found_among_others() -> None:
 
 
 def test_known_template_is_reused_at_once() -> None:
-    known = layouts()
+    known = templates()
     for name in "aab":
         learn(known, "MESSAGE", f"{name}:1")
     first = known.latest
@@ -134,11 +134,11 @@ def test_known_template_is_reused_at_once() -> None:
 
 
 def test_ambiguous_heads_are_not_learned() -> None:
-    known = layouts()
+    known = templates()
     empty = known.latest
     for _ in range(3):
         learn(known, "MESSAGE", "a:1", "a:2")  # a repeated name
-        known.learn("MESSAGE", ["a\\cb:1"], Headers({"a:b": "1"}), 10)  # an escaped one
+        known.add("MESSAGE", ["a\\cb:1"], Headers({"a:b": "1"}), 10)  # an escaped one
         learn(known, "CONNECTED", "a:1")  # never escaped
         learn(known, "NEWS", "a:1")
         learn(known, "MESSAGE", "long:1", size=500_000)
@@ -146,7 +146,7 @@ def test_ambiguous_heads_are_not_learned() -> None:
 
 
 def test_templates_of_a_peer_are_limited() -> None:
-    known = layouts()
+    known = templates()
     for number in range(1000):
         for _ in range(2):
             learn(known, "MESSAGE", *[f"{number}-{i}:x" for i in range(number % 300)])
@@ -154,7 +154,7 @@ def test_templates_of_a_peer_are_limited() -> None:
 
 
 def test_long_heads_reduce_the_number_of_templates() -> None:
-    known = layouts()
+    known = templates()
     for number in range(10):
         learn(known, "MESSAGE", f"{number}:x", size=60_000)
     assert len(known._known) == 2
@@ -169,4 +169,4 @@ def test_the_decoder_learns_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> N
         (frame,) = decoder.frames()
         assert isinstance(frame, MessageFrame)
         assert frame.headers == {"message-id": str(number), "x": "a:b"}
-    assert decoder._layouts.latest.variable_names == ("message-id",)
+    assert decoder._templates.latest.variable_names == ("message-id",)

@@ -91,17 +91,17 @@ def test_receipt_is_resolved_once(ledger: Ledger) -> None:
     ticket = ledger.expect_receipt("r", "SEND", None)
     assert (ticket.receipt, ticket.command, ticket.deadline, ticket.generation) == ("r", "SEND", None, 1)
     assert ledger.expects("r")
-    assert ledger.answer("r") is ticket
+    assert ledger.resolve_receipt("r") is ticket
     assert not ledger.expects("r")
-    assert ledger.answer("r") is None
-    assert ledger.answer(None) is None
+    assert ledger.resolve_receipt("r") is None
+    assert ledger.resolve_receipt(None) is None
 
 
 def test_a_receipt_id_may_be_used_again_while_it_is_awaited(ledger: Ledger) -> None:
     first = ledger.expect_receipt("r", "SEND", 5.0)
     second = ledger.expect_receipt("r", "SEND", 3.0)
     third = ledger.expect_receipt("r", "SEND", 3.0)
-    assert ledger.answer("r") is first
+    assert ledger.resolve_receipt("r") is first
     assert ledger.next_deadline() == 3.0
     late = ledger.expired(4.0)
     assert [id(ticket) for ticket in late] == [id(second), id(third)]
@@ -115,7 +115,7 @@ def test_earliest_deadline_is_first(ledger: Ledger) -> None:
     assert ledger.expired(0.9) == []
     assert ledger.expired(3.0) == [tickets[1], tickets[2]]
     assert ledger.next_deadline() == 5.0
-    ledger.answer("r5.0")
+    ledger.resolve_receipt("r5.0")
     assert ledger.next_deadline() is None
     assert ledger.expired(100.0) == []
 
@@ -124,7 +124,7 @@ def test_answered_receipts_do_not_pile_up_behind_an_open_one(ledger: Ledger) -> 
     ledger.expect_receipt("stuck", "SEND", 1.0)
     for number in range(1000):
         ledger.expect_receipt(str(number), "SEND", 60.0)
-        ledger.answer(str(number))
+        ledger.resolve_receipt(str(number))
     assert len(ledger._deadlines) < 200
 
 
@@ -133,9 +133,9 @@ def test_sweeping_keeps_the_order_of_deadlines(ledger: Ledger) -> None:
     for number, deadline in enumerate(deadlines * 3):
         ledger.expect_receipt(str(number), "SEND", deadline)
         if number >= 101:
-            ledger.answer(str(number))
+            ledger.resolve_receipt(str(number))
     for number in range(0, 101, 2):
-        ledger.answer(str(number))
+        ledger.resolve_receipt(str(number))
     for number in range(1000, 1100):
         ledger.expect_receipt(str(number), "SEND", 500.0)
     late = [ticket.deadline for ticket in ledger.expired(200.0)]
@@ -161,7 +161,7 @@ def test_a_receipt_id_that_is_awaited_twice_and_overdue(ledger: Ledger) -> None:
     first, second, third = (ledger.expect_receipt("r", "SEND", deadline) for deadline in (3.0, 1.0, 2.0))
     assert ledger.expired(now=1.0) == [second]
     assert ledger.expired(now=2.0) == [third]
-    assert ledger.answer("r") is first
+    assert ledger.resolve_receipt("r") is first
     assert not ledger.expects("r")
     again = ledger.expect_receipt("r", "SEND", 4.0)
     later = ledger.expect_receipt("r", "SEND", 5.0)

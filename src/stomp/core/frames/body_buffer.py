@@ -33,14 +33,14 @@ class BodyBuffer:
         # without copying it.
         self._buffer = io.BytesIO(bytes(length))
 
-    def unused(self) -> memoryview:
+    def unfilled(self) -> memoryview:
         """Return the part of the buffer for the missing bytes. Subtract the number of bytes written from `left`."""
         return self._buffer.getbuffer()[self._length - self.left :]
 
     def write(self, data: memoryview) -> None:
         """Add bytes, at most `left`."""
-        with self.unused() as unused:
-            unused[: len(data)] = data
+        with self.unfilled() as unfilled:
+            unfilled[: len(data)] = data
         self.left -= len(data)
 
     def arrived(self) -> bytes:

@@ -47,8 +47,6 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 _WRONG_LENGTH = "the frame does not end where its content-length says"
 #: If at least this many bytes of a body are missing, reading into its buffer saves more than the extra call costs.
 _LARGE = 128 * 1024
-#: A split frame of at most this many bytes is buffered and then read as a whole, which is cheaper.
-_SHORT = 32 * 1024
 
 
 class Decoder:
@@ -90,18 +88,17 @@ class Decoder:
         self._classes = dict(classes or {})
         native = native_codec.native
         self._scanner = native.Scanner(Headers) if native is not None else None
-        self._layouts = HeadTemplates(self._classes, Frame, self._scanner)
+        self._templates = HeadTemplates(self._classes, Frame, self._scanner)
         head = min(self.limits.header_line, self.limits.head, LONGEST)
         # Limits of the fast path in bytes: of a head, of a body, and of a body after a head of the maximum size. They
         # are never above `limits`.
-        self._most = head, self.limits.body, min(self.limits.body, self.limits.frame - head)
+        self._fast_limits = head, self.limits.body, min(self.limits.body, self.limits.frame - head)
         self._between = _EOLS if self.lenient is STRICT else _EOLS_AND_NULS
         self._data = b""  # input that `frames` has not processed,
         self._at = 0  # from this position
-        # Bytes of the incomplete frame: of its head; of its body if _head is set; of all of it if _needed is set.
+        # Bytes of the incomplete frame: of its head; of its body if _head is set.
         self._partial = bytearray()
         self._scanned = 0  # how many bytes of an incomplete head were searched for its end
-        self._needed = 0  # the size of an incomplete short frame
         self._head: Head | None = None
         self._error: RemoteProtocolError | None = None
 
@@ -112,7 +109,7 @@ class Decoder:
         self._data, self._at = data, 0
 
     @property
-    def missing(self) -> int:
+    def missing_bytes(self) -> int:
         """The number of missing bytes of a large body, for `read_into`. 0 if no large body is incomplete."""
         body = self._head.body if self._head is not None else None
         return body.left if body is not None and body.left >= _LARGE and not self._data else 0
@@ -129,8 +126,8 @@ class Decoder:
         """
         body = self._head.body if self._head is not None else None
         assert body is not None
-        with body.unused() as unused:
-            count = read(unused)
+        with body.unfilled() as unfilled:
+            count = read(unfilled)
         body.left -= count
         return count
 
@@ -149,9 +146,6 @@ class Decoder:
         """
         if self.lenient is STRICT or self._error is not None:
             return None
-        if self._needed:
-            data, self._needed = bytes(self._partial), 0
-            self._read_general(data, 0, [])
         head = self._head
         if head is None or head.command != "ERROR":
             return None
@@ -179,10 +173,6 @@ class Decoder:
             if self._head is not None:
                 pos = self._continue_body(self._head, data, out)
                 if pos >= 0:
-                    self._read(data, pos, out, fresh=False)
-            elif self._needed:
-                data, pos = self._resume_partial(data, out)
-                if 0 <= pos < len(data):
                     self._read(data, pos, out, fresh=False)
             elif self._partial:
                 # A CR alone may be the first half of a heart-beat (CR LF) that was split.
@@ -237,31 +227,29 @@ class Decoder:
         """Decode frames whose heads match a known template; return the position where it stopped."""
         version = self.version
         assert version is not None
-        head_limit, body_limit, size_limit = self._most
+        head_limit, body_limit, size_limit = self._fast_limits
         end = len(data)
         if self._scanner is not None:
-            pos = self._scanner.scan(data, pos, out, *self._most, version.codes)
-            if 0 < self._scanner.needed <= _SHORT:
-                return self._buffer_partial(data, pos, self._scanner.needed)
+            pos = self._scanner.scan(data, pos, out, *self._fast_limits, version.codes)
             if pos == end:
                 return pos
-        layouts = self._layouts
-        layout = layouts.latest
-        match, tail = layout.match, layout.tail
+        templates = self._templates
+        template = templates.latest
+        match, suffix = template.match, template.fixed_suffix
         length_text, length = "0", 0
         while pos < end:
             found = match(data, pos, pos + head_limit + 2)
-            if found is None or (tail and not data.startswith(tail, found.end())):
-                other = layouts.other(data, pos, pos + head_limit + 2)
+            if found is None or (suffix and not data.startswith(suffix, found.end())):
+                other = templates.find(data, pos, pos + head_limit + 2)
                 if other is None:
                     return pos
-                layout, match, tail = other, other.match, other.tail
+                template, match, suffix = other, other.match, other.fixed_suffix
                 continue
-            start = found.end() + len(tail)
+            start = found.end() + len(suffix)
             size = start - 2 - pos
             if size > head_limit:
                 return pos
-            headers = layout.read(found, version)
+            headers = template.read(found, version)
             if headers is None:
                 return pos
             text = headers.get("content-length")
@@ -278,14 +266,12 @@ class Decoder:
             if stop - start > size_limit:
                 return pos
             if stop >= end:
-                if text is not None and stop + 1 - pos <= _SHORT:
-                    return self._buffer_partial(data, pos, stop + 1 - pos)
-                head = Head(layout.command, headers, None if text is None else length, size)
-                self._keep_body(head, data, start)
+                head = Head(template.command, headers, None if text is None else length, size)
+                self._buffer_body(head, data, start)
                 return end
             if data[stop]:
                 return pos
-            out.append(layout.frame(headers, data[start:stop]))
+            out.append(template.frame(headers, data[start:stop]))
             pos = stop + 1
             if pos < end and data[pos] == 10:
                 pos += 1  # brokers write LF behind NUL
@@ -307,12 +293,12 @@ class Decoder:
         head = self._heads.read(data[pos : blank.start()], self.version)
         # Before a version is agreed on values are not unescaped, so a template would store wrong values.
         if head.lines is not None and self.version is not None:
-            self._layouts.learn(head.command, head.lines, head.headers, head.size)
+            self._templates.add(head.command, head.lines, head.headers, head.size)
         start = from_here = end = blank.end()
         if head.length is not None:
             end = start + head.length
             if end >= len(data):
-                self._keep_body(head, data, start)
+                self._buffer_body(head, data, start)
                 return len(data)
             if data[end]:
                 self._heads.salvage(head, RemoteProtocolError(_WRONG_LENGTH))
@@ -320,7 +306,7 @@ class Decoder:
         if head.length is None:
             end = data.find(0, from_here, start + self.limits.body + 1)
             if end < 0:
-                self._keep_body(head, data, start)
+                self._buffer_body(head, data, start)
                 return len(data)
         self._finish(head, data[start:end], out)
         return end + 1
@@ -360,35 +346,7 @@ class Decoder:
         self._scanned = len(partial)
         self._heads.check_open(len(partial))
 
-    def _buffer_partial(self, data: bytes, pos: int, needed: int) -> int:
-        """Buffer the beginning of a frame of `needed` bytes, to be read when it is complete."""
-        with memoryview(data) as view, view[pos:] as rest:
-            self._partial = bytearray(rest)
-        self._needed = needed
-        return len(data)
-
-    def _resume_partial(self, data: bytes, out: list[Frame | HeartbeatMarker]) -> tuple[bytes, int]:
-        """Add to an incomplete short frame, and decode it once it is complete.
-
-        Returns:
-            The data and the position in it from which `_read` continues; the position is -1 if the frame is incomplete.
-        """
-        partial = self._partial
-        pos = self._needed - len(partial)
-        with memoryview(data) as view, view[:pos] as part:
-            partial += part
-        if len(partial) == self._needed:
-            self._partial = bytearray()
-            self._needed = 0
-            self._read(bytes(partial), 0, out, fresh=False)
-        head = self._head
-        if head is None:
-            return data, pos
-        # An ERROR with a wrong content-length: it is read up to the next NUL.
-        rest = data[pos:]
-        return rest, self._continue_body(head, rest, out)
-
-    def _keep_body(self, head: Head, data: bytes, start: int) -> None:
+    def _buffer_body(self, head: Head, data: bytes, start: int) -> None:
         if head.length is None:
             self._heads.check_arrived(len(data) - start, head.size)
         self._head = head

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: The maximum number of templates, and the maximum total size of their heads in bytes.
-_LAYOUTS = 32
+_MAX_TEMPLATES = 32
 _MAX_BYTES = 128 * 1024
 #: The maximum size in bytes of a head that is read by a template. It is limited because a template stores the latest
 #: value of each variable.
@@ -53,18 +53,18 @@ class HeadTemplate:
         make: the class of the frames.
         slot_defaults: default values of the further slots of `make`; None if it has to be called. See `Frame`.
         match: matches a head at its beginning; the groups are the variable values, as on the wire.
-        tail: a long fixed suffix that must follow the match. Comparing it is faster than compiling it into the pattern.
+        fixed_suffix: a long fixed suffix that must follow the match. Comparing it is faster than compiling it.
     """
 
     __slots__ = (
         "_changes",
         "_lines",
         "command",
+        "fixed_suffix",
         "headers",
         "make",
         "match",
         "slot_defaults",
-        "tail",
         "variable_names",
     )
 
@@ -75,7 +75,7 @@ class HeadTemplate:
         self.make: type[Frame] = make
         self.slot_defaults: dict[str, Any] | None = slot_defaults_of(make)
         self.variable_names: tuple[str, ...] = ()
-        self.tail: bytes = b""
+        self.fixed_suffix: bytes = b""
         self.match = (
             _NOTHING  # compiled by the first `update`: compiling costs as much as parsing dozens of heads
         )
@@ -105,10 +105,10 @@ class HeadTemplate:
                 pieces[-1] += f"\n{line}"
         pieces[-1] += "\n\n"
         fixed_parts = [piece.encode() for piece in pieces]
-        self.tail = fixed_parts.pop() if len(fixed_parts[-1]) > _TAIL else b""
+        self.fixed_suffix = fixed_parts.pop() if len(fixed_parts[-1]) > _TAIL else b""
         # Possessive quantifiers: a head that does not match fails without backtracking.
         pattern = b"(.*+)".join(map(re.escape, fixed_parts)) + (
-            b"(.*+)" if self.tail and variable_names else b""
+            b"(.*+)" if self.fixed_suffix and variable_names else b""
         )
         self.match = re.compile(pattern).match if len(pattern) < _PATTERN else _NOTHING
         self.variable_names = tuple(variable_names)
@@ -116,7 +116,7 @@ class HeadTemplate:
     def matches(self, data: bytes, pos: int, stop: int) -> bool:
         """True if the head at `pos` matches."""
         found = self.match(data, pos, stop)
-        return found is not None and data.startswith(self.tail, found.end())
+        return found is not None and data.startswith(self.fixed_suffix, found.end())
 
     def read(self, found: re.Match[bytes], version: Version) -> Headers | None:
         """Return the headers of the matched head; None if the general path has to read it (CR, NUL, invalid UTF-8)."""
@@ -181,15 +181,15 @@ class HeadTemplates:
         # No frame begins with a NUL.
         self.latest: HeadTemplate = HeadTemplate("\0", [], Headers(), default)
 
-    def other(self, data: bytes, pos: int, stop: int) -> HeadTemplate | None:
+    def find(self, data: bytes, pos: int, stop: int) -> HeadTemplate | None:
         """Find the template that matches the head at `pos`, and make it `latest`; None if there is none."""
-        for layout in self._known.values():
-            if layout.matches(data, pos, stop):
-                self.latest = layout
-                return layout
+        for template in self._known.values():
+            if template.matches(data, pos, stop):
+                self.latest = template
+                return template
         return None
 
-    def learn(self, command: str, lines: list[str], headers: Headers, size: int) -> None:
+    def add(self, command: str, lines: list[str], headers: Headers, size: int) -> None:
         """Add or update the template for a head that the general path has read."""
         if command not in _USUAL:
             return
@@ -198,17 +198,17 @@ class HeadTemplates:
         if names != tuple(headers):
             return
         key = (command, *names)
-        layout = self._known.get(key)
-        if layout is not None:
-            layout.update(lines)
-            self.latest = layout
-        elif len(self._known) < _LAYOUTS and size <= self._bytes_left:
+        template = self._known.get(key)
+        if template is not None:
+            template.update(lines)
+            self.latest = template
+        elif len(self._known) < _MAX_TEMPLATES and size <= self._bytes_left:
             self._bytes_left -= size
             make = self._classes.get(command, self._default)
-            self._known[key] = layout = HeadTemplate(command, lines, headers, make)
+            self._known[key] = template = HeadTemplate(command, lines, headers, make)
             if self._scanner is not None:
                 head = "\n".join((command, *lines, "", "")).encode()
-                self._scanner.learn(head, headers, make, layout.slot_defaults, make.body_as_text)
+                self._scanner.learn(head, headers, make, template.slot_defaults, make.body_as_text)
 
 
 def slot_defaults_of(make: type[Frame]) -> dict[str, Any] | None:

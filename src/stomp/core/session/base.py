@@ -128,7 +128,7 @@ class Session(ABC):
     @property
     def wants_direct_read(self) -> bool:
         """True while it is cheaper to read bytes of a large body by `read_into` than by `receive_data`."""
-        return self._decoder.missing > 0
+        return self._decoder.missing_bytes > 0
 
     def read_into(self, read: Callable[[memoryview], int]) -> int:
         """Let `read` write bytes of a large body into its buffer: see `Decoder.read_into`.
@@ -305,7 +305,7 @@ class Session(ABC):
         if self._frame_check is not None:
             self._frame_check(b"".join(parts))
 
-    def _put_held(self, server: str | None) -> bool:
+    def _send_queued(self, server: str | None) -> bool:
         """Send the frames that were queued until CONNECTED named the broker. False if one of them ended the session."""
         if self.frame_check_for is not None:
             self._frame_check = self.frame_check_for(server)

@@ -275,13 +275,13 @@ class ClientSession(Session):
         state = after(self.role, self.state, Transition.CONNECT)
         offered = tuple(v.strip() for v in frame.headers.get("accept-version", "1.0").split(","))
         try:
-            wish = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
+            requested = heartbeat.parse(frame.headers.get("heart-beat", "0,0"))
         except RemoteProtocolError as err:
             raise UsageError(err.message, hint="two numbers of milliseconds, 0 for none") from None
         self._write(frame, STOMP10)
         self.state = state
         self._request = request_of(frame.headers, offered)
-        self._requested_heartbeat = wish
+        self._requested_heartbeat = requested
         self._connect_deadline = deadline
         if len(offered) == 1:
             # With a single offer the version is known, so frames can be encoded and queued before CONNECTED.
@@ -341,7 +341,7 @@ class ClientSession(Session):
         if isinstance(frame, Receipt):
             if self.state is not _CONNECTED:
                 self._check_transition(Transition.DELIVERY, command)
-            frame.ticket = ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+            frame.ticket = ticket = self.ledger.resolve_receipt(frame.headers.get("receipt-id"))
             self._events.append(frame)
             if (
                 ticket is not None
@@ -384,7 +384,7 @@ class ClientSession(Session):
         if self._error_ends is not None:
             self._is_error_final = self._error_ends(frame.headers.get("server"))
         self._events.append(Connected(frame, version, self.heartbeat))
-        if self._put_held(frame.headers.get("server")) and self._disconnecting:
+        if self._send_queued(frame.headers.get("server")) and self._disconnecting:
             self._move(Transition.DISCONNECT)
             if self._disconnect_receipt is None:
                 self._close(Reason.CLEAN, None)
@@ -393,7 +393,7 @@ class ClientSession(Session):
         connecting = self.state is State.CONNECTING
         self._check_transition(Transition.ERROR, "ERROR")
         self._last_error = frame
-        ticket = self.ledger.answer(frame.headers.get("receipt-id"))
+        ticket = self.ledger.resolve_receipt(frame.headers.get("receipt-id"))
         self._events.append(Error(frame, ticket))
         self._move(Transition.ERROR)
         if connecting or self.state is State.CLOSED:
@@ -425,9 +425,9 @@ class ClientSession(Session):
             return
         overdue = self.ledger.expired(now)
         self._events += map(ReceiptOverdue, overdue)
-        farewell = self._disconnect_receipt
-        if farewell is not None and any(ticket is farewell for ticket in overdue):
-            late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=farewell.receipt)
+        pending = self._disconnect_receipt
+        if pending is not None and any(ticket is pending for ticket in overdue):
+            late = ReceiptMissing("the broker did not answer DISCONNECT in time", receipt=pending.receipt)
             self._close(Reason.TIMEOUT, late)
 
     def _deadline(self) -> float | None:

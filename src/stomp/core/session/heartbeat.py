@@ -78,7 +78,7 @@ class Heartbeat:
         self._lead = send * SEND_FRACTION
         self._step = send * ALIGNMENT
         self._allowed_silence = expect * (tolerance + 1)
-        self._borne_after_beat = expect * tolerance
+        self._allowed_silence_after_beat = expect * tolerance
 
     def read(self, now: float, data: bytes = b"") -> bool:
         """Record that bytes of the peer were read, or are ready to be read.
@@ -103,4 +103,6 @@ class Heartbeat:
         """When the peer will have timed out; None if it sends no heart-beats."""
         if not self.expect:
             return None
-        return self.last_read + (self._borne_after_beat if self._after_beat else self._allowed_silence)
+        return self.last_read + (
+            self._allowed_silence_after_beat if self._after_beat else self._allowed_silence
+        )

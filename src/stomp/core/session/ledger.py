@@ -96,7 +96,7 @@ class Ledger:
         self.generation: int = 0
         self.subscriptions: dict[str, ActiveSubscription] = {}
         self.transactions: set[str] = set()
-        self._tickets: dict[str, PendingReceipt] = {}  # by receipt id
+        self._pending: dict[str, PendingReceipt] = {}  # by receipt id
         # A user may reuse an id that is still pending: the later receipts of such an id, in order of their requests.
         self._duplicate_ids: dict[str, list[PendingReceipt]] = {}
         # Heap of (deadline, count, pending receipt). Answered ones are removed when they are the earliest.
@@ -116,10 +116,10 @@ class Ledger:
             The pending receipts, which will not arrive any more.
         """
         unanswered = (
-            *self._tickets.values(),
+            *self._pending.values(),
             *(later for each in self._duplicate_ids.values() for later in each),
         )
-        self._tickets.clear()
+        self._pending.clear()
         self._duplicate_ids.clear()
         self._deadlines.clear()
         self.transactions.clear()
@@ -187,7 +187,7 @@ class Ledger:
         ticket.command = command
         ticket.deadline = deadline
         ticket.generation = self.generation
-        if self._tickets.setdefault(receipt, ticket) is not ticket:
+        if self._pending.setdefault(receipt, ticket) is not ticket:
             self._duplicate_ids.setdefault(receipt, []).append(ticket)
         if deadline is not None:
             self._count += 1
@@ -197,24 +197,24 @@ class Ledger:
         made: PendingReceipt = ticket
         return made
 
-    def answer(self, receipt: str | None) -> PendingReceipt | None:
+    def resolve_receipt(self, receipt: str | None) -> PendingReceipt | None:
         """Remove and return the pending receipt that a RECEIPT or ERROR answers; None if there is none."""
-        ticket = self._tickets.pop(receipt, None) if receipt is not None else None
+        ticket = self._pending.pop(receipt, None) if receipt is not None else None
         if ticket is not None and self._duplicate_ids:
             self._move_up(ticket.receipt)
         return ticket
 
     def _move_up(self, receipt: str) -> None:
-        """Put the next pending receipt with the same id into `_tickets`, after the first was removed."""
+        """Put the next pending receipt with the same id into `_pending`, after the first was removed."""
         later = self._duplicate_ids.get(receipt)
         if later:
-            self._tickets[receipt] = later.pop(0)
+            self._pending[receipt] = later.pop(0)
             if not later:
                 del self._duplicate_ids[receipt]
 
     def _awaits(self, ticket: PendingReceipt) -> bool:
         receipt = ticket.receipt
-        if self._tickets.get(receipt) is ticket:
+        if self._pending.get(receipt) is ticket:
             return True
         return bool(self._duplicate_ids) and any(
             later is ticket for later in self._duplicate_ids.get(receipt, ())
@@ -222,7 +222,7 @@ class Ledger:
 
     def expects(self, receipt: str) -> bool:
         """True while a receipt with this id is pending."""
-        return receipt in self._tickets
+        return receipt in self._pending
 
     def next_deadline(self) -> float | None:
         """Return the earliest deadline of a pending receipt, or None."""
@@ -250,8 +250,8 @@ class Ledger:
 
     def _forget(self, ticket: PendingReceipt) -> None:
         receipt = ticket.receipt
-        if self._tickets[receipt] is ticket:
-            del self._tickets[receipt]
+        if self._pending[receipt] is ticket:
+            del self._pending[receipt]
             self._move_up(receipt)
             return
         later = self._duplicate_ids[receipt] = [
