@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from stomp.classic.callbacks import Publisher
+from stomp.classic.listeners import WaitingListener
 from stomp.classic.reexports import resolve_reexport
 from stomp.core.frames.limits import Lenient, Limits
-from stomp.listener import WaitingListener
 from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
 from stomp.utils import get_uuid

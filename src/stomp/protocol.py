@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from stomp.classic.callbacks import ConnectionListener
 from stomp.classic.reexports import resolve_reexport
 from stomp.constants import (
     CMD_ABORT,
@@ -40,7 +41,6 @@ from stomp.constants import (
 from stomp.core.errors import NotConnected
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, UNESCAPED, Version
-from stomp.listener import ConnectionListener
 from stomp.transport import Transport
 from stomp.utils import Frame, encode, get_uuid, merge_headers
 

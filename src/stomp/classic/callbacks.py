@@ -1,6 +1,6 @@
 """`ConnectionListener`: the callbacks of a listener, with defaults that do nothing.
 
-Rule of this file: listeners that do something are in `stomp.listener`.
+Rule of this file: listeners that do something are in `stomp.classic.listeners`.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stomp import log
+from stomp.classic.listeners import WaitingListener
 from stomp.core.diagnostics import one_line
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.versions import UNESCAPED
 from stomp.core.session.state import State
-from stomp.listener import WaitingListener
 from stomp.utils import Frame
 
 if TYPE_CHECKING:

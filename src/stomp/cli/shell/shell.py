@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from stomp.classic.listeners import StatsListener
 from stomp.cli.config.settings import ConnectionSettings, from_arguments
 from stomp.cli.framework.exit_status import CommandError, Status, verdict
 from stomp.cli.framework.terminal import Terminal
@@ -19,7 +20,6 @@ from stomp.cli.shell.help import ShellHelp, SubscriptionInfo
 from stomp.cli.shell.render import Renderer
 from stomp.cli.shell.session import ShellListener
 from stomp.core.errors import StompError
-from stomp.listener import StatsListener
 from stomp.utils import get_uuid
 
 #: The default folder for files received in messages.
