@@ -34,13 +34,12 @@ from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.message_queue import ClientSubscription, MessageQueue, SubscriptionConfig
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState
-from stomp.core.errors import UsageError
 from stomp.core.frames.frame import text_of
 from stomp.core.session.client import ClientSession
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from stomp.client.connect import TlsSettings
@@ -285,21 +284,6 @@ class BaseClient:
         checked = check_options(options, SEND)
         return (_outgoing(destination, body, checked) for destination, body in pairs_of(messages))
 
-    def _check_merged(self, subscriptions: Sequence[Any]) -> None:
-        """Check the arguments of `merge`.
-
-        Raises:
-            UsageError: one of them is not a subscription of this client.
-        """
-        if not subscriptions:
-            raise UsageError("there is no subscription to merge", hint="pass at least one")
-        for number, each in enumerate(subscriptions, 1):
-            if not isinstance(each, BaseSubscription) or each._client is not self:
-                raise UsageError(
-                    f"argument {number} of merge is not a subscription of this client",
-                    hint="pass what its subscribe() has returned",
-                )
-
     def _process(self, message: BaseMessage) -> contextlib.ExitStack | None:
         if not self._settings.config.hooks:
             return None
@@ -363,7 +347,6 @@ class BaseSubscription:
     """
 
     _subscription: ClientSubscription
-    _client: Any
 
     @property
     def id(self) -> str:

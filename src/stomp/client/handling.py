@@ -17,14 +17,15 @@ def fate(message: BaseMessage, *, by_handler: bool) -> str:
         message: the message, after the end of its ``with`` statement.
         by_handler: the message was already settled when the handler failed.
     """
-    if message.subscription is None or message.subscription.ack == "auto":
+    subscription, connection = message.subscription, message.connection
+    if connection is None or subscription is None or subscription.ack == "auto":
         return "the broker does not deliver it again (ack=auto)"
     if by_handler:
         return "the handler had settled it"
-    if message.connection.profile.nack_discards:
+    if connection.profile.nack_discards:
         return "it is not acknowledged, and is given back by a new connection when nothing else is under way"
     if message.settled:
-        return f"it was refused (NACK), and {message.connection.profile.nack_effect}"
+        return f"it was refused (NACK), and {connection.profile.nack_effect}"
     return "it is not acknowledged, and is delivered again when its subscription or connection has ended"
 
 

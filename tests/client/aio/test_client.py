@@ -353,7 +353,7 @@ def test_cancelled_close_still_closes():
                 await client.close()
         assert client.state is ClientState.CLOSED
         await client.close()
-        await until(lambda: not any(link.open for link in client._links))
+        await until(lambda: not any(link.is_open for link in client._links))
 
     with ScriptedServer(greet) as server:
         run(test())

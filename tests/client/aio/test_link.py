@@ -268,7 +268,7 @@ def test_closing_peer_ends_the_link(playing):
         await pair.link.wait_closed()
         assert pair.of(Closed)[0].reason is Reason.EOF
         assert not pair.link.alive
-        assert not pair.link.open
+        assert not pair.link.is_open
         with pytest.raises(NotConnected, match="closed the connection"):
             pair.send()
 

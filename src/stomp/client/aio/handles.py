@@ -453,8 +453,9 @@ class Consumer:
 
 
 def _driver_of(message: AsyncMessage) -> AsyncDriver:
-    driver: AsyncDriver = owner_of(message)
-    return driver
+    owner = owner_of(message)
+    assert isinstance(owner, AsyncDriver)
+    return owner
 
 
 async def _settle(

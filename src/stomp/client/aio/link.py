@@ -194,7 +194,7 @@ class AioLink(asyncio.Protocol):
         self._dispatch()
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """True until the socket is closed."""
         return self._transport is not None
 

@@ -179,7 +179,7 @@ class AsyncWaiting(BaseClient):
     async def _open_link(self, address: Address) -> AioLink:
         tls = self._settings.tls if address.transport in ("tls", "wss") else None
         link = await open_link(address, self._options, tls, self._new_session(), self._on_events)
-        self._links = [*(old for old in self._links if old.open), link]
+        self._links = [*(old for old in self._links if old.is_open), link]
         return link
 
     # ------------------------------------------------------------------------------------- for links

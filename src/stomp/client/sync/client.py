@@ -30,6 +30,7 @@ from stomp.core.engine import lifecycle, receive, request_reply, send, transacti
 from stomp.core.engine import subscriptions as subscribing
 from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.engine.status import ClientState, DrainReport, StateChange, StateChangeQueue
+from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -351,7 +352,15 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
         Raises:
             UsageError: one of them is already merged, or is not a subscription of this client.
         """
-        self._check_merged(subscriptions)
+        if not subscriptions:
+            raise UsageError("there is no subscription to merge", hint="pass at least one")
+        objects: tuple[object, ...] = subscriptions
+        for number, each in enumerate(objects, 1):
+            if not isinstance(each, Subscription) or each._client is not self:
+                raise UsageError(
+                    f"argument {number} of merge is not a subscription of this client",
+                    hint="pass what its subscribe() has returned",
+                )
         queue = MessageQueue()
         with self._lock:
             for subscription in subscriptions:

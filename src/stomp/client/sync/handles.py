@@ -441,8 +441,9 @@ class Consumer:
 
 
 def _driver_of(message: Message) -> SyncDriver:
-    driver: SyncDriver = owner_of(message)
-    return driver
+    owner = owner_of(message)
+    assert isinstance(owner, SyncDriver)
+    return owner
 
 
 def _settle(

@@ -126,8 +126,9 @@ def checked(engine: ClientEngine, message: BaseMessage, *, negative: bool) -> tu
         raise AlreadySettled("this message was acknowledged or refused already")
     # The session may be closed before the engine has processed its Closed event.
     if current is None or connection is not current or current.link.session.closed is not None:
+        number = f"connection {connection.generation}" if connection is not None else "a connection"
         raise StaleDelivery(
-            f"this message cannot be {verb}: it came over connection {connection.generation}, which is gone",
+            f"this message cannot be {verb}: it came over {number}, which is gone",
             hint="the broker delivers it again",
         )
     if engine.ledger.subscriptions.get(subscription.id) is not subscription:
@@ -161,7 +162,10 @@ def build_ack(
         StaleDelivery: the message is from an earlier connection, or its subscription has ended.
     """
     name, subscription = checked(engine, message, negative=negative)
-    version = message.connection.link.session.version
+    connection = message.connection
+    assert connection is not None
+    version = connection.link.session.version
+    assert version is not None
     frame = commands.ack(
         version,
         name,

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stomp.core.engine.broker_profiles import GENERIC, BrokerProfile
-from stomp.core.engine.effects import ClientLink, Signal
-
-if TYPE_CHECKING:
-    from stomp.core.engine.message import BaseMessage
-    from stomp.core.errors import StompError
+from stomp.core.engine.effects import ClientLink
 
 
 class BrokerConnection:
@@ -43,7 +39,7 @@ class BrokerConnection:
         "since",
     )
 
-    def __init__(self, link: ClientLink, address: Any, max_decompressed_size: int, owner: Any) -> None:
+    def __init__(self, link: ClientLink, address: Any, max_decompressed_size: int, owner: object) -> None:
         self.generation: int = link.session.generation
         self.link: ClientLink = link
         self.address: Any = address
@@ -53,21 +49,5 @@ class BrokerConnection:
         self.confirmed_before: int = 0
         self.profile: BrokerProfile = GENERIC
         self.max_decompressed_size: int = max_decompressed_size
-        self.owner: Any = owner
+        self.owner: object = owner
         self.reconnect_reason: str = ""
-
-
-class PendingReply(Signal):
-    """A request (`request_reply.request_gen`) that waits for its reply. Notifies when `done` becomes true."""
-
-    __slots__ = ("error", "message")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.message: BaseMessage | None = None
-        self.error: StompError | None = None
-
-    @property
-    def done(self) -> bool:
-        """True if the reply has arrived, or the connection was lost so that none can arrive."""
-        return self.message is not None or self.error is not None

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stomp.core.diagnostics import Counters, RecentFrames
-from stomp.core.engine.broker_connection import BrokerConnection, PendingReply
+from stomp.core.engine.broker_connection import BrokerConnection
 from stomp.core.engine.broker_profiles import profile_for_server
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import BaseConfirmation, PendingConfirmations
@@ -25,6 +25,7 @@ from stomp.core.engine.effects import ClientLink, Log, Signal
 from stomp.core.engine.losses import Losses, exhausted, is_stable
 from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.message_queue import OVERHEAD, ClientSubscription
+from stomp.core.engine.pending_reply import PendingReply
 from stomp.core.engine.redelivery import Redelivery
 from stomp.core.engine.status import ClientState, StateChange, StateChangeQueue, Stats, is_loss
 from stomp.core.errors import (
@@ -101,7 +102,7 @@ class ClientEngine:
         logs: queues of state changes, for `receive.next_state_change_gen`.
     """
 
-    def __init__(self, config: ClientConfig, log: Log, owner: Any = None) -> None:
+    def __init__(self, config: ClientConfig, log: Log, owner: object = None) -> None:
         self.config = config
         self.owner = owner
         self._logger = log

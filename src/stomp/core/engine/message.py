@@ -7,12 +7,15 @@ is decompressed up to a limit only. Whether a message may still be settled is ch
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from stomp.core.diagnostics import one_line
 from stomp.core.errors import ContentError, StaleDelivery, UsageError
 from stomp.core.frames.frame import Headers
 from stomp.core.session.events import MessageFrame
+
+if TYPE_CHECKING:
+    from stomp.core.engine.broker_connection import BrokerConnection
 
 #: Default for the largest size of a decompressed body, in bytes; equal to the default of `Limits.body`.
 INFLATED = 128 * 1024 * 1024
@@ -43,7 +46,7 @@ class BaseMessage(MessageFrame):
         self.body = body
         self.subscription = None
         #: The connection that it arrived on (a `stomp.core.engine.broker_connection.BrokerConnection`).
-        self.connection: Any = None
+        self.connection: BrokerConnection | None = None
         #: It was acknowledged or rejected.
         self.settled: bool = False
 
@@ -149,7 +152,7 @@ class BaseMessage(MessageFrame):
             raise ContentError(f"the body is not JSON: {err}", hint="read .content") from None
 
 
-def owner_of(message: BaseMessage) -> Any:
+def owner_of(message: BaseMessage) -> object:
     """Return the client that received a message.
 
     Raises:

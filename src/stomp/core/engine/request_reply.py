@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stomp.core.engine.broker_connection import PendingReply
 from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.effects import Operation, SendFrame, Wait
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
+from stomp.core.engine.pending_reply import PendingReply
 from stomp.core.engine.send import run_sending_hooks_gen, send_confirmed_gen, send_frame_gen, send_gen
 from stomp.core.engine.subscriptions import subscribe_gen, wait_connected_gen
 from stomp.core.errors import ReplyMissing

@@ -9,9 +9,9 @@ repeated only with `OnUnknown.RESEND`, and is then marked by a ``possible-duplic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stomp.core import arguments
 from stomp.core.engine.broker_profiles import send_headers
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from stomp.core.engine.engine import ClientEngine
     from stomp.core.frames.frame import Frame
 
+_C = TypeVar("_C", bound=BaseConfirmation)
 #: Makes the confirmation object of the client, from the receipt id, the frame (if it may be sent again) and
 #: the size.
-Maker = Callable[[str, "Frame | None", int], Any]
+Maker = Callable[[str, "Frame | None", int], _C]
 
 
 class OutgoingMessage:
@@ -151,12 +152,12 @@ def send_gen(engine: ClientEngine, outgoing: OutgoingMessage, deadline: float) -
 def send_async_gen(
     engine: ClientEngine,
     outgoing: OutgoingMessage,
-    make: Maker,
+    make: Maker[_C],
     deadline: float,
     *,
     answer_timeout: float | None = None,
     may_delay: bool = True,
-) -> Operation[Any]:
+) -> Operation[_C]:
     """Send with a receipt, without waiting for the answer.
 
     Wait for it with `wait_outcome_gen`, `wait_confirmed_gen` or `wait_all_gen`.
@@ -294,7 +295,7 @@ def wait_outcome_gen(
 
 
 def send_confirmed_gen(
-    engine: ClientEngine, outgoing: OutgoingMessage, make: Maker, deadline: float
+    engine: ClientEngine, outgoing: OutgoingMessage, make: Maker[_C], deadline: float
 ) -> Operation[None]:
     """Send, and wait until the broker has confirmed it.
 
@@ -333,8 +334,8 @@ def wait_confirmed_gen(
 
 
 def send_many_gen(
-    engine: ClientEngine, messages: Iterable[OutgoingMessage], make: Maker, deadline: float
-) -> Operation[list[Any]]:
+    engine: ClientEngine, messages: Iterable[OutgoingMessage], make: Maker[_C], deadline: float
+) -> Operation[list[_C]]:
     """Send several messages with receipts, without waiting for one before the next.
 
     Returns:
@@ -345,7 +346,7 @@ def send_many_gen(
         NotConnected: there was no connection before the deadline.
         SendStalled: there was no space in the window before the deadline.
     """
-    confirmations: list[Any] = []
+    confirmations: list[_C] = []
     # The iterable is user code and may use this client, so it is called by an effect: a step holds the lock.
     following = iter(messages)
     while (outgoing := (yield Call(partial(next, following, None)))) is not None:
@@ -355,7 +356,9 @@ def send_many_gen(
     return confirmations
 
 
-def wait_all_gen(engine: ClientEngine, confirmations: list[Any], deadline: float) -> Operation[None]:
+def wait_all_gen(
+    engine: ClientEngine, confirmations: Sequence[BaseConfirmation], deadline: float
+) -> Operation[None]:
     """Wait until all confirmations have an outcome.
 
     Raises:
