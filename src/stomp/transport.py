@@ -18,6 +18,7 @@ from typing import Any
 from stomp import log
 from stomp.classic import patches
 from stomp.classic.base_transport import BaseTransport as BaseTransport
+from stomp.classic.callbacks import NO_ON_SEND
 from stomp.classic.deprecated import DeprecatedTransport, apply_deprecated_arguments
 from stomp.classic.frames import ReceiptFrame
 from stomp.classic.reexports import resolve_reexport
@@ -316,9 +317,8 @@ class Transport(DeprecatedTransport, BaseTransport):
         """
         for _, listener in self.registry.ordered:
             on_send = getattr(listener, "on_send", None)
-            # `dispatch.is_noop` without the call: there is at least one listener, the protocol.
-            noop = getattr(on_send, "is_noop_marker", None)
-            if (noop is None or noop is not getattr(on_send, "__func__", None)) and on_send is not None:
+            # The check of `dispatch.is_noop`, inlined: each connection has at least one listener, the protocol.
+            if on_send is not None and getattr(on_send, "__func__", None) is not NO_ON_SEND:
                 # As in stomp.py, a listener can prevent the send by raising.
                 result = on_send(frame)
                 if result is not None:

@@ -157,3 +157,7 @@ def unpack(frame_or_headers: Any, body: Any) -> tuple[Any, Any]:
 
 #: The default of `body`: the callback was called with a frame. Ellipsis cannot be a body.
 MISSING: Any = ...
+
+
+#: The default of `ConnectionListener.on_send`, which does nothing. A wrapper that replaces it is another function.
+NO_ON_SEND: object = vars(ConnectionListener)["on_send"]
