@@ -62,7 +62,33 @@ class TestListen:
         assert b"type: x\n" in out
         assert b"one" not in out
         out = stomp.well("listen", queue, "-n", "1", "--headers-only", "--json", *SOON)
-        assert json.loads(out)["body"] == ""
+        assert "body" not in json.loads(out)
+
+    def test_json_has_headers_as_an_object(self, stomp: Stomp, queue: str) -> None:
+        stomp.well("send", queue, "x", "--header", "type: a")
+        record = json.loads(stomp.well("listen", queue, "-n", "1", "--json", *SOON))
+        assert (record["headers"]["type"], record["headers"]["destination"]) == ("a", queue)
+
+    def test_json_body_is_a_value_if_it_is_json(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, '{"total": 5}', "not json")
+        lines = stomp.well("listen", queue, "-n", "2", "--json", "--json-body", *SOON).splitlines()
+        first, second = map(json.loads, lines)
+        assert (first["json"], "body" in first) == ({"total": 5}, False)
+        assert (second["body"], "json" in second) == ("not json", False)
+
+    def test_pretty_indents_bodies_that_are_json(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, '{"total":5}')
+        out = stomp.well("listen", queue, "-n", "1", "--pretty", *SOON)
+        assert b'\n\n{\n  "total": 5\n}\n' in out
+
+    def test_shorten_cuts_long_bodies_and_says_so(self, stomp: Stomp, queue: str) -> None:
+        send(stomp, queue, "x" * 30)
+        out = stomp.well("listen", queue, "-n", "1", "--shorten", "10", *SOON)
+        assert out.endswith(b"\n\nxxxxxxxxxx\n... 20 more bytes; --raw writes the whole body\n\n")
+
+    def test_json_body_without_json_is_refused(self, stomp: Stomp, queue: str) -> None:
+        ended = stomp("listen", queue, "--json-body")
+        assert (ended.status, "--json-body is for --json only" in ended.err) == (1, True)
 
     def test_raw_writes_only_bodies(self, stomp: Stomp, queue: str) -> None:
         body = bytes(range(256))

@@ -11,6 +11,7 @@ import pytest
 
 from stomp.broker import Broker
 from stomp.cli.commands import send
+from stomp.cli.framework import registry
 from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame
 from tests.cli.oneshot import Stomp, ended
@@ -82,6 +83,22 @@ class TestSend:
         found = headers(stomp, queue)
         assert found["persistent"] == "true"
         assert found["priority"] == "7"
+
+    def test_times_may_have_a_unit(self, stomp: Stomp, queue: str) -> None:
+        args = registry.BY_NAME["send"].parser().read([queue, "x", "--ttl", "2m", "--delay", "500ms"])
+        assert (args.ttl, args.delay) == (120.0, 0.5)
+
+    def test_json_is_checked_and_named(self, stomp: Stomp, queue: str) -> None:
+        stomp.well("send", queue, '{"a": 1}', "--json")
+        assert headers(stomp, queue)["content-type"] == "application/json"
+        answer = stomp("send", queue, "{a: 1}", "--json")
+        assert (answer.status, "the body is not JSON" in answer.err) == (1, True)
+
+    def test_template_is_filled_for_each_message(self, stomp: Stomp, queue: str) -> None:
+        stomp.well("send", queue, "order {{count}}", "--template", "--count", "3")
+        assert bodies(stomp, queue, 3) == [b"order 1", b"order 2", b"order 3"]
+        stomp.well("send", queue, "{{count}}", "--header", "number: {{count}}")
+        assert headers(stomp, queue)["number"] == "{{count}}"
 
     def test_count_repeats_the_message(self, stomp: Stomp, queue: str) -> None:
         stomp.well("send", queue, "x", "--count", "3", "--rate", "1000")

@@ -103,6 +103,30 @@ def test_numbers_are_checked() -> None:
 
 def test_headers_are_parsed() -> None:
     assert parsers.header("a:b:c") == ("a", "b:c")
+    assert parsers.header(" a : b ") == ("a", "b")
     for text in ("a", ":b", ""):
         with pytest.raises(argparse.ArgumentTypeError):
             parsers.header(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("5", 5),
+        ("0.5", 0.5),
+        ("200ms", 0.2),
+        ("5s", 5),
+        ("2m", 120),
+        ("1h", 3600),
+        ("7d", 604_800),
+        (" 5 s ", 5),
+    ],
+)
+def test_duration_has_a_unit_or_is_in_seconds(text: str, seconds: float) -> None:
+    assert parsers.duration(0)(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "x", "5x", "-1", "nan", "inf", "1_0", "0.0001"])
+def test_other_duration_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="write 5, "):
+        parsers.duration(0.001)(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 
 import pytest
@@ -31,6 +33,17 @@ MESSAGE = BaseMessage("MESSAGE", HEADERS, b"\xffbody")
 )
 def test_tokens_are_replaced(text: str, expected: bytes) -> None:
     assert formats.compiled(text)(MESSAGE, 3) == expected
+
+
+def test_object_has_a_list_for_a_repeated_header() -> None:
+    found = json.loads(formats.as_object(MESSAGE, 1))
+    assert found["headers"] == {
+        "destination": "/queue/a",
+        "message-id": "7",
+        "x": ["é", "later"],
+        "y": "two\nlines",
+    }
+    assert base64.b64decode(found["body64"]) == MESSAGE.body
 
 
 def test_times_are_formatted() -> None:

@@ -66,3 +66,8 @@ def test_bare_records_of_two_deliveries_are_equal() -> None:
 
 def test_docstring_examples_are_correct() -> None:
     assert doctest.testmod(jsonl).failed == 0
+
+
+def test_object_with_a_list_is_a_repeated_header() -> None:
+    record = jsonl.read('{"headers": {"a": ["1", "2"], "b": "3"}, "body": ""}', "line 1")
+    assert record.headers == (("a", "1"), ("a", "2"), ("b", "3"))

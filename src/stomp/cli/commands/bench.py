@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.cli.config import options
 from stomp.cli.framework.exit_status import CommandError, Status
-from stomp.cli.framework.parser import number
+from stomp.cli.framework.parser import duration, number
 from stomp.cli.framework.statistics import histogram, milliseconds, percentile
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def configure(parser: Parser) -> None:
     parser.add("--size", metavar="BYTES", type=number(_MARK), default=256, help="body size (default 256)")
     parser.add("--rate", metavar="N", type=number(0.1, whole=False), default=500.0,
         help="messages per second for the latency (default 500)")  # fmt: skip
-    parser.add("--duration", metavar="SECONDS", type=number(0.1, whole=False), default=5.0,
+    parser.add("--duration", metavar="TIME", type=duration(0.1), default=5.0,
         help="duration of the latency measurement (default 5)")  # fmt: skip
     parser.add("--only", choices=("throughput", "latency"), help="measure only one of the two")
     parser.add(

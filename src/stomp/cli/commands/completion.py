@@ -190,6 +190,8 @@ def _values(action: argparse.Action, partial: str) -> Answer:
         from stomp.cli.config import contexts
 
         choices = contexts.names(contexts.path())
+    if kind == "stomp-command":
+        return _matching(partial, [Candidate(row.name, row.summary) for row in registry.COMMANDS])
     return _matching(partial, [Candidate(str(choice)) for choice in choices])
 
 

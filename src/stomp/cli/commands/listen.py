@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli.config import options
+from stomp.cli.framework.parser import number
 from stomp.cli.messages import consumer
 
 if TYPE_CHECKING:
@@ -27,7 +28,11 @@ def configure(parser: Parser) -> None:
     parser.arguments_are("DEST...")
     parser.epilog = (
         "A message is acknowledged when it is written, or when the --exec command ends with exit status 0. Messages\n"
-        f"that are not acknowledged stay with the broker.\n\n{TOKENS}"
+        f"that are not acknowledged stay with the broker.\n\n{TOKENS}\n"
+        "Examples:\n"
+        "  stomp listen /queue/orders\n"
+        "  stomp listen /queue/orders --json --json-body | jq .json.total\n"
+        "  stomp listen /queue/orders --exec ./process-order"
     )
     parser.add("destinations", metavar="DEST", nargs="+", completes="destination",
         help="destination, for example /queue/orders; more than one may be given")  # fmt: skip
@@ -36,7 +41,7 @@ def configure(parser: Parser) -> None:
         "--json",
         group=output,
         action="store_true",
-        help="write one line of JSON for each message, like stomp dump",
+        help="write one line of JSON for each message: headers are an object, repeated ones have a list",
     )
     parser.add("--raw", group=output, action="store_true", help="write only the bodies")
     parser.add(
@@ -49,6 +54,10 @@ def configure(parser: Parser) -> None:
         help="run this shell command for each message: body on standard input, headers in the environment as "
         "STOMP_HEADER_NAME; exit status 0 acknowledges the message, any other rejects it")  # fmt: skip
     parser.add("--headers-only", action="store_true", help="do not write the bodies")
+    parser.add("--json-body", action="store_true",
+        help="with --json: a body that is JSON is a value, not text")  # fmt: skip
+    parser.add("--pretty", action="store_true", help="indent JSON: that of --json, or bodies that are JSON")
+    parser.add("--shorten", metavar="N", type=number(1), help="write at most N characters of each body")
     consumer.add_options(parser, prefetch="default 100, with --exec 1")
     parser.add("--ack", metavar="MODE", choices=("client-individual", "client", "auto", "none"),
         default="client-individual",
@@ -66,6 +75,8 @@ def run(args: Namespace, terminal: Terminal) -> int:
     from stomp.cli.framework.exit_status import CommandError
     from stomp.cli.messages.consumer import MessageConsumer
 
+    if args.json_body and not args.json:
+        raise CommandError("--json-body is for --json only", hint="add --json")
     if args.exec is not None and (args.ack in ("auto", "none") or args.headers_only):
         raise CommandError(
             "--exec cannot be used with --headers-only, --ack auto or --ack none",
@@ -103,8 +114,10 @@ def _format(args: Namespace, terminal: Terminal) -> Any:
     if args.raw:
         return formats.raw
     if args.json:
-        return partial(formats.as_json, body=not args.headers_only)
-    return formats.readable(terminal, body=not args.headers_only)
+        return partial(
+            formats.as_object, body=not args.headers_only, parse=args.json_body, pretty=args.pretty
+        )
+    return formats.readable(terminal, body=not args.headers_only, pretty=args.pretty, limit=args.shorten)
 
 
 def _write(messages: MessageConsumer, write: Any, args: Namespace, terminal: Terminal) -> None:

@@ -6,6 +6,7 @@ message is duplicated: the copy is at the target and the original is still at th
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli.config import options
@@ -16,6 +17,7 @@ from stomp.cli.messages import consumer
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from stomp.cli.framework.parser import Parser
     from stomp.cli.framework.terminal import Terminal
@@ -27,10 +29,15 @@ def configure(parser: Parser) -> None:
     parser.epilog = (
         "A message is acknowledged after the broker has confirmed its copy, so none is lost. If the connection is\n"
         "lost before the ACK, a message may exist twice; the command reports this and continues.\n"
-        "Without -n and --timeout it runs until Ctrl-C."
+        "Without -n and --timeout it runs until Ctrl-C.\n\n"
+        "Examples:\n"
+        "  stomp move ActiveMQ.DLQ /queue/orders -n 10 --timeout 2s\n"
+        "  stomp move /queue/orders /queue/orders --url stomp://old.example.com --to-url stomp://new.example.com"
     )
     parser.add("source", metavar="FROM", completes="destination", help="source destination")
     parser.add("target", metavar="TO", completes="destination", help="target destination")
+    parser.add("--to-url", metavar="URL",
+        help="URL of another broker, to which the messages are moved; the connection options are for FROM")  # fmt: skip
     parser.add(
         "--rate", metavar="N", type=number(1e-6, whole=False), help="send at most N messages per second"
     )
@@ -47,15 +54,17 @@ def run(args: Namespace, terminal: Terminal) -> int:
     from stomp.cli.messages.consumer import MessageConsumer
     from stomp.cli.messages.publisher import MessagePublisher
 
-    if args.source == args.target:
+    if args.source == args.target and args.to_url is None:
         raise CommandError("FROM and TO are the same destination", hint="use another destination")
     tally = _Tally(terminal)
     try:
         with (
+            contextlib.ExitStack() as resources,
             MessageConsumer(args, terminal, destinations=[args.source]) as messages,
             Progress(terminal, args.count, lambda on_confirmed: f"{on_confirmed:.0f} messages") as progress,
         ):
-            publisher = MessagePublisher(messages.client, on_confirmed=tally.acknowledge)
+            other = None if args.to_url is None else resources.enter_context(_target_client(args.to_url))
+            publisher = MessagePublisher(other or messages.client, on_confirmed=tally.acknowledge)
             limiter = RateLimiter(args.rate, messages.stop)
             for message in messages:
                 limiter.wait()
@@ -70,6 +79,15 @@ def run(args: Namespace, terminal: Terminal) -> int:
     finally:
         tally.report()
     return messages.status
+
+
+def _target_client(url: str) -> AbstractContextManager[Any]:
+    """A connected client of the other broker."""
+    import stomp
+    from stomp.cli.config.settings import mute, using
+
+    mute()
+    return using(stomp.Client(url, attempts=1, reattempts=-1))
 
 
 def _copy(publisher: Any, message: Any, target: str) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from stomp.cli.config import options
-from stomp.cli.framework.parser import number
+from stomp.cli.framework.parser import duration, number
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -23,9 +23,9 @@ def configure(parser: Parser) -> None:
     parser.add(
         "-n", "--count", metavar="COUNT", type=number(1), default=5, help="number of round trips (default 5)"
     )
-    parser.add("--interval", metavar="SECONDS", type=number(0, whole=False), default=1.0,
+    parser.add("--interval", metavar="TIME", type=duration(0), default=1.0,
         help="time between round trips (default 1)")  # fmt: skip
-    parser.add("--timeout", metavar="SECONDS", type=number(0.001, whole=False), default=10.0,
+    parser.add("--timeout", metavar="TIME", type=duration(0.001), default=10.0,
         help="timeout for each answer (default 10)")  # fmt: skip
     parser.add("--json", action="store_true", help="write one line of JSON instead of text")
     options.add_options(parser)

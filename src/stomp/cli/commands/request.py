@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stomp.cli.commands import send
 from stomp.cli.config import options
-from stomp.cli.framework.parser import number
+from stomp.cli.framework.parser import duration
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -23,7 +23,7 @@ def configure(parser: Parser) -> None:
     parser.add("destination", metavar="DEST", completes="destination", help="destination of the service")
     parser.add("body", metavar="BODY", nargs="?",
         help='the request (default, or "-": standard input)')  # fmt: skip
-    parser.add("--timeout", metavar="SECONDS", type=number(0.001, whole=False), default=30.0,
+    parser.add("--timeout", metavar="TIME", type=duration(0.001), default=30.0,
         help="timeout for the reply (default 30)")  # fmt: skip
     parser.add("--json", action="store_true", help="write the reply with its headers as one line of JSON")
     send.add_message_options(parser)

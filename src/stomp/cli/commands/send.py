@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from stomp.cli.config import options
 from stomp.cli.framework.exit_status import CommandError, Interrupted, Status, verdict
-from stomp.cli.framework.parser import gathered, header, number
+from stomp.cli.framework.parser import duration, gathered, header, number
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -24,7 +24,16 @@ _READ = 256 * 1024
 
 def configure(parser: Parser) -> None:
     """Declare the options."""
+    from stomp.cli.messages.templates import PLACEHOLDERS
+
     parser.arguments_are("DEST [BODY | -]")
+    parser.epilog = f"""\
+{PLACEHOLDERS}
+Examples:
+  stomp send /queue/orders hello
+  stomp send /queue/orders --file order.json --json --header "type: order"
+  stomp send /queue/test --count 100 --rate 10 --template "order {{{{count}}}}"
+  tail -f app.log | stomp send /topic/log --lines"""
     parser.add(
         "destination", metavar="DEST", completes="destination", help="destination, for example /queue/orders"
     )
@@ -44,7 +53,11 @@ def configure(parser: Parser) -> None:
         help='send one message for each line of JSON: {"destination", "headers", "body" or "body64"}; DEST is the '
         "default destination")  # fmt: skip
     add_message_options(parser)
+    parser.add("--json", group=cut, action="store_true",
+        help="the body must be JSON; its content-type is application/json")  # fmt: skip
     parser.add("--count", metavar="N", type=number(1), default=1, help="send each message N times")
+    parser.add("--template", action="store_true",
+        help="fill in the placeholders of the body and the headers; see below")  # fmt: skip
     parser.add(
         "--rate", metavar="N", type=number(1e-6, whole=False), help="send at most N messages per second"
     )
@@ -64,9 +77,9 @@ def add_message_options(parser: Parser) -> None:
         "--persistent", action="store_true", help="ask the broker to keep the message across a restart"
     )
     parser.add("--priority", metavar="N", type=number(0, 9), help="priority, 0 to 9")
-    parser.add(
-        "--ttl", metavar="SECONDS", type=number(0.001, whole=False), help="time until the message expires"
-    )
+    parser.add("--ttl", metavar="TIME", type=duration(0.001), help="time until the message expires")
+    parser.add("--delay", metavar="TIME", type=duration(0.001),
+        help="time until the message is delivered, if the broker supports that")  # fmt: skip
 
 
 def message_options(args: Namespace) -> dict[str, Any]:
@@ -77,6 +90,7 @@ def message_options(args: Namespace) -> dict[str, Any]:
         "persistent": True if args.persistent else None,
         "priority": args.priority,
         "ttl": args.ttl,
+        "delay": args.delay,
     }
 
 
@@ -136,7 +150,12 @@ class _Sender:
                         self._limiter.wait()
                         if self._stop.requested:
                             break
-                        publisher.send(item.destination, item.body, **item.options)
+                        body, given = item.body, item.options
+                        if self._args.template:
+                            body, given = _filled(item, publisher.sent + 1)
+                        if self._args.json:
+                            body, given = _as_json(body, given)
+                        publisher.send(item.destination, body, **given)
                         progress.update(publisher.confirmed if repeats else item.read)
                 publisher.collect(wait=True)
         except Exception as error:
@@ -172,6 +191,24 @@ class _Sender:
         self._terminal.info(
             f"{_messages(publisher.sent)} sent, the first {publisher.confirmed} of them confirmed"
         )
+
+
+def _filled(item: Item, number: int) -> tuple[bytes, dict[str, Any]]:
+    from stomp.cli.messages import templates
+
+    text = item.body.decode("utf-8", "surrogateescape")
+    body = templates.fill(text, number).encode("utf-8", "surrogateescape")
+    return body, templates.fill_options(item.options, number)
+
+
+def _as_json(body: bytes, given: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    import json
+
+    try:
+        json.loads(body)
+    except ValueError as err:
+        raise CommandError(f"the body is not JSON: {err}", hint="send it without --json") from err
+    return body, {**given, "content_type": given["content_type"] or "application/json"}
 
 
 def _messages(count: int) -> str:

@@ -49,7 +49,7 @@ OPTIONS = (
     Option(("--ssl-ca-file",), "trusted certificate authorities (PEM) (default: those of the system)", "FILE", "file"),
     Option(("--ssl-insecure",), "do not verify the server certificate (not secure)", type=bool),
     Option(("--proxy",), "proxy: http://user:password@host:port or socks5://host:port", "URL"),
-    Option(("--connect-timeout",), "timeout for each step of connecting (default 30)", "SECONDS"),
+    Option(("--connect-timeout",), "timeout for each step of connecting (default 30s)", "TIME"),
     Option(("--connect-header",), "additional header of the CONNECT frame; may be repeated", "NAME:VALUE", type=dict),
     Option(("--lenient",), "frames that break a rule of STOMP: yes (accept if their end is certain), no (close the "
          "connection), or trim (as yes, and remove white space around headers)", "HOW"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.cli.config import contexts, options, passwords
 from stomp.cli.framework.exit_status import CommandError
-from stomp.cli.framework.parser import number
+from stomp.cli.framework.parser import duration
 from stomp.net.address import Address, Target, pairs_of, parse
 
 if TYPE_CHECKING:
@@ -343,7 +343,7 @@ def _heartbeat(text: str | None) -> tuple[int, int] | None:
 
 def _timeout(text: str) -> float:
     try:
-        return float(number(0.001, whole=False)(text))
+        return float(duration(0.001)(text))
     except Exception as err:
         raise CommandError(f"--connect-timeout: {err}") from err
 

@@ -166,6 +166,10 @@ class Parser(argparse.ArgumentParser):
     def _refuse_argument(self, word: str) -> NoReturn:
         if not self.commands:
             self.error(f"unexpected argument {word!r}")
+        self.refuse_command(word)
+
+    def refuse_command(self, word: str) -> NoReturn:
+        """Raise the error for an unknown command, with the name of a similar one."""
         suggestion = _nearest(word, self.commands)
         self.error(f"unknown command {word!r}" + (f"; did you mean {suggestion!r}?" if suggestion else ""))
 
@@ -336,13 +340,41 @@ def number(minimum: float, maximum: float | None = None, *, whole: bool = True) 
     return read
 
 
-def header(text: str) -> tuple[str, str]:
-    """A type for `Parser.add`: ``name:value`` as a pair.
+#: Units of time, in seconds.
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
-    >>> header("content-type:text/plain")
+
+def duration(minimum: float) -> Any:
+    """A type for `Parser.add`: a time of at least `minimum` seconds, as "5", "0.5", "200ms", "5s", "2m", "1h" or "7d".
+
+    >>> duration(0)("2m"), duration(0)("0.5")
+    (120.0, 0.5)
+    """
+
+    def read(text: str) -> float:
+        word = text.strip().replace("_", "?")  # Python reads 1_0 as 10
+        unit = next((unit for unit in _UNITS if word.endswith(unit)), "")
+        try:
+            seconds = float(word.removesuffix(unit)) * _UNITS.get(unit, 1.0)
+        except ValueError:
+            seconds = minimum - 1
+        # `not >=`: all comparisons with "nan" are false.
+        if not seconds >= minimum or seconds == float("inf"):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a time of at least {minimum:g} seconds; write 5, 0.5, 200ms, 5s, 2m, 1h or 7d"
+            )
+        return seconds
+
+    return read
+
+
+def header(text: str) -> tuple[str, str]:
+    """A type for `Parser.add`: ``name:value`` as a pair, without white space around name and value.
+
+    >>> header("content-type: text/plain")
     ('content-type', 'text/plain')
     """
-    name, colon, value = text.partition(":")
+    name, colon, value = (part.strip() for part in text.partition(":"))
     if not colon or not name:
         raise argparse.ArgumentTypeError(f"{text!r} is not a header; write name:value")
     return name, value

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from stomp.cli.framework.exit_status import Interrupted, Status, Terminated
-from stomp.cli.framework.parser import number
+from stomp.cli.framework.parser import duration, number
 from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ _PREFETCH = 100
 def add_options(parser: Parser, *, prefetch: str) -> None:
     """Declare the options."""
     parser.add("-n", "--count", metavar="COUNT", type=number(1), help="stop after COUNT messages")
-    parser.add("--timeout", metavar="SECONDS", type=number(0.001, whole=False),
-        help="stop after SECONDS without a message (with -n: exit status 3)")  # fmt: skip
+    parser.add("--timeout", metavar="TIME", type=duration(0.001),
+        help="stop after this TIME without a message (with -n: exit status 3)")  # fmt: skip
     parser.add("--prefetch", metavar="N", type=number(1),
         help=f"maximum number of unacknowledged messages ({prefetch})")  # fmt: skip
     parser.add("--selector", metavar="EXPRESSION",
         help="only messages whose headers match this SQL-92 expression, if the broker supports selectors")  # fmt: skip
-    parser.add("--grace", metavar="SECONDS", type=number(0, whole=False), default=30.0,
+    parser.add("--grace", metavar="TIME", type=duration(0), default=30.0,
         help="time to finish the current message after Ctrl-C or SIGTERM (default 30)")  # fmt: skip
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import TYPE_CHECKING
 
 from stomp.cli.framework.exit_status import CommandError
+from stomp.cli.framework.parser import gathered
 from stomp.cli.framework.terminal import clean
 from stomp.cli.messages import jsonl
 
@@ -33,12 +35,14 @@ _TOKEN = re.compile(r"%h\{([^}]*)\}|%(.)|\\x([0-9a-fA-F]{2})|\\(.)|([^%\\]+)|(.)
 _ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}
 
 
-def readable(terminal: Terminal, *, body: bool) -> Format:
+def readable(terminal: Terminal, *, body: bool, pretty: bool = False, limit: int | None = None) -> Format:
     """A format for people: the headers, one per line, then an empty line, the body and an empty line.
 
     Args:
         terminal: the body is cleaned if its standard output is a terminal. The headers are always cleaned.
         body: False leaves out the body.
+        pretty: indent a body that is JSON.
+        limit: the longest body, in characters; a longer one is cut, and a line says how long it is.
     """
     on_terminal = terminal.is_terminal(terminal.out)
 
@@ -48,7 +52,14 @@ def readable(terminal: Terminal, *, body: bool) -> Format:
             f"{terminal.styled(clean(name, lines=False), 'name', terminal.out)}: {clean(value, lines=False)}\n"
             for name, value in message.headers.pairs()
         ]
-        content = _bytes(clean(message.body)) if on_terminal else message.body
+        content = message.body
+        if pretty and (parsed := _parsed(content)) is not _NOT_JSON:
+            content = json.dumps(parsed, indent=2, ensure_ascii=False).encode()
+        if limit is not None and len(content) > limit:
+            rest = len(content) - limit
+            content = content[:limit] + f"\n... {rest} more bytes; --raw writes the whole body".encode()
+        if on_terminal:
+            content = _bytes(clean(content))
         return _bytes("".join(lines)) + (b"\n" + content + b"\n" if body else b"") + b"\n"
 
     return write
@@ -63,6 +74,41 @@ def as_json(message: BaseMessage, number: int, *, body: bool = True) -> bytes:
     """A line of JSON, see `stomp.cli.messages.jsonl`."""
     record = jsonl.of_message(message, time=time.time())
     return _bytes(jsonl.line(record if body else record._replace(body=b"")))
+
+
+def as_object(
+    message: BaseMessage, number: int, *, body: bool = True, parse: bool = False, pretty: bool = False
+) -> bytes:
+    """JSON with the headers as an object: a repeated header has a list of its values.
+
+    Args:
+        message: the message.
+        number: the number of the message.
+        body: False leaves out the body.
+        parse: a body that is JSON is the value of "json" instead of text.
+        pretty: with indentation, over several lines.
+    """
+    record = jsonl.of_message(message, time=time.time())
+    # JSON writes a tuple, which is a repeated header here, as a list.
+    fields: dict[str, object] = json.loads(jsonl.line(record)) | {"headers": gathered(record.headers)}
+    if parse and (parsed := _parsed(record.body)) is not _NOT_JSON:
+        fields.pop("body", None)
+        fields["json"] = parsed
+    if not body:
+        for key in ("body", "body64", "json"):
+            fields.pop(key, None)
+    return _bytes(json.dumps(fields, ensure_ascii=False, indent=2 if pretty else None) + "\n")
+
+
+_NOT_JSON = object()
+
+
+def _parsed(body: bytes) -> object:
+    """The value of a body that is JSON, else `_NOT_JSON`."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return _NOT_JSON
 
 
 def compiled(text: str) -> Format:

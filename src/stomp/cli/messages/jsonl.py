@@ -3,7 +3,8 @@
     {"time": 1764028800.25, "destination": "/queue/a", "headers": [["type", "x"]], "body": "hello"}
 
 A body in UTF-8 is a string, ``body``; any other body is base64, ``body64``. Headers are a list of pairs in the order
-in which they were received, including repeated names. On input they may also be an object.
+in which they were received, including repeated names. On input they may also be an object, in which a repeated name
+has a list of values.
 
 Rules of this file: a record that is written and read again is the same, byte for byte.
 """
@@ -162,7 +163,7 @@ _EXAMPLE = 'example: {"destination": "/queue/a", "headers": {"type": "x"}, "body
 
 
 def _headers(fields: Any, line_name: str) -> tuple[tuple[str, str], ...]:
-    pairs: Any = fields.items() if isinstance(fields, dict) else fields
+    pairs: Any = _pairs(fields) if isinstance(fields, dict) else fields
     try:
         pairs_read = tuple((name, _text(value)) for name, value in pairs)
         if all(isinstance(name, str) and name for name, _ in pairs_read):
@@ -172,6 +173,13 @@ def _headers(fields: Any, line_name: str) -> tuple[tuple[str, str], ...]:
     raise CommandError(
         f"{line_name}: the headers are neither an object nor a list of pairs of strings", hint=_EXAMPLE
     )
+
+
+def _pairs(fields: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    """The headers of an object. A repeated header has a list of its values."""
+    for name, value in fields.items():
+        for each in value if isinstance(value, list) else (value,):
+            yield name, each
 
 
 def _text(value: Any) -> str:

@@ -30,7 +30,15 @@ def configure(parser: Parser) -> None:
     """Declare the options of the client of stomp.py, and the connection options."""
     from stomp._version import __version__
 
-    parser.epilog = f"Commands (each has a --help):\n{registry.overview()}"
+    parser.description = (
+        f"A client for STOMP brokers.\n\nCommands (stomp help COMMAND describes one):\n{registry.overview()}\n\n"
+        "Without a command: an interactive client, a listener and a script runner, like that of stomp.py."
+    )
+    parser.epilog = """\
+Examples:
+  stomp -H broker.example.com -U me     prompt for commands; "help" lists them
+  stomp -L /queue/orders                print the messages of a queue
+  stomp -F script.txt                   run the commands in a file"""
     parser.add("--version", action="version", version=__version__, help="show the version number and exit")
     parser.add(
         *("-F", "--file"),

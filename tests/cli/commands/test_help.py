@@ -1,0 +1,27 @@
+"""`stomp help`."""
+
+from __future__ import annotations
+
+import pytest
+
+from stomp.cli.app import main
+from stomp.cli.framework import registry
+
+
+@pytest.mark.parametrize("name", list(registry.BY_NAME))
+def test_help_of_a_command_is_that_of_its_option(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", name]) == 0
+    by_name = capfd.readouterr().out
+    assert main([name, "--help"]) == 0
+    assert by_name == capfd.readouterr().out != ""
+
+
+def test_help_without_a_command_lists_the_commands_first(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["help"]) == 0
+    text = capfd.readouterr().out
+    assert 0 < text.index("Commands (") < text.index("Options:")
+
+
+def test_help_of_an_unknown_command_suggests_one(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "snd"]) == 1
+    assert "unknown command 'snd'; did you mean 'send'?" in capfd.readouterr().err
