@@ -385,7 +385,7 @@ def _subscribe_again_gen(
     now = yield Now()
     subscription.generation, subscription.last, subscription.receipt = connection.generation, now, ""
     deadline = None
-    if frame is not None and subscription.config.confirm:
+    if frame is not None and subscription.config.confirm and connection.profile.receipts:
         subscription.receipt = frame.headers["receipt"] = engine.next_id()
         deadline = now + engine.config.timeout
         request = BaseConfirmation(subscription.receipt, None, 0)
