@@ -6,6 +6,7 @@ import json
 import socket
 import uuid
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -79,7 +80,9 @@ def test_transactions_are_refused(client: stomp.Client) -> None:
 
 
 @pytest.mark.parametrize("ack", ["client", "client-individual"])
-def test_acknowledgements_are_refused(client: stomp.Client, ack: str) -> None:
+def test_acknowledgements_are_refused(
+    client: stomp.Client, ack: Literal["client", "client-individual"]
+) -> None:
     assert not client.broker.acknowledges
     with pytest.raises(Unsupported, match="acknowledgements"):
         client.subscribe("/topic/any", ack=ack)

@@ -57,6 +57,7 @@ class BrokerProfile:
         web_text_only: the broker ignores binary WebSocket messages.
         web_largest: the largest WebSocket message that the broker accepts, in bytes; None if the limit is
             that of TCP.
+        web_disconnect_closes: over a WebSocket the broker answers DISCONNECT by closing it, without a RECEIPT.
         error_ends: True if an ERROR ends the connection, False if it stays usable, None if unknown.
         nack_effect: what happens to a message that is rejected by NACK, as a predicate for texts.
         dead_letter_hint: what to do about messages that fail repeatedly.
@@ -88,6 +89,7 @@ class BrokerProfile:
     nack_discards: bool = False
     web_text_only: bool = False
     web_largest: int | None = None
+    web_disconnect_closes: bool = False
     error_ends: bool | None = None
     nack_effect: str = "is up to the broker"
     dead_letter_hint: str = "look into the broker's manual for dead letters"
@@ -114,6 +116,7 @@ RABBITMQ = BrokerProfile(
     receipts_in_transaction=False,
     temporary="header",
     holds_unacked_until_disconnect=True,
+    web_disconnect_closes=True,
     error_ends=False,
     nack_effect="is delivered again at once, or with requeue=False goes to the dead-letter exchange "
     "if the queue has one",
