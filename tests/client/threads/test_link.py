@@ -343,6 +343,19 @@ def test_sent_heartbeats_do_not_pile_up_while_the_broker_is_silent():
         events.wait_for(HeartbeatSent)
 
 
+def test_idle_connections_have_a_receiving_thread_each_and_share_the_timer_thread():
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            link, peer, events = stack.enter_context(linked(heartbeat=(60_000, 60_000)))
+            link.transmit(commands.connect(["1.2"], "/", heartbeat=(60_000, 60_000)))
+            while peer.session.state.value != "connected":
+                peer.read()
+            events.wait_for(Connected)
+        names = [thread.name for thread in stomp_threads()]
+        assert names.count("stomp-receiver") == 20
+        assert names.count("stomp-timer") <= 1  # none if it was there before this test
+
+
 def test_join_from_the_handler_does_not_wait_for_itself(connected):
     link, peer, events = connected
     answers = []
@@ -547,7 +560,7 @@ def test_forked_child_does_not_write_frames_of_its_parent(connected):
     if child == 0:
         from stomp.client.threads import open_links
 
-        open_links._write_all()
+        open_links._flush_all()
         os._exit(0)
     os.waitpid(child, 0)
     peer.sock.settimeout(0.1)

@@ -11,7 +11,7 @@ import weakref
 from typing import Protocol
 
 #: Longest wait per link at exit for a broker that does not read, in seconds.
-_LAST_WORDS = 2.0
+_FLUSH_TIMEOUT = 2.0
 
 
 class OpenLink(Protocol):
@@ -29,7 +29,7 @@ class OpenLink(Protocol):
 LINKS: weakref.WeakSet[OpenLink] = weakref.WeakSet()
 
 
-def _disown_all() -> None:
+def _abandon_all() -> None:
     """In a forked child: abandon the copies of the parent's links. The connections belong to the parent."""
     for link in list(LINKS):
         link.abandon_after_fork()
@@ -37,11 +37,11 @@ def _disown_all() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)
+    os.register_at_fork(after_in_child=_abandon_all)
 
 
 @atexit.register
-def _write_all() -> None:
+def _flush_all() -> None:
     """At exit: flush the links of a program that did not disconnect. Their last frames may still be buffered."""
     for link in list(LINKS):
-        link.flush_within(_LAST_WORDS)
+        link.flush_within(_FLUSH_TIMEOUT)
