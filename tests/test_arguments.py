@@ -76,6 +76,7 @@ SEND = [
         {"a": Colour.RED},
         "the header 'a' is of type Colour (pass text or a number, such as the .value",
     ),
+    ("json", {1}, "json cannot be written as JSON: Object of type set is not JSON serializable"),
     ("content_type", 5, "content_type is 5 (pass text"),
     ("text", "yes", f"text is 'yes' ({FLAG})"),
     ("compress", "zip", "compress is 'zip' (use gzip or deflate)"),

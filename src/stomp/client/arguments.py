@@ -33,6 +33,8 @@ class SendOptions(TypedDict, total=False):
 
     Attributes:
         headers: further headers; they override the headers that the other options set.
+        json: the body as an object that `json.dumps` writes, in place of `body`. The media type is application/json,
+            unless `content_type` gives another one. None is no JSON here; send the body ``"null"`` for it.
         content_type: the media type of the body.
         text: send a text message for JMS consumers, on brokers that distinguish text from bytes by
             ``content-length`` (ActiveMQ and Artemis).
@@ -47,6 +49,7 @@ class SendOptions(TypedDict, total=False):
     """
 
     headers: Mapping[str, Any] | None
+    json: Any
     content_type: str | None
     text: bool
     compress: str | None
@@ -91,8 +94,21 @@ Checks = dict[str, Callable[[str, Any], Any]]
 _PRIORITY = 'pass a whole number, 0 to 9; for a queue of RabbitMQ with more, headers={"priority": ...}'
 _PREFETCH = "pass a whole number, at least 1; leave it out for the broker's own number"
 
+
+def _json(name: str, value: object) -> str:
+    import json
+
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError) as err:
+        raise UsageError(
+            f"json cannot be written as JSON: {err}", hint="pass what json.dumps accepts"
+        ) from err
+
+
 #: See `SendOptions`.
 SEND: Checks = {
+    "json": _json,
     "headers": arguments.headers,
     "content_type": arguments.text,
     "text": arguments.flag,

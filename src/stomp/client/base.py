@@ -34,6 +34,7 @@ from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.message_queue import ClientSubscription, MessageQueue, SubscriptionConfig
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState
+from stomp.core.errors import UsageError
 from stomp.core.frames.frame import text_of
 from stomp.core.session.client import ClientSession
 
@@ -319,6 +320,11 @@ def _outgoing(destination: str, body: Body, checked: Mapping[str, Any]) -> Outgo
     features = None
     if not _SEND_FEATURES.isdisjoint(checked):
         features = {name: value for name, value in checked.items() if name in _SEND_FEATURES}
+    content_type = checked.get("content_type")
+    if "json" in checked:
+        if body:
+            raise UsageError("there are a body and json=", hint="pass one of them")
+        body, content_type = checked["json"], content_type or "application/json"
     headers = checked.get("headers")
     if "correlation_id" in checked or "reply_to" in checked:
         headers = dict(headers or ())
@@ -329,7 +335,7 @@ def _outgoing(destination: str, body: Body, checked: Mapping[str, Any]) -> Outgo
         destination,
         body,
         headers=headers,
-        content_type=checked.get("content_type"),
+        content_type=content_type,
         text=checked.get("text", False),
         compress=checked.get("compress"),
         epoch_ms=round(time.time() * 1000) if "ttl" in checked else 0,
