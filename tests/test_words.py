@@ -57,10 +57,6 @@ AREAS = {
     "tools": ["bench", "examples", "scripts", "native", "shim", "Makefile", ".ci"],
 }
 SUFFIXES = {".py", ".md", ".1", ".c", ".h", ".sh", ".mjs", ".go", ".toml", ""}
-#: Higher limits while identifiers are being renamed: (area, word) -> occurrences. To be removed.
-RENAMING = {
-    ("tests", "tell"): 60,
-}
 #: Made by programs, or the list itself.
 SKIPPED = {"bench/results.md", "tests/test_words.py"}
 FOLDERS_SKIPPED = {"__pycache__", "_build", "build", "node_modules", ".hypothesis"}
@@ -114,9 +110,7 @@ def test_words_outside_of_the_field_are_rare(
 ) -> None:
     lines, places = counted[area]
     too_often = {
-        word: found.most_common(8)
-        for word, found in places.items()
-        if found.total() > RENAMING.get((area, word), max(1, lines / LINES))
+        word: found.most_common(8) for word, found in places.items() if found.total() > max(1, lines / LINES)
     }
     assert not too_often
 
@@ -145,7 +139,7 @@ def test_told_is_no_identifier() -> None:
     assert wrong == []
 
 
-def test_take_has_few_definitions() -> None:
+def test_take_has_at_most_three_definitions() -> None:
     found = [
         f"{file.relative_to(ROOT)}:{node.lineno}"
         for file in files_of("src")

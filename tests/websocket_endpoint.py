@@ -65,18 +65,18 @@ class WebSocketEndpoint:
         self.binary = binary
         self.curt = curt
         self.requests: list[Request] = []
-        self.heard: list[Frame] = []
+        self.received: list[Frame] = []
         self.said_last = (1001, "the broker is gone")
 
     @property
     def messages(self) -> list[tuple[Opcode, bytes]]:
         """The messages from clients, with their opcodes."""
-        return [(frame.opcode, bytes(frame.data)) for frame in self.heard if frame.opcode < Opcode.CLOSE]
+        return [(frame.opcode, bytes(frame.data)) for frame in self.received if frame.opcode < Opcode.CLOSE]
 
     @property
     def farewells(self) -> int:
         """The number of received close frames."""
-        return [frame.opcode for frame in self.heard].count(Opcode.CLOSE)
+        return [frame.opcode for frame in self.received].count(Opcode.CLOSE)
 
     def __call__(self, sock: socket.socket) -> None:
         protocol = ServerProtocol(select_subprotocol=_choose, max_size=None)
@@ -115,7 +115,7 @@ class WebSocketEndpoint:
                 response = protocol.accept(event)
             protocol.send_response(response)
         elif isinstance(event, Frame):
-            self.heard.append(event)
+            self.received.append(event)
             if self.curt and event.data[:10] == b"DISCONNECT":
                 protocol.send_close(1000)
             elif event.opcode < Opcode.CLOSE:

@@ -36,7 +36,7 @@ def server(endpoint):
 
 
 def connected(server, *, wait=True, **options):
-    """A connection that is subscribed to its own queue, and what it is told."""
+    """A connection that is subscribed to its own queue, and its recorder."""
     conn = ws.WSStompConnection([server.address], **options)
     recorder = RecentFrames()
     conn.set_listener("recorder", recorder)

@@ -132,7 +132,7 @@ class TestCertified(Certified):
 
 
 def last(guest: Guest, method: str) -> Any:
-    """What the listener was told last by this method, once it was."""
+    """The argument of the last call of this method, once there is one."""
     guest.recorder.wait_for_method(method)
     return [detail for called, detail in guest.recorder.notes if called == method][-1]
 

@@ -131,7 +131,7 @@ def test_set_receipt_marks_a_disconnect_receipt(broker):
     recorder.wait_for_method("on_disconnected")
 
 
-# ------------------------------------------------------------------------------------- telling listeners
+# ------------------------------------------------------------------------------------- calling listeners
 
 
 def test_notify_accepts_frames_and_headers_with_body():

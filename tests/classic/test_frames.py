@@ -85,7 +85,7 @@ def test_message_can_be_created_by_a_program():
 
 
 class Recorder(ConnectionListener):
-    """Keeps its frames, as they were when it was told."""
+    """Keeps its frames in the state of the call."""
 
     def __init__(self):
         self.frames = []
@@ -104,7 +104,7 @@ def receipts(auto_decode: bool = True, body: bytes = b"") -> Recorder:
     session.receive_data(CONNECTED, 0.0)
     session.events()
     transport = BaseTransport(auto_decode)
-    transport.set_listener("hears", recorder := Recorder())
+    transport.set_listener("recorder", recorder := Recorder())
     one = b"RECEIPT\nreceipt-id:a\\c%d\n\n%b\0\n"
     session.receive_data(one % (0, body), 0.0)
     session.receive_data(one % (1, body), 0.0)

@@ -13,7 +13,7 @@ from tests.listening import wait_until
 
 @pytest.fixture
 def transport():
-    return mock.Mock(listeners={"deaf": object(), "hears": mock.Mock()})
+    return mock.Mock(listeners={"empty": object(), "mock": mock.Mock()})
 
 
 def connected(listener, text):
@@ -46,7 +46,7 @@ def test_heartbeats_are_sent_until_the_end(transport):
 def test_silence_calls_on_heartbeat_timeout(transport):
     listener = HeartbeatListener(transport, (0, 20))
     connected(listener, "20,0")
-    wait_until(lambda: transport.listeners["hears"].on_heartbeat_timeout.called)
+    wait_until(lambda: transport.listeners["mock"].on_heartbeat_timeout.called)
     transport.set_connected.assert_called_once_with(False)
     transport.disconnect_socket.assert_called_once()
     transport.stop.assert_called_once()

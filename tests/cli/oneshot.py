@@ -64,7 +64,7 @@ class Stomp:
         return answer.out
 
     def start(self, *arguments: str, **how: Any) -> subprocess.Popen[bytes]:
-        """Start a command as a process of its own. Its streams are pipes, unless told otherwise."""
+        """Start a command as a separate process. Its streams are pipes by default."""
         streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         return subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "stomp", *self.arguments(*arguments)],

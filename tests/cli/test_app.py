@@ -24,7 +24,7 @@ BUG = "(this is a bug; --debug shows the traceback)"
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes `stomp play` a command that does what it is told."""
+    """Makes `stomp play` a command that runs the given function."""
 
     def play(action: Any) -> None:
         module = SimpleNamespace(configure=lambda parser: None, run=lambda args, terminal: action(terminal))

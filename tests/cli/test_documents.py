@@ -20,7 +20,7 @@ _COMMAND = re.compile(r"(?:^|[|(] ?)(?:\$ |\.venv/bin/)?(stomp(?: [^|\n)]*)?)", 
 
 
 def command_lines(page: Path) -> list[str]:
-    """What a page tells to type: in blocks without a language, or of text, and between backticks."""
+    """The commands of a page: in blocks without a language, or of text, and between backticks."""
     texts = [text for _, text in blocks(page, "text", "console", "sh")]
     texts += re.findall(r"^```\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     texts += re.findall(r"`(stomp [^`\n]*)`", page.read_text())

@@ -1,4 +1,4 @@
-"""Brokers that discard what is refused by NACK (Artemis, HornetQ): a message that fails is given back, not lost."""
+"""Brokers that discard messages rejected by NACK (Artemis, HornetQ): a message that fails is returned, not lost."""
 
 from __future__ import annotations
 
@@ -156,12 +156,12 @@ def test_message_of_a_failed_block_is_returned(artemis: Artemis, server: Scripte
 
 def test_nack_without_requeue_argument_is_refused(artemis: Artemis, server: ScriptedServer) -> None:
     with stomp.Client(server.url, backoff=SOON) as client:
-        assert client.broker.nack_effect.startswith("is lost")
+        assert client.broker.nack_effect.startswith("is discarded")
         subscription = client.subscribe("/queue/a", ack="client-individual")
         message = subscription.receive(timeout=PATIENCE)
         assert message is not None
         with pytest.raises(
-            Unsupported, match="Artemis discards what is refused by NACK: no dead-letter queue"
+            Unsupported, match="Artemis discards messages rejected by NACK: no dead-letter queue"
         ):
             message.nack()
         assert not message.settled

@@ -2,7 +2,7 @@
 
 `names.json` has the facts, found by introspection of those releases: for each module and name what it is, either
 one fact for all three or a list of three (null where a release did not have it). `differences.json` has what is
-otherwise here on purpose, by reason; `docs/migrating.md` tells those that a program can notice.
+otherwise here on purpose, by reason; `docs/migrating.md` lists those that a program can notice.
 """
 
 import builtins

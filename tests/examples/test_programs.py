@@ -33,7 +33,7 @@ CLIENTS = {
     "client_confirmed": ["the first one", "more: 101", "the batch", "all taken"],
     "client_consume": ["done: shoes", "done: socks", "refused: nonsense - no such article", "done: nonsense"],
     "client_workers": ["was handled", "drained, nothing is left"],
-    "client_requests": ["pmots", "no answer: nobody answered the request to /queue/no-service in time"],
+    "client_requests": ["pmots", "no answer: no reply to the request to /queue/no-service in time"],
     "client_transactions": [
         "nothing was sent",
         "done: committed",

@@ -361,4 +361,4 @@ def test_the_link_of_a_client_without_heart_beats_gets_a_hint_after_a_long_silen
         session.receive_eof(now=quiet)
         assert session.closed is not None
         assert session.closed.error is not None
-        assert ("ask for heart-beats" in session.closed.error.hint) is hinted
+        assert ("request heart-beats" in session.closed.error.hint) is hinted

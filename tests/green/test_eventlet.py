@@ -45,5 +45,5 @@ def test_program_patched_after_its_connection_works():
 def test_patching_while_a_connection_is_open_warns():
     with Broker(heartbeat=(300, 300), tolerance=1000) as broker:
         program = EARLIER + PATCHED + STILL_OPEN
-        (told,) = run(program, broker.host, broker.port, warnings=("ignore",), noise=True)
-        assert "while a connection was open" in told
+        (warning,) = run(program, broker.host, broker.port, warnings=("ignore",), noise=True)
+        assert "while a connection was open" in warning

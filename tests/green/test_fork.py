@@ -373,7 +373,10 @@ conn.transport.stop()
 
 
 def test_listener_in_the_child_gets_nothing_from_the_connection_of_the_parent(beating_broker):
-    """It ended in the child by being forked: there is no thread that could tell, and connect tells of the new one."""
+    """The connection ended in the child by the fork: no thread dispatches its end there.
+
+    After `connect` the child gets the events of the new connection.
+    """
     run(
         BEGINNING
         + """

@@ -216,6 +216,6 @@ def test_program_patched_after_its_connection_works(beating_broker):
 def test_patching_while_a_connection_is_open_warns(beating_broker):
     program = EARLIER + PATCHED + STILL_OPEN
     # What the native threads of the old connection complain of when the program ends is none of ours.
-    (told,) = run(program, beating_broker.host, beating_broker.port, noise=True)
-    assert "while a connection was open" in told
-    assert "patch before you connect" in told
+    (warning,) = run(program, beating_broker.host, beating_broker.port, noise=True)
+    assert "while a connection was open" in warning
+    assert "patch before you connect" in warning

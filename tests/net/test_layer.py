@@ -21,7 +21,7 @@ CONNECTED = b"CONNECTED\nversion:1.2\n\n\0"
 
 
 class Shouting:
-    """A layer that turns upper case into lower case and back, says "!" to all it hears, and "." in the end."""
+    """A layer that turns upper case into lower case and back, answers "!" to all input, and "." in the end."""
 
     def __init__(self, *, left: bytes = b"", failure: OSError | None = None) -> None:
         self.ended = False

@@ -168,7 +168,7 @@ def test_server_name_is_sent(accepting: ssl.SSLContext, name: str, seen: str | N
 
 @pytest.fixture
 def demanding(accepting: ssl.SSLContext, authority: trustme.CA) -> ssl.SSLContext:
-    """A server side that wants a client certificate. With TLS 1.2 the handshake tells whether it got one."""
+    """A server side that wants a client certificate. With TLS 1.2 the handshake shows whether it got one."""
     authority.configure_trust(accepting)
     accepting.verify_mode = ssl.CERT_REQUIRED
     accepting.maximum_version = ssl.TLSVersion.TLSv1_2

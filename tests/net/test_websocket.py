@@ -35,7 +35,7 @@ HERE = Address("localhost", 15674, "ws", "/ws")
 
 
 class Server:
-    """The other side, in memory: what it was asked, and what it hears."""
+    """The other side, in memory: its request, and the frames that it has received."""
 
     def __init__(self, subprotocols: Any = SUBPROTOCOLS) -> None:
         self.protocol = ServerProtocol(subprotocols=subprotocols, max_size=None)
@@ -476,7 +476,7 @@ def failure(server: ScriptedServer, seconds: float = PATIENCE) -> ConnectFailed:
     return error
 
 
-def tell(sock: socket.socket, text: bytes) -> None:
+def send_all(sock: socket.socket, text: bytes) -> None:
     """Script: say something, and go on until the client goes."""
     sock.sendall(text)
     say_nothing(sock)
@@ -484,7 +484,7 @@ def tell(sock: socket.socket, text: bytes) -> None:
 
 def test_refusal_has_the_phase_websocket() -> None:
     response = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-    with ScriptedServer(partial(tell, text=response)) as server:
+    with ScriptedServer(partial(send_all, text=response)) as server:
         error = failure(server)
     assert error.message.endswith("failed: HTTP 404 Not Found")
     assert "ws_path" in error.hint

@@ -13,7 +13,7 @@ PATIENT = 1000
 
 
 def connection(address, cls=stomp.Connection, *, listener=None, name="recorder", **options):
-    """A connection that is not made yet, and what it will be told."""
+    """A connection that is not open yet, and its recorder."""
     options.setdefault("reconnect_attempts_max", 1)
     conn = cls([address], **options)
     recorder = listener or RecentFrames()

@@ -133,7 +133,7 @@ def test_malformed_heartbeat_header_of_the_broker_is_reported(answer):
 
 
 def test_listeners_may_change_during_on_heartbeat_timeout():
-    """S3: on_heartbeat_timeout was told while going through the live dictionary of listeners."""
+    """S3: on_heartbeat_timeout was called while iterating the live dictionary of listeners."""
 
     class Changing:
         def on_heartbeat_timeout(self):

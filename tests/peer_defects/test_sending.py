@@ -1,4 +1,4 @@
-"""What goes out: nothing that was not meant, nothing that nobody hears of."""
+"""Sent frames: no injected data, and no unreported failure."""
 
 import contextlib
 import logging

@@ -105,7 +105,7 @@ def test_what_was_sent_over_tls_before_the_end_arrives(server_tls, ca_file, end)
 
 
 def test_a_tls_peer_that_falls_silent_is_noticed(server_tls, ca_file):
-    """B60: the heart-beat timeout waited for the good-bye of the dead peer, so that nobody was ever told."""
+    """B60: the heart-beat timeout waited for the close_notify of the dead peer, so that no listener was ever called."""
 
     def script(sock):
         welcome(sock, heartbeat=f"{BEAT},{BEAT}")

@@ -66,7 +66,7 @@ def sized(draw: st.DrawFn) -> bytes:
 
 
 def facts(frame: Frame | HeartbeatMarker) -> Any:
-    """Everything that can be told of a frame; whether its body is text yet is left to the decoder."""
+    """All observable properties of a frame; whether its body is text yet is left to the decoder."""
     if isinstance(frame, HeartbeatMarker):
         return "HEARTBEAT"
     body: Any = frame.body

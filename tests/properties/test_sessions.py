@@ -88,8 +88,8 @@ class Sessions(RuleBasedStateMachine):
         self.at_server: list[str] = []
         self.to_client: list[str] = []
         self.at_client: list[str] = []
-        self.requests: deque[Frame] = deque()  # told to the server and not dealt with
-        self.asked = False  # ConnectRequested was told and not answered
+        self.requests: deque[Frame] = deque()  # dispatched to the server and not answered
+        self.asked = False  # ConnectRequested was dispatched and not answered
         self.tickets: list[PendingReceipt] = []
         self.resolved: Counter[int] = Counter()
         self.closings: Counter[str] = Counter()
@@ -308,7 +308,7 @@ class Sessions(RuleBasedStateMachine):
     # --------------------------------------------------------------------------------- what happened
 
     def after(self) -> None:
-        """Collect what both sides told, and compare it with what should have been."""
+        """Collect the events of both sides, and compare them with the model."""
         for name in ("client", "server"):
             end = self.end(name)
             self.wire.collect(end)
@@ -374,7 +374,7 @@ class Sessions(RuleBasedStateMachine):
         assert all(count == 1 for count in self.resolved.values())
 
     @invariant()
-    def closed_is_told_once_and_only_then(self) -> None:
+    def closed_is_dispatched_once_and_only_then(self) -> None:
         for name in ("client", "server"):
             assert self.closings[name] == (self.end(name).session.state is State.CLOSED)
 

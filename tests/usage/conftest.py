@@ -13,7 +13,7 @@ def address(broker):
 
 @pytest.fixture
 def connect(address):
-    """Makes a connection that is logged in, and what it is told; all are dropped in the end."""
+    """Makes a logged-in connection and its recorder; all are closed in the end."""
     made = []
 
     def make(cls=stomp.Connection, **options):

@@ -10,7 +10,7 @@ PATTERNS = {
     4: "the private list of pairs",
     5: "the private TLS settings",
     6: "the connection is its own heart-beat listener",
-    7: "what a transport tells of itself",
+    7: "attributes of a transport",
     8: "threads made by the program",
     9: "starting and stopping by hand",
     10: "joining the receiving thread",

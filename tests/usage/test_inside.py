@@ -13,7 +13,7 @@ from tests.listening import RecentFrames, wait_until
 
 
 def test_04_private_host_list_is_readable(connect, address):
-    """A pool of connections tells in its log which broker each of them is for."""
+    """A pool of connections logs the broker of each."""
     conn, _ = connect()
     assert conn.transport._Transport__host_and_ports[0][0] == address[0]
     assert conn.transport._Transport__host_and_ports == [address]

@@ -37,7 +37,7 @@ def test_26_exceptions_are_available_after_import_stomp(free_port):
 
 
 def test_26_exception_module_works_in_an_except_clause(connect):
-    """It is no exception, which Python tells only when there is one to be caught."""
+    """It is no exception class; Python reports that only when an exception is caught."""
     conn, _ = connect()
     try:
         conn.send("/queue/a", "hello")

@@ -170,7 +170,7 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture[str], arguments: list[str
     assert words in capsys.readouterr().err
 
 
-def test_help_tells_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_describes_the_purpose(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["broker", "--help"]) == 0
     output = capsys.readouterr().out
     assert "Not for production" in output

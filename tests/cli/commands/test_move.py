@@ -1,4 +1,4 @@
-"""`stomp move`: nothing is lost on the way, and what is there twice is told."""
+"""`stomp move`: no message is lost, and possible duplicates are reported."""
 
 from __future__ import annotations
 

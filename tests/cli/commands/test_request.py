@@ -30,6 +30,6 @@ class TestRequest:
     def test_missing_reply_exits_with_status_3(self, stomp: Stomp, queue: str) -> None:
         answer = stomp("request", queue, "hello", "--timeout", "0.3")
         assert answer.status == 3
-        assert "nobody answered the request" in answer.err
+        assert "no reply to the request" in answer.err
         assert answer.err.count("\n") == 1
         assert bodies(stomp, queue) == [b"hello"]

@@ -136,7 +136,7 @@ def test_environment_variables_are_used(read: Read) -> None:
     assert urls(read(**here)) == ["tcp there:7"]
     assert read(**here).password() == "secret"
     assert read("--url", "stomp://other", **here).login is None
-    # The password of one broker is not told to another one for which no user was given.
+    # The password of one broker is not sent to another one for which no user was given.
     assert read("-H", "other", **here).password() is None
     assert read("-H", "other", "-U", "me", **here).password() == "secret"
 

@@ -72,8 +72,8 @@ def test_hints_name_options() -> None:
     assert hint_text("set the virtual host: RabbitMQ's default one is '/'") == (
         "Virtual host (set the virtual host with --vhost /)"
     )
-    assert hint_text("give the broker's own headers by headers=, or its kind by broker=") == (
-        "no (give the broker's own header by --header)"
+    assert hint_text("pass the broker's headers with headers=, or its kind with broker=") == (
+        "no (pass the broker's header with --header)"
     )
 
 

@@ -11,7 +11,7 @@ from stomp.core.errors import BrokerError, OutcomeUnknown
 
 
 class Confirmation:
-    """One that is told what to say."""
+    """A client with scripted answers."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None

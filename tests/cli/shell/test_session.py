@@ -1,4 +1,4 @@
-"""What the client says of what it hears."""
+"""What the client prints about received frames."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_errors_before_connected_are_left_to_connect(out: io.StringIO) -> None:
 def test_waiting_ends_with_the_receipt(listener: ShellListener) -> None:
     with listener.wait_for_receipt("r", seconds=5):
         listener.on_receipt({"receipt-id": "r"}, b"")
-    with listener.wait_for_receipt("r", seconds=5):  # what was refused has been told
+    with listener.wait_for_receipt("r", seconds=5):  # the refusal was reported before
         listener.on_error({"message": "no"}, b"")
     with (
         pytest.raises(ReceiptMissing, match=r"0\.01 s have passed"),

@@ -164,12 +164,12 @@ def test_state_callbacks_may_be_coroutine_functions(broker):
     async def test():
         outcomes = []
 
-        async def tell(change):
+        async def record(change):
             await asyncio.sleep(0)
             outcomes.append(change.state)
 
         client = at(broker)
-        client.on_state(tell)
+        client.on_state(record)
         states = client.states()
         async with client:
             pass

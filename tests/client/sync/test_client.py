@@ -25,7 +25,7 @@ WAIT = 10.0
 
 
 def until(condition, seconds: float = WAIT) -> None:
-    """Wait for something that nobody tells of."""
+    """Poll for something without an event."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while not condition():
@@ -268,25 +268,25 @@ RUN_FOREVER = r"""
     client = stomp.Client(sys.argv[1]).connect()
 
     # One write for a line, because two threads write.
-    def tell(line):
+    def write_line(line):
         os.write(1, f"{line}\n".encode())
 
     def handle(message):
-        tell("begun")
+        write_line("begun")
         sys.stdin.readline()
-        # The main thread may need a moment to hear of the signal; until then the next message would be begun.
+        # The main thread may need a moment to see the signal; until then the next message would be begun.
         deadline = time.monotonic() + 10
         while not client._engine.draining and time.monotonic() < deadline:
             os.sched_yield()
-        tell("ended")
+        write_line("ended")
 
     client.consume("/queue/a", handle, prefetch=1)
-    tell("ready")
-    tell(client.run_forever(signals=(signal.SIGINT, signal.SIGTERM), timeout=10))
+    write_line("ready")
+    write_line(client.run_forever(signals=(signal.SIGINT, signal.SIGTERM), timeout=10))
 """
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="whether a signal is caught is told in /proc")
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="/proc shows whether a signal is caught")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_the_handler_finish(broker: Broker, number: int) -> None:
     with stomp.Client(broker.url) as client:

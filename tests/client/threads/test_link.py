@@ -437,7 +437,7 @@ def test_heartbeats_are_sent_and_silence_is_noticed_while_a_handler_runs(busy):
         assert peer.read()
     assert link.alive
 
-    # ... until they stop: that is noticed at once, and told in order, after the handler has returned.
+    # ... until they stop: that is noticed at once, and dispatched in order, after the handler has returned.
     def silence_is_seen():
         clock.advance(0.05)
         return not link.alive
@@ -502,7 +502,7 @@ def test_frames_sent_during_a_close_are_written_or_refused():
             sender.join(PATIENCE)
             while peer.read():
                 pass
-            # One more may have gone out, of which nobody could be told.
+            # One more may have gone out, without a notification.
             assert len(peer.requests) in (len(sent), len(sent) + 1)
 
 

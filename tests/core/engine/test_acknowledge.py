@@ -120,7 +120,7 @@ def test_requeue_is_refused_for_activemq() -> None:
 
 @pytest.mark.parametrize(
     ("server", "negative", "words"),
-    [("ActiveMQ/5.17.2", True, "poison ack"), ("ActiveMQ-Artemis/2.31", False, "ignores it")],
+    [("ActiveMQ/5.17.2", True, "poison ack"), ("ActiveMQ-Artemis/2.31", False, "broker ignores the header")],
 )
 def test_unsupported_ack_in_a_transaction_is_refused(server: str, negative: bool, words: str) -> None:
     stage = Stage()

@@ -66,7 +66,7 @@ def test_subscription_options_become_headers_of_the_broker(profile, config: dict
 @pytest.mark.parametrize(
     ("profile", "config", "words"),
     [
-        (RABBITMQ, {"selector": "a = 1"}, "ignores it"),
+        (RABBITMQ, {"selector": "a = 1"}, "broker ignores the header"),
         (ARTEMIS, {"ack": "client", "prefetch": 5}, "consumer-window-size"),
         (GENERIC, {"ack": "client", "prefetch": 5}, "broker="),
         (GENERIC, {"durable": "d"}, "durable subscription"),

@@ -11,32 +11,32 @@ from stomp.core.engine.status import ClientState
 from tests.core.stage import FakeLink, Stage
 
 
-class Told(Hooks):
+class RecordingHooks(Hooks):
     def __init__(self) -> None:
-        self.heard: list[tuple] = []
+        self.calls: list[tuple] = []
 
     def sending(self, frame):
         frame.headers["traced"] = "yes"
-        return lambda error: self.heard.append(("sent", error))
+        return lambda error: self.calls.append(("sent", error))
 
     def received(self, message) -> None:
-        self.heard.append(("received", message.id))
+        self.calls.append(("received", message.id))
 
     def settled(self, message, how) -> None:
-        self.heard.append((how, message.id))
+        self.calls.append((how, message.id))
 
     def error(self, frame) -> None:
-        self.heard.append(("error", frame.headers["message"]))
+        self.calls.append(("error", frame.headers["message"]))
 
     def state_changed(self, change) -> None:
-        self.heard.append(("state", change.state.value))
+        self.calls.append(("state", change.state.value))
 
 
 def test_hooks_are_called_without_locks() -> None:
     from stomp.core.engine import acknowledge
 
-    told = Told()
-    stage = Stage(hooks=(told,))
+    recorder = RecordingHooks()
+    stage = Stage(hooks=(recorder,))
     stage.connect(server="RabbitMQ/3.10.8")
     subscription = stage.subscribe()
     stage.deliver(subscription, "1")
@@ -48,9 +48,9 @@ def test_hooks_are_called_without_locks() -> None:
     assert sent.headers["traced"] == "yes"
     stage.link.confirm(sent)
     stage.link.say("ERROR", message="hm")
-    assert told.heard == []
+    assert recorder.calls == []
     stage.make_calls()
-    assert told.heard == [
+    assert recorder.calls == [
         ("state", "connecting"), ("state", "connected"), ("received", "1"), ("ack", "1"), ("sent", None),
         ("error", "hm"),
     ]  # fmt: skip

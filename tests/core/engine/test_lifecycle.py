@@ -54,7 +54,9 @@ def test_failing_credentials_function_is_not_shown() -> None:
         raise ValueError("swordfish")
 
     stage = Stage(passcode=fail, attempts=1)
-    with pytest.raises(ConnectFailed, match="credentials for a:1 could not be had: ValueError") as caught:
+    with pytest.raises(
+        ConnectFailed, match="credentials for a:1 could not be obtained: ValueError"
+    ) as caught:
         assert connecting(stage).result
     assert "swordfish" not in str(caught.value)
 

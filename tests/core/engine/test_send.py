@@ -230,7 +230,7 @@ def test_full_window_blocks_senders() -> None:
         send.send_async_gen(stage.engine, OutgoingMessage(A, b"4"), BaseConfirmation, stage.clock() + 5)
     )
     stage.advance(5)
-    with pytest.raises(SendStalled, match="2 confirmed sends wait"):
+    with pytest.raises(SendStalled, match="2 confirmed sends are waiting"):
         assert late.result
 
 

@@ -77,7 +77,7 @@ def test_duplicate_id_is_refused(stage: Stage) -> None:
 
 def test_unsupported_option_sends_no_subscribe(stage: Stage) -> None:
     _, run = subscribing_to(stage, options={"selector": "a = 1"})
-    with pytest.raises(Unsupported, match="ignores it"):
+    with pytest.raises(Unsupported, match="broker ignores the header"):
         assert run.result
     assert not stage.link.sent
     assert not stage.engine.subscriptions

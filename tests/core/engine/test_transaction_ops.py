@@ -38,7 +38,7 @@ def start(stage: Stage, body: bytes = b"x", **outgoing):
 
 
 def test_begin_that_was_not_sent_is_sent_on_the_next_connection(stage: Stage) -> None:
-    # The session has ended, and the conversation has not been told yet.
+    # The session has ended, and the engine does not know it yet.
     stage.link.session.receive_eof()
     plain = stage.run(send.send_gen(stage.engine, OutgoingMessage(A, b"1"), stage.clock() + 30))
     confirmed = stage.run(
@@ -76,7 +76,7 @@ def test_transaction_is_lost_with_its_connection(stage: Stage) -> None:
     record = begin(stage)
     stage.link.hang_up()
     stage.reconnect()
-    with pytest.raises(TransactionVoid, match="do it again"):
+    with pytest.raises(TransactionVoid, match="repeat it in a new transaction"):
         stage.do(transaction_ops.send_in_transaction_gen(stage.engine, record, OutgoingMessage(A, b"x")))
     with pytest.raises(TransactionVoid):
         stage.do(transaction_ops.commit_gen(stage.engine, record, 30))

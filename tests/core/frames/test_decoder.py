@@ -551,18 +551,18 @@ def test_large_body_can_be_read_into_its_buffer() -> None:
     decoder.feed(large(1_000_000) + b"x" * 10)
     assert decoder.frames() == []
     body = b"x" * 10 + bytes(range(250)) * 4000
-    rooms = []
+    sizes = []
     while decoder.missing_bytes:
 
-        def read(room: memoryview) -> int:
-            rooms.append(len(room))
-            count = min(len(room), 300_000)
-            room[:count] = body[1_000_000 - len(room) :][:count]
+        def read(buffer: memoryview) -> int:
+            sizes.append(len(buffer))
+            count = min(len(buffer), 300_000)
+            buffer[:count] = body[1_000_000 - len(buffer) :][:count]
             return count
 
         assert decoder.read_into(read) > 0
         assert not decoder.idle
-    assert rooms == [999_990, 699_990, 399_990]  # the rest is fed, with what follows it
+    assert sizes == [999_990, 699_990, 399_990]  # the rest is fed, with what follows it
     decoder.feed(body[900_010:1_000_000] + b"\0\n" + large(3) + b"abc\0")
     first, second = (frame for frame in decoder.frames() if isinstance(frame, Frame))
     assert (first.body, second.body) == (body[:1_000_000], b"abc")
@@ -574,7 +574,7 @@ def test_direct_read_may_fail_and_be_repeated() -> None:
     decoder.feed(large(500_000))
     assert decoder.frames() == []
 
-    def nothing(room: memoryview) -> int:
+    def nothing(buffer: memoryview) -> int:
         raise BlockingIOError
 
     with pytest.raises(BlockingIOError):
@@ -617,9 +617,9 @@ def receive(decoder: Decoder, body: bytes, length: bool = True) -> str | bytes:
     data = (large(len(body)) if length else b"MESSAGE\na:b\n\n") + body + b"\0\n"
     at = 0
 
-    def read(room: memoryview) -> int:
-        piece = data[at : at + min(len(room), 300_000)]
-        room[: len(piece)] = piece
+    def read(buffer: memoryview) -> int:
+        piece = data[at : at + min(len(buffer), 300_000)]
+        buffer[: len(piece)] = piece
         return len(piece)
 
     while True:

@@ -249,7 +249,7 @@ PREPARED = "BEGIN\ntransaction:t\n\n\0SUBSCRIBE\nid:1\ndestination:/a\n\n\0"
         ("1.2", "BEGIN\n", "BEGIN needs the header transaction"),
         ("1.2", "COMMIT\n", "COMMIT needs the header transaction"),
         ("1.2", "ABORT\n", "ABORT needs the header transaction"),
-        ("1.2", "BEGIN\ntransaction:t\n", "transaction 't' was begun already"),
+        ("1.2", "BEGIN\ntransaction:t\n", "transaction 't' has already begun"),
         ("1.2", "COMMIT\ntransaction:u\n", "there is no transaction 'u'"),
         ("1.2", "ABORT\ntransaction:u\n", "there is no transaction 'u'"),
         ("1.2", "SEND\ndestination:/a\ntransaction:u\n", "there is no transaction 'u'"),

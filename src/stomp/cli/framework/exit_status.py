@@ -130,7 +130,7 @@ _OPTIONS = {
     "give a client certificate: cert_file and key_file": "give --ssl-cert-file and --ssl-key-file",
     "heartbeat=(10000, 10000), in stomp.Connection heartbeats=": "--heartbeats 10000,10000",
     ", too: versions=": ", too: leave out --protocol",
-    "give the broker's own headers by headers=, or its kind by broker=": "give the broker's own header by --header",
+    "pass the broker's headers with headers=, or its kind with broker=": "pass the broker's header with --header",
 }
 
 

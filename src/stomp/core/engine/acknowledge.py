@@ -119,11 +119,11 @@ def checked(engine: ClientEngine, message: BaseMessage, *, negative: bool) -> tu
     verb = "refused" if negative else "acknowledged"
     if subscription is None or subscription.ack == "auto":
         raise UsageError(
-            f"this message cannot be {verb}: it came for a subscription with ack='auto'",
+            f"this message cannot be {verb}: its subscription has ack='auto'",
             hint="subscribe with ack='client-individual'",
         )
     if message.settled:
-        raise AlreadySettled("this message was acknowledged or refused already")
+        raise AlreadySettled("this message has already been acknowledged or rejected")
     # The session may be closed before the engine has processed its Closed event.
     if current is None or connection is not current or current.link.session.closed is not None:
         number = f"connection {connection.generation}" if connection is not None else "a connection"
@@ -141,7 +141,7 @@ def checked(engine: ClientEngine, message: BaseMessage, *, negative: bool) -> tu
     name = (version.ack_header == "id" and message.headers.get("ack")) or message.id
     if name not in subscription.unacked:
         raise AlreadySettled(
-            "this message was acknowledged or refused already, by itself or with a later one"
+            "this message has already been acknowledged or rejected, by itself or with a later one"
         )
     return name, subscription
 
@@ -179,9 +179,8 @@ def build_ack(
         covered = covered[: covered.index(name) + 1] if subscription.ack == "client" else [name]
         transaction.settled(message, subscription, covered)
     message.settled = True
-    if engine.config.hooks:
-        how = "nack" if negative else "ack"
-        engine.defer(partial(hook.settled, message, how) for hook in engine.config.hooks)
+    how = "nack" if negative else "ack"
+    engine.defer(partial(hook.settled, message, how) for hook in engine.config.hooks)
     return frame
 
 

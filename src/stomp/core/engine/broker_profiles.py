@@ -25,7 +25,7 @@ class BrokerProfile:
     """The features of one kind of broker. Use `profile_for_server` or `profile_by_name` to get one.
 
     Attributes:
-        name: "rabbitmq", "activemq", "artemis", "hornetq", "apollo", "spring", "embedded" or "generic".
+        name: "rabbitmq", "activemq", "artemis", "hornetq", "apollo", "embedded" or "generic".
         title: the name of the product, for texts.
         server: the prefix of the ``server`` header of CONNECTED; compared without regard to case.
         prefetch: the header that limits the number of unacknowledged messages; None if there is none.
@@ -45,9 +45,6 @@ class BrokerProfile:
         nack_in_transaction: NACK can be part of a transaction.
         ack_in_transaction: ACK can be part of a transaction.
         receipts_in_transaction: the RECEIPT of a SEND in a transaction arrives at once, not at COMMIT.
-        receipts: the broker answers the header ``receipt``. Otherwise nothing can be confirmed but DISCONNECT.
-        acknowledges: the broker waits for ACK. Otherwise each message counts as consumed when it is sent.
-        transactions: the broker has transactions.
         temporary: how to receive replies: "subscribe" to a ``/temp-queue/``, or "header": name it in
             ``reply-to`` without a SUBSCRIBE.
         deduplication: the header for a unique id by which a message that was sent again can be recognised.
@@ -57,7 +54,6 @@ class BrokerProfile:
         web_text_only: the broker ignores binary WebSocket messages.
         web_largest: the largest WebSocket message that the broker accepts, in bytes; None if the limit is
             that of TCP.
-        web_disconnect_closes: over a WebSocket the broker answers DISCONNECT by closing it, without a RECEIPT.
         error_ends: True if an ERROR ends the connection, False if it stays usable, None if unknown.
         nack_effect: what happens to a message that is rejected by NACK, as a predicate for texts.
         dead_letter_hint: what to do about messages that fail repeatedly.
@@ -80,19 +76,15 @@ class BrokerProfile:
     nack_in_transaction: bool = True
     ack_in_transaction: bool = True
     receipts_in_transaction: bool = True
-    receipts: bool = True
-    acknowledges: bool = True
-    transactions: bool = True
     temporary: str = "subscribe"
     deduplication: str = "dedup-id"
     holds_unacked_until_disconnect: bool = False
     nack_discards: bool = False
     web_text_only: bool = False
     web_largest: int | None = None
-    web_disconnect_closes: bool = False
     error_ends: bool | None = None
     nack_effect: str = "is up to the broker"
-    dead_letter_hint: str = "look into the broker's manual for dead letters"
+    dead_letter_hint: str = "see the broker's manual about dead letters"
     _why: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
 
     def refuse(self, feature: str, hint: str = "") -> Unsupported:
@@ -116,14 +108,13 @@ RABBITMQ = BrokerProfile(
     receipts_in_transaction=False,
     temporary="header",
     holds_unacked_until_disconnect=True,
-    web_disconnect_closes=True,
     error_ends=False,
     nack_effect="is delivered again at once, or with requeue=False goes to the dead-letter exchange "
     "if the queue has one",
-    dead_letter_hint="declare the queue with x-dead-letter-exchange, and refuse by nack(requeue=False); "
+    dead_letter_hint="declare the queue with x-dead-letter-exchange, and reject with nack(requeue=False); "
     "a quorum queue counts deliveries (x-delivery-limit)",
     _why={
-        "selector": "it takes the header and ignores it",
+        "selector": "the broker ignores the header",
         "delay": "without a plugin there is no delayed delivery",
     },
 )
@@ -146,7 +137,7 @@ ACTIVEMQ = BrokerProfile(
     dead_letter_hint="read ActiveMQ.DLQ, or give each queue a dead-letter queue of its own "
     "(individualDeadLetterStrategy)",
     _why={
-        "requeue": "what is refused goes to ActiveMQ.DLQ",
+        "requeue": "rejected messages go to ActiveMQ.DLQ",
         "NACK in transactions": "a poison ack cannot be transacted, and the COMMIT would fail with it",
     },
 )
@@ -165,13 +156,13 @@ ARTEMIS = BrokerProfile(
     deduplication="_AMQ_DUPL_ID",
     error_ends=True,
     nack_discards=True,
-    nack_effect="is lost: NACK discards it like ACK, and no dead-letter queue has it",
+    nack_effect="is discarded: NACK removes it like ACK, and no dead-letter queue has it",
     dead_letter_hint="set max-delivery-attempts and dead-letter-address for the address: a message whose handler "
     "fails is given back by the end of the connection, which counts as a delivery attempt",
     _why={
-        "NACK in transactions": "it takes the header and ignores it, and discards the message at once",
+        "NACK in transactions": "the broker ignores the header, and discards the message at once",
         "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
-        "ACK in transactions": "it takes the header and ignores it",
+        "ACK in transactions": "the broker ignores the header",
     },
 )
 #: Artemis descends from HornetQ.
@@ -195,11 +186,11 @@ APOLLO = BrokerProfile(
     receipts_in_transaction=False,
     error_ends=True,
     nack_effect="is delivered again at once, and is not marked as redelivered",
-    dead_letter_hint="count the attempts in the program, or acknowledge what fails and send it to a queue of your own",
+    dead_letter_hint="count the attempts in the program, or acknowledge failed messages and send them to another queue",
     _why={
         "prefetch": "give headers={'credit': 'COUNT,0'}",
         "durable subscription": "give headers={'persistent': 'true'} and id=...",
-        "requeue": "what is refused is always delivered again",
+        "requeue": "rejected messages are always delivered again",
     },
 )
 EMBEDDED = BrokerProfile(
@@ -213,37 +204,13 @@ EMBEDDED = BrokerProfile(
     requeue=("", "true", "false"),
     error_ends=True,
     nack_effect="is delivered again, to another subscriber if there is one",
-    dead_letter_hint="it is for development: look at the queue with Broker.depth",
+    dead_letter_hint="it is for development: inspect the queue with Broker.depth",
 )
-_SIMPLE = "Spring's simple broker ignores it"
-#: The simple broker of Spring's WebSocket support (``enableSimpleBroker``). Its CONNECTED has no ``server``.
-SPRING = BrokerProfile(
-    name="spring",
-    title="Spring",
-    receipts=False,
-    acknowledges=False,
-    transactions=False,
-    nack_effect="was consumed when it was sent: the simple broker ignores NACK",
-    dead_letter_hint="send what fails to a destination of the application (/app/...)",
-    _why={
-        "receipts": f"{_SIMPLE}, so that nothing can be confirmed",
-        "acknowledgements": "each message counts as consumed when it is sent",
-        "transactions": "its application would process each SEND at once",
-        "selector": "where the application has configured one, it is a SpEL expression: give headers={'selector': ...}",
-        "prefetch": _SIMPLE,
-        "durable subscription": "it stores nothing",
-        "expiry (ttl)": "it stores nothing",
-        "delay": "it delivers at once",
-        "exclusive subscription": "each subscription gets each message",
-        "types of queues": "a /queue/ of the simple broker is a topic",
-    },
-)
-GENERIC = BrokerProfile(name="generic", title="this broker", dead_letter_hint="tell its kind by broker=...")
+GENERIC = BrokerProfile(name="generic", title="this broker", dead_letter_hint="set its kind with broker=...")
 
 #: The profiles by name.
 PROFILES = {
-    profile.name: profile
-    for profile in (RABBITMQ, ACTIVEMQ, ARTEMIS, HORNETQ, APOLLO, SPRING, EMBEDDED, GENERIC)
+    profile.name: profile for profile in (RABBITMQ, ACTIVEMQ, ARTEMIS, HORNETQ, APOLLO, EMBEDDED, GENERIC)
 }
 
 
@@ -287,7 +254,7 @@ def profile_by_name(name: str) -> BrokerProfile:
     return profile
 
 
-_BY_HAND = "give the broker's own headers by headers=, or its kind by broker="
+_BY_HAND = "pass the broker's headers with headers=, or its kind with broker="
 
 
 def subscribe_headers(
@@ -318,8 +285,6 @@ def subscribe_headers(
         UsageError: a value is out of range, or another setting is missing.
     """
     headers: dict[str, Any] = {}
-    if ack != "auto" and not profile.acknowledges:
-        raise profile.refuse("acknowledgements", "subscribe with ack='auto'")
     if prefetch is not None:
         if profile.prefetch is None:
             raise profile.refuse("prefetch", _BY_HAND)
@@ -475,7 +440,7 @@ def nack_headers(profile: BrokerProfile, requeue: bool | None) -> dict[str, Any]
         if requeue is False:
             return {}  # NACK discards by default
         raise Unsupported(
-            f"{profile.title} discards what is refused by NACK: no dead-letter queue has it",
+            f"{profile.title} discards messages rejected by NACK: no dead-letter queue has them",
             hint="raise an exception in the handler or the with statement, or call nack(requeue=True): the message is "
             "given back, and that counts as a delivery attempt; nack(requeue=False) discards it",
         )
@@ -483,5 +448,5 @@ def nack_headers(profile: BrokerProfile, requeue: bool | None) -> dict[str, Any]
         return {}
     text = "true" if requeue else "false"
     if text not in profile.requeue:
-        raise profile.refuse("requeue", f"a refused message {profile.nack_effect}")
+        raise profile.refuse("requeue", f"a rejected message {profile.nack_effect}")
     return {"requeue": text}

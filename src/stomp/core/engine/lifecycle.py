@@ -139,7 +139,7 @@ def _all_failed(engine: ClientEngine, why: str, failures: list[BaseException]) -
     assert isinstance(last, StompError)
     hint = last.hint
     if not hint and not isinstance(last, ConnectFailed):
-        hint = "the broker ends each connection soon after the login: look at its log"
+        hint = "the broker ends each connection soon after the login: check its log"
     error = ConnectFailed(
         f"{last.message}; {why}",
         address=getattr(last, "address", ""),
@@ -173,7 +173,7 @@ def _connect_once_gen(engine: ClientEngine, address: Any) -> Operation[None]:
     except Exception as err:
         # Only the type is shown: the text of such an error may contain the credential.
         raise ConnectFailed(
-            f"the credentials for {address} could not be had: {type(err).__name__}",
+            f"the credentials for {address} could not be obtained: {type(err).__name__}",
             address=str(address),
             phase="credentials",
             failures=[err],
@@ -385,7 +385,7 @@ def _subscribe_again_gen(
     now = yield Now()
     subscription.generation, subscription.last, subscription.receipt = connection.generation, now, ""
     deadline = None
-    if frame is not None and subscription.config.confirm and connection.profile.receipts:
+    if frame is not None and subscription.config.confirm:
         subscription.receipt = frame.headers["receipt"] = engine.next_id()
         deadline = now + engine.config.timeout
         request = BaseConfirmation(subscription.receipt, None, 0)
@@ -462,9 +462,7 @@ def _disconnect_gen(engine: ClientEngine, connection: BrokerConnection, deadline
         engine.cancel_request(confirmation.receipt)
         yield CloseConnection(connection.link)
         engine.connection = None
-    # RabbitMQ's Web-STOMP sends no RECEIPT for DISCONNECT.
-    by_close = connection.profile.web_disconnect_closes and connection.address.transport in {"ws", "wss"}
-    return confirmation.outcome == "confirmed" or (ended and by_close)
+    return confirmation.outcome == "confirmed"
 
 
 def drain_gen(engine: ClientEngine, deadline: float) -> Operation[DrainReport]:

@@ -153,7 +153,7 @@ def exhausted(request: Request, lost: StompError, losses: int) -> RetriesExhaust
         what = f"SEND to {frame.headers.get('destination', '')} ({len(frame.body)} bytes)" if frame else "it"
     error = RetriesExhausted(
         f"given up: {losses} connections in a row were lost after {what}: {lost.message}",
-        hint="the broker may not accept it: look at its log and its limits",
+        hint="the broker may not accept it: check its log and its limits",
         losses=losses,
     )
     error.__cause__ = lost

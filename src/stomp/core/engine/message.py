@@ -130,7 +130,7 @@ class BaseMessage(MessageFrame):
         """
         place = self.headers.get("reply-to", "")
         if not place:
-            raise UsageError("this message has no reply-to header", hint="nobody waits for an answer")
+            raise UsageError("this message has no reply-to header", hint="no reply is expected")
         return place
 
     @property
@@ -165,8 +165,8 @@ def owner_of(message: BaseMessage) -> object:
         )
     if message.connection is None:
         raise StaleDelivery(
-            "this message belongs to no connection: it is a copy that was pickled, or was made by hand",
-            hint="settle the one that the client returned",
+            "this message has no connection: it was unpickled, or created by the program",
+            hint="settle the message that the client returned",
         )
     return message.connection.owner
 
@@ -211,10 +211,10 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
             continue
         if len(data) > limit:
             raise ContentError(
-                f"the inflated body is larger than {limit} bytes", hint="read .body, or raise the limit"
+                f"the decompressed body is larger than {limit} bytes", hint="read .body, or raise the limit"
             )
         if not unpacker.eof:
-            raise ContentError(f"the {coding} body is cut off")
+            raise ContentError(f"the {coding} body is truncated")
         return data
     raise ContentError(f"the body is not {coding}, though content-encoding says so", hint="read .body")
 

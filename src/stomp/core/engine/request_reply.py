@@ -55,8 +55,8 @@ def request_gen(engine: ClientEngine, outgoing: OutgoingMessage, deadline: float
         yield from send_frame_gen(SendFrame(connection.link, frame), callbacks)
         if not (yield Wait(reply, lambda: reply.done, deadline)):
             raise ReplyMissing(
-                f"nobody answered the request to {outgoing.destination} in time",
-                hint="is somebody subscribed to it?",
+                f"no reply to the request to {outgoing.destination} in time",
+                hint="check that a service is subscribed to it",
             )
     finally:
         engine.replies.pop(correlation, None)

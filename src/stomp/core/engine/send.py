@@ -189,8 +189,6 @@ def send_async_gen(
             connection = yield from _wait_for_window_gen(engine, size, deadline)
             if answer_timeout is not None:
                 answer_by = (yield Now()) + answer_timeout
-        if not connection.profile.receipts:
-            raise connection.profile.refuse("receipts", "send without confirm=True")
         frame = outgoing.frame(connection)
         callbacks = (yield from run_sending_hooks_gen(engine, frame)) if config.hooks else []
         if engine.connection is not connection or not engine.pending.fits(size):
@@ -226,8 +224,8 @@ def _wait_for_window_gen(engine: ClientEngine, size: int, deadline: float) -> Op
     while True:
         if not (yield Wait(engine.pending.window_opened, lambda: engine.pending.fits(size), deadline)):
             raise SendStalled(
-                f"{engine.pending.sends} confirmed sends wait for the broker's answer, and no more may",
-                hint="look at the broker's alarms, or raise window=",
+                f"{engine.pending.sends} confirmed sends are waiting for the broker, which is the limit",
+                hint="check the broker's alarms, or increase window=",
             )
         connection = yield from wait_connected_gen(engine, deadline)
         if engine.pending.fits(size):
@@ -327,9 +325,9 @@ def wait_confirmed_gen(
         yield from wait_outcome_gen(engine, confirmation, deadline if resend else deadline + 1.0)
     except TimeoutError:
         error = ReceiptMissing(
-            "the broker has not confirmed it in time, and it will not be sent again",
+            "the broker did not confirm the message in time; it will not be sent again",
             receipt=confirmation.receipt,
-            hint="the broker may have it or not",
+            hint="the broker may or may not have received it",
         )
         engine.settle_request(confirmation.receipt, error)
         raise error from None

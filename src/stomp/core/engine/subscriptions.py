@@ -85,13 +85,7 @@ def send_and_wait_receipt_gen(
         BrokerError: the broker refused.
         OutcomeUnknown: the broker did not answer, or the connection was lost before the answer.
         NotConnected: the connection was lost before the frame was sent.
-        Unsupported: the broker does not answer it.
     """
-    if not connection.profile.receipts:
-        if frame.command not in {"SUBSCRIBE", "UNSUBSCRIBE"}:
-            raise connection.profile.refuse("receipts", "do without confirm=True")
-        yield SendFrame(connection.link, frame, deadline)
-        return
     receipt = engine.next_id()
     frame.headers["receipt"] = receipt
     if subscription is not None:
@@ -262,7 +256,8 @@ def unsubscribe_gen(
     left = len(active.unacked) if active is not None else 0
     if left and connection.profile.holds_unacked_until_disconnect:
         engine.log(
-            "%d unacknowledged messages of %s stay with this connection until it ends: %s gives them to nobody before",
+            "%d unacknowledged messages of %s stay with this connection until it ends: %s "
+            "delivers them to no other consumer before",
             left,
             subscription.config.destination,
             connection.profile.title,

@@ -30,12 +30,9 @@ def begin_gen(engine: ClientEngine, deadline: float) -> Operation[TransactionRec
 
     Raises:
         NotConnected: there was no connection before the deadline.
-        Unsupported: the broker has no transactions.
     """
     while True:
         connection = yield from wait_connected_gen(engine, deadline)
-        if not connection.profile.transactions:
-            raise connection.profile.refuse("transactions", "send without a transaction")
         record = TransactionRecord(f"tx-{engine.next_id()}", connection.generation)
         engine.add_transaction(record)
         try:
@@ -66,7 +63,7 @@ def send_in_transaction_gen(
         record.state = "void"
         raise TransactionVoid(
             "the connection of this transaction was lost, and the transaction with it",
-            hint="nothing of it was carried out: do it again in a new one",
+            hint="nothing of it was committed: repeat it in a new transaction",
         ) from err
 
 
@@ -88,7 +85,7 @@ def commit_gen(engine: ClientEngine, record: TransactionRecord, deadline: float)
         record.state, connection.has_progress = "committed", True
     except NotConnected as err:
         record.state = "void"
-        raise TransactionVoid("the connection was lost before COMMIT: nothing was carried out") from err
+        raise TransactionVoid("the connection was lost before COMMIT: nothing was committed") from err
     except BaseException as err:
         record.state, record.error = "void", err
         raise

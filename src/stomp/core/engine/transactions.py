@@ -45,7 +45,7 @@ class TransactionRecord:
         if self.state == "void":
             raise TransactionVoid(
                 "the connection of this transaction was lost, and the transaction with it",
-                hint="nothing of it was carried out: do it again in a new one",
+                hint="nothing of it was committed: repeat it in a new transaction",
             )
         if self.state != "open":
             raise UsageError(f"the transaction was {self.state} already", hint="begin a new one")

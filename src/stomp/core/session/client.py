@@ -102,7 +102,7 @@ class ClientSession(Session):
 
         Raises:
             NotConnected: the state does not allow the frame.
-            UsageError: no version is agreed on yet.
+            UsageError: no version was negotiated yet.
             Unsupported: the broker cannot receive the frame over this transport.
             FrameError: it cannot be encoded.
         """
@@ -119,7 +119,7 @@ class ClientSession(Session):
                 raise NotConnected(f"{command} after DISCONNECT", hint="connect again")
         version, headers = self.version, frame.headers
         if version is None:
-            raise UsageError(f"{command} before a version was agreed on", hint="wait for CONNECTED")
+            raise UsageError(f"{command} before a version was negotiated", hint="wait for CONNECTED")
         native = native_codec.native
         if native is None:
             parts = encode_plain(command, headers, frame.body, version if escaped else None)
@@ -269,7 +269,7 @@ class ClientSession(Session):
     def _require_version(self) -> Version:
         if self.version is None:
             after(self.role, self.state, Transition.FRAME)
-            raise UsageError("no version is agreed on yet", hint="wait for CONNECTED")
+            raise UsageError("no version was negotiated yet", hint="wait for CONNECTED")
         return self.version
 
     def _transmit_connect(self, frame: Frame, deadline: float | None) -> None:

@@ -20,15 +20,13 @@ _LOGIN_WORDS = ("login", "credential", "password", "authenti", "access_refused",
 
 #: STOMP 1.2, "Value Encoding": CONNECT is not escaped, so that 1.0 brokers can read it. RabbitMQ unescapes it
 #: nevertheless: it closes the connection at an undefined escape, and refuses the login that results from a defined one.
-_BACKSLASH = (
-    "some brokers, as RabbitMQ, read a backslash in login and passcode as an escape: write two for each"
-)
+_BACKSLASH = "some brokers (RabbitMQ) read a backslash in login and passcode as an escape: write two for each"
 #: After this number of seconds in which we sent nothing, a broker may have closed the connection for that reason:
 #: Artemis and HornetQ do so after 60.
 _QUIET = 30.0
 _NO_BEATS = (
-    "nothing had been sent for a while, and brokers and firewalls end such connections: "
-    "ask for heart-beats, as by heartbeat=(10000, 10000), in stomp.Connection heartbeats="
+    "the connection was idle, and brokers and firewalls close idle connections: "
+    "request heart-beats, for example heartbeat=(10000, 10000), in stomp.Connection heartbeats="
 )
 
 _ESCAPE = re.compile(r"\\([rnc\\])")

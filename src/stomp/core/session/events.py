@@ -168,11 +168,11 @@ class Request:
 class Reason(enum.Enum):
     """Why a connection ended."""
 
-    CLEAN = "disconnected as asked"
+    CLEAN = "disconnected on request"
     EOF = "the peer closed the connection"
     FAILED = "the network failed"
     HEARTBEAT = "the peer was silent for too long"
-    PROTOCOL = "the protocol was broken"
+    PROTOCOL = "there was a protocol error"
     REFUSED = "the broker refused the connection"
     ERROR = "the broker sent an ERROR, which ends the connection"
     TIMEOUT = "the broker did not answer in time"

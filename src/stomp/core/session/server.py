@@ -227,7 +227,7 @@ class ServerSession(Session):
         known = self.ledger.transactions
         if command == "BEGIN":
             if transaction in known:
-                raise RemoteProtocolError(f"transaction {transaction!r:.60} was begun already")
+                raise RemoteProtocolError(f"transaction {transaction!r:.60} has already begun")
         elif transaction is not None and command in _TRANSACTED and transaction not in known:
             raise RemoteProtocolError(f"there is no transaction {transaction!r:.60}")
         id = headers.get("id", headers.get("destination", ""))
