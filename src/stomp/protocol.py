@@ -79,12 +79,14 @@ class _Protocol(ConnectionListener):
         self.transport.transmit(Frame(cmd, headers, body))
 
     def _escape_headers(self, headers: dict[str, Any]) -> None:
-        table = self._version.escape_table
+        escapes = self._version.escapes.items()
         for name, value in headers.items():
             if type(value) is str:
                 # Few values need escaping, and this check is much faster than the call.
                 if ":" in value or "\\" in value or "\n" in value or "\r" in value:
-                    headers[name] = value.translate(table)
+                    for char, code in escapes:
+                        value = value.replace(char, code)
+                    headers[name] = value
             elif type(value) is not int and isinstance(value, (str, bytes)):
                 headers[name] = self._version.escape(text_of(value))
             elif isinstance(value, tuple):  # a repeated header

@@ -30,6 +30,7 @@ from stomp.core.callables import check_function, check_result
 from stomp.core.connect_errors import login_failed
 from stomp.core.engine.broker_profiles import error_surely_ends
 from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageError
+from stomp.core.frames.frame import text_of
 from stomp.core.frames.limits import Lenient, Limits
 from stomp.core.session.client import ClientSession
 from stomp.core.session.events import Closed, Connected, Reason
@@ -328,8 +329,9 @@ class Transport(DeprecatedTransport, BaseTransport):
             raise NotConnected("not connected", hint="call connect first")
         if type(frame.body) is not str and type(frame.body) is not bytes:
             frame = Frame(frame.cmd, frame.headers, encode(frame.body) if frame.body else b"")
+        command = frame.cmd if type(frame.cmd) is str else text_of(frame.cmd)
         deadline = None
-        if (timeout := _TIMEOUTS.get(frame.command)) is not None:
+        if (timeout := _TIMEOUTS.get(command)) is not None:
             deadline = self._options.clock() + timeout(self._options)
         link.transmit(frame, escaped=True, deadline=deadline)
 

@@ -111,7 +111,7 @@ def encode_plain(
     except UnicodeEncodeError:
         return None
     if len(body) < LARGE_BODY:
-        return [b"%b%b\0" % (head, body)]
+        return [b"".join((head, body, NUL))]
     return [head, body, NUL]
 
 

@@ -30,7 +30,7 @@ class Version:
 
     Attributes:
         number: "1.0", "1.1" or "1.2".
-        escapes: character -> its escape sequence.
+        escapes: character -> its escape sequence; the backslash first, so that they can be replaced in this order.
         unsafe: the characters that a header cannot represent.
         crlf: lines may end with CR LF as well as LF.
         heartbeats: the version has heart-beats.
@@ -38,7 +38,6 @@ class Version:
         ack_header: the header of ACK and NACK that has the id of the message.
         subscription_id: SUBSCRIBE requires an ``id``.
         codes: the characters that may follow a backslash.
-        escape_table: for `str.translate`.
     """
 
     number: str
@@ -50,14 +49,12 @@ class Version:
     ack_header: str
     subscription_id: bool
     codes: str = field(init=False, compare=False)
-    escape_table: dict[int, str] = field(init=False, compare=False)
     _originals: dict[str, str] = field(init=False, compare=False)
     _codes: tuple[str, ...] = field(
         init=False, compare=False
     )  # the escape sequences but that of the backslash
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "escape_table", str.maketrans(self.escapes))
         object.__setattr__(self, "_originals", {code[1]: char for char, code in self.escapes.items()})
         object.__setattr__(self, "codes", "".join(self._originals))
         object.__setattr__(self, "_codes", tuple(code for code in self.escapes.values() if code != "\\\\"))
@@ -73,7 +70,9 @@ class Version:
         """
         # Few texts need escaping, and searching for each character is much faster than `translate`.
         if ":" in text or "\\" in text or "\n" in text or "\r" in text:
-            return text.translate(self.escape_table)
+            # Several times faster than `translate`.
+            for char, code in self.escapes.items():
+                text = text.replace(char, code)
         return text
 
     def carries(self, text: str) -> bool:

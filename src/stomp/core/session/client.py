@@ -134,7 +134,8 @@ class ClientSession(Session):
             self._frame_check(b"".join(parts))
         if command != "SEND":
             self.ledger.record_frame(command, headers, version if escaped else None)
-            self.has_acked = self.has_acked or command == "ACK"
+            if command == "ACK":
+                self.has_acked = True
         ticket = None
         receipt = headers.get("receipt")
         if receipt is not None:
