@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from stomp.core.engine import send
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import BaseConfirmation
-from stomp.core.engine.hooks import Hooks
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.errors import (
     BrokerError,
@@ -284,28 +281,3 @@ def test_a_cancelled_send_leaves_nothing_behind(stage: Stage) -> None:
     assert isinstance(run.error, KeyboardInterrupt)
     stage.link.confirm(stage.link.take("SEND"))
     assert not len(stage.engine.pending)
-
-
-class Outcomes(Hooks):
-    """Records what the callbacks of `sending` were called with."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[Any] = []
-
-    def sending(self, frame: Any) -> Any:
-        return self.outcomes.append
-
-
-def test_the_callback_of_a_hook_gets_the_error_of_a_confirmed_send_that_was_not_sent() -> None:
-    hook = Outcomes()
-    stage = Stage(hooks=(hook,))
-    stage.connect()
-    stage.link.session.abort(None)  # closed, and the engine has not processed that yet
-    run = stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, 30))
-    assert [type(error) for error in hook.outcomes] == [NotConnected]
-    stage.link.pump()
-    stage.reconnect()
-    stage.link.confirm(stage.link.take("SEND"))
-    stage.make_calls()
-    assert run.result.outcome == "confirmed"
-    assert hook.outcomes[1:] == [None]

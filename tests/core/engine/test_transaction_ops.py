@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from stomp.core.engine import acknowledge, receive, request_reply, send, transaction_ops
+from stomp.core.engine import acknowledge, receive, send, transaction_ops
 from stomp.core.engine.confirmations import BaseConfirmation
-from stomp.core.engine.hooks import Hooks
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.errors import (
     BrokerError,
-    FrameError,
     OutcomeUnknown,
     TransactionVoid,
     UsageError,
@@ -25,16 +21,6 @@ def stage() -> Stage:
     stage = Stage()
     stage.connect()
     return stage
-
-
-def start(stage: Stage, body: bytes = b"x", **outgoing):
-    """A confirmed send under way, with what the broker got of it."""
-    confirmation = stage.do(
-        send.send_async_gen(
-            stage.engine, OutgoingMessage(A, body, **outgoing), BaseConfirmation, stage.clock() + 30
-        )
-    )
-    return confirmation, stage.link.take("SEND")
 
 
 def test_begin_that_was_not_sent_is_sent_on_the_next_connection(stage: Stage) -> None:
@@ -142,32 +128,3 @@ def test_message_of_an_aborted_transaction_can_be_acknowledged_again(stage: Stag
     assert stage.engine.unsettled == 3
     stage.do(acknowledge.settle_gen(stage.engine, messages[1], 30))
     assert stage.engine.unsettled == 1
-
-
-class Outcomes(Hooks):
-    """Records what the callbacks of `sending` were called with."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[Any] = []
-
-    def sending(self, frame: Any) -> Any:
-        return self.outcomes.append
-
-
-@pytest.mark.parametrize("operation", ["send", "start", "send_in", "ask"])
-def test_the_callback_of_a_hook_gets_the_error_of_a_frame_that_cannot_be_encoded(operation: str) -> None:
-    hook = Outcomes()
-    stage = Stage(hooks=(hook,))
-    stage.connect(version="1.0")  # cannot escape a line end
-    message = OutgoingMessage(A, b"x", headers={"a": "b\nc"})
-    if operation == "ask":
-        run = stage.run(request_reply.request_gen(stage.engine, message, 30))
-        stage.link.confirm(stage.link.take("SUBSCRIBE"))
-    elif operation == "send_in":
-        run = stage.run(transaction_ops.send_in_transaction_gen(stage.engine, begin(stage), message))
-    elif operation == "start":
-        run = stage.run(send.send_async_gen(stage.engine, message, BaseConfirmation, 30))
-    else:
-        run = stage.run(send.send_gen(stage.engine, message, 30))
-    assert isinstance(run.error, FrameError)
-    assert hook.outcomes == [run.error]
