@@ -141,9 +141,9 @@ def test_connections_can_be_dropped(broker: Broker, client: RawClient, abort: bo
 def test_messages_of_a_closed_connection_are_requeued(broker: Broker, client: RawClient) -> None:
     client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client")
     client.send("SEND", "x", destination="/queue/a", receipt="r")
+    client.expect("RECEIPT", receipt_id="r")
     client.expect("MESSAGE")
     client.sock.shutdown(socket.SHUT_WR)
-    client.expect("RECEIPT", receipt_id="r")
     with pytest.raises(Ended):
         client.frame()
     assert broker.destinations() == {"/queue/a": 1}

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from stomp.broker.endpoints import parse_endpoint
+from stomp.broker.origin import OriginPolicy
 from stomp.broker.server import Server
 from stomp.broker.settings import LIMITS, ConnectionInfo, Settings
 from stomp.broker.store import Policy
@@ -58,19 +59,21 @@ class Broker:
             port. "stomp+ssl" and "wss" need an `ssl_context`.
         users: passcodes by login; None accepts every login.
         heartbeat: milliseconds between the heart-beats that the broker can send, and that it wants to receive; 0
-            for none.
+            for none. None agrees to what each client asks for, as RabbitMQ and ActiveMQ do, but at least to 100.
         limits: sizes that a client cannot exceed; None for bodies of at most 16 MiB, see `LIMITS`.
         policy: limits of the queues and rules for messages; None for the defaults of `Policy`.
         ssl_context: the TLS context of the server. Without `listen` it turns TLS on; with `listen` it is used for
             the "stomp+ssl" and "wss" addresses.
         versions: the STOMP versions that the broker accepts.
         connect_timeout: seconds within which a client has to send CONNECT (and to finish the TLS handshake).
+        allow_origins: origins of web pages that may connect by WebSocket, as "https://app.example"; "*" for all.
+            Pages of localhost and of the broker's own host always may, others get the HTTP status 403.
         tolerance: heart-beat intervals without data after which a client is disconnected. Tests on a machine that
             may stop for seconds need a large number: ``heartbeat=(50, 50), tolerance=1000``.
 
     Raises:
         UsageError: a version is unknown, or there is none; a port is out of range; there is no address to listen on;
-            an address needs TLS, and there is no `ssl_context`.
+            an address needs TLS, and there is no `ssl_context`; an entry of `allow_origins` is no origin.
         AddressError: an address in `listen` is invalid.
 
     Attributes:
@@ -90,13 +93,14 @@ class Broker:
         *,
         listen: Iterable[str | Address] | None = None,
         users: Mapping[str, str] | None = None,
-        heartbeat: tuple[int, int] = (10_000, 10_000),
+        heartbeat: tuple[int, int] | None = None,
         limits: Limits | None = None,
         policy: Policy | None = None,
         ssl_context: ssl.SSLContext | None = None,
         versions: Iterable[str] = ("1.0", "1.1", "1.2"),
         connect_timeout: float = 10.0,
         tolerance: float = TOLERANCE,
+        allow_origins: Iterable[str] = (),
     ) -> None:
         offered = arguments.versions("versions", versions)
         number = arguments.count("port", port, least=0, most=65535, hint="a port is a number from 0 to 65535")
@@ -120,13 +124,17 @@ class Broker:
         self._settings = Settings(
             listen=where,
             users=None if users is None else _users(users),
-            heartbeat=arguments.heartbeat("heartbeat", heartbeat),
+            heartbeat=None if heartbeat is None else arguments.heartbeat("heartbeat", heartbeat),
             limits=limits or LIMITS,
             policy=policy or Policy(),
             ssl_context=ssl_context,
             versions=offered,
             connect_timeout=arguments.seconds("connect_timeout", connect_timeout, above_zero=True),
             tolerance=tolerance,
+            origins=OriginPolicy(
+                [allow_origins] if isinstance(allow_origins, str) else allow_origins,
+                hosts=[each.host for each in where],
+            ),
         )
         self._server: Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

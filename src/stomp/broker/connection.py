@@ -97,6 +97,7 @@ class Connection(asyncio.Protocol):
         self._session = ServerSession(
             versions=settings.versions,
             heartbeat=settings.heartbeat,
+            newline_after_frame=True,
             limits=settings.limits,
             tolerance=settings.tolerance,
         )
@@ -223,13 +224,10 @@ class Connection(asyncio.Protocol):
         self.client = self._engine.open(version, headers.get("client-id"))
         self.client.blocked = self._blocked
         self._server.client_connected(self, self.client)
-        self._session.accept(
-            self._loop.time(),
-            headers={
-                "server": f"stompkit-embedded/{__version__}",
-                "session": f"session-{self.number}",
-            },
-        )
+        sent = {"server": f"stompkit-embedded/{__version__}", "session": f"session-{self.number}"}
+        if version.number == "1.0":
+            sent["version"] = "1.0"  # as RabbitMQ and ActiveMQ write it; STOMP 1.0 has no such header
+        self._session.accept(self._loop.time(), headers=sent)
         logger.debug("connection %d from %s: %s", self.number, self._peer, describe(frame))
         self._set_timer()
 

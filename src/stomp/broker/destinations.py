@@ -1,4 +1,13 @@
-"""Names of destinations: topics, queues, and temporary destinations, which belong to a connection."""
+"""Names of destinations: topics, queues, exchanges, and temporary destinations, which belong to a connection.
+
+Rules of this file:
+
+- A destination has one name inside the broker. Other spellings of RabbitMQ are converted by `qualify`:
+  ``/amq/queue/NAME`` is ``/queue/NAME``, and ``/exchange/amq.topic/KEY`` is ``/topic/KEY``.
+- ``/exchange/NAME/KEY`` is a topic. ``amq.direct`` has no wildcards; ``amq.fanout`` and ``amq.headers`` ignore the key.
+- ``/temp-queue/NAME`` is ``/remote-temp-queue/NUMBER-NAME`` inside the broker; ``/reply-queue/amq.gen-NUMBER-NAME`` is
+  RabbitMQ's name for the same.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +15,23 @@ from stomp.broker.store import RequestRefused
 
 #: Prefix of a temporary destination in frames of its owner -> prefix in the frames of all other connections.
 _TEMPORARY = {"/temp-queue/": "/remote-temp-queue/", "/temp-topic/": "/remote-temp-topic/"}
+_OWN_NAMES = {remote: own for own, remote in _TEMPORARY.items()}
 _REMOTE = tuple(_TEMPORARY.values())
-_TOPICS = ("/topic/", "/remote-temp-topic/")
+_REPLY = "/reply-queue/"
+_GENERATED = "amq.gen-"
+_TOPICS = ("/topic/", "/remote-temp-topic/", "/exchange/")
+#: Other spellings of a destination -> the name inside the broker.
+_ALIASES = {"/amq/queue/": "/queue/", "/exchange/amq.topic/": "/topic/"}
+#: Exchanges that ignore the key.
+_WITHOUT_KEY = ("/exchange/amq.fanout", "/exchange/amq.headers")
+_DIRECT = "/exchange/amq.direct/"
 
 
 def qualify(destination: str, number: int) -> str:
-    """The name that all connections use for a destination named by the connection with this number.
+    """The name inside the broker of a destination named by the connection with this number.
 
-    >>> qualify("/queue/a", 7), qualify("/temp-queue/a", 7)
-    ('/queue/a', '/remote-temp-queue/7-a')
+    >>> qualify("/queue/a", 7), qualify("/temp-queue/a", 7), qualify("/amq/queue/a", 7)
+    ('/queue/a', '/remote-temp-queue/7-a', '/queue/a')
 
     Raises:
         RequestRefused: the name is empty.
@@ -25,7 +42,52 @@ def qualify(destination: str, number: int) -> str:
         for own, remote in _TEMPORARY.items():
             if destination.startswith(own):
                 return f"{remote}{number}-{destination.removeprefix(own)}"
+    elif destination.startswith(_REPLY):
+        return f"/remote-temp-queue/{destination.removeprefix(_REPLY).removeprefix(_GENERATED)}"
+    elif destination.startswith(("/amq/", "/exchange/")):
+        for alias, name in _ALIASES.items():
+            if destination.startswith(alias):
+                return name + destination.removeprefix(alias)
     return destination
+
+
+def own_name(name: str, number: int) -> str:
+    """The name of a temporary destination in the frames of the connection that owns it; other names are unchanged.
+
+    >>> own_name("/remote-temp-queue/7-a", 7), own_name("/remote-temp-queue/7-a", 8)
+    ('/temp-queue/a', '/remote-temp-queue/7-a')
+    """
+    for remote, own in _OWN_NAMES.items():
+        prefix = f"{remote}{number}-"
+        if name.startswith(prefix):
+            return own + name.removeprefix(prefix)
+    return name
+
+
+def reply_name(name: str) -> str:
+    """RabbitMQ's name of a temporary queue, for the other connections.
+
+    >>> reply_name("/remote-temp-queue/7-a")
+    '/reply-queue/amq.gen-7-a'
+    """
+    return name.replace("/remote-temp-queue/", _REPLY + _GENERATED, 1)
+
+
+def topic_of(name: str) -> str:
+    """The topic that a message to this destination belongs to: exchanges that ignore the key are one topic.
+
+    >>> topic_of("/exchange/amq.fanout/key"), topic_of("/topic/a")
+    ('/exchange/amq.fanout', '/topic/a')
+    """
+    for exchange in _WITHOUT_KEY:
+        if name == exchange or name.startswith(exchange + "/"):
+            return exchange
+    return name
+
+
+def has_wildcards(name: str) -> bool:
+    """True if wildcards have a meaning in the destination of a subscription to this topic."""
+    return not name.startswith(_DIRECT)
 
 
 def is_topic(name: str) -> bool:
@@ -40,5 +102,5 @@ def is_temporary(name: str) -> bool:
 
 def owner_of(name: str) -> int:
     """The number of the connection that owns a temporary destination; -1 if the name contains no valid number."""
-    number = name.split("/", 2)[2].partition("-")[0]
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 19 else -1
+    number, hyphen, _ = name.split("/", 2)[2].partition("-")
+    return int(number) if hyphen and number.isascii() and number.isdigit() and len(number) < 19 else -1

@@ -16,7 +16,10 @@ Rules of this file:
   newer messages. This is no refusal, and does not count towards `Policy.dead_letter_after`.
 - SEND, ACK and NACK of a transaction take effect at COMMIT, in their order. Their receipts are sent immediately.
 - ``/temp-queue/NAME`` and ``/temp-topic/NAME`` belong to the connection that uses the name. Other connections get, in
-  ``reply-to``, a name that they can send to but not subscribe to.
+  ``reply-to``, a name that they can send to but not subscribe to. A SEND with such a ``reply-to`` whose queue has no
+  subscription yet makes one, with the name as its id (RabbitMQ).
+- A SUBSCRIBE to a queue with ``browser:true`` gets copies of its messages, then one with ``browser:end`` (ActiveMQ).
+- The RECEIPT of a frame is sent before the MESSAGEs that the frame causes for its own connection.
 - A subscription with a ``selector`` gets the messages for which the selector is true. In a queue, the other messages
   are kept for other consumers, and do not delay the messages behind them.
 - An expired message is dropped; it does not go to the dead-letter queue.
@@ -26,18 +29,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stomp.broker.destinations import is_temporary, is_topic, owner_of, qualify
+from stomp.broker.destinations import (
+    is_temporary,
+    is_topic,
+    own_name,
+    owner_of,
+    qualify,
+    reply_name,
+    topic_of,
+)
 from stomp.broker.expiry import Expiry
 from stomp.broker.model import Client, Consumer, Delivery, PendingAck, PendingSend, Queue, Transaction
 from stomp.broker.request_headers import (
     durable_of,
     expiry_of,
+    is_true,
     message_headers,
     name_of,
     selector_of,
     window_of,
 )
-from stomp.broker.store import Capacity, Policy, RequestRefused, StoredMessage, size_of
+from stomp.broker.store import OVERHEAD, Capacity, Policy, RequestRefused, StoredMessage, size_of
 from stomp.broker.topics import Topics
 from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame, Headers
@@ -45,6 +57,7 @@ from stomp.core.frames.frame import Frame, Headers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stomp.broker.selector import Selector
     from stomp.core.frames.versions import Version
 
 
@@ -139,10 +152,11 @@ class Engine:
                 `close`.
         """
         self.expiry.sweep()
+        written = len(client.outbox)
         self._verbs[frame.command](client, frame)
         receipt = frame.headers.get("receipt")
         if receipt is not None:
-            self._emit(client, commands.receipt(receipt))
+            self._emit(client, commands.receipt(receipt), written)
 
     def resume(self, client: Client) -> None:
         """Deliver waiting messages to a client that can receive more, up to the next `Policy.chunk` bytes."""
@@ -180,20 +194,40 @@ class Engine:
     def _send(self, client: Client, frame: Frame) -> None:
         destination = qualify(frame.headers["destination"], client.number)
         headers = message_headers(frame.headers)
+        now = self.expiry.clock()
+        expires = expiry_of(headers, now)
         if "reply-to" in headers:
-            headers["reply-to"] = qualify(headers["reply-to"], client.number)
-        expires = expiry_of(headers, self.expiry.clock())
+            headers["reply-to"] = self._reply_to(client, headers["reply-to"])
         sending = PendingSend(destination, headers, frame.body, size_of(headers, frame.body), expires)
         name = frame.headers.get("transaction")
         if name is None:
-            self._publish(sending)
+            self._publish(sending, now)
         else:
             # A message that waits for its COMMIT uses memory, so it counts.
             transaction = self._transaction(client, name)
             self.capacity.claim(1, sending.size)
             transaction.append(sending)
 
-    def _publish(self, sending: PendingSend) -> None:
+    def _reply_to(self, client: Client, name: str) -> str:
+        """The ``reply-to`` that the consumers of a message get."""
+        destination = qualify(name, client.number)
+        if not name.startswith("/temp-queue/"):
+            return destination
+        queue = self._queues.get(destination)
+        if queue is None or not queue.consumers:
+            # RabbitMQ: there is no SUBSCRIBE; the MESSAGE has the name as its subscription. No id of a SUBSCRIBE can
+            # contain a NUL, so the key is unique.
+            self._check_subscriptions(client)
+            queue = self._queue(destination)
+            consumer = Consumer(self._next(), client, _implicit_key(name), name, queue)
+            self._add_consumer(consumer)
+        return reply_name(destination) if _implicit_key(name) in client.consumers else destination
+
+    def _publish(self, sending: PendingSend, now: float) -> None:
+        # One that lives for no time at all (RabbitMQ: expiration:0) is delivered if a consumer has room.
+        if sending.expires is not None and sending.expires < now:
+            self.expiry.dropped += 1
+            return
         queues = self._matching_queues(sending)
         self.capacity.claim(len(queues), sending.size * len(queues))
         for queue in queues:
@@ -203,7 +237,7 @@ class Engine:
         """The queues that get a copy of the message."""
         destination = sending.destination
         if is_topic(destination):
-            return self._topics.matching_queues(destination, sending.headers)
+            return self._topics.matching_queues(topic_of(destination), sending.headers)
         if is_temporary(destination) and self._owner(destination) is None:
             return []  # The connection that could consume it has closed.
         return [self._queue(destination)]
@@ -252,10 +286,7 @@ class Engine:
         destination = qualify(headers["destination"], client.number)
         if is_temporary(destination) and self._owner(destination) is not client:
             raise RequestRefused("a temporary destination can be subscribed to by its own connection only")
-        if len(client.consumers) >= self.policy.max_subscriptions:
-            raise RequestRefused(
-                f"a connection may have {self.policy.max_subscriptions} subscriptions at most"
-            )
+        self._check_subscriptions(client)
         window, selector = window_of(headers, self.policy), selector_of(headers)
         id = headers.get("id")
         key = headers["destination"] if id is None else id
@@ -263,20 +294,56 @@ class Engine:
         if topic:
             durable_key = durable_of(headers, destination, client.client_id)
             queue = self._topics.queue_for_subscription(
-                destination, durable_key, headers.get("selector"), selector
+                topic_of(destination), durable_key, headers.get("selector"), selector
             )
+        elif name_of(headers) is not None:
+            # ActiveMQ refuses this, too.
+            raise RequestRefused(
+                "a subscription to a queue cannot be durable", "only topics have durable subscriptions"
+            )
+        elif is_true(headers, "browser"):
+            queue = self._browse(destination, selector)
         else:
             queue = self._queue(destination)
+            implicit = client.consumers.pop(_implicit_key(headers["destination"]), None)
+            if implicit is not None:
+                self._remove_consumer(implicit)
         consumer = Consumer(self._next(), client, key, id, queue)
         consumer.ack = headers.get("ack", "auto")
         consumer.window = window
-        if not topic and selector is not None:
+        if not queue.private and selector is not None:
             consumer.selector = selector
             queue.selective += 1
-        client.consumers[key] = consumer
+        self._add_consumer(consumer)
+
+    def _check_subscriptions(self, client: Client) -> None:
+        """Raise `RequestRefused` if the connection has as many subscriptions as the policy allows."""
+        most = self.policy.max_subscriptions
+        if len(client.consumers) >= most:
+            raise RequestRefused(f"a connection may have {most} subscriptions at most")
+
+    def _add_consumer(self, consumer: Consumer) -> None:
+        queue = consumer.queue
+        consumer.client.consumers[consumer.key] = consumer
         queue.consumers.append(consumer)
         queue.backlog.restore_deferred()
         self._dispatch(queue)
+
+    def _browse(self, name: str, selector: Selector | None) -> Queue:
+        """A queue with copies of the messages of another one, for one consumer with ``browser:true``."""
+        source = self._queues.get(name)
+        found = [] if source is None else source.messages()
+        chosen = [each for each in found if selector is None or selector(each.headers)]
+        # The copies share headers and body with the originals.
+        self.capacity.claim(len(chosen) + 1, (len(chosen) + 1) * OVERHEAD)
+        queue = Queue(name, private=True)
+        queue.browsing = True
+        for each in chosen:
+            queue.backlog.add(
+                StoredMessage(self._next(), each.destination, each.headers, each.body, OVERHEAD)
+            )
+        queue.backlog.add(StoredMessage(self._next(), name, {"browser": "end"}, b"", OVERHEAD))
+        return queue
 
     def _remove_durable(self, queue: Queue) -> None:
         """Remove a durable subscription and its messages."""
@@ -301,7 +368,7 @@ class Engine:
         self._remove_consumer(consumer)
         queue = consumer.queue
         # RabbitMQ: an UNSUBSCRIBE with the same headers as the SUBSCRIBE removes the durable subscription.
-        ends = queue is durable or frame.headers.get("durable") == "true"
+        ends = queue is durable or is_true(frame.headers, "durable")
         if queue.durable is not None and ends and not queue.consumers:
             self._remove_durable(queue)
         self._dispatch_or_discard(queue)
@@ -316,7 +383,7 @@ class Engine:
             del consumer.client.awaiting[delivery.key]
             self._requeue(delivery)
         consumer.unacked.clear()
-        if queue.is_abandoned:
+        if queue.is_abandoned and not queue.browsing:
             self._topics.remove(queue)
 
     def _requeue(self, delivery: Delivery) -> None:
@@ -378,16 +445,23 @@ class Engine:
             consumer.unacked[key] = client.awaiting[key] = delivery
             consumer.queue.unsettled += 1
         headers["content-length"] = str(len(message.body))
-        if message.redelivered:
-            headers["redelivered"] = "true"
+        # RabbitMQ writes it with a first delivery, too.
+        headers["redelivered"] = "true" if message.redelivered else "false"
         headers.update(message.headers)
+        if message.destination.startswith("/remote-temp-"):
+            headers["destination"] = own_name(message.destination, client.number)
+        if "reply-to" in message.headers:
+            own = own_name(qualify(headers["reply-to"], client.number), client.number)
+            if own.startswith("/temp-"):
+                headers["reply-to"] = own
         client.pending += message.size
         if client.pending >= self.policy.chunk:
             client.blocked = True
         self._emit(client, Frame("MESSAGE", headers, message.body))
 
-    def _emit(self, client: Client, frame: Frame) -> None:
-        client.outbox.append(frame)
+    def _emit(self, client: Client, frame: Frame, at: int | None = None) -> None:
+        """Put a frame into the outbox of a client, at the end or at the index `at`."""
+        client.outbox.insert(len(client.outbox) if at is None else at, frame)
         if not client.has_output:
             client.has_output = True
             self._with_output.append(client)
@@ -406,7 +480,7 @@ class Engine:
             raise RequestRefused(f"no unacknowledged message with the id {key!r:.80}")
         if client.version.number == "1.1" and headers["subscription"] != delivery.consumer.key:
             raise RequestRefused(f"message {key!r:.80} was not delivered to that subscription")
-        requeue = headers.get("requeue", "true") != "false"
+        requeue = is_true(headers, "requeue", "true")
         settling = PendingAck(self._covered(delivery), frame.command == "NACK", requeue)
         if transaction is None:
             self._settle(settling)
@@ -491,7 +565,7 @@ class Engine:
         self.capacity.release(len(sendings), size)
         for step in transaction:
             if isinstance(step, PendingSend):
-                self._publish(step)
+                self._publish(step, self.expiry.clock())
             else:
                 self._settle(step)
 
@@ -524,3 +598,8 @@ class Engine:
     def _next(self) -> int:
         self._count += 1
         return self._count
+
+
+def _implicit_key(name: str) -> str:
+    """The key of the subscription that a SEND with this ``reply-to`` makes."""
+    return f"\0{name}"

@@ -32,6 +32,7 @@ class Queue:
     Attributes:
         name: the destination.
         private: the queue belongs to one subscription of a topic, and ends with it.
+        browsing: the queue has copies of the messages of another queue, for a consumer with ``browser:true``.
         durable: the key of the durable subscription that the queue belongs to; None for other queues.
         selector: the selector of a private queue: only messages that it accepts are stored. None for all messages.
         selector_text: the text of `selector`.
@@ -43,6 +44,7 @@ class Queue:
 
     __slots__ = (
         "backlog",
+        "browsing",
         "consumers",
         "durable",
         "name",
@@ -56,6 +58,7 @@ class Queue:
     def __init__(self, name: str, *, private: bool = False) -> None:
         self.name: str = name
         self.private: bool = private
+        self.browsing: bool = False
         self.durable: tuple[str, ...] | None = None
         self.selector: Selector | None = None
         self.selector_text: str | None = None
@@ -66,6 +69,11 @@ class Queue:
 
     def __len__(self) -> int:
         return len(self.backlog) + self.unsettled
+
+    def messages(self) -> list[StoredMessage]:
+        """All messages, waiting or unacknowledged, in the order in which the broker received them."""
+        unacked = (each.message for consumer in self.consumers for each in consumer.unacked.values())
+        return sorted([*self.backlog.messages(), *unacked], key=lambda message: message.number)
 
     @property
     def is_abandoned(self) -> bool:

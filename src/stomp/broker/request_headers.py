@@ -45,6 +45,15 @@ class DurableKey:
     shared: bool
 
 
+def is_true(headers: Mapping[str, str], name: str, default: str = "false") -> bool:
+    """True if the value of a header is "true", in any case: Python programs write "True".
+
+    >>> is_true({"durable": "True"}, "durable"), is_true({}, "durable"), is_true({}, "requeue", "true")
+    (True, False, True)
+    """
+    return headers.get(name, default).lower() == "true"
+
+
 def message_headers(headers: Headers) -> dict[str, str]:
     """The headers of a SEND that are copied to its MESSAGE."""
     return {name: value for name, value in headers.items() if name not in _NOT_PASSED_ON}
@@ -66,7 +75,7 @@ def durable_of(headers: Mapping[str, str], destination: str, client_id: str | No
                 "a durable subscription needs a client-id", "give the header client-id to CONNECT"
             )
         return DurableKey(("name", client_id, name), shared=False)
-    if headers.get("durable") == "true" and headers.get("auto-delete", "false") != "true":
+    if is_true(headers, "durable") and not is_true(headers, "auto-delete"):
         return DurableKey(("id", destination, headers.get("id", "")), shared=True)
     return None
 

@@ -81,7 +81,7 @@ def _header(headers: Mapping[str, str], name: str) -> Value:
     if not name.startswith("JMS"):
         return headers.get(name)
     if name == "JMSDeliveryMode":
-        return "PERSISTENT" if headers.get("persistent") == "true" else "NON_PERSISTENT"
+        return "PERSISTENT" if headers.get("persistent", "").lower() == "true" else "NON_PERSISTENT"
     numbers = {
         "JMSPriority": ("priority", 4),
         "JMSExpiration": ("expires", 0),

@@ -99,7 +99,9 @@ class Server:
 
     def _layer(self, endpoint: Address) -> WebSocketServerLayer | None:
         if endpoint.transport in ("ws", "wss"):
-            return WebSocketServerLayer(endpoint.path, self.settings.limits.frame)
+            return WebSocketServerLayer(
+                endpoint.path, self.settings.limits.frame, self.settings.origins.accepts
+            )
         return None
 
     async def close(self, grace: float = 1.0) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stomp.broker.origin import OriginPolicy
 from stomp.broker.store import Policy
 from stomp.core.frames.limits import Limits
 from stomp.core.session.heartbeat import TOLERANCE
@@ -33,13 +34,14 @@ class Settings:
 
     listen: tuple[Address, ...] = (Address("127.0.0.1", 0),)
     users: Mapping[str, str] | None = field(default=None, repr=False)
-    heartbeat: tuple[int, int] = (10_000, 10_000)
+    heartbeat: tuple[int, int] | None = None
     limits: Limits = LIMITS
     policy: Policy = field(default_factory=Policy)
     ssl_context: ssl.SSLContext | None = None
     versions: tuple[str, ...] = ("1.0", "1.1", "1.2")
     connect_timeout: float = 10.0
     tolerance: float = TOLERANCE
+    origins: OriginPolicy = field(default_factory=OriginPolicy)
 
 
 @dataclass(frozen=True)

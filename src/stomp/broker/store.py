@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: Bytes that a stored message counts for in addition to headers and body: an estimate of its Python objects.
-_OVERHEAD = 512
+OVERHEAD = 512
 
 
 class RequestRefused(StompError):
@@ -130,7 +130,7 @@ def size_of(headers: Mapping[str, str], body: bytes) -> int:
     >>> size_of({}, b"") == size_of({"a": "b"}, b"c") - 3
     True
     """
-    return len(body) + sum(map(len, headers)) + sum(map(len, headers.values())) + _OVERHEAD
+    return len(body) + sum(map(len, headers)) + sum(map(len, headers.values())) + OVERHEAD
 
 
 class Backlog:
@@ -161,6 +161,11 @@ class Backlog:
         """Return a message that was taken; it gets its old place."""
         message.waiting = True
         heapq.heappush(self._back, (message.number, message))
+
+    def messages(self) -> list[StoredMessage]:
+        """The waiting messages, those that were deferred included, in no order."""
+        everything = [*self._fresh, *self._deferred, *(message for _, message in self._back)]
+        return [message for message in everything if message.waiting]
 
     def defer(self, message: StoredMessage) -> None:
         """Store a new or taken message that no consumer accepts; it is not returned until `restore_deferred`."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stomp.broker.destinations import has_wildcards
 from stomp.broker.model import Queue
 from stomp.broker.store import RequestRefused
 
@@ -95,7 +96,7 @@ class Topics:
             RequestRefused: the durable subscription is in use, there are too many durable subscriptions, or a
                 destination with wildcards has too many words.
         """
-        words = words_of(name)
+        words = words_of(name) if has_wildcards(name) else None
         if words is not None and len(words) > MAX_WORDS:
             raise RequestRefused(f"a destination with wildcards may have {MAX_WORDS} words at most")
         old = None if durable_key is None else self._durable.get(durable_key.key)

@@ -45,7 +45,8 @@ _READ = 64 * 1024
 FRAGMENT = 60_000
 #: Bytes that a message may contain in addition to a STOMP frame: newlines.
 SLACK = 1024
-_NUL = b"\0"
+#: The ends of a frame in the parts to send.
+_FRAME_ENDS = (b"\0", b"\0\n")
 
 _TOKEN = r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"
 _VALUE = r"[\t\x20-\x7e\x80-\xff]*"
@@ -260,15 +261,15 @@ def _protocol(address: Address, settings: WebSocketSettings, max_size: int) -> C
 def split_messages(parts: list[bytes]) -> Iterable[bytes]:
     """Yield the messages to send: the parts of one STOMP frame are joined.
 
-    The session returns a frame as one part, or as three parts if its body is large; the last of them is the NUL. Parts
-    that fit neither, because the user sends raw bytes, are joined up to the next NUL part or the end: the byte stream
-    is the same.
+    The session returns a frame as one part, or as three parts if its body is large; the last of them is the NUL. A
+    server may write a line feed after the NUL. Parts that fit neither, because the user sends raw bytes, are joined up
+    to the next NUL part or the end: the byte stream is the same.
     """
     pending: list[bytes] = []
     for part in parts:
-        if pending or not (part.endswith(_NUL) or not part.strip(b"\r\n")):
+        if pending or not (part.endswith(_FRAME_ENDS) or not part.strip(b"\r\n")):
             pending.append(part)
-            if part != _NUL:
+            if part not in _FRAME_ENDS:
                 continue
             part = b"".join(pending)
             pending = []

@@ -14,7 +14,7 @@ from stomp.core.errors import UsageError
 from stomp.net.websocket import SLACK, SUBPROTOCOLS, WebSocketError, is_utf8, null_logger, split_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from websockets.http11 import Request
     from websockets.server import ServerProtocol
@@ -43,12 +43,19 @@ class WebSocketServerLayer:
     Args:
         path: the only accepted path, with its query; "" accepts any.
         frame_limit: the maximum size of a STOMP frame in bytes; a larger message ends the connection.
+        accepts_origin: returns True if a page may connect; gets the headers ``Origin`` and ``Host``, or None for one
+            that the request does not have. Without it, every page may.
 
     Raises:
         UsageError: the `websockets` package is not installed.
     """
 
-    def __init__(self, path: str = "", frame_limit: int = 16 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        path: str = "",
+        frame_limit: int = 16 * 1024 * 1024,
+        accepts_origin: Callable[[str | None, str | None], bool] | None = None,
+    ) -> None:
         require_websockets()
         from websockets.server import ServerProtocol
 
@@ -56,6 +63,7 @@ class WebSocketServerLayer:
         self.failure: OSError | None = None
         self.is_websocket: bool = True
         self._path = path
+        self._accepts_origin = accepts_origin
         self._binary = False
         self._protocol = ServerProtocol(
             subprotocols=cast("tuple[Subprotocol, ...]", SUBPROTOCOLS),
@@ -119,12 +127,25 @@ class WebSocketServerLayer:
 
     def _answer(self, request: Request) -> None:
         protocol = self._protocol
-        if self._path and request.path != self._path:
+        if not self._is_accepted(request):
+            response = protocol.reject(
+                403,
+                "Web pages of this origin may not connect. To allow them: stomp broker --allow-origin ORIGIN\n",
+            )
+        elif self._path and request.path != self._path:
             response = protocol.reject(404, f"The WebSocket of this broker is at {self._path}\n")
         else:
             response = protocol.accept(request)
         protocol.send_response(response)
         self.ended = response.status_code != 101
+
+    def _is_accepted(self, request: Request) -> bool:
+        if self._accepts_origin is None:
+            return True
+        origins, hosts = request.headers.get_all("Origin"), request.headers.get_all("Host")
+        if len(origins) > 1 or len(hosts) > 1:
+            return False
+        return self._accepts_origin(origins[0] if origins else None, hosts[0] if hosts else None)
 
 
 def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:

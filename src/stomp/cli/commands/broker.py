@@ -52,6 +52,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         users=users,
         heartbeat=args.heartbeat,
         ssl_context=context,
+        allow_origins=args.allow_origin,
     )
     try:
         return asyncio.run(_serve(broker))
@@ -76,6 +77,14 @@ def configure(parser: Parser) -> None:
     add("--host", "-H", default="127.0.0.1", help='address to listen on; "" for all (default %(default)s)')
     add("--port", "-P", type=_port, default=61613, help="port; 0 for a free port (default %(default)s)")
     add("--ws-port", metavar="PORT", type=_port, help="also listen for WebSockets on this port (any path)")
+    add(
+        "--allow-origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="accept WebSockets of web pages with this origin, like https://app.example; may be repeated; "
+        "* for all (default: pages of localhost and of the broker's host)",
+    )
     add("--unix", metavar="PATH", help="also listen on this Unix socket")
     add("--user", metavar="NAME", help="accept this user (with --password-file)")
     add("--password-file", metavar="FILE", help="file whose first line is the password of --user")
@@ -93,8 +102,9 @@ def configure(parser: Parser) -> None:
         "--heartbeat",
         metavar="SEND,RECEIVE",
         type=_heartbeat,
-        default=(10_000, 10_000),
-        help="milliseconds between heart-beats: sent, requested; 0 for none (default 10000,10000)",
+        default=None,
+        help="milliseconds between heart-beats: sent, requested; 0 for none (default: "
+        "what the client asks for)",
     )
     add("--verbose", "-v", action="count", default=0, help="log to standard error; -vv for more detail")
 

@@ -27,6 +27,13 @@ _NAMED = "activemq.subscriptionName"
 #: The commands whose ``transaction`` header must name an open transaction.
 _TRANSACTED = ("SEND", "ACK", "NACK", "COMMIT", "ABORT")
 
+#: The shortest interval of heart-beats that a server without one of its own agrees to, in milliseconds.
+MIN_INTERVAL = 100
+
+
+def _at_least_minimum(interval: int) -> int:
+    return max(interval, MIN_INTERVAL) if interval else 0
+
 
 class ServerSession(Session):
     """The server side. Answer `ConnectRequested` with `accept` or `refuse`, and process each `Request` after that.
@@ -35,7 +42,10 @@ class ServerSession(Session):
 
     Args:
         versions: the supported versions.
-        heartbeat: milliseconds between the heart-beats that this server can send, and that it wants to receive.
+        heartbeat: milliseconds between the heart-beats that this server can send, and that it wants to receive; None to
+            offer what the client asks for, as RabbitMQ and ActiveMQ do, but at least `MIN_INTERVAL`.
+        newline_after_frame: write a line feed after each frame, as RabbitMQ and ActiveMQ do: some clients (PHP's
+            extension) wait for it. STOMP 1.2, "STOMP Frames", allows any number of them.
         limits: limits on what the client can make us store.
         ledger: the state that outlives this connection; None for a new one.
         tolerance: the number of agreed heart-beat intervals without a byte that are allowed.
@@ -50,7 +60,8 @@ class ServerSession(Session):
         self,
         *,
         versions: Iterable[str] = ("1.0", "1.1", "1.2"),
-        heartbeat: tuple[int, int] = (0, 0),
+        heartbeat: tuple[int, int] | None = (0, 0),
+        newline_after_frame: bool = False,
         limits: Limits | None = None,
         ledger: Ledger | None = None,
         tolerance: float = heartbeat.TOLERANCE,
@@ -60,6 +71,7 @@ class ServerSession(Session):
         if not self._versions or not VERSIONS.keys() >= set(self._versions):
             raise UsageError(f"versions is {self._versions!r}", hint="take some of 1.0, 1.1 and 1.2")
         self._offered_heartbeat = heartbeat
+        self._newline_after_frame = newline_after_frame
         self._requested_heartbeat = (0, 0)
         self._early_frames: list[Frame] = []  # frames received before CONNECTED was sent
         self._pending_error: tuple[RemoteProtocolError, str | None] | None = None
@@ -71,11 +83,15 @@ class ServerSession(Session):
         """Accept the connection: send CONNECTED. Frames that the client sent before are then among the events."""
         state = after(self.role, self.state, Transition.CONNECTED)
         version = self._version()
-        frame = commands.connected(version, self._offered_heartbeat, headers=headers)
+        requested = self._requested_heartbeat
+        offered = self._offered_heartbeat
+        if offered is None:
+            offered = _at_least_minimum(requested[1]), _at_least_minimum(requested[0])
+        frame = commands.connected(version, offered, headers=headers)
         self._write(frame, version)
         self.state = state
         if version.heartbeats:
-            self._start_pulse(heartbeat.negotiate(self._offered_heartbeat, self._requested_heartbeat), now)
+            self._start_pulse(heartbeat.negotiate(offered, requested), now)
         self._events.append(Connected(frame, version, self.heartbeat))
         early, self._early_frames = self._early_frames, []
         try:
@@ -110,6 +126,13 @@ class ServerSession(Session):
         self._close(Reason.CLEAN, None)
 
     # ------------------------------------------------------------------------------------- inside
+
+    def _write(self, frame: Frame, version: Version) -> None:
+        super()._write(frame, version)
+        if self._newline_after_frame:
+            # No part of its own: over a WebSocket it belongs to the message of the frame, as in RabbitMQ.
+            self._out[-1] += b"\n"
+            self.outgoing += 1
 
     def _tick(self, now: float) -> None:
         pass
