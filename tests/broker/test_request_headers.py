@@ -82,8 +82,8 @@ def test_expiry_headers_are_parsed(headers: dict[str, str], moment: float | None
 
 
 def test_selectors_are_parsed() -> None:
-    assert selector_of({}) is None
-    wanted = selector_of({"selector": "a = '1'"})
+    assert selector_of({}, Policy()) is None
+    wanted = selector_of({"selector": "a = '1'"}, Policy())
     assert wanted is not None
     assert wanted({"a": "1"})
 

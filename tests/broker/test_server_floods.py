@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stomp.broker import Broker
+from stomp.broker import Broker, Policy
 from tests.broker.rawclient import PATIENCE, RawClient, eventually, still_serves
 
 _MIB = b"x" * 1024 * 1024
@@ -74,7 +74,8 @@ def test_both_sides_send_200_mib_at_once(
     secure: bool, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
     tls = client_tls if secure else None
-    with Broker(ssl_context=server_tls if secure else None) as broker:
+    policy = Policy(max_bytes=1024**3, max_queue_bytes=1024**3)
+    with Broker(ssl_context=server_tls if secure else None, policy=policy) as broker:
         with RawClient(broker, tls=tls) as client:
             client.connect()
             for part in flood("/queue/out"):
@@ -95,8 +96,12 @@ def test_both_sides_send_200_mib_at_once(
             assert broker.destinations() == {"/queue/out": 0, "/queue/in": _COUNT + 1}
 
 
-def test_client_that_does_not_read_delays_no_other_and_takes_little_memory(broker: Broker) -> None:
-    with RawClient(broker, receive_buffer=64 * 1024) as slow, RawClient(broker) as fast:
+def test_client_that_does_not_read_delays_no_other_and_takes_little_memory() -> None:
+    with (
+        Broker(policy=Policy(max_subscription_bytes=64 * 1024 * 1024)) as broker,
+        RawClient(broker, receive_buffer=64 * 1024) as slow,
+        RawClient(broker) as fast,
+    ):
         slow.connect()
         slow.send("SUBSCRIBE", id="1", destination="/topic/t")
         slow.sync()

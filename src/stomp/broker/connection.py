@@ -8,6 +8,10 @@ Rules of this file:
   exceeds `_PAUSE_READING_ABOVE` bytes (RECEIPT frames that the client does not read), until the buffer has drained.
 - After an ERROR the client must be able to read it: the connection shuts down its sending side, and discards
   incoming data for up to `CLOSE_TIMEOUT` seconds. Closing at once would send a TCP reset, which may overtake the ERROR.
+- After `_TURN` seconds of work for one connection, the others have their turn: the rest of its events wait in
+  `_waiting`, and it is not read meanwhile. So one connection cannot delay the others, whatever its frames cost.
+- Before CONNECT, a client may send `_CONNECT_SIZE` bytes. Bytes of a large frame that has arrived in part count as
+  stored.
 - Each connection has one timer for the next deadline of its session.
 - Bodies and secrets are never logged.
 """
@@ -19,6 +23,7 @@ import contextlib
 import hmac
 import logging
 import socket
+from collections import deque
 from typing import TYPE_CHECKING, Protocol, cast
 
 from stomp._version import __version__
@@ -27,7 +32,7 @@ from stomp.broker.store import RequestRefused
 from stomp.core.diagnostics import describe, one_line
 from stomp.core.errors import FrameError
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.session.events import Closed, ConnectRequested, Reason, Request
+from stomp.core.session.events import Closed, ConnectRequested, Event, Reason, Request
 from stomp.core.session.server import ServerSession
 from stomp.core.session.state import State
 
@@ -49,6 +54,12 @@ _PAUSE_READING_ABOVE = 4 * 1024 * 1024
 CLOSE_TIMEOUT = 2.0
 #: After an ERROR over TLS, the connection is closed when the client has sent nothing for this number of seconds.
 _IDLE_BEFORE_CLOSE = 0.1
+#: Seconds of work after which other connections have their turn.
+_TURN = 0.02
+#: Bytes that a client may send until its CONNECT is complete.
+_CONNECT_SIZE = 64 * 1024
+#: Bytes of an incomplete frame that are not counted.
+_SMALL = 64 * 1024
 
 
 class ConnectionOwner(Protocol):
@@ -102,12 +113,15 @@ class Connection(asyncio.Protocol):
             tolerance=settings.tolerance,
         )
         self._loop = asyncio.get_running_loop()
+        self._turn: asyncio.Handle | None = None  # continues with the waiting events
         self._timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = (
             None  # closes the connection after `_IDLE_BEFORE_CLOSE`
         )
         self._connect_deadline: float | None = self._loop.time() + settings.connect_timeout
         self._blocked = False  # the output buffer is above the high-water mark
+        self._waiting: deque[Event] = deque()  # events that wait for the next turn
+        self._unfinished = 0  # bytes of an incomplete frame that `Capacity` counts
         self._reading_paused = False  # reading is paused, because too much output is pending
 
     # ------------------------------------------------------------------------------------- from asyncio
@@ -136,7 +150,11 @@ class Connection(asyncio.Protocol):
             if layer is not None:
                 data = layer.receive(data)
                 self._write_bytes(layer.outgoing())
-            self._session.receive_data(data, self._loop.time())
+            session = self._session
+            frames = session.counters.frames_received
+            session.receive_data(data, self._loop.time())
+            if session.has_unfinished_frame or self._unfinished:
+                self._count_unfinished(len(data), goes_on=frames == session.counters.frames_received)
             if layer is not None and layer.ended:
                 self._session.receive_eof(layer.failure)
             self._events()
@@ -160,6 +178,8 @@ class Connection(asyncio.Protocol):
         for timer in (self._timer, self._idle_timer):
             if timer is not None:
                 timer.cancel()
+        self._engine.capacity.release_unfinished(self._unfinished)
+        self._unfinished = 0
         self._server.connection_closed(self)
         self._server.flush()
 
@@ -175,17 +195,28 @@ class Connection(asyncio.Protocol):
         if self._reading_paused:
             self._reading_paused = False
             if not self.closing:
-                self._transport.resume_reading()
+                self._resume_reading()
         self._refill()
 
     # ------------------------------------------------------------------------------------- what happened
 
     def _events(self) -> None:
-        session = self._session
-        while events := session.events():
-            for event in events:
+        """Process the events of the session, for one turn."""
+        session, waiting = self._session, self._waiting
+        if self._turn is not None:
+            waiting += session.events()
+            return
+        end = self._loop.time() + _TURN
+        while events := waiting or session.events():
+            if events is not waiting:
+                waiting.extend(events)
+            while waiting:
+                event = waiting.popleft()
                 if isinstance(event, Request):
                     self._request(event.frame)
+                    if self._loop.time() > end and len(waiting):
+                        self._pause_for_turn()
+                        return
                 elif isinstance(event, ConnectRequested):
                     self._connect_requested(event.frame, event.version)
                 elif isinstance(event, Closed):
@@ -193,6 +224,52 @@ class Connection(asyncio.Protocol):
             if session.has_pending_error:
                 self.write()  # the responses to the valid frames, before the ERROR for the invalid one
         self._flush_session()
+
+    def _pause_for_turn(self) -> None:
+        """Continue with the waiting events after the other connections had their turn."""
+        self._flush_session()
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._turn = self._loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        try:
+            self._events()
+        except Exception:
+            logger.exception("connection %d from %s: gave up", self.number, self._peer)
+            self._waiting.clear()
+            self.close(abort=True)
+        self._resume_reading()
+        self._server.flush()
+
+    def _resume_reading(self) -> None:
+        """Read on, unless too much output is pending or events wait for the next turn."""
+        if self._turn is None and not self._reading_paused and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _count_unfinished(self, size: int, *, goes_on: bool) -> None:
+        """Count the bytes of an incomplete frame, of which `size` bytes have just been read."""
+        session, capacity = self._session, self._engine.capacity
+        if session.version is None and session.counters.bytes_received > _CONNECT_SIZE:
+            self._refuse(f"there was no complete CONNECT frame within {_CONNECT_SIZE} bytes")
+            return
+        held = 0
+        if session.has_unfinished_frame:
+            held = self._unfinished + size if goes_on else size
+            held = held if held > _SMALL else 0
+        capacity.release_unfinished(self._unfinished)
+        self._unfinished = 0
+        try:
+            capacity.hold_unfinished(held)
+            self._unfinished = held
+        except RequestRefused as refusal:
+            self._refuse(refusal.message, refusal.detail)
+
+    def too_slow(self) -> None:
+        """End the connection, because it does not read the messages of a topic fast enough."""
+        logger.warning("connection %d from %s is too slow, and is closed", self.number, self._peer)
+        self.close(abort=True)
 
     def _request(self, frame: Frame) -> None:
         client = self.client
@@ -325,7 +402,7 @@ class Connection(asyncio.Protocol):
                 f"there was no CONNECT frame within {self._server.settings.connect_timeout:g} seconds"
             )
         else:
-            if self._reading_paused:
+            if self._reading_paused or self._turn is not None:
                 # Heart-beats of the client may be unread, because reading is paused: this is no timeout.
                 self._session.note_activity(now)
             self._session.tick(now)

@@ -33,13 +33,13 @@ from stomp.broker.destinations import (
     is_temporary,
     is_topic,
     own_name,
-    owner_of,
     qualify,
     reply_name,
     topic_of,
 )
 from stomp.broker.expiry import Expiry
 from stomp.broker.model import Client, Consumer, Delivery, PendingAck, PendingSend, Queue, Transaction
+from stomp.broker.queues import Queues
 from stomp.broker.request_headers import (
     durable_of,
     expiry_of,
@@ -49,8 +49,15 @@ from stomp.broker.request_headers import (
     selector_of,
     window_of,
 )
-from stomp.broker.store import OVERHEAD, Capacity, Policy, RequestRefused, StoredMessage, size_of
-from stomp.broker.topics import Topics
+from stomp.broker.store import (
+    QUEUE_OVERHEAD,
+    Capacity,
+    Policy,
+    RequestRefused,
+    StoredMessage,
+    size_of,
+)
+from stomp.broker.topics import Topics, check_words, cost_of_subscription
 from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame, Headers
 
@@ -59,6 +66,9 @@ if TYPE_CHECKING:
 
     from stomp.broker.selector import Selector
     from stomp.core.frames.versions import Version
+
+#: The cost of selectors that one call evaluates for the waiting messages of a queue, see `Policy.max_cost`.
+_TURN = 100_000
 
 
 class Engine:
@@ -95,8 +105,11 @@ class Engine:
         self._name = name
         self._count = 0
         self._clients: dict[int, Client] = {}
-        self._queues: dict[str, Queue] = {}
-        self._topics = Topics(self.policy.max_durable, self._drop)
+        self._queues = Queues(self.policy, self.capacity, self.expiry, self._clients)
+        self._unfinished: dict[Queue, None] = {}  # queues that `continue_work` continues with
+        self._all_cost = 10 * self.policy.max_cost
+        self._queue_cost = 0  # the cost of the selectors of all subscriptions to queues
+        self._topics = Topics(self.policy.max_durable, self._all_cost, self._queues.drop)
         self._with_output: list[Client] = []
         self._verbs: dict[str, Callable[[Client, Frame], None]] = {
             "SEND": self._send,
@@ -111,6 +124,16 @@ class Engine:
         }
 
     # ------------------------------------------------------------------------------------- for the driver
+
+    @property
+    def slow_clients(self) -> list[Client]:
+        """Clients to disconnect, because a subscription is too slow; the driver clears it."""
+        return self._queues.slow_clients
+
+    @property
+    def dropped(self) -> int:
+        """Number of messages dropped because a subscription was too slow."""
+        return self._queues.dropped
 
     def open(self, version: Version, client_id: str | None = None) -> Client:
         """Add a client whose login was accepted; `client_id` is the ``client-id`` of its CONNECT, if any."""
@@ -138,10 +161,7 @@ class Engine:
             self._remove_consumer(consumer)
         for consumer in consumers:
             self._dispatch_or_discard(consumer.queue)
-        for name in client.temporary:
-            queue = self._queues.pop(name, None)
-            if queue is not None:
-                self._drop(queue)
+        self._queues.remove_temporary(client.temporary)
         client.temporary.clear()
 
     def handle(self, client: Client, frame: Frame) -> None:
@@ -151,7 +171,7 @@ class Engine:
             RequestRefused: the request is invalid or exceeds a limit. Send ERROR, close the connection, and call
                 `close`.
         """
-        self.expiry.sweep()
+        self._queues.remove_expired()
         written = len(client.outbox)
         self._verbs[frame.command](client, frame)
         receipt = frame.headers.get("receipt")
@@ -161,7 +181,7 @@ class Engine:
     def resume(self, client: Client) -> None:
         """Deliver waiting messages to a client that can receive more, up to the next `Policy.chunk` bytes."""
         client.blocked = False
-        self.expiry.sweep()
+        self._queues.remove_expired()
         # Each subscription moves to the end, so that the next call begins with another one and none starves.
         for key in list(client.consumers):
             if client.blocked or not client.open:
@@ -169,6 +189,18 @@ class Engine:
             consumer = client.consumers.pop(key)
             client.consumers[key] = consumer
             self._dispatch(consumer.queue)
+
+    def continue_work(self) -> bool:
+        """Continue with queues whose selectors took too long for one call; True if more is left to do."""
+        queues, self._unfinished = self._unfinished, {}
+        for queue in queues:
+            self._dispatch(queue)
+        return bool(self._unfinished)
+
+    @property
+    def has_unfinished_work(self) -> bool:
+        """True if `continue_work` has something to do."""
+        return bool(self._unfinished)
 
     def take_clients_with_output(self) -> list[Client]:
         """The clients that got frames in their outbox since the last call."""
@@ -179,7 +211,7 @@ class Engine:
 
     def depth(self, destination: str) -> int:
         """The number of messages of a destination: those waiting, and those delivered and not acknowledged."""
-        self.expiry.sweep()
+        self._queues.remove_expired()
         if (queues := self._topics.named(destination)) is not None:
             return sum(map(len, queues))
         queue = self._queues.get(destination)
@@ -192,7 +224,14 @@ class Engine:
     # ------------------------------------------------------------------------------------- sending
 
     def _send(self, client: Client, frame: Frame) -> None:
-        destination = qualify(frame.headers["destination"], client.number)
+        destination = self._destination(client, frame)
+        if is_topic(destination):
+            check_words(destination)
+        elif (queue := self._queues.get(destination)) is not None:
+            most = self.policy.max_queue_bytes
+            if queue.bytes + len(frame.body) > most:
+                detail = f"it keeps {most} bytes at most; consume some, then send again"
+                raise RequestRefused("the queue is full", detail)
         headers = message_headers(frame.headers)
         now = self.expiry.clock()
         expires = expiry_of(headers, now)
@@ -218,7 +257,8 @@ class Engine:
             # RabbitMQ: there is no SUBSCRIBE; the MESSAGE has the name as its subscription. No id of a SUBSCRIBE can
             # contain a NUL, so the key is unique.
             self._check_subscriptions(client)
-            queue = self._queue(destination)
+            queue = self._queues.get_or_new(destination)
+            self._queues.add(queue)
             consumer = Consumer(self._next(), client, _implicit_key(name), name, queue)
             self._add_consumer(consumer)
         return reply_name(destination) if _implicit_key(name) in client.consumers else destination
@@ -230,6 +270,12 @@ class Engine:
             return
         queues = self._matching_queues(sending)
         self.capacity.claim(len(queues), sending.size * len(queues))
+        try:
+            for queue in queues:
+                self._queues.add(queue)
+        except RequestRefused:
+            self.capacity.release(len(queues), sending.size * len(queues))
+            raise
         for queue in queues:
             self._store(queue, sending)
 
@@ -238,15 +284,16 @@ class Engine:
         destination = sending.destination
         if is_topic(destination):
             return self._topics.matching_queues(topic_of(destination), sending.headers)
-        if is_temporary(destination) and self._owner(destination) is None:
+        if is_temporary(destination) and self._queues.owner(destination) is None:
             return []  # The connection that could consume it has closed.
-        return [self._queue(destination)]
+        return [self._queues.get_or_new(destination)]
 
     def _store(self, queue: Queue, sending: PendingSend) -> None:
         message = StoredMessage(
             self._next(), sending.destination, sending.headers, sending.body, sending.size, sending.expires
         )
         self.expiry.watch(queue, message)
+        queue.bytes += message.size
         if not queue.selective:
             queue.backlog.add(message)
             self._dispatch(queue)
@@ -257,37 +304,19 @@ class Engine:
             queue.backlog.add(message)
         else:
             queue.backlog.defer(message)
-
-    # ------------------------------------------------------------------------------------- destinations
-
-    def _owner(self, name: str) -> Client | None:
-        """The client that owns a temporary destination; None if it has closed, or the name is not temporary."""
-        return self._clients.get(owner_of(name)) if is_temporary(name) else None
-
-    def _queue(self, name: str) -> Queue:
-        queue = self._queues.get(name)
-        if queue is None:
-            queue = self._queues[name] = Queue(name)
-            if (owner := self._owner(name)) is not None:
-                owner.temporary.add(name)
-        return queue
-
-    def _remove_if_empty(self, queue: Queue) -> None:
-        """Remove a queue that has no messages and no consumers."""
-        if not (len(queue) or queue.consumers) and self._queues.get(queue.name) is queue:
-            del self._queues[queue.name]
-            if (owner := self._owner(queue.name)) is not None:
-                owner.temporary.discard(queue.name)
+        if queue.bytes > self.policy.max_subscription_bytes and queue.private and not queue.browsing:
+            self._queues.limit(queue)
 
     # ------------------------------------------------------------------------------------- subscriptions
 
     def _subscribe(self, client: Client, frame: Frame) -> None:
         headers = frame.headers
-        destination = qualify(headers["destination"], client.number)
-        if is_temporary(destination) and self._owner(destination) is not client:
+        destination = self._destination(client, frame)
+        if is_temporary(destination) and self._queues.owner(destination) is not client:
             raise RequestRefused("a temporary destination can be subscribed to by its own connection only")
         self._check_subscriptions(client)
-        window, selector = window_of(headers, self.policy), selector_of(headers)
+        window, selector = window_of(headers, self.policy), selector_of(headers, self.policy)
+        cost = self._cost(client, topic_of(destination), selector)
         id = headers.get("id")
         key = headers["destination"] if id is None else id
         topic = is_topic(destination)
@@ -302,19 +331,45 @@ class Engine:
                 "a subscription to a queue cannot be durable", "only topics have durable subscriptions"
             )
         elif is_true(headers, "browser"):
-            queue = self._browse(destination, selector)
+            queue = self._queues.browse(destination, selector, self._next)
         else:
-            queue = self._queue(destination)
+            queue = self._queues.get_or_new(destination)
+            self._queues.add(queue)
             implicit = client.consumers.pop(_implicit_key(headers["destination"]), None)
             if implicit is not None:
                 self._remove_consumer(implicit)
         consumer = Consumer(self._next(), client, key, id, queue)
         consumer.ack = headers.get("ack", "auto")
         consumer.window = window
+        consumer.cost = cost
         if not queue.private and selector is not None:
             consumer.selector = selector
             queue.selective += 1
+            queue.cost += selector.cost
+            self._queue_cost += selector.cost
         self._add_consumer(consumer)
+
+    def _destination(self, client: Client, frame: Frame) -> str:
+        destination = frame.headers["destination"]
+        if len(destination) > self.policy.max_destination:
+            raise RequestRefused(f"a destination may have {self.policy.max_destination} characters at most")
+        return qualify(destination, client.number)
+
+    def _cost(self, client: Client, name: str, selector: Selector | None) -> int:
+        """The cost of a new subscription, see `Policy.max_cost`.
+
+        Raises:
+            RequestRefused: it is more than the connection or the broker may have.
+        """
+        cost = cost_of_subscription(name, selector)
+        if client.cost + cost > self.policy.max_cost:
+            raise RequestRefused(
+                "the selectors and wildcards of this connection cost too much",
+                f"they cost {client.cost + cost}, and {self.policy.max_cost} is the maximum",
+            )
+        if not is_topic(name) and self._queue_cost + cost > self._all_cost:
+            raise RequestRefused("the selectors of all subscriptions cost too much")
+        return cost
 
     def _check_subscriptions(self, client: Client) -> None:
         """Raise `RequestRefused` if the connection has as many subscriptions as the policy allows."""
@@ -324,31 +379,16 @@ class Engine:
 
     def _add_consumer(self, consumer: Consumer) -> None:
         queue = consumer.queue
+        consumer.client.cost += consumer.cost
         consumer.client.consumers[consumer.key] = consumer
         queue.consumers.append(consumer)
         queue.backlog.restore_deferred()
         self._dispatch(queue)
 
-    def _browse(self, name: str, selector: Selector | None) -> Queue:
-        """A queue with copies of the messages of another one, for one consumer with ``browser:true``."""
-        source = self._queues.get(name)
-        found = [] if source is None else source.messages()
-        chosen = [each for each in found if selector is None or selector(each.headers)]
-        # The copies share headers and body with the originals.
-        self.capacity.claim(len(chosen) + 1, (len(chosen) + 1) * OVERHEAD)
-        queue = Queue(name, private=True)
-        queue.browsing = True
-        for each in chosen:
-            queue.backlog.add(
-                StoredMessage(self._next(), each.destination, each.headers, each.body, OVERHEAD)
-            )
-        queue.backlog.add(StoredMessage(self._next(), name, {"browser": "end"}, b"", OVERHEAD))
-        return queue
-
     def _remove_durable(self, queue: Queue) -> None:
         """Remove a durable subscription and its messages."""
         self._topics.remove(queue)
-        self._drop(queue)
+        self._queues.drop(queue)
 
     def _unsubscribe(self, client: Client, frame: Frame) -> None:
         key = frame.headers.get("id", frame.headers.get("destination", ""))
@@ -378,7 +418,11 @@ class Engine:
         consumer.open = False
         queue = consumer.queue
         queue.consumers.remove(consumer)
-        queue.selective -= consumer.selector is not None
+        consumer.client.cost -= consumer.cost
+        if consumer.selector is not None:
+            queue.selective -= 1
+            queue.cost -= consumer.selector.cost
+            self._queue_cost -= consumer.selector.cost
         for delivery in consumer.unacked.values():
             del consumer.client.awaiting[delivery.key]
             self._requeue(delivery)
@@ -390,22 +434,16 @@ class Engine:
         queue, message = delivery.consumer.queue, delivery.message
         queue.unsettled -= 1
         message.redelivered = True
-        if not self.expiry.drop_if_expired(message):
+        if not self.expiry.drop_if_expired(queue, message):
             queue.backlog.put_back(message)
 
     def _dispatch_or_discard(self, queue: Queue) -> None:
         """Dispatch a queue to which messages were returned; drop them if no consumer can get them any more."""
         if queue.is_abandoned:
-            self._drop(queue)
+            self._queues.drop(queue)
         else:
             self._dispatch(queue)
-            self._remove_if_empty(queue)
-
-    def _drop(self, queue: Queue) -> None:
-        """Drop the waiting messages of a queue."""
-        queue.backlog.restore_deferred()
-        while queue.backlog.ready:
-            self.capacity.release(1, queue.backlog.take().size)
+            self._queues.remove_if_empty(queue)
 
     # ------------------------------------------------------------------------------------- delivering
 
@@ -413,7 +451,15 @@ class Engine:
         """Deliver waiting messages to the consumers that have room."""
         backlog, selective = queue.backlog, queue.selective
         passed: list[StoredMessage] = []  # match consumers that have no room
+        cost, deferred = 0, False
         while queue.consumers and backlog.ready and (not selective or queue.has_room):
+            if selective:
+                cost += queue.cost
+                if cost > _TURN:
+                    # Other connections have their turn. What follows was not looked at; what was deferred is done.
+                    if deferred:
+                        self._unfinished[queue] = None
+                    break
             consumer = queue.next_consumer(backlog.first())
             if consumer is not None:
                 self._deliver(consumer, backlog.take())
@@ -423,6 +469,7 @@ class Engine:
                 passed.append(backlog.take())
             else:
                 backlog.defer(backlog.take())
+                deferred = True
         for message in passed:
             backlog.put_back(message)
 
@@ -435,7 +482,7 @@ class Engine:
         if consumer.id is not None:
             headers["subscription"] = consumer.id
         if consumer.ack == "auto":
-            self.capacity.release(1, message.size)
+            self._queues.release(consumer.queue, message)
         else:
             number = self._next()
             key = message_id
@@ -510,7 +557,7 @@ class Engine:
                 self._refuse(delivery, requeue=settling.requeue)
             else:
                 queue.unsettled -= 1
-                self.capacity.release(1, delivery.message.size)
+                self._queues.release(queue, delivery.message)
         self._dispatch_or_discard(queue)
 
     def _refuse(self, delivery: Delivery, *, requeue: bool) -> None:
@@ -521,7 +568,7 @@ class Engine:
             self._requeue(delivery)
             return
         delivery.consumer.queue.unsettled -= 1
-        self.capacity.release(1, message.size)
+        self._queues.release(delivery.consumer.queue, message)
         dead_letters = self.policy.dead_letter_queue
         if delivery.consumer.queue.name == dead_letters:
             self.discarded += 1
@@ -532,7 +579,10 @@ class Engine:
         # No check of the capacity: the message was counted before.
         self.capacity.messages += 1
         self.capacity.bytes += size
-        self._store(self._queue(dead_letters), PendingSend(dead_letters, headers, message.body, size))
+        queue = self._queues.get_or_new(dead_letters)
+        if self._queues.get(dead_letters) is None:
+            self._queues.put(queue)
+        self._store(queue, PendingSend(dead_letters, headers, message.body, size))
 
     # ------------------------------------------------------------------------------------- transactions
 
@@ -558,7 +608,11 @@ class Engine:
         copies = [(len(self._matching_queues(sending)), sending.size) for sending in sendings]
         try:
             more = sum(count for count, _ in copies) - len(sendings)
-            self.capacity.check(more, sum(count * each for count, each in copies) - size)
+            new = {each.destination for each in sendings if not is_topic(each.destination)} - set(
+                self._queues
+            )
+            new_size = sum(count * each for count, each in copies) + len(new) * QUEUE_OVERHEAD
+            self.capacity.check(more, new_size - size)
         except RequestRefused:
             self._undo(transaction)
             raise

@@ -47,25 +47,29 @@ class Expiry:
             self._heap = [entry for entry in self._heap if entry[3]() is not None]
             heapq.heapify(self._heap)
 
-    def sweep(self) -> None:
-        """Drop the waiting messages that have expired."""
+    def sweep(self) -> list[Queue]:
+        """Drop the waiting messages that have expired; return the queues that had some."""
         if not self._heap:
-            return
+            return []
+        queues: list[Queue] = []
         now = self.clock()
         while self._heap and self._heap[0][0] <= now:
             _, _, queue, reference = heapq.heappop(self._heap)
             message = reference()
             if message is not None and message.waiting:
                 queue.backlog.drop(message)
-                self._drop(message)
+                self._drop(queue, message)
+                queues.append(queue)
+        return queues
 
-    def drop_if_expired(self, message: StoredMessage) -> bool:
+    def drop_if_expired(self, queue: Queue, message: StoredMessage) -> bool:
         """True if a returned message has expired meanwhile; it is then counted as dropped and released."""
         if message.expires is None or message.expires > self.clock():
             return False
-        self._drop(message)
+        self._drop(queue, message)
         return True
 
-    def _drop(self, message: StoredMessage) -> None:
+    def _drop(self, queue: Queue, message: StoredMessage) -> None:
         self.dropped += 1
+        queue.bytes -= message.size
         self._capacity.release(1, message.size)

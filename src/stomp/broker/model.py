@@ -37,6 +37,9 @@ class Queue:
         selector: the selector of a private queue: only messages that it accepts are stored. None for all messages.
         selector_text: the text of `selector`.
         backlog: the waiting messages.
+        bytes: what all its messages count for.
+        cost: the cost of selector and wildcards of a private queue; see `Policy.max_cost`.
+        dropped: number of messages dropped because a subscription was too slow.
         consumers: the consumers; the first one is the next in the round-robin order.
         selective: number of consumers with a selector.
         unsettled: number of messages that are delivered, and neither acknowledged nor returned.
@@ -45,7 +48,10 @@ class Queue:
     __slots__ = (
         "backlog",
         "browsing",
+        "bytes",
         "consumers",
+        "cost",
+        "dropped",
         "durable",
         "name",
         "private",
@@ -59,6 +65,9 @@ class Queue:
         self.name: str = name
         self.private: bool = private
         self.browsing: bool = False
+        self.bytes: int = 0
+        self.cost: int = 0
+        self.dropped: int = 0
         self.durable: tuple[str, ...] | None = None
         self.selector: Selector | None = None
         self.selector_text: str | None = None
@@ -119,10 +128,23 @@ class Consumer:
         window: maximum number of unacknowledged messages.
         unacked: the unacknowledged deliveries, oldest first, by the id that an ACK uses.
         selector: the selector for messages of a queue; None for all messages. That of a topic is in `Queue.selector`.
+        cost: the cost of its selector and wildcards, see `Policy.max_cost`.
         open: False when the subscription has ended.
     """
 
-    __slots__ = ("ack", "client", "id", "key", "number", "open", "queue", "selector", "unacked", "window")
+    __slots__ = (
+        "ack",
+        "client",
+        "cost",
+        "id",
+        "key",
+        "number",
+        "open",
+        "queue",
+        "selector",
+        "unacked",
+        "window",
+    )
 
     def __init__(self, number: int, client: Client, key: str, id: str | None, queue: Queue) -> None:
         self.number: int = number
@@ -132,6 +154,7 @@ class Consumer:
         self.queue: Queue = queue
         self.ack: str = "auto"
         self.window: int = 1
+        self.cost: int = 0
         self.selector: Selector | None = None
         self.unacked: dict[str, Delivery] = {}
         self.open: bool = True
@@ -199,6 +222,7 @@ class Client:
         transactions: its open transactions, by id.
         awaiting: its unacknowledged deliveries, by the id that an ACK uses.
         released: ids of deliveries that an UNSUBSCRIBE returned, oldest first; see `remember`.
+        cost: the cost of the selectors and wildcards of its subscriptions.
         temporary: the names of its existing temporary queues.
         open: False when the connection has ended.
     """
@@ -208,6 +232,7 @@ class Client:
         "blocked",
         "client_id",
         "consumers",
+        "cost",
         "has_output",
         "late_acks",
         "number",
@@ -232,6 +257,7 @@ class Client:
         self.transactions: dict[str, Transaction] = {}
         self.awaiting: dict[str, Delivery] = {}
         self.late_acks: dict[str, None] = {}
+        self.cost: int = 0
         self.temporary: set[str] = set()
 
     def take(self) -> list[Frame]:

@@ -85,15 +85,17 @@ def name_of(headers: Mapping[str, str]) -> str | None:
     return next((headers[header] for header in _NAMES if headers.get(header)), None)
 
 
-def selector_of(headers: Mapping[str, str]) -> Selector | None:
+def selector_of(headers: Mapping[str, str], policy: Policy) -> Selector | None:
     """The selector of a SUBSCRIBE, or None.
 
     Raises:
-        RequestRefused: the selector is invalid.
+        RequestRefused: the selector is invalid or too long.
     """
     text = headers.get("selector")
     if text is None or not text.strip():
         return None
+    if len(text) > policy.max_selector:
+        raise RequestRefused(f"a selector may have {policy.max_selector} characters at most")
     try:
         return compile_selector(text)
     except SelectorError as err:

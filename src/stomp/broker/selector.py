@@ -15,7 +15,7 @@ Rules of this file:
 - Only values of the same type are compared; for other types the result is false. Strings and booleans support ``=``
   and ``<>`` only: a selector that uses another comparison with a string literal is refused.
 - The time is bounded for all inputs: expressions have at most `DEPTH` nested parentheses and 100 calculations, and
-  LIKE uses no regular expression (see `_matches`).
+  LIKE uses no regular expression; its time is proportional to the length of the value (see `stomp.broker.like`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
+
+from stomp.broker.like import Like
 
 #: Maximum depth of nested parentheses.
 DEPTH = 50
@@ -34,8 +36,9 @@ _CALCULATIONS = 100
 Value = str | int | float | bool | None
 #: Evaluates an expression; the argument returns the value of a name.
 Expression = Callable[[Callable[[str], Value]], Value]
-#: Returns True if the selector accepts a message with these headers.
-Selector = Callable[[Mapping[str, str]], bool]
+
+#: The cost of a name or literal, of a LIKE, and of a LIKE that has `_` between two `%`; see `Selector.cost`.
+_COST, _COST_LIKE, _COST_LIKE_ONE = 10, 300, 20_000
 
 _CONVERT = "convert_string_expressions:"
 _HYPHENS = "hyphenated_props:"
@@ -43,6 +46,24 @@ _KEYWORDS = frozenset(["AND", "OR", "NOT", "BETWEEN", "IN", "LIKE", "ESCAPE", "I
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 #: Maximum length of a number in characters: converting long numbers takes long.
 _LONGEST_NUMBER = 40
+
+
+class Selector:
+    """A compiled selector: a function of the headers of a message.
+
+    Attributes:
+        cost: an upper bound of the time that one call takes, in units of about 0.2 microseconds.
+    """
+
+    __slots__ = ("_expression", "cost")
+
+    def __init__(self, expression: Expression, cost: int) -> None:
+        self._expression = expression
+        self.cost = cost
+
+    def __call__(self, headers: Mapping[str, str]) -> bool:
+        """True if the selector accepts a message with these headers."""
+        return self._expression(lambda name: _header(headers, name)) is True
 
 
 class SelectorError(ValueError):
@@ -68,12 +89,8 @@ def compile_selector(text: str) -> Selector:
     text = text.removeprefix(_CONVERT)
     hyphens = text.startswith(_HYPHENS)
     text = text.removeprefix(_HYPHENS).removeprefix(_CONVERT)
-    expression = _Parser(text, hyphens=hyphens).parse()
-
-    def wanted(headers: Mapping[str, str]) -> bool:
-        return expression(lambda name: _header(headers, name)) is True
-
-    return wanted
+    parser = _Parser(text, hyphens=hyphens)
+    return Selector(parser.parse(), parser.cost)
 
 
 def _header(headers: Mapping[str, str], name: str) -> Value:
@@ -131,6 +148,7 @@ class _Parser:
         self._next = 0
         self._depth = 0
         self._calculations = 0
+        self.cost: int = 0  # see `Selector.cost`
         self._texts: list[Expression] = []  # the string literals
 
     def parse(self) -> Expression:
@@ -253,11 +271,15 @@ class _Parser:
         escape = self._text() if self._accept("ESCAPE") else ""
         if len(escape) > 1:
             raise SelectorError("the ESCAPE of LIKE is one character")
-        symbols = _symbols(pattern, escape, at)
+        try:
+            matches = Like(pattern, escape)
+        except ValueError as err:
+            raise SelectorError(f"at {at + 1}: {err}") from err
+        self.cost += _COST_LIKE_ONE if matches.is_expensive else _COST_LIKE
 
         def like(of: Callable[[str], Value]) -> Value:
             value = left(of)
-            return None if value is None else isinstance(value, str) and _matches(symbols, value)
+            return None if value is None else isinstance(value, str) and matches(value)
 
         return like
 
@@ -288,6 +310,7 @@ class _Parser:
 
     def _single(self) -> Expression:
         token = self._token
+        self.cost += _COST
         if self._accept("("):
             self._depth += 1
             if self._depth > DEPTH:
@@ -377,48 +400,3 @@ def _any_of(values: Iterable[Value]) -> bool | None:
         if value is not False:
             found = None
     return found
-
-
-#: A symbol of a LIKE pattern: a character, or `_ONE` for "_" (one character), or `_MANY` for "%" (any characters).
-_ONE, _MANY = 1, 2
-_Symbol = str | int
-
-
-def _symbols(pattern: str, escape: str, at: int) -> list[_Symbol]:
-    symbols: list[_Symbol] = []
-    letters = iter(pattern)
-    for letter in letters:
-        if letter == escape:
-            literal = next(letters, None)
-            if literal is None:
-                raise SelectorError(f"at {at + 1}: the pattern ends in its ESCAPE")
-            symbols.append(literal)
-        elif letter == "%":
-            if symbols[-1:] != [_MANY]:
-                symbols.append(_MANY)
-        else:
-            symbols.append(_ONE if letter == "_" else letter)
-    return symbols
-
-
-def _matches(symbols: list[_Symbol], text: str) -> bool:
-    """True if the whole text matches the pattern.
-
-    Only the last % is retried, so the time is at most proportional to the product of both lengths.
-    """
-    place = number = 0
-    again: tuple[int, int] | None = None
-    while place < len(text):
-        symbol = symbols[number] if number < len(symbols) else None
-        if symbol == _MANY:
-            number += 1
-            again = (number, place)
-        elif symbol is not None and symbol in (_ONE, text[place]):
-            place += 1
-            number += 1
-        elif again is not None:
-            number, place = again[0], again[1] + 1
-            again = (number, place)
-        else:
-            return False
-    return all(symbol == _MANY for symbol in symbols[number:])

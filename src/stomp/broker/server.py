@@ -44,6 +44,7 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._files: list[tuple[str, tuple[int, int]]] = []  # path and identity of the Unix sockets
         self._closing = False
+        self._continuing = False  # `_continue` will be called
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -171,3 +172,16 @@ class Server:
                 connection = self._of_client.get(client.number)
                 if connection is not None:
                     connection.write()
+        engine = self.engine
+        while engine.slow_clients:
+            connection = self._of_client.get(engine.slow_clients.pop().number)
+            if connection is not None:
+                connection.too_slow()
+        if engine.has_unfinished_work and not self._continuing:
+            self._continuing = True
+            asyncio.get_running_loop().call_soon(self._continue)
+
+    def _continue(self) -> None:
+        self._continuing = False
+        self.engine.continue_work()
+        self.flush()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from stomp.core.errors import StompError
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: Bytes that a stored message counts for in addition to headers and body: an estimate of its Python objects.
 OVERHEAD = 512
+#: The same for each header, and for each queue.
+HEADER_OVERHEAD = 100
+QUEUE_OVERHEAD = 2048
 
 
 class RequestRefused(StompError):
@@ -43,7 +46,12 @@ class Policy:
     Attributes:
         max_messages: maximum number of messages in all queues, including those delivered and not acknowledged. For a
             topic, the copy of each subscriber counts. A SEND beyond the limit gets an ERROR.
-        max_bytes: the same limit in bytes: headers and body, plus 512 bytes for each message.
+        max_bytes: the same limit in bytes: headers and body, plus 512 bytes for each message, 100 for each of its
+            headers and 2048 for each queue. Frames that have arrived in part count as well, and may use half of it.
+        max_queue_bytes: maximum number of bytes of one queue. A SEND beyond it gets an ERROR.
+        max_subscription_bytes: maximum number of bytes that wait for one subscription to a topic.
+        slow_consumer: what happens beyond this limit: "drop-oldest" drops the oldest waiting messages of the
+            subscription, "disconnect" ends its connection. A durable subscription without a consumer drops the oldest.
         window: maximum number of unacknowledged messages of a subscription; more are not delivered. A SUBSCRIBE can
             set another value by ``prefetch-count`` or ``activemq.prefetchSize``.
         max_window: the maximum of the value that a SUBSCRIBE can set.
@@ -52,12 +60,21 @@ class Policy:
         max_subscriptions: maximum number of subscriptions of one connection.
         max_transactions: maximum number of open transactions of one connection.
         max_durable: maximum number of durable subscriptions of the broker.
+        max_destination: maximum number of characters of a destination.
+        max_selector: maximum number of characters of a selector.
+        max_cost: maximum cost of the selectors and wildcards of one connection; of all together, ten times as much. A
+            unit is about 0.2 microseconds for each message: a name or literal in a selector costs 10, a LIKE 300, one
+            with ``_`` between two ``%`` 20,000, a wildcard subscription 1 for each word, or 50 if a ``#`` is followed
+            by more words.
         chunk: bytes of messages written to one connection before the others have their turn and back-pressure is
             checked.
     """
 
     max_messages: int = 1_000_000
-    max_bytes: int = 1024 * 1024 * 1024
+    max_bytes: int = 128 * 1024 * 1024
+    max_queue_bytes: int = 64 * 1024 * 1024
+    max_subscription_bytes: int = 16 * 1024 * 1024
+    slow_consumer: Literal["drop-oldest", "disconnect"] = "drop-oldest"
     window: int = 1000
     max_window: int = 65_535
     dead_letter_after: int = 5
@@ -65,12 +82,19 @@ class Policy:
     max_subscriptions: int = 10_000
     max_transactions: int = 1_000
     max_durable: int = 10_000
+    max_destination: int = 1024
+    max_selector: int = 8192
+    max_cost: int = 100_000
     chunk: int = 256 * 1024
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if isinstance(value, int) and value < 1:
                 raise ValueError(f"Policy.{name} must be at least 1, not {value}")
+        if self.slow_consumer not in ("drop-oldest", "disconnect"):
+            raise ValueError(
+                f'Policy.slow_consumer must be "drop-oldest" or "disconnect", not {self.slow_consumer!r}'
+            )
 
 
 class StoredMessage:
@@ -125,12 +149,13 @@ class StoredMessage:
 
 
 def size_of(headers: Mapping[str, str], body: bytes) -> int:
-    """The number of bytes that a message counts for: body, headers and a fixed overhead.
+    """The number of bytes that a message counts for: body, headers, and the overhead of their objects.
 
-    >>> size_of({}, b"") == size_of({"a": "b"}, b"c") - 3
-    True
+    >>> size_of({}, b""), size_of({"a": "b"}, b"c")
+    (512, 615)
     """
-    return len(body) + sum(map(len, headers)) + sum(map(len, headers.values())) + OVERHEAD
+    text = sum(map(len, headers)) + sum(map(len, headers.values()))
+    return len(body) + text + HEADER_OVERHEAD * len(headers) + OVERHEAD
 
 
 class Backlog:
@@ -218,19 +243,38 @@ class Backlog:
 class Capacity:
     """Counts stored messages and bytes, and enforces the limits of the policy."""
 
-    __slots__ = ("_policy", "bytes", "messages")
+    __slots__ = ("_policy", "bytes", "messages", "queues", "unfinished")
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self.messages: int = 0
         self.bytes: int = 0
+        self.queues: int = 0  # each one counts for `QUEUE_OVERHEAD` bytes
+        self.unfinished: int = 0  # bytes of frames that have arrived in part; `bytes` contains them
+
+    def hold_unfinished(self, size: int) -> None:
+        """Add bytes of a frame that has arrived in part.
+
+        Raises:
+            RequestRefused: they do not fit.
+        """
+        if self.unfinished + size > self._policy.max_bytes // 2:
+            raise RequestRefused("the broker is full", "too many large frames arrive at the same time")
+        self.check(0, size)
+        self.unfinished += size
+        self.bytes += size
+
+    def release_unfinished(self, size: int) -> None:
+        """Subtract bytes of a frame that has arrived in full."""
+        self.unfinished -= size
+        self.bytes -= size
 
     def check(self, messages: int, size: int) -> None:
         """Raise `RequestRefused` if this number of messages and bytes does not fit in addition."""
         policy = self._policy
         if self.messages + messages > policy.max_messages:
             what = f"{policy.max_messages} messages"
-        elif self.bytes + size > policy.max_bytes:
+        elif self.bytes + self.queues * QUEUE_OVERHEAD + size > policy.max_bytes:
             what = f"{policy.max_bytes} bytes"
         else:
             return

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stomp.broker.destinations import has_wildcards
+from stomp.broker.destinations import has_wildcards, is_topic
 from stomp.broker.model import Queue
 from stomp.broker.store import RequestRefused
+from stomp.broker.wildcards import MAX_WORDS, Trie, cost_of, split, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,60 +24,23 @@ if TYPE_CHECKING:
     from stomp.broker.request_headers import DurableKey
     from stomp.broker.selector import Selector
 
-#: Maximum number of words in a destination with wildcards.
-MAX_WORDS = 50
-
-
-def words_of(name: str) -> list[str] | None:
-    """The words of a name with wildcards; None for a name without wildcards.
-
-    >>> words_of("/topic/a.*.b"), words_of("/topic/a.>"), words_of("/topic/a*b")
-    (['/topic/a', '*', 'b'], ['/topic/a', '#'], None)
-    """
-    prefix, slash, rest = name.rpartition("/")
-    words = rest.split(".")
-    if words[-1] == ">":
-        words[-1] = "#"
-    if not {"*", "#"} & set(words):
-        return None
-    # The prefix up to the last slash is part of the first word. Before a wildcard it must be a word by itself.
-    if words[0] in ("*", "#"):
-        return [prefix + slash, *words]
-    return [prefix + slash + words[0], *words[1:]]
-
-
-def matches(pattern: list[str], name: list[str]) -> bool:
-    """True if the words of a name match the words of a pattern."""
-    # The lengths of all prefixes of the pattern that match the words read so far.
-    places = {0}
-    for word in [*name, None]:
-        for place in sorted(places):
-            while place < len(pattern) and pattern[place] == "#":
-                place += 1
-                places.add(place)
-        if word is None:
-            break
-        reached: set[int] = set()
-        for place in places:
-            if place < len(pattern) and pattern[place] in (word, "*", "#"):
-                reached.add(place if pattern[place] == "#" else place + 1)
-        places = reached
-    return len(pattern) in places
-
 
 class Topics:
     """The private queues of all subscriptions to topics, including durable subscriptions without a consumer.
 
     Args:
         max_durable: maximum number of durable subscriptions.
+        max_cost: maximum of the cost of all selectors and wildcards together.
         drop: called with the queue of a durable subscription that is replaced; drops its waiting messages.
     """
 
-    def __init__(self, max_durable: int, drop: Callable[[Queue], None]) -> None:
+    def __init__(self, max_durable: int, max_cost: int, drop: Callable[[Queue], None]) -> None:
         self._max_durable = max_durable
+        self._max_cost = max_cost
         self._drop = drop
         self._named: dict[str, list[Queue]] = {}
-        self._patterns: dict[str, list[str]] = {}
+        self._trie = Trie()
+        self._cost = 0
         self._durable: dict[tuple[str, ...], Queue] = {}
 
     def queue_for_subscription(
@@ -97,8 +61,8 @@ class Topics:
                 destination with wildcards has too many words.
         """
         words = words_of(name) if has_wildcards(name) else None
-        if words is not None and len(words) > MAX_WORDS:
-            raise RequestRefused(f"a destination with wildcards may have {MAX_WORDS} words at most")
+        check_words(name)
+        cost = cost_of_subscription(name, selector)
         old = None if durable_key is None else self._durable.get(durable_key.key)
         if durable_key is not None and old is not None:
             if old.consumers and not durable_key.shared:
@@ -111,14 +75,21 @@ class Topics:
             self._drop(old)
         if durable_key is not None and len(self._durable) >= self._max_durable:
             raise RequestRefused(f"the broker keeps {self._max_durable} durable subscriptions at most")
+        if self._cost + cost > self._max_cost:
+            raise RequestRefused(
+                "the selectors and wildcards of all subscriptions cost too much",
+                "use fewer or shorter selectors and wildcards",
+            )
+        self._cost += cost
         queue = Queue(name, private=True)
+        queue.cost = cost
         queue.selector, queue.selector_text = selector, selector_text
         if durable_key is not None:
             queue.durable = durable_key.key
             self._durable[durable_key.key] = queue
+        if words is not None and name not in self._named:
+            self._trie.add(name, words)
         self._named.setdefault(name, []).append(queue)
-        if words is not None:
-            self._patterns[name] = words
         return queue
 
     def durable(self, key: tuple[str, ...]) -> Queue | None:
@@ -132,9 +103,12 @@ class Topics:
             queue.durable = None
         queues = self._named[queue.name]
         queues.remove(queue)
+        self._cost -= queue.cost
         if not queues:
             del self._named[queue.name]
-            self._patterns.pop(queue.name, None)
+            words = words_of(queue.name) if has_wildcards(queue.name) else None
+            if words is not None:
+                self._trie.remove(queue.name, words)
 
     def named(self, name: str) -> list[Queue] | None:
         """The queues of the subscriptions with exactly this destination; None if there are none."""
@@ -147,13 +121,19 @@ class Topics:
     def matching_queues(self, name: str, headers: Mapping[str, str]) -> list[Queue]:
         """The queues that get a copy of a message with these headers and this destination."""
         queues = list(self._named.get(name, ()))
-        if self._patterns:
-            head, slash, rest = name.rpartition("/")
-            first, *others = rest.split(".")
-            for selector_text, pattern in self._patterns.items():
-                # In a pattern that begins with a wildcard, the prefix is a separate word.
-                apart = pattern[0].endswith("/")
-                words = [head + slash, first, *others] if apart else [head + slash + first, *others]
-                if selector_text != name and matches(pattern, words):
-                    queues += self._named[selector_text]
+        for pattern in self._trie.find(name):
+            if pattern != name:
+                queues += self._named[pattern]
         return [queue for queue in queues if queue.selector is None or queue.selector(headers)]
+
+
+def cost_of_subscription(name: str, selector: Selector | None) -> int:
+    """The cost of the selector and the wildcards of a subscription, see `Policy.max_cost`."""
+    words = words_of(name) if is_topic(name) and has_wildcards(name) else None
+    return (0 if words is None else cost_of(words)) + (0 if selector is None else selector.cost)
+
+
+def check_words(name: str) -> None:
+    """Raise `RequestRefused` if the destination of a topic has too many words."""
+    if name.count(".") >= MAX_WORDS and len(split(name)) > MAX_WORDS + 1:
+        raise RequestRefused(f"the destination of a topic may have {MAX_WORDS} words at most")

@@ -83,7 +83,12 @@ _UNITS = {
 }
 
 
-def _size(text: str) -> int:
+def parse_size(text: str) -> int:
+    """Parse a number of bytes, with or without a unit: "65536", "64KiB", "1 MB".
+
+    Raises:
+        ValueError: it is none.
+    """
     digits = text.strip().rstrip("abgikmABGIKM ")
     size = int(digits) * _UNITS.get(text.strip()[len(digits) :].strip().lower(), 0)
     if size < 1:
@@ -113,10 +118,10 @@ _QUERY: dict[str, Callable[[str], Any]] = {
     "on_unknown": str,
     "proxy": str,
     "lenient": _lenient,
-    "max_frame": _size,
-    "max_body": _size,
-    "max_head": _size,
-    "max_header_line": _size,
+    "max_frame": parse_size,
+    "max_body": parse_size,
+    "max_head": parse_size,
+    "max_header_line": parse_size,
     "max_headers": int,
     "verify": _flag,
     "ca_certs": str,

@@ -10,17 +10,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import trustme
 
-from stomp.broker import Broker
+from stomp.broker import Broker, Policy
 from stomp.cli import app
 from stomp.cli.app import main
 from stomp.cli.framework import registry
 from stomp.client.connect import open_stream
 from stomp.client.options import Options
+from stomp.core.frames.limits import Limits
 from stomp.net.address import Address, parse
 from tests.broker.rawclient import PATIENCE, RawClient
 
@@ -185,3 +187,34 @@ def test_options_are_read_by_the_parser_of_the_command() -> None:
 def test_help_describes_the_broker(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["broker", "--help"]) == 0
     assert "Not for production" in capsys.readouterr().out
+
+
+def test_all_fields_of_policy_and_limits_are_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["broker", "--help"]) == 0
+    text = capsys.readouterr().out
+    for field in fields(Policy):
+        assert f"--{field.name.replace('_', '-')} " in text
+    for field in fields(Limits):
+        assert f"--limit-{field.name.replace('_', '-')} " in text
+
+
+def test_limits_are_applied() -> None:
+    with running("--port", "0", "--max-bytes", "2KiB", "--limit-body", "1000") as (_, match):
+        with client_of(match) as client:
+            client.connect()
+            client.send("SEND", b"x" * 500, destination="/topic/a", receipt="r")
+            client.expect("RECEIPT")
+            client.send("SEND", b"x" * 500, destination="/queue/a")
+            assert client.expect("ERROR").headers["message"] == "the broker is full"
+        with client_of(match) as client:
+            client.connect()
+            client.send("SEND", b"x" * 2000, destination="/queue/a")
+            assert "1000" in client.expect("ERROR").headers["message"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--max-bytes", "0"), ("--max-cost", "many"), ("--slow-consumer", "wait")]
+)
+def test_invalid_limit_is_an_error(capsys: pytest.CaptureFixture[str], option: str, value: str) -> None:
+    assert main(["broker", option, value]) != 0
+    assert value in capsys.readouterr().err

@@ -8,14 +8,20 @@ import contextlib
 import logging
 import signal
 import ssl
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stomp.broker.broker import Broker
+from stomp.broker.settings import LIMITS
+from stomp.broker.store import Policy
+from stomp.client.config import parse_size
 from stomp.core.errors import UsageError
 from stomp.net.address import Address
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stomp.cli.framework.parser import Parser
     from stomp.cli.framework.terminal import Terminal
 
@@ -53,6 +59,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         heartbeat=args.heartbeat,
         ssl_context=context,
         allow_origins=args.allow_origin,
+        policy=Policy(**_given(args, "policy_")),
+        limits=replace(LIMITS, **_given(args, "limit_")),
     )
     try:
         return asyncio.run(_serve(broker))
@@ -106,7 +114,76 @@ def configure(parser: Parser) -> None:
         help="milliseconds between heart-beats: sent, requested; 0 for none (default: "
         "what the client asks for)",
     )
+    for name, text in _POLICY.items():
+        add(_option(name), metavar=_metavar(name), type=_policy_value(name), help=text, dest=f"policy_{name}")
+    for name, text in _LIMITS.items():
+        add(f"--limit-{name.replace('_', '-')}", metavar="SIZE", type=_size, help=text, dest=f"limit_{name}")
     add("--verbose", "-v", action="count", default=0, help="log to standard error; -vv for more detail")
+
+
+#: The options for the fields of `Policy`.
+_POLICY = {
+    "max_messages": "messages in all queues (default 1000000)",
+    "max_bytes": "bytes of all messages, for example 512MiB (default 128MiB)",
+    "max_queue_bytes": "bytes of one queue (default 64MiB)",
+    "max_subscription_bytes": "bytes that wait for one subscription to a topic (default 16MiB)",
+    "slow_consumer": "for a subscription beyond that: drop-oldest (the default) or disconnect",
+    "window": "unacknowledged messages of a subscription (default 1000)",
+    "max_window": "maximum that a SUBSCRIBE can ask for (default 65535)",
+    "dead_letter_after": "refusals by NACK after which a message goes to the dead-letter queue (default 5)",
+    "dead_letter_queue": "destination of the dead-letter queue (default /queue/DLQ)",
+    "max_subscriptions": "subscriptions of one connection (default 10000)",
+    "max_transactions": "open transactions of one connection (default 1000)",
+    "max_durable": "durable subscriptions (default 10000)",
+    "max_destination": "characters of a destination (default 1024)",
+    "max_selector": "characters of a selector (default 8192)",
+    "max_cost": "cost of the selectors and wildcards of one connection (default 100000)",
+    "chunk": "bytes written to a connection before others have their turn (default 256KiB)",
+}
+#: The options for the fields of `Limits`.
+_LIMITS = {
+    "frame": "bytes of a received frame (default 17MiB)",
+    "body": "bytes of a received body (default 16MiB)",
+    "head": "bytes of all header lines of a received frame (default 1000000)",
+    "header_line": "bytes of a received header line (default 64KiB)",
+    "headers": "header lines of a received frame (default 4000)",
+    "early_frames": "frames that a client may send before CONNECTED (default 10000)",
+}
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _metavar(name: str) -> str:
+    return {"slow_consumer": "POLICY", "dead_letter_queue": "DESTINATION"}.get(name, "NUMBER")
+
+
+def _policy_value(name: str) -> Callable[[str], object]:
+    if name == "slow_consumer":
+        return _slow_consumer
+    return str if name == "dead_letter_queue" else _size
+
+
+def _slow_consumer(text: str) -> str:
+    if text not in ("drop-oldest", "disconnect"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither drop-oldest nor disconnect")
+    return text
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1, like 1000 or 64MiB") from err
+
+
+def _given(args: argparse.Namespace, prefix: str) -> dict[str, Any]:
+    """The values of the options with this prefix that were given, by name of the field."""
+    found = {
+        name.removeprefix(prefix): value for name, value in vars(args).items() if name.startswith(prefix)
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _port(text: str) -> int:

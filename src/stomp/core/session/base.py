@@ -126,6 +126,11 @@ class Session(ABC):
             self._broken(err)
 
     @property
+    def has_unfinished_frame(self) -> bool:
+        """True if a frame has arrived in part."""
+        return not self._decoder.idle
+
+    @property
     def wants_direct_read(self) -> bool:
         """True while it is cheaper to read bytes of a large body by `read_into` than by `receive_data`."""
         return self._decoder.missing_bytes > 0
