@@ -3,7 +3,8 @@
 #   make demo           the quick start, on the embedded broker
 #   make test           the quick tests, side by side, with a coverage report
 #   make test-all       the slow ones as well (marked "slow", each with its reason), as CI does
-#   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers)
+#   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers); BROKERS="rabbitmq artemis"
+#                       for some of them
 #   make test-packaging environments made by pip from a package index: the shim, stomp.py over stompkit, PyInstaller
 #   make native         build the native codec and install it into $(VENV); make test-native: its tests, and all that
 #                       both codecs must pass
@@ -55,7 +56,8 @@ test test-all: $(DEV)
 test-brokers: $(DEV)
 	@trap 'scripts/brokers down $(BROKERS)' EXIT; trap 'exit 1' HUP INT TERM; \
 	scripts/brokers up $(BROKERS) && eval "$$(scripts/brokers env)" && \
-	STOMP_REQUIRE_BROKERS=1 $(PY) -m pytest -m broker $(ARGS)
+	STOMP_REQUIRE_BROKERS="$$(scripts/brokers members $(if $(BROKERS),$(BROKERS),all) | xargs)" \
+	$(PY) -m pytest -m broker $(ARGS)
 
 test-packaging: $(DEV)
 	@STOMP_REQUIRE_INDEX=1 $(PY) -m pytest -m index tests/packaging $(ARGS)

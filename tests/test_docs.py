@@ -34,7 +34,7 @@ from tests.odd_frames import IN_DOUBT, ODD
 
 DOCS = ROOT / "docs"
 #: Pages whose examples are run by tests/testing/test_pytest_plugin.py and tests/test_frameworks.py.
-RUN_ELSEWHERE = ("testing", "django", "fastapi", "flask", "daemons")
+RUN_ELSEWHERE = ("testing", "spring", "django", "fastapi", "flask", "daemons")
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 
 

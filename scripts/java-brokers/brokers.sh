@@ -1,5 +1,6 @@
-# More brokers for scripts/brokers, which sources this: Artemis, ActiveMQ 6, Apollo and HornetQ from Maven Central's
-# jars with a launcher of our own each, and RabbitMQ 4 from Debian 13 in a folder of its own.
+# More brokers for scripts/brokers, which sources this: Artemis, ActiveMQ 6, Apollo, HornetQ and a Spring application from
+# Maven Central's jars with a launcher of our own each, Artemis's distribution, and RabbitMQ 4 from Debian 13 in a folder
+# of its own.
 # shellcheck shell=bash
 
 HERE=$ROOT/scripts/java-brokers
@@ -9,7 +10,11 @@ RABBITMQ4_ROOT=$CACHE/rabbitmq4
 
 # What each is made of, as Maven names it: group:artifact:version.
 declare -A JARS=(
-    [artemis]='org.apache.artemis:artemis-server:2.55.0 org.apache.artemis:artemis-stomp-protocol:2.55.0
+    [artemis]='org.apache.activemq:apache-artemis:2.44.0:tar.gz:bin'
+    [artemis-next]='org.apache.artemis:artemis-server:2.55.0 org.apache.artemis:artemis-stomp-protocol:2.55.0
+        org.slf4j:slf4j-simple:2.0.17'
+    [activemq6]='org.apache.activemq:activemq-broker:6.3.1 org.apache.activemq:activemq-stomp:6.3.1
+        org.apache.activemq:activemq-kahadb-store:6.3.1 org.apache.activemq:activemq-jaas:6.3.1
         org.slf4j:slf4j-simple:2.0.17'
     [activemq61]='org.apache.activemq:activemq-broker:6.1.8 org.apache.activemq:activemq-stomp:6.1.8
         org.apache.activemq:activemq-kahadb-store:6.1.8 org.apache.activemq:activemq-jaas:6.1.8
@@ -19,8 +24,13 @@ declare -A JARS=(
         org.apache.activemq:apollo-leveldb:1.7.1 org.slf4j:slf4j-simple:1.6.6 javax.xml.bind:jaxb-api:2.3.1
         com.sun.xml.bind:jaxb-impl:2.3.3 com.sun.activation:javax.activation:1.2.0'
     [hornetq]='org.hornetq:hornetq-server:2.4.9.Final org.hornetq:hornetq-stomp-protocol:2.4.9.Final'
+    [spring]='org.springframework.boot:spring-boot-starter-websocket:3.5.7'
 )
-declare -A LAUNCHER=([artemis]=Artemis [activemq61]=ActiveMQ [apollo]=Apollo [hornetq]=HornetQ)
+# Artemis's distribution has its own.
+declare -A LAUNCHER=([artemis-next]=Artemis [activemq6]=ActiveMQ [activemq61]=ActiveMQ [apollo]=Apollo [hornetq]=HornetQ
+    [spring]=Spring)
+ARTEMIS_HOME=$CACHE/artemis/apache-artemis-2.44.0
+MAVEN=(mvn -B -q -Dstyle.color=never)
 
 # ------------------------------------------------------------------------------------------- installing
 
@@ -37,6 +47,15 @@ java_install() { # NAME
         java_packages
         rm -rf "$dir"
         mkdir -p "$dir"
+        if [[ $name == artemis ]]; then
+            "${MAVEN[@]}" dependency:copy -Dartifact="$wanted" -DoutputDirectory="$dir" ||
+                die "$name: Maven Central does not give $wanted"
+            tar xzf "$dir"/*.tar.gz -C "$dir"
+            rm "$dir"/*.tar.gz
+            say "$wanted" >"$dir/wanted"
+            say "$name: installed"
+            return 0
+        fi
         {
             say '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
             say "<groupId>brokers</groupId><artifactId>$name</artifactId><version>1</version>"
@@ -51,7 +70,7 @@ java_install() { # NAME
             done
             say '</dependencies></project>'
         } >"$dir/pom.xml"
-        (cd "$dir" && mvn -B -q -Dstyle.color=never dependency:copy-dependencies -DincludeScope=runtime \
+        (cd "$dir" && "${MAVEN[@]}" dependency:copy-dependencies -DincludeScope=runtime \
             -DoutputDirectory=lib) || die "$name: Maven Central does not give all of: $wanted"
         say "$wanted" >"$dir/wanted"
     fi
@@ -61,15 +80,17 @@ java_install() { # NAME
 
 # the launcher, if it has changed
 java_compile() { # NAME
+    if [[ -z ${LAUNCHER[$1]:-} ]]; then return 0; fi
     local dir=$CACHE/$1 source=$HERE/${LAUNCHER[$1]}.java
     if cmp -s "$source" "$dir/launcher/source"; then return 0; fi
     mkdir -p "$dir/launcher"
-    javac -nowarn -proc:none -cp "$dir/lib/*" -d "$dir/launcher" "$source" || die "$1: $source does not compile"
+    javac -nowarn -proc:none -parameters -cp "$dir/lib/*" -d "$dir/launcher" "$source" || die "$1: $source does not compile"
     cp "$source" "$dir/launcher/source"
 }
 
 rabbitmq4_install() {
     local root=$RABBITMQ4_ROOT
+    [[ $EUID == 0 ]] || die "rabbitmq4: debootstrap and chroot need root"
     if [[ ! -x $root/usr/sbin/rabbitmq-server ]]; then
         command -v debootstrap >/dev/null || apt_install debootstrap
         mkdir -p "$CACHE"
@@ -102,9 +123,16 @@ java_up() {
     mkdir -p "$dir/data" "$dir/tmp"
     case $name in
         artemis)
-            artemis_conf >"$dir/broker.xml"
-            java_spawn artemis "file:$dir/broker.xml"
+            must_be_free artemis "${PORT[artemis-plain]}"
+            artemis_instance
+            JAVA_ARGS="-Xms64m -Xmx512m" spawn artemis "$dir/instance/bin/artemis" run
             ;;
+        artemis-next)
+            must_be_free artemis-next "${PORT[artemis-next-plain]}"
+            artemis_conf >"$dir/broker.xml"
+            java_spawn artemis-next "file:$dir/broker.xml"
+            ;;
+        activemq6) java_spawn activemq6 activemq6 "$dir/data" "stomp://$BIND:${PORT[activemq6]}?transport.closeAsync=false" ;;
         activemq61)
             java_spawn activemq61 activemq61 "$dir/data" "stomp://$BIND:${PORT[activemq61]}?transport.closeAsync=false" \
                 "ws://$BIND:${PORT[activemq61-ws]}"
@@ -123,17 +151,63 @@ java_up() {
             java_spawn apollo "$dir/apollo.xml" "$dir/tmp"
             ;;
         hornetq) java_spawn hornetq "$dir/data" "$BIND" "${PORT[hornetq]}" ;;
+        spring)
+            java_spawn spring --server.address="$BIND" --server.port="${PORT[spring]}"
+            wait_for spring 60 spring_ok
+            return
+            ;;
     esac
     wait_for "$name" 60 stomp_ok "${PORT[$name]}" admin password
 }
 
-# The acceptor has the prefixes by which /queue/ means a queue; without them everything is a topic.
+# It has no STOMP port: SockJS's greeting stands for it.
+spring_ok() {
+    local reply
+    reply=$(exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/${PORT[spring]}" &&
+        printf 'GET /stomp HTTP/1.0\r\n\r\n' >&3 && timeout 4 cat <&3) || return 1
+    [[ $reply == *"Welcome to SockJS!"* ]]
+}
+
+# The acceptor of "artemis create" without prefixes, where every name is a multicast address; and one with the prefixes by
+# which /queue/ means a queue and /topic/ a topic.
+artemis_acceptors() { # NAME
+    local common='tcpSendBufferSize=1048576;tcpReceiveBufferSize=1048576;protocols=STOMP'
+    cat <<XML
+    <acceptors>
+      <acceptor name="stomp-plain">tcp://$BIND:${PORT[$1-plain]}?$common</acceptor>
+      <acceptor name="stomp">tcp://$BIND:${PORT[$1]}?$common;anycastPrefix=/queue/;multicastPrefix=/topic/</acceptor>
+    </acceptors>
+XML
+}
+
+# What "artemis create" makes, less the web console.
+artemis_instance() {
+    local dir=$WORK/artemis
+    if [[ ! -s $dir/created.xml ]]; then
+        rm -rf "$dir/instance"
+        "$ARTEMIS_HOME/bin/artemis" create "$dir/instance" --user admin --password password --require-login --silent \
+            --no-autotune --host "$BIND" >/dev/null
+        cat >"$dir/instance/etc/bootstrap.xml" <<XML
+<broker xmlns="http://activemq.apache.org/schema">
+   <jaas-security domain="activemq"/>
+   <server configuration="file:$dir/instance/etc/broker.xml"/>
+</broker>
+XML
+        cp "$dir/instance/etc/broker.xml" "$dir/created.xml"
+    fi
+    artemis_acceptors artemis >"$dir/acceptors.xml"
+    awk -v file="$dir/acceptors.xml" '
+        /<acceptors>/ { while ((getline line < file) > 0) print line; skip = 1 }
+        !skip
+        /<\/acceptors>/ { skip = 0 }' "$dir/created.xml" >"$dir/instance/etc/broker.xml"
+}
+
 artemis_conf() {
-    local dir=$WORK/artemis may
+    local dir=$WORK/artemis-next may
     cat <<XML
 <configuration xmlns="urn:activemq">
   <core xmlns="urn:activemq:core">
-    <name>artemis</name>
+    <name>artemis-next</name>
     <persistence-enabled>true</persistence-enabled>
     <journal-type>NIO</journal-type>
     <paging-directory>$dir/data/paging</paging-directory>
@@ -143,9 +217,7 @@ artemis_conf() {
     <journal-min-files>2</journal-min-files>
     <journal-pool-files>10</journal-pool-files>
     <journal-file-size>10M</journal-file-size>
-    <acceptors>
-      <acceptor name="stomp">tcp://$BIND:${PORT[artemis]}?protocols=STOMP;anycastPrefix=/queue/;multicastPrefix=/topic/</acceptor>
-    </acceptors>
+$(artemis_acceptors artemis-next)
     <security-settings>
       <security-setting match="#">
 XML

@@ -2,7 +2,7 @@
 
 The addresses come from ``eval "$(scripts/brokers env)"``, and without it from the ports that scripts/brokers
 uses by default. Every test here carries the marker ``broker``. A broker that is down skips its tests, unless
-``STOMP_REQUIRE_BROKERS=1``, as in ``make test-brokers``: then it fails them.
+``STOMP_REQUIRE_BROKERS`` names it, as in ``make test-brokers``: then it fails them. ``1`` names all brokers.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ def require(name: str, trouble: str | None) -> None:
     """Skip or fail, if there is trouble; which of the two is up to STOMP_REQUIRE_BROKERS."""
     if trouble is None:
         return
+    required = os.environ.get("STOMP_REQUIRE_BROKERS", "").split()
     reason = f'{name} cannot be used: {trouble} (scripts/brokers up {name}; eval "$(scripts/brokers env)")'
-    if os.environ.get("STOMP_REQUIRE_BROKERS") == "1":
+    if required == ["1"] or name in required:
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
 
@@ -151,22 +152,49 @@ def haproxy(activemq: RealBroker) -> TlsVenues:
     )
 
 
-#: Brokers that not everybody has: their addresses are in the environment, or their tests are skipped.
-FURTHER = ("artemis", "artemis-next", "activemq6", "activemq61", "apollo", "hornetq", "rabbitmq4")
+#: Brokers that `further` makes, and their ports in scripts/brokers.
+FURTHER = {
+    "artemis": 64113,
+    "artemis-next": 64123,
+    "activemq6": 64133,
+    "activemq61": 64143,
+    "apollo": 64163,
+    "hornetq": 64173,
+    "rabbitmq4": 64213,
+}
+#: Their WebSocket ports, if these are others.
+WEB_PORTS = {"activemq61": 64146, "rabbitmq4": 64216}
+
+
+def variable_of(name: str) -> str:
+    return "BROKERS_" + name.upper().replace("-", "_")
 
 
 def further(name: str) -> RealBroker:
-    """One of these; the test is skipped where no variable says where it is, or where it is not up."""
-    variable = "BROKERS_" + name.upper().replace("-", "_")
-    if variable not in os.environ:
-        pytest.skip(f"{variable} is not set: there is no {name}")
-    host, port = address_of(variable, 0)
-    web = os.environ.get(f"{variable}_WS")
-    # Artemis has its WebSocket on the same port.
-    path = "/ws" if name == "rabbitmq4" else "/"
-    ws_url = f"ws://{web or f'{host}:{port}'}{path}" if web or name.startswith("artemis") else None
+    """One of `FURTHER`."""
+    host, port = address_of(variable_of(name), FURTHER[name])
+    ws_url = None
+    if name in WEB_PORTS:
+        web_host, web_port = address_of(f"{variable_of(name)}_WS", WEB_PORTS[name])
+        ws_url = f"ws://{web_host}:{web_port}/" + "ws" * (name == "rabbitmq4")
+    elif name.startswith("artemis"):
+        ws_url = f"ws://{host}:{port}/"
     vhost = "localhost" if name == "apollo" else "/"
     return checked(RealBroker(name, host, port, "admin", "password", vhost, ws_url=ws_url))
+
+
+def at(*names: str) -> pytest.MarkDecorator:
+    """Run a test with each of these brokers, as its argument ``broker``."""
+    return pytest.mark.parametrize("broker", names, indirect=True)
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> RealBroker:
+    """The broker that `at` names."""
+    if request.param in FURTHER:
+        return further(request.param)
+    found: RealBroker = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(scope="session", params=["rabbitmq", "activemq"])

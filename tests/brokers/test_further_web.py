@@ -9,7 +9,7 @@ import pytest
 
 import stomp
 from stomp.core.errors import Unsupported
-from tests.brokers.conftest import RealBroker, further
+from tests.brokers.conftest import RealBroker, at
 
 
 @pytest.fixture
@@ -18,15 +18,6 @@ def client(broker: RealBroker) -> Iterator[stomp.Client]:
     made = stomp.Client(broker.ws_url, vhost=broker.vhost, login=broker.user, passcode=broker.password)
     with made as client:
         yield client
-
-
-@pytest.fixture
-def broker(request: pytest.FixtureRequest) -> RealBroker:
-    return further(request.param)
-
-
-def at(*names: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("broker", names, indirect=True)
 
 
 @at("artemis", "artemis-next", "rabbitmq4")

@@ -13,7 +13,7 @@ import pytest
 
 import stomp
 from stomp.core.errors import Unsupported
-from tests.brokers.conftest import FURTHER, RealBroker, further
+from tests.brokers.conftest import RealBroker, at
 
 #: Where in HornetQ's pool of queues this run begins: another run may be under way.
 _NUMBERS = itertools.count(random.randrange(0, 600))
@@ -23,18 +23,6 @@ SOON = stomp.Backoff(initial=0.02, increase=0.0, jitter=0.0, maximum=0.02)
 DEAD = {"artemis": "DLQ", "artemis-next": "DLQ", "hornetq": "/queue/DLQ"}
 DISCARDING = tuple(DEAD)
 ACTIVEMQS = ("activemq", "activemq6", "activemq61")
-
-
-@pytest.fixture
-def broker(request: pytest.FixtureRequest) -> RealBroker:
-    if request.param in FURTHER:
-        return further(request.param)
-    made: RealBroker = request.getfixturevalue(request.param)
-    return made
-
-
-def at(*names: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("broker", names, indirect=True)
 
 
 def client_of(broker: RealBroker) -> stomp.Client:

@@ -12,7 +12,7 @@ import pytest
 import stomp
 from stomp.core.errors import BrokerError, RetriesExhausted
 from stomp.exception import NotConnectedException
-from tests.brokers.conftest import FURTHER, RealBroker, further
+from tests.brokers.conftest import RealBroker, at
 from tests.listening import RecentFrames
 from tests.pulling.faces import KINDS, face
 
@@ -20,18 +20,6 @@ from tests.pulling.faces import KINDS, face
 WRONG = {"selector": "a = = 1"}
 #: RabbitMQ 4 closes the connection at a frame over 4 MiB.
 TOO_LARGE = b"x" * (5 << 20)
-
-
-@pytest.fixture
-def broker(request: pytest.FixtureRequest) -> RealBroker:
-    if request.param in FURTHER:
-        return further(request.param)
-    made: RealBroker = request.getfixturevalue(request.param)
-    return made
-
-
-def at(*names: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("broker", names, indirect=True)
 
 
 @pytest.fixture(params=KINDS)

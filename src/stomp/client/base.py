@@ -98,8 +98,8 @@ class BaseClient:
         window_bytes: how many bytes of bodies may be in flight.
         timeout: seconds; the timeout of every call that has none of its own.
         connect_timeout: seconds for each step of connecting.
-        broker: the kind of broker ("rabbitmq", "activemq", "artemis", "apollo", "hornetq", "embedded", "generic"),
-            if it cannot be detected from its CONNECTED frame.
+        broker: the kind of broker ("rabbitmq", "activemq", "artemis", "apollo", "hornetq", "spring", "embedded",
+            "generic"), if it cannot be detected from its CONNECTED frame.
         max_decompressed_size: largest size of a decompressed body, in bytes.
         high_water: how many bytes of received messages may be queued before reading pauses.
         limits: limits on what the broker can make the client store: `stomp.Limits`. In a URL: ``max_body=1MiB``,

@@ -179,8 +179,9 @@ def build_ack(
         covered = covered[: covered.index(name) + 1] if subscription.ack == "client" else [name]
         transaction.settled(message, subscription, covered)
     message.settled = True
-    how = "nack" if negative else "ack"
-    engine.defer(partial(hook.settled, message, how) for hook in engine.config.hooks)
+    if engine.config.hooks:
+        how = "nack" if negative else "ack"
+        engine.defer(partial(hook.settled, message, how) for hook in engine.config.hooks)
     return frame
 
 

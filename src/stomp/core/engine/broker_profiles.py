@@ -25,7 +25,7 @@ class BrokerProfile:
     """The features of one kind of broker. Use `profile_for_server` or `profile_by_name` to get one.
 
     Attributes:
-        name: "rabbitmq", "activemq", "artemis", "hornetq", "apollo", "embedded" or "generic".
+        name: "rabbitmq", "activemq", "artemis", "hornetq", "apollo", "spring", "embedded" or "generic".
         title: the name of the product, for texts.
         server: the prefix of the ``server`` header of CONNECTED; compared without regard to case.
         prefetch: the header that limits the number of unacknowledged messages; None if there is none.
@@ -45,6 +45,9 @@ class BrokerProfile:
         nack_in_transaction: NACK can be part of a transaction.
         ack_in_transaction: ACK can be part of a transaction.
         receipts_in_transaction: the RECEIPT of a SEND in a transaction arrives at once, not at COMMIT.
+        receipts: the broker answers the header ``receipt``. Otherwise nothing can be confirmed but DISCONNECT.
+        acknowledges: the broker waits for ACK. Otherwise each message counts as consumed when it is sent.
+        transactions: the broker has transactions.
         temporary: how to receive replies: "subscribe" to a ``/temp-queue/``, or "header": name it in
             ``reply-to`` without a SUBSCRIBE.
         deduplication: the header for a unique id by which a message that was sent again can be recognised.
@@ -54,6 +57,7 @@ class BrokerProfile:
         web_text_only: the broker ignores binary WebSocket messages.
         web_largest: the largest WebSocket message that the broker accepts, in bytes; None if the limit is
             that of TCP.
+        web_disconnect_closes: over a WebSocket the broker answers DISCONNECT by closing it, without a RECEIPT.
         error_ends: True if an ERROR ends the connection, False if it stays usable, None if unknown.
         nack_effect: what happens to a message that is rejected by NACK, as a predicate for texts.
         dead_letter_hint: what to do about messages that fail repeatedly.
@@ -76,12 +80,16 @@ class BrokerProfile:
     nack_in_transaction: bool = True
     ack_in_transaction: bool = True
     receipts_in_transaction: bool = True
+    receipts: bool = True
+    acknowledges: bool = True
+    transactions: bool = True
     temporary: str = "subscribe"
     deduplication: str = "dedup-id"
     holds_unacked_until_disconnect: bool = False
     nack_discards: bool = False
     web_text_only: bool = False
     web_largest: int | None = None
+    web_disconnect_closes: bool = False
     error_ends: bool | None = None
     nack_effect: str = "is up to the broker"
     dead_letter_hint: str = "see the broker's manual about dead letters"
@@ -108,6 +116,7 @@ RABBITMQ = BrokerProfile(
     receipts_in_transaction=False,
     temporary="header",
     holds_unacked_until_disconnect=True,
+    web_disconnect_closes=True,
     error_ends=False,
     nack_effect="is delivered again at once, or with requeue=False goes to the dead-letter exchange "
     "if the queue has one",
@@ -206,11 +215,35 @@ EMBEDDED = BrokerProfile(
     nack_effect="is delivered again, to another subscriber if there is one",
     dead_letter_hint="it is for development: inspect the queue with Broker.depth",
 )
+_SIMPLE = "Spring's simple broker ignores it"
+#: The simple broker of Spring's WebSocket support (``enableSimpleBroker``). Its CONNECTED has no ``server``.
+SPRING = BrokerProfile(
+    name="spring",
+    title="Spring",
+    receipts=False,
+    acknowledges=False,
+    transactions=False,
+    nack_effect="was consumed when it was sent: the simple broker ignores NACK",
+    dead_letter_hint="send what fails to a destination of the application (/app/...)",
+    _why={
+        "receipts": f"{_SIMPLE}, so that nothing can be confirmed",
+        "acknowledgements": "each message counts as consumed when it is sent",
+        "transactions": "its application would process each SEND at once",
+        "selector": "where the application has configured one, it is a SpEL expression: give headers={'selector': ...}",
+        "prefetch": _SIMPLE,
+        "durable subscription": "it stores nothing",
+        "expiry (ttl)": "it stores nothing",
+        "delay": "it delivers at once",
+        "exclusive subscription": "each subscription gets each message",
+        "types of queues": "a /queue/ of the simple broker is a topic",
+    },
+)
 GENERIC = BrokerProfile(name="generic", title="this broker", dead_letter_hint="set its kind with broker=...")
 
 #: The profiles by name.
 PROFILES = {
-    profile.name: profile for profile in (RABBITMQ, ACTIVEMQ, ARTEMIS, HORNETQ, APOLLO, EMBEDDED, GENERIC)
+    profile.name: profile
+    for profile in (RABBITMQ, ACTIVEMQ, ARTEMIS, HORNETQ, APOLLO, SPRING, EMBEDDED, GENERIC)
 }
 
 
@@ -285,6 +318,8 @@ def subscribe_headers(
         UsageError: a value is out of range, or another setting is missing.
     """
     headers: dict[str, Any] = {}
+    if ack != "auto" and not profile.acknowledges:
+        raise profile.refuse("acknowledgements", "subscribe with ack='auto'")
     if prefetch is not None:
         if profile.prefetch is None:
             raise profile.refuse("prefetch", _BY_HAND)

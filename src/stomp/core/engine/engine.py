@@ -512,8 +512,17 @@ class ClientEngine:
         ticket = event.ticket
         candidate = self.pending.candidate_error(ticket.receipt)
         why = f"; its last ERROR why: {candidate.message}" if candidate is not None else ""
+        connection = self.connection
+        # STOMP 1.2, "receipt": a server must answer; Spring's simple broker does not.
+        silent = (
+            ticket.command == "SUBSCRIBE" and connection is not None and connection.profile.name == "generic"
+        )
         error = ReceiptMissing(
-            f"the broker did not answer {ticket.command} in time{why}", receipt=ticket.receipt
+            f"the broker did not answer {ticket.command} in time{why}",
+            receipt=ticket.receipt,
+            hint="if it is an application with Spring's simple broker, give broker='spring'"
+            if silent
+            else "",
         )
         self.settle_request(ticket.receipt, error)
 

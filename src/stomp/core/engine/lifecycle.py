@@ -385,7 +385,7 @@ def _subscribe_again_gen(
     now = yield Now()
     subscription.generation, subscription.last, subscription.receipt = connection.generation, now, ""
     deadline = None
-    if frame is not None and subscription.config.confirm:
+    if frame is not None and subscription.config.confirm and connection.profile.receipts:
         subscription.receipt = frame.headers["receipt"] = engine.next_id()
         deadline = now + engine.config.timeout
         request = BaseConfirmation(subscription.receipt, None, 0)
@@ -462,7 +462,9 @@ def _disconnect_gen(engine: ClientEngine, connection: BrokerConnection, deadline
         engine.cancel_request(confirmation.receipt)
         yield CloseConnection(connection.link)
         engine.connection = None
-    return confirmation.outcome == "confirmed"
+    # RabbitMQ's Web-STOMP sends no RECEIPT for DISCONNECT.
+    by_close = connection.profile.web_disconnect_closes and connection.address.transport in {"ws", "wss"}
+    return confirmation.outcome == "confirmed" or (ended and by_close)
 
 
 def drain_gen(engine: ClientEngine, deadline: float) -> Operation[DrainReport]:

@@ -189,6 +189,8 @@ def send_async_gen(
             connection = yield from _wait_for_window_gen(engine, size, deadline)
             if answer_timeout is not None:
                 answer_by = (yield Now()) + answer_timeout
+        if not connection.profile.receipts:
+            raise connection.profile.refuse("receipts", "send without confirm=True")
         frame = outgoing.frame(connection)
         callbacks = (yield from run_sending_hooks_gen(engine, frame)) if config.hooks else []
         if engine.connection is not connection or not engine.pending.fits(size):

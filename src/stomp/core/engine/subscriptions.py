@@ -85,7 +85,13 @@ def send_and_wait_receipt_gen(
         BrokerError: the broker refused.
         OutcomeUnknown: the broker did not answer, or the connection was lost before the answer.
         NotConnected: the connection was lost before the frame was sent.
+        Unsupported: the broker does not answer it.
     """
+    if not connection.profile.receipts:
+        if frame.command not in {"SUBSCRIBE", "UNSUBSCRIBE"}:
+            raise connection.profile.refuse("receipts", "do without confirm=True")
+        yield SendFrame(connection.link, frame, deadline)
+        return
     receipt = engine.next_id()
     frame.headers["receipt"] = receipt
     if subscription is not None:

@@ -30,9 +30,12 @@ def begin_gen(engine: ClientEngine, deadline: float) -> Operation[TransactionRec
 
     Raises:
         NotConnected: there was no connection before the deadline.
+        Unsupported: the broker has no transactions.
     """
     while True:
         connection = yield from wait_connected_gen(engine, deadline)
+        if not connection.profile.transactions:
+            raise connection.profile.refuse("transactions", "send without a transaction")
         record = TransactionRecord(f"tx-{engine.next_id()}", connection.generation)
         engine.add_transaction(record)
         try:

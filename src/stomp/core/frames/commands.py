@@ -100,7 +100,7 @@ def send(
         "content-type": content_type,
         "transaction": transaction,
         "receipt": receipt,
-        "content-length": len(body) if content_length else None,
+        "content-length": str(len(body)) if content_length else None,
     }
     return Frame("SEND", headers_of(headers, named), body)
 
