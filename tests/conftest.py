@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import ssl
 
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark in item.iter_markers("slow"):
             if not mark.kwargs.get("reason"):
                 raise pytest.UsageError(f"{item.nodeid}: use pytest.mark.slow(reason=...)")
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the objects that exist now: many tests collect garbage, and would look at ten thousand tests each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", params=CODECS)

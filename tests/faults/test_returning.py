@@ -22,8 +22,8 @@ from tests.listening import RecentFrames, stomp_threads, wait_until
 from tests.websocket_endpoint import WebSocketEndpoint
 
 CYCLES = 50
-BEAT = 500  # milliseconds
-SCALE = 5.0  # a timeout of 2.5 seconds: longer than a busy machine delays all processes of this test
+BEAT = 200  # milliseconds
+SCALE = 12.5  # a timeout of 2.5 seconds: longer than a busy machine delays all processes of this test
 TRANSPORTS = ["tcp", "tls", "ws", "wss"]
 
 
@@ -62,7 +62,7 @@ class Site:
         self.broker = Broker(
             users={"admin": "password"},
             heartbeat=(BEAT, BEAT),
-            tolerance=1000,
+            tolerance=1300,
             ssl_context=server_tls if endpoint == "tls" else None,
         )
         stack.callback(self.broker.stop)
