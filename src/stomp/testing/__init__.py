@@ -7,7 +7,8 @@ Within stompkit, only its tests and the pytest plugin import this package.
   on demand, or resets and closes them by a plan: `Cut`, `frame_cuts`, `random_cuts` (`stomp.testing.fault_plans`).
 - `ScriptedServer` (`stomp.testing.servers`): a server that runs a script for each client.
 - `HttpProxy` and `Socks5Proxy` (`stomp.testing.proxies`): scripts that turn such a server into a proxy.
-- `stomp_broker`, `stomp_relay` and `stomp_server`: fixtures for pytest (`stomp.testing.pytest_plugin`).
+- `stomp_broker`, `stomp_module_broker`, `stomp_session_broker`, `stomp_relay` and `stomp_server`: fixtures for pytest
+  (`stomp.testing.pytest_plugin`).
 - `SessionPair` (`stomp.testing.session_pair`): a client session and a server session, connected in memory.
 """
 

@@ -16,7 +16,7 @@ The modules behind a fixture are imported when a test first uses it. ``-p no:sto
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,8 @@ from stomp import _installation
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
+
+    from _pytest.nodes import Node
 
     from stomp.broker import Broker
     from stomp.testing.relay import Relay
@@ -47,19 +49,60 @@ def pytest_report_header() -> str | None:
     return f"stompkit: {words}" if words else None
 
 
+@pytest.fixture(scope="session")
+def stomp_broker_settings() -> dict[str, Any]:
+    """Arguments of `stomp.broker.Broker` for the brokers of all fixtures. Override it in conftest.py."""
+    return {}
+
+
 @pytest.fixture
-def stomp_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+def stomp_broker(request: pytest.FixtureRequest, stomp_broker_settings: dict[str, Any]) -> Iterator[Broker]:
     """A running embedded `stomp.broker.Broker` on a free port; each test gets a new one.
 
     ``broker.url`` is its URL, ``broker.depth(destination)`` returns the number of messages of a destination, and
     ``broker.disconnect_all()`` closes all connections. The marker ``@pytest.mark.stomp_broker(...)`` passes
-    arguments to `Broker`.
+    keyword arguments to `Broker`.
     """
+    yield from _broker({**stomp_broker_settings, **_marker_settings(request.node)})
+
+
+@pytest.fixture(scope="module")
+def stomp_module_broker(
+    request: pytest.FixtureRequest, stomp_broker_settings: dict[str, Any]
+) -> Iterator[Broker]:
+    """As `stomp_broker`, but one for all tests of a module; ``pytestmark`` sets the marker of a module.
+
+    Messages remain for the next test, so each test should use its own destinations.
+    """
+    yield from _broker({**stomp_broker_settings, **_marker_settings(request.node)})
+
+
+@pytest.fixture(scope="session")
+def stomp_session_broker(stomp_broker_settings: dict[str, Any]) -> Iterator[Broker]:
+    """As `stomp_broker`, but one for all tests; with pytest-xdist, one for each worker.
+
+    Messages remain for the next test, so each test should use its own destinations. The marker has no effect on it.
+    """
+    yield from _broker(stomp_broker_settings)
+
+
+def _broker(settings: dict[str, Any]) -> Iterator[Broker]:
     from stomp.broker import Broker
 
-    marker = request.node.get_closest_marker("stomp_broker")
-    with Broker(**(marker.kwargs if marker is not None else {})) as broker:
+    with Broker(**settings) as broker:
         yield broker
+
+
+def _marker_settings(node: Node) -> dict[str, Any]:
+    marker = node.get_closest_marker("stomp_broker")
+    if marker is None:
+        return {}
+    if marker.args:
+        raise pytest.UsageError(
+            f"{node.nodeid}: the marker stomp_broker has positional arguments: pass keywords, as in"
+            " @pytest.mark.stomp_broker(heartbeat=(0, 0))"
+        )
+    return dict(marker.kwargs)
 
 
 @pytest.fixture
