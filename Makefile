@@ -45,13 +45,20 @@ help:
 demo: $(BASE)
 	@$(PY) examples/quickstart_demo.py
 
+test: $(DEV)
+	@$(call run_tests,not broker and not index and not slow)
+
+test-all: $(DEV)
+	@$(call run_tests,not broker and not index)
+
 # Coverage is measured in the processes that run tests, see tests/conftest.py. With ARGS it need not reach the limit.
-test test-all: $(DEV)
-	@$(PY) -m coverage erase; \
-	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(PY) -m pytest $(SIDE_BY_SIDE) --durations=20 --durations-min=2 \
-	-m 'not broker and not index$(if $(filter test,$@), and not slow)' $(ARGS); status=$$?; \
-	$(PY) -m coverage combine -q && $(PY) -m coverage report $(if $(ARGS),--fail-under=0) || status=$$(($$status | 2)); \
-	exit $$status
+define run_tests
+$(PY) -m coverage erase; \
+COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(PY) -m pytest $(SIDE_BY_SIDE) --durations=20 --durations-min=2 \
+-m '$1' $(ARGS); status=$$?; \
+$(PY) -m coverage combine -q && $(PY) -m coverage report $(if $(ARGS),--fail-under=0) || status=$$(($$status | 2)); \
+exit $$status
+endef
 
 test-brokers: $(DEV)
 	@trap 'scripts/brokers down $(BROKERS)' EXIT; trap 'exit 1' HUP INT TERM; \
