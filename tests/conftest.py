@@ -8,11 +8,16 @@ import ssl
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 from stomp.broker import Broker
 from stomp.core.frames import native as native_codec
 from tests import listening, lock_order
 from tests.ports import LOOPBACK, one_port, port_of
+
+# A busy machine is no defect. tests/properties/conftest.py sets how many examples are tried.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 #: With ``STOMP_REQUIRE_NATIVE=1``, as in ``make test-native``, the native codec must be installed.
 CODECS = (
@@ -30,11 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a slow test without a reason."""
+    """Refuse a slow test without a reason. It gets 5 minutes, because a busy machine takes several times as long."""
     for item in items:
         for mark in item.iter_markers("slow"):
             if not mark.kwargs.get("reason"):
                 raise pytest.UsageError(f"{item.nodeid}: use pytest.mark.slow(reason=...)")
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(300))
 
 
 def pytest_collection_finish() -> None:

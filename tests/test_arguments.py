@@ -487,6 +487,7 @@ refused(stomp.UsageError, stomp.Limits, body=0)
 """
 
 
+@pytest.mark.slow(reason="starts three interpreters that import everything")
 def test_python_with_optimization_loses_no_check():
     outputs = []
     for option in ("-O", "-OO", "-E"):

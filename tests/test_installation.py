@@ -134,6 +134,7 @@ def test_the_command_has_a_second_name_that_stomp_py_does_not_overwrite() -> Non
     assert project["scripts"]["stompkit"] == "stomp.cli.app:main"
 
 
+@pytest.mark.slow(reason="starts pytest")
 def test_pytest_fixtures_fail_with_the_remedy(damaged: Path) -> None:
     (damaged / "test_it.py").write_text(
         "def test_it(stomp_broker): pass\n\ndef test_that(stomp_server): pass\n\ndef test_without(): pass\n"

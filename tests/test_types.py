@@ -139,6 +139,7 @@ def check(output: str) -> None:
     assert not unnoticed, output
 
 
+@pytest.mark.slow(reason="starts mypy")
 @pytest.mark.timeout(300)
 def test_mypy_takes_right_names_and_refuses_typos(programs, tmp_path):
     pytest.importorskip("mypy")
@@ -150,6 +151,7 @@ def test_mypy_takes_right_names_and_refuses_typos(programs, tmp_path):
     )
 
 
+@pytest.mark.slow(reason="starts pyright")
 @pytest.mark.timeout(300)
 def test_pyright_takes_right_names_and_refuses_typos(programs, tmp_path):
     pytest.importorskip("pyright")
@@ -204,6 +206,7 @@ def names_in_signatures(cls: type) -> set[str]:
     return names
 
 
+@pytest.mark.slow(reason="parses all modules")
 def test_every_class_in_a_public_signature_is_exported():
     """A user who writes a function around a client can annotate its arguments and results."""
     known = exported()

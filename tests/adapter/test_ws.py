@@ -296,6 +296,7 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.slow(reason="50 reconnects with a wait each")
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
 def test_reconnecting_leaks_nothing(broker, endpoint, server_tls, ca_file, secure):

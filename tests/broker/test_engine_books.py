@@ -4,6 +4,7 @@ twice.
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,6 +122,7 @@ class Books:
                 assert set(consumer.unacked) <= set(one.client.awaiting)
 
 
+@pytest.mark.slow(reason="300 examples of many steps")
 @settings(max_examples=300, deadline=None)
 @given(_STEPS)
 def test_no_message_is_lost_or_duplicated(steps: list[tuple[int, str, str, int, bool]]) -> None:

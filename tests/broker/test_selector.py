@@ -153,6 +153,7 @@ _WORDS = [
 ]
 
 
+@pytest.mark.slow(reason="hundreds of examples")
 @given(st.one_of(st.text(max_size=50), st.lists(st.sampled_from(_WORDS), max_size=30).map(" ".join)))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(SelectorError):

@@ -69,6 +69,7 @@ def flood(destination: str) -> list[bytes]:
     return [head + _MIB + b"\0"] * _COUNT
 
 
+@pytest.mark.slow(reason="sends 400 MiB")
 @pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
 def test_both_sides_send_200_mib_at_once(
     secure: bool, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
@@ -118,6 +119,7 @@ def test_client_that_does_not_read_delays_no_other_and_takes_little_memory() -> 
         eventually(lambda: broker.depth("/topic/t") == 0)
 
 
+@pytest.mark.slow(reason="fills the buffers of both ends")
 def test_a_client_that_reads_no_receipts_is_not_read_for_a_while(broker: Broker) -> None:
     with RawClient(broker, receive_buffer=64 * 1024) as client:
         client.connect()

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from stomp.broker import Broker
 from tests.cli.oneshot import SRC
 from tests.documents import ROOT, blocks
 
 
+@pytest.mark.slow(reason="starts the command many times")
 def test_recipes_of_the_guide_work(broker: Broker, tmp_path: Path) -> None:
     command = tmp_path / "bin" / "stomp"
     command.parent.mkdir()

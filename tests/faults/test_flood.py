@@ -11,6 +11,7 @@ COUNT = 200
 BODY = bytes(range(256)) * 4096  # 1 MiB with all byte values
 
 
+@pytest.mark.slow(reason="sends 400 MiB")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
 def test_both_sides_send_200_messages_of_1_mib_at_once(request, tls, ca_file):

@@ -128,6 +128,7 @@ def site(request, server_tls, ca_file):
         yield Site(request.param, server_tls, ca_file, stack)
 
 
+@pytest.mark.slow(reason="50 reconnects with a wait each")
 @pytest.mark.parametrize("how", ["dropped by the client", "reset", "ended", "ended by the broker"])
 def test_client_survives_50_losses_in_a_row(site, how):
     recipe = site.recipe
@@ -146,6 +147,7 @@ def test_client_survives_50_losses_in_a_row(site, how):
     assert site.relay.accepted == CYCLES + 1
 
 
+@pytest.mark.slow(reason="waits for two heart-beat timeouts that a busy machine does not exceed")
 def test_silent_broker_causes_a_reconnect(site):
     recipe = site.recipe
 

@@ -160,6 +160,7 @@ def test_a_subscribe_that_ends_each_connection_is_given_up(make: Callable[..., A
         client.send("/queue/a", "it lives", confirm=True)
 
 
+@pytest.mark.slow(reason="waits after each of several losses")
 def test_a_send_that_ends_each_connection_is_given_up_and_its_neighbours_are_confirmed(
     make: Callable[..., Any],
 ) -> None:

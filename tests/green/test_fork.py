@@ -261,6 +261,7 @@ conn.disconnect()
     assert beating_broker.depth("/queue/reply") == 1
 
 
+@pytest.mark.slow(reason="forks many children")
 def test_children_forked_while_threads_send_work(beating_broker):
     """Each fork may find any lock taken; none of them may be waited for in the child."""
     run(

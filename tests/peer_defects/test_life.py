@@ -332,6 +332,7 @@ def test_no_sleep_after_the_last_attempt(free_port):
     assert timed(fail) < PATIENCE
 
 
+@pytest.mark.slow(reason="waits for the timeout of 2 s")
 @pytest.mark.parametrize("cls", [stomp.Connection10, stomp.Connection11, stomp.Connection12])
 def test_the_timeout_is_no_limit_for_being_idle(cls, broker):
     """B30: timeout= dropped idle connections after that time, too."""

@@ -136,6 +136,7 @@ def test_a_stalled_network_under_tls_is_noticed(server_tls, ca_file):
         assert recorder.methods.count("on_disconnected") == 1
 
 
+@pytest.mark.slow(reason="60 rounds, to meet the race")
 def test_sending_and_receiving_over_tls_at_the_same_time(server_tls, ca_file):
     """B61: two threads used one TLS object at once: the first frame was lost, or the stream broke."""
 

@@ -111,6 +111,7 @@ def essence(results: list[Any]) -> tuple[list[Any], Any]:
     return frames, results[-1]
 
 
+@pytest.mark.slow(reason="hundreds of examples")
 @given(
     st.one_of(streams().map(lambda stream: stream[2]), alikes, alikes, scraps, mutated(), sized(), sized()),
     cuts,

@@ -158,6 +158,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow(reason="hundreds of examples")
 @given(
     st.one_of(scraps, mutated()),
     cuts,
@@ -204,6 +205,7 @@ LESSON = b"MESSAGE\nfoo:1\na:2\n\n\0\n" * 3 + b"MESSAGE\na:1\ncontent-length:0\n
 alikes = st.lists(alike, max_size=6).map(lambda frames: LESSON + b"".join(frames))
 
 
+@pytest.mark.slow(reason="800 examples")
 @given(st.one_of(alikes, alikes, st.lists(mutated(), max_size=4).map(b"".join)), versions)
 @settings(max_examples=settings().max_examples * 4)
 def test_template_and_general_parser_read_the_same(data: bytes, version: Version) -> None:

@@ -10,6 +10,7 @@ from tests.pulling.faces import KINDS, makers
 from tests.pulling.moving import COUNT, move
 
 
+@pytest.mark.slow(reason="10,000 messages over 300 connections")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_lost_when_connections_are_cut(kind: str, embedded: Broker, ca_file: str) -> None:

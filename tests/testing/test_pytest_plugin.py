@@ -31,6 +31,7 @@ def run(folder: Path, test: str, *options: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow(reason="starts pytest, and cuts 16 connections")
 def test_examples_of_the_testing_page_pass(tmp_path: Path) -> None:
     text = "\n".join(code for _, code in blocks(ROOT / "docs/howto/testing.md", "python"))
     output = run(tmp_path, text, *PLUGIN)
@@ -94,6 +95,7 @@ def test_brokers_of_modules_and_sessions_are_shared(tmp_path: Path) -> None:
     assert "5 passed" in output, output
 
 
+@pytest.mark.slow(reason="starts pytest and two workers")
 def test_fixtures_work_under_xdist(tmp_path: Path) -> None:
     output = run(tmp_path, SCOPES, *PLUGIN, "-p", "xdist", "-n", "2", "--dist", "loadfile")
     assert "5 passed" in output, output

@@ -6,6 +6,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 import stomp as stomp_package
 from stomp.core.frames.frame import headers_of
 from stomp.testing.relay import Relay
@@ -64,6 +66,7 @@ class TestDump:
         assert bodies(stomp, queue) == [b"one", b"two"]
 
 
+@pytest.mark.slow(reason="40,000 messages")
 def test_ten_thousand_messages_are_dumped(stomp: Stomp, queue: str, tmp_path: Path) -> None:
     fill(stomp, queue, 10_000)
     first, second = tmp_path / "first", tmp_path / "second"

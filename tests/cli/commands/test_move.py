@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
 from stomp import Client
 from stomp.broker import Broker
 from stomp.testing.relay import Relay
@@ -36,6 +38,7 @@ class TestMove:
         assert ended(process) == (0, b"", "")
         assert bodies(stomp, queue) == []
 
+    @pytest.mark.slow(reason="moves messages over many connections")
     def test_lost_connections_lose_no_message(
         self, stomp: Stomp, queue: str, relay: Relay, tmp_path: Path
     ) -> None:

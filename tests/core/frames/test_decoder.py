@@ -507,7 +507,10 @@ def test_an_unfinished_frame_is_not_searched_again() -> None:
     assert set(starts) == {0}
 
 
-@pytest.mark.parametrize("size", [0, 1, 500, 40_000])
+@pytest.mark.parametrize(
+    "size",
+    [0, 1, 500, pytest.param(40_000, marks=pytest.mark.slow(reason="decodes 240,000 pieces of one byte"))],
+)
 @pytest.mark.parametrize("rest", [b"", b"\n", b"\r\n", b"\n\n"])
 def test_split_frames_are_read_like_whole_ones(size: int, rest: bytes) -> None:
     frames = [b"MESSAGE\nn:%d\ncontent-length:%d\n\n%b\0%b" % (n, size, b"\0" * size, rest) for n in range(6)]
