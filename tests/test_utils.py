@@ -1,5 +1,4 @@
 import importlib
-import select
 import threading
 import uuid
 
@@ -10,7 +9,6 @@ from stomp.core.errors import FrameError
 from stomp.utils import (
     HEARTBEAT_FRAME,
     Frame,
-    PollableQueue,
     calculate_heartbeats,
     clean_headers,
     clean_lines,
@@ -223,16 +221,3 @@ def test_default_create_thread_starts_a_thread():
     thread = default_create_thread(done.set)
     assert done.wait(PATIENCE)
     assert thread.daemon
-
-
-def test_pollable_queue_is_readable_when_filled():
-    queue = PollableQueue()
-    assert select.select([queue], [], [], 0)[0] == []
-    for number in range(100_000):
-        queue.put(number)
-    assert select.select([queue], [], [], 0)[0] == [queue]
-    assert [queue.get() for _ in range(100_000)] == list(range(100_000))
-    assert select.select([queue], [], [], 0)[0] == []
-    threading.Timer(0.01, lambda: queue.put("late")).start()
-    assert queue.get() == "late"
-    queue.shutdown()

@@ -11,7 +11,7 @@ import copy as copy
 import functools
 import operator
 import os
-import queue
+import queue as queue
 import re
 import socket
 import threading as threading
@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from stomp.classic.pollable_queue import PollableQueue as PollableQueue
 from stomp.client.options import start_daemon
 from stomp.constants import CMD_ABORT as CMD_ABORT
 from stomp.constants import CMD_ACK as CMD_ACK
@@ -285,44 +286,3 @@ else:  # type checkers would accept every name
         if name == "LOCALHOST_NAMES":
             return _localhost_names()
         raise AttributeError(f"module 'stomp.utils' has no attribute {name!r}")
-
-
-class PollableQueue(queue.Queue[Any]):
-    """A queue for `select`: `fileno()` is readable while the queue is not empty."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._signal, self._sign = socket.socketpair()
-        self._signal.setblocking(False)
-        self._sign.setblocking(False)
-
-    def fileno(self) -> int:
-        """The file descriptor for `select`."""
-        return self._signal.fileno()
-
-    def put(self, item: Any) -> None:  # type: ignore[override]
-        """Add an item. Never blocks."""
-        with self.mutex:
-            self._put(item)
-            self.unfinished_tasks += 1
-            # One byte while the queue is not empty. A byte per item would fill the socket's buffer.
-            if self._qsize() == 1:
-                with contextlib.suppress(OSError):
-                    self._sign.send(b"x")
-            self.not_empty.notify()
-
-    def get(self) -> Any:  # type: ignore[override]
-        """Remove and return the next item. Blocks until there is one."""
-        with self.not_empty:
-            while not self._qsize():
-                self.not_empty.wait()
-            item = self._get()
-            if not self._qsize():
-                with contextlib.suppress(OSError):
-                    self._signal.recv(16)
-            return item
-
-    def shutdown(self) -> None:  # type: ignore[override,unused-ignore]
-        """Close the sockets."""
-        self._signal.close()
-        self._sign.close()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stomp.net.address import Address
 
 
-class _Transport(Transport):
+class _ShellTransport(Transport):
     """A transport with full addresses. `Transport` takes pairs of host and port only."""
 
     def __init__(self, settings: ConnectionSettings) -> None:
@@ -45,28 +45,28 @@ class _Transport(Transport):
         return self._settings.tls or TlsSettings()
 
 
-class _Connection10(BaseConnection, Protocol10):
+class _ShellConnection10(BaseConnection, Protocol10):
     def __init__(self, settings: ConnectionSettings) -> None:
-        transport = _Transport(settings)
+        transport = _ShellTransport(settings)
         BaseConnection.__init__(self, transport)
         Protocol10.__init__(self, transport)
 
 
-class _Connection11(BaseConnection, Protocol11):
+class _ShellConnection11(BaseConnection, Protocol11):
     def __init__(self, settings: ConnectionSettings) -> None:
-        transport = _Transport(settings)
+        transport = _ShellTransport(settings)
         BaseConnection.__init__(self, transport)
         Protocol11.__init__(self, transport, settings.heartbeat or (0, 0))
 
 
-class _Connection12(BaseConnection, Protocol12):
+class _ShellConnection12(BaseConnection, Protocol12):
     def __init__(self, settings: ConnectionSettings) -> None:
-        transport = _Transport(settings)
+        transport = _ShellTransport(settings)
         BaseConnection.__init__(self, transport)
         Protocol12.__init__(self, transport, settings.heartbeat or (0, 0))
 
 
-_KINDS: dict[str, Any] = {"1.0": _Connection10, "1.1": _Connection11, "1.2": _Connection12}
+_KINDS: dict[str, Any] = {"1.0": _ShellConnection10, "1.1": _ShellConnection11, "1.2": _ShellConnection12}
 
 
 def connection(settings: ConnectionSettings) -> Any:
