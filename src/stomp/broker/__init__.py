@@ -6,7 +6,7 @@
 """
 
 from stomp.broker.broker import Broker
-from stomp.broker.settings import LIMITS, ConnectionInfo
+from stomp.broker.settings import LIMITS, ConnectionInfo, MessageInfo
 from stomp.broker.store import Policy
 
-__all__ = ["Broker", "ConnectionInfo", "LIMITS", "Policy"]
+__all__ = ["Broker", "ConnectionInfo", "LIMITS", "MessageInfo", "Policy"]

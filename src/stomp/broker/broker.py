@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stomp.broker.endpoints import parse_endpoint
 from stomp.broker.origin import OriginPolicy
+from stomp.broker.request_headers import message_headers
 from stomp.broker.server import Server
-from stomp.broker.settings import LIMITS, ConnectionInfo, Settings
+from stomp.broker.settings import LIMITS, ConnectionInfo, MessageInfo, Settings
 from stomp.broker.store import Policy
 from stomp.core import arguments
 from stomp.core.errors import NotConnected, UsageError
-from stomp.core.frames.frame import text_of
+from stomp.core.frames.frame import headers_of, text_of
 from stomp.core.session.heartbeat import TOLERANCE
 from stomp.net.address import Address
 from stomp.net.serving import add_served, remove_served
@@ -287,6 +288,66 @@ class Broker:
         """
         return self._ask(lambda server: server.engine.destinations())
 
+    def messages(self, destination: str) -> list[MessageInfo]:
+        """The messages of a destination, oldest first: those waiting, and those delivered and not acknowledged.
+
+        For a topic, the copies of each subscriber.
+
+        Raises:
+            NotConnected: the broker is stopped.
+        """
+        return self._ask(lambda server: server.messages(destination))
+
+    def wait_for(self, destination: str, count: int = 1, timeout: float = 10.0) -> list[MessageInfo]:
+        """Wait until a destination has this number of messages; return them, see `messages`.
+
+        Args:
+            destination: the destination.
+            count: the number of messages.
+            timeout: seconds to wait.
+
+        Raises:
+            TimeoutError: there are fewer messages after `timeout` seconds.
+            UsageError: it is called on the event loop of the broker, which must not wait.
+            NotConnected: the broker is stopped.
+        """
+        if self._loop is not None and _running_loop() is self._loop:
+            raise UsageError("wait_for would stop the event loop of the broker", hint="call it in a thread")
+        found = self._ask(lambda server: server.when(lambda: server.engine.depth(destination) >= count))
+        try:
+            found.result(timeout)
+        except concurrent.futures.TimeoutError:
+            found.cancel()
+            number = self.depth(destination)
+            raise TimeoutError(
+                f"{destination} has {number} of {count} messages after {timeout:g} seconds"
+            ) from None
+        return self.messages(destination)
+
+    def put(self, destination: str, body: str | bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Send a message without a connection.
+
+        Args:
+            destination: the destination.
+            body: the body; a `str` is encoded as UTF-8.
+            headers: the headers of the message.
+
+        Raises:
+            RequestRefused: the message is invalid or exceeds a limit.
+            NotConnected: the broker is stopped.
+        """
+        data = body.encode() if isinstance(body, str) else bytes(body)
+        named = message_headers(headers_of(dict(headers or {})))
+        self._ask(lambda server: server.put(destination, data, named))
+
+    def purge(self, destination: str) -> int:
+        """Drop the waiting messages of a destination; return their number.
+
+        Raises:
+            NotConnected: the broker is stopped.
+        """
+        return self._ask(lambda server: server.engine.purge(destination))
+
     def disconnect_all(self, *, abort: bool = True) -> int:
         """Close every connection, and continue to accept new ones; returns the number of closed connections.
 
@@ -304,11 +365,7 @@ class Broker:
         server, loop = self._server, self._loop
         if server is None or loop is None:
             raise NotConnected("the broker is stopped", hint="start it first")
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if here is loop:
+        if _running_loop() is loop:
             return question(server)
         answer: concurrent.futures.Future[_T] = concurrent.futures.Future()
 
@@ -320,6 +377,13 @@ class Broker:
 
         loop.call_soon_threadsafe(respond)
         return answer.result(_CALL_TIMEOUT)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _users(users: Mapping[str, str]) -> dict[str, str]:

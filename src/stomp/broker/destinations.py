@@ -104,3 +104,8 @@ def owner_of(name: str) -> int:
     """The number of the connection that owns a temporary destination; -1 if the name contains no valid number."""
     number, hyphen, _ = name.split("/", 2)[2].partition("-")
     return int(number) if hyphen and number.isascii() and number.isdigit() and len(number) < 19 else -1
+
+
+def implicit_key(name: str) -> str:
+    """The key of the subscription that a SEND with this ``reply-to`` makes. No SUBSCRIBE can have an id with a NUL."""
+    return f"\0{name}"

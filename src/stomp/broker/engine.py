@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import (
+    implicit_key,
     is_temporary,
     is_topic,
     own_name,
@@ -57,14 +58,13 @@ from stomp.broker.store import (
     StoredMessage,
     size_of,
 )
-from stomp.broker.topics import Topics, check_words, cost_of_subscription
+from stomp.broker.topics import Topics, check_words
 from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame, Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from stomp.broker.selector import Selector
     from stomp.core.frames.versions import Version
 
 #: The cost of selectors that one call evaluates for the waiting messages of a queue, see `Policy.max_cost`.
@@ -107,9 +107,7 @@ class Engine:
         self._clients: dict[int, Client] = {}
         self._queues = Queues(self.policy, self.capacity, self.expiry, self._clients)
         self._unfinished: dict[Queue, None] = {}  # queues that `continue_work` continues with
-        self._all_cost = 10 * self.policy.max_cost
-        self._queue_cost = 0  # the cost of the selectors of all subscriptions to queues
-        self._topics = Topics(self.policy.max_durable, self._all_cost, self._queues.drop)
+        self._topics = Topics(self.policy.max_durable, 10 * self.policy.max_cost, self._queues.drop)
         self._with_output: list[Client] = []
         self._verbs: dict[str, Callable[[Client, Frame], None]] = {
             "SEND": self._send,
@@ -211,11 +209,35 @@ class Engine:
 
     def depth(self, destination: str) -> int:
         """The number of messages of a destination: those waiting, and those delivered and not acknowledged."""
+        return sum(map(len, self.queues(destination)))
+
+    def queues(self, destination: str) -> list[Queue]:
+        """The queue with this name, or those of the subscriptions to this topic."""
         self._queues.remove_expired()
         if (queues := self._topics.named(destination)) is not None:
-            return sum(map(len, queues))
+            return list(queues)
         queue = self._queues.get(destination)
-        return 0 if queue is None else len(queue)
+        return [] if queue is None else [queue]
+
+    def put(self, destination: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Store a message, as a SEND of a client that has no temporary destinations.
+
+        Raises:
+            RequestRefused: it is invalid or exceeds a limit.
+        """
+        name = qualify(destination, 0)
+        now = self.expiry.clock()
+        size = size_of(headers, body)
+        self._publish(PendingSend(name, headers, body, size, expiry_of(headers, now)), now)
+
+    def purge(self, destination: str) -> int:
+        """Drop the waiting messages of a destination; return their number."""
+        count = 0
+        for queue in self.queues(destination):
+            count += len(queue.backlog)
+            self._queues.drop(queue)
+            self._queues.remove_if_empty(queue)
+        return count
 
     def destinations(self) -> dict[str, int]:
         """The depth of every destination that has messages or subscriptions."""
@@ -259,9 +281,9 @@ class Engine:
             self._check_subscriptions(client)
             queue = self._queues.get_or_new(destination)
             self._queues.add(queue)
-            consumer = Consumer(self._next(), client, _implicit_key(name), name, queue)
+            consumer = Consumer(self._next(), client, implicit_key(name), name, queue)
             self._add_consumer(consumer)
-        return reply_name(destination) if _implicit_key(name) in client.consumers else destination
+        return reply_name(destination) if implicit_key(name) in client.consumers else destination
 
     def _publish(self, sending: PendingSend, now: float) -> None:
         # One that lives for no time at all (RabbitMQ: expiration:0) is delivered if a consumer has room.
@@ -316,7 +338,7 @@ class Engine:
             raise RequestRefused("a temporary destination can be subscribed to by its own connection only")
         self._check_subscriptions(client)
         window, selector = window_of(headers, self.policy), selector_of(headers, self.policy)
-        cost = self._cost(client, topic_of(destination), selector)
+        cost = self._queues.cost(client, topic_of(destination), selector)
         id = headers.get("id")
         key = headers["destination"] if id is None else id
         topic = is_topic(destination)
@@ -335,7 +357,7 @@ class Engine:
         else:
             queue = self._queues.get_or_new(destination)
             self._queues.add(queue)
-            implicit = client.consumers.pop(_implicit_key(headers["destination"]), None)
+            implicit = client.consumers.pop(implicit_key(headers["destination"]), None)
             if implicit is not None:
                 self._remove_consumer(implicit)
         consumer = Consumer(self._next(), client, key, id, queue)
@@ -346,7 +368,7 @@ class Engine:
             consumer.selector = selector
             queue.selective += 1
             queue.cost += selector.cost
-            self._queue_cost += selector.cost
+            self._queues.selector_cost += selector.cost
         self._add_consumer(consumer)
 
     def _destination(self, client: Client, frame: Frame) -> str:
@@ -354,22 +376,6 @@ class Engine:
         if len(destination) > self.policy.max_destination:
             raise RequestRefused(f"a destination may have {self.policy.max_destination} characters at most")
         return qualify(destination, client.number)
-
-    def _cost(self, client: Client, name: str, selector: Selector | None) -> int:
-        """The cost of a new subscription, see `Policy.max_cost`.
-
-        Raises:
-            RequestRefused: it is more than the connection or the broker may have.
-        """
-        cost = cost_of_subscription(name, selector)
-        if client.cost + cost > self.policy.max_cost:
-            raise RequestRefused(
-                "the selectors and wildcards of this connection cost too much",
-                f"they cost {client.cost + cost}, and {self.policy.max_cost} is the maximum",
-            )
-        if not is_topic(name) and self._queue_cost + cost > self._all_cost:
-            raise RequestRefused("the selectors of all subscriptions cost too much")
-        return cost
 
     def _check_subscriptions(self, client: Client) -> None:
         """Raise `RequestRefused` if the connection has as many subscriptions as the policy allows."""
@@ -422,7 +428,7 @@ class Engine:
         if consumer.selector is not None:
             queue.selective -= 1
             queue.cost -= consumer.selector.cost
-            self._queue_cost -= consumer.selector.cost
+            self._queues.selector_cost -= consumer.selector.cost
         for delivery in consumer.unacked.values():
             del consumer.client.awaiting[delivery.key]
             self._requeue(delivery)
@@ -652,8 +658,3 @@ class Engine:
     def _next(self) -> int:
         self._count += 1
         return self._count
-
-
-def _implicit_key(name: str) -> str:
-    """The key of the subscription that a SEND with this ``reply-to`` makes."""
-    return f"\0{name}"

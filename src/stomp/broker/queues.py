@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from stomp.broker.destinations import is_temporary, owner_of
+from stomp.broker.destinations import is_temporary, is_topic, owner_of
 from stomp.broker.model import Queue
-from stomp.broker.store import OVERHEAD, QUEUE_OVERHEAD, StoredMessage
+from stomp.broker.store import OVERHEAD, QUEUE_OVERHEAD, RequestRefused, StoredMessage
+from stomp.broker.topics import cost_of_subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,6 +35,7 @@ class Queues:
 
     Attributes:
         dropped: number of messages dropped because a subscription was too slow.
+        selector_cost: the cost of the selectors of all subscriptions to queues.
         slow_clients: clients to disconnect, because a subscription is too slow; the driver clears it.
     """
 
@@ -42,6 +44,7 @@ class Queues:
     ) -> None:
         self.dropped: int = 0
         self.slow_clients: list[Client] = []
+        self.selector_cost: int = 0
         self._policy = policy
         self._capacity = capacity
         self._expiry = expiry
@@ -145,3 +148,19 @@ class Queues:
             )
         queue.backlog.add(StoredMessage(next_number(), name, {"browser": "end"}, b"", OVERHEAD))
         return queue
+
+    def cost(self, client: Client, name: str, selector: Selector | None) -> int:
+        """The cost of a new subscription, see `Policy.max_cost`.
+
+        Raises:
+            RequestRefused: it is more than the connection or the broker may have.
+        """
+        cost = cost_of_subscription(name, selector)
+        if client.cost + cost > self._policy.max_cost:
+            raise RequestRefused(
+                "the selectors and wildcards of this connection cost too much",
+                f"they cost {client.cost + cost}, and {self._policy.max_cost} is the maximum",
+            )
+        if not is_topic(name) and self.selector_cost + cost > 10 * self._policy.max_cost:
+            raise RequestRefused("the selectors of all subscriptions cost too much")
+        return cost

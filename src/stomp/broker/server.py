@@ -6,6 +6,7 @@ See `stomp.broker.connection` for the code of a connection.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import errno
 import itertools
@@ -18,10 +19,12 @@ from typing import TYPE_CHECKING
 from stomp.broker.connection import CLOSE_TIMEOUT, Connection
 from stomp.broker.endpoints import file_identity, listen, listen_unix, remove_unix
 from stomp.broker.engine import Engine
-from stomp.broker.settings import ConnectionInfo, Settings
+from stomp.broker.settings import ConnectionInfo, MessageInfo, Settings
 from stomp.net.websocket_server import WebSocketServerLayer, require_websockets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from stomp.broker.model import Client
     from stomp.net.address import Address
 
@@ -44,6 +47,7 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._files: list[tuple[str, tuple[int, int]]] = []  # path and identity of the Unix sockets
         self._closing = False
+        self._conditions: list[tuple[Callable[[], bool], concurrent.futures.Future[None]]] = []
         self._continuing = False  # `_continue` will be called
         self._empty = asyncio.Event()
         self._empty.set()
@@ -141,6 +145,38 @@ class Server:
         """The open connections, without those that are closing."""
         return [connection.info() for connection in self.open_connections.values() if not connection.closing]
 
+    def messages(self, destination: str) -> list[MessageInfo]:
+        """See `stomp.broker.Broker.messages`."""
+        return [
+            MessageInfo(each.destination, dict(each.headers), each.body, each.redelivered, each.waiting)
+            for queue in self.engine.queues(destination)
+            for each in queue.messages()
+        ]
+
+    def put(self, destination: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """See `stomp.broker.Broker.put`."""
+        self.engine.put(destination, body, headers)
+        self.flush()
+
+    def when(self, condition: Callable[[], bool]) -> concurrent.futures.Future[None]:
+        """A future that is done as soon as a condition holds; it is checked after each change."""
+        found: concurrent.futures.Future[None] = concurrent.futures.Future()
+        if condition():
+            found.set_result(None)
+        else:
+            self._conditions.append((condition, found))
+        return found
+
+    def _check_conditions(self) -> None:
+        waiting, self._conditions = self._conditions, []
+        for condition, found in waiting:
+            if found.cancelled():
+                continue
+            if condition():
+                found.set_result(None)
+            else:
+                self._conditions.append((condition, found))
+
     # ------------------------------------------------------------------------------------- for the connections
 
     def connection_opened(self, connection: Connection) -> None:
@@ -172,6 +208,8 @@ class Server:
                 connection = self._of_client.get(client.number)
                 if connection is not None:
                     connection.write()
+        if self._conditions:
+            self._check_conditions()
         engine = self.engine
         while engine.slow_clients:
             connection = self._of_client.get(engine.slow_clients.pop().number)

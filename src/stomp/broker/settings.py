@@ -45,6 +45,25 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class MessageInfo:
+    """A message of a destination at the time of the call.
+
+    Attributes:
+        destination: the destination that it was sent to.
+        headers: the headers of its sender.
+        body: the body.
+        redelivered: it was delivered before, and returned.
+        waiting: no consumer has it; False if it is delivered and not acknowledged.
+    """
+
+    destination: str
+    headers: Mapping[str, str]
+    body: bytes
+    redelivered: bool
+    waiting: bool
+
+
+@dataclass(frozen=True)
 class ConnectionInfo:
     """The state of one connection at the time of the call.
 
