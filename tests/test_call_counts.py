@@ -7,6 +7,7 @@ same chain. The limits are goals of the project: raise them only with a reason.
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import sys
 import threading
@@ -55,6 +56,12 @@ class CallRecorder:
         file = frame.f_code.co_filename
         if file.startswith(PACKAGE):
             names.append(f"{file.removeprefix(PACKAGE)}:{frame.f_code.co_name}")
+
+
+@pytest.fixture(autouse=True)
+def without_debug_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """The examples of the documentation, which another test runs, switch them on."""
+    caplog.set_level(logging.WARNING, "stomp.py")
 
 
 def files(calls: list[str]) -> set[str]:
