@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from stomp.client.threads.writer import HIGH, SocketWriter, _joined
+from stomp.client.threads.writer import HIGH, SocketWriter, _coalesced
 from stomp.core.errors import SendStalled
 from tests.listening import PATIENCE
 
@@ -83,7 +83,7 @@ def test_unwritten_bytes_stay_and_are_counted(box):
     box.put(b"x" * 5_000_000)
     assert not box.outbox.write()
     assert box.outbox.full
-    assert box.outbox.level == 5_000_000
+    assert box.outbox.buffered_bytes == 5_000_000
     box.put(b"y")
     assert not box.outbox.write(leave=10_000_000)
     reader = threading.Thread(target=lambda: found.append(box.read(5_000_001)))
@@ -94,7 +94,7 @@ def test_unwritten_bytes_stay_and_are_counted(box):
     assert found == [b"x" * 5_000_000 + b"y"]
     assert box.outbox.write()
     box.put(b"z")
-    assert box.outbox.level < HIGH
+    assert box.outbox.buffered_bytes < HIGH
     assert not box.outbox.full
 
 
@@ -105,7 +105,7 @@ def test_timeout_keeps_unwritten_bytes():
             box.outbox.write(leave=0)
         with pytest.raises(SendStalled):
             box.outbox.write(leave=0, seconds=0.01)
-        assert box.outbox.level == 5_000_000
+        assert box.outbox.buffered_bytes == 5_000_000
 
 
 def test_concurrent_writer_is_not_disturbed(box):
@@ -191,13 +191,13 @@ def test_small_neighbours_are_joined_and_large_parts_are_not_copied(monkeypatch,
     monkeypatch.setattr("stomp.client.threads.writer._GATHERS", gathers)
     large = b"x" * 400_000
     parts = [b"1", b"2", large, b"3", b"4"] * 60
-    joined = _joined(parts, 400_004 * 60)
+    joined = _coalesced(parts, 400_004 * 60)
     assert joined == [b"12", *[large, b"3412"] * 59, large, b"34"]
     assert joined[1] is large
     few = [b"1", b"2", large]
-    assert _joined(few, 400_002) == (few if gathers else [b"12", large])
-    assert _joined([], 0) == []
-    assert _joined([b"1"], 1) == [b"1"]
-    many = _joined([b"x" * 1000] * 1000, 1_000_000)
+    assert _coalesced(few, 400_002) == (few if gathers else [b"12", large])
+    assert _coalesced([], 0) == []
+    assert _coalesced([b"1"], 1) == [b"1"]
+    many = _coalesced([b"x" * 1000] * 1000, 1_000_000)
     assert len(many) == 4
     assert sum(map(len, many)) == 1_000_000

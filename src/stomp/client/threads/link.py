@@ -224,7 +224,7 @@ class Link:
         """Close the connection now, without DISCONNECT. The handler gets `Closed`."""
         with self._state:
             # Frames that were sent before are still written, as far as the kernel takes them.
-            self._writer.keep()
+            self._writer.take_before_abort()
             self.session.abort(error)
             self._queue_events()
         self._close_socket()

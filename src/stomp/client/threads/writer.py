@@ -85,34 +85,34 @@ class SocketWriter:
         self._clock = clock
         self._write_lock = threading.Lock()
         self._kept: list[bytes] = []  # taken from the session, not passed to the layer yet
-        self._wire: Sequence[Part] = []  # written to the socket next; guarded by _write_lock
+        self._unsent: Sequence[Part] = []  # written to the socket next; guarded by _write_lock
         self._in_flight_bytes = 0  # bytes taken from the session and not known to be written completely
         self._full = False
 
-    def keep(self) -> None:
+    def take_before_abort(self) -> None:
         """Take the queued bytes of a session that is about to drop them. The caller holds the state lock."""
         self._in_flight_bytes += self._source.outgoing
         self._kept += self._source.data_to_send(self._clock())
 
     @property
-    def level(self) -> int:
+    def buffered_bytes(self) -> int:
         """How many bytes are buffered."""
         return self._source.outgoing + self._in_flight_bytes
 
     @property
     def full(self) -> bool:
         """True from `HIGH` buffered bytes on, until at most `BATCH` are left."""
-        level = self.level
-        if level >= HIGH:
+        buffered = self.buffered_bytes
+        if buffered >= HIGH:
             self._full = True
-        elif level <= BATCH:
+        elif buffered <= BATCH:
             self._full = False
         return self._full
 
     @property
     def waiting(self) -> bool:
         """True when there may be bytes to write. A layer may always have bytes, so with one this is always True."""
-        return bool(self._source.outgoing or self._wire or self._kept or self._layer is not None)
+        return bool(self._source.outgoing or self._unsent or self._kept or self._layer is not None)
 
     def close(self) -> None:
         """Close the socket, once no thread is writing to it."""
@@ -148,14 +148,14 @@ class SocketWriter:
                 if self._in_flight_bytes:
                     raise
                 # No bytes of the session were lost: this was TLS's close_notify, to a peer that has closed already.
-                self._wire = []
+                self._unsent = []
                 written = True
             finally:
                 self._write_lock.release()
             if written and not self._source.outgoing and not self._kept:
                 return True  # else another thread has queued bytes, and found the lock taken
             if not written:
-                if leave is None or self.level <= leave:
+                if leave is None or self.buffered_bytes <= leave:
                     return False
                 deadline = deadline or Deadline(self._patience if seconds is None else seconds)
                 if not deadline.left:
@@ -165,7 +165,7 @@ class SocketWriter:
     def stalled(self) -> SendStalled:
         """The exception for a broker that does not read."""
         return SendStalled(
-            f"the broker has not read for {self._patience:g} s; {self.level} bytes wait to be written",
+            f"the broker has not read for {self._patience:g} s; {self.buffered_bytes} bytes wait to be written",
             hint="check the memory and disk alarms of the broker",
         )
 
@@ -174,23 +174,23 @@ class SocketWriter:
         source, layer = self._source, self._layer
         try:
             while True:
-                if not self._wire and (source.outgoing or self._kept or layer is not None):
+                if not self._unsent and (source.outgoing or self._kept or layer is not None):
                     with self._state:
                         size = self._in_flight_bytes = source.outgoing + sum(map(len, self._kept))
-                        parts = self._kept + source.data_to_send(self._clock())
+                        queued = self._kept + source.data_to_send(self._clock())
                         self._kept = []
-                    self._wire = parts if layer is None else self._through_layer(layer, parts)
-                    if len(self._wire) > 1:
-                        self._wire = _joined(parts, size)
-                wire = self._wire
-                if not wire:
+                    self._unsent = queued if layer is None else self._through_layer(layer, queued)
+                    if len(self._unsent) > 1:
+                        self._unsent = _coalesced(queued, size)
+                parts = self._unsent
+                if not parts:
                     self._in_flight_bytes = 0
                     return True
-                if len(wire) == 1 or not _GATHERS:
-                    sent = self._sock.send(wire[0], DONTWAIT)
+                if len(parts) == 1 or not _GATHERS:
+                    sent = self._sock.send(parts[0], DONTWAIT)
                 else:
-                    sent = self._sock.sendmsg(wire[:_PARTS], (), DONTWAIT)
-                self._wire = [] if len(wire) == 1 and sent == len(wire[0]) else _rest(wire, sent)
+                    sent = self._sock.sendmsg(parts[:_PARTS], (), DONTWAIT)
+                self._unsent = [] if len(parts) == 1 and sent == len(parts[0]) else _remaining(parts, sent)
         except (BlockingIOError, InterruptedError):
             return False
 
@@ -201,16 +201,16 @@ class SocketWriter:
         return [out] if out else []
 
 
-def _rest(wire: Sequence[Part], sent: int) -> Sequence[Part]:
+def _remaining(parts: Sequence[Part], sent: int) -> Sequence[Part]:
     """The rest of these parts after this many bytes were sent."""
-    for at, part in enumerate(wire):
+    for at, part in enumerate(parts):
         if sent < len(part):
-            return [memoryview(part)[sent:], *wire[at + 1 :]]
+            return [memoryview(part)[sent:], *parts[at + 1 :]]
         sent -= len(part)
     return []
 
 
-def _joined(parts: list[bytes], size: int) -> list[bytes]:
+def _coalesced(parts: list[bytes], size: int) -> list[bytes]:
     """Join small adjacent parts, so that one call writes many frames. Large bodies are not copied."""
     if len(parts) > 1 and size < _SHORT * len(parts) and size <= _WRITE:
         return [b"".join(parts)]
