@@ -80,6 +80,6 @@ def test_transport_with_own_heartbeats_gets_none(broker):
     conn = stomp.Connection([(broker.host, broker.port)])
     conn.set_listener("mine", listener := HeartbeatListener(conn.transport, (500, 20_000)))
     conn.connect(wait=True)
-    assert conn.transport.heartbeat == (10_000, 20_000)
+    assert conn.transport.heartbeat == (500, 20_000)
     assert listener.heartbeat_thread is None
     conn.disconnect()
