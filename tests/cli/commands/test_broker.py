@@ -218,3 +218,50 @@ def test_limits_are_applied() -> None:
 def test_invalid_limit_is_an_error(capsys: pytest.CaptureFixture[str], option: str, value: str) -> None:
     assert main(["broker", option, value]) != 0
     assert value in capsys.readouterr().err
+
+
+def _run_with_command(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stomp", "broker", "--port", "0", "--", *command],
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_command_gets_the_url_and_its_status_is_returned() -> None:
+    program = "import os, stomp, sys; c = stomp.Client(os.environ['STOMP_URL']); c.connect(); c.close(); sys.exit(7)"
+    done = _run_with_command(sys.executable, "-c", program)
+    assert (done.returncode, done.stdout) == (7, ""), done.stderr
+    assert "stomp broker listening on stomp://127.0.0.1:" in done.stderr
+
+
+def test_command_that_is_killed_has_the_status_of_a_shell() -> None:
+    program = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert _run_with_command(sys.executable, "-c", program).returncode == 128 + 9
+
+
+def test_command_that_does_not_exist_is_an_error() -> None:
+    done = _run_with_command("no-such-program")
+    assert done.returncode != 0
+    assert "no-such-program" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_signal_ends_the_command() -> None:
+    program = "import time; print('started', flush=True); time.sleep(600)"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stomp", "broker", "--port", "0", "--", sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 128 + 15
+    finally:
+        process.kill()
+        process.communicate()

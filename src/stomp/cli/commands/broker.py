@@ -6,8 +6,10 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import ssl
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +34,7 @@ when it stops."""
 _EPILOGUE = """\
 Without --user and --login, every login is accepted. The first line of the output is the address ("stomp broker
 listening on stomp://127.0.0.1:61613"), the next lines are the other addresses. The broker stops on Ctrl-C with
-exit status 130, and on SIGTERM with exit status 0."""
+exit status 130, and on SIGTERM with exit status 0. With a COMMAND, it stops when the command ends, with its status."""
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
@@ -43,7 +45,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         terminal: not used: the broker prints its addresses itself.
 
     Returns:
-        The exit status: 0 after SIGTERM, 130 after Ctrl-C.
+        The exit status: 0 after SIGTERM, 130 after Ctrl-C; that of the command if there is one.
 
     Raises:
         UsageError: the value of an option, or a combination of options, is invalid.
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         limits=replace(LIMITS, **_given(args, "limit_")),
     )
     try:
-        return asyncio.run(_serve(broker))
+        return asyncio.run(_serve(broker, args.command_line))
     except KeyboardInterrupt:
         return 130
 
@@ -113,6 +115,12 @@ def configure(parser: Parser) -> None:
         default=None,
         help="milliseconds between heart-beats: sent, requested; 0 for none (default: "
         "what the client asks for)",
+    )
+    parser.add(
+        "command_line",
+        metavar="COMMAND",
+        nargs="*",
+        help="run this command with STOMP_URL set, and end with its exit status; write -- before it",
     )
     for name, text in _POLICY.items():
         add(_option(name), metavar=_metavar(name), type=_policy_value(name), help=text, dest=f"policy_{name}")
@@ -231,7 +239,7 @@ def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-async def _serve(broker: Broker) -> int:
+async def _serve(broker: Broker, command: list[str]) -> int:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
@@ -244,7 +252,27 @@ async def _serve(broker: Broker) -> int:
         loop.add_signal_handler(signal.SIGTERM, stop, 0)
         loop.add_signal_handler(signal.SIGINT, stop, 130)
     async with broker:
+        # The output of the command must be its own.
+        output = sys.stderr if command else sys.stdout
         for url in broker.urls:
-            print(f"stomp broker listening on {url}", flush=True)
+            print(f"stomp broker listening on {url}", flush=True, file=output)
+        if command:
+            return await _run_command(command, broker.url, stopped)
         print("for development and tests: messages are in memory; Ctrl-C stops it", flush=True)
         return await stopped
+
+
+async def _run_command(command: list[str], url: str, stopped: asyncio.Future[int]) -> int:
+    """Run a command with STOMP_URL set until it ends; a signal ends it. Returns its exit status."""
+    try:
+        process = await asyncio.create_subprocess_exec(*command, env={**os.environ, "STOMP_URL": url})
+    except OSError as err:
+        raise UsageError(f"cannot run {command[0]!r}: {err.strerror or err}") from err
+    ended = asyncio.ensure_future(process.wait())
+    await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
+    if not ended.done():
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+    status = await ended
+    # As a shell does for a command that was killed by a signal.
+    return status if status >= 0 else 128 - status
