@@ -368,7 +368,9 @@ def test_unknown_option_is_refused(broker: Broker) -> None:
         untyped: Any = client
         with pytest.raises(TypeError, match=r"unexpected option 'persistant' .did you mean persistent"):
             untyped.send("/queue/a", "x", persistant=True)
-        with pytest.raises(TypeError, match=r"unexpected option 'colour' .there are headers, .*headers="):
+        with pytest.raises(
+            TypeError, match=r"unexpected option 'colour' .there are json, headers, .*headers="
+        ):
             untyped.send_many([("/queue/a", "x")], colour="red")
         with pytest.raises(TypeError, match=r"unexpected option 'prefech' .did you mean prefetch"):
             untyped.subscribe("/queue/a", prefech=1)
