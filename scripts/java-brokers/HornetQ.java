@@ -15,7 +15,7 @@ import org.hornetq.spi.core.security.HornetQSecurityManagerImpl;
 /** HornetQ with one user. Arguments: the folder for data, the address, the port. */
 public class HornetQ {
     /** It makes no queues on demand, so that there is a pool of them: /queue/pool-0, /queue/pool-1 ... */
-    private static final int POOL = 1000;
+    private static final int POOL = 4000;
 
     public static void main(String[] args) throws Exception {
         ConfigurationImpl config = new ConfigurationImpl();

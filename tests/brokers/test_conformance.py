@@ -9,7 +9,7 @@ import pytest
 
 from stomp.core.errors import AuthenticationFailed
 from stomp.exception import ConnectFailedException, NotConnectedException
-from tests.brokers.conftest import RealBroker
+from tests.brokers.conftest import RealBroker, further
 from tests.brokers.conftest import TlsVenues as TlsProxy
 from tests.conformance.carrying import Carrying
 from tests.conformance.certified import Certified
@@ -17,8 +17,22 @@ from tests.conformance.connecting import Connecting
 from tests.conformance.lobby import Guest, Lobby, Suite
 from tests.conformance.settling import Acknowledging, Errors, Receipts, Transactions
 from tests.conformance.sharing import Sharing
-from tests.conformance.venues import ACTIVEMQ, RABBITMQ, STOMPSERVER, VERSIONS, TlsVenues, Venue, spread
+from tests.conformance.venues import (
+    ACTIVEMQ,
+    ACTIVEMQ6,
+    ACTIVEMQ61,
+    ARTEMIS,
+    ARTEMIS_NEXT,
+    RABBITMQ,
+    RABBITMQ4,
+    STOMPSERVER,
+    VERSIONS,
+    TlsVenues,
+    Venue,
+    spread,
+)
 
+FURTHER_HABITS = {habits.name: habits for habits in (RABBITMQ4, ACTIVEMQ6, ACTIVEMQ61, ARTEMIS, ARTEMIS_NEXT)}
 #: Every version in plain text; what TLS adds is the same for all of them.
 VENUES = {
     "rabbitmq_tcp": (RABBITMQ, VERSIONS),
@@ -27,6 +41,7 @@ VENUES = {
     "activemq_tls": (ACTIVEMQ, ("1.2",)),
     "activemq_mutual": (ACTIVEMQ, ("1.2",)),
     "stompserver_tcp": (STOMPSERVER, ("1.0",)),
+    **{f"{name.replace('-', '_')}_tcp": (habits, VERSIONS) for name, habits in FURTHER_HABITS.items()},
 }
 
 
@@ -36,6 +51,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def venue(request: pytest.FixtureRequest) -> Venue:
+    name = request.param.removesuffix("_tcp").replace("_", "-")
+    if name in FURTHER_HABITS:
+        broker = further(name)
+        return Venue(FURTHER_HABITS[name], broker.address, vhost=broker.vhost)
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Venue)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import stomp
@@ -276,7 +278,7 @@ class Errors(Suite):
         guest.recorder.wait_for_method("on_error")
         habits = lobby.venue.habits
         (error,) = [detail for method, detail in guest.recorder.notes if method == "on_error"]
-        assert "transaction" in (error.headers["message"] + error.body).lower()
+        assert re.search(habits.commit_error, (error.headers["message"] + error.body).lower())
         assert error.headers.get("receipt-id") == ("r-1" if habits.blames else None)
         assert ("on_receipt", "r-1") not in guest.recorder.notes
         self.afterwards(guest, queue, habits.forgives)
@@ -295,7 +297,7 @@ class Errors(Suite):
 
     def afterwards(self, guest: Guest, queue: str, open_: bool) -> None:
         """Check that the connection is still open (`open_`), or has ended everywhere and can be opened again."""
-        if open_:
+        if open_ or guest.version in guest.venue.habits.forgives_in:
             guest.subscribe(queue)
             guest.send(queue, "goes on")
             guest.message("goes on")

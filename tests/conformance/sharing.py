@@ -105,6 +105,7 @@ class Sharing(Suite):
         assert "again for id-2" not in guest.recorder.bodies
         assert lobby.take_all(places["id-2"]) == ["again for id-2"]
 
+    @needs(lambda habits: habits.unsubscribe_settles)
     def test_subscription_may_be_repeated(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         for turn in range(1, 6):

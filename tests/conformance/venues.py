@@ -34,9 +34,12 @@ class Habits:
         answers_leaving: it answers a DISCONNECT by a RECEIPT.
         settles_in_transactions: an ACK can be part of a transaction.
         forgives: after an ERROR for an impossible COMMIT, the connection stays open.
+        forgives_in: the versions in which it does so although `forgives` is False.
         blames: this ERROR has the ``receipt-id`` of the COMMIT.
         nowhere: a destination that it refuses; None if it accepts every destination.
-        adds_length: a MESSAGE has a content-length also if the SEND had none.
+        adds_length: the versions in which a MESSAGE has a content-length also if the SEND had none.
+        commit_error: in the ERROR for a COMMIT of an unknown transaction; a regular expression.
+        unsubscribe_settles: with ack "auto", what was delivered before UNSUBSCRIBE is not delivered again.
         long_lines: it accepts header lines of 64 KiB.
         queue_headers: headers for SUBSCRIBE and SEND to a queue, so that the broker deletes the queue after the tests.
         alters: (version, header value) -> the value that arrives, for values that do not arrive unchanged; None for
@@ -53,9 +56,12 @@ class Habits:
     answers_leaving: bool = True
     settles_in_transactions: bool = True
     forgives: bool = False
+    forgives_in: tuple[str, ...] = ()
     blames: bool = True
     nowhere: str | None = None
-    adds_length: bool = True
+    adds_length: tuple[str, ...] = VERSIONS
+    commit_error: str = "transaction"
+    unsubscribe_settles: bool = True
     long_lines: bool = True
     queue_headers: Mapping[str, str] = field(default_factory=dict)
     alters: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
@@ -97,7 +103,7 @@ ACTIVEMQ = Habits(
     refusal=r"User name \[admin\] or password is invalid",
     redelivers=False,
     forgives=True,
-    adds_length=False,
+    adds_length=(),
     long_lines=False,
     alters=MappingProxyType(
         {
@@ -113,6 +119,26 @@ ACTIVEMQ = Habits(
     ),
 )
 
+RABBITMQ4 = replace(RABBITMQ, name="rabbitmq4")
+ACTIVEMQ6 = replace(ACTIVEMQ, name="activemq6", refusal="(?s).*")
+ACTIVEMQ61 = replace(ACTIVEMQ6, name="activemq61")
+
+#: It trims the beginning of header values in 1.0, and takes ACK and NACK out of transactions.
+ARTEMIS = Habits(
+    name="artemis",
+    refusal="(?s).*",
+    redelivers=False,
+    settles_in_transactions=False,
+    adds_length=("1.1", "1.2"),
+    commit_error="committing",
+    forgives_in=("1.0",),
+    unsubscribe_settles=False,
+    alters=MappingProxyType(
+        {("1.0", "  before"): "before", ("1.0", "\taround\t"): "around\t", ("1.0", " "): ""}
+    ),
+)
+ARTEMIS_NEXT = replace(ARTEMIS, name="artemis-next")
+
 STOMPSERVER = Habits(
     name="stompserver",
     versions=("1.0",),
@@ -122,7 +148,7 @@ STOMPSERVER = Habits(
     answers_leaving=False,
     settles_in_transactions=False,
     blames=False,
-    adds_length=False,
+    adds_length=(),
     alters=MappingProxyType(
         {
             ("1.0", "  before"): "before",

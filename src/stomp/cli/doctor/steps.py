@@ -358,14 +358,36 @@ class Diagnosis:
                     duration = time.perf_counter() - started_at
                     step.facts["round_trip"] = round(duration, 6)
                     step.text = f"a message arrived after {duration * 1000:.1f} ms"
-                    return
-            # Raised before the subscription ends: an error of UNSUBSCRIBE would be less specific.
-            raise CommandError(
-                f"the broker accepted a message for {destination} but did not deliver it",
-                status=Status.UNREACHED,
+                    break
+            else:
+                # Raised before the subscription ends: an error of UNSUBSCRIBE would be less specific.
+                raise CommandError(
+                    f"the broker accepted a message for {destination} but did not deliver it",
+                    status=Status.UNREACHED,
+                )
+        if profile.name == "artemis":
+            self._check_that_a_queue_keeps(step)
+
+    def _check_that_a_queue_keeps(self, step: Step) -> None:
+        """Send before subscribing: without prefixes, each name is a multicast address of Artemis."""
+        queue = f"/queue/stompkit-doctor-{uuid.uuid4().hex}"
+        timeout = self._settings.timeout
+        self._client.send(queue, "kept?", confirm=True, timeout=timeout)
+        with self._client.subscribe(queue, timeout=timeout) as subscription:
+            step.facts["queue_keeps"] = kept = subscription.receive(timeout=_KEPT_TIMEOUT) is not None
+        if not kept:
+            step.state = "warning"
+            step.notes.append(
+                f"a confirmed message for {queue} was gone before there was a subscription: here each name is a topic"
+            )
+            step.remedy = (
+                "add anycastPrefix=/queue/;multicastPrefix=/topic/ to the acceptor in broker.xml, or send with the "
+                "header destination-type:ANYCAST and subscribe with subscription-type:ANYCAST"
             )
 
 
+#: Seconds for a message that was in a queue before the subscription.
+_KEPT_TIMEOUT = 1.0
 #: Seconds for closing the client, and for each attempt that only improves the diagnosis.
 _CLOSE_TIMEOUT = 2.0
 #: A CONNECT of STOMP 1.0, without headers: Redis closes the connection at a line that begins with "host:".

@@ -29,6 +29,8 @@ class BrokerProfile:
         title: the name of the product, for texts.
         server: the prefix of the ``server`` header of CONNECTED; compared without regard to case.
         prefetch: the header that limits the number of unacknowledged messages; None if there is none.
+        prefetch_one: the header and its value for one unacknowledged message at a time, where `prefetch` is None
+            because the broker's window is in bytes; or None.
         selectors: the broker filters by ``selector``.
         durable: how SUBSCRIBE names a durable subscription: "id" (RabbitMQ), or the header that contains the
             name; None if there is no support.
@@ -67,6 +69,7 @@ class BrokerProfile:
     title: str
     server: str = "\0"
     prefetch: str | None = None
+    prefetch_one: tuple[str, str] | None = None
     selectors: bool = False
     durable: str | None = None
     exclusive: str | None = None
@@ -154,6 +157,7 @@ ARTEMIS = BrokerProfile(
     name="artemis",
     title="ActiveMQ Artemis",
     server="ActiveMQ-Artemis",
+    prefetch_one=("consumer-window-size", "0"),
     selectors=True,
     durable="durable-subscription-name",
     ttl=("expires", "absolute"),
@@ -170,7 +174,8 @@ ARTEMIS = BrokerProfile(
     "fails is given back by the end of the connection, which counts as a delivery attempt",
     _why={
         "NACK in transactions": "the broker ignores the header, and discards the message at once",
-        "prefetch": "its window is in bytes: give headers={'consumer-window-size': ...}",
+        "prefetch": "its window is in bytes: prefetch=1 is possible, or give headers={'consumer-window-size': BYTES}, "
+        "-1 for no limit",
         "ACK in transactions": "the broker ignores the header",
     },
 )
@@ -321,7 +326,7 @@ def subscribe_headers(
     if ack != "auto" and not profile.acknowledges:
         raise profile.refuse("acknowledgements", "subscribe with ack='auto'")
     if prefetch is not None:
-        if profile.prefetch is None:
+        if profile.prefetch is None and (prefetch != 1 or profile.prefetch_one is None):
             raise profile.refuse("prefetch", _BY_HAND)
         if prefetch < 1:
             raise UsageError(f"prefetch is {prefetch}", hint="at least 1")
@@ -330,7 +335,10 @@ def subscribe_headers(
                 "prefetch counts unacknowledged messages, and with ack='auto' there are none",
                 hint="subscribe with ack='client-individual'",
             )
-        headers[profile.prefetch] = prefetch
+        if profile.prefetch is not None:
+            headers[profile.prefetch] = prefetch
+        elif profile.prefetch_one is not None:
+            headers.update([profile.prefetch_one])
     if selector is not None:
         if not profile.selectors:
             raise profile.refuse("selector", _BY_HAND)
