@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import inspect
 import re
+import runpy
 import ssl
 import textwrap
 from collections.abc import Iterator
@@ -247,3 +248,10 @@ def test_troubleshooting_has_every_error_and_no_text_that_does_not_exist() -> No
     }
     assert leaves - names == {"StompError", "NotConnected", "ConnectionLost", "ConnectFailed"}
     assert [text for text in spans - names if text not in source] == []
+
+
+def test_the_table_of_brokers_is_current() -> None:
+    """Run scripts/broker-table after a change of the broker profiles."""
+    script = ROOT / "scripts" / "broker-table"
+    made = runpy.run_path(str(script))
+    assert made["PAGE"].read_text() == made["page"]()
