@@ -87,10 +87,12 @@ def test_prefetch_1_is_one_message_at_a_time(client: stomp.Client, broker: RealB
     second.ack(confirm=True)
 
 
-@PLAIN
+@at("artemis", "artemis-next", "hornetq")
 def test_other_prefetches_are_refused(client: stomp.Client, name: str) -> None:
+    # HornetQ delivers more than one message with consumer-window-size:0.
     with pytest.raises(Unsupported, match="window is in bytes"):
-        client.subscribe(f"/queue/{name}", ack="client-individual", prefetch=2)
+        prefetch = 1 if client.broker.name == "hornetq" else 2
+        client.subscribe(f"/queue/{name}", ack="client-individual", prefetch=prefetch)
 
 
 @PLAIN

@@ -185,10 +185,12 @@ HORNETQ = replace(
     name="hornetq",
     title="HornetQ",
     server="HornetQ/",
+    prefetch_one=None,
     delay=None,
     hides_persistence=True,
     deduplication="_HQ_DUPL_ID",
     error_ends=False,
+    _why={**ARTEMIS._why, "prefetch": "its window is in bytes: give headers={'consumer-window-size': BYTES}"},
 )
 APOLLO = BrokerProfile(
     name="apollo",
