@@ -61,13 +61,16 @@ def run(args: Namespace, terminal: Terminal) -> int:
         with (
             contextlib.ExitStack() as resources,
             MessageConsumer(args, terminal, destinations=[args.source]) as messages,
-            Progress(terminal, args.count, lambda on_confirmed: f"{on_confirmed:.0f} messages") as progress,
+            Progress(terminal, args.count, lambda moved: f"{moved:.0f} messages") as progress,
         ):
             other = None if args.to_url is None else resources.enter_context(_target_client(args.to_url))
             publisher = MessagePublisher(other or messages.client, on_confirmed=tally.acknowledge)
             limiter = RateLimiter(args.rate, messages.stop)
             for message in messages:
                 limiter.wait()
+                if messages.reconnects and message.redelivered:
+                    # Its ACK may have been lost with the connection, after its copy was confirmed.
+                    tally.add_possible_duplicate()
                 tally.unless_unknown(partial(_copy, publisher, message, args.target))
                 # If no message is queued, wait for the confirmations: otherwise the last copies stay unacknowledged
                 # until the next message arrives.
@@ -114,6 +117,10 @@ class _Tally:
             self.moved += 1
         except StaleDelivery:
             self._possible_duplicates += 1
+
+    def add_possible_duplicate(self) -> None:
+        """Count a message that may exist twice."""
+        self._possible_duplicates += 1
 
     def unless_unknown(self, action: Callable[[], object]) -> bool:
         """Call `action`. Returns False if the outcome of a copy is unknown; its original is not acknowledged then."""

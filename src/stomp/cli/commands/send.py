@@ -179,7 +179,7 @@ class _Sender:
 
         if self._args.count > 1:
             total = self._args.count if source is None else None
-            return Progress(self._terminal, total, lambda outcome: f"{outcome:.0f} messages")
+            return Progress(self._terminal, total, lambda count: f"{count:.0f} messages")
         return Progress(self._terminal, length_of(source), size)
 
     def _report_counts(self, error: Exception) -> None:

@@ -54,6 +54,7 @@ class MessageConsumer:
     Attributes:
         client: the `stomp.Client`.
         received: the number of messages received by the iteration.
+        reconnects: how often the connection was lost.
         status: the exit status, which is valid after the ``with`` statement.
     """
 
@@ -83,6 +84,7 @@ class MessageConsumer:
         self.stop: StopSignal = StopSignal(self._drain)
         self._grace_expired = False  # the current message was not settled within the grace period
         self.received: int = 0
+        self.reconnects: int = 0
         self.status: Status = Status.OK
 
     def __enter__(self) -> Self:
@@ -184,6 +186,7 @@ class MessageConsumer:
     def _on_state(self, change: Any) -> None:
         state = change.state.value
         if state == "reconnecting":
+            self.reconnects += 1
             self._terminal.info(f"reconnecting: {change.reason}")
         elif state == "connected":
             self._terminal.info(f"reconnected to {change.address}")
