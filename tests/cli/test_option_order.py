@@ -14,7 +14,7 @@ from stomp.cli.framework.parser import Parser, completes, takes_value
 from stomp.cli.framework.registry import CLIENT, COMMANDS, Command
 
 #: Tried in this order as the value of an option.
-_VALUES = ("77", "7", "name:value", "1,2", "text")
+_VALUES = ("77", "7", "name:value", "1,2", "disconnect", "text")
 _EVERY = [CLIENT, *COMMANDS]
 _PARSERS = {command.title: command.parser() for command in _EVERY}
 
