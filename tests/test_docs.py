@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import logging
 import re
 import runpy
 import ssl
@@ -87,6 +88,17 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
         }
 
 
+@pytest.fixture
+def log_levels() -> Iterator[None]:
+    """Restore the levels that a page sets, for the tests that follow."""
+    loggers = [logging.getLogger(name) for name in (None, "stomp.py", "stomp.client")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("log_levels")
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if blocks(page, "python") and page.stem not in RUN_ELSEWHERE],
