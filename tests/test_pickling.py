@@ -86,9 +86,9 @@ def test_unpickled_message_can_be_read_but_not_settled(broker):
             assert twin.headers == message.headers
             assert not twin.settled
             for settle in (twin.ack, twin.nack, twin.reply, twin.__enter__):
-                with pytest.raises(StaleDelivery, match="copy"):
+                with pytest.raises(StaleDelivery, match="unpickled"):
                     settle()
-            with client.transaction() as transaction, pytest.raises(StaleDelivery, match="copy"):
+            with client.transaction() as transaction, pytest.raises(StaleDelivery, match="unpickled"):
                 transaction.ack(twin)
         message.ack()
 

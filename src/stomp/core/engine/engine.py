@@ -511,7 +511,7 @@ class ClientEngine:
     def _on_overdue(self, event: ReceiptOverdue) -> None:
         ticket = event.ticket
         candidate = self.pending.candidate_error(ticket.receipt)
-        why = f"; its last ERROR why: {candidate.message}" if candidate is not None else ""
+        why = f"; its last ERROR said: {candidate.message}" if candidate is not None else ""
         connection = self.connection
         # STOMP 1.2, "receipt": a server must answer; Spring's simple broker does not.
         silent = (
