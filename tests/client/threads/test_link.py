@@ -489,7 +489,9 @@ def test_frames_sent_during_a_close_are_written_or_refused():
 
             def send_on(link=link, sent=sent, begun=begun, late=12 * round_):
                 with contextlib.suppress(NotConnected):
-                    for number in range(250):  # the kernel has room for these, also if each is written by itself
+                    for number in range(
+                        250
+                    ):  # the kernel has room for these, also if each is written by itself
                         send(link, b"%d" % number)
                         sent.append(number)
                         if number == late:
