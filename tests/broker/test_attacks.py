@@ -59,8 +59,8 @@ def good(broker: Broker) -> Iterator[GoodClient]:
     client.client.close()
     assert client.error is None
     assert client.count >= _LEAST_ROUND_TRIPS
-    # The machine of the tests may be busy; without bounds these attacks took a minute or more.
-    assert client.longest < 1.0
+    # Below 1 s on an idle machine. Other tests run beside this one; without bounds an attack took a minute or more.
+    assert client.longest < 5.0
 
 
 def _attack(broker: Broker, data: list[bytes]) -> None:
