@@ -70,7 +70,9 @@ def contents(stomp: Stomp, queue: str) -> list[tuple[object, ...]]:
     found: list[tuple[object, ...]] = []
     for line in out.decode().splitlines():
         message = json.loads(line)
-        headers = dict(reversed(message["headers"]))
+        headers = {
+            name: value[0] if isinstance(value, list) else value for name, value in message["headers"].items()
+        }
         own = tuple(headers.get(name) for name in ("kind", "colour", "number", "persistent", "priority"))
         found.append((message.get("body"), own, "content-length" not in headers))
     return sorted(found, key=str)
