@@ -77,7 +77,7 @@ def trouble_with(address: tuple[str, int], login: str = "", passcode: str = "") 
     # Apollo refuses the host "/", and all of these accept none.
     connect = f"CONNECT\naccept-version:1.0,1.1,1.2\nlogin:{login}\npasscode:{passcode}\n\n\0"
     try:
-        with socket.create_connection(address, timeout=5) as sock:
+        with socket.create_connection(address, timeout=30) as sock:
             sock.sendall(connect.encode())
             answer = sock.recv(4096)
     except OSError as error:

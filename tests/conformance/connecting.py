@@ -32,12 +32,15 @@ class Connecting(Suite):
             guest.enter()
             guest.subscribe(queue)
             guest.send(queue, f"cycle {cycle}")
-            guest.messages(cycle)
+            guest.message(f"cycle {cycle}")
             guest.conn.disconnect(receipt=f"bye-{cycle}")
             assert not guest.conn.is_connected()
             with pytest.raises(NotConnectedException):
                 guest.conn.send(queue, "too late")
-        assert guest.recorder.bodies == [f"cycle {cycle}" for cycle in range(1, CYCLES + 1)]
+        bodies = guest.recorder.bodies
+        if not lobby.venue.habits.unsubscribe_settles:
+            bodies = list(dict.fromkeys(bodies))  # a delivery just before the end may come again
+        assert bodies == [f"cycle {cycle}" for cycle in range(1, CYCLES + 1)]
         for method in ("on_connecting", "on_connected", "on_disconnecting", "on_disconnected"):
             assert guest.recorder.methods.count(method) == CYCLES
         if lobby.venue.habits.answers_leaving:

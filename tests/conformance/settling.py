@@ -232,7 +232,9 @@ class Transactions(Suite):
         guest.message("two")
         guest.leave()
         assert guest.recorder.bodies == ["two"]
-        assert lobby.take_all(queue) == []
+        # Where the end does not settle, the delivery just before it may come again.
+        again = set() if lobby.venue.habits.unsubscribe_settles else {"two"}
+        assert set(lobby.take_all(queue)) <= again
 
     @needs(lambda habits: habits.settles_in_transactions)
     def test_an_ack_takes_effect_at_the_commit(self, lobby: Lobby) -> None:
