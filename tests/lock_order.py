@@ -130,7 +130,7 @@ class LockMonitor:
 
 
 class RecordingLock:
-    """A lock of the package, which tells the monitor who holds it."""
+    """A lock of the package, which reports to the monitor who holds it."""
 
     def __init__(self, lock: Any, name: str, monitor: LockMonitor) -> None:
         self._lock = lock

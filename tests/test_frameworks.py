@@ -16,6 +16,7 @@ import pytest
 import stomp
 from stomp.broker import Broker
 from tests.documents import ROOT, blocks
+from tests.processes import catches
 
 HOWTO = ROOT / "docs/howto"
 SITE = """
@@ -73,8 +74,7 @@ def wait_until_caught(pid: int, number: int) -> None:
     """Wait until a process has a handler for a signal."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        status = Path(f"/proc/{pid}/status").read_text()
-        if int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1:
+        if catches(pid, number):
             return
         time.sleep(0.01)
     raise AssertionError("the process has no handler for the signal")

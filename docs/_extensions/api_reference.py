@@ -47,7 +47,7 @@ def short_names() -> dict[str, str]:
     return {public.rpartition(".")[2]: public for public in public_names().values()}
 
 
-def _code(name: str, owner: str) -> str:
+def _code(name: str) -> str:
     """Return a name in backticks as reStructuredText."""
     head, dot, attribute = name.partition(".")
     if name in public_names():
@@ -86,7 +86,7 @@ def convert_docstring(app, what, name, obj, options, lines):
             converted.append(line)
         else:
             converted.append(
-                re.sub(r"(?<![`:\w])`([^`\n]+)`(?!`)", lambda match: _code(match.group(1), name), line)
+                re.sub(r"(?<![`:\w])`([^`\n]+)`(?!`)", lambda match: _code(match.group(1)), line)
             )
     lines[:] = converted
 

@@ -64,3 +64,8 @@ def test_unknown_token_is_refused(text: str) -> None:
 def test_help_explains_every_token() -> None:
     documented = set(re.findall(r"%(\w)", formats.TOKENS))
     assert documented == set(formats._LETTERS) | {"h"}
+
+
+def test_body_nested_too_deep_for_json_stays_text() -> None:
+    message = BaseMessage("MESSAGE", HEADERS, b"[" * 100_000)
+    assert len(json.loads(formats.as_object(message, 1, parse=True))["body"]) == 100_000

@@ -20,6 +20,7 @@ from stomp.core.engine.status import ClientState
 from stomp.core.errors import ConnectFailed, NotConnected, OutcomeUnknown, UsageError
 from stomp.testing.relay import Relay
 from stomp.testing.servers import ScriptedServer, greet, greet_back, read_frame, say_nothing
+from tests.processes import catches
 
 WAIT = 10.0
 
@@ -31,13 +32,6 @@ def until(condition, seconds: float = WAIT) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come true"
         pause.wait(0.01)
-
-
-def catches(pid: int, number: int) -> bool:
-    """True when a process has a handler for this signal."""
-    with open(f"/proc/{pid}/status") as status:
-        [mask] = [line.split()[1] for line in status if line.startswith("SigCgt:")]
-    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def threads() -> set[str]:

@@ -10,13 +10,6 @@ from stomp.core.errors import (
 from tests.core.stage import Stage
 
 
-@pytest.fixture
-def stage() -> Stage:
-    stage = Stage()
-    stage.connect()
-    return stage
-
-
 def test_messages_are_received_in_order(stage: Stage) -> None:
     subscription = stage.subscribe()
     stage.deliver(subscription, "1", b"one")

@@ -13,13 +13,6 @@ from tests.core.stage import Stage
 A = "/queue/a"
 
 
-@pytest.fixture
-def stage() -> Stage:
-    stage = Stage()
-    stage.connect()
-    return stage
-
-
 @pytest.mark.parametrize("server", ["ActiveMQ/5.17.2", "RabbitMQ/3.10.8"])
 def test_a_request_gets_its_reply(server: str) -> None:
     stage = Stage(nonce="n")

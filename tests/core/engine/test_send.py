@@ -20,13 +20,6 @@ from tests.core.stage import Stage
 A = "/queue/a"
 
 
-@pytest.fixture
-def stage() -> Stage:
-    stage = Stage()
-    stage.connect()
-    return stage
-
-
 def start(stage: Stage, body: bytes = b"x", **outgoing):
     """A confirmed send under way, with what the broker got of it."""
     confirmation = stage.do(

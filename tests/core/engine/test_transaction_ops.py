@@ -16,13 +16,6 @@ from tests.core.stage import Stage
 A = "/queue/a"
 
 
-@pytest.fixture
-def stage() -> Stage:
-    stage = Stage()
-    stage.connect()
-    return stage
-
-
 def test_begin_that_was_not_sent_is_sent_on_the_next_connection(stage: Stage) -> None:
     # The session has ended, and the engine does not know it yet.
     stage.link.session.receive_eof()

@@ -146,15 +146,12 @@ class _Sender:
         try:
             with self._progress(source) as progress:
                 for item in interruptibly(items, self._stop):
+                    same = None if self._args.template else self._prepared(item, 0)
                     for _ in range(self._args.count):
                         self._limiter.wait()
                         if self._stop.requested:
                             break
-                        body, given = item.body, item.options
-                        if self._args.template:
-                            body, given = _filled(item, publisher.sent + 1)
-                        if self._args.json:
-                            body, given = _as_json(body, given)
+                        body, given = same or self._prepared(item, publisher.sent + 1)
                         publisher.send(item.destination, body, **given)
                         progress.update(publisher.confirmed if repeats else item.read)
                 publisher.collect(wait=True)
@@ -173,6 +170,11 @@ class _Sender:
             outcome = "sent" if self._args.no_confirm else "confirmed"
             self._terminal.info(f"{_messages(publisher.sent)} {outcome}")
         return Status.OK
+
+    def _prepared(self, item: Item, number: int) -> tuple[bytes, dict[str, Any]]:
+        """The body and the options of a message; `number` is that of its placeholders."""
+        body, given = _filled(item, number) if self._args.template else (item.body, item.options)
+        return _as_json(body, given) if self._args.json else (body, given)
 
     def _progress(self, source: BinaryIO | None) -> Any:
         from stomp.cli.framework.progress import Progress, size
@@ -206,7 +208,7 @@ def _as_json(body: bytes, given: dict[str, Any]) -> tuple[bytes, dict[str, Any]]
 
     try:
         json.loads(body)
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise CommandError(f"the body is not JSON: {err}", hint="send it without --json") from err
     return body, {**given, "content_type": given["content_type"] or "application/json"}
 

@@ -70,10 +70,9 @@ def raw(message: BaseMessage, number: int) -> bytes:
     return message.body
 
 
-def as_json(message: BaseMessage, number: int, *, body: bool = True) -> bytes:
+def as_json(message: BaseMessage, number: int) -> bytes:
     """A line of JSON, see `stomp.cli.messages.jsonl`."""
-    record = jsonl.of_message(message, time=time.time())
-    return _bytes(jsonl.line(record if body else record._replace(body=b"")))
+    return _bytes(jsonl.line(jsonl.of_message(message, time=time.time())))
 
 
 def as_object(
@@ -90,7 +89,7 @@ def as_object(
     """
     record = jsonl.of_message(message, time=time.time())
     # JSON writes a tuple, which is a repeated header here, as a list.
-    fields: dict[str, object] = json.loads(jsonl.line(record)) | {"headers": gathered(record.headers)}
+    fields = jsonl.fields_of(record, gathered(record.headers))
     if parse and (parsed := _parsed(record.body)) is not _NOT_JSON:
         fields.pop("body", None)
         fields["json"] = parsed
@@ -107,7 +106,7 @@ def _parsed(body: bytes) -> object:
     """The value of a body that is JSON, else `_NOT_JSON`."""
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _NOT_JSON
 
 

@@ -112,16 +112,25 @@ def line(record: Record, *, bare: bool = False) -> str:
     >>> line(Record("/queue/a", (("type", "x"),), b"\xff"))
     '{"destination": "/queue/a", "headers": [["type", "x"]], "body64": "/w=="}\n'
     """
+    headers = _bare(record.headers) if bare else record.headers
+    return (
+        json.dumps(fields_of(record._replace(time=None) if bare else record, headers), ensure_ascii=False)
+        + "\n"
+    )
+
+
+def fields_of(record: Record, headers: object) -> dict[str, Any]:
+    """The fields of the line of a record, with these headers."""
     fields: dict[str, Any] = {}
-    if record.time is not None and not bare:
+    if record.time is not None:
         fields["time"] = round(record.time, 6)
     fields["destination"] = record.destination
-    fields["headers"] = _bare(record.headers) if bare else record.headers
+    fields["headers"] = headers
     try:
         fields["body"] = record.body.decode()
     except UnicodeDecodeError:
         fields["body64"] = base64.b64encode(record.body).decode()
-    return json.dumps(fields, ensure_ascii=False) + "\n"
+    return fields
 
 
 def _bare(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

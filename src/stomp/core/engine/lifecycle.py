@@ -304,30 +304,30 @@ def _send_one_by_one_gen(
     pause of `QUIET` seconds, too. After `STABLE_AFTER` seconds, or if an answer does not arrive within
     `ClientConfig.timeout`, the rest is sent without waiting.
     """
-    careful = yield from _wait_until_gen(
-        engine,
-        connection,
-        engine.progress,
-        lambda: not engine.pending.sent_on(connection.generation),
-        engine.config.timeout,
-    )
+    careful = yield from _wait_answered_gen(engine, connection)
     until = (yield Now()) + STABLE_AFTER
     yield from _wait_until_gen(engine, connection, engine.state_changed, lambda: False, QUIET)
     for each in suspects:
         yield from _send_again_gen(engine, connection, each)
         if careful:
             # A request that is not answered in time does not delay the others.
-            careful = yield from _wait_until_gen(
-                engine,
-                connection,
-                engine.progress,
-                lambda: not engine.pending.sent_on(connection.generation),
-                engine.config.timeout,
-            )
+            careful = yield from _wait_answered_gen(engine, connection)
             if careful and isinstance(each, ClientSubscription):
                 # The cause of a loss may be a message for this subscription, which arrives after the RECEIPT.
                 yield from _wait_until_gen(engine, connection, engine.state_changed, lambda: False, QUIET)
             careful = careful and (yield Now()) < until
+
+
+def _wait_answered_gen(engine: ClientEngine, connection: BrokerConnection) -> Operation[bool]:
+    """Wait until all requests on this connection are answered. False after `ClientConfig.timeout`."""
+    answered = yield from _wait_until_gen(
+        engine,
+        connection,
+        engine.progress,
+        lambda: not engine.pending.sent_on(connection.generation),
+        engine.config.timeout,
+    )
+    return answered
 
 
 def _wait_until_gen(
