@@ -11,7 +11,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from stomp.broker.store import RequestRefused
+from stomp.broker.store import Policy, RequestRefused
 
 #: Prefix of a temporary destination in frames of its owner -> prefix in the frames of all other connections.
 _TEMPORARY = {"/temp-queue/": "/remote-temp-queue/", "/temp-topic/": "/remote-temp-topic/"}
@@ -49,6 +49,17 @@ def qualify(destination: str, number: int) -> str:
             if destination.startswith(alias):
                 return name + destination.removeprefix(alias)
     return destination
+
+
+def qualify_limited(destination: str, number: int, policy: Policy) -> str:
+    """As `qualify`, for a destination that a client names.
+
+    Raises:
+        RequestRefused: the name is empty or too long.
+    """
+    if len(destination) > policy.max_destination:
+        raise RequestRefused(f"a destination may have {policy.max_destination} characters at most")
+    return qualify(destination, number)
 
 
 def own_name(name: str, number: int) -> str:

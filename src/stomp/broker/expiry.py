@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stomp.broker.model import Queue
+    from stomp.broker.observer import Observer
     from stomp.broker.store import Capacity, StoredMessage
 
 #: If the heap has more entries than this plus twice the stored messages, most of them are stale and are removed.
@@ -29,11 +30,13 @@ class Expiry:
 
     Attributes:
         dropped: number of expired messages.
+        observer: see `stomp.broker.state.BrokerState`.
     """
 
     def __init__(self, clock: Callable[[], float], capacity: Capacity) -> None:
         self.clock = clock
         self.dropped: int = 0
+        self.observer: Observer | None = None
         self._capacity = capacity
         # Weak references: most messages are consumed long before they expire, and must not be kept in memory here.
         self._heap: list[tuple[float, int, Queue, weakref.ref[StoredMessage]]] = []
@@ -57,8 +60,8 @@ class Expiry:
             _, _, queue, reference = heapq.heappop(self._heap)
             message = reference()
             if message is not None and message.waiting:
-                queue.backlog.drop(message)
                 self._drop(queue, message)
+                queue.backlog.drop(message)
                 queues.append(queue)
         return queues
 
@@ -73,3 +76,5 @@ class Expiry:
         self.dropped += 1
         queue.bytes -= message.size
         self._capacity.release(1, message.size)
+        if self.observer is not None:
+            self.observer.message_expired(queue, message)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from stomp.broker.expiry import Expiry
     from stomp.broker.model import Client
+    from stomp.broker.observer import Observer
     from stomp.broker.selector import Selector
     from stomp.broker.store import Capacity, Policy
 
@@ -37,6 +38,7 @@ class Queues:
         dropped: number of messages dropped because a subscription was too slow.
         selector_cost: the cost of the selectors of all subscriptions to queues.
         slow_clients: clients to disconnect, because a subscription is too slow; the driver clears it.
+        observer: see `stomp.broker.state.BrokerState`.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Queues:
         self.dropped: int = 0
         self.slow_clients: list[Client] = []
         self.selector_cost: int = 0
+        self.observer: Observer | None = None
         self._policy = policy
         self._capacity = capacity
         self._expiry = expiry
@@ -105,7 +108,19 @@ class Queues:
         """Drop the waiting messages of a queue."""
         queue.backlog.restore_deferred()
         while queue.backlog.ready:
-            self.release(queue, queue.backlog.take())
+            self.discard(queue, queue.backlog.take())
+
+    def acknowledge(self, queue: Queue, message: StoredMessage) -> None:
+        """Subtract a message that was consumed."""
+        self.release(queue, message)
+        if self.observer is not None and not queue.browsing:
+            self.observer.message_acknowledged(queue, message)
+
+    def discard(self, queue: Queue, message: StoredMessage) -> None:
+        """Subtract a message that no consumer gets."""
+        self.release(queue, message)
+        if self.observer is not None and not queue.browsing:
+            self.observer.message_dropped(queue, message)
 
     def release(self, queue: Queue, message: StoredMessage) -> None:
         """Subtract a message that left its queue for good."""
@@ -129,7 +144,7 @@ class Queues:
                 "the subscription to %.200r is too slow: its oldest messages are dropped", queue.name
             )
         while queue.bytes > self._policy.max_subscription_bytes and len(backlog) > 1 and backlog.ready:
-            self.release(queue, backlog.take())
+            self.discard(queue, backlog.take())
             queue.dropped += 1
             self.dropped += 1
 

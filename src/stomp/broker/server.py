@@ -183,12 +183,16 @@ class Server:
         """See `ConnectionOwner.connection_opened`. A connection that is made while the broker closes is aborted."""
         self.open_connections[connection.number] = connection
         self._empty.clear()
+        if self.engine.observer is not None:
+            self.engine.observer.connection_opened(connection.info())
         if self._closing:
             connection.close(abort=True)
 
     def client_connected(self, connection: Connection, client: Client) -> None:
         """See `ConnectionOwner.client_connected`."""
         self._of_client[client.number] = connection
+        if self.engine.observer is not None:
+            self.engine.observer.connection_authenticated(connection.info(), client)
 
     def client_disconnected(self, client: Client) -> None:
         """See `ConnectionOwner.client_disconnected`."""
@@ -198,6 +202,8 @@ class Server:
     def connection_closed(self, connection: Connection) -> None:
         """See `ConnectionOwner.connection_closed`."""
         self.open_connections.pop(connection.number, None)
+        if self.engine.observer is not None:
+            self.engine.observer.connection_closed(connection.info())
         if not self.open_connections:
             self._empty.set()
 

@@ -21,6 +21,7 @@ from stomp.broker.wildcards import MAX_WORDS, Trie, cost_of, split, words_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from stomp.broker.observer import Observer
     from stomp.broker.request_headers import DurableKey
     from stomp.broker.selector import Selector
 
@@ -32,9 +33,13 @@ class Topics:
         max_durable: maximum number of durable subscriptions.
         max_cost: maximum of the cost of all selectors and wildcards together.
         drop: called with the queue of a durable subscription that is replaced; drops its waiting messages.
+
+    Attributes:
+        observer: see `stomp.broker.state.BrokerState`.
     """
 
     def __init__(self, max_durable: int, max_cost: int, drop: Callable[[Queue], None]) -> None:
+        self.observer: Observer | None = None
         self._max_durable = max_durable
         self._max_cost = max_cost
         self._drop = drop
@@ -99,6 +104,8 @@ class Topics:
     def remove(self, queue: Queue) -> None:
         """Remove the queue of a subscription; a durable subscription ends."""
         if queue.durable is not None:
+            if self.observer is not None:
+                self.observer.durable_removed(queue)
             del self._durable[queue.durable]
             queue.durable = None
         queues = self._named[queue.name]

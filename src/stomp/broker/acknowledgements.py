@@ -1,0 +1,109 @@
+"""ACK and NACK: settles deliveries, and moves refused messages to the dead-letter queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.broker.model import PendingAck, PendingSend
+from stomp.broker.request_headers import is_true
+from stomp.broker.store import RequestRefused, size_of
+
+if TYPE_CHECKING:
+    from stomp.broker.dispatcher import Dispatcher
+    from stomp.broker.model import Client, Delivery
+    from stomp.broker.state import BrokerState
+    from stomp.core.frames.frame import Frame
+
+
+class Acknowledgements:
+    """Settles the deliveries of clients.
+
+    Args:
+        state: the state of the broker.
+        dispatcher: delivers refused messages again.
+
+    Attributes:
+        dead_lettered: number of messages moved to the dead-letter queue.
+        discarded: number of messages that were refused in the dead-letter queue, and dropped.
+    """
+
+    def __init__(self, state: BrokerState, dispatcher: Dispatcher) -> None:
+        self.dead_lettered: int = 0
+        self.discarded: int = 0
+        self._state = state
+        self._dispatcher = dispatcher
+
+    def read(self, client: Client, frame: Frame) -> PendingAck | None:
+        """The deliveries that an ACK or NACK settles; they are no longer unacknowledged. None if it has no effect.
+
+        Raises:
+            RequestRefused: no message with this id is unacknowledged.
+        """
+        headers = frame.headers
+        key = headers[client.version.ack_header]
+        delivery = client.awaiting.get(key)
+        if delivery is None:
+            if key in client.late_acks:
+                return (
+                    None  # The ACK was sent before the UNSUBSCRIBE was processed; the message was returned.
+                )
+            raise RequestRefused(f"no unacknowledged message with the id {key!r:.80}")
+        if client.version.number == "1.1" and headers["subscription"] != delivery.consumer.key:
+            raise RequestRefused(f"message {key!r:.80} was not delivered to that subscription")
+        requeue = is_true(headers, "requeue", "true")
+        return PendingAck(self._covered(delivery), frame.command == "NACK", requeue)
+
+    def _covered(self, delivery: Delivery) -> list[Delivery]:
+        """Remove and return the deliveries that an ACK of this one covers."""
+        consumer = delivery.consumer
+        covered = [delivery]
+        if consumer.ack == "client":
+            covered = []
+            for earlier in consumer.unacked.values():
+                covered.append(earlier)
+                if earlier is delivery:
+                    break
+        for each in covered:
+            del consumer.unacked[each.key]
+            del consumer.client.awaiting[each.key]
+        return covered
+
+    def settle(self, settling: PendingAck) -> None:
+        """Make an ACK or NACK take effect."""
+        queue = settling.deliveries[0].consumer.queue
+        for delivery in settling.deliveries:
+            if settling.refused:
+                self._refuse(delivery, requeue=settling.requeue)
+            else:
+                queue.unsettled -= 1
+                self._state.queues.acknowledge(queue, delivery.message)
+        self._dispatcher.dispatch_or_discard(queue)
+
+    def _refuse(self, delivery: Delivery, *, requeue: bool) -> None:
+        state, message, queue = self._state, delivery.message, delivery.consumer.queue
+        message.refusals += 1
+        message.refused_by |= {delivery.consumer.number}
+        if state.observer is not None:
+            state.observer.message_refused(delivery.consumer, message, requeue=requeue)
+        if requeue and message.refusals < state.policy.dead_letter_after:
+            self._dispatcher.requeue(delivery)
+            return
+        queue.unsettled -= 1
+        dead_letters = state.policy.dead_letter_queue
+        if queue.name == dead_letters:
+            self.discarded += 1
+            state.queues.discard(queue, message)
+            return
+        state.queues.release(queue, message)
+        if state.observer is not None:
+            state.observer.message_dead_lettered(queue, message)
+        self.dead_lettered += 1
+        headers = {**message.headers, "original-destination": message.destination}
+        size = size_of(headers, message.body)
+        # No check of the capacity: the message was counted before.
+        state.capacity.messages += 1
+        state.capacity.bytes += size
+        target = state.queues.get_or_new(dead_letters)
+        if state.queues.get(dead_letters) is None:
+            state.queues.put(target)
+        self._dispatcher.store(target, PendingSend(dead_letters, headers, message.body, size))

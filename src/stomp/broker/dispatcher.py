@@ -1,0 +1,172 @@
+"""Delivers the messages of queues to their consumers.
+
+Rule of this file: this is the only module that writes MESSAGE frames and changes which messages of a queue wait.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.broker.destinations import own_name, qualify
+from stomp.broker.model import Delivery
+from stomp.broker.store import StoredMessage
+from stomp.core.frames.frame import Frame, Headers
+
+if TYPE_CHECKING:
+    from stomp.broker.model import Client, Consumer, PendingSend, Queue
+    from stomp.broker.state import BrokerState
+
+#: The cost of selectors that one call evaluates for the waiting messages of a queue, see `Policy.max_cost`.
+_TURN = 100_000
+
+
+class Dispatcher:
+    """Stores messages in queues, and delivers them.
+
+    Args:
+        state: the state of the broker.
+    """
+
+    def __init__(self, state: BrokerState) -> None:
+        self._state = state
+        self._unfinished: dict[Queue, None] = {}  # queues that `continue_work` continues with
+        self._with_output: list[Client] = []
+
+    # ------------------------------------------------------------------------------------- for the driver
+
+    def emit(self, client: Client, frame: Frame, at: int | None = None) -> None:
+        """Put a frame into the outbox of a client, at the end or at the index `at`."""
+        client.outbox.insert(len(client.outbox) if at is None else at, frame)
+        if not client.has_output:
+            client.has_output = True
+            self._with_output.append(client)
+
+    def take_clients_with_output(self) -> list[Client]:
+        """The clients that got frames in their outbox since the last call."""
+        has_output, self._with_output = self._with_output, []
+        for client in has_output:
+            client.has_output = False
+        return has_output
+
+    def continue_work(self) -> bool:
+        """Continue with queues whose selectors took too long for one call; True if more is left to do."""
+        queues, self._unfinished = self._unfinished, {}
+        for queue in queues:
+            self.dispatch(queue)
+        return bool(self._unfinished)
+
+    @property
+    def has_unfinished_work(self) -> bool:
+        """True if `continue_work` has something to do."""
+        return bool(self._unfinished)
+
+    # ------------------------------------------------------------------------------------- into a queue
+
+    def store(self, queue: Queue, sending: PendingSend) -> None:
+        """Add a message to a queue, and deliver it if a consumer has room. Its size was claimed before."""
+        state = self._state
+        message = StoredMessage(
+            state.next_number(),
+            sending.destination,
+            sending.headers,
+            sending.body,
+            sending.size,
+            sending.expires,
+        )
+        state.expiry.watch(queue, message)
+        queue.bytes += message.size
+        if state.observer is not None:
+            state.observer.message_enqueued(queue, message)
+        if not queue.selective:
+            queue.backlog.add(message)
+            self.dispatch(queue)
+        # The waiting messages were offered to the consumers before; only this one is new.
+        elif (consumer := queue.next_consumer(message)) is not None:
+            self._deliver(consumer, message)
+        elif queue.has_interested_consumer(message):
+            queue.backlog.add(message)
+        else:
+            queue.backlog.defer(message)
+        if queue.bytes > state.policy.max_subscription_bytes and queue.private and not queue.browsing:
+            state.queues.limit(queue)
+
+    def requeue(self, delivery: Delivery) -> None:
+        """Return a delivered message to its queue; it is marked as redelivered."""
+        state, queue, message = self._state, delivery.consumer.queue, delivery.message
+        queue.unsettled -= 1
+        message.redelivered = True
+        if not state.expiry.drop_if_expired(queue, message):
+            queue.backlog.put_back(message)
+            if state.observer is not None:
+                state.observer.message_returned(queue, message)
+
+    # ------------------------------------------------------------------------------------- to the consumers
+
+    def dispatch_or_discard(self, queue: Queue) -> None:
+        """Dispatch a queue to which messages were returned; drop them if no consumer can get them any more."""
+        if queue.is_abandoned:
+            self._state.queues.drop(queue)
+        else:
+            self.dispatch(queue)
+            self._state.queues.remove_if_empty(queue)
+
+    def dispatch(self, queue: Queue) -> None:
+        """Deliver waiting messages to the consumers that have room."""
+        backlog, selective = queue.backlog, queue.selective
+        passed: list[StoredMessage] = []  # match consumers that have no room
+        cost, deferred = 0, False
+        while queue.consumers and backlog.ready and (not selective or queue.has_room):
+            if selective:
+                cost += queue.cost
+                if cost > _TURN:
+                    # Other connections have their turn. What follows was not looked at; what was deferred is done.
+                    if deferred:
+                        self._unfinished[queue] = None
+                    break
+            consumer = queue.next_consumer(backlog.first())
+            if consumer is not None:
+                self._deliver(consumer, backlog.take())
+            elif not selective:
+                return
+            elif queue.has_interested_consumer(backlog.first()):
+                passed.append(backlog.take())
+            else:
+                backlog.defer(backlog.take())
+                deferred = True
+        for message in passed:
+            backlog.put_back(message)
+
+    def _deliver(self, consumer: Consumer, message: StoredMessage) -> None:
+        state, client = self._state, consumer.client
+        message_id = f"{state.name}-{message.number}"
+        headers = Headers()
+        headers["message-id"] = message_id
+        headers["destination"] = message.destination
+        if consumer.id is not None:
+            headers["subscription"] = consumer.id
+        if state.observer is not None and not consumer.queue.browsing:
+            state.observer.message_delivered(consumer, message)
+        if consumer.ack == "auto":
+            state.queues.acknowledge(consumer.queue, message)
+        else:
+            number = state.next_number()
+            key = message_id
+            if client.version.ack_header == "id":
+                key = headers["ack"] = f"{message_id}-{number}"
+            delivery = Delivery(number, key, message, consumer)
+            consumer.unacked[key] = client.awaiting[key] = delivery
+            consumer.queue.unsettled += 1
+        headers["content-length"] = str(len(message.body))
+        # RabbitMQ writes it with a first delivery, too.
+        headers["redelivered"] = "true" if message.redelivered else "false"
+        headers.update(message.headers)
+        if message.destination.startswith("/remote-temp-"):
+            headers["destination"] = own_name(message.destination, client.number)
+        if "reply-to" in message.headers:
+            own = own_name(qualify(headers["reply-to"], client.number), client.number)
+            if own.startswith("/temp-"):
+                headers["reply-to"] = own
+        client.pending += message.size
+        if client.pending >= state.policy.chunk:
+            client.blocked = True
+        self.emit(client, Frame("MESSAGE", headers, message.body))

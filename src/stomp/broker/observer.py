@@ -1,0 +1,141 @@
+"""`Observer`: the events of a broker, for the parts that store, count or show what it does.
+
+Rules of this file:
+
+- The events are called on the broker's event loop, in the order in which they occur, and must not wait. An exception in
+  one of them is a defect, and ends the connection whose frame caused it.
+- Without an observer they cost one comparison.
+- A message in a queue is announced by `message_enqueued`. It leaves the queue with exactly one of
+  `message_acknowledged` (with ack "auto" right after `message_delivered`), `message_dead_lettered` (it is then enqueued
+  again, as a new message of another queue), `message_expired` and `message_dropped`. The copies for a subscription with
+  ``browser:true`` are not announced.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stomp.broker.model import Client, Consumer, Queue
+    from stomp.broker.settings import ConnectionInfo
+    from stomp.broker.store import StoredMessage
+
+
+class Observer:
+    """The base class of observers; every method does nothing. Give an instance to `Engine.add_observer`.
+
+    >>> class Depth(Observer):
+    ...     enqueued = 0
+    ...
+    ...     def message_enqueued(self, queue, message):
+    ...         self.enqueued += 1
+    """
+
+    def message_enqueued(self, queue: Queue, message: StoredMessage) -> None:
+        """A queue has a new message; called before it is delivered, and before the RECEIPT of its SEND."""
+
+    def message_delivered(self, consumer: Consumer, message: StoredMessage) -> None:
+        """A consumer gets a message."""
+
+    def message_acknowledged(self, queue: Queue, message: StoredMessage) -> None:
+        """A message was acknowledged, or delivered with ack "auto"."""
+
+    def message_refused(self, consumer: Consumer, message: StoredMessage, *, requeue: bool) -> None:
+        """A consumer refused a message by NACK; what happens to the message is another event."""
+
+    def message_returned(self, queue: Queue, message: StoredMessage) -> None:
+        """A delivered message is in its queue again, after a NACK or the end of a subscription."""
+
+    def message_dead_lettered(self, queue: Queue, message: StoredMessage) -> None:
+        """A message left its queue for the dead-letter queue."""
+
+    def message_expired(self, queue: Queue, message: StoredMessage) -> None:
+        """A message was dropped because its expiry time has passed."""
+
+    def message_dropped(self, queue: Queue, message: StoredMessage) -> None:
+        """A message was dropped for another reason: a slow subscription, a purge, the end of its queue, a refusal."""
+
+    def subscription_added(self, consumer: Consumer) -> None:
+        """A client has subscribed."""
+
+    def subscription_removed(self, consumer: Consumer) -> None:
+        """A subscription has ended; its unacknowledged messages are returned afterwards."""
+
+    def durable_removed(self, queue: Queue) -> None:
+        """A durable subscription has ended; its messages are dropped afterwards."""
+
+    def connection_opened(self, connection: ConnectionInfo) -> None:
+        """A client has connected; it has not logged in yet."""
+
+    def connection_authenticated(self, connection: ConnectionInfo, client: Client) -> None:
+        """The login of a client was accepted."""
+
+    def connection_closed(self, connection: ConnectionInfo) -> None:
+        """A connection has ended."""
+
+
+class Observers(Observer):
+    """Calls several observers, in the order in which they were added.
+
+    Args:
+        members: the observers.
+    """
+
+    def __init__(self, *members: Observer) -> None:
+        self._members = members
+
+    def message_enqueued(self, queue: Queue, message: StoredMessage) -> None:
+        for each in self._members:
+            each.message_enqueued(queue, message)
+
+    def message_delivered(self, consumer: Consumer, message: StoredMessage) -> None:
+        for each in self._members:
+            each.message_delivered(consumer, message)
+
+    def message_acknowledged(self, queue: Queue, message: StoredMessage) -> None:
+        for each in self._members:
+            each.message_acknowledged(queue, message)
+
+    def message_refused(self, consumer: Consumer, message: StoredMessage, *, requeue: bool) -> None:
+        for each in self._members:
+            each.message_refused(consumer, message, requeue=requeue)
+
+    def message_returned(self, queue: Queue, message: StoredMessage) -> None:
+        for each in self._members:
+            each.message_returned(queue, message)
+
+    def message_dead_lettered(self, queue: Queue, message: StoredMessage) -> None:
+        for each in self._members:
+            each.message_dead_lettered(queue, message)
+
+    def message_expired(self, queue: Queue, message: StoredMessage) -> None:
+        for each in self._members:
+            each.message_expired(queue, message)
+
+    def message_dropped(self, queue: Queue, message: StoredMessage) -> None:
+        for each in self._members:
+            each.message_dropped(queue, message)
+
+    def subscription_added(self, consumer: Consumer) -> None:
+        for each in self._members:
+            each.subscription_added(consumer)
+
+    def subscription_removed(self, consumer: Consumer) -> None:
+        for each in self._members:
+            each.subscription_removed(consumer)
+
+    def durable_removed(self, queue: Queue) -> None:
+        for each in self._members:
+            each.durable_removed(queue)
+
+    def connection_opened(self, connection: ConnectionInfo) -> None:
+        for each in self._members:
+            each.connection_opened(connection)
+
+    def connection_authenticated(self, connection: ConnectionInfo, client: Client) -> None:
+        for each in self._members:
+            each.connection_authenticated(connection, client)
+
+    def connection_closed(self, connection: ConnectionInfo) -> None:
+        for each in self._members:
+            each.connection_closed(connection)

@@ -1,0 +1,113 @@
+"""SEND: finds the queues of a message, and stores it there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.broker.destinations import is_temporary, is_topic, qualify, qualify_limited, topic_of
+from stomp.broker.model import PendingSend
+from stomp.broker.request_headers import expiry_of, message_headers
+from stomp.broker.store import QUEUE_OVERHEAD, RequestRefused, size_of
+from stomp.broker.topics import check_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stomp.broker.dispatcher import Dispatcher
+    from stomp.broker.model import Client, Queue
+    from stomp.broker.state import BrokerState
+    from stomp.broker.subscriptions import Subscriptions
+    from stomp.core.frames.frame import Frame
+
+
+class Sender:
+    """Stores the messages that clients send.
+
+    Args:
+        state: the state of the broker.
+        dispatcher: delivers the messages.
+        subscriptions: adds the subscriptions of replies.
+    """
+
+    def __init__(self, state: BrokerState, dispatcher: Dispatcher, subscriptions: Subscriptions) -> None:
+        self._state = state
+        self._dispatcher = dispatcher
+        self._subscriptions = subscriptions
+
+    def read(self, client: Client, frame: Frame) -> PendingSend:
+        """The message of a SEND.
+
+        Raises:
+            RequestRefused: it is invalid or exceeds a limit.
+        """
+        state = self._state
+        destination = qualify_limited(frame.headers["destination"], client.number, state.policy)
+        if is_topic(destination):
+            check_words(destination)
+        elif (queue := state.queues.get(destination)) is not None:
+            most = state.policy.max_queue_bytes
+            if queue.bytes + len(frame.body) > most:
+                detail = f"it keeps {most} bytes at most; consume some, then send again"
+                raise RequestRefused("the queue is full", detail)
+        headers = message_headers(frame.headers)
+        expires = expiry_of(headers, state.clock())
+        if "reply-to" in headers:
+            name = headers["reply-to"]
+            headers["reply-to"] = self._subscriptions.reply_to(client, name, qualify(name, client.number))
+        return PendingSend(destination, headers, frame.body, size_of(headers, frame.body), expires)
+
+    def put(self, destination: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Store a message, as a SEND of a client that has no temporary destinations.
+
+        Raises:
+            RequestRefused: it is invalid or exceeds a limit.
+        """
+        name = qualify(destination, 0)
+        size = size_of(headers, body)
+        self.publish(PendingSend(name, headers, body, size, expiry_of(headers, self._state.clock())))
+
+    def publish(self, sending: PendingSend) -> None:
+        """Store a message in all queues that get it.
+
+        Raises:
+            RequestRefused: the broker is full.
+        """
+        state = self._state
+        # One that lives for no time at all (RabbitMQ: expiration:0) is delivered if a consumer has room.
+        if sending.expires is not None and sending.expires < state.clock():
+            state.expiry.dropped += 1
+            return
+        queues = self._matching_queues(sending)
+        state.capacity.claim(len(queues), sending.size * len(queues))
+        try:
+            for queue in queues:
+                state.queues.add(queue)
+        except RequestRefused:
+            state.capacity.release(len(queues), sending.size * len(queues))
+            raise
+        for queue in queues:
+            self._dispatcher.store(queue, sending)
+
+    def replace_claims(self, sendings: Sequence[PendingSend]) -> None:
+        """Release the sizes that the messages of a transaction have claimed, if all their copies fit.
+
+        Raises:
+            RequestRefused: they do not fit.
+        """
+        state = self._state
+        size = sum(sending.size for sending in sendings)
+        copies = [(len(self._matching_queues(sending)), sending.size) for sending in sendings]
+        more = sum(count for count, _ in copies) - len(sendings)
+        new = {each.destination for each in sendings if not is_topic(each.destination)} - set(state.queues)
+        new_size = sum(count * each for count, each in copies) + len(new) * QUEUE_OVERHEAD
+        state.capacity.check(more, new_size - size)
+        state.capacity.release(len(sendings), size)
+
+    def _matching_queues(self, sending: PendingSend) -> list[Queue]:
+        """The queues that get a copy of the message."""
+        state, destination = self._state, sending.destination
+        if is_topic(destination):
+            return state.topics.matching_queues(topic_of(destination), sending.headers)
+        if is_temporary(destination) and state.queues.owner(destination) is None:
+            return []  # The connection that could consume it has closed.
+        return [state.queues.get_or_new(destination)]

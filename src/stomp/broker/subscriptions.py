@@ -1,0 +1,159 @@
+"""SUBSCRIBE and UNSUBSCRIBE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.broker.destinations import (
+    implicit_key,
+    is_temporary,
+    is_topic,
+    qualify_limited,
+    reply_name,
+    topic_of,
+)
+from stomp.broker.model import Consumer
+from stomp.broker.request_headers import durable_of, is_true, name_of, selector_of, window_of
+from stomp.broker.store import RequestRefused
+
+if TYPE_CHECKING:
+    from stomp.broker.dispatcher import Dispatcher
+    from stomp.broker.model import Client, Queue
+    from stomp.broker.state import BrokerState
+    from stomp.core.frames.frame import Frame
+
+
+class Subscriptions:
+    """Adds and removes the subscriptions of clients.
+
+    Args:
+        state: the state of the broker.
+        dispatcher: delivers the messages.
+    """
+
+    def __init__(self, state: BrokerState, dispatcher: Dispatcher) -> None:
+        self._state = state
+        self._dispatcher = dispatcher
+
+    def subscribe(self, client: Client, frame: Frame) -> None:
+        """Process a SUBSCRIBE.
+
+        Raises:
+            RequestRefused: it is invalid or exceeds a limit.
+        """
+        state, headers = self._state, frame.headers
+        destination = qualify_limited(headers["destination"], client.number, state.policy)
+        if is_temporary(destination) and state.queues.owner(destination) is not client:
+            raise RequestRefused("a temporary destination can be subscribed to by its own connection only")
+        state.check_subscriptions(client)
+        window, selector = window_of(headers, state.policy), selector_of(headers, state.policy)
+        cost = state.queues.cost(client, topic_of(destination), selector)
+        id = headers.get("id")
+        key = headers["destination"] if id is None else id
+        if is_topic(destination):
+            durable_key = durable_of(headers, destination, client.client_id)
+            queue = state.topics.queue_for_subscription(
+                topic_of(destination), durable_key, headers.get("selector"), selector
+            )
+        elif name_of(headers) is not None:
+            # ActiveMQ refuses this, too.
+            raise RequestRefused(
+                "a subscription to a queue cannot be durable", "only topics have durable subscriptions"
+            )
+        elif is_true(headers, "browser"):
+            queue = state.queues.browse(destination, selector, state.next_number)
+        else:
+            queue = state.queues.get_or_new(destination)
+            state.queues.add(queue)
+            implicit = client.consumers.pop(implicit_key(headers["destination"]), None)
+            if implicit is not None:
+                self.remove(implicit)
+        consumer = Consumer(state.next_number(), client, key, id, queue)
+        consumer.ack = headers.get("ack", "auto")
+        consumer.window = window
+        consumer.cost = cost
+        if not queue.private and selector is not None:
+            consumer.selector = selector
+            queue.selective += 1
+            queue.cost += selector.cost
+            state.queues.selector_cost += selector.cost
+        self._add(consumer)
+
+    def reply_to(self, client: Client, name: str, destination: str) -> str:
+        """The ``reply-to`` that the consumers of a message get; `destination` is its name inside the broker."""
+        state = self._state
+        if not name.startswith("/temp-queue/"):
+            return destination
+        queue = state.queues.get(destination)
+        if queue is None or not queue.consumers:
+            # RabbitMQ: there is no SUBSCRIBE; the MESSAGE has the name as its subscription. No id of a SUBSCRIBE can
+            # contain a NUL, so the key is unique.
+            state.check_subscriptions(client)
+            queue = state.queues.get_or_new(destination)
+            state.queues.add(queue)
+            consumer = Consumer(state.next_number(), client, implicit_key(name), name, queue)
+            self._add(consumer)
+        return reply_name(destination) if implicit_key(name) in client.consumers else destination
+
+    def unsubscribe(self, client: Client, frame: Frame) -> None:
+        """Process an UNSUBSCRIBE.
+
+        Raises:
+            RequestRefused: there is no such subscription.
+        """
+        key = frame.headers.get("id", frame.headers.get("destination", ""))
+        name = name_of(frame.headers)
+        durable = self._state.topics.durable(("name", client.client_id or "", name)) if name else None
+        consumer = client.consumers.pop(key, None)
+        if consumer is None:
+            # ActiveMQ: a durable subscription without a consumer is removed by an UNSUBSCRIBE with its name.
+            if durable is None:
+                raise RequestRefused("there is no such subscription")
+            if durable.consumers:
+                raise RequestRefused("the durable subscription is in use")
+            self._remove_durable(durable)
+            return
+        for delivered in consumer.unacked:
+            client.expect_late_ack(delivered)
+        self.remove(consumer)
+        queue = consumer.queue
+        # RabbitMQ: an UNSUBSCRIBE with the same headers as the SUBSCRIBE removes the durable subscription.
+        ends = queue is durable or is_true(frame.headers, "durable")
+        if queue.durable is not None and ends and not queue.consumers:
+            self._remove_durable(queue)
+        self._dispatcher.dispatch_or_discard(queue)
+
+    def remove(self, consumer: Consumer) -> None:
+        """Remove a consumer from its queue, and return its unacknowledged messages to the queue."""
+        state = self._state
+        consumer.open = False
+        queue = consumer.queue
+        queue.consumers.remove(consumer)
+        consumer.client.cost -= consumer.cost
+        if consumer.selector is not None:
+            queue.selective -= 1
+            queue.cost -= consumer.selector.cost
+            state.queues.selector_cost -= consumer.selector.cost
+        if state.observer is not None:
+            state.observer.subscription_removed(consumer)
+        for delivery in consumer.unacked.values():
+            del consumer.client.awaiting[delivery.key]
+            self._dispatcher.requeue(delivery)
+        consumer.unacked.clear()
+        if queue.is_abandoned and not queue.browsing:
+            state.topics.remove(queue)
+
+    def _add(self, consumer: Consumer) -> None:
+        queue = consumer.queue
+        consumer.client.cost += consumer.cost
+        consumer.client.consumers[consumer.key] = consumer
+        queue.consumers.append(consumer)
+        queue.backlog.restore_deferred()
+        if self._state.observer is not None:
+            self._state.observer.subscription_added(consumer)
+        self._dispatcher.dispatch(queue)
+
+    def _remove_durable(self, queue: Queue) -> None:
+        """Remove a durable subscription and its messages."""
+        self._state.topics.remove(queue)
+        self._state.queues.drop(queue)
