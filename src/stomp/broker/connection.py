@@ -35,6 +35,7 @@ from stomp.core.frames.frame import Frame, Headers
 from stomp.core.session.events import Closed, ConnectRequested, Event, Reason, Request
 from stomp.core.session.server import ServerSession
 from stomp.core.session.state import State
+from stomp.net.read_buffer import ReadBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +85,7 @@ class ConnectionOwner(Protocol):
         """Have every connection write the frames that the engine has for it."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One connection of a client.
 
     Args:
@@ -112,6 +113,7 @@ class Connection(asyncio.Protocol):
             limits=settings.limits,
             tolerance=settings.tolerance,
         )
+        self._read_buffer = ReadBuffer()
         self._loop = asyncio.get_running_loop()
         self._turn: asyncio.Handle | None = None  # continues with the waiting events
         self._timer: asyncio.TimerHandle | None = None
@@ -139,8 +141,13 @@ class Connection(asyncio.Protocol):
         self._server.connection_opened(self)
         self._set_timer()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """asyncio: return where to read to."""
+        return self._read_buffer.view
+
+    def buffer_updated(self, nbytes: int) -> None:
         """asyncio: bytes were read."""
+        data = self._read_buffer.take(nbytes, self._session.counters.frames_received)
         if self.closing:
             if self._idle_timer is not None:
                 self._close_when_idle()

@@ -11,6 +11,7 @@ from stomp.client.aio import link as aio_link
 from stomp.client.aio.link import AioLink, open_link
 from stomp.client.connect import TlsSettings
 from stomp.client.options import Options
+from stomp.client.write_scheduler import BURST
 from stomp.core.errors import ConnectFailed, ConnectionLost, FrameError, NotConnected, SendStalled
 from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame, Headers
@@ -185,25 +186,45 @@ def test_frames_go_out_in_order_and_events_come_in_order(playing):
     playing(test)
 
 
-def test_what_is_sent_in_one_turn_of_the_loop_leaves_together():
+def test_frames_of_a_burst_are_written_together():
     async def test():
-        async with Pair(layer=CountingLayer()) as pair:
+        clock = FakeClock(1.0)
+        async with Pair(layer=CountingLayer(), clock=clock) as pair:
             await pair.connect()
             pair.layer.sent.clear()
+            clock.advance(2 * BURST)
             for number in range(10):
                 pair.send(str(number).encode())
             await pair.read_until(lambda: len(pair.requests) == 10)
-            # The first does not wait for company.
+            # The first one is written at once.
             assert [len(parts) for parts in pair.layer.sent] == [1, 9]
 
     run(test())
 
 
-def test_later_frames_of_a_batch_are_written_at_once():
+def test_frames_that_are_no_burst_are_written_at_once():
     async def test():
-        async with Pair(layer=CountingLayer()) as pair:
+        clock = FakeClock(1.0)
+        async with Pair(layer=CountingLayer(), clock=clock) as pair:
             await pair.connect()
             pair.layer.sent.clear()
+            for number in range(3):
+                clock.advance(2 * BURST)
+                pair.send(str(number).encode())
+            assert [len(parts) for parts in pair.layer.sent] == [1, 1, 1]
+            assert not pair.link._scheduler.flush_scheduled
+            await pair.read_until(lambda: len(pair.requests) == 3)
+
+    run(test())
+
+
+def test_later_frames_of_a_burst_are_written_at_64_kib():
+    async def test():
+        clock = FakeClock(1.0)
+        async with Pair(layer=CountingLayer(), clock=clock) as pair:
+            await pair.connect()
+            pair.layer.sent.clear()
+            clock.advance(2 * BURST)
             for _ in range(40):
                 pair.send(bytes(4096))
             assert [len(parts) for parts in pair.layer.sent] == [1, 16, 16]

@@ -6,8 +6,8 @@ Rules of this file:
   the next bytes are processed.
 - A session has one timer. It is set again when it has fired, or when an earlier deadline appears, but not whenever
   bytes arrive.
-- The first frame of an iteration of the loop is written at once unless it may be delayed; all other frames of that
-  iteration are written together.
+- Frames are written by the rule of `stomp.client.write_scheduler`; the queued ones are written in the next iteration
+  of the loop.
 - A loop that was blocked may run the timer before it reads bytes that have arrived. So before a heart-beat timeout,
   the link checks whether the socket is readable.
 """
@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from stomp.client.aio.connect import open_stream
 from stomp.client.logging import FrameLog, connections
+from stomp.client.write_scheduler import BATCH, WriteScheduler
 from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.net.dial import wait_ready
+from stomp.net.read_buffer import ReadBuffer
 
 if TYPE_CHECKING:
     from stomp.client.connect import TlsSettings
@@ -42,8 +44,6 @@ AioHandler = Callable[["AioLink", "list[Event]"], None]
 
 #: High-water mark of the transport's write buffer, in bytes: from here on senders wait.
 _HIGH = 1024 * 1024
-#: Bytes that are worth a separate write, and the low-water mark.
-_BATCH = 64 * 1024
 #: How long closing a connection may wait for a broker that does not read, in seconds.
 _LAST_WORDS = 2.0
 #: Most reads after a failed write, of `_READ` bytes each.
@@ -51,7 +51,7 @@ _LAST_READS = 64
 _READ = 64 * 1024
 
 
-class AioLink(asyncio.Protocol):
+class AioLink(asyncio.BufferedProtocol):
     """One connection. Create it with an open socket, or with `open_link`; `start` starts reading.
 
     Args:
@@ -69,7 +69,6 @@ class AioLink(asyncio.Protocol):
         "_clock",
         "_due",
         "_ended",
-        "_flushing",
         "_frames",
         "_gone",
         "_handler",
@@ -77,6 +76,8 @@ class AioLink(asyncio.Protocol):
         "_loop",
         "_options",
         "_paused",
+        "_read_buffer",
+        "_scheduler",
         "_sock",
         "_timer",
         "_transport",
@@ -107,7 +108,8 @@ class AioLink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0  # the time for which the timer is set
-        self._flushing = False  # a flush is scheduled in the next iteration of the loop
+        self._read_buffer = ReadBuffer()
+        self._scheduler = WriteScheduler()
         self._paused = False
         self._ended = False
         self._write_waiters: list[asyncio.Future[None]] | None = None  # the waiters of `wait_writable`
@@ -142,8 +144,8 @@ class AioLink(asyncio.Protocol):
         Args:
             frame: the frame.
             deadline: see `ClientSession.transmit`.
-            may_delay: the frame may be delayed: it is written in the next iteration of the loop, with the other
-                frames. Otherwise it is written at once if it is the first one of the iteration.
+            may_delay: the frame may be delayed: it is written in the next iteration of the loop, with later ones.
+                Otherwise `WriteScheduler` decides.
 
         Raises:
             NotConnected: the connection has ended.
@@ -225,8 +227,8 @@ class AioLink(asyncio.Protocol):
         )
 
     def _logs(self) -> bool:
-        """True if frames are logged. Only the first frame of an iteration of the loop checks whether DEBUG is on."""
-        return self._frames.on if self._flushing else self._frames.update()
+        """True if frames are logged. Of frames that are written together, only the first checks whether DEBUG is on."""
+        return self._frames.on if self._scheduler.flush_scheduled else self._frames.update()
 
     def _refuse(self, closed: Closed) -> NoReturn:
         raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again")
@@ -234,23 +236,27 @@ class AioLink(asyncio.Protocol):
     # ------------------------------------------------------------------------------------- for the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See `asyncio.Protocol`."""
+        """See `asyncio.BaseProtocol`."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=_HIGH, low=_BATCH)
+        self._transport.set_write_buffer_limits(high=_HIGH, low=BATCH)
         if self._layer is not None:
             # The last read of the handshake may have returned bytes of the session, too.
             self._receive_data(b"")
 
-    def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
-        self._receive_data(data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """See `asyncio.BufferedProtocol`."""
+        return self._read_buffer.view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See `asyncio.BufferedProtocol`."""
+        self._receive_data(self._read_buffer.take(nbytes, self.session.counters.frames_received))
 
     def eof_received(self) -> None:
-        """See `asyncio.Protocol`."""
+        """See `asyncio.BufferedProtocol`."""
         self._receive_data(b"", ended=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See `asyncio.Protocol`."""
+        """See `asyncio.BaseProtocol`."""
         self._transport = None  # nothing can be written any more
         if self.alive and exc is not None:
             self._read_remaining()
@@ -316,23 +322,25 @@ class AioLink(asyncio.Protocol):
             self._close()
 
     def _schedule_flush(self, *, may_delay: bool) -> None:
-        """Write queued frames, at once or in the next iteration of the loop."""
-        first = not self._flushing
-        if first:
-            self._flushing = True
-            self._loop.call_soon(self._flush_scheduled)
-        if (first and not may_delay) or self.session.outgoing >= _BATCH:
+        """Write the queued frames now, or in the next iteration of the loop."""
+        scheduler = self._scheduler
+        if scheduler.decide(self.session.outgoing, self._clock(), may_delay=may_delay):
             self._flush()
+        elif not scheduler.flush_scheduled:
+            scheduler.flush_scheduled = True
+            self._loop.call_soon(self._flush_scheduled)
 
     def _flush_scheduled(self) -> None:
-        self._flushing = False
+        self._scheduler.flush_scheduled = False
         self._flush()
 
     def _flush(self) -> None:
         """Write the queued bytes of the session, through the layer, to the transport."""
         size = self.session.outgoing
-        parts = self.session.data_to_send(self._clock())
         transport, layer = self._transport, self._layer
+        if not size and layer is None:
+            return
+        parts = self.session.data_to_send(self._clock())
         if transport is None:
             return
         if layer is not None:
@@ -345,7 +353,7 @@ class AioLink(asyncio.Protocol):
                 transport.write(data)
         elif len(parts) == 1:
             transport.write(parts[0])
-        elif len(parts) > 3 or size < _BATCH:
+        elif len(parts) > 3 or size < BATCH:
             transport.write(b"".join(parts))
         else:
             # One large body, which is not copied. Not `writelines`: in Python 3.12 it does not call `pause_writing`.

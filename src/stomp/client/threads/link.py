@@ -28,8 +28,8 @@ from stomp.client.threads.dispatcher import EventDispatcher
 from stomp.client.threads.open_links import LINKS
 from stomp.client.threads.reader import SocketReader
 from stomp.client.threads.timer_thread import timer_thread
-from stomp.client.threads.write_scheduler import BATCH, FLUSH_DELAY, WriteScheduler
 from stomp.client.threads.writer import DONTWAIT, SocketWriter
+from stomp.client.write_scheduler import BATCH, FLUSH_DELAY, WriteScheduler
 from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.core.session.events import Reason, ReceiptOverdue

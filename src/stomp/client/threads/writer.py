@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from stomp.client.threads.write_scheduler import BATCH
+from stomp.client.write_scheduler import BATCH
 from stomp.core.errors import SendStalled
 from stomp.net.dial import Deadline, wait_ready
 

@@ -7,7 +7,7 @@ import pytest
 
 from stomp.client.options import Options
 from stomp.client.threads.link import Link
-from stomp.client.threads.write_scheduler import BATCH, BURST, FLUSH_DELAY, WriteScheduler
+from stomp.client.write_scheduler import BATCH, BURST, FLUSH_DELAY, WriteScheduler
 from stomp.core.frames import commands
 from stomp.core.session.client import ClientSession
 from stomp.testing import FakeClock

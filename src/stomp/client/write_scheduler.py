@@ -1,6 +1,6 @@
 """`WriteScheduler`: decides when the queued frames of a connection are written.
 
-Rule of this file: a frame is written at once, by the thread that sends it, unless
+Rule of this file: a frame is written at once, by the thread or task that sends it, unless
 
 - it may be delayed, because no thread waits for its answer yet, or a handler sends it while it handles a batch of
   events,
@@ -8,9 +8,11 @@ Rule of this file: a frame is written at once, by the thread that sends it, unle
   all the rest,
 - or other frames are queued already.
 
-Then it stays queued. The queued frames are written together: as soon as they are `BATCH` bytes, at the end of the
-handler's batch, before a thread waits for an answer (`Link.flush`), and at the latest `FLUSH_DELAY` seconds later, by
-the timer thread.
+Then it stays queued. The queued frames are written together: as soon as they are `BATCH` bytes, and
+
+- by a `Link` (threads): at the end of the handler's batch, before a thread waits for an answer (`Link.flush`), and at
+  the latest `FLUSH_DELAY` seconds later, by the timer thread,
+- by an `AioLink`: in the next iteration of the event loop.
 """
 
 from __future__ import annotations
@@ -25,10 +27,10 @@ FLUSH_DELAY = 0.001
 
 
 class WriteScheduler:
-    """The decision when to write: see the module. It reads no clock and writes nothing; `Link` does.
+    """The decision when to write: see the module. It reads no clock and writes nothing; the link does.
 
     Attributes:
-        flush_scheduled: frames are queued, and the timer thread was asked to write them.
+        flush_scheduled: frames are queued, and the timer thread or the event loop was asked to write them.
         last_sent: the time of the last frame that was not queued behind others.
     """
 
