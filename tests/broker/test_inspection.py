@@ -87,3 +87,25 @@ def test_wait_for_on_the_loop_of_the_broker_is_an_error() -> None:
 def test_stopped_broker_has_no_messages() -> None:
     with pytest.raises(NotConnected):
         Broker().messages("/queue/a")
+
+
+def test_connections_and_subscriptions_have_details(broker: Broker) -> None:
+    with RawClient(broker) as client:
+        client.connect(login="alice", client_id="me", user_agent="party/1", heart_beat="5000,6000")
+        client.send(
+            "SUBSCRIBE", id="1", destination="/queue/a", ack="client", prefetch_count="7", selector="a = 1"
+        )
+        client.send(
+            "SUBSCRIBE", id="2", destination="/topic/a", selector="b = 2", durable="true", auto_delete="false"
+        )
+        client.send("SEND", "x", destination="/queue/a", a="1")
+        client.sync()
+        (connection,) = broker.connections
+        assert (connection.login, connection.client_id, connection.client_name) == ("alice", "me", "party/1")
+        assert connection.heartbeat == (6000, 5000)
+        assert (connection.subscriptions, connection.unacknowledged) == (2, 1)
+        assert connection.bytes_received > connection.frames_received > 4
+        queue, topic = broker.subscriptions()
+        assert (queue.key, queue.destination, queue.ack, queue.prefetch) == ("1", "/queue/a", "client", 7)
+        assert (queue.selector, queue.unacknowledged, queue.durable) == ("a = 1", 1, False)
+        assert (topic.selector, topic.durable, topic.connection) == ("b = 2", True, connection.number)

@@ -6,7 +6,17 @@
 """
 
 from stomp.broker.broker import Broker
-from stomp.broker.settings import LIMITS, ConnectionInfo, MessageInfo
+from stomp.broker.recording import FrameRecorder, RecordedFrame
+from stomp.broker.settings import LIMITS, ConnectionInfo, ConsumerInfo, MessageInfo
 from stomp.broker.store import Policy
 
-__all__ = ["Broker", "ConnectionInfo", "LIMITS", "MessageInfo", "Policy"]
+__all__ = [
+    "Broker",
+    "ConnectionInfo",
+    "FrameRecorder",
+    "LIMITS",
+    "MessageInfo",
+    "Policy",
+    "RecordedFrame",
+    "ConsumerInfo",
+]

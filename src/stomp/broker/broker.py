@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stomp.broker.endpoints import parse_endpoint
 from stomp.broker.origin import OriginPolicy
+from stomp.broker.recording import FrameRecorder
 from stomp.broker.request_headers import message_headers
 from stomp.broker.server import Server
-from stomp.broker.settings import LIMITS, ConnectionInfo, MessageInfo, Settings
+from stomp.broker.settings import LIMITS, ConnectionInfo, ConsumerInfo, MessageInfo, Settings
 from stomp.broker.store import Policy
 from stomp.core import arguments
 from stomp.core.errors import NotConnected, UsageError
@@ -271,6 +272,10 @@ class Broker:
         """The open connections, oldest first; an empty list if the broker is stopped."""
         return self._ask(Server.connections) if self._server is not None else []
 
+    def subscriptions(self) -> list[ConsumerInfo]:
+        """The subscriptions of all connections; an empty list if the broker is stopped."""
+        return self._ask(Server.subscriptions) if self._server is not None else []
+
     def depth(self, destination: str) -> int:
         """The number of messages of a destination: those waiting, and those delivered and not acknowledged.
 
@@ -324,6 +329,34 @@ class Broker:
                 f"{destination} has {number} of {count} messages after {timeout:g} seconds"
             ) from None
         return self.messages(destination)
+
+    def frames(self, *, max_frames: int = 1000, body_bytes: int = 64 * 1024) -> FrameRecorder:
+        """Record the frames of all connections from now on, until the recorder is closed.
+
+        >>> with Broker() as broker, broker.frames() as frames:
+        ...     broker.put("/queue/a", "x")
+        ...     [frame.command for frame in frames]  # `put` needs no frame
+        []
+
+        Args:
+            max_frames: maximum number of frames; the oldest ones are dropped.
+            body_bytes: number of bytes of each body that are kept.
+
+        Raises:
+            NotConnected: the broker is stopped.
+        """
+        recorder = FrameRecorder(
+            max_frames=max_frames,
+            max_bytes=max_frames * (body_bytes + 4096),
+            body_bytes=body_bytes,
+            close=self._end_recording,
+        )
+        self._ask(lambda server: server.observe_frames(recorder))
+        return recorder
+
+    def _end_recording(self, recorder: FrameRecorder) -> None:
+        if self._server is not None:
+            self._ask(lambda server: server.ignore_frames(recorder))
 
     def put(self, destination: str, body: str | bytes, headers: Mapping[str, str] | None = None) -> None:
         """Send a message without a connection.

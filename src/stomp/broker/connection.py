@@ -23,11 +23,12 @@ import contextlib
 import hmac
 import logging
 import socket
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol, cast
 
 from stomp._version import __version__
-from stomp.broker.settings import ConnectionInfo, Settings
+from stomp.broker.settings import ConnectionInfo, ConsumerInfo, Settings
 from stomp.broker.store import RequestRefused
 from stomp.core.diagnostics import describe, one_line
 from stomp.core.errors import FrameError
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stomp.broker.engine import Engine
+    from stomp.broker.faults import Faults
     from stomp.broker.model import Client
+    from stomp.broker.recording import FrameObserver
     from stomp.core.frames.versions import Version
     from stomp.net.websocket_server import WebSocketServerLayer
 
@@ -68,6 +71,9 @@ class ConnectionOwner(Protocol):
 
     settings: Settings
     engine: Engine
+    faults: Faults
+    frame_observers: list[FrameObserver]
+    windows: dict[int, int]
 
     def connection_opened(self, connection: Connection) -> None:
         """Called when the network connection is established."""
@@ -125,6 +131,11 @@ class Connection(asyncio.BufferedProtocol):
         self._waiting: deque[Event] = deque()  # events that wait for the next turn
         self._unfinished = 0  # bytes of an incomplete frame that `Capacity` counts
         self._reading_paused = False  # reading is paused, because too much output is pending
+        self._delayed = False  # the waiting events wait for `Faults.delay`
+        self._observers = server.frame_observers
+        self._connect_headers: Mapping[str, str] = {}
+        self._opened_at = time.time()
+        self.observers_changed()
 
     # ------------------------------------------------------------------------------------- from asyncio
 
@@ -180,6 +191,9 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the connection is closed."""
         self._session.receive_eof(exc)
+        if self._delayed and self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
         self._events()
         self.closing = True
         for timer in (self._timer, self._idle_timer):
@@ -205,6 +219,20 @@ class Connection(asyncio.BufferedProtocol):
                 self._resume_reading()
         self._refill()
 
+    # ------------------------------------------------------------------------------------- observers
+
+    def observers_changed(self) -> None:
+        """Have the session call the observers of frames, if there are any."""
+        self._session.on_frame_sent = self._frame_sent if self._observers else None
+
+    def _frame_sent(self, frame: Frame) -> None:
+        for observer in tuple(self._observers):
+            observer.on_frame(self.number, frame, sent=True)
+
+    def _frame_received(self, frame: Frame) -> None:
+        for observer in tuple(self._observers):
+            observer.on_frame(self.number, frame, sent=False)
+
     # ------------------------------------------------------------------------------------- what happened
 
     def _events(self) -> None:
@@ -213,6 +241,11 @@ class Connection(asyncio.BufferedProtocol):
         if self._turn is not None:
             waiting += session.events()
             return
+        if self._server.faults.delay and not self._delayed and session.has_events:
+            self._delayed = True
+            self._pause_for_turn(self._server.faults.delay)
+            return
+        self._delayed = False
         end = self._loop.time() + _TURN
         while events := waiting or session.events():
             if events is not waiting:
@@ -232,12 +265,14 @@ class Connection(asyncio.BufferedProtocol):
                 self.write()  # the responses to the valid frames, before the ERROR for the invalid one
         self._flush_session()
 
-    def _pause_for_turn(self) -> None:
-        """Continue with the waiting events after the other connections had their turn."""
+    def _pause_for_turn(self, delay: float = 0.0) -> None:
+        """Continue with the waiting events after the other connections had their turn, or after a delay."""
         self._flush_session()
         if not self._transport.is_closing():
             self._transport.pause_reading()
-        self._turn = self._loop.call_soon(self._next_turn)
+        self._turn = (
+            self._loop.call_later(delay, self._next_turn) if delay else self._loop.call_soon(self._next_turn)
+        )
 
     def _next_turn(self) -> None:
         self._turn = None
@@ -279,10 +314,16 @@ class Connection(asyncio.BufferedProtocol):
         self.close(abort=True)
 
     def _request(self, frame: Frame) -> None:
+        if self._observers:
+            self._frame_received(frame)
         client = self.client
         if client is None or not client.open:
             return  # A frame that follows a refused one in the same read.
         try:
+            if frame.command == "SEND" and self._server.faults.takes_send(frame.headers["destination"]):
+                raise RequestRefused(
+                    "this SEND was refused on purpose", "an operator of the broker asked for it"
+                )
             self._engine.handle(client, frame)
         except RequestRefused as refusal:
             words = one_line(refusal.message)
@@ -296,7 +337,14 @@ class Connection(asyncio.BufferedProtocol):
                 self._session.finish_disconnect()
 
     def _connect_requested(self, frame: Frame, version: Version) -> None:
-        headers = frame.headers
+        headers = self._connect_headers = frame.headers
+        if self._observers:
+            self._frame_received(frame)
+        if self._session.state is State.CLOSED:
+            return  # the connection was closed while the CONNECT was delayed
+        if self._server.faults.refuse_logins:
+            self._refuse("Bad CONNECT", "an operator of the broker has it refuse all logins")
+            return
         login = headers.get("login")
         users = self._server.settings.users
         if users is not None and not _check_credentials(users, login, headers.get("passcode")):
@@ -473,7 +521,45 @@ class Connection(asyncio.BufferedProtocol):
         agreed = self._session.version
         subscriptions = 0 if self.client is None else len(self.client.consumers)
         version = None if agreed is None else agreed.number
-        return ConnectionInfo(self.number, self._peer, self._login, version, subscriptions)
+        counters, headers = self._session.counters, self._connect_headers
+        heartbeat = self._session.heartbeat
+        name = headers.get("user-agent") or (None if self._layer is None else self._layer.user_agent)
+        return ConnectionInfo(
+            self.number,
+            self._peer,
+            self._login,
+            version,
+            subscriptions,
+            heartbeat=heartbeat,
+            client_id=headers.get("client-id"),
+            client_name=name,
+            connected_at=self._opened_at,
+            frames_received=counters.frames_received,
+            frames_sent=counters.frames_sent,
+            bytes_received=counters.bytes_received,
+            bytes_sent=counters.bytes_sent,
+            unacknowledged=0 if self.client is None else len(self.client.awaiting),
+        )
+
+    def subscriptions(self) -> list[ConsumerInfo]:
+        """The data of its subscriptions."""
+        consumers = [] if self.client is None else list(self.client.consumers.values())
+        windows = self._server.windows
+        return [
+            ConsumerInfo(
+                self.number,
+                each.key.lstrip("\0"),
+                each.queue.name,
+                each.ack,
+                windows.get(each.number, each.window),
+                len(each.unacked),
+                len(each.queue.backlog) if each.queue.private else 0,
+                each.queue.selector_text or (None if each.selector is None else each.selector.text),
+                each.queue.durable is not None,
+                each.number in windows,
+            )
+            for each in consumers
+        ]
 
 
 def _check_credentials(users: Mapping[str, str], login: str | None, passcode: str | None) -> bool:

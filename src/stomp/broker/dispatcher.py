@@ -77,7 +77,7 @@ class Dispatcher:
         queue.bytes += message.size
         if state.observer is not None:
             state.observer.message_enqueued(queue, message)
-        if not queue.selective:
+        if not queue.selective or queue.name in state.paused:
             queue.backlog.add(message)
             self.dispatch(queue)
         # The waiting messages were offered to the consumers before; only this one is new.
@@ -112,6 +112,8 @@ class Dispatcher:
 
     def dispatch(self, queue: Queue) -> None:
         """Deliver waiting messages to the consumers that have room."""
+        if queue.name in self._state.paused:
+            return
         backlog, selective = queue.backlog, queue.selective
         passed: list[StoredMessage] = []  # match consumers that have no room
         cost, deferred = 0, False

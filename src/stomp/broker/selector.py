@@ -53,13 +53,15 @@ class Selector:
 
     Attributes:
         cost: an upper bound of the time that one call takes, in units of about 0.2 microseconds.
+        text: the text that it was compiled from.
     """
 
-    __slots__ = ("_expression", "cost")
+    __slots__ = ("_expression", "cost", "text")
 
-    def __init__(self, expression: Expression, cost: int) -> None:
+    def __init__(self, expression: Expression, cost: int, text: str = "") -> None:
         self._expression = expression
         self.cost = cost
+        self.text = text
 
     def __call__(self, headers: Mapping[str, str]) -> bool:
         """True if the selector accepts a message with these headers."""
@@ -90,7 +92,7 @@ def compile_selector(text: str) -> Selector:
     hyphens = text.startswith(_HYPHENS)
     text = text.removeprefix(_HYPHENS).removeprefix(_CONVERT)
     parser = _Parser(text, hyphens=hyphens)
-    return Selector(parser.parse(), parser.cost)
+    return Selector(parser.parse(), parser.cost, text)
 
 
 def _header(headers: Mapping[str, str], name: str) -> Value:

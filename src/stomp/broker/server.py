@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING
 from stomp.broker.connection import CLOSE_TIMEOUT, Connection
 from stomp.broker.endpoints import file_identity, listen, listen_unix, remove_unix
 from stomp.broker.engine import Engine
-from stomp.broker.settings import ConnectionInfo, MessageInfo, Settings
+from stomp.broker.faults import Faults
+from stomp.broker.settings import ConnectionInfo, ConsumerInfo, MessageInfo, Settings
 from stomp.net.websocket_server import WebSocketServerLayer, require_websockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from stomp.broker.model import Client
+    from stomp.broker.recording import FrameObserver
     from stomp.net.address import Address
 
 logger: logging.Logger = logging.getLogger("stomp.broker")
@@ -42,6 +44,11 @@ class Server:
         self.engine: Engine = Engine(settings.policy, name=secrets.token_hex(3), clock=time.time)
         self.open_connections: dict[int, Connection] = {}
         self.listen: list[Address] = []
+        self.faults: Faults = Faults()
+        self.frame_observers: list[FrameObserver] = []
+        self.windows: dict[
+            int, int
+        ] = {}  # the prefetch of the stalled subscriptions, by number of the consumer
         self._of_client: dict[int, Connection] = {}
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
@@ -145,10 +152,36 @@ class Server:
         """The open connections, without those that are closing."""
         return [connection.info() for connection in self.open_connections.values() if not connection.closing]
 
+    def subscriptions(self) -> list[ConsumerInfo]:
+        """The subscriptions of all connections."""
+        return [each for connection in self.open_connections.values() for each in connection.subscriptions()]
+
+    def observe_frames(self, observer: FrameObserver) -> None:
+        """Call this observer for every frame from now on."""
+        self.frame_observers.append(observer)
+        for connection in self.open_connections.values():
+            connection.observers_changed()
+
+    def ignore_frames(self, observer: FrameObserver) -> None:
+        """Do not call this observer any more."""
+        if observer in self.frame_observers:
+            self.frame_observers.remove(observer)
+        for connection in self.open_connections.values():
+            connection.observers_changed()
+
     def messages(self, destination: str) -> list[MessageInfo]:
         """See `stomp.broker.Broker.messages`."""
         return [
-            MessageInfo(each.destination, dict(each.headers), each.body, each.redelivered, each.waiting)
+            MessageInfo(
+                each.destination,
+                dict(each.headers),
+                each.body,
+                each.redelivered,
+                each.waiting,
+                each.number,
+                each.refusals,
+                each.expires,
+            )
             for queue in self.engine.queues(destination)
             for each in queue.messages()
         ]

@@ -54,6 +54,9 @@ class MessageInfo:
         body: the body.
         redelivered: it was delivered before, and returned.
         waiting: no consumer has it; False if it is delivered and not acknowledged.
+        number: identifies the message in its broker.
+        refusals: how often it was refused by NACK.
+        expires: expiry time in seconds since 1970; None if it does not expire.
     """
 
     destination: str
@@ -61,6 +64,9 @@ class MessageInfo:
     body: bytes
     redelivered: bool
     waiting: bool
+    number: int = 0
+    refusals: int = 0
+    expires: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,15 @@ class ConnectionInfo:
         login: the login; None if the client gave none, or has not logged in yet.
         version: the STOMP version; None before it is negotiated.
         subscriptions: number of subscriptions.
+        heartbeat: milliseconds between the heart-beats that the broker sends, and that it expects; 0 for none.
+        client_id: the ``client-id`` of its CONNECT, or None.
+        client_name: what the client calls itself (``user-agent``, of CONNECT or of the WebSocket), or None.
+        connected_at: seconds since 1970.
+        frames_received: number of frames that the broker has received.
+        frames_sent: number of frames that the broker has sent.
+        bytes_received: number of bytes that the broker has received.
+        bytes_sent: number of bytes that the broker has sent.
+        unacknowledged: number of messages that it has and has not settled.
     """
 
     number: int
@@ -80,3 +95,41 @@ class ConnectionInfo:
     login: str | None
     version: str | None
     subscriptions: int
+    heartbeat: tuple[int, int] = (0, 0)
+    client_id: str | None = None
+    client_name: str | None = None
+    connected_at: float = 0.0
+    frames_received: int = 0
+    frames_sent: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    unacknowledged: int = 0
+
+
+@dataclass(frozen=True)
+class ConsumerInfo:
+    """The state of one subscription at the time of the call.
+
+    Attributes:
+        connection: the number of its connection.
+        key: the ``id`` of its SUBSCRIBE; without one (STOMP 1.0) the destination.
+        destination: the destination.
+        ack: "auto", "client" or "client-individual".
+        prefetch: maximum number of unacknowledged messages.
+        unacknowledged: number of messages that are delivered and not settled.
+        waiting: number of messages that wait for this subscription, for a topic; for a queue, 0.
+        selector: the text of the selector, or None.
+        durable: True for a durable subscription.
+        stalled: True if the broker delivers no messages to it, because an operator has asked for that.
+    """
+
+    connection: int
+    key: str
+    destination: str
+    ack: str
+    prefetch: int
+    unacknowledged: int
+    waiting: int
+    selector: str | None
+    durable: bool
+    stalled: bool

@@ -34,6 +34,7 @@ class BrokerState:
         queues: all queues but those of subscriptions to topics.
         topics: the subscriptions to topics.
         observer: is called for each event; None if there is no observer.
+        paused: names of destinations whose messages are not delivered, see `stomp.broker.administration.pause`.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class BrokerState:
         "expiry",
         "name",
         "observer",
+        "paused",
         "policy",
         "queues",
         "topics",
@@ -59,6 +61,7 @@ class BrokerState:
         self.queues: Queues = Queues(policy, self.capacity, self.expiry, self.clients)
         self.topics: Topics = Topics(policy.max_durable, 10 * policy.max_cost, self.queues.drop)
         self.observer: Observer | None = None
+        self.paused: set[str] = set()
         self._count = 0
 
     def next_number(self) -> int:

@@ -62,6 +62,7 @@ class WebSocketServerLayer:
         self.ended: bool = False
         self.failure: OSError | None = None
         self.is_websocket: bool = True
+        self.user_agent: str | None = None  # the header of the request
         self._path = path
         self._accepts_origin = accepts_origin
         self._binary = False
@@ -127,6 +128,7 @@ class WebSocketServerLayer:
 
     def _answer(self, request: Request) -> None:
         protocol = self._protocol
+        self.user_agent = next(iter(request.headers.get_all("User-Agent")), None)
         if not self._is_accepted(request):
             response = protocol.reject(
                 403,

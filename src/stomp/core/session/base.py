@@ -221,6 +221,11 @@ class Session(ABC):
             self._events = []
         return events
 
+    @property
+    def has_events(self) -> bool:
+        """True if `events` has something to return."""
+        return bool(self._events)
+
     def data_to_send(self, now: float) -> list[bytes]:
         """Return the bytes to write since the last call, in parts; an empty list if there are none."""
         out = self._out

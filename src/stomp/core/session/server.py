@@ -16,7 +16,7 @@ from stomp.core.session.events import Connected, ConnectRequested, Event, Reason
 from stomp.core.session.state import Role, State, Transition, after
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from stomp.core.frames.commands import Extra
     from stomp.core.session.ledger import Ledger
@@ -76,6 +76,7 @@ class ServerSession(Session):
         self._early_frames: list[Frame] = []  # frames received before CONNECTED was sent
         self._pending_error: tuple[RemoteProtocolError, str | None] | None = None
         self._receipt_requested: str | None = None  # the receipt that the current frame requests
+        self.on_frame_sent: Callable[[Frame], None] | None = None  # called for each frame that is written
 
     # ------------------------------------------------------------------------------------- out
 
@@ -129,6 +130,8 @@ class ServerSession(Session):
 
     def _write(self, frame: Frame, version: Version) -> None:
         super()._write(frame, version)
+        if self.on_frame_sent is not None:
+            self.on_frame_sent(frame)
         if self._newline_after_frame:
             # No part of its own: over a WebSocket it belongs to the message of the frame, as in RabbitMQ.
             self._out[-1] += b"\n"

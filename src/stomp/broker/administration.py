@@ -1,0 +1,104 @@
+"""What an operator does with queues and subscriptions: move and remove messages, pause, stall.
+
+Rule of this file: only waiting messages are moved and removed. One that is delivered belongs to its consumer until the
+consumer has settled it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stomp.broker.destinations import qualify
+from stomp.broker.model import PendingSend
+from stomp.broker.store import RequestRefused, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from stomp.broker.engine import Engine
+    from stomp.broker.model import Consumer, Queue
+    from stomp.broker.store import StoredMessage
+
+#: The header of a dead letter that has its destination before.
+ORIGINAL_DESTINATION = "original-destination"
+#: Maximum number of messages that one call moves, so that other connections do not wait for long.
+MAX_MOVED = 10_000
+
+
+def remove(engine: Engine, destination: str, numbers: Collection[int]) -> int:
+    """Remove the waiting messages with these numbers from a destination; return how many there were."""
+    count = 0
+    for queue, message in _waiting(engine, destination, numbers):
+        _drop(engine, queue, message)
+        count += 1
+    _remove_empty(engine, destination)
+    return count
+
+
+def move(engine: Engine, destination: str, target: str | None, numbers: Collection[int] | None = None) -> int:
+    """Move waiting messages, oldest first and at most `MAX_MOVED`; return how many were moved.
+
+    Args:
+        engine: the broker.
+        destination: where they are.
+        target: where they go; None for the header ``original-destination`` of each, which is then removed: a retry of
+            dead letters. Messages without this header stay.
+        numbers: the numbers of the messages; None for all.
+
+    Raises:
+        RequestRefused: the target is invalid, or the broker is full. Those that were moved before stay there.
+    """
+    if target is not None and qualify(target, 0) == destination:
+        raise RequestRefused("the messages are there already", "name another destination")
+    count = 0
+    for queue, message in _waiting(engine, destination, numbers):
+        headers = dict(message.headers)
+        name = headers.pop(ORIGINAL_DESTINATION, None) if target is None else target
+        if name is None:
+            continue
+        if count == MAX_MOVED:
+            break
+        size = size_of(headers, message.body)
+        sending = PendingSend(qualify(name, 0), headers, message.body, size, message.expires)
+        engine._sender.publish(sending)
+        _drop(engine, queue, message)
+        count += 1
+    _remove_empty(engine, destination)
+    return count
+
+
+def pause(engine: Engine, destination: str, *, paused: bool) -> None:
+    """Deliver no messages of a destination until it is called with ``paused=False``."""
+    if paused:
+        engine.state.paused.add(destination)
+        return
+    engine.state.paused.discard(destination)
+    for queue in engine.queues(destination):
+        engine._dispatcher.dispatch(queue)
+
+
+def stall(engine: Engine, consumer: Consumer, window: int) -> None:
+    """Set the maximum number of unacknowledged messages of a subscription; 0 if it gets none at all."""
+    consumer.window = window
+    engine._dispatcher.dispatch(consumer.queue)
+
+
+def _waiting(
+    engine: Engine, destination: str, numbers: Collection[int] | None
+) -> Iterator[tuple[Queue, StoredMessage]]:
+    for queue in engine.queues(destination):
+        waiting = sorted(queue.backlog.messages(), key=lambda message: message.number)
+        for message in waiting:
+            # A consumer may have got it meanwhile, because of a message that was moved before.
+            if (numbers is None or message.number in numbers) and message.waiting:
+                yield queue, message
+
+
+def _drop(engine: Engine, queue: Queue, message: StoredMessage) -> None:
+    queue.backlog.drop(message)
+    engine._queues.discard(queue, message)
+
+
+def _remove_empty(engine: Engine, destination: str) -> None:
+    for queue in engine.queues(destination):
+        engine._queues.remove_if_empty(queue)
