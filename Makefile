@@ -5,6 +5,7 @@
 #   make test-all       the slow ones as well (marked "slow", each with its reason), as CI does
 #   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers); BROKERS="rabbitmq artemis"
 #                       for some of them
+#   make soak           the long form of tests: SOAK=30000 messages while brokers of clusters are killed; ten minutes
 #   make test-packaging environments made by pip from a package index: the shim, stomp.py over stompkit, PyInstaller
 #   make native         build the native codec and install it into $(VENV); make test-native: its tests, and all that
 #                       both codecs must pass
@@ -19,6 +20,7 @@ PYTHON  ?= python3
 VENV    ?= .venv
 BROKERS ?= all
 ARGS    ?=
+SOAK    ?= 30000
 # Most tests wait most of the time: three on each of two cores.
 WORKERS ?= 6
 
@@ -36,7 +38,7 @@ export COVERAGE_FILE = $(abspath $(VENV)/.coverage)
 
 SIDE_BY_SIDE = -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-all test-brokers test-packaging native test-native lint types bench docs clean
+.PHONY: help demo test test-all test-brokers soak test-packaging native test-native lint types bench docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -61,10 +63,16 @@ exit $$status
 endef
 
 test-brokers: $(DEV)
-	@trap 'scripts/brokers down $(BROKERS)' EXIT; trap 'exit 1' HUP INT TERM; \
-	scripts/brokers up $(BROKERS) && eval "$$(scripts/brokers env)" && \
-	STOMP_REQUIRE_BROKERS="$$(scripts/brokers members $(if $(BROKERS),$(BROKERS),all) | xargs)" \
-	$(PY) -m pytest -m broker $(ARGS)
+	@$(call with_brokers,$(if $(BROKERS),$(BROKERS),all),-m 'broker and not soak')
+
+soak: $(DEV)
+	@export STOMP_SOAK=$(SOAK); $(call with_brokers,clusters,-m soak -rA)
+
+define with_brokers
+trap 'scripts/brokers down $1' EXIT; trap 'exit 1' HUP INT TERM; \
+scripts/brokers up $1 && eval "$$(scripts/brokers env)" && \
+STOMP_REQUIRE_BROKERS="$$(scripts/brokers members $1 | xargs)" $(PY) -m pytest $2 $(ARGS)
+endef
 
 test-packaging: $(DEV)
 	@STOMP_REQUIRE_INDEX=1 $(PY) -m pytest -m index tests/packaging $(ARGS)

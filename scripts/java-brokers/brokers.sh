@@ -27,7 +27,7 @@ declare -A JARS=(
     [spring]='org.springframework.boot:spring-boot-starter-websocket:3.5.7'
 )
 # Artemis's distribution has its own.
-declare -A LAUNCHER=([artemis-next]=Artemis [activemq6]=ActiveMQ [activemq61]=ActiveMQ [apollo]=Apollo [hornetq]=HornetQ
+declare -A LAUNCHER=([artemis-next]=Artemis [artemis-killed]=Artemis [activemq6]=ActiveMQ [activemq61]=ActiveMQ [apollo]=Apollo [hornetq]=HornetQ
     [spring]=Spring)
 ARTEMIS_HOME=$CACHE/artemis/apache-artemis-2.44.0
 MAVEN=(mvn -B -q -Dstyle.color=never)
@@ -107,7 +107,7 @@ rabbitmq4_install() {
 # --------------------------------------------------------------------------------------------- starting
 
 java_spawn() { # NAME ARGUMENT...
-    local name=$1 dir=$WORK/$1 cache=$CACHE/$1
+    local name=$1 dir=$WORK/$1 cache=$CACHE/${1/killed/next}
     shift
     spawn "$name" java -Xms64m -Xmx512m -Djava.awt.headless=true -Djava.io.tmpdir="$dir/tmp" \
         -Djava.security.egd=file:/dev/./urandom ${JAVA_OPTIONS:+"${JAVA_OPTIONS[@]}"} \
@@ -117,8 +117,8 @@ java_spawn() { # NAME ARGUMENT...
 java_up() {
     local name=$1 dir=$WORK/$1 JAVA_OPTIONS=()
     if alive "$name"; then say "$name: already up"; return 0; fi
-    [[ -s $CACHE/$name/wanted ]] || die "$name is not installed (scripts/brokers install $name)"
-    java_compile "$name"
+    is_installed "$name" || die "$name is not installed (scripts/brokers install $name)"
+    java_compile "${name/killed/next}"
     must_be_free "$name" "${PORT[$name]}"
     mkdir -p "$dir/data" "$dir/tmp"
     case $name in
@@ -127,10 +127,10 @@ java_up() {
             artemis_instance
             JAVA_ARGS="-Xms64m -Xmx512m" spawn artemis "$dir/instance/bin/artemis" run
             ;;
-        artemis-next)
-            must_be_free artemis-next "${PORT[artemis-next-plain]}"
-            artemis_conf >"$dir/broker.xml"
-            java_spawn artemis-next "file:$dir/broker.xml"
+        artemis-next | artemis-killed)
+            must_be_free "$name" "${PORT[$name-plain]}"
+            artemis_conf "$name" >"$dir/broker.xml"
+            java_spawn "$name" "file:$dir/broker.xml"
             ;;
         activemq6) java_spawn activemq6 activemq6 "$dir/data" "stomp://$BIND:${PORT[activemq6]}?transport.closeAsync=false" ;;
         activemq61)
@@ -202,12 +202,12 @@ XML
         /<\/acceptors>/ { skip = 0 }' "$dir/created.xml" >"$dir/instance/etc/broker.xml"
 }
 
-artemis_conf() {
-    local dir=$WORK/artemis-next may
+artemis_conf() { # NAME
+    local dir=$WORK/$1 may
     cat <<XML
 <configuration xmlns="urn:activemq">
   <core xmlns="urn:activemq:core">
-    <name>artemis-next</name>
+    <name>$1</name>
     <persistence-enabled>true</persistence-enabled>
     <journal-type>NIO</journal-type>
     <paging-directory>$dir/data/paging</paging-directory>
@@ -217,7 +217,7 @@ artemis_conf() {
     <journal-min-files>2</journal-min-files>
     <journal-pool-files>10</journal-pool-files>
     <journal-file-size>10M</journal-file-size>
-$(artemis_acceptors artemis-next)
+$(artemis_acceptors "$1")
     <security-settings>
       <security-setting match="#">
 XML
