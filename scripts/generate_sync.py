@@ -5,7 +5,8 @@ Usage: ``python scripts/generate_sync.py``, and ``--check`` to only compare. Nee
 
 - ``async`` and ``await`` are removed, and the names of `NAMES` are replaced.
 - In docstrings and comments the texts of `TEXTS` are replaced, in this order.
-- A block ``if True:  # ASYNC`` is removed. What differs more than that is in ``waiting.py`` of both packages.
+- A block ``if True:  # ASYNC`` is removed, and so is a decorator with the comment ``# ASYNC``. What differs more than
+  that is in ``waiting.py`` of both packages.
 """
 
 from __future__ import annotations
@@ -78,12 +79,15 @@ TEXTS = {
 
 #: An asynchronous generator returns nothing, so its type has an argument less.
 _GENERATOR = re.compile(r"\bAsyncGenerator\[(\w+), None\]")
+_ASYNC_DECORATOR = re.compile(r" *@\w+  # ASYNC\n")
 _ASYNC_BLOCK = re.compile(r"( *)if True:  # ASYNC\n(?:\1 +[^\n]*\n|\n(?=\1 +\S|\n))+")
 
 
 def generate(source: str) -> str:
     """Return the text of the module for threads, not formatted yet."""
-    source = _GENERATOR.sub(r"AsyncGenerator[\1, None, None]", _ASYNC_BLOCK.sub("", source))
+    source = _GENERATOR.sub(
+        r"AsyncGenerator[\1, None, None]", _ASYNC_BLOCK.sub("", _ASYNC_DECORATOR.sub("", source))
+    )
     lines = source.splitlines(keepends=True)
     result: list[str] = []
     row, column = 1, 0  # up to where the source is copied

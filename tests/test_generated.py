@@ -44,7 +44,8 @@ def test_check_reports_a_module_that_was_edited(tmp_path: Path, monkeypatch: pyt
 
 
 def test_async_and_await_are_removed_and_asyncio_names_replaced() -> None:
-    source = '''async def f(client: AsyncClient) -> AsyncGenerator[int, None]:
+    source = '''@decorated  # ASYNC
+async def f(client: AsyncClient) -> AsyncGenerator[int, None]:
     """See `AsyncClient.f`: ``await client.f()``."""
     if True:  # ASYNC
         if client.busy:

@@ -50,7 +50,6 @@ NOT_AWAITED = {
     "recent_frames",
     "stats",
     "confirmations",  # async with
-    "transaction",  # async with
     "messages",  # async for
     "states",  # async for
 }

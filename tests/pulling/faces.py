@@ -35,11 +35,11 @@ class Portal:
         return asyncio.run_coroutine_threadsafe(wait(), self._loop).result(PATIENCE)
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a function on the loop; await the result if it is awaitable."""
+        """Call a function on the loop; await the result if it is a coroutine."""
 
         async def on_loop() -> Any:
             result = function(*args, **kwargs)
-            return await result if inspect.isawaitable(result) and not _is_handle(result) else result
+            return await result if asyncio.iscoroutine(result) else result
 
         return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(PATIENCE)
 

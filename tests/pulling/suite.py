@@ -340,6 +340,17 @@ class Together:
             assert transaction.state == "committed"
             assert [message.text for message in drained(subscription, 2)] == ["1", "2"]
 
+    def test_a_transaction_needs_no_with_statement(self, client, place: Place) -> None:
+        one, queue = client(), place.queue()
+        with one.subscribe(queue, headers=place.queue_headers) as subscription:
+            dropped, kept = one.begin(), one.transaction()
+            dropped.send(queue, b"dropped", headers=place.queue_headers)
+            kept.send(queue, b"kept", headers=place.queue_headers)
+            dropped.abort()
+            kept.commit()
+            assert (dropped.state, kept.state) == ("aborted", "committed")
+            assert [message.text for message in drained(subscription, 1)] == ["kept"]
+
     def test_a_transaction_that_fails_leaves_nothing(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         one.send(queue, b"in", confirm=True, headers=place.queue_headers)

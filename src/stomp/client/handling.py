@@ -29,12 +29,21 @@ def fate(message: BaseMessage, *, by_handler: bool) -> str:
     return "it is not acknowledged, and is delivered again when its subscription or connection has ended"
 
 
-def check_drain(message: BaseMessage | None) -> None:
-    """Check that `drain` is not called by the handler of an unsettled message.
+def check_drain(message: BaseMessage | None, transactions: int) -> None:
+    """Check that `drain` would not wait for what its caller has to do.
+
+    Args:
+        message: the message that the caller handles; None if it handles none.
+        transactions: the number of open transactions that the caller has begun.
 
     Raises:
-        UsageError: the message is not settled, so draining would wait for the handler that calls it.
+        UsageError: the message is not settled, or there is an open transaction.
     """
+    if transactions:
+        raise UsageError(
+            "drain waits until all transactions have ended, and was called by the one that has begun an open one",
+            hint="commit or abort it first",
+        )
     if message is None or message.settled or message.subscription is None:
         return
     if message.subscription.ack != "auto":

@@ -339,6 +339,42 @@ def test_drain_waits_for_received_messages() -> None:
     assert (report.unsettled, report.returned, report.unconfirmed) == (0, 1, 0)
 
 
+def test_drain_waits_for_the_commit_of_an_acknowledged_message() -> None:
+    from stomp.core.engine import acknowledge, transaction_ops
+
+    stage = Stage()
+    stage.connect()
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "1")
+    message = stage.do(receive.receive_gen(stage.engine, subscription.queue, None))
+    record = stage.do(transaction_ops.begin_gen(stage.engine, 30))
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30, transaction=record))
+    run = stage.run(lifecycle.drain_gen(stage.engine, stage.clock() + 30))
+    assert [stage.link.take(command).command for command in ("BEGIN", "ACK")]
+    assert not stage.link.sent
+    commit = stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
+    stage.link.confirm(stage.link.take("COMMIT"))
+    assert commit.result is None
+    stage.go_on()
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    assert run.result.clean
+    assert run.result.transactions == 0
+
+
+def test_drain_reports_open_transactions() -> None:
+    from stomp.core.engine import transaction_ops
+
+    stage = Stage()
+    stage.connect()
+    stage.do(transaction_ops.begin_gen(stage.engine, 30))
+    run = stage.run(lifecycle.drain_gen(stage.engine, stage.clock() + 5))
+    assert not run.done
+    stage.clock.advance(5)
+    stage.go_on()
+    assert run.result.transactions == 1
+    assert not run.result.clean
+
+
 def test_drain_ignores_messages_of_an_earlier_connection() -> None:
     stage = Stage()
     stage.connect()

@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from stomp.client.aio.awaitable import awaitable_context
 from stomp.client.aio.driver import AsyncDriver
 from stomp.client.aio.handles import (
     AsyncMessage,
@@ -93,6 +94,8 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
     async def drain(self, timeout: float | None = None) -> DrainReport:
         """Stop delivering messages, wait until delivered ones are settled and all sends are answered, and `close`.
 
+        It also waits for the end of open transactions.
+
         Args:
             timeout: seconds for all of this.
 
@@ -100,10 +103,13 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             What was left; ``report.clean`` is True if nothing was.
 
         Raises:
-            UsageError: it was called by the handler of an unsettled message, for which `drain` would wait.
+            UsageError: it was called by the handler of an unsettled message, or within an open transaction: `drain`
+                would wait for its caller.
         """
-        check_drain(self._handling.get(current()))
         deadline = self._deadline(timeout)
+        with self._lock:
+            own_transactions = self._engine.transactions(current())
+        check_drain(self._handling.get(current()), own_transactions)
         async with self._joining(timeout, deadline):
             return await self._run(lifecycle.drain_gen(self._engine, deadline))
 
@@ -265,24 +271,29 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
             if confirmation.error is not None:
                 raise confirmation.error
 
-    @contextlib.asynccontextmanager
-    async def transaction(self, timeout: float | None = None) -> AsyncGenerator[Transaction, None]:
-        """A transaction: committed at the end, aborted if there was an exception.
+    @awaitable_context  # ASYNC
+    async def begin(self, timeout: float | None = None) -> Transaction:
+        """Begin a transaction. End it with `Transaction.commit` or `Transaction.abort`.
+
+        An ``async with`` statement commits it at the end, and aborts it if there was an exception.
+
+        Args:
+            timeout: seconds to wait for a connection; also the timeout of ``commit`` and ``abort``.
 
         Raises:
-            TransactionVoid: its connection was lost; nothing in it was committed.
-            BrokerError: the broker refused the COMMIT.
-            OutcomeUnknown: the connection was lost before COMMIT was answered.
+            NotConnected: there was no connection in time.
+            Unsupported: the broker has no transactions.
+            TransactionVoid: at the end of ``async with``: its connection was lost; nothing in it was committed.
+            BrokerError: at the end of ``async with``: the broker refused the COMMIT.
+            OutcomeUnknown: at the end of ``async with``: the connection was lost before COMMIT was answered.
         """
-        record = await self._run(transaction_ops.begin_gen(self._engine, self._deadline(timeout)))
-        transaction = Transaction(self, record)
-        try:
-            yield transaction
-        except BaseException:
-            await transaction.abort(timeout)
-            raise
-        if record.state != "aborted":
-            await transaction.commit(timeout)
+        operation = transaction_ops.begin_gen(self._engine, self._deadline(timeout), current())
+        return Transaction(self, await self._run(operation), timeout)
+
+    @awaitable_context  # ASYNC
+    async def transaction(self, timeout: float | None = None) -> Transaction:
+        """Begin a transaction; another name of `begin`."""
+        return await self.begin(timeout)
 
     async def request(
         self,
@@ -314,6 +325,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
 
     # ------------------------------------------------------------------------------------- receiving
 
+    @awaitable_context  # ASYNC
     async def subscribe(
         self,
         destination: str,
@@ -366,6 +378,7 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
                 subscription._subscription.merge_into(queue)
         return MergedSubscription(self, queue)
 
+    @awaitable_context  # ASYNC
     async def consume(
         self,
         destination: str,

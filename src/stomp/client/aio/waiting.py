@@ -207,7 +207,7 @@ class AsyncWaiting(BaseClient):
 
     def _call(self, function: Callable[[], object]) -> Any:
         result = super()._call(function)
-        if inspect.iscoroutine(result):
+        if asyncio.iscoroutine(result):
             if self._callbacks is None:
                 self._callbacks = set()
             task = asyncio.get_running_loop().create_task(_log_errors(result))

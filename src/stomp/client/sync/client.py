@@ -96,6 +96,8 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
     def drain(self, timeout: float | None = None) -> DrainReport:
         """Stop delivering messages, wait until delivered ones are settled and all sends are answered, and `close`.
 
+        It also waits for the end of open transactions.
+
         Args:
             timeout: seconds for all of this.
 
@@ -103,10 +105,13 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             What was left; ``report.clean`` is True if nothing was.
 
         Raises:
-            UsageError: it was called by the handler of an unsettled message, for which `drain` would wait.
+            UsageError: it was called by the handler of an unsettled message, or within an open transaction: `drain`
+                would wait for its caller.
         """
-        check_drain(self._handling.get(current()))
         deadline = self._deadline(timeout)
+        with self._lock:
+            own_transactions = self._engine.transactions(current())
+        check_drain(self._handling.get(current()), own_transactions)
         with self._joining(timeout, deadline):
             return self._run(lifecycle.drain_gen(self._engine, deadline))
 
@@ -268,24 +273,27 @@ class Client(SyncDriver):  # noqa: D101 - see BaseClient
             if confirmation.error is not None:
                 raise confirmation.error
 
-    @contextlib.contextmanager
-    def transaction(self, timeout: float | None = None) -> Generator[Transaction, None, None]:
-        """A transaction: committed at the end, aborted if there was an exception.
+    def begin(self, timeout: float | None = None) -> Transaction:
+        """Begin a transaction. End it with `Transaction.commit` or `Transaction.abort`.
+
+        A ``with`` statement commits it at the end, and aborts it if there was an exception.
+
+        Args:
+            timeout: seconds to wait for a connection; also the timeout of ``commit`` and ``abort``.
 
         Raises:
-            TransactionVoid: its connection was lost; nothing in it was committed.
-            BrokerError: the broker refused the COMMIT.
-            OutcomeUnknown: the connection was lost before COMMIT was answered.
+            NotConnected: there was no connection in time.
+            Unsupported: the broker has no transactions.
+            TransactionVoid: at the end of ``with``: its connection was lost; nothing in it was committed.
+            BrokerError: at the end of ``with``: the broker refused the COMMIT.
+            OutcomeUnknown: at the end of ``with``: the connection was lost before COMMIT was answered.
         """
-        record = self._run(transaction_ops.begin_gen(self._engine, self._deadline(timeout)))
-        transaction = Transaction(self, record)
-        try:
-            yield transaction
-        except BaseException:
-            transaction.abort(timeout)
-            raise
-        if record.state != "aborted":
-            transaction.commit(timeout)
+        operation = transaction_ops.begin_gen(self._engine, self._deadline(timeout), current())
+        return Transaction(self, self._run(operation), timeout)
+
+    def transaction(self, timeout: float | None = None) -> Transaction:
+        """Begin a transaction; another name of `begin`."""
+        return self.begin(timeout)
 
     def request(
         self,

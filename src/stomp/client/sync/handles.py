@@ -308,12 +308,14 @@ class MergedSubscription(MessageSource):
 class Transaction:
     """A transaction: its sends and acknowledgements are committed together or not at all.
 
-    Created by `Client.transaction`.
+    Created by `Client.begin`. Its ``with`` statement commits it at the end, and aborts it if there was an
+    exception.
     """
 
-    def __init__(self, client: SyncDriver, record: TransactionRecord) -> None:
+    def __init__(self, client: SyncDriver, record: TransactionRecord, timeout: float | None) -> None:
         self._client = client
         self._record = record
+        self._timeout = timeout
 
     @property
     def id(self) -> str:
@@ -363,13 +365,32 @@ class Transaction:
             BrokerError: the broker refused.
             OutcomeUnknown: the connection was lost before the broker answered.
         """
-        client = self._client
-        client._run(transaction_ops.commit_gen(client._engine, self._record, client._deadline(timeout)))
+        self._client._run(
+            transaction_ops.commit_gen(self._client._engine, self._record, self._deadline(timeout))
+        )
 
     def abort(self, timeout: float | None = None) -> None:
-        """Abort the transaction: the broker drops its sends and acknowledgements. Its messages may be settled again."""
-        client = self._client
-        client._run(transaction_ops.abort_gen(client._engine, self._record, client._deadline(timeout)))
+        """Abort the transaction: the broker drops its sends and acknowledgements. Its messages may be settled again.
+
+        Does nothing if the transaction has ended.
+        """
+        self._client._run(
+            transaction_ops.abort_gen(self._client._engine, self._record, self._deadline(timeout))
+        )
+
+    def _deadline(self, timeout: float | None) -> float:
+        return self._client._deadline(self._timeout if timeout is None else timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.abort()
+        elif self.state not in ("aborted", "committed"):
+            self.commit()
 
 
 class Consumer:

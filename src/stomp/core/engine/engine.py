@@ -221,6 +221,11 @@ class ClientEngine:
     def remove_transaction(self, record: TransactionRecord) -> None:
         """Remove a transaction that has ended."""
         self._transactions.pop(record.id, None)
+        self.progress.notify()
+
+    def transactions(self, owner: object = None) -> int:
+        """The number of open transactions; with `owner`, of those that it has begun."""
+        return sum(owner is None or record.owner == owner for record in self._transactions.values())
 
     def add_subscription(self, subscription: ClientSubscription) -> None:
         """Register a subscription, before its SUBSCRIBE is sent.

@@ -468,7 +468,7 @@ def _disconnect_gen(engine: ClientEngine, connection: BrokerConnection, deadline
 
 
 def drain_gen(engine: ClientEngine, deadline: float) -> Operation[DrainReport]:
-    """Stop receiving, wait until messages are settled and requests are answered, then `close_gen`.
+    """Stop receiving, wait until messages are settled, transactions ended and requests answered; then `close_gen`.
 
     Args:
         engine: the engine of the client.
@@ -477,7 +477,7 @@ def drain_gen(engine: ClientEngine, deadline: float) -> Operation[DrainReport]:
     Returns:
         What was left.
     """
-    unsettled = released = 0
+    unsettled = released = transactions = 0
     automatic = [
         subscription
         for subscription in engine.subscriptions.values()
@@ -494,9 +494,14 @@ def drain_gen(engine: ClientEngine, deadline: float) -> Operation[DrainReport]:
         engine.draining = True
         for subscription in list(engine.subscriptions.values()):
             subscription.queue.notify()
-        yield Wait(engine.progress, lambda: not engine.unsettled or engine.connection is None, deadline)
+        yield Wait(
+            engine.progress,
+            # A message that was acknowledged in a transaction is settled by its COMMIT.
+            lambda: not (engine.unsettled or engine.transactions()) or engine.connection is None,
+            deadline,
+        )
         yield Wait(engine.progress, lambda: not engine.pending or engine.connection is None, deadline)
-        unsettled = engine.unsettled
+        unsettled, transactions = engine.unsettled, engine.transactions()
         queued = [
             message
             for subscription in engine.subscriptions.values()
@@ -505,6 +510,6 @@ def drain_gen(engine: ClientEngine, deadline: float) -> Operation[DrainReport]:
         released = len(queued)
     unconfirmed = len(engine.pending)
     clean = yield from close_gen(engine, deadline)
-    clean = clean and not (unsettled or unconfirmed)
+    clean = clean and not (unsettled or unconfirmed or transactions)
     waiting = sum(len(subscription.queue.messages) for subscription in automatic)
-    return DrainReport(clean, unsettled, released, waiting, unconfirmed)
+    return DrainReport(clean, unsettled, released, waiting, unconfirmed, transactions)

@@ -123,14 +123,15 @@ class DrainReport:
     """The result of a drain: what was left.
 
     Attributes:
-        clean: no unsettled messages and no unconfirmed sends were left, and the connection was closed in
-            time.
+        clean: no unsettled messages, unconfirmed sends and open transactions were left, and the connection was
+            closed in time.
         unsettled: messages that were delivered to the program and not settled; the broker delivers them
             again.
         returned: messages that were queued and not delivered to the program; the broker delivers them again.
         queued: queued messages of subscriptions with ack="auto", which the broker counts as delivered: the
             program can still receive them from the subscription.
         unconfirmed: sends whose outcome is unknown.
+        transactions: transactions that were open; the broker aborts them.
     """
 
     clean: bool
@@ -138,3 +139,4 @@ class DrainReport:
     returned: int = 0
     queued: int = 0
     unconfirmed: int = 0
+    transactions: int = 0

@@ -15,7 +15,7 @@ from stomp.core.engine.subscriptions import (
     wait_disconnected_gen,
 )
 from stomp.core.engine.transactions import TransactionRecord
-from stomp.core.errors import NotConnected, StompError, TransactionVoid
+from stomp.core.errors import NotConnected, StompError
 from stomp.core.frames import commands
 
 if TYPE_CHECKING:
@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     from stomp.core.engine.send import OutgoingMessage
 
 
-def begin_gen(engine: ClientEngine, deadline: float) -> Operation[TransactionRecord]:
+def begin_gen(engine: ClientEngine, deadline: float, owner: object = None) -> Operation[TransactionRecord]:
     """Send BEGIN, and return the record of the new transaction.
 
     Pass it to `send_in_transaction_gen` and `acknowledge.settle_gen`, and end it with `commit_gen` or `abort_gen`.
+
+    Args:
+        engine: the engine of the client.
+        deadline: until when to wait for a connection, in seconds on the driver's clock.
+        owner: the thread or task that begins it.
 
     Raises:
         NotConnected: there was no connection before the deadline.
@@ -36,7 +41,7 @@ def begin_gen(engine: ClientEngine, deadline: float) -> Operation[TransactionRec
         connection = yield from wait_connected_gen(engine, deadline)
         if not connection.profile.transactions:
             raise connection.profile.refuse("transactions", "send without a transaction")
-        record = TransactionRecord(f"tx-{engine.next_id()}", connection.generation)
+        record = TransactionRecord(f"tx-{engine.next_id()}", connection.generation, owner)
         engine.add_transaction(record)
         try:
             yield SendFrame(connection.link, commands.transaction("BEGIN", record.id))
@@ -63,11 +68,7 @@ def send_in_transaction_gen(
     try:
         yield from send_frame_gen(SendFrame(connection.link, frame, may_delay=True), callbacks)
     except NotConnected as err:
-        record.state = "void"
-        raise TransactionVoid(
-            "the connection of this transaction was lost, and the transaction with it",
-            hint="nothing of it was committed: repeat it in a new transaction",
-        ) from err
+        raise record.lost() from err
 
 
 def commit_gen(engine: ClientEngine, record: TransactionRecord, deadline: float) -> Operation[None]:
@@ -87,8 +88,7 @@ def commit_gen(engine: ClientEngine, record: TransactionRecord, deadline: float)
         yield from send_and_wait_receipt_gen(engine, connection, frame, deadline)
         record.state, connection.has_progress = "committed", True
     except NotConnected as err:
-        record.state = "void"
-        raise TransactionVoid("the connection was lost before COMMIT: nothing was committed") from err
+        raise record.lost() from err
     except BaseException as err:
         record.state, record.error = "void", err
         raise

@@ -19,13 +19,15 @@ class TransactionRecord:
     Attributes:
         id: the value of its ``transaction`` header.
         generation: the number of its connection.
+        owner: the thread or task that has begun it.
         state: "open", "committed", "aborted" or "void"; "void" if its connection was lost, or COMMIT failed.
         error: why COMMIT failed; None if it did not.
     """
 
-    def __init__(self, id: str, generation: int) -> None:
+    def __init__(self, id: str, generation: int, owner: object = None) -> None:
         self.id = id
         self.generation = generation
+        self.owner = owner
         self.state: TransactionState = "open"
         self.error: BaseException | None = None
         self._settled: list[tuple[BaseMessage, ActiveSubscription, list[str]]] = []
@@ -43,12 +45,17 @@ class TransactionRecord:
                 f"the transaction has ended, its COMMIT failed: {why}", hint="begin a new one"
             ) from self.error
         if self.state == "void":
-            raise TransactionVoid(
-                "the connection of this transaction was lost, and the transaction with it",
-                hint="nothing of it was committed: repeat it in a new transaction",
-            )
+            raise self.lost()
         if self.state != "open":
             raise UsageError(f"the transaction was {self.state} already", hint="begin a new one")
+
+    def lost(self) -> TransactionVoid:
+        """Make it void, because its connection was lost. Returns the error for that."""
+        self.state = "void"
+        return TransactionVoid(
+            "the connection of this transaction was lost, and the transaction with it",
+            hint="nothing of it was committed: repeat it in a new transaction",
+        )
 
     def settled(self, message: BaseMessage, subscription: ActiveSubscription, names: list[str]) -> None:
         """Record that a message was settled in it; `names` are the ids of all deliveries covered."""
