@@ -22,7 +22,7 @@ async def produce(client: stomp.AsyncClient) -> None:
 
 async def consume(client: stomp.AsyncClient) -> None:
     """Take ten orders, and acknowledge each."""
-    async with await client.subscribe(DESTINATION, ack="client-individual", prefetch=5) as orders:
+    async with client.subscribe(DESTINATION, ack="client-individual", prefetch=5) as orders:
         count = 0
         async for message in orders:
             async with message:

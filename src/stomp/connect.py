@@ -8,6 +8,7 @@ from stomp.classic.callbacks import Publisher
 from stomp.classic.listeners import WaitingListener
 from stomp.classic.reexports import resolve_reexport
 from stomp.core.frames.limits import Lenient, Limits
+from stomp.core.spellings import heartbeat_also
 from stomp.protocol import Protocol10, Protocol11, Protocol12
 from stomp.transport import Transport
 from stomp.utils import get_uuid
@@ -137,11 +138,12 @@ class StompConnection11(BaseConnection, Protocol11):
     """A STOMP 1.1 connection: the transport, and the methods of `stomp.protocol.Protocol11`.
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
-    message, `heartbeats` is (what the client can send, what it wants) in milliseconds, and
-    `heart_beat_receive_scale` is how many heart-beat intervals without data are allowed. `older` are arguments of
-    stomp.py 4, see `stomp.classic.deprecated`.
+    message, `heartbeats` (or `heartbeat`, the name in all APIs) is (what the client can send, what it wants) in
+    milliseconds, and `heart_beat_receive_scale` is how many heart-beat intervals without data are allowed. `older` are
+    arguments of stomp.py 4, see `stomp.classic.deprecated`.
     """
 
+    @heartbeat_also
     def __init__(
         self,
         host_and_ports: Any = None,
@@ -193,11 +195,12 @@ class StompConnection12(BaseConnection, Protocol12):
     """A STOMP 1.2 connection: the transport, and the methods of `stomp.protocol.Protocol12`.
 
     For the arguments see `stomp.transport.Transport`; `auto_content_length` adds a content-length to every
-    message, `heartbeats` is (what the client can send, what it wants) in milliseconds, and
-    `heart_beat_receive_scale` is how many heart-beat intervals without data are allowed. `older` are arguments of
-    stomp.py 4, see `stomp.classic.deprecated`.
+    message, `heartbeats` (or `heartbeat`, the name in all APIs) is (what the client can send, what it wants) in
+    milliseconds, and `heart_beat_receive_scale` is how many heart-beat intervals without data are allowed. `older` are
+    arguments of stomp.py 4, see `stomp.classic.deprecated`.
     """
 
+    @heartbeat_also
     def __init__(
         self,
         host_and_ports: Any = None,

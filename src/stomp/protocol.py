@@ -41,6 +41,7 @@ from stomp.constants import (
 from stomp.core.errors import NotConnected
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.versions import STOMP10, STOMP11, STOMP12, UNESCAPED, Version
+from stomp.core.spellings import common
 from stomp.transport import Transport
 from stomp.utils import Frame, encode, get_uuid, merge_headers
 
@@ -217,6 +218,10 @@ def _body_of(body: Any) -> Any:
     return encode(body) if isinstance(body, bytes) else body
 
 
+#: Other spellings of the credentials. A broker ignores headers of these names.
+_LOGIN = {"user": "login", "password": "passcode"}
+
+
 def _login(username: str | None, passcode: str | None, merged: dict[str, Any]) -> None:
     given = {HDR_LOGIN: username, HDR_PASSCODE: passcode}
     merged.update({name: value for name, value in given.items() if value is not None})
@@ -238,7 +243,7 @@ class Protocol10(_Protocol):
         """Connect to the broker and log in.
 
         Args:
-            username: the login.
+            username: the login; or pass ``login=``.
             passcode: the password.
             wait: return only after the broker has accepted the login.
             headers: further headers.
@@ -247,7 +252,7 @@ class Protocol10(_Protocol):
         Raises:
             ConnectFailed: no broker could be reached; with `wait`, also if the login failed.
         """
-        merged = merge_headers([headers, keyword_headers])
+        merged = merge_headers([headers, common(keyword_headers, _LOGIN)])
         merged[HDR_ACCEPT_VERSION] = self.version
         _login(username, passcode, merged)
         self._connect(CMD_CONNECT, merged, wait)
@@ -349,7 +354,7 @@ class Protocol11(_Protocol):
         """Connect to the broker and log in.
 
         Args:
-            username: the login.
+            username: the login; or pass ``login=``.
             passcode: the password.
             wait: return only after the broker has accepted the login.
             headers: further headers.
@@ -359,7 +364,7 @@ class Protocol11(_Protocol):
         Raises:
             ConnectFailed: no broker could be reached; with `wait`, also if the login failed.
         """
-        merged = merge_headers([headers, keyword_headers])
+        merged = merge_headers([headers, common(keyword_headers, _LOGIN)])
         merged[HDR_ACCEPT_VERSION] = self.version
         if tuple(self._heartbeats) != (0, 0):
             merged[HDR_HEARTBEAT] = ",".join(map(text_of, self._heartbeats))

@@ -16,6 +16,7 @@ from stomp.classic.reexports import resolve_reexport
 from stomp.connect import BaseConnection, StompConnection12
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.limits import Lenient, Limits
+from stomp.core.spellings import heartbeat_also
 from stomp.net.address import Address
 from stomp.net.layer import StackedLayer
 from stomp.net.websocket import WebSocketLayer, WebSocketSettings, header_pairs
@@ -118,6 +119,7 @@ class WSStompConnection(StompConnection12):
     and `binary_mode` of `WSTransport`.
     """
 
+    @heartbeat_also
     def __init__(
         self,
         host_and_ports: Any = None,

@@ -23,6 +23,7 @@ from stomp.core import arguments
 from stomp.core.errors import NotConnected, UsageError
 from stomp.core.frames.frame import headers_of, text_of
 from stomp.core.session.heartbeat import TOLERANCE
+from stomp.core.spellings import also_named
 from stomp.net.address import Address
 from stomp.net.serving import add_served, remove_served
 
@@ -89,6 +90,7 @@ class Broker:
     ['stomp', 'ws']
     """
 
+    @also_named
     def __init__(
         self,
         host: str = "127.0.0.1",

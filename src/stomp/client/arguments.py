@@ -18,6 +18,7 @@ from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.failover import Backoff
 from stomp.core.errors import UsageError
 from stomp.core.frames.limits import Leniency, Limits
+from stomp.core.spellings import common
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -202,8 +203,8 @@ SETTINGS: Checks = {
 }
 
 
-def only_url_by_place(init: _F) -> _F:
-    """Make a client's `__init__` raise a helpful error for `Client("localhost", 61613)`, instead of a TypeError."""
+def with_hints(init: _F) -> _F:
+    """Make a client's `__init__` accept other spellings, and explain unknown and positional arguments."""
 
     @functools.wraps(init)
     def checked(self: object, *by_place: object, **by_name: object) -> None:
@@ -212,6 +213,14 @@ def only_url_by_place(init: _F) -> _F:
                 f"{type(self).__name__} takes one argument without a name, which is the URL",
                 hint='as in "stomp://localhost:61613"; give the others by name',
             )
+        by_name = common(by_name)
+        for name in by_name:
+            if name not in SETTINGS and name != "url":
+                import difflib
+
+                near = difflib.get_close_matches(name, SETTINGS, 1)
+                hint = f" (did you mean {near[0]!r}?)" if near else ""
+                raise TypeError(f"unexpected argument {name!r} of {type(self).__name__}{hint}")
         init(self, *by_place, **by_name)
 
     return cast("_F", checked)

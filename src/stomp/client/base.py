@@ -21,8 +21,8 @@ from stomp.client.arguments import (
     Body,
     SendOptions,
     SubscribeOptions,
-    only_url_by_place,
     pairs_of,
+    with_hints,
 )
 from stomp.client.config import ResolvedConfig, check_functions, setup
 from stomp.client.logging import RepeatLog, clients
@@ -114,7 +114,7 @@ class BaseClient:
         UsageError: a setting cannot be used.
     """
 
-    @only_url_by_place
+    @with_hints
     def __init__(
         self,
         url: str | None = None,

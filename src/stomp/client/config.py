@@ -129,7 +129,7 @@ _QUERY: dict[str, Callable[[str], Any]] = {
     "key_file": str,
 }
 #: Names that other programs use for some of them. In all names, "-" is accepted for "_".
-_URL_ALIASES = {"randomize": "shuffle", "heart_beat": "heartbeat"}
+_URL_ALIASES = {"randomize": "shuffle", "heart_beat": "heartbeat", "heartbeats": "heartbeat"}
 _TLS = ("verify", "ca_certs", "cert_file", "key_file")
 _LIMITS = ("max_frame", "max_body", "max_head", "max_header_line", "max_headers")
 #: The defaults. They are frozen, so all clients can share them.

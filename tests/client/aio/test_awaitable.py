@@ -19,6 +19,7 @@ def test_async_with_needs_no_await(broker):
             async with client.subscribe("/queue/a") as subscription:
                 await client.send("/queue/a", "1")
                 message = await subscription.receive(SOON)
+                assert message is not None
             async with client.begin() as transaction:
                 await transaction.send("/queue/b", "kept")
             done = asyncio.Event()
@@ -38,6 +39,7 @@ def test_await_returns_the_object_itself(broker):
             await transaction.commit()
             async with subscription:
                 message = await subscription.receive(SOON)
+                assert message is not None
             async with await client.begin() as failed:
                 await failed.abort()
             return type(subscription).__name__, message.text, transaction.state, failed.state

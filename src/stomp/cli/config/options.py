@@ -33,16 +33,16 @@ OPTIONS = (
          "list of hosts, failover:(...), ws://, wss:// and unix:// (STOMP_URL)", "URL"),
     Option(("-H", "--host"), "host name or address (default localhost)", "HOST", "host"),
     Option(("-P", "--port"), "port (default 61613)", "PORT"),
-    Option(("-U", "--user"), "user name", "USER"),
-    Option(("-W", "--password"), "password; other users of this machine can see it in the process list, so prefer "
-         "one of the next three options, or STOMP_PASSWORD", "PASSWORD"),
+    Option(("-U", "--user", "--login"), "user name", "USER"),
+    Option(("-W", "--password", "--passcode"), "password; other users of this machine can see it in the process "
+         "list, so prefer one of the next three options, or STOMP_PASSWORD", "PASSWORD"),
     Option(("--password-file",), "file whose first line is the password", "FILE", "file"),
     Option(("--password-command",), "command whose output is the password", "COMMAND", "command"),
     Option(("--ask-password",), "prompt for the password on the terminal", type=bool),
     Option(("-S", "--protocol", "--stomp"), "STOMP version: 1.0, 1.1, 1.2, or multicast for STOMP without a broker",
          "STOMP"),
     Option(("--vhost",), "virtual host", "NAME"),
-    Option(("--heartbeats",), "milliseconds between heart-beats: sent, requested", "CX,CY"),
+    Option(("--heartbeats", "--heartbeat"), "milliseconds between heart-beats: sent, requested", "CX,CY"),
     Option(("--ssl",), "use TLS; implied by the options below", type=bool),
     Option(("--ssl-key-file",), "private key of the client certificate (PEM)", "FILE", "file"),
     Option(("--ssl-cert-file",), "client certificate (PEM)", "FILE", "file"),
@@ -59,6 +59,8 @@ OPTIONS = (
     Option(("--max-header-line",), "maximum size of a header line", "SIZE"),
     Option(("--max-headers",), "maximum number of headers in a frame", "COUNT"),
 )  # fmt: skip
+#: Other names of options, which are accepted and not shown: that of the first stomp.py, and those of `stomp.Client`.
+_OTHER_NAMES = ("--stomp", "--login", "--passcode", "--heartbeat")
 #: The options for limits and leniency of the decoder. They are also options of a URL.
 READING = ("lenient", "max-body", "max-frame", "max-head", "max-header-line", "max-headers")
 #: The keys of a context, and the types of their values.
@@ -76,7 +78,7 @@ def add_options(parser: Parser) -> None:
             settings["metavar"] = row.metavar
         if row.type is dict:
             settings |= {"action": "append", "type": header}
-        hide = [name for name in row.names if name == "--stomp"]
+        hide = [name for name in row.names if name in _OTHER_NAMES]
         parser.add(*row.names, group=group, completes=row.completes, hide=hide, **settings)
     parser.add(
         "--context", group=group, metavar="NAME", completes="context",

@@ -1,0 +1,73 @@
+"""One set of names for credentials and heart-beats in all APIs: ``login``, ``passcode`` and ``heartbeat``.
+
+They are STOMP's own ("login", "passcode", "heart-beat"). Other spellings, such as those of stomp.py and of other
+clients, are accepted. A `DeprecationWarning` says the name, unless the spelling belongs to the API.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+#: Other spelling -> name.
+OTHER = {
+    "user": "login",
+    "username": "login",
+    "password": "passcode",
+    "heartbeats": "heartbeat",
+    "heart_beat": "heartbeat",
+    "heart_beats": "heartbeat",
+}
+
+
+def common(given: dict[str, Any], names: Mapping[str, str] = OTHER, *, level: int = 3) -> dict[str, Any]:
+    """Return the arguments with these other spellings replaced, each with a warning.
+
+    Args:
+        given: the arguments of a call by name.
+        names: other spelling -> name.
+        level: the `stacklevel` of the caller for `warnings.warn`.
+
+    Raises:
+        TypeError: an argument is given twice, by both spellings.
+    """
+    if names.keys().isdisjoint(given):
+        return given
+    arguments: dict[str, Any] = {}
+    for spelling, value in given.items():
+        name = names.get(spelling, spelling)
+        if name != spelling:
+            if name in given:
+                raise TypeError(f"the arguments {spelling} and {name} are the same (pass {name} only)")
+            warnings.warn(
+                f"the argument {spelling!r} is named {name!r}", DeprecationWarning, stacklevel=level
+            )
+        arguments[name] = value
+    return arguments
+
+
+def also_named(function: _F) -> _F:
+    """Make a function accept the other spellings of its arguments, see `common`."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **common(kwargs))
+
+    return cast("_F", call)
+
+
+def heartbeat_also(init: _F) -> _F:
+    """Make the `__init__` of a connection of the listener API accept ``heartbeat`` for stomp.py's ``heartbeats``."""
+
+    @functools.wraps(init)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if "heartbeat" in kwargs:
+            if "heartbeats" in kwargs:
+                raise TypeError("the arguments heartbeat and heartbeats are the same (pass one of them)")
+            kwargs["heartbeats"] = kwargs.pop("heartbeat")
+        return init(*args, **kwargs)
+
+    return cast("_F", call)
