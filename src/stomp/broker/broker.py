@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -44,7 +45,7 @@ _CALL_TIMEOUT = 10.0
 class Broker:
     """A STOMP broker for development and tests.
 
-    It is not for production: messages are kept in memory and are lost when the broker stops.
+    It is not for production: messages are kept in memory and, without `store`, are lost when the broker stops.
 
     In synchronous code the broker runs in a separate thread:
 
@@ -74,6 +75,9 @@ class Broker:
             Pages of localhost and of the broker's own host always may, others get the HTTP status 403.
         tolerance: heart-beat intervals without data after which a client is disconnected. Tests on a machine that
             may stop for seconds need a large number: ``heartbeat=(50, 50), tolerance=1000``.
+        store: a file (SQLite) for messages with ``persistent:true`` and for durable subscriptions; they survive the end
+            of the broker, also when it is killed. A RECEIPT then confirms that they are on disk. The file is made if it
+            does not exist, and one broker at a time can use it. None keeps everything in memory.
 
     Raises:
         UsageError: a version is unknown, or there is none; a port is out of range; there is no address to listen on;
@@ -106,6 +110,7 @@ class Broker:
         connect_timeout: float = 10.0,
         tolerance: float = TOLERANCE,
         allow_origins: Iterable[str] = (),
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
         offered = arguments.versions("versions", versions)
         number = arguments.count("port", port, least=0, most=65535, hint="a port is a number from 0 to 65535")
@@ -140,6 +145,7 @@ class Broker:
                 [allow_origins] if isinstance(allow_origins, str) else allow_origins,
                 hosts=[each.host for each in where],
             ),
+            store=None if store is None else os.fspath(store),
         )
         self._server: Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -165,7 +171,8 @@ class Broker:
         """Start the broker in a new thread; returns when it listens. Call `stop` to end it.
 
         Raises:
-            UsageError: the broker is already running, or WebSockets are asked for without the extra ``ws``.
+            UsageError: the broker is already running, or WebSockets are asked for without the extra ``ws``; another
+                broker uses the store, or its file cannot be used.
             OSError: binding an address failed.
             TimeoutError: the broker did not start within 10 seconds.
         """
@@ -230,7 +237,8 @@ class Broker:
         """Serve on the running event loop until cancelled.
 
         Raises:
-            UsageError: the broker is already running, or WebSockets are asked for without the extra ``ws``.
+            UsageError: the broker is already running, or WebSockets are asked for without the extra ``ws``; another
+                broker uses the store, or its file cannot be used.
             OSError: binding an address failed.
         """
         async with self:
@@ -370,6 +378,7 @@ class Broker:
 
         Raises:
             RequestRefused: the message is invalid or exceeds a limit.
+            StoreFailed: the message is persistent, and the store cannot be written.
             NotConnected: the broker is stopped.
         """
         data = body.encode() if isinstance(body, str) else bytes(body)
@@ -382,7 +391,7 @@ class Broker:
         Raises:
             NotConnected: the broker is stopped.
         """
-        return self._ask(lambda server: server.engine.purge(destination))
+        return self._ask(lambda server: server.purge(destination))
 
     def add_observer(self, observer: Observer) -> None:
         """Call the methods of this observer for each event, on the event loop of the broker.

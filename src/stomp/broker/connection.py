@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from stomp.broker.faults import Faults
     from stomp.broker.model import Client
     from stomp.broker.recording import FrameObserver
+    from stomp.broker.store_file import StoreFailed
     from stomp.core.frames.versions import Version
     from stomp.net.websocket_server import WebSocketServerLayer
 
@@ -89,6 +90,9 @@ class ConnectionOwner(Protocol):
 
     def flush(self) -> None:
         """Have every connection write the frames that the engine has for it."""
+
+    def commit(self) -> StoreFailed | None:
+        """Write the changes of persistent messages to disk, before frames are written; returns the error."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -388,9 +392,16 @@ class Connection(asyncio.BufferedProtocol):
         """Write the frames that the engine has for this client."""
         client, session = self.client, self._session
         if client is not None:
+            failure = self._server.commit()
             frames = client.take()
             for frame in frames:
                 if session.state is State.CLOSED:
+                    break
+                if failure is not None and frame.command == "RECEIPT":
+                    # What this frame would confirm is not on disk.
+                    self._refuse("the store cannot be written", str(failure), frame.headers["receipt-id"])
+                    self._engine.close(client)
+                    self._loop.call_soon(self._events)  # the session has ended
                     break
                 self._deliver(frame, client.version)
         self._flush_session()

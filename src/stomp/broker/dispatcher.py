@@ -90,6 +90,20 @@ class Dispatcher:
         if queue.bytes > state.policy.max_subscription_bytes and queue.private and not queue.browsing:
             state.queues.limit(queue)
 
+    def restore(self, name: str, durable: tuple[str, ...] | None, message: StoredMessage) -> None:
+        """See `stomp.broker.engine.Engine.restore`. The limits are not checked: the message was accepted before."""
+        state = self._state
+        queue = state.queues.get_or_new(name) if durable is None else state.topics.durable(durable)
+        if queue is None:
+            return
+        if durable is None and state.queues.get(name) is None:
+            state.queues.put(queue)
+        state.capacity.messages += 1
+        state.capacity.bytes += message.size
+        queue.bytes += message.size
+        queue.backlog.add(message)
+        state.expiry.watch(queue, message)
+
     def requeue(self, delivery: Delivery) -> None:
         """Return a delivered message to its queue; it is marked as redelivered."""
         state, queue, message = self._state, delivery.consumer.queue, delivery.message

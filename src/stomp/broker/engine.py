@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from stomp.broker.expiry import Expiry
     from stomp.broker.model import Queue
     from stomp.broker.observer import Observer
-    from stomp.broker.store import Capacity
+    from stomp.broker.store import Capacity, StoredMessage
     from stomp.core.frames.frame import Frame
     from stomp.core.frames.versions import Version
 
@@ -57,6 +57,7 @@ class Engine:
         policy: limits of the queues and rules for messages; None for the defaults of `Policy`.
         name: prefix of every message-id, so that the ids of two brokers differ.
         clock: returns seconds since 1970; used for the expiry of messages.
+        first_number: the numbers of messages are above this one.
 
     Attributes:
         capacity: counts the stored messages and bytes.
@@ -73,10 +74,15 @@ class Engine:
     """
 
     def __init__(
-        self, policy: Policy | None = None, *, name: str = "m", clock: Callable[[], float] = lambda: 0.0
+        self,
+        policy: Policy | None = None,
+        *,
+        name: str = "m",
+        clock: Callable[[], float] = lambda: 0.0,
+        first_number: int = 0,
     ) -> None:
         self.policy: Policy = policy or Policy()
-        self.state: BrokerState = BrokerState(self.policy, name, clock)
+        self.state: BrokerState = BrokerState(self.policy, name, clock, first_number)
         self.capacity: Capacity = self.state.capacity
         self.expiry: Expiry = self.state.expiry
         self._queues = self.state.queues
@@ -97,6 +103,16 @@ class Engine:
             "ABORT": self._transactions.abort,
             "DISCONNECT": self._disconnect,
         }
+
+    def restore(self, name: str, durable: tuple[str, ...] | None, message: StoredMessage) -> None:
+        """Put a message of an earlier engine into its queue; called in their order, before a client is added.
+
+        Args:
+            name: the name of the queue.
+            durable: the key of the durable subscription that the message is for; None for a queue.
+            message: the message.
+        """
+        self._dispatcher.restore(name, durable, message)
 
     def add_observer(self, observer: Observer) -> None:
         """Call this observer for each event, after those that were added before."""

@@ -20,7 +20,9 @@ from stomp.broker.connection import CLOSE_TIMEOUT, Connection
 from stomp.broker.endpoints import file_identity, listen, listen_unix, remove_unix
 from stomp.broker.engine import Engine
 from stomp.broker.faults import Faults
+from stomp.broker.persistence import RETRY_AFTER, Persistence
 from stomp.broker.settings import ConnectionInfo, ConsumerInfo, MessageInfo, Settings
+from stomp.broker.store_file import StoreFailed, StoreFile
 from stomp.net.websocket_server import WebSocketServerLayer, require_websockets
 
 if TYPE_CHECKING:
@@ -37,11 +39,29 @@ _TURNS = 5
 
 
 class Server:
-    """The listening sockets and the connections of one broker, on one event loop."""
+    """The listening sockets and the connections of one broker, on one event loop.
+
+    Args:
+        settings: the settings of the broker.
+
+    Raises:
+        UsageError: the store of the settings cannot be used.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.engine: Engine = Engine(settings.policy, name=secrets.token_hex(3), clock=time.time)
+        file = None if settings.store is None else StoreFile(settings.store)
+        name, first = (secrets.token_hex(3), 0) if file is None else (file.name, file.first_number)
+        self.engine: Engine = Engine(settings.policy, name=name, clock=time.time, first_number=first)
+        self._persistence: Persistence | None = None
+        self._commit_due = False  # `_commit_and_flush` will be called
+        if file is not None:
+            self._persistence = Persistence(file, self._commit_soon)
+            try:
+                self._persistence.restore(self.engine)
+            except BaseException:
+                file.close()
+                raise
         self.open_connections: dict[int, Connection] = {}
         self.listen: list[Address] = []
         self.faults: Faults = Faults()
@@ -134,12 +154,16 @@ class Server:
         for path, identity in self._files:
             remove_unix(path, identity)
         self._files.clear()
+        self._flush()
         self.disconnect_all(abort=False)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._empty.wait()
         self.disconnect_all(abort=True)
         await self._empty.wait()
+        if self._persistence is not None:
+            self._persistence.close()
+            self._persistence = None
 
     def disconnect_all(self, *, abort: bool) -> int:
         """Close all connections; see `stomp.broker.Broker.disconnect_all`."""
@@ -186,9 +210,17 @@ class Server:
             for each in queue.messages()
         ]
 
+    def purge(self, destination: str) -> int:
+        """See `stomp.broker.Broker.purge`."""
+        count = self.engine.purge(destination)
+        self.commit()
+        return count
+
     def put(self, destination: str, body: bytes, headers: Mapping[str, str]) -> None:
         """See `stomp.broker.Broker.put`."""
         self.engine.put(destination, body, headers)
+        if (failure := self.commit()) is not None:
+            raise failure
         self.flush()
 
     def when(self, condition: Callable[[], bool]) -> concurrent.futures.Future[None]:
@@ -241,7 +273,15 @@ class Server:
             self._empty.set()
 
     def flush(self) -> None:
-        """See `ConnectionOwner.flush`. Repeats until no client has new frames."""
+        """See `ConnectionOwner.flush`. Repeats until no client has new frames.
+
+        If there are changes to commit, the frames are written after the commit, with those of the other connections
+        that are read in this turn of the event loop.
+        """
+        if not self._commit_due:
+            self._flush()
+
+    def _flush(self) -> None:
         while has_output := self.engine.take_clients_with_output():
             for client in has_output:
                 connection = self._of_client.get(client.number)
@@ -257,6 +297,26 @@ class Server:
         if engine.has_unfinished_work and not self._continuing:
             self._continuing = True
             asyncio.get_running_loop().call_soon(self._continue)
+
+    def commit(self) -> StoreFailed | None:
+        """See `ConnectionOwner.commit`."""
+        if self._persistence is not None and self._persistence.has_changes:
+            try:
+                self._persistence.commit()
+            except StoreFailed as err:
+                return err
+        return None
+
+    def _commit_soon(self) -> None:
+        if not self._commit_due:
+            self._commit_due = True
+            asyncio.get_running_loop().call_soon(self._commit_and_flush)
+
+    def _commit_and_flush(self) -> None:
+        self._commit_due = False
+        if self.commit() is not None and not self._closing:
+            asyncio.get_running_loop().call_later(RETRY_AFTER, self._commit_soon)
+        self._flush()
 
     def _continue(self) -> None:
         self._continuing = False

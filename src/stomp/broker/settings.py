@@ -42,6 +42,7 @@ class Settings:
     connect_timeout: float = 10.0
     tolerance: float = TOLERANCE
     origins: OriginPolicy = field(default_factory=OriginPolicy)
+    store: str | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class BrokerState:
         policy: limits of the queues and rules for messages.
         name: prefix of every message-id.
         clock: returns seconds since 1970.
+        first_number: all numbers are above this one.
 
     Attributes:
         policy: the argument.
@@ -51,7 +52,7 @@ class BrokerState:
         "topics",
     )
 
-    def __init__(self, policy: Policy, name: str, clock: Callable[[], float]) -> None:
+    def __init__(self, policy: Policy, name: str, clock: Callable[[], float], first_number: int = 0) -> None:
         self.policy: Policy = policy
         self.name: str = name
         self.clock: Callable[[], float] = clock
@@ -62,7 +63,7 @@ class BrokerState:
         self.topics: Topics = Topics(policy.max_durable, 10 * policy.max_cost, self.queues.drop)
         self.observer: Observer | None = None
         self.paused: set[str] = set()
-        self._count = 0
+        self._count = first_number
 
     def next_number(self) -> int:
         """A number that is larger than all before."""

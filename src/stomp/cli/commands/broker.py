@@ -18,6 +18,7 @@ from stomp.broker.broker import Broker
 from stomp.broker.settings import LIMITS
 from stomp.broker.store import Policy
 from stomp.client.config import parse_size
+from stomp.core.diagnostics import one_line
 from stomp.core.errors import UsageError
 from stomp.net.address import Address
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from stomp.cli.framework.terminal import Terminal
 
 _DESCRIPTION = """\
-A STOMP broker for development and tests. Not for production: messages are kept in memory only, and are lost
-when it stops."""
+A STOMP broker for development and tests. Not for production: messages are kept in memory, and are lost when it
+stops; with --store, persistent messages survive."""
 
 _EPILOGUE = """\
 Without --user and --login, every login is accepted. The first line of the output is the address ("stomp broker
@@ -61,11 +62,12 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         heartbeat=args.heartbeat,
         ssl_context=context,
         allow_origins=args.allow_origin,
+        store=args.store,
         policy=Policy(**_given(args, "policy_")),
         limits=replace(LIMITS, **_given(args, "limit_")),
     )
     try:
-        return asyncio.run(_serve(broker, args.command_line))
+        return asyncio.run(_serve(broker, args.command_line, args.store))
     except KeyboardInterrupt:
         return 130
 
@@ -105,6 +107,11 @@ def configure(parser: Parser) -> None:
         default=[],
         help="accept this user; may be repeated. Other users of this machine can see the password in the process list; "
         "--password-file avoids that",
+    )
+    add(
+        "--store",
+        metavar="FILE",
+        help="keep messages with persistent:true and durable subscriptions in this file (default: in memory only)",
     )
     add("--tls-cert", metavar="FILE", help="use TLS with this certificate chain (PEM)")
     add("--tls-key", metavar="FILE", help="private key of the certificate, if it is in a separate file (PEM)")
@@ -239,7 +246,7 @@ def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-async def _serve(broker: Broker, command: list[str]) -> int:
+async def _serve(broker: Broker, command: list[str], store: str | None) -> int:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
@@ -258,7 +265,8 @@ async def _serve(broker: Broker, command: list[str]) -> int:
             print(f"stomp broker listening on {url}", flush=True, file=output)
         if command:
             return await _run_command(command, broker.url, stopped)
-        print("for development and tests: messages are in memory; Ctrl-C stops it", flush=True)
+        where = "in memory" if store is None else f"in memory, persistent ones in {one_line(store)}"
+        print(f"for development and tests: messages are {where}; Ctrl-C stops it", flush=True)
         return await stopped
 
 
