@@ -24,6 +24,8 @@ class Place:
         durable: the broker supports durable subscriptions to topics.
         acks_in_transactions: an ACK can be part of a transaction.
         takes_all: bodies may be large, and need not be UTF-8.
+        clock_lag: a message may be delivered for this many seconds after its expiry.
+        orders_transactions: the messages of a transaction are delivered in the order in which they were sent.
     """
 
     url: str
@@ -36,6 +38,8 @@ class Place:
     durable: bool = True
     acks_in_transactions: bool = True
     takes_all: bool = True
+    clock_lag: float = 0.0
+    orders_transactions: bool = True
 
     def queue(self) -> str:
         """A unique queue."""
