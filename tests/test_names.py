@@ -12,6 +12,7 @@ SRC = Path(__file__).parent.parent / "src"
 TWO_DEFINITIONS = {
     "Client": "stomp.Client, and what the broker knows about a connected client",
     "Consumer": "the handler of Client.consume, and what the broker knows about a subscription",
+    "Transport": "the transport of the listener API, and that of Kombu, as all transports of Kombu are called",
     "Frame": "the frame of the core, and the class that stomp.py has in stomp.utils",
 }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-#: They import what an application does not need: pytest, and OpenTelemetry, which `import stomp.otel` adds.
-_LEFT_OUT = ("stomp.__pyinstaller", "stomp.otel", "stomp.testing.pytest_plugin")
+#: They import what an application does not need: pytest; OpenTelemetry and Kombu, which `import stomp.otel` and
+#: `import stomp.kombu` add.
+_LEFT_OUT = ("stomp.__pyinstaller", "stomp.kombu", "stomp.otel", "stomp.testing.pytest_plugin")
 
 
 def get_hook_dirs() -> list[str]:
