@@ -5,7 +5,8 @@
 #   make test-all       the slow ones as well (marked "slow", each with its reason), as CI does
 #   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers); BROKERS="rabbitmq artemis"
 #                       for some of them
-#   make soak           the long form of tests: SOAK=30000 messages while brokers of clusters are killed; ten minutes
+#   make soak           the long form of tests: SOAK=30000 messages while brokers of clusters are killed, 1000 kills of the
+#                       embedded broker; half an hour
 #   make test-packaging environments made by pip from a package index: the shim, stomp.py over stompkit, PyInstaller
 #   make native         build the native codec and install it into $(VENV); make test-native: its tests, and all that
 #                       both codecs must pass
@@ -48,10 +49,10 @@ demo: $(BASE)
 	@$(PY) examples/quickstart_demo.py
 
 test: $(DEV)
-	@$(call run_tests,not broker and not index and not slow)
+	@$(call run_tests,not broker and not index and not slow and not soak)
 
 test-all: $(DEV)
-	@$(call run_tests,not broker and not index)
+	@$(call run_tests,not broker and not index and not soak)
 
 # Coverage is measured in the processes that run tests, see tests/conftest.py. With ARGS it need not reach the limit.
 define run_tests
@@ -80,7 +81,7 @@ test-packaging: $(DEV)
 native: $(NATIVE)
 
 test-native: $(NATIVE)
-	@STOMP_REQUIRE_NATIVE=1 $(PY) -m pytest $(SIDE_BY_SIDE) -m 'not broker' \
+	@STOMP_REQUIRE_NATIVE=1 $(PY) -m pytest $(SIDE_BY_SIDE) -m 'not broker and not soak' \
 	tests/core tests/properties tests/client tests/conformance tests/classic/test_base_transport.py \
 	tests/test_protocol.py tests/classic/test_frames.py tests/test_transport.py $(ARGS)
 
