@@ -10,8 +10,9 @@
 #   make test-packaging environments made by pip from a package index: the shim, stomp.py over stompkit, PyInstaller
 #   make native         build the native codec and install it into $(VENV); make test-native: its tests, and all that
 #                       both codecs must pass
-#   make lint types     ruff; mypy and pyright
+#   make lint types     ruff, and zizmor for the workflows; mypy and pyright
 #   make bench docs     benchmarks, side by side with stomp.py (see bench/README.md); the HTML documentation
+#   make dist           what a release uploads, except the native wheels, see RELEASING.md
 #   make clean          remove what the targets made
 #
 # PYTHON=python3.12 VENV=.venv-3.12 uses another Python beside the first one.
@@ -39,7 +40,7 @@ export COVERAGE_FILE = $(abspath $(VENV)/.coverage)
 
 SIDE_BY_SIDE = -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-all test-brokers soak test-packaging native test-native lint types bench docs clean
+.PHONY: help demo test test-all test-brokers soak test-packaging native test-native lint types bench docs dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -89,6 +90,7 @@ lint: $(DEV)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) scripts/generate_sync.py --check
+	@$(VENV)/bin/zizmor --offline --quiet .github/workflows
 
 types: $(DEV)
 	@$(PY) -m mypy
@@ -102,8 +104,11 @@ docs: $(DOCS)
 	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+dist: $(DEV)
+	@PYTHON=$(abspath $(PY)) scripts/dist
+
 clean:
-	rm -rf .venv .venv-* .bench build dist native/build native/src/*.egg-info docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .bench .pythons build dist native/build native/src/*.egg-info docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests examples bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(BASE): pyproject.toml | $(PY)

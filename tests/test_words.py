@@ -52,11 +52,11 @@ PATTERNS = {
 }
 AREAS = {
     "src": ["src"],
-    "docs": ["docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"],
+    "docs": ["docs", *(path.name for path in ROOT.glob("*.md"))],
     "tests": ["tests"],
-    "tools": ["bench", "examples", "scripts", "native", "shim", "Makefile", ".ci"],
+    "tools": ["bench", "examples", "scripts", "native", "shim", "Makefile", ".ci", ".github"],
 }
-SUFFIXES = {".py", ".md", ".1", ".c", ".h", ".sh", ".mjs", ".go", ".toml", ""}
+SUFFIXES = {".py", ".md", ".1", ".yml", ".c", ".h", ".sh", ".mjs", ".go", ".toml", ""}
 #: Made by programs, or the list itself.
 SKIPPED = {"bench/results.md", "tests/test_words.py"}
 FOLDERS_SKIPPED = {"__pycache__", "_build", "build", "node_modules", ".hypothesis"}
