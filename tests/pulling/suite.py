@@ -386,6 +386,13 @@ class Together:
         for word in ("one", "two"):
             assert one.request(queue, word, timeout=WAIT, headers=place.queue_headers).text == word.upper()
 
+    def test_a_request_gets_the_replies_of_several_services(self, client, place: Place) -> None:
+        one, topic = client(), place.topic()
+        for name in ("a", "b"):
+            client().consume(topic, lambda message, name=name: message.reply(name), ack="auto")
+        replies = one.request_many(topic, "?", replies=2, timeout=WAIT)
+        assert sorted(reply.text for reply in replies) == ["a", "b"]
+
     def test_request_without_reply_times_out(self, client, place: Place) -> None:
         one, queue = client(), place.queue()
         with pytest.raises(ReplyMissing, match="no reply to the request"):

@@ -49,6 +49,14 @@ class TestBench:
         assert said["destination"] == queue
         assert bodies(stomp, queue) == []
 
+    def test_several_producers_and_consumers_share_the_messages(self, stomp: Stomp, queue: str) -> None:
+        several = ("--producers", "3", "--consumers", "2")
+        said = json.loads(stomp.well("bench", queue, *QUICK, *several, "--json"))
+        assert (said["producers"], said["consumers"]) == (3, 2)
+        assert said["throughput"]["messages"] == 200
+        assert (said["latency"]["messages"], said["latency"]["missing"]) == (100, 0)
+        assert bodies(stomp, queue) == []
+
     def test_queue_with_messages_is_refused(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "precious")
         answer = stomp("bench", queue, *QUICK)
@@ -80,6 +88,23 @@ def test_missing_messages_are_an_error(stomp: Stomp) -> None:
         assert (answer.status, answer.err) == (3, "stomp bench: not all messages arrived\n")
 
 
+def test_every_consumer_of_a_topic_gets_all_messages_which_count_once(stomp: Stomp) -> None:
+    said = json.loads(stomp.well("bench", "/topic/a", *QUICK, "--consumers", "3", "--json"))
+    assert said["throughput"]["messages"] == 200
+    assert said["latency"]["missing"] == 0
+
+
+def test_an_error_of_any_producer_ends_the_measurement(stomp: Stomp) -> None:
+    def send(sender: int, number: int) -> float:
+        if number == 1:
+            raise ZeroDivisionError
+        return sender
+
+    with pytest.raises(ZeroDivisionError):
+        bench._each([5, 6, 7], send)
+    assert bench._each([7, 5], lambda sender, number: sender) == 7
+
+
 def test_latency_counts_from_the_due_time_of_a_late_send() -> None:
     """Every message that was due while the broker made the sender wait counts with that wait."""
     now = [100.0]
@@ -102,7 +127,7 @@ def test_latency_counts_from_the_due_time_of_a_late_send() -> None:
     due = [now[0] + n * 0.25 for n in range(6)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "time", moments)
-        behind = bench._send_steadily(plan, sender, due)
+        behind = bench._send_steadily(plan, sender, due, range(len(due)))
     assert [sent_at - due_at for sent_at, due_at in zip(sender.sent_at, due, strict=True)] == [
         1.0,
         0.75,

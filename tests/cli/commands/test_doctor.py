@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import socket
@@ -297,3 +298,66 @@ def test_output_has_no_password(stomp: Stomp) -> None:
         answer: Answer = stomp(*arguments)
         assert "hunter2" not in answer.out.decode() + answer.err
         assert ":password" not in answer.out.decode() + answer.err
+
+
+def test_a_demanded_client_certificate_is_named(stomp: Stomp, tmp_path: Path) -> None:
+    ca = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(context)
+    ca.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate = ca.issue_cert("client@example.com")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+    authority = ("--ssl-ca-file", str(tmp_path / "ca.pem"))
+
+    def strict(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError), context.wrap_socket(sock, server_side=True) as secure:
+            secure.recv(1)
+
+    with ScriptedServer(strict) as server:
+        status, steps = examined(stomp, f"stomp+ssl://localhost:{server.port}", *authority)
+        assert (status, steps[-1]["state"]) == (3, "failed")
+        assert "the broker asks for a client certificate" in steps[-1]["remedy"]
+        assert "--ssl-cert-file" in steps[-1]["remedy"]
+    with Broker("localhost", ssl_context=context) as broker:
+        trusted = (f"stomp+ssl://localhost:{broker.port}", *authority)
+        # It closes the connection without an alert.
+        status, steps = examined(stomp, *trusted)
+        assert (status, "client certificate" in steps[-1]["remedy"]) == (3, True)
+        status, steps = examined(stomp, *trusted, "--ssl-cert-file", str(tmp_path / "client.pem"))
+        assert (status, names(steps)[-1]) == (0, "round-trip ok")
+
+
+def test_a_broker_that_speaks_only_stomp_1_0_is_named(stomp: Stomp) -> None:
+    """It ignores accept-version, and answers without a version (STOMP 1.1, "Protocol Negotiation")."""
+
+    def old(sock: socket.socket) -> None:
+        if read_frame(sock):
+            sock.sendall(b"CONNECTED\nsession:1\n\n\0")
+            while read_frame(sock):
+                pass
+
+    with ScriptedServer(old) as server:
+        url = f"stomp://127.0.0.1:{server.port}"
+        _, steps = examined(stomp, url, "--connect-timeout", "0.5")
+        heartbeat = next(step for step in steps if step["step"] == "heart-beat")
+        assert heartbeat["remedy"] == "STOMP 1.0 has no heart-beats: enable a later version in the broker"
+        status, steps = examined(stomp, url, "-S", "1.2")
+    assert (status, names(steps)[-1]) == (3, "login failed")
+    assert "the broker speaks STOMP 1.0, offered was 1.2" in steps[-1]["text"]
+    assert steps[-1]["remedy"] == "offer 1.0, too: leave out --protocol"
+
+
+@pytest.mark.parametrize("name", ["ActiveMQ's OpenWire", "SSH"])
+def test_a_protocol_whose_server_speaks_first_is_named(stomp: Stomp, name: str) -> None:
+    def banner(sock: socket.socket) -> None:
+        sock.sendall(RECORDED[name])
+        say_nothing(sock)
+
+    with ScriptedServer(banner) as server:
+        for scheme, step in (("stomp", "login"), ("stomp+ssl", "tls")):
+            status, steps = examined(stomp, f"{scheme}://127.0.0.1:{server.port}", "--connect-timeout", "20")
+            assert (status, names(steps)[-1]) == (3, f"{step} failed")
+            assert f"this is {name}, not STOMP" in steps[-1]["text"]
+            assert "STOMP is usually on port 61613" in steps[-1]["remedy"]

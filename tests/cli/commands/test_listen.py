@@ -84,7 +84,7 @@ class TestListen:
     def test_shorten_cuts_long_bodies_and_says_so(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "x" * 30)
         out = stomp.well("listen", queue, "-n", "1", "--shorten", "10", *SOON)
-        assert out.endswith(b"\n\nxxxxxxxxxx\n... 20 more bytes; --raw writes the whole body\n\n")
+        assert out.endswith(b"\n\nxxxxxxxxxx\n... 20 more bytes; --shorten 0 writes whole bodies\n\n")
 
     def test_json_body_without_json_is_refused(self, stomp: Stomp, queue: str) -> None:
         ended = stomp("listen", queue, "--json-body")

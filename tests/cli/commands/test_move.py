@@ -9,6 +9,7 @@ import pytest
 
 from stomp import Client
 from stomp.broker import Broker
+from stomp.cli.commands import move
 from stomp.testing.relay import Relay
 from tests.cli.commands.test_listen import SOON, bodies, send
 from tests.cli.oneshot import Stomp, ended
@@ -30,9 +31,25 @@ class TestMove:
         assert bodies(stomp, f"{queue}-2") == [b"one", b"two"]
         assert bodies(stomp, queue) == [b"three"]
 
+    def test_it_ends_when_the_source_is_empty(
+        self, stomp: Stomp, queue: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(move, "_EMPTY_AFTER", 0.5)
+        send(stomp, queue, "one", "two")
+        stomp.well("move", queue, f"{queue}-2")
+        assert bodies(stomp, f"{queue}-2") == [b"one", b"two"]
+
+    def test_follow_moves_messages_as_they_arrive(self, stomp: Stomp, queue: str) -> None:
+        process = stomp.start("move", queue, f"{queue}-2", "--follow")
+        for body in ("one", "two"):
+            send(stomp, queue, body)
+            assert stomp.well("listen", f"{queue}-2", "-n", "1", "--raw", *SOON) == body.encode()
+        process.send_signal(signal.SIGTERM)
+        assert ended(process) == (0, b"", "")
+
     def test_signal_stops_without_loss(self, stomp: Stomp, queue: str) -> None:
         send(stomp, queue, "one")
-        process = stomp.start("move", queue, f"{queue}-2")
+        process = stomp.start("move", queue, f"{queue}-2", "--follow")
         assert stomp.well("listen", f"{queue}-2", "-n", "1", "--raw", *SOON) == b"one"
         process.send_signal(signal.SIGTERM)
         assert ended(process) == (0, b"", "")
@@ -74,3 +91,24 @@ def test_messages_are_moved_to_another_broker(stomp: Stomp, queue: str) -> None:
             assert [message.text for message in messages.messages(timeout=1)] == ["1", "2", "3"]
     answer = stomp("listen", queue, "-n", "1", "--timeout", "100ms")
     assert answer.status == 3
+
+
+def test_follow_excludes_timeout(stomp: Stomp) -> None:
+    answer = stomp("move", "/queue/a", "/queue/b", "--follow", "--timeout", "1")
+    assert (answer.status, "--follow and --timeout" in answer.err) == (1, True)
+
+
+def test_a_copy_is_sent_again_when_the_other_broker_was_lost(
+    stomp: Stomp, broker: Broker, relay: Relay
+) -> None:
+    """The connection to the source stays, so that the source delivers nothing again by itself."""
+    names = [str(n) for n in range(300)]
+    with Broker() as target, Relay(target.host, target.port) as cut:
+        send(stomp, "/queue/a", *names)
+        cut.cut_after(5_000, "to_client")
+        answer = stomp("move", "/queue/a", "/queue/b", "--to-url", cut.url, "--timeout", "3")
+        copies = [message.body.decode() for message in target.messages("/queue/b")]
+    assert answer.status == 0
+    assert set(copies) == set(names)
+    assert broker.depth("/queue/a") == 0
+    assert ("may exist twice" in answer.err) or len(copies) == len(names)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 
+from stomp import Client, Message
 from tests.cli.commands.test_listen import bodies
 from tests.cli.oneshot import Stomp, ended
 
@@ -27,9 +29,30 @@ class TestRequest:
         assert said["body"] == "hello"
         assert dict(said["headers"])["content-type"] == "text/x"
 
+    def test_a_request_is_sent_count_times(self, stomp: Stomp, queue: str) -> None:
+        process = stomp.start("reply", queue, "-n", "3", "--exec", "cat")
+        assert stomp.well("request", queue, "hello", "--count", "3", "--rate", "1000") == b"hello\n" * 3
+        assert ended(process) == (0, b"", "")
+
     def test_missing_reply_exits_with_status_3(self, stomp: Stomp, queue: str) -> None:
         answer = stomp("request", queue, "hello", "--timeout", "0.3")
         assert answer.status == 3
         assert "no reply to the request" in answer.err
         assert answer.err.count("\n") == 1
         assert bodies(stomp, queue) == [b"hello"]
+
+
+def test_replies_of_several_services_are_printed(stomp: Stomp) -> None:
+    with Client(stomp.url) as one, Client(stomp.url) as other:
+        for client, word in ((one, "a"), (other, "b\n")):
+            client.consume("/topic/health", functools.partial(answer, word), ack="auto")
+        out = stomp.well("request", "/topic/health", "hello", "--replies", "2")
+        assert sorted(out.splitlines()) == [b"a", b"b"]
+        found = stomp("request", "/topic/health", "hello", "--replies", "3", "--timeout", "0.5", "--json")
+    assert found.status == 3
+    assert len([json.loads(line) for line in found.out.splitlines()]) == 2
+    assert found.err == "stomp request: 2 of 3 replies arrived in 0.5 s\n"
+
+
+def answer(word: str, message: Message) -> None:
+    message.reply(word)

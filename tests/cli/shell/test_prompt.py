@@ -101,13 +101,14 @@ def test_signals_end_the_prompt(console: Console, number: signal.Signals, status
 def test_tab_completes_at_the_prompt(console: Console) -> None:
     console.press("subsc\t")
     console.wait("> subscribe")
-    console.press(" /queue/long-name cli\t")
+    console.press("/queue/long-name cli\t")
     console.wait("> subscribe /queue/long-name client")
     console.press("\r")
     console.wait("acknowledge set to 'client'")
     console.press("send /qu\t")
     console.wait("> send /queue/long-name")
-    console.press(" hello\r")
+    console.press("hello\r")
+    console.wait("destination: /queue/long-name\n")
     console.wait("\nhello\n")
     console.press("ack \t")
     console.wait_for(lambda: len(console.current) > len("> ack "), "id that was seen")
@@ -247,6 +248,6 @@ def test_completer_completes_words(tmp_path: Path) -> None:
     def texts(line: str) -> list[str]:
         return [found.text for found in completer.get_completions(Document(line), CompleteEvent())]
 
-    assert texts("send /q") == ["/queue/a"]
-    assert texts("send ") == ["/queue/a", "/topic/b"]
+    assert texts("send /q") == ["/queue/a "]
+    assert texts("send ") == ["/queue/a ", "/topic/b "]
     assert texts(f"run {tmp_path}/a-") == ["file"]

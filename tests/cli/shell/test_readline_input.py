@@ -57,10 +57,12 @@ def test_typed_line_survives_output(console: Console, plain: Command) -> None:
 def test_tab_completes(console: Console) -> None:
     console.press("subsc\t")
     console.wait("> subscribe")
-    console.press(" /queue/long-name\r")
+    console.press("/queue/long-name\r")
     console.wait("id set to '1'")
     console.press("send /qu\t")
     console.wait("> send /queue/long-name")
+    console.press("hello\r")
+    console.wait("\nhello\n")
 
 
 def test_history_is_saved(console: Console, plain: Command) -> None:

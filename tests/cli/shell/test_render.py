@@ -66,6 +66,19 @@ def test_terminal_output_is_escaped() -> None:
     assert COLOUR.sub("", shown) == "\nmessage-id: \\x1b]0;x\\x07\n\n\\x1b[2J\\xff\n"
 
 
+def test_the_prompt_shows_the_destination() -> None:
+    """On a terminal only: without one, the lines are those of stomp.py."""
+    shown = COLOUR.sub("", renderer(Screen()).message(HEADERS, b"hello").decode())
+    assert shown == "\ndestination: /queue/a\nmessage-id: m-1\nsubscription: 1\n\nhello\n"
+
+
+def test_long_bodies_are_cut_on_a_terminal_only() -> None:
+    body = "\u00e9".encode() * 10_000
+    shown = renderer(Screen()).message({}, body).decode()
+    assert shown.endswith("\u00e9\n... 10000 more bytes; stomp listen --raw writes whole bodies\n")
+    assert body in renderer(io.StringIO()).message({}, body)
+
+
 BODIES = ['{"a": [1, true, null, "x"],  "b":  {}}', "[1]", '{"a": "\x1b[2J"}', '{\n "a": "[bold]"\n}']
 
 

@@ -39,6 +39,42 @@ def test_a_request_gets_its_reply(server: str) -> None:
     assert not stage.engine.replies
 
 
+def reply(stage: Stage, body: bytes, correlation: str) -> None:
+    stage.link.say(
+        "MESSAGE",
+        body,
+        subscription="/temp-queue/reply-n",
+        message_id=body.decode(),
+        correlation_id=correlation,
+    )
+
+
+def test_a_request_gets_several_replies() -> None:
+    stage = Stage(nonce="n")
+    stage.connect(server="RabbitMQ/3.10.8")
+    run = stage.run(
+        request_reply.request_many_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 30, 2)
+    )
+    correlation = stage.link.take("SEND").headers["correlation-id"]
+    reply(stage, b"1", correlation)
+    assert not run.done
+    reply(stage, b"2", correlation)
+    assert [message.body for message in run.result] == [b"1", b"2"]
+    reply(stage, b"late", correlation)
+    assert stage.engine.stats().unmatched == 1
+
+
+def test_a_request_for_several_replies_returns_those_that_are_in_time() -> None:
+    stage = Stage(nonce="n")
+    stage.connect(server="RabbitMQ/3.10.8")
+    run = stage.run(
+        request_reply.request_many_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 5, 3)
+    )
+    reply(stage, b"1", stage.link.take("SEND").headers["correlation-id"])
+    stage.advance(5)
+    assert [message.body for message in run.result] == [b"1"]
+
+
 def test_request_without_reply_times_out(stage: Stage) -> None:
     run = stage.run(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 5))
     stage.link.confirm(stage.link.take("SUBSCRIBE"))

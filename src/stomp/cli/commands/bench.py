@@ -7,6 +7,7 @@ and not from the time at which it was sent. So the delay counts when the broker 
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ from stomp.cli.framework.parser import duration, number
 from stomp.cli.framework.statistics import histogram, milliseconds, percentile
 
 if TYPE_CHECKING:
+    import threading
     from argparse import Namespace
+    from collections.abc import Callable, Sequence
 
     from stomp.cli.framework.parser import Parser
     from stomp.cli.framework.terminal import Terminal
@@ -28,6 +31,8 @@ _MARK = 16
 _PERCENTILES = (50, 90, 99, 99.9, 100)
 #: Seconds to wait for a message before the given destination counts as empty.
 _EMPTY_CHECK_TIME = 0.3
+#: Longest wait of a consumer in seconds, after which it checks whether the others have received the rest.
+_CHECK_INTERVAL = 0.2
 
 
 def configure(parser: Parser) -> None:
@@ -55,6 +60,10 @@ def configure(parser: Parser) -> None:
     parser.add(
         "--persistent", action="store_true", help="ask the broker to keep the messages across a restart"
     )
+    parser.add("--producers", metavar="N", type=number(1), default=1,
+        help="number of connections that send, which share COUNT and the rate (default 1)")  # fmt: skip
+    parser.add("--consumers", metavar="N", type=number(1), default=1,
+        help="number of connections that receive: from a queue each gets a part (default 1)")  # fmt: skip
     parser.add("--json", action="store_true", help="write one line of JSON instead of text")
     options.add_options(parser)
 
@@ -68,14 +77,18 @@ class Plan:
         terminal: for the progress bar.
         destination: the destination of all messages.
         headers: additional headers of each SEND and of the SUBSCRIBE.
-        mark: the first bytes of every body of this run.
+        mark: the first bytes of every body of a measurement.
     """
 
     args: Namespace
     terminal: Terminal
     destination: str = ""
     headers: dict[str, Any] = field(default_factory=dict[str, Any])
-    mark: bytes = field(default_factory=lambda: uuid.uuid4().bytes[: _MARK // 2])
+    mark: bytes = b""
+
+    def begin(self) -> None:
+        """Begin a measurement: messages of the one before do not count, which consumers of a topic may still get."""
+        self.mark = uuid.uuid4().bytes[: _MARK // 2]
 
     def body(self, index: int) -> bytes:
         """The body of the message with this number."""
@@ -99,26 +112,32 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
     connection_settings = settings(args)
     plan = Plan(args, terminal)
-    with (
-        using(connection_settings.client(reconnect=False)) as sender,
-        using(connection_settings.client(reconnect=False)) as receiver,
-    ):
-        _choose_destination(plan, receiver)
+    with contextlib.ExitStack() as stack:
+        senders, receivers = (
+            [stack.enter_context(using(connection_settings.client(reconnect=False))) for _ in range(count)]
+            for count in (args.producers, args.consumers)
+        )
+        _choose_destination(plan, receivers[0])
         results: dict[str, Any] = {
-            "broker": sender.broker.name,
-            "version": sender.version,
+            "broker": senders[0].broker.name,
+            "version": senders[0].version,
             "destination": plan.destination,
             "size": args.size,
+            "producers": args.producers,
+            "consumers": args.consumers,
         }
-        with receiver.subscribe(plan.destination, headers=plan.headers) as subscription:
-            if args.only != "latency":
-                results["throughput"] = _throughput(plan, sender, subscription)
-                if not args.json:
-                    _show_throughput(results["throughput"], terminal)
-            if args.only != "throughput":
-                latencies, results["latency"] = _latency(plan, sender, subscription)
-                if not args.json:
-                    _show_latency(latencies, results["latency"], terminal)
+        subscriptions = [
+            stack.enter_context(receiver.subscribe(plan.destination, headers=plan.headers))
+            for receiver in receivers
+        ]
+        if args.only != "latency":
+            results["throughput"] = _throughput(plan, senders, subscriptions)
+            if not args.json:
+                _show_throughput(results["throughput"], terminal)
+        if args.only != "throughput":
+            latencies, results["latency"] = _latency(plan, senders, subscriptions)
+            if not args.json:
+                _show_latency(latencies, results["latency"], terminal)
     if args.json:
         import json
 
@@ -154,50 +173,112 @@ def _choose_destination(plan: Plan, client: Any) -> None:
 # ------------------------------------------------------------------------------------- throughput
 
 
-def _throughput(plan: Plan, sender: Any, subscription: Any) -> dict[str, Any]:
-    """Send and receive at the same time, over two connections."""
-    import threading
-
+def _throughput(plan: Plan, senders: list[Any], subscriptions: list[Any]) -> dict[str, Any]:
+    """Send and receive at the same time, each over its own connections."""
     args = plan.args
-    finished_at: list[float] = []
-    thread = threading.Thread(
-        target=_receive_all, args=(plan, subscription, args.count, finished_at), daemon=True
-    )
+    plan.begin()
+    arrivals = _Arrivals(args.count)
+    timeout = args.duration + _message_timeout(plan)
+    receiving = [_started(_receive, plan, each, arrivals, timeout) for each in subscriptions]
     started_at = time.perf_counter()
-    thread.start()
-    sent = _publish(plan, sender) - started_at
-    thread.join()
-    if not finished_at:
+    sent = _publish(plan, senders) - started_at
+    for thread in receiving:
+        thread.join()
+    if arrivals.missing:
         raise CommandError("not all messages arrived", status=Status.UNREACHED)
     return {
         "messages": args.count,
         "confirmed": not args.no_confirm,
         "sent": _speed_of(sent, args),
-        "received": _speed_of(finished_at[0] - started_at, args),
+        "received": _speed_of(arrivals.last_at - started_at, args),
     }
 
 
-def _publish(plan: Plan, sender: Any) -> float:
+class _Arrivals:
+    """The messages of this run that have arrived, counted by the threads of all consumers.
+
+    Attributes:
+        times: the time at which each arrived, by its number.
+        last_at: when the last one arrived; before that, when this object was made.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.times: dict[int, float] = {}
+        self.last_at: float = time.perf_counter()
+
+    def add(self, index: int | None) -> None:
+        """Record a message; None is one of another run. Needs no lock: each step is one of the dictionary's."""
+        now = time.perf_counter()
+        if index is not None:
+            self.times.setdefault(index, now)
+            self.last_at = now
+
+    @property
+    def missing(self) -> int:
+        """How many have not arrived."""
+        return self._count - len(self.times)
+
+
+def _started(function: Callable[..., object], *arguments: object) -> threading.Thread:
+    import threading
+
+    thread = threading.Thread(target=function, args=arguments, daemon=True)
+    thread.start()
+    return thread
+
+
+def _each(senders: list[Any], send: Callable[[Any, int], float]) -> float:
+    """Call `send(sender, number)` for all senders at the same time. Returns the largest result.
+
+    Raises:
+        BaseException: the first exception of a sender.
+    """
+    results: list[float] = []
+    errors: list[BaseException] = []
+
+    def run(sender: Any, number: int) -> None:
+        try:
+            results.append(send(sender, number))
+        except BaseException as error:
+            errors.append(error)
+
+    others = [_started(run, sender, number) for number, sender in enumerate(senders) if number]
+    run(senders[0], 0)
+    for thread in others:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return max(results)
+
+
+def _publish(plan: Plan, senders: list[Any]) -> float:
+    """Send all messages, each sender a part of them. Returns when the last one was sent and confirmed."""
     from stomp.cli.framework.progress import Progress
     from stomp.cli.messages.publisher import MessagePublisher
 
-    publisher = MessagePublisher(sender, confirm=not plan.args.no_confirm)
     count = plan.args.count
-    with Progress(plan.terminal, count, lambda done: f"{done:.0f} messages sent") as progress:
-        for index in range(count):
+
+    def publish(sender: Any, number: int) -> float:
+        publisher = MessagePublisher(sender, confirm=not plan.args.no_confirm)
+        for index in range(number, count, len(senders)):
             publisher.send(plan.destination, plan.body(index), **plan.send)
-            progress.update(index)
+            if not number:
+                progress.update(index)
         publisher.collect(wait=True)
-    return time.perf_counter()
+        return time.perf_counter()
+
+    with Progress(plan.terminal, count, lambda done: f"{done:.0f} messages sent") as progress:
+        return _each(senders, publish)
 
 
-def _receive_all(plan: Plan, subscription: Any, count: int, finished_at: list[float]) -> None:
-    """Receive `count` messages of this run, and append the time of the last one to `finished_at` if all arrive."""
-    timeout = plan.args.duration + _message_timeout(plan)
-    while count and (message := subscription.receive(timeout)) is not None:
-        count -= plan.index(message.body) is not None
-    if not count:
-        finished_at.append(time.perf_counter())
+def _receive(plan: Plan, subscription: Any, arrivals: _Arrivals, timeout: float) -> None:
+    """Receive until all messages of this run have arrived, at any consumer, or none has for `timeout` seconds."""
+    while arrivals.missing and time.perf_counter() - arrivals.last_at < timeout:
+        # Another consumer may get the last message, so the wait is short.
+        message = subscription.receive(min(timeout, _CHECK_INTERVAL))
+        if message is not None:
+            arrivals.add(plan.index(message.body))
 
 
 def _message_timeout(plan: Plan) -> float:
@@ -226,21 +307,21 @@ def _show_throughput(results: dict[str, Any], terminal: Terminal) -> None:
 # ------------------------------------------------------------------------------------- latency
 
 
-def _latency(plan: Plan, sender: Any, subscription: Any) -> tuple[list[float], dict[str, Any]]:
-    import threading
-
+def _latency(plan: Plan, senders: list[Any], subscriptions: list[Any]) -> tuple[list[float], dict[str, Any]]:
     args = plan.args
+    plan.begin()
     count = max(1, round(args.rate * args.duration))
     start = time.perf_counter() + 0.05
     due = [start + index / args.rate for index in range(count)]
-    latencies: list[float] = []
-    thread = threading.Thread(
-        target=_receive_latencies, args=(plan, subscription, due, latencies), daemon=True
+    arrivals = _Arrivals(count)
+    timeout = _message_timeout(plan)
+    receiving = [_started(_receive, plan, each, arrivals, timeout) for each in subscriptions]
+    behind = _each(
+        senders, lambda sender, number: _send_steadily(plan, sender, due, range(number, count, len(senders)))
     )
-    thread.start()
-    behind = _send_steadily(plan, sender, due)
-    thread.join()
-    latencies.sort()
+    for thread in receiving:
+        thread.join()
+    latencies = sorted(at - due[index] for index, at in arrivals.times.items())
     seconds = (
         {_name(percent): round(percentile(latencies, percent), 6) for percent in _PERCENTILES}
         if latencies
@@ -255,31 +336,23 @@ def _latency(plan: Plan, sender: Any, subscription: Any) -> tuple[list[float], d
     }
 
 
-def _send_steadily(plan: Plan, sender: Any, due: list[float]) -> float:
-    """Send each message when it is due, or at once if it is late. Returns the largest delay in seconds."""
+def _send_steadily(plan: Plan, sender: Any, due: list[float], indexes: Sequence[int]) -> float:
+    """Send the messages of these numbers when they are due, or late. Returns the largest delay in seconds."""
     from stomp.cli.framework.progress import Progress
 
     behind = 0.0
-    with Progress(
-        plan.terminal, len(due), lambda done: f"{done:.0f} messages at a constant rate"
-    ) as progress:
-        for index, due_at in enumerate(due):
-            remaining = due_at - time.perf_counter()
+    # One bar is enough: it belongs to the sender of the first message.
+    total = len(due) if 0 in indexes else None
+    with Progress(plan.terminal, total, lambda done: f"{done:.0f} messages at a constant rate") as progress:
+        for index in indexes:
+            remaining = due[index] - time.perf_counter()
             if remaining > 0:
                 time.sleep(remaining)
-            behind = max(behind, time.perf_counter() - due_at)
+            behind = max(behind, time.perf_counter() - due[index])
             sender.send(plan.destination, plan.body(index), **plan.send)
-            progress.update(index)
+            if total is not None:
+                progress.update(index)
     return behind
-
-
-def _receive_latencies(plan: Plan, subscription: Any, due: list[float], latencies: list[float]) -> None:
-    timeout = _message_timeout(plan)
-    while len(latencies) < len(due) and (message := subscription.receive(timeout)) is not None:
-        now = time.perf_counter()
-        index = plan.index(message.body)
-        if index is not None:
-            latencies.append(now - due[index])
 
 
 def _name(percent: float) -> str:

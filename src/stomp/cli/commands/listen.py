@@ -57,7 +57,8 @@ def configure(parser: Parser) -> None:
     parser.add("--json-body", action="store_true",
         help="with --json: a body that is JSON is a value, not text")  # fmt: skip
     parser.add("--pretty", action="store_true", help="indent JSON: that of --json, or bodies that are JSON")
-    parser.add("--shorten", metavar="N", type=number(1), help="write at most N characters of each body")
+    parser.add("--shorten", metavar="N", type=number(0),
+        help="write at most N bytes of each body; 0 for no limit (default on a terminal: 10000)")  # fmt: skip
     consumer.add_options(parser, prefetch="default 100, with --exec 1")
     parser.add("--ack", metavar="MODE", choices=("client-individual", "client", "auto", "none"),
         default="client-individual",

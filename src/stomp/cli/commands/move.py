@@ -23,21 +23,30 @@ if TYPE_CHECKING:
     from stomp.cli.framework.terminal import Terminal
 
 
+#: Seconds without a message after which the source counts as empty.
+_EMPTY_AFTER = 5.0
+
+
 def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.arguments_are("FROM TO")
     parser.epilog = (
         "A message is acknowledged after the broker has confirmed its copy, so none is lost. If the connection is\n"
         "lost before the ACK, a message may exist twice; the command reports this and continues.\n"
-        "Without -n and --timeout it runs until Ctrl-C.\n\n"
+        "It ends when FROM is empty: after -n messages, or when no message has arrived for 5 s or for --timeout.\n"
+        "With --follow it runs until Ctrl-C, and connects again to both brokers when a connection is lost.\n\n"
         "Examples:\n"
         "  stomp move ActiveMQ.DLQ /queue/orders -n 10 --timeout 2s\n"
-        "  stomp move /queue/orders /queue/orders --url stomp://old.example.com --to-url stomp://new.example.com"
+        "  stomp move /queue/orders /queue/orders --url stomp://old.example.com \\\n"
+        "      --to-url stomp://new.example.com --follow"
     )
     parser.add("source", metavar="FROM", completes="destination", help="source destination")
     parser.add("target", metavar="TO", completes="destination", help="target destination")
     parser.add("--to-url", metavar="URL",
         help="URL of another broker, to which the messages are moved; the connection options are for FROM")  # fmt: skip
+    parser.add(
+        "--follow", action="store_true", help="do not end when FROM is empty: move messages as they arrive"
+    )
     parser.add(
         "--rate", metavar="N", type=number(1e-6, whole=False), help="send at most N messages per second"
     )
@@ -56,7 +65,12 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
     if args.source == args.target and args.to_url is None:
         raise CommandError("FROM and TO are the same destination", hint="use another destination")
+    if args.follow and args.timeout is not None:
+        raise CommandError("--follow and --timeout cannot be used together", hint="use one of them")
+    if args.count is None and args.timeout is None and not args.follow:
+        args.timeout = _EMPTY_AFTER
     tally = _Tally(terminal)
+    other: Any = None
     try:
         with (
             contextlib.ExitStack() as resources,
@@ -80,6 +94,8 @@ def run(args: Namespace, terminal: Terminal) -> int:
             while not tally.unless_unknown(partial(publisher.collect, wait=True)):
                 pass
     finally:
+        if other is not None:
+            tally.add_possible_duplicate(other.stats().resent)
         tally.report()
     return messages.status
 
@@ -90,7 +106,9 @@ def _target_client(url: str) -> AbstractContextManager[Any]:
     from stomp.cli.config.settings import mute, using
 
     mute()
-    return using(stomp.Client(url, attempts=1, reattempts=-1))
+    # A copy without an answer is sent again. Otherwise its original would stay unacknowledged, as the connection to the
+    # other broker is not lost.
+    return using(stomp.Client(url, attempts=1, reattempts=-1, on_unknown="resend"))
 
 
 def _copy(publisher: Any, message: Any, target: str) -> None:
@@ -118,9 +136,9 @@ class _Tally:
         except StaleDelivery:
             self._possible_duplicates += 1
 
-    def add_possible_duplicate(self) -> None:
-        """Count a message that may exist twice."""
-        self._possible_duplicates += 1
+    def add_possible_duplicate(self, count: int = 1) -> None:
+        """Count messages that may exist twice."""
+        self._possible_duplicates += count
 
     def unless_unknown(self, action: Callable[[], object]) -> bool:
         """Call `action`. Returns False if the outcome of a copy is unknown; its original is not acknowledged then."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stomp.cli.framework.exit_status import CommandError
 from stomp.cli.framework.parser import gathered
 from stomp.cli.framework.terminal import clean
-from stomp.cli.messages import jsonl
+from stomp.cli.messages import body_text, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,12 +39,16 @@ def readable(terminal: Terminal, *, body: bool, pretty: bool = False, limit: int
     """A format for people: the headers, one per line, then an empty line, the body and an empty line.
 
     Args:
-        terminal: the body is cleaned if its standard output is a terminal. The headers are always cleaned.
+        terminal: the body is cleaned, and JSON has colours, if its standard output is a terminal. The headers are
+            always cleaned.
         body: False leaves out the body.
         pretty: indent a body that is JSON.
-        limit: the longest body, in characters; a longer one is cut, and a line says how long it is.
+        limit: the maximum length of a body in bytes, see `body_text.cut`; 0 for none, None for the default: on a
+            terminal `body_text.TERMINAL_LIMIT`.
     """
-    on_terminal = terminal.is_terminal(terminal.out)
+    on_terminal, has_colour = terminal.is_terminal(terminal.out), terminal.has_colour(terminal.out)
+    if limit is None and on_terminal:
+        limit = body_text.TERMINAL_LIMIT
 
     def write(message: BaseMessage, number: int) -> bytes:
         lines = [
@@ -55,11 +59,10 @@ def readable(terminal: Terminal, *, body: bool, pretty: bool = False, limit: int
         content = message.body
         if pretty and (parsed := _parsed(content)) is not _NOT_JSON:
             content = json.dumps(parsed, indent=2, ensure_ascii=False).encode()
-        if limit is not None and len(content) > limit:
-            rest = len(content) - limit
-            content = content[:limit] + f"\n... {rest} more bytes; --raw writes the whole body".encode()
+        content = body_text.cut(content, limit, "--shorten 0 writes whole bodies")
         if on_terminal:
-            content = _bytes(clean(content))
+            text = clean(content)
+            content = _bytes(body_text.coloured(text) if has_colour else text)
         return _bytes("".join(lines)) + (b"\n" + content + b"\n" if body else b"") + b"\n"
 
     return write

@@ -58,7 +58,7 @@ class _Completer(Completer):
             return
         for candidate in self._cli.candidates(line):
             if candidate.startswith(word):
-                yield Completion(candidate, start_position=-len(word))
+                yield Completion(f"{candidate} ", start_position=-len(word), display=candidate)
 
 
 class PromptReader:

@@ -64,8 +64,7 @@ class TerminalReader:
 
             self._readline = readline
             readline.set_completer_delims(" \t\n")
-            complete: Any = self._cli.complete
-            readline.set_completer(complete)
+            readline.set_completer(self._complete)
             # macOS has libedit instead of readline, with a different syntax for key bindings.
             libedit = "libedit" in (readline.__doc__ or "")
             readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
@@ -76,6 +75,11 @@ class TerminalReader:
 
     def __exit__(self, *exc_info: object) -> None:
         self._cli.output_context = contextlib.nullcontext
+
+    def _complete(self, text: str, state: int) -> str | None:
+        """The candidate with this number, for readline, with the blank before the next word."""
+        found: Any = self._cli.complete(text, state)
+        return None if found is None else f"{found} "
 
     def read(self) -> str:
         """The next line.

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from stomp.cli.framework.terminal import clean
+from stomp.cli.messages import body_text
 from stomp.core.diagnostics import redacted
 
 if TYPE_CHECKING:
     from stomp.cli.framework.terminal import Terminal
 
-#: Maximum length of a JSON body in characters that is coloured.
-_MAX_COLOURED = 64 * 1024
 #: The headers of a message that are shown if not verbose.
 _BRIEF_HEADERS = ("message-id", "subscription", "ack")
 
@@ -35,7 +33,7 @@ class Renderer:
     def message(self, headers: Mapping[str, object], body: bytes | str) -> bytes:
         """A MESSAGE frame."""
         lines = ["", "MESSAGE"] if self.verbose else [""]
-        return self._frame(lines, headers if self.verbose else _brief(headers), body)
+        return self._frame(lines, headers if self.verbose else self._brief(headers), body)
 
     def control_frame(self, command: str, headers: Mapping[str, object], body: bytes | str) -> bytes:
         """A CONNECTED, RECEIPT or ERROR frame; empty if not verbose."""
@@ -53,6 +51,12 @@ class Renderer:
         head = "".join(f"{line}\n" for line in formatted).encode("utf-8", "surrogateescape")
         return head + self._body(body) + b"\n"
 
+    def _brief(self, headers: Mapping[str, object]) -> dict[str, object]:
+        # At the prompt there may be several subscriptions. Without a terminal, the lines are those of stomp.py.
+        at_prompt = self._spaced and self._terminal.is_terminal(self._terminal.out)
+        names = ("destination", *_BRIEF_HEADERS) if at_prompt else _BRIEF_HEADERS
+        return {name: headers[name] for name in names if name in headers}
+
     def _strong(self, line: str) -> str:
         return self._terminal.styled(line, "strong", self._terminal.out)
 
@@ -66,37 +70,7 @@ class Renderer:
         terminal = self._terminal
         if not terminal.is_terminal(terminal.out):
             return data
-        text = clean(data)
-        if terminal.has_colour(terminal.out) and _is_json(text):
-            text = _coloured(text)
+        text = clean(body_text.cut(data, body_text.TERMINAL_LIMIT))
+        if terminal.has_colour(terminal.out):
+            text = body_text.coloured(text)
         return text.encode("utf-8", "surrogateescape")
-
-
-def _brief(headers: Mapping[str, object]) -> dict[str, object]:
-    return {name: headers[name] for name in _BRIEF_HEADERS if name in headers}
-
-
-def _is_json(text: str) -> bool:
-    if text.lstrip()[:1] not in ("{", "[") or len(text) > _MAX_COLOURED:
-        return False
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _coloured(text: str) -> str:
-    """JSON with colours and without other changes; unchanged if the package `rich` is not installed."""
-    try:
-        from io import StringIO
-
-        from rich.console import Console
-        from rich.highlighter import JSONHighlighter
-        from rich.text import Text
-    except ImportError:
-        return text
-    console = Console(file=StringIO(), force_terminal=True, color_system="standard", soft_wrap=True)
-    with console.capture() as captured:
-        console.print(JSONHighlighter()(Text(text)), end="", soft_wrap=True)
-    return captured.get()

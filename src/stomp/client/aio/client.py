@@ -323,6 +323,37 @@ class AsyncClient(AsyncDriver):  # noqa: D101 - see BaseClient
         message: AsyncMessage = reply
         return message
 
+    async def request_many(
+        self,
+        destination: str,
+        body: Body = b"",
+        *,
+        replies: int,
+        timeout: float | None = None,
+        **options: Unpack[SendOptions],
+    ) -> list[AsyncMessage]:
+        """Send a request to a topic, and wait for the replies of several services.
+
+        Args:
+            destination: the destination whose consumers answer with `AsyncMessage.reply`.
+            body: bytes, or str, which is encoded as UTF-8.
+            replies: return once there are this many replies.
+            timeout: seconds; then it returns the replies that have arrived.
+            **options: see `SendOptions`.
+
+        Raises:
+            ReplyMissing: there was no reply in time.
+            OutcomeUnknown: the connection was lost while waiting.
+            NotConnected: there was no connection in time; nothing was sent.
+        """
+        count = arguments.count("replies", replies)
+        outgoing = self._outgoing(destination, body, options)
+        found: Any = await self._run(
+            request_reply.request_many_gen(self._engine, outgoing, self._deadline(timeout), count)
+        )
+        messages: list[AsyncMessage] = found
+        return messages
+
     # ------------------------------------------------------------------------------------- receiving
 
     @awaitable_context  # ASYNC

@@ -81,7 +81,7 @@ class ClientEngine:
         pending: the unanswered requests.
         progress: a signal for when an answer arrived, when a message was settled during a drain, and
             when the connection was lost. `close` and `drain` wait for it.
-        replies: the unanswered requests of `request_reply.request_gen`, by correlation id.
+        replies: the requests of `request_reply.request_many_gen` that wait for replies, by correlation id.
         redelivery: failed messages that are given back to the broker by the end of the connection.
         recorder: the last frames, for error reports.
         error: why the client failed, or why the last connection or attempt to connect ended.
@@ -488,11 +488,11 @@ class ClientEngine:
         self._resent += 1
 
     def _process_reply(self, message: BaseMessage) -> None:
-        reply = self.replies.pop(message.headers.get("correlation-id", ""), None)
-        if reply is None:
+        reply = self.replies.get(message.headers.get("correlation-id", ""))
+        if reply is None or reply.done:
             self._unmatched += 1
             return
-        reply.message = message
+        reply.messages.append(message)
         reply.notify()
 
     def _process_control_event(self, connection: BrokerConnection, event: Event, now: float) -> None:

@@ -1,4 +1,4 @@
-"""`PendingReply`: a request that waits for its reply."""
+"""`PendingReply`: a request that waits for its replies."""
 
 from __future__ import annotations
 
@@ -12,16 +12,23 @@ if TYPE_CHECKING:
 
 
 class PendingReply(Signal):
-    """A request (`request_reply.request_gen`) that waits for its reply. Notifies when `done` becomes true."""
+    """A request (`request_reply.request_many_gen`) that waits for its replies. Notifies when `done` becomes true.
 
-    __slots__ = ("error", "message")
+    Attributes:
+        count: how many replies it waits for.
+        messages: the replies, in the order in which they arrived.
+        error: why no more replies can arrive; None otherwise.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("count", "error", "messages")
+
+    def __init__(self, count: int = 1) -> None:
         super().__init__()
-        self.message: BaseMessage | None = None
+        self.count = count
+        self.messages: list[BaseMessage] = []
         self.error: StompError | None = None
 
     @property
     def done(self) -> bool:
-        """True if the reply has arrived, or the connection was lost so that none can arrive."""
-        return self.message is not None or self.error is not None
+        """True if all replies have arrived, or the connection was lost so that none can arrive."""
+        return len(self.messages) >= self.count or self.error is not None

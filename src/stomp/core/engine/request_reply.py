@@ -42,18 +42,32 @@ def request_gen(engine: ClientEngine, outgoing: OutgoingMessage, deadline: float
         OutcomeUnknown: the connection was lost after the request, and the temporary queue with it.
         NotConnected: there was no connection; nothing was sent.
     """
+    [reply] = yield from request_many_gen(engine, outgoing, deadline, 1)
+    return reply
+
+
+def request_many_gen(
+    engine: ClientEngine, outgoing: OutgoingMessage, deadline: float, count: int
+) -> Operation[list[BaseMessage]]:
+    """Send a request, and wait for replies of several services: until there are `count`, or until the deadline.
+
+    Raises:
+        ReplyMissing: no reply arrived before the deadline.
+        OutcomeUnknown: the connection was lost after the request, and the temporary queue with it.
+        NotConnected: there was no connection; nothing was sent.
+    """
     connection = yield from wait_connected_gen(engine, deadline)
     name = yield from _reply_queue_gen(engine, connection, deadline)
     frame = outgoing.frame(connection)
     correlation = frame.headers.setdefault("correlation-id", f"{engine.config.nonce}-{engine.next_id()}")
     frame.headers.setdefault("reply-to", name)
     callbacks = yield from run_sending_hooks_gen(engine, frame)
-    reply = engine.replies[correlation] = PendingReply()
+    reply = engine.replies[correlation] = PendingReply(count)
     if engine.reading_paused:
         engine.maybe_resume()
     try:
         yield from send_frame_gen(SendFrame(connection.link, frame), callbacks)
-        if not (yield Wait(reply, lambda: reply.done, deadline)):
+        if not (yield Wait(reply, lambda: reply.done, deadline)) and not reply.messages:
             raise ReplyMissing(
                 f"no reply to the request to {outgoing.destination} in time",
                 hint="check that a service is subscribed to it",
@@ -62,8 +76,7 @@ def request_gen(engine: ClientEngine, outgoing: OutgoingMessage, deadline: float
         engine.replies.pop(correlation, None)
     if reply.error is not None:
         raise reply.error
-    assert reply.message is not None
-    return reply.message
+    return reply.messages
 
 
 def _reply_queue_gen(engine: ClientEngine, connection: BrokerConnection, deadline: float) -> Operation[str]:
