@@ -85,12 +85,13 @@ class Acknowledgements:
         message.refused_by |= {delivery.consumer.number}
         if state.observer is not None:
             state.observer.message_refused(delivery.consumer, message, requeue=requeue)
-        if requeue and message.refusals < state.policy.dead_letter_after:
+        forever = state.dialect.requeues_forever
+        if requeue and (forever or message.refusals < state.policy.dead_letter_after):
             self._dispatcher.requeue(delivery)
             return
         queue.unsettled -= 1
         dead_letters = state.policy.dead_letter_queue
-        if queue.name == dead_letters:
+        if forever or queue.name == dead_letters:
             self.discarded += 1
             state.queues.discard(queue, message)
             return

@@ -13,6 +13,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from stomp.broker.dialects import dialect_by_name
 from stomp.broker.endpoints import parse_endpoint
 from stomp.broker.origin import OriginPolicy
 from stomp.broker.recording import FrameRecorder
@@ -78,10 +79,14 @@ class Broker:
         store: a file (SQLite) for messages with ``persistent:true`` and for durable subscriptions; they survive the end
             of the broker, also when it is killed. A RECEIPT then confirms that they are on disk. The file is made if it
             does not exist, and one broker at a time can use it. None keeps everything in memory.
+        dialect: the broker whose behaviour is imitated: "rabbitmq", "activemq", "artemis", "strict" for the
+            specification without extensions, or "tolerant" for the extensions of all brokers that do not contradict
+            each other.
 
     Raises:
         UsageError: a version is unknown, or there is none; a port is out of range; there is no address to listen on;
-            an address needs TLS, and there is no `ssl_context`; an entry of `allow_origins` is no origin.
+            an address needs TLS, and there is no `ssl_context`; an entry of `allow_origins` is no origin;
+            there is no such dialect.
         AddressError: an address in `listen` is invalid.
 
     Attributes:
@@ -109,6 +114,7 @@ class Broker:
         versions: Iterable[str] = ("1.0", "1.1", "1.2"),
         connect_timeout: float = 10.0,
         tolerance: float = TOLERANCE,
+        dialect: str = "tolerant",
         allow_origins: Iterable[str] = (),
         store: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -141,6 +147,7 @@ class Broker:
             versions=offered,
             connect_timeout=arguments.seconds("connect_timeout", connect_timeout, above_zero=True),
             tolerance=tolerance,
+            dialect=dialect_by_name(dialect),
             origins=OriginPolicy(
                 [allow_origins] if isinstance(allow_origins, str) else allow_origins,
                 hosts=[each.host for each in where],

@@ -31,9 +31,10 @@ from stomp._version import __version__
 from stomp.broker.settings import ConnectionInfo, ConsumerInfo, Settings
 from stomp.broker.store import RequestRefused
 from stomp.core.diagnostics import describe, one_line
-from stomp.core.errors import FrameError
+from stomp.core.errors import FrameError, RemoteProtocolError
+from stomp.core.frames import commands
 from stomp.core.frames.frame import Frame, Headers
-from stomp.core.session.events import Closed, ConnectRequested, Event, Reason, Request
+from stomp.core.session.events import Closed, ConnectRequested, Event, InvalidRequest, Reason, Request
 from stomp.core.session.server import ServerSession
 from stomp.core.session.state import State
 from stomp.net.read_buffer import ReadBuffer
@@ -122,8 +123,11 @@ class Connection(asyncio.BufferedProtocol):
             newline_after_frame=True,
             limits=settings.limits,
             tolerance=settings.tolerance,
+            min_interval=settings.dialect.min_heartbeat,
+            report_invalid=settings.dialect.keeps_open,
         )
         self._read_buffer = ReadBuffer()
+        self._dialect = settings.dialect
         self._loop = asyncio.get_running_loop()
         self._turn: asyncio.Handle | None = None  # continues with the waiting events
         self._timer: asyncio.TimerHandle | None = None
@@ -261,6 +265,8 @@ class Connection(asyncio.BufferedProtocol):
                     if self._loop.time() > end and len(waiting):
                         self._pause_for_turn()
                         return
+                elif isinstance(event, InvalidRequest):
+                    self._refuse_request(event.frame, RequestRefused(event.error.message))
                 elif isinstance(event, ConnectRequested):
                     self._connect_requested(event.frame, event.version)
                 elif isinstance(event, Closed):
@@ -328,17 +334,40 @@ class Connection(asyncio.BufferedProtocol):
                 raise RequestRefused(
                     "this SEND was refused on purpose", "an operator of the broker asked for it"
                 )
+            if self._dialect.alters_old and client.version.number == "1.0":
+                frame.headers = self._dialect.decode_old(frame.headers)
             self._engine.handle(client, frame)
         except RequestRefused as refusal:
-            words = one_line(refusal.message)
-            logger.info("connection %d: refused %s: %s", self.number, describe(frame), words)
-            self._refuse(refusal.message, refusal.detail, frame.headers.get("receipt"))
-            self._engine.close(client)
+            self._refuse_request(frame, refusal)
+            return
+        except RemoteProtocolError as err:
+            # RabbitMQ closes without an ERROR.
+            logger.warning("connection %d from %s: %s", self.number, self._peer, one_line(err.message))
+            self.close(abort=False)
             return
         if frame.command == "DISCONNECT":
             self.write()
             if self._session.state is not State.CLOSED and not self._session.has_pending_error:
                 self._session.finish_disconnect()
+
+    def _refuse_request(self, frame: Frame, refusal: RequestRefused) -> None:
+        """Send the ERROR for a frame, and close the connection unless the dialect keeps it open."""
+        client, dialect = self.client, self._dialect
+        if client is None or not client.open:
+            return
+        words = one_line(refusal.message)
+        logger.info("connection %d: refused %s: %s", self.number, describe(frame), words)
+        receipt, answer = dialect.receipt_id(frame), dialect.error_for(frame, refusal)
+        if not dialect.stays_open(frame, refusal, client.version):
+            self._refuse(answer.message, answer.detail, receipt)
+            self._engine.close(client)
+            return
+        self.write()
+        if self._session.state is not State.CLOSED:
+            self._session.forget(frame)
+            self._deliver(
+                commands.error(answer.message, detail=answer.detail, receipt_id=receipt), client.version
+            )
 
     def _connect_requested(self, frame: Frame, version: Version) -> None:
         headers = self._connect_headers = frame.headers
@@ -353,14 +382,23 @@ class Connection(asyncio.BufferedProtocol):
         users = self._server.settings.users
         if users is not None and not _check_credentials(users, login, headers.get("passcode")):
             logger.warning("connection %d from %s: refused the login %.200r", self.number, self._peer, login)
-            self._refuse("Bad CONNECT", f"Access refused for user '{login or ''}'")
+            refusal = self._dialect.login_refused(login)
+            self._refuse(refusal.message, refusal.detail)
+            return
+        try:
+            self._dialect.check_connect(headers)
+        except RequestRefused as refusal:
+            self._refuse(refusal.message, refusal.detail)
             return
         self._connect_deadline = None
         self._login = login
         self.client = self._engine.open(version, headers.get("client-id"))
         self.client.blocked = self._blocked
         self._server.client_connected(self, self.client)
-        sent = {"server": f"stompkit-embedded/{__version__}", "session": f"session-{self.number}"}
+        server = f"stompkit-embedded/{__version__}"
+        if self._dialect.server is not None:
+            server = f"{self._dialect.server} {server}"
+        sent = {"server": server, "session": f"session-{self.number}"}
         if version.number == "1.0":
             sent["version"] = "1.0"  # as RabbitMQ and ActiveMQ write it; STOMP 1.0 has no such header
         self._session.accept(self._loop.time(), headers=sent)
@@ -410,6 +448,8 @@ class Connection(asyncio.BufferedProtocol):
             self._loop.call_soon(self._refill)
 
     def _deliver(self, frame: Frame, version: Version) -> None:
+        if self._dialect.alters_old and version.number == "1.0":
+            frame.headers = self._dialect.encode_old(frame.headers)
         try:
             self._session.deliver(frame)
         except FrameError:

@@ -73,6 +73,7 @@ class Dispatcher:
             sending.size,
             sending.expires,
         )
+        message.has_length = sending.has_length
         state.expiry.watch(queue, message)
         queue.bytes += message.size
         if state.observer is not None:
@@ -154,7 +155,10 @@ class Dispatcher:
 
     def _deliver(self, consumer: Consumer, message: StoredMessage) -> None:
         state, client = self._state, consumer.client
+        dialect = state.dialect
         message_id = f"{state.name}-{message.number}"
+        if dialect.ack_is_message_id:
+            message_id = dialect.message_id(message_id, consumer.id, client.number, state.next_number())
         headers = Headers()
         headers["message-id"] = message_id
         headers["destination"] = message.destination
@@ -168,11 +172,14 @@ class Dispatcher:
             number = state.next_number()
             key = message_id
             if client.version.ack_header == "id":
-                key = headers["ack"] = f"{message_id}-{number}"
+                if not dialect.ack_is_message_id:
+                    key = f"{message_id}-{number}"
+                headers["ack"] = key
             delivery = Delivery(number, key, message, consumer)
             consumer.unacked[key] = client.awaiting[key] = delivery
             consumer.queue.unsettled += 1
-        headers["content-length"] = str(len(message.body))
+        if dialect.adds_length or dialect.has_length(client.version, message.body, given=message.has_length):
+            headers["content-length"] = str(len(message.body))
         # RabbitMQ writes it with a first delivery, too.
         headers["redelivered"] = "true" if message.redelivered else "false"
         headers.update(message.headers)

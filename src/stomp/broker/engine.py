@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.broker.acknowledgements import Acknowledgements
+from stomp.broker.dialect import Dialect
 from stomp.broker.dispatcher import Dispatcher
 from stomp.broker.model import Client
 from stomp.broker.sender import Sender
@@ -58,6 +59,7 @@ class Engine:
         name: prefix of every message-id, so that the ids of two brokers differ.
         clock: returns seconds since 1970; used for the expiry of messages.
         first_number: the numbers of messages are above this one.
+        dialect: what differs between brokers; None for the tolerant one.
 
     Attributes:
         capacity: counts the stored messages and bytes.
@@ -80,9 +82,11 @@ class Engine:
         name: str = "m",
         clock: Callable[[], float] = lambda: 0.0,
         first_number: int = 0,
+        dialect: Dialect | None = None,
     ) -> None:
-        self.policy: Policy = policy or Policy()
-        self.state: BrokerState = BrokerState(self.policy, name, clock, first_number)
+        self.dialect: Dialect = dialect or Dialect()
+        self.policy: Policy = self.dialect.adapt(policy or Policy())
+        self.state: BrokerState = BrokerState(self.policy, name, clock, self.dialect, first_number)
         self.capacity: Capacity = self.state.capacity
         self.expiry: Expiry = self.state.expiry
         self._queues = self.state.queues
@@ -167,8 +171,13 @@ class Engine:
         consumers = list(client.consumers.values())
         client.consumers.clear()
         # Two subscriptions may share a queue: all messages are returned first, so that redelivery is in order.
+        # Those that UNSUBSCRIBE has ended have unacknowledged messages.
+        held, client.held = client.held, []
+        for consumer in held:
+            self._subscriptions.return_unacked(consumer)
         for consumer in consumers:
             self._subscriptions.remove(consumer)
+        consumers += held
         for consumer in consumers:
             self._dispatcher.dispatch_or_discard(consumer.queue)
         self._queues.remove_temporary(client.temporary)
@@ -185,7 +194,12 @@ class Engine:
         written = len(client.outbox)
         self._verbs[frame.command](client, frame)
         receipt = frame.headers.get("receipt")
-        if receipt is not None:
+        if receipt is None:
+            return
+        name = frame.headers.get("transaction")
+        if name is not None and frame.command == "SEND" and self.dialect.receipts_at_commit:
+            client.transactions[name].receipts.append(receipt)
+        else:
             self._dispatcher.emit(client, commands.receipt(receipt), written)
 
     def resume(self, client: Client) -> None:

@@ -186,6 +186,7 @@ class PendingSend:
     body: bytes
     size: int
     expires: float | None = None
+    has_length: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +204,19 @@ class PendingAck:
     requeue: bool
 
 
-#: The operations of an open transaction, in the order in which they were received.
-Transaction = list[PendingSend | PendingAck]
+class OpenTransaction:
+    """An open transaction.
+
+    Attributes:
+        steps: its operations, in the order in which they were received.
+        receipts: the receipts that are sent at COMMIT.
+    """
+
+    __slots__ = ("receipts", "steps")
+
+    def __init__(self) -> None:
+        self.steps: list[PendingSend | PendingAck] = []
+        self.receipts: list[str] = []
 
 
 class Client:
@@ -224,6 +236,7 @@ class Client:
         released: ids of deliveries that an UNSUBSCRIBE returned, oldest first; see `remember`.
         cost: the cost of the selectors and wildcards of its subscriptions.
         temporary: the names of its existing temporary queues.
+        held: its ended subscriptions whose unacknowledged messages it still holds, see `Dialect`.
         open: False when the connection has ended.
     """
 
@@ -234,6 +247,7 @@ class Client:
         "consumers",
         "cost",
         "has_output",
+        "held",
         "late_acks",
         "number",
         "open",
@@ -254,11 +268,12 @@ class Client:
         self.has_output: bool = False
         self.open: bool = True
         self.consumers: dict[str, Consumer] = {}
-        self.transactions: dict[str, Transaction] = {}
+        self.transactions: dict[str, OpenTransaction] = {}
         self.awaiting: dict[str, Delivery] = {}
         self.late_acks: dict[str, None] = {}
         self.cost: int = 0
         self.temporary: set[str] = set()
+        self.held: list[Consumer] = []
 
     def take(self) -> list[Frame]:
         """The frames to write since the last call. If `blocked`, call `Engine.resume` to get more."""

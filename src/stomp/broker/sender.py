@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import is_temporary, is_topic, qualify, qualify_limited, topic_of
+from stomp.broker.dialect import ALL_SEND
 from stomp.broker.model import PendingSend
-from stomp.broker.request_headers import expiry_of, message_headers
+from stomp.broker.request_headers import message_headers
 from stomp.broker.store import QUEUE_OVERHEAD, RequestRefused, size_of
 from stomp.broker.topics import check_words
 
@@ -41,6 +42,7 @@ class Sender:
             RequestRefused: it is invalid or exceeds a limit.
         """
         state = self._state
+        state.dialect.check_destination(frame.headers["destination"])
         destination = qualify_limited(frame.headers["destination"], client.number, state.policy)
         if is_topic(destination):
             check_words(destination)
@@ -49,12 +51,15 @@ class Sender:
             if queue.bytes + len(frame.body) > most:
                 detail = f"it keeps {most} bytes at most; consume some, then send again"
                 raise RequestRefused("the queue is full", detail)
+        if not ALL_SEND.isdisjoint(frame.headers):
+            state.extensions.check(frame)
         headers = message_headers(frame.headers)
-        expires = expiry_of(headers, state.clock())
+        expires = state.dialect.expiry(headers, state.clock())
         if "reply-to" in headers:
             name = headers["reply-to"]
             headers["reply-to"] = self._subscriptions.reply_to(client, name, qualify(name, client.number))
-        return PendingSend(destination, headers, frame.body, size_of(headers, frame.body), expires)
+        size, has_length = size_of(headers, frame.body), "content-length" in frame.headers
+        return PendingSend(destination, headers, frame.body, size, expires, has_length)
 
     def put(self, destination: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Store a message, as a SEND of a client that has no temporary destinations.
@@ -64,7 +69,9 @@ class Sender:
         """
         name = qualify(destination, 0)
         size = size_of(headers, body)
-        self.publish(PendingSend(name, headers, body, size, expiry_of(headers, self._state.clock())))
+        self.publish(
+            PendingSend(name, headers, body, size, self._state.dialect.expiry(headers, self._state.clock()))
+        )
 
     def publish(self, sending: PendingSend) -> None:
         """Store a message in all queues that get it.

@@ -52,7 +52,9 @@ class Server:
         self.settings = settings
         file = None if settings.store is None else StoreFile(settings.store)
         name, first = (secrets.token_hex(3), 0) if file is None else (file.name, file.first_number)
-        self.engine: Engine = Engine(settings.policy, name=name, clock=time.time, first_number=first)
+        self.engine: Engine = Engine(
+            settings.policy, name=name, clock=time.time, first_number=first, dialect=settings.dialect
+        )
         self._persistence: Persistence | None = None
         self._commit_due = False  # `_commit_and_flush` will be called
         if file is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stomp.broker.dialect import Dialect
 from stomp.broker.origin import OriginPolicy
 from stomp.broker.store import Policy
 from stomp.core.frames.limits import Limits
@@ -41,6 +42,7 @@ class Settings:
     versions: tuple[str, ...] = ("1.0", "1.1", "1.2")
     connect_timeout: float = 10.0
     tolerance: float = TOLERANCE
+    dialect: Dialect = field(default_factory=Dialect)
     origins: OriginPolicy = field(default_factory=OriginPolicy)
     store: str | None = None
 

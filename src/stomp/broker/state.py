@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stomp.broker.dialect import Dialect, Extensions
 from stomp.broker.expiry import Expiry
 from stomp.broker.observer import Observer, Observers
 from stomp.broker.queues import Queues
@@ -24,11 +25,14 @@ class BrokerState:
         name: prefix of every message-id.
         clock: returns seconds since 1970.
         first_number: all numbers are above this one.
+        dialect: what differs between brokers.
 
     Attributes:
         policy: the argument.
         name: the argument.
         clock: the argument.
+        dialect: the argument.
+        extensions: reports headers that the dialect does not support.
         capacity: counts the stored messages and bytes.
         expiry: the messages with an expiry time.
         clients: the connected clients, by number.
@@ -43,7 +47,9 @@ class BrokerState:
         "capacity",
         "clients",
         "clock",
+        "dialect",
         "expiry",
+        "extensions",
         "name",
         "observer",
         "paused",
@@ -52,8 +58,12 @@ class BrokerState:
         "topics",
     )
 
-    def __init__(self, policy: Policy, name: str, clock: Callable[[], float], first_number: int = 0) -> None:
+    def __init__(
+        self, policy: Policy, name: str, clock: Callable[[], float], dialect: Dialect, first_number: int = 0
+    ) -> None:
         self.policy: Policy = policy
+        self.dialect: Dialect = dialect
+        self.extensions: Extensions = Extensions(dialect)
         self.name: str = name
         self.clock: Callable[[], float] = clock
         self.capacity: Capacity = Capacity(policy)

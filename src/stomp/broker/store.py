@@ -32,11 +32,13 @@ class RequestRefused(StompError):
     Attributes:
         message: the ``message`` header of the ERROR.
         detail: the body of the ERROR.
+        fatal: the connection ends in every dialect.
     """
 
-    def __init__(self, message: str, detail: str = "") -> None:
+    def __init__(self, message: str, detail: str = "", *, fatal: bool = False) -> None:
         super().__init__(message)
         self.detail = detail
+        self.fatal = fatal
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class StoredMessage:
         refused_by: the numbers of the consumers that refused it by NACK.
         refusals: number of refusals.
         expires: expiry time in seconds since 1970; None if it does not expire.
+        has_length: its SEND had a ``content-length``.
         waiting: True while it is in the backlog of its queue; False while a consumer has it.
     """
 
@@ -118,6 +121,7 @@ class StoredMessage:
         "body",
         "destination",
         "expires",
+        "has_length",
         "headers",
         "number",
         "redelivered",
@@ -142,6 +146,7 @@ class StoredMessage:
         self.body: bytes = body
         self.size: int = size
         self.expires: float | None = expires
+        self.has_length: bool = True
         self.waiting: bool = False
         self.redelivered: bool = False
         self.refusals: int = 0

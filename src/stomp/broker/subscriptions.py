@@ -42,11 +42,14 @@ class Subscriptions:
             RequestRefused: it is invalid or exceeds a limit.
         """
         state, headers = self._state, frame.headers
+        state.extensions.check(frame)
+        state.dialect.check_destination(headers["destination"])
         destination = qualify_limited(headers["destination"], client.number, state.policy)
         if is_temporary(destination) and state.queues.owner(destination) is not client:
             raise RequestRefused("a temporary destination can be subscribed to by its own connection only")
         state.check_subscriptions(client)
-        window, selector = window_of(headers, state.policy), selector_of(headers, state.policy)
+        window = window_of(headers, state.policy)
+        selector = None if state.dialect.ignores_selectors else selector_of(headers, state.policy)
         cost = state.queues.cost(client, topic_of(destination), selector)
         id = headers.get("id")
         key = headers["destination"] if id is None else id
@@ -113,10 +116,13 @@ class Subscriptions:
                 raise RequestRefused("the durable subscription is in use")
             self._remove_durable(durable)
             return
-        for delivered in consumer.unacked:
-            client.expect_late_ack(delivered)
-        self.remove(consumer)
         queue = consumer.queue
+        if self._state.dialect.holds_after_unsubscribe and not queue.private:
+            self._hold(consumer)
+        else:
+            for delivered in consumer.unacked:
+                client.expect_late_ack(delivered)
+            self.remove(consumer)
         # RabbitMQ: an UNSUBSCRIBE with the same headers as the SUBSCRIBE removes the durable subscription.
         ends = queue is durable or is_true(frame.headers, "durable")
         if queue.durable is not None and ends and not queue.consumers:
@@ -125,6 +131,28 @@ class Subscriptions:
 
     def remove(self, consumer: Consumer) -> None:
         """Remove a consumer from its queue, and return its unacknowledged messages to the queue."""
+        self._detach(consumer)
+        queue = consumer.queue
+        self.return_unacked(consumer)
+        if queue.is_abandoned and not queue.browsing:
+            self._state.topics.remove(queue)
+
+    def return_unacked(self, consumer: Consumer) -> None:
+        """Return the unacknowledged messages of a removed consumer to the queue."""
+        for delivery in consumer.unacked.values():
+            consumer.client.awaiting.pop(delivery.key, None)
+            self._dispatcher.requeue(delivery)
+        consumer.unacked.clear()
+
+    def _hold(self, consumer: Consumer) -> None:
+        """Remove a consumer; its connection keeps the unacknowledged messages, and cannot acknowledge them."""
+        self._detach(consumer)
+        for delivery in consumer.unacked.values():
+            del consumer.client.awaiting[delivery.key]
+        if consumer.unacked:
+            consumer.client.held.append(consumer)
+
+    def _detach(self, consumer: Consumer) -> None:
         state = self._state
         consumer.open = False
         queue = consumer.queue
@@ -136,12 +164,6 @@ class Subscriptions:
             state.queues.selector_cost -= consumer.selector.cost
         if state.observer is not None:
             state.observer.subscription_removed(consumer)
-        for delivery in consumer.unacked.values():
-            del consumer.client.awaiting[delivery.key]
-            self._dispatcher.requeue(delivery)
-        consumer.unacked.clear()
-        if queue.is_abandoned and not queue.browsing:
-            state.topics.remove(queue)
 
     def _add(self, consumer: Consumer) -> None:
         queue = consumer.queue

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stomp.broker.model import PendingSend
+from stomp.broker.model import OpenTransaction, PendingSend
 from stomp.broker.store import RequestRefused
+from stomp.core.frames import commands
 
 if TYPE_CHECKING:
     from stomp.broker.acknowledgements import Acknowledgements
     from stomp.broker.dispatcher import Dispatcher
-    from stomp.broker.model import Client, PendingAck, Transaction
+    from stomp.broker.model import Client, PendingAck
     from stomp.broker.sender import Sender
     from stomp.broker.state import BrokerState
     from stomp.core.frames.frame import Frame
@@ -34,7 +35,7 @@ class Transactions:
         self._sender = sender
         self._acknowledgements = acknowledgements
 
-    def get(self, client: Client, name: str) -> Transaction:
+    def get(self, client: Client, name: str) -> OpenTransaction:
         """An open transaction.
 
         Raises:
@@ -45,18 +46,18 @@ class Transactions:
             raise RequestRefused(f"there is no transaction {name!r:.60}")
         return transaction
 
-    def add_send(self, transaction: Transaction, sending: PendingSend) -> None:
+    def add_send(self, transaction: OpenTransaction, sending: PendingSend) -> None:
         """Add a SEND. A message that waits for its COMMIT uses memory, so it counts.
 
         Raises:
             RequestRefused: the broker is full.
         """
         self._state.capacity.claim(1, sending.size)
-        transaction.append(sending)
+        transaction.steps.append(sending)
 
-    def add_ack(self, transaction: Transaction, settling: PendingAck) -> None:
+    def add_ack(self, transaction: OpenTransaction, settling: PendingAck) -> None:
         """Add an ACK or NACK."""
-        transaction.append(settling)
+        transaction.steps.append(settling)
         self._dispatcher.dispatch(settling.deliveries[0].consumer.queue)  # its window has room again
 
     def begin(self, client: Client, frame: Frame) -> None:
@@ -69,7 +70,7 @@ class Transactions:
             raise RequestRefused(
                 f"a connection may have {self._state.policy.max_transactions} open transactions at most"
             )
-        client.transactions[frame.headers["transaction"]] = []
+        client.transactions[frame.headers["transaction"]] = OpenTransaction()
 
     def commit(self, client: Client, frame: Frame) -> None:
         """Process a COMMIT.
@@ -81,11 +82,13 @@ class Transactions:
         transaction = self.get(client, name)
         del client.transactions[name]
         try:
-            self._sender.replace_claims([step for step in transaction if isinstance(step, PendingSend)])
+            self._sender.replace_claims([step for step in transaction.steps if isinstance(step, PendingSend)])
         except RequestRefused:
             self.undo(transaction)
             raise
-        for step in transaction:
+        for receipt in transaction.receipts:
+            self._dispatcher.emit(client, commands.receipt(receipt))
+        for step in transaction.steps:
             if isinstance(step, PendingSend):
                 self._sender.publish(step)
             else:
@@ -102,9 +105,9 @@ class Transactions:
         del client.transactions[name]
         self.undo(transaction)
 
-    def undo(self, transaction: Transaction) -> None:
+    def undo(self, transaction: OpenTransaction) -> None:
         """Drop the messages that a transaction sent, and make the deliveries that it settled unacknowledged again."""
-        for step in transaction:
+        for step in transaction.steps:
             if isinstance(step, PendingSend):
                 self._state.capacity.release(1, step.size)
                 continue

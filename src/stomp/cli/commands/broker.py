@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stomp.broker.broker import Broker
+from stomp.broker.dialects import DIALECTS
 from stomp.broker.settings import LIMITS
 from stomp.broker.store import Policy
 from stomp.client.config import parse_size
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         users=users,
         heartbeat=args.heartbeat,
         ssl_context=context,
+        dialect=args.dialect,
         allow_origins=args.allow_origin,
         store=args.store,
         policy=Policy(**_given(args, "policy_")),
@@ -96,6 +98,12 @@ def configure(parser: Parser) -> None:
         default=[],
         help="accept WebSockets of web pages with this origin, like https://app.example; may be repeated; "
         "* for all (default: pages of localhost and of the broker's host)",
+    )
+    add(
+        "--dialect",
+        choices=list(DIALECTS),
+        default="tolerant",
+        help="imitate this broker; strict has no extensions of STOMP, tolerant has those of all (the default)",
     )
     add("--unix", metavar="PATH", help="also listen on this Unix socket")
     add("--user", metavar="NAME", help="accept this user (with --password-file)")

@@ -165,6 +165,14 @@ class Request:
     frame: Frame
 
 
+@dataclass(frozen=True, slots=True)
+class InvalidRequest:
+    """A client sent a frame that breaks a rule, and the session has ignored it (server, with ``report_invalid``)."""
+
+    frame: Frame
+    error: StompError
+
+
 class Reason(enum.Enum):
     """Why a connection ended."""
 
@@ -211,5 +219,6 @@ Event = (
     | Tolerated
     | ConnectRequested
     | Request
+    | InvalidRequest
     | Closed
 )

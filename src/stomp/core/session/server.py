@@ -12,7 +12,7 @@ from stomp.core.frames.limits import Limits
 from stomp.core.frames.versions import STOMP10, VERSIONS, Version
 from stomp.core.session import heartbeat
 from stomp.core.session.base import HEARTBEAT_RECEIVED, Session
-from stomp.core.session.events import Connected, ConnectRequested, Event, Reason, Request
+from stomp.core.session.events import Connected, ConnectRequested, Event, InvalidRequest, Reason, Request
 from stomp.core.session.state import Role, State, Transition, after
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ _TRANSACTED = ("SEND", "ACK", "NACK", "COMMIT", "ABORT")
 MIN_INTERVAL = 100
 
 
-def _at_least_minimum(interval: int) -> int:
-    return max(interval, MIN_INTERVAL) if interval else 0
-
-
 class ServerSession(Session):
     """The server side. Answer `ConnectRequested` with `accept` or `refuse`, and process each `Request` after that.
 
@@ -49,6 +45,9 @@ class ServerSession(Session):
         limits: limits on what the client can make us store.
         ledger: the state that outlives this connection; None for a new one.
         tolerance: the number of agreed heart-beat intervals without a byte that are allowed.
+        min_interval: the shortest interval of heart-beats that is agreed to if `heartbeat` is None, in milliseconds.
+        report_invalid: report a frame that breaks a rule as `InvalidRequest`, instead of sending ERROR and closing: for
+            servers that keep the connection open after an ERROR. Data that is no frame still ends the session.
 
     Raises:
         UsageError: `versions` is empty, or has an unknown version.
@@ -65,6 +64,8 @@ class ServerSession(Session):
         limits: Limits | None = None,
         ledger: Ledger | None = None,
         tolerance: float = heartbeat.TOLERANCE,
+        min_interval: int = MIN_INTERVAL,
+        report_invalid: bool = False,
     ) -> None:
         super().__init__(limits=limits, ledger=ledger, tolerance=tolerance)
         self._versions = tuple(versions)
@@ -72,6 +73,8 @@ class ServerSession(Session):
             raise UsageError(f"versions is {self._versions!r}", hint="take some of 1.0, 1.1 and 1.2")
         self._offered_heartbeat = heartbeat
         self._newline_after_frame = newline_after_frame
+        self._min_interval = min_interval
+        self._report_invalid = report_invalid
         self._requested_heartbeat = (0, 0)
         self._early_frames: list[Frame] = []  # frames received before CONNECTED was sent
         self._pending_error: tuple[RemoteProtocolError, str | None] | None = None
@@ -87,7 +90,8 @@ class ServerSession(Session):
         requested = self._requested_heartbeat
         offered = self._offered_heartbeat
         if offered is None:
-            offered = _at_least_minimum(requested[1]), _at_least_minimum(requested[0])
+            theirs, ours = (max(each, self._min_interval) if each else 0 for each in requested)
+            offered = ours, theirs
         frame = commands.connected(version, offered, headers=headers)
         self._write(frame, version)
         self.state = state
@@ -98,7 +102,7 @@ class ServerSession(Session):
         try:
             for request in early:
                 if self.state is not State.CLOSED:
-                    self._request(request)
+                    self._receive_request(request)
         except RemoteProtocolError as err:
             self._broken(err)
 
@@ -112,8 +116,15 @@ class ServerSession(Session):
         self.state: State = state
         self._closed_because(Reason.REFUSED, None)
 
+    def forget(self, frame: Frame) -> None:
+        """Undo what a SUBSCRIBE or BEGIN has changed, because the request was refused and the session goes on."""
+        if frame.command == "SUBSCRIBE":
+            self.ledger.record_frame("UNSUBSCRIBE", frame.headers)
+        elif frame.command == "BEGIN":
+            self.ledger.record_frame("ABORT", frame.headers)
+
     def deliver(self, frame: Frame) -> None:
-        """Send a MESSAGE."""
+        """Send a MESSAGE, or an ERROR after which the session goes on."""
         self._move(Transition.DELIVERY)
         self._write(frame, self._version())
 
@@ -196,7 +207,16 @@ class ServerSession(Session):
             elif self.state is State.CONNECTING:
                 self._buffer_early_frame(frame)
             else:
-                self._request(frame)
+                self._receive_request(frame)
+
+    def _receive_request(self, frame: Frame) -> None:
+        try:
+            self._request(frame)
+        except RemoteProtocolError as err:
+            if not self._report_invalid:
+                raise
+            self._receipt_requested = None
+            self._events.append(InvalidRequest(frame, err))
 
     def _connect(self, frame: Frame) -> None:
         if frame.command not in ("CONNECT", "STOMP"):

@@ -1,0 +1,224 @@
+"""`Dialect`: what one broker does differently from others; the base class is the dialect "tolerant".
+
+Rules of this file:
+
+- The engine and the connections ask the dialect at each place where brokers differ. A dialect holds no state.
+- The dialect "tolerant" has the extensions of all brokers that do not contradict each other.
+- A header that a dialect does not support is reported: by ERROR in the dialect "strict", by a warning in the log in the
+  others (`Extensions`).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, ClassVar
+
+from stomp.broker.request_headers import expiry_of
+from stomp.broker.store import RequestRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stomp.broker.store import Policy
+    from stomp.core.frames.frame import Frame, Headers
+    from stomp.core.frames.versions import Version
+
+logger: logging.Logger = logging.getLogger("stomp.broker")
+
+#: Headers of SUBSCRIBE (and of the first SEND to a queue) with the arguments of a queue of RabbitMQ.
+QUEUE_ARGUMENTS = frozenset(
+    [
+        "x-dead-letter-exchange",
+        "x-dead-letter-routing-key",
+        "x-expires",
+        "x-max-length",
+        "x-max-priority",
+        "x-message-ttl",
+    ]
+)
+RABBITMQ_SUBSCRIBE = QUEUE_ARGUMENTS | {"auto-delete", "durable", "prefetch-count", "x-queue-name"}
+ACTIVEMQ_SUBSCRIBE = frozenset(
+    ["activemq.prefetchSize", "activemq.subscriptionName", "browser", "durable-subscription-name", "selector"]
+)
+ARTEMIS_SUBSCRIBE = frozenset(["durable-subscription-name", "durable-subscriber-name", "selector"])
+#: All headers of SUBSCRIBE that change what a broker does. Those that begin with "x-" or "activemq." are reported, too.
+ALL_SUBSCRIBE = (
+    RABBITMQ_SUBSCRIBE
+    | ACTIVEMQ_SUBSCRIBE
+    | ARTEMIS_SUBSCRIBE
+    | {"consumer-window-size", "destination-type", "exclusive", "no-local", "subscription-type"}
+)
+RABBITMQ_SEND = QUEUE_ARGUMENTS | {"expiration"}
+ACTIVEMQ_SEND = frozenset(["expires"])
+ARTEMIS_SEND = frozenset(["expires"])
+#: All headers of SEND that change what a broker does.
+ALL_SEND = (
+    RABBITMQ_SEND
+    | ACTIVEMQ_SEND
+    | ARTEMIS_SEND
+    | {
+        "AMQ_SCHEDULED_CRON",
+        "AMQ_SCHEDULED_DELAY",
+        "AMQ_SCHEDULED_PERIOD",
+        "AMQ_SCHEDULED_REPEAT",
+        "JMSXGroupID",
+        "_AMQ_DUPL_ID",
+        "_AMQ_LVQ_NAME",
+        "_AMQ_SCHED_DELIVERY",
+        "destination-type",
+    }
+)
+#: Number of unsupported headers that are reported.
+_MOST_REPORTS = 1000
+
+
+class Dialect:
+    """The dialect "tolerant", and the interface of the others, which replace attributes and methods.
+
+    Attributes:
+        name: its name, for `stomp.broker.Broker` and ``--dialect``.
+        server: the first word of the ``server`` header of CONNECTED; None for that of stompkit.
+        min_heartbeat: the shortest interval of heart-beats that it agrees to, in milliseconds.
+        keeps_open: after an ERROR about a request, the connection stays open.
+        names_receipt: that ERROR has the ``receipt-id`` of the request.
+        refuses_unsupported: a header that it does not support is an error.
+        subscribe_headers: the headers of `ALL_SUBSCRIBE` that it supports.
+        send_headers: the headers of `ALL_SEND` that it supports.
+        unlimited_prefetch: a subscription without ``prefetch-count`` gets all messages at once.
+        receipts_at_commit: the RECEIPT of a SEND in a transaction is sent after that of its COMMIT.
+        holds_after_unsubscribe: unacknowledged messages stay with the connection after UNSUBSCRIBE, until it ends.
+        requeues_forever: a message that is refused by NACK is delivered again without limit; with ``requeue:false`` it
+            is dropped, unless its queue has a dead-letter exchange.
+        ack_is_message_id: the header ``ack`` equals ``message-id``.
+        adds_length: every MESSAGE has a ``content-length``; otherwise `has_length` decides.
+        ignores_selectors: the header ``selector`` has no effect.
+        alters_old: headers of STOMP 1.0 frames are changed by `decode_old` and `encode_old`.
+    """
+
+    name: ClassVar[str] = "tolerant"
+    server: ClassVar[str | None] = None
+    min_heartbeat: ClassVar[int] = 100
+    keeps_open: ClassVar[bool] = False
+    names_receipt: ClassVar[bool] = True
+    refuses_unsupported: ClassVar[bool] = False
+    subscribe_headers: ClassVar[frozenset[str]] = RABBITMQ_SUBSCRIBE | ACTIVEMQ_SUBSCRIBE | ARTEMIS_SUBSCRIBE
+    send_headers: ClassVar[frozenset[str]] = RABBITMQ_SEND | ACTIVEMQ_SEND | ARTEMIS_SEND
+    unlimited_prefetch: ClassVar[bool] = False
+    receipts_at_commit: ClassVar[bool] = False
+    holds_after_unsubscribe: ClassVar[bool] = False
+    requeues_forever: ClassVar[bool] = False
+    ack_is_message_id: ClassVar[bool] = False
+    adds_length: ClassVar[bool] = True
+    ignores_selectors: ClassVar[bool] = False
+    alters_old: ClassVar[bool] = False
+
+    def __repr__(self) -> str:
+        return f"<dialect {self.name}>"
+
+    def adapt(self, policy: Policy) -> Policy:
+        """The policy with the broker's values where the user has left the default."""
+        return policy
+
+    # ------------------------------------------------------------------------------------- connections
+
+    def check_connect(self, headers: Mapping[str, str]) -> None:
+        """Check the headers of a CONNECT.
+
+        Raises:
+            RequestRefused: the connection is refused.
+        """
+
+    def login_refused(self, login: str | None) -> RequestRefused:
+        """The error for a wrong login or passcode."""
+        return RequestRefused("Bad CONNECT", f"Access refused for user '{login or ''}'")
+
+    def stays_open(self, frame: Frame, refusal: RequestRefused, version: Version) -> bool:
+        """True if the connection stays open after this ERROR."""
+        return self.keeps_open and not refusal.fatal
+
+    def error_for(self, frame: Frame, refusal: RequestRefused) -> RequestRefused:
+        """The error as the broker words it."""
+        return refusal
+
+    def receipt_id(self, frame: Frame) -> str | None:
+        """The ``receipt-id`` of the ERROR for a frame, or None."""
+        return frame.headers.get("receipt") if self.names_receipt else None
+
+    def decode_old(self, headers: Headers) -> Headers:
+        """The headers of a received frame of STOMP 1.0, as the broker reads them.
+
+        Raises:
+            RemoteProtocolError: the broker closes the connection.
+        """
+        return headers
+
+    def encode_old(self, headers: Headers) -> Headers:
+        """The headers of a frame of STOMP 1.0 that is sent, as the broker writes them."""
+        return headers
+
+    # ------------------------------------------------------------------------------------- messages
+
+    def check_destination(self, destination: str) -> None:
+        """Check the destination of a SEND or SUBSCRIBE.
+
+        Raises:
+            RequestRefused: the broker has no such destination.
+        """
+
+    def expiry(self, headers: Mapping[str, str], now: float) -> float | None:
+        """The expiry time of a message in seconds since 1970; None if it does not expire.
+
+        Raises:
+            RequestRefused: the value of a header is not a number.
+        """
+        return expiry_of(headers, now)
+
+    def message_id(self, default: str, subscription: str | None, client: int, number: int) -> str:
+        """The ``message-id`` of a delivery."""
+        return default
+
+    def has_length(self, version: Version, body: bytes, *, given: bool) -> bool:
+        """True if a MESSAGE has a ``content-length``; `given` if the SEND had one."""
+        return True
+
+
+class Extensions:
+    """Reports headers that a dialect does not support.
+
+    Args:
+        dialect: the dialect.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._reported: set[tuple[str, str]] = set()
+        self._unsupported = {
+            "SUBSCRIBE": ALL_SUBSCRIBE - dialect.subscribe_headers,
+            "SEND": ALL_SEND - dialect.send_headers,
+        }
+
+    def check(self, frame: Frame) -> None:
+        """Report the headers of a SUBSCRIBE or SEND that the dialect does not support.
+
+        Raises:
+            RequestRefused: there are some, and the dialect refuses them.
+        """
+        unsupported = self._unsupported[frame.command]
+        supported = self._dialect.subscribe_headers
+        others = ("x-", "activemq.") if frame.command == "SUBSCRIBE" else ()
+        for name in frame.headers:
+            if name in unsupported or (name.startswith(others) and name not in supported):
+                self._report(frame.command, name)
+
+    def _report(self, command: str, name: str) -> None:
+        dialect = self._dialect
+        if dialect.refuses_unsupported:
+            raise RequestRefused(
+                f"the header {name!r:.80} of {command} is an extension of STOMP",
+                f"the broker's dialect {dialect.name} has none; use the dialect of your broker",
+            )
+        if (command, name) not in self._reported and len(self._reported) < _MOST_REPORTS:
+            self._reported.add((command, name))
+            logger.warning(
+                "the header %.80r of %s has no effect in the dialect %s", name, command, dialect.name
+            )

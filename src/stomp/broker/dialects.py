@@ -1,0 +1,24 @@
+"""The dialects by name."""
+
+from __future__ import annotations
+
+from stomp.broker.dialect import Dialect
+from stomp.broker.rabbitmq import RabbitMQ
+from stomp.broker.strict import Strict
+from stomp.core.errors import UsageError
+
+DIALECTS: dict[str, Dialect] = {kind.name: kind() for kind in (Dialect, RabbitMQ, Strict)}
+
+
+def dialect_by_name(name: str) -> Dialect:
+    """The dialect with this name.
+
+    >>> dialect_by_name("rabbitmq")
+    <dialect rabbitmq>
+
+    Raises:
+        UsageError: there is none.
+    """
+    if (found := DIALECTS.get(name)) is None:
+        raise UsageError(f"there is no dialect {name!r:.80}", hint=f"take one of {', '.join(DIALECTS)}")
+    return found

@@ -1,0 +1,22 @@
+"""The dialect "strict": the STOMP specification without extensions; a header of an extension is an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from stomp.broker.dialect import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Strict(Dialect):
+    """The specification only."""
+
+    name: ClassVar[str] = "strict"
+    refuses_unsupported: ClassVar[bool] = True
+    subscribe_headers: ClassVar[frozenset[str]] = frozenset()
+    send_headers: ClassVar[frozenset[str]] = frozenset()
+
+    def expiry(self, headers: Mapping[str, str], now: float) -> float | None:
+        return None
