@@ -4,8 +4,6 @@ import re
 import sys
 from pathlib import Path
 
-from pygments.lexers.special import TextLexer
-
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs/_extensions"))
 from api_reference import python_inventory  # noqa: E402
@@ -25,7 +23,7 @@ extensions = [
     "api_reference",
 ]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "_extensions"]
+exclude_patterns = ["_build", "_extensions", "_static"]
 nitpicky = True
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -43,8 +41,5 @@ intersphinx_mapping = {"python": ("https://docs.python.org/3", str(python_invent
 
 html_theme = "furo"
 html_title = f"stompkit {release}"
-
-
-def setup(app):
-    # Where Mermaid is not drawn, it is read: it is plain text.
-    app.add_lexer("mermaid", TextLexer)
+html_static_path = ["_static"]
+html_css_files = ["stompkit.css"]

@@ -83,6 +83,13 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
             "stomp://admin:password@broker.example.com": f"stomp://admin:password@{plain.host}:{plain.port}",
             "proxy.example.com:3128": f"127.0.0.1:{proxy.port}",
             "proxy.example.com:1080": f"127.0.0.1:{socks.port}",
+            "stomp+ssl://admin:password@broker.example.com": f"stomp+ssl://admin:password@localhost:{tls.port}",
+            "ws://admin:password@broker.example.com:15674/ws": plain.urls[1].replace(
+                "://", "://admin:password@"
+            ),
+            "wss://admin:password@broker.example.com:15673/ws": tls.urls[1].replace(
+                "://", "://admin:password@"
+            ),
             '"broker.example.com", 15674': f'"{plain.host}", {parse(plain.urls[1]).addresses[0].port}',
             '"broker.example.com", 15673': f'"localhost", {parse(tls.urls[1]).addresses[0].port}',
         }
@@ -90,12 +97,14 @@ def addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
 
 @pytest.fixture
 def log_levels() -> Iterator[None]:
-    """Restore the levels that a page sets, for the tests that follow."""
+    """Restore the levels and handlers that a page sets, for the tests that follow."""
     loggers = [logging.getLogger(name) for name in (None, "stomp.py", "stomp.client")]
-    levels = [logger.level for logger in loggers]
+    before = [(logger, logger.level, logger.handlers[:], logger.propagate) for logger in loggers]
     yield
-    for logger, level in zip(loggers, levels, strict=True):
+    for logger, level, handlers, propagate in before:
         logger.setLevel(level)
+        logger.handlers[:] = handlers
+        logger.propagate = propagate
 
 
 @pytest.mark.usefixtures("log_levels")
@@ -118,9 +127,43 @@ def test_documentation_has_pages_that_run() -> None:
 # ------------------------------------------------------------------------------------- tables and pictures
 
 
-def test_diagrams_equal_the_table_of_states() -> None:
-    drawn = [text.strip() for _, text in blocks(DOCS / "explanation/session.md", "mermaid")]
-    assert drawn == [diagram(Role.CLIENT), diagram(Role.SERVER)]
+def test_the_pictures_are_current() -> None:
+    """Run scripts/diagrams after a change of the table of states."""
+    made = runpy.run_path(str(ROOT / "scripts" / "diagrams"))
+    for name, text in made["pictures"]().items():
+        assert (made["IMAGES"] / name).read_text() == text, name
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_picture_has_all_transitions_of_the_table(role: Role) -> None:
+    text = (DOCS / f"images/session-{'client' if role is Role.CLIENT else 'broker'}.svg").read_text()
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", text)
+    labels = [
+        label for _, colon, label in (line.partition(": ") for line in diagram(role).splitlines()) if colon
+    ]
+    assert len(labels) == 10
+    expected = {part for label in labels for part in label.split(" / ")}
+    assert expected <= set(drawn)
+    assert len(drawn) - 5 == sum(len(label.split(" / ")) for label in labels)
+
+
+def test_every_picture_is_used_and_described() -> None:
+    used: dict[str, str] = {}
+    for page in PAGES:
+        used |= {
+            name: words
+            for words, name in re.findall(r"!\[([^\]]*)\]\(\.\./images/([^)]+)\)", page.read_text())
+        }
+    assert used.keys() == {path.name for path in (DOCS / "images").iterdir()}
+    assert all(len(words) > 20 for words in used.values())
+
+
+def test_no_picture_is_made_of_characters() -> None:
+    for page in PAGES:
+        for kind, text in blocks(page, "text", "mermaid"):
+            assert kind != "mermaid", page
+            # The tree of errors is a listing, as `tree` prints it.
+            assert not re.search(r"[┌┐┘]|-{3,}>|\+-{3,}\+", text), page
 
 
 def test_the_tree_of_errors_is_that_of_the_code() -> None:
@@ -231,6 +274,40 @@ def test_every_option_of_the_broker_is_explained() -> None:
         if action.default not in (None, 0, [], argparse.SUPPRESS):
             value = action.default
             assert default == (",".join(map(str, value)) if isinstance(value, tuple) else str(value))
+
+
+# ------------------------------------------------------------------------------------- how-to pages
+
+
+HOWTO = [page for page in PAGES if page.parent.name == "howto" and page.stem != "index"]
+
+
+def test_every_guide_says_which_api_it_is_for() -> None:
+    for page in HOWTO:
+        assert re.match(r"# [^\n]+\n\n\*\*For\*\* [^\n]+\.\n\n", page.read_text()), page.stem
+
+
+def test_every_guide_is_in_one_group() -> None:
+    listed = [line for _, body in TOCTREES for line in body.splitlines() if line and not line.startswith(":")]
+    assert sorted(listed) == sorted(page.stem for page in HOWTO)
+
+
+TOCTREES = re.findall(r"```\{toctree\}\n:caption: ([^\n]+)\n(.*?)```", text_of("howto/index.md"), re.DOTALL)
+
+
+def test_each_guide_has_queues_of_its_own() -> None:
+    """So that all pages can be followed on one broker."""
+    # Their brokers are of their own.
+    own_broker = {"embedded-broker", "testing", "dialects"}
+    users: dict[str, set[str]] = {}
+    for page in [*HOWTO, DOCS / "tutorial/client.md", DOCS / "tutorial/quickstart.md"]:
+        if page.stem in own_broker:
+            continue
+        for _, text in blocks(page, "python", "sh", "text"):
+            for name in re.findall(r"/queue/[\w.-]+", text):
+                users.setdefault(name, set()).add(page.stem)
+    shared = {name: pages for name, pages in users.items() if len(pages) > 1 and "DLQ" not in name}
+    assert shared == {}
 
 
 # ------------------------------------------------------------------------------------- links
