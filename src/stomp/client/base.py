@@ -252,7 +252,7 @@ class BaseClient:
         )
 
     def _timeout(self, timeout: float | None) -> float:
-        return self._settings.config.timeout if timeout is None else arguments.seconds("timeout", timeout)
+        return self._engine.config.timeout if timeout is None else arguments.seconds("timeout", timeout)
 
     def _deadline(self, timeout: float | None) -> float:
         return self._options.clock() + self._timeout(timeout)

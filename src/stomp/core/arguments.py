@@ -105,6 +105,8 @@ def seconds(name: str, value: object, *, above_zero: bool = False) -> float:
     Traceback (most recent call last):
     stomp.core.errors.UsageError: timeout is '3' (pass a number of seconds, as in timeout=3)
     """
+    if (type(value) is float or type(value) is int) and value > 0:
+        return value  # the common case; it is checked for each message that is received with a timeout
     total = getattr(value, "total_seconds", None)
     given = total() if callable(total) else value
     example = "3" if not isinstance(value, str) or not value.strip().isdigit() else value.strip()

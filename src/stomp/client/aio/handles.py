@@ -218,10 +218,28 @@ class MessageSource:
         return await self._receive(timeout)
 
     async def _receive(self, timeout: float | None = None) -> AsyncMessage | None:
+        if True:  # ASYNC
+            if self._client._must_yield():
+                await self._client._yield_to_loop()
+        # No wait after a message was removed from the queue: a cancellation would lose it.
+        message = self._pop_queued()
+        if message is not None:
+            return message
         deadline = None if timeout is None else self._client._deadline(timeout)
         found: Any = await self._client._run(receive.receive_gen(self._client._engine, self._queue, deadline))
-        message: AsyncMessage | None = found
-        return message
+        return found  # type: ignore[no-any-return]
+
+    def _pop_queued(self) -> AsyncMessage | None:
+        """Return the next message if one is queued and no operation is needed. Most messages are received here."""
+        engine, messages = self._client._engine, self._queue.messages
+        if messages and not (engine.reading_paused or engine.draining):
+            try:
+                message: Any = messages.popleft()
+            except IndexError:
+                return None  # another caller has received the last one
+            if engine.is_deliverable(message):
+                return message  # type: ignore[no-any-return]
+        return None
 
     def messages(self, timeout: float | None = None) -> AsyncIterator[AsyncMessage]:
         """Iterate over messages until none came within `timeout` seconds, or the subscription is closed.
@@ -244,25 +262,10 @@ class MessageSource:
         return self
 
     async def __anext__(self) -> AsyncMessage:
-        client = self._client
-        if True:  # ASYNC
-            if client._must_yield():
-                await client._yield_to_loop()
-        # No wait after a message was removed from the queue: a cancellation would lose it.
-        engine, messages = client._engine, self._queue.messages
-        if messages and not (engine.reading_paused or engine.draining):
-            # The fast path: a message is queued, so no operation is needed.
-            try:
-                message: Any = messages.popleft()
-            except IndexError:
-                pass  # another caller has received the last one
-            else:
-                if engine.is_deliverable(message):
-                    return message  # type: ignore[no-any-return]
-        found = await self._receive()
-        if found is None:
+        message = await self._receive()
+        if message is None:
             raise StopAsyncIteration
-        return found
+        return message
 
 
 class Subscription(BaseSubscription, MessageSource):

@@ -211,10 +211,25 @@ class MessageSource:
         return self._receive(timeout)
 
     def _receive(self, timeout: float | None = None) -> Message | None:
+        # No wait after a message was removed from the queue: a cancellation would lose it.
+        message = self._pop_queued()
+        if message is not None:
+            return message
         deadline = None if timeout is None else self._client._deadline(timeout)
         found: Any = self._client._run(receive.receive_gen(self._client._engine, self._queue, deadline))
-        message: Message | None = found
-        return message
+        return found  # type: ignore[no-any-return]
+
+    def _pop_queued(self) -> Message | None:
+        """Return the next message if one is queued and no operation is needed. Most messages are received here."""
+        engine, messages = self._client._engine, self._queue.messages
+        if messages and not (engine.reading_paused or engine.draining):
+            try:
+                message: Any = messages.popleft()
+            except IndexError:
+                return None  # another caller has received the last one
+            if engine.is_deliverable(message):
+                return message  # type: ignore[no-any-return]
+        return None
 
     def messages(self, timeout: float | None = None) -> Iterator[Message]:
         """Iterate over messages until none came within `timeout` seconds, or the subscription is closed.
@@ -237,22 +252,10 @@ class MessageSource:
         return self
 
     def __next__(self) -> Message:
-        client = self._client
-        # No wait after a message was removed from the queue: a cancellation would lose it.
-        engine, messages = client._engine, self._queue.messages
-        if messages and not (engine.reading_paused or engine.draining):
-            # The fast path: a message is queued, so no operation is needed.
-            try:
-                message: Any = messages.popleft()
-            except IndexError:
-                pass  # another caller has received the last one
-            else:
-                if engine.is_deliverable(message):
-                    return message  # type: ignore[no-any-return]
-        found = self._receive()
-        if found is None:
+        message = self._receive()
+        if message is None:
             raise StopIteration
-        return found
+        return message
 
 
 class Subscription(BaseSubscription, MessageSource):
