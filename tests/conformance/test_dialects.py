@@ -13,10 +13,15 @@ from tests.conformance.conftest import BEAT, USERS
 from tests.conformance.connecting import Connecting
 from tests.conformance.settling import Acknowledging, Errors, Receipts, Transactions
 from tests.conformance.sharing import Sharing
-from tests.conformance.venues import EMBEDDED, RABBITMQ, VERSIONS, Venue, spread
+from tests.conformance.venues import ACTIVEMQ, ARTEMIS, EMBEDDED, RABBITMQ, VERSIONS, Venue, spread
 
 #: The dialect "strict" differs from the tolerant one in the extensions only.
-HABITS = {"rabbitmq": RABBITMQ, "strict": replace(EMBEDDED, name="strict")}
+HABITS = {
+    "rabbitmq": RABBITMQ,
+    "activemq": ACTIVEMQ,
+    "artemis": ARTEMIS,
+    "strict": replace(EMBEDDED, name="strict"),
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

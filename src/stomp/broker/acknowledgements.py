@@ -43,7 +43,7 @@ class Acknowledgements:
         key = headers[client.version.ack_header]
         delivery = client.awaiting.get(key)
         if delivery is None:
-            if key in client.late_acks:
+            if key in client.late_acks and self._state.dialect.accepts_late_acks:
                 return (
                     None  # The ACK was sent before the UNSUBSCRIBE was processed; the message was returned.
                 )
@@ -85,13 +85,13 @@ class Acknowledgements:
         message.refused_by |= {delivery.consumer.number}
         if state.observer is not None:
             state.observer.message_refused(delivery.consumer, message, requeue=requeue)
-        forever = state.dialect.requeues_forever
-        if requeue and (forever or message.refusals < state.policy.dead_letter_after):
+        action = state.dialect.after_refusal(message, state.policy, requeue=requeue)
+        if action == "redeliver":
             self._dispatcher.requeue(delivery)
             return
         queue.unsettled -= 1
         dead_letters = state.policy.dead_letter_queue
-        if forever or queue.name == dead_letters:
+        if action == "drop" or queue.name == dead_letters:
             self.discarded += 1
             state.queues.discard(queue, message)
             return

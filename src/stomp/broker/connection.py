@@ -395,12 +395,9 @@ class Connection(asyncio.BufferedProtocol):
         self.client = self._engine.open(version, headers.get("client-id"))
         self.client.blocked = self._blocked
         self._server.client_connected(self, self.client)
-        server = f"stompkit-embedded/{__version__}"
-        if self._dialect.server is not None:
-            server = f"{self._dialect.server} {server}"
-        sent = {"server": server, "session": f"session-{self.number}"}
-        if version.number == "1.0":
-            sent["version"] = "1.0"  # as RabbitMQ and ActiveMQ write it; STOMP 1.0 has no such header
+        sent = self._dialect.connected_headers(
+            version, f"stompkit-embedded/{__version__}", f"session-{self.number}"
+        )
         self._session.accept(self._loop.time(), headers=sent)
         logger.debug("connection %d from %s: %s", self.number, self._peer, describe(frame))
         self._set_timer()

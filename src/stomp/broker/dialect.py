@@ -11,7 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stomp.broker.request_headers import expiry_of
 from stomp.broker.store import RequestRefused
@@ -19,7 +19,7 @@ from stomp.broker.store import RequestRefused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stomp.broker.store import Policy
+    from stomp.broker.store import Policy, StoredMessage
     from stomp.core.frames.frame import Frame, Headers
     from stomp.core.frames.versions import Version
 
@@ -50,7 +50,7 @@ ALL_SUBSCRIBE = (
 )
 RABBITMQ_SEND = QUEUE_ARGUMENTS | {"expiration"}
 ACTIVEMQ_SEND = frozenset(["expires"])
-ARTEMIS_SEND = frozenset(["expires"])
+ARTEMIS_SEND = frozenset(["expires", "_AMQ_DUPL_ID"])
 #: All headers of SEND that change what a broker does.
 ALL_SEND = (
     RABBITMQ_SEND
@@ -87,8 +87,10 @@ class Dialect:
         unlimited_prefetch: a subscription without ``prefetch-count`` gets all messages at once.
         receipts_at_commit: the RECEIPT of a SEND in a transaction is sent after that of its COMMIT.
         holds_after_unsubscribe: unacknowledged messages stay with the connection after UNSUBSCRIBE, until it ends.
-        requeues_forever: a message that is refused by NACK is delivered again without limit; with ``requeue:false`` it
-            is dropped, unless its queue has a dead-letter exchange.
+        acks_in_transactions: an ACK or NACK of a transaction takes effect at COMMIT; otherwise at once.
+        nacks_in_transactions: a NACK can be part of a transaction.
+        accepts_late_acks: an ACK for a message that an UNSUBSCRIBE has returned is no error.
+        detects_duplicates: a SEND with an ``_AMQ_DUPL_ID`` that was received before is dropped.
         ack_is_message_id: the header ``ack`` equals ``message-id``.
         adds_length: every MESSAGE has a ``content-length``; otherwise `has_length` decides.
         ignores_selectors: the header ``selector`` has no effect.
@@ -106,7 +108,10 @@ class Dialect:
     unlimited_prefetch: ClassVar[bool] = False
     receipts_at_commit: ClassVar[bool] = False
     holds_after_unsubscribe: ClassVar[bool] = False
-    requeues_forever: ClassVar[bool] = False
+    acks_in_transactions: ClassVar[bool] = True
+    nacks_in_transactions: ClassVar[bool] = True
+    accepts_late_acks: ClassVar[bool] = True
+    detects_duplicates: ClassVar[bool] = True
     ack_is_message_id: ClassVar[bool] = False
     adds_length: ClassVar[bool] = True
     ignores_selectors: ClassVar[bool] = False
@@ -144,6 +149,13 @@ class Dialect:
         """The ``receipt-id`` of the ERROR for a frame, or None."""
         return frame.headers.get("receipt") if self.names_receipt else None
 
+    def connected_headers(self, version: Version, server: str, session: str) -> dict[str, str]:
+        """The headers of CONNECTED besides ``version`` and ``heart-beat``."""
+        headers = {"server": server if self.server is None else f"{self.server} {server}", "session": session}
+        if version.number == "1.0":
+            headers["version"] = "1.0"  # as RabbitMQ and ActiveMQ write it; STOMP 1.0 has no such header
+        return headers
+
     def decode_old(self, headers: Headers) -> Headers:
         """The headers of a received frame of STOMP 1.0, as the broker reads them.
 
@@ -164,6 +176,17 @@ class Dialect:
         Raises:
             RequestRefused: the broker has no such destination.
         """
+
+    def add_headers(self, headers: dict[str, str], now: float) -> None:
+        """Add the headers that the broker gives a received message; `now` is in seconds since 1970."""
+
+    def after_refusal(
+        self, message: StoredMessage, policy: Policy, *, requeue: bool
+    ) -> Literal["redeliver", "dead-letter", "drop"]:
+        """What happens to a message that was refused by NACK."""
+        if requeue and message.refusals < policy.dead_letter_after:
+            return "redeliver"
+        return "dead-letter"
 
     def expiry(self, headers: Mapping[str, str], now: float) -> float | None:
         """The expiry time of a message in seconds since 1970; None if it does not expire.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from stomp.broker.activemq import ActiveMQ
+from stomp.broker.artemis import Artemis
 from stomp.broker.dialect import Dialect
 from stomp.broker.rabbitmq import RabbitMQ
 from stomp.broker.strict import Strict
 from stomp.core.errors import UsageError
 
-DIALECTS: dict[str, Dialect] = {kind.name: kind() for kind in (Dialect, RabbitMQ, Strict)}
+DIALECTS: dict[str, Dialect] = {kind.name: kind() for kind in (Dialect, RabbitMQ, ActiveMQ, Artemis, Strict)}
 
 
 def dialect_by_name(name: str) -> Dialect:

@@ -35,7 +35,7 @@ from stomp.broker.dispatcher import Dispatcher
 from stomp.broker.model import Client
 from stomp.broker.sender import Sender
 from stomp.broker.state import BrokerState
-from stomp.broker.store import Policy
+from stomp.broker.store import Policy, RequestRefused
 from stomp.broker.subscriptions import Subscriptions
 from stomp.broker.transactions import Transactions
 from stomp.core.frames import commands
@@ -264,6 +264,8 @@ class Engine:
 
     def _send(self, client: Client, frame: Frame) -> None:
         sending = self._sender.read(client, frame)
+        if sending is None:
+            return
         name = frame.headers.get("transaction")
         if name is None:
             self._sender.publish(sending)
@@ -271,8 +273,12 @@ class Engine:
             self._transactions.add_send(self._transactions.get(client, name), sending)
 
     def _acknowledge(self, client: Client, frame: Frame) -> None:
-        name = frame.headers.get("transaction")
+        name = frame.headers.get("transaction") if self.dialect.acks_in_transactions else None
         transaction = None if name is None else self._transactions.get(client, name)
+        if transaction is not None and frame.command == "NACK" and not self.dialect.nacks_in_transactions:
+            raise RequestRefused(
+                "a NACK cannot be part of a transaction", "send it without the header transaction"
+            )
         settling = self._acknowledgements.read(client, frame)
         if settling is None:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stomp.broker.dialect import RABBITMQ_SEND, RABBITMQ_SUBSCRIBE, Dialect
 from stomp.broker.request_headers import expiry_of
@@ -14,7 +14,7 @@ from stomp.core.frames.versions import STOMP11
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stomp.broker.store import Policy
+    from stomp.broker.store import Policy, StoredMessage
     from stomp.core.frames.frame import Frame
     from stomp.core.frames.versions import Version
 
@@ -38,7 +38,7 @@ class RabbitMQ(Dialect):
     unlimited_prefetch: ClassVar[bool] = True
     receipts_at_commit: ClassVar[bool] = True
     holds_after_unsubscribe: ClassVar[bool] = True
-    requeues_forever: ClassVar[bool] = True
+    detects_duplicates: ClassVar[bool] = False
     ack_is_message_id: ClassVar[bool] = True
     adds_length: ClassVar[bool] = False
     ignores_selectors: ClassVar[bool] = True
@@ -87,6 +87,11 @@ class RabbitMQ(Dialect):
                 "Unknown destination",
                 f"'{destination:.200}' is not a valid destination.\nValid destination types are: {_TYPES}.\n",
             )
+
+    def after_refusal(
+        self, message: StoredMessage, policy: Policy, *, requeue: bool
+    ) -> Literal["redeliver", "dead-letter", "drop"]:
+        return "redeliver" if requeue else "drop"
 
     def expiry(self, headers: Mapping[str, str], now: float) -> float | None:
         text = headers.get("expiration")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import is_temporary, is_topic, qualify, qualify_limited, topic_of
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from stomp.broker.subscriptions import Subscriptions
     from stomp.core.frames.frame import Frame
 
+#: Ids of messages that are remembered, to find duplicates. (Artemis: 20,000 for each address.)
+_REMEMBERED_IDS = 20_000
+
 
 class Sender:
     """Stores the messages that clients send.
@@ -34,9 +38,10 @@ class Sender:
         self._state = state
         self._dispatcher = dispatcher
         self._subscriptions = subscriptions
+        self._duplicate_ids: dict[bytes, None] = {}
 
-    def read(self, client: Client, frame: Frame) -> PendingSend:
-        """The message of a SEND.
+    def read(self, client: Client, frame: Frame) -> PendingSend | None:
+        """The message of a SEND; None if it is a duplicate.
 
         Raises:
             RequestRefused: it is invalid or exceeds a limit.
@@ -53,13 +58,31 @@ class Sender:
                 raise RequestRefused("the queue is full", detail)
         if not ALL_SEND.isdisjoint(frame.headers):
             state.extensions.check(frame)
+            if state.dialect.detects_duplicates and self._is_duplicate(destination, frame):
+                return None
         headers = message_headers(frame.headers)
-        expires = state.dialect.expiry(headers, state.clock())
+        now = state.clock()
+        state.dialect.add_headers(headers, now)
+        expires = state.dialect.expiry(headers, now)
         if "reply-to" in headers:
             name = headers["reply-to"]
             headers["reply-to"] = self._subscriptions.reply_to(client, name, qualify(name, client.number))
         size, has_length = size_of(headers, frame.body), "content-length" in frame.headers
         return PendingSend(destination, headers, frame.body, size, expires, has_length)
+
+    def _is_duplicate(self, destination: str, frame: Frame) -> bool:
+        """True if this ``_AMQ_DUPL_ID`` was used for the destination before (Artemis); remembers it."""
+        id = frame.headers.get("_AMQ_DUPL_ID")
+        if id is None:
+            return False
+        # An id may be long, so that 20,000 of them must not be kept.
+        key = hashlib.blake2b(f"{destination}\0{id}".encode(), digest_size=16).digest()
+        if key in self._duplicate_ids:
+            return True
+        self._duplicate_ids[key] = None
+        if len(self._duplicate_ids) > _REMEMBERED_IDS:
+            del self._duplicate_ids[next(iter(self._duplicate_ids))]
+        return False
 
     def put(self, destination: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Store a message, as a SEND of a client that has no temporary destinations.

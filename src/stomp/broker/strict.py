@@ -17,6 +17,7 @@ class Strict(Dialect):
     refuses_unsupported: ClassVar[bool] = True
     subscribe_headers: ClassVar[frozenset[str]] = frozenset()
     send_headers: ClassVar[frozenset[str]] = frozenset()
+    detects_duplicates: ClassVar[bool] = False
 
     def expiry(self, headers: Mapping[str, str], now: float) -> float | None:
         return None

@@ -1,0 +1,106 @@
+"""The dialect "activemq": errors, dead letters and headers as ActiveMQ Classic's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from stomp.broker import Broker, Policy
+from stomp.broker.dialects import dialect_by_name
+from stomp.broker.engine import Engine
+from stomp.broker.store import RequestRefused
+from stomp.testing import FakeClock
+from tests.broker.party import party, receipts
+from tests.broker.rawclient import RawClient
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(100.0)
+
+
+@pytest.fixture
+def engine(clock: FakeClock) -> Engine:
+    return Engine(name="test", clock=clock, dialect=dialect_by_name("activemq"))
+
+
+@pytest.fixture
+def client() -> Iterator[RawClient]:
+    with Broker(dialect="activemq") as broker, RawClient(broker) as client:
+        assert client.connect().headers["server"].startswith("ActiveMQ/")
+        yield client
+
+
+def test_error_has_a_receipt_id_and_the_connection_stays_open(client: RawClient) -> None:
+    client.send("COMMIT", transaction="none", receipt="1")
+    client.expect("ERROR", receipt_id="1")
+    client.send("BEGIN", transaction="t")
+    client.send("BEGIN", transaction="t", receipt="2")
+    client.expect("ERROR", receipt_id="2")
+    client.send("SUBSCRIBE", id="1", destination="/queue/a", selector="(", receipt="3")
+    client.expect("ERROR", receipt_id="3")
+    client.send("SUBSCRIBE", id="1", destination="/queue/a", receipt="4")
+    client.expect("RECEIPT", receipt_id="4")
+
+
+def test_message_has_timestamp_priority_and_expires(engine: Engine) -> None:
+    one = party(engine)
+    one.subscribe("/queue/a")
+    one.send("/queue/a", "x")
+    one.send("/queue/a", "y", priority="9", expires="200000")
+    first, second = (each.headers for each in one.messages())
+    assert (first["timestamp"], first["priority"], first["expires"]) == ("100000", "4", "0")
+    assert (second["priority"], second["expires"]) == ("9", "200000")
+
+
+@pytest.mark.parametrize(("persistent", "kept"), [("true", 1), ("false", 0)])
+def test_refused_message_is_dead_lettered_if_it_is_persistent(
+    engine: Engine, persistent: str, kept: int
+) -> None:
+    one = party(engine)
+    one.subscribe("/queue/a", ack="client-individual")
+    one.send("/queue/a", "x", persistent=persistent)
+    one.nack(*one.messages())
+    assert one.messages() == []
+    assert engine.depth("/queue/ActiveMQ.DLQ") == kept
+    assert engine.depth("/queue/a") == 0
+
+
+def test_policy_of_the_user_names_the_dead_letter_queue() -> None:
+    engine = Engine(Policy(dead_letter_queue="/queue/mine"), dialect=dialect_by_name("activemq"))
+    assert engine.policy.dead_letter_queue == "/queue/mine"
+
+
+def test_nack_in_a_transaction_is_refused(engine: Engine) -> None:
+    one = party(engine)
+    one.subscribe("/queue/a", ack="client")
+    one.send("/queue/a", "x")
+    (message,) = one.messages()
+    one.do("BEGIN", "t")
+    with pytest.raises(RequestRefused):
+        one.nack(message, tx="t")
+    one.ack(message, tx="t")
+    one.do("COMMIT", "t")
+    assert engine.depth("/queue/a") == 0
+
+
+def test_receipt_of_a_send_in_a_transaction_is_sent_at_once(engine: Engine) -> None:
+    one = party(engine)
+    one.do("BEGIN", "t")
+    one.send("/queue/a", "x", tx="t", receipt="sent")
+    assert receipts(one.frames()) == ["sent"]
+
+
+def test_expiration_has_no_effect(engine: Engine, clock: FakeClock) -> None:
+    one = party(engine)
+    one.send("/queue/a", "x", expiration="1")
+    one.send("/queue/b", "x", expires="100001")
+    clock.advance(1.0)
+    assert (engine.depth("/queue/a"), engine.depth("/queue/b")) == (1, 0)
+
+
+def test_wrong_login_is_refused_in_the_words_of_activemq() -> None:
+    with Broker(dialect="activemq", users={"a": "b"}) as broker, RawClient(broker) as client:
+        client.send("CONNECT", accept_version="1.2", host="any", login="admin", passcode="c")
+        assert client.frame().headers["message"] == "User name [admin] or password is invalid."

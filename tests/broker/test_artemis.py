@@ -1,0 +1,119 @@
+"""The dialect "artemis": errors, acknowledgements and duplicate detection as ActiveMQ Artemis's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from stomp.broker import Broker
+from stomp.broker.dialects import dialect_by_name
+from stomp.broker.engine import Engine
+from stomp.broker.store import RequestRefused
+from stomp.core.frames.versions import STOMP10
+from tests.broker.party import party, receipts
+from tests.broker.rawclient import RawClient
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(name="test", dialect=dialect_by_name("artemis"))
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with Broker(dialect="artemis") as broker:
+        yield broker
+
+
+def test_every_error_ends_the_connection(broker: Broker) -> None:
+    for command, headers in {
+        "COMMIT": {"transaction": "none"},
+        "ACK": {"id": "none"},
+        "UNSUBSCRIBE": {"id": "none"},
+    }.items():
+        with RawClient(broker) as client:
+            client.connect()
+            client.send(command, receipt="1", **headers)
+            client.expect("ERROR", receipt_id="1")
+            client.expect_end()
+
+
+def test_error_for_subscribe_has_no_receipt_id(broker: Broker) -> None:
+    with RawClient(broker) as client:
+        client.connect()
+        client.send("SUBSCRIBE", id="1", destination="/queue/a", selector="(", receipt="1")
+        assert "receipt-id" not in client.expect("ERROR").headers
+        client.expect_end()
+
+
+def test_error_leaves_a_connection_of_1_0_open(broker: Broker) -> None:
+    with RawClient(broker, version="1.0") as client:
+        connected = client.connect()
+        assert set(connected.headers) == {"session"}
+        client.send("COMMIT", transaction="none", receipt="1")
+        assert "committing" in client.expect("ERROR", receipt_id="1").headers["message"]
+        client.sync()
+
+
+def test_refused_message_is_discarded(engine: Engine) -> None:
+    one = party(engine)
+    one.subscribe("/queue/a", ack="client-individual")
+    one.send("/queue/a", "x")
+    one.nack(*one.messages())
+    assert one.messages() == []
+    assert engine.destinations() == {"/queue/a": 0}
+
+
+def test_ack_in_a_transaction_takes_effect_at_once(engine: Engine) -> None:
+    one = party(engine)
+    one.subscribe("/queue/a", ack="client")
+    one.send("/queue/a", "x")
+    (message,) = one.messages()
+    assert message.headers["ack"] == message.headers["message-id"]
+    one.do("BEGIN", "t")
+    one.ack(message, tx="t")
+    one.do("ABORT", "t")
+    assert engine.depth("/queue/a") == 0
+
+
+def test_late_ack_after_unsubscribe_is_an_error(engine: Engine) -> None:
+    one = party(engine)
+    one.subscribe("/queue/a", ack="client")
+    one.send("/queue/a", "x")
+    (message,) = one.messages()
+    one.unsubscribe()
+    with pytest.raises(RequestRefused):
+        one.ack(message)
+    assert engine.depth("/queue/a") == 1
+
+
+@pytest.mark.parametrize("dialect", ["artemis", "tolerant"])
+def test_duplicate_is_dropped_and_confirmed(dialect: str) -> None:
+    engine = Engine(dialect=dialect_by_name(dialect))
+    one = party(engine)
+    for number in range(3):
+        one.send("/queue/a", "x", _AMQ_DUPL_ID="same", receipt=str(number))
+    one.send("/queue/b", "x", _AMQ_DUPL_ID="same")
+    one.send("/queue/a", "x", _AMQ_DUPL_ID="other")
+    assert receipts(one.frames()) == ["0", "1", "2"]
+    assert engine.destinations() == {"/queue/a": 2, "/queue/b": 1}
+    one.subscribe("/queue/b")
+    assert [each.headers["_AMQ_DUPL_ID"] for each in one.messages()] == ["same"]
+
+
+@pytest.mark.parametrize("dialect", ["rabbitmq", "activemq"])
+def test_duplicates_are_kept_by_other_brokers(dialect: str) -> None:
+    engine = Engine(dialect=dialect_by_name(dialect))
+    for _ in range(2):
+        party(engine).send("/queue/a", "x", _AMQ_DUPL_ID="same")
+    assert engine.depth("/queue/a") == 2
+
+
+def test_content_length_depends_on_the_version(engine: Engine) -> None:
+    old, new = party(engine, STOMP10), party(engine)
+    old.subscribe("/topic/a", id=None)
+    new.subscribe("/topic/a")
+    new.send("/topic/a", "")
+    assert "content-length" not in new.messages()[0].headers
+    assert "content-length" in old.messages()[0].headers
