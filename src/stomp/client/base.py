@@ -67,7 +67,7 @@ INTERRUPT_TIMEOUT = 2.0
 
 
 class BaseClient:
-    """The settings and the state of a client. Use `stomp.Client` or `stomp.AsyncClient`.
+    """A client that connects again by itself: `stomp.Client` blocks, the methods of `stomp.AsyncClient` are awaited.
 
     Args:
         url: the address of the broker: ``stomp://login:passcode@host:61613/vhost?heartbeat=5000``,
