@@ -21,8 +21,10 @@ from tests.conformance.venues import (
     ACTIVEMQ,
     ACTIVEMQ6,
     ACTIVEMQ61,
+    APOLLO,
     ARTEMIS,
     ARTEMIS_NEXT,
+    HORNETQ,
     RABBITMQ,
     RABBITMQ4,
     STOMPSERVER,
@@ -32,7 +34,10 @@ from tests.conformance.venues import (
     spread,
 )
 
-FURTHER_HABITS = {habits.name: habits for habits in (RABBITMQ4, ACTIVEMQ6, ACTIVEMQ61, ARTEMIS, ARTEMIS_NEXT)}
+FURTHER_HABITS = {
+    habits.name: habits
+    for habits in (RABBITMQ4, ACTIVEMQ6, ACTIVEMQ61, ARTEMIS, ARTEMIS_NEXT, APOLLO, HORNETQ)
+}
 #: Every version in plain text; what TLS adds is the same for all of them.
 VENUES = {
     "rabbitmq_tcp": (RABBITMQ, VERSIONS),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +20,8 @@ CLASSES: dict[str, Any] = {
     "1.1": stomp.Connection11,
     "1.2": stomp.Connection12,
 }
+#: Of the pool of queues of a broker that makes none on demand. Another run may be under way.
+_numbers = itertools.count(random.randrange(10_000))
 
 
 class Guest:
@@ -155,12 +159,18 @@ class Lobby:
         return self.guest(version, **options).enter()
 
     def queue(self) -> str:
-        queue = f"/queue/conformance-{uuid.uuid4().hex}"
+        """An empty queue."""
+        pool = self.venue.habits.pool
+        if pool:
+            queue = f"/queue/pool-{pool[next(_numbers) % len(pool)]}"
+            self.take_all(queue)  # another run may have left messages
+        else:
+            queue = f"/queue/conformance-{uuid.uuid4().hex}"
         self.queues.append(queue)
         return queue
 
     def topic(self) -> str:
-        return f"/topic/conformance-{uuid.uuid4().hex}"
+        return f"{self.venue.habits.topic_prefix}conformance-{uuid.uuid4().hex}"
 
     def take_all(self, queue: str) -> list[str]:
         """Consume all messages of a queue; return their bodies."""

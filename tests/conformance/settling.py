@@ -59,7 +59,7 @@ class Receipts(Suite):
         name = "ä ☃" if lobby.version == "1.0" else "ä: ☃\\\n"
         guest, queue = lobby.enter(), lobby.queue()
         guest.send(queue, "a", receipt=name)
-        guest.confirmed(name)
+        guest.confirmed(lobby.venue.habits.returns_receipt(lobby.version, name))
 
 
 class Acknowledging(Suite):
@@ -142,12 +142,13 @@ class Acknowledging(Suite):
         guest.refuse(first)
         again = guest.messages(2)[1]
         assert again.body == "work"
-        assert again.headers["redelivered"] == "true"
+        assert again.headers.get("redelivered") == ("true" if lobby.venue.habits.marks else None)
         guest.accept(again)
         guest.leave()
         assert lobby.take_all(queue) == []
 
     @since("1.1")
+    @needs(lambda habits: habits.discards)
     def test_message_rejected_without_requeue_is_not_redelivered(self, lobby: Lobby) -> None:
         """ActiveMQ never redelivers after a NACK; the other brokers need the header ``requeue:false``."""
         guest, queue = lobby.enter(), lobby.queue()
@@ -274,11 +275,14 @@ class Transactions(Suite):
 
 class Errors(Suite):
     def test_error_has_the_text_of_the_broker(self, lobby: Lobby) -> None:
-        guest, queue = lobby.enter(), lobby.queue()
-        guest.blunders = True
+        guest, queue, habits = lobby.enter(), lobby.queue(), lobby.venue.habits
+        guest.blunders = habits.commit_error is not None
         guest.conn.commit("never-begun", receipt="r-1")
+        if habits.commit_error is None:
+            guest.confirmed("r-1")
+            self.afterwards(guest, queue, open_=True)
+            return
         guest.recorder.wait_for_method("on_error")
-        habits = lobby.venue.habits
         (error,) = [detail for method, detail in guest.recorder.notes if method == "on_error"]
         assert re.search(habits.commit_error, (error.headers["message"] + error.body).lower())
         assert error.headers.get("receipt-id") == ("r-1" if habits.blames else None)

@@ -30,6 +30,7 @@ class Habits:
         window: it delivers several messages without waiting for the ACK of the first.
         refusal: the error text for a wrong password; None if it accepts every login.
         redelivers: a message refused by NACK is delivered again.
+        discards: a NACK can remove a message: each one does, or with ``requeue:false`` if it otherwise redelivers.
         marks: redelivered messages have the header ``redelivered:true``.
         answers_leaving: it answers a DISCONNECT by a RECEIPT.
         settles_in_transactions: an ACK can be part of a transaction.
@@ -38,12 +39,19 @@ class Habits:
         blames: this ERROR has the ``receipt-id`` of the COMMIT.
         nowhere: a destination that it refuses; None if it accepts every destination.
         adds_length: the versions in which a MESSAGE has a content-length also if the SEND had none.
-        commit_error: in the ERROR for a COMMIT of an unknown transaction; a regular expression.
+        commit_error: in the ERROR for a COMMIT of an unknown transaction; a regular expression. None if the broker
+            answers such a COMMIT by a RECEIPT.
         unsubscribe_settles: with ack "auto", what was delivered before UNSUBSCRIBE is not delivered again.
         long_lines: it accepts header lines of 64 KiB.
+        beats: the heart-beat intervals in milliseconds that it has in each CONNECTED; None if it accepts those of the
+            client.
+        lone_topics: it accepts a message to a topic that has no subscription.
+        pool: the queues that exist, ``/queue/pool-NUMBER``, if the broker makes none on demand; otherwise empty.
+        topic_prefix: how the names of topics begin.
         queue_headers: headers for SUBSCRIBE and SEND to a queue, so that the broker deletes the queue after the tests.
         alters: (version, header value) -> the value that arrives, for values that do not arrive unchanged; None for
             values that end the connection.
+        alters_receipts: (version, ``receipt``) -> the ``receipt-id``, where the two differ.
     """
 
     name: str
@@ -52,6 +60,7 @@ class Habits:
     window: bool = True
     refusal: str | None = None
     redelivers: bool = True
+    discards: bool = True
     marks: bool = True
     answers_leaving: bool = True
     settles_in_transactions: bool = True
@@ -60,15 +69,29 @@ class Habits:
     blames: bool = True
     nowhere: str | None = None
     adds_length: tuple[str, ...] = VERSIONS
-    commit_error: str = "transaction"
+    commit_error: str | None = "transaction"
     unsubscribe_settles: bool = True
     long_lines: bool = True
+    beats: tuple[int, int] | None = None
+    lone_topics: bool = True
+    pool: range = range(0)
+    topic_prefix: str = "/topic/"
     queue_headers: Mapping[str, str] = field(default_factory=dict)
     alters: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
+    alters_receipts: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def returns(self, version: str, value: str) -> str | None:
         """The value that arrives for a header value that was sent."""
         return self.alters.get((version, value), value)
+
+    def returns_receipt(self, version: str, name: str) -> str:
+        """The ``receipt-id`` that answers this ``receipt``."""
+        return self.alters_receipts.get((version, name), name)
+
+    def agreed_beats(self, beat: int) -> tuple[int, int]:
+        """The heart-beat intervals of a client that has requested `beat` for both directions: (sent, received)."""
+        sent, received = self.beats or (beat, beat)
+        return max(beat, received), max(beat, sent)
 
 
 EMBEDDED = Habits(name="embedded", refusal="Access refused for user 'admin'", nowhere="")
@@ -138,6 +161,44 @@ ARTEMIS = Habits(
     ),
 )
 ARTEMIS_NEXT = replace(ARTEMIS, name="artemis-next")
+
+APOLLO = Habits(
+    name="apollo",
+    refusal="(?s).*",
+    # A NACK always makes it deliver again, at once and without ``redelivered``. So does the end of a connection.
+    discards=False,
+    marks=False,
+    blames=False,
+    nowhere="nonsense",
+    adds_length=(),
+    # It fails to write the text of this ERROR.
+    commit_error="illegalformatconversion",
+    # It resets the connection at a header line of 20 KB.
+    long_lines=False,
+    beats=(100, 10_000),
+    # In 1.0, its RECEIPT has no other characters than ASCII.
+    alters_receipts=MappingProxyType({("1.0", "ä ☃"): "", ("1.0", "ä☃"): ""}),
+)
+
+#: It trims the beginning of header values in 1.0, and takes ACK and NACK out of transactions, as its heir Artemis does.
+HORNETQ = Habits(
+    name="hornetq",
+    refusal="(?s).*",
+    redelivers=False,
+    settles_in_transactions=False,
+    forgives=True,
+    nowhere="/queue/none",
+    adds_length=("1.2",),
+    commit_error=None,
+    # A topic exists as long as it has a subscription.
+    lone_topics=False,
+    # tests/brokers has the others.
+    pool=range(1000, 3000),
+    topic_prefix="jms.topic.",
+    alters=ARTEMIS.alters,
+    # It does not escape the receipt-id.
+    alters_receipts=MappingProxyType({(version, "ä: ☃\\\n"): "ä: ☃\\" for version in ("1.1", "1.2")}),
+)
 
 STOMPSERVER = Habits(
     name="stompserver",
