@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 
 import pytest
 
 from stomp.cli.framework.exit_status import CommandError
+from stomp.cli.framework.terminal import Terminal
 from stomp.cli.messages import formats
 from stomp.core.engine.message import BaseMessage
 from stomp.core.frames.frame import Headers
+from tests.cli.framework.test_terminal import Screen
 
 HEADERS = Headers.of(
     [("destination", "/queue/a"), ("message-id", "7"), ("x", "é"), ("x", "later"), ("y", "two\nlines")]
@@ -69,3 +72,27 @@ def test_help_explains_every_token() -> None:
 def test_body_nested_too_deep_for_json_stays_text() -> None:
     message = BaseMessage("MESSAGE", HEADERS, b"[" * 100_000)
     assert len(json.loads(formats.as_object(message, 1, parse=True))["body"]) == 100_000
+
+
+def shown(stream: io.StringIO, body: bytes, limit: int | None = None, **environ: str) -> bytes:
+    write = formats.readable(Terminal(stream, environ=environ), body=True, limit=limit)
+    return write(BaseMessage("MESSAGE", Headers.of([("destination", "/queue/a")]), body), 1)
+
+
+def test_json_has_colours_on_a_terminal_only() -> None:
+    body = b'{"a": [1, true]}'
+    assert b"\x1b[" in shown(Screen(), body).partition(b"\n\n")[2]
+    assert b"\x1b" not in shown(Screen(), body, NO_COLOR="1")
+    assert shown(io.StringIO(), body) == b"destination: /queue/a\n\n" + body + b"\n\n"
+
+
+@pytest.mark.parametrize(
+    ("stream", "limit", "whole"),
+    [(Screen(), None, False), (Screen(), 0, True), (io.StringIO(), None, True), (io.StringIO(), 10, False)],
+)
+def test_long_bodies_are_cut_on_a_terminal_or_by_option(
+    stream: io.StringIO, limit: int | None, whole: bool
+) -> None:
+    text = shown(stream, b"x" * 10_001, limit)
+    assert (b"x" * 10_001 in text) is whole
+    assert (b"more bytes; --shorten 0 writes whole bodies" in text) is not whole
