@@ -25,6 +25,8 @@ with stomp.Client(url, hooks=[Observer()]) as client:
     client.send("/queue/hooks", "shoes", confirm=True)
     with client.subscribe("/queue/hooks", ack="client-individual") as messages, messages.receive(timeout=10):
         pass
-    stats = client.stats()
-    print(stats.confirmed, "confirmed,", stats.messages, "received")
-    print("passcode" in "".join(client.recent_frames()), "swordfish" in "".join(client.recent_frames()))
+
+# Hooks run on a thread, and `client` waits for them when it closes.
+stats = client.stats()
+print(stats.confirmed, "confirmed,", stats.messages, "received")
+print("passcode" in "".join(client.recent_frames()), "swordfish" in "".join(client.recent_frames()))

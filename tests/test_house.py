@@ -32,7 +32,9 @@ def loaded_by(statement: str) -> set[str]:
 
 def foreign(modules: set[str]) -> set[str]:
     """The top-level packages that are neither stompkit, its native codec included, nor of the standard library."""
-    return {name.partition(".")[0] for name in modules} - {"stomp", "stomp_native"} - sys.stdlib_module_names
+    # Debian's Python has a module with hints for missing modules, which `traceback` imports since 3.15.
+    ours = {"stomp", "stomp_native", "_missing_stdlib_info"}
+    return {name.partition(".")[0] for name in modules} - ours - sys.stdlib_module_names
 
 
 def test_import_stomp_loads_nothing_heavy() -> None:

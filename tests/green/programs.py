@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 SRC = Path(__file__).parent.parent.parent / "src"
+#: Filters as for ``python -W``. Python 3.15 warns of threads in every process that forks; these tests fork on purpose.
+WARNINGS = ("error", "ignore:This process:DeprecationWarning")
 
 
 def run(
-    program: str, *arguments: object, warnings: tuple[str, ...] = ("error",), noise: bool = False
+    program: str, *arguments: object, warnings: tuple[str, ...] = WARNINGS, noise: bool = False
 ) -> list[str]:
     """Run the text of a program with a fresh Python; returns the lines that it printed.
 

@@ -219,7 +219,6 @@ goes_on(1)
 conn.disconnect()
 """,
         *at(beating_broker),
-        warnings=("error", "ignore:.*multi-threaded.*fork:DeprecationWarning"),
     )
     assert printed == ["refused own"]
 
