@@ -1,12 +1,19 @@
 import java.io.File;
+import java.security.KeyStore;
 import java.util.List;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.TrustManagerFactory;
 import org.apache.activemq.broker.BrokerPlugin;
 import org.apache.activemq.broker.BrokerService;
+import org.apache.activemq.broker.SslContext;
 import org.apache.activemq.security.AuthenticationUser;
 import org.apache.activemq.security.SimpleAuthenticationPlugin;
 import org.apache.activemq.store.kahadb.KahaDBPersistenceAdapter;
 
-/** ActiveMQ Classic with one user. Arguments: a name, the folder for data, the URI of each connector. */
+/**
+ * ActiveMQ Classic with one user. Arguments: a name, the folder for data, that of the key stores and their password, the
+ * URI of each connector.
+ */
 public class ActiveMQ {
     public static void main(String[] args) throws Exception {
         BrokerService broker = new BrokerService();
@@ -24,10 +31,19 @@ public class ActiveMQ {
         SimpleAuthenticationPlugin users = new SimpleAuthenticationPlugin(List.of(admin));
         users.setAnonymousAccessAllowed(false);
         broker.setPlugins(new BrokerPlugin[] {users});
-        for (int i = 2; i < args.length; i++) {
+        KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+        keys.init(store(args[2] + "/server.p12", args[3]), args[3].toCharArray());
+        TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+        trust.init(store(args[2] + "/trust.p12", args[3]));
+        broker.setSslContext(new SslContext(keys.getKeyManagers(), trust.getTrustManagers(), null));
+        for (int i = 4; i < args.length; i++) {
             broker.addConnector(args[i]);
         }
         broker.start();
         broker.waitUntilStopped();
+    }
+
+    private static KeyStore store(String file, String password) throws Exception {
+        return KeyStore.getInstance(new File(file), password.toCharArray());
     }
 }

@@ -14,18 +14,13 @@ public class Apollo {
         try (FileInputStream in = new FileInputStream(args[0])) {
             broker.setConfig(XmlCodec.decode(BrokerDTO.class, in, new Properties()));
         }
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            CountDownLatch down = new CountDownLatch(1);
-            broker.stop(down::countDown);
-            try {
-                down.await();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
-        }));
         CountDownLatch up = new CountDownLatch(1);
         broker.start(up::countDown);
         up.await();
-        Thread.currentThread().join();
+        UntilStopped.wait(() -> {
+            CountDownLatch down = new CountDownLatch(1);
+            broker.stop(down::countDown);
+            down.await();
+        });
     }
 }

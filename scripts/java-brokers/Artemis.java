@@ -12,14 +12,7 @@ public class Artemis {
         EmbeddedActiveMQ broker = new EmbeddedActiveMQ();
         broker.setConfigResourcePath(args[0]);
         broker.setSecurityManager(new ActiveMQJAASSecurityManager(InVMLoginModule.class.getName(), users));
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            try {
-                broker.stop();
-            } catch (Exception e) {
-                e.printStackTrace();
-            }
-        }));
         broker.start();
-        Thread.currentThread().join();
+        UntilStopped.wait(broker::stop);
     }
 }

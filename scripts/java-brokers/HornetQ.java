@@ -12,7 +12,10 @@ import org.hornetq.core.server.embedded.EmbeddedHornetQ;
 import org.hornetq.core.settings.impl.AddressSettings;
 import org.hornetq.spi.core.security.HornetQSecurityManagerImpl;
 
-/** HornetQ with one user. Arguments: the folder for data, the address, the port. */
+/**
+ * HornetQ with one user. Arguments: the folder for data, that of the key stores and their password, the address, the
+ * ports for plain text, TLS, and TLS with a client certificate.
+ */
 public class HornetQ {
     /** It makes no queues on demand, so that there is a pool of them: /queue/pool-0, /queue/pool-1 ... */
     private static final int POOL = 4000;
@@ -25,12 +28,14 @@ public class HornetQ {
         config.setBindingsDirectory(args[0] + "/bindings");
         config.setLargeMessagesDirectory(args[0] + "/large");
         config.setPagingDirectory(args[0] + "/paging");
-        Map<String, Object> acceptor = new HashMap<>();
-        acceptor.put("protocols", "STOMP");
-        acceptor.put("host", args[1]);
-        acceptor.put("port", Integer.valueOf(args[2]));
-        String factory = NettyAcceptorFactory.class.getName();
-        config.getAcceptorConfigurations().add(new TransportConfiguration(factory, acceptor, "stomp"));
+        Map<String, Object> tls = Map.of("ssl-enabled", true,
+            "key-store-path", args[1] + "/server.p12", "key-store-password", args[2]);
+        Map<String, Object> certified = new HashMap<>(tls);
+        certified.putAll(Map.of("need-client-auth", true,
+            "trust-store-path", args[1] + "/trust.p12", "trust-store-password", args[2]));
+        listen(config, args[3], args[4], Map.of());
+        listen(config, args[3], args[5], tls);
+        listen(config, args[3], args[6], certified);
         HornetQSecurityManagerImpl users = new HornetQSecurityManagerImpl();
         users.addUser("admin", "password");
         users.addRole("admin", "amq");
@@ -42,13 +47,6 @@ public class HornetQ {
         EmbeddedHornetQ broker = new EmbeddedHornetQ();
         broker.setConfiguration(config);
         broker.setSecurityManager(users);
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            try {
-                broker.stop();
-            } catch (Exception e) {
-                e.printStackTrace();
-            }
-        }));
         broker.start();
         HornetQServer server = broker.getHornetQServer();
         makeQueue(server, "/queue/DLQ");
@@ -56,7 +54,16 @@ public class HornetQ {
         for (int i = 0; i < POOL; i++) {
             makeQueue(server, "/queue/pool-" + i);
         }
-        Thread.currentThread().join();
+        UntilStopped.wait(broker::stop);
+    }
+
+    private static void listen(ConfigurationImpl config, String address, String port, Map<String, Object> security) {
+        Map<String, Object> acceptor = new HashMap<>(security);
+        acceptor.put("protocols", "STOMP");
+        acceptor.put("host", address);
+        acceptor.put("port", Integer.valueOf(port));
+        String factory = NettyAcceptorFactory.class.getName();
+        config.getAcceptorConfigurations().add(new TransportConfiguration(factory, acceptor, port));
     }
 
     private static void makeQueue(HornetQServer server, String name) throws Exception {

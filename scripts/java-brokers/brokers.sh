@@ -7,6 +7,8 @@ HERE=$ROOT/scripts/java-brokers
 CACHE=${BROKERS_CACHE:-$WORK/cache}
 [[ $CACHE = /* ]] || CACHE=$PWD/$CACHE
 RABBITMQ4_ROOT=$CACHE/rabbitmq4
+# As it is named within that folder, which several $WORK may share.
+RABBITMQ4_DATA=/broker-$(cksum <<<"$WORK" | cut -d' ' -f1)
 
 # What each is made of, as Maven names it: group:artifact:version.
 declare -A JARS=(
@@ -81,11 +83,12 @@ java_install() { # NAME
 # the launcher, if it has changed
 java_compile() { # NAME
     if [[ -z ${LAUNCHER[$1]:-} ]]; then return 0; fi
-    local dir=$CACHE/$1 source=$HERE/${LAUNCHER[$1]}.java
-    if cmp -s "$source" "$dir/launcher/source"; then return 0; fi
+    local dir=$CACHE/$1 sources=("$HERE/${LAUNCHER[$1]}.java" "$HERE/UntilStopped.java")
+    if cat "${sources[@]}" | cmp -s - "$dir/launcher/source"; then return 0; fi
     mkdir -p "$dir/launcher"
-    javac -nowarn -proc:none -parameters -cp "$dir/lib/*" -d "$dir/launcher" "$source" || die "$1: $source does not compile"
-    cp "$source" "$dir/launcher/source"
+    javac -nowarn -proc:none -parameters -cp "$dir/lib/*" -d "$dir/launcher" "${sources[@]}" ||
+        die "$1: ${sources[0]} does not compile"
+    cat "${sources[@]}" >"$dir/launcher/source"
 }
 
 rabbitmq4_install() {
@@ -115,27 +118,33 @@ java_spawn() { # NAME ARGUMENT...
 }
 
 java_up() {
-    local name=$1 dir=$WORK/$1 JAVA_OPTIONS=()
+    local name=$1 dir=$WORK/$1 tls=$WORK/tls port ports=() uris=() JAVA_OPTIONS=()
     if alive "$name"; then say "$name: already up"; return 0; fi
     is_installed "$name" || die "$name is not installed (scripts/brokers install $name)"
     java_compile "${name/killed/next}"
-    must_be_free "$name" "${PORT[$name]}"
+    for port in "$name"{,-tls,-mtls,-ws,-wss,-plain}; do
+        if [[ -n ${PORT[$port]:-} ]]; then ports+=("${PORT[$port]}"); fi
+    done
+    must_be_free "$name" "${ports[@]}"
+    java_stores
     mkdir -p "$dir/data" "$dir/tmp"
     case $name in
         artemis)
-            must_be_free artemis "${PORT[artemis-plain]}"
             artemis_instance
             JAVA_ARGS="-Xms64m -Xmx512m" spawn artemis "$dir/instance/bin/artemis" run
             ;;
         artemis-next | artemis-killed)
-            must_be_free "$name" "${PORT[$name-plain]}"
             artemis_conf "$name" >"$dir/broker.xml"
             java_spawn "$name" "file:$dir/broker.xml"
             ;;
-        activemq6) java_spawn activemq6 activemq6 "$dir/data" "stomp://$BIND:${PORT[activemq6]}?transport.closeAsync=false" ;;
-        activemq61)
-            java_spawn activemq61 activemq61 "$dir/data" "stomp://$BIND:${PORT[activemq61]}?transport.closeAsync=false" \
-                "ws://$BIND:${PORT[activemq61-ws]}"
+        activemq6 | activemq61)
+            uris=("stomp://$BIND:${PORT[$name]}?transport.closeAsync=false"
+                "stomp+ssl://$BIND:${PORT[$name-tls]}?transport.closeAsync=false"
+                "stomp+ssl://$BIND:${PORT[$name-mtls]}?transport.closeAsync=false&needClientAuth=true")
+            if [[ $name == activemq61 ]]; then
+                uris+=("ws://$BIND:${PORT[activemq61-ws]}" "wss://$BIND:${PORT[activemq61-wss]}")
+            fi
+            java_spawn "$name" "$name" "$dir/data" "$tls" "$STORE_PASSWORD" "${uris[@]}"
             ;;
         apollo)
             apollo_conf >"$dir/apollo.xml"
@@ -150,7 +159,10 @@ java_up() {
                 --add-opens java.base/java.lang=ALL-UNNAMED)
             java_spawn apollo "$dir/apollo.xml" "$dir/tmp"
             ;;
-        hornetq) java_spawn hornetq "$dir/data" "$BIND" "${PORT[hornetq]}" ;;
+        hornetq)
+            java_spawn hornetq "$dir/data" "$tls" "$STORE_PASSWORD" "$BIND" "${PORT[hornetq]}" "${PORT[hornetq-tls]}" \
+                "${PORT[hornetq-mtls]}"
+            ;;
         spring)
             java_spawn spring --server.address="$BIND" --server.port="${PORT[spring]}"
             wait_for spring 60 spring_ok
@@ -171,11 +183,16 @@ spring_ok() {
 # The acceptor of "artemis create" without prefixes, where every name is a multicast address; and one with the prefixes by
 # which /queue/ means a queue and /topic/ a topic.
 artemis_acceptors() { # NAME
-    local common='tcpSendBufferSize=1048576;tcpReceiveBufferSize=1048576;protocols=STOMP'
+    local common='tcpSendBufferSize=1048576;tcpReceiveBufferSize=1048576;protocols=STOMP' tls=$WORK/tls prefixes server client
+    prefixes='anycastPrefix=/queue/;multicastPrefix=/topic/'
+    server="sslEnabled=true;keyStorePath=$tls/server.p12;keyStorePassword=$STORE_PASSWORD;keyStoreType=PKCS12"
+    client="needClientAuth=true;trustStorePath=$tls/trust.p12;trustStorePassword=$STORE_PASSWORD;trustStoreType=PKCS12"
     cat <<XML
     <acceptors>
       <acceptor name="stomp-plain">tcp://$BIND:${PORT[$1-plain]}?$common</acceptor>
-      <acceptor name="stomp">tcp://$BIND:${PORT[$1]}?$common;anycastPrefix=/queue/;multicastPrefix=/topic/</acceptor>
+      <acceptor name="stomp">tcp://$BIND:${PORT[$1]}?$common;$prefixes</acceptor>
+      <acceptor name="stomp-tls">tcp://$BIND:${PORT[$1-tls]}?$common;$prefixes;$server</acceptor>
+      <acceptor name="stomp-mtls">tcp://$BIND:${PORT[$1-mtls]}?$common;$prefixes;$server;$client</acceptor>
     </acceptors>
 XML
 }
@@ -256,27 +273,43 @@ apollo_conf() {
     <host_name>127.0.0.1</host_name>
     <leveldb_store directory="$WORK/apollo/data"/>
   </virtual_host>
+  <key_storage file="$WORK/tls/both.p12" password="$STORE_PASSWORD" key_password="$STORE_PASSWORD"/>
   <connector id="tcp" bind="tcp://$BIND:${PORT[apollo]}" connection_limit="2000" protocol="stomp"/>
+  <connector id="tls" bind="tls://$BIND:${PORT[apollo-tls]}" connection_limit="2000" protocol="stomp"/>
+  <connector id="mtls" bind="tls://$BIND:${PORT[apollo-mtls]}?client_auth=need" connection_limit="2000" protocol="stomp"/>
 </broker>
 XML
 }
 
 # It registers with the same private epmd as the other RabbitMQ nodes.
 rabbitmq4_up() {
-    local root=$RABBITMQ4_ROOT dir=$WORK/rabbitmq4 data=$RABBITMQ4_ROOT/broker
+    local root=$RABBITMQ4_ROOT dir=$WORK/rabbitmq4 data=$RABBITMQ4_ROOT$RABBITMQ4_DATA
     if alive rabbitmq4; then say "rabbitmq4: already up"; return 0; fi
     [[ -x $root/usr/sbin/rabbitmq-server ]] || die "rabbitmq4 is not installed (scripts/brokers install rabbitmq4)"
     must_be_free rabbitmq4 "${PORT[rabbitmq4]}" "${PORT[rabbitmq4-dist]}"
     epmd_up
-    mkdir -p "$dir" "$data"/{mnesia,logs,home}
+    certificates
+    mkdir -p "$dir" "$data"/{mnesia,logs,home,tls}
+    cp "$WORK"/tls/{server.crt,server.key,client-ca.crt} "$data/tls"
+    chmod 644 "$data/tls"/*
     cat >"$data/rabbitmq.conf" <<CONF
 loopback_users = none
 default_user = admin
 default_pass = password
 listeners.tcp = none
 stomp.listeners.tcp.1 = $BIND:${PORT[rabbitmq4]}
+stomp.listeners.ssl.1 = $BIND:${PORT[rabbitmq4-tls]}
+ssl_options.cacertfile = $RABBITMQ4_DATA/tls/client-ca.crt
+ssl_options.certfile = $RABBITMQ4_DATA/tls/server.crt
+ssl_options.keyfile = $RABBITMQ4_DATA/tls/server.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = false
 web_stomp.tcp.ip = $BIND
 web_stomp.tcp.port = ${PORT[rabbitmq4-ws]}
+web_stomp.ssl.ip = $BIND
+web_stomp.ssl.port = ${PORT[rabbitmq4-wss]}
+web_stomp.ssl.certfile = $RABBITMQ4_DATA/tls/server.crt
+web_stomp.ssl.keyfile = $RABBITMQ4_DATA/tls/server.key
 log.console = true
 log.file = false
 vm_memory_high_watermark.absolute = 1GiB
@@ -285,12 +318,12 @@ CONF
     say '[rabbitmq_stomp,rabbitmq_web_stomp].' >"$data/enabled_plugins"
     rm -f "$data/beam.pid"
     ln -sf "$data/beam.pid" "$dir/beam.pid"
-    spawn rabbitmq4 chroot "$root" /usr/bin/env HOME=/broker/home LC_ALL=C.UTF-8 \
+    spawn rabbitmq4 chroot "$root" /usr/bin/env HOME="$RABBITMQ4_DATA/home" LC_ALL=C.UTF-8 \
         ERL_EPMD_PORT="${PORT[epmd]}" ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_DIST_PORT="${PORT[rabbitmq4-dist]}" \
         RABBITMQ_NODENAME=rabbitmq4@localhost RABBITMQ_CONF_ENV_FILE=/dev/null \
-        RABBITMQ_CONFIG_FILE=/broker/rabbitmq.conf RABBITMQ_ENABLED_PLUGINS_FILE=/broker/enabled_plugins \
-        RABBITMQ_MNESIA_BASE=/broker/mnesia RABBITMQ_LOG_BASE=/broker/logs RABBITMQ_PID_FILE=/broker/beam.pid \
-        RABBITMQ_GENERATED_CONFIG_DIR=/broker/generated \
+        RABBITMQ_CONFIG_FILE=$RABBITMQ4_DATA/rabbitmq.conf RABBITMQ_ENABLED_PLUGINS_FILE=$RABBITMQ4_DATA/enabled_plugins \
+        RABBITMQ_MNESIA_BASE=$RABBITMQ4_DATA/mnesia RABBITMQ_LOG_BASE=$RABBITMQ4_DATA/logs \
+        RABBITMQ_PID_FILE=$RABBITMQ4_DATA/beam.pid RABBITMQ_GENERATED_CONFIG_DIR=$RABBITMQ4_DATA/generated \
         RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}" \
         /usr/lib/rabbitmq/bin/rabbitmq-server
     wait_for rabbitmq4 90 stomp_ok "${PORT[rabbitmq4]}" admin password

@@ -162,8 +162,8 @@ FURTHER = {
     "hornetq": 64173,
     "rabbitmq4": 64213,
 }
-#: Their WebSocket ports, if these are others.
-WEB_PORTS = {"activemq61": 64146, "rabbitmq4": 64216}
+#: Their WebSocket ports, if these are others: without and with TLS.
+WEB_PORTS = {"activemq61": (64146, 64147), "rabbitmq4": (64216, 64217)}
 
 
 def variable_of(name: str) -> str:
@@ -173,14 +173,23 @@ def variable_of(name: str) -> str:
 def further(name: str) -> RealBroker:
     """One of `FURTHER`."""
     host, port = address_of(variable_of(name), FURTHER[name])
-    ws_url = None
+    variable = variable_of(name)
+    tls_port = address_of(f"{variable}_TLS", FURTHER[name] + 1)[1]
+    mtls_port = address_of(f"{variable}_MTLS", FURTHER[name] + 2)[1] if name != "rabbitmq4" else None
+    ws_url = wss_url = None
     if name in WEB_PORTS:
-        web_host, web_port = address_of(f"{variable_of(name)}_WS", WEB_PORTS[name])
-        ws_url = f"ws://{web_host}:{web_port}/" + "ws" * (name == "rabbitmq4")
+        plain, secure = WEB_PORTS[name]
+        path = "ws" * (name == "rabbitmq4")
+        ws_url = f"ws://{host}:{address_of(f'{variable}_WS', plain)[1]}/{path}"
+        wss_url = f"wss://localhost:{address_of(f'{variable}_WSS', secure)[1]}/{path}"
     elif name.startswith("artemis"):
-        ws_url = f"ws://{host}:{port}/"
+        ws_url, wss_url = f"ws://{host}:{port}/", f"wss://localhost:{tls_port}/"
     vhost = "localhost" if name == "apollo" else "/"
-    return checked(RealBroker(name, host, port, "admin", "password", vhost, ws_url=ws_url))
+    return checked(
+        RealBroker(
+            name, host, port, "admin", "password", vhost, tls_port, mtls_port, ws_url=ws_url, wss_url=wss_url
+        )
+    )
 
 
 def at(*names: str) -> pytest.MarkDecorator:

@@ -47,6 +47,9 @@ VENUES = {
     "activemq_mutual": (ACTIVEMQ, ("1.2",)),
     "stompserver_tcp": (STOMPSERVER, ("1.0",)),
     **{f"{name.replace('-', '_')}_tcp": (habits, VERSIONS) for name, habits in FURTHER_HABITS.items()},
+    "artemis_tls": (ARTEMIS, ("1.2",)),
+    "activemq61_tls": (ACTIVEMQ61, ("1.2",)),
+    "rabbitmq4_tls": (RABBITMQ4, ("1.2",)),
 }
 
 
@@ -56,10 +59,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def venue(request: pytest.FixtureRequest) -> Venue:
-    name = request.param.removesuffix("_tcp").replace("_", "-")
+    name, _, transport = request.param.replace("_", "-").rpartition("-")
     if name in FURTHER_HABITS:
         broker = further(name)
-        return Venue(FURTHER_HABITS[name], broker.address, vhost=broker.vhost)
+        if transport == "tcp":
+            return Venue(FURTHER_HABITS[name], broker.address, vhost=broker.vhost)
+        assert broker.tls_port is not None
+        address, tls = (broker.host, broker.tls_port), {"ca_certs": str(broker.ca_file)}
+        return Venue(FURTHER_HABITS[name], address, vhost=broker.vhost, tls=tls)
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Venue)
     return found

@@ -23,6 +23,7 @@ TRANSPORTS = (
     "activemq-stomp+ssl",
     # Skipped where they are not up.
     "artemis-stomp",
+    "artemis-stomp+ssl",
     "artemis-ws",
     "activemq61-stomp",
     "activemq61-ws",
