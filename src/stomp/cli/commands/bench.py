@@ -40,7 +40,10 @@ def configure(parser: Parser) -> None:
     parser.arguments_are("[DEST]")
     parser.epilog = (
         "First, COUNT messages are sent and received as fast as possible. Then messages are sent at a constant rate;\n"
-        "the latency of each is measured from the time at which it was due."
+        "the latency of each is measured from the time at which it was due.\n\n"
+        "Examples:\n"
+        "  stomp bench --size 1000 --persistent\n"
+        "  stomp bench --producers 4 --consumers 4 --only throughput -n 100000"
     )
     parser.add("destination", metavar="DEST", nargs="?", completes="destination",
         help="an empty, unused queue (default: a random name)")  # fmt: skip

@@ -36,7 +36,12 @@ stops; with --store, persistent messages survive."""
 _EPILOGUE = """\
 Without --user and --login, every login is accepted. The first line of the output is the address ("stomp broker
 listening on stomp://127.0.0.1:61613"), the next lines are the other addresses. The broker stops on Ctrl-C with
-exit status 130, and on SIGTERM with exit status 0. With a COMMAND, it stops when the command ends, with its status."""
+exit status 130, and on SIGTERM with exit status 0. With a COMMAND, it stops when the command ends, with its status.
+
+Examples:
+  stomp broker --port 61613 --ws-port 15674
+  stomp broker --dialect rabbitmq -v
+  stomp broker -- pytest tests"""
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:

@@ -93,9 +93,10 @@ def configure(parser: Parser) -> None:
     """Declare the arguments."""
     parser.arguments_are("SHELL")
     parser.epilog = (
-        'In ~/.bashrc:  eval "$(stomp completion bash)"\n'
-        'In ~/.zshrc, after compinit:  eval "$(stomp completion zsh)"\n'
-        "In ~/.config/fish/config.fish:  stomp completion fish | source"
+        "Examples:\n"
+        '  In ~/.bashrc:  eval "$(stomp completion bash)"\n'
+        '  In ~/.zshrc, after compinit:  eval "$(stomp completion zsh)"\n'
+        "  In ~/.config/fish/config.fish:  stomp completion fish | source"
     )
     parser.add("shell", metavar="SHELL", choices=sorted(SCRIPTS), help="bash, zsh or fish")
     # The words typed so far; the completion scripts pass them.

@@ -22,7 +22,10 @@ def configure(parser: Parser) -> None:
     parser.arguments_are("[URL]")
     parser.epilog = (
         "If there are several addresses, each one is checked. The exit status is 0 if all steps passed, else that of\n"
-        "the first failure: 2 refused, 3 not reached, 4 user or password."
+        "the first failure: 2 refused, 3 not reached, 4 user or password.\n\n"
+        "Examples:\n"
+        "  stomp doctor stomp+ssl://me@broker.example.com --ask-password\n"
+        "  stomp doctor --json"
     )
     parser.add("place", metavar="URL", nargs="?", help="broker URL, as for --url")
     parser.add("--destination", metavar="DEST", completes="destination",

@@ -28,7 +28,10 @@ def configure(parser: Parser) -> None:
     parser.epilog = (
         "Messages are acknowledged, and so removed from a queue, once they are in the file. With --keep they stay\n"
         "with the broker; the command ends if the connection is lost, because they would be delivered again.\n"
-        "Without -n and --timeout it runs until Ctrl-C."
+        "Without -n and --timeout it runs until Ctrl-C.\n\n"
+        "Examples:\n"
+        "  stomp dump /queue/orders --keep -o orders.jsonl --timeout 2s\n"
+        "  stomp dump /topic/prices -n 1000 | gzip > prices.jsonl.gz"
     )
     parser.add("destinations", metavar="DEST", nargs="+", completes="destination", help="destination to dump")
     parser.add("-o", "--output", metavar="FILE", completes="file",

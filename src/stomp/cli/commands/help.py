@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.arguments_are("[COMMAND]")
+    parser.epilog = "Examples:\n  stomp help send\n  stomp help context"
     parser.add("command", metavar="COMMAND", nargs="?", help="the command (default: all of them)",
         completes="stomp-command")  # fmt: skip
 

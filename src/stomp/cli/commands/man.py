@@ -99,7 +99,7 @@ class Block(NamedTuple):
 
 def configure(parser: Parser) -> None:
     """Declare the options."""
-    parser.epilog = "stomp man | man -l -"
+    parser.epilog = "Examples:\n  stomp man | man -l -"
     parser.add("--markdown", action="store_true", help="print Markdown instead of roff")
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def configure(parser: Parser) -> None:
     """Declare the options."""
     parser.epilog = (
-        "A round trip is an empty transaction and its RECEIPT. Nothing is stored, and no queue is needed."
+        "A round trip is an empty transaction and its RECEIPT. Nothing is stored, and no queue is needed.\n\n"
+        "Examples:\n"
+        "  stomp ping -n 3 --interval 200ms\n"
+        "  until stomp ping -n 1 --timeout 2s; do sleep 1; done"
     )
     parser.add(
         "-n", "--count", metavar="COUNT", type=number(1), default=5, help="number of round trips (default 5)"

@@ -23,7 +23,10 @@ def configure(parser: Parser) -> None:
     parser.arguments_are("[FILE]")
     parser.epilog = (
         "Each message is confirmed by the broker. If the command is interrupted or fails, it prints how many messages\n"
-        "were confirmed, and the value of --skip with which to continue."
+        "were confirmed, and the value of --skip with which to continue.\n\n"
+        "Examples:\n"
+        "  stomp replay orders.jsonl --to /queue/orders-copy\n"
+        "  zcat prices.jsonl.gz | stomp replay --timing"
     )
     parser.add(
         "file", metavar="FILE", nargs="?", completes="file", help="dump to send (default: standard input)"

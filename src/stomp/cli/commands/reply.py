@@ -19,7 +19,10 @@ def configure(parser: Parser) -> None:
     parser.arguments_are("DEST --exec COMMAND")
     parser.epilog = (
         "The output of the command is the reply. If its exit status is not 0, no reply is sent, and the request is\n"
-        "rejected."
+        "rejected.\n\n"
+        "Examples:\n"
+        "  stomp reply /queue/upper --exec 'tr a-z A-Z'\n"
+        "  stomp reply /queue/prices --exec ./price --content-type application/json"
     )
     parser.add(
         "destination", metavar="DEST", completes="destination", help="destination to take requests from"
