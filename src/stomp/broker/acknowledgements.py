@@ -1,14 +1,15 @@
-"""ACK and NACK: settles deliveries, and moves refused messages to the dead-letter queue."""
+"""ACK and NACK: settles deliveries."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stomp.broker.model import PendingAck, PendingSend
+from stomp.broker.model import PendingAck
 from stomp.broker.request_headers import is_true
-from stomp.broker.store import RequestRefused, size_of
+from stomp.broker.store import RequestRefused
 
 if TYPE_CHECKING:
+    from stomp.broker.dead_letters import DeadLetters
     from stomp.broker.dispatcher import Dispatcher
     from stomp.broker.model import Client, Delivery
     from stomp.broker.state import BrokerState
@@ -21,15 +22,11 @@ class Acknowledgements:
     Args:
         state: the state of the broker.
         dispatcher: delivers refused messages again.
-
-    Attributes:
-        dead_lettered: number of messages moved to the dead-letter queue.
-        discarded: number of messages that were refused in the dead-letter queue, and dropped.
+        dead_letters: removes refused messages that are not delivered again.
     """
 
-    def __init__(self, state: BrokerState, dispatcher: Dispatcher) -> None:
-        self.dead_lettered: int = 0
-        self.discarded: int = 0
+    def __init__(self, state: BrokerState, dispatcher: Dispatcher, dead_letters: DeadLetters) -> None:
+        self._dead_letters = dead_letters
         self._state = state
         self._dispatcher = dispatcher
 
@@ -90,21 +87,4 @@ class Acknowledgements:
             self._dispatcher.requeue(delivery)
             return
         queue.unsettled -= 1
-        dead_letters = state.policy.dead_letter_queue
-        if action == "drop" or queue.name == dead_letters:
-            self.discarded += 1
-            state.queues.discard(queue, message)
-            return
-        state.queues.release(queue, message)
-        if state.observer is not None:
-            state.observer.message_dead_lettered(queue, message)
-        self.dead_lettered += 1
-        headers = {**message.headers, "original-destination": message.destination}
-        size = size_of(headers, message.body)
-        # No check of the capacity: the message was counted before.
-        state.capacity.messages += 1
-        state.capacity.bytes += size
-        target = state.queues.get_or_new(dead_letters)
-        if state.queues.get(dead_letters) is None:
-            state.queues.put(target)
-        self._dispatcher.store(target, PendingSend(dead_letters, headers, message.body, size))
+        self._dead_letters.refuse(queue, message, drop=action == "drop")

@@ -59,6 +59,9 @@ class ActiveMQ(Dialect):
     ) -> Literal["redeliver", "dead-letter", "drop"]:
         return "dead-letter" if is_true(message.headers, "persistent") else "drop"
 
+    def keeps_expired(self, message: StoredMessage) -> bool:
+        return is_true(message.headers, "persistent")
+
     def expiry(self, headers: Mapping[str, str], now: float) -> float | None:
         text = headers.get("expires")
         return None if text is None else expiry_of({"expires": text}, now)

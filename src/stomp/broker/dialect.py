@@ -91,6 +91,8 @@ class Dialect:
         nacks_in_transactions: a NACK can be part of a transaction.
         accepts_late_acks: an ACK for a message that an UNSUBSCRIBE has returned is no error.
         detects_duplicates: a SEND with an ``_AMQ_DUPL_ID`` that was received before is dropped.
+        checks_arguments: declaring a queue with other arguments than before is an error; otherwise it is reported.
+        checks_existence: ``/amq/queue/NAME`` does not make the queue.
         ack_is_message_id: the header ``ack`` equals ``message-id``.
         adds_length: every MESSAGE has a ``content-length``; otherwise `has_length` decides.
         ignores_selectors: the header ``selector`` has no effect.
@@ -112,6 +114,8 @@ class Dialect:
     nacks_in_transactions: ClassVar[bool] = True
     accepts_late_acks: ClassVar[bool] = True
     detects_duplicates: ClassVar[bool] = True
+    checks_arguments: ClassVar[bool] = False
+    checks_existence: ClassVar[bool] = False
     ack_is_message_id: ClassVar[bool] = False
     adds_length: ClassVar[bool] = True
     ignores_selectors: ClassVar[bool] = False
@@ -187,6 +191,10 @@ class Dialect:
         if requeue and message.refusals < policy.dead_letter_after:
             return "redeliver"
         return "dead-letter"
+
+    def keeps_expired(self, message: StoredMessage) -> bool:
+        """True if this message goes to the dead-letter queue when it expires."""
+        return False
 
     def expiry(self, headers: Mapping[str, str], now: float) -> float | None:
         """The expiry time of a message in seconds since 1970; None if it does not expire.

@@ -13,7 +13,10 @@ from stomp.broker.store import StoredMessage
 from stomp.core.frames.frame import Frame, Headers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stomp.broker.model import Client, Consumer, PendingSend, Queue
+    from stomp.broker.queue_arguments import QueueArguments
     from stomp.broker.state import BrokerState
 
 #: The cost of selectors that one call evaluates for the waiting messages of a queue, see `Policy.max_cost`.
@@ -25,12 +28,16 @@ class Dispatcher:
 
     Args:
         state: the state of the broker.
+
+    Attributes:
+        on_overflow: called with a message that a queue with a maximum length has too many.
     """
 
     def __init__(self, state: BrokerState) -> None:
         self._state = state
         self._unfinished: dict[Queue, None] = {}  # queues that `continue_work` continues with
         self._with_output: list[Client] = []
+        self.on_overflow: Callable[[Queue, StoredMessage], None] | None = None
 
     # ------------------------------------------------------------------------------------- for the driver
 
@@ -74,6 +81,10 @@ class Dispatcher:
             sending.expires,
         )
         message.has_length = sending.has_length
+        arguments = queue.arguments
+        if arguments is not None:
+            message.deaths = sending.deaths
+            self._apply(arguments, message)
         state.expiry.watch(queue, message)
         queue.bytes += message.size
         if state.observer is not None:
@@ -88,8 +99,19 @@ class Dispatcher:
             queue.backlog.add(message)
         else:
             queue.backlog.defer(message)
+        if arguments is not None and arguments.max_length is not None and self.on_overflow is not None:
+            while len(queue.backlog) > arguments.max_length and queue.backlog.ready:
+                self.on_overflow(queue, queue.backlog.take())
         if queue.bytes > state.policy.max_subscription_bytes and queue.private and not queue.browsing:
             state.queues.limit(queue)
+
+    def _apply(self, arguments: QueueArguments, message: StoredMessage) -> None:
+        """Apply the arguments of a queue to a new message."""
+        if arguments.ttl is not None:
+            end = self._state.clock() + arguments.ttl
+            message.expires = end if message.expires is None else min(end, message.expires)
+        if arguments.max_priority:
+            message.order = arguments.order(message.number, message.headers)
 
     def restore(self, name: str, durable: tuple[str, ...] | None, message: StoredMessage) -> None:
         """See `stomp.broker.engine.Engine.restore`. The limits are not checked: the message was accepted before."""

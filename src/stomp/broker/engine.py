@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stomp.broker.acknowledgements import Acknowledgements
+from stomp.broker.dead_letters import DeadLetters
 from stomp.broker.dialect import Dialect
 from stomp.broker.dispatcher import Dispatcher
 from stomp.broker.model import Client
@@ -94,7 +95,10 @@ class Engine:
         self._dispatcher = Dispatcher(self.state)
         self._subscriptions = Subscriptions(self.state, self._dispatcher)
         self._sender = Sender(self.state, self._dispatcher, self._subscriptions)
-        self._acknowledgements = Acknowledgements(self.state, self._dispatcher)
+        self._dead_letters = DeadLetters(self.state, self._dispatcher, self._sender)
+        self._dispatcher.on_overflow = self._dead_letters.overflow
+        self.expiry.on_expired = self._dead_letters.expire
+        self._acknowledgements = Acknowledgements(self.state, self._dispatcher, self._dead_letters)
         self._transactions = Transactions(self.state, self._dispatcher, self._sender, self._acknowledgements)
         self._verbs: dict[str, Callable[[Client, Frame], None]] = {
             "SEND": self._send,
@@ -142,12 +146,12 @@ class Engine:
     @property
     def dead_lettered(self) -> int:
         """Number of messages moved to the dead-letter queue."""
-        return self._acknowledgements.dead_lettered
+        return self._dead_letters.moved
 
     @property
     def discarded(self) -> int:
         """Number of messages that were refused in the dead-letter queue, and dropped."""
-        return self._acknowledgements.discarded
+        return self._dead_letters.discarded
 
     def open(self, version: Version, client_id: str | None = None) -> Client:
         """Add a client whose login was accepted; `client_id` is the ``client-id`` of its CONNECT, if any."""
@@ -190,7 +194,7 @@ class Engine:
             RequestRefused: the request is invalid or exceeds a limit. Send ERROR, close the connection, and call
                 `close`.
         """
-        self._queues.remove_expired()
+        self.run_due()
         written = len(client.outbox)
         self._verbs[frame.command](client, frame)
         receipt = frame.headers.get("receipt")
@@ -213,6 +217,20 @@ class Engine:
             consumer = client.consumers.pop(key)
             client.consumers[key] = consumer
             self._dispatcher.dispatch(consumer.queue)
+
+    @property
+    def deadline(self) -> float | None:
+        """The time at which `run_due` has something to do, in seconds since 1970; None if there is nothing."""
+        timer, expiry = self.state.timers.next, self.expiry.next
+        if timer is None or expiry is None:
+            return expiry if timer is None else timer
+        return min(timer, expiry)
+
+    def run_due(self) -> None:
+        """Drop expired messages, and do what is due at this time."""
+        if self.state.timers.next is not None:
+            self.state.timers.run(self.state.clock())
+        self._queues.remove_expired()
 
     def continue_work(self) -> bool:
         """Continue with queues whose selectors took too long for one call; True if more is left to do."""

@@ -30,6 +30,7 @@ class Expiry:
 
     Attributes:
         dropped: number of expired messages.
+        on_expired: called with a message that has left its queue because it has expired.
         observer: see `stomp.broker.state.BrokerState`.
     """
 
@@ -37,6 +38,7 @@ class Expiry:
         self.clock = clock
         self.dropped: int = 0
         self.observer: Observer | None = None
+        self.on_expired: Callable[[Queue, StoredMessage], None] | None = None
         self._capacity = capacity
         # Weak references: most messages are consumed long before they expire, and must not be kept in memory here.
         self._heap: list[tuple[float, int, Queue, weakref.ref[StoredMessage]]] = []
@@ -50,6 +52,11 @@ class Expiry:
             self._heap = [entry for entry in self._heap if entry[3]() is not None]
             heapq.heapify(self._heap)
 
+    @property
+    def next(self) -> float | None:
+        """The time at which the next message expires, in seconds since 1970; None if there is none."""
+        return self._heap[0][0] if self._heap else None
+
     def sweep(self) -> list[Queue]:
         """Drop the waiting messages that have expired; return the queues that had some."""
         if not self._heap:
@@ -60,8 +67,11 @@ class Expiry:
             _, _, queue, reference = heapq.heappop(self._heap)
             message = reference()
             if message is not None and message.waiting:
-                self._drop(queue, message)
+                body = message.body
                 queue.backlog.drop(message)
+                message.body = body
+                self._drop(queue, message)
+                message.body = b""
                 queues.append(queue)
         return queues
 
@@ -78,3 +88,5 @@ class Expiry:
         self._capacity.release(1, message.size)
         if self.observer is not None:
             self.observer.message_expired(queue, message)
+        if self.on_expired is not None:
+            self.on_expired(queue, message)

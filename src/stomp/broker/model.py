@@ -15,6 +15,7 @@ from stomp.broker.store import Backlog, StoredMessage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stomp.broker.queue_arguments import QueueArguments
     from stomp.broker.selector import Selector
     from stomp.core.frames.frame import Frame
     from stomp.core.frames.versions import Version
@@ -42,10 +43,14 @@ class Queue:
         dropped: number of messages dropped because a subscription was too slow.
         consumers: the consumers; the first one is the next in the round-robin order.
         selective: number of consumers with a selector.
+        arguments: the arguments with which it was declared (RabbitMQ). Such a queue is kept without messages.
+        last_used: the time at which it was declared, or its last consumer was removed.
+        transient: the durable subscription ends with its last consumer.
         unsettled: number of messages that are delivered, and neither acknowledged nor returned.
     """
 
     __slots__ = (
+        "arguments",
         "backlog",
         "browsing",
         "bytes",
@@ -53,11 +58,13 @@ class Queue:
         "cost",
         "dropped",
         "durable",
+        "last_used",
         "name",
         "private",
         "selective",
         "selector",
         "selector_text",
+        "transient",
         "unsettled",
     )
 
@@ -75,6 +82,9 @@ class Queue:
         self.consumers: deque[Consumer] = deque()
         self.selective: int = 0
         self.unsettled: int = 0
+        self.arguments: QueueArguments | None = None
+        self.last_used: float = 0.0
+        self.transient: bool = False
 
     def __len__(self) -> int:
         return len(self.backlog) + self.unsettled
@@ -87,7 +97,7 @@ class Queue:
     @property
     def is_abandoned(self) -> bool:
         """True if no consumer can ever get these messages: the subscription has ended and is not durable."""
-        return self.private and self.durable is None and not self.consumers
+        return self.private and (self.durable is None or self.transient) and not self.consumers
 
     @property
     def has_room(self) -> bool:
@@ -187,6 +197,7 @@ class PendingSend:
     size: int
     expires: float | None = None
     has_length: bool = True
+    deaths: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +247,7 @@ class Client:
         released: ids of deliveries that an UNSUBSCRIBE returned, oldest first; see `remember`.
         cost: the cost of the selectors and wildcards of its subscriptions.
         temporary: the names of its existing temporary queues.
+        declared: the names of the queues with arguments that it has declared.
         held: its ended subscriptions whose unacknowledged messages it still holds, see `Dialect`.
         open: False when the connection has ended.
     """
@@ -246,6 +258,7 @@ class Client:
         "client_id",
         "consumers",
         "cost",
+        "declared",
         "has_output",
         "held",
         "late_acks",
@@ -274,6 +287,7 @@ class Client:
         self.cost: int = 0
         self.temporary: set[str] = set()
         self.held: list[Consumer] = []
+        self.declared: set[str] = set()
 
     def take(self) -> list[Frame]:
         """The frames to write since the last call. If `blocked`, call `Engine.resume` to get more."""

@@ -77,7 +77,7 @@ class Persistence(Observer):
                 selector = selector_of(
                     {} if kept.selector is None else {"selector": kept.selector}, engine.policy
                 )
-                key = DurableKey(kept.key, shared=kept.key[0] == "id")
+                key = DurableKey(kept.key, shared=kept.key[0] in ("id", "queue"))
                 engine.state.topics.queue_for_subscription(kept.name, key, kept.selector, selector)
             except RequestRefused as err:
                 raise UsageError(
@@ -170,7 +170,7 @@ class Persistence(Observer):
     def message_enqueued(self, queue: Queue, message: StoredMessage) -> None:
         if not is_true(message.headers, "persistent") or is_temporary(queue.name):
             return
-        if queue.private and queue.durable is None:
+        if queue.private and (queue.durable is None or queue.transient):
             return
         self._kept.add(message.number)
         self._added[message.number] = (queue, queue.durable, message)
@@ -201,7 +201,7 @@ class Persistence(Observer):
     def subscription_added(self, consumer: Consumer) -> None:
         queue = consumer.queue
         key = queue.durable
-        if key is None or is_temporary(queue.name):
+        if key is None or is_temporary(queue.name) or queue.transient:
             return
         if self._subscriptions.get(key) is None and (key in self._subscriptions or key not in self._known):
             self._subscriptions[key] = SubscriptionRow(key, queue.name, queue.selector_text)

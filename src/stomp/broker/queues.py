@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("stomp.broker")
 
+#: Names of queues that are remembered after their queue was removed.
+_MOST_DECLARED = 10_000
+
 
 class Queues:
     """All queues by name, without the private ones.
@@ -53,6 +56,7 @@ class Queues:
         self._expiry = expiry
         self._clients = clients
         self._queues: dict[str, Queue] = {}
+        self._declared: dict[str, None] = {}  # names of queues that exist or existed
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._queues)
@@ -70,6 +74,10 @@ class Queues:
         queue = self._queues.get(name)
         return Queue(name) if queue is None else queue
 
+    def was_declared(self, name: str) -> bool:
+        """True if there was a queue of this name; it exists now only if it has messages or consumers."""
+        return name in self._queues or name in self._declared
+
     def add(self, queue: Queue) -> None:
         """Add a queue, if it is new.
 
@@ -85,16 +93,29 @@ class Queues:
         """As `add`, without a check whether the broker is full."""
         self._capacity.queues += 1
         self._queues[queue.name] = queue
+        self._declared[queue.name] = None
+        if len(self._declared) > _MOST_DECLARED:
+            del self._declared[next(iter(self._declared))]
         if (owner := self.owner(queue.name)) is not None:
             owner.temporary.add(queue.name)
 
     def remove_if_empty(self, queue: Queue) -> None:
         """Remove a queue that has no messages and no consumers."""
-        if not (len(queue) or queue.consumers) and self._queues.get(queue.name) is queue:
+        if (
+            queue.arguments is None
+            and not (len(queue) or queue.consumers)
+            and self._queues.get(queue.name) is queue
+        ):
             del self._queues[queue.name]
             self._capacity.queues -= 1
             if (owner := self.owner(queue.name)) is not None:
                 owner.temporary.discard(queue.name)
+
+    def remove(self, queue: Queue) -> None:
+        """Remove a queue without consumers, with its messages."""
+        self.drop(queue)
+        queue.arguments = None
+        self.remove_if_empty(queue)
 
     def remove_temporary(self, names: Iterable[str]) -> None:
         """Remove the temporary queues of a client that has closed, with their messages."""

@@ -39,6 +39,8 @@ class RabbitMQ(Dialect):
     receipts_at_commit: ClassVar[bool] = True
     holds_after_unsubscribe: ClassVar[bool] = True
     detects_duplicates: ClassVar[bool] = False
+    checks_arguments: ClassVar[bool] = True
+    checks_existence: ClassVar[bool] = True
     ack_is_message_id: ClassVar[bool] = True
     adds_length: ClassVar[bool] = False
     ignores_selectors: ClassVar[bool] = True

@@ -59,7 +59,12 @@ def message_headers(headers: Headers) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in _NOT_PASSED_ON}
 
 
-def durable_of(headers: Mapping[str, str], destination: str, client_id: str | None) -> DurableKey | None:
+def durable_of(
+    headers: Mapping[str, str],
+    destination: str,
+    client_id: str | None,
+    supported: frozenset[str] = frozenset([*_NAMES, "durable"]),
+) -> DurableKey | None:
     """The durable subscription that a SUBSCRIBE to a topic requests, or None.
 
     RabbitMQ: ``durable:true``, without ``auto-delete:true``; destination and id identify the subscription.
@@ -69,13 +74,13 @@ def durable_of(headers: Mapping[str, str], destination: str, client_id: str | No
         RequestRefused: there is a name, but CONNECT had no ``client-id``.
     """
     name = name_of(headers)
-    if name is not None:
+    if name is not None and not supported.isdisjoint(_NAMES):
         if not client_id:
             raise RequestRefused(
                 "a durable subscription needs a client-id", "give the header client-id to CONNECT"
             )
         return DurableKey(("name", client_id, name), shared=False)
-    if is_true(headers, "durable") and not is_true(headers, "auto-delete"):
+    if "durable" in supported and is_true(headers, "durable") and not is_true(headers, "auto-delete"):
         return DurableKey(("id", destination, headers.get("id", "")), shared=True)
     return None
 
@@ -112,7 +117,7 @@ def window_of(headers: Mapping[str, str], policy: Policy) -> int:
     if text is None:
         return policy.window
     # 0 means "no limit" in RabbitMQ; here it selects the largest window.
-    return min(_number("prefetch-count", text) or policy.max_window, policy.max_window)
+    return min(number_of("prefetch-count", text) or policy.max_window, policy.max_window)
 
 
 def expiry_of(headers: Mapping[str, str], now: float) -> float | None:
@@ -126,13 +131,18 @@ def expiry_of(headers: Mapping[str, str], now: float) -> float | None:
     """
     moments: list[float] = []
     if (text := headers.get("expiration")) is not None:
-        moments.append(now + _number("expiration", text) / 1000)
-    if (text := headers.get("expires")) is not None and (moment := _number("expires", text)):
+        moments.append(now + number_of("expiration", text) / 1000)
+    if (text := headers.get("expires")) is not None and (moment := number_of("expires", text)):
         moments.append(moment / 1000)
     return min(moments, default=None)
 
 
-def _number(name: str, text: str) -> int:
+def number_of(name: str, text: str) -> int:
+    """The value of a header that is a number, at most 10**18.
+
+    Raises:
+        RequestRefused: it is no number.
+    """
     if not (text.isascii() and text.isdigit()):
         raise RequestRefused(f"{name} must be a number")
     # The length is checked first: int() raises ValueError for more than 4300 digits.

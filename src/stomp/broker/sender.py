@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import is_temporary, is_topic, qualify, qualify_limited, topic_of
-from stomp.broker.dialect import ALL_SEND
+from stomp.broker.dialect import ALL_SEND, QUEUE_ARGUMENTS
 from stomp.broker.model import PendingSend
 from stomp.broker.request_headers import message_headers
 from stomp.broker.store import QUEUE_OVERHEAD, RequestRefused, size_of
@@ -41,7 +41,7 @@ class Sender:
         self._duplicate_ids: dict[bytes, None] = {}
 
     def read(self, client: Client, frame: Frame) -> PendingSend | None:
-        """The message of a SEND; None if it is a duplicate.
+        """The message of a SEND; None if it is dropped: a duplicate, or for a queue that does not exist.
 
         Raises:
             RequestRefused: it is invalid or exceeds a limit.
@@ -51,13 +51,20 @@ class Sender:
         destination = qualify_limited(frame.headers["destination"], client.number, state.policy)
         if is_topic(destination):
             check_words(destination)
-        elif (queue := state.queues.get(destination)) is not None:
+        elif (queue := state.queues.get(destination)) is None:
+            if self._does_not_exist(frame, destination):
+                return None
+        else:
+            if queue.arguments is not None:
+                state.declare(client, destination, frame)
             most = state.policy.max_queue_bytes
             if queue.bytes + len(frame.body) > most:
                 detail = f"it keeps {most} bytes at most; consume some, then send again"
                 raise RequestRefused("the queue is full", detail)
         if not ALL_SEND.isdisjoint(frame.headers):
             state.extensions.check(frame)
+            if destination.startswith("/queue/") and not QUEUE_ARGUMENTS.isdisjoint(frame.headers):
+                state.declare(client, destination, frame)
             if state.dialect.detects_duplicates and self._is_duplicate(destination, frame):
                 return None
         headers = message_headers(frame.headers)
@@ -69,6 +76,14 @@ class Sender:
             headers["reply-to"] = self._subscriptions.reply_to(client, name, qualify(name, client.number))
         size, has_length = size_of(headers, frame.body), "content-length" in frame.headers
         return PendingSend(destination, headers, frame.body, size, expires, has_length)
+
+    def _does_not_exist(self, frame: Frame, destination: str) -> bool:
+        """True if a message is dropped because ``/amq/queue/NAME`` does not exist (RabbitMQ)."""
+        state = self._state
+        if not state.dialect.checks_existence or not frame.headers["destination"].startswith("/amq/queue/"):
+            return False
+        named = state.topics.durable(("queue", destination.removeprefix("/queue/")))
+        return named is None and not state.queues.was_declared(destination)
 
     def _is_duplicate(self, destination: str, frame: Frame) -> bool:
         """True if this ``_AMQ_DUPL_ID`` was used for the destination before (Artemis); remembers it."""
@@ -140,4 +155,7 @@ class Sender:
             return state.topics.matching_queues(topic_of(destination), sending.headers)
         if is_temporary(destination) and state.queues.owner(destination) is None:
             return []  # The connection that could consume it has closed.
-        return [state.queues.get_or_new(destination)]
+        if (queue := state.queues.get(destination)) is None:
+            named = state.topics.durable(("queue", destination.removeprefix("/queue/")))
+            return [state.queues.get_or_new(destination) if named is None else named]
+        return [queue]

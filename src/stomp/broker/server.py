@@ -76,6 +76,8 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._files: list[tuple[str, tuple[int, int]]] = []  # path and identity of the Unix sockets
         self._closing = False
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None  # calls `Engine.run_due` at `_due`
         self._conditions: list[tuple[Callable[[], bool], concurrent.futures.Future[None]]] = []
         self._continuing = False  # `_continue` will be called
         self._empty = asyncio.Event()
@@ -141,6 +143,8 @@ class Server:
     async def close(self, grace: float = 1.0) -> None:
         """Stop listening, write the pending output for at most `grace` seconds, and close all connections."""
         self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
         # An accepted socket gets its `Connection` some iterations of the loop later. Until Python 3.12, it stays open
         # for ever if the listener is closed before that. So: stop accepting, wait for these sockets, then close.
         loop = asyncio.get_running_loop()
@@ -296,6 +300,9 @@ class Server:
             connection = self._of_client.get(engine.slow_clients.pop().number)
             if connection is not None:
                 connection.too_slow()
+        due = engine.deadline
+        if due is not None and (self._due is None or due < self._due):
+            self._set_timer(due)
         if engine.has_unfinished_work and not self._continuing:
             self._continuing = True
             asyncio.get_running_loop().call_soon(self._continue)
@@ -319,6 +326,18 @@ class Server:
         if self.commit() is not None and not self._closing:
             asyncio.get_running_loop().call_later(RETRY_AFTER, self._commit_soon)
         self._flush()
+
+    def _set_timer(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = due
+        wait = max(due - time.time(), 0.001)
+        self._timer = asyncio.get_running_loop().call_later(wait, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._due = self._timer = None
+        self.engine.run_due()
+        self.flush()
 
     def _continue(self) -> None:
         self._continuing = False

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from stomp.broker.dialect import Dialect, Extensions
 from stomp.broker.expiry import Expiry
 from stomp.broker.observer import Observer, Observers
+from stomp.broker.queue_arguments import arguments_of
 from stomp.broker.queues import Queues
 from stomp.broker.store import Capacity, Policy, RequestRefused
+from stomp.broker.timers import Timers
 from stomp.broker.topics import Topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stomp.broker.model import Client
+    from stomp.broker.model import Client, Queue
+    from stomp.core.frames.frame import Frame
+
+logger: logging.Logger = logging.getLogger("stomp.broker")
+
+#: Number of declared queues that a connection remembers.
+_MOST_DECLARED = 10_000
+#: Seconds between two checks whether a queue is unused.
+_LEAST_WAIT = 0.05
 
 
 class BrokerState:
@@ -36,6 +47,7 @@ class BrokerState:
         capacity: counts the stored messages and bytes.
         expiry: the messages with an expiry time.
         clients: the connected clients, by number.
+        timers: what is done at a later time.
         queues: all queues but those of subscriptions to topics.
         topics: the subscriptions to topics.
         observer: is called for each event; None if there is no observer.
@@ -55,6 +67,7 @@ class BrokerState:
         "paused",
         "policy",
         "queues",
+        "timers",
         "topics",
     )
 
@@ -72,6 +85,7 @@ class BrokerState:
         self.queues: Queues = Queues(policy, self.capacity, self.expiry, self.clients)
         self.topics: Topics = Topics(policy.max_durable, 10 * policy.max_cost, self.queues.drop)
         self.observer: Observer | None = None
+        self.timers: Timers = Timers()
         self.paused: set[str] = set()
         self._count = first_number
 
@@ -84,6 +98,46 @@ class BrokerState:
         """Call this observer for each event, after those that were added before."""
         self.observer = observer if self.observer is None else Observers(self.observer, observer)
         self.queues.observer = self.expiry.observer = self.topics.observer = self.observer
+
+    def declare(self, client: Client, name: str, frame: Frame) -> Queue:
+        """The queue that a frame names, made with the arguments of the frame if it does not exist.
+
+        Raises:
+            RequestRefused: it exists with other arguments, and the dialect checks that; or the broker is full.
+        """
+        supported = "x-message-ttl" in self.dialect.subscribe_headers
+        arguments = arguments_of(frame.headers) if supported else None
+        queue = self.queues.get(name)
+        if queue is None:
+            queue = self.queues.get_or_new(name)
+            self.queues.add(queue)
+            queue.arguments, queue.last_used = arguments, self.clock()
+            client.declared.discard(name)
+            if arguments is not None and arguments.expires is not None:
+                self.timers.add(queue.last_used + arguments.expires, lambda: self._remove_unused(queue))
+        elif queue.arguments != arguments and name not in client.declared:
+            if self.dialect.checks_arguments:
+                detail = f"PRECONDITION_FAILED - inequivalent arguments for queue '{name:.200}'"
+                raise RequestRefused("precondition_failed", detail, fatal=True)
+            if arguments is not None:
+                logger.warning("the queue %.200r exists with other arguments, which it keeps", name)
+        if queue.arguments is not None:
+            queue.last_used = self.clock()
+            if len(client.declared) < _MOST_DECLARED:
+                client.declared.add(name)
+        return queue
+
+    def _remove_unused(self, queue: Queue) -> None:
+        """Remove a queue that was not used for the time of its ``x-expires``; otherwise check again later."""
+        arguments = queue.arguments
+        if arguments is None or arguments.expires is None or self.queues.get(queue.name) is not queue:
+            return
+        now = self.clock()
+        due = (now if queue.consumers else queue.last_used) + arguments.expires
+        if due <= now and not queue.unsettled:
+            self.queues.remove(queue)
+        else:
+            self.timers.add(max(due, now + _LEAST_WAIT), lambda: self._remove_unused(queue))
 
     def check_subscriptions(self, client: Client) -> None:
         """Raise `RequestRefused` if a connection has as many subscriptions as the policy allows."""

@@ -112,6 +112,8 @@ class StoredMessage:
         refused_by: the numbers of the consumers that refused it by NACK.
         refusals: number of refusals.
         expires: expiry time in seconds since 1970; None if it does not expire.
+        order: its place in the queue; that of a message with a priority is lower than its number.
+        deaths: the queues that it has left for a dead-letter exchange, each with the reason.
         has_length: its SEND had a ``content-length``.
         waiting: True while it is in the backlog of its queue; False while a consumer has it.
     """
@@ -119,11 +121,13 @@ class StoredMessage:
     __slots__ = (
         "__weakref__",
         "body",
+        "deaths",
         "destination",
         "expires",
         "has_length",
         "headers",
         "number",
+        "order",
         "redelivered",
         "refusals",
         "refused_by",
@@ -147,6 +151,8 @@ class StoredMessage:
         self.size: int = size
         self.expires: float | None = expires
         self.has_length: bool = True
+        self.order: int = number
+        self.deaths: frozenset[tuple[str, str]] = frozenset()
         self.waiting: bool = False
         self.redelivered: bool = False
         self.refusals: int = 0
@@ -166,7 +172,8 @@ def size_of(headers: Mapping[str, str], body: bytes) -> int:
 class Backlog:
     """The waiting messages of one queue.
 
-    New messages are in a deque, returned messages in a heap; the message with the lower number is the next one.
+    New messages are in a deque, returned ones and those with a priority in a heap; the message with the lower `order`
+    is the next one.
     Messages that no selector of a consumer accepts are in a list of their own (`defer`). An expired message stays
     in its place, without its body, until it is the next one, and is then removed.
     """
@@ -185,12 +192,15 @@ class Backlog:
     def add(self, message: StoredMessage) -> None:
         """Add a new message at the end."""
         message.waiting = True
-        self._fresh.append(message)
+        if self._fresh and message.order < self._fresh[-1].order:
+            heapq.heappush(self._back, (message.order, message))
+        else:
+            self._fresh.append(message)
 
     def put_back(self, message: StoredMessage) -> None:
         """Return a message that was taken; it gets its old place."""
         message.waiting = True
-        heapq.heappush(self._back, (message.number, message))
+        heapq.heappush(self._back, (message.order, message))
 
     def messages(self) -> list[StoredMessage]:
         """The waiting messages, those that were deferred included, in no order."""
@@ -206,7 +216,7 @@ class Backlog:
         """Put the messages that were set aside in their old places; called when a consumer is added."""
         if self._deferred:
             everything = [*self._fresh, *self._deferred]
-            self._fresh = deque(sorted(everything, key=lambda message: message.number))
+            self._fresh = deque(sorted(everything, key=lambda message: message.order))
             self._deferred = []
 
     def drop(self, message: StoredMessage) -> None:
@@ -236,7 +246,7 @@ class Backlog:
         return message
 
     def _back_is_next(self) -> bool:
-        return bool(self._back) and (not self._fresh or self._back[0][0] < self._fresh[0].number)
+        return bool(self._back) and (not self._fresh or self._back[0][0] < self._fresh[0].order)
 
     def _next(self) -> StoredMessage:
         return self._back[0][1] if self._back_is_next() else self._fresh[0]

@@ -13,12 +13,14 @@ from stomp.broker.destinations import (
     topic_of,
 )
 from stomp.broker.model import Consumer
-from stomp.broker.request_headers import durable_of, is_true, name_of, selector_of, window_of
+from stomp.broker.queue_arguments import arguments_of
+from stomp.broker.request_headers import DurableKey, durable_of, is_true, name_of, selector_of, window_of
 from stomp.broker.store import RequestRefused
 
 if TYPE_CHECKING:
     from stomp.broker.dispatcher import Dispatcher
     from stomp.broker.model import Client, Queue
+    from stomp.broker.selector import Selector
     from stomp.broker.state import BrokerState
     from stomp.core.frames.frame import Frame
 
@@ -54,10 +56,7 @@ class Subscriptions:
         id = headers.get("id")
         key = headers["destination"] if id is None else id
         if is_topic(destination):
-            durable_key = durable_of(headers, destination, client.client_id)
-            queue = state.topics.queue_for_subscription(
-                topic_of(destination), durable_key, headers.get("selector"), selector
-            )
+            queue = self._topic_queue(client, frame, destination, selector)
         elif name_of(headers) is not None:
             # ActiveMQ refuses this, too.
             raise RequestRefused(
@@ -66,8 +65,7 @@ class Subscriptions:
         elif is_true(headers, "browser"):
             queue = state.queues.browse(destination, selector, state.next_number)
         else:
-            queue = state.queues.get_or_new(destination)
-            state.queues.add(queue)
+            queue = self._queue(client, frame, destination)
             implicit = client.consumers.pop(implicit_key(headers["destination"]), None)
             if implicit is not None:
                 self.remove(implicit)
@@ -81,6 +79,38 @@ class Subscriptions:
             queue.cost += selector.cost
             state.queues.selector_cost += selector.cost
         self._add(consumer)
+
+    def _topic_queue(
+        self, client: Client, frame: Frame, destination: str, selector: Selector | None
+    ) -> Queue:
+        """The queue of a new subscription to a topic."""
+        state, headers = self._state, frame.headers
+        supported = state.dialect.subscribe_headers
+        key = durable_of(headers, destination, client.client_id, supported)
+        name = headers.get("x-queue-name") if "x-queue-name" in supported else None
+        durable = key is not None
+        if name is not None:
+            key = DurableKey(("queue", name), shared=True)
+        queue = state.topics.queue_for_subscription(
+            topic_of(destination), key, headers.get("selector"), selector
+        )
+        if name is not None and not queue.consumers:
+            queue.transient = not durable
+        if "x-message-ttl" in supported and not queue.consumers:
+            queue.arguments = arguments_of(headers)
+        return queue
+
+    def _queue(self, client: Client, frame: Frame, destination: str) -> Queue:
+        """The queue of a new subscription to a queue."""
+        state = self._state
+        name = destination.removeprefix("/queue/")
+        if (named := state.topics.durable(("queue", name))) is not None:
+            return named
+        by_name = frame.headers["destination"].startswith("/amq/queue/")
+        if by_name and state.dialect.checks_existence and not state.queues.was_declared(destination):
+            detail = f"NOT_FOUND - no queue '{name:.200}' in vhost '/'"
+            raise RequestRefused("not_found", detail, fatal=True)
+        return state.declare(client, destination, frame)
 
     def reply_to(self, client: Client, name: str, destination: str) -> str:
         """The ``reply-to`` that the consumers of a message get; `destination` is its name inside the broker."""
@@ -157,6 +187,7 @@ class Subscriptions:
         consumer.open = False
         queue = consumer.queue
         queue.consumers.remove(consumer)
+        queue.last_used = state.clock()
         consumer.client.cost -= consumer.cost
         if consumer.selector is not None:
             queue.selective -= 1
