@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport import virtual
 from kombu.transport.base import to_rabbitmq_queue_arguments
 from kombu.transport.virtual import exchange as virtual_exchange
+from kombu.utils.uuid import uuid
 
 from stomp.core.errors import NotConnected
 from stomp.kombu.destinations import QueueSettings, topic, topic_pattern
@@ -164,6 +165,10 @@ class Channel(virtual.Channel):
     def prepare_queue_arguments(self, arguments: dict[str, Any], **kwargs: Any) -> Any:
         """The arguments of RabbitMQ for the options of a queue."""
         return to_rabbitmq_queue_arguments(arguments, **kwargs)
+
+    def queue_declare(self, queue: str | None = None, passive: bool = False, **kwargs: Any) -> Any:
+        """Declare a queue. Without a name it gets one; RabbitMQ reserves the prefix ``amq.`` of Kombu's names."""
+        return super().queue_declare(queue or f"kombu.gen-{uuid()}", passive, **kwargs)
 
     def _new_queue(self, queue: str, **kwargs: Any) -> None:
         self.broker.declare(
@@ -348,9 +353,6 @@ class Channel(virtual.Channel):
         super().close()
 
     def _give_back(self) -> None:
-        if "true" in self.broker.profile.requeue:
-            self.qos.restore_unacked()
-            return
         self.qos._flush()
         readers = set()
         for tag in list(self.qos._delivered):

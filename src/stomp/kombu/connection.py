@@ -28,6 +28,8 @@ from stomp.kombu.payload import encode, send_options
 from stomp.kombu.reader import DECLARES, QueueReader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stomp.core.engine.broker_profiles import BrokerProfile
     from stomp.kombu.payload import Payload
     from stomp.kombu.reader import Unsettled
@@ -86,7 +88,7 @@ class KombuConnection:
     """A connection to a broker.
 
     Args:
-        client: the client, connected.
+        connect: makes a connected client.
         delays: let the broker delay tasks with ``eta`` or ``countdown``, if it can.
 
     Attributes:
@@ -101,26 +103,32 @@ class KombuConnection:
         wakeup: the same for an event loop, or None.
     """
 
-    def __init__(self, client: Client, *, delays: bool) -> None:
-        self.client = client
-        self.profile: BrokerProfile = client.broker
-        self.state = _declarations(client)
+    def __init__(self, connect: Callable[[], Client], *, delays: bool) -> None:
+        self._connect = connect
+        self._clients: list[Client] = []  # those that have one queue
+        self.wakeup: Wakeup | None = None
+        self.arrived = threading.Event()
+        self.client = self._new_client()
+        self.profile: BrokerProfile = self.client.broker
+        self.state = _declarations(self.client)
         self.readers: dict[str, QueueReader] = {}
         self.unsettled: dict[str, Unsettled] = {}
         self.closing = False
         self.paused = False
-        self.arrived = threading.Event()
-        self.wakeup: Wakeup | None = None
         self._delays = delays
         self._declared: set[str] = set()  # transient queues that were declared on this connection
         self._tags = itertools.count(1)
+
+    def _new_client(self) -> Client:
+        client = self._connect()
         with client._lock:
             client._engine.state_changed.add_callback(self.wake)
+        return client
 
     @property
     def is_usable(self) -> bool:
         """True until the connection is lost or closed."""
-        return self.client.state is ClientState.CONNECTED
+        return all(client.state is ClientState.CONNECTED for client in (self.client, *self._clients))
 
     def check(self) -> None:
         """Check that the connection can be used.
@@ -128,16 +136,37 @@ class KombuConnection:
         Raises:
             NotConnected: it is closed, or was lost.
         """
-        if self.client.state.over:
-            error = self.client.error
-            if isinstance(error, NotConnected):
-                raise error
-            raise NotConnected(f"the connection was lost: {error}" if error else "the connection is closed")
+        for client in (self.client, *self._clients):
+            if client.state.over:
+                error = client.error
+                if isinstance(error, NotConnected):
+                    raise error
+                raise NotConnected(
+                    f"the connection was lost: {error}" if error else "the connection is closed"
+                )
+
+    def open_for_queue(self) -> Client:
+        """The client for the subscriptions to a queue: see `stomp.kombu.reader`."""
+        if not self.profile.holds_unacked_until_disconnect:
+            return self.client
+        client = self._new_client()
+        self._clients.append(client)
+        return client
+
+    def close_for_queue(self, client: Client) -> bool:
+        """Close that client, if it is not used for anything else. Returns False otherwise."""
+        if client is self.client:
+            return False
+        self._clients.remove(client)
+        client.close(CLOSE_TIMEOUT)
+        return True
 
     def close(self) -> None:
         """Disconnect. The broker delivers unsettled messages again."""
         self.closing = True
-        self.client.close(CLOSE_TIMEOUT)
+        for client in (*self._clients, self.client):
+            client.close(CLOSE_TIMEOUT)
+        self._clients.clear()
         for name, reader in self.readers.items():
             if reader.settings.transient:
                 self._forget_bindings(name)
@@ -203,7 +232,7 @@ class KombuConnection:
         """The reader of a queue; made when it is first needed."""
         reader = self.readers.get(queue)
         if reader is None:
-            reader = self.readers[queue] = QueueReader(self.client, self.settings_of(queue), self.wake)
+            reader = self.readers[queue] = QueueReader(self, self.settings_of(queue))
         return reader
 
     def next_tag(self) -> str:
@@ -217,7 +246,7 @@ class KombuConnection:
             queue: the name of the queue.
             timeout: seconds without a message after which the queue counts as empty.
         """
-        reader = QueueReader(self.client, self.settings_of(queue), lambda: None)
+        reader = QueueReader(self, self.settings_of(queue))
         reader.consume(no_ack=False, prefetch=0)
         count = 0
         try:

@@ -5,7 +5,8 @@ Rules of this file:
 - The queue of a task is read by a subscription to ``/queue/NAME``, which exists while Kombu consumes the queue.
 - A transient queue also receives from the topics of its bindings. These subscriptions are made by ``queue_bind``,
   because a reply may be sent before Kombu begins to consume.
-- All subscriptions of a reader share one `MessageQueue`, so that messages keep the order of their arrival.
+- Where the broker keeps unacknowledged messages after UNSUBSCRIBE (RabbitMQ), the subscriptions to ``/queue/NAME`` have
+  a connection to themselves: closing it is the only way to give messages back.
 - A subscription with unsettled messages is not closed: brokers refuse an ACK after UNSUBSCRIBE. It is closed when the
   last of them is settled, or given back by the end of the connection.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stomp.client.sync.handles import MergedSubscription, Message, Subscription
 from stomp.core.engine.message_queue import MessageQueue
@@ -35,6 +36,23 @@ if TYPE_CHECKING:
 
 #: The header of an empty message whose only purpose is that RabbitMQ declares its queue.
 DECLARES = "kombu-declares"
+
+
+class ReaderConnection(Protocol):
+    """What a reader needs of the connection."""
+
+    client: Client
+
+    def wake(self) -> None:
+        """Called when messages have arrived, or a subscription has ended. It does not block."""
+
+    def open_for_queue(self) -> Client:
+        """The client for the subscriptions to a queue."""
+        raise NotImplementedError
+
+    def close_for_queue(self, client: Client) -> bool:
+        """Close that client, if it is not used for anything else. Returns False otherwise."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +77,76 @@ class TopicBinding:
         return info.get("exchange") == self.exchange and (self.regex is None or bool(self.regex.match(key)))
 
 
+class MessageSet:
+    """Subscriptions of one client whose messages are received together, in the order of their arrival.
+
+    Args:
+        client: the client.
+        on_message: called when messages have arrived, or a subscription has ended. It must not block.
+    """
+
+    def __init__(self, client: Client, on_message: Callable[[], None]) -> None:
+        self.client = client
+        self._queue = MessageQueue()
+        self._queue.add_callback(on_message)
+        self._merged = MergedSubscription(client, self._queue)
+        self._subscriptions: list[Subscription] = []
+
+    def subscribe(self, destination: str, ack: Ack, options: SubscribeOptions) -> Subscription:
+        """Subscribe to one more destination."""
+        subscription = self.client.subscribe(destination, ack=ack, **options)
+        with self.client._lock:
+            subscription._subscription.merge_into(self._queue)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End a subscription."""
+        self._subscriptions.remove(subscription)
+        with contextlib.suppress(
+            StompError
+        ):  # if the connection was lost, the subscription has ended with it
+            subscription.close()
+        with self.client._lock:
+            self._queue.subscriptions.remove(subscription._subscription)
+
+    def unsubscribe_all(self) -> None:
+        """End all subscriptions."""
+        for subscription in list(self._subscriptions):
+            self.unsubscribe(subscription)
+
+    @property
+    def is_waiting(self) -> bool:
+        """True if messages have arrived that were not received yet."""
+        return bool(self._queue.messages)
+
+    def receive(self, timeout: float) -> Message | None:
+        """Receive the next message; None if there is none in time."""
+        return self._merged.receive(timeout) if self._queue.messages or timeout else None
+
+
 class QueueReader:
     """The subscriptions for one queue.
 
     Args:
-        client: the client of the connection.
+        connection: the connection.
         settings: how the queue is declared.
-        on_message: called when messages have arrived, or a subscription has ended. It must not block.
 
     Attributes:
         settings: how the queue is declared.
     """
 
-    def __init__(self, client: Client, settings: QueueSettings, on_message: Callable[[], None]) -> None:
+    def __init__(self, connection: ReaderConnection, settings: QueueSettings) -> None:
         self.settings = settings
-        self._client = client
-        self._profile: BrokerProfile = client.broker
-        self._messages = MessageQueue()
-        self._messages.add_callback(on_message)
-        self._merged = MergedSubscription(client, self._messages)
+        self._connection = connection
+        self._profile: BrokerProfile = connection.client.broker
         self._requeued: deque[Payload] = deque()
+        self._from_topics = MessageSet(connection.client, connection.wake)
         self._topics: dict[str, Subscription] = {}
         self._bindings: list[TopicBinding] = []
-        self._shared: list[Subscription] = []
-        self._prefetch = 0  # the sum of the prefetches of the shared subscriptions; 0 for no limit
+        self._from_queue: MessageSet | None = None
+        self._prefetch = 0  # the sum of the prefetches of the subscriptions to the queue; 0 for no limit
+        self._no_ack = False
         self._consumers = 0
         self._unsettled = 0
 
@@ -94,7 +158,7 @@ class QueueReader:
             return
         if binding.destination not in self._topics:
             headers = routing_headers(self._profile, shared=False, subscribes=True)
-            self._topics[binding.destination] = self._subscribe(
+            self._topics[binding.destination] = self._from_topics.subscribe(
                 binding.destination, "auto", {"headers": headers}
             )
         self._bindings.append(binding)
@@ -104,16 +168,20 @@ class QueueReader:
         self._bindings = [each for each in self._bindings if (each.exchange, each.key) != (exchange, key)]
         needed = {each.destination for each in self._bindings}
         for destination in [name for name in self._topics if name not in needed]:
-            self._close(self._topics.pop(destination))
+            self._from_topics.unsubscribe(self._topics.pop(destination))
 
     # ------------------------------------------------------------------------------------- consuming
 
     def consume(self, *, no_ack: bool, prefetch: int) -> None:
         """Begin to consume; `prefetch` is the maximum number of unsettled messages, 0 for no limit."""
         self._consumers += 1
-        if not self._shared:
-            self._prefetch = 0 if no_ack else prefetch
-            self._subscribe_shared("auto" if no_ack else "client-individual", self._prefetch)
+        if self._from_queue is None:
+            self._no_ack, self._prefetch = no_ack, 0 if no_ack else prefetch
+            self._begin()
+
+    def _begin(self) -> None:
+        self._from_queue = MessageSet(self._connection.open_for_queue(), self._connection.wake)
+        self._subscribe_shared("auto" if self._no_ack else "client-individual", self._prefetch)
 
     def grow(self, prefetch: int) -> None:
         """Allow more unsettled messages, by one more subscription: STOMP cannot change the prefetch of an existing one.
@@ -123,32 +191,23 @@ class QueueReader:
         """
         if not self._consumers or not self._prefetch or 0 < prefetch <= self._prefetch:
             return
-        more = max(prefetch - self._prefetch, self._prefetch) if prefetch else 0
-        if self._subscribe_shared("client-individual", more) and more:
-            self._prefetch += more
-        else:
-            self._prefetch = 0
+        # Where the broker counts bytes, the prefetch is no number.
+        more = max(prefetch - self._prefetch, self._prefetch) if prefetch and self._profile.prefetch else 0
+        self._subscribe_shared("client-individual", more)
+        self._prefetch = self._prefetch + more if more else 0
 
-    def _subscribe_shared(self, ack: Ack, prefetch: int) -> bool:
-        """Subscribe to the queue. Returns True if the broker limits the number of messages to `prefetch`."""
+    def _subscribe_shared(self, ack: Ack, prefetch: int) -> None:
         options: SubscribeOptions = {"headers": self._headers()}
-        counts = self._profile.prefetch is not None
         is_one = prefetch == 1 and self._profile.prefetch_one is not None
-        if ack != "auto" and prefetch and (counts or is_one):
+        if ack != "auto" and prefetch and (self._profile.prefetch or is_one):
             options["prefetch"] = prefetch
         destination = queue_destination(self._profile, self.settings.name)
-        self._shared.append(self._subscribe(destination, ack, options))
-        return counts
+        assert self._from_queue is not None
+        self._from_queue.subscribe(destination, ack, options)
 
     def _headers(self) -> dict[str, Any]:
         shared = routing_headers(self._profile, shared=True, subscribes=True)
         return {**queue_headers(self._profile, self.settings), **shared}
-
-    def _subscribe(self, destination: str, ack: Ack, options: SubscribeOptions) -> Subscription:
-        subscription = self._client.subscribe(destination, ack=ack, **options)
-        with self._client._lock:
-            subscription._subscription.merge_into(self._messages)
-        return subscription
 
     def cancel(self) -> None:
         """Stop consuming."""
@@ -166,32 +225,21 @@ class QueueReader:
 
     def give_back(self) -> None:
         """End the subscriptions to the queue: the broker delivers their unsettled messages to others."""
-        subscriptions, self._shared = self._shared, []
+        messages, self._from_queue = self._from_queue, None
         self._unsettled = 0
-        for subscription in subscriptions:
-            self._close(subscription)
+        if messages is not None and not self._connection.close_for_queue(messages.client):
+            messages.unsubscribe_all()
+        if self._consumers:
+            self._begin()  # for the consumers of other channels
 
     def close(self) -> None:
         """End all subscriptions."""
         self._consumers = 0
         self.give_back()
-        topics, self._topics, self._bindings = self._topics, {}, []
-        for subscription in topics.values():
-            self._close(subscription)
-
-    def _close(self, subscription: Subscription) -> None:
-        # If the connection was lost, the subscription has ended with it.
-        with contextlib.suppress(StompError):
-            subscription.close()
-        with self._client._lock:
-            self._messages.subscriptions.remove(subscription._subscription)
+        self._from_topics.unsubscribe_all()
+        self._topics, self._bindings = {}, []
 
     # ------------------------------------------------------------------------------------- messages
-
-    @property
-    def is_waiting(self) -> bool:
-        """True if messages have arrived that Kombu has not taken yet."""
-        return bool(self._requeued or self._messages.messages)
 
     def put_first(self, payload: Payload) -> None:
         """Deliver a message of a topic again, before all others."""
@@ -205,25 +253,22 @@ class QueueReader:
         """
         if self._requeued:
             return self._requeued.popleft(), None
-        while self._messages.messages or timeout:
-            message = self._merged.receive(timeout)
-            if message is None:
-                return None
+        while (message := self._from_topics.receive(0)) is not None:
+            payload = decode(message)
+            if message.subscription is not None and self._belongs_here(
+                message.subscription.destination, payload
+            ):
+                return payload, None
+        messages = self._from_queue
+        while messages is not None and (message := messages.receive(timeout)) is not None:
             assert message.subscription is not None
-            destination, needs_ack = message.subscription.destination, message.subscription.ack != "auto"
+            needs_ack = message.subscription.ack != "auto"
             if DECLARES in message.headers:
                 if needs_ack:
                     message.ack()
                 continue
-            payload = decode(message)
-            if destination in self._topics:
-                if self._belongs_here(destination, payload):
-                    return payload, None
-                continue
-            if not needs_ack:
-                return payload, None
-            self._unsettled += 1
-            return payload, message
+            self._unsettled += needs_ack
+            return decode(message), message if needs_ack else None
         return None
 
     def _belongs_here(self, destination: str, payload: Payload) -> bool:

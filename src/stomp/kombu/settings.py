@@ -63,6 +63,8 @@ def url_of(connection: Connection) -> str:
         return (
             f"stomp{'+ssl' if encrypted else ''}://{host}{f':{connection.port}' if connection.port else ''}"
         )
+    if host.endswith("://"):
+        host += "localhost"
     for scheme in _PLAIN:
         if encrypted and host.startswith(scheme):
             return "stomp+ssl://" + host.removeprefix(scheme)

@@ -97,8 +97,9 @@ class Transport(virtual.Transport):
         """Connect to the broker."""
         if self._broker is not None:
             self.close_connection(self)
-        client = Client(**client_arguments(self.client)).connect()
-        self._broker = KombuConnection(client, delays=self._delays)
+        self._broker = KombuConnection(
+            lambda: Client(**client_arguments(self.client)).connect(), delays=self._delays
+        )
         self.state = self._broker.state
         super().establish_connection()
         return self
