@@ -87,9 +87,12 @@ class RawClient:
         self.sock.sendall(data)
 
     def send(self, command: str, body: bytes | str = b"", **headers: object) -> None:
-        """Write a frame. Underscores in header names are replaced by hyphens."""
+        """Write a frame. Underscores in header names are replaced by hyphens, but not in those of ActiveMQ."""
         body = body.encode() if isinstance(body, str) else body
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {
+            name if name.isupper() or "AMQ" in name else name.replace("_", "-"): value
+            for name, value in headers.items()
+        }
         if body:
             named["content-length"] = len(body)
         self.write(encode(Frame(command, headers_of(named), body), self.version))

@@ -104,3 +104,95 @@ def test_wrong_login_is_refused_in_the_words_of_activemq() -> None:
     with Broker(dialect="activemq", users={"a": "b"}) as broker, RawClient(broker) as client:
         client.send("CONNECT", accept_version="1.2", host="any", login="admin", passcode="c")
         assert client.frame().headers["message"] == "User name [admin] or password is invalid."
+
+
+def test_composite_destination_gets_a_copy_each(engine: Engine) -> None:
+    one = party(engine)
+    one.subscribe("/topic/c", id="c")
+    one.send("/queue/a,/queue/b,/topic/c", "x")
+    assert engine.destinations() == {"/queue/a": 1, "/queue/b": 1, "/topic/c": 0}
+    (message,) = one.messages()
+    assert message.headers["destination"] == "/topic/c"
+
+
+def test_queues_of_a_virtual_topic_get_its_messages(engine: Engine) -> None:
+    one, two = party(engine), party(engine)
+    one.subscribe("/queue/Consumer.A.VirtualTopic.Orders")
+    two.subscribe("/queue/Consumer.B.VirtualTopic.Orders")
+    one.send("/topic/VirtualTopic.Orders", "1")
+    (message,) = one.messages()
+    assert message.headers["destination"] == "/queue/Consumer.A.VirtualTopic.Orders"
+    assert two.bodies() == ["1"]
+    two.leave()
+    one.send("/topic/VirtualTopic.Orders", "2")
+    one.send("/topic/VirtualTopic.Other", "3")
+    assert engine.depth("/queue/Consumer.B.VirtualTopic.Orders") == 1
+    assert one.bodies() == ["2"]
+
+
+def test_messages_of_a_group_go_to_one_consumer(engine: Engine) -> None:
+    one, two, sender = party(engine), party(engine), party(engine)
+    for each in (one, two):
+        each.subscribe("/queue/a", ack="client-individual")
+    for number in range(10):
+        sender.send("/queue/a", str(number), JMSXGroupID=f"g{number % 2}")
+    first, second = one.messages(), two.messages()
+    assert [each.body for each in first] == [b"0", b"2", b"4", b"6", b"8"]
+    assert len(second) == 5
+    one.leave()
+    assert two.bodies() == ["0", "2", "4", "6", "8"]
+
+
+def test_full_consumer_of_a_group_does_not_delay_other_groups(engine: Engine) -> None:
+    one, two = party(engine), party(engine)
+    for each in (one, two):
+        each.subscribe("/queue/a", ack="client-individual", **{"activemq.prefetchSize": "1"})
+    for group in "aaab":
+        one.send("/queue/a", group, JMSXGroupID=group)
+    assert (one.bodies(), two.bodies()) == (["a"], ["b"])
+    assert engine.depth("/queue/a") == 4
+
+
+def test_exclusive_consumer_gets_all_messages(engine: Engine) -> None:
+    one, two, three = party(engine), party(engine), party(engine)
+    one.subscribe("/queue/a")
+    for each in (two, three):
+        each.subscribe("/queue/a", **{"activemq.exclusive": "true"})
+    one.send("/queue/a", *"1234")
+    assert (one.bodies(), two.bodies(), three.bodies()) == ([], ["1", "2", "3", "4"], [])
+    two.leave()
+    one.send("/queue/a", "5")
+    assert three.bodies() == ["5"]
+    three.leave()
+    one.send("/queue/a", "6")
+    assert one.bodies() == ["6"]
+
+
+def test_consumer_of_a_higher_priority_gets_messages_first(engine: Engine) -> None:
+    low, high = party(engine), party(engine)
+    low.subscribe("/queue/a", ack="client")
+    high.subscribe("/queue/a", ack="client", **{"activemq.priority": "10", "activemq.prefetchSize": "2"})
+    low.send("/queue/a", *"1234")
+    assert (high.bodies(), low.bodies()) == (["1", "2"], ["3", "4"])
+    with pytest.raises(RequestRefused, match=r"activemq\.priority"):
+        low.subscribe("/queue/b", id="2", **{"activemq.priority": "high"})
+
+
+@pytest.mark.parametrize("name", ["activemq.noLocal", "no-local"])
+def test_own_messages_are_not_delivered_with_no_local(engine: Engine, name: str) -> None:
+    one, two = party(engine), party(engine)
+    one.subscribe("/topic/a", **{name: "true"})
+    one.send("/topic/a", "mine")
+    two.send("/topic/a", "other")
+    assert one.bodies() == ["other"]
+
+
+@pytest.mark.parametrize("dialect", ["rabbitmq", "strict"])
+def test_other_dialects_have_no_composite_destinations_and_virtual_topics(dialect: str) -> None:
+    engine = Engine(dialect=dialect_by_name(dialect))
+    one = party(engine)
+    one.subscribe("/queue/Consumer.A.VirtualTopic.X")
+    one.send("/topic/VirtualTopic.X", "x")
+    assert one.messages() == []
+    one.unsubscribe()
+    assert engine.destinations() == {}

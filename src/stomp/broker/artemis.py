@@ -28,6 +28,8 @@ class Artemis(Dialect):
     send_headers: ClassVar[frozenset[str]] = ARTEMIS_SEND
     acks_in_transactions: ClassVar[bool] = False
     accepts_late_acks: ClassVar[bool] = False
+    composite: ClassVar[bool] = False
+    virtual_topics: ClassVar[bool] = False
     ack_is_message_id: ClassVar[bool] = True
     adds_length: ClassVar[bool] = False
     alters_old: ClassVar[bool] = True

@@ -38,7 +38,17 @@ QUEUE_ARGUMENTS = frozenset(
 )
 RABBITMQ_SUBSCRIBE = QUEUE_ARGUMENTS | {"auto-delete", "durable", "prefetch-count", "x-queue-name"}
 ACTIVEMQ_SUBSCRIBE = frozenset(
-    ["activemq.prefetchSize", "activemq.subscriptionName", "browser", "durable-subscription-name", "selector"]
+    [
+        "activemq.exclusive",
+        "activemq.noLocal",
+        "activemq.prefetchSize",
+        "activemq.priority",
+        "activemq.subscriptionName",
+        "browser",
+        "durable-subscription-name",
+        "no-local",
+        "selector",
+    ]
 )
 ARTEMIS_SUBSCRIBE = frozenset(["durable-subscription-name", "durable-subscriber-name", "selector"])
 #: All headers of SUBSCRIBE that change what a broker does. Those that begin with "x-" or "activemq." are reported, too.
@@ -46,23 +56,26 @@ ALL_SUBSCRIBE = (
     RABBITMQ_SUBSCRIBE
     | ACTIVEMQ_SUBSCRIBE
     | ARTEMIS_SUBSCRIBE
-    | {"consumer-window-size", "destination-type", "exclusive", "no-local", "subscription-type"}
+    | {"consumer-window-size", "destination-type", "exclusive", "subscription-type"}
 )
 RABBITMQ_SEND = QUEUE_ARGUMENTS | {"expiration"}
-ACTIVEMQ_SEND = frozenset(["expires"])
-ARTEMIS_SEND = frozenset(["expires", "_AMQ_DUPL_ID"])
+ACTIVEMQ_SEND = frozenset(
+    [
+        "AMQ_SCHEDULED_CRON",
+        "AMQ_SCHEDULED_DELAY",
+        "AMQ_SCHEDULED_PERIOD",
+        "AMQ_SCHEDULED_REPEAT",
+        "JMSXGroupID",
+        "expires",
+    ]
+)
+ARTEMIS_SEND = frozenset(["AMQ_SCHEDULED_DELAY", "JMSXGroupID", "expires", "_AMQ_DUPL_ID"])
 #: All headers of SEND that change what a broker does.
 ALL_SEND = (
     RABBITMQ_SEND
     | ACTIVEMQ_SEND
     | ARTEMIS_SEND
     | {
-        "AMQ_SCHEDULED_CRON",
-        "AMQ_SCHEDULED_DELAY",
-        "AMQ_SCHEDULED_PERIOD",
-        "AMQ_SCHEDULED_REPEAT",
-        "JMSXGroupID",
-        "_AMQ_DUPL_ID",
         "_AMQ_LVQ_NAME",
         "_AMQ_SCHED_DELIVERY",
         "destination-type",
@@ -93,6 +106,9 @@ class Dialect:
         detects_duplicates: a SEND with an ``_AMQ_DUPL_ID`` that was received before is dropped.
         checks_arguments: declaring a queue with other arguments than before is an error; otherwise it is reported.
         checks_existence: ``/amq/queue/NAME`` does not make the queue.
+        has_groups: messages with the same ``JMSXGroupID`` go to one consumer of the queue.
+        composite: a destination of SEND can be several, separated by commas.
+        virtual_topics: ``/queue/Consumer.NAME.VirtualTopic.X`` gets the messages to ``/topic/VirtualTopic.X``.
         ack_is_message_id: the header ``ack`` equals ``message-id``.
         adds_length: every MESSAGE has a ``content-length``; otherwise `has_length` decides.
         ignores_selectors: the header ``selector`` has no effect.
@@ -116,6 +132,9 @@ class Dialect:
     detects_duplicates: ClassVar[bool] = True
     checks_arguments: ClassVar[bool] = False
     checks_existence: ClassVar[bool] = False
+    has_groups: ClassVar[bool] = True
+    composite: ClassVar[bool] = True
+    virtual_topics: ClassVar[bool] = True
     ack_is_message_id: ClassVar[bool] = False
     adds_length: ClassVar[bool] = True
     ignores_selectors: ClassVar[bool] = False

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The cost of selectors that one call evaluates for the waiting messages of a queue, see `Policy.max_cost`.
 _TURN = 100_000
+#: Messages that are skipped because the consumer of their group has no room.
+_MOST_PASSED = 1000
 
 
 class Dispatcher:
@@ -81,6 +83,8 @@ class Dispatcher:
             sending.expires,
         )
         message.has_length = sending.has_length
+        if state.dialect.has_groups and not queue.private:
+            message.group = sending.headers.get("JMSXGroupID")
         arguments = queue.arguments
         if arguments is not None:
             message.deaths = sending.deaths
@@ -166,7 +170,10 @@ class Dispatcher:
             if consumer is not None:
                 self._deliver(consumer, backlog.take())
             elif not selective:
-                return
+                # The consumer of a message group has no room: messages of other groups go on.
+                if backlog.first().group is None or not queue.has_room or len(passed) >= _MOST_PASSED:
+                    break
+                passed.append(backlog.take())
             elif queue.has_interested_consumer(backlog.first()):
                 passed.append(backlog.take())
             else:

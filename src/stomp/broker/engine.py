@@ -40,6 +40,7 @@ from stomp.broker.store import Policy, RequestRefused
 from stomp.broker.subscriptions import Subscriptions
 from stomp.broker.transactions import Transactions
 from stomp.core.frames import commands
+from stomp.core.frames.frame import Frame, Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from stomp.broker.model import Queue
     from stomp.broker.observer import Observer
     from stomp.broker.store import Capacity, StoredMessage
-    from stomp.core.frames.frame import Frame
     from stomp.core.frames.versions import Version
 
 
@@ -281,6 +281,17 @@ class Engine:
     # ------------------------------------------------------------------------------------- frames
 
     def _send(self, client: Client, frame: Frame) -> None:
+        destination = frame.headers["destination"]
+        if ",/" in destination and self.dialect.composite:
+            # ActiveMQ: each of them gets a copy.
+            for part in dict.fromkeys(destination.split(",")):
+                self._send_one(
+                    client, Frame("SEND", Headers({**frame.headers, "destination": part}), frame.body)
+                )
+        else:
+            self._send_one(client, frame)
+
+    def _send_one(self, client: Client, frame: Frame) -> None:
         sending = self._sender.read(client, frame)
         if sending is None:
             return

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stomp.broker.queue_arguments import QueueArguments
+    from stomp.broker.schedule import Schedule
     from stomp.broker.selector import Selector
     from stomp.core.frames.frame import Frame
     from stomp.core.frames.versions import Version
 
 #: Number of deliveries returned by UNSUBSCRIBE that a connection remembers, so that a late ACK for them is no error.
 _REMEMBERED = 10_000
+#: Number of message groups of a queue; the oldest one may get another consumer then.
+_MOST_GROUPS = 10_000
 
 
 class Queue:
@@ -45,6 +48,10 @@ class Queue:
         selective: number of consumers with a selector.
         arguments: the arguments with which it was declared (RabbitMQ). Such a queue is kept without messages.
         last_used: the time at which it was declared, or its last consumer was removed.
+        virtual: it gets the messages to a virtual topic of ActiveMQ, and is kept without messages.
+        ranked: number of consumers that are exclusive or have a priority.
+        no_local: the number of the client whose own messages the subscription does not get; 0 for none.
+        groups: the consumer of each message group.
         transient: the durable subscription ends with its last consumer.
         unsettled: number of messages that are delivered, and neither acknowledged nor returned.
     """
@@ -58,14 +65,18 @@ class Queue:
         "cost",
         "dropped",
         "durable",
+        "groups",
         "last_used",
         "name",
+        "no_local",
         "private",
+        "ranked",
         "selective",
         "selector",
         "selector_text",
         "transient",
         "unsettled",
+        "virtual",
     )
 
     def __init__(self, name: str, *, private: bool = False) -> None:
@@ -85,6 +96,10 @@ class Queue:
         self.arguments: QueueArguments | None = None
         self.last_used: float = 0.0
         self.transient: bool = False
+        self.virtual: bool = False
+        self.ranked: int = 0
+        self.no_local: int = 0
+        self.groups: dict[str, Consumer] = {}
 
     def __len__(self) -> int:
         return len(self.backlog) + self.unsettled
@@ -98,6 +113,11 @@ class Queue:
     def is_abandoned(self) -> bool:
         """True if no consumer can ever get these messages: the subscription has ended and is not durable."""
         return self.private and (self.durable is None or self.transient) and not self.consumers
+
+    @property
+    def is_kept(self) -> bool:
+        """True if it exists without messages and consumers."""
+        return self.virtual or self.arguments is not None
 
     @property
     def has_room(self) -> bool:
@@ -114,6 +134,8 @@ class Queue:
         A consumer that refused the message gets it again only if no other matching consumer has room.
         """
         consumers = self.consumers
+        if self.ranked or message.group is not None:
+            return self._best_consumer(message)
         refuser: Consumer | None = None
         for _ in range(len(consumers)):
             consumer = consumers[0]
@@ -123,6 +145,34 @@ class Queue:
                     return consumer
                 refuser = refuser or consumer
         return refuser
+
+    def _best_consumer(self, message: StoredMessage) -> Consumer | None:
+        """As `next_consumer`, with message groups, exclusive consumers and priorities of consumers (ActiveMQ)."""
+        group = message.group
+        if group is not None and (consumer := self.groups.get(group)) is not None:
+            if consumer.open:
+                return consumer if consumer.has_room else None
+            del self.groups[group]
+        fitting = [each for each in self.consumers if each.selector is None or each.selector(message.headers)]
+        exclusive = next((each for each in sorted(fitting, key=_by_number) if each.exclusive), None)
+        if exclusive is not None:
+            return exclusive if exclusive.has_room else None
+        free = [each for each in fitting if each.has_room]
+        if not free:
+            return None
+        # Of equal ones the first in the round-robin order, and one that has not refused the message.
+        best = max(free, key=lambda each: (each.priority, each.number not in message.refused_by))
+        self.consumers.remove(best)
+        self.consumers.append(best)
+        if group is not None:
+            if len(self.groups) >= _MOST_GROUPS:
+                del self.groups[next(iter(self.groups))]
+            self.groups[group] = best
+        return best
+
+
+def _by_number(consumer: Consumer) -> int:
+    return consumer.number
 
 
 class Consumer:
@@ -135,6 +185,8 @@ class Consumer:
         id: the ``subscription`` header of MESSAGE frames; None to leave it out.
         queue: the queue that it consumes from.
         ack: "auto", "client" or "client-individual".
+        exclusive: no other consumer of the queue gets messages (ActiveMQ).
+        priority: consumers with a higher one get messages first (ActiveMQ).
         window: maximum number of unacknowledged messages.
         unacked: the unacknowledged deliveries, oldest first, by the id that an ACK uses.
         selector: the selector for messages of a queue; None for all messages. That of a topic is in `Queue.selector`.
@@ -146,10 +198,12 @@ class Consumer:
         "ack",
         "client",
         "cost",
+        "exclusive",
         "id",
         "key",
         "number",
         "open",
+        "priority",
         "queue",
         "selector",
         "unacked",
@@ -164,6 +218,8 @@ class Consumer:
         self.queue: Queue = queue
         self.ack: str = "auto"
         self.window: int = 1
+        self.exclusive: bool = False
+        self.priority: int = 0
         self.cost: int = 0
         self.selector: Selector | None = None
         self.unacked: dict[str, Delivery] = {}
@@ -198,6 +254,8 @@ class PendingSend:
     expires: float | None = None
     has_length: bool = True
     deaths: frozenset[tuple[str, str]] = frozenset()
+    schedule: Schedule | None = None
+    client: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ logger: logging.Logger = logging.getLogger("stomp.broker")
 
 #: Names of queues that are remembered after their queue was removed.
 _MOST_DECLARED = 10_000
+#: The beginning of the name of a queue that gets the messages to a virtual topic.
+_VIRTUAL = "/queue/Consumer."
 
 
 class Queues:
@@ -40,6 +42,8 @@ class Queues:
     Attributes:
         dropped: number of messages dropped because a subscription was too slow.
         selector_cost: the cost of the selectors of all subscriptions to queues.
+        virtual_topics: there are virtual topics of ActiveMQ.
+        virtual: the queues of each virtual topic, by name.
         slow_clients: clients to disconnect, because a subscription is too slow; the driver clears it.
         observer: see `stomp.broker.state.BrokerState`.
     """
@@ -50,6 +54,8 @@ class Queues:
         self.dropped: int = 0
         self.slow_clients: list[Client] = []
         self.selector_cost: int = 0
+        self.virtual_topics: bool = False
+        self.virtual: dict[str, dict[str, Queue]] = {}
         self.observer: Observer | None = None
         self._policy = policy
         self._capacity = capacity
@@ -93,6 +99,11 @@ class Queues:
         """As `add`, without a check whether the broker is full."""
         self._capacity.queues += 1
         self._queues[queue.name] = queue
+        if self.virtual_topics and queue.name.startswith(_VIRTUAL):
+            topic = queue.name.removeprefix(_VIRTUAL).partition(".")[2]
+            if topic.startswith("VirtualTopic."):
+                queue.virtual = True
+                self.virtual.setdefault(f"/topic/{topic}", {})[queue.name] = queue
         self._declared[queue.name] = None
         if len(self._declared) > _MOST_DECLARED:
             del self._declared[next(iter(self._declared))]
@@ -102,7 +113,7 @@ class Queues:
     def remove_if_empty(self, queue: Queue) -> None:
         """Remove a queue that has no messages and no consumers."""
         if (
-            queue.arguments is None
+            not queue.is_kept
             and not (len(queue) or queue.consumers)
             and self._queues.get(queue.name) is queue
         ):
@@ -115,6 +126,10 @@ class Queues:
         """Remove a queue without consumers, with its messages."""
         self.drop(queue)
         queue.arguments = None
+        if queue.virtual:
+            queue.virtual = False
+            for queues in self.virtual.values():
+                queues.pop(queue.name, None)
         self.remove_if_empty(queue)
 
     def remove_temporary(self, names: Iterable[str]) -> None:

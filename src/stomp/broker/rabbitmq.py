@@ -41,6 +41,9 @@ class RabbitMQ(Dialect):
     detects_duplicates: ClassVar[bool] = False
     checks_arguments: ClassVar[bool] = True
     checks_existence: ClassVar[bool] = True
+    has_groups: ClassVar[bool] = False
+    composite: ClassVar[bool] = False
+    virtual_topics: ClassVar[bool] = False
     ack_is_message_id: ClassVar[bool] = True
     adds_length: ClassVar[bool] = False
     ignores_selectors: ClassVar[bool] = True

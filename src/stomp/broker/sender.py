@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import is_temporary, is_topic, qualify, qualify_limited, topic_of
 from stomp.broker.dialect import ALL_SEND, QUEUE_ARGUMENTS
 from stomp.broker.model import PendingSend
 from stomp.broker.request_headers import message_headers
+from stomp.broker.schedule import HEADERS as SCHEDULE_HEADERS
+from stomp.broker.schedule import schedule_of
 from stomp.broker.store import QUEUE_OVERHEAD, RequestRefused, size_of
 from stomp.broker.topics import check_words
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from stomp.broker.state import BrokerState
     from stomp.broker.subscriptions import Subscriptions
     from stomp.core.frames.frame import Frame
+
+logger: logging.Logger = logging.getLogger("stomp.broker")
 
 #: Ids of messages that are remembered, to find duplicates. (Artemis: 20,000 for each address.)
 _REMEMBERED_IDS = 20_000
@@ -75,7 +81,21 @@ class Sender:
             name = headers["reply-to"]
             headers["reply-to"] = self._subscriptions.reply_to(client, name, qualify(name, client.number))
         size, has_length = size_of(headers, frame.body), "content-length" in frame.headers
-        return PendingSend(destination, headers, frame.body, size, expires, has_length)
+        schedule = None
+        if "AMQ_SCHEDULED_DELAY" in state.dialect.send_headers and not ALL_SEND.isdisjoint(headers):
+            schedule = schedule_of(headers)
+            for name in SCHEDULE_HEADERS:
+                headers.pop(name, None)
+        return PendingSend(
+            destination,
+            headers,
+            frame.body,
+            size,
+            expires,
+            has_length,
+            schedule=schedule,
+            client=client.number,
+        )
 
     def _does_not_exist(self, frame: Frame, destination: str) -> bool:
         """True if a message is dropped because ``/amq/queue/NAME`` does not exist (RabbitMQ)."""
@@ -118,6 +138,11 @@ class Sender:
             RequestRefused: the broker is full.
         """
         state = self._state
+        if sending.schedule is not None:
+            when = sending.schedule.first(state.clock())
+            state.capacity.claim(1, sending.size)
+            self._plan(sending, when, 0)
+            return
         # One that lives for no time at all (RabbitMQ: expiration:0) is delivered if a consumer has room.
         if sending.expires is not None and sending.expires < state.clock():
             state.expiry.dropped += 1
@@ -131,7 +156,30 @@ class Sender:
             state.capacity.release(len(queues), sending.size * len(queues))
             raise
         for queue in queues:
-            self._dispatcher.store(queue, sending)
+            if queue.virtual and queue.name != sending.destination:
+                self._dispatcher.store(queue, replace(sending, destination=queue.name))
+            else:
+                self._dispatcher.store(queue, sending)
+
+    def _plan(self, sending: PendingSend, when: float, done: int) -> None:
+        """Publish a scheduled message at this time, after it was published `done` times. Its size is claimed."""
+        state, schedule = self._state, sending.schedule
+
+        def publish() -> None:
+            state.capacity.release(1, sending.size)
+            headers = {**sending.headers, "scheduledJobId": f"{state.name}-{state.next_number()}"}
+            try:
+                self.publish(replace(sending, headers=headers, schedule=None))
+                following = None if schedule is None else schedule.next(state.clock(), done + 1)
+                if following is not None:
+                    state.capacity.claim(1, sending.size)
+                    self._plan(sending, following, done + 1)
+            except RequestRefused as refusal:
+                logger.warning(
+                    "a scheduled message for %.200r was dropped: %s", sending.destination, refusal.message
+                )
+
+        state.timers.add(when, publish)
 
     def replace_claims(self, sendings: Sequence[PendingSend]) -> None:
         """Release the sizes that the messages of a transaction have claimed, if all their copies fit.
@@ -152,7 +200,12 @@ class Sender:
         """The queues that get a copy of the message."""
         state, destination = self._state, sending.destination
         if is_topic(destination):
-            return state.topics.matching_queues(topic_of(destination), sending.headers)
+            found = state.topics.matching_queues(topic_of(destination), sending.headers)
+            if sending.client:
+                found = [each for each in found if each.no_local != sending.client]
+            if state.queues.virtual and (virtual := state.queues.virtual.get(destination)):
+                found += virtual.values()
+            return found
         if is_temporary(destination) and state.queues.owner(destination) is None:
             return []  # The connection that could consume it has closed.
         if (queue := state.queues.get(destination)) is None:

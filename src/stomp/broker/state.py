@@ -84,6 +84,7 @@ class BrokerState:
         self.clients: dict[int, Client] = {}
         self.queues: Queues = Queues(policy, self.capacity, self.expiry, self.clients)
         self.topics: Topics = Topics(policy.max_durable, 10 * policy.max_cost, self.queues.drop)
+        self.queues.virtual_topics = dialect.virtual_topics
         self.observer: Observer | None = None
         self.timers: Timers = Timers()
         self.paused: set[str] = set()

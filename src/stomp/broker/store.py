@@ -112,6 +112,7 @@ class StoredMessage:
         refused_by: the numbers of the consumers that refused it by NACK.
         refusals: number of refusals.
         expires: expiry time in seconds since 1970; None if it does not expire.
+        group: its message group, whose messages go to one consumer; None without.
         order: its place in the queue; that of a message with a priority is lower than its number.
         deaths: the queues that it has left for a dead-letter exchange, each with the reason.
         has_length: its SEND had a ``content-length``.
@@ -124,6 +125,7 @@ class StoredMessage:
         "deaths",
         "destination",
         "expires",
+        "group",
         "has_length",
         "headers",
         "number",
@@ -152,6 +154,7 @@ class StoredMessage:
         self.expires: float | None = expires
         self.has_length: bool = True
         self.order: int = number
+        self.group: str | None = None
         self.deaths: frozenset[tuple[str, str]] = frozenset()
         self.waiting: bool = False
         self.redelivered: bool = False

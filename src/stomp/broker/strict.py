@@ -18,6 +18,9 @@ class Strict(Dialect):
     subscribe_headers: ClassVar[frozenset[str]] = frozenset()
     send_headers: ClassVar[frozenset[str]] = frozenset()
     detects_duplicates: ClassVar[bool] = False
+    has_groups: ClassVar[bool] = False
+    composite: ClassVar[bool] = False
+    virtual_topics: ClassVar[bool] = False
 
     def expiry(self, headers: Mapping[str, str], now: float) -> float | None:
         return None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stomp.broker.model import Client, Queue
     from stomp.broker.selector import Selector
     from stomp.broker.state import BrokerState
-    from stomp.core.frames.frame import Frame
+    from stomp.core.frames.frame import Frame, Headers
 
 
 class Subscriptions:
@@ -73,12 +73,31 @@ class Subscriptions:
         consumer.ack = headers.get("ack", "auto")
         consumer.window = window
         consumer.cost = cost
+        self._rank(consumer, headers)
         if not queue.private and selector is not None:
             consumer.selector = selector
             queue.selective += 1
             queue.cost += selector.cost
             state.queues.selector_cost += selector.cost
         self._add(consumer)
+
+    def _rank(self, consumer: Consumer, headers: Headers) -> None:
+        """Read the headers of ActiveMQ for exclusive consumers, priorities, and messages of the own connection."""
+        supported, queue = self._state.dialect.subscribe_headers, consumer.queue
+        if "activemq.priority" not in supported:
+            return
+        if queue.private:
+            if is_true(headers, "activemq.noLocal") or is_true(headers, "no-local"):
+                queue.no_local = consumer.client.number
+            return
+        consumer.exclusive = is_true(headers, "activemq.exclusive")
+        text = headers.get("activemq.priority", "0")
+        try:
+            consumer.priority = max(-128, min(int(text[:9]), 127))
+        except ValueError as err:
+            raise RequestRefused("activemq.priority must be a number") from err
+        if consumer.exclusive or consumer.priority:
+            queue.ranked += 1
 
     def _topic_queue(
         self, client: Client, frame: Frame, destination: str, selector: Selector | None
@@ -188,6 +207,8 @@ class Subscriptions:
         queue = consumer.queue
         queue.consumers.remove(consumer)
         queue.last_used = state.clock()
+        if consumer.exclusive or consumer.priority:
+            queue.ranked -= 1
         consumer.client.cost -= consumer.cost
         if consumer.selector is not None:
             queue.selective -= 1

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Calls that are done before other connections have their turn.
+_MOST = 1000
+
 
 class Timers:
     """Calls with a time, the next one first.
@@ -34,9 +37,9 @@ class Timers:
         heapq.heappush(self._heap, (when, next(self._numbers), action))
 
     def run(self, now: float) -> None:
-        """Do the calls that are due. What they add for a time that has passed is done by the next call of `run`."""
-        due = []
-        while self._heap and self._heap[0][0] <= now:
+        """Do the calls that are due, `_MOST` at most. What they add is done by a later call of `run`."""
+        due: list[Callable[[], object]] = []
+        while len(due) < _MOST and self._heap and self._heap[0][0] <= now:
             due.append(heapq.heappop(self._heap)[2])
         for action in due:
             action()
