@@ -7,12 +7,18 @@ uses by default. Every test here carries the marker ``broker``. A broker that is
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import socket
+import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+import stomp
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -164,6 +170,26 @@ FURTHER = {
 }
 #: Their WebSocket ports, if these are others: without and with TLS.
 WEB_PORTS = {"activemq61": (64146, 64147), "rabbitmq4": (64216, 64217)}
+#: All brokers, as in the ids of tests.
+NAMES = ("rabbitmq", "activemq", "stompserver", "haproxy", "spring", *FURTHER)
+#: Of the 4,000 queues of HornetQ, which makes none on demand. tests/conformance has those from 1000 to 2999, and
+#: another run may be under way.
+_pool = itertools.count(random.randrange(1000))
+
+
+def empty_queue() -> str:
+    """An empty queue of HornetQ."""
+    number = next(_pool) % 2000
+    queue = f"/queue/pool-{number if number < 1000 else number + 2000}"
+    broker = further("hornetq")
+    with stomp.Client(
+        f"stomp://{broker.host}:{broker.port}", login=broker.user, passcode=broker.password
+    ) as client:
+        subscription, end = client.subscribe(queue), uuid.uuid4().hex
+        client.send(queue, end, confirm=True)
+        while (message := subscription.receive(timeout=30)) is not None and message.text != end:
+            pass
+    return queue
 
 
 def variable_of(name: str) -> str:
@@ -220,3 +246,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("broker")
+
+
+def broker_of(test_id: str) -> str:
+    """The broker of a test: the longest of the names in the id of the test; "other" if there is none."""
+    words = test_id.lower().replace("_", "-")
+    return max((name for name in NAMES if name in words), key=len, default="other")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write how many tests passed with each broker."""
+    reports = terminalreporter.getreports("passed")
+    counts = Counter(broker_of(report.nodeid) for report in reports if "tests/brokers" in report.nodeid)
+    if counts:
+        terminalreporter.section("passed per broker")
+        terminalreporter.line(", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))

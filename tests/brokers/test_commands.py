@@ -83,7 +83,7 @@ def test_requests_are_answered(stomp: Stomp, queue: Callable[[], str]) -> None:
     assert bodies(stomp, one) == []
 
 
-@REPLYING
+@EVERY
 def test_doctor_finds_no_fault(stomp: Stomp) -> None:
     answer = stomp("doctor")
     assert answer.status == 0, answer.out

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from tests.brokers.conftest import FURTHER, RealBroker, at, empty_queue
 from tests.seed_examples import SeedExamples, Site
 
-if TYPE_CHECKING:
-    from tests.brokers.conftest import RealBroker
 
-
+@at("rabbitmq", "activemq", *FURTHER)
 class TestRealBrokers(SeedExamples):
     @pytest.fixture
-    def site(self, real_broker: RealBroker) -> Site:
-        rabbitmq = real_broker.name == "rabbitmq"
+    def site(self, broker: RealBroker) -> Site:
+        settings = {"destination": empty_queue()} if broker.name == "hornetq" else {}
         return Site(
-            real_broker.host,
-            real_broker.port,
-            # RabbitMQ refuses a host header that names no virtual host of its own.
-            vhost=real_broker.vhost if rabbitmq else None,
-            # ActiveMQ drops a message that is refused, or moves it to ActiveMQ.DLQ if it is persistent.
-            redelivers=rabbitmq,
+            broker.host,
+            broker.port,
+            # RabbitMQ and Apollo refuse a host header that names no virtual host of theirs.
+            vhost=broker.vhost if broker.name.startswith(("rabbitmq", "apollo")) else None,
+            # ActiveMQ drops a message that is refused, or moves it to ActiveMQ.DLQ if it is persistent. Artemis and
+            # HornetQ drop it.
+            redelivers=broker.name.startswith(("rabbitmq", "apollo")),
+            marks=broker.name != "apollo",
+            **settings,
         )

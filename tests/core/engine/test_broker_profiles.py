@@ -7,6 +7,7 @@ from stomp.core.engine.broker_profiles import (
     ARTEMIS,
     EMBEDDED,
     GENERIC,
+    HORNETQ,
     PROFILES,
     RABBITMQ,
     nack_headers,
@@ -49,6 +50,7 @@ def test_profile_is_found_by_name() -> None:
         (RABBITMQ, {"durable": "d"}, {"id": "d", "durable": True, "auto-delete": False}),
         (ACTIVEMQ, {"durable": "d", "client_id": "c"}, {"activemq.subscriptionName": "d"}),
         (ARTEMIS, {"durable": "d", "client_id": "c"}, {"durable-subscription-name": "d"}),
+        (HORNETQ, {"durable": "d", "client_id": "c"}, {"durable-subscriber-name": "d"}),
         (RABBITMQ, {"exclusive": True}, {"exclusive": True}),
         (ACTIVEMQ, {"exclusive": True}, {"activemq.exclusive": True}),
         (

@@ -343,9 +343,11 @@ class Diagnosis:
 
     def _round_trip(self, step: Step) -> None:
         profile = self._client.broker
-        temporary = profile.temporary == "subscribe" and profile.name not in ("generic", "apollo", "hornetq")
+        temporary = profile.temporary == "subscribe" and profile.name not in ("generic", "apollo")
         # RabbitMQ's temporary queues are for replies only. There a topic with a unique name serves the same purpose.
-        unique_name = f"/{'temp-queue' if temporary else 'topic'}/stompkit-doctor-{uuid.uuid4().hex}"
+        # HornetQ makes only topics, and only for this prefix.
+        topic = "jms.topic." if profile.name == "hornetq" else "/topic/"
+        unique_name = f"{'/temp-queue/' if temporary else topic}stompkit-doctor-{uuid.uuid4().hex}"
         destination = self._destination or unique_name
         step.facts["destination"] = destination
         timeout = self._settings.timeout

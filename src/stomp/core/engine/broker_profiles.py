@@ -51,7 +51,7 @@ class BrokerProfile:
         acknowledges: the broker waits for ACK. Otherwise each message counts as consumed when it is sent.
         transactions: the broker has transactions.
         temporary: how to receive replies: "subscribe" to a ``/temp-queue/``, or "header": name it in
-            ``reply-to`` without a SUBSCRIBE.
+            ``reply-to`` without a SUBSCRIBE; None if there are none.
         deduplication: the header for a unique id by which a message that was sent again can be recognised.
         holds_unacked_until_disconnect: unacknowledged messages of an ended subscription are not delivered
             again until the connection ends.
@@ -86,7 +86,7 @@ class BrokerProfile:
     receipts: bool = True
     acknowledges: bool = True
     transactions: bool = True
-    temporary: str = "subscribe"
+    temporary: str | None = "subscribe"
     deduplication: str = "dedup-id"
     holds_unacked_until_disconnect: bool = False
     nack_discards: bool = False
@@ -186,11 +186,17 @@ HORNETQ = replace(
     title="HornetQ",
     server="HornetQ/",
     prefetch_one=None,
+    durable="durable-subscriber-name",
     delay=None,
+    temporary=None,
     hides_persistence=True,
     deduplication="_HQ_DUPL_ID",
     error_ends=False,
-    _why={**ARTEMIS._why, "prefetch": "its window is in bytes: give headers={'consumer-window-size': BYTES}"},
+    _why={
+        **ARTEMIS._why,
+        "prefetch": "its window is in bytes: give headers={'consumer-window-size': BYTES}",
+        "temporary queues": "its queues must exist",
+    },
 )
 APOLLO = BrokerProfile(
     name="apollo",

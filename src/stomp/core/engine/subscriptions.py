@@ -219,6 +219,10 @@ def subscribe_frame(
     config = subscription.config
     if config.hidden and connection.profile.temporary == "header":
         return None
+    if config.hidden and connection.profile.temporary is None:
+        raise connection.profile.refuse(
+            "temporary queues", "subscribe to a queue for replies, and send with headers={'reply-to': QUEUE}"
+        )
     version = connection.link.session.version
     assert version is not None
     headers = {
