@@ -35,8 +35,8 @@ from tests.multicasting import group_of_our_own
 from tests.odd_frames import IN_DOUBT, ODD
 
 DOCS = ROOT / "docs"
-#: Pages whose examples are run by tests/testing/test_pytest_plugin.py and tests/test_frameworks.py.
-RUN_ELSEWHERE = ("testing", "spring", "django", "fastapi", "flask", "daemons")
+#: Pages whose examples are run by tests/testing/test_pytest_plugin.py, tests/test_frameworks.py and tests/kombu.
+RUN_ELSEWHERE = ("testing", "spring", "django", "fastapi", "flask", "daemons", "celery")
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 
 

@@ -208,6 +208,15 @@ def test_basic_get_returns_a_message_or_none(url, other):
         assert queue.get(no_ack=True).payload == 2
 
 
+def test_priorities_order_a_queue_that_is_declared_with_them(connection):
+    queue = kombu.Queue("urgent", kombu.Exchange("urgent"), routing_key="urgent", max_priority=9)
+    for body, priority in enumerate((1, 5, 3)):
+        publish(connection, body, queue=queue, priority=priority)
+    received = Received(connection)
+    with connection.Consumer([queue], callbacks=[received]):
+        assert [received.next().payload for _ in range(3)] == [1, 2, 0]
+
+
 def test_purge_removes_and_counts(url, other, stomp_broker):
     with kombu.Connection(url, transport_options={"get_timeout": 0.2}) as connection:
         publish(other, *range(3))

@@ -106,12 +106,16 @@ def queue_destination(profile: BrokerProfile, name: str, *, declared: bool = Tru
 
 
 def queue_headers(profile: BrokerProfile, settings: QueueSettings) -> dict[str, Any]:
-    """The headers by which SEND and SUBSCRIBE declare a queue on RabbitMQ; they must always be the same.
+    """The headers by which SEND and SUBSCRIBE declare a queue; all frames for a queue must have the same.
+
+    RabbitMQ and the embedded broker have them.
 
     >>> from stomp.core.engine.broker_profiles import RABBITMQ
     >>> queue_headers(RABBITMQ, QueueSettings("celery", arguments={"x-max-priority": 9}))
     {'durable': True, 'auto-delete': False, 'x-max-priority': 9}
     """
+    if profile.name == "embedded":
+        return dict(settings.arguments)
     if profile.name != "rabbitmq":
         return {}
     # A queue that is neither durable nor exclusive is deprecated in RabbitMQ 4, and will be refused.
