@@ -1,6 +1,9 @@
 """Methods whose result is awaited, or used in an ``async with`` statement directly."""
 
 import asyncio
+import inspect
+import sys
+from unittest import mock
 
 import pytest
 
@@ -162,3 +165,11 @@ def test_a_lost_connection_makes_the_transaction_void(broker):
                     await transaction.commit()
 
     run(test())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="functions can be marked since Python 3.12")
+@pytest.mark.parametrize("name", ["subscribe", "consume", "begin", "transaction", "send"])
+def test_a_mock_of_the_client_has_methods_to_await(name):
+    client = mock.MagicMock(spec=stomp.AsyncClient)
+    assert isinstance(getattr(client, name), mock.AsyncMock)
+    assert inspect.iscoroutinefunction(getattr(stomp.AsyncClient, name))

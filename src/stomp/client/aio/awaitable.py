@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
@@ -69,4 +71,7 @@ def awaitable_context(
     def call(*args: _P.args, **kwargs: _P.kwargs) -> AwaitableContext[_T]:
         return AwaitableContext(method(*args, **kwargs))
 
+    if sys.version_info >= (3, 12):
+        # For unittest.mock, which makes an AsyncMock of it, and for documentation tools.
+        inspect.markcoroutinefunction(call)
     return call
