@@ -117,3 +117,67 @@ def test_content_length_depends_on_the_version(engine: Engine) -> None:
     new.send("/topic/a", "")
     assert "content-length" not in new.messages()[0].headers
     assert "content-length" in old.messages()[0].headers
+
+
+def test_messages_of_a_higher_priority_are_delivered_first(engine: Engine) -> None:
+    one = party(engine)
+    for priority in ("0", "9", "4"):
+        one.send("/queue/a", priority, priority=priority)
+    one.send("/queue/a", "none")
+    one.subscribe("/queue/a")
+    assert one.bodies() == ["9", "4", "none", "0"]
+
+
+def test_message_has_the_headers_of_artemis(engine: Engine) -> None:
+    one = party(engine)
+    one.subscribe("/topic/a", id="1")
+    one.subscribe("/queue/a", id="2")
+    one.send("/topic/a", "x")
+    one.send("/queue/a", "x")
+    topic, queue = (each.headers for each in one.messages())
+    assert (topic["destination-type"], queue["destination-type"]) == ("MULTICAST", "ANYCAST")
+    assert (topic["priority"], topic["expires"], topic["persistent"]) == ("4", "0", "false")
+
+
+@pytest.mark.parametrize("dialect", ["artemis", "tolerant"])
+def test_queue_of_an_address_is_shared_and_kept(dialect: str) -> None:
+    engine = Engine(dialect=dialect_by_name(dialect))
+    one, two = party(engine), party(engine)
+    one.subscribe("/topic/a::q")
+    two.subscribe("/topic/a::q")
+    one.send("/topic/a", "1", "2")
+    assert (one.bodies(), two.bodies()) == (["1"], ["2"])
+    two.leave()
+    one.send("/topic/a::q", "direct")
+    (message,) = one.messages()
+    assert message.headers["destination"] == "/topic/a::q"
+    one.unsubscribe()
+    one.send("/topic/a", "kept")
+    one.subscribe("/topic/a::q")
+    (message,) = one.messages()
+    assert (message.body, message.headers["destination"]) == (b"kept", "/topic/a")
+
+
+def test_queue_of_an_anycast_address_is_a_queue(engine: Engine) -> None:
+    one = party(engine)
+    one.send("/queue/a::b", "x")
+    one.subscribe("/queue/a::b")
+    assert one.bodies() == ["x"]
+    assert engine.destinations() == {"/queue/b": 0}
+
+
+def test_message_is_dead_lettered_after_ten_deliveries(engine: Engine) -> None:
+    party(engine).send("/queue/a", "x")
+    for number in range(10):
+        assert engine.depth("/queue/DLQ") == 0
+        one = party(engine)
+        one.subscribe("/queue/a", ack="client")
+        (message,) = one.messages()
+        assert message.headers["redelivered"] == ("true" if number else "false")
+        one.leave()
+    assert engine.destinations() == {"/queue/DLQ": 1}
+    one = party(engine)
+    one.subscribe("/queue/DLQ")
+    (message,) = one.messages()
+    assert message.headers["_AMQ_ORIG_ADDRESS"] == message.headers["_AMQ_ORIG_QUEUE"] == "a"
+    assert engine.capacity.messages == 0

@@ -29,6 +29,7 @@ class ActiveMQ(Dialect):
     keeps_open: ClassVar[bool] = True
     subscribe_headers: ClassVar[frozenset[str]] = ACTIVEMQ_SUBSCRIBE
     send_headers: ClassVar[frozenset[str]] = ACTIVEMQ_SEND
+    named_queues: ClassVar[bool] = False
     nacks_in_transactions: ClassVar[bool] = False
     detects_duplicates: ClassVar[bool] = False
     adds_length: ClassVar[bool] = False
@@ -49,7 +50,7 @@ class ActiveMQ(Dialect):
             for name, value in headers.items()
         )
 
-    def add_headers(self, headers: dict[str, str], now: float) -> None:
+    def add_headers(self, headers: dict[str, str], destination: str, now: float) -> None:
         headers.setdefault("expires", "0")
         headers.setdefault("priority", "4")
         headers["timestamp"] = str(int(now * 1000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from stomp.broker.destinations import is_topic
 from stomp.broker.dialect import ARTEMIS_SEND, ARTEMIS_SUBSCRIBE, Dialect
 from stomp.broker.request_headers import expiry_of
 from stomp.broker.store import RequestRefused
@@ -28,6 +29,8 @@ class Artemis(Dialect):
     send_headers: ClassVar[frozenset[str]] = ARTEMIS_SEND
     acks_in_transactions: ClassVar[bool] = False
     accepts_late_acks: ClassVar[bool] = False
+    max_deliveries: ClassVar[int] = 10
+    orders_by_priority: ClassVar[bool] = True
     composite: ClassVar[bool] = False
     virtual_topics: ClassVar[bool] = False
     ack_is_message_id: ClassVar[bool] = True
@@ -54,6 +57,17 @@ class Artemis(Dialect):
 
     def decode_old(self, headers: Headers) -> Headers:
         return Headers((name, value.lstrip(" \t")) for name, value in headers.items())
+
+    def add_headers(self, headers: dict[str, str], destination: str, now: float) -> None:
+        headers.setdefault("expires", "0")
+        headers.setdefault("priority", "4")
+        headers.setdefault("persistent", "false")
+        headers["timestamp"] = str(int(now * 1000))
+        headers["destination-type"] = "MULTICAST" if is_topic(destination) else "ANYCAST"
+
+    def add_origin(self, headers: dict[str, str], destination: str) -> None:
+        address = destination.removeprefix("/queue/").removeprefix("/topic/")
+        headers["_AMQ_ORIG_ADDRESS"] = headers["_AMQ_ORIG_QUEUE"] = address
 
     def after_refusal(
         self, message: StoredMessage, policy: Policy, *, requeue: bool

@@ -74,6 +74,10 @@ class DeadLetters:
         else:
             self._to_policy_queue(message)
 
+    def give_up(self, queue: Queue, message: StoredMessage) -> None:
+        """Remove a message, which is not waiting, that was delivered too often."""
+        self.refuse(queue, message, drop=False)
+
     def overflow(self, queue: Queue, message: StoredMessage) -> None:
         """Remove a message, which is not waiting any more, from a queue that has too many."""
         state = self._state
@@ -138,7 +142,8 @@ class DeadLetters:
         state = self._state
         self.moved += 1
         name = state.policy.dead_letter_queue
-        headers = {**message.headers, "original-destination": message.destination}
+        headers = dict(message.headers)
+        state.dialect.add_origin(headers, message.destination)
         size = size_of(headers, message.body)
         # No check of the capacity: the message was counted before.
         state.capacity.messages += 1

@@ -106,6 +106,10 @@ class Dialect:
         detects_duplicates: a SEND with an ``_AMQ_DUPL_ID`` that was received before is dropped.
         checks_arguments: declaring a queue with other arguments than before is an error; otherwise it is reported.
         checks_existence: ``/amq/queue/NAME`` does not make the queue.
+        max_deliveries: number of deliveries without an acknowledgement, after which a message goes to the dead-letter
+            queue; 0 for no limit.
+        orders_by_priority: in every queue, messages with a higher ``priority`` (0 to 9) are delivered first.
+        named_queues: the destination ``ADDRESS::QUEUE`` names a queue of an address (Artemis).
         has_groups: messages with the same ``JMSXGroupID`` go to one consumer of the queue.
         composite: a destination of SEND can be several, separated by commas.
         virtual_topics: ``/queue/Consumer.NAME.VirtualTopic.X`` gets the messages to ``/topic/VirtualTopic.X``.
@@ -132,6 +136,9 @@ class Dialect:
     detects_duplicates: ClassVar[bool] = True
     checks_arguments: ClassVar[bool] = False
     checks_existence: ClassVar[bool] = False
+    max_deliveries: ClassVar[int] = 0
+    orders_by_priority: ClassVar[bool] = False
+    named_queues: ClassVar[bool] = True
     has_groups: ClassVar[bool] = True
     composite: ClassVar[bool] = True
     virtual_topics: ClassVar[bool] = True
@@ -200,8 +207,12 @@ class Dialect:
             RequestRefused: the broker has no such destination.
         """
 
-    def add_headers(self, headers: dict[str, str], now: float) -> None:
+    def add_headers(self, headers: dict[str, str], destination: str, now: float) -> None:
         """Add the headers that the broker gives a received message; `now` is in seconds since 1970."""
+
+    def add_origin(self, headers: dict[str, str], destination: str) -> None:
+        """Add to a message for the dead-letter queue where it comes from."""
+        headers["original-destination"] = destination
 
     def after_refusal(
         self, message: StoredMessage, policy: Policy, *, requeue: bool

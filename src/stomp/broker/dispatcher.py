@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import own_name, qualify
 from stomp.broker.model import Delivery
+from stomp.broker.queue_arguments import QueueArguments
 from stomp.broker.store import StoredMessage
 from stomp.core.frames.frame import Frame, Headers
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stomp.broker.model import Client, Consumer, PendingSend, Queue
-    from stomp.broker.queue_arguments import QueueArguments
     from stomp.broker.state import BrokerState
 
 #: The cost of selectors that one call evaluates for the waiting messages of a queue, see `Policy.max_cost`.
@@ -32,6 +32,7 @@ class Dispatcher:
         state: the state of the broker.
 
     Attributes:
+        on_undeliverable: called with a message that was delivered too often without an acknowledgement.
         on_overflow: called with a message that a queue with a maximum length has too many.
     """
 
@@ -39,6 +40,7 @@ class Dispatcher:
         self._state = state
         self._unfinished: dict[Queue, None] = {}  # queues that `continue_work` continues with
         self._with_output: list[Client] = []
+        self.on_undeliverable: Callable[[Queue, StoredMessage], None] | None = None
         self.on_overflow: Callable[[Queue, StoredMessage], None] | None = None
 
     # ------------------------------------------------------------------------------------- for the driver
@@ -85,6 +87,8 @@ class Dispatcher:
         message.has_length = sending.has_length
         if state.dialect.has_groups and not queue.private:
             message.group = sending.headers.get("JMSXGroupID")
+        if state.dialect.orders_by_priority:
+            message.order = QueueArguments(max_priority=9).order(message.number, message.headers)
         arguments = queue.arguments
         if arguments is not None:
             message.deaths = sending.deaths
@@ -136,7 +140,11 @@ class Dispatcher:
         state, queue, message = self._state, delivery.consumer.queue, delivery.message
         queue.unsettled -= 1
         message.redelivered = True
-        if not state.expiry.drop_if_expired(queue, message):
+        message.deliveries += 1
+        most = state.dialect.max_deliveries
+        if most and message.deliveries >= most and self.on_undeliverable is not None:
+            self.on_undeliverable(queue, message)
+        elif not state.expiry.drop_if_expired(queue, message):
             queue.backlog.put_back(message)
             if state.observer is not None:
                 state.observer.message_returned(queue, message)

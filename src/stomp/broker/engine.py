@@ -96,6 +96,7 @@ class Engine:
         self._subscriptions = Subscriptions(self.state, self._dispatcher)
         self._sender = Sender(self.state, self._dispatcher, self._subscriptions)
         self._dead_letters = DeadLetters(self.state, self._dispatcher, self._sender)
+        self._dispatcher.on_undeliverable = self._dead_letters.give_up
         self._dispatcher.on_overflow = self._dead_letters.overflow
         self.expiry.on_expired = self._dead_letters.expire
         self._acknowledgements = Acknowledgements(self.state, self._dispatcher, self._dead_letters)

@@ -41,6 +41,7 @@ class RabbitMQ(Dialect):
     detects_duplicates: ClassVar[bool] = False
     checks_arguments: ClassVar[bool] = True
     checks_existence: ClassVar[bool] = True
+    named_queues: ClassVar[bool] = False
     has_groups: ClassVar[bool] = False
     composite: ClassVar[bool] = False
     virtual_topics: ClassVar[bool] = False

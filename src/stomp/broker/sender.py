@@ -75,7 +75,7 @@ class Sender:
                 return None
         headers = message_headers(frame.headers)
         now = state.clock()
-        state.dialect.add_headers(headers, now)
+        state.dialect.add_headers(headers, destination, now)
         expires = state.dialect.expiry(headers, now)
         if "reply-to" in headers:
             name = headers["reply-to"]
@@ -199,6 +199,11 @@ class Sender:
     def _matching_queues(self, sending: PendingSend) -> list[Queue]:
         """The queues that get a copy of the message."""
         state, destination = self._state, sending.destination
+        if "::" in destination and state.dialect.named_queues:
+            # Artemis: a message for one queue of an address.
+            name = destination.partition("::")[2]
+            of_address = state.topics.durable(("queue", name))
+            return [state.queues.get_or_new(f"/queue/{name}") if of_address is None else of_address]
         if is_topic(destination):
             found = state.topics.matching_queues(topic_of(destination), sending.headers)
             if sending.client:

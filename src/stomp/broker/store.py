@@ -113,6 +113,7 @@ class StoredMessage:
         refusals: number of refusals.
         expires: expiry time in seconds since 1970; None if it does not expire.
         group: its message group, whose messages go to one consumer; None without.
+        deliveries: number of deliveries without an acknowledgement.
         order: its place in the queue; that of a message with a priority is lower than its number.
         deaths: the queues that it has left for a dead-letter exchange, each with the reason.
         has_length: its SEND had a ``content-length``.
@@ -123,6 +124,7 @@ class StoredMessage:
         "__weakref__",
         "body",
         "deaths",
+        "deliveries",
         "destination",
         "expires",
         "group",
@@ -154,6 +156,7 @@ class StoredMessage:
         self.expires: float | None = expires
         self.has_length: bool = True
         self.order: int = number
+        self.deliveries: int = 0
         self.group: str | None = None
         self.deaths: frozenset[tuple[str, str]] = frozenset()
         self.waiting: bool = False

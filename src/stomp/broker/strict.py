@@ -18,6 +18,7 @@ class Strict(Dialect):
     subscribe_headers: ClassVar[frozenset[str]] = frozenset()
     send_headers: ClassVar[frozenset[str]] = frozenset()
     detects_duplicates: ClassVar[bool] = False
+    named_queues: ClassVar[bool] = False
     has_groups: ClassVar[bool] = False
     composite: ClassVar[bool] = False
     virtual_topics: ClassVar[bool] = False

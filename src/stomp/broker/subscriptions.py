@@ -55,8 +55,13 @@ class Subscriptions:
         cost = state.queues.cost(client, topic_of(destination), selector)
         id = headers.get("id")
         key = headers["destination"] if id is None else id
+        queue_name: str | None = None
+        if "::" in destination and state.dialect.named_queues:
+            destination, _, queue_name = destination.partition("::")
+            if not is_topic(destination):
+                destination = f"/queue/{queue_name}"
         if is_topic(destination):
-            queue = self._topic_queue(client, frame, destination, selector)
+            queue = self._topic_queue(client, frame, destination, selector, queue_name)
         elif name_of(headers) is not None:
             # ActiveMQ refuses this, too.
             raise RequestRefused(
@@ -100,14 +105,20 @@ class Subscriptions:
             queue.ranked += 1
 
     def _topic_queue(
-        self, client: Client, frame: Frame, destination: str, selector: Selector | None
+        self,
+        client: Client,
+        frame: Frame,
+        destination: str,
+        selector: Selector | None,
+        queue_name: str | None,
     ) -> Queue:
-        """The queue of a new subscription to a topic."""
+        """The queue of a new subscription to a topic; `queue_name` for a queue of an address (Artemis)."""
         state, headers = self._state, frame.headers
         supported = state.dialect.subscribe_headers
         key = durable_of(headers, destination, client.client_id, supported)
         name = headers.get("x-queue-name") if "x-queue-name" in supported else None
-        durable = key is not None
+        durable = key is not None or queue_name is not None
+        name = queue_name or name
         if name is not None:
             key = DurableKey(("queue", name), shared=True)
         queue = state.topics.queue_for_subscription(
