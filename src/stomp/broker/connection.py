@@ -25,6 +25,7 @@ import logging
 import socket
 import time
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol, cast
 
 from stomp._version import __version__
@@ -589,9 +590,9 @@ class Connection(asyncio.BufferedProtocol):
             unacknowledged=0 if self.client is None else len(self.client.awaiting),
         )
 
-    def subscriptions(self) -> list[ConsumerInfo]:
-        """The data of its subscriptions."""
-        consumers = [] if self.client is None else list(self.client.consumers.values())
+    def subscriptions(self, limit: int | None = None) -> list[ConsumerInfo]:
+        """The data of its subscriptions, at most `limit`."""
+        consumers = [] if self.client is None else islice(self.client.consumers.values(), limit)
         windows = self._server.windows
         return [
             ConsumerInfo(

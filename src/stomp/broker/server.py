@@ -16,6 +16,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stomp.broker.administration import stall
 from stomp.broker.connection import CLOSE_TIMEOUT, Connection
 from stomp.broker.endpoints import file_identity, listen, listen_unix, remove_unix
 from stomp.broker.engine import Engine
@@ -82,6 +83,11 @@ class Server:
         self._continuing = False  # `_continue` will be called
         self._empty = asyncio.Event()
         self._empty.set()
+
+    @property
+    def is_closing(self) -> bool:
+        """True after `close` was called."""
+        return self._closing
 
     async def open(self) -> None:
         """Listen on all addresses; the attribute `listen` then contains the actual ports.
@@ -186,6 +192,26 @@ class Server:
         """The subscriptions of all connections."""
         return [each for connection in self.open_connections.values() for each in connection.subscriptions()]
 
+    def stall(self, number: int, key: str, *, stalled: bool) -> bool:
+        """Deliver nothing to a subscription, or deliver again; False if there is no such subscription.
+
+        Args:
+            number: the number of the connection.
+            key: the ``id`` of the SUBSCRIBE.
+            stalled: deliver nothing.
+        """
+        connection = self.open_connections.get(number)
+        client = None if connection is None else connection.client
+        consumer = None if client is None else client.consumers.get(key)
+        if consumer is None:
+            return False
+        if stalled and consumer.number not in self.windows:
+            self.windows[consumer.number] = consumer.window
+            stall(self.engine, consumer, 0)
+        elif not stalled and consumer.number in self.windows:
+            stall(self.engine, consumer, self.windows.pop(consumer.number))
+        return True
+
     def observe_frames(self, observer: FrameObserver) -> None:
         """Call this observer for every frame from now on."""
         self.frame_observers.append(observer)
@@ -267,6 +293,9 @@ class Server:
 
     def client_disconnected(self, client: Client) -> None:
         """See `ConnectionOwner.client_disconnected`."""
+        if self.windows:
+            for consumer in client.consumers.values():
+                self.windows.pop(consumer.number, None)
         self.engine.close(client)
         self._of_client.pop(client.number, None)
 

@@ -26,6 +26,7 @@ from stomp.net.address import Address
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stomp.broker.http import Page
     from stomp.cli.framework.parser import Parser
     from stomp.cli.framework.terminal import Terminal
 
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         limits=replace(LIMITS, **_given(args, "limit_")),
     )
     try:
-        return asyncio.run(_serve(broker, args.command_line, args.store))
+        return asyncio.run(_serve(broker, _page(args, broker, context), args.command_line, args.store))
     except KeyboardInterrupt:
         return 130
 
@@ -111,6 +112,13 @@ def configure(parser: Parser) -> None:
         help="imitate this broker; strict has no extensions of STOMP, tolerant has those of all (the default)",
     )
     add("--unix", metavar="PATH", help="also listen on this Unix socket")
+    add(
+        "--page-port",
+        metavar="PORT",
+        type=_port,
+        help="serve a page about the broker, its HTTP API and metrics on this port, like 8161 (extra page)",
+    )
+    add("--page-host", metavar="HOST", default="127.0.0.1", help="address of the page (default %(default)s)")
     add("--user", metavar="NAME", help="accept this user (with --password-file)")
     add("--password-file", metavar="FILE", help="file whose first line is the password of --user")
     add(
@@ -259,7 +267,19 @@ def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-async def _serve(broker: Broker, command: list[str], store: str | None) -> int:
+def _page(args: argparse.Namespace, broker: Broker, context: ssl.SSLContext | None) -> Page | None:
+    if args.page_port is None:
+        return None
+    try:
+        from stomp.broker.http import Page
+    except ImportError as err:
+        raise UsageError(
+            f"--page-port needs the package {err.name}", hint='pip install "stompkit[page]"'
+        ) from err
+    return Page(broker, args.page_host, args.page_port, ssl_context=context)
+
+
+async def _serve(broker: Broker, page: Page | None, command: list[str], store: str | None) -> int:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
@@ -271,11 +291,13 @@ async def _serve(broker: Broker, command: list[str], store: str | None) -> int:
     with contextlib.suppress(NotImplementedError):
         loop.add_signal_handler(signal.SIGTERM, stop, 0)
         loop.add_signal_handler(signal.SIGINT, stop, 130)
-    async with broker:
+    async with broker, page or contextlib.nullcontext():
         # The output of the command must be its own.
         output = sys.stderr if command else sys.stdout
         for url in broker.urls:
             print(f"stomp broker listening on {url}", flush=True, file=output)
+        if page is not None:
+            print(f"the page of the broker is at {page.url}", flush=True, file=output)
         if command:
             return await _run_command(command, broker.url, stopped)
         where = "in memory" if store is None else f"in memory, persistent ones in {one_line(store)}"

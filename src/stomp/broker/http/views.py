@@ -1,0 +1,269 @@
+"""The state of a broker as dictionaries for JSON. Called on the event loop of the broker."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from stomp._version import __version__
+from stomp.broker.destinations import is_temporary, is_topic
+from stomp.broker.http.monitor import DestinationCounters
+from stomp.broker.store import QUEUE_OVERHEAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stomp.broker.http.monitor import Monitor
+    from stomp.broker.model import Queue
+    from stomp.broker.recording import RecordedFrame
+    from stomp.broker.server import Server
+    from stomp.broker.settings import ConnectionInfo, ConsumerInfo
+    from stomp.broker.store import StoredMessage
+
+Json = dict[str, Any]
+
+#: Bytes of a body that are in a list of messages. The whole body has a URL of its own.
+BODY_BYTES = 64 * 1024
+#: Bytes of the bodies of one list of messages.
+LIST_BYTES = 2 * 1024 * 1024
+#: Subscriptions that are listed for one connection.
+MAX_SUBSCRIPTIONS = 200
+#: How destinations can be sorted.
+SORTS = ("name", "depth", "consumers", "received", "delivered")
+
+_NONE = DestinationCounters()
+
+
+class Broken(ValueError):
+    """A parameter of a request is invalid."""
+
+
+def overview(server: Server, monitor: Monitor) -> Json:
+    """The broker as a whole."""
+    engine, total = server.engine, monitor.total
+    capacity, policy = engine.capacity, engine.policy
+    in_rate, out_rate = total.rates
+    return {
+        "version": __version__,
+        "urls": [endpoint.url for endpoint in server.listen],
+        "started_at": monitor.started_at,
+        "connections": len(server.open_connections),
+        "destinations": len(names(server, monitor)),
+        "messages": capacity.messages,
+        "bytes": capacity.bytes + capacity.queues * QUEUE_OVERHEAD,
+        "max_messages": policy.max_messages,
+        "max_bytes": policy.max_bytes,
+        "dead_letter_queue": policy.dead_letter_queue,
+        "in_rate": round(in_rate, 1),
+        "out_rate": round(out_rate, 1),
+        "total": counted(total),
+        "faults": faults(server),
+    }
+
+
+def history(monitor: Monitor) -> list[list[int]]:
+    """Received and delivered messages of each of the last seconds, for a plot."""
+    return [list(each) for each in monitor.total.history]
+
+
+def counted(counters: DestinationCounters) -> Json:
+    """The counters of a destination."""
+    return {
+        "received": counters.received,
+        "delivered": counters.delivered,
+        "redelivered": counters.redelivered,
+        "acknowledged": counters.acknowledged,
+        "refused": counters.refused,
+        "dead_lettered": counters.dead_lettered,
+        "expired": counters.expired,
+        "dropped": counters.dropped,
+    }
+
+
+def faults(server: Server) -> Json:
+    """The faults that are on."""
+    return {
+        **asdict(server.faults),
+        "paused": sorted(server.engine.state.paused),
+        "stalled": [
+            {"connection": each.connection, "subscription": each.key}
+            for each in server.subscriptions()
+            if each.stalled
+        ]
+        if server.windows
+        else [],
+    }
+
+
+# ------------------------------------------------------------------------------------- destinations
+
+
+def names(server: Server, monitor: Monitor) -> set[str]:
+    """All destinations that have messages, subscriptions or counters."""
+    state = server.engine.state
+    return {*state.queues, *state.topics.names(), *monitor.counters}
+
+
+def destination(server: Server, monitor: Monitor, name: str) -> Json:
+    """One destination."""
+    queues = server.engine.queues(name)
+    counters = monitor.counters.get(name, _NONE)
+    in_rate, out_rate = counters.rates
+    waiting, unacknowledged = (
+        sum(len(each.backlog) for each in queues),
+        sum(each.unsettled for each in queues),
+    )
+    kind = "temporary" if is_temporary(name) else "topic" if is_topic(name) else "queue"
+    return {
+        "name": name,
+        "kind": kind,
+        "depth": waiting + unacknowledged,
+        "waiting": waiting,
+        "unacknowledged": unacknowledged,
+        "consumers": sum(len(each.consumers) for each in queues),
+        "bytes": sum(each.bytes for each in queues),
+        "in_rate": round(in_rate, 1),
+        "out_rate": round(out_rate, 1),
+        **counted(counters),
+        "paused": name in server.engine.state.paused,
+        "history": [list(each) for each in counters.history],
+    }
+
+
+def destinations(
+    server: Server,
+    monitor: Monitor,
+    *,
+    match: str = "",
+    sort: str = "name",
+    offset: int = 0,
+    limit: int = 100,
+) -> Json:
+    """Some destinations, those whose name contains `match`."""
+    found = [name for name in names(server, monitor) if match in name]
+    engine = server.engine
+    if sort == "name":
+        found.sort()
+    elif sort == "depth":
+        found.sort(key=lambda name: (-engine.depth(name), name))
+    elif sort == "consumers":
+        found.sort(key=lambda name: (-sum(len(each.consumers) for each in engine.queues(name)), name))
+    else:
+        found.sort(key=lambda name: (-int(getattr(monitor.counters.get(name, _NONE), sort)), name))
+    items = [destination(server, monitor, name) for name in found[offset : offset + limit]]
+    return {"total": len(found), "offset": offset, "items": items}
+
+
+# ------------------------------------------------------------------------------------- connections
+
+
+def connection(info: ConnectionInfo, subscriptions: Iterable[ConsumerInfo]) -> Json:
+    """One connection with its subscriptions."""
+    found = asdict(info)
+    listed = [asdict(each) for each in subscriptions]
+    for each in listed:
+        del each["connection"]
+    found["heartbeat"] = list(info.heartbeat)
+    found["subscription_count"] = info.subscriptions
+    found["subscriptions"] = listed
+    return found
+
+
+def connections(server: Server, *, offset: int = 0, limit: int = 100) -> Json:
+    """Some connections, oldest first."""
+    open_ones = [each for each in server.open_connections.values() if not each.closing]
+    items = [
+        connection(each.info(), each.subscriptions(MAX_SUBSCRIPTIONS))
+        for each in open_ones[offset : offset + limit]
+    ]
+    return {"total": len(open_ones), "offset": offset, "items": items}
+
+
+# ------------------------------------------------------------------------------------- messages
+
+
+def all_messages(server: Server, name: str) -> list[tuple[Queue, StoredMessage]]:
+    """The messages of a destination, oldest first."""
+    return [(queue, each) for queue in server.engine.queues(name) for each in queue.messages()]
+
+
+def messages(server: Server, name: str, *, offset: int = 0, limit: int = 50) -> Json:
+    """Some messages of a destination, oldest first."""
+    found = all_messages(server, name)
+    items: list[Json] = []
+    left = LIST_BYTES
+    for _, message in found[offset : offset + limit]:
+        shown = body(message.body, min(left, BODY_BYTES))
+        left -= min(left, len(message.body), BODY_BYTES)
+        items.append(
+            {
+                "number": message.number,
+                "destination": message.destination,
+                "headers": dict(message.headers),
+                "size": len(message.body),
+                "redelivered": message.redelivered,
+                "waiting": message.waiting,
+                "refusals": message.refusals,
+                "expires": message.expires,
+                **shown,
+            }
+        )
+    return {"total": len(found), "offset": offset, "items": items}
+
+
+def body(data: bytes, limit: int) -> Json:
+    """A body for JSON: as text if it is UTF-8, otherwise in base64.
+
+    >>> body(b'{"a": 1}', 100)
+    {'encoding': 'json', 'body': '{"a": 1}', 'truncated': False}
+    """
+    part = data[:limit]
+    truncated = len(part) < len(data)
+    try:
+        # A character may be cut in two: the rest of it is left out.
+        text = part.decode() if not truncated else _cut(part)
+    except UnicodeDecodeError:
+        return {"encoding": "base64", "body": base64.b64encode(part).decode(), "truncated": truncated}
+    if "\0" in text:
+        return {"encoding": "base64", "body": base64.b64encode(part).decode(), "truncated": truncated}
+    return {"encoding": "json" if _is_json(text) else "text", "body": text, "truncated": truncated}
+
+
+def _cut(part: bytes) -> str:
+    for end in range(len(part), max(len(part) - 4, 0), -1):
+        try:
+            return part[:end].decode()
+        except UnicodeDecodeError as err:
+            if err.start < len(part) - 4:
+                raise
+    return part.decode()
+
+
+def _is_json(text: str) -> bool:
+    if text[:1] not in "{[" or not text:
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+# ------------------------------------------------------------------------------------- frames
+
+
+def frame(recorded: RecordedFrame) -> Json:
+    """A recorded frame."""
+    return {
+        "number": recorded.number,
+        "time": recorded.time,
+        "connection": recorded.connection,
+        "sent": recorded.sent,
+        "command": recorded.command,
+        "headers": recorded.headers,
+        "size": recorded.size,
+        **body(recorded.body, BODY_BYTES),
+        "truncated": len(recorded.body) < recorded.size,
+    }
