@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_DESTINATIONS = 10_000
 #: Seconds of which the numbers of each second are kept: for a destination, and for the broker.
 DESTINATION_SECONDS = 60
-BROKER_SECONDS = 300
+BROKER_SECONDS = 120
 #: Seconds over which a rate is averaged.
 RATE_SECONDS = 3
 
