@@ -112,13 +112,7 @@ def configure(parser: Parser) -> None:
         help="imitate this broker; strict has no extensions of STOMP, tolerant has those of all (the default)",
     )
     add("--unix", metavar="PATH", help="also listen on this Unix socket")
-    add(
-        "--page-port",
-        metavar="PORT",
-        type=_port,
-        help="serve a page about the broker, its HTTP API and metrics on this port, like 8161 (extra page)",
-    )
-    add("--page-host", metavar="HOST", default="127.0.0.1", help="address of the page (default %(default)s)")
+    _add_page_options(parser)
     add("--user", metavar="NAME", help="accept this user (with --password-file)")
     add("--password-file", metavar="FILE", help="file whose first line is the password of --user")
     add(
@@ -155,6 +149,17 @@ def configure(parser: Parser) -> None:
     for name, text in _LIMITS.items():
         add(f"--limit-{name.replace('_', '-')}", metavar="SIZE", type=_size, help=text, dest=f"limit_{name}")
     add("--verbose", "-v", action="count", default=0, help="log to standard error; -vv for more detail")
+
+
+def _add_page_options(parser: Parser) -> None:
+    add = parser.add_argument
+    add(
+        "--page-port",
+        metavar="PORT",
+        type=_port,
+        help="serve a page about the broker, its HTTP API and metrics on this port, like 8161 (extra page)",
+    )
+    add("--page-host", metavar="HOST", default="127.0.0.1", help="address of the page (default %(default)s)")
 
 
 #: The options for the fields of `Policy`.
