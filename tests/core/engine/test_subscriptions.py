@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stomp.core.engine import subscriptions
+from stomp.core.engine.effects import Wait
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.status import ClientState
 from stomp.core.errors import BrokerError, NotConnected, ReceiptMissing, Unsupported, UsageError
@@ -177,3 +178,15 @@ def test_waiting_for_a_connection_ends_with_the_client() -> None:
     stage.go_on()
     with pytest.raises(NotConnected, match="was closed"):
         assert run.result
+
+
+def test_waiting_for_a_connection_goes_on_if_it_is_lost_at_once() -> None:
+    """An event loop runs the step after the wait later than the event, and the next event may come between them."""
+    stage = Stage()
+    stage.connect()
+    stage.link.hang_up()
+    operation = subscriptions.wait_connected_gen(stage.engine, stage.clock() + 30)
+    assert isinstance(next(operation), Wait)
+    assert isinstance(operation.send(True), Wait)  # it was connected, and is not any more
+    with pytest.raises(NotConnected, match="reconnecting"):
+        operation.send(False)  # the deadline has passed

@@ -38,15 +38,21 @@ def wait_connected_gen(engine: ClientEngine, deadline: float) -> Operation[Broke
     Raises:
         NotConnected: there is no connection before the deadline, or the client was closed or has failed.
     """
-    if engine.ready_connection is not None:
-        return engine.ready_connection
-    if engine.state in (ClientState.CONNECTING, ClientState.RECONNECTING, ClientState.CONNECTED):
-        yield Wait(
-            engine.state_changed,
-            lambda: engine.ready_connection is not None or engine.state.over or engine.closing,
-            deadline,
-        )
-    return engine.current
+    while (connection := engine.ready_connection) is None:
+        if engine.state not in (ClientState.CONNECTING, ClientState.RECONNECTING, ClientState.CONNECTED):
+            return engine.current
+        if not (
+            yield Wait(
+                engine.state_changed,
+                lambda: engine.ready_connection is not None or engine.state.over or engine.closing,
+                deadline,
+            )
+        ):
+            return engine.current
+        # A connection may be lost between the end of the wait and this step.
+        if engine.closing:
+            return engine.current
+    return connection
 
 
 def wait_disconnected_gen(
