@@ -240,7 +240,7 @@ class _Anything:
 def test_connections_are_announced() -> None:
     with Broker() as broker:
         recorder = Recorder()
-        broker.add_observer(recorder)
+        broker._ask(lambda server: server.engine.add_observer(recorder))
         with RawClient(broker) as client:
             client.connect()
         eventually(lambda: len(recorder.events) == 3)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from stomp.broker.observer import Observer
     from stomp.core.frames.limits import Limits
 
 _T = TypeVar("_T")
@@ -399,14 +398,6 @@ class Broker:
             NotConnected: the broker is stopped.
         """
         return self._ask(lambda server: server.purge(destination))
-
-    def add_observer(self, observer: Observer) -> None:
-        """Call the methods of this observer for each event, on the event loop of the broker.
-
-        Raises:
-            NotConnected: the broker is stopped.
-        """
-        self._ask(lambda server: server.engine.add_observer(observer))
 
     def disconnect_all(self, *, abort: bool = True) -> int:
         """Close every connection, and continue to accept new ones; returns the number of closed connections.
