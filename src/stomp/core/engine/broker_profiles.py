@@ -105,7 +105,7 @@ class BrokerProfile:
 
 
 # The profiles are as observed with RabbitMQ 3.10 and 4.0, ActiveMQ 5.17, 6.1 and 6.3, Artemis 2.44 and 2.55,
-# HornetQ 2.4.9 and Apollo 1.7.1. tests/brokers tests most of it.
+# HornetQ 2.4.9 and Apollo 1.7.1. tests/brokers/test_profile_fields.py compares each field.
 RABBITMQ = BrokerProfile(
     name="rabbitmq",
     title="RabbitMQ",
