@@ -3,6 +3,7 @@
 #   make demo           the quick start, on the embedded broker
 #   make test           the quick tests, side by side, with a coverage report
 #   make test-all       the slow ones as well (marked "slow", each with its reason), as CI does
+#   make test-core      the tests of the core and the examples, which need few packages: for PyPy
 #   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers); BROKERS="rabbitmq artemis"
 #                       for some of them
 #   make soak           the long form of tests: SOAK=30000 messages while brokers of clusters are killed, 1000 kills of the
@@ -40,7 +41,7 @@ export COVERAGE_FILE = $(abspath $(VENV)/.coverage)
 
 SIDE_BY_SIDE = -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-all test-brokers soak test-packaging native test-native lint types bench docs dist clean
+.PHONY: help demo test test-all test-core test-brokers soak test-packaging native test-native lint types bench docs dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -63,6 +64,11 @@ COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(PY) -m pytest $(SIDE_BY_SIDE) 
 $(PY) -m coverage combine -q && $(PY) -m coverage report $(if $(ARGS),--fail-under=0) || status=$$(($$status | 2)); \
 exit $$status
 endef
+
+# The cryptography that other tests need has no wheel for PyPy.
+test-core: $(BASE)
+	@$(PIP_INSTALL) 'pytest>=9' 'pytest-timeout>=2.4' 'pytest-xdist>=3.6' 'hypothesis>=6.100'
+	@$(PY) -m pytest -n 2 -m 'not slow' tests/core tests/examples $(ARGS)
 
 test-brokers: $(DEV)
 	@$(call with_brokers,$(if $(BROKERS),$(BROKERS),all),-m 'broker and not soak')

@@ -7,7 +7,6 @@ import os
 import ssl
 
 import pytest
-import trustme
 from hypothesis import HealthCheck, settings
 
 from stomp.broker import Broker
@@ -46,8 +45,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Exempt the objects that exist now: many tests collect garbage, and would look at ten thousand tests each time."""
-    gc.collect()
-    gc.freeze()
+    if hasattr(gc, "freeze"):  # PyPy has none
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="module", params=CODECS)
@@ -88,6 +88,8 @@ def broker():
 @pytest.fixture(scope="session")
 def authority():
     """A certificate authority."""
+    import trustme  # not where the tests of the core run alone, see "make test-core"
+
     return trustme.CA()
 
 

@@ -779,6 +779,7 @@ def test_counted_work_runs(work) -> None:
 # ---------------------------------------------------------------------------------------------- all together
 
 
+@pytest.mark.slow(reason="starts a broker and a client for each of eight measurements")
 def test_clients_are_compared_in_processes_of_their_own(tmp_path, capfd) -> None:
     sentence, measured, pictures = tmp_path / "report.md", tmp_path / "report.json", tmp_path / "pictures"
     work = ["--scenarios", "receive-0,pair", "--clients", "stompkit,bare", "--rounds", "2", "--count", "3"]

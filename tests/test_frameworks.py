@@ -80,6 +80,7 @@ def wait_until_caught(pid: int, number: int) -> None:
     raise AssertionError("the process has no handler for the signal")
 
 
+@pytest.mark.slow(reason="starts pytest, which imports a web framework")
 @pytest.mark.parametrize("page", ["fastapi.md", "flask.md"])
 def test_application_of_a_page_passes_the_test_of_the_page(page: str, tmp_path: Path, broker: Broker) -> None:
     pytest.importorskip(page.removesuffix(".md"))
@@ -87,6 +88,7 @@ def test_application_of_a_page_passes_the_test_of_the_page(page: str, tmp_path: 
     run(tmp_path, broker, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_app.py")
 
 
+@pytest.mark.slow(reason="starts Django's own test runner")
 def test_django_project_of_the_page_passes_the_test_of_the_page(tmp_path: Path, broker: Broker) -> None:
     pytest.importorskip("django")
     write_files("django.md", tmp_path)

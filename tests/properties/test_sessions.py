@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -417,7 +418,7 @@ class Sessions(RuleBasedStateMachine):
         assert self.over
 
 
-TestSessions = Sessions.TestCase
+TestSessions = pytest.mark.slow(reason="100 sequences of up to 60 steps")(Sessions.TestCase)
 TestSessions.settings = settings(
     settings(), max_examples=settings().max_examples // 2, stateful_step_count=60
 )
