@@ -243,7 +243,7 @@ class Delivery:
         self.consumer: Consumer = consumer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would cost 0.1 microseconds for each field
 class PendingSend:
     """The data of a SEND; in a transaction it is kept until COMMIT."""
 

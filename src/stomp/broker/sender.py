@@ -86,16 +86,9 @@ class Sender:
             schedule = schedule_of(headers)
             for name in SCHEDULE_HEADERS:
                 headers.pop(name, None)
-        return PendingSend(
-            destination,
-            headers,
-            frame.body,
-            size,
-            expires,
-            has_length,
-            schedule=schedule,
-            client=client.number,
-        )
+        sending = PendingSend(destination, headers, frame.body, size, expires, has_length)
+        sending.schedule, sending.client = schedule, client.number
+        return sending
 
     def _does_not_exist(self, frame: Frame, destination: str) -> bool:
         """True if a message is dropped because ``/amq/queue/NAME`` does not exist (RabbitMQ)."""
