@@ -77,6 +77,8 @@ COMMANDS = (
     Command("ping", "Measure the response time of a broker", "stomp.cli.commands.ping"),
     Command("bench", "Measure throughput, and latency at a constant rate", "stomp.cli.commands.bench"),
     Command("broker", "Run a broker for development and tests", "stomp.cli.commands.broker"),
+    Command("queues", "Print the destinations of an embedded broker", "stomp.cli.commands.queues"),
+    Command("top", "Show the destinations of an embedded broker, live", "stomp.cli.commands.top"),
     Command("context", "Manage named connection settings", "stomp.cli.commands.context"),
     Command("help", "Describe a command", "stomp.cli.commands.help"),
     Command("completion", "Print the completion script for a shell", "stomp.cli.commands.completion"),
