@@ -36,7 +36,18 @@ from tests.odd_frames import IN_DOUBT, ODD
 
 DOCS = ROOT / "docs"
 #: Pages whose examples are run by tests/testing/test_pytest_plugin.py, tests/test_frameworks.py and tests/kombu.
-RUN_ELSEWHERE = ("testing", "spring", "django", "fastapi", "flask", "daemons", "celery")
+RUN_ELSEWHERE = (
+    "testing",
+    "spring",
+    "django",
+    "fastapi",
+    "flask",
+    "daemons",
+    "celery",
+    "rabbitmq",
+    "activemq",
+    "artemis",
+)
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 
 
@@ -344,3 +355,14 @@ def test_the_table_of_brokers_is_current() -> None:
     script = ROOT / "scripts" / "broker-table"
     made = runpy.run_path(str(script))
     assert made["PAGE"].read_text() == made["page"]()
+
+
+def test_the_compose_file_is_yaml_with_different_ports() -> None:
+    yaml = pytest.importorskip("yaml")
+    [(_, text)] = blocks(DOCS / "brokers/docker.md", "yaml")
+    file = yaml.safe_load(text)
+    assert file["services"].keys() == {"rabbitmq", "activemq", "artemis"}
+    ports = [port.partition(":")[0] for service in file["services"].values() for port in service["ports"]]
+    assert len(ports) == len(set(ports))
+    sources = {config["source"] for config in file["services"]["rabbitmq"]["configs"]}
+    assert sources == file["configs"].keys()
