@@ -6,6 +6,7 @@
 """
 
 from stomp.broker.broker import Broker
+from stomp.broker.permissions import Permissions
 from stomp.broker.recording import FrameRecorder, RecordedFrame
 from stomp.broker.settings import LIMITS, ConnectionInfo, ConsumerInfo, MessageInfo
 from stomp.broker.store import Policy
@@ -16,6 +17,7 @@ __all__ = [
     "FrameRecorder",
     "LIMITS",
     "MessageInfo",
+    "Permissions",
     "Policy",
     "RecordedFrame",
     "ConsumerInfo",

@@ -11,11 +11,13 @@ import concurrent.futures
 import os
 import threading
 from dataclasses import replace
+from ssl import VerifyMode
 from typing import TYPE_CHECKING, TypeVar
 
 from stomp.broker.dialects import dialect_by_name
 from stomp.broker.endpoints import parse_endpoint
 from stomp.broker.origin import OriginPolicy
+from stomp.broker.permissions import Permissions
 from stomp.broker.recording import FrameRecorder
 from stomp.broker.request_headers import message_headers
 from stomp.broker.server import Server
@@ -62,7 +64,12 @@ class Broker:
         listen: the addresses to listen on, as URLs (or `stomp.net.address.Address`); replaces `host` and `port`.
             More than one can be given, also WebSockets (extra ``ws``) and Unix sockets. Port 0 selects a free
             port. "stomp+ssl" and "wss" need an `ssl_context`.
-        users: passcodes by login; None accepts every login.
+        users: passcodes by login; None accepts every login. A user whose passcode is None can log in by a client
+            certificate only.
+        permissions: the destinations that a user may read from and write to, by login; a user that is not in it may
+            use all.
+        user_from_certificate: the common name of the client certificate is the user, without a passcode. The
+            `ssl_context` has to ask for certificates: ``verify_mode`` is ``ssl.CERT_REQUIRED`` or ``CERT_OPTIONAL``.
         heartbeat: milliseconds between the heart-beats that the broker can send, and that it wants to receive; 0
             for none. None agrees to what each client asks for, as RabbitMQ and ActiveMQ do, but at least to 100.
         limits: sizes that a client cannot exceed; None for bodies of at most 16 MiB, see `LIMITS`.
@@ -84,6 +91,7 @@ class Broker:
 
     Raises:
         UsageError: a version is unknown, or there is none; a port is out of range; there is no address to listen on;
+            there are permissions without users; `user_from_certificate` is given, and no certificate is asked for;
             an address needs TLS, and there is no `ssl_context`; an entry of `allow_origins` is no origin;
             there is no such dialect.
         AddressError: an address in `listen` is invalid.
@@ -105,7 +113,8 @@ class Broker:
         port: int = 0,
         *,
         listen: Iterable[str | Address] | None = None,
-        users: Mapping[str, str] | None = None,
+        users: Mapping[str, str | None] | None = None,
+        permissions: Mapping[str, Permissions] | None = None,
         heartbeat: tuple[int, int] | None = None,
         limits: Limits | None = None,
         policy: Policy | None = None,
@@ -116,6 +125,7 @@ class Broker:
         dialect: str = "tolerant",
         allow_origins: Iterable[str] = (),
         store: str | os.PathLike[str] | None = None,
+        user_from_certificate: bool = False,
     ) -> None:
         offered = arguments.versions("versions", versions)
         number = arguments.count("port", port, least=0, most=65535, hint="a port is a number from 0 to 65535")
@@ -133,6 +143,14 @@ class Broker:
             raise UsageError("a port is a number from 0 to 65535")
         if ssl_context is None and any(each.transport in ("tls", "wss") for each in where):
             raise UsageError("an address with TLS needs a certificate", hint="give ssl_context")
+        if permissions and users is None and not user_from_certificate:
+            # Any client could use the login of any user.
+            raise UsageError("permissions need users", hint="give users as well")
+        if user_from_certificate and (ssl_context is None or ssl_context.verify_mode == VerifyMode.CERT_NONE):
+            raise UsageError(
+                "user_from_certificate needs an ssl_context that asks for certificates",
+                hint="set its verify_mode to ssl.CERT_REQUIRED",
+            )
         self.host: str = where[0].host
         self.port: int = where[0].port
         self._found = where
@@ -151,6 +169,8 @@ class Broker:
                 [allow_origins] if isinstance(allow_origins, str) else allow_origins,
                 hosts=[each.host for each in where],
             ),
+            permissions=dict(permissions or {}),
+            user_from_certificate=user_from_certificate,
             store=None if store is None else os.fspath(store),
         )
         self._server: Server | None = None
@@ -437,10 +457,12 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _users(users: Mapping[str, str]) -> dict[str, str]:
+def _users(users: Mapping[str, str | None]) -> dict[str, str | None]:
     hint = 'pass a dictionary of passcodes by login, as in users={"admin": "secret"}'
     found = arguments.headers("users", users, hint=hint)
-    return {text_of(login): text_of(passcode) for login, passcode in found.items()}
+    return {
+        text_of(login): None if passcode is None else text_of(passcode) for login, passcode in found.items()
+    }
 
 
 def _client_address(endpoint: Address) -> Address:

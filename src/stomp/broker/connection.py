@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import logging
 import socket
 import time
@@ -29,6 +28,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol, cast
 
 from stomp._version import __version__
+from stomp.broker.logins import user_of
 from stomp.broker.settings import ConnectionInfo, ConsumerInfo, Settings
 from stomp.broker.store import RequestRefused
 from stomp.core.diagnostics import describe, one_line
@@ -379,11 +379,12 @@ class Connection(asyncio.BufferedProtocol):
         if self._server.faults.refuse_logins:
             self._refuse("Bad CONNECT", "an operator of the broker has it refuse all logins")
             return
-        login = headers.get("login")
-        users = self._server.settings.users
-        if users is not None and not _check_credentials(users, login, headers.get("passcode")):
-            logger.warning("connection %d from %s: refused the login %.200r", self.number, self._peer, login)
-            refusal = self._dialect.login_refused(login)
+        settings = self._server.settings
+        try:
+            login = user_of(settings, headers, self._transport.get_extra_info("peercert"))
+        except RequestRefused as refusal:
+            name = headers.get("login")
+            logger.warning("connection %d from %s: refused the login %.200r", self.number, self._peer, name)
             self._refuse(refusal.message, refusal.detail)
             return
         try:
@@ -395,6 +396,7 @@ class Connection(asyncio.BufferedProtocol):
         self._login = login
         self.client = self._engine.open(version, headers.get("client-id"))
         self.client.blocked = self._blocked
+        self.client.permissions = settings.permissions.get(login or "")
         self._server.client_connected(self, self.client)
         sent = self._dialect.connected_headers(
             version, f"stompkit-embedded/{__version__}", f"session-{self.number}"
@@ -609,16 +611,6 @@ class Connection(asyncio.BufferedProtocol):
             )
             for each in consumers
         ]
-
-
-def _check_credentials(users: Mapping[str, str], login: str | None, passcode: str | None) -> bool:
-    """True for a known login with the right passcode.
-
-    The passcode is compared for an unknown login, too, so that the time does not show whether a login exists.
-    """
-    expected = users.get(login or "")
-    same = hmac.compare_digest((expected or "").encode(), (passcode or "").encode())
-    return same and expected is not None
 
 
 def _encodable_headers(headers: Headers, version: Version) -> Headers:

@@ -15,6 +15,7 @@ from stomp.broker.store import Backlog, StoredMessage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stomp.broker.permissions import Permissions
     from stomp.broker.queue_arguments import QueueArguments
     from stomp.broker.schedule import Schedule
     from stomp.broker.selector import Selector
@@ -307,6 +308,7 @@ class Client:
         temporary: the names of its existing temporary queues.
         declared: the names of the queues with arguments that it has declared.
         held: its ended subscriptions whose unacknowledged messages it still holds, see `Dialect`.
+        permissions: the destinations that its user may use; None for all.
         open: False when the connection has ended.
     """
 
@@ -324,6 +326,7 @@ class Client:
         "open",
         "outbox",
         "pending",
+        "permissions",
         "temporary",
         "transactions",
         "version",
@@ -343,6 +346,7 @@ class Client:
         self.awaiting: dict[str, Delivery] = {}
         self.late_acks: dict[str, None] = {}
         self.cost: int = 0
+        self.permissions: Permissions | None = None
         self.temporary: set[str] = set()
         self.held: list[Consumer] = []
         self.declared: set[str] = set()

@@ -55,6 +55,8 @@ class Sender:
         state = self._state
         state.dialect.check_destination(frame.headers["destination"])
         destination = qualify_limited(frame.headers["destination"], client.number, state.policy)
+        if client.permissions is not None:
+            client.permissions.check_write(destination)
         if is_topic(destination):
             check_words(destination)
         elif (queue := state.queues.get(destination)) is None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
+    from stomp.broker.permissions import Permissions
+
 #: Default limits for frames from clients: bodies of 16 MiB. The limit for a header block is a little smaller than the
 #: default of clients, and that for a header line much smaller: the broker adds headers to a MESSAGE and may have to
 #: escape them for another STOMP version, and the result must not exceed the limits of the receiving client.
@@ -34,7 +36,9 @@ class Settings:
     """The settings of a broker. The fields are described at `stomp.broker.Broker`."""
 
     listen: tuple[Address, ...] = (Address("127.0.0.1", 0),)
-    users: Mapping[str, str] | None = field(default=None, repr=False)
+    users: Mapping[str, str | None] | None = field(default=None, repr=False)
+    permissions: Mapping[str, Permissions] = field(default_factory=dict[str, "Permissions"])
+    user_from_certificate: bool = False
     heartbeat: tuple[int, int] | None = None
     limits: Limits = LIMITS
     policy: Policy = field(default_factory=Policy)

@@ -47,6 +47,8 @@ class Subscriptions:
         state.extensions.check(frame)
         state.dialect.check_destination(headers["destination"])
         destination = qualify_limited(headers["destination"], client.number, state.policy)
+        if client.permissions is not None:
+            client.permissions.check_read(destination)
         if is_temporary(destination) and state.queues.owner(destination) is not client:
             raise RequestRefused("a temporary destination can be subscribed to by its own connection only")
         state.check_subscriptions(client)
@@ -174,6 +176,8 @@ class Subscriptions:
                 raise RequestRefused("there is no such subscription")
             if durable.consumers:
                 raise RequestRefused("the durable subscription is in use")
+            if client.permissions is not None:
+                client.permissions.check_read(durable.name)
             self._remove_durable(durable)
             return
         queue = consumer.queue

@@ -24,7 +24,7 @@ from stomp.client.connect import open_stream
 from stomp.client.options import Options
 from stomp.core.frames.limits import Limits
 from stomp.net.address import Address, parse
-from tests.broker.rawclient import PATIENCE, RawClient
+from tests.broker.rawclient import PATIENCE, Ended, RawClient
 
 SRC = Path(__file__).parents[3] / "src"
 
@@ -265,3 +265,40 @@ def test_signal_ends_the_command() -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize("mode", [(), ("--tls-client-optional",)])
+def test_client_certificates(tmp_path: Path, mode: tuple[str, ...]) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
+        str(tmp_path / "server.pem")
+    )
+    options = ["--tls-cert", str(tmp_path / "server.pem"), "--tls-client-ca", str(tmp_path / "ca.pem"), *mode]
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with running("--port", "0", *options, "--tls-user-from-cert", "--login", "alice:secret") as (_, match):
+        try:
+            with client_of(match, context) as client:
+                client.connect(login="alice", passcode="secret")
+                assert mode
+        except (OSError, Ended):
+            assert not mode
+        authority.issue_cert("x.example", common_name="alice").configure_cert(context)
+        with client_of(match, context) as client:
+            client.connect()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--tls-client-ca", "ca.pem"], "--tls-client-ca needs --tls-cert"),
+        (["--tls-client-optional"], "--tls-client-optional needs --tls-client-ca"),
+        (["--tls-user-from-cert"], "--tls-user-from-cert needs --tls-client-ca"),
+    ],
+)
+def test_options_of_client_certificates_need_each_other(
+    capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    assert main(["broker", "--port", "0", *options]) == 1
+    assert words in capsys.readouterr().err

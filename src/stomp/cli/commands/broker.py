@@ -71,6 +71,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         dialect=args.dialect,
         allow_origins=args.allow_origin,
         store=args.store,
+        user_from_certificate=args.tls_user_from_cert,
         policy=Policy(**_given(args, "policy_")),
         limits=replace(LIMITS, **_given(args, "limit_")),
     )
@@ -130,6 +131,17 @@ def configure(parser: Parser) -> None:
     )
     add("--tls-cert", metavar="FILE", help="use TLS with this certificate chain (PEM)")
     add("--tls-key", metavar="FILE", help="private key of the certificate, if it is in a separate file (PEM)")
+    add("--tls-client-ca", metavar="FILE", help="require a client certificate of these authorities (PEM)")
+    add(
+        "--tls-client-optional",
+        action="store_true",
+        help="with --tls-client-ca: also accept clients without one",
+    )
+    add(
+        "--tls-user-from-cert",
+        action="store_true",
+        help="with --tls-client-ca: the common name of the certificate is the user, without a password",
+    )
     add(
         "--heartbeat",
         metavar="SEND,RECEIVE",
@@ -259,6 +271,13 @@ def _users(args: argparse.Namespace) -> dict[str, str] | None:
 
 
 def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
+    for option, needed in (
+        ("tls_client_ca", "tls_cert"),
+        ("tls_client_optional", "tls_client_ca"),
+        ("tls_user_from_cert", "tls_client_ca"),
+    ):
+        if getattr(args, option) and getattr(args, needed) is None:
+            raise UsageError(f"{_option(option)} needs {_option(needed)}")
     if args.tls_cert is None:
         if args.tls_key is not None:
             raise UsageError("--tls-key needs --tls-cert")
@@ -269,6 +288,12 @@ def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
         context.load_cert_chain(args.tls_cert, args.tls_key)
     except OSError as err:  # ssl.SSLError is a subclass
         raise UsageError(f"--tls-cert: {err}") from err
+    if args.tls_client_ca is not None:
+        try:
+            context.load_verify_locations(args.tls_client_ca)
+        except OSError as err:
+            raise UsageError(f"--tls-client-ca: {err}") from err
+        context.verify_mode = ssl.CERT_OPTIONAL if args.tls_client_optional else ssl.CERT_REQUIRED
     return context
 
 
