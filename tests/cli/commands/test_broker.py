@@ -302,3 +302,36 @@ def test_options_of_client_certificates_need_each_other(
 ) -> None:
     assert main(["broker", "--port", "0", *options]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_settings_of_a_file_and_options_that_replace_them(tmp_path: Path) -> None:
+    config = tmp_path / "broker.toml"
+    config.write_text(
+        'listen = ["stomp://127.0.0.1:0"]\nversions = ["1.2"]\nstore = "kept.db"\n[policy]\nmax-messages = 1\n'
+        '[users.alice]\npassword = "pass-a"\nwrite = ["/queue/a"]\n'
+    )
+    config.chmod(0o600)
+    with running("--config", str(config), "--login", "bob:pass-b") as (_, match):
+        with client_of(match) as client:
+            client.connect(login="alice", passcode="pass-a")
+            client.send("SEND", "x", destination="/queue/a", persistent="true", receipt="r")
+            client.expect("RECEIPT")
+            client.send("SEND", "x", destination="/queue/b")
+            client.expect("ERROR", message="access refused")
+        with client_of(match) as client:
+            client.connect(login="bob", passcode="pass-b")
+            client.send("SEND", "x", destination="/queue/a")
+            client.expect("ERROR", message="the broker is full")
+    assert (tmp_path / "kept.db").exists()
+    more = running("--config", str(config), "--port", "0", "--max-messages", "5")
+    with more as (_, match), client_of(match) as client:
+        client.connect(login="alice", passcode="pass-a")
+        client.send("SEND", "x", destination="/queue/a", receipt="r")
+        client.expect("RECEIPT")
+
+
+def test_an_invalid_file_is_an_error_with_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "broker.toml"
+    config.write_text("[policy]\nmax-mesages = 1\n")
+    assert main(["broker", "--config", str(config)]) == 1
+    assert "unknown key policy.max-mesages (did you mean max-messages?)" in capsys.readouterr().err

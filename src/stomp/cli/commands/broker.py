@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from stomp.broker.broker import Broker
 from stomp.broker.dialects import DIALECTS
+from stomp.broker.endpoints import parse_endpoint
 from stomp.broker.settings import LIMITS
 from stomp.broker.store import Policy
+from stomp.cli.config import broker_file
+from stomp.cli.config.broker_file import BrokerFile
 from stomp.client.config import parse_size
 from stomp.core.diagnostics import one_line
 from stomp.core.errors import UsageError
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from stomp.broker.http import Page
     from stomp.cli.framework.parser import Parser
     from stomp.cli.framework.terminal import Terminal
+
+_HOST = "127.0.0.1"
+_PORT = 61613
 
 _DESCRIPTION = """\
 A STOMP broker for development and tests. Not for production: messages are kept in memory, and are lost when it
@@ -59,21 +65,24 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         UsageError: the value of an option, or a combination of options, is invalid.
         OSError: binding an address failed.
     """
-    users = _users(args)
+    settings = BrokerFile() if args.config is None else broker_file.read(args.config)
+    _add_options(args, settings)
     context = _tls(args)
     level = logging.DEBUG if args.verbose > 1 else logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     broker = Broker(
-        listen=_endpoints(args, tls=context is not None),
-        users=users,
+        listen=_endpoints(args, settings, tls=context is not None),
+        users=_users(args, settings),
+        permissions=settings.permissions,
         heartbeat=args.heartbeat,
         ssl_context=context,
-        dialect=args.dialect,
+        dialect=args.dialect or "tolerant",
         allow_origins=args.allow_origin,
         store=args.store,
         user_from_certificate=args.tls_user_from_cert,
-        policy=Policy(**_given(args, "policy_")),
-        limits=replace(LIMITS, **_given(args, "limit_")),
+        policy=Policy(**{**settings.policy, **_given(args, "policy_")}),
+        limits=replace(LIMITS, **{**settings.limits, **_given(args, "limit_")}),
+        **settings.arguments,
     )
     try:
         return asyncio.run(_serve(broker, _page(args, broker, context), args.command_line, args.store))
@@ -81,10 +90,21 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         return 130
 
 
-def _endpoints(args: argparse.Namespace, *, tls: bool) -> list[Address]:
-    listen = [Address(args.host, args.port, "tls" if tls else "tcp")]
+def _add_options(args: argparse.Namespace, settings: BrokerFile) -> None:
+    """Set the options that were not given to the values of the file."""
+    for name, value in settings.options.items():
+        if getattr(args, name) in (None, False, []):
+            setattr(args, name, value)
+
+
+def _endpoints(args: argparse.Namespace, settings: BrokerFile, *, tls: bool) -> list[Address]:
+    given = (args.host, args.port, args.ws_port, args.unix)
+    if settings.listen is not None and all(each is None for each in given):
+        return [parse_endpoint(each) for each in settings.listen]
+    host = _HOST if args.host is None else args.host
+    listen = [Address(host, _PORT if args.port is None else args.port, "tls" if tls else "tcp")]
     if args.ws_port is not None:
-        listen.append(Address(args.host, args.ws_port, "wss" if tls else "ws"))
+        listen.append(Address(host, args.ws_port, "wss" if tls else "ws"))
     if args.unix is not None:
         listen.append(Address("", 0, "unix", args.unix))
     return listen
@@ -95,8 +115,8 @@ def configure(parser: Parser) -> None:
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOGUE
     add = parser.add_argument
-    add("--host", "-H", default="127.0.0.1", help='address to listen on; "" for all (default %(default)s)')
-    add("--port", "-P", type=_port, default=61613, help="port; 0 for a free port (default %(default)s)")
+    add("--host", "-H", help=f'address to listen on; "" for all (default {_HOST})')
+    add("--port", "-P", type=_port, help=f"port; 0 for a free port (default {_PORT})")
     add("--ws-port", metavar="PORT", type=_port, help="also listen for WebSockets on this port (any path)")
     add(
         "--allow-origin",
@@ -109,9 +129,9 @@ def configure(parser: Parser) -> None:
     add(
         "--dialect",
         choices=list(DIALECTS),
-        default="tolerant",
         help="imitate this broker; strict has no extensions of STOMP, tolerant has those of all (the default)",
     )
+    add("--config", metavar="FILE", help="take the settings that are not given here from this TOML file")
     add("--unix", metavar="PATH", help="also listen on this Unix socket")
     _add_page_options(parser)
     add("--user", metavar="NAME", help="accept this user (with --password-file)")
@@ -252,8 +272,8 @@ def _heartbeat(text: str) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def _users(args: argparse.Namespace) -> dict[str, str] | None:
-    users: dict[str, str] = {}
+def _users(args: argparse.Namespace, settings: BrokerFile) -> dict[str, str | None] | None:
+    users: dict[str, str | None] = dict(settings.users or {})
     for login in args.login:
         name, colon, password = login.partition(":")
         if not (name and colon):
@@ -267,7 +287,8 @@ def _users(args: argparse.Namespace) -> dict[str, str] | None:
         except (OSError, UnicodeDecodeError) as err:
             raise UsageError(f"--password-file: {err}") from err
         users[args.user] = lines[0] if lines else ""
-    return users or None
+    # A file with an empty table of users accepts no login.
+    return users if users or settings.users is not None else None
 
 
 def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
