@@ -335,3 +335,28 @@ def test_an_invalid_file_is_an_error_with_the_key(tmp_path: Path, capsys: pytest
     config.write_text("[policy]\nmax-mesages = 1\n")
     assert main(["broker", "--config", str(config)]) == 1
     assert "unknown key policy.max-mesages (did you mean max-messages?)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["-v", "-vv"])
+def test_the_log_has_a_line_for_each_frame_without_bodies_and_secrets(option: str) -> None:
+    with running("--port", "0", "--login", "alice:pass-a", option) as (process, match):
+        with client_of(match) as client:
+            client.connect(login="alice", passcode="pass-a")
+            client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client")
+            client.send("SEND", "the body", destination="/queue/a", key="line\nfeed\x1b[31m")
+            client.send("ACK", id=client.expect("MESSAGE").headers["ack"], receipt="r")
+            client.expect("RECEIPT")
+            client.send("SEND", "x", destination="/queue/a", expiration="no number")
+            client.expect("ERROR")
+        _, errors = stopped(process, signal.SIGTERM)
+    lines = [line.partition("connection 1: ")[2] for line in errors.splitlines() if "connection 1: " in line]
+    received = [line.split()[1] for line in lines if line.startswith("< ")]
+    sent = [line.split()[1] for line in lines if line.startswith("> ")]
+    assert received == ["CONNECT", "SUBSCRIBE", "SEND", "ACK", "SEND"]
+    assert sent == (["ERROR"] if option == "-v" else ["CONNECTED", "MESSAGE", "RECEIPT", "ERROR"])
+    assert lines[0].startswith("opened from 127.0.0.1")
+    assert lines[-1] == "closed"
+    assert "pass-a" not in errors
+    assert "the body" not in errors
+    assert "\x1b" not in errors
+    assert "'login': 'alice'" in errors

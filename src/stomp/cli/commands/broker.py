@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stomp.broker.broker import Broker
+from stomp.broker.broker_log import log_activity
 from stomp.broker.dialects import DIALECTS
 from stomp.broker.endpoints import parse_endpoint
 from stomp.broker.settings import LIMITS
@@ -85,7 +86,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         **settings.arguments,
     )
     try:
-        return asyncio.run(_serve(broker, _page(args, broker, context), args.command_line, args.store))
+        page = _page(args, broker, context)
+        return asyncio.run(_serve(broker, page, args.command_line, args.store, args.verbose))
     except KeyboardInterrupt:
         return 130
 
@@ -180,7 +182,13 @@ def configure(parser: Parser) -> None:
         add(_option(name), metavar=_metavar(name), type=_policy_value(name), help=text, dest=f"policy_{name}")
     for name, text in _LIMITS.items():
         add(f"--limit-{name.replace('_', '-')}", metavar="SIZE", type=_size, help=text, dest=f"limit_{name}")
-    add("--verbose", "-v", action="count", default=0, help="log to standard error; -vv for more detail")
+    add(
+        "--verbose",
+        "-v",
+        action="count",
+        default=0,
+        help="log connections and received frames, without bodies; -vv also sent frames",
+    )
 
 
 def _add_page_options(parser: Parser) -> None:
@@ -330,7 +338,9 @@ def _page(args: argparse.Namespace, broker: Broker, context: ssl.SSLContext | No
     return Page(broker, args.page_host, args.page_port, ssl_context=context)
 
 
-async def _serve(broker: Broker, page: Page | None, command: list[str], store: str | None) -> int:
+async def _serve(
+    broker: Broker, page: Page | None, command: list[str], store: str | None, verbose: int
+) -> int:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
@@ -343,6 +353,8 @@ async def _serve(broker: Broker, page: Page | None, command: list[str], store: s
         loop.add_signal_handler(signal.SIGTERM, stop, 0)
         loop.add_signal_handler(signal.SIGINT, stop, 130)
     async with broker, page or contextlib.nullcontext():
+        if verbose:
+            log_activity(broker, sent=verbose > 1)
         # The output of the command must be its own.
         output = sys.stderr if command else sys.stdout
         for url in broker.urls:
