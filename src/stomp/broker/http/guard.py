@@ -76,7 +76,7 @@ class Sessions:
         return self._ends.get(token, 0.0) > self._clock()
 
 
-def has_login(users: Mapping[str, str], user: str, password: str) -> bool:
+def has_login(users: Mapping[str, str | None], user: str, password: str) -> bool:
     """True for a known user with the right password.
 
     The password is compared for an unknown user, too, so that the time does not show whether a user exists.
@@ -103,7 +103,7 @@ class Guard:
         app: ASGIApp,
         *,
         hosts: Iterable[str],
-        users: Callable[[], Mapping[str, str] | None],
+        users: Callable[[], Mapping[str, str | None] | None],
         sessions: Sessions,
         public: Iterable[str],
     ) -> None:
@@ -161,7 +161,7 @@ class Guard:
             return False
         return self._every_host or name in self._names or _is_ip(name)
 
-    def _is_logged_in(self, headers: Headers, users: Mapping[str, str]) -> bool:
+    def _is_logged_in(self, headers: Headers, users: Mapping[str, str | None]) -> bool:
         for cookie in headers.get("cookie", "").split(";"):
             name, _, value = cookie.strip().partition("=")
             if name == COOKIE and self._sessions.has(value):
