@@ -143,14 +143,7 @@ class Broker:
             raise UsageError("a port is a number from 0 to 65535")
         if ssl_context is None and any(each.transport in ("tls", "wss") for each in where):
             raise UsageError("an address with TLS needs a certificate", hint="give ssl_context")
-        if permissions and users is None and not user_from_certificate:
-            # Any client could use the login of any user.
-            raise UsageError("permissions need users", hint="give users as well")
-        if user_from_certificate and (ssl_context is None or ssl_context.verify_mode == VerifyMode.CERT_NONE):
-            raise UsageError(
-                "user_from_certificate needs an ssl_context that asks for certificates",
-                hint="set its verify_mode to ssl.CERT_REQUIRED",
-            )
+        _check_logins(users, permissions, ssl_context, user_from_certificate=user_from_certificate)
         self.host: str = where[0].host
         self.port: int = where[0].port
         self._found = where
@@ -455,6 +448,23 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def _check_logins(
+    users: Mapping[str, str | None] | None,
+    permissions: Mapping[str, Permissions] | None,
+    ssl_context: ssl.SSLContext | None,
+    *,
+    user_from_certificate: bool,
+) -> None:
+    if permissions and users is None and not user_from_certificate:
+        # Any client could use the login of any user.
+        raise UsageError("permissions need users", hint="give users as well")
+    if user_from_certificate and (ssl_context is None or ssl_context.verify_mode == VerifyMode.CERT_NONE):
+        raise UsageError(
+            "user_from_certificate needs an ssl_context that asks for certificates",
+            hint="set its verify_mode to ssl.CERT_REQUIRED",
+        )
 
 
 def _users(users: Mapping[str, str | None]) -> dict[str, str | None]:
