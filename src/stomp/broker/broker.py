@@ -135,14 +135,7 @@ class Broker:
         if listen is not None:
             given = [listen] if isinstance(listen, str) else listen
             where = tuple(parse_endpoint(each) if isinstance(each, str) else each for each in given)
-        if not where:
-            raise UsageError(
-                "there is no address to listen on", hint='pass some, as listen=["stomp://127.0.0.1:0"]'
-            )
-        if not all(0 <= each.port <= 65535 for each in where):
-            raise UsageError("a port is a number from 0 to 65535")
-        if ssl_context is None and any(each.transport in ("tls", "wss") for each in where):
-            raise UsageError("an address with TLS needs a certificate", hint="give ssl_context")
+        _check_addresses(where, ssl_context)
         _check_logins(users, permissions, ssl_context, user_from_certificate=user_from_certificate)
         self.host: str = where[0].host
         self.port: int = where[0].port
@@ -448,6 +441,17 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def _check_addresses(where: tuple[Address, ...], ssl_context: ssl.SSLContext | None) -> None:
+    if not where:
+        raise UsageError(
+            "there is no address to listen on", hint='pass some, as listen=["stomp://127.0.0.1:0"]'
+        )
+    if not all(0 <= each.port <= 65535 for each in where):
+        raise UsageError("a port is a number from 0 to 65535")
+    if ssl_context is None and any(each.transport in ("tls", "wss") for each in where):
+        raise UsageError("an address with TLS needs a certificate", hint="give ssl_context")
 
 
 def _check_logins(
