@@ -151,19 +151,7 @@ def configure(parser: Parser) -> None:
         metavar="FILE",
         help="keep messages with persistent:true and durable subscriptions in this file (default: in memory only)",
     )
-    add("--tls-cert", metavar="FILE", help="use TLS with this certificate chain (PEM)")
-    add("--tls-key", metavar="FILE", help="private key of the certificate, if it is in a separate file (PEM)")
-    add("--tls-client-ca", metavar="FILE", help="require a client certificate of these authorities (PEM)")
-    add(
-        "--tls-client-optional",
-        action="store_true",
-        help="with --tls-client-ca: also accept clients without one",
-    )
-    add(
-        "--tls-user-from-cert",
-        action="store_true",
-        help="with --tls-client-ca: the common name of the certificate is the user, without a password",
-    )
+    _add_tls_options(parser)
     add(
         "--heartbeat",
         metavar="SEND,RECEIVE",
@@ -188,6 +176,23 @@ def configure(parser: Parser) -> None:
         action="count",
         default=0,
         help="log connections and received frames, without bodies; -vv also sent frames",
+    )
+
+
+def _add_tls_options(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--tls-cert", metavar="FILE", help="use TLS with this certificate chain (PEM)")
+    add("--tls-key", metavar="FILE", help="private key of the certificate, if it is in a separate file (PEM)")
+    add("--tls-client-ca", metavar="FILE", help="require a client certificate of these authorities (PEM)")
+    add(
+        "--tls-client-optional",
+        action="store_true",
+        help="with --tls-client-ca: also accept clients without one",
+    )
+    add(
+        "--tls-user-from-cert",
+        action="store_true",
+        help="with --tls-client-ca: the common name of the certificate is the user, without a password",
     )
 
 
