@@ -166,10 +166,7 @@ def configure(parser: Parser) -> None:
         nargs="*",
         help="run this command with STOMP_URL set, and end with its exit status; write -- before it",
     )
-    for name, text in _POLICY.items():
-        add(_option(name), metavar=_metavar(name), type=_policy_value(name), help=text, dest=f"policy_{name}")
-    for name, text in _LIMITS.items():
-        add(f"--limit-{name.replace('_', '-')}", metavar="SIZE", type=_size, help=text, dest=f"limit_{name}")
+    _add_limit_options(parser)
     add(
         "--verbose",
         "-v",
@@ -177,6 +174,14 @@ def configure(parser: Parser) -> None:
         default=0,
         help="log connections and received frames, without bodies; -vv also sent frames",
     )
+
+
+def _add_limit_options(parser: Parser) -> None:
+    add = parser.add_argument
+    for name, text in _POLICY.items():
+        add(_option(name), metavar=_metavar(name), type=_policy_value(name), help=text, dest=f"policy_{name}")
+    for name, text in _LIMITS.items():
+        add(f"--limit-{name.replace('_', '-')}", metavar="SIZE", type=_size, help=text, dest=f"limit_{name}")
 
 
 def _add_tls_options(parser: Parser) -> None:
