@@ -136,16 +136,7 @@ def configure(parser: Parser) -> None:
     add("--config", metavar="FILE", help="take the settings that are not given here from this TOML file")
     add("--unix", metavar="PATH", help="also listen on this Unix socket")
     _add_page_options(parser)
-    add("--user", metavar="NAME", help="accept this user (with --password-file)")
-    add("--password-file", metavar="FILE", help="file whose first line is the password of --user")
-    add(
-        "--login",
-        metavar="NAME:PASSWORD",
-        action="append",
-        default=[],
-        help="accept this user; may be repeated. Other users of this machine can see the password in the process list; "
-        "--password-file avoids that",
-    )
+    _add_login_options(parser)
     add(
         "--store",
         metavar="FILE",
@@ -182,6 +173,20 @@ def _add_limit_options(parser: Parser) -> None:
         add(_option(name), metavar=_metavar(name), type=_policy_value(name), help=text, dest=f"policy_{name}")
     for name, text in _LIMITS.items():
         add(f"--limit-{name.replace('_', '-')}", metavar="SIZE", type=_size, help=text, dest=f"limit_{name}")
+
+
+def _add_login_options(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--user", metavar="NAME", help="accept this user (with --password-file)")
+    add("--password-file", metavar="FILE", help="file whose first line is the password of --user")
+    add(
+        "--login",
+        metavar="NAME:PASSWORD",
+        action="append",
+        default=[],
+        help="accept this user; may be repeated. Other users of this machine can see the password in the process list; "
+        "--password-file avoids that",
+    )
 
 
 def _add_tls_options(parser: Parser) -> None:
