@@ -1,4 +1,4 @@
-"""An embedded STOMP broker for development and tests. Messages are kept in memory only.
+"""An embedded STOMP broker for development and tests. Messages are kept in memory, or in a file with `store=`.
 
 >>> from stomp.broker import Broker
 >>> with Broker() as broker:
