@@ -34,7 +34,7 @@ def test_options_are_completed() -> None:
     assert words("--ho") == ["--host"]
     assert "-H" in words("-")
     assert "--stomp" not in words("--s")
-    assert words("broker", "--tls-c") == ["--tls-cert"]
+    assert words("broker", "--tls-k") == ["--tls-key"]
     assert words("-H", "x", "broker", "--tls-k") == ["--tls-key"]
 
 
@@ -135,7 +135,7 @@ def test_tab_completes_in_a_real_shell(shell: str, start: list[str], tmp_path: P
         else:
             child.sendline('eval "$(stomp completion bash)"; echo read""y')
         child.expect("ready", timeout=20)
-        child.send("echo stomp; stomp brok\t--tls-c\t")
-        child.expect("stomp brok.*er.*--tls-c.*ert", timeout=20)
+        child.send("echo stomp; stomp brok\t--tls-k\t")
+        child.expect("stomp brok.*er.*--tls-k.*ey", timeout=20)
     finally:
         child.close(force=True)

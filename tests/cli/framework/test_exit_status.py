@@ -44,6 +44,14 @@ def test_status_depends_on_the_error_class(error: BaseException, status: Status)
     assert verdict(error).status is status
 
 
+def test_error_of_the_broker_that_ended_the_connection_has_its_status() -> None:
+    gone = errors.NotConnected("the connection has ended")
+    gone.__cause__ = errors.BrokerError("no such destination")
+    assert verdict(gone).status is Status.REFUSED
+    gone.__cause__ = errors.ConnectionLost("cut")
+    assert verdict(gone).status is Status.UNREACHED
+
+
 def test_all_errors_of_the_library_have_a_status() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     for kind in kinds:

@@ -10,6 +10,7 @@ from stomp.core.errors import (
     BrokerError,
     ConnectFailed,
     FrameError,
+    NotConnected,
     StompError,
     UsageError,
 )
@@ -94,6 +95,8 @@ def verdict(error: BaseException) -> Verdict:
 
 def status_of(error: StompError) -> Status:
     """The exit status for an error of the library."""
+    if isinstance(error, NotConnected) and isinstance(error.__cause__, BrokerError):
+        error = error.__cause__  # the answer to the command before, which ended the connection
     refusals = [error, *getattr(error, "failures", ())]
     if any(isinstance(refusal, AuthenticationFailed) for refusal in refusals):
         return Status.AUTHENTICATION

@@ -231,7 +231,7 @@ class AioLink(asyncio.BufferedProtocol):
         return self._frames.on if self._scheduler.flush_scheduled else self._frames.update()
 
     def _refuse(self, closed: Closed) -> NoReturn:
-        raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again")
+        raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again") from closed.error
 
     # ------------------------------------------------------------------------------------- for the loop
 

@@ -447,7 +447,7 @@ class Link:
             self._write(leave=0, seconds=seconds)
 
     def _raise_closed(self, closed: Closed) -> NoReturn:
-        raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again")
+        raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again") from closed.error
 
     def _read_while_blocked(self) -> None:
         """The writer is full and the receiving thread wants to send: read while waiting.
