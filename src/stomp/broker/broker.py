@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 #: Seconds that starting, stopping and a call from another thread may take.
-_CALL_TIMEOUT = 10.0
+_CALL_TIMEOUT = 30.0
 
 
 class Broker:
@@ -209,7 +209,7 @@ class Broker:
         Pending output is written first, for at most one second; then clients see the end of the stream.
 
         Raises:
-            RuntimeError: the thread did not end within 10 seconds.
+            RuntimeError: the thread did not end within 30 seconds.
         """
         thread, self._thread = self._thread, None
         loop, stopping = self._loop, self._stopping
