@@ -186,7 +186,7 @@ class Broker:
             UsageError: the broker is already running, or WebSockets are asked for without the extra ``ws``; another
                 broker uses the store, or its file cannot be used.
             OSError: binding an address failed.
-            TimeoutError: the broker did not start within 10 seconds.
+            TimeoutError: the broker did not start within 30 seconds.
         """
         self._must_be_stopped()
         started: concurrent.futures.Future[None] = concurrent.futures.Future()
