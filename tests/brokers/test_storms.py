@@ -74,7 +74,8 @@ def test_a_frame_that_is_too_large_is_given_up_and_its_neighbours_are_confirmed(
             sends[3].result(timeout=60)
         for number in (0, 1, 2, 4, 5):
             sends[number].result(timeout=60)
-        assert client.stats().connections <= 5 + 2 + 1
+        # Five for the frame, one before it, and those on which a neighbour met the end of the one before.
+        assert client.stats().connections <= 12
 
 
 @at("artemis", "artemis-next", "apollo")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.core.engine import subscriptions
+from stomp.core.engine import acknowledge, subscriptions
 from stomp.core.engine.effects import Wait
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.status import ClientState
@@ -190,3 +190,18 @@ def test_waiting_for_a_connection_goes_on_if_it_is_lost_at_once() -> None:
     assert isinstance(operation.send(True), Wait)  # it was connected, and is not any more
     with pytest.raises(NotConnected, match="reconnecting"):
         operation.send(False)  # the deadline has passed
+
+
+def test_confirmed_ack_is_sent_while_subscriptions_are_restored(stage: Stage) -> None:
+    """With threads, a message may arrive right after its SUBSCRIBE, before the client is connected again."""
+    subscription = stage.subscribe()
+    stage.link.hang_up()
+    link = stage.reconnect()
+    link.take("SUBSCRIBE")
+    stage.engine.state = ClientState.RECONNECTING  # as between this SUBSCRIBE and the next one
+    stage.deliver(subscription, "m")
+    message = stage.engine.next_message(subscription.queue)
+    assert message is not None
+    run = stage.run(acknowledge.settle_gen(stage.engine, message, stage.clock() + 30, confirm=True))
+    link.confirm(link.take("ACK"))
+    assert run.result is None

@@ -102,7 +102,7 @@ def send_and_wait_receipt_gen(
     frame.headers["receipt"] = receipt
     if subscription is not None:
         subscription.receipt = receipt
-    confirmation = engine.add_request(BaseConfirmation(receipt, None, 0))
+    confirmation = engine.add_request(BaseConfirmation(receipt, None, 0), connection)
     if subscription is not None:
         confirmation.add_callback(partial(on_answered, engine, subscription, confirmation))
     try:
