@@ -42,15 +42,17 @@ headers_of_frames = st.dictionaries(names, values, max_size=5) | st.lists(
 @native
 @given(commands, headers_of_frames, bodies, st.none() | versions)
 @example("SEND", {str(number): "x" for number in range(40)}, b"", STOMP12)
+@example("SEND", {"destination": 10**30}, b"", None)
 def test_the_native_common_case_is_that_of_python(
     command: Any, headers: Any, body: Any, escaped: Version | None
 ) -> None:
     codes = None if escaped is None else escaped.codes
     found = native_codec.native.encode_plain(command, headers, body, codes, Headers)
-    if len(headers) <= 32:
-        assert found == encode_plain(command, headers, body, escaped)
-    else:
+    # Many headers, and numbers of more than 64 bits, are left to the general encoder.
+    if len(headers) > 32 or 10**30 in headers.values():
         assert found is None
+    else:
+        assert found == encode_plain(command, headers, body, escaped)
 
 
 @native

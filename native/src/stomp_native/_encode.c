@@ -2,8 +2,9 @@
  *
  * Rules of this file:
  *
- * - encode_plain does what stomp.core.frames.encoder.encode_plain does, and returns None in the same cases: then the general
- *   encoder, in Python, encodes the frame or raises the error.
+ * - encode_plain does what stomp.core.frames.encoder.encode_plain does, and returns None in the same cases, for more than
+ *   MOST_HEADERS headers and for numbers of more than 64 bits: then the general encoder, in Python, encodes the frame or
+ *   raises the error.
  * - It has no state and holds no lock.
  */
 
