@@ -12,7 +12,7 @@ import pytest
 
 from tests.brokers.conftest import at
 from tests.kombu import kill_workers
-from tests.kombu.support import Received
+from tests.kombu.support import Received, publish
 from tests.kombu.workers import PATIENCE, Project
 
 pytestmark = pytest.mark.timeout(300)
@@ -48,13 +48,6 @@ def project(broker, tmp_path):
 def queue():
     name = f"kombu-{uuid.uuid4().hex[:8]}"
     return kombu.Queue(name, kombu.Exchange(name), routing_key=name)
-
-
-def publish(connection, queue, *bodies, **options):
-    for body in bodies:
-        connection.Producer().publish(
-            body, exchange=queue.exchange, routing_key=queue.routing_key, declare=[queue], **options
-        )
 
 
 @at(*BROKERS)

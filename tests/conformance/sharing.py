@@ -70,10 +70,10 @@ class Sharing(Suite):
     def test_topic_copies_messages_to_all_subscribers(self, lobby: Lobby) -> None:
         one, two, sender, topic = lobby.enter(), lobby.enter(), lobby.enter(), lobby.topic()
         if lobby.venue.habits.lone_topics:
-            sender.send_surely(topic, "to nobody")
+            sender.send_surely(topic, "to none")
         else:
             sender.blunders = True
-            sender.send(topic, "to nobody")
+            sender.send(topic, "to none")
             sender.recorder.wait_for_method("on_error")
         one.subscribe(topic)
         sender.send_surely(topic, "to one")

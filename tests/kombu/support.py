@@ -11,6 +11,15 @@ import stomp.kombu  # noqa: F401 - registers the transport
 from tests.listening import PATIENCE
 
 
+def publish(connection: kombu.Connection, queue: kombu.Queue, *bodies: Any, **options: Any) -> None:
+    """Declare a queue, and send these bodies to it."""
+    producer = connection.Producer()
+    for body in bodies:
+        producer.publish(
+            body, exchange=queue.exchange, routing_key=queue.routing_key, declare=[queue], **options
+        )
+
+
 class Received:
     """A callback for consumers that keeps the messages.
 

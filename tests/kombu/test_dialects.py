@@ -6,7 +6,7 @@ import kombu
 import pytest
 
 from stomp.broker import Broker
-from tests.kombu.support import Received
+from tests.kombu.support import Received, publish
 
 
 @pytest.fixture(params=["rabbitmq", "activemq", "artemis"])
@@ -32,13 +32,6 @@ def connections(dialect):
 @pytest.fixture
 def queue():
     return kombu.Queue("jobs", kombu.Exchange("jobs"), routing_key="jobs")
-
-
-def publish(connection, queue, *bodies):
-    for body in bodies:
-        connection.Producer().publish(
-            body, exchange=queue.exchange, routing_key=queue.routing_key, declare=[queue]
-        )
 
 
 @pytest.mark.parametrize("requeue", [True, False])

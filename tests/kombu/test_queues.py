@@ -9,6 +9,7 @@ import kombu
 import pytest
 
 from stomp.core.errors import NotConnected
+from tests.kombu import support
 from tests.kombu.support import Received
 from tests.listening import PATIENCE
 
@@ -16,11 +17,7 @@ JOBS = kombu.Queue("jobs", kombu.Exchange("jobs", type="direct"), routing_key="j
 
 
 def publish(connection, *bodies, queue=JOBS, **options):
-    producer = connection.Producer()
-    for body in bodies:
-        producer.publish(
-            body, exchange=queue.exchange, routing_key=queue.routing_key, declare=[queue], **options
-        )
+    support.publish(connection, queue, *bodies, **options)
 
 
 def test_a_message_is_received_as_it_was_sent(connection, other):

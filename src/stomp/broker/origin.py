@@ -59,7 +59,7 @@ class OriginPolicy:
             return False
         if name in _LOCAL:
             return True
-        return host is not None and name == _host_of(f"//{host}") and (name in self._names or _is_ip(name))
+        return host is not None and name == _host_of(f"//{host}") and (name in self._names or is_ip(name))
 
 
 def _checked(origin: str) -> str:
@@ -77,7 +77,8 @@ def _host_of(url: str) -> str | None:
         return None
 
 
-def _is_ip(name: str) -> bool:
+def is_ip(name: str) -> bool:
+    """True for a numeric address."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

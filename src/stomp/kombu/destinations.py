@@ -125,7 +125,7 @@ def queue_headers(profile: BrokerProfile, settings: QueueSettings) -> dict[str, 
 
 
 def routing_headers(profile: BrokerProfile, *, shared: bool, subscribes: bool) -> dict[str, str]:
-    """The headers by which Artemis tells queues from topics, whatever prefixes its acceptor is configured with.
+    """The headers by which Artemis distinguishes queues and topics. They need no prefixes of its acceptor.
 
     >>> from stomp.core.engine.broker_profiles import ARTEMIS
     >>> routing_headers(ARTEMIS, shared=True, subscribes=False)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import ipaddress
 import secrets
 import socket
 import time
@@ -25,8 +24,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
+from stomp.broker.origin import is_ip
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -159,13 +160,11 @@ class Guard:
         name = _name_of(f"//{host}")
         if name is None:
             return False
-        return self._every_host or name in self._names or _is_ip(name)
+        return self._every_host or name in self._names or is_ip(name)
 
     def _is_logged_in(self, headers: Headers, users: Mapping[str, str | None]) -> bool:
-        for cookie in headers.get("cookie", "").split(";"):
-            name, _, value = cookie.strip().partition("=")
-            if name == COOKIE and self._sessions.has(value):
-                return True
+        if any(self._sessions.has(token) for token in _tokens(headers)):
+            return True
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() != "basic":
             return False
@@ -183,11 +182,14 @@ def problem(status: int, text: str) -> JSONResponse:
 
 def token_of(headers: Headers) -> str:
     """The secret of the session of a request, or an empty text."""
+    return next(_tokens(headers), "")
+
+
+def _tokens(headers: Headers) -> Iterator[str]:
     for cookie in headers.get("cookie", "").split(";"):
         name, _, value = cookie.strip().partition("=")
         if name == COOKIE:
-            return value
-    return ""
+            yield value
 
 
 def _is_same_origin(scope: Scope, headers: Headers, host: str) -> bool:
@@ -205,11 +207,3 @@ def _name_of(url: str) -> str | None:
         return parts.hostname if not (parts.path or parts.query or parts.username) else None
     except ValueError:
         return None
-
-
-def _is_ip(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
