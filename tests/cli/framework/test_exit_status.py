@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 
@@ -100,6 +101,14 @@ def test_os_error_names_the_file() -> None:
 def test_unexpected_exception_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         verdict(ZeroDivisionError())
+
+
+def test_interruption_of_a_lock_has_the_status_of_an_interruption() -> None:
+    lock = threading.Lock()
+    with pytest.raises(RuntimeError) as raised, lock:
+        lock.release()
+        raise Interrupted
+    assert verdict(raised.value).status is Status.INTERRUPTED
 
 
 def test_every_status_has_an_explanation() -> None:

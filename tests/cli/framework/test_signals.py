@@ -43,6 +43,23 @@ def test_interruptible_block_is_interrupted() -> None:
             pytest.fail("not after a signal")
 
 
+def test_block_is_interrupted_while_a_lock_is_released() -> None:
+    """`threading.Condition.wait` releases its lock, and a signal can arrive before it takes it again."""
+    lock = threading.Lock()
+    with StopSignal() as stop, pytest.raises(Interrupted), stop.interruptible(), lock:
+        lock.release()
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_other_errors_of_locks_are_raised_in_an_interruptible_block() -> None:
+    with (
+        StopSignal() as stop,
+        pytest.raises(RuntimeError, match="release unlocked lock"),
+        stop.interruptible(),
+    ):
+        threading.Lock().release()
+
+
 def test_shielded_block_is_not_interrupted() -> None:
     done: list[int] = []
     with StopSignal() as stop, pytest.raises(Interrupted):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import socket
 import ssl
@@ -413,11 +414,10 @@ def test_listener_runs_in_process(
 
     def on_message(self: StompCLI, frame: object, body: object = None) -> None:
         show(self, frame)
-        signal.raise_signal(signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)  # to the main thread; raise_signal would send it to this one
 
     main(typed="send /queue/a hello\n")
     monkeypatch.setattr(StompCLI, "on_message", on_message)
-    monkeypatch.setattr(client, "_WAIT_TIMEOUT", 0.1)  # for the signal of another thread
     assert main("-L", "/queue/a") == 0
     assert capsys.readouterr().out.endswith("subscription: 1\nhello\n")
 

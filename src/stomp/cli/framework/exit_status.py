@@ -71,11 +71,12 @@ def verdict(error: BaseException) -> Verdict:
     """The exit status for an error, and its text in one line.
 
     >>> verdict(FileNotFoundError(2, "No such file or directory", "x.json"))
-    Verdict(status=<Status.USAGE: 1>, words='x.json: No such file or directory')
+    Verdict(status=<Status.USAGE: 1>, text='x.json: No such file or directory')
 
     Raises:
         BaseException: the error itself, if it is of any other type. It is a bug then.
     """
+    error = interruption(error) or error
     if isinstance(error, CommandError):
         return Verdict(error.status, str(error))
     if (api_name := password_error(error)) is not None:
@@ -91,6 +92,16 @@ def verdict(error: BaseException) -> Verdict:
         has_file = error.filename is not None
         return Verdict(Status.USAGE, f"{_name(error.filename)}: {reason}" if has_file else reason)
     raise error
+
+
+def interruption(error: BaseException) -> KeyboardInterrupt | None:
+    """The interruption that caused a `RuntimeError` of a lock; None if there was none.
+
+    A signal handler can raise while `threading.Condition.wait` has released its lock. The ``with`` statement around it
+    then raises "cannot release un-acquired lock", and the interruption is the context of that error.
+    """
+    cause = error.__context__ if isinstance(error, RuntimeError) else None
+    return cause if isinstance(cause, KeyboardInterrupt) else None
 
 
 def status_of(error: StompError) -> Status:

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from stomp.cli.framework.exit_status import Interrupted
+from stomp.cli.framework.exit_status import Interrupted, interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -95,6 +95,10 @@ class StopSignal:
             if self.requested:
                 raise Interrupted
             yield
+        except RuntimeError as error:
+            if (interrupted := interruption(error)) is None:
+                raise
+            raise interrupted from None
         finally:
             self._interruptible = False
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from stomp.cli.framework.parser import Parser
+    from stomp.cli.framework.signals import StopSignal
     from stomp.cli.framework.terminal import Terminal
     from stomp.cli.shell.shell import StompCLI
 
@@ -108,27 +109,30 @@ def listen(cli: StompCLI, destination: str) -> Status:
     Raises:
         StompError: the connection was lost, and no new one could be made.
     """
+    from stomp.cli.framework.signals import StopSignal
     from stomp.core.errors import NotConnected
 
-    try:
-        with contextlib.suppress(NotConnected):  # `on_disconnected` reports it, and the loop reconnects
-            cli.subscribe(destination)
-        while True:
+    # The action wakes the wait below. A signal handler that raises there would do it with the lock released or not.
+    with contextlib.suppress(Interrupted), StopSignal(cli.stop) as stop:
+        with contextlib.suppress(NotConnected), stop.interruptible():
+            cli.subscribe(destination)  # `on_disconnected` reports an error, and the loop reconnects
+        while not stop.requested:
             with cli.changed:
-                cli.changed.wait_for(lambda: cli.lost or cli.output_closed, _WAIT_TIMEOUT)
+                cli.changed.wait_for(lambda: cli.lost or cli.output_closed or cli.stopped, _WAIT_TIMEOUT)
             if cli.output_closed:
                 return Status.OK
-            reconnect(cli)
-    except Interrupted:
-        # Services are stopped with SIGTERM.
-        return cli.status
+            if cli.lost:
+                reconnect(cli, stop)
+    # Services are stopped with SIGTERM.
+    return cli.status if stop.terminated else Status.INTERRUPTED
 
 
-def reconnect(cli: StompCLI) -> None:
+def reconnect(cli: StompCLI, stop: StopSignal) -> None:
     """Reconnect, with several attempts over about a minute, because the broker may be restarting.
 
     Raises:
         StompError: the last attempt failed, or the broker refused the user or the password.
+        Interrupted: a signal has arrived.
     """
     import random
 
@@ -138,9 +142,12 @@ def reconnect(cli: StompCLI) -> None:
     backoff = Backoff(initial=0.5, maximum=15.0)
     for attempt in range(_ATTEMPTS):
         with cli.changed:
-            cli.changed.wait_for(lambda: cli.output_closed, backoff.before(attempt, random.random))
+            cli.changed.wait_for(
+                lambda: cli.output_closed or cli.stopped, backoff.before(attempt, random.random)
+            )
         try:
-            return cli.ensure_connected()
+            with stop.interruptible():
+                return cli.ensure_connected()
         except NotConnected:
             continue  # connected, and lost again at once
         except StompError as error:

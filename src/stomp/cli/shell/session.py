@@ -63,6 +63,7 @@ class ShellListener(ConnectionListener):
         status: the exit status: that of the first failure.
         lost: True while the connection is lost, and was not closed by the user.
         output_closed: True if the output was closed by its reader.
+        stopped: True after `stop`.
         received: the number of received messages.
         errors: the number of received ERROR frames.
         connects: the number of received CONNECTED frames.
@@ -79,6 +80,7 @@ class ShellListener(ConnectionListener):
         self.status: Status = Status.OK
         self.lost: bool = False
         self.output_closed: bool = False
+        self.stopped: bool = False
         self.changed: threading.Condition = threading.Condition()
         self.received: int = 0
         self.errors: int = 0
@@ -101,6 +103,12 @@ class ShellListener(ConnectionListener):
             with self.changed:
                 self.output_closed = True
                 self.changed.notify_all()
+
+    def stop(self) -> None:
+        """End a listener that is waiting. It can be called on any thread, but not in a signal handler."""
+        with self.changed:
+            self.stopped = True
+            self.changed.notify_all()
 
     def fail(self, text: str, status: Status = Status.USAGE) -> None:
         """Report an error. The first failure sets the exit status."""
