@@ -51,6 +51,8 @@ def test_error_of_the_broker_that_ended_the_connection_has_its_status() -> None:
     assert verdict(gone).status is Status.REFUSED
     gone.__cause__ = errors.ConnectionLost("cut")
     assert verdict(gone).status is Status.UNREACHED
+    gone.__cause__.__cause__ = errors.BrokerError("no such destination")
+    assert verdict(gone).status is Status.REFUSED
 
 
 def test_all_errors_of_the_library_have_a_status() -> None:

@@ -787,7 +787,10 @@ def test_error_of_a_broker_that_closes_ends_the_session() -> None:
     assert error.ticket is not None
     assert isinstance(end, Closed)
     assert end.reason is Reason.ERROR
+    assert isinstance(end.error, ConnectionLost)
     assert str(end.error) == "the broker ended the connection by an ERROR: no"
+    assert isinstance(end.error.__cause__, BrokerError)
+    assert end.error.__cause__.frame is error.frame
     assert [ticket.receipt for ticket in end.unanswered] == ["2"]
     with pytest.raises(NotConnected):
         session.send("/queue/a", b"vanishes")

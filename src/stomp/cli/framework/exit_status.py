@@ -106,8 +106,8 @@ def interruption(error: BaseException) -> KeyboardInterrupt | None:
 
 def status_of(error: StompError) -> Status:
     """The exit status for an error of the library."""
-    if isinstance(error, NotConnected) and isinstance(error.__cause__, BrokerError):
-        error = error.__cause__  # the answer to the command before, which ended the connection
+    while isinstance(error, NotConnected) and isinstance(error.__cause__, NotConnected | BrokerError):
+        error = error.__cause__  # perhaps the answer to the command before, which ended the connection
     refusals = [error, *getattr(error, "failures", ())]
     if any(isinstance(refusal, AuthenticationFailed) for refusal in refusals):
         return Status.AUTHENTICATION

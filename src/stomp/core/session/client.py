@@ -408,8 +408,10 @@ class ClientSession(Session):
         elif self._is_error_final:
             # STOMP 1.2, "ERROR": the server closes the connection after it. Some take 5 s, and frames sent
             # meanwhile are lost.
-            ended = f"the broker ended the connection by an ERROR: {error_text(frame)}"
-            self._close(Reason.ERROR, ConnectionLost(ended))
+            reason = error_text(frame)
+            ended = ConnectionLost(f"the broker ended the connection by an ERROR: {reason}")
+            ended.__cause__ = BrokerError(reason, frame=frame)
+            self._close(Reason.ERROR, ended)
 
     def _broken(self, error: RemoteProtocolError) -> None:
         if self._last_error is not None:
