@@ -138,6 +138,15 @@ def test_documentation_has_pages_that_run() -> None:
 # ------------------------------------------------------------------------------------- tables and pictures
 
 
+def test_the_page_on_logging_has_all_loggers() -> None:
+    source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    used = set(re.findall(r"""getLogger\(["']([^"']+)["']\)""", source))
+    table = {cells[0].strip("`") for cells in rows("howto/logging.md") if cells[0].startswith("`stomp")}
+    assert used == table
+    number = {3: "three", 4: "four", 5: "five"}[len(used)]
+    assert f"There are {number} loggers" in text_of("howto/logging.md")
+
+
 def test_the_pictures_are_current() -> None:
     """Run scripts/diagrams after a change of the table of states."""
     made = runpy.run_path(str(ROOT / "scripts" / "diagrams"))

@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import trustme
 
 from stomp.broker import Broker, Policy
 from stomp.cli import app
 from stomp.cli.app import main
+from stomp.cli.commands import broker as broker_command
 from stomp.cli.framework import registry
 from stomp.client.connect import open_stream
 from stomp.client.options import Options
@@ -198,6 +201,19 @@ def test_all_fields_of_policy_and_limits_are_options(capsys: pytest.CaptureFixtu
         assert f"--limit-{field.name.replace('_', '-')} " in text
 
 
+def test_options_of_policy_and_limits_set_their_field() -> None:
+    texts = {"slow_consumer": "disconnect", "dead_letter_queue": "/queue/x"}
+    given: list[str] = []
+    for prefix, kind in (("--", Policy), ("--limit-", Limits)):
+        for field in fields(kind):
+            given += [prefix + field.name.replace("_", "-"), texts.get(field.name, "7")]
+    args = registry.BY_NAME["broker"].parser().read(given)
+    for prefix, kind in (("policy_", Policy), ("limit_", Limits)):
+        expected: dict[str, Any] = {field.name: texts.get(field.name, 7) for field in fields(kind)}
+        assert broker_command._given(args, prefix) == expected
+        kind(**expected)
+
+
 def test_limits_are_applied() -> None:
     with running("--port", "0", "--max-bytes", "2KiB", "--limit-body", "1000") as (_, match):
         with client_of(match) as client:
@@ -328,6 +344,21 @@ def test_settings_of_a_file_and_options_that_replace_them(tmp_path: Path) -> Non
         client.connect(login="alice", passcode="pass-a")
         client.send("SEND", "x", destination="/queue/a", receipt="r")
         client.expect("RECEIPT")
+
+
+def test_page_of_the_file_and_names_of_its_host(tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn")
+    config = tmp_path / "broker.toml"
+    config.write_text('[page]\nport = 0\nallow-hosts = ["broker"]\n')
+    with running("--config", str(config), "--port", "0", "--page-host", "localhost") as (process, _):
+        assert process.stdout is not None
+        found = re.search(r"page of the broker is at (http://localhost:\d+/)\n", process.stdout.readline())
+        assert found
+        for host, status in (("broker:8161", 200), ("other:8161", 403)):
+            answer = httpx.get(
+                found[1] + "metrics", headers={"host": host}, trust_env=False, timeout=PATIENCE
+            )
+            assert answer.status_code == status
 
 
 def test_an_invalid_file_is_an_error_with_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

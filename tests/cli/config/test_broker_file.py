@@ -10,6 +10,7 @@ import pytest
 
 from stomp.broker.store import Policy
 from stomp.cli.config import broker_file
+from stomp.cli.framework import registry
 from stomp.core.errors import UsageError
 from stomp.core.frames.limits import Limits
 
@@ -22,6 +23,11 @@ allow-origins = ["https://app.example"]
 versions = ["1.2"]
 connect-timeout = 5
 tolerance = 2.5
+
+[page]
+port = 8161
+host = ""
+allow-hosts = ["broker"]
 
 [tls]
 cert = "server.pem"
@@ -67,6 +73,9 @@ def test_all_keys_are_read(tmp_path: Path) -> None:
         "store": str(tmp_path / "messages.db"),
         "heartbeat": (10000, 0),
         "allow_origin": ["https://app.example"],
+        "page_port": 8161,
+        "page_host": "",
+        "page_allow_host": ["broker"],
         "tls_cert": str(tmp_path / "server.pem"),
         "tls_key": "/etc/server.key",
         "tls_client_ca": str(tmp_path / "ca.pem"),
@@ -97,6 +106,18 @@ def test_every_field_of_policy_and_limits_has_a_key(tmp_path: Path) -> None:
         kind(**getattr(found, table))
 
 
+def test_every_option_has_a_key(tmp_path: Path) -> None:
+    """But for those of one run, and for the logins, which are tables in the file."""
+    (tmp_path / "bob.txt").write_text("pass-b\n")
+    of_one_run = {"help", "config", "verbose", "command_line"}
+    logins = {"user", "password_file", "login"}
+    addresses = {"host", "port", "ws_port", "unix"}  # the key `listen`
+    options = {each.dest for each in registry.BY_NAME["broker"].parser()._actions}
+    tables = {each for each in options if each.startswith(("policy_", "limit_"))}  # the test above
+    found = broker_file.read(written(tmp_path, FULL)).options
+    assert options - of_one_run - logins - addresses - tables == set(found)
+
+
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
     assert broker_file.read(written(tmp_path, "")) == broker_file.BrokerFile()
 
@@ -116,6 +137,10 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
             "[policy]\nslow-consumer = 'wait'",
             "policy.slow-consumer must be one of drop-oldest, disconnect, not 'wait'",
         ),
+        ("[page]\nport = '8161'", "page.port must be a number from 0 to 65535"),
+        ("[page]\nport = true", "page.port must be a number from 0 to 65535"),
+        ("[page]\nhost = 1", "page.host must be text"),
+        ("[page]\nhosts = []", "unknown key page.hosts (did you mean host?)"),
         ("dialect = 'qpid'", "dialect must be one of"),
         ("listen = 'stomp://x'", "listen must be a list of texts"),
         ("heartbeat = [1]", "heartbeat must be two numbers of milliseconds"),

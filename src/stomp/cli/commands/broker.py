@@ -214,7 +214,15 @@ def _add_page_options(parser: Parser) -> None:
         type=_port,
         help="serve a page about the broker, its HTTP API and metrics on this port, like 8161 (extra page)",
     )
-    add("--page-host", metavar="HOST", default="127.0.0.1", help="address of the page (default %(default)s)")
+    add("--page-host", metavar="HOST", help=f'address of the page; "" for all (default {_HOST})')
+    add(
+        "--page-allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="name of this machine in a URL of the page; may be repeated; * for all (default: localhost, IP addresses "
+        "and the host name)",
+    )
 
 
 #: The options for the fields of `Policy`.
@@ -350,7 +358,8 @@ def _page(args: argparse.Namespace, broker: Broker, context: ssl.SSLContext | No
         raise UsageError(
             f"--page-port needs the package {err.name}", hint='pip install "stompkit[page]"'
         ) from err
-    return Page(broker, args.page_host, args.page_port, ssl_context=context)
+    host = _HOST if args.page_host is None else args.page_host
+    return Page(broker, host, args.page_port, hosts=args.page_allow_host, ssl_context=context)
 
 
 async def _serve(

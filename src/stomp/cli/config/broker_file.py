@@ -90,7 +90,7 @@ class _Reader:
             "connect-timeout": _seconds,
             "tolerance": _seconds,
         }
-        tables: dict[str, _Check] = dict.fromkeys(("tls", "policy", "limits", "users"), _table)
+        tables: dict[str, _Check] = dict.fromkeys(("page", "tls", "policy", "limits", "users"), _table)
         top = self._check("", content, {"listen": _texts, **options, **arguments, **tables})
         policy = {_key(each.name): _policy_check(each.name) for each in fields(Policy)}
         limits = {_key(each.name): _size for each in fields(Limits)}
@@ -101,6 +101,7 @@ class _Reader:
             "client-optional": _flag,
             "user-from-cert": _flag,
         }
+        page: dict[str, _Check] = {"port": _port, "host": _any_text, "allow-hosts": _texts}
         found = BrokerFile(
             options={_name(key): top[key] for key in options if key in top},
             arguments={_name(key): top[key] for key in arguments if key in top},
@@ -110,12 +111,11 @@ class _Reader:
         )
         if "allow_origins" in found.options:
             found.options["allow_origin"] = found.options.pop("allow_origins")
-        found.options.update(
-            {
-                f"tls_{name}": value
-                for name, value in _named(self._check("tls", top.get("tls", {}), tls)).items()
-            }
-        )
+        for table, checks in (("tls", tls), ("page", page)):
+            values = _named(self._check(table, top.get(table, {}), checks))
+            found.options.update({f"{table}_{name}": value for name, value in values.items()})
+        if "page_allow_hosts" in found.options:
+            found.options["page_allow_host"] = found.options.pop("page_allow_hosts")
         if "users" in top:
             self._read_users(found, top["users"])
         return found
@@ -215,6 +215,18 @@ def _policy_check(name: str) -> _Check:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("text that is not empty")
+    return value
+
+
+def _any_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text")
+    return value
+
+
+def _port(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 65535:
+        raise ValueError("a number from 0 to 65535")
     return value
 
 
