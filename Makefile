@@ -6,6 +6,8 @@
 #   make test-core      the tests of the core and the examples, which need few packages: for PyPy
 #   make test-brokers   the tests against real brokers: up, test, down (see scripts/brokers); BROKERS="rabbitmq artemis"
 #                       for some of them
+#   make test-foreign   client libraries of others, in eight languages, against the embedded broker: installs and runs
+#                       them (see scripts/foreign-clients); FOREIGN="stompjs go-stomp" for some of them
 #   make soak           the long form of tests: SOAK=30000 messages while brokers of clusters are killed, 1000 kills of the
 #                       embedded broker; half an hour
 #   make test-packaging environments made by pip from a package index: the shim, stomp.py over stompkit, PyInstaller
@@ -22,6 +24,7 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 BROKERS ?= all
+FOREIGN ?=
 ARGS    ?=
 SOAK    ?= 30000
 # Most tests wait most of the time: three on each of two cores.
@@ -41,7 +44,7 @@ export COVERAGE_FILE = $(abspath $(VENV)/.coverage)
 
 SIDE_BY_SIDE = -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-all test-core test-brokers soak test-packaging native test-native lint types bench docs dist clean
+.PHONY: help demo test test-all test-core test-brokers test-foreign soak test-packaging native test-native lint types bench docs dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -51,10 +54,10 @@ demo: $(BASE)
 	@$(PY) examples/quickstart_demo.py
 
 test: $(DEV)
-	@$(call run_tests,not broker and not index and not slow and not soak)
+	@$(call run_tests,not broker and not foreign and not index and not slow and not soak)
 
 test-all: $(DEV)
-	@$(call run_tests,not broker and not index and not soak)
+	@$(call run_tests,not broker and not foreign and not index and not soak)
 
 # Coverage is measured in the processes that run tests, see tests/conftest.py. With ARGS it need not reach the limit.
 define run_tests
@@ -72,6 +75,11 @@ test-core: $(BASE)
 
 test-brokers: $(DEV)
 	@$(call with_brokers,$(if $(BROKERS),$(BROKERS),all),-m 'broker and not soak')
+
+test-foreign: $(DEV)
+	@names=$$(echo $(if $(FOREIGN),$(FOREIGN),$$(scripts/foreign-clients list))); \
+	scripts/foreign-clients install $$names; \
+	STOMP_REQUIRE_FOREIGN="$$names" $(PY) -m pytest $(SIDE_BY_SIDE) -m foreign tests/foreign $(ARGS)
 
 soak: $(DEV)
 	@export STOMP_SOAK=$(SOAK); $(call with_brokers,clusters,-m soak -rA)
@@ -114,7 +122,7 @@ dist: $(DEV)
 	@PYTHON=$(abspath $(PY)) scripts/dist
 
 clean:
-	rm -rf .venv .venv-* .bench .pythons build dist native/build native/src/*.egg-info docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .bench .foreign .pythons build dist native/build native/src/*.egg-info docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests examples bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(BASE): pyproject.toml | $(PY)
