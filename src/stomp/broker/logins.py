@@ -32,7 +32,7 @@ def user_of(
             return name
         if users is None:
             raise settings.dialect.login_refused(login or name)
-    if users is not None and not _check_credentials(users, login, headers.get("passcode")):
+    if users is not None and not has_login(users, login or "", headers.get("passcode") or ""):
         raise settings.dialect.login_refused(login)
     return login
 
@@ -54,11 +54,13 @@ def common_name(certificate: Mapping[str, Any] | None) -> str | None:
     return str(names[0]) if len(names) == 1 else None
 
 
-def _check_credentials(users: Mapping[str, str | None], login: str | None, passcode: str | None) -> bool:
+def has_login(users: Mapping[str, str | None], login: str, passcode: str) -> bool:
     """True for a known login with the right passcode.
 
     The passcode is compared for an unknown login, too, so that the time does not show whether a login exists.
     """
-    expected = users.get(login or "")
-    same = hmac.compare_digest((expected or "").encode(), (passcode or "").encode())
+    expected = users.get(login)
+    # JSON and the command line can contain half of a surrogate pair.
+    given = passcode.encode("utf-8", "surrogatepass")
+    same = hmac.compare_digest((expected or "").encode("utf-8", "surrogatepass"), given)
     return same and expected is not None

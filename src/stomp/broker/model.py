@@ -6,14 +6,16 @@ Rules of this file: these classes hold state and answer questions about it. The 
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from stomp.broker.store import Backlog, StoredMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from stomp.broker.permissions import Permissions
     from stomp.broker.queue_arguments import QueueArguments
@@ -107,8 +109,29 @@ class Queue:
 
     def messages(self) -> list[StoredMessage]:
         """All messages, waiting or unacknowledged, in the order in which the broker received them."""
-        unacked = (each.message for consumer in self.consumers for each in consumer.unacked.values())
-        return sorted([*self.backlog.messages(), *unacked], key=lambda message: message.number)
+        return sorted(self, key=lambda message: message.number)
+
+    def __iter__(self) -> Iterator[StoredMessage]:
+        """All messages, waiting or unacknowledged, in no order."""
+        return chain(self.backlog, self._unacknowledged())
+
+    def _unacknowledged(self) -> Iterator[StoredMessage]:
+        return (each.message for consumer in self.consumers for each in consumer.unacked.values())
+
+    def page(self, offset: int, limit: int, *, newest_first: bool = False) -> list[StoredMessage]:
+        """Some of its messages, in the order of delivery, without a sort or a copy of all that wait.
+
+        Args:
+            offset: number of messages to leave out.
+            limit: maximum number of messages.
+            newest_first: begin with the last one.
+        """
+        most = offset + limit
+        select = heapq.nlargest if newest_first else heapq.nsmallest
+        sources = self.backlog.ordered(most, newest_first=newest_first)
+        sources.append(select(most, self._unacknowledged(), key=_order_of) if self.unsettled else [])
+        merged = heapq.merge(*sources, key=_order_of, reverse=newest_first)
+        return list(islice(merged, offset, most))
 
     @property
     def is_abandoned(self) -> bool:
@@ -170,6 +193,10 @@ class Queue:
                 del self.groups[next(iter(self.groups))]
             self.groups[group] = best
         return best
+
+
+def _order_of(message: StoredMessage) -> int:
+    return message.order
 
 
 def _by_number(consumer: Consumer) -> int:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _ANY_WORDS = ("#", ">")
 
 
+class AccessRefused(RequestRefused):
+    """The user may not use this destination."""
+
+
 class Permissions:
     """The destinations that a user may read from and write to, as patterns. ``*`` matches any characters.
 
@@ -44,6 +48,11 @@ class Permissions:
     def __repr__(self) -> str:
         return f"Permissions(read={list(self.read)}, write={list(self.write)})"
 
+    @property
+    def allow_all(self) -> bool:
+        """True if the user may use all destinations."""
+        return "*" in self.read and "*" in self.write
+
     def can_read(self, name: str) -> bool:
         """True if the user may subscribe to this destination; `name` is the one inside the broker."""
         if is_temporary(name):
@@ -59,12 +68,12 @@ class Permissions:
     def check_read(self, name: str) -> None:
         """Raise `RequestRefused` if the user may not subscribe to this destination."""
         if not self.can_read(name):
-            raise RequestRefused("access refused", f"this user may not read from {name!r:.200}")
+            raise AccessRefused("access refused", f"this user may not read from {name!r:.200}")
 
     def check_write(self, name: str) -> None:
         """Raise `RequestRefused` if the user may not send to this destination."""
         if not self.can_write(name):
-            raise RequestRefused("access refused", f"this user may not write to {name!r:.200}")
+            raise AccessRefused("access refused", f"this user may not write to {name!r:.200}")
 
 
 def _patterns(name: str, patterns: Iterable[str]) -> tuple[str, ...]:

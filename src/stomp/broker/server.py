@@ -192,6 +192,11 @@ class Server:
         """The subscriptions of all connections."""
         return [each for connection in self.open_connections.values() for each in connection.subscriptions()]
 
+    def login_of_client(self, number: int) -> str | None:
+        """The login of the client with this number in the engine; None if there is none."""
+        connection = self._of_client.get(number)
+        return None if connection is None else connection.info().login
+
     def stall(self, number: int, key: str, *, stalled: bool) -> bool:
         """Deliver nothing to a subscription, or deliver again; False if there is no such subscription.
 

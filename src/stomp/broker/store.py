@@ -10,14 +10,16 @@ Rules of this file:
 from __future__ import annotations
 
 import heapq
+from bisect import insort
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from stomp.core.errors import StompError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 #: Bytes that a stored message counts for in addition to headers and body: an estimate of its Python objects.
 OVERHEAD = 512
@@ -210,13 +212,33 @@ class Backlog:
 
     def messages(self) -> list[StoredMessage]:
         """The waiting messages, those that were deferred included, in no order."""
-        everything = [*self._fresh, *self._deferred, *(message for _, message in self._back)]
-        return [message for message in everything if message.waiting]
+        return list(self)
+
+    def __iter__(self) -> Iterator[StoredMessage]:
+        everything = chain(self._fresh, self._deferred, (message for _, message in self._back))
+        return (message for message in everything if message.waiting)
+
+    def ordered(self, most: int, *, newest_first: bool) -> list[Iterable[StoredMessage]]:
+        """The waiting messages as several sequences, each by `order`. Nothing is copied that is not among the first.
+
+        Args:
+            most: how many messages are read.
+            newest_first: begin with the highest `order`.
+        """
+        # A heap is not sorted: only its first messages are, in one pass.
+        select = heapq.nlargest if newest_first else heapq.nsmallest
+        returned = [message for _, message in select(most, self._back)] if self._back else []
+        kept = (self._fresh, self._deferred)
+        ends = [reversed(each) for each in kept] if newest_first else [iter(each) for each in kept]
+        return [filter(_is_waiting, each) if self._gone else each for each in (*ends, returned)]
 
     def defer(self, message: StoredMessage) -> None:
         """Store a new or taken message that no consumer accepts; it is not returned until `restore_deferred`."""
         message.waiting = True
-        self._deferred.append(message)
+        if self._deferred and message.order < self._deferred[-1].order:
+            insort(self._deferred, message, key=_order_of)
+        else:
+            self._deferred.append(message)
 
     def restore_deferred(self) -> None:
         """Put the messages that were set aside in their old places; called when a consumer is added."""
@@ -259,6 +281,14 @@ class Backlog:
 
     def _pop(self) -> StoredMessage:
         return heapq.heappop(self._back)[1] if self._back_is_next() else self._fresh.popleft()
+
+
+def _is_waiting(message: StoredMessage) -> bool:
+    return message.waiting
+
+
+def _order_of(message: StoredMessage) -> int:
+    return message.order
 
 
 class Capacity:

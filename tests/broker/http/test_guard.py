@@ -169,10 +169,10 @@ def test_login_of_another_origin_is_refused(guarded: httpx.Client) -> None:
 def test_sessions_are_limited_in_number_and_time() -> None:
     now = 0.0
     sessions = Sessions(lambda: now)
-    first, *_, last = [sessions.open() for _ in range(MAX_SESSIONS + 1)]
-    assert (sessions.has(first), sessions.has(last)) == (False, True)
+    first, *_, last = [sessions.open("alice") for _ in range(MAX_SESSIONS + 1)]
+    assert (sessions.user(first), sessions.user(last)) == (None, "alice")
     now = SESSION_SECONDS
-    assert not sessions.has(last)
+    assert sessions.user(last) is None
 
 
 # ------------------------------------------------------------------------------------- the live stream, load

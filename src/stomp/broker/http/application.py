@@ -13,11 +13,13 @@ from starlette.routing import Route
 
 from stomp.broker.http import live, views
 from stomp.broker.http.changes import Changes
-from stomp.broker.http.guard import COOKIE, SESSION_SECONDS, Guard, Sessions, has_login, problem, token_of
+from stomp.broker.http.guard import COOKIE, SESSION_SECONDS, Guard, Sessions, access_to, problem, token_of
 from stomp.broker.http.metrics import CONTENT_TYPE, metrics
 from stomp.broker.http.monitor import Monitor
 from stomp.broker.http.openapi import document
 from stomp.broker.http.parameters import BadRequest, Fields, Query, read_json
+from stomp.broker.logins import has_login
+from stomp.broker.permissions import AccessRefused
 from stomp.broker.store import RequestRefused
 from stomp.core.errors import NotConnected, StompError
 
@@ -83,6 +85,7 @@ class BrokerApplication:
             exception_handlers={
                 HTTPException: _on_http_error,
                 BadRequest: _on_bad_request,
+                AccessRefused: _on_access_refused,
                 RequestRefused: _on_refused,
                 NotConnected: _on_stopped,
             },
@@ -90,7 +93,7 @@ class BrokerApplication:
         self.asgi: ASGIApp = Guard(
             self._app,
             hosts=hosts,
-            users=lambda: self._broker._settings.users,
+            settings=lambda: self._broker._settings,
             sessions=self._sessions,
             public=_FILES,
         )
@@ -163,44 +166,53 @@ class BrokerApplication:
     # ------------------------------------------------------------------------------------- reading
 
     async def _overview(self, request: Request) -> Response:
+        access = access_to(request)
+
         def question(server: Server, monitor: Monitor) -> views.Json:
-            return {**views.overview(server, monitor), "history": views.history(monitor)}
+            return {**views.overview(server, monitor, access), "history": views.history(monitor)}
 
         return JSONResponse(await self._ask(question))
 
     async def _destinations(self, request: Request) -> Response:
         query = Query(request)
+        access = access_to(request)
         match, sort = query.text("match"), query.choice("sort", views.SORTS)
         offset, limit = query.number("offset"), query.number("limit", 100, least=1, most=1000)
         return JSONResponse(
             await self._ask(
                 lambda server, monitor: views.destinations(
-                    server, monitor, match=match, sort=sort, offset=offset, limit=limit
+                    server, monitor, access, match=match, sort=sort, offset=offset, limit=limit
                 )
             )
         )
 
     async def _connections(self, request: Request) -> Response:
-        query = Query(request)
+        query, access = Query(request), access_to(request)
         offset, limit = query.number("offset"), query.number("limit", 100, least=1, most=1000)
         return JSONResponse(
-            await self._ask(lambda server, _: views.connections(server, offset=offset, limit=limit))
+            await self._ask(lambda server, _: views.connections(server, access, offset=offset, limit=limit))
         )
 
     async def _messages(self, request: Request) -> Response:
-        query = Query(request)
+        query, access = Query(request), access_to(request)
         name = query.needed("destination")
         offset, limit = query.number("offset"), query.number("limit", 50, least=1, most=200)
-        return JSONResponse(
-            await self._ask(lambda server, _: views.messages(server, name, offset=offset, limit=limit))
-        )
+        newest_first = query.choice("order", views.ORDERS) == "newest"
+
+        def question(server: Server, _: Monitor) -> views.Json:
+            access.check_read(server, name)
+            return views.messages(server, name, offset=offset, limit=limit, newest_first=newest_first)
+
+        return JSONResponse(await self._ask(question))
 
     async def _body(self, request: Request) -> Response:
         name, number = Query(request).needed("destination"), int(request.path_params["number"])
+        access = access_to(request)
 
         def question(server: Server, _: Monitor) -> bytes | None:
-            found = views.all_messages(server, name)
-            return next((message.body for _, message in found if message.number == number), None)
+            access.check_read(server, name)
+            found = views.message_numbered(server, name, number)
+            return None if found is None else found.body
 
         body = await self._ask(question)
         if body is None:
@@ -210,20 +222,21 @@ class BrokerApplication:
         return Response(body, media_type="application/octet-stream", headers=headers)
 
     async def _faults(self, request: Request) -> Response:
-        return JSONResponse(await self._ask(lambda server, _: views.faults(server)))
+        access = access_to(request)
+        return JSONResponse(await self._ask(lambda server, _: views.faults(server, access)))
 
     async def _frames(self, request: Request) -> Response:
-        query = Query(request)
+        query, access = Query(request), access_to(request)
         wanted, since = _filter(query), query.number("since")
         limit = query.number("limit", 100, least=1, most=1000)
         frames, missed, number = await self._ask(
-            lambda _, monitor: live.frames_since(monitor, since, wanted, limit)
+            lambda _, monitor: live.frames_since(monitor, access, since, wanted, limit)
         )
         items = [views.frame(each) for each in frames]
         return JSONResponse({"missed": missed, "last": number, "items": items})
 
     async def _events(self, request: Request) -> Response:
-        query = Query(request)
+        query, access = Query(request), access_to(request)
         wanted = _filter(query)
         match, sort = query.text("match"), query.choice("sort", views.SORTS)
         offset, limit = query.number("offset"), query.number("limit", 100, least=1, most=200)
@@ -232,17 +245,17 @@ class BrokerApplication:
 
         def state(server: Server, monitor: Monitor) -> views.Json:
             return {
-                "overview": {**views.overview(server, monitor), "history": views.history(monitor)},
+                "overview": {**views.overview(server, monitor, access), "history": views.history(monitor)},
                 "destinations": views.destinations(
-                    server, monitor, match=match, sort=sort, offset=offset, limit=limit
+                    server, monitor, access, match=match, sort=sort, offset=offset, limit=limit
                 ),
-                "connections": views.connections(server, limit=limit),
+                "connections": views.connections(server, access, limit=limit),
             }
 
         async def events() -> AsyncIterator[bytes]:
             self._streams += 1
             try:
-                async for each in live.stream(self._ask, wanted, state, lambda: self._stopping):
+                async for each in live.stream(self._ask, access, wanted, state, lambda: self._stopping):
                     yield each
             except NotConnected:
                 return  # the broker was stopped
@@ -254,7 +267,9 @@ class BrokerApplication:
         )
 
     async def _metrics(self, request: Request) -> Response:
-        return Response(await self._ask(metrics), headers={"Content-Type": CONTENT_TYPE})
+        access = access_to(request)
+        text = await self._ask(lambda server, monitor: metrics(server, monitor, access))
+        return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
     async def _openapi(self, request: Request) -> Response:
         return JSONResponse(document(request.scope.get("root_path", "")))
@@ -268,14 +283,16 @@ class BrokerApplication:
 
     async def _login(self, request: Request) -> Response:
         fields = Fields(await read_json(request, 64 * 1024), ("user", "password"))
-        users = self._broker._settings.users
-        if users is not None and not has_login(users, fields.text("user"), fields.text("password")):
+        users, user = self._broker._settings.users, fields.text("user")
+        if users is None:
+            return problem(409, "the broker has no logins")
+        if not has_login(users, user, fields.text("password")):
             await asyncio.sleep(_REFUSAL_DELAY)
             return problem(401, "the user or the password is wrong")
-        response = JSONResponse({"user": fields.text("user")})
+        response = JSONResponse({"user": user})
         response.set_cookie(
             COOKIE,
-            self._sessions.open(),
+            self._sessions.open(user),
             max_age=SESSION_SECONDS,
             path=request.scope.get("root_path", "") or "/",
             httponly=True,
@@ -295,6 +312,10 @@ def _filter(query: Query) -> live.FrameFilter:
     commands = frozenset(filter(None, query.text("commands").split(",")))
     connection = query.number("connection") or None
     return live.FrameFilter(commands, connection, query.text("destination"), query.text("text"))
+
+
+async def _on_access_refused(request: Request, error: Exception) -> Response:
+    return problem(403, f"{_text_of(error)}: {getattr(error, 'detail', '')}")
 
 
 def _text_of(error: Exception) -> str:

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from stomp.broker import administration
 from stomp.broker.http import views
-from stomp.broker.http.guard import problem
+from stomp.broker.http.guard import access_to, problem
 from stomp.broker.http.parameters import BadRequest, Fields, Query, read_json
 from stomp.broker.request_headers import message_headers
 from stomp.core.frames.frame import headers_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from stomp.broker.http.access import Access
     from stomp.broker.http.monitor import Monitor
     from stomp.broker.server import Server
 
@@ -62,6 +63,7 @@ class Changes:
         if size > limits.head or len(headers) > limits.headers:
             raise BadRequest(f"the headers may have {limits.head} bytes at most", 413)
         named = message_headers(headers_of(headers))
+        access_to(request).check_write(destination)
         await self._ask(lambda server, _: server.put(destination, data, named))
         return JSONResponse({}, 201)
 
@@ -69,8 +71,10 @@ class Changes:
         """DELETE /messages"""
         query = Query(request)
         name, numbers = query.needed("destination"), query.numbers("number")
+        access = access_to(request)
 
         def question(server: Server, _: Monitor) -> int:
+            access.check_read(server, name)
             if numbers is None:
                 return server.engine.purge(name)
             return administration.remove(server.engine, name, set(numbers))
@@ -80,18 +84,26 @@ class Changes:
     async def move(self, request: Request) -> Response:
         """POST /messages/move"""
         fields = Fields(await read_json(request, _SMALL), ("destination", "to", "numbers"))
-        return await self._move(fields.text("destination"), fields.text("to"), fields.numbers("numbers"))
+        access = access_to(request)
+        return await self._move(
+            access, fields.text("destination"), fields.text("to"), fields.numbers("numbers")
+        )
 
     async def retry(self, request: Request) -> Response:
         """POST /messages/retry"""
         fields = Fields(await read_json(request, _SMALL), ("destination", "numbers"))
         dead_letters = await self._ask(lambda server, _: server.settings.policy.dead_letter_queue)
-        return await self._move(fields.text("destination", dead_letters), None, fields.numbers("numbers"))
+        access = access_to(request)
+        return await self._move(
+            access, fields.text("destination", dead_letters), None, fields.numbers("numbers")
+        )
 
-    async def _move(self, name: str, target: str | None, numbers: list[int] | None) -> Response:
+    async def _move(
+        self, access: Access, name: str, target: str | None, numbers: list[int] | None
+    ) -> Response:
         def question(server: Server, _: Monitor) -> views.Json:
-            chosen = None if numbers is None else set(numbers)
-            moved = administration.move(server.engine, name, target, chosen)
+            access.check_read(server, name)
+            moved = administration.move(server.engine, name, target, numbers, access.check_write)
             return {"moved": moved, "left": server.engine.depth(name)}
 
         return JSONResponse(await self._ask(question))
@@ -100,11 +112,11 @@ class Changes:
 
     async def drop_connection(self, request: Request) -> Response:
         """DELETE /connections/{number}"""
-        number = int(request.path_params["number"])
+        number, access = int(request.path_params["number"]), access_to(request)
 
         def question(server: Server, _: Monitor) -> bool:
             connection = server.open_connections.get(number)
-            if connection is None or connection.closing:
+            if connection is None or connection.closing or not access.sees_connection(connection.info()):
                 return False
             connection.close(abort=True)
             return True
@@ -115,6 +127,7 @@ class Changes:
 
     async def set_faults(self, request: Request) -> Response:
         """PATCH /faults"""
+        access_to(request).check_unlimited()
         known = ("refuse_logins", "errors_on_send", "error_destination", "delay")
         fields = Fields(await read_json(request, _SMALL), known)
         changed: dict[str, Any] = {}
@@ -136,6 +149,7 @@ class Changes:
 
     async def pause(self, request: Request) -> Response:
         """POST /faults/pause"""
+        access_to(request).check_unlimited()
         fields = Fields(await read_json(request, _SMALL), ("destination", "paused"))
         name, paused = fields.text("destination"), fields.flag("paused")
 
@@ -153,10 +167,18 @@ class Changes:
         """POST /faults/stall"""
         fields = Fields(await read_json(request, _SMALL), ("connection", "subscription", "stalled"))
         number, key = int(fields.number("connection", least=0, most=2**53)), fields.text("subscription")
-        stalled = fields.flag("stalled")
-        if not await self._ask(lambda server, _: server.stall(number, key, stalled=stalled)):
+        stalled, access = fields.flag("stalled"), access_to(request)
+
+        def question(server: Server, _: Monitor) -> views.Json | None:
+            connection = server.open_connections.get(number)
+            if connection is None or not access.sees_connection(connection.info()):
+                return None
+            return views.faults(server, access) if server.stall(number, key, stalled=stalled) else None
+
+        found = await self._ask(question)
+        if found is None:
             return problem(404, f"connection {number} has no subscription {key!r:.80}")
-        return JSONResponse(await self._ask(lambda server, _: views.faults(server)))
+        return JSONResponse(found)
 
 
 def _decoded(body: str, encoding: str) -> bytes:

@@ -6,7 +6,9 @@ Rules of this file:
   it at this machine (DNS rebinding). An IP address cannot be pointed elsewhere.
 - A browser says which page a request comes from, in ``Origin`` and ``Sec-Fetch-Site``. A request that changes
   something, or reads data, is refused if that is another page. Programs send neither header.
-- With users, the API and the metrics need a login: Basic, or the cookie of a session.
+- With users, the API and the metrics need a login: Basic, or the cookie of a session. With ``user_from_certificate``,
+  the client certificate of HTTPS is a login. Without users it is the only one, so that an application mounted
+  elsewhere, which knows no certificate, refuses all.
 - Nothing that a client sent can be run by a browser: no script but the page's file, no frame, no guessing of types.
 """
 
@@ -14,7 +16,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import secrets
 import socket
 import time
@@ -24,13 +25,22 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
+from stomp.broker.http.access import UNLIMITED, Access, access_of
+from stomp.broker.logins import common_name, has_login
 from stomp.broker.origin import is_ip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from stomp.broker.settings import Settings
+
+#: Key of a scope: the verified client certificate, as `ssl.SSLSocket.getpeercert` returns it, or None.
+CERTIFICATE = "stomp.certificate"
+#: Key of a scope: the `Access` of its user. Without logins it is missing.
+_ACCESS = "stomp.access"
 COOKIE = "stomp_session"
 #: Seconds that a session lasts, and the maximum number of sessions.
 SESSION_SECONDS = 12 * 3600
@@ -58,34 +68,24 @@ class Sessions:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._ends: dict[str, float] = {}
+        self._open: dict[str, tuple[float, str]] = {}  # the end of each, and its user
 
-    def open(self) -> str:
-        """A new session; returns its secret."""
-        if len(self._ends) >= MAX_SESSIONS:
-            del self._ends[next(iter(self._ends))]
+    def open(self, user: str) -> str:
+        """A new session of a user; returns its secret."""
+        if len(self._open) >= MAX_SESSIONS:
+            del self._open[next(iter(self._open))]
         token = secrets.token_urlsafe(32)
-        self._ends[token] = self._clock() + SESSION_SECONDS
+        self._open[token] = self._clock() + SESSION_SECONDS, user
         return token
 
     def close(self, token: str) -> None:
         """End a session."""
-        self._ends.pop(token, None)
+        self._open.pop(token, None)
 
-    def has(self, token: str) -> bool:
-        """True if the session is open."""
-        return self._ends.get(token, 0.0) > self._clock()
-
-
-def has_login(users: Mapping[str, str | None], user: str, password: str) -> bool:
-    """True for a known user with the right password.
-
-    The password is compared for an unknown user, too, so that the time does not show whether a user exists.
-    """
-    expected = users.get(user)
-    given = password.encode("utf-8", "surrogateescape")
-    same = hmac.compare_digest((expected or "").encode("utf-8", "surrogateescape"), given)
-    return same and expected is not None
+    def user(self, token: str) -> str | None:
+        """The user of an open session; None if there is no such session."""
+        end, user = self._open.get(token, (0.0, ""))
+        return user if end > self._clock() else None
 
 
 class Guard:
@@ -94,7 +94,7 @@ class Guard:
     Args:
         app: the application.
         hosts: names that are accepted in ``Host``, in addition to those of this machine; "*" accepts all.
-        users: returns the passwords by user; None if there are no logins.
+        settings: returns the settings of the broker, with its users.
         sessions: the sessions of browsers.
         public: the paths that need no login: they have no data.
     """
@@ -104,7 +104,7 @@ class Guard:
         app: ASGIApp,
         *,
         hosts: Iterable[str],
-        users: Callable[[], Mapping[str, str | None] | None],
+        settings: Callable[[], Settings],
         sessions: Sessions,
         public: Iterable[str],
     ) -> None:
@@ -112,7 +112,7 @@ class Guard:
         names = {host.lower() for host in hosts if host}
         self._every_host = "*" in names
         self._names = frozenset({*_LOCAL, socket.gethostname().lower(), *names})
-        self._users = users
+        self._settings = settings
         self._sessions = sessions
         self._public = frozenset(public)
 
@@ -147,9 +147,17 @@ class Guard:
             return problem(403, "a page of another origin may not use the broker")
         if is_public or path == "/api/v1/login":
             return None
-        users = self._users()
-        if users is None or self._is_logged_in(headers, users):
+        settings = self._settings()
+        if settings.users is None and not settings.user_from_certificate:
             return None
+        user = self._user(scope, headers, settings)
+        if user is not None:
+            scope[_ACCESS] = access_of(user, settings.permissions.get(user))
+            return None
+        if settings.users is None:
+            return problem(
+                401, "a client certificate is needed: use https, and a certificate with the user's name"
+            )
         response = problem(401, "a login is needed")
         if "sec-fetch-mode" not in headers:
             # A browser would show its own dialog instead of the page's form.
@@ -162,17 +170,38 @@ class Guard:
             return False
         return self._every_host or name in self._names or is_ip(name)
 
-    def _is_logged_in(self, headers: Headers, users: Mapping[str, str | None]) -> bool:
-        if any(self._sessions.has(token) for token in _tokens(headers)):
-            return True
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if kind.lower() != "basic":
-            return False
-        try:
-            user, colon, password = base64.b64decode(given.strip(), validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError, ValueError):
-            return False
-        return bool(colon) and has_login(users, user, password)
+    def _user(self, scope: Scope, headers: Headers, settings: Settings) -> str | None:
+        """The user of a request; None if it has no valid login."""
+        users = settings.users
+        if users is not None:
+            # A login goes before the certificate: the user has chosen it.
+            for token in _tokens(headers):
+                if (user := self._sessions.user(token)) is not None:
+                    return user
+            if "authorization" in headers:
+                return _user_of_basic(headers["authorization"], users)
+        if settings.user_from_certificate:
+            name = common_name(scope.get(CERTIFICATE))
+            if name is not None and (users is None or name in users):
+                return name
+        return None
+
+
+def _user_of_basic(header: str, users: Mapping[str, str | None]) -> str | None:
+    kind, _, given = header.partition(" ")
+    if kind.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(given.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+    return user if colon and has_login(users, user, password) else None
+
+
+def access_to(request: Request) -> Access:
+    """What the user of a request may see and change, as the guard has found."""
+    found: Access = request.scope.get(_ACCESS, UNLIMITED)
+    return found
 
 
 def problem(status: int, text: str) -> JSONResponse:

@@ -18,6 +18,7 @@ from stomp.broker.http import views
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from stomp.broker.http.access import Access
     from stomp.broker.http.monitor import Monitor
     from stomp.broker.recording import RecordedFrame
     from stomp.broker.server import Server
@@ -66,9 +67,9 @@ class FrameFilter:
 
 
 def frames_since(
-    monitor: Monitor, number: int, wanted: FrameFilter, limit: int
+    monitor: Monitor, access: Access, number: int, wanted: FrameFilter, limit: int
 ) -> tuple[list[RecordedFrame], int, int]:
-    """The frames after this number, the newest ones if there are many.
+    """The frames after this number that the user may see, the newest ones if there are many.
 
     Returns:
         The frames, how many others were missed, and the number to continue with.
@@ -76,15 +77,15 @@ def frames_since(
     recorder = monitor.recorder
     new = recorder.since(number)
     missed = recorder.total - number - len(new)
-    found = [frame for frame in new if wanted.accepts(frame)]
+    found = [frame for frame in new if access.sees_frame(monitor, frame) and wanted.accepts(frame)]
     missed += max(0, len(found) - limit)
     return found[-limit:], missed, recorder.total
 
 
 def _new_frames(
-    number: int, wanted: FrameFilter, server: Server, monitor: Monitor
+    number: int, access: Access, wanted: FrameFilter, server: Server, monitor: Monitor
 ) -> tuple[list[RecordedFrame], int, int]:
-    return frames_since(monitor, number, wanted, MAX_FRAMES)
+    return frames_since(monitor, access, number, wanted, MAX_FRAMES)
 
 
 def event(name: str, data: object) -> bytes:
@@ -94,6 +95,7 @@ def event(name: str, data: object) -> bytes:
 
 async def stream(
     ask: Ask,
+    access: Access,
     wanted: FrameFilter,
     state: Callable[[Server, Monitor], views.Json],
     is_stopping: Callable[[], bool],
@@ -104,7 +106,7 @@ async def stream(
     state_due = 0.0
     while not is_stopping():
         now = time.monotonic()
-        frames, missed, number = await ask(partial(_new_frames, number, wanted))
+        frames, missed, number = await ask(partial(_new_frames, number, access, wanted))
         if frames or missed:
             yield event("frames", {"missed": missed, "items": [views.frame(each) for each in frames]})
             last_sent = now

@@ -9,12 +9,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from stomp.broker.http import views
+from stomp.broker.http.access import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prometheus_client.core import Metric
 
+    from stomp.broker.http.access import Access
     from stomp.broker.http.monitor import Monitor
     from stomp.broker.server import Server
 
@@ -46,15 +48,17 @@ class BrokerCollector:
     Args:
         server: the broker.
         monitor: its counters.
+        access: of which destinations there are metrics.
     """
 
-    def __init__(self, server: Server, monitor: Monitor) -> None:
+    def __init__(self, server: Server, monitor: Monitor, access: Access = UNLIMITED) -> None:
         self._server = server
         self._monitor = monitor
+        self._access = access
 
     def collect(self) -> Iterator[Metric]:
         """The metrics; called by prometheus_client."""
-        whole = views.overview(self._server, self._monitor)
+        whole = views.overview(self._server, self._monitor, self._access)
         for name, text in (
             ("connections", "open connections"),
             ("destinations", "destinations with messages, subscriptions or counters"),
@@ -72,7 +76,7 @@ class BrokerCollector:
         yield from self._of_destinations()
 
     def _of_destinations(self) -> Iterator[Metric]:
-        rows = views.destinations(self._server, self._monitor, limit=MAX_DESTINATIONS)["items"]
+        rows = views.destinations(self._server, self._monitor, self._access, limit=MAX_DESTINATIONS)["items"]
         for name, text in _GAUGES.items():
             gauge = GaugeMetricFamily(f"stomp_destination_{name}", text, labels=["destination"])
             for row in rows:
@@ -85,8 +89,8 @@ class BrokerCollector:
             yield counter
 
 
-def metrics(server: Server, monitor: Monitor) -> bytes:
+def metrics(server: Server, monitor: Monitor, access: Access) -> bytes:
     """All metrics; called on the event loop of the broker."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(BrokerCollector(server, monitor))
+    registry.register(BrokerCollector(server, monitor, access))
     return generate_latest(registry)

@@ -19,13 +19,16 @@ from stomp.broker.recording import FrameRecorder
 from stomp.broker.store import RequestRefused
 
 if TYPE_CHECKING:
-    from stomp.broker.model import Consumer, Queue
+    from stomp.broker.model import Client, Consumer, Queue
     from stomp.broker.server import Server
+    from stomp.broker.settings import ConnectionInfo
     from stomp.broker.store import StoredMessage
     from stomp.core.frames.frame import Frame
 
 #: Maximum number of destinations with counters.
 MAX_DESTINATIONS = 10_000
+#: Maximum number of connections whose user is kept: more than the recorder has frames.
+MAX_LOGINS = 10_000
 #: Seconds of which the numbers of each second are kept: for a destination, and for the broker.
 DESTINATION_SECONDS = 60
 BROKER_SECONDS = 120
@@ -103,6 +106,7 @@ class Monitor(Observer):
         total: the counters of all destinations together.
         counters: the counters by destination.
         recorder: the last frames.
+        logins: the user of each connection that has recorded frames, by its number.
     """
 
     def __init__(self, server: Server) -> None:
@@ -112,6 +116,7 @@ class Monitor(Observer):
         self.recorder: FrameRecorder = FrameRecorder(
             max_frames=5000, max_bytes=8 * 1024 * 1024, body_bytes=2048
         )
+        self.logins: dict[int, str | None] = {}
         self._server = server
         self._active: dict[str, DestinationCounters] = {}
 
@@ -119,6 +124,8 @@ class Monitor(Observer):
         """Begin to count; called on the event loop of the broker."""
         self._server.engine.add_observer(self)
         self._server.observe_frames(self)
+        for connection in self._server.connections():
+            self._note_login(connection)
         self._schedule()
 
     def _schedule(self) -> None:
@@ -148,7 +155,16 @@ class Monitor(Observer):
         self.counters[name] = self._active[name] = counters
         return counters
 
+    def _note_login(self, connection: ConnectionInfo) -> None:
+        self.logins[connection.number] = connection.login
+        if len(self.logins) > MAX_LOGINS:
+            del self.logins[next(iter(self.logins))]
+
     # ------------------------------------------------------------------------------------- events
+
+    def connection_authenticated(self, connection: ConnectionInfo, client: Client) -> None:
+        """See `Observer`."""
+        self._note_login(connection)
 
     def on_frame(self, connection: int, frame: Frame, *, sent: bool) -> None:
         """See `FrameObserver`."""

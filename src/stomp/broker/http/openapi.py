@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stomp._version import __version__
-from stomp.broker.http.views import SORTS
+from stomp.broker.http.views import ORDERS, SORTS
 
 _Json = dict[str, Any]
 
@@ -68,6 +68,9 @@ _SCHEMAS: dict[str, _Json] = {
     "Overview": _object(
         version=_TEXT,
         urls={"type": "array", "items": _TEXT},
+        dialect=_TEXT,
+        user={**_OPTIONAL_TEXT, "description": "null if the broker accepts every login"},
+        limited={**_FLAG, "description": "the user may use some destinations only"},
         started_at=_REAL,
         connections=_NUMBER,
         destinations=_NUMBER,
@@ -213,7 +216,13 @@ _PATHS: dict[str, _Json] = {
     },
     "/messages": {
         "get": _operation(
-            "Messages of a destination, oldest first", _ref("Messages"), parameters=[_DESTINATION, *_PAGED]
+            "Messages of a destination, in the order of delivery",
+            _ref("Messages"),
+            parameters=[
+                _DESTINATION,
+                _parameter("order", "oldest or newest first", {"enum": list(ORDERS)}),
+                *_PAGED,
+            ],
         ),
         "post": _operation(
             "Send a message",

@@ -8,15 +8,19 @@ import errno
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from stomp.broker.endpoints import listen
 from stomp.broker.http.application import BrokerApplication
+from stomp.broker.http.guard import CERTIFICATE
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Generator, Iterable
     from typing import Self
+
+    from starlette.types import Receive, Scope, Send
 
     from stomp.broker.broker import Broker
 
@@ -40,6 +44,21 @@ class _UvicornServer(uvicorn.Server):
         """See `uvicorn.Server`."""
         self._broker_app.stop()
         await super().shutdown(sockets)
+
+
+class _Protocol(H11Protocol):
+    """Tells the application the client certificate of a connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        app, certificate = self.app, transport.get_extra_info("peercert")
+
+        async def with_certificate(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[CERTIFICATE] = certificate
+            await app(scope, receive, send)
+
+        self.app = with_certificate
 
 
 class Page:
@@ -96,7 +115,7 @@ class Page:
             access_log=False,
             lifespan="off",
             ws="none",
-            http="h11",
+            http=_Protocol,
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=5,

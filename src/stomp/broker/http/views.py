@@ -8,15 +8,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from stomp._version import __version__
-from stomp.broker.destinations import is_temporary, is_topic
+from stomp.broker.destinations import is_temporary, is_topic, qualify
+from stomp.broker.http.access import UNLIMITED
 from stomp.broker.http.monitor import DestinationCounters
 from stomp.broker.store import QUEUE_OVERHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from stomp.broker.http.access import Access
     from stomp.broker.http.monitor import Monitor
-    from stomp.broker.model import Queue
     from stomp.broker.recording import RecordedFrame
     from stomp.broker.server import Server
     from stomp.broker.settings import ConnectionInfo, ConsumerInfo
@@ -33,24 +34,26 @@ MAX_SUBSCRIPTIONS = 200
 #: How destinations can be sorted.
 SORTS = ("name", "depth", "consumers", "received", "delivered")
 
+#: The order of messages: that of delivery, or the reverse.
+ORDERS = ("oldest", "newest")
+
 _NONE = DestinationCounters()
 
 
-class Broken(ValueError):
-    """A parameter of a request is invalid."""
-
-
-def overview(server: Server, monitor: Monitor) -> Json:
-    """The broker as a whole."""
+def overview(server: Server, monitor: Monitor, access: Access = UNLIMITED) -> Json:
+    """The broker as a whole. A user who may not see everything gets the totals of everything, too."""
     engine, total = server.engine, monitor.total
     capacity, policy = engine.capacity, engine.policy
     in_rate, out_rate = total.rates
     return {
         "version": __version__,
         "urls": [endpoint.url for endpoint in server.listen],
+        "dialect": server.settings.dialect.name,
+        "user": access.user,
+        "limited": access.is_limited,
         "started_at": monitor.started_at,
         "connections": len(server.open_connections),
-        "destinations": len(names(server, monitor)),
+        "destinations": len(names(server, monitor, access)),
         "messages": capacity.messages,
         "bytes": capacity.bytes + capacity.queues * QUEUE_OVERHEAD,
         "max_messages": policy.max_messages,
@@ -59,7 +62,7 @@ def overview(server: Server, monitor: Monitor) -> Json:
         "in_rate": round(in_rate, 1),
         "out_rate": round(out_rate, 1),
         "total": counted(total),
-        "faults": faults(server),
+        "faults": faults(server, access),
     }
 
 
@@ -82,28 +85,33 @@ def counted(counters: DestinationCounters) -> Json:
     }
 
 
-def faults(server: Server) -> Json:
+def faults(server: Server, access: Access = UNLIMITED) -> Json:
     """The faults that are on."""
-    return {
-        **asdict(server.faults),
-        "paused": sorted(server.engine.state.paused),
-        "stalled": [
-            {"connection": each.connection, "subscription": each.key}
-            for each in server.subscriptions()
-            if each.stalled
-        ]
-        if server.windows
-        else [],
-    }
+    found = asdict(server.faults)
+    destination = found["error_destination"]
+    if destination is not None and not access.can_read(server, qualify(destination, 0)):
+        found["error_destination"] = None
+    found["paused"] = sorted(name for name in server.engine.state.paused if access.can_read(server, name))
+    found["stalled"] = []
+    if server.windows:
+        for connection in server.open_connections.values():
+            if access.sees_connection(connection.info()):
+                found["stalled"] += [
+                    {"connection": each.connection, "subscription": each.key}
+                    for each in connection.subscriptions()
+                    if each.stalled
+                ]
+    return found
 
 
 # ------------------------------------------------------------------------------------- destinations
 
 
-def names(server: Server, monitor: Monitor) -> set[str]:
-    """All destinations that have messages, subscriptions or counters."""
+def names(server: Server, monitor: Monitor, access: Access = UNLIMITED) -> set[str]:
+    """The destinations that have messages, subscriptions or counters, and that the user may read."""
     state = server.engine.state
-    return {*state.queues, *state.topics.names(), *monitor.counters}
+    found = {*state.queues, *state.topics.names(), *monitor.counters}
+    return {name for name in found if access.can_read(server, name)} if access.is_limited else found
 
 
 def destination(server: Server, monitor: Monitor, name: str) -> Json:
@@ -135,6 +143,7 @@ def destination(server: Server, monitor: Monitor, name: str) -> Json:
 def destinations(
     server: Server,
     monitor: Monitor,
+    access: Access = UNLIMITED,
     *,
     match: str = "",
     sort: str = "name",
@@ -142,7 +151,7 @@ def destinations(
     limit: int = 100,
 ) -> Json:
     """Some destinations, those whose name contains `match`."""
-    found = [name for name in names(server, monitor) if match in name]
+    found = [name for name in names(server, monitor, access) if match in name]
     engine = server.engine
     if sort == "name":
         found.sort()
@@ -171,9 +180,13 @@ def connection(info: ConnectionInfo, subscriptions: Iterable[ConsumerInfo]) -> J
     return found
 
 
-def connections(server: Server, *, offset: int = 0, limit: int = 100) -> Json:
+def connections(server: Server, access: Access = UNLIMITED, *, offset: int = 0, limit: int = 100) -> Json:
     """Some connections, oldest first."""
-    open_ones = [each for each in server.open_connections.values() if not each.closing]
+    open_ones = [
+        each
+        for each in server.open_connections.values()
+        if not each.closing and (not access.is_limited or access.sees_connection(each.info()))
+    ]
     items = [
         connection(each.info(), each.subscriptions(MAX_SUBSCRIPTIONS))
         for each in open_ones[offset : offset + limit]
@@ -184,17 +197,34 @@ def connections(server: Server, *, offset: int = 0, limit: int = 100) -> Json:
 # ------------------------------------------------------------------------------------- messages
 
 
-def all_messages(server: Server, name: str) -> list[tuple[Queue, StoredMessage]]:
-    """The messages of a destination, oldest first."""
-    return [(queue, each) for queue in server.engine.queues(name) for each in queue.messages()]
+def message_numbered(server: Server, name: str, number: int) -> StoredMessage | None:
+    """A message of a destination; None if it is gone."""
+    for queue in server.engine.queues(name):
+        for message in queue:
+            if message.number == number:
+                return message
+    return None
 
 
-def messages(server: Server, name: str, *, offset: int = 0, limit: int = 50) -> Json:
-    """Some messages of a destination, oldest first."""
-    found = all_messages(server, name)
+def messages(
+    server: Server, name: str, *, offset: int = 0, limit: int = 50, newest_first: bool = False
+) -> Json:
+    """Some messages of a destination, in the order of delivery: of a topic, one subscription after the other.
+
+    A queue may be huge, so that only what is returned is copied.
+    """
+    queues = server.engine.queues(name)
+    found: list[StoredMessage] = []
+    left_out = offset
+    for queue in queues:
+        if left_out < len(queue):
+            found += queue.page(left_out, limit - len(found), newest_first=newest_first)
+        left_out = max(0, left_out - len(queue))
+        if len(found) >= limit:
+            break
     items: list[Json] = []
     left = LIST_BYTES
-    for _, message in found[offset : offset + limit]:
+    for message in found:
         shown = body(message.body, min(left, BODY_BYTES))
         left -= min(left, len(message.body), BODY_BYTES)
         items.append(
@@ -210,7 +240,7 @@ def messages(server: Server, name: str, *, offset: int = 0, limit: int = 50) -> 
                 **shown,
             }
         )
-    return {"total": len(found), "offset": offset, "items": items}
+    return {"total": sum(map(len, queues)), "offset": offset, "items": items}
 
 
 def body(data: bytes, limit: int) -> Json:
