@@ -46,7 +46,7 @@ class _UvicornServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class _Protocol(H11Protocol):
+class _CertificateProtocol(H11Protocol):
     """Tells the application the client certificate of a connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -115,7 +115,7 @@ class Page:
             access_log=False,
             lifespan="off",
             ws="none",
-            http=_Protocol,
+            http=_CertificateProtocol,
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=5,
