@@ -28,7 +28,7 @@ from stomp.client.threads.link import Link
 from stomp.client.threads.timer_thread import kind_of_threads
 from stomp.core.callables import check_function, check_result
 from stomp.core.connect_errors import login_failed
-from stomp.core.engine.broker_profiles import error_surely_ends
+from stomp.core.engine.broker_profiles import error_surely_ends, web_message_check
 from stomp.core.errors import ConnectFailed, NotConnected, StompError, UsageError
 from stomp.core.frames.frame import text_of
 from stomp.core.frames.limits import Lenient, Limits
@@ -445,6 +445,7 @@ class Transport(DeprecatedTransport, BaseTransport):
             receipt_class=ReceiptFrame,
             error_ends=error_surely_ends,
         )
+        session.frame_check_for = web_message_check
         return Link(stream.sock, session, self.registry.dispatch, options, stream.layer)
 
     def _wait_or_stopped(self, seconds: float) -> bool:

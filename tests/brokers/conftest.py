@@ -7,9 +7,7 @@ uses by default. Every test here carries the marker ``broker``. A broker that is
 
 from __future__ import annotations
 
-import itertools
 import os
-import random
 import socket
 import uuid
 from collections import Counter
@@ -19,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import stomp
+from tests.conformance.venues import numbers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -158,6 +157,18 @@ def haproxy(activemq: RealBroker) -> TlsVenues:
     )
 
 
+def spring_address() -> str:
+    """host:port of the Spring application."""
+    host, port = address_of("BROKERS_SPRING", 64203)
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+        trouble = None
+    except OSError as error:
+        trouble = f"{host}:{port}: {error}"
+    require("spring", trouble)
+    return f"{host}:{port}"
+
+
 #: Brokers that `further` makes, and their ports in scripts/brokers.
 FURTHER = {
     "artemis": 64113,
@@ -172,15 +183,13 @@ FURTHER = {
 WEB_PORTS = {"activemq61": (64146, 64147), "rabbitmq4": (64216, 64217)}
 #: All brokers, as in the ids of tests.
 NAMES = ("rabbitmq", "activemq", "stompserver", "haproxy", "spring", *FURTHER)
-#: Of the 4,000 queues of HornetQ, which makes none on demand. tests/conformance has those from 1000 to 2999, and
-#: another run may be under way.
-_pool = itertools.count(random.randrange(1000))
+#: Of the 4,000 queues of HornetQ, which makes none on demand. tests/conformance has others.
+_numbers = numbers(range(3000, 4000))
 
 
 def empty_queue() -> str:
     """An empty queue of HornetQ."""
-    number = next(_pool) % 2000
-    queue = f"/queue/pool-{number if number < 1000 else number + 2000}"
+    queue = f"/queue/pool-{next(_numbers)}"
     broker = further("hornetq")
     with stomp.Client(
         f"stomp://{broker.host}:{broker.port}", login=broker.user, passcode=broker.password
@@ -190,6 +199,17 @@ def empty_queue() -> str:
         while (message := subscription.receive(timeout=30)) is not None and message.text != end:
             pass
     return queue
+
+
+def new_queue(broker: RealBroker) -> str:
+    """An empty queue that no other test uses."""
+    # HornetQ makes none on demand.
+    return empty_queue() if broker.name == "hornetq" else f"/queue/{uuid.uuid4().hex}"
+
+
+def new_topic(broker: RealBroker) -> str:
+    """A topic that no other test uses."""
+    return f"{'jms.topic.' if broker.name == 'hornetq' else '/topic/'}{uuid.uuid4().hex}"
 
 
 def variable_of(name: str) -> str:
@@ -255,9 +275,14 @@ def broker_of(test_id: str) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Write how many tests passed with each broker."""
-    reports = terminalreporter.getreports("passed")
-    counts = Counter(broker_of(report.nodeid) for report in reports if "tests/brokers" in report.nodeid)
-    if counts:
-        terminalreporter.section("passed per broker")
-        terminalreporter.line(", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))
+    """Write how many tests passed with each broker, and how many were left out because it cannot do what they need."""
+    for outcome, title in (("passed", "passed per broker"), ("skipped", "left out per broker")):
+        counts = Counter(
+            broker_of(report.nodeid)
+            for report in terminalreporter.getreports(outcome)
+            if "tests/brokers" in report.nodeid
+            and (outcome == "passed" or "left out with" in str(report.longrepr))
+        )
+        if counts:
+            terminalreporter.section(title)
+            terminalreporter.line(", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import random
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +10,8 @@ from pathlib import Path
 import pytest
 
 import stomp as stompkit
-from tests.brokers.conftest import FURTHER, RealBroker, further
+from tests.brokers.conftest import FURTHER, RealBroker, further, new_queue, new_topic
 from tests.cli.oneshot import Stomp
-
-#: Where in HornetQ's pool of queues this run begins: another run may be under way.
-_NUMBERS = itertools.count(random.randrange(600, 900))
 
 
 @pytest.fixture(params=["rabbitmq", "activemq", *FURTHER])
@@ -36,11 +31,7 @@ def stomp(broker: RealBroker, monkeypatch: pytest.MonkeyPatch) -> Stomp:
 @pytest.fixture
 def queues(broker: RealBroker, stomp: Stomp) -> Iterator[list[str]]:
     """Two empty queues."""
-    # HornetQ makes no queues on demand.
-    pool = broker.name == "hornetq"
-    made = [f"/queue/pool-{next(_NUMBERS)}" if pool else f"/queue/{uuid.uuid4().hex}" for _ in range(2)]
-    for queue in made if pool else ():
-        stomp("listen", queue, "--timeout", "0.3")
+    made = [new_queue(broker) for _ in range(2)]
     yield made
     for queue in made:
         stomp("listen", queue, "--timeout", "0.3")
@@ -107,12 +98,10 @@ def test_a_dump_that_is_replayed_is_the_same(
 def test_a_replay_to_a_topic_reaches_its_subscribers(
     stomp: Stomp, broker: RealBroker, queues: list[str], tmp_path: Path
 ) -> None:
-    if broker.name == "hornetq":
-        pytest.skip("it makes no topics on demand")
     fill(broker, queues[0])
     file = str(tmp_path / "dump")
     stomp.well("dump", queues[0], "-n", "4", "-o", file, "--timeout", "5")
-    topic = f"/topic/{uuid.uuid4().hex}"
+    topic = new_topic(broker)
     with connected(broker) as client:
         subscription = client.subscribe(topic)
         stomp.well("replay", file, "--to", topic)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 import socket
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,15 +10,13 @@ import pytest
 
 import stomp
 from stomp.core.errors import ConnectFailed
-from tests.brokers.conftest import FURTHER, RealBroker, at, require
+from tests.brokers.conftest import FURTHER, RealBroker, at, new_queue, require
 from tests.faults.test_foreign_peers import Api, by_async_client, by_client, by_listener_api
 from tests.listening import RecentFrames
 from tests.pulling.faces import KINDS, face
 
 MUTUAL = at(*(name for name in FURTHER if name != "rabbitmq4"))
 WEB = at("artemis", "artemis-next", "activemq61", "rabbitmq4")
-#: Where in HornetQ's pool of queues this run begins: another run may be under way.
-_NUMBERS = itertools.count(random.randrange(900, 1200))
 PATIENCE = 30.0
 
 
@@ -50,8 +45,7 @@ def make(request: pytest.FixtureRequest, broker: RealBroker) -> Iterator[Callabl
 
 @pytest.fixture
 def queue(broker: RealBroker) -> str:
-    # HornetQ makes no queues on demand.
-    return f"/queue/pool-{next(_NUMBERS)}" if broker.name == "hornetq" else f"/queue/{uuid.uuid4().hex}"
+    return new_queue(broker)
 
 
 def certificate_of(broker: RealBroker) -> dict[str, str]:

@@ -15,7 +15,7 @@ import stomp
 from stomp.core.engine.broker_profiles import BrokerProfile
 from stomp.core.errors import StompError, Unsupported
 from stomp.utils import Frame
-from tests.brokers.conftest import FURTHER, RealBroker, at, empty_queue
+from tests.brokers.conftest import FURTHER, RealBroker, at, new_queue, new_topic
 
 PATIENCE = 30.0
 SHORT = 0.3
@@ -61,8 +61,8 @@ class Place:
         self._stack = stack
         self.name = broker.name
         self.profile: BrokerProfile = self.client().broker
-        self.queue = empty_queue() if broker.name == "hornetq" else f"/queue/{uuid.uuid4().hex}"
-        self.topic = f"{'jms.topic.' if broker.name == 'hornetq' else '/topic/'}{uuid.uuid4().hex}"
+        self.queue = new_queue(broker)
+        self.topic = new_topic(broker)
 
     def client(self, client_id: str | None = None) -> stomp.Client:
         url = f"stomp://{self._broker.host}:{self._broker.port}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 import threading
 import uuid
 from collections import Counter
@@ -13,10 +11,8 @@ import pytest
 
 import stomp
 from stomp.core.errors import Unsupported
-from tests.brokers.conftest import RealBroker, at
+from tests.brokers.conftest import RealBroker, at, new_queue
 
-#: Where in HornetQ's pool of queues this run begins: another run may be under way.
-_NUMBERS = itertools.count(random.randrange(0, 600))
 PATIENCE = 60.0
 SOON = stomp.Backoff(initial=0.02, increase=0.0, jitter=0.0, maximum=0.02)
 #: Their dead-letter queues.
@@ -38,11 +34,7 @@ def client(broker: RealBroker) -> Iterator[stomp.Client]:
 
 @pytest.fixture
 def queue(broker: RealBroker) -> str:
-    if broker.name != "hornetq":
-        return f"/queue/{uuid.uuid4().hex}"
-    name = f"/queue/pool-{next(_NUMBERS)}"
-    bodies(broker, name)  # it makes no queues on demand, so there may be messages of an earlier test
-    return name
+    return new_queue(broker)
 
 
 def bodies(broker: RealBroker, queue: str, selector: str | None = None) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import uuid
 from collections.abc import Iterator
 from typing import Literal
@@ -11,26 +10,19 @@ from typing import Literal
 import pytest
 
 import stomp
-from stomp.core.errors import ReceiptMissing, Unsupported
-from tests.brokers.conftest import address_of, require
+from stomp.core.errors import ReceiptMissing, RemoteProtocolError, Unsupported
+from tests.brokers.conftest import spring_address
 from tests.documents import ROOT, run_page
 
 
 @pytest.fixture(scope="session")
 def address() -> str:
-    host, port = address_of("BROKERS_SPRING", 64203)
-    try:
-        socket.create_connection((host, port), timeout=5).close()
-        trouble = None
-    except OSError as error:
-        trouble = f"{host}:{port}: {error}"
-    require("spring", trouble)
-    return f"{host}:{port}"
+    return spring_address()
 
 
 @pytest.fixture(params=["/ws", "/stomp/websocket"])
 def client(address: str, request: pytest.FixtureRequest) -> Iterator[stomp.Client]:
-    with stomp.Client(f"ws://{address}{request.param}", broker="spring") as made:
+    with stomp.Client(f"ws://{address}{request.param}", broker="spring", reconnect=False) as made:
         yield made
 
 
@@ -118,3 +110,17 @@ def test_raw_frames_get_no_receipt_and_no_second_delivery(address: str) -> None:
 def test_a_close_is_confirmed(address: str) -> None:
     client = stomp.Client(f"ws://{address}/ws", broker="spring").connect()
     assert client.close(timeout=10) is True
+
+
+def test_a_body_that_is_not_utf_8_would_end_the_connection_of_its_receivers(
+    client: stomp.Client, address: str
+) -> None:
+    topic = f"/topic/{uuid.uuid4().hex}"
+    with pytest.raises(Unsupported, match="Spring takes no binary"):
+        client.send(topic, b"\xff")
+    subscription = client.subscribe(topic)
+    client.subscribe("/app/status").receive(timeout=10)
+    with stomp.Client(f"ws://{address}/ws", broker="generic") as careless:
+        careless.send(topic, b"\xff", confirm=False)
+        with pytest.raises(RemoteProtocolError, match="content-length"):
+            subscription.receive(timeout=10)

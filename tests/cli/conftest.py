@@ -12,6 +12,7 @@ from stomp.broker import Broker
 from stomp.testing.relay import Relay
 from tests.cli.oneshot import Stomp
 from tests.cli.running import Command
+from tests.conformance.venues import EMBEDDED, Habits
 
 USERS = {"admin": "password"}
 
@@ -28,13 +29,26 @@ def command(broker: Broker, tmp_path: Path) -> Command:
 
 
 @pytest.fixture
-def stomp(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Stomp:
-    return Stomp(f"stomp://admin:password@{broker.host}:{broker.port}", monkeypatch)
+def stomp(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stomp]:
+    with Stomp(f"stomp://admin:password@{broker.host}:{broker.port}", monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def habits() -> Habits:
+    """The habits of the broker."""
+    return EMBEDDED
 
 
 @pytest.fixture
 def queue() -> str:
     """A queue that nobody else uses."""
+    return f"/queue/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def target() -> str:
+    """Another one."""
     return f"/queue/{uuid.uuid4().hex}"
 
 

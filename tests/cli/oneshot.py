@@ -40,6 +40,17 @@ class Stomp:
         self.url = url
         self.options = list(options)
         self._monkeypatch = monkeypatch
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Stomp:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Kill what a test that failed has started and left running."""
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
+                process.communicate()
 
     def arguments(self, name: str, *rest: str) -> list[str]:
         """The command line."""
@@ -66,11 +77,13 @@ class Stomp:
     def start(self, *arguments: str, **how: Any) -> subprocess.Popen[bytes]:
         """Start a command as a separate process. Its streams are pipes by default."""
         streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        return subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "stomp", *self.arguments(*arguments)],
             env={**os.environ, "PYTHONPATH": str(SRC), **how.pop("env", {})},
             **{**streams, **how},
         )
+        self._started.append(process)
+        return process
 
 
 def ended(process: subprocess.Popen[bytes]) -> Answer:

@@ -32,7 +32,7 @@ def session(server: bytes = b"ActiveMQ/6.1.8", *, web: bool = True) -> ClientSes
 
 def test_binary_body_is_refused_if_the_broker_ignores_it() -> None:
     activemq = session()
-    with pytest.raises(Unsupported, match=r"ActiveMQ ignores binary WebSocket messages.*base64"):
+    with pytest.raises(Unsupported, match=r"ActiveMQ takes no binary WebSocket messages.*base64"):
         activemq.send("/queue/a", BINARY, receipt="1")
     # Nothing of it was noted or queued.
     assert activemq.data_to_send(0.0) == []
@@ -102,7 +102,7 @@ def pair(activemq: Imitation) -> Iterator[tuple[str, int]]:
 def test_client(pair: tuple[str, int], activemq: Imitation) -> None:
     with stomp.Client(f"ws://{pair[0]}:{pair[1]}/") as client:
         for confirm in (False, True):
-            with pytest.raises(Unsupported, match="ignores binary"):
+            with pytest.raises(Unsupported, match="no binary"):
                 client.send("/queue/a", BINARY, confirm=confirm)
         client.send("/queue/a", b"text", confirm=True)
     assert [frame for frame in activemq.frames if b"\n\n" + BINARY in frame] == []
@@ -112,7 +112,7 @@ def test_async_client(pair: tuple[str, int], activemq: Imitation) -> None:
     async def main() -> None:
         async with stomp.AsyncClient(f"ws://{pair[0]}:{pair[1]}/") as client:
             for confirm in (False, True):
-                with pytest.raises(Unsupported, match="ignores binary"):
+                with pytest.raises(Unsupported, match="no binary"):
                     await client.send("/queue/a", BINARY, confirm=confirm)
             await client.send("/queue/a", b"text", confirm=True)
 
@@ -123,7 +123,23 @@ def test_listener_api(pair: tuple[str, int], activemq: Imitation) -> None:
     conn = stomp.WSConnection([pair])
     conn.connect(wait=True)
     for headers in ({}, {"x": "1"}):
-        with pytest.raises(Unsupported, match="ignores binary"):
+        with pytest.raises(Unsupported, match="no binary"):
             conn.send("/queue/a", BINARY, headers=headers)
     conn.send("/queue/a", "text")
     conn.disconnect()
+
+
+@pytest.mark.parametrize("kind", ["spring", "generic"])
+def test_the_kind_that_the_user_names_is_checked(kind: str) -> None:
+    """Spring's CONNECTED has no ``server``."""
+    spring = Imitation("")
+    with (
+        ScriptedServer(spring) as broker,
+        ScriptedServer(WebSocketEndpoint(broker.address)) as endpoint,
+        stomp.Client(f"ws://{endpoint.host}:{endpoint.port}/", broker=kind) as client,
+    ):
+        if kind == "generic":
+            client.send("/topic/a", BINARY, confirm=True)
+        else:
+            with pytest.raises(Unsupported, match="Spring takes no binary"):
+                client.send("/topic/a", BINARY)

@@ -127,7 +127,7 @@ class Carrying(Suite):
         headers = guest.message("body").headers
         assert {name: headers[name] for name in many} == many
 
-    @needs(lambda habits: habits.long_lines)
+    @needs(lambda habits: habits.long_lines, "it limits header lines")
     def test_header_line_of_64_kib_is_returned(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue)
@@ -192,7 +192,7 @@ class Carrying(Suite):
         guest.conn.send(queue, "{}", "application/json;a=b", guest.headers_for(queue, {}))
         assert guest.message("{}").headers["content-type"] == "application/json;a=b"
 
-    @needs(lambda habits: {"1.0", "1.2"} <= set(habits.versions))
+    @needs(lambda habits: {"1.0", "1.2"} <= set(habits.versions), "it does not have both 1.0 and 1.2")
     @once
     def test_newest_and_oldest_version_exchange_messages(self, lobby: Lobby) -> None:
         """Headers that 1.0 cannot encode are left out or altered; the connection stays open."""

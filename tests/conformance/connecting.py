@@ -98,7 +98,7 @@ class Connecting(Suite):
             return False
         return True
 
-    @needs(lambda habits: habits.answers_leaving)
+    @needs(lambda habits: habits.answers_leaving, "it does not answer DISCONNECT")
     @pytest.mark.parametrize("receipt", [123, uuid.UUID(int=5), "with blanks", "ä☃"], ids=type)
     def test_disconnect_accepts_any_receipt(self, lobby: Lobby, receipt: object) -> None:
         guest = lobby.enter()
@@ -172,7 +172,7 @@ class Connecting(Suite):
         failures = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
         assert failures == ["'one'", "'two'"]
 
-    @needs(lambda habits: habits.refusal)
+    @needs(lambda habits: habits.refusal, "it accepts every login")
     def test_wrong_password_error_has_the_text_of_the_broker(self, lobby: Lobby) -> None:
         guest = lobby.guest()
         guest.blunders = True

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import random
+import functools
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 import stomp
 from stomp.utils import Frame
-from tests.conformance.venues import Venue
+from tests.conformance.venues import Venue, numbers
 from tests.listening import RecentFrames, stomp_threads, wait_until
 
 CLASSES: dict[str, Any] = {
@@ -20,8 +19,8 @@ CLASSES: dict[str, Any] = {
     "1.1": stomp.Connection11,
     "1.2": stomp.Connection12,
 }
-#: Of the pool of queues of a broker that makes none on demand. Another run may be under way.
-_numbers = itertools.count(random.randrange(10_000))
+#: The numbers of the queues of each pool.
+_numbers = functools.cache(numbers)
 
 
 class Guest:
@@ -162,7 +161,7 @@ class Lobby:
         """An empty queue."""
         pool = self.venue.habits.pool
         if pool:
-            queue = f"/queue/pool-{pool[next(_numbers) % len(pool)]}"
+            queue = f"/queue/pool-{next(_numbers(pool))}"
             self.take_all(queue)  # another run may have left messages
         else:
             queue = f"/queue/conformance-{uuid.uuid4().hex}"

@@ -9,7 +9,7 @@ import pytest
 import stomp
 from stomp.core.errors import StompError
 from tests.conformance.lobby import Guest, Lobby, Suite
-from tests.conformance.venues import needs, since
+from tests.conformance.venues import NO_REDELIVERY, needs, since
 
 
 class Receipts(Suite):
@@ -90,7 +90,7 @@ class Acknowledging(Suite):
         guest.cut()
         assert lobby.take_all(queue) == []
 
-    @needs(lambda habits: habits.window)
+    @needs(lambda habits: habits.window, "it delivers the next message after the ACK of the last one")
     def test_unacknowledged_messages_of_a_lost_connection_are_redelivered(
         self, lobby: Lobby, ack_mode: str
     ) -> None:
@@ -132,7 +132,7 @@ class Acknowledging(Suite):
         assert lobby.take_all(queue) == []
 
     @since("1.1")
-    @needs(lambda habits: habits.redelivers)
+    @needs(lambda habits: habits.redelivers, NO_REDELIVERY)
     def test_rejected_message_is_redelivered(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue, ack="client-individual")
@@ -148,7 +148,7 @@ class Acknowledging(Suite):
         assert lobby.take_all(queue) == []
 
     @since("1.1")
-    @needs(lambda habits: habits.discards)
+    @needs(lambda habits: habits.discards, "each NACK makes it deliver again")
     def test_message_rejected_without_requeue_is_not_redelivered(self, lobby: Lobby) -> None:
         """ActiveMQ never redelivers after a NACK; the other brokers need the header ``requeue:false``."""
         guest, queue = lobby.enter(), lobby.queue()
@@ -160,7 +160,7 @@ class Acknowledging(Suite):
         guest.leave()
         assert lobby.take_all(queue) == []
 
-    @needs(lambda habits: habits.window)
+    @needs(lambda habits: habits.window, "it delivers the next message after the ACK of the last one")
     def test_messages_of_an_unsubscribed_client_are_not_lost(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         guest.subscribe(queue, ack="client-individual")
@@ -237,7 +237,7 @@ class Transactions(Suite):
         again = set() if lobby.venue.habits.unsubscribe_settles else {"two"}
         assert set(lobby.take_all(queue)) <= again
 
-    @needs(lambda habits: habits.settles_in_transactions)
+    @needs(lambda habits: habits.settles_in_transactions, "it takes ACK out of transactions")
     def test_an_ack_takes_effect_at_the_commit(self, lobby: Lobby) -> None:
         guest, queue, answers = lobby.enter(), lobby.queue(), lobby.queue()
         guest.subscribe(queue, ack="client-individual")
@@ -255,7 +255,7 @@ class Transactions(Suite):
         other.subscribe(queue)
         assert other.messages(1)[0].body == "b"
 
-    @needs(lambda habits: habits.settles_in_transactions)
+    @needs(lambda habits: habits.settles_in_transactions, "it takes ACK out of transactions")
     @pytest.mark.parametrize("ending", ["abort", "loss"])
     def test_uncommitted_ack_has_no_effect(self, lobby: Lobby, ending: str) -> None:
         guest, queue = lobby.enter(), lobby.queue()
@@ -289,7 +289,7 @@ class Errors(Suite):
         assert ("on_receipt", "r-1") not in guest.recorder.notes
         self.afterwards(guest, queue, habits.forgives)
 
-    @needs(lambda habits: habits.nowhere is not None)
+    @needs(lambda habits: habits.nowhere is not None, "it accepts every destination")
     def test_missing_destination_is_an_error(self, lobby: Lobby) -> None:
         nowhere = lobby.venue.habits.nowhere
         assert nowhere is not None

@@ -34,7 +34,7 @@ class Sharing(Suite):
         assert receiver.recorder.bodies == bodies
 
     @once
-    @needs(lambda habits: habits.window)
+    @needs(lambda habits: habits.window, "it delivers the next message after the ACK of the last one")
     def test_2000_messages_are_acknowledged_one_by_one(self, lobby: Lobby) -> None:
         guest, queue = lobby.guest(), lobby.queue()
         ack = guest.conn.ack
@@ -110,7 +110,7 @@ class Sharing(Suite):
         assert "again for id-2" not in guest.recorder.bodies
         assert lobby.take_all(places["id-2"]) == ["again for id-2"]
 
-    @needs(lambda habits: habits.unsubscribe_settles)
+    @needs(lambda habits: habits.unsubscribe_settles, "with ack auto it may deliver again after UNSUBSCRIBE")
     def test_subscription_may_be_repeated(self, lobby: Lobby) -> None:
         guest, queue = lobby.enter(), lobby.queue()
         for turn in range(1, 6):

@@ -6,7 +6,10 @@ written down in one place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+import os
+import random
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -46,6 +49,11 @@ class Habits:
         beats: the heart-beat intervals in milliseconds that it has in each CONNECTED; None if it accepts those of the
             client.
         lone_topics: it accepts a message to a topic that has no subscription.
+        temporary: it makes a temporary queue for the replies to a request.
+        gives_back: its NACK discards the message, so that a program that fails has its message given back by the end
+            of the connection instead.
+        notices_resets: it delivers the unacknowledged messages of a connection again when this is reset (RST), and
+            not only after two heart-beat intervals without data.
         pool: the queues that exist, ``/queue/pool-NUMBER``, if the broker makes none on demand; otherwise empty.
         topic_prefix: how the names of topics begin.
         queue_headers: headers for SUBSCRIBE and SEND to a queue, so that the broker deletes the queue after the tests.
@@ -74,6 +82,9 @@ class Habits:
     long_lines: bool = True
     beats: tuple[int, int] | None = None
     lone_topics: bool = True
+    temporary: bool = True
+    gives_back: bool = False
+    notices_resets: bool = True
     pool: range = range(0)
     topic_prefix: str = "/topic/"
     queue_headers: Mapping[str, str] = field(default_factory=dict)
@@ -156,6 +167,7 @@ ARTEMIS = Habits(
     commit_error="committing",
     forgives_in=("1.0",),
     unsubscribe_settles=False,
+    gives_back=True,
     alters=MappingProxyType(
         {("1.0", "  before"): "before", ("1.0", "\taround\t"): "around\t", ("1.0", " "): ""}
     ),
@@ -192,6 +204,9 @@ HORNETQ = Habits(
     commit_error=None,
     # A topic exists as long as it has a subscription.
     lone_topics=False,
+    temporary=False,
+    gives_back=True,
+    notices_resets=False,
     # tests/brokers has the others.
     pool=range(1000, 3000),
     topic_prefix="jms.topic.",
@@ -265,14 +280,36 @@ class TlsVenues:
     names: Mapping[str, Venue]
 
 
-def needs(check: Callable[[Habits], object]) -> Callable[[_Test], _Test]:
-    """Mark a test that only runs with brokers for which `check` is true."""
+def needs(check: Callable[[Habits], object], reason: str) -> Callable[[_Test], _Test]:
+    """Mark a test that is left out with brokers for which `check` is false, for this reason."""
 
     def mark(test: _Test) -> _Test:
-        test.needs = check  # type: ignore[attr-defined]
+        test.needs = [(check, reason), *getattr(test, "needs", ())]  # type: ignore[attr-defined]
         return test
 
     return mark
+
+
+def left_out(test: Any, habits: Habits) -> list[pytest.MarkDecorator]:
+    """A mark that skips this test with its reason, if the broker cannot do what the test `needs`."""
+    reason = next((reason for check, reason in getattr(test, "needs", ()) if not check(habits)), None)
+    return [] if reason is None else [pytest.mark.skip(reason=f"left out with {habits.name}: {reason}")]
+
+
+#: Reasons for `needs`.
+NO_TEMPORARY = "it makes no temporary queues for replies"
+NO_REDELIVERY = "it does not deliver again after NACK"
+
+
+def numbers(pool: range) -> Iterator[int]:
+    """The numbers of a pool of queues, again and again, from any of them: another run may be under way.
+
+    Of the processes of one run, each has other numbers.
+    """
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = pool[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) :: count]
+    start = random.randrange(len(mine))
+    return itertools.cycle([*mine[start:], *mine[:start]])
 
 
 def once(test: _Test) -> _Test:
@@ -291,23 +328,26 @@ def spread(metafunc: pytest.Metafunc, venues: Mapping[str, tuple[Habits, tuple[s
     if "venue" not in metafunc.fixturenames:
         return
     test: Any = metafunc.function
-    check = getattr(test, "needs", bool)
     by_version = "version" in metafunc.fixturenames
     by_mode = "ack_mode" in metafunc.fixturenames
     names = ["venue"] + ["version"] * by_version + ["ack_mode"] * by_mode
-    cases: list[list[str]] = []
+    cases: list[Any] = []
     for venue, (habits, spoken) in venues.items():
-        if not check(habits):
-            continue
+        marks = left_out(test, habits)
         versions = [version for version in spoken if version in getattr(test, "versions", VERSIONS)]
-        if getattr(test, "once", False) or not by_version:
+        if not versions and habits.versions == ("1.0",):
+            marks = [pytest.mark.skip(reason=f"left out with {habits.name}: it speaks only 1.0")]
+            versions = ["1.0"]
+        # What is left out counts once for each broker.
+        if marks or getattr(test, "once", False) or not by_version:
             versions = versions[-1:]
         modes = habits.ack_modes if by_mode else ("",)
         for version in versions:
-            cases += [[venue] + [version] * by_version + [mode] * by_mode for mode in modes]
+            for mode in modes[: 1 if marks else None]:
+                case = [venue] + [version] * by_version + [mode] * by_mode
+                cases.append(pytest.param(*case, marks=marks, id="-".join(case)))
     assert cases, f"{test.__qualname__} has no venue to run with"
-    ids = ["-".join(case) for case in cases]
-    metafunc.parametrize(names, cases, indirect=["venue"], ids=ids)
+    metafunc.parametrize(names, cases, indirect=["venue"])
 
 
 def since(version: str) -> Callable[[_Test], _Test]:

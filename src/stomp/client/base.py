@@ -242,7 +242,7 @@ class BaseClient:
 
     def _new_session(self) -> ClientSession:
         options = self._options
-        return ClientSession(
+        session = ClientSession(
             limits=options.limits,
             lenient=options.lenient,
             ledger=self._engine.ledger,
@@ -250,6 +250,8 @@ class BaseClient:
             message_class=self._message_class,
             error_ends=self._engine.config.error_ends,
         )
+        session.frame_check_for = self._engine.config.web_message_check
+        return session
 
     def _timeout(self, timeout: float | None) -> float:
         return self._engine.config.timeout if timeout is None else arguments.seconds("timeout", timeout)

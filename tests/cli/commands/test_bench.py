@@ -14,6 +14,7 @@ from stomp.cli.framework.terminal import Terminal
 from stomp.testing.servers import ScriptedServer, greet_back, read_frame
 from tests.cli.commands.test_listen import bodies, send
 from tests.cli.oneshot import Stomp
+from tests.conformance.venues import needs
 
 QUICK = ("-n", "200", "--rate", "200", "--duration", "0.5")
 
@@ -21,6 +22,7 @@ QUICK = ("-n", "200", "--rate", "200", "--duration", "0.5")
 class TestBench:
     """At any broker."""
 
+    @needs(lambda habits: not habits.pool, "it makes no queues on demand")
     def test_text_output_has_throughput_and_latency(self, stomp: Stomp) -> None:
         out = stomp.well("bench", *QUICK).decode()
         lines = out.splitlines()
@@ -30,6 +32,7 @@ class TestBench:
         assert out.isascii()
         assert "|#" in out
 
+    @needs(lambda habits: not habits.pool, "it makes no queues on demand")
     def test_json_output_has_throughput_and_latency(self, stomp: Stomp) -> None:
         said = json.loads(
             stomp.well("bench", *QUICK, "--size", "1000", "--no-confirm", "--persistent", "--json")

@@ -23,6 +23,7 @@ from stomp.testing.servers import ScriptedServer, greet_back, read_frame
 from tests.cli.commands.test_broker import running
 from tests.cli.oneshot import PATIENCE, Stomp, ended
 from tests.cli.running import Command
+from tests.conformance.venues import NO_REDELIVERY, Habits, needs
 
 SOON = ("--timeout", "10")
 
@@ -44,6 +45,23 @@ def bodies(stomp: Stomp, queue: str) -> list[bytes]:
 def send(stomp: Stomp, queue: str, *bodies: str, **headers: str) -> None:
     given = [f"--header={name.replace('_', '-')}:{value}" for name, value in headers.items()]
     stomp.well("send", queue, "--null", *given, stdin="\0".join(bodies).encode() + b"\0")
+
+
+def often(habits: Habits) -> list[str]:
+    """Options for a connection that will be reset, so that the broker notices it within two seconds."""
+    return [] if habits.notices_resets else ["--heartbeats", "1000,1000"]
+
+
+def assert_rejected(err: str, habits: Habits) -> None:
+    """Check the line about a program that ended with status 3, and those about a new connection if there is one."""
+    first, *more = err.splitlines()
+    if not habits.gives_back:
+        assert first.endswith(": exit status 3; rejected")
+        assert more == []
+        return
+    assert first.endswith(": exit status 3; returned to the broker")
+    assert more[0].startswith("reconnecting: giving back 1 message that failed")
+    assert more[1].startswith("reconnected to ")
 
 
 class TestListen:
@@ -112,10 +130,10 @@ class TestListen:
         )
         assert out == f"1|{queue}|x|3|one|%\t\n".encode()
 
-    def test_several_destinations_are_merged(self, stomp: Stomp, queue: str) -> None:
-        send(stomp, f"{queue}-1", "one")
-        send(stomp, f"{queue}-2", "two")
-        out = stomp.well("listen", f"{queue}-1", f"{queue}-2", "-n", "2", "--format", r"%b\n", *SOON)
+    def test_several_destinations_are_merged(self, stomp: Stomp, queue: str, target: str) -> None:
+        send(stomp, queue, "one")
+        send(stomp, target, "two")
+        out = stomp.well("listen", queue, target, "-n", "2", "--format", r"%b\n", *SOON)
         assert sorted(out.split()) == [b"one", b"two"]
 
     def test_timeout_without_messages_ends_the_command(self, stomp: Stomp, queue: str) -> None:
@@ -152,14 +170,15 @@ class TestListen:
         assert (tmp_path / "out").read_text() == "x y:one\nx y:two\n"
         assert bodies(stomp, queue) == []
 
+    @needs(lambda habits: habits.redelivers or habits.gives_back, NO_REDELIVERY)
     def test_message_rejected_by_the_program_is_redelivered(
-        self, stomp: Stomp, queue: str, tmp_path: Path
+        self, stomp: Stomp, queue: str, habits: Habits, tmp_path: Path
     ) -> None:
         send(stomp, queue, "one")
         command = f"test -e {tmp_path}/been && exit 0; touch {tmp_path}/been; exit 3"
         answer = stomp("listen", queue, "-n", "2", "--exec", command, *SOON)
         assert (answer.status, answer.out) == (0, b"")
-        assert answer.err.endswith(": exit status 3; rejected\n")
+        assert_rejected(answer.err, habits)
         assert bodies(stomp, queue) == []
 
     def test_program_that_does_not_read_its_input_is_no_error(self, stomp: Stomp, queue: str) -> None:
@@ -185,11 +204,11 @@ class TestListen:
         assert handled + rest == names
 
     def test_lost_connection_loses_no_message(
-        self, stomp: Stomp, queue: str, tmp_path: Path, relay: Relay
+        self, stomp: Stomp, queue: str, tmp_path: Path, relay: Relay, habits: Habits
     ) -> None:
         names = [str(n) for n in range(10)]
         send(stomp, queue, *names)
-        stomp.options += ["-H", relay.host, "-P", str(relay.port)]
+        stomp.options += ["-H", relay.host, "-P", str(relay.port), *often(habits)]
         command = f"read x; echo $x >> {tmp_path}/done; sleep 0.1"
         done = tmp_path / "done"
         process = stomp.start("listen", queue, "-n", "11", "--exec", command, "--timeout", "20")
@@ -203,6 +222,14 @@ class TestListen:
         assert answer.status == 0
         assert "it will be delivered again" in answer.err
         assert "reconnected" in answer.err
+
+
+def test_message_rejected_by_the_program_is_gone_with_ack_auto(stomp: Stomp, queue: str) -> None:
+    send(stomp, queue, "one")
+    answer = stomp("listen", queue, "-n", "1", "--ack", "auto", "--exec", "cat; exit 3", *SOON)
+    assert answer.status == 0
+    assert answer.err.endswith(": exit status 3; with --ack auto it is not delivered again\n")
+    assert bodies(stomp, queue) == []
 
 
 def test_killed_broker_causes_no_false_acknowledgement(stomp: Stomp, queue: str, tmp_path: Path) -> None:
@@ -353,8 +380,8 @@ def test_durable_subscription_with_a_selector_gets_matching_messages(stomp: Stom
         (["--format", "%z"], "--format has no '%z'"),
         (["--format", r"\q"], r"--format has no '\\q'"),
         (
-            ["--exec", "true", "--ack", "auto"],
-            "--exec cannot be used with --headers-only, --ack auto or --ack none",
+            ["--exec", "true", "--ack", "none"],
+            "--exec cannot be used with --headers-only or --ack none",
         ),
         (["--json", "--raw"], "not allowed with argument"),
         (["--ack", "x"], "invalid choice"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -11,63 +10,64 @@ from stomp import Client
 from stomp.broker import Broker
 from stomp.cli.commands import move
 from stomp.testing.relay import Relay
-from tests.cli.commands.test_listen import SOON, bodies, send
+from tests.cli.commands.test_listen import SOON, bodies, often, send
 from tests.cli.oneshot import Stomp, ended
+from tests.conformance.venues import Habits
 
 
 class TestMove:
     """At any broker."""
 
-    def test_all_messages_are_moved(self, stomp: Stomp, queue: str) -> None:
+    def test_all_messages_are_moved(self, stomp: Stomp, queue: str, target: str) -> None:
         send(stomp, queue, *map(str, range(500)), kind="x:y")
-        stomp.well("move", queue, f"{queue}-2", "--timeout", "1")
-        out = stomp.well("listen", f"{queue}-2", "-n", "500", "--format", "%b %h{kind}\n", *SOON)
+        stomp.well("move", queue, target, "--timeout", "1")
+        out = stomp.well("listen", target, "-n", "500", "--format", "%b %h{kind}\n", *SOON)
         assert out.decode().splitlines() == [f"{n} x:y" for n in range(500)]
         assert bodies(stomp, queue) == []
 
-    def test_count_limits_the_moved_messages(self, stomp: Stomp, queue: str) -> None:
+    def test_count_limits_the_moved_messages(self, stomp: Stomp, queue: str, target: str) -> None:
         send(stomp, queue, "one", "two", "three")
-        stomp.well("move", queue, f"{queue}-2", "-n", "2", "--rate", "1000", *SOON)
-        assert bodies(stomp, f"{queue}-2") == [b"one", b"two"]
+        stomp.well("move", queue, target, "-n", "2", "--rate", "1000", *SOON)
+        assert bodies(stomp, target) == [b"one", b"two"]
         assert bodies(stomp, queue) == [b"three"]
 
     def test_it_ends_when_the_source_is_empty(
-        self, stomp: Stomp, queue: str, monkeypatch: pytest.MonkeyPatch
+        self, stomp: Stomp, queue: str, target: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(move, "_EMPTY_AFTER", 0.5)
         send(stomp, queue, "one", "two")
-        stomp.well("move", queue, f"{queue}-2")
-        assert bodies(stomp, f"{queue}-2") == [b"one", b"two"]
+        stomp.well("move", queue, target)
+        assert bodies(stomp, target) == [b"one", b"two"]
 
-    def test_follow_moves_messages_as_they_arrive(self, stomp: Stomp, queue: str) -> None:
-        process = stomp.start("move", queue, f"{queue}-2", "--follow")
+    def test_follow_moves_messages_as_they_arrive(self, stomp: Stomp, queue: str, target: str) -> None:
+        process = stomp.start("move", queue, target, "--follow")
         for body in ("one", "two"):
             send(stomp, queue, body)
-            assert stomp.well("listen", f"{queue}-2", "-n", "1", "--raw", *SOON) == body.encode()
+            assert stomp.well("listen", target, "-n", "1", "--raw", *SOON) == body.encode()
         process.send_signal(signal.SIGTERM)
         assert ended(process) == (0, b"", "")
 
-    def test_signal_stops_without_loss(self, stomp: Stomp, queue: str) -> None:
+    def test_signal_stops_without_loss(self, stomp: Stomp, queue: str, target: str) -> None:
         send(stomp, queue, "one")
-        process = stomp.start("move", queue, f"{queue}-2", "--follow")
-        assert stomp.well("listen", f"{queue}-2", "-n", "1", "--raw", *SOON) == b"one"
+        process = stomp.start("move", queue, target, "--follow")
+        assert stomp.well("listen", target, "-n", "1", "--raw", *SOON) == b"one"
         process.send_signal(signal.SIGTERM)
         assert ended(process) == (0, b"", "")
         assert bodies(stomp, queue) == []
 
     @pytest.mark.slow(reason="moves messages over many connections")
     def test_lost_connections_lose_no_message(
-        self, stomp: Stomp, queue: str, relay: Relay, tmp_path: Path
+        self, stomp: Stomp, queue: str, target: str, relay: Relay, habits: Habits
     ) -> None:
         names = [str(n) for n in range(2000)]
         send(stomp, queue, *names)
         direct = list(stomp.options)
-        stomp.options += ["-H", relay.host, "-P", str(relay.port)]
+        stomp.options += ["-H", relay.host, "-P", str(relay.port), *often(habits)]
         relay.cut_after(20_000, "to_client")
-        process = stomp.start("move", queue, f"{queue}-2", "--timeout", "3")
+        process = stomp.start("move", queue, target, "--timeout", "3")
         answer = ended(process)
         stomp.options = direct
-        moved = [body.decode() for body in bodies(stomp, f"{queue}-2")]
+        moved = [body.decode() for body in bodies(stomp, target)]
         assert set(moved) == set(names)
         assert bodies(stomp, queue) == []
         assert answer.status == 0

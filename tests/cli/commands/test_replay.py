@@ -14,11 +14,11 @@ from tests.cli.oneshot import Stomp, ended
 class TestReplay:
     """At any broker."""
 
-    def test_to_replaces_the_destinations(self, stomp: Stomp, queue: str) -> None:
+    def test_to_replaces_the_destinations(self, stomp: Stomp, queue: str, target: str) -> None:
         send(stomp, queue, "one", "two", "three", "four")
         out = stomp.well("dump", queue, "--timeout", "1")
-        stomp.well("replay", "--to", f"{queue}-2", "--skip", "1", "-n", "2", "--rate", "1000", stdin=out)
-        assert bodies(stomp, f"{queue}-2") == [b"two", b"three"]
+        stomp.well("replay", "--to", target, "--skip", "1", "-n", "2", "--rate", "1000", stdin=out)
+        assert bodies(stomp, target) == [b"two", b"three"]
 
     def test_timing_keeps_the_original_pauses(self, stomp: Stomp, queue: str) -> None:
         lines = [{"time": 100 + n / 1000, "destination": queue, "body": str(n)} for n in range(3)] + [

@@ -5,14 +5,19 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from tests.cli.commands.test_listen import SOON, bodies, wait_for
+from tests.cli.commands.test_listen import SOON, assert_rejected, bodies, wait_for
 from tests.cli.oneshot import Stomp, ended
+from tests.conformance.venues import NO_REDELIVERY, NO_TEMPORARY, Habits, needs
 
 
 class TestReply:
     """At any broker."""
 
-    def test_failing_program_sends_no_reply(self, stomp: Stomp, queue: str, tmp_path: Path) -> None:
+    @needs(lambda habits: habits.temporary, NO_TEMPORARY)
+    @needs(lambda habits: habits.redelivers or habits.gives_back, NO_REDELIVERY)
+    def test_failing_program_sends_no_reply(
+        self, stomp: Stomp, queue: str, tmp_path: Path, habits: Habits
+    ) -> None:
         process = stomp.start(
             "reply",
             queue,
@@ -24,8 +29,9 @@ class TestReply:
         assert stomp.well("request", queue, "hello") == b""
         answer = ended(process)
         assert answer.status == 0
-        assert answer.err.endswith(": exit status 3; rejected\n")
+        assert_rejected(answer.err, habits)
 
+    @needs(lambda habits: habits.temporary, NO_TEMPORARY)
     def test_sigterm_exits_0(self, stomp: Stomp, queue: str) -> None:
         process = stomp.start("reply", queue, "--exec", "cat")
         assert stomp.well("request", queue, "hello") == b"hello"

@@ -9,11 +9,13 @@ import signal
 from stomp import Client, Message
 from tests.cli.commands.test_listen import bodies
 from tests.cli.oneshot import Stomp, ended
+from tests.conformance.venues import NO_TEMPORARY, needs
 
 
 class TestRequest:
     """At any broker."""
 
+    @needs(lambda habits: habits.temporary, NO_TEMPORARY)
     def test_reply_is_printed(self, stomp: Stomp, queue: str) -> None:
         process = stomp.start("reply", queue, "-n", "3", "--exec", 'tr a-z A-Z; printf "$STOMP_HEADER_KIND"')
         assert stomp.well("request", queue, "hello", "--header", "kind:x") == b"HELLOx"
@@ -21,6 +23,7 @@ class TestRequest:
         assert stomp.well("request", queue, stdin=b"\xff") == b"\xff"
         assert ended(process) == (0, b"", "")
 
+    @needs(lambda habits: habits.temporary, NO_TEMPORARY)
     def test_json_output_has_the_headers_of_the_reply(self, stomp: Stomp, queue: str) -> None:
         process = stomp.start("reply", queue, "--exec", "cat", "--content-type", "text/x")
         said = json.loads(stomp.well("request", queue, "hello", "--json"))
@@ -29,11 +32,13 @@ class TestRequest:
         assert said["body"] == "hello"
         assert dict(said["headers"])["content-type"] == "text/x"
 
+    @needs(lambda habits: habits.temporary, NO_TEMPORARY)
     def test_a_request_is_sent_count_times(self, stomp: Stomp, queue: str) -> None:
         process = stomp.start("reply", queue, "-n", "3", "--exec", "cat")
         assert stomp.well("request", queue, "hello", "--count", "3", "--rate", "1000") == b"hello\n" * 3
         assert ended(process) == (0, b"", "")
 
+    @needs(lambda habits: habits.temporary, NO_TEMPORARY)
     def test_missing_reply_exits_with_status_3(self, stomp: Stomp, queue: str) -> None:
         answer = stomp("request", queue, "hello", "--timeout", "0.3")
         assert answer.status == 3

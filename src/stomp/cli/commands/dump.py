@@ -39,8 +39,8 @@ def configure(parser: Parser) -> None:
     parser.add("--append", action="store_true", help="append to the file of --output if it exists")
     parser.add("--keep", action="store_true", help="do not acknowledge: the messages stay with the broker")
     parser.add("--bare", action="store_true",
-        help="omit the time and the headers of one delivery (message-id, subscription, ack, redelivered), and sort the "
-        "headers: two dumps of the same messages are identical")  # fmt: skip
+        help="omit the time and the headers that a copy does not have (message-id, timestamp ...), and sort the "
+        "headers: two dumps of the same messages, or of their copies, are identical")  # fmt: skip
     consumer.add_options(parser, prefetch="default 100, with --keep 60000")
     options.add_options(parser)
 

@@ -78,9 +78,9 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
     if args.json_body and not args.json:
         raise CommandError("--json-body is for --json only", hint="add --json")
-    if args.exec is not None and (args.ack in ("auto", "none") or args.headers_only):
+    if args.exec is not None and (args.ack == "none" or args.headers_only):
         raise CommandError(
-            "--exec cannot be used with --headers-only, --ack auto or --ack none",
+            "--exec cannot be used with --headers-only or --ack none",
             hint="leave these options out",
         )
     handler: Handler | None = None
@@ -143,6 +143,12 @@ def _handle(messages: MessageConsumer, handler: Handler, args: Namespace, termin
     for message in messages:
         outcome = handler.run(message.headers, message.body, messages.stop)
         failed = 0 if outcome.status == 0 else failed + 1
+        if args.ack == "auto":
+            if failed:
+                terminal.error(
+                    f"{message.id}: {outcome.description}; with --ack auto it is not delivered again"
+                )
+            continue
         settle(message, outcome.status == 0, outcome.description, requeue=args.requeue, terminal=terminal)
         pause(messages.stop, failed)
 

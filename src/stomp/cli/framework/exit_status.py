@@ -144,7 +144,14 @@ _OPTIONS = {
     "give a client certificate: cert_file and key_file": "give --ssl-cert-file and --ssl-key-file",
     "heartbeat=(10000, 10000), in stomp.Connection heartbeats=": "--heartbeats 10000,10000",
     ", too: versions=": ", too: leave out --protocol",
-    "pass the broker's headers with headers=, or its kind with broker=": "pass the broker's header with --header",
+    "pass the broker's headers with headers=, or its kind with broker=": "pass the broker's header with --header, or "
+    "name its kind in the URL: ?broker=KIND",
+    "give broker='spring'": "add ?broker=spring to the URL",
+    "send without confirm=True": "use stomp send --no-confirm",
+    "subscribe with ack='auto'": "use stomp listen --ack auto",
+    "send without a transaction": "use stomp doctor",
+    "subscribe to a queue for replies, and send with headers={'reply-to': QUEUE}": "use stomp listen QUEUE for the "
+    "replies, and stomp send --header reply-to:QUEUE",
 }
 
 

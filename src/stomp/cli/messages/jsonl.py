@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from stomp.cli.framework.exit_status import CommandError
 from stomp.cli.framework.parser import gathered
-from stomp.cli.messages.copies import copyable
+from stomp.cli.messages.copies import belongs_to_original, copyable
 from stomp.core.engine.broker_profiles import GENERIC
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def line(record: Record, *, bare: bool = False) -> str:
 
     Args:
         record: the record to write.
-        bare: leave out the time and the headers of one delivery, and sort headers by name, because RabbitMQ changes
-            their order. The same message always has the same line then.
+        bare: leave out the time and the headers that a copy does not have, and sort headers by name, because RabbitMQ
+            changes their order. The same message, and a copy of it, always have the same line then.
 
     >>> line(Record("/queue/a", (("type", "x"),), b"\xff"))
     '{"destination": "/queue/a", "headers": [["type", "x"]], "body64": "/w=="}\n'
@@ -134,7 +134,8 @@ def fields_of(record: Record, headers: object) -> dict[str, Any]:
 
 
 def _bare(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    remaining = [pair for pair in headers if pair[0] not in DELIVERY_HEADERS]
+    # Without content-length it is a text, see `Record.options`.
+    remaining = [pair for pair in headers if pair[0] == "content-length" or not belongs_to_original(pair[0])]
     # The sort is stable: the values of a repeated name keep their order.
     return sorted(remaining, key=itemgetter(0))
 

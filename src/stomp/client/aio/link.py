@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from stomp.client.aio.connect import open_stream
 from stomp.client.logging import FrameLog, connections
 from stomp.client.write_scheduler import BATCH, WriteScheduler
-from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.net.dial import wait_ready
 from stomp.net.read_buffer import ReadBuffer
@@ -101,8 +100,8 @@ class AioLink(asyncio.BufferedProtocol):
         self._options = options
         self._clock = options.clock
         self._layer = layer
-        if layer is not None and layer.is_websocket:
-            session.frame_check_for = web_message_check
+        if layer is None or not layer.is_websocket:
+            session.frame_check_for = None
         self._frames = FrameLog(clock=options.clock)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None

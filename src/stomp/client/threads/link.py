@@ -30,7 +30,6 @@ from stomp.client.threads.reader import SocketReader
 from stomp.client.threads.timer_thread import timer_thread
 from stomp.client.threads.writer import DONTWAIT, SocketWriter
 from stomp.client.write_scheduler import BATCH, FLUSH_DELAY, WriteScheduler
-from stomp.core.engine.broker_profiles import web_message_check
 from stomp.core.errors import ConnectionLost, NotConnected, SendStalled
 from stomp.core.session.events import Reason, ReceiptOverdue
 from stomp.core.session.state import State
@@ -92,8 +91,8 @@ class Link:
         self._clock = options.clock
         self._handler = handler
         self._layer = layer  # guarded by `_layer_lock`
-        if layer is not None and layer.is_websocket:
-            session.frame_check_for = web_message_check
+        if layer is None or not layer.is_websocket:
+            session.frame_check_for = None
         self._frames = FrameLog(clock=options.clock, later=log_later)
         self._timer = timer_thread()
         self._scheduler = WriteScheduler()

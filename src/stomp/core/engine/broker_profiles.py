@@ -56,7 +56,7 @@ class BrokerProfile:
         holds_unacked_until_disconnect: unacknowledged messages of an ended subscription are not delivered
             again until the connection ends.
         nack_discards: a message rejected by NACK is neither delivered again nor in a dead-letter queue.
-        web_text_only: the broker ignores binary WebSocket messages.
+        web_text_only: the broker ignores or damages WebSocket messages that are not UTF-8.
         web_largest: the largest WebSocket message that the broker accepts, in bytes; None if the limit is
             that of TCP.
         web_disconnect_closes: over a WebSocket the broker answers DISCONNECT by closing it, without a RECEIPT.
@@ -236,6 +236,10 @@ SPRING = BrokerProfile(
     receipts=False,
     acknowledges=False,
     transactions=False,
+    temporary=None,
+    # A receiver of a damaged MESSAGE ends its connection: the content-length is that of the undamaged body.
+    web_text_only=True,
+    error_ends=True,
     nack_effect="was consumed when it was sent: the simple broker ignores NACK",
     dead_letter_hint="send what fails to a destination of the application (/app/...)",
     _why={
@@ -249,6 +253,7 @@ SPRING = BrokerProfile(
         "delay": "it delivers at once",
         "exclusive subscription": "each subscription gets each message",
         "types of queues": "a /queue/ of the simple broker is a topic",
+        "temporary queues": "the application chooses where its answers go",
     },
 )
 GENERIC = BrokerProfile(name="generic", title="this broker", dead_letter_hint="set its kind with broker=...")
@@ -434,17 +439,20 @@ def send_headers(
     return headers
 
 
-def web_message_check(server: str | None) -> Callable[[bytes], None] | None:
+def web_message_check(
+    server: str | None, profile: BrokerProfile | None = None
+) -> Callable[[bytes], None] | None:
     """Return the check for frames to this broker over a WebSocket; None if the broker accepts all frames.
 
     Args:
         server: the ``server`` header of CONNECTED.
+        profile: the broker profile; None to choose it by `server`.
 
     Returns:
-        A function that raises `Unsupported` for a frame that the broker would ignore, or that would make it
-        close the connection.
+        A function that raises `Unsupported` for a frame that the broker would ignore or damage, or that would make
+        it close the connection.
     """
-    profile = profile_for_server(server)
+    profile = profile or profile_for_server(server)
     if profile.web_text_only or profile.web_largest is not None:
         return partial(check_web_message, profile)
     return None
@@ -454,7 +462,7 @@ def check_web_message(profile: BrokerProfile, frame: bytes) -> None:
     """Check that the broker accepts this encoded frame over a WebSocket.
 
     Raises:
-        Unsupported: the broker would ignore the frame, or close the connection.
+        Unsupported: the broker would ignore or damage the frame, or close the connection.
     """
     if profile.web_largest is not None and len(frame) > profile.web_largest:
         raise Unsupported(
@@ -466,7 +474,7 @@ def check_web_message(profile: BrokerProfile, frame: bytes) -> None:
             frame.decode()
         except UnicodeDecodeError:
             raise Unsupported(
-                f"{profile.title} ignores binary WebSocket messages, and this frame is not UTF-8",
+                f"{profile.title} takes no binary WebSocket messages, and this frame is not UTF-8",
                 hint="encode the body, for example as base64, or connect by TCP",
             ) from None
 

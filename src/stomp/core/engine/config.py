@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stomp.core.engine.broker_profiles import BrokerProfile, profile_for_server
+from stomp.core.engine.broker_profiles import BrokerProfile, profile_for_server, web_message_check
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.message import INFLATED
 
@@ -98,3 +98,7 @@ class ClientConfig:
         """
         # An unknown broker counts as one that ends it: frames that it does not read any more would be lost.
         return (self.profile or profile_for_server(server)).error_ends is not False
+
+    def web_message_check(self, server: str | None) -> Callable[[bytes], None] | None:
+        """Return the check for frames over a WebSocket to the broker with this ``server`` header, or None."""
+        return web_message_check(server, self.profile)

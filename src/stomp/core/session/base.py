@@ -62,7 +62,7 @@ class Session(ABC):
         outgoing: the number of bytes that `data_to_send` would return.
         generation: the number of this connection in its ledger.
         frame_check_for: function that gets the ``server`` header of CONNECTED and returns the check for each frame to
-            send, or None. The driver sets it before CONNECT if the transport (WebSocket) carries less than TCP.
+            send, or None. It is set before CONNECT if the transport (WebSocket) carries less than TCP.
         deadline_moved_up: True if `next_deadline` may be earlier than before because of data that was read. The driver
             reads and resets it.
     """
