@@ -14,6 +14,7 @@
 #   make native         build the native codec and install it into $(VENV); make test-native: its tests, and all that
 #                       both codecs must pass
 #   make lint types     ruff, and zizmor for the workflows; mypy and pyright
+#   make mutation       the mutation score of the core; ARGS='frames/decoder session' for some of its modules
 #   make bench docs     benchmarks, side by side with stomp.py (see bench/README.md); the HTML documentation
 #   make dist           what a release uploads, except the native wheels, see RELEASING.md
 #   make clean          remove what the targets made
@@ -38,13 +39,14 @@ BASE := $(VENV)/.installed-base
 DEV  := $(VENV)/.installed-dev
 DOCS := $(VENV)/.installed-docs
 NATIVE := $(VENV)/.installed-native
+MUTATION := $(VENV)/.installed-mutation
 
 # Data files in each environment, so that runs under two Pythons do not mix.
 export COVERAGE_FILE = $(abspath $(VENV)/.coverage)
 
 SIDE_BY_SIDE = -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-all test-core test-brokers test-foreign soak test-packaging native test-native lint types bench docs dist clean
+.PHONY: help demo test test-all test-core test-brokers test-foreign soak test-packaging native test-native lint types mutation bench docs dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -110,6 +112,9 @@ types: $(DEV)
 	@$(PY) -m mypy
 	@$(PY) -m pyright --pythonpath $(PY)
 
+mutation: $(MUTATION)
+	@$(PY) scripts/mutation $(ARGS)
+
 # It measures src/ as it lies here, so nothing is installed into $(VENV).
 bench: | $(PY)
 	@$(PY) -m bench.run $(ARGS)
@@ -122,7 +127,7 @@ dist: $(DEV)
 	@PYTHON=$(abspath $(PY)) scripts/dist
 
 clean:
-	rm -rf .venv .venv-* .bench .foreign .pythons build dist native/build native/src/*.egg-info docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .bench .foreign .mutation .pythons build dist native/build native/src/*.egg-info docs/_build htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests examples bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(BASE): pyproject.toml | $(PY)
@@ -138,6 +143,11 @@ $(DEV): pyproject.toml | $(PY)
 $(NATIVE): $(DEV) native/pyproject.toml $(wildcard native/src/stomp_native/*)
 	@echo "building stompkit-native into $(VENV)"
 	@$(PIP_INSTALL) ./native
+	@touch $@
+
+$(MUTATION): $(DEV)
+	@echo "installing stompkit[mutation] into $(VENV)"
+	@$(PIP_INSTALL) -e '.[mutation]'
 	@touch $@
 
 $(DOCS): pyproject.toml | $(PY)

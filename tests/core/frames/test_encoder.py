@@ -1,6 +1,7 @@
 """stomp.core.frames.encoder"""
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -57,6 +58,19 @@ def test_connect_frames_are_never_escaped(version: Version, command: str) -> Non
     assert encode(frame, version) == command.encode() + b"\nlogin:a:b\\c\n\n\0"
 
 
+@pytest.mark.parametrize("version", ALL, ids=repr)
+@pytest.mark.parametrize(("command", "escaped"), [("CONNECT", False), ("SEND", False), ("SEND", True)])
+def test_other_characters_are_written_as_they_are(version: Version, command: str, escaped: bool) -> None:
+    text = "".join(char for char in map(chr, range(1, 256)) if char not in "\n\r:\\")
+    frame = Frame(command, Headers({text: text, "b": ""}))
+    head = f"{command}\n{text}:{text}\nb:\n\n"
+    assert encode_parts(frame, version, escaped=escaped) == [head.encode() + b"\0"]
+
+
+def test_unknown_commands_are_encoded() -> None:
+    assert encode(Frame("BROWSE", Headers(a="b")), STOMP12) == b"BROWSE\na:b\n\n\0"
+
+
 def test_repeated_headers_are_written_in_their_order() -> None:
     headers = Headers.of([("foo", "1"), ("bar", "2"), ("foo", "3")])
     assert encode(Frame("SEND", headers), STOMP12) == b"SEND\nfoo:1\nbar:2\nfoo:3\n\n\0"
@@ -108,6 +122,32 @@ def test_the_common_case_gives_the_bytes_of_the_general_one(
         parts = plain("SEND", {**headers, **length}, body)
         assert parts == encode_general(Frame("SEND", headers_of(headers, length), data), version)
         assert len(parts) == (3 if len(data) >= LARGE_BODY else 1)
+
+
+def test_headers_of_a_frame_are_the_common_case() -> None:
+    assert plain("SEND", Headers(a="b"), b"x") == [b"SEND\na:b\n\nx\0"]
+
+
+@dataclass
+class Loose:
+    """A frame as the listener API has them: headers and body may be of other types."""
+
+    command: str
+    headers: dict[str, Any]
+    body: Any
+
+
+@pytest.mark.parametrize("value", ["b", "b:c"], ids=["common case", "general"])
+def test_headers_and_bodies_of_other_types_are_converted(value: str) -> None:
+    head = b"SEND\na:" + value.replace(":", "\\c").encode()
+    frame = Loose("SEND", {"a": value, "n": 5, "yes": True, "none": None}, "\xe4")
+    assert encode_parts(frame, STOMP12) == [head + b"\nn:5\nyes:true\n\n\xc3\xa4\0"]
+    # A lone surrogate has no UTF-8, and a body is not refused for it.
+    assert encode_parts(Loose("SEND", {"a": value}, "x\ud800"), STOMP12) == [head + b"\n\nx?\0"]
+
+
+def test_the_general_encoder_escapes_by_default() -> None:
+    assert encode_general(Frame("SEND", Headers(a="b:c")), STOMP12) == [b"SEND\na:b\\cc\n\n\0"]
 
 
 @pytest.mark.parametrize("char", ["\n", "\r", "\0", ":", "\\", "\ud800"])
@@ -210,6 +250,49 @@ def test_refusal_has_the_name_but_not_the_value() -> None:
         encode(Frame("CONNECT", Headers(passcode="sword\nfish")), STOMP12)
     assert "'passcode' of CONNECT holds a newline" in str(caught.value)
     assert "sword" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "escaped", "text", "hint"),
+    [
+        (
+            {"n" * 99: "\r"},
+            False,
+            f"value of header '{'n' * 60}' of SEND holds a carriage return",
+            "put it into the body",
+        ),
+        (
+            {"\r" * 99: ""},
+            False,
+            f"name of header {chr(13) * 60!r} of SEND holds a carriage",
+            "put it into the body",
+        ),
+        (
+            {"\\" * 99: ""},
+            True,
+            f"the header {chr(92) * 60!r} of SEND holds a backslash",
+            "write a backslash as two",
+        ),
+        (
+            {"content-length": "1" * 99},
+            False,
+            f"says '{'1' * 20}' but the body has 1 bytes",
+            "leave the content-length",
+        ),
+    ],
+)
+def test_refusal_says_where_and_what_to_do(
+    headers: dict[str, str], escaped: bool, text: str, hint: str
+) -> None:
+    with pytest.raises(FrameError) as caught:
+        encode_parts(Frame("SEND", Headers(headers), b"x"), STOMP11, escaped=escaped)
+    assert text in str(caught.value)
+    assert hint in str(caught.value.hint)
+
+
+def test_refused_command_is_cut() -> None:
+    with pytest.raises(FrameError, match=f"^'{'1' * 40}' is not"):
+        encode(Frame("1" * 99, Headers()), STOMP12)
 
 
 @pytest.mark.parametrize("command", ["", "SEND\n", "SEND\n\n\0SEND", "SE ND", "SEND:", "SÉND", "1", "\0"])
