@@ -2,9 +2,18 @@
 
 import pytest
 
-from stomp.core.errors import ConnectionLost, HeartbeatLost, NotConnected, RemoteProtocolError, UsageError
+from stomp.core.errors import (
+    ConnectionLost,
+    HeartbeatLost,
+    LimitExceeded,
+    NotConnected,
+    RemoteProtocolError,
+    UsageError,
+)
 from stomp.core.frames.commands import send
 from stomp.core.frames.encoder import encode
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.frames.limits import Limits
 from stomp.core.frames.versions import STOMP12
 from stomp.core.session.base import Session
 from stomp.core.session.client import ClientSession
@@ -192,14 +201,79 @@ def test_heartbeats_are_negotiated_for_each_connection() -> None:
         pair.cut()
 
 
+def test_the_loss_is_measured_from_the_last_byte() -> None:
+    pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
+    pair.client.receive_data(b"\n", 10.0)
+    pair.client.tick(12.5)
+    error = closed(pair.client).error
+    assert isinstance(error, HeartbeatLost)
+    assert error.silence == 2.5
+
+
+def test_a_driver_is_told_when_a_deadline_may_be_earlier() -> None:
+    pair = SessionPair.connected("1.2")
+    assert pair.client.deadline_moved_up is False  # there is none
+    session = SessionPair.connected("1.2", heartbeat=(1000, 1000)).client
+    assert session.deadline_moved_up is True
+    session.deadline_moved_up = False
+    before = session.next_deadline()
+    # After a heart-beat the peer may be silent for two intervals, after other bytes for three.
+    for data, moved in [
+        (b"RECEIPT\n\n\0", False),
+        (b"\n", True),
+        (b"\n", False),
+        (b"X\n\n\0", False),
+        (b"\n", True),
+    ]:
+        session.receive_data(data, 0.0)
+        assert session.deadline_moved_up is moved
+        session.deadline_moved_up = False
+    assert session.next_deadline() == before
+
+
+def test_without_heartbeats_nobody_times_out() -> None:
+    session = SessionPair.connected("1.2").client
+    assert session.last_read is None
+    assert not session.is_timed_out(1e9)
+
+
 # ------------------------------------------------------------------------------------- the end
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "written", "now", "idle"),
+    [
+        ((0, 0), 100.0, 130.0, True),
+        ((0, 1000), 100.0, 130.0, True),
+        ((1000, 0), 100.0, 130.0, False),
+        ((0, 0), 100.0, 129.0, False),
+        ((0, 0), 100.0, None, False),
+    ],
+)
+def test_a_connection_that_was_idle_ends_with_a_hint(
+    heartbeat: tuple[int, int], written: float, now: float | None, idle: bool
+) -> None:
+    """Brokers close the connection of a client that has sent nothing for some time."""
+    pair = SessionPair(None, ServerSession(heartbeat=None))
+    pair.client.connect(heartbeat=heartbeat)
+    pair.run()
+    pair.server.accept(0.0)
+    pair.run()
+    pair.client.send("/queue/a", b"x")
+    pair.client.data_to_send(written)
+    pair.client.receive_eof(None, now)
+    error = closed(pair.client).error
+    assert isinstance(error, ConnectionLost)
+    assert ("request heart-beats" in error.hint) is idle
 
 
 @pytest.mark.parametrize("session", [ClientSession, ServerSession])
 def test_eof_before_connect_ends_the_session(session: type[Session]) -> None:
     subject = session()
     subject.receive_eof()
-    assert closed(subject).reason is Reason.EOF
+    end = closed(subject)
+    assert end.reason is Reason.EOF
+    assert str(end.error) == "the peer closed the connection"
 
 
 def test_eof_while_connecting_ends_the_session() -> None:
@@ -261,8 +335,10 @@ def test_abort_ends_the_session() -> None:
     pair = SessionPair.connected("1.2")
     ticket = pair.client.send("/queue/a", b"x", receipt="r")
     error = UsageError("enough")
+    assert pair.client.outgoing > 0
     pair.client.abort(error)
     pair.client.abort()
+    assert pair.client.outgoing == 0
     assert pair.client.data_to_send(0.0) == []
     end = closed(pair.client)
     assert (end.reason, end.error, end.unanswered) == (Reason.ABORTED, error, (ticket,))
@@ -329,6 +405,8 @@ def test_data_after_a_refusal_is_ignored(rest: bytes) -> None:
 def test_counters_count_frames_and_bytes() -> None:
     pair = SessionPair.connected("1.2", heartbeat=(1000, 1000))
     pair.client.send("/queue/a", b"x")
+    pair.server.receipt("1")
+    pair.server.receipt("2")
     pair.advance(0.8)
     for one, other in [(pair.client, pair.server), (pair.server, pair.client)]:
         sent, received = one.counters, other.counters
@@ -336,6 +414,47 @@ def test_counters_count_frames_and_bytes() -> None:
         assert sent.bytes_sent == received.bytes_received > 0
         assert sent.heartbeats_sent == received.heartbeats_received
     assert pair.client.counters.frames_sent == 2
+    assert pair.server.counters.frames_sent == 3
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_outgoing_is_what_will_be_written(side: str) -> None:
+    pair = SessionPair.connected("1.2")
+    session: Session = getattr(pair, side)
+    for size in (0, 100, 1_000_000, 1):
+        frame = Frame("MESSAGE" if side == "server" else "SEND", Headers(destination="/queue/a"), bytes(size))
+        frame.headers["content-length"] = str(size)
+        if isinstance(session, ServerSession):
+            session.deliver(frame)
+        else:
+            session.transmit(frame)
+        session.send_raw(b"\r\n")
+    written = session.outgoing
+    assert written == sum(map(len, session.data_to_send(0.0))) > 1_000_101
+    assert session.outgoing == 0
+
+
+def test_raw_bytes_are_sent_unchanged_until_the_end() -> None:
+    session = ClientSession()
+    session.send_raw(b"\0 anything")
+    assert session.data_to_send(0.0) == [b"\0 anything"]
+    session.abort()
+    session.send_raw(b"x")
+    assert session.data_to_send(0.0) == []
+
+
+def test_limits_are_those_of_the_session() -> None:
+    limits = Limits(body=10)
+    pair = SessionPair(ClientSession(limits=limits), ServerSession(limits=limits))
+    pair.client.connect()
+    pair.run()
+    pair.server.accept(0.0)
+    pair.run()
+    for session, command in ((pair.client, "MESSAGE"), (pair.server, "SEND")):
+        session.receive_data(f"{command}\ndestination:/queue/a\ncontent-length:11\n\n".encode(), 0.0)
+        session.events()
+        assert session.closed is not None
+        assert isinstance(session.closed.error, LimitExceeded)
 
 
 def test_each_session_is_a_generation_of_its_ledger() -> None:

@@ -12,10 +12,12 @@ from stomp.core.errors import (
     NotConnected,
     ReceiptMissing,
     RemoteProtocolError,
+    Unsupported,
     UsageError,
 )
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.versions import STOMP12, VERSIONS
+from stomp.core.session.base import FrameCheck
 from stomp.core.session.client import ClientSession
 from stomp.core.session.error_frames import error_text
 from stomp.core.session.events import (
@@ -347,6 +349,51 @@ def test_queued_frames_are_dropped_on_refusal() -> None:
     end = the_end(receive(session, "ERROR\n\n\0"))
     assert end.unanswered == (ticket,)
     assert sent(session) == b""
+
+
+def checked(refused: bytes, servers: list[str | None], frames: list[bytes]) -> ClientSession:
+    """A client that has said CONNECT over a transport that cannot carry `refused`. It records what is asked."""
+
+    def check(frame: bytes) -> None:
+        frames.append(frame)
+        if refused in frame:
+            raise Unsupported("not over this transport")
+
+    def check_for(server: str | None) -> FrameCheck:
+        servers.append(server)
+        return check
+
+    session = connecting("1.2")
+    session.frame_check_for = check_for
+    return session
+
+
+def test_frames_are_checked_once_the_broker_is_known() -> None:
+    servers: list[str | None] = []
+    frames: list[bytes] = []
+    session = checked(b"bad", servers, frames)
+    session.send("/queue/a", b"first")
+    session.send("/queue/a", b"x" * 100_000)
+    assert servers == frames == []
+    receive(session, "CONNECTED\nversion:1.2\nserver:some/1.0\n\n\0")
+    assert servers == ["some/1.0"]
+    assert b"".join(frames) == sent(session)
+    session.send("/queue/a", b"good")
+    assert frames[-1] == sent(session)
+    with pytest.raises(Unsupported):
+        session.send("/queue/a", b"bad")
+    assert sent(session) == b""
+    assert session.state is State.CONNECTED
+
+
+def test_early_frame_that_the_transport_cannot_carry_ends_the_session() -> None:
+    session = checked(b"bad", [], [])
+    for body in (b"good", b"bad", b"also good"):
+        session.send("/queue/a", body)
+    session.disconnect()
+    end = the_end(receive(session, "CONNECTED\nversion:1.2\n\n\0"))
+    assert end.reason is Reason.FAILED
+    assert isinstance(end.error, Unsupported)
 
 
 # ------------------------------------------------------------------------------------- receipts
