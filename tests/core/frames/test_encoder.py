@@ -291,7 +291,7 @@ def test_refusal_says_where_and_what_to_do(
 
 
 def test_refused_command_is_cut() -> None:
-    with pytest.raises(FrameError, match=f"^'{'1' * 40}' is not"):
+    with pytest.raises(FrameError, match=f"'{'1' * 40}' is not"):
         encode(Frame("1" * 99, Headers()), STOMP12)
 
 

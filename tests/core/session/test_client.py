@@ -15,6 +15,8 @@ from stomp.core.errors import (
     Unsupported,
     UsageError,
 )
+from stomp.core.frames import commands
+from stomp.core.frames.encoder import encode
 from stomp.core.frames.frame import Frame, Headers
 from stomp.core.frames.versions import STOMP12, VERSIONS
 from stomp.core.session.base import FrameCheck
@@ -264,12 +266,27 @@ def test_frames_before_connect_are_refused() -> None:
 def test_second_connected_is_refused() -> None:
     end = the_end(receive(connected(), "CONNECTED\nversion:1.2\n\n\0"))
     assert end.reason is Reason.PROTOCOL
+    assert str(end.error) == "the broker sent CONNECTED while connected"
+
+
+def test_the_command_in_a_refusal_is_cut() -> None:
+    end = the_end(receive(connecting(), "N" * 30 + "\n\n\0"))
+    assert str(end.error) == f"the broker sent {'N' * 20} while connecting"
 
 
 def test_eols_before_connected_are_harmless() -> None:
     session = connecting("1.2")
     events = receive(session, "\n\nCONNECTED\nversion:1.2\n\n\0\n\n\n")
     assert [type(event) for event in events] == [HeartbeatReceived, HeartbeatReceived, Connected]
+    assert session.counters.heartbeats_received == 2
+
+
+def test_frames_and_heartbeats_of_each_read_are_counted() -> None:
+    session = connected()
+    for n in (1, 3, 2):
+        receive(session, "\n" * n + MESSAGE.format(1) * n + "RECEIPT\nreceipt-id:1\n\n\0\n")
+    assert session.counters.frames_received == 1 + 6 + 3
+    assert session.counters.heartbeats_received == 6
 
 
 # ------------------------------------------------------------------------------------- refused
@@ -314,6 +331,68 @@ def test_error_before_connected_refuses_the_connection(
 )
 def test_text_of_an_error_is_found(headers: dict[str, str], body: bytes, words: str) -> None:
     assert error_text(Frame("ERROR", Headers(headers), body)) == words
+
+
+# ------------------------------------------------------------------------------------- methods for the frames
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+def test_methods_send_the_frames_of_their_arguments(version: str) -> None:
+    more: dict[str, Any] = {"receipt": "r", "headers": {"x": "y"}, "deadline": 7.0}
+    within = {**more, "transaction": "t"}
+    frames = [
+        (lambda s: s.send("/a", b"x", content_type="text/plain", **within),
+         commands.send("/a", b"x", content_type="text/plain", transaction="t", receipt="r", headers={"x": "y"})),
+        (lambda s: s.send("/a", b"x", content_length=False), commands.send("/a", b"x", content_length=False)),
+        (lambda s: s.subscribe("/a", "1", ack="client", **more),
+         commands.subscribe(VERSIONS[version], "/a", "1", ack="client", receipt="r", headers={"x": "y"})),
+        (lambda s: s.unsubscribe("1", destination="/a", **more),
+         commands.unsubscribe(VERSIONS[version], "1", destination="/a", receipt="r", headers={"x": "y"})),
+        (lambda s: s.ack("m", "1", **within),
+         commands.ack(VERSIONS[version], "m", "1", transaction="t", receipt="r", headers={"x": "y"})),
+    ]  # fmt: skip
+    if version != "1.0":
+        frames.append(
+            (
+                lambda s: s.ack("m", "1", negative=True),
+                commands.ack(VERSIONS[version], "m", "1", negative=True),
+            )
+        )
+    for method, frame in frames:
+        session = connected(version)
+        ticket = method(session)
+        assert sent(session) == encode(frame, VERSIONS[version])
+        assert (ticket is not None) is ("receipt" in frame.headers)
+        assert session.next_deadline() == (7.0 if ticket else None)
+
+
+def test_connect_may_have_headers_of_its_own() -> None:
+    session = ClientSession()
+    assert session.next_deadline() is None
+    session.connect(["1.2"], headers={"client-id": "me"})
+    assert b"\nclient-id:me\n" in sent(session)
+
+
+def test_connect_frame_with_invalid_heartbeat_is_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        ClientSession().transmit(Frame("CONNECT", Headers({"accept-version": "1.2", "heart-beat": "x"})))
+    assert "heart-beat" in str(caught.value)
+    assert "two numbers of milliseconds" in str(caught.value.hint)
+
+
+def test_refusal_names_the_frame_and_what_to_do() -> None:
+    session = connecting("1.1", "1.2")
+    with pytest.raises(UsageError, match="SEND before a version was negotiated") as early:
+        session.send("/queue/a", b"x")
+    assert "wait for CONNECTED" in str(early.value.hint)
+    with pytest.raises(UsageError, match="no version was negotiated yet") as early:
+        session.subscribe("/queue/a", "1")
+    assert "wait for CONNECTED" in str(early.value.hint)
+    session = connecting("1.2")
+    session.disconnect()
+    with pytest.raises(NotConnected, match="SEND after DISCONNECT") as late:
+        session.send("/queue/a", b"x")
+    assert "connect again" in str(late.value.hint)
 
 
 # ------------------------------------------------------------------------------------- frames held back
@@ -594,6 +673,20 @@ def test_in_1_0_the_destination_may_name_the_subscription() -> None:
     assert message.subscription.unacked == {}
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+def test_a_subscription_without_id_gets_the_messages_that_name_none(version: str) -> None:
+    session = connected(version)
+    session.transmit(Frame("SUBSCRIBE", Headers({"destination": "/queue/a", "ack": "client"})))
+    ours, stray = receive(
+        session, "".join(f"MESSAGE\nmessage-id:7\ndestination:/queue/{x}\n\nx\0" for x in "ab")
+    )
+    assert isinstance(ours, MessageFrame)
+    assert isinstance(stray, MessageFrame)
+    assert ours.subscription is session.ledger.subscriptions["/queue/a"]
+    assert list(ours.subscription.unacked) == ["7"]
+    assert stray.subscription is None
+
+
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_only_in_1_0_the_header_of_a_subscription_with_an_id_may_be_missing(version: str) -> None:
     session = connected(version)
@@ -633,6 +726,7 @@ def test_unknown_frame_is_an_event() -> None:
     session = connected()
     first, second = receive(session, "NEWS\na:b\n\n\0" + MESSAGE.format(1))
     assert isinstance(first, Unknown)
+    assert first.frame == Frame("NEWS", Headers(a="b"))
     assert isinstance(second, MessageFrame)
 
 

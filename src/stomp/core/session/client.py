@@ -356,9 +356,9 @@ class ClientSession(Session):
         elif command == "ERROR":
             self._error(frame)
         else:
+            # A MESSAGE comes here only in a state that does not allow it.
             self._check_transition(Transition.DELIVERY, command[:20])
-            if command != "MESSAGE":
-                self._events.append(Unknown(frame))
+            self._events.append(Unknown(frame))
 
     def _check_transition(self, move: Transition, command: str) -> None:
         try:
