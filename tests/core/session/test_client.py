@@ -243,6 +243,7 @@ def test_missing_connected_times_out() -> None:
     end = the_end(session.events())
     assert end.reason is Reason.TIMEOUT
     assert isinstance(end.error, ConnectionLost)
+    assert "did not answer CONNECT" in str(end.error)
 
 
 def test_connected_ends_the_deadline() -> None:
@@ -261,6 +262,8 @@ def test_frames_before_connected_are_refused(command: str) -> None:
 def test_frames_before_connect_are_refused() -> None:
     end = the_end(receive(ClientSession(), "CONNECTED\n\n\0"))
     assert end.reason is Reason.PROTOCOL
+    assert str(end.error) == "the broker sent CONNECTED while idle"
+    assert the_end(receive(ClientSession(), "ERROR\n\n\0")).reason is Reason.REFUSED
 
 
 def test_second_connected_is_refused() -> None:
@@ -606,6 +609,8 @@ def test_error_for_disconnect_ends_the_session() -> None:
     assert isinstance(end, Closed)
     assert end.reason is Reason.REFUSED
     assert "refused DISCONNECT: no way" in str(end.error)
+    assert isinstance(end.error, BrokerError)
+    assert end.error.frame is error.frame
 
 
 def test_refused_session_refuses_disconnect() -> None:
@@ -637,6 +642,19 @@ def test_disconnect_before_connected_without_receipt_ends_after_connected() -> N
     session.disconnect()
     assert the_end(receive(session, "CONNECTED\nversion:1.2\n\n\0")).reason is Reason.CLEAN
     assert sent(session) == b"DISCONNECT\n\n\0"
+
+
+def test_overdue_receipt_of_another_frame_does_not_end_a_disconnect() -> None:
+    session = connected()
+    ticket = session.send("/queue/a", b"x", receipt="r", deadline=3.0)
+    session.disconnect("bye", deadline=5.0)
+    session.tick(3.0)
+    assert [event.ticket for event in session.events() if isinstance(event, ReceiptOverdue)] == [ticket]
+    assert session.state is State.DISCONNECTING
+    session.tick(5.0)
+    end = the_end(session.events())
+    assert isinstance(end.error, ReceiptMissing)
+    assert "did not answer DISCONNECT" in str(end.error)
 
 
 def test_disconnect_before_connected_has_a_deadline() -> None:
@@ -790,10 +808,15 @@ def test_escaped_headers_are_sent_unchanged() -> None:
     assert event.ticket is ticket
 
 
-def test_invalid_frame_of_the_broker_is_a_protocol_error() -> None:
+@pytest.mark.parametrize("said", [False, True])
+def test_invalid_frame_of_the_broker_is_a_protocol_error(said: bool) -> None:
     session = connected()
+    if said:
+        receive(session, "ERROR\nmessage:no\n\n\0")
     end = the_end(receive(session, "MESSAGE\ncontent-length:x\n\n\0"))
     assert isinstance(end.error, RemoteProtocolError)
+    assert "content-length" in str(end.error)
+    assert ("; its last ERROR said: no" in str(end.error)) is said
 
 
 # ------------------------------------------------------------------------------------- frames of the listener API
@@ -932,6 +955,7 @@ def test_error_of_a_broker_that_closes_ends_the_session() -> None:
     assert str(end.error) == "the broker ended the connection by an ERROR: no"
     assert isinstance(end.error.__cause__, BrokerError)
     assert end.error.__cause__.frame is error.frame
+    assert end.error.__cause__.message == "no"
     assert [ticket.receipt for ticket in end.unanswered] == ["2"]
     with pytest.raises(NotConnected):
         session.send("/queue/a", b"vanishes")

@@ -392,13 +392,11 @@ class ClientSession(Session):
                 self._close(Reason.CLEAN, None)
 
     def _error(self, frame: Frame) -> None:
-        connecting = self.state is State.CONNECTING
-        self._check_transition(Transition.ERROR, "ERROR")
         self._last_error = frame
         ticket = self.ledger.resolve_receipt(frame.headers.get("receipt-id"))
         self._events.append(Error(frame, ticket))
         self._move(Transition.ERROR)
-        if connecting or self.state is State.CLOSED:
+        if self.state is State.CLOSED:
             # End now instead of waiting for the broker to close the connection: RabbitMQ takes 10 s.
             self._closed_because(Reason.REFUSED, connect_error_from(frame, self._request))
         elif ticket is not None and ticket is self._disconnect_receipt:
