@@ -15,6 +15,7 @@ from stomp.core.session.heartbeat import Heartbeat, negotiate, parse
         ("1000,2000", (1000, 2000)),
         (" 5 , 6 ", (5, 6)),
         ("999999999999999,1", (86_400_000, 1)),
+        ("999999999999999999,1", (86_400_000, 1)),
     ],
 )
 def test_heartbeat_header_is_parsed(text: str, pair: tuple[int, int]) -> None:
@@ -23,11 +24,31 @@ def test_heartbeat_header_is_parsed(text: str, pair: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "5", "5,", ",5", "-1,0", "0,-1", "1.5,0", "a,b", "1,2,3", "٣,٣", "²,1", "9" * 5000 + ",0", "+1,1"],
+    [
+        "",
+        "5",
+        "5,",
+        ",5",
+        "-1,0",
+        "0,-1",
+        "1.5,0",
+        "a,b",
+        "1,2,3",
+        "٣,٣",
+        "²,1",
+        "9" * 19 + ",0",
+        "9" * 5000 + ",0",
+        "+1,1",
+    ],
 )
 def test_malformed_heartbeat_header_is_refused(text: str) -> None:
     with pytest.raises(RemoteProtocolError, match="is not two numbers of milliseconds"):
         parse(text)
+
+
+def test_refused_header_is_cut() -> None:
+    with pytest.raises(RemoteProtocolError, match=f"heart-beat '{'x' * 40}' is not"):
+        parse("x" * 99)
 
 
 @pytest.mark.parametrize(

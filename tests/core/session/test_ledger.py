@@ -3,6 +3,7 @@
 import pytest
 
 from stomp.core.frames.frame import Headers
+from stomp.core.frames.versions import STOMP12
 from stomp.core.session.ledger import Ledger
 
 
@@ -43,6 +44,33 @@ def test_without_an_id_the_destination_names_a_subscription(ledger: Ledger) -> N
     assert ledger.subscriptions == {}
 
 
+def test_headers_are_kept_for_subscribing_again(ledger: Ledger) -> None:
+    headers = Headers.of([("destination", "/queue/a"), ("id", "1"), ("x", "1"), ("x", "2")])
+    ledger.record_frame("SUBSCRIBE", headers)
+    assert ledger.subscriptions["1"].headers.pairs() == headers.pairs()
+
+
+def test_frames_without_their_headers_have_an_empty_name(ledger: Ledger) -> None:
+    """What such a frame does is for the broker to say: the ledger does not refuse it."""
+    ledger.record_frame("SUBSCRIBE", Headers())
+    assert [(id, found.destination) for id, found in ledger.subscriptions.items()] == [("", "")]
+    ledger.record_frame("UNSUBSCRIBE", Headers())
+    ledger.record_frame("BEGIN", Headers())
+    assert (ledger.subscriptions, ledger.transactions) == ({}, {""})
+    ledger.record_frame("ABORT", Headers())
+    assert ledger.transactions == set()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_only_a_message_that_names_no_subscription_is_matched_by_destination(
+    ledger: Ledger, named: bool
+) -> None:
+    subscribe(ledger, "1", "client")
+    headers = {"destination": "/queue/1", "message-id": "m"} | ({"subscription": "old"} if named else {})
+    assert ledger.match_by_destination(headers) is (None if named else ledger.subscriptions["1"])
+    assert unacked(ledger, "1") == ([] if named else ["m"])
+
+
 def test_transactions_are_added_and_removed(ledger: Ledger) -> None:
     for id in ("a", "b", "c"):
         ledger.record_frame("BEGIN", Headers(transaction=id))
@@ -72,6 +100,13 @@ def test_a_client_ack_settles_all_before_it(ledger: Ledger) -> None:
     ledger.record_frame("ACK", Headers({"message-id": "b", "subscription": "1"}))
     ledger.record_frame("ACK", Headers({"message-id": "x", "subscription": "gone"}))
     assert (unacked(ledger, "1"), unacked(ledger, "2")) == (["c"], ["x"])
+
+
+def test_ack_may_be_in_escaped_form(ledger: Ledger) -> None:
+    subscribe(ledger, "a:1", "client")
+    deliver(ledger, "a:1", "x:1", "x:2")
+    ledger.record_frame("ACK", {"id": "x\\c1", "subscription": "a\\c1"}, STOMP12)
+    assert unacked(ledger, "a:1") == ["x:2"]
 
 
 def test_ack_without_subscription_finds_the_message(ledger: Ledger) -> None:
@@ -107,6 +142,15 @@ def test_a_receipt_id_may_be_used_again_while_it_is_awaited(ledger: Ledger) -> N
     assert [id(ticket) for ticket in late] == [id(second), id(third)]
     assert not ledger.expects("r")
     assert ledger.next_deadline() is None
+
+
+def test_other_receipts_are_resolved_while_an_id_is_awaited_twice(ledger: Ledger) -> None:
+    first, second = (ledger.expect_receipt("r", "SEND", 5.0) for _ in range(2))
+    other = ledger.expect_receipt("s", "SEND", 1.0)
+    assert ledger.resolve_receipt("unknown") is None
+    assert ledger.resolve_receipt("s") is other
+    assert ledger.next_deadline() == 5.0
+    assert [ledger.resolve_receipt("r") for _ in range(3)] == [first, second, None]
 
 
 def test_earliest_deadline_is_first(ledger: Ledger) -> None:

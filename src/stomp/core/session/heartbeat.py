@@ -71,7 +71,6 @@ class Heartbeat:
     def __init__(self, send: float, expect: float, now: float, *, tolerance: float = TOLERANCE) -> None:
         self.send = send
         self.expect = expect
-        self.tolerance = tolerance
         self.last_sent = now
         self.last_read: float = now
         self._after_beat = False
