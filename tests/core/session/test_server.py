@@ -11,9 +11,11 @@ from stomp.core.session.events import (
     ConnectRequested,
     Event,
     HeartbeatReceived,
+    InvalidRequest,
     Reason,
     Request,
 )
+from stomp.core.session.ledger import Ledger
 from stomp.core.session.server import ServerSession
 from stomp.core.session.state import State
 
@@ -50,6 +52,7 @@ def connect_error_from(session: ServerSession, text: str) -> tuple[str, str]:
     assert answer.startswith(b"ERROR\n")
     assert answer.count(b"\0") == 1
     headers = dict(line.split(":", 1) for line in answer.decode().split("\n\n")[0].split("\n")[1:])
+    assert headers.get("receipt-id") != ""
     return headers["message"], headers.get("receipt-id", "")
 
 
@@ -86,6 +89,7 @@ def test_version_is_negotiated(
     (event,) = receive(session, text)
     assert isinstance(event, ConnectRequested)
     assert event.version.number == agreed
+    assert event.frame.command == command
     session.accept(0.0, headers={"session": "s"})
     version = "" if agreed == "1.0" else f"version:{agreed}\nheart-beat:0,0\n"
     assert sorted(sent(session).decode().split("\n")) == sorted(
@@ -93,13 +97,16 @@ def test_version_is_negotiated(
     )
     (connected,) = session.events()
     assert isinstance(connected, Connected)
+    assert (connected.version, connected.heartbeat) == (event.version, (0, 0))
+    assert connected.frame.command == "CONNECTED"
     assert session.state is State.CONNECTED
 
 
 @pytest.mark.parametrize("versions", [[], ["2.0"], ["1.2", "x"]])
 def test_unknown_versions_are_refused(versions: list[str]) -> None:
-    with pytest.raises(UsageError, match="versions"):
+    with pytest.raises(UsageError, match="versions") as caught:
         ServerSession(versions=versions)
+    assert "take some of 1.0, 1.1 and 1.2" in caught.value.hint
 
 
 def test_refusal_lists_the_supported_versions() -> None:
@@ -117,6 +124,30 @@ def test_heartbeats_need_1_1(version: str) -> None:
     assert (b"heart-beat" in sent(session)) is (version != "1.0")
 
 
+@pytest.mark.parametrize(
+    ("requested", "shortest", "agreed"),
+    [
+        ((0, 0), 100, (0, 0)),
+        ((3000, 2000), 100, (2000, 3000)),
+        ((10, 200), 100, (200, 100)),
+        ((200, 10), 50, (50, 200)),
+        ((10, 0), 100, (0, 100)),
+        ((0, 10), 100, (100, 0)),
+    ],
+)
+def test_server_without_intervals_takes_those_of_the_client(
+    requested: tuple[int, int], shortest: int, agreed: tuple[int, int]
+) -> None:
+    session = ServerSession(heartbeat=None, min_interval=shortest, tolerance=3.0)
+    receive(session, f"CONNECT\naccept-version:1.2\nheart-beat:{requested[0]},{requested[1]}\n\n\0")
+    session.accept(0.0)
+    assert session.heartbeat == agreed
+    assert f"heart-beat:{agreed[0]},{agreed[1]}\n".encode() in sent(session)
+    # The last bytes before the silence are not a heart-beat, so one more interval is allowed.
+    assert session.is_timed_out(agreed[1] / 1000 * 4) is (agreed[1] > 0)
+    assert not session.is_timed_out(agreed[1] / 1000 * 3.9)
+
+
 def test_malformed_heartbeat_is_refused() -> None:
     message, _ = connect_error_from(ServerSession(), "CONNECT\naccept-version:1.2\nheart-beat:x\n\n\0")
     assert "heart-beat" in message
@@ -130,6 +161,13 @@ def test_the_first_frame_must_be_connect(command: str) -> None:
     )
 
 
+def test_the_command_in_a_refusal_is_cut() -> None:
+    long = "N" * 30
+    text = f"the first frame must be CONNECT, not {'N' * 20}"
+    assert connect_error_from(ServerSession(), f"{long}\n\n\0")[0] == text
+    assert connect_error_from(connected(), f"{long}\n\n\0")[0] == f"{'N' * 20} is not a frame of a client"
+
+
 def test_other_protocol_is_refused() -> None:
     message, _ = connect_error_from(ServerSession(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert "is not a STOMP command" in message
@@ -139,6 +177,7 @@ def test_crlf_and_eols_before_connect_are_ignored() -> None:
     session = ServerSession()
     events = receive(session, "\r\n\nCONNECT\r\naccept-version:1.1\r\n\r\n\0\n")
     assert [type(event) for event in events] == [HeartbeatReceived, HeartbeatReceived, ConnectRequested]
+    assert session.counters.heartbeats_received == 2
 
 
 def test_refuse_sends_an_error_and_ends() -> None:
@@ -151,6 +190,39 @@ def test_refuse_sends_an_error_and_ends() -> None:
     assert session.events() == [Closed(Reason.REFUSED, None, ())]
     with pytest.raises(NotConnected):
         session.refuse("again")
+
+
+def test_refusal_may_have_a_message_only() -> None:
+    session = ServerSession()
+    session.refuse("no")
+    assert sent(session) == b"ERROR\nmessage:no\n\n\0"
+
+
+def test_a_line_feed_may_follow_each_frame() -> None:
+    """RabbitMQ and ActiveMQ write one. It is in the last part of the frame, so that a WebSocket carries both in one."""
+    session = ServerSession(newline_after_frame=True)
+    receive(session, "CONNECT\naccept-version:1.0\n\n\0")
+    session.accept(0.0)
+    for size in (1, 100_000):
+        session.deliver(Frame("MESSAGE", Headers(a="b"), b"x" * size))
+    count = session.outgoing
+    parts = session.data_to_send(0.0)
+    assert count == sum(map(len, parts))
+    assert b"".join(parts) == (
+        b"CONNECTED\n\n\0\nMESSAGE\na:b\n\nx\0\nMESSAGE\na:b\n\n" + b"x" * 100_000 + b"\0\n"
+    )
+    assert len(parts) == 5
+
+
+def test_each_written_frame_is_reported() -> None:
+    frames: list[Frame] = []
+    session = ServerSession()
+    session.on_frame_sent = frames.append
+    receive(session, "CONNECT\naccept-version:1.2\n\n\0")
+    session.accept(0.0)
+    session.receipt("1")
+    session.refuse("no")
+    assert [frame.command for frame in frames] == ["CONNECTED", "RECEIPT", "ERROR"]
 
 
 def test_refused_frame_does_not_change_the_session() -> None:
@@ -208,6 +280,7 @@ def test_too_many_early_frames_are_refused() -> None:
     assert message == "more than 2 frames before CONNECTED"
     assert session.closed is not None
     assert isinstance(session.closed.error, LimitExceeded)
+    assert session.closed.error.limit == "early_frames"
 
 
 def test_invalid_early_frame_is_refused() -> None:
@@ -293,6 +366,45 @@ def test_frames_that_a_client_may_send_are_accepted() -> None:
     ]
     assert session.ledger.subscriptions == {}
     assert session.state is State.DISCONNECTING
+
+
+@pytest.mark.parametrize("mode", ["auto", "client", "client-individual"])
+def test_modes_of_acknowledgement_are_accepted(mode: str) -> None:
+    session = connected()
+    (event,) = receive(session, f"SUBSCRIBE\nid:1\ndestination:/a\nack:{mode}\n\n\0")
+    assert isinstance(event, Request)
+    assert session.ledger.subscriptions["1"].ack == mode
+
+
+def test_a_request_that_the_server_refuses_can_be_forgotten() -> None:
+    ledger = Ledger()
+    session = ServerSession(ledger=ledger)
+    receive(session, "CONNECT\naccept-version:1.2\n\n\0")
+    session.accept(0.0)
+    for event in receive(session, PREPARED):
+        if isinstance(event, Request):
+            session.forget(event.frame)
+    assert (ledger.subscriptions, ledger.transactions) == ({}, set())
+    requests = [event for event in receive(session, PREPARED) if isinstance(event, Request)]
+    assert len(requests) == 2
+    session.forget(Frame("SEND", Headers({"destination": "/a", "id": "1", "transaction": "t"})))
+    assert (list(ledger.subscriptions), ledger.transactions) == (["1"], {"t"})
+
+
+def test_invalid_requests_may_be_reported_instead_of_ending_the_session() -> None:
+    session = ServerSession(report_invalid=True)
+    receive(session, "CONNECT\naccept-version:1.2\n\n\0")
+    session.accept(0.0)
+    session.events()
+    sent(session)
+    bad, good = receive(session, "SEND\nreceipt:r\n\n\0SEND\ndestination:/a\n\n\0")
+    assert isinstance(bad, InvalidRequest)
+    assert bad.frame == Frame("SEND", Headers(receipt="r"))
+    assert "needs the header destination" in str(bad.error)
+    assert isinstance(good, Request)
+    # The ERROR about data that is no frame does not name the receipt of the frame before it.
+    receive(session, "SEND\nreceipt:r\n\n\0")
+    assert connect_error_from(session, "no frame\n\n\0")[1] == ""
 
 
 def test_1_0_requires_fewer_headers() -> None:

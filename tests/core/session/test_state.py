@@ -32,6 +32,9 @@ def test_every_connection_can_end(role: Role, state: State) -> None:
 def test_refusal_has_a_hint() -> None:
     with pytest.raises(NotConnected, match="connect first"):
         after(Role.CLIENT, State.IDLE, Transition.FRAME)
+    with pytest.raises(NotConnected) as caught:
+        after(Role.CLIENT, State.CONNECTED, Transition.CONNECTED)
+    assert caught.value.hint == ""
 
 
 @pytest.mark.parametrize("role", Role)
