@@ -427,7 +427,7 @@ def test_outgoing_is_what_will_be_written(side: str) -> None:
         if isinstance(session, ServerSession):
             session.deliver(frame)
         else:
-            session.transmit(frame)
+            pair.client.transmit(frame)
         session.send_raw(b"\r\n")
     written = session.outgoing
     assert written == sum(map(len, session.data_to_send(0.0))) > 1_000_101
