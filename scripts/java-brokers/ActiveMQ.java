@@ -6,12 +6,15 @@ import javax.net.ssl.TrustManagerFactory;
 import org.apache.activemq.broker.BrokerPlugin;
 import org.apache.activemq.broker.BrokerService;
 import org.apache.activemq.broker.SslContext;
+import org.apache.activemq.broker.region.policy.FixedCountSubscriptionRecoveryPolicy;
+import org.apache.activemq.broker.region.policy.PolicyEntry;
+import org.apache.activemq.broker.region.policy.PolicyMap;
 import org.apache.activemq.security.AuthenticationUser;
 import org.apache.activemq.security.SimpleAuthenticationPlugin;
 import org.apache.activemq.store.kahadb.KahaDBPersistenceAdapter;
 
 /**
- * ActiveMQ Classic with one user. Arguments: a name, the folder for data, that of the key stores and their password, the
+ * ActiveMQ Classic with one user. A topic "retroactive.NAME" keeps three messages for retroactive consumers. Arguments: a name, the folder for data, that of the key stores and their password, the
  * URI of each connector.
  */
 public class ActiveMQ {
@@ -31,6 +34,14 @@ public class ActiveMQ {
         SimpleAuthenticationPlugin users = new SimpleAuthenticationPlugin(List.of(admin));
         users.setAnonymousAccessAllowed(false);
         broker.setPlugins(new BrokerPlugin[] {users});
+        FixedCountSubscriptionRecoveryPolicy kept = new FixedCountSubscriptionRecoveryPolicy();
+        kept.setMaximumSize(3);
+        PolicyEntry retroactive = new PolicyEntry();
+        retroactive.setTopic("retroactive.>");
+        retroactive.setSubscriptionRecoveryPolicy(kept);
+        PolicyMap policies = new PolicyMap();
+        policies.setPolicyEntries(List.of(retroactive));
+        broker.setDestinationPolicy(policies);
         KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
         keys.init(store(args[2] + "/server.p12", args[3]), args[3].toCharArray());
         TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());

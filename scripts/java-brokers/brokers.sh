@@ -17,6 +17,7 @@ declare -A JARS=(
         org.slf4j:slf4j-simple:2.0.17'
     [activemq6]='org.apache.activemq:activemq-broker:6.3.1 org.apache.activemq:activemq-stomp:6.3.1
         org.apache.activemq:activemq-kahadb-store:6.3.1 org.apache.activemq:activemq-jaas:6.3.1
+        com.thoughtworks.xstream:xstream:1.4.21 org.codehaus.jettison:jettison:1.5.4
         org.slf4j:slf4j-simple:2.0.17'
     [activemq61]='org.apache.activemq:activemq-broker:6.1.8 org.apache.activemq:activemq-stomp:6.1.8
         org.apache.activemq:activemq-kahadb-store:6.1.8 org.apache.activemq:activemq-jaas:6.1.8

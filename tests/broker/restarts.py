@@ -24,6 +24,8 @@ from stomp.core.frames.frame import Frame
 from tests.broker.rawclient import Ended, RawClient
 
 SRC = Path(__file__).parents[2] / "src"
+#: Milliseconds until a scheduled message is delivered, at most.
+LONGEST_DELAY = 500
 QUEUE = "/queue/kept"
 TOPIC = "/topic/kept"
 DURABLE = {
@@ -206,15 +208,17 @@ class Restarts:
                             bodies = [
                                 f"{prefix} {number} {index}" for index in range(choose.randrange(1, 40))
                             ]
-                            self._send(client, destination, bodies)
+                            delay = choose.randrange(LONGEST_DELAY) if choose.random() < 0.3 else 0
+                            self._send(client, destination, bodies, delay)
             except _LOST:
                 continue
 
-    def _send(self, client: RawClient, destination: str, bodies: list[str]) -> None:
+    def _send(self, client: RawClient, destination: str, bodies: list[str], delay: int = 0) -> None:
+        headers = {"AMQ_SCHEDULED_DELAY": delay} if delay else {}
         with self.book.lock:
             self.book.sent.update(bodies)
         for body in bodies:
-            client.send("SEND", body, destination=destination, persistent="true", receipt=body)
+            client.send("SEND", body, destination=destination, persistent="true", receipt=body, **headers)
         for body in bodies:
             client.expect("RECEIPT", receipt_id=body)
             with self.book.lock:
@@ -280,7 +284,7 @@ class Restarts:
         with RawClient(self._place) as client:
             client.connect()
             for destination, body in last.items():
-                self._send(client, destination, [body])
+                self._send(client, destination, [body], 2 * LONGEST_DELAY)  # after all scheduled messages
         deadline = time.monotonic() + PATIENCE
         while not self.book.settled.issuperset(last.values()):
             assert not self._failures, self._failures

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stomp.broker import Broker
+from stomp.broker import Broker, Policy
 from stomp.broker.dialects import dialect_by_name
 from stomp.broker.engine import Engine
 from stomp.broker.store import RequestRefused
@@ -100,6 +100,28 @@ def test_duplicate_is_dropped_and_confirmed(dialect: str) -> None:
     assert engine.destinations() == {"/queue/a": 2, "/queue/b": 1}
     one.subscribe("/queue/b")
     assert [each.headers["_AMQ_DUPL_ID"] for each in one.messages()] == ["same"]
+
+
+def test_refused_message_is_no_duplicate_when_it_is_sent_again() -> None:
+    engine = Engine(Policy(max_messages=1), dialect=dialect_by_name("artemis"))
+    one = party(engine)
+    one.send("/queue/a", "in the way")
+    with pytest.raises(RequestRefused, match="full"):
+        one.send("/queue/a", "x", _AMQ_DUPL_ID="1")
+    engine.purge("/queue/a")
+    one.send("/queue/a", "x", _AMQ_DUPL_ID="1")
+    assert engine.depth("/queue/a") == 1
+
+
+def test_message_of_an_aborted_transaction_is_no_duplicate_when_it_is_sent_again(engine: Engine) -> None:
+    one = party(engine)
+    for ending in ("ABORT", "COMMIT", "COMMIT"):
+        one.do("BEGIN", "t")
+        one.send("/queue/a", "x", "x", tx="t", _AMQ_DUPL_ID="1")
+        one.do(ending, "t")
+        assert engine.depth("/queue/a") == (0 if ending == "ABORT" else 1)
+    engine.purge("/queue/a")
+    assert engine.capacity.messages == engine.capacity.bytes == 0
 
 
 @pytest.mark.parametrize("dialect", ["rabbitmq", "activemq"])

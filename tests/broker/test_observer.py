@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from stomp.broker import Broker, Policy
 from stomp.broker.engine import Engine
 from stomp.broker.model import Client, Consumer, Queue
 from stomp.broker.observer import Observer
+from stomp.broker.scheduler import ScheduledMessage
 from stomp.broker.settings import ConnectionInfo
 from stomp.broker.store import StoredMessage
 from stomp.testing import FakeClock
@@ -61,6 +64,21 @@ class Recorder(Observer):
 
     def durable_removed(self, queue: Queue) -> None:
         self.events.append(("durable removed", queue.name))
+
+    def queue_declared(self, queue: Queue) -> None:
+        self.events.append(("declared", queue.name))
+
+    def queue_removed(self, queue: Queue) -> None:
+        self.events.append(("removed", queue.name))
+
+    def message_scheduled(self, message: ScheduledMessage) -> None:
+        self.events.append(("scheduled", message.sending.destination))
+
+    def schedule_ended(self, message: ScheduledMessage) -> None:
+        self.events.append(("schedule ended", message.sending.destination))
+
+    def id_remembered(self, id: bytes, headers: Mapping[str, str]) -> None:
+        self.events.append(("id remembered", headers["_AMQ_DUPL_ID"]))
 
     def connection_opened(self, connection: ConnectionInfo) -> None:
         self.events.append(("opened", str(connection.number)))
@@ -173,6 +191,32 @@ def test_purge_and_the_end_of_subscriptions_are_announced(observed: Engine, reco
     ]
 
 
+def test_declared_queues_and_scheduled_messages_are_announced(
+    observed: Engine, recorder: Recorder, clock: FakeClock
+) -> None:
+    one = party(observed)
+    one.subscribe("/queue/a", **{"x-expires": "1000"})
+    one.unsubscribe()
+    clock.advance(1.5)
+    observed.run_due()
+    one.send("/queue/b", "x", AMQ_SCHEDULED_PERIOD="1000", AMQ_SCHEDULED_REPEAT="1", _AMQ_DUPL_ID="7")
+    for _ in range(2):
+        clock.advance(1.0)
+        observed.run_due()
+    assert recorder.events == [
+        ("declared", "/queue/a"),
+        ("subscribed", "/queue/a"),
+        ("unsubscribed", "/queue/a"),
+        ("removed", "/queue/a"),
+        ("scheduled", "/queue/b"),
+        ("id remembered", "7"),
+        ("enqueued", "/queue/b"),
+        ("scheduled", "/queue/b"),
+        ("enqueued", "/queue/b"),
+        ("schedule ended", "/queue/b"),
+    ]
+
+
 def test_copies_for_a_browser_are_not_announced(observed: Engine, recorder: Recorder) -> None:
     consumer = party(observed)
     consumer.send("/queue/a", "x")
@@ -219,11 +263,9 @@ def test_several_observers_get_every_event(observed: Engine, recorder: Recorder)
     observed.add_observer(Every())
     assert observed.observer is not None
     for name in names:
-        options = {"requeue": True} if name == "message_refused" else {}
-        count = 1 if name in ("subscription_added", "subscription_removed") else 2
-        if name in ("durable_removed", "connection_opened", "connection_closed"):
-            count = 1
-        getattr(observed.observer, name)(*[_Anything()] * count, **options)
+        parameters = inspect.signature(getattr(Observer(), name)).parameters.values()
+        options = {each.name: True for each in parameters if each.kind is each.KEYWORD_ONLY}
+        getattr(observed.observer, name)(*[_Anything()] * (len(parameters) - len(options)), **options)
     assert called == names
     assert len(recorder.events) == len(names)
 
@@ -234,6 +276,9 @@ class _Anything:
     number = 1
 
     def __getattr__(self, name: str) -> Any:
+        return _Anything()
+
+    def __getitem__(self, name: str) -> Any:
         return _Anything()
 
 

@@ -12,13 +12,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from stomp.broker.dialects import dialect_by_name
 from stomp.broker.engine import Engine
 from stomp.broker.persistence import Persistence
-from stomp.broker.store import Policy
+from stomp.broker.store import Policy, RequestRefused
 from stomp.broker.store_file import StoreChanges, StoreFailed, StoreFile
 from stomp.core.errors import UsageError
-from stomp.core.frames.frame import Frame
-from tests.broker.party import Party, party
+from stomp.core.frames.frame import Frame, Headers
+from tests.broker.party import Party, party, receipts
 
 #: Body, redelivered, and refusals of each message, by queue: the key of a durable subscription or the name.
 Contents: TypeAlias = dict[object, list[tuple[str, bool, int]]]
@@ -27,8 +28,11 @@ Contents: TypeAlias = dict[object, list[tuple[str, bool, int]]]
 class Restartable:
     """An engine with a file, that can be restarted; `committed` is False for what a kill loses."""
 
-    def __init__(self, path: Path, policy: Policy | None = None, now: float = 0.0) -> None:
+    def __init__(
+        self, path: Path, policy: Policy | None = None, now: float = 0.0, dialect: str = "tolerant"
+    ) -> None:
         self.path = path
+        self.dialect = dialect_by_name(dialect)
         self.policy = policy or Policy(dead_letter_after=3)
         self.now = now
         self.changes = 0
@@ -38,7 +42,11 @@ class Restartable:
         self.file = StoreFile(self.path)
         self.file._db.execute("PRAGMA synchronous = OFF")  # fsync has no effect that a test could see
         self.engine = Engine(
-            self.policy, name=self.file.name, clock=lambda: self.now, first_number=self.file.first_number
+            self.policy,
+            name=self.file.name,
+            clock=lambda: self.now,
+            first_number=self.file.first_number,
+            dialect=self.dialect,
         )
         self.persistence = Persistence(self.file, self._changed, clock=lambda: self.now)
         self.persistence.restore(self.engine)
@@ -278,6 +286,244 @@ def test_a_transaction_is_kept_as_a_whole(broker: Restartable) -> None:
     again.do("COMMIT", "t")
     broker.restart()
     assert broker.contents() == {"/queue/b": [("out", False, 0)]}
+
+
+# ---------------------------------------------------------------------------------------------- queues
+
+
+def arguments(**named: str) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in named.items()}
+
+
+def test_a_declared_queue_keeps_its_arguments(broker: Restartable) -> None:
+    one = party(broker.engine)
+    named = arguments(x_max_length="2", x_dead_letter_exchange="", x_dead_letter_routing_key="dead")
+    one.subscribe("/queue/a", ack="client", prefetch_count="1", **named)
+    one.unsubscribe()
+    broker.restart()
+    again = party(broker.engine)
+    persistent(again, "/queue/a", "1", "2", "3")
+    assert broker.contents() == {
+        "/queue/a": [("2", False, 0), ("3", False, 0)],
+        "/queue/dead": [("1", False, 0)],
+    }
+    broker.restart()
+    (dead,) = broker.engine.queues("/queue/dead")
+    (message,) = dead.messages()
+    assert message.headers["x-first-death-reason"] == "maxlen"
+
+
+def test_the_time_to_live_of_a_queue_is_kept(broker: Restartable) -> None:
+    one = party(broker.engine)
+    persistent(one, "/queue/a", "before", **arguments(x_message_ttl="5000"))
+    broker.restart()
+    persistent(party(broker.engine), "/queue/a", "after")
+    broker.now = 4.0
+    assert broker.engine.depth("/queue/a") == 2
+    broker.now = 6.0
+    assert broker.engine.depth("/queue/a") == 0
+
+
+def test_the_order_by_priority_is_kept(broker: Restartable) -> None:
+    one = party(broker.engine)
+    for priority in ("1", "3", "2"):
+        persistent(one, "/queue/a", priority, priority=priority, **arguments(x_max_priority="5"))
+    broker.restart()
+    again = party(broker.engine)
+    persistent(again, "/queue/a", "4", priority="4")
+    again.subscribe("/queue/a")
+    assert again.bodies() == ["4", "3", "2", "1"]
+
+
+def test_an_unused_queue_is_removed_after_a_restart_and_stays_removed(broker: Restartable) -> None:
+    one = party(broker.engine)
+    persistent(one, "/queue/a", "1", **arguments(x_expires="5000"))
+    broker.now = 4.0
+    broker.restart()
+    broker.now = 8.0  # its time has begun again
+    broker.engine.run_due()
+    assert broker.engine.depth("/queue/a") == 1
+    broker.now = 9.1
+    broker.engine.run_due()
+    assert broker.engine.destinations() == {}
+    broker.restart()
+    assert broker.engine.destinations() == {}
+    assert broker.engine.capacity.queues == 0
+
+
+def test_arguments_are_compared_after_a_restart(tmp_path: Path) -> None:
+    broker = Restartable(tmp_path / "store.db", dialect="rabbitmq")
+    one = party(broker.engine)
+    one.subscribe("/queue/a", **arguments(x_message_ttl="1000"))
+    broker.restart()
+    again = party(broker.engine)
+    with pytest.raises(RequestRefused, match="precondition_failed"):
+        again.subscribe("/queue/a")
+    again.subscribe("/queue/a", **arguments(x_message_ttl="1000"))
+    broker.file.close()
+
+
+def test_the_arguments_of_a_durable_subscription_are_kept(broker: Restartable) -> None:
+    one = party(broker.engine)
+    durable(one, **arguments(x_max_length="1"))
+    one.leave()
+    broker.restart()
+    persistent(party(broker.engine), "/topic/a", "1", "2")
+    assert broker.contents() == {("id", "/topic/a", "d"): [("2", False, 0)]}
+
+
+def test_a_queue_of_a_virtual_topic_is_kept_without_messages(broker: Restartable) -> None:
+    one = party(broker.engine)
+    one.subscribe("/queue/Consumer.A.VirtualTopic.X")
+    one.leave()
+    broker.restart()
+    persistent(party(broker.engine), "/topic/VirtualTopic.X", "1")
+    broker.restart()
+    assert broker.contents() == {"/queue/Consumer.A.VirtualTopic.X": [("1", False, 0)]}
+
+
+def test_a_queue_of_a_virtual_topic_is_forgotten_by_a_dialect_without_them(tmp_path: Path) -> None:
+    broker = Restartable(tmp_path / "store.db")
+    party(broker.engine).subscribe("/queue/Consumer.A.VirtualTopic.X")
+    broker.dialect = dialect_by_name("rabbitmq")
+    broker.restart()
+    assert broker.engine.destinations() == {}
+    assert broker.engine.capacity.queues == 0
+    broker.file.close()
+
+
+def test_temporary_queues_are_not_kept(broker: Restartable) -> None:
+    party(broker.engine).subscribe("/temp-queue/a", **arguments(x_expires="5000"))
+    assert broker.changes == 0
+
+
+# ---------------------------------------------------------------------------------------------- what is due later
+
+
+def test_a_scheduled_message_is_delivered_after_a_restart(broker: Restartable) -> None:
+    one = party(broker.engine)
+    persistent(one, "/queue/a", "kept", AMQ_SCHEDULED_DELAY="5000", **{"content-length": "4"})
+    one.send("/queue/a", "in memory", AMQ_SCHEDULED_DELAY="5000")
+    broker.restart()
+    assert broker.engine.capacity.messages == 1
+    assert broker.engine.deadline == 5.0
+    again = party(broker.engine)
+    again.subscribe("/queue/a")
+    broker.now = 5.0
+    broker.engine.run_due()
+    (message,) = again.messages()
+    assert (message.body, message.headers["redelivered"]) == (b"kept", "false")
+    assert broker.engine.capacity.messages == broker.engine.capacity.bytes == 0
+    broker.restart()
+    assert broker.engine.deadline is None
+
+
+def test_what_was_due_while_the_broker_was_down_is_delivered_at_its_start(broker: Restartable) -> None:
+    persistent(party(broker.engine), "/queue/a", "1", AMQ_SCHEDULED_DELAY="5000")
+    broker.persistence.commit()
+    broker.now = 60.0
+    broker.kill()
+    broker.engine.run_due()
+    assert broker.contents() == {"/queue/a": [("1", False, 0)]}
+    broker.restart()
+    broker.engine.run_due()
+    assert broker.contents() == {"/queue/a": [("1", False, 0)]}
+
+
+def test_repetitions_are_counted_over_restarts(broker: Restartable) -> None:
+    persistent(party(broker.engine), "/queue/a", "x", AMQ_SCHEDULED_PERIOD="1000", AMQ_SCHEDULED_REPEAT="3")
+    for seconds in range(1, 10):
+        broker.now = float(seconds)
+        broker.engine.run_due()
+        broker.restart()
+    assert broker.engine.depth("/queue/a") == 4
+    assert broker.engine.deadline is None
+
+
+def test_a_delivery_that_was_not_committed_happens_again(broker: Restartable) -> None:
+    persistent(party(broker.engine), "/queue/a", "x", AMQ_SCHEDULED_DELAY="1000")
+    broker.persistence.commit()
+    broker.now = 1.0
+    broker.engine.run_due()
+    broker.kill()
+    broker.engine.run_due()
+    assert broker.engine.depth("/queue/a") == 1
+
+
+def test_a_cron_entry_is_kept(broker: Restartable) -> None:
+    persistent(party(broker.engine), "/queue/a", "x", AMQ_SCHEDULED_CRON="*/5 * * * *")
+    for expected in (1, 2):
+        broker.restart()
+        assert broker.engine.deadline is not None
+        assert broker.engine.deadline % 300 == 0
+        broker.now = broker.engine.deadline
+        broker.engine.run_due()
+        assert broker.engine.depth("/queue/a") == expected
+
+
+# ---------------------------------------------------------------------------------------------- of messages
+
+
+def test_a_duplicate_is_dropped_after_a_restart(broker: Restartable) -> None:
+    one = party(broker.engine)
+    persistent(one, "/queue/a", "1", _AMQ_DUPL_ID="1")
+    one.send("/queue/a", "2", _AMQ_DUPL_ID="2")  # not persistent: it is lost, and has to be accepted again
+    broker.restart()
+    again = party(broker.engine)
+    persistent(again, "/queue/a", "1", _AMQ_DUPL_ID="1", receipt="1")
+    persistent(again, "/queue/a", "2", _AMQ_DUPL_ID="2", receipt="2")
+    assert receipts(again.frames()) == ["1", "2"]
+    assert broker.contents() == {"/queue/a": [("1", False, 0), ("2", False, 0)]}
+
+
+def test_message_groups_are_kept(broker: Restartable) -> None:
+    persistent(party(broker.engine), "/queue/a", "1", "2", "3", JMSXGroupID="g")
+    broker.restart()
+    one, two = party(broker.engine), party(broker.engine)
+    one.subscribe("/queue/a", ack="client", prefetch_count="1")
+    two.subscribe("/queue/a", ack="client", prefetch_count="1")
+    assert (one.bodies(), two.bodies()) == (["1"], [])
+
+
+def test_deliveries_are_counted_over_restarts(tmp_path: Path) -> None:
+    broker = Restartable(tmp_path / "store.db", dialect="artemis")
+    persistent(party(broker.engine), "/queue/a", "x")
+    for _ in range(10):
+        one = party(broker.engine)
+        one.subscribe("/queue/a", ack="client")
+        one.leave()
+        broker.restart()
+    assert broker.engine.destinations() == {"/queue/DLQ": 1}
+    broker.file.close()
+
+
+def test_a_message_without_content_length_gets_none_after_a_restart(tmp_path: Path) -> None:
+    broker = Restartable(tmp_path / "store.db", dialect="activemq")
+    frame = Frame("SEND", Headers({"destination": "/queue/a", "persistent": "true"}), b"text")
+    broker.engine.handle(party(broker.engine).client, frame)
+    broker.restart()
+    one = party(broker.engine)
+    one.subscribe("/queue/a")
+    assert "content-length" not in one.messages()[0].headers
+    broker.file.close()
+
+
+def test_a_dead_letter_does_not_go_round_over_restarts(broker: Restartable) -> None:
+    """Two queues are the dead-letter queue of each other."""
+    one = party(broker.engine)
+    for name, other in (("a", "b"), ("b", "a")):
+        one.subscribe(
+            f"/queue/{name}",
+            name,
+            **arguments(x_message_ttl="1000", x_dead_letter_exchange="", x_dead_letter_routing_key=other),
+        )
+        one.unsubscribe(name)
+    persistent(one, "/queue/a", "x")
+    for seconds in range(1, 6):
+        broker.now = float(seconds)
+        broker.engine.run_due()
+        broker.restart()
+    assert broker.engine.depth("/queue/a") == broker.engine.depth("/queue/b") == 0
 
 
 def test_a_stored_subscription_beyond_the_limits_is_a_clear_error(broker: Restartable) -> None:

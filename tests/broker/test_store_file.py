@@ -15,6 +15,8 @@ from stomp.broker.store_file import (
     FORMAT,
     Key,
     MessageRow,
+    MessageState,
+    ScheduledRow,
     StoreChanges,
     StoreFailed,
     StoreFile,
@@ -40,7 +42,7 @@ def row(number: int, body: bytes = b"hi", **changes: object) -> MessageRow:
 
 def batch(
     *added: MessageRow,
-    changed: tuple[tuple[bool, int, int], ...] = (),
+    changed: tuple[MessageState, ...] = (),
     removed: tuple[int, ...] = (),
     subscriptions: Mapping[Key, SubscriptionRow | None] | None = None,
 ) -> StoreChanges:
@@ -62,6 +64,9 @@ def test_a_message_is_read_as_it_was_written(path: Path) -> None:
         redelivered=True,
         refusals=2,
         queue="/topic/a",
+        deliveries=3,
+        has_length=False,
+        deaths=frozenset([("/queue/x", "expired"), ("/queue/y", "rejected")]),
     )
     file.write(batch(row(8), kept))
     file.close()
@@ -73,15 +78,16 @@ def test_a_message_is_read_as_it_was_written(path: Path) -> None:
 def test_changes_and_removals_are_written(path: Path) -> None:
     file = StoreFile(path)
     file.write(batch(row(1), row(2), row(3)))
-    file.write(batch(changed=((True, 3, 2),), removed=(1,)))
-    assert list(file.messages()) == [row(2, redelivered=True, refusals=3), row(3)]
+    file.write(batch(changed=(MessageState(2, redelivered=True, refusals=3, deliveries=4),), removed=(1,)))
+    assert list(file.messages()) == [row(2, redelivered=True, refusals=3, deliveries=4), row(3)]
     file.close()
 
 
 def test_a_durable_subscription_is_written_replaced_and_removed(path: Path) -> None:
     file = StoreFile(path)
     key = ("name", "client", 'quoted "name"')
-    first, second = SubscriptionRow(key, "/topic/a", None), SubscriptionRow(key, "/topic/b.*", "a = 'b'")
+    first = SubscriptionRow(key, "/topic/a", None)
+    second = SubscriptionRow(key, "/topic/b.*", "a = 'b'", '{"ttl": 1.5}')
     other = SubscriptionRow(("id", "/topic/c", "1"), "/topic/c", "")
     file.write(batch(subscriptions={key: first, other.key: other}))
     file.write(batch(subscriptions={key: second}))
@@ -156,6 +162,89 @@ def test_the_database_of_another_program_is_refused_and_unchanged(path: Path) ->
     with pytest.raises(UsageError, match="is no store of stomp broker"):
         StoreFile(path)
     assert path.read_bytes() == data
+
+
+def test_a_declared_queue_is_written_replaced_and_removed(path: Path) -> None:
+    file = StoreFile(path)
+    file.write(StoreChanges(queues={"/queue/a": '{"ttl": 1}', "/queue/b": None}))
+    file.write(StoreChanges(queues={"/queue/a": '{"ttl": 2}'}, removed_queues=["/queue/a", "/queue/b"]))
+    assert list(file.queues()) == [("/queue/a", '{"ttl": 2}')]
+    file.write(StoreChanges(removed_queues=["/queue/a"]))
+    assert list(file.queues()) == []
+    file.close()
+
+
+def test_a_scheduled_message_is_written_replaced_and_removed(path: Path) -> None:
+    def scheduled(due: float, done: int) -> ScheduledRow:
+        headers = {"persistent": "true"}
+        return ScheduledRow(7, "/queue/a", headers, b"\0x", 99.5, False, "[1.0, 0.5, 3, null]", due, done)
+
+    file = StoreFile(path)
+    file.write(StoreChanges(scheduled={7: scheduled(10.0, 0)}))
+    file.write(StoreChanges(scheduled={7: scheduled(10.5, 1)}))
+    assert list(file.scheduled()) == [scheduled(10.5, 1)]
+    file.write(StoreChanges(scheduled={7: None}))
+    assert list(file.scheduled()) == []
+    file.close()
+
+
+def test_the_last_ids_of_messages_are_kept(path: Path) -> None:
+    file = StoreFile(path)
+    for first in range(0, 12, 4):
+        ids = [b"%d" % number for number in range(first, first + 4)]
+        file.write(StoreChanges(duplicate_ids=ids, max_duplicate_ids=5))
+    assert list(file.duplicate_ids()) == [b"7", b"8", b"9", b"10", b"11"]
+    file.close()
+
+
+#: A file as stompkit 1 has made it.
+FORMAT_1 = """
+PRAGMA application_id = 1398033744;
+PRAGMA user_version = 1;
+CREATE TABLE messages (
+    number INTEGER PRIMARY KEY, queue TEXT NOT NULL, subscription TEXT, destination TEXT NOT NULL,
+    headers TEXT NOT NULL, body BLOB NOT NULL, expires REAL, redelivered INTEGER NOT NULL, refusals INTEGER NOT NULL
+);
+CREATE TABLE subscriptions (key TEXT PRIMARY KEY, destination TEXT NOT NULL, selector TEXT);
+CREATE TABLE broker (name TEXT NOT NULL, starts INTEGER NOT NULL);
+INSERT INTO messages VALUES (5, '/queue/a', NULL, '/queue/a', '{"persistent": "true"}', x'6869', 7.5, 1, 2);
+INSERT INTO subscriptions VALUES ('["name", "c", "s"]', '/topic/a', 'x = 1');
+INSERT INTO broker VALUES ('abcdef', 3);
+"""
+
+
+def test_a_file_of_format_1_is_converted(path: Path) -> None:
+    old = sqlite3.connect(path)
+    old.executescript(FORMAT_1)
+    old.close()
+    for number in (3, 4):
+        file = StoreFile(path)
+        assert (file.name, file.first_number) == ("abcdef", number * 10**12)
+        (message,) = file.messages()
+        assert message == MessageRow(
+            5, "/queue/a", None, "/queue/a", {"persistent": "true"}, b"hi", 7.5, True, 2, 0, True, frozenset()
+        )
+        assert list(file.subscriptions()) == [SubscriptionRow(("name", "c", "s"), "/topic/a", "x = 1", None)]
+        assert [*file.queues(), *file.scheduled(), *file.duplicate_ids()] == []
+        file.write(batch(row(6)))
+        file.write(batch(removed=(6,)))
+        assert file._db.execute("PRAGMA user_version").fetchone() == (FORMAT,)
+        file.close()
+
+
+def test_a_file_is_not_converted_in_part(path: Path) -> None:
+    old = sqlite3.connect(path)
+    old.executescript(FORMAT_1)
+    old.execute("CREATE TABLE scheduled (mine TEXT)")  # the conversion fails at this name
+    old.commit()
+    old.close()
+    with pytest.raises(UsageError, match="cannot open the store"):
+        StoreFile(path)
+    again = sqlite3.connect(path)
+    assert again.execute("PRAGMA user_version").fetchone() == (1,)
+    columns = [name for _, name, *_ in again.execute("PRAGMA table_info(messages)")]
+    assert columns[-1] == "refusals"
+    again.close()
 
 
 def test_a_newer_format_is_refused(path: Path) -> None:

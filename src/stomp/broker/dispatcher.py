@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _TURN = 100_000
 #: Messages that are skipped because the consumer of their group has no room.
 _MOST_PASSED = 1000
+#: In a dialect that orders all queues by priority.
+_PRIORITIES = QueueArguments(max_priority=9)
 
 
 class Dispatcher:
@@ -85,14 +87,13 @@ class Dispatcher:
             sending.expires,
         )
         message.has_length = sending.has_length
-        if state.dialect.has_groups and not queue.private:
-            message.group = sending.headers.get("JMSXGroupID")
-        if state.dialect.orders_by_priority:
-            message.order = QueueArguments(max_priority=9).order(message.number, message.headers)
         arguments = queue.arguments
         if arguments is not None:
             message.deaths = sending.deaths
-            self._apply(arguments, message)
+            if arguments.ttl is not None:
+                end = state.clock() + arguments.ttl
+                message.expires = end if message.expires is None else min(end, message.expires)
+        self._set_place(queue, message)
         state.expiry.watch(queue, message)
         queue.bytes += message.size
         if state.observer is not None:
@@ -113,13 +114,15 @@ class Dispatcher:
         if queue.bytes > state.policy.max_subscription_bytes and queue.private and not queue.browsing:
             state.queues.limit(queue)
 
-    def _apply(self, arguments: QueueArguments, message: StoredMessage) -> None:
-        """Apply the arguments of a queue to a new message."""
-        if arguments.ttl is not None:
-            end = self._state.clock() + arguments.ttl
-            message.expires = end if message.expires is None else min(end, message.expires)
-        if arguments.max_priority:
+    def _set_place(self, queue: Queue, message: StoredMessage) -> None:
+        """Set the message group and the order of a message, which follow from its headers and its queue."""
+        dialect, arguments = self._state.dialect, queue.arguments
+        if dialect.has_groups and not queue.private:
+            message.group = message.headers.get("JMSXGroupID")
+        if arguments is not None and arguments.max_priority:
             message.order = arguments.order(message.number, message.headers)
+        elif dialect.orders_by_priority:
+            message.order = _PRIORITIES.order(message.number, message.headers)
 
     def restore(self, name: str, durable: tuple[str, ...] | None, message: StoredMessage) -> None:
         """See `stomp.broker.engine.Engine.restore`. The limits are not checked: the message was accepted before."""
@@ -132,6 +135,7 @@ class Dispatcher:
         state.capacity.messages += 1
         state.capacity.bytes += message.size
         queue.bytes += message.size
+        self._set_place(queue, message)
         queue.backlog.add(message)
         state.expiry.watch(queue, message)
 

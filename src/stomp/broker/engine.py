@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from stomp.broker.expiry import Expiry
     from stomp.broker.model import Queue
     from stomp.broker.observer import Observer
+    from stomp.broker.scheduler import ScheduledMessage
     from stomp.broker.store import Capacity, StoredMessage
     from stomp.core.frames.versions import Version
 
@@ -122,6 +123,10 @@ class Engine:
             message: the message.
         """
         self._dispatcher.restore(name, durable, message)
+
+    def restore_scheduled(self, message: ScheduledMessage) -> None:
+        """Add a scheduled message of an earlier engine."""
+        self._sender.scheduler.restore(message)
 
     def add_observer(self, observer: Observer) -> None:
         """Call this observer for each event, after those that were added before."""

@@ -273,7 +273,20 @@ class Delivery:
 
 @dataclass(slots=True)  # not frozen: that would cost 0.1 microseconds for each field
 class PendingSend:
-    """The data of a SEND; in a transaction it is kept until COMMIT."""
+    """The data of a SEND; in a transaction it is kept until COMMIT.
+
+    Attributes:
+        destination: the destination, see `stomp.broker.destinations.qualify`.
+        headers: the headers of its MESSAGE.
+        body: the body.
+        size: the bytes that it counts for.
+        expires: expiry time in seconds since 1970; None if it does not expire.
+        has_length: the SEND had a ``content-length``.
+        deaths: the queues that it has left for a dead-letter exchange, each with the reason.
+        schedule: when it is delivered; None for at once.
+        client: the number of the client that has sent it; 0 for none.
+        duplicate_id: identifies it, see `stomp.broker.duplicates.DuplicateIds`; None without ``_AMQ_DUPL_ID``.
+    """
 
     destination: str
     headers: Mapping[str, str]
@@ -284,6 +297,7 @@ class PendingSend:
     deaths: frozenset[tuple[str, str]] = frozenset()
     schedule: Schedule | None = None
     client: int = 0
+    duplicate_id: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stomp.broker.model import Client, Consumer, Queue
+    from stomp.broker.scheduler import ScheduledMessage
     from stomp.broker.settings import ConnectionInfo
     from stomp.broker.store import StoredMessage
 
@@ -63,6 +66,21 @@ class Observer:
 
     def durable_removed(self, queue: Queue) -> None:
         """A durable subscription has ended; its messages are dropped afterwards."""
+
+    def queue_declared(self, queue: Queue) -> None:
+        """There is a queue that exists without messages and consumers: it has arguments, or is of a virtual topic."""
+
+    def queue_removed(self, queue: Queue) -> None:
+        """Such a queue does not exist any more."""
+
+    def message_scheduled(self, message: ScheduledMessage) -> None:
+        """A message was received that is delivered later, or the time of its next delivery has changed."""
+
+    def schedule_ended(self, message: ScheduledMessage) -> None:
+        """A scheduled message is not delivered any more."""
+
+    def id_remembered(self, id: bytes, headers: Mapping[str, str]) -> None:
+        """A message with these headers was stored; another one with the same id is dropped as a duplicate."""
 
     def connection_opened(self, connection: ConnectionInfo) -> None:
         """A client has connected; it has not logged in yet."""
@@ -127,6 +145,26 @@ class Observers(Observer):
     def durable_removed(self, queue: Queue) -> None:
         for each in self._members:
             each.durable_removed(queue)
+
+    def queue_declared(self, queue: Queue) -> None:
+        for each in self._members:
+            each.queue_declared(queue)
+
+    def queue_removed(self, queue: Queue) -> None:
+        for each in self._members:
+            each.queue_removed(queue)
+
+    def message_scheduled(self, message: ScheduledMessage) -> None:
+        for each in self._members:
+            each.message_scheduled(message)
+
+    def schedule_ended(self, message: ScheduledMessage) -> None:
+        for each in self._members:
+            each.schedule_ended(message)
+
+    def id_remembered(self, id: bytes, headers: Mapping[str, str]) -> None:
+        for each in self._members:
+            each.id_remembered(id, headers)
 
     def connection_opened(self, connection: ConnectionInfo) -> None:
         for each in self._members:

@@ -1,4 +1,4 @@
-"""Persistent messages: those with ``persistent:true``, and durable subscriptions, are kept in a file.
+"""Persistent messages: those with ``persistent:true``, durable subscriptions and declared queues are kept in a file.
 
 Rules of this file:
 
@@ -8,6 +8,9 @@ Rules of this file:
 - A message that is stored and consumed between two commits is never written.
 - A message of a queue or of a durable subscription is kept; one of a temporary queue, or of a subscription that is not
   durable, is not: after a restart no client could consume it.
+- A queue that exists without messages is kept: one with arguments (RabbitMQ), and one of a virtual topic (ActiveMQ).
+- The place of a message in its queue and its message group are not in the file: they follow from its headers and from
+  the arguments of the queue.
 - All STOMP text in the file is JSON or was read from valid UTF-8.
 """
 
@@ -18,17 +21,31 @@ import time
 from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import is_temporary
+from stomp.broker.duplicates import MAX_IDS
+from stomp.broker.model import PendingSend
 from stomp.broker.observer import Observer
+from stomp.broker.queue_arguments import QueueArguments
 from stomp.broker.request_headers import DurableKey, is_true, selector_of
+from stomp.broker.schedule import Schedule
+from stomp.broker.scheduler import ScheduledMessage
 from stomp.broker.store import RequestRefused, StoredMessage, size_of
-from stomp.broker.store_file import MessageRow, StoreChanges, StoreFailed, StoreFile, SubscriptionRow
+from stomp.broker.store_file import (
+    MessageRow,
+    MessageState,
+    ScheduledRow,
+    StoreChanges,
+    StoreFailed,
+    StoreFile,
+    SubscriptionRow,
+)
 from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from stomp.broker.engine import Engine
     from stomp.broker.model import Consumer, Queue
+    from stomp.broker.store_file import Key
 
 logger: logging.Logger = logging.getLogger("stomp.broker")
 
@@ -37,7 +54,7 @@ RETRY_AFTER = 1.0
 
 
 class Persistence(Observer):
-    """Keeps the persistent messages and durable subscriptions of an engine in a file.
+    """Keeps the persistent messages, durable subscriptions and declared queues of an engine in a file.
 
     Args:
         file: the file; `close` closes it.
@@ -58,8 +75,11 @@ class Persistence(Observer):
         self._added: dict[int, tuple[Queue, tuple[str, ...] | None, StoredMessage]] = {}
         self._changed: dict[int, StoredMessage] = {}
         self._removed: list[int] = []
-        self._subscriptions: dict[tuple[str, ...], SubscriptionRow | None] = {}
-        self._known: set[tuple[str, ...]] = set()  # keys of the durable subscriptions on disk
+        self._known: dict[Key, SubscriptionRow] = {}  # the durable subscriptions that are on disk, or will be
+        self._subscriptions: dict[Key, SubscriptionRow | None] = {}
+        self._queues: dict[str, Queue | None] = {}
+        self._scheduled: dict[int, ScheduledMessage | None] = {}
+        self._ids: list[bytes] = []
         self._failure: StoreFailed | None = None
         self._retry_at = 0.0
         self.has_changes: bool = False
@@ -72,31 +92,19 @@ class Persistence(Observer):
         Raises:
             UsageError: a durable subscription exceeds the limits of the engine's policy.
         """
+        for name, arguments in self._file.queues():
+            engine.state.restore_queue(
+                name, None if arguments is None else QueueArguments.from_json(arguments)
+            )
         for kept in self._file.subscriptions():
-            try:
-                selector = selector_of(
-                    {} if kept.selector is None else {"selector": kept.selector}, engine.policy
-                )
-                key = DurableKey(kept.key, shared=kept.key[0] in ("id", "queue"))
-                engine.state.topics.queue_for_subscription(kept.name, key, kept.selector, selector)
-            except RequestRefused as err:
-                raise UsageError(
-                    f"{self._file.path} has a durable subscription to {kept.name!r:.200} that exceeds the limits: "
-                    f"{err.message}"
-                ) from err
-            self._known.add(kept.key)
+            self._restore_subscription(engine, kept)
         for row in self._file.messages():
             self._kept.add(row.number)
-            message = StoredMessage(
-                row.number,
-                row.destination,
-                row.headers,
-                row.body,
-                size_of(row.headers, row.body),
-                row.expires,
-            )
-            message.redelivered, message.refusals = row.redelivered, row.refusals
-            engine.restore(row.queue, row.subscription, message)
+            engine.restore(row.queue, row.subscription, _message_of(row))
+        for scheduled in self._file.scheduled():
+            engine.restore_scheduled(_scheduled_of(scheduled))
+        for id in self._file.duplicate_ids():
+            engine.state.duplicate_ids.restore(id)
         engine.add_observer(self)
         if self._kept or self._known:
             logger.info(
@@ -105,6 +113,22 @@ class Persistence(Observer):
                 len(self._kept),
                 len(self._known),
             )
+
+    def _restore_subscription(self, engine: Engine, kept: SubscriptionRow) -> None:
+        try:
+            selector = selector_of(
+                {} if kept.selector is None else {"selector": kept.selector}, engine.policy
+            )
+            key = DurableKey(kept.key, shared=kept.key[0] in ("id", "queue"))
+            queue = engine.state.topics.queue_for_subscription(kept.name, key, kept.selector, selector)
+        except RequestRefused as err:
+            raise UsageError(
+                f"{self._file.path} has a durable subscription to {kept.name!r:.200} that exceeds the limits: "
+                f"{err.message}"
+            ) from err
+        if kept.arguments is not None:
+            queue.arguments = QueueArguments.from_json(kept.arguments)
+        self._known[kept.key] = kept
 
     def close(self) -> None:
         """Write the changes, and close the file."""
@@ -135,40 +159,32 @@ class Persistence(Observer):
         if self._failure is not None:
             logger.warning("%s can be written again", self._file.path)
         self._failure = None
-        self._known.update(key for key, row in self._subscriptions.items() if row is not None)
-        self._known.difference_update(key for key, row in self._subscriptions.items() if row is None)
-        self._added.clear()
-        self._changed.clear()
+        for changes in (self._added, self._changed, self._subscriptions, self._queues, self._scheduled):
+            changes.clear()
         self._removed.clear()
-        self._subscriptions.clear()
+        self._ids.clear()
         self.has_changes = False
 
     def _batch(self) -> StoreChanges:
-        added = [
-            MessageRow(
-                number,
-                queue.name,
-                key,
-                message.destination,
-                message.headers,
-                message.body,
-                message.expires,
-                # A message that a consumer has may be delivered again after the broker was killed.
-                message.redelivered or not message.waiting,
-                message.refusals,
-            )
-            for number, (queue, key, message) in self._added.items()
-        ]
-        changed = [
-            (message.redelivered or not message.waiting, message.refusals, number)
-            for number, message in self._changed.items()
-        ]
-        return StoreChanges(added, changed, self._removed, self._subscriptions)
+        return StoreChanges(
+            [_row_of(queue, key, message) for queue, key, message in self._added.values()],
+            [_state_of(message) for message in self._changed.values()],
+            self._removed,
+            self._subscriptions,
+            {name: _json(queue.arguments) for name, queue in self._queues.items() if queue is not None},
+            [name for name, queue in self._queues.items() if queue is None],
+            {
+                number: None if message is None else _scheduled_row_of(message)
+                for number, message in self._scheduled.items()
+            },
+            self._ids,
+            MAX_IDS,
+        )
 
     # ------------------------------------------------------------------------------------- events
 
     def message_enqueued(self, queue: Queue, message: StoredMessage) -> None:
-        if not is_true(message.headers, "persistent") or is_temporary(queue.name):
+        if not self._is_kept(message.headers, queue.name):
             return
         if queue.private and (queue.durable is None or queue.transient):
             return
@@ -203,14 +219,44 @@ class Persistence(Observer):
         key = queue.durable
         if key is None or is_temporary(queue.name) or queue.transient:
             return
-        if self._subscriptions.get(key) is None and (key in self._subscriptions or key not in self._known):
-            self._subscriptions[key] = SubscriptionRow(key, queue.name, queue.selector_text)
+        row = SubscriptionRow(key, queue.name, queue.selector_text, _json(queue.arguments))
+        if self._known.get(key) != row:
+            self._known[key] = self._subscriptions[key] = row
             self._note_change()
 
     def durable_removed(self, queue: Queue) -> None:
-        if queue.durable is not None:
+        if queue.durable is not None and self._known.pop(queue.durable, None) is not None:
             self._subscriptions[queue.durable] = None
             self._note_change()
+
+    def queue_declared(self, queue: Queue) -> None:
+        if not is_temporary(queue.name):
+            self._queues[queue.name] = queue
+            self._note_change()
+
+    def queue_removed(self, queue: Queue) -> None:
+        if not is_temporary(queue.name):
+            self._queues[queue.name] = None
+            self._note_change()
+
+    def message_scheduled(self, message: ScheduledMessage) -> None:
+        if self._is_kept(message.sending.headers, message.sending.destination):
+            self._scheduled[message.number] = message
+            self._note_change()
+
+    def schedule_ended(self, message: ScheduledMessage) -> None:
+        if self._is_kept(message.sending.headers, message.sending.destination):
+            self._scheduled[message.number] = None
+            self._note_change()
+
+    def id_remembered(self, id: bytes, headers: Mapping[str, str]) -> None:
+        # A message that is not persistent is gone after a restart, so it has to be accepted once more.
+        if is_true(headers, "persistent"):
+            self._ids.append(id)
+            self._note_change()
+
+    def _is_kept(self, headers: Mapping[str, str], destination: str) -> bool:
+        return is_true(headers, "persistent") and not is_temporary(destination)
 
     def _mark(self, message: StoredMessage) -> None:
         """Have the state of a message written."""
@@ -233,3 +279,62 @@ class Persistence(Observer):
         if not self.has_changes:
             self.has_changes = True
             self._on_change()
+
+
+def _row_of(queue: Queue, key: Key | None, message: StoredMessage) -> MessageRow:
+    return MessageRow(
+        message.number,
+        queue.name,
+        key,
+        message.destination,
+        message.headers,
+        message.body,
+        message.expires,
+        _was_delivered(message),
+        message.refusals,
+        message.deliveries,
+        message.has_length,
+        message.deaths,
+    )
+
+
+def _state_of(message: StoredMessage) -> MessageState:
+    return MessageState(message.number, _was_delivered(message), message.refusals, message.deliveries)
+
+
+def _was_delivered(message: StoredMessage) -> bool:
+    """True if it may be delivered again: a consumer had it, or has it, and the broker may be killed."""
+    return message.redelivered or not message.waiting
+
+
+def _message_of(row: MessageRow) -> StoredMessage:
+    size = size_of(row.headers, row.body)
+    message = StoredMessage(row.number, row.destination, row.headers, row.body, size, row.expires)
+    message.redelivered, message.refusals, message.deliveries = row.redelivered, row.refusals, row.deliveries
+    message.has_length, message.deaths = row.has_length, row.deaths
+    return message
+
+
+def _scheduled_row_of(message: ScheduledMessage) -> ScheduledRow:
+    sending = message.sending
+    return ScheduledRow(
+        message.number,
+        sending.destination,
+        sending.headers,
+        sending.body,
+        sending.expires,
+        sending.has_length,
+        message.schedule.to_json(),
+        message.due,
+        message.done,
+    )
+
+
+def _scheduled_of(row: ScheduledRow) -> ScheduledMessage:
+    size = size_of(row.headers, row.body)
+    sending = PendingSend(row.destination, row.headers, row.body, size, row.expires, row.has_length)
+    return ScheduledMessage(row.number, sending, Schedule.from_json(row.schedule), row.due, row.done)
+
+
+def _json(arguments: QueueArguments | None) -> str | None:
+    return None if arguments is None else arguments.to_json()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from stomp.broker.request_headers import number_of
@@ -39,6 +40,15 @@ class QueueArguments:
         text = headers.get("priority", "0")
         priority = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
         return number - (min(priority, self.max_priority) << 64)
+
+    def to_json(self) -> str:
+        """The arguments as text, for a file."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> QueueArguments:
+        """The arguments that `to_json` has written."""
+        return cls(**json.loads(text))
 
 
 def arguments_of(headers: Mapping[str, str]) -> QueueArguments | None:

@@ -104,6 +104,8 @@ class Queues:
             if topic.startswith("VirtualTopic."):
                 queue.virtual = True
                 self.virtual.setdefault(f"/topic/{topic}", {})[queue.name] = queue
+                if self.observer is not None:
+                    self.observer.queue_declared(queue)
         self._declared[queue.name] = None
         if len(self._declared) > _MOST_DECLARED:
             del self._declared[next(iter(self._declared))]
@@ -125,6 +127,8 @@ class Queues:
     def remove(self, queue: Queue) -> None:
         """Remove a queue without consumers, with its messages."""
         self.drop(queue)
+        if queue.is_kept and self.observer is not None:
+            self.observer.queue_removed(queue)
         queue.arguments = None
         if queue.virtual:
             queue.virtual = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -48,6 +49,18 @@ class Schedule:
             return self.cron.next(now) + self.delay
         return now + self.period if done <= self.repeat else None
 
+    def to_json(self) -> str:
+        """The schedule as text, for a file."""
+        return json.dumps(
+            [self.delay, self.period, self.repeat, None if self.cron is None else self.cron.text]
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Schedule:
+        """The schedule that `to_json` has written."""
+        delay, period, repeat, cron = json.loads(text)
+        return cls(delay, period, repeat, None if cron is None else Cron(cron))
+
 
 def schedule_of(headers: Mapping[str, str]) -> Schedule | None:
     """The schedule in the headers of a SEND, or None.
@@ -74,9 +87,13 @@ class Cron:
 
     Raises:
         RequestRefused: it is invalid, or is never due.
+
+    Attributes:
+        text: the argument.
     """
 
     def __init__(self, text: str) -> None:
+        self.text: str = text
         fields = text.split()
         if len(fields) != len(_FIELDS) or len(text) > 200:
             raise RequestRefused("AMQ_SCHEDULED_CRON needs five fields", "as in: */5 8-18 * * 1-5")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from stomp.broker.model import PendingSend
 from stomp.broker.request_headers import message_headers
 from stomp.broker.schedule import HEADERS as SCHEDULE_HEADERS
 from stomp.broker.schedule import schedule_of
+from stomp.broker.scheduler import Scheduler
 from stomp.broker.store import QUEUE_OVERHEAD, RequestRefused, size_of
 from stomp.broker.topics import check_words
 
@@ -25,11 +24,6 @@ if TYPE_CHECKING:
     from stomp.broker.subscriptions import Subscriptions
     from stomp.core.frames.frame import Frame
 
-logger: logging.Logger = logging.getLogger("stomp.broker")
-
-#: Ids of messages that are remembered, to find duplicates. (Artemis: 20,000 for each address.)
-_REMEMBERED_IDS = 20_000
-
 
 class Sender:
     """Stores the messages that clients send.
@@ -38,13 +32,16 @@ class Sender:
         state: the state of the broker.
         dispatcher: delivers the messages.
         subscriptions: adds the subscriptions of replies.
+
+    Attributes:
+        scheduler: delivers messages later.
     """
 
     def __init__(self, state: BrokerState, dispatcher: Dispatcher, subscriptions: Subscriptions) -> None:
         self._state = state
         self._dispatcher = dispatcher
         self._subscriptions = subscriptions
-        self._duplicate_ids: dict[bytes, None] = {}
+        self.scheduler: Scheduler = Scheduler(state, self.publish)
 
     def read(self, client: Client, frame: Frame) -> PendingSend | None:
         """The message of a SEND; None if it is dropped: a duplicate, or for a queue that does not exist.
@@ -69,12 +66,15 @@ class Sender:
             if queue.bytes + len(frame.body) > most:
                 detail = f"it keeps {most} bytes at most; consume some, then send again"
                 raise RequestRefused("the queue is full", detail)
+        duplicate_id: bytes | None = None
         if not ALL_SEND.isdisjoint(frame.headers):
             state.extensions.check(frame)
             if destination.startswith("/queue/") and not QUEUE_ARGUMENTS.isdisjoint(frame.headers):
                 state.declare(client, destination, frame)
-            if state.dialect.detects_duplicates and self._is_duplicate(destination, frame):
-                return None
+            if state.dialect.detects_duplicates:
+                duplicate_id = state.duplicate_ids.id_of(destination, frame.headers)
+                if duplicate_id in state.duplicate_ids:
+                    return None
         headers = message_headers(frame.headers)
         now = state.clock()
         state.dialect.add_headers(headers, destination, now)
@@ -89,7 +89,7 @@ class Sender:
             for name in SCHEDULE_HEADERS:
                 headers.pop(name, None)
         sending = PendingSend(destination, headers, frame.body, size, expires, has_length)
-        sending.schedule, sending.client = schedule, client.number
+        sending.schedule, sending.client, sending.duplicate_id = schedule, client.number, duplicate_id
         return sending
 
     def _does_not_exist(self, frame: Frame, destination: str) -> bool:
@@ -99,20 +99,6 @@ class Sender:
             return False
         named = state.topics.durable(("queue", destination.removeprefix("/queue/")))
         return named is None and not state.queues.was_declared(destination)
-
-    def _is_duplicate(self, destination: str, frame: Frame) -> bool:
-        """True if this ``_AMQ_DUPL_ID`` was used for the destination before (Artemis); remembers it."""
-        id = frame.headers.get("_AMQ_DUPL_ID")
-        if id is None:
-            return False
-        # An id may be long, so that 20,000 of them must not be kept.
-        key = hashlib.blake2b(f"{destination}\0{id}".encode(), digest_size=16).digest()
-        if key in self._duplicate_ids:
-            return True
-        self._duplicate_ids[key] = None
-        if len(self._duplicate_ids) > _REMEMBERED_IDS:
-            del self._duplicate_ids[next(iter(self._duplicate_ids))]
-        return False
 
     def put(self, destination: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Store a message, as a SEND of a client that has no temporary destinations.
@@ -127,17 +113,28 @@ class Sender:
         )
 
     def publish(self, sending: PendingSend) -> None:
-        """Store a message in all queues that get it.
+        """Store a message in all queues that get it, or have it delivered later. A duplicate is dropped.
 
         Raises:
             RequestRefused: the broker is full.
         """
         state = self._state
+        if sending.duplicate_id in state.duplicate_ids:
+            return  # a message of the same transaction has this id, too
         if sending.schedule is not None:
-            when = sending.schedule.first(state.clock())
-            state.capacity.claim(1, sending.size)
-            self._plan(sending, when, 0)
-            return
+            self.scheduler.add(sending, sending.schedule)
+        else:
+            self._store(sending)
+        if sending.duplicate_id is not None:
+            state.duplicate_ids.remember(sending.duplicate_id, sending.headers)
+
+    def _store(self, sending: PendingSend) -> None:
+        """Store a message in all queues that get it, at once.
+
+        Raises:
+            RequestRefused: the broker is full.
+        """
+        state = self._state
         # One that lives for no time at all (RabbitMQ: expiration:0) is delivered if a consumer has room.
         if sending.expires is not None and sending.expires < state.clock():
             state.expiry.dropped += 1
@@ -155,26 +152,6 @@ class Sender:
                 self._dispatcher.store(queue, replace(sending, destination=queue.name))
             else:
                 self._dispatcher.store(queue, sending)
-
-    def _plan(self, sending: PendingSend, when: float, done: int) -> None:
-        """Publish a scheduled message at this time, after it was published `done` times. Its size is claimed."""
-        state, schedule = self._state, sending.schedule
-
-        def publish() -> None:
-            state.capacity.release(1, sending.size)
-            headers = {**sending.headers, "scheduledJobId": f"{state.name}-{state.next_number()}"}
-            try:
-                self.publish(replace(sending, headers=headers, schedule=None))
-                following = None if schedule is None else schedule.next(state.clock(), done + 1)
-                if following is not None:
-                    state.capacity.claim(1, sending.size)
-                    self._plan(sending, following, done + 1)
-            except RequestRefused as refusal:
-                logger.warning(
-                    "a scheduled message for %.200r was dropped: %s", sending.destination, refusal.message
-                )
-
-        state.timers.add(when, publish)
 
     def replace_claims(self, sendings: Sequence[PendingSend]) -> None:
         """Release the sizes that the messages of a transaction have claimed, if all their copies fit.

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from stomp.broker.dialect import Dialect, Extensions
+from stomp.broker.duplicates import DuplicateIds
 from stomp.broker.expiry import Expiry
 from stomp.broker.observer import Observer, Observers
 from stomp.broker.queue_arguments import arguments_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stomp.broker.model import Client, Queue
+    from stomp.broker.queue_arguments import QueueArguments
     from stomp.core.frames.frame import Frame
 
 logger: logging.Logger = logging.getLogger("stomp.broker")
@@ -48,6 +50,7 @@ class BrokerState:
         expiry: the messages with an expiry time.
         clients: the connected clients, by number.
         timers: what is done at a later time.
+        duplicate_ids: finds messages that were sent before.
         queues: all queues but those of subscriptions to topics.
         topics: the subscriptions to topics.
         observer: is called for each event; None if there is no observer.
@@ -60,6 +63,7 @@ class BrokerState:
         "clients",
         "clock",
         "dialect",
+        "duplicate_ids",
         "expiry",
         "extensions",
         "name",
@@ -87,6 +91,7 @@ class BrokerState:
         self.queues.virtual_topics = dialect.virtual_topics
         self.observer: Observer | None = None
         self.timers: Timers = Timers()
+        self.duplicate_ids: DuplicateIds = DuplicateIds()
         self.paused: set[str] = set()
         self._count = first_number
 
@@ -98,7 +103,8 @@ class BrokerState:
     def add_observer(self, observer: Observer) -> None:
         """Call this observer for each event, after those that were added before."""
         self.observer = observer if self.observer is None else Observers(self.observer, observer)
-        self.queues.observer = self.expiry.observer = self.topics.observer = self.observer
+        for part in (self.queues, self.expiry, self.topics, self.duplicate_ids):
+            part.observer = self.observer
 
     def declare(self, client: Client, name: str, frame: Frame) -> Queue:
         """The queue that a frame names, made with the arguments of the frame if it does not exist.
@@ -112,10 +118,10 @@ class BrokerState:
         if queue is None:
             queue = self.queues.get_or_new(name)
             self.queues.add(queue)
-            queue.arguments, queue.last_used = arguments, self.clock()
             client.declared.discard(name)
-            if arguments is not None and arguments.expires is not None:
-                self.timers.add(queue.last_used + arguments.expires, lambda: self._remove_unused(queue))
+            self._declare(queue, arguments)
+            if arguments is not None and self.observer is not None:
+                self.observer.queue_declared(queue)
         elif queue.arguments != arguments and name not in client.declared:
             if self.dialect.checks_arguments:
                 detail = f"PRECONDITION_FAILED - inequivalent arguments for queue '{name:.200}'"
@@ -127,6 +133,18 @@ class BrokerState:
             if len(client.declared) < _MOST_DECLARED:
                 client.declared.add(name)
         return queue
+
+    def restore_queue(self, name: str, arguments: QueueArguments | None) -> None:
+        """Declare a queue of an earlier broker; its time without use begins again, as in RabbitMQ."""
+        queue = self.queues.get_or_new(name)
+        self.queues.put(queue)
+        self._declare(queue, arguments)
+        self.queues.remove_if_empty(queue)  # this dialect has no virtual topics
+
+    def _declare(self, queue: Queue, arguments: QueueArguments | None) -> None:
+        queue.arguments, queue.last_used = arguments, self.clock()
+        if arguments is not None and arguments.expires is not None:
+            self.timers.add(queue.last_used + arguments.expires, lambda: self._remove_unused(queue))
 
     def _remove_unused(self, queue: Queue) -> None:
         """Remove a queue that was not used for the time of its ``x-expires``; otherwise check again later."""
