@@ -10,6 +10,7 @@ from stomp.broker import Broker, Policy
 from stomp.broker.dialects import dialect_by_name
 from stomp.broker.engine import Engine
 from stomp.broker.store import RequestRefused
+from stomp.core.frames.frame import Frame
 from stomp.testing import FakeClock
 from tests.broker.party import party, receipts
 from tests.broker.rawclient import RawClient
@@ -185,6 +186,213 @@ def test_own_messages_are_not_delivered_with_no_local(engine: Engine, name: str)
     one.send("/topic/a", "mine")
     two.send("/topic/a", "other")
     assert one.bodies() == ["other"]
+
+
+# ---------------------------------------------------------------------------------------------- several queues
+
+
+def places(messages: list[Frame]) -> list[tuple[str, str]]:
+    return [(each.headers["destination"], each.body.decode()) for each in messages]
+
+
+@pytest.mark.parametrize("dialect", ["activemq", "tolerant"])
+def test_pattern_gets_the_messages_of_all_queues_that_match(dialect: str) -> None:
+    engine = Engine(dialect=dialect_by_name(dialect))
+    one = party(engine)
+    one.send("/queue/a.b", "1")
+    one.send("/queue/a.b.c", "2")
+    one.subscribe("/queue/a.*")
+    one.send("/queue/a.c", "3")
+    one.send("/queue/a", "4")
+    assert places(one.messages()) == [("/queue/a.b", "1"), ("/queue/a.c", "3")]
+    assert engine.destinations() == {"/queue/a.b.c": 1, "/queue/a": 1}
+    one.subscribe("/queue/a.>", "2")
+    assert sorted(places(one.messages())) == [("/queue/a", "4"), ("/queue/a.b.c", "2")]
+    one.unsubscribe("1")
+    one.unsubscribe("2")
+    one.send("/queue/a.b", "5")
+    assert one.messages() == []
+    assert engine.destinations() == {"/queue/a.b": 1}
+    assert (engine.capacity.queues, engine.capacity.matches) == (1, 0)
+
+
+def test_pattern_shares_a_queue_with_other_consumers(engine: Engine) -> None:
+    one, two = party(engine), party(engine)
+    one.subscribe("/queue/a.*", ack="client-individual")
+    two.subscribe("/queue/a.b", ack="client-individual")
+    one.send("/queue/a.b", "1", "2", "3", "4")
+    first, second = one.messages(), two.messages()
+    assert (len(first), len(second)) == (2, 2)
+    two.leave()
+    assert [each.headers["redelivered"] for each in one.messages()] == ["true", "true"]
+    one.leave()
+    three = party(engine)
+    three.subscribe("/queue/a.b")
+    assert sorted(three.bodies()) == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("destination", ["/queue/a.*", "/queue/a.b,/queue/a.c"])
+def test_window_is_of_all_queues_of_a_subscription(engine: Engine, destination: str) -> None:
+    one = party(engine)
+    one.subscribe(destination, ack="client-individual", **{"activemq.prefetchSize": "2"})
+    for body in "123":
+        one.send("/queue/a.b", f"b{body}")
+        one.send("/queue/a.c", f"c{body}")
+    seen: list[str] = []
+    for _ in range(5):
+        messages = one.messages()
+        seen += [each.body.decode() for each in messages]
+        one.ack(messages[0])
+    seen += one.bodies()
+    assert sorted(seen) == ["b1", "b2", "b3", "c1", "c2", "c3"]
+    one.leave()
+    assert sum(engine.destinations().values()) == 1
+
+
+def test_cumulative_ack_covers_all_queues_of_a_subscription(engine: Engine) -> None:
+    one = party(engine)
+    one.subscribe("/queue/a,/queue/b", ack="client")
+    one.send("/queue/a", "1")
+    one.send("/queue/b", "2")
+    one.send("/queue/a", "3")
+    messages = one.messages()
+    one.ack(messages[1])
+    one.leave()
+    assert engine.destinations() == {"/queue/a": 1}
+    assert engine.capacity.messages == 1
+
+
+def test_transaction_covers_several_queues(engine: Engine) -> None:
+    one = party(engine)
+    one.subscribe("/queue/a.*", ack="client", **{"activemq.prefetchSize": "2"})
+    one.send("/queue/a.b", "1")
+    one.send("/queue/a.c", "2", "3")
+    messages = one.messages()
+    one.do("BEGIN", "t")
+    one.ack(messages[1], tx="t")
+    assert one.bodies() == ["3"]
+    one.do("ABORT", "t")
+    one.unsubscribe()
+    assert engine.destinations() == {"/queue/a.b": 1, "/queue/a.c": 2}
+
+
+def test_composite_subscription_has_queues_and_topics(engine: Engine) -> None:
+    one = party(engine)
+    one.send("/queue/a", "kept")
+    one.subscribe("/queue/a,/topic/b,/queue/c.*", selector="x = 1 OR x IS NULL")
+    one.send("/topic/b", "1", x="1")
+    one.send("/topic/b", "no", x="2")
+    one.send("/queue/c.d", "2", x="1")
+    one.send("/queue/c.d", "no", x="2")
+    assert places(one.messages()) == [("/queue/a", "kept"), ("/topic/b", "1"), ("/queue/c.d", "2")]
+    assert engine.destinations() == {"/queue/a": 0, "/queue/c.d": 1, "/topic/b": 0}
+    one.unsubscribe()
+    assert engine.destinations() == {"/queue/c.d": 1}
+    assert engine._queues.total_cost == one.client.cost == 0
+
+
+def test_message_that_is_refused_again_and_again_leaves_the_queue_of_a_pattern() -> None:
+    engine = Engine(Policy(dead_letter_after=2))
+    one = party(engine)
+    one.subscribe("/queue/a.*", ack="client-individual")
+    one.send("/queue/a.b", "x")
+    for _ in range(2):
+        one.nack(*one.messages())
+    assert engine.destinations() == {"/queue/DLQ": 1}
+
+
+def test_browser_gets_copies_of_all_queues(engine: Engine) -> None:
+    one = party(engine)
+    one.send("/queue/a.b", "1")
+    one.send("/queue/a.c", "2")
+    one.send("/queue/d", "3")
+    one.subscribe("/queue/a.*", "1", browser="true")
+    one.subscribe("/queue/d,/queue/a.*", "2", browser="true")
+    one.send("/queue/a.e", "later")
+    messages = one.messages()
+    assert sorted(places([each for each in messages if each.headers["subscription"] == "1"])) == [
+        ("/queue/a.*", ""),
+        ("/queue/a.b", "1"),
+        ("/queue/a.c", "2"),
+    ]
+    assert len(messages) == 3 + 4
+    assert sum(engine.destinations().values()) == 4
+
+
+def test_pattern_counts_for_the_limits() -> None:
+    engine = Engine(Policy(max_cost=90, max_bytes=20_000))
+    one = party(engine)
+    for number in range(3):
+        one.send(f"/queue/a.{number}", "x")
+    one.subscribe("/queue/a.*", ack="client")
+    one.subscribe("/queue/b.*", "2", ack="client")
+    with pytest.raises(RequestRefused, match="cost too much"):
+        one.subscribe("/queue/c.*", "3")
+    assert engine.capacity.matches == 3
+    used = engine.capacity.total_bytes
+    one.leave()
+    assert engine.capacity.total_bytes == used - 3 * 200
+    many = Engine(Policy(max_bytes=8000))
+    two = party(many)
+    two.send("/queue/a.1", "x")
+    two.send("/queue/a.2", "x" * 2000)
+    with pytest.raises(RequestRefused, match="full"):
+        for number in range(10):
+            two.subscribe("/queue/a.*", str(number), ack="client")
+
+
+def test_refused_composite_subscription_leaves_nothing() -> None:
+    engine = Engine(Policy(max_bytes=4500), dialect=dialect_by_name("activemq"))
+    one = party(engine)
+    with pytest.raises(RequestRefused, match="full"):
+        one.subscribe("/topic/a,/queue/b,/queue/c,/queue/d")
+    with pytest.raises(RequestRefused, match="own connection"):
+        one.subscribe("/topic/a,/queue/b,/remote-temp-queue/9-x")
+    assert engine.destinations() == {}
+    with pytest.raises(RequestRefused, match="one destination"):
+        one.subscribe("/topic/a,/topic/b", durable="true")
+    with pytest.raises(RequestRefused, match="cannot be durable"):
+        one.subscribe("/topic/a,/queue/b", **{"activemq.subscriptionName": "n"})
+    assert engine.destinations() == {}
+
+
+def test_arguments_and_wildcards_exclude_each_other() -> None:
+    engine = Engine()
+    with pytest.raises(RequestRefused, match="cannot declare queues"):
+        party(engine).subscribe("/queue/a.*", **{"x-max-length": "1"})
+    party(engine).subscribe("/queue/a.#", **{"x-max-length": "1"})  # no wildcard in a queue
+
+
+def test_queue_without_messages_is_removed_under_a_pattern(engine: Engine) -> None:
+    one = party(engine)
+    one.subscribe("/queue/>", ack="client-individual")
+    for number in range(100):
+        one.send(f"/queue/{number}", "x")
+    assert engine.capacity.queues == engine.capacity.matches == 100
+    for message in one.messages():
+        one.ack(message)
+    assert engine.capacity.queues == engine.capacity.matches == 0
+    assert engine.destinations() == {}
+    auto = party(engine)
+    one.unsubscribe()
+    auto.subscribe("/queue/>")
+    auto.client.blocked = True
+    for number in range(100):
+        auto.send(f"/queue/{number}", "x")
+    auto.client.blocked = False
+    engine.resume(auto.client)
+    assert len(auto.messages()) == 100
+    assert engine.destinations() == {}
+
+
+@pytest.mark.parametrize("dialect", ["rabbitmq", "artemis", "strict"])
+def test_other_dialects_have_no_patterns_of_queues(dialect: str) -> None:
+    engine = Engine(dialect=dialect_by_name(dialect))
+    one = party(engine)
+    one.subscribe("/queue/a.*")
+    one.send("/queue/a.b", "other")
+    one.send("/queue/a.*", "this")
+    assert one.bodies() == ["this"]
 
 
 @pytest.mark.parametrize("dialect", ["rabbitmq", "strict"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from stomp.broker import administration
+from stomp.broker import Broker, Policy, administration
 from stomp.broker.engine import Engine
 from stomp.broker.model import Client
 from stomp.broker.store import RequestRefused
 from stomp.core.frames import commands
 from stomp.core.frames.versions import STOMP12
+from tests.broker.rawclient import RawClient
 
 
 def put(engine: Engine, destination: str, *bodies: str, **headers: str) -> None:
@@ -131,10 +132,30 @@ def test_paused_queue_keeps_its_messages_from_a_subscription_with_a_selector(eng
 def test_stalled_subscription_gets_nothing(engine: Engine) -> None:
     client, other = subscribed(engine, "/queue/a"), subscribed(engine, "/queue/a")
     (consumer,) = client.consumers.values()
-    window = consumer.window
-    administration.stall(engine, consumer, 0)
+    administration.stall(engine, consumer, stalled=True)
     put(engine, "/queue/a", "1", "2")
     assert (len(client.take()), len(other.take())) == (0, 2)
-    administration.stall(engine, consumer, window)
+    administration.stall(engine, consumer, stalled=False)
     put(engine, "/queue/a", "3", "4")
     assert (len(client.take()), len(other.take())) == (1, 1)
+
+
+@pytest.mark.parametrize("end", ["UNSUBSCRIBE", "DISCONNECT", "ERROR"])
+def test_ended_subscription_is_not_stalled_any_more(end: str) -> None:
+    with Broker() as broker, RawClient(broker) as client:
+        client.connect()
+        client.send("SUBSCRIBE", id="1", destination="/queue/a", receipt="r")
+        client.expect("RECEIPT")
+        assert broker._ask(lambda server: server.stall(1, "1", stalled=True))
+        assert [key for _, key in broker._ask(lambda server: server.stalled_subscriptions())] == ["1"]
+        assert broker.subscriptions()[0].stalled
+        assert broker.subscriptions()[0].prefetch == Policy().window
+        if end == "UNSUBSCRIBE":
+            client.send("UNSUBSCRIBE", id="1")
+            client.send("SUBSCRIBE", id="1", destination="/queue/a", receipt="r")
+            client.expect("RECEIPT")
+            assert not broker.subscriptions()[0].stalled
+        else:
+            client.send("DISCONNECT" if end == "DISCONNECT" else "COMMIT", transaction="none")
+            client.expect("ERROR") if end == "ERROR" else client.expect_end()
+        assert broker._ask(lambda server: server.stalled_subscriptions()) == []

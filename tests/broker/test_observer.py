@@ -35,14 +35,16 @@ class Recorder(Observer):
         self.events.append(("enqueued", queue.name))
         self.enqueued[message.number] += 1
 
-    def message_delivered(self, consumer: Consumer, message: StoredMessage) -> None:
-        self.events.append(("delivered", consumer.queue.name))
+    def message_delivered(self, queue: Queue, consumer: Consumer, message: StoredMessage) -> None:
+        self.events.append(("delivered", queue.name))
 
     def message_acknowledged(self, queue: Queue, message: StoredMessage) -> None:
         self._end("acknowledged", queue, message)
 
-    def message_refused(self, consumer: Consumer, message: StoredMessage, *, requeue: bool) -> None:
-        self.events.append((f"refused {requeue}", consumer.queue.name))
+    def message_refused(
+        self, queue: Queue, consumer: Consumer, message: StoredMessage, *, requeue: bool
+    ) -> None:
+        self.events.append((f"refused {requeue}", queue.name))
 
     def message_returned(self, queue: Queue, message: StoredMessage) -> None:
         self.events.append(("returned", queue.name))
@@ -57,10 +59,10 @@ class Recorder(Observer):
         self._end("dropped", queue, message)
 
     def subscription_added(self, consumer: Consumer) -> None:
-        self.events.append(("subscribed", consumer.queue.name))
+        self.events.append(("subscribed", consumer.destination))
 
     def subscription_removed(self, consumer: Consumer) -> None:
-        self.events.append(("unsubscribed", consumer.queue.name))
+        self.events.append(("unsubscribed", consumer.destination))
 
     def durable_removed(self, queue: Queue) -> None:
         self.events.append(("durable removed", queue.name))

@@ -104,6 +104,58 @@ def test_a_refused_send_of_a_transaction_is_an_error_at_once() -> None:
         assert broker.destinations() == {}
 
 
+@pytest.mark.parametrize(
+    ("command", "destination", "exchange", "key", "allowed"),
+    [
+        *(
+            (command, "/queue/a", *case)
+            for command in ("SUBSCRIBE", "SEND")
+            for case in (
+                ("", "dead", True),
+                ("", "other", False),
+                ("", None, True),  # to itself
+                ("amq.direct", "dead", False),
+                ("amq.topic", "x", True),
+                ("amq.topic", None, True),
+            )
+        ),
+        ("SUBSCRIBE", "/topic/a", "", "dead", True),
+        ("SUBSCRIBE", "/topic/a", "", None, False),
+        ("SUBSCRIBE", "/topic/a", "amq.topic", None, True),
+    ],
+)
+def test_a_dead_letter_exchange_needs_a_permission_to_write(
+    command: str, destination: str, exchange: str, key: str | None, allowed: bool
+) -> None:
+    permissions = {"alice": Permissions(write=["/queue/a", "/queue/dead", "/topic/*"])}
+    headers = {"x-dead-letter-exchange": exchange}
+    if key is not None:
+        headers["x-dead-letter-routing-key"] = key
+    with Broker(users=USERS, permissions=permissions) as broker, RawClient(broker) as client:
+        client.connect(login="alice", passcode="secret-a")
+        client.send(command, destination=destination, id="1", receipt="r", **headers)
+        client.expect("RECEIPT") if allowed else client.expect("ERROR", message="access refused")
+        assert allowed or broker.destinations() == {}
+
+
+def test_a_subscription_to_several_queues_needs_a_permission_for_each() -> None:
+    permissions = {"alice": Permissions(read=["/queue/a", "/queue/b.*"])}
+    with Broker(users=USERS, permissions=permissions) as broker:
+        for destination, allowed in [
+            ("/queue/a,/queue/b.c", True),
+            ("/queue/a,/queue/c", False),
+            ("/queue/b.*", True),
+            ("/queue/b.>", False),  # it matches /queue/b, too
+            ("/queue/b.x.>", True),
+            ("/queue/*", False),
+            ("/queue/>", False),
+        ]:
+            with RawClient(broker) as client:
+                client.connect(login="alice", passcode="secret-a")
+                client.send("SUBSCRIBE", destination=destination, id="1", receipt="r")
+                client.expect("RECEIPT") if allowed else client.expect("ERROR", message="access refused")
+
+
 def test_a_user_without_an_entry_may_use_everything() -> None:
     with Broker(users=USERS, permissions=PERMISSIONS) as broker, RawClient(broker) as client:
         client.connect(login="bob", passcode="secret-b")

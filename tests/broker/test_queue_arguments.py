@@ -35,6 +35,21 @@ def arguments(**named: object) -> dict[str, Any]:
     return {"x-" + name.replace("_", "-"): str(value) for name, value in named.items()}
 
 
+def test_amq_queue_neither_declares_nor_compares(rabbit: Engine) -> None:
+    """As RabbitMQ: the queue exists, and headers with arguments have no effect."""
+    one, two = party(rabbit), party(rabbit)
+    one.subscribe("/queue/a", **arguments(message_ttl=60000, expires=60000))
+    one.unsubscribe()
+    for number, headers in enumerate([{}, arguments(message_ttl=1), arguments(max_length=1)]):
+        two.send("/amq/queue/a", "x", **headers)
+        two.subscribe("/amq/queue/a", str(number), ack="client", **headers)
+    assert rabbit.depth("/queue/a") == 3
+    with pytest.raises(RequestRefused, match="precondition_failed"):
+        party(rabbit).send("/queue/a", "x")
+    one.send("/amq/queue/other", "lost", **arguments(message_ttl=1))
+    assert rabbit.depth("/queue/other") == 0
+
+
 def test_message_expires_with_the_queue_and_goes_to_the_exchange(engine: Engine, clock: FakeClock) -> None:
     one = party(engine)
     one.subscribe("/queue/dead")

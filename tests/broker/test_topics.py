@@ -65,13 +65,6 @@ def test_many_wildcards_take_no_time_and_too_many_are_refused(engine: Engine) ->
         alice.subscribe("/topic/" + ".".join(["#"] * (MAX_WORDS + 1)), "2")
 
 
-def test_queues_have_no_wildcards(engine: Engine) -> None:
-    alice = party(engine)
-    alice.subscribe("/queue/a.*")
-    alice.send("/queue/a.b", "x")
-    assert alice.messages() == []
-
-
 # ------------------------------------------------------------------------------------- durable subscriptions
 
 RABBIT = {"durable": "true", "auto_delete": "false"}

@@ -67,21 +67,20 @@ class Acknowledgements:
 
     def settle(self, settling: PendingAck) -> None:
         """Make an ACK or NACK take effect."""
-        queue = settling.deliveries[0].consumer.queue
         for delivery in settling.deliveries:
             if settling.refused:
                 self._refuse(delivery, requeue=settling.requeue)
             else:
-                queue.unsettled -= 1
-                self._state.queues.acknowledge(queue, delivery.message)
-        self._dispatcher.dispatch_or_discard(queue)
+                delivery.queue.unsettled -= 1
+                self._state.queues.acknowledge(delivery.queue, delivery.message)
+        self._dispatcher.dispatch_settled(settling.deliveries)
 
     def _refuse(self, delivery: Delivery, *, requeue: bool) -> None:
-        state, message, queue = self._state, delivery.message, delivery.consumer.queue
+        state, message, queue = self._state, delivery.message, delivery.queue
         message.refusals += 1
         message.refused_by |= {delivery.consumer.number}
         if state.observer is not None:
-            state.observer.message_refused(delivery.consumer, message, requeue=requeue)
+            state.observer.message_refused(queue, delivery.consumer, message, requeue=requeue)
         action = state.dialect.after_refusal(message, state.policy, requeue=requeue)
         if action == "redeliver":
             self._dispatcher.requeue(delivery)

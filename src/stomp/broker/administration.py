@@ -85,10 +85,10 @@ def pause(engine: Engine, destination: str, *, paused: bool) -> None:
         engine._dispatcher.dispatch(queue)
 
 
-def stall(engine: Engine, consumer: Consumer, window: int) -> None:
-    """Set the maximum number of unacknowledged messages of a subscription; 0 if it gets none at all."""
-    consumer.window = window
-    engine._dispatcher.dispatch(consumer.queue)
+def stall(engine: Engine, consumer: Consumer, *, stalled: bool) -> None:
+    """Deliver no messages to a subscription until it is called with ``stalled=False``."""
+    consumer.window = 0 if stalled else consumer.prefetch
+    engine._dispatcher.dispatch_consumer(consumer)
 
 
 def _waiting(

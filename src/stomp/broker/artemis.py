@@ -32,6 +32,7 @@ class Artemis(Dialect):
     max_deliveries: ClassVar[int] = 10
     orders_by_priority: ClassVar[bool] = True
     composite: ClassVar[bool] = False
+    queue_wildcards: ClassVar[bool] = False
     virtual_topics: ClassVar[bool] = False
     ack_is_message_id: ClassVar[bool] = True
     adds_length: ClassVar[bool] = False

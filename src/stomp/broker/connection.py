@@ -76,7 +76,6 @@ class ConnectionOwner(Protocol):
     engine: Engine
     faults: Faults
     frame_observers: list[FrameObserver]
-    windows: dict[int, int]
 
     def connection_opened(self, connection: Connection) -> None:
         """Called when the network connection is established."""
@@ -595,19 +594,18 @@ class Connection(asyncio.BufferedProtocol):
     def subscriptions(self, limit: int | None = None) -> list[ConsumerInfo]:
         """The data of its subscriptions, at most `limit`."""
         consumers = [] if self.client is None else islice(self.client.consumers.values(), limit)
-        windows = self._server.windows
         return [
             ConsumerInfo(
                 self.number,
                 each.key.lstrip("\0"),
-                each.queue.name,
+                each.destination,
                 each.ack,
-                windows.get(each.number, each.window),
+                each.prefetch,
                 len(each.unacked),
-                len(each.queue.backlog) if each.queue.private else 0,
-                each.queue.selector_text or (None if each.selector is None else each.selector.text),
-                each.queue.durable is not None,
-                each.number in windows,
+                sum(len(queue.backlog) for queue in each.queues if queue.private),
+                each.selector_text,
+                any(queue.durable is not None for queue in each.queues),
+                each.is_stalled,
             )
             for each in consumers
         ]

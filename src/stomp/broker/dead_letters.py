@@ -21,7 +21,6 @@ from stomp.broker.store import RequestRefused, size_of
 if TYPE_CHECKING:
     from stomp.broker.dispatcher import Dispatcher
     from stomp.broker.model import Queue
-    from stomp.broker.queue_arguments import QueueArguments
     from stomp.broker.sender import Sender
     from stomp.broker.state import BrokerState
     from stomp.broker.store import StoredMessage
@@ -130,7 +129,7 @@ class DeadLetters:
             headers[f"x-{place}-death-queue"] = name
             headers[f"x-{place}-death-reason"] = reason
         headers.pop("expiration", None)
-        destination = _target(arguments, message.destination)
+        destination = arguments.target(message.destination)
         sending = PendingSend(destination, headers, message.body, size_of(headers, message.body))
         try:
             self._sender.publish(replace(sending, deaths=message.deaths | {death}))
@@ -163,11 +162,3 @@ def _exchange_of(destination: str) -> str:
     if destination.startswith("/topic/"):
         return "amq.topic"
     return destination.split("/")[2] if destination.startswith("/exchange/") else ""
-
-
-def _target(arguments: QueueArguments, destination: str) -> str:
-    """The destination of a dead letter."""
-    key = destination.rpartition("/")[2] if arguments.key is None else arguments.key
-    if not arguments.exchange:
-        return f"/queue/{key}"
-    return f"/topic/{key}" if arguments.exchange == "amq.topic" else f"/exchange/{arguments.exchange}/{key}"

@@ -101,6 +101,24 @@ def has_wildcards(name: str) -> bool:
     return not name.startswith(_DIRECT)
 
 
+def declares(destination: str) -> bool:
+    """True if a frame with this destination declares its queue, with the arguments in its headers (RabbitMQ).
+
+    >>> declares("/queue/a"), declares("/amq/queue/a")
+    (True, False)
+    """
+    return not destination.startswith("/amq/queue/")
+
+
+def parts_of(destination: str) -> list[str]:
+    """The destinations of a composite one (ActiveMQ), without repetitions.
+
+    >>> parts_of("/queue/a,/topic/b"), parts_of("/queue/a,b")
+    (['/queue/a', '/topic/b'], ['/queue/a,b'])
+    """
+    return list(dict.fromkeys(destination.split(","))) if ",/" in destination else [destination]
+
+
 def is_topic(name: str) -> bool:
     """True for a topic: every subscription gets a copy."""
     return name.startswith(_TOPICS)

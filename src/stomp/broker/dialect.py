@@ -111,7 +111,8 @@ class Dialect:
         orders_by_priority: in every queue, messages with a higher ``priority`` (0 to 9) are delivered first.
         named_queues: the destination ``ADDRESS::QUEUE`` names a queue of an address (Artemis).
         has_groups: messages with the same ``JMSXGroupID`` go to one consumer of the queue.
-        composite: a destination of SEND can be several, separated by commas.
+        composite: the destination of a SEND or SUBSCRIBE can be several, separated by commas.
+        queue_wildcards: a SUBSCRIBE to a queue can have the wildcards ``*`` and ``>``.
         virtual_topics: ``/queue/Consumer.NAME.VirtualTopic.X`` gets the messages to ``/topic/VirtualTopic.X``.
         ack_is_message_id: the header ``ack`` equals ``message-id``.
         adds_length: every MESSAGE has a ``content-length``; otherwise `has_length` decides.
@@ -141,6 +142,7 @@ class Dialect:
     named_queues: ClassVar[bool] = True
     has_groups: ClassVar[bool] = True
     composite: ClassVar[bool] = True
+    queue_wildcards: ClassVar[bool] = True
     virtual_topics: ClassVar[bool] = True
     ack_is_message_id: ClassVar[bool] = False
     adds_length: ClassVar[bool] = True

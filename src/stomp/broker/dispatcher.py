@@ -14,7 +14,7 @@ from stomp.broker.store import StoredMessage
 from stomp.core.frames.frame import Frame, Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stomp.broker.model import Client, Consumer, PendingSend, Queue
     from stomp.broker.state import BrokerState
@@ -103,7 +103,7 @@ class Dispatcher:
             self.dispatch(queue)
         # The waiting messages were offered to the consumers before; only this one is new.
         elif (consumer := queue.next_consumer(message)) is not None:
-            self._deliver(consumer, message)
+            self._deliver(queue, consumer, message)
         elif queue.has_interested_consumer(message):
             queue.backlog.add(message)
         else:
@@ -111,6 +111,8 @@ class Dispatcher:
         if arguments is not None and arguments.max_length is not None and self.on_overflow is not None:
             while len(queue.backlog) > arguments.max_length and queue.backlog.ready:
                 self.on_overflow(queue, queue.backlog.take())
+        if queue.pattern_consumers:
+            state.queues.remove_if_empty(queue)
         if queue.bytes > state.policy.max_subscription_bytes and queue.private and not queue.browsing:
             state.queues.limit(queue)
 
@@ -141,7 +143,7 @@ class Dispatcher:
 
     def requeue(self, delivery: Delivery) -> None:
         """Return a delivered message to its queue; it is marked as redelivered."""
-        state, queue, message = self._state, delivery.consumer.queue, delivery.message
+        state, queue, message = self._state, delivery.queue, delivery.message
         queue.unsettled -= 1
         message.redelivered = True
         message.deliveries += 1
@@ -163,6 +165,31 @@ class Dispatcher:
             self.dispatch(queue)
             self._state.queues.remove_if_empty(queue)
 
+    def dispatch_settled(self, deliveries: Sequence[Delivery]) -> None:
+        """Dispatch the queues of settled deliveries, of one consumer, which has room again."""
+        first = deliveries[0]
+        if len(first.consumer.queues) == 1:
+            self.dispatch_or_discard(first.queue)
+            return
+        for queue in dict.fromkeys(each.queue for each in deliveries):
+            self.dispatch_or_discard(queue)
+        self.dispatch_consumer(first.consumer)
+
+    def dispatch_consumer(self, consumer: Consumer) -> None:
+        """Dispatch the queues of a consumer, until it has no more room."""
+        if len(consumer.queues) == 1:
+            self.dispatch(next(iter(consumer.queues)))
+            return
+        for queue in list(consumer.queues):
+            if not consumer.has_room:
+                return
+            by_pattern = consumer.queues.pop(queue, None)
+            if by_pattern is None:
+                continue  # it was removed meanwhile
+            # It moves to the end, so that the next call begins with another queue and none starves.
+            consumer.queues[queue] = by_pattern
+            self.dispatch(queue)
+
     def dispatch(self, queue: Queue) -> None:
         """Deliver waiting messages to the consumers that have room."""
         if queue.name in self._state.paused:
@@ -180,7 +207,7 @@ class Dispatcher:
                     break
             consumer = queue.next_consumer(backlog.first())
             if consumer is not None:
-                self._deliver(consumer, backlog.take())
+                self._deliver(queue, consumer, backlog.take())
             elif not selective:
                 # The consumer of a message group has no room: messages of other groups go on.
                 if backlog.first().group is None or not queue.has_room or len(passed) >= _MOST_PASSED:
@@ -193,8 +220,10 @@ class Dispatcher:
                 deferred = True
         for message in passed:
             backlog.put_back(message)
+        if queue.pattern_consumers:
+            self._state.queues.remove_if_empty(queue)
 
-    def _deliver(self, consumer: Consumer, message: StoredMessage) -> None:
+    def _deliver(self, queue: Queue, consumer: Consumer, message: StoredMessage) -> None:
         state, client = self._state, consumer.client
         dialect = state.dialect
         message_id = f"{state.name}-{message.number}"
@@ -205,10 +234,10 @@ class Dispatcher:
         headers["destination"] = message.destination
         if consumer.id is not None:
             headers["subscription"] = consumer.id
-        if state.observer is not None and not consumer.queue.browsing:
-            state.observer.message_delivered(consumer, message)
+        if state.observer is not None and not queue.browsing:
+            state.observer.message_delivered(queue, consumer, message)
         if consumer.ack == "auto":
-            state.queues.acknowledge(consumer.queue, message)
+            state.queues.acknowledge(queue, message)
         else:
             number = state.next_number()
             key = message_id
@@ -216,9 +245,9 @@ class Dispatcher:
                 if not dialect.ack_is_message_id:
                     key = f"{message_id}-{number}"
                 headers["ack"] = key
-            delivery = Delivery(number, key, message, consumer)
+            delivery = Delivery(number, key, message, consumer, queue)
             consumer.unacked[key] = client.awaiting[key] = delivery
-            consumer.queue.unsettled += 1
+            queue.unsettled += 1
         if dialect.adds_length or dialect.has_length(client.version, message.body, given=message.has_length):
             headers["content-length"] = str(len(message.body))
         # RabbitMQ writes it with a first delivery, too.

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 from stomp.broker.acknowledgements import Acknowledgements
 from stomp.broker.dead_letters import DeadLetters
+from stomp.broker.destinations import parts_of
 from stomp.broker.dialect import Dialect
 from stomp.broker.dispatcher import Dispatcher
 from stomp.broker.model import Client
@@ -189,7 +190,8 @@ class Engine:
             self._subscriptions.remove(consumer)
         consumers += held
         for consumer in consumers:
-            self._dispatcher.dispatch_or_discard(consumer.queue)
+            for queue in consumer.queues:
+                self._dispatcher.dispatch_or_discard(queue)
         self._queues.remove_temporary(client.temporary)
         client.temporary.clear()
 
@@ -222,7 +224,7 @@ class Engine:
                 return
             consumer = client.consumers.pop(key)
             client.consumers[key] = consumer
-            self._dispatcher.dispatch(consumer.queue)
+            self._dispatcher.dispatch_consumer(consumer)
 
     @property
     def deadline(self) -> float | None:
@@ -288,9 +290,10 @@ class Engine:
 
     def _send(self, client: Client, frame: Frame) -> None:
         destination = frame.headers["destination"]
-        if ",/" in destination and self.dialect.composite:
+        parts = parts_of(destination) if self.dialect.composite else [destination]
+        if len(parts) > 1:
             # ActiveMQ: each of them gets a copy.
-            for part in dict.fromkeys(destination.split(",")):
+            for part in parts:
                 self._send_one(
                     client, Frame("SEND", Headers({**frame.headers, "destination": part}), frame.body)
                 )

@@ -48,6 +48,7 @@ class Queue:
         cost: the cost of selector and wildcards of a private queue; see `Policy.max_cost`.
         dropped: number of messages dropped because a subscription was too slow.
         consumers: the consumers; the first one is the next in the round-robin order.
+        pattern_consumers: number of consumers that have the queue by a pattern only, see `Consumer`.
         selective: number of consumers with a selector.
         arguments: the arguments with which it was declared (RabbitMQ). Such a queue is kept without messages.
         last_used: the time at which it was declared, or its last consumer was removed.
@@ -72,6 +73,7 @@ class Queue:
         "last_used",
         "name",
         "no_local",
+        "pattern_consumers",
         "private",
         "ranked",
         "selective",
@@ -94,6 +96,7 @@ class Queue:
         self.selector_text: str | None = None
         self.backlog: Backlog = Backlog()
         self.consumers: deque[Consumer] = deque()
+        self.pattern_consumers: int = 0
         self.selective: int = 0
         self.unsettled: int = 0
         self.arguments: QueueArguments | None = None
@@ -116,7 +119,12 @@ class Queue:
         return chain(self.backlog, self._unacknowledged())
 
     def _unacknowledged(self) -> Iterator[StoredMessage]:
-        return (each.message for consumer in self.consumers for each in consumer.unacked.values())
+        return (
+            each.message
+            for consumer in self.consumers
+            for each in consumer.unacked.values()
+            if each.queue is self
+        )
 
     def page(self, offset: int, limit: int, *, newest_first: bool = False) -> list[StoredMessage]:
         """Some of its messages, in the order of delivery, without a sort or a copy of all that wait.
@@ -142,6 +150,11 @@ class Queue:
     def is_kept(self) -> bool:
         """True if it exists without messages and consumers."""
         return self.virtual or self.arguments is not None
+
+    @property
+    def is_unused(self) -> bool:
+        """True if it has no messages, and no consumer that has named it."""
+        return not len(self) and len(self.consumers) == self.pattern_consumers
 
     @property
     def has_room(self) -> bool:
@@ -206,18 +219,25 @@ def _by_number(consumer: Consumer) -> int:
 class Consumer:
     """One subscription of one connection.
 
+    A subscription may have several queues (ActiveMQ): those that its destination names, separated by commas, and those
+    that match a pattern like ``/queue/orders.*``, also when they are made later.
+
     Attributes:
         number: unique in the broker.
         client: the client that subscribed.
         key: the ``id`` of the SUBSCRIBE; without one (STOMP 1.0) its destination.
         id: the ``subscription`` header of MESSAGE frames; None to leave it out.
-        queue: the queue that it consumes from.
+        destination: the destination, inside the broker.
+        queues: the queues that it consumes from; True for one that it has by a pattern only.
+        patterns: the patterns of its destination.
         ack: "auto", "client" or "client-individual".
         exclusive: no other consumer of the queue gets messages (ActiveMQ).
         priority: consumers with a higher one get messages first (ActiveMQ).
-        window: maximum number of unacknowledged messages.
+        window: maximum number of unacknowledged messages; 0 if an operator has stalled the subscription.
+        prefetch: the `window` that it has otherwise.
         unacked: the unacknowledged deliveries, oldest first, by the id that an ACK uses.
         selector: the selector for messages of a queue; None for all messages. That of a topic is in `Queue.selector`.
+        selector_text: the text of its selector, for queues and topics.
         cost: the cost of its selector and wildcards, see `Policy.max_cost`.
         open: False when the subscription has ended.
     """
@@ -226,30 +246,38 @@ class Consumer:
         "ack",
         "client",
         "cost",
+        "destination",
         "exclusive",
         "id",
         "key",
         "number",
         "open",
+        "patterns",
+        "prefetch",
         "priority",
-        "queue",
+        "queues",
         "selector",
+        "selector_text",
         "unacked",
         "window",
     )
 
-    def __init__(self, number: int, client: Client, key: str, id: str | None, queue: Queue) -> None:
+    def __init__(self, number: int, client: Client, key: str, id: str | None, destination: str) -> None:
         self.number: int = number
         self.client: Client = client
         self.key: str = key
         self.id: str | None = id
-        self.queue: Queue = queue
+        self.destination: str = destination
+        self.queues: dict[Queue, bool] = {}
+        self.patterns: tuple[str, ...] = ()
         self.ack: str = "auto"
         self.window: int = 1
+        self.prefetch: int = 1
         self.exclusive: bool = False
         self.priority: int = 0
         self.cost: int = 0
         self.selector: Selector | None = None
+        self.selector_text: str | None = None
         self.unacked: dict[str, Delivery] = {}
         self.open: bool = True
 
@@ -258,17 +286,25 @@ class Consumer:
         """True if a message may be delivered now."""
         return not self.client.blocked and len(self.unacked) < self.window
 
+    @property
+    def is_stalled(self) -> bool:
+        """True if it gets no messages, because an operator has asked for that."""
+        return not self.window
+
 
 class Delivery:
-    """A message that was delivered and waits for an ACK or NACK; `key` is the id that these frames use."""
+    """A message of a queue that was delivered and waits for an ACK or NACK; `key` is the id that these frames use."""
 
-    __slots__ = ("consumer", "key", "message", "number")
+    __slots__ = ("consumer", "key", "message", "number", "queue")
 
-    def __init__(self, number: int, key: str, message: StoredMessage, consumer: Consumer) -> None:
+    def __init__(
+        self, number: int, key: str, message: StoredMessage, consumer: Consumer, queue: Queue
+    ) -> None:
         self.number: int = number
         self.key: str = key
         self.message: StoredMessage = message
         self.consumer: Consumer = consumer
+        self.queue: Queue = queue
 
 
 @dataclass(slots=True)  # not frozen: that would cost 0.1 microseconds for each field

@@ -37,13 +37,15 @@ class Observer:
     def message_enqueued(self, queue: Queue, message: StoredMessage) -> None:
         """A queue has a new message; called before it is delivered, and before the RECEIPT of its SEND."""
 
-    def message_delivered(self, consumer: Consumer, message: StoredMessage) -> None:
+    def message_delivered(self, queue: Queue, consumer: Consumer, message: StoredMessage) -> None:
         """A consumer gets a message."""
 
     def message_acknowledged(self, queue: Queue, message: StoredMessage) -> None:
         """A message was acknowledged, or delivered with ack "auto"."""
 
-    def message_refused(self, consumer: Consumer, message: StoredMessage, *, requeue: bool) -> None:
+    def message_refused(
+        self, queue: Queue, consumer: Consumer, message: StoredMessage, *, requeue: bool
+    ) -> None:
         """A consumer refused a message by NACK; what happens to the message is another event."""
 
     def message_returned(self, queue: Queue, message: StoredMessage) -> None:
@@ -106,17 +108,19 @@ class Observers(Observer):
         for each in self._members:
             each.message_enqueued(queue, message)
 
-    def message_delivered(self, consumer: Consumer, message: StoredMessage) -> None:
+    def message_delivered(self, queue: Queue, consumer: Consumer, message: StoredMessage) -> None:
         for each in self._members:
-            each.message_delivered(consumer, message)
+            each.message_delivered(queue, consumer, message)
 
     def message_acknowledged(self, queue: Queue, message: StoredMessage) -> None:
         for each in self._members:
             each.message_acknowledged(queue, message)
 
-    def message_refused(self, consumer: Consumer, message: StoredMessage, *, requeue: bool) -> None:
+    def message_refused(
+        self, queue: Queue, consumer: Consumer, message: StoredMessage, *, requeue: bool
+    ) -> None:
         for each in self._members:
-            each.message_refused(consumer, message, requeue=requeue)
+            each.message_refused(queue, consumer, message, requeue=requeue)
 
     def message_returned(self, queue: Queue, message: StoredMessage) -> None:
         for each in self._members:

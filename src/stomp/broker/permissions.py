@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import is_temporary, is_topic
 from stomp.broker.store import RequestRefused
+from stomp.broker.wildcards import queue_words_of
 from stomp.core import arguments
 from stomp.core.errors import UsageError
 
@@ -107,8 +108,8 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _shortest(name: str) -> str:
-    """A subscription to a topic without the words that match no word at all: that is the shortest name it matches."""
-    if not is_topic(name):
+    """A destination without the words that match no word at all: that is the shortest name it matches."""
+    if not is_topic(name) and queue_words_of(name) is None:
         return name
     prefix, slash, words = name.rpartition("/")
     return prefix + slash + ".".join(word for word in words.split(".") if word not in _ANY_WORDS)

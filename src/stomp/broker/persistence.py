@@ -192,11 +192,13 @@ class Persistence(Observer):
         self._added[message.number] = (queue, queue.durable, message)
         self._note_change()
 
-    def message_delivered(self, consumer: Consumer, message: StoredMessage) -> None:
+    def message_delivered(self, queue: Queue, consumer: Consumer, message: StoredMessage) -> None:
         if not message.redelivered:
             self._mark(message)
 
-    def message_refused(self, consumer: Consumer, message: StoredMessage, *, requeue: bool) -> None:
+    def message_refused(
+        self, queue: Queue, consumer: Consumer, message: StoredMessage, *, requeue: bool
+    ) -> None:
         self._mark(message)
 
     def message_returned(self, queue: Queue, message: StoredMessage) -> None:
@@ -215,7 +217,10 @@ class Persistence(Observer):
         self._remove(message)
 
     def subscription_added(self, consumer: Consumer) -> None:
-        queue = consumer.queue
+        for queue in consumer.queues:
+            self._add_subscription(queue)
+
+    def _add_subscription(self, queue: Queue) -> None:
         key = queue.durable
         if key is None or is_temporary(queue.name) or queue.transient:
             return

@@ -11,6 +11,8 @@ from stomp.broker.request_headers import number_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stomp.broker.permissions import Permissions
+
 #: The maximum of ``x-max-priority``, as in RabbitMQ.
 _PRIORITIES = 255
 
@@ -40,6 +42,33 @@ class QueueArguments:
         text = headers.get("priority", "0")
         priority = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
         return number - (min(priority, self.max_priority) << 64)
+
+    def target(self, destination: str) -> str:
+        """The destination of a dead letter that was sent to `destination`; there is an `exchange`.
+
+        >>> (
+        ...     QueueArguments(exchange="").target("/queue/a"),
+        ...     QueueArguments(exchange="amq.topic", key="b").target("/queue/a"),
+        ... )
+        ('/queue/a', '/topic/b')
+        """
+        key = destination.rpartition("/")[2] if self.key is None else self.key
+        if not self.exchange:
+            return f"/queue/{key}"
+        return f"/topic/{key}" if self.exchange == "amq.topic" else f"/exchange/{self.exchange}/{key}"
+
+    def check_permissions(self, permissions: Permissions | None, destination: str) -> None:
+        """Check that a user may send dead letters of a new queue to the exchange, as RabbitMQ does.
+
+        Args:
+            permissions: those of the user; None for all.
+            destination: where the messages of the queue are sent to.
+
+        Raises:
+            RequestRefused: the user may not.
+        """
+        if permissions is not None and self.exchange is not None:
+            permissions.check_write(self.target(destination))
 
     def to_json(self) -> str:
         """The arguments as text, for a file."""

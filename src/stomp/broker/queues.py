@@ -8,16 +8,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from stomp.broker.destinations import is_temporary, is_topic, owner_of
+from stomp.broker.destinations import is_temporary, owner_of
 from stomp.broker.model import Queue
 from stomp.broker.store import OVERHEAD, QUEUE_OVERHEAD, RequestRefused, StoredMessage
-from stomp.broker.topics import cost_of_subscription
+from stomp.broker.wildcards import Trie, queue_words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from stomp.broker.expiry import Expiry
-    from stomp.broker.model import Client
+    from stomp.broker.model import Client, Consumer
     from stomp.broker.observer import Observer
     from stomp.broker.selector import Selector
     from stomp.broker.store import Capacity, Policy
@@ -41,7 +41,8 @@ class Queues:
 
     Attributes:
         dropped: number of messages dropped because a subscription was too slow.
-        selector_cost: the cost of the selectors of all subscriptions to queues.
+        total_cost: the cost of the selectors and patterns of all subscriptions to queues.
+        on_match: called with a consumer and a new queue that matches a pattern of the consumer.
         virtual_topics: there are virtual topics of ActiveMQ.
         virtual: the queues of each virtual topic, by name.
         slow_clients: clients to disconnect, because a subscription is too slow; the driver clears it.
@@ -53,7 +54,8 @@ class Queues:
     ) -> None:
         self.dropped: int = 0
         self.slow_clients: list[Client] = []
-        self.selector_cost: int = 0
+        self.total_cost: int = 0
+        self.on_match: Callable[[Consumer, Queue], None] | None = None
         self.virtual_topics: bool = False
         self.virtual: dict[str, dict[str, Queue]] = {}
         self.observer: Observer | None = None
@@ -62,6 +64,8 @@ class Queues:
         self._expiry = expiry
         self._clients = clients
         self._queues: dict[str, Queue] = {}
+        self._patterns = Trie()
+        self._consumers: dict[str, dict[Consumer, None]] = {}  # those of each pattern
         self._declared: dict[str, None] = {}  # names of queues that exist or existed
 
     def __iter__(self) -> Iterator[str]:
@@ -111,18 +115,24 @@ class Queues:
             del self._declared[next(iter(self._declared))]
         if (owner := self.owner(queue.name)) is not None:
             owner.temporary.add(queue.name)
+        if self._consumers and self.on_match is not None:
+            for pattern in self._patterns.find(queue.name):
+                for consumer in self._consumers[pattern]:
+                    self.on_match(consumer, queue)
 
     def remove_if_empty(self, queue: Queue) -> None:
-        """Remove a queue that has no messages and no consumers."""
-        if (
-            not queue.is_kept
-            and not (len(queue) or queue.consumers)
-            and self._queues.get(queue.name) is queue
-        ):
-            del self._queues[queue.name]
-            self._capacity.queues -= 1
-            if (owner := self.owner(queue.name)) is not None:
-                owner.temporary.discard(queue.name)
+        """Remove a queue that has no messages and no consumers that have named it."""
+        if queue.is_kept or not queue.is_unused or self._queues.get(queue.name) is not queue:
+            return
+        del self._queues[queue.name]
+        self._capacity.queues -= 1
+        if (owner := self.owner(queue.name)) is not None:
+            owner.temporary.discard(queue.name)
+        for consumer in queue.consumers:
+            del consumer.queues[queue]
+        self._capacity.matches -= queue.pattern_consumers
+        queue.consumers.clear()
+        queue.pattern_consumers = 0
 
     def remove(self, queue: Queue) -> None:
         """Remove a queue without consumers, with its messages."""
@@ -188,34 +198,70 @@ class Queues:
             queue.dropped += 1
             self.dropped += 1
 
-    def browse(self, name: str, selector: Selector | None, next_number: Callable[[], int]) -> Queue:
-        """A queue with copies of the messages of another one, for one consumer with ``browser:true``."""
-        source = self._queues.get(name)
-        found = [] if source is None else source.messages()
+    def browse(
+        self,
+        destination: str,
+        sources: Iterable[Queue],
+        selector: Selector | None,
+        next_number: Callable[[], int],
+    ) -> Queue:
+        """A queue with copies of the messages of other ones, for one consumer with ``browser:true``."""
+        found = [message for source in sources for message in source.messages()]
         chosen = [each for each in found if selector is None or selector(each.headers)]
         # The copies share headers and body with the originals.
         self._capacity.claim(len(chosen) + 1, (len(chosen) + 1) * OVERHEAD)
-        queue = Queue(name, private=True)
+        queue = Queue(destination, private=True)
         queue.browsing = True
         for each in chosen:
             queue.backlog.add(
                 StoredMessage(next_number(), each.destination, each.headers, each.body, OVERHEAD)
             )
-        queue.backlog.add(StoredMessage(next_number(), name, {"browser": "end"}, b"", OVERHEAD))
+        queue.backlog.add(StoredMessage(next_number(), destination, {"browser": "end"}, b"", OVERHEAD))
         return queue
 
-    def cost(self, client: Client, name: str, selector: Selector | None) -> int:
-        """The cost of a new subscription, see `Policy.max_cost`.
+    # ------------------------------------------------------------------------------------- patterns
+
+    def matching(self, pattern: str) -> list[Queue]:
+        """The queues that match a pattern, see `stomp.broker.wildcards.queue_words_of`."""
+        words = queue_words_of(pattern)
+        if words is None:
+            return []
+        trie = Trie()
+        trie.add(pattern, words)
+        return [queue for queue in self._queues.values() if trie.find(queue.name)]
+
+    def add_pattern(self, pattern: str, consumer: Consumer) -> None:
+        """Call `on_match` for this consumer and each new queue that matches a pattern."""
+        if pattern not in self._consumers and (words := queue_words_of(pattern)) is not None:
+            self._patterns.add(pattern, words)
+        self._consumers.setdefault(pattern, {})[consumer] = None
+
+    def remove_pattern(self, pattern: str, consumer: Consumer) -> None:
+        """Undo `add_pattern`."""
+        consumers = self._consumers[pattern]
+        del consumers[consumer]
+        if not consumers:
+            del self._consumers[pattern]
+            if (words := queue_words_of(pattern)) is not None:
+                self._patterns.remove(pattern, words)
+
+    # ------------------------------------------------------------------------------------- limits
+
+    def check_cost(self, client: Client, cost: int, *, of_queues: bool) -> None:
+        """Check the cost of a new subscription, see `Policy.max_cost`.
+
+        Args:
+            client: the client.
+            cost: the cost of the subscription.
+            of_queues: it has queues; the sum for topics is checked elsewhere.
 
         Raises:
             RequestRefused: it is more than the connection or the broker may have.
         """
-        cost = cost_of_subscription(name, selector)
         if client.cost + cost > self._policy.max_cost:
             raise RequestRefused(
                 "the selectors and wildcards of this connection cost too much",
                 f"they cost {client.cost + cost}, and {self._policy.max_cost} is the maximum",
             )
-        if not is_topic(name) and self.selector_cost + cost > 10 * self._policy.max_cost:
-            raise RequestRefused("the selectors of all subscriptions cost too much")
-        return cost
+        if of_queues and self.total_cost + cost > 10 * self._policy.max_cost:
+            raise RequestRefused("the selectors and wildcards of all subscriptions cost too much")

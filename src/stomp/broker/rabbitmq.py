@@ -44,6 +44,7 @@ class RabbitMQ(Dialect):
     named_queues: ClassVar[bool] = False
     has_groups: ClassVar[bool] = False
     composite: ClassVar[bool] = False
+    queue_wildcards: ClassVar[bool] = False
     virtual_topics: ClassVar[bool] = False
     ack_is_message_id: ClassVar[bool] = True
     adds_length: ClassVar[bool] = False

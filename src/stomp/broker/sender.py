@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stomp.broker.destinations import is_temporary, is_topic, qualify, qualify_limited, topic_of
+from stomp.broker.destinations import declares, is_temporary, is_topic, qualify, qualify_limited, topic_of
 from stomp.broker.dialect import ALL_SEND, QUEUE_ARGUMENTS
 from stomp.broker.model import PendingSend
 from stomp.broker.request_headers import message_headers
@@ -60,7 +60,7 @@ class Sender:
             if self._does_not_exist(frame, destination):
                 return None
         else:
-            if queue.arguments is not None:
+            if queue.arguments is not None and declares(frame.headers["destination"]):
                 state.declare(client, destination, frame)
             most = state.policy.max_queue_bytes
             if queue.bytes + len(frame.body) > most:
@@ -69,7 +69,9 @@ class Sender:
         duplicate_id: bytes | None = None
         if not ALL_SEND.isdisjoint(frame.headers):
             state.extensions.check(frame)
-            if destination.startswith("/queue/") and not QUEUE_ARGUMENTS.isdisjoint(frame.headers):
+            if frame.headers["destination"].startswith("/queue/") and not QUEUE_ARGUMENTS.isdisjoint(
+                frame.headers
+            ):
                 state.declare(client, destination, frame)
             if state.dialect.detects_duplicates:
                 duplicate_id = state.duplicate_ids.id_of(destination, frame.headers)
@@ -95,7 +97,7 @@ class Sender:
     def _does_not_exist(self, frame: Frame, destination: str) -> bool:
         """True if a message is dropped because ``/amq/queue/NAME`` does not exist (RabbitMQ)."""
         state = self._state
-        if not state.dialect.checks_existence or not frame.headers["destination"].startswith("/amq/queue/"):
+        if not state.dialect.checks_existence or declares(frame.headers["destination"]):
             return False
         named = state.topics.durable(("queue", destination.removeprefix("/queue/")))
         return named is None and not state.queues.was_declared(destination)

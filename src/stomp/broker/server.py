@@ -69,9 +69,6 @@ class Server:
         self.listen: list[Address] = []
         self.faults: Faults = Faults()
         self.frame_observers: list[FrameObserver] = []
-        self.windows: dict[
-            int, int
-        ] = {}  # the prefetch of the stalled subscriptions, by number of the consumer
         self._of_client: dict[int, Connection] = {}
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
@@ -210,12 +207,18 @@ class Server:
         consumer = None if client is None else client.consumers.get(key)
         if consumer is None:
             return False
-        if stalled and consumer.number not in self.windows:
-            self.windows[consumer.number] = consumer.window
-            stall(self.engine, consumer, 0)
-        elif not stalled and consumer.number in self.windows:
-            stall(self.engine, consumer, self.windows.pop(consumer.number))
+        stall(self.engine, consumer, stalled=stalled)
         return True
+
+    def stalled_subscriptions(self) -> list[tuple[Connection, str]]:
+        """The connection and the ``id`` of each subscription to which nothing is delivered, see `stall`."""
+        return [
+            (connection, key.lstrip("\0"))
+            for connection in self.open_connections.values()
+            if connection.client is not None
+            for key, consumer in connection.client.consumers.items()
+            if consumer.is_stalled
+        ]
 
     def observe_frames(self, observer: FrameObserver) -> None:
         """Call this observer for every frame from now on."""
@@ -298,9 +301,6 @@ class Server:
 
     def client_disconnected(self, client: Client) -> None:
         """See `ConnectionOwner.client_disconnected`."""
-        if self.windows:
-            for consumer in client.consumers.values():
-                self.windows.pop(consumer.number, None)
         self.engine.close(client)
         self._of_client.pop(client.number, None)
 

@@ -116,6 +116,8 @@ class BrokerState:
         arguments = arguments_of(frame.headers) if supported else None
         queue = self.queues.get(name)
         if queue is None:
+            if arguments is not None:
+                arguments.check_permissions(client.permissions, name)
             queue = self.queues.get_or_new(name)
             self.queues.add(queue)
             client.declared.discard(name)

@@ -26,6 +26,8 @@ OVERHEAD = 512
 #: The same for each header, and for each queue.
 HEADER_OVERHEAD = 100
 QUEUE_OVERHEAD = 2048
+#: The same for each queue that a subscription has by a pattern.
+MATCH_OVERHEAD = 200
 
 
 class RequestRefused(StompError):
@@ -294,13 +296,16 @@ def _order_of(message: StoredMessage) -> int:
 class Capacity:
     """Counts stored messages and bytes, and enforces the limits of the policy."""
 
-    __slots__ = ("_policy", "bytes", "messages", "queues", "unfinished")
+    __slots__ = ("_policy", "bytes", "matches", "messages", "queues", "unfinished")
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self.messages: int = 0
         self.bytes: int = 0
         self.queues: int = 0  # each one counts for `QUEUE_OVERHEAD` bytes
+        self.matches: int = (
+            0  # queues that subscriptions have by a pattern; each one counts for `MATCH_OVERHEAD` bytes
+        )
         self.unfinished: int = 0  # bytes of frames that have arrived in part; `bytes` contains them
 
     def hold_unfinished(self, size: int) -> None:
@@ -320,12 +325,17 @@ class Capacity:
         self.unfinished -= size
         self.bytes -= size
 
+    @property
+    def total_bytes(self) -> int:
+        """The bytes of messages, queues and subscriptions."""
+        return self.bytes + self.queues * QUEUE_OVERHEAD + self.matches * MATCH_OVERHEAD
+
     def check(self, messages: int, size: int) -> None:
         """Raise `RequestRefused` if this number of messages and bytes does not fit in addition."""
         policy = self._policy
         if self.messages + messages > policy.max_messages:
             what = f"{policy.max_messages} messages"
-        elif self.bytes + self.queues * QUEUE_OVERHEAD + size > policy.max_bytes:
+        elif self.total_bytes + size > policy.max_bytes:
             what = f"{policy.max_bytes} bytes"
         else:
             return

@@ -21,6 +21,7 @@ class Strict(Dialect):
     named_queues: ClassVar[bool] = False
     has_groups: ClassVar[bool] = False
     composite: ClassVar[bool] = False
+    queue_wildcards: ClassVar[bool] = False
     virtual_topics: ClassVar[bool] = False
 
     def expiry(self, headers: Mapping[str, str], now: float) -> float | None:

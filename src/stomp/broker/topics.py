@@ -135,7 +135,7 @@ class Topics:
 
 
 def cost_of_subscription(name: str, selector: Selector | None) -> int:
-    """The cost of the selector and the wildcards of a subscription, see `Policy.max_cost`."""
+    """The cost of the selector and the wildcards of a subscription to a topic, see `Policy.max_cost`."""
     words = words_of(name) if is_topic(name) and has_wildcards(name) else None
     return (0 if words is None else cost_of(words)) + (0 if selector is None else selector.cost)
 

@@ -58,7 +58,7 @@ class Transactions:
     def add_ack(self, transaction: OpenTransaction, settling: PendingAck) -> None:
         """Add an ACK or NACK."""
         transaction.steps.append(settling)
-        self._dispatcher.dispatch(settling.deliveries[0].consumer.queue)  # its window has room again
+        self._dispatcher.dispatch_consumer(settling.deliveries[0].consumer)  # its window has room again
 
     def begin(self, client: Client, frame: Frame) -> None:
         """Process a BEGIN.
@@ -115,7 +115,8 @@ class Transactions:
             if not consumer.open:
                 for delivery in step.deliveries:
                     self._dispatcher.requeue(delivery)
-                self._dispatcher.dispatch_or_discard(consumer.queue)
+                for queue in dict.fromkeys(each.queue for each in step.deliveries):
+                    self._dispatcher.dispatch_or_discard(queue)
                 continue
             restored = {**consumer.unacked, **{each.key: each for each in step.deliveries}}
             oldest_first = sorted(restored.values(), key=lambda each: each.number)

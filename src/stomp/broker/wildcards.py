@@ -40,6 +40,15 @@ def words_of(name: str) -> list[str] | None:
     return words if {"*", "#"} & set(words[1:]) else None
 
 
+def queue_words_of(name: str) -> list[str] | None:
+    """As `words_of`, for a queue: ``#`` is no wildcard there, and a queue may have such a name (RabbitMQ).
+
+    >>> queue_words_of("/queue/a.>"), queue_words_of("/queue/a.#")
+    (['/queue/', 'a', '#'], None)
+    """
+    return words_of(name) if name.startswith("/queue/") and "#" not in name else None
+
+
 def cost_of(words: Sequence[str]) -> int:
     """The maximum number of steps for matching one destination with this pattern.
 

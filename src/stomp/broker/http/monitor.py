@@ -186,7 +186,7 @@ class Monitor(Observer):
             self.of(queue.name).received += 1
             self.total.received += 1
 
-    def message_delivered(self, consumer: Consumer, message: StoredMessage) -> None:
+    def message_delivered(self, queue: Queue, consumer: Consumer, message: StoredMessage) -> None:
         """See `Observer`."""
         counters, total = self.of(message.destination), self.total
         counters.delivered += 1
@@ -200,7 +200,9 @@ class Monitor(Observer):
         self.of(message.destination).acknowledged += 1
         self.total.acknowledged += 1
 
-    def message_refused(self, consumer: Consumer, message: StoredMessage, *, requeue: bool) -> None:
+    def message_refused(
+        self, queue: Queue, consumer: Consumer, message: StoredMessage, *, requeue: bool
+    ) -> None:
         """See `Observer`."""
         self.of(message.destination).refused += 1
         self.total.refused += 1

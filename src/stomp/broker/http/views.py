@@ -93,14 +93,9 @@ def faults(server: Server, access: Access = UNLIMITED) -> Json:
         found["error_destination"] = None
     found["paused"] = sorted(name for name in server.engine.state.paused if access.can_read(server, name))
     found["stalled"] = []
-    if server.windows:
-        for connection in server.open_connections.values():
-            if access.sees_connection(connection.info()):
-                found["stalled"] += [
-                    {"connection": each.connection, "subscription": each.key}
-                    for each in connection.subscriptions()
-                    if each.stalled
-                ]
+    for connection, key in server.stalled_subscriptions():
+        if access.sees_connection(connection.info()):
+            found["stalled"].append({"connection": connection.number, "subscription": key})
     return found
 
 
