@@ -11,9 +11,8 @@ import pytest
 
 from stomp.broker import Broker, Policy
 from stomp.broker.engine import Engine
-from stomp.broker.model import Client, Consumer, Queue
+from stomp.broker.model import Client, Consumer, Queue, ScheduledMessage
 from stomp.broker.observer import Observer
-from stomp.broker.scheduler import ScheduledMessage
 from stomp.broker.settings import ConnectionInfo
 from stomp.broker.store import StoredMessage
 from stomp.testing import FakeClock

@@ -47,9 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from stomp.broker.expiry import Expiry
-    from stomp.broker.model import Queue
+    from stomp.broker.model import Queue, ScheduledMessage
     from stomp.broker.observer import Observer
-    from stomp.broker.scheduler import ScheduledMessage
     from stomp.broker.store import Capacity, StoredMessage
     from stomp.core.frames.versions import Version
 

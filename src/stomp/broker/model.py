@@ -336,6 +336,25 @@ class PendingSend:
     duplicate_id: bytes | None = None
 
 
+@dataclass(slots=True)
+class ScheduledMessage:
+    """A message that is delivered later.
+
+    Attributes:
+        number: unique in the broker.
+        sending: the message, without its schedule.
+        schedule: its schedule.
+        due: the time of its next delivery, in seconds since 1970.
+        done: number of deliveries so far.
+    """
+
+    number: int
+    sending: PendingSend
+    schedule: Schedule
+    due: float
+    done: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class PendingAck:
     """An ACK or NACK, with all deliveries that it covers.

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stomp.broker.model import Client, Consumer, Queue
-    from stomp.broker.scheduler import ScheduledMessage
+    from stomp.broker.model import Client, Consumer, Queue, ScheduledMessage
     from stomp.broker.settings import ConnectionInfo
     from stomp.broker.store import StoredMessage
 

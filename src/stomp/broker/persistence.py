@@ -22,12 +22,11 @@ from typing import TYPE_CHECKING
 
 from stomp.broker.destinations import is_temporary
 from stomp.broker.duplicates import MAX_IDS
-from stomp.broker.model import PendingSend
+from stomp.broker.model import PendingSend, ScheduledMessage
 from stomp.broker.observer import Observer
 from stomp.broker.queue_arguments import QueueArguments
 from stomp.broker.request_headers import DurableKey, is_true, selector_of
 from stomp.broker.schedule import Schedule
-from stomp.broker.scheduler import ScheduledMessage
 from stomp.broker.store import RequestRefused, StoredMessage, size_of
 from stomp.broker.store_file import (
     MessageRow,

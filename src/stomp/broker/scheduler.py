@@ -6,9 +6,10 @@ Rule of this file: a scheduled message counts for `Capacity` as one message, unt
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stomp.broker.model import ScheduledMessage
 from stomp.broker.store import RequestRefused
 
 if TYPE_CHECKING:
@@ -19,25 +20,6 @@ if TYPE_CHECKING:
     from stomp.broker.state import BrokerState
 
 logger: logging.Logger = logging.getLogger("stomp.broker")
-
-
-@dataclass(slots=True)
-class ScheduledMessage:
-    """A message that is delivered later.
-
-    Attributes:
-        number: unique in the broker.
-        sending: the message, without its schedule.
-        schedule: its schedule.
-        due: the time of its next delivery, in seconds since 1970.
-        done: number of deliveries so far.
-    """
-
-    number: int
-    sending: PendingSend
-    schedule: Schedule
-    due: float
-    done: int = 0
 
 
 class Scheduler:
