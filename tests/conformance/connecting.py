@@ -22,6 +22,8 @@ CYCLES = 20
 class Connecting(Suite):
     def test_requested_version_is_negotiated(self, lobby: Lobby) -> None:
         guest = lobby.enter()
+        # `connect` may return just before the listeners are called, as that of stomp.py.
+        wait_until(lambda: "on_connected" in dict(guest.recorder.notes))
         connected = dict(guest.recorder.notes)["on_connected"]
         assert connected.headers.get("version", "1.0") == lobby.version
         assert guest.conn.is_connected()
