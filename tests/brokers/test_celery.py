@@ -10,7 +10,8 @@ from urllib.parse import quote
 import kombu
 import pytest
 
-from tests.brokers.conftest import at
+from tests.brokers.conftest import at, trouble_with
+from tests.brokers.killing import Cluster, run
 from tests.kombu import kill_workers
 from tests.kombu.support import Received, publish
 from tests.kombu.workers import PATIENCE, Project
@@ -232,3 +233,88 @@ def test_no_task_is_lost_when_workers_are_killed(project):
     figures = kill_workers.run(project, 300, pool="prefork", between=(40, 100))
     assert figures.killed >= 1
     assert (figures.run, figures.results) == (300, 300), f"{figures}\n{project.logs()}"
+
+
+#: Brokers whose processes no other test uses, and the process that is killed and started again.
+RESTARTED = {
+    cluster.name: cluster
+    for cluster in (
+        Cluster("rabbit1", {"rabbit1": 61713}),
+        Cluster("activemq-pair", {"amq-a": 62713, "amq-b": 62723}),
+        Cluster("artemis-killed", {"artemis-killed": 64129}),
+    )
+}
+#: Brokers of which one goes on with the queues of another; the argument is the type of the queue.
+FAILING_OVER = [
+    (Cluster("rabbitmq-cluster", {"rabbit1": 61713, "rabbit2": 61723, "rabbit3": 61733}), "quorum"),
+    (Cluster("activemq-pair", {"amq-a": 62713, "amq-b": 62723}), ""),
+]
+
+
+def urls_of(cluster):
+    """The setting ``broker_url``: several URLs."""
+    return ";".join(f"stomp://admin:password@{host}:{port}" for host, port in cluster.addresses.values())
+
+
+def answers(cluster):
+    """The processes that a client can connect to."""
+    return [
+        name
+        for name, address in cluster.addresses.items()
+        if trouble_with(address, "admin", "password") is None
+    ]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", RESTARTED)
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_tasks_in_flight_and_queued_survive_a_restart_of_the_broker(name, pool, tmp_path):
+    cluster = RESTARTED[name]
+    cluster.check()
+    with Project(urls_of(cluster), tmp_path) as project:
+        marker = project.folder / "go"
+        for number in range(4):
+            project.task("hold").delay(number, str(marker))
+        for number in range(4, 40):
+            project.task("record").delay(number)
+        project.start(pool)
+        assert len(set(project.until_recorded(2))) == 2
+        processes = list(cluster.ports)
+        for process in processes:
+            run("kill", process)
+        marker.touch()  # the tasks in flight end while there is no broker
+        for process in processes:
+            run("up", process)
+        project.until_recorded(40, different=True)
+        assert project.task("add").delay(1, 1).get(timeout=PATIENCE) == 2, project.logs()
+        assert set(project.recorded()) == set(map(str, range(40)))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("cluster", "queue_type"), FAILING_OVER, ids=[cluster.name for cluster, _ in FAILING_OVER]
+)
+def test_workers_and_senders_go_on_at_another_broker_of_the_list(cluster, queue_type, tmp_path):
+    cluster.check()
+    with Project(urls_of(cluster), tmp_path, queue_type) as project:
+        marker = project.folder / "go"
+        # Without results, whose queue is on one node: a sender whose node is down cannot declare it again.
+        for number in range(4):
+            project.task("hold").apply_async((number, str(marker)), ignore_result=True)
+        for number in range(4, 20):
+            project.task("record").apply_async((number,), ignore_result=True)
+        project.start("prefork")
+        project.until_recorded(2)
+        killed = answers(cluster)[0]
+        run("kill", killed)
+        try:
+            marker.touch()
+            # The second of a pair of ActiveMQ takes seconds to open the store of the first.
+            policy = {"max_retries": 240, "interval_start": 0, "interval_step": 0.25, "interval_max": 0.25}
+            for number in range(20, 40):
+                project.task("record").apply_async((number,), retry_policy=policy, ignore_result=True)
+            project.until_recorded(40, different=True)
+            result = project.task("add").apply_async((1, 1), retry_policy=policy)
+            assert result.get(timeout=PATIENCE) == 2, project.logs()
+        finally:
+            run("up", killed)

@@ -10,14 +10,16 @@ import time
 from pathlib import Path
 
 import celery
+import kombu
 
 RECORD = "CELERY_TEST_RECORD"
 BROKER = "CELERY_TEST_BROKER"
 QUEUE = "CELERY_TEST_QUEUE"
+QUEUE_TYPE = "CELERY_TEST_QUEUE_TYPE"
 
 
-def make_app(broker: str, queue: str) -> celery.Celery:
-    """An application with these settings."""
+def make_app(broker: str, queue: str, queue_type: str = "") -> celery.Celery:
+    """An application with these settings; `queue_type` is the ``x-queue-type`` of RabbitMQ."""
     app = celery.Celery("tests.kombu.project", broker=broker, backend="rpc://", set_as_current=False)
     app.conf.update(
         broker_transport="stomp.kombu:Transport",
@@ -32,6 +34,11 @@ def make_app(broker: str, queue: str) -> celery.Celery:
         event_exchange=f"{queue}-events",
         worker_hijack_root_logger=False,
     )
+    if queue_type:
+        arguments = {"x-queue-type": queue_type}
+        app.conf.task_queues = [
+            kombu.Queue(queue, kombu.Exchange(queue), routing_key=queue, queue_arguments=arguments)
+        ]
 
     @app.task(name="add", shared=False)
     def add(first, second):
@@ -73,4 +80,4 @@ def _append(text: str) -> None:
 
 
 if BROKER in os.environ:
-    app = make_app(os.environ[BROKER], os.environ[QUEUE])
+    app = make_app(os.environ[BROKER], os.environ[QUEUE], os.environ[QUEUE_TYPE])

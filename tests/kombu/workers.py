@@ -24,17 +24,19 @@ class Project:
     Args:
         broker: the URL of the broker.
         folder: a folder for the logs and records.
+        queue_type: see `project.make_app`.
     """
 
-    def __init__(self, broker: str, folder: Path) -> None:
+    def __init__(self, broker: str, folder: Path, queue_type: str = "") -> None:
         self.folder = folder
         self.record = folder / "record"
         self.queue = f"celery-{uuid.uuid4().hex[:8]}"
-        self.app = project.make_app(broker, self.queue)
+        self.app = project.make_app(broker, self.queue, queue_type)
         self.environment = {
             **os.environ,
             project.BROKER: broker,
             project.QUEUE: self.queue,
+            project.QUEUE_TYPE: queue_type,
             project.RECORD: str(self.record),
         }
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -97,10 +99,12 @@ class Project:
         """The lines that tasks have recorded."""
         return self.record.read_text().split() if self.record.exists() else []
 
-    def until_recorded(self, count: int) -> list[str]:
-        """Wait until tasks have recorded this many lines."""
+    def until_recorded(self, count: int, *, different: bool = False) -> list[str]:
+        """Wait until tasks have recorded this many lines, or this many different ones."""
         deadline = time.monotonic() + PATIENCE
-        while len(found := self.recorded()) < count:
-            assert time.monotonic() < deadline, self.logs()
+        found = self.recorded()
+        while len(set(found) if different else found) < count:
+            assert time.monotonic() < deadline, f"{sorted(found)}\n{self.logs()}"
             time.sleep(0.02)
+            found = self.recorded()
         return found

@@ -33,7 +33,8 @@ class QueueSettings:
 
     Attributes:
         name: its name in Kombu.
-        durable: the queue outlives a restart of the broker.
+        durable: the queue outlives a restart of the broker. In a cluster of RabbitMQ a durable classic queue cannot be
+            declared while its node is down; one that is not durable can, at another node.
         transient: the queue has one owner (``auto_delete`` or ``exclusive``), so it may receive from topics: each
             consumer of a topic gets a copy.
         arguments: the ``x-`` arguments, for RabbitMQ.
@@ -113,14 +114,19 @@ def queue_headers(profile: BrokerProfile, settings: QueueSettings) -> dict[str, 
     >>> from stomp.core.engine.broker_profiles import RABBITMQ
     >>> queue_headers(RABBITMQ, QueueSettings("celery", arguments={"x-max-priority": 9}))
     {'durable': True, 'auto-delete': False, 'x-max-priority': 9}
+    >>> queue_headers(RABBITMQ, QueueSettings("pidbox", durable=False, transient=True))
+    {'durable': False, 'auto-delete': True, 'exclusive': False}
     """
     if profile.name == "embedded":
         return dict(settings.arguments)
     if profile.name != "rabbitmq":
         return {}
-    # A queue that is neither durable nor exclusive is deprecated in RabbitMQ 4, and will be refused.
-    durable = settings.durable or settings.transient
-    headers: dict[str, Any] = {"durable": durable, "auto-delete": settings.transient}
+    headers: dict[str, Any] = {"durable": settings.durable, "auto-delete": settings.transient}
+    if settings.transient:
+        # RabbitMQ makes a queue that is not durable and deleted with its consumers exclusive: it then belongs to one
+        # connection, and this transport may use two for a queue. RabbitMQ 4 permits others by default, but deprecates
+        # them.
+        headers["exclusive"] = False
     return {**headers, **settings.arguments}
 
 
