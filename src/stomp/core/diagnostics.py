@@ -133,9 +133,9 @@ class RecentFrames:
     def note_all(self, way: str, events: Sequence[object]) -> None:
         """Record the events that are a frame or have one. Only as many of the last events as are stored are checked."""
         for event in events[-(self._lines.maxlen or 0) :] if self._lines.maxlen else ():
-            frame = getattr(event, "frame", event)
+            frame = event if isinstance(event, Frame) else getattr(event, "frame", None)
             if isinstance(frame, Frame):
-                self.note(way, frame)
+                self._lines.append((way, frame.command, frame.headers, len(frame.body)))
 
     def lines(self) -> tuple[str, ...]:
         """Return a line for each frame, oldest first: direction, command, redacted headers and the size of the body."""

@@ -29,8 +29,9 @@ def running_loop() -> object | None:
     if asyncio is None:
         return None
     try:
-        loop: object = asyncio.get_running_loop()
-    except (RuntimeError, AttributeError):  # AttributeError: another thread is importing it
+        # Not `get_running_loop`, which raises if there is none: each wait of a `Client` asks.
+        loop: object = asyncio._get_running_loop()
+    except AttributeError:  # another thread is importing it
         return None
     return loop
 

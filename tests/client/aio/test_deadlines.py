@@ -7,14 +7,24 @@ from stomp.client.aio.waiting import Deadlines
 from tests.awaiting import run
 
 
+def add(deadlines: Deadlines, seconds: float) -> asyncio.Future[bool]:
+    """Add a wait that ends in so many seconds."""
+    loop = asyncio.get_running_loop()
+    wait: asyncio.Future[bool] = loop.create_future()
+    deadlines.add(wait, time.monotonic() + seconds, loop)
+    return wait
+
+
+async def result_of(wait: asyncio.Future[bool]) -> bool:
+    return await asyncio.wait_for(wait, 10)
+
+
 def test_waits_that_end_before_their_deadlines_set_one_timer():
     async def test():
         deadlines = Deadlines(time.monotonic)
         timers = set()
         for _ in range(100):
-            call = lambda: None  # noqa: E731
-            deadlines.add(call, time.monotonic() + 60)
-            deadlines.remove(call)
+            deadlines.remove(add(deadlines, 60))
             timers.add(deadlines._timer)
         assert len(timers) == 1
         deadlines.end()
@@ -22,31 +32,30 @@ def test_waits_that_end_before_their_deadlines_set_one_timer():
     asyncio.run(test())
 
 
-def test_calls_happen_in_the_order_of_their_deadlines():
+def test_waits_end_in_the_order_of_their_deadlines():
     async def test():
-        deadlines, done = Deadlines(time.monotonic), asyncio.Event()
-        seen: list[str] = []
+        deadlines = Deadlines(time.monotonic)
         start = time.monotonic()
-        deadlines.add(done.set, start + 0.03)
-        deadlines.add(lambda: seen.append("first"), start + 0.01)
-        deadlines.add(lambda: seen.append("second"), start + 0.02)
-        await asyncio.wait_for(done.wait(), 10)
+        seen: list[str] = []
+        third, first, second = add(deadlines, 0.03), add(deadlines, 0.01), add(deadlines, 0.02)
+        first.add_done_callback(lambda _: seen.append("first"))
+        second.add_done_callback(lambda _: seen.append("second"))
+        assert await result_of(third) is False
         assert seen == ["first", "second"]
         assert time.monotonic() - start >= 0.03
 
     run(test())
 
 
-def test_removed_call_does_not_happen():
+def test_a_removed_wait_and_an_ended_one_do_not_end_at_the_deadline():
     async def test():
-        deadlines, done = Deadlines(time.monotonic), asyncio.Event()
-        seen: list[str] = []
-        removed = lambda: seen.append("removed")  # noqa: E731
-        deadlines.add(removed, time.monotonic() + 0.01)
-        deadlines.add(done.set, time.monotonic() + 0.02)
+        deadlines = Deadlines(time.monotonic)
+        removed, happened, last = add(deadlines, 0.01), add(deadlines, 0.01), add(deadlines, 0.02)
         deadlines.remove(removed)
-        await asyncio.wait_for(done.wait(), 10)
-        assert seen == []
+        happened.set_result(True)
+        await result_of(last)
+        assert not removed.done()
+        assert happened.result() is True
 
     run(test())
 
@@ -55,14 +64,11 @@ def test_timer_is_set_again_on_another_loop():
     deadlines = Deadlines(time.monotonic)
 
     async def leave_behind():
-        deadlines.add(lambda: None, time.monotonic() + 60)
+        add(deadlines, 60)
 
     async def wait():
-        done = asyncio.Event()
-        deadlines.add(done.set, time.monotonic() + 60.01)
-        deadlines.remove(done.set)
-        deadlines.add(done.set, time.monotonic() + 0.01)
-        await asyncio.wait_for(done.wait(), 10)
+        deadlines.remove(add(deadlines, 60.01))
+        await result_of(add(deadlines, 0.01))
 
     asyncio.run(leave_behind())
     asyncio.run(wait())
@@ -70,14 +76,12 @@ def test_timer_is_set_again_on_another_loop():
 
 def test_end_cancels_the_timer_when_no_wait_is_left():
     async def test():
-        deadlines, done = Deadlines(time.monotonic), asyncio.Event()
-        call = lambda: None  # noqa: E731
-        deadlines.add(call, time.monotonic() + 60)
-        deadlines.remove(call)
+        deadlines = Deadlines(time.monotonic)
+        deadlines.remove(add(deadlines, 60))
         deadlines.end()
         assert deadlines._timer is None
-        deadlines.add(done.set, time.monotonic() + 0.01)
+        last = add(deadlines, 0.01)
         deadlines.end()
-        await asyncio.wait_for(done.wait(), 10)
+        await result_of(last)
 
     run(test())

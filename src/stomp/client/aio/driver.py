@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from stomp.client.aio.link import AioLink
 from stomp.client.aio.waiting import AsyncWaiting, current
 from stomp.core.engine.effects import Call, CloseConnection, Now, OpenConnection, SendFrame, Wait
 from stomp.core.errors import ConnectionLost, NotConnected
@@ -43,9 +44,16 @@ class AsyncDriver(AsyncWaiting):
                 try:
                     if type(effect) is SendFrame:
                         self._engine.recorder.note(">", effect.frame)
-                        await self._transmit(effect.link, effect.frame, effect.deadline, effect.may_delay)
+                        effect.link.transmit(
+                            effect.frame, deadline=effect.deadline, may_delay=effect.may_delay
+                        )
+                        if True:  # ASYNC
+                            if isinstance(effect.link, AioLink) and effect.link.write_paused:
+                                await effect.link.wait_writable()
+                    elif type(effect) is Wait:
+                        answer = await self._wait(effect, connects=connects)
                     else:
-                        answer = await self._perform(effect, connects)
+                        answer = await self._perform(effect)
                 except BaseException as err:
                     failure = err
         except StopIteration as stop:
@@ -82,17 +90,18 @@ class AsyncDriver(AsyncWaiting):
         frame = outgoing.frame(connection)
         engine.recorder.note(">", frame)
         try:
-            await self._transmit(connection.link, frame)
+            connection.link.transmit(frame)
+            if True:  # ASYNC
+                if isinstance(connection.link, AioLink) and connection.link.write_paused:
+                    await connection.link.wait_writable()
         except ConnectionLost:
             raise
         except NotConnected:
             return False  # the session was closed, but the engine has not processed that yet
         return True
 
-    async def _perform(self, effect: Effect, connects: bool) -> Any:
-        """Perform an effect other than SendFrame."""
-        if isinstance(effect, Wait):
-            return await self._wait(effect, connects=connects)
+    async def _perform(self, effect: Effect) -> Any:
+        """Perform an effect other than SendFrame and Wait."""
         if isinstance(effect, Now):
             return self._options.clock()
         if isinstance(effect, Call):

@@ -222,16 +222,17 @@ class MessageSource:
             if self._client._must_yield():
                 await self._client._yield_to_loop()
         # No wait after a message was removed from the queue: a cancellation would lose it.
-        message = self._pop_queued()
+        client, queue = self._client, self._queue
+        message = self._pop_queued(queue)
         if message is not None:
             return message
-        deadline = None if timeout is None else self._client._deadline(timeout)
-        found: Any = await self._client._run(receive.receive_gen(self._client._engine, self._queue, deadline))
+        deadline = None if timeout is None else client._deadline(timeout)
+        found: Any = await client._run(receive.receive_gen(client._engine, queue, deadline))
         return found  # type: ignore[no-any-return]
 
-    def _pop_queued(self) -> AsyncMessage | None:
+    def _pop_queued(self, queue: MessageQueue) -> AsyncMessage | None:
         """Return the next message if one is queued and no operation is needed. Most messages are received here."""
-        engine, messages = self._client._engine, self._queue.messages
+        engine, messages = self._client._engine, queue.messages
         if messages and not (engine.reading_paused or engine.draining):
             try:
                 message: Any = messages.popleft()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, cast
@@ -151,15 +152,23 @@ class AioLink(asyncio.BufferedProtocol):
             FrameError: the frame cannot be encoded.
         """
         session = self.session
-        if session.closed is not None:
-            self._refuse(session.closed)
+        if (closed := session.closed) is not None:
+            self._refuse(closed)
         ticket = session.transmit(frame, deadline=deadline)
-        if self._logs():
+        scheduler = self._scheduler
+        # Of frames that are written together, only the first checks whether DEBUG is on.
+        if not scheduler.flush_scheduled:
+            self._frames.on = connections.isEnabledFor(logging.DEBUG)
+        if self._frames.on:
             self._frames.sent(frame.command, frame.headers, frame.body)
-        self._schedule_flush(may_delay=may_delay)
-        if not self.alive:
+        if scheduler.decide(session.outgoing, self._clock(), may_delay=may_delay):
+            self._flush()
+        elif not scheduler.flush_scheduled:
+            scheduler.flush_scheduled = True
+            self._loop.call_soon(self._flush_scheduled)
+        if session.closed is not None:
             self._dispatch()
-        elif deadline is not None:
+        elif deadline is not None and (self._timer is None or deadline < self._due):
             self._reset_timer()
         return ticket
 
@@ -224,10 +233,6 @@ class AioLink(asyncio.BufferedProtocol):
             f"the broker has not read for {seconds:g} s; {size} bytes wait to be written",
             hint="check the memory and disk alarms of the broker",
         )
-
-    def _logs(self) -> bool:
-        """True if frames are logged. Of frames that are written together, only the first checks whether DEBUG is on."""
-        return self._frames.on if self._scheduler.flush_scheduled else self._frames.update()
 
     def _refuse(self, closed: Closed) -> NoReturn:
         raise NotConnected(f"the connection has ended: {closed.why}", hint="connect again") from closed.error
@@ -300,7 +305,8 @@ class AioLink(asyncio.BufferedProtocol):
         if ended:
             session.receive_eof(error, self._clock())
         # The session queues frames itself at times, and TLS writes records.
-        self._flush()
+        if session.outgoing or layer is not None:
+            self._flush()
         self._dispatch()
 
     def _dispatch(self) -> None:
@@ -308,26 +314,20 @@ class AioLink(asyncio.BufferedProtocol):
         session = self.session
         events = session.events()
         if events:
-            if self._frames.update():
+            self._frames.on = connections.isEnabledFor(logging.DEBUG)
+            if self._frames.on:
                 self._frames.received(events)
             try:
                 self._handler(self, events)
             except Exception:
                 # Handlers catch the exceptions of callbacks; a bug in a handler must not end the connection.
                 connections.exception("the handler of a connection failed")
-        if session.closed is None:
+        if session.closed is not None:
+            if not self._ended:
+                self._close()
+        elif self._timer is None or session.deadline_moved_up:
+            session.deadline_moved_up = False
             self._reset_timer()
-        elif not self._ended:
-            self._close()
-
-    def _schedule_flush(self, *, may_delay: bool) -> None:
-        """Write the queued frames now, or in the next iteration of the loop."""
-        scheduler = self._scheduler
-        if scheduler.decide(self.session.outgoing, self._clock(), may_delay=may_delay):
-            self._flush()
-        elif not scheduler.flush_scheduled:
-            scheduler.flush_scheduled = True
-            self._loop.call_soon(self._flush_scheduled)
 
     def _flush_scheduled(self) -> None:
         self._scheduler.flush_scheduled = False
@@ -335,8 +335,7 @@ class AioLink(asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         """Write the queued bytes of the session, through the layer, to the transport."""
-        size = self.session.outgoing
-        transport, layer = self._transport, self._layer
+        size, transport, layer = self.session.outgoing, self._transport, self._layer
         if not size and layer is None:
             return
         parts = self.session.data_to_send(self._clock())

@@ -27,9 +27,8 @@ from stomp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from stomp.client.config import ResolvedConfig
-    from stomp.core.engine.effects import Call, ClientLink, Effect, Operation, Wait
+    from stomp.core.engine.effects import Call, Effect, Operation, Wait
     from stomp.core.engine.message import BaseMessage
-    from stomp.core.frames.frame import Frame
     from stomp.core.session.events import Event
     from stomp.net.address import Address
 
@@ -120,16 +119,8 @@ class AsyncWaiting(BaseClient):
         try:
             return operation.send(answer) if failure is None else operation.throw(failure)
         finally:
-            if self._engine.has_callbacks:
+            if self._engine.callbacks:
                 self._run_callbacks(self._engine.pop_callbacks())
-
-    async def _transmit(
-        self, link: ClientLink, frame: Frame, deadline: float | None = None, may_delay: bool = False
-    ) -> None:
-        own_link = cast("AioLink", link)
-        own_link.transmit(frame, deadline=deadline, may_delay=may_delay)
-        if own_link.write_paused:
-            await own_link.wait_writable()
 
     async def _call_user(self, call: Call) -> Any:
         try:
@@ -149,29 +140,26 @@ class AsyncWaiting(BaseClient):
         """
         if wait.predicate():
             return True
-        if not connects and current() in self._connecting:
+        if self._connecting and not connects and current() in self._connecting:
             raise UsageError(
                 "this call waits for a connection, and was made by a function that connecting waits for",
                 hint="do not use the client in login, passcode or headers",
             )
-        happened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        happened: asyncio.Future[bool] = loop.create_future()
 
         def check() -> None:
             if not happened.done() and wait.predicate():
                 happened.set_result(True)
 
-        def stop_waiting() -> None:
-            if not happened.done():
-                happened.set_result(wait.predicate())
-
         wait.signal.add_callback(check)
         if wait.deadline is not None:
-            self._deadlines.add(stop_waiting, wait.deadline)
+            self._deadlines.add(happened, wait.deadline, loop)
         try:
-            return await happened
+            return await happened or wait.predicate()
         finally:
             wait.signal.remove_callback(check)
-            self._deadlines.remove(stop_waiting)
+            self._deadlines.remove(happened)
             self._mark_yield()
 
     async def _open_link(self, address: Address) -> AioLink:
@@ -186,7 +174,8 @@ class AsyncWaiting(BaseClient):
         """Process the events of a link."""
         engine = self._engine
         engine.process_events(link, events, self._options.clock())
-        self._run_callbacks(engine.pop_callbacks())
+        if engine.callbacks:
+            self._run_callbacks(engine.pop_callbacks())
         if engine.needs_reconnect:
             engine.needs_reconnect = False
             operation = lifecycle.reconnect_gen(engine, self._options.random)
@@ -323,32 +312,31 @@ class Deadlines:
         clock: the client's clock.
     """
 
-    __slots__ = ("_calls", "_clock", "_due", "_loop", "_timer")
+    __slots__ = ("_clock", "_due", "_loop", "_timer", "_waits")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._calls: dict[Callable[[], None], float] = {}
+        self._waits: dict[asyncio.Future[bool], float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None  # that of the timer
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0  # the time for which the timer is set
 
-    def add(self, call: Callable[[], None], deadline: float) -> None:
-        """Call `call` at this time, on the running loop, unless it is removed before."""
-        loop = asyncio.get_running_loop()
+    def add(self, wait: asyncio.Future[bool], deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Set the result of `wait` to False at this time, unless it is removed before. `loop` is the running loop."""
         if loop is not self._loop:  # a client may be used again on another loop, when its first one has ended
             self._cancel_timer()
-            self._loop, self._calls = loop, {}
-        self._calls[call] = deadline
+            self._loop, self._waits = loop, {}
+        self._waits[wait] = deadline
         if self._timer is None or deadline < self._due:
             self._set(loop, deadline)
 
-    def remove(self, call: Callable[[], None]) -> None:
-        """Remove a call, if it was added. The timer stays, for the next calls."""
-        self._calls.pop(call, None)
+    def remove(self, wait: asyncio.Future[bool]) -> None:
+        """Remove a wait, if it was added. The timer stays, for the next ones."""
+        self._waits.pop(wait, None)
 
     def end(self) -> None:
         """The client has ended: cancel the timer, unless there are waits left."""
-        if not self._calls:
+        if not self._waits:
             self._cancel_timer()
 
     def _cancel_timer(self) -> None:
@@ -364,11 +352,12 @@ class Deadlines:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = self._clock()
-        for call in [call for call, deadline in self._calls.items() if deadline <= now]:
-            del self._calls[call]
-            call()
-        if self._calls:
-            self._set(loop, min(self._calls.values()))
+        for wait in [wait for wait, deadline in self._waits.items() if deadline <= now]:
+            del self._waits[wait]
+            if not wait.done():
+                wait.set_result(False)
+        if self._waits:
+            self._set(loop, min(self._waits.values()))
 
 
 class Workers:

@@ -41,9 +41,13 @@ class SyncDriver(SyncWaiting):
                 try:
                     if type(effect) is SendFrame:
                         self._engine.recorder.note(">", effect.frame)
-                        self._transmit(effect.link, effect.frame, effect.deadline, effect.may_delay)
+                        effect.link.transmit(
+                            effect.frame, deadline=effect.deadline, may_delay=effect.may_delay
+                        )
+                    elif type(effect) is Wait:
+                        answer = self._wait(effect, connects=connects)
                     else:
-                        answer = self._perform(effect, connects)
+                        answer = self._perform(effect)
                 except BaseException as err:
                     failure = err
         except StopIteration as stop:
@@ -77,17 +81,15 @@ class SyncDriver(SyncWaiting):
         frame = outgoing.frame(connection)
         engine.recorder.note(">", frame)
         try:
-            self._transmit(connection.link, frame)
+            connection.link.transmit(frame)
         except ConnectionLost:
             raise
         except NotConnected:
             return False  # the session was closed, but the engine has not processed that yet
         return True
 
-    def _perform(self, effect: Effect, connects: bool) -> Any:
-        """Perform an effect other than SendFrame."""
-        if isinstance(effect, Wait):
-            return self._wait(effect, connects=connects)
+    def _perform(self, effect: Effect) -> Any:
+        """Perform an effect other than SendFrame and Wait."""
         if isinstance(effect, Now):
             return self._options.clock()
         if isinstance(effect, Call):

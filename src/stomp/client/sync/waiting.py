@@ -21,7 +21,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from stomp.client.base import BaseClient, log
 from stomp.client.connect import open_stream
@@ -36,9 +36,8 @@ from stomp.net.serving import check_not_served_here, running_loop
 
 if TYPE_CHECKING:
     from stomp.client.config import ResolvedConfig
-    from stomp.core.engine.effects import Call, ClientLink, Effect, Operation
+    from stomp.core.engine.effects import Call, Effect, Operation
     from stomp.core.engine.message import BaseMessage
-    from stomp.core.frames.frame import Frame
     from stomp.core.session.events import Event
     from stomp.net.address import Address
 
@@ -87,7 +86,7 @@ class SyncWaiting(BaseClient):
 
     def _claim_callbacks(self) -> bool:
         """True if the callback thread has to be started. The caller holds the lock."""
-        if self._callbacks_running or not self._engine.has_callbacks:
+        if self._callbacks_running or not self._engine.callbacks:
             return False
         self._callbacks_running = True
         return True
@@ -128,7 +127,7 @@ class SyncWaiting(BaseClient):
             self._block(
                 Wait(
                     self._callbacks_ended,
-                    lambda: not (self._callbacks_running or self._engine.has_callbacks),
+                    lambda: not (self._callbacks_running or self._engine.callbacks),
                     deadline,
                 )
             )
@@ -142,15 +141,10 @@ class SyncWaiting(BaseClient):
         try:
             return operation.send(answer) if failure is None else operation.throw(failure)
         finally:
-            begin = self._engine.has_callbacks and self._claim_callbacks()
+            begin = bool(self._engine.callbacks) and self._claim_callbacks()
             lock.release()
             if begin:
                 self._start_callbacks()
-
-    def _transmit(
-        self, link: ClientLink, frame: Frame, deadline: float | None = None, may_delay: bool = False
-    ) -> None:
-        link.transmit(frame, deadline=deadline, may_delay=may_delay)
 
     def _call_user(self, call: Call) -> Any:
         if call.guarded:
@@ -192,11 +186,13 @@ class SyncWaiting(BaseClient):
                 self._engine.callback_waits = True
                 self._engine.maybe_resume()
         try:
-            if connection is not None:
-                link = cast("Link", connection.link)
+            link = connection.link if connection is not None else None
+            if isinstance(link, Link):
                 link.flush()
-                check_not_served_here(link.sock)
-            _warn_about_loop()
+            if running_loop() is not None:
+                if isinstance(link, Link):
+                    check_not_served_here(link.sock)
+                _warn_about_loop()
             while True:
                 left = LONGEST if wait.deadline is None else wait.deadline - self._options.clock()
                 if left > 0:
@@ -370,7 +366,7 @@ _warned: list[object] = []  # not empty once the warning was written
 
 def _warn_about_loop() -> None:
     """Warn once that the event loop of this thread is blocked. No error: notebooks cannot avoid it."""
-    if not _warned and running_loop() is not None:
+    if not _warned:
         _warned.append(None)
         log.warning(
             "stomp.Client waits on a thread that runs an event loop, which stands still meanwhile;"

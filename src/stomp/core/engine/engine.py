@@ -98,6 +98,8 @@ class ClientEngine:
             sets this to False.
         callback_waits: a callback of the user waits for the broker. Queued callbacks then do not pause
             reading, because the answer has to be read.
+        callbacks: the callbacks, hooks and log lines that `pop_callbacks` returns. Drivers only look whether there are
+            any: an attribute, because they look at each step.
         observers: callbacks of the user for state changes.
         logs: queues of state changes, for `receive.next_state_change_gen`.
     """
@@ -130,8 +132,8 @@ class ClientEngine:
         self.observers: list[Callable[[StateChange], object]] = []
         self.logs: list[StateChangeQueue] = []
         self._transactions: dict[str, TransactionRecord] = {}
-        self._callbacks: list[Callable[[], object]] = []
-        self._callback_bytes = 0  # bytes of the messages in `_callbacks`
+        self.callbacks: list[Callable[[], object]] = []
+        self._callback_bytes = 0  # bytes of the messages in `callbacks`
         self._counted: list[Counters] = []
         self._messages = self._unmatched = self._resent = self._errors = 0
         self._ids = 0
@@ -201,7 +203,7 @@ class ClientEngine:
 
     def settle_request(self, receipt: str, error: StompError | None) -> None:
         """Set the outcome of a request: confirmed if `error` is None."""
-        self._callbacks += self.pending.settle(receipt, error)
+        self.callbacks += self.pending.settle(receipt, error)
         self._notify_window()
 
     def cancel_request(self, receipt: str) -> bool:
@@ -326,7 +328,7 @@ class ClientEngine:
     @property
     def _pending_callback_bytes(self) -> int:
         """About how many bytes the callbacks and hooks take that were not called yet."""
-        return 0 if self.callback_waits else self._callback_bytes + OVERHEAD * len(self._callbacks)
+        return 0 if self.callback_waits else self._callback_bytes + OVERHEAD * len(self.callbacks)
 
     def _threshold(self, mark: int) -> int:
         # The thread that waits for an answer may be the one that takes the messages. With reading paused, the
@@ -335,27 +337,22 @@ class ClientEngine:
 
     def defer(self, callbacks: Iterable[Callable[[], object]]) -> None:
         """Add callbacks for `pop_callbacks`; the driver runs them without a lock."""
-        self._callbacks += callbacks
+        self.callbacks += callbacks
 
     def log(self, text: str, *args: object) -> None:
         """Write a line to the log at INFO, from `pop_callbacks`: log handlers must not run under a lock."""
         if self._logger.has_info:
-            self._callbacks.append(partial(self._logger.info, text, *args))
+            self.callbacks.append(partial(self._logger.info, text, *args))
 
     def warn(self, text: str, *args: object) -> None:
         """Write a line to the log at WARNING, from `pop_callbacks`."""
-        self._callbacks.append(partial(self._logger.warning, text, *args))
-
-    @property
-    def has_callbacks(self) -> bool:
-        """True if `pop_callbacks` would return something."""
-        return bool(self._callbacks)
+        self.callbacks.append(partial(self._logger.warning, text, *args))
 
     def pop_callbacks(self) -> list[Callable[[], object]]:
         """Return and remove the pending callbacks, hooks and log lines, to be called without a lock."""
-        callbacks = self._callbacks
+        callbacks = self.callbacks
         if callbacks:
-            self._callbacks = []
+            self.callbacks = []
             self._callback_bytes = 0
             self.maybe_resume()
         return callbacks
@@ -389,7 +386,7 @@ class ClientEngine:
             if not isinstance(event, BaseMessage):
                 if type(event) is Receipt:
                     if event.ticket is not None:
-                        self._callbacks += self.pending.settle(event.ticket.receipt, None)
+                        self.callbacks += self.pending.settle(event.ticket.receipt, None)
                         answered = True
                 else:
                     self._process_control_event(connection, event, now)
@@ -413,7 +410,7 @@ class ClientEngine:
                 taken += 1
                 size += len(event.body)
                 if self.config.hooks:
-                    self._callbacks += [partial(hook.received, event) for hook in self.config.hooks]
+                    self.callbacks += [partial(hook.received, event) for hook in self.config.hooks]
                     self._callback_bytes += len(event.body)
             elif subscription is None:
                 unmatched += 1
@@ -460,10 +457,10 @@ class ClientEngine:
             self.ledger.generation,
             connection.profile.name if connection is not None and connection.connected else "",
         )
-        self._callbacks += [partial(observer, change) for observer in self.observers]
+        self.callbacks += [partial(observer, change) for observer in self.observers]
         for state_log in self.logs:
             state_log.note(change)
-        self._callbacks += [partial(hook.state_changed, change) for hook in self.config.hooks]
+        self.callbacks += [partial(hook.state_changed, change) for hook in self.config.hooks]
 
     def stats(self) -> Stats:
         """Return the statistics over all connections so far."""
@@ -534,7 +531,7 @@ class ClientEngine:
     def _on_error(self, connection: BrokerConnection, event: Error) -> None:
         frame = event.frame
         self._errors += 1
-        self._callbacks += [partial(hook.error, frame) for hook in self.config.hooks]
+        self.callbacks += [partial(hook.error, frame) for hook in self.config.hooks]
         error = BrokerError(f"the broker refused: {error_text(frame)}", frame=frame)
         subscription = self.subscriptions.get(frame.headers.get("subscription", ""))
         if event.ticket is not None:
@@ -546,7 +543,7 @@ class ClientEngine:
             self.drop_subscription(subscription, error)
         elif connection.connected:
             self.warn("the broker sent an ERROR: %s", error_text(frame))
-            self._callbacks += self.pending.attribute_error(error)
+            self.callbacks += self.pending.attribute_error(error)
 
     def _on_closed(self, connection: BrokerConnection, event: Closed, now: float) -> None:
         """Process the end of the current connection.
@@ -632,4 +629,4 @@ class ClientEngine:
         self.reply_to.clear()
         self.set_state(state, reason, error)
         if self._logger.has_counts:
-            self._callbacks.append(self._logger.flush)
+            self.callbacks.append(self._logger.flush)

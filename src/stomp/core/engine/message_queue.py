@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: must reach the high-water mark, too.
 OVERHEAD = 1024
 _BODY = attrgetter("body")
+_ENDED = attrgetter("ended")
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class MessageQueue(Signal):
     @property
     def over(self) -> bool:
         """True if all of its subscriptions have ended, so that no more messages arrive."""
-        return all(subscription.ended for subscription in self.subscriptions)
+        return all(map(_ENDED, self.subscriptions))
 
     def check_open(self) -> None:
         """Check that there are queued messages, or that more may arrive.

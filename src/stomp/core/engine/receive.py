@@ -47,20 +47,16 @@ def receive_gen(
         if queue.over or engine.draining:
             _raise_subscription_error(queue)
             return None
-        now = yield Now()
-        yield from give_back_gen(engine, now)
-        watched = min(
-            (
-                subscription.silent_at
-                for subscription in queue.subscriptions
-                if subscription.config.max_silence
-            ),
-            default=None,
-        )
-        until = min(
-            (moment for moment in (deadline, watched, engine.redelivery.due) if moment is not None),
-            default=None,
-        )
+        if engine.redelivery.due is not None:
+            yield from give_back_gen(engine, (yield Now()))
+        watched: float | None = None
+        for subscription in queue.subscriptions:
+            if subscription.config.max_silence and (watched is None or subscription.silent_at < watched):
+                watched = subscription.silent_at
+        until = deadline
+        for moment in (watched, engine.redelivery.due):
+            if moment is not None and (until is None or moment < until):
+                until = moment
         if (yield Wait(queue, lambda: bool(queue.messages) or queue.over or engine.draining, until)):
             continue
         now = yield Now()

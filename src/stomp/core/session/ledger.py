@@ -200,8 +200,11 @@ class Ledger:
     def resolve_receipt(self, receipt: str | None) -> PendingReceipt | None:
         """Remove and return the pending receipt that a RECEIPT or ERROR answers; None if there is none."""
         ticket = self._pending.pop(receipt, None) if receipt is not None else None
-        if ticket is not None and self._duplicate_ids:
-            self._move_up(ticket.receipt)
+        if ticket is not None:
+            if self._deadlines and self._deadlines[0][2] is ticket:  # answers mostly arrive in order
+                heapq.heappop(self._deadlines)
+            if self._duplicate_ids:
+                self._move_up(ticket.receipt)
         return ticket
 
     def _move_up(self, receipt: str) -> None:
