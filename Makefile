@@ -81,7 +81,7 @@ test-brokers: $(DEV)
 test-foreign: $(DEV)
 	@names=$$(echo $(if $(FOREIGN),$(FOREIGN),$$(scripts/foreign-clients list))); \
 	scripts/foreign-clients install $$names; \
-	STOMP_REQUIRE_FOREIGN="$$names" $(PY) -m pytest $(SIDE_BY_SIDE) -m foreign tests/foreign $(ARGS)
+	STOMP_REQUIRE_FOREIGN="$$names" $(PY) -m pytest $(SIDE_BY_SIDE) -m foreign tests/foreign tests/broker/http $(ARGS)
 
 soak: $(DEV)
 	@export STOMP_SOAK=$(SOAK); $(call with_brokers,clusters,-m soak -rA)

@@ -14,6 +14,7 @@ import pytest
 from stomp.broker import Broker, Policy
 from stomp.broker.http import application
 from stomp.broker.http.application import API, BrokerApplication
+from stomp.broker.http.monitor import DESTINATION_SECONDS, Monitor
 from stomp.broker.http.openapi import document
 from tests.broker.http.conftest import page_of
 from tests.broker.rawclient import RawClient, eventually
@@ -93,6 +94,22 @@ def test_topic_counts_each_message_once_and_each_delivery(http: httpx.Client, cl
     found = destination(http, "/topic/a")
     assert (found["received"], found["delivered"], found["acknowledged"]) == (1, 2, 2)
     assert destination(http, "/topic/*")["consumers"] == 1
+
+
+def test_temporary_destination_that_is_gone_is_forgotten() -> None:
+    async def main() -> None:
+        async with Broker() as broker:
+            assert broker._server is not None
+            monitor = Monitor(broker._server)
+            for name in ("/queue/a", "/remote-temp-queue/7-a"):
+                monitor.of(name).received += 1
+            for _ in range(DESTINATION_SECONDS):
+                monitor._tick()
+            assert list(monitor.counters) == ["/queue/a", "/remote-temp-queue/7-a"]
+            monitor._tick()
+            assert list(monitor.counters) == ["/queue/a"]
+
+    asyncio.run(main())
 
 
 def test_destinations_are_paged_sorted_and_filtered(broker: Broker, http: httpx.Client) -> None:

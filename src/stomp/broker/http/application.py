@@ -36,9 +36,13 @@ API = "/api/v1"
 #: The files of the page, and their types.
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/favicon.ico": ("icon.svg", "image/svg+xml"),  # a browser that shows the metrics asks for it
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/plots.js": ("plots.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in ("page", "api", "bodies", "dom", "plots")
+    },
 }
 #: Seconds that the answer to a wrong password takes.
 _REFUSAL_DELAY = 0.5
@@ -240,6 +244,7 @@ class BrokerApplication:
         wanted = _filter(query)
         match, sort = query.text("match"), query.choice("sort", views.SORTS)
         offset, limit = query.number("offset"), query.number("limit", 100, least=1, most=200)
+        opened = query.text("open")
         if self._streams >= live.MAX_STREAMS:
             return problem(503, f"there are {live.MAX_STREAMS} live streams already")
 
@@ -250,6 +255,9 @@ class BrokerApplication:
                     server, monitor, access, match=match, sort=sort, offset=offset, limit=limit
                 ),
                 "connections": views.connections(server, access, limit=limit),
+                "open": views.destination(server, monitor, opened)
+                if opened and access.can_read(server, opened)
+                else None,
             }
 
         async def events() -> AsyncIterator[bytes]:

@@ -101,12 +101,13 @@ async def stream(
     is_stopping: Callable[[], bool],
 ) -> AsyncIterator[bytes]:
     """The events of one stream, until the broker stops."""
-    number = int(await ask(lambda _, monitor: max(0, monitor.recorder.total - MAX_FRAMES)))
+    number, begun = 0, False  # it begins with the last frames that the filter accepts
     last_state, last_sent = b"", 0.0
     state_due = 0.0
     while not is_stopping():
         now = time.monotonic()
         frames, missed, number = await ask(partial(_new_frames, number, access, wanted))
+        missed, begun = missed if begun else 0, True
         if frames or missed:
             yield event("frames", {"missed": missed, "items": [views.frame(each) for each in frames]})
             last_sent = now

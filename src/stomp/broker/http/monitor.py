@@ -13,7 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from stomp.broker.destinations import is_topic, qualify
+from stomp.broker.destinations import is_temporary, is_topic, qualify
 from stomp.broker.observer import Observer
 from stomp.broker.recording import FrameRecorder
 from stomp.broker.store import RequestRefused
@@ -141,6 +141,8 @@ class Monitor(Observer):
             if counters.is_idle:
                 del self._active[name]
                 counters.history.clear()
+                if is_temporary(name) and not self._server.engine.queues(name):
+                    del self.counters[name]  # its name is never used again
 
     def of(self, name: str) -> DestinationCounters:
         """The counters of a destination that has traffic now."""

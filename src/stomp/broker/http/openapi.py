@@ -74,7 +74,9 @@ _SCHEMAS: dict[str, _Json] = {
         started_at=_REAL,
         connections=_NUMBER,
         destinations=_NUMBER,
-        messages=_NUMBER,
+        messages={**_NUMBER, "description": "waiting and unacknowledged"},
+        unacknowledged=_NUMBER,
+        dead_letters={**_NUMBER, "description": "messages in the dead-letter queue"},
         bytes=_NUMBER,
         max_messages=_NUMBER,
         max_bytes=_NUMBER,
@@ -282,7 +284,12 @@ _PATHS: dict[str, _Json] = {
         "get": _operation(
             "A stream of server-sent events: `state` once a second, `frames` as they are sent and received",
             _TEXT,
-            parameters=[*_FILTERS, *_LISTED, *_PAGED],
+            parameters=[
+                *_FILTERS,
+                *_LISTED,
+                *_PAGED,
+                _parameter("open", "a destination whose numbers are in each state, as `open`"),
+            ],
             media_type="text/event-stream",
         )
     },

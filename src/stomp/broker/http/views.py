@@ -45,6 +45,7 @@ def overview(server: Server, monitor: Monitor, access: Access = UNLIMITED) -> Js
     engine, total = server.engine, monitor.total
     capacity, policy = engine.capacity, engine.policy
     in_rate, out_rate = total.rates
+    dead_letters = policy.dead_letter_queue
     return {
         "version": __version__,
         "urls": [endpoint.url for endpoint in server.listen],
@@ -55,10 +56,12 @@ def overview(server: Server, monitor: Monitor, access: Access = UNLIMITED) -> Js
         "connections": len(server.open_connections),
         "destinations": len(names(server, monitor, access)),
         "messages": capacity.messages,
+        "unacknowledged": sum(len(client.awaiting) for client in engine.state.clients.values()),
+        "dead_letters": engine.depth(dead_letters) if access.can_read(server, dead_letters) else 0,
         "bytes": capacity.bytes + capacity.queues * QUEUE_OVERHEAD,
         "max_messages": policy.max_messages,
         "max_bytes": policy.max_bytes,
-        "dead_letter_queue": policy.dead_letter_queue,
+        "dead_letter_queue": dead_letters,
         "in_rate": round(in_rate, 1),
         "out_rate": round(out_rate, 1),
         "total": counted(total),
