@@ -12,6 +12,8 @@ import pytest
 
 from stomp.broker import Broker
 from stomp.broker.http import Page
+from stomp.broker.http.monitor import Monitor
+from stomp.broker.server import Server
 
 #: The type of the fixture `served`: makes an HTTP client for a running broker.
 Served = Callable[..., httpx.Client]
@@ -32,6 +34,18 @@ def page_of(broker: Broker, **arguments: Any) -> Iterator[Page]:
     finally:
         if broker._loop is not None:
             asyncio.run_coroutine_threadsafe(page.__aexit__(), loop).result(20)
+
+
+def server_of(broker: Broker) -> Server:
+    """The parts of a running broker that are not public."""
+    assert broker._server is not None
+    return broker._server
+
+
+def monitor_of(broker: Broker) -> Monitor:
+    """The counters of a broker that has a page."""
+    (found,) = (each for each in server_of(broker).frame_observers if isinstance(each, Monitor))
+    return found
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from stomp.broker import Broker, Policy
 from stomp.broker.http import application
@@ -420,6 +422,24 @@ def test_mounted_application_follows_a_broker_that_starts_and_stops_in_a_thread(
                 await overview()
                 broker.put("/queue/a", "x")
                 assert (await overview()).json()["total"]["received"] == 1
+
+    asyncio.run(main())
+
+
+def test_application_is_mounted_at_a_path() -> None:
+    async def main() -> None:
+        async with Broker(users={"admin": "secret"}) as broker:
+            app = Starlette(routes=[Mount("/broker", application(broker, hosts=["app.example"]))])
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://app.example/broker/") as http:
+                for name in ("", "page.js", "dom.js", "icon.svg"):
+                    assert (await http.get(name)).status_code == 200
+                assert (await http.get("api/v1/overview")).status_code == 401
+                login = {"user": "admin", "password": "secret"}
+                assert (await http.post("api/v1/login", json=login)).status_code == 200
+                assert (await http.get("api/v1/overview")).status_code == 200
+                found = (await http.get("api/v1/openapi.json")).json()
+                assert found["servers"] == [{"url": "/broker/api/v1"}]
 
     asyncio.run(main())
 

@@ -17,7 +17,7 @@ import pytest
 
 from stomp.broker import Broker, Permissions
 from tests.broker.http.chromium import DESKTOP, MARKS, PHONE, Keys, Tab, chromium, controls_of_the_page
-from tests.broker.http.conftest import page_of
+from tests.broker.http.conftest import monitor_of, page_of, server_of
 from tests.broker.http.traffic import Traffic, missing
 from tests.broker.rawclient import RawClient, eventually
 
@@ -291,7 +291,7 @@ class Visit:
         tab.has("#frames", "SEND")
 
     def faults(self) -> None:
-        tab, faults = self.tab, self.broker._server.faults  # type: ignore[union-attr]
+        tab, faults = self.tab, server_of(self.broker).faults
         self.view("faults")
         tab.click("#fault-logins")
         tab.has("#fault-logins", "Accept again")
@@ -314,7 +314,7 @@ class Visit:
         tab.type("#match", "")
         self.view("faults")
         tab.click('#paused [data-action="resume"]')
-        eventually(lambda: not self.broker._server.engine.state.paused)  # type: ignore[union-attr]
+        eventually(lambda: not server_of(self.broker).engine.state.paused)
         tab.has("#count-faults", "2 on")
         tab.click("#faults-off")
         eventually(lambda: not tab.text("#count-faults"))
@@ -349,15 +349,17 @@ class Visit:
         """Remove what a picture should not show, and add what it should."""
 
         async def forget() -> None:
-            monitor = self.broker._server.frame_observers[0]  # type: ignore[union-attr]
-            for name in set(monitor.counters) - kept:  # type: ignore[attr-defined]
-                monitor._active.pop(name, None)  # type: ignore[attr-defined]
-                del monitor.counters[name]  # type: ignore[attr-defined]
+            monitor = monitor_of(self.broker)
+            for name in set(monitor.counters) - kept:
+                monitor._active.pop(name, None)
+                del monitor.counters[name]
 
         kept = {"/queue/orders", "/queue/invoices", "/topic/prices.eur", "/topic/prices.*", "/queue/DLQ"}
         for name in set(self.broker.destinations()) - kept:
             self.broker.purge(name)
-        asyncio.run_coroutine_threadsafe(forget(), self.broker._loop).result(20)  # type: ignore[arg-type]
+        loop = self.broker._loop
+        assert loop is not None
+        asyncio.run_coroutine_threadsafe(forget(), loop).result(20)
         for number in range(1, 13):
             order = {
                 "id": 7_000_000_000_000_000_000 + number,

@@ -85,12 +85,15 @@ class Traffic:
                     client.send("/queue/invoices", f"invoice {number} for Ada")
 
     def _consume(self, destination: str, pause: float) -> None:
-        ack = "auto" if "topic" in destination else "client-individual"
         with self._client() as client:
-            subscription = client.subscribe(destination, ack=ack)
+            subscription = (
+                client.subscribe(destination)
+                if "topic" in destination
+                else client.subscribe(destination, ack="client-individual")
+            )
             while not self._stop.wait(pause):
                 message = subscription.receive(timeout=0.5)
-                if message is not None and ack != "auto":
+                if message is not None and "topic" not in destination:
                     message.ack()
 
     def _run_foreign(self, name: str) -> None:
