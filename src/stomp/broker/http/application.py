@@ -80,6 +80,7 @@ class BrokerApplication:
         self._sessions = Sessions()
         self._monitored: tuple[Server, Monitor] | None = None
         self._changes = Changes(self._ask)
+        self._states = live.States(self._ask)
         self._streams = 0
         self._stopping = False
         folder = files("stomp.broker.http") / "static"
@@ -249,21 +250,17 @@ class BrokerApplication:
             return problem(503, f"there are {live.MAX_STREAMS} live streams already")
 
         def state(server: Server, monitor: Monitor) -> views.Json:
-            return {
-                "overview": {**views.overview(server, monitor, access), "history": views.history(monitor)},
-                "destinations": views.destinations(
-                    server, monitor, access, match=match, sort=sort, offset=offset, limit=limit
-                ),
-                "connections": views.connections(server, access, limit=limit),
-                "open": views.destination(server, monitor, opened)
-                if opened and access.can_read(server, opened)
-                else None,
-            }
+            return views.state(
+                server, monitor, access, match=match, sort=sort, offset=offset, limit=limit, opened=opened
+            )
+
+        async def current() -> bytes | None:
+            return await self._states.get((access.user, match, sort, offset, limit, opened), state)
 
         async def events() -> AsyncIterator[bytes]:
             self._streams += 1
             try:
-                async for each in live.stream(self._ask, access, wanted, state, lambda: self._stopping):
+                async for each in live.stream(self._ask, access, wanted, current, lambda: self._stopping):
                     yield each
             except NotConnected:
                 return  # the broker was stopped

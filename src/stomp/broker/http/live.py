@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stomp.broker.http import views
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 
     from stomp.broker.http.access import Access
     from stomp.broker.http.monitor import Monitor
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: Seconds between two turns of a stream, and between two states.
 TURN = 0.2
 STATE_EVERY = 1.0
+#: After a state was made, none is made for this multiple of the time that it took.
+_REST = 4
 #: Seconds after which a stream without events sends a comment, so that dead connections are noticed.
 KEEP_ALIVE = 15.0
 #: Frames that are sent in one turn.
@@ -93,11 +95,43 @@ def event(name: str, data: object) -> bytes:
     return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
+class States:
+    """The states that streams send. Streams with the same key share one, and all of them take a part of the time only.
+
+    Args:
+        ask: calls a function on the event loop of the broker.
+        clock: a clock in seconds; for tests.
+    """
+
+    def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._kept: dict[Hashable, tuple[float, bytes]] = {}
+        self._rest_until = 0.0
+
+    async def get(self, key: Hashable, make: Callable[[Server, Monitor], views.Json]) -> bytes | None:
+        """The event with the state of this key, at most `STATE_EVERY` seconds old if there is time for it.
+
+        None if there is none yet, and no time for it.
+        """
+        started, kept = self._clock(), self._kept.get(key)
+        is_due = kept is None or started - kept[0] >= STATE_EVERY
+        if not is_due or started < self._rest_until:
+            return None if kept is None else kept[1]
+        data = event("state", await self._ask(make))
+        now = self._clock()
+        self._rest_until = now + _REST * (now - started)
+        if key not in self._kept and len(self._kept) >= MAX_STREAMS:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = started, data
+        return data
+
+
 async def stream(
     ask: Ask,
     access: Access,
     wanted: FrameFilter,
-    state: Callable[[Server, Monitor], views.Json],
+    state: Callable[[], Awaitable[bytes | None]],
     is_stopping: Callable[[], bool],
 ) -> AsyncIterator[bytes]:
     """The events of one stream, until the broker stops."""
@@ -112,9 +146,10 @@ async def stream(
             yield event("frames", {"missed": missed, "items": [views.frame(each) for each in frames]})
             last_sent = now
         if now >= state_due:
-            state_due = now + STATE_EVERY
-            current = event("state", await ask(state))
-            if current != last_state:
+            current = await state()
+            if current is not None:
+                state_due = now + STATE_EVERY
+            if current is not None and current != last_state:
                 last_state = current
                 yield current
                 last_sent = now

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from stomp.broker.http.access import Access
     from stomp.broker.http.monitor import Monitor
+    from stomp.broker.model import Queue
     from stomp.broker.recording import RecordedFrame
     from stomp.broker.server import Server
     from stomp.broker.settings import ConnectionInfo, ConsumerInfo
@@ -40,8 +41,17 @@ ORDERS = ("oldest", "newest")
 _NONE = DestinationCounters()
 
 
-def overview(server: Server, monitor: Monitor, access: Access = UNLIMITED) -> Json:
-    """The broker as a whole. A user who may not see everything gets the totals of everything, too."""
+def overview(
+    server: Server, monitor: Monitor, access: Access = UNLIMITED, known: set[str] | None = None
+) -> Json:
+    """The broker as a whole. A user who may not see everything gets the totals of everything, too.
+
+    Args:
+        server: the broker.
+        monitor: its counters.
+        access: what the user may see.
+        known: what `names` returns, if it was called already.
+    """
     engine, total = server.engine, monitor.total
     capacity, policy = engine.capacity, engine.policy
     in_rate, out_rate = total.rates
@@ -54,7 +64,7 @@ def overview(server: Server, monitor: Monitor, access: Access = UNLIMITED) -> Js
         "limited": access.is_limited,
         "started_at": monitor.started_at,
         "connections": len(server.open_connections),
-        "destinations": len(names(server, monitor, access)),
+        "destinations": len(names(server, monitor, access) if known is None else known),
         "messages": capacity.messages,
         "unacknowledged": sum(len(client.awaiting) for client in engine.state.clients.values()),
         "dead_letters": engine.depth(dead_letters) if access.can_read(server, dead_letters) else 0,
@@ -138,6 +148,14 @@ def destination(server: Server, monitor: Monitor, name: str) -> Json:
     }
 
 
+def _queues(server: Server, name: str) -> Iterable[Queue]:
+    """As `Engine.queues`, which looks for expired messages each time: there may be 10,000 names."""
+    queue = server.engine.state.queues.get(name)
+    if queue is not None:
+        return (queue,)
+    return server.engine.state.topics.named(name) or () if is_topic(name) else ()
+
+
 def destinations(
     server: Server,
     monitor: Monitor,
@@ -147,18 +165,17 @@ def destinations(
     sort: str = "name",
     offset: int = 0,
     limit: int = 100,
+    known: set[str] | None = None,
 ) -> Json:
-    """Some destinations, those whose name contains `match`."""
-    found = [name for name in names(server, monitor, access) if match in name]
-    engine = server.engine
-    if sort == "name":
-        found.sort()
-    elif sort == "depth":
-        found.sort(key=lambda name: (-engine.depth(name), name))
+    """Some destinations, those whose name contains `match`. For `known` see `overview`."""
+    found = [name for name in (names(server, monitor, access) if known is None else known) if match in name]
+    found.sort()
+    if sort == "depth":
+        found.sort(key=lambda name: sum(map(len, _queues(server, name))), reverse=True)
     elif sort == "consumers":
-        found.sort(key=lambda name: (-sum(len(each.consumers) for each in engine.queues(name)), name))
-    else:
-        found.sort(key=lambda name: (-int(getattr(monitor.counters.get(name, _NONE), sort)), name))
+        found.sort(key=lambda name: sum(len(each.consumers) for each in _queues(server, name)), reverse=True)
+    elif sort != "name":
+        found.sort(key=lambda name: int(getattr(monitor.counters.get(name, _NONE), sort)), reverse=True)
     items = [destination(server, monitor, name) for name in found[offset : offset + limit]]
     return {"total": len(found), "offset": offset, "items": items}
 
@@ -190,6 +207,30 @@ def connections(server: Server, access: Access = UNLIMITED, *, offset: int = 0, 
         for each in open_ones[offset : offset + limit]
     ]
     return {"total": len(open_ones), "offset": offset, "items": items}
+
+
+def state(
+    server: Server,
+    monitor: Monitor,
+    access: Access,
+    *,
+    match: str,
+    sort: str,
+    offset: int,
+    limit: int,
+    opened: str,
+) -> Json:
+    """What a live stream sends again and again; `opened` is a destination whose numbers are wanted, or empty."""
+    known = names(server, monitor, access)
+    found = destinations(
+        server, monitor, access, match=match, sort=sort, offset=offset, limit=limit, known=known
+    )
+    return {
+        "overview": {**overview(server, monitor, access, known), "history": history(monitor)},
+        "destinations": found,
+        "connections": connections(server, access, limit=limit),
+        "open": destination(server, monitor, opened) if opened and access.can_read(server, opened) else None,
+    }
 
 
 # ------------------------------------------------------------------------------------- messages
