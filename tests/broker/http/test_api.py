@@ -202,6 +202,26 @@ def test_messages_are_paged(broker: Broker, http: httpx.Client) -> None:
     assert (found["total"], [each["body"] for each in found["items"]]) == (5, ["3", "4"])
 
 
+def test_messages_are_searched(broker: Broker, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        broker.put("/queue/a", f"body {number % 2} é", {"colour": "red" if number < 2 else "blue"})
+
+    def bodies(**parameters: Any) -> tuple[int, int, list[str]]:
+        answer = get(http, "/messages", destination="/queue/a", **parameters)
+        return answer["total"], answer["unsearched"], [each["body"][5] for each in answer["items"]]
+
+    assert bodies(text="1 é") == (3, 0, ["1", "1", "1"])
+    assert bodies(text="colour:red") == (2, 0, ["0", "1"])
+    assert bodies(text="colour:red", order="newest", limit=1) == (2, 0, ["1"])
+    assert bodies(text="1 é", offset=2) == (3, 0, ["1"])
+    assert bodies(text="green") == (0, 0, [])
+    monkeypatch.setattr("stomp.broker.http.views.MAX_SEARCHED", 3)
+    assert bodies(text="colour") == (3, 3, ["0", "1", "0"])
+    monkeypatch.setattr("stomp.broker.http.views.SEARCHED_BYTES", 20)
+    assert bodies(text="colour") == (2, 4, ["0", "1"])
+    assert bodies() == (6, 0, ["0", "1"] * 3)
+
+
 def test_body_of_a_message_that_is_gone_is_not_found(http: httpx.Client) -> None:
     assert http.get(API + "/messages/7/body", params={"destination": "/queue/a"}).status_code == 404
 

@@ -131,6 +131,12 @@ class Visit:
         tab.has("#messages li", "number 59")
         tab.select("#order", "oldest")
         tab.has("#messages li", "number 0")
+        tab.type("#message-text", "number 3")
+        tab.has("#message-count", "1 to 11 of 11")
+        tab.type("#message-text", "no such text")
+        tab.has("#no-messages", "No message has this text.")
+        tab.type("#message-text", "")
+        tab.has("#message-count", "1 to 50 of 60")
         tab.click("#messages li", "number 3")
         tab.has("#detail pre", '"text": "number 3"')
         tab.has("#detail pre", "12345678901234567890.10")  # as it was sent

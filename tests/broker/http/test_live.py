@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from stomp.broker import Broker
-from stomp.broker.http import live
+from stomp.broker.http import live, views
 from tests.broker.http.conftest import monitor_of, page_of
 from tests.broker.rawclient import RawClient
 
@@ -30,7 +30,7 @@ def test_states_are_shared_and_take_a_part_of_the_time() -> None:
         return question(None, None)
 
     def maker(name: str) -> Any:
-        def make(server: object, monitor: object) -> live.views.Json:
+        def make(server: object, monitor: object) -> views.Json:
             made.append(name)
             return {"number": len(made)}
 

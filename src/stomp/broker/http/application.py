@@ -202,11 +202,13 @@ class BrokerApplication:
         query, access = Query(request), access_to(request)
         name = query.needed("destination")
         offset, limit = query.number("offset"), query.number("limit", 50, least=1, most=200)
-        newest_first = query.choice("order", views.ORDERS) == "newest"
+        newest_first, text = query.choice("order", views.ORDERS) == "newest", query.text("text")
 
         def question(server: Server, _: Monitor) -> views.Json:
             access.check_read(server, name)
-            return views.messages(server, name, offset=offset, limit=limit, newest_first=newest_first)
+            return views.messages(
+                server, name, offset=offset, limit=limit, newest_first=newest_first, text=text
+            )
 
         return JSONResponse(await self._ask(question))
 

@@ -150,7 +150,12 @@ _SCHEMAS: dict[str, _Json] = {
     ),
     "Destinations": _page("Destination"),
     "Connections": _page("Connection"),
-    "Messages": _page("Message"),
+    "Messages": _object(
+        total={**_NUMBER, "description": "messages with the text, or all"},
+        unsearched={**_NUMBER, "description": "messages in which the text was not searched"},
+        offset=_NUMBER,
+        items={"type": "array", "items": _ref("Message")},
+    ),
     "Frames": _object(missed=_NUMBER, last=_NUMBER, items={"type": "array", "items": _ref("Frame")}),
 }
 
@@ -223,6 +228,7 @@ _PATHS: dict[str, _Json] = {
             parameters=[
                 _DESTINATION,
                 _parameter("order", "oldest or newest first", {"enum": list(ORDERS)}),
+                _parameter("text", "a part of a header or of the body; searched in 10,000 messages at most"),
                 *_PAGED,
             ],
         ),

@@ -30,6 +30,9 @@ Json = dict[str, Any]
 BODY_BYTES = 64 * 1024
 #: Bytes of the bodies of one list of messages.
 LIST_BYTES = 2 * 1024 * 1024
+#: Messages, and bytes of their bodies, in which one request searches.
+MAX_SEARCHED = 10_000
+SEARCHED_BYTES = 64 * 1024 * 1024
 #: Subscriptions that are listed for one connection.
 MAX_SUBSCRIPTIONS = 200
 #: How destinations can be sorted.
@@ -246,21 +249,35 @@ def message_numbered(server: Server, name: str, number: int) -> StoredMessage | 
 
 
 def messages(
-    server: Server, name: str, *, offset: int = 0, limit: int = 50, newest_first: bool = False
+    server: Server,
+    name: str,
+    *,
+    offset: int = 0,
+    limit: int = 50,
+    newest_first: bool = False,
+    text: str = "",
 ) -> Json:
     """Some messages of a destination, in the order of delivery: of a topic, one subscription after the other.
 
     A queue may be huge, so that only what is returned is copied.
+
+    Args:
+        server: the broker.
+        name: the destination.
+        offset: number of messages to leave out.
+        limit: maximum number of messages.
+        newest_first: begin with the last message.
+        text: only messages with this in a header or in the body; of the first `MAX_SEARCHED` ones, and the first
+            `SEARCHED_BYTES` of their bodies.
     """
     queues = server.engine.queues(name)
-    found: list[StoredMessage] = []
-    left_out = offset
-    for queue in queues:
-        if left_out < len(queue):
-            found += queue.page(left_out, limit - len(found), newest_first=newest_first)
-        left_out = max(0, left_out - len(queue))
-        if len(found) >= limit:
-            break
+    if text:
+        first = _page(queues, 0, MAX_SEARCHED, newest_first=newest_first)
+        matching, searched = _search(first, text)
+        found, total = matching[offset : offset + limit], len(matching)
+    else:
+        found, total = _page(queues, offset, limit, newest_first=newest_first), sum(map(len, queues))
+        searched = total
     items: list[Json] = []
     left = LIST_BYTES
     for message in found:
@@ -279,7 +296,34 @@ def messages(
                 **shown,
             }
         )
-    return {"total": sum(map(len, queues)), "offset": offset, "items": items}
+    unsearched = sum(map(len, queues)) - searched
+    return {"total": total, "unsearched": unsearched, "offset": offset, "items": items}
+
+
+def _page(queues: Iterable[Queue], offset: int, limit: int, *, newest_first: bool) -> list[StoredMessage]:
+    found: list[StoredMessage] = []
+    for queue in queues:
+        if len(found) >= limit:
+            break
+        if offset < len(queue):
+            found += queue.page(offset, limit - len(found), newest_first=newest_first)
+        offset = max(0, offset - len(queue))
+    return found
+
+
+def _search(messages: Iterable[StoredMessage], text: str) -> tuple[list[StoredMessage], int]:
+    """The messages with a text, and how many were read."""
+    found: list[StoredMessage] = []
+    data, left, searched = text.encode("utf-8", "replace"), SEARCHED_BYTES, 0
+    for message in messages:
+        left -= len(message.body)
+        if left < 0:
+            break
+        searched += 1
+        headers = message.headers.items()
+        if data in message.body or any(text in f"{name}:{value}" for name, value in headers):
+            found.append(message)
+    return found, searched
 
 
 def body(data: bytes, limit: int) -> Json:

@@ -259,6 +259,7 @@ async function openMessages(name) {
   found = { items: [], total: 0 };
   shownNumbers = "";
   $("messages").replaceChildren();
+  $("message-text").value = "";
   show("messages");
   open();
   await loadMessages();
@@ -288,7 +289,7 @@ async function loadMessages() {
   const name = view.destination;
   loading = true;
   try {
-    const answer = await api("GET", "/messages?" + new URLSearchParams({ destination: name, offset: view.offset, limit: PAGE, order: $("order").value }));
+    const answer = await api("GET", "/messages?" + new URLSearchParams({ destination: name, offset: view.offset, limit: PAGE, order: $("order").value, text: $("message-text").value }));
     if (name !== view.destination) return;
     found = answer;
   } catch (error) {
@@ -298,11 +299,12 @@ async function loadMessages() {
   }
   if (view.offset && !found.items.length) { view.offset = Math.max(0, view.offset - PAGE); return loadMessages(); }
   const end = view.offset + found.items.length;
-  $("message-count").textContent = found.total ? `${count(view.offset + 1)} to ${count(end)} of ${count(found.total)}` : "";
+  $("message-count").textContent = (found.total ? `${count(view.offset + 1)} to ${count(end)} of ${count(found.total)}` : "") + (found.unsearched ? `, ${count(found.unsearched)} not searched` : "");
   $("before").disabled = view.offset === 0;
   $("after").disabled = end >= found.total;
   $("no-messages").hidden = found.total > 0;
-  $("purge").disabled = $("move-all").disabled = !found.total;
+  $("no-messages").textContent = $("message-text").value ? "No message has this text." : "No messages wait here.";
+  $("purge").disabled = $("move-all").disabled = !found.total && !$("message-text").value;
   $("retry-all").hidden = !found.items.some((each) => "original-destination" in each.headers);
   update($("messages"), found.items, (each) => each.number, (item, each) => {
     item.id = "message-" + each.number;
@@ -504,7 +506,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "p" && view.name === "frames") $("frame-pause").click();
   else if (event.key === "n") newMessage();
   else if (event.key === "Escape" && view.name === "messages") view.sending ? choose(view.chosen) : show("destinations");
-  else if (event.key === "/") (view.name === "frames" ? $("frame-text") : (show("destinations"), $("match"))).focus();
+  else if (event.key === "/") (view.name === "frames" ? $("frame-text") : view.name === "messages" ? $("message-text") : (show("destinations"), $("match"))).focus();
   else if (event.key === "ArrowDown" || event.key === "ArrowUp") { if (!moveBy(event.key === "ArrowDown" ? 1 : -1)) return; }
   else return;
   event.preventDefault();
@@ -529,6 +531,7 @@ on("notice-close", "click", () => notice(""));
 on("new-message", "click", newMessage);
 on("send-here", "click", newMessage);
 on("back", "click", () => show("destinations"));
+on("message-text", "input", () => later("search", () => { view.offset = 0; view.chosen = null; attemptQuietly(loadMessages); }, 250));
 on("order", "change", () => { view.offset = 0; view.chosen = null; attemptQuietly(loadMessages); });
 on("before", "click", () => { view.offset = Math.max(0, view.offset - PAGE); view.chosen = null; attemptQuietly(loadMessages); });
 on("after", "click", () => { view.offset += PAGE; view.chosen = null; attemptQuietly(loadMessages); });
