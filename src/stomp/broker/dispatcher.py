@@ -49,7 +49,10 @@ class Dispatcher:
 
     def emit(self, client: Client, frame: Frame, at: int | None = None) -> None:
         """Put a frame into the outbox of a client, at the end or at the index `at`."""
-        client.outbox.insert(len(client.outbox) if at is None else at, frame)
+        if at is None:
+            client.outbox.append(frame)
+        else:
+            client.outbox.insert(at, frame)
         if not client.has_output:
             client.has_output = True
             self._with_output.append(client)
@@ -94,17 +97,18 @@ class Dispatcher:
                 end = state.clock() + arguments.ttl
                 message.expires = end if message.expires is None else min(end, message.expires)
         self._set_place(queue, message)
-        state.expiry.watch(queue, message)
+        if message.expires is not None:
+            state.expiry.watch(queue, message)
         queue.bytes += message.size
         if state.observer is not None:
             state.observer.message_enqueued(queue, message)
-        if not queue.selective or queue.name in state.paused:
+        if queue.name in state.paused or (queue.backlog.ready and not queue.selective):
             queue.backlog.add(message)
             self.dispatch(queue)
         # The waiting messages were offered to the consumers before; only this one is new.
         elif (consumer := queue.next_consumer(message)) is not None:
             self._deliver(queue, consumer, message)
-        elif queue.has_interested_consumer(message):
+        elif not queue.selective or queue.has_interested_consumer(message):
             queue.backlog.add(message)
         else:
             queue.backlog.defer(message)

@@ -67,7 +67,8 @@ class Sender:
                 detail = f"it keeps {most} bytes at most; consume some, then send again"
                 raise RequestRefused("the queue is full", detail)
         duplicate_id: bytes | None = None
-        if not ALL_SEND.isdisjoint(frame.headers):
+        extended = not ALL_SEND.isdisjoint(frame.headers)
+        if extended:
             state.extensions.check(frame)
             if frame.headers["destination"].startswith("/queue/") and not QUEUE_ARGUMENTS.isdisjoint(
                 frame.headers
@@ -80,13 +81,13 @@ class Sender:
         headers = message_headers(frame.headers)
         now = state.clock()
         state.dialect.add_headers(headers, destination, now)
-        expires = state.dialect.expiry(headers, now)
+        expires = state.dialect.expiry(headers, now) if extended else None
         if "reply-to" in headers:
             name = headers["reply-to"]
             headers["reply-to"] = self._subscriptions.reply_to(client, name, qualify(name, client.number))
         size, has_length = size_of(headers, frame.body), "content-length" in frame.headers
         schedule = None
-        if "AMQ_SCHEDULED_DELAY" in state.dialect.send_headers and not ALL_SEND.isdisjoint(headers):
+        if extended and "AMQ_SCHEDULED_DELAY" in state.dialect.send_headers:
             schedule = schedule_of(headers)
             for name in SCHEDULE_HEADERS:
                 headers.pop(name, None)
