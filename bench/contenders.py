@@ -149,16 +149,21 @@ def _node(adapter: str, *packages: str) -> Contender:
     return Contender(prepare, language="Node.js")
 
 
-def _go() -> list[str]:
-    go, home = _tool("go"), HOME / "go-stomp"
+def build_go(name: str, sources: Path) -> Path:
+    """Build the program in Go that is in this folder."""
+    go, home = _tool("go"), HOME / name
 
     def make() -> None:
-        for source in (ADAPTERS / "go").iterdir():
+        for source in sources.iterdir():
             shutil.copy(source, home)
-        _run([go, "build", "-o", home / "client", "."], cwd=home)
+        _run([go, "build", "-o", home / "program", "."], cwd=home)
 
-    _once(home, make, list((ADAPTERS / "go").iterdir()))
-    return [str(home / "client")]
+    _once(home, make, list(sources.iterdir()))
+    return home / "program"
+
+
+def _go() -> list[str]:
+    return [str(build_go("go-stomp", ADAPTERS / "go"))]
 
 
 def _bare_c() -> list[str]:

@@ -18,6 +18,7 @@ import stomp.broker
 from bench import (
     blocking,
     contenders,
+    embedded,
     instructions,
     report,
     run,
@@ -830,3 +831,26 @@ def test_names_that_do_not_exist_are_refused(capsys) -> None:
         assert "there is no nobody" in capsys.readouterr().err
     assert run.chosen("send-*,pair,pair", run.SCENARIOS)[-1] == "pair"
     assert run.by_group("start") == list(starting.STARTS)
+
+
+# ---------------------------------------------------------------------------------------------- the embedded broker
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
+@pytest.mark.parametrize("load", ["queue", "connections", "stalled"])
+def test_embedded_broker_is_measured(load) -> None:
+    variables = {"PYTHONPATH": str(ROOT / "src")}
+    server = embedded.MeasuredServer([sys.executable, "-m", "bench.servers.embedded"], variables, None)
+    try:
+        figures = embedded.LOADS[load](server, embedded.QUICK, None)
+    finally:
+        server.close()
+    assert figures["cpu"] >= 0
+
+
+def test_ratios_of_the_servers_are_taken_within_a_round() -> None:
+    runs = {"queue": {"go-stomp": [{"cpu": 2.0}, {"cpu": 10.0}], "pure": [{"cpu": 4.0}, {"cpu": 10.0}]}}
+    assert embedded.report(runs).splitlines()[2:] == [
+        "| queue | CPU of a message, µs | go-stomp | 6 | |",
+        "| queue | CPU of a message, µs | pure | 7 | 1.50 (1.00 to 2.00) |",
+    ]

@@ -119,6 +119,30 @@ def test_client_that_does_not_read_delays_no_other_and_takes_little_memory() -> 
         eventually(lambda: broker.depth("/topic/t") == 0)
 
 
+def test_stalled_subscriber_costs_its_limit_and_others_go_on() -> None:
+    """With the default limits: 16 MiB for a subscription, 128 MiB for all."""
+    policy = Policy()
+    assert (policy.max_subscription_bytes, policy.max_bytes) == (16 * len(_MIB), 128 * len(_MIB))
+    body = b"x" * 100_000
+    with Broker() as broker, RawClient(broker) as fast:
+        with RawClient(broker, receive_buffer=64 * 1024) as stalled:
+            stalled.connect()
+            stalled.send("SUBSCRIBE", id="1", destination="/topic/t")
+            stalled.sync()
+            fast.connect()
+            fast.send("SUBSCRIBE", id="1", destination="/topic/t")
+            for _ in range(400):
+                fast.send("SEND", body, destination="/topic/t")
+                assert fast.expect("MESSAGE").body == body
+            kept = broker.depth("/topic/t") * len(body)
+            assert policy.max_subscription_bytes - 2 * len(body) < kept <= policy.max_subscription_bytes
+            for _ in range(400):
+                fast.send("SEND", body, destination="/queue/other", receipt="r")
+                fast.expect("RECEIPT")
+        eventually(lambda: broker.depth("/topic/t") == 0)
+        assert broker.destinations() == {"/topic/t": 0, "/queue/other": 400}
+
+
 @pytest.mark.slow(reason="fills the buffers of both ends")
 def test_a_client_that_reads_no_receipts_is_not_read_for_a_while(broker: Broker) -> None:
     with RawClient(broker, receive_buffer=64 * 1024) as client:
