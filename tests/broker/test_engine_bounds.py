@@ -7,6 +7,8 @@ import pytest
 from stomp.broker.engine import Engine
 from stomp.broker.store import Policy, RequestRefused
 from stomp.core.frames import commands
+from stomp.core.frames.decoder import Decoder
+from stomp.core.frames.frame import Frame
 from stomp.core.frames.versions import STOMP12
 from tests.broker.party import party
 
@@ -185,6 +187,32 @@ def test_bytes_are_counted_too() -> None:
     with pytest.raises(RequestRefused, match="the broker is full") as caught:
         one.send("/queue/a", "x" * 5000)
     assert "10000 bytes" in caught.value.detail
+
+
+@pytest.mark.parametrize("destination", ["/queue/a", "/topic/a"])
+@pytest.mark.parametrize("headers", [0, 1, 10])
+def test_a_message_takes_no_more_memory_than_it_counts_for(destination: str, headers: int) -> None:
+    """So that a subscriber that reads nothing costs its limit, and no more."""
+    tracemalloc = pytest.importorskip("tracemalloc")
+    count = 2000
+    lines = "".join(f"name-{number}:value-{number}\n" for number in range(headers))
+    frame = f"SEND\ndestination:{destination}\n{lines}content-length:100\n\n".encode() + b"x" * 100 + b"\0"
+    engine = Engine()
+    sender, stalled = party(engine), party(engine)
+    stalled.subscribe(destination, ack="client", prefetch_count=1)
+    decoder = Decoder(version=STOMP12)
+    tracemalloc.start()
+    try:
+        for _ in range(count):
+            decoder.feed(frame)
+            (received,) = decoder.frames()
+            assert isinstance(received, Frame)
+            engine.handle(sender.client, received)
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert engine.capacity.messages == count
+    assert size < engine.capacity.bytes
 
 
 def test_messages_not_acknowledged_and_copies_of_a_topic_count() -> None:
