@@ -93,7 +93,7 @@ def test_subscriptions_need_an_id_since_1_1(version: Version) -> None:
 
 
 def test_unknown_ack_mode_is_refused() -> None:
-    with pytest.raises(UsageError, match="use auto, client or client-individual"):
+    with pytest.raises(UsageError, match="ack is 'manual' .use auto, client or client-individual"):
         commands.subscribe(STOMP12, "/queue/a", "1", ack="manual")
 
 
@@ -159,6 +159,7 @@ def test_receipt_has_the_receipt_id() -> None:
 
 def test_error_has_its_headers() -> None:
     frame = commands.error("bad\r\n thing\0", detail="café", receipt_id="r")
+    assert frame.command == "ERROR"
     assert frame.body == "café".encode()
     assert frame.headers == {
         "message": "bad thing",
@@ -168,6 +169,49 @@ def test_error_has_its_headers() -> None:
     }
     assert commands.error("x").headers == {"message": "x"}
     assert encode(frame, STOMP10)
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("SEND", [("destination",)] * 3),
+        ("SUBSCRIBE", [("destination",), ("destination", "id"), ("destination", "id")]),
+        ("UNSUBSCRIBE", [(), ("id",), ("id",)]),
+        ("ACK", [("message-id",), ("subscription", "message-id"), ("id",)]),
+        ("NACK", [("message-id",), ("subscription", "message-id"), ("id",)]),
+        ("BEGIN", [("transaction",)] * 3),
+        ("COMMIT", [("transaction",)] * 3),
+        ("ABORT", [("transaction",)] * 3),
+        ("DISCONNECT", [()] * 3),
+    ],
+)
+def test_headers_are_required_by_version(command: str, names: list[tuple[str, ...]]) -> None:
+    assert [commands.required(version, command) for version in ALL] == names
+
+
+def test_every_frame_may_have_more_headers() -> None:
+    more = {"x": "y"}
+    for frame in (
+        commands.unsubscribe(STOMP12, "1", headers=more),
+        commands.transaction("BEGIN", "t", headers=more),
+        commands.connected(STOMP12, (0, 0), headers=more),
+        commands.error("no", headers=more),
+    ):
+        assert frame.headers["x"] == "y"
+
+
+@pytest.mark.parametrize("versions", [["1.2", "3.0"], ["3.0"], [""]])
+def test_unknown_versions_are_refused(versions: list[str]) -> None:
+    with pytest.raises(UsageError, match=f"STOMP has no version '{versions[-1]}'") as caught:
+        commands.connect(versions)
+    assert caught.value.hint == "offer 1.0, 1.1 or 1.2"
+    with pytest.raises(UsageError, match="STOMP has no version ''"):
+        commands.connect([])
+
+
+@pytest.mark.parametrize("mode", ["auto", "client", "client-individual"])
+def test_modes_of_acknowledgement_are_known(mode: str) -> None:
+    assert commands.subscribe(STOMP12, "/queue/a", "1", ack=mode).headers["ack"] == mode
 
 
 @pytest.mark.parametrize("version", ALL, ids=repr)
