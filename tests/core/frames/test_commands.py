@@ -93,7 +93,7 @@ def test_subscriptions_need_an_id_since_1_1(version: Version) -> None:
 
 
 def test_unknown_ack_mode_is_refused() -> None:
-    with pytest.raises(UsageError, match="ack is 'manual' .use auto, client or client-individual"):
+    with pytest.raises(UsageError, match="ack is 'manual'"):
         commands.subscribe(STOMP12, "/queue/a", "1", ack="manual")
 
 

@@ -343,6 +343,54 @@ def test_a_refused_stream_stays_refused() -> None:
     assert second.value is first.value
 
 
+# ------------------------------------------------------------------------------------- an ERROR that is cut off
+
+
+@pytest.mark.parametrize("length", ["", "content-length:500\n", "content-length:9999999\n"])
+@pytest.mark.parametrize("body", [b"", b"not", b"not today\n", b"not\0more"])
+def test_lenient_decoder_gives_what_has_arrived_of_an_error(length: str, body: bytes) -> None:
+    decoder = Decoder(version=STOMP12, lenient=LENIENT)
+    head = f"ERROR\nmessage:no\n{length}\n".encode()
+    if not length and b"\0" in body:
+        body = body[:3]  # without a length the frame ends there
+    for data in (head, body[:2], body[2:]):
+        decoder.feed(data)
+        assert decoder.frames() == []
+    assert not decoder.idle
+    frame = decoder.unfinished_error()
+    assert frame is not None
+    assert (frame.command, frame.headers["message"], frame.body) == ("ERROR", "no", body.partition(b"\0")[0])
+    assert decoder.unfinished_error() is None
+    assert decoder.idle
+
+
+@pytest.mark.parametrize(
+    ("data", "lenient"),
+    [
+        (b"ERROR\n\nnot", STRICT),
+        (b"MESSAGE\n\nnot", LENIENT),
+        (b"ERROR\nmess", LENIENT),
+        (b"ERROR\n\nall\0", LENIENT),
+        (b"", LENIENT),
+    ],
+)
+def test_no_other_frame_is_given_unfinished(data: bytes, lenient: Leniency) -> None:
+    decoder = Decoder(version=STOMP12, lenient=lenient)
+    decoder.feed(data)
+    decoder.frames()
+    assert decoder.unfinished_error() is None
+
+
+def test_after_a_violation_no_unfinished_error_is_given() -> None:
+    decoder = Decoder(Limits(body=10), version=STOMP12, lenient=LENIENT)
+    decoder.feed(b"ERROR\n\n0123")
+    assert decoder.frames() == []
+    decoder.feed(b"45678901")
+    with pytest.raises(LimitExceeded):
+        decoder.frames()
+    assert decoder.unfinished_error() is None
+
+
 # ------------------------------------------------------------------------------------- limits
 
 SMALL = Limits(frame=120, body=80, head=60, header_line=20, headers=4)
@@ -392,6 +440,30 @@ def test_limits_are_exact_for_any_split(
             assert exceeded(*reads, version=version) == limit
         else:
             decode(*reads, version=version, limits=SMALL)
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "body", "limit"),
+    [
+        (Limits(header_line=20), 18, 0, "header_line"),
+        (Limits(head=20), 14, 0, "head"),
+        (Limits(body=10), 4, 10, "body"),
+        (Limits(frame=30, head=20), 4, 20, "frame"),
+        (Limits(frame=30, body=29, head=20, header_line=20), 4, 20, "frame"),
+    ],
+)
+def test_limits_are_exact_for_heads_like_earlier_ones(
+    limits: Limits, value: int, body: int, limit: str
+) -> None:
+    known = b"".join(b"ACK\na:%d\n\n\0\n" % number for number in range(5))
+
+    def frame(value: int, body: int) -> bytes:
+        return b"ACK\na:%b\n\n%b\0" % (b"x" * value, b"y" * body)
+
+    assert len(decode(known + frame(value, body), limits=limits)) == 6
+    more = frame(value, body + 1) if body else frame(value + 1, 0)
+    assert exceeded(known + more, limits=limits) == limit
+    assert exceeded(known, *bites(more), limits=limits) == limit
 
 
 @pytest.mark.parametrize("lenient", [STRICT, LENIENT])
