@@ -1,0 +1,180 @@
+"""stomp.core.engine.redelivery, with the operations for it in acknowledge"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stomp.core.engine import acknowledge, receive
+from stomp.core.engine.failover import Backoff
+from stomp.core.engine.message import BaseMessage
+from stomp.core.engine.redelivery import Redelivery
+from stomp.core.errors import AlreadySettled, StaleDelivery
+from stomp.core.frames.frame import Headers
+from tests.core.stage import Run, Stage
+
+SOON = Backoff(initial=1.0, increase=1.0, jitter=0.0, maximum=8.0)
+
+
+class Hook:
+    """Records what it is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    def settled(self, message: BaseMessage, how: str) -> None:
+        self.seen.append((message.id, how))
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args: None
+
+
+def artemis(**config: Any) -> Stage:
+    """A client of a broker that discards what a NACK names."""
+    stage = Stage(backoff=SOON, **config)
+    stage.connect(server="ActiveMQ-Artemis/2.31")
+    return stage
+
+
+def delivered(stage: Stage, ack: str = "client-individual", count: int = 1) -> tuple[Any, list[BaseMessage]]:
+    subscription = stage.subscribe(ack=ack)
+    for number in range(count):
+        stage.deliver(subscription, str(number))
+    return subscription, [
+        stage.do(receive.receive_gen(stage.engine, subscription.queue, None)) for _ in range(count)
+    ]
+
+
+def fail(stage: Stage, message: BaseMessage) -> None:
+    """What a handler does that fails."""
+    requeue = acknowledge.requeue_of_failure(message)
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=True, requeue=requeue))
+
+
+def receiving(stage: Stage, subscription: Any) -> Run:
+    return stage.run(receive.receive_gen(stage.engine, subscription.queue, None))
+
+
+def test_failed_message_is_given_back_by_the_end_of_the_connection() -> None:
+    stage = artemis()
+    subscription, [message] = delivered(stage)
+    fail(stage, message)
+    assert stage.link.sent == []  # no NACK: the broker would discard the message
+    with pytest.raises(AlreadySettled):
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30))
+    run = receiving(stage, subscription)
+    stage.advance(0.9)
+    assert stage.link.sent == []
+    stage.advance(0.1)
+    frame = stage.link.take("DISCONNECT")
+    assert not stage.link.hung_up
+    stage.link.confirm(frame)
+    assert stage.engine.needs_reconnect
+    stage.reconnect(server="ActiveMQ-Artemis/2.31")
+    assert any("giving back 1 message that failed (" in line for line in stage.said)
+    assert not run.done
+    stage.deliver(subscription, "again")
+    assert run.result.id == "again"
+
+
+def test_broker_that_does_not_answer_disconnect_is_left() -> None:
+    stage = artemis()
+    subscription, [message] = delivered(stage)
+    fail(stage, message)
+    receiving(stage, subscription)
+    stage.advance(1.0)
+    stage.link.take("DISCONNECT")
+    stage.advance(4.9)
+    assert not stage.engine.needs_reconnect
+    stage.advance(0.1)
+    assert stage.engine.needs_reconnect
+
+
+def test_connection_is_kept_while_others_need_it() -> None:
+    stage = artemis()
+    subscription, [failed, open_one] = delivered(stage, count=2)
+    fail(stage, failed)
+    receiving(stage, subscription)
+    stage.advance(1.0)
+    assert stage.link.sent == []
+    stage.do(acknowledge.settle_gen(stage.engine, open_one, 30))
+    stage.link.take("ACK")
+    stage.advance(0.9)
+    assert stage.link.sent == []
+    stage.advance(0.1)
+    stage.link.take("DISCONNECT")
+
+
+def test_a_client_that_does_not_reconnect_keeps_its_connection() -> None:
+    stage = artemis(reconnect=False)
+    subscription, [message] = delivered(stage)
+    fail(stage, message)
+    receiving(stage, subscription)
+    stage.advance(100.0)
+    assert stage.link.sent == []
+    assert stage.engine.redelivery.due is None
+
+
+def test_no_further_message_of_a_cumulative_subscription_is_delivered() -> None:
+    """Its ACK would cover the failed one."""
+    stage = artemis()
+    subscription, [first, failed, third] = delivered(stage, "client", count=3)
+    stage.do(acknowledge.settle_gen(stage.engine, first, 30))
+    stage.link.take("ACK")
+    fail(stage, failed)
+    with pytest.raises(StaleDelivery):
+        stage.do(acknowledge.settle_gen(stage.engine, third, 30))
+    run = receiving(stage, subscription)
+    stage.deliver(subscription, "next")
+    assert not run.done
+    stage.advance(1.0)
+    stage.link.confirm(stage.link.take("DISCONNECT"))
+    stage.reconnect(server="ActiveMQ-Artemis/2.31")
+    stage.deliver(subscription, "again")
+    assert run.result.id == "again"
+
+
+def test_hooks_are_told_of_a_failed_message() -> None:
+    hook = Hook()
+    stage = artemis(hooks=(hook,))
+    _, [failed, good] = delivered(stage, count=2)
+    fail(stage, failed)
+    stage.do(acknowledge.settle_gen(stage.engine, good, 30))
+    stage.make_calls()
+    assert hook.seen == [("0", "nack"), ("1", "ack")]
+
+
+def test_a_message_may_be_discarded_on_request() -> None:
+    stage = artemis()
+    _, [message] = delivered(stage)
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=True, requeue=False))
+    assert stage.link.take("NACK").headers == {"id": "ack-0"}
+    assert stage.engine.redelivery.due is None
+
+
+def test_other_brokers_get_a_nack_for_a_failed_message() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    _, [message] = delivered(stage)
+    assert acknowledge.requeue_of_failure(message) is None
+    assert acknowledge.requeue_of_failure(BaseMessage("MESSAGE", Headers())) is None
+    fail(stage, message)
+    stage.link.take("NACK")
+
+
+def test_waits_grow_until_nothing_fails_for_a_while() -> None:
+    redelivery = Redelivery(SOON)
+    now, waits = 0.0, []
+    for _ in range(5):
+        redelivery.add(BaseMessage("MESSAGE", Headers()), now)
+        redelivery.add(BaseMessage("MESSAGE", Headers()), now + 0.5)  # waits for the same end
+        assert redelivery.due is not None
+        waits.append(redelivery.due - now)
+        now = redelivery.due
+        assert redelivery.begin(now).startswith("giving back 2 messages that failed")
+        assert redelivery.due is None
+        redelivery.clear()
+    assert waits == [1.0, 2.0, 4.0, 8.0, 8.0]
+    redelivery.add(BaseMessage("MESSAGE", Headers()), now + 16.0)
+    assert redelivery.due == now + 17.0
