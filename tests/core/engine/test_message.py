@@ -1,13 +1,17 @@
+"""stomp.core.engine.message"""
+
 from __future__ import annotations
 
+import copy
 import gzip
 import zlib
 
 import pytest
 
-from stomp.core.engine.message import BaseMessage, charset_of, deflated, inflate
-from stomp.core.errors import ContentError, UsageError
+from stomp.core.engine.message import BaseMessage, charset_of, deflated, inflate, owner_of
+from stomp.core.errors import ContentError, StaleDelivery, UsageError
 from stomp.core.frames.frame import Headers
+from tests.core.stage import Stage
 
 
 def message(body: bytes = b"", **headers: str) -> BaseMessage:
@@ -108,3 +112,68 @@ def test_charset_of_a_media_type_is_found() -> None:
     assert charset_of("") == "utf-8"
     assert charset_of("text/plain; a=b; CHARSET='utf-16'") == "utf-16"
     assert charset_of("text/plain; charset=") == "utf-8"
+
+
+def test_a_copy_can_be_settled_and_a_deep_copy_has_headers_of_its_own() -> None:
+    stage = Stage()
+    stage.connect()
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "1", b"x")
+    [received] = subscription.queue.messages
+    received.headers.raw_head = b"MESSAGE"
+    received.headers.repeated = [("a", "2")]
+    received.settled = True
+    for twin in (copy.copy(received), copy.deepcopy(received)):
+        assert twin == received
+        assert type(twin) is type(received)
+        assert (twin.subscription, twin.connection) == (received.subscription, received.connection)
+        assert twin.settled
+    assert copy.copy(received).headers is received.headers
+    twin = copy.deepcopy(received)
+    assert twin.raw_head == b"MESSAGE"
+    twin.headers["b"] = "1"
+    assert "b" not in received.headers
+
+
+def test_owner_of_a_message_is_the_client_that_received_it() -> None:
+    stage = Stage()
+    stage.engine.owner = stage
+    stage.connect()
+    subscription = stage.subscribe()
+    stage.deliver(subscription, "1")
+    assert owner_of(subscription.queue.messages[0]) is stage
+    with pytest.raises(StaleDelivery, match="has no connection") as stale:
+        owner_of(message())
+    assert stale.value.hint == "settle the message that the client returned"
+    with pytest.raises(UsageError, match="an object of type str is not a message") as wrong:
+        owner_of("1")  # type: ignore[arg-type]
+    assert wrong.value.hint == "pass a message"
+
+
+def test_errors_about_content_say_where_the_bytes_are() -> None:
+    for read in (
+        lambda: message(b"\xff").text,
+        lambda: message(b"x", content_type="text/plain;charset=x").text,
+        lambda: message(b"{").json(),
+    ):
+        with pytest.raises(ContentError) as caught:
+            read()
+        assert caught.value.hint == "read .content"
+    for coding in ("br", "gzip", "deflate"):
+        with pytest.raises(ContentError) as caught:
+            inflate(b"\xff\xff", coding, 10)
+        assert caught.value.hint == "read .body"
+        assert coding in str(caught.value)
+    with pytest.raises(ContentError, match=f"'{'z' * 40}' is not known"):
+        inflate(b"", "z" * 99, 10)
+    with pytest.raises(UsageError, match=f"compress is '{'z' * 40}'"):
+        deflated(b"", "z" * 99)
+    with pytest.raises(ContentError, match=f"the charset '{'z' * 40}' is not known"):
+        _ = message(b"x", content_type=f"text/plain;charset={'z' * 99}").text
+
+
+def test_decompressed_size_is_limited_exactly() -> None:
+    for coding in ("gzip", "deflate"):
+        assert inflate(deflated(b"x" * 1000, coding), coding, 1000) == b"x" * 1000
+        with pytest.raises(ContentError, match="larger than 999 bytes"):
+            inflate(deflated(b"x" * 1000, coding), coding, 999)
