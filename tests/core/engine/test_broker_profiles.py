@@ -1,3 +1,5 @@
+"""stomp.core.engine.broker_profiles"""
+
 from __future__ import annotations
 
 import pytest
@@ -10,11 +12,14 @@ from stomp.core.engine.broker_profiles import (
     HORNETQ,
     PROFILES,
     RABBITMQ,
+    SPRING,
+    error_surely_ends,
     nack_headers,
     profile_by_name,
     profile_for_server,
     send_headers,
     subscribe_headers,
+    web_message_check,
 )
 from stomp.core.errors import Unsupported, UsageError
 
@@ -26,6 +31,7 @@ from stomp.core.errors import Unsupported, UsageError
         ("ActiveMQ/5.17.2", ACTIVEMQ),
         ("ActiveMQ-Artemis/2.31.0 ActiveMQ Artemis Messaging Engine", ARTEMIS),
         ("stompkit/1.0", EMBEDDED),
+        ("rabbitmq/3.10.8", RABBITMQ),
         ("CoilMQ/1.1.0", GENERIC),
         ("", GENERIC),
         (None, GENERIC),
@@ -39,6 +45,8 @@ def test_profile_is_found_by_name() -> None:
     assert [profile_by_name(name).name for name in PROFILES] == list(PROFILES)
     with pytest.raises(UsageError, match="use one of rabbitmq"):
         profile_by_name("kafka")
+    with pytest.raises(UsageError, match=f"called '{'k' * 40}'"):
+        profile_by_name("k" * 99)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +60,8 @@ def test_profile_is_found_by_name() -> None:
         (ARTEMIS, {"durable": "d", "client_id": "c"}, {"durable-subscription-name": "d"}),
         (HORNETQ, {"durable": "d", "client_id": "c"}, {"durable-subscriber-name": "d"}),
         (RABBITMQ, {"exclusive": True}, {"exclusive": True}),
+        (RABBITMQ, {"ack": "client", "prefetch": 1}, {"prefetch-count": 1}),
+        (ARTEMIS, {"ack": "client", "prefetch": 1}, {"consumer-window-size": "0"}),
         (ACTIVEMQ, {"exclusive": True}, {"activemq.exclusive": True}),
         (
             RABBITMQ,
@@ -70,6 +80,8 @@ def test_subscription_options_become_headers_of_the_broker(profile, config: dict
     [
         (RABBITMQ, {"selector": "a = 1"}, "broker ignores the header"),
         (ARTEMIS, {"ack": "client", "prefetch": 5}, "consumer-window-size"),
+        (HORNETQ, {"ack": "client", "prefetch": 1}, "prefetch"),
+        (SPRING, {"ack": "client"}, "Spring has no acknowledgements"),
         (GENERIC, {"ack": "client", "prefetch": 5}, "broker="),
         (GENERIC, {"durable": "d"}, "durable subscription"),
         (GENERIC, {"exclusive": True}, "exclusive subscription"),
@@ -102,6 +114,10 @@ def test_invalid_options_are_refused(profile, config: dict, words: str) -> None:
         (ACTIVEMQ, {"delay": 2}, {"AMQ_SCHEDULED_DELAY": 2000}),
         (GENERIC, {"persistent": True, "priority": 4}, {"persistent": True, "priority": 4}),
         (RABBITMQ, {"persistent": False}, {"persistent": False}),
+        (GENERIC, {"priority": 0}, {"priority": 0}),
+        (RABBITMQ, {"priority": 255}, {"priority": 255}),
+        (RABBITMQ, {"ttl": 1.5, "epoch_ms": 10_000}, {"expiration": 1500}),
+        (RABBITMQ, {"ttl": 999_999_999}, {"expiration": 999_999_999_000}),
         (
             RABBITMQ,
             {"queue_type": "quorum"},
@@ -119,6 +135,10 @@ def test_send_options_become_headers_of_the_broker(profile, config: dict, header
     [
         (GENERIC, {"ttl": 1}, "expiry"),
         (RABBITMQ, {"delay": 1}, "without a plugin"),
+        (GENERIC, {"delay": 1}, "delay"),
+        (ACTIVEMQ, {"delay": 0}, "delay is 0"),
+        (ACTIVEMQ, {"delay": 10**9}, "delay is 1000000000"),
+        (RABBITMQ, {"priority": 256}, "priority is 256"),
         (ACTIVEMQ, {"queue_type": "quorum"}, "types of queues"),
         (RABBITMQ, {"ttl": 0}, "above 0"),
         (RABBITMQ, {"ttl": float("nan")}, "above 0"),
@@ -155,3 +175,91 @@ def test_profile_knows_whether_an_error_ends_the_connection(
 ) -> None:
     profile = profile_for_server(server)
     assert (profile.name, profile.error_ends) == (name, ends)
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({"durable": "d"}, "pass the broker's headers"),
+        ({"exclusive": True}, "pass the broker's headers"),
+        ({"selector": "a = 1"}, "pass the broker's headers"),
+        ({"queue_type": "quorum"}, "pass the broker's headers"),
+        ({"ack": "client", "prefetch": 2}, "pass the broker's headers"),
+    ],
+)
+def test_refusal_says_what_to_do(options: dict, hint: str) -> None:
+    with pytest.raises(Unsupported) as caught:
+        subscribe_headers(GENERIC, **options)
+    assert caught.value.hint.startswith(hint)
+    if "queue_type" in options:
+        with pytest.raises(Unsupported) as caught:
+            send_headers(GENERIC, **options)
+        assert caught.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "hint"),
+    [
+        ({"ack": "client", "prefetch": 0}, "prefetch is 0", "at least 1"),
+        (
+            {"prefetch": 1},
+            "prefetch counts unacknowledged messages",
+            "subscribe with ack='client-individual'",
+        ),
+        ({"durable": "d"}, "ActiveMQ knows a durable subscription by", "give client_id= to the client"),
+    ],
+)
+def test_invalid_option_has_a_hint(options: dict, text: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        subscribe_headers(ACTIVEMQ, **options)
+    assert caught.value.message.startswith(text)
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"), [({"priority": 256}, "0 to 9"), ({"ttl": -1}, "a number of seconds")]
+)
+def test_invalid_number_has_a_hint(options: dict, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        send_headers(RABBITMQ, **options)
+    assert caught.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("server", "ends"), [("apache-apollo/1.7.1", True), ("RabbitMQ/4", False), (None, False)]
+)
+def test_only_of_a_known_broker_an_error_surely_is_the_end(server: str | None, ends: bool) -> None:
+    assert error_surely_ends(server) is ends
+
+
+def test_artemis_discards_only_on_request() -> None:
+    assert nack_headers(ARTEMIS, False) == {}
+    for requeue in (None, True):
+        with pytest.raises(Unsupported, match="discards messages rejected by NACK") as caught:
+            nack_headers(ARTEMIS, requeue)
+        assert "nack(requeue=True)" in caught.value.hint
+    assert nack_headers(RABBITMQ, True) == {"requeue": "true"}
+    assert nack_headers(RABBITMQ, None) == {}
+    with pytest.raises(Unsupported) as refused:
+        nack_headers(ACTIVEMQ, True)
+    assert refused.value.hint == f"a rejected message {ACTIVEMQ.nack_effect}"
+
+
+def test_frames_over_a_websocket_are_checked_for_brokers_that_damage_them() -> None:
+    assert web_message_check("RabbitMQ/3.10.8") is None
+    assert web_message_check("ActiveMQ/5.17.2", RABBITMQ) is None
+    for check in (web_message_check("ActiveMQ/5.17.2"), web_message_check(None, ACTIVEMQ)):
+        assert check is not None
+        check(b"x" * 65_536)
+        check("SEND\n\n\xe4\0".encode())
+        with pytest.raises(Unsupported, match="at most 65536 bytes, this has 65537") as large:
+            check(b"x" * 65_537)
+        assert "connect by TCP" in large.value.hint
+        with pytest.raises(Unsupported, match="this frame is not UTF-8") as binary:
+            check(b"SEND\n\n\xff\0")
+        assert "base64" in binary.value.hint
+    spring = web_message_check(None, SPRING)
+    assert spring is not None
+    spring(b"x" * 1_000_000)
+    with pytest.raises(Unsupported):
+        spring(b"\xff")
