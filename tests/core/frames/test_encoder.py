@@ -65,6 +65,13 @@ def test_other_characters_are_written_as_they_are(version: Version, command: str
     frame = Frame(command, Headers({text: text, "b": ""}))
     head = f"{command}\n{text}:{text}\nb:\n\n"
     assert encode_parts(frame, version, escaped=escaped) == [head.encode() + b"\0"]
+    assert encode_general(frame, version, escaped=escaped) == [head.encode() + b"\0"]
+
+
+@pytest.mark.parametrize("version", [STOMP11, STOMP12], ids=repr)
+def test_what_looks_like_an_escape_is_escaped(version: Version) -> None:
+    frame = Frame("SEND", Headers({"a\\c": "b\\nc"}))
+    assert encode(frame, version) == b"SEND\na\\\\c:b\\\\nc\n\n\0"
 
 
 def test_unknown_commands_are_encoded() -> None:
@@ -91,6 +98,7 @@ def test_large_bodies_are_not_copied(size: int) -> None:
     body = b"x" * size
     parts = encode_parts(Frame("SEND", Headers(a="1"), body), STOMP12)
     assert b"".join(parts) == b"SEND\na:1\n\n" + body + b"\0"
+    assert encode(Frame("SEND", Headers(a="1"), body), STOMP12) == b"".join(parts)
     assert len(parts) == (3 if size >= LARGE_BODY else 1)
     assert size < LARGE_BODY or parts[1] is body
 
@@ -314,7 +322,7 @@ def test_empty_header_name_is_refused() -> None:
 
 
 def test_a_nul_in_the_body_needs_a_length() -> None:
-    with pytest.raises(FrameError, match="add content-length"):
+    with pytest.raises(FrameError, match=r"the body holds a NUL byte.*add content-length"):
         encode(Frame("SEND", Headers(), b"a\0b"), STOMP12)
 
 
