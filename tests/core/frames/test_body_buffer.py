@@ -69,3 +69,12 @@ def test_content_of_a_bytes_body_is_the_buffer_itself() -> None:
         assert peak < before + 1_100_000  # that of the comparison
     finally:
         tracemalloc.stop()
+
+
+def test_what_has_arrived_can_be_read_before_the_end() -> None:
+    buffer = BodyBuffer(10, text=False)
+    assert buffer.arrived() == b""
+    buffer.write(memoryview(b"abc"))
+    assert buffer.arrived() == b"abc"
+    buffer.write(memoryview(b"defghij"))
+    assert buffer.arrived() == buffer.content() == b"abcdefghij"
