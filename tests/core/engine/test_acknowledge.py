@@ -3,8 +3,19 @@ from __future__ import annotations
 import pytest
 
 from stomp.core.engine import acknowledge, receive, subscriptions
+from stomp.core.engine.hooks import Hooks
+from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.transactions import TransactionRecord
-from stomp.core.errors import AlreadySettled, BrokerError, StaleDelivery, Unsupported, UsageError
+from stomp.core.errors import (
+    AlreadySettled,
+    BrokerError,
+    NotConnected,
+    StaleDelivery,
+    StompError,
+    Unsupported,
+    UsageError,
+)
+from stomp.core.frames.frame import Frame
 from tests.core.stage import Stage
 
 
@@ -129,3 +140,58 @@ def test_unsupported_ack_in_a_transaction_is_refused(server: str, negative: bool
     record = TransactionRecord("t", 1)
     with pytest.raises(Unsupported, match=words):
         stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=negative, transaction=record))
+
+
+@pytest.mark.parametrize(("negative", "verb"), [(False, "acknowledged"), (True, "refused")])
+def test_refusal_says_what_cannot_be_done(stage: Stage, negative: bool, verb: str) -> None:
+    def settle(message: BaseMessage) -> StompError:
+        with pytest.raises((UsageError, StaleDelivery)) as caught:
+            stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=negative))
+        error = caught.value
+        assert isinstance(error, StompError)
+        return error
+
+    [automatic] = delivered(stage, "auto")
+    assert settle(automatic).message == f"this message cannot be {verb}: its subscription has ack='auto'"
+    [message] = delivered(stage)
+    [*_, subscription] = stage.engine.subscriptions.values()
+    run = stage.run(subscriptions.unsubscribe_gen(stage.engine, subscription, 30, delete=False))
+    stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
+    assert run.done
+    ended = settle(message)
+    assert ended.message == f"this message cannot be {verb}: its subscription has ended"
+    assert ended.hint == "the broker delivers it again"
+    message.connection = None
+    made = settle(message)
+    assert made.message == f"this message cannot be {verb}: it came over a connection, which is gone"
+    assert made.hint == "the broker delivers it again"
+
+
+@pytest.mark.parametrize("negative", [False, True])
+def test_hooks_are_told_how_a_message_was_settled(negative: bool) -> None:
+    seen: list[tuple[str, str]] = []
+
+    class Told(Hooks):
+        def settled(self, message: BaseMessage, how: str) -> None:
+            seen.append((message.id, how))
+
+    stage = Stage(hooks=(Told(),))
+    stage.connect(server="RabbitMQ/3.10.8")
+    [message] = delivered(stage)
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30, negative=negative))
+    assert message.settled
+    assert seen == []  # called by the driver, without its lock
+    stage.make_calls()
+    assert seen == [("0", "nack" if negative else "ack")]
+
+
+def test_a_message_is_not_settled_if_the_connection_ends_at_that_moment(stage: Stage) -> None:
+    [message] = delivered(stage)
+
+    def lost(frame: Frame, **options: object) -> None:
+        raise NotConnected("the connection has ended")
+
+    stage.link.transmit = lost  # type: ignore[method-assign]
+    with pytest.raises(StaleDelivery, match="the connection was lost before") as caught:
+        stage.do(acknowledge.settle_gen(stage.engine, message, 30))
+    assert caught.value.hint == "the broker delivers it again"

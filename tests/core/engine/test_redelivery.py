@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from stomp.core.engine import acknowledge, receive
+from stomp.core.engine import acknowledge, receive, send
+from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.failover import Backoff
 from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.redelivery import Redelivery
+from stomp.core.engine.send import OutgoingMessage
 from stomp.core.errors import AlreadySettled, StaleDelivery
 from stomp.core.frames.frame import Headers
 from tests.core.stage import Run, Stage
@@ -61,6 +63,7 @@ def test_failed_message_is_given_back_by_the_end_of_the_connection() -> None:
     subscription, [message] = delivered(stage)
     fail(stage, message)
     assert stage.link.sent == []  # no NACK: the broker would discard the message
+    assert message.settled
     with pytest.raises(AlreadySettled):
         stage.do(acknowledge.settle_gen(stage.engine, message, 30))
     run = receiving(stage, subscription)
@@ -104,6 +107,49 @@ def test_connection_is_kept_while_others_need_it() -> None:
     assert stage.link.sent == []
     stage.advance(0.1)
     stage.link.take("DISCONNECT")
+
+
+def test_connection_is_kept_while_a_send_is_unanswered() -> None:
+    stage = artemis()
+    subscription, [failed] = delivered(stage)
+    outgoing = OutgoingMessage("/queue/b", b"x")
+    sending = stage.run(send.send_confirmed_gen(stage.engine, outgoing, BaseConfirmation, 100.0))
+    sent = stage.link.take("SEND")
+    assert not sending.done
+    fail(stage, failed)
+    receiving(stage, subscription)
+    stage.advance(1.0)
+    assert stage.link.sent == []
+    stage.link.confirm(sent)
+    assert sending.result is None
+    stage.advance(1.0)
+    stage.link.take("DISCONNECT")
+
+
+@pytest.mark.parametrize("state", ["closing", "draining"])
+def test_a_client_that_ends_keeps_its_connection(state: str) -> None:
+    stage = artemis()
+    _, [failed] = delivered(stage)
+    fail(stage, failed)
+    setattr(stage.engine, state, True)
+    stage.do(acknowledge.give_back_gen(stage.engine, 100.0))
+    assert stage.link.sent == []
+    assert stage.engine.redelivery.due is None
+
+
+def test_nothing_is_given_back_before_it_is_due() -> None:
+    stage = artemis()
+    _, [failed] = delivered(stage)
+    stage.do(acknowledge.give_back_gen(stage.engine, 100.0))
+    fail(stage, failed)
+    due = stage.engine.redelivery.due
+    assert due is not None
+    stage.do(acknowledge.give_back_gen(stage.engine, due - 0.1))
+    assert stage.link.sent == []
+    stage.link.hang_up()
+    stage.engine.redelivery.due = due
+    stage.do(acknowledge.give_back_gen(stage.engine, due))  # there is no connection, so it is looked at again
+    assert stage.engine.redelivery.due == due + 1.0
 
 
 def test_a_client_that_does_not_reconnect_keeps_its_connection() -> None:
