@@ -1,13 +1,19 @@
+"""stomp.core.engine.engine"""
+
 from __future__ import annotations
 
 import pytest
 
-from stomp.core.engine import receive, send
+from stomp.core.engine import receive, request_reply, send, subscriptions
 from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.hooks import Hooks
-from stomp.core.engine.message_queue import MessageQueue
+from stomp.core.engine.message_queue import OVERHEAD, ClientSubscription, MessageQueue, SubscriptionConfig
 from stomp.core.engine.send import OutgoingMessage
-from stomp.core.engine.status import ClientState
+from stomp.core.engine.status import ClientState, StateChange, StateChangeQueue
+from stomp.core.errors import BrokerError, ConnectionLost, NotConnected, OutcomeUnknown, ReceiptMissing
+from stomp.core.frames.encoder import encode
+from stomp.core.frames.frame import Frame, Headers
+from stomp.core.frames.versions import STOMP12
 from tests.core.stage import FakeLink, Stage
 
 
@@ -269,3 +275,200 @@ def test_error_while_resubscribing_refuses_the_pending_subscription() -> None:
     stage.link.say("ERROR", message="not_found")
     assert subscription.ended
     assert "not_found" in str(subscription.error)
+
+
+# ------------------------------------------------------------------------------------- state changes, errors, numbers
+
+
+def test_state_changes_are_told_to_observers_logs_and_hooks() -> None:
+    recorder = RecordingHooks()
+    stage = Stage(hooks=(recorder,))
+    seen: list[StateChange] = []
+    log = StateChangeQueue()
+    stage.engine.observers.append(seen.append)
+    stage.engine.logs.append(log)
+    stage.connect(server="RabbitMQ/3.10.8")
+    stage.link.hang_up()
+    assert seen == []  # the driver calls them, without its lock
+    stage.make_calls()
+    assert list(log.changes) == seen
+    assert recorder.calls == [("state", change.state.value) for change in seen]
+    assert [(c.state, c.before, c.address, c.generation, c.broker) for c in seen] == [
+        (ClientState.CONNECTING, ClientState.NEW, "", 0, ""),
+        (ClientState.CONNECTED, ClientState.CONNECTING, "a:1", 1, "rabbitmq"),
+        (ClientState.RECONNECTING, ClientState.CONNECTED, "", 1, ""),
+    ]
+    assert seen[2].reason == "the peer closed the connection"
+    assert seen[2].error is stage.engine.error
+    assert seen[1].error is None
+
+
+def test_there_is_no_broker_before_connected() -> None:
+    stage = Stage()
+    seen: list[StateChange] = []
+    stage.engine.observers.append(seen.append)
+    stage.engine.attach(FakeLink(stage, "a:1"), "a:1")
+    stage.engine.set_state(ClientState.CONNECTING, "again")
+    stage.make_calls()
+    assert [(c.address, c.broker, c.reason) for c in seen] == [("a:1", "", "again")]
+
+
+def test_missing_connection_is_explained() -> None:
+    stage = Stage(reconnect=False)
+
+    def why() -> tuple[str, str]:
+        error = stage.engine.not_connected()
+        assert isinstance(error, NotConnected)
+        return error.message, error.hint
+
+    assert why() == ("the client is not connected", "call connect, or use it in a with statement")
+    stage.connect()
+    stage.engine.state = ClientState.RECONNECTING
+    assert why() == ("the client is reconnecting", "")
+    failure = ConnectionLost("gone", hint="look there")
+    stage.engine.error = failure
+    assert why() == ("the client is reconnecting; gone", "")
+    assert stage.engine.not_connected().__cause__ is failure
+    stage.engine.closing = True
+    assert why()[0] == "the client was closed"
+    stage.engine.closing = False
+    stage.engine.fail(failure)
+    assert why() == ("the client has failed: gone", "look there")
+    assert stage.engine.not_connected().__cause__ is failure
+    assert stage.engine.not_connected().recent == stage.engine.recorder.lines() != []
+    stage.engine.finish(ClientState.CLOSED, "closed")
+    assert why() == ("the client was closed", "call connect again, or make a new one")
+
+
+def test_failure_is_the_reason_of_the_last_state_change() -> None:
+    stage = Stage(reconnect=False)
+    stage.connect()
+    seen: list[StateChange] = []
+    stage.engine.observers.append(seen.append)
+    waiting = stage.do(
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30)
+    )
+    subscription = stage.subscribe(confirm=False)
+    failure = ConnectionLost("gone")
+    stage.engine.fail(failure)
+    stage.make_calls()
+    assert [(c.state, c.reason, c.error) for c in seen] == [(ClientState.FAILED, "gone", failure)]
+    assert isinstance(waiting.error, OutcomeUnknown)
+    assert waiting.error.message == "the connection was lost before the broker had answered: gone"
+    assert waiting.error.hint == "the broker may or may not have received it"
+    assert waiting.error.__cause__ is failure
+    assert (subscription.ended, subscription.error) == (True, failure)
+    assert not stage.engine.subscriptions
+    assert not stage.engine.ledger.subscriptions
+
+
+def test_numbers_are_of_what_happened() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    first, second = stage.subscribe("/queue/a", "auto"), stage.subscribe("/queue/b", "auto")
+    for number in range(3):
+        stage.deliver(first, str(number))
+    stage.deliver(second, "3")
+    for number in range(2):
+        stage.link.say("MESSAGE", subscription="who", message_id=str(number))
+    outcomes = [
+        stage.do(send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30))
+        for _ in range(5)
+    ]
+    frames = [stage.link.take("SEND") for _ in outcomes]
+    stage.link.confirm(frames[0])
+    for frame in frames[1:3]:
+        stage.link.say("ERROR", message="no", receipt_id=frame.headers["receipt"])
+    stats = stage.engine.stats()
+    assert (stats.messages, stats.queued, stats.unmatched) == (4, 4, 2)
+    assert (stats.confirmed, stats.refused, stats.unknown, stats.in_flight, stats.errors) == (1, 2, 0, 2, 2)
+    stage.link.hang_up()
+    stats = stage.engine.stats()
+    assert (stats.unknown, stats.in_flight) == (2, 0)
+
+
+def test_messages_of_one_read_go_to_their_subscriptions() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    one, two = stage.subscribe("/queue/a", "auto"), stage.subscribe("/queue/b", "auto")
+
+    def frame(command: str, **headers: str) -> bytes:
+        return encode(Frame(command, Headers({k.replace("_", "-"): v for k, v in headers.items()})), STOMP12)
+
+    data = b"".join(
+        frame("MESSAGE", subscription=id, message_id=str(number))
+        for number, id in enumerate([one.id, one.id, two.id, "who", "who", one.id])
+    )
+    # A broker ends a subscription by an ERROR that names it; the messages after it are for nobody.
+    data += frame("ERROR", message="gone", subscription=one.id)
+    data += frame("MESSAGE", subscription=one.id, message_id="6")
+    stage.link.session.receive_data(data, 0.0)
+    stage.link.pump()
+    assert [message.id for message in one.queue.messages] == ["0", "1", "5"]
+    assert [message.id for message in two.queue.messages] == ["2"]
+    assert stage.engine.stats().unmatched == 3
+    assert one.ended
+    assert isinstance(one.error, BrokerError)
+    assert one.error.message == "the broker ended the subscription: gone"
+    assert one.error.frame is not None
+    assert list(stage.engine.subscriptions) == list(stage.engine.ledger.subscriptions) == [two.id]
+
+
+def test_reading_pauses_exactly_at_the_limit() -> None:
+    for size, paused in ((1000, True), (999, False)):
+        stage = Stage(high_water=1000 + OVERHEAD)
+        stage.connect()
+        stage.deliver(stage.subscribe(ack="auto"), "1", b"x" * size)
+        assert stage.engine.reading_paused is paused
+
+
+@pytest.mark.parametrize(
+    ("server", "hint"), [(None, "give broker='spring'"), ("RabbitMQ/3.10.8", "")], ids=["unknown", "rabbitmq"]
+)
+def test_unanswered_subscribe_of_an_unknown_broker_has_a_hint(server: str | None, hint: str) -> None:
+    stage = Stage()
+    stage.connect(**({"server": server} if server else {}))
+    subscription = ClientSubscription("s", SubscriptionConfig("/queue/a"))
+    subscribing = stage.run(subscriptions.subscribe_gen(stage.engine, subscription, stage.clock() + 5))
+    sending = stage.do(
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 5)
+    )
+    stage.advance(5)
+    with pytest.raises(ReceiptMissing, match="did not answer SUBSCRIBE in time") as caught:
+        assert subscribing.result
+    assert hint in caught.value.hint
+    assert bool(caught.value.hint) is bool(hint)
+    assert isinstance(sending.error, ReceiptMissing)
+    assert sending.error.hint == ""
+    assert sending.error.receipt == sending.receipt
+
+
+def test_refusal_has_the_frame_of_the_broker() -> None:
+    stage = Stage()
+    stage.connect(server="RabbitMQ/3.10.8")
+    confirmation = stage.do(
+        send.send_async_gen(stage.engine, OutgoingMessage("/queue/a", b"x"), BaseConfirmation, 30)
+    )
+    stage.link.say("ERROR", b"more", message="no", receipt_id=confirmation.receipt)
+    assert isinstance(confirmation.error, BrokerError)
+    assert confirmation.error.message == "the broker refused: no: more"
+    assert confirmation.error.frame is not None
+    assert confirmation.error.frame.body == b"more"
+
+
+def test_tolerated_violations_are_logged_with_the_address() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.session.receive_data(b"MESSAGE\nno colon here\nmessage-id:1\n\n\0", 0.0)
+    stage.link.pump()
+    assert any(line.startswith("from a:1: ") and "no colon" in line for line in stage.said)
+
+
+def test_reply_without_correlation_id_is_for_nobody() -> None:
+    stage = Stage(nonce="n")
+    stage.connect(server="RabbitMQ/3.10.8")
+    request = OutgoingMessage("/queue/a", b"?")
+    run = stage.run(request_reply.request_gen(stage.engine, request, stage.clock() + 30))
+    stage.link.say("MESSAGE", subscription="/temp-queue/reply-n", message_id="1")
+    assert not run.done
+    assert stage.engine.stats().unmatched == 1
