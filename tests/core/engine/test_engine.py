@@ -335,7 +335,8 @@ def test_missing_connection_is_explained() -> None:
     stage.engine.fail(failure)
     assert why() == ("the client has failed: gone", "look there")
     assert stage.engine.not_connected().__cause__ is failure
-    assert stage.engine.not_connected().recent == stage.engine.recorder.lines() != []
+    assert stage.engine.not_connected().recent == stage.engine.recorder.lines()
+    assert stage.engine.recorder.lines()
     stage.engine.finish(ClientState.CLOSED, "closed")
     assert why() == ("the client was closed", "call connect again, or make a new one")
 
