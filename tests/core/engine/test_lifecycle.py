@@ -1,5 +1,8 @@
+"""stomp.core.engine.lifecycle"""
+
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from stomp.core.engine.message_queue import MessageQueue
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.engine.status import ClientState
 from stomp.core.errors import AuthenticationFailed, ConnectFailed, NotConnected, UsageError
+from stomp.core.frames.frame import Frame
 from tests.core.stage import Stage
 
 
@@ -570,3 +574,141 @@ def test_client_closed_while_resolving_credentials_does_not_connect() -> None:
     assert stage.dialed == []
     with pytest.raises(NotConnected, match="closed while it was connecting"):
         assert run.result
+
+
+# ------------------------------------------------------------------------------------- what errors say
+
+
+def test_error_about_credentials_has_its_cause() -> None:
+    def fail() -> str:
+        raise ValueError("swordfish")
+
+    stage = Stage(passcode=fail, attempts=1)
+    with pytest.raises(ConnectFailed) as caught:
+        assert connecting(stage).result
+    assert (caught.value.address, caught.value.phase) == ("a:1", "credentials")
+    [attempt] = caught.value.failures
+    assert isinstance(attempt, ConnectFailed)
+    assert [type(failure) for failure in attempt.failures] == [ValueError]
+    assert caught.value.__cause__ is attempt
+
+
+def test_broker_that_speaks_no_offered_version_is_left() -> None:
+    stage = Stage(versions=("1.1", "1.2"), attempts=1)
+    run = connecting(stage)
+    stage.link.say("CONNECTED")  # without a version: 1.0
+    with pytest.raises(ConnectFailed) as caught:
+        assert run.result
+    words = "connecting to a:1 failed: the broker speaks STOMP 1.0, offered was 1.1,1.2"
+    assert caught.value.message.startswith(words)
+    assert (caught.value.address, caught.value.phase) == ("a:1", "stomp")
+    assert caught.value.hint == "offer 1.0, too: versions="
+    assert caught.value.recent == stage.engine.recorder.lines()
+    closed = stage.link.session.closed
+    assert closed is not None
+    assert str(closed.error).startswith(words)
+
+
+def test_refused_connection_has_the_frame_of_the_broker() -> None:
+    stage = Stage(attempts=1)
+    run = connecting(stage)
+    stage.link.say("ERROR", message="too many connections")
+    with pytest.raises(ConnectFailed, match="too many connections") as caught:
+        assert run.result
+    assert caught.value.frame is not None
+    assert caught.value.frame.headers["message"] == "too many connections"
+    assert any("too many connections" in line and not line.startswith("XX") for line in stage.said)
+
+
+def test_broker_that_ends_each_connection_after_the_login_is_named() -> None:
+    stage = Stage(attempts=1, reattempts=1)
+    stage.connect()
+    stage.subscribe()
+    stage.link.hang_up()
+    stage.engine.needs_reconnect = False
+    run = stage.run(lifecycle.reconnect_gen(stage.engine, zero))
+    link = stage.link
+
+    def ends(frame: Frame, **options: object) -> None:
+        link.session.receive_eof()
+        link.pump()
+
+    link.transmit = ends  # type: ignore[method-assign]
+    stage.greet()
+    assert run.done
+    assert stage.engine.state is ClientState.FAILED
+    assert isinstance(stage.engine.error, ConnectFailed)
+    assert stage.engine.error.message.startswith("the peer closed the connection; ")
+    assert stage.engine.error.hint == "the broker ends each connection soon after the login: check its log"
+    assert stage.engine.error.address == ""
+
+
+def test_a_client_without_address_has_nothing_to_connect_to() -> None:
+    stage = Stage(addresses=())
+    with pytest.raises(ConnectFailed, match="no connection: "):
+        assert connecting(stage).result
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_interrupted_connecting_is_the_reason_of_the_failure(again: bool) -> None:
+    stage = Stage()
+    if again:
+        stage.connect()
+        stage.link.hang_up()
+        run = stage.run(lifecycle.reconnect_gen(stage.engine, zero))
+    else:
+        run = connecting(stage)
+    run.throw(KeyboardInterrupt("now"))
+    assert isinstance(run.error, KeyboardInterrupt)
+    assert stage.engine.state is ClientState.FAILED
+    assert stage.engine.error is not None
+    expected = "reconnecting was ended by KeyboardInterrupt: now" if again else "ended by KeyboardInterrupt"
+    assert expected in stage.engine.error.message
+    closed = stage.link.session.closed
+    assert closed is not None
+    assert closed.error is None
+
+
+# ------------------------------------------------------------------------------------- the end
+
+
+@dataclass
+class Place:
+    """An address with a transport."""
+
+    transport: str
+
+
+@pytest.mark.parametrize(("transport", "clean"), [("ws", True), ("wss", True), ("tcp", False)])
+def test_rabbitmq_confirms_disconnect_over_a_websocket_by_closing(transport: str, clean: bool) -> None:
+    stage = Stage(addresses=(Place(transport),))
+    stage.connect(server="RabbitMQ/3.10.8")
+    run = stage.run(lifecycle.close_gen(stage.engine, 30))
+    stage.link.take("DISCONNECT")
+    stage.link.hang_up()
+    assert run.result is clean
+    assert stage.engine.closed_cleanly is clean
+
+
+@pytest.mark.parametrize("transport", ["ws", "tcp"])
+def test_a_silent_broker_has_not_confirmed_disconnect(transport: str) -> None:
+    stage = Stage(addresses=(Place(transport),))
+    stage.connect(server="RabbitMQ/3.10.8")
+    run = stage.run(lifecycle.close_gen(stage.engine, 5))
+    frame = stage.link.take("DISCONNECT")
+    assert not run.done
+    ticket = stage.link.session.ledger.expects(frame.headers["receipt"])
+    assert ticket
+    assert stage.link.session.next_deadline() == 5
+    stage.advance(5)
+    assert run.done
+
+
+def test_drain_of_a_client_that_is_reconnecting_leaves_nothing() -> None:
+    stage = Stage()
+    stage.connect()
+    stage.link.hang_up()
+    report = stage.do(lifecycle.drain_gen(stage.engine, 30))
+    assert (report.unsettled, report.returned, report.queued, report.unconfirmed, report.transactions) == (
+        0, 0, 0, 0, 0,
+    )  # fmt: skip
