@@ -199,7 +199,7 @@ class Stage:
     def perform(self, effect: Any) -> Any:
         if isinstance(effect, SendFrame):
             self.engine.recorder.note(">", effect.frame)
-            return effect.link.transmit(effect.frame, deadline=effect.deadline)
+            return effect.link.transmit(effect.frame, deadline=effect.deadline, may_delay=effect.may_delay)
         if isinstance(effect, Now):
             return self.clock()
         if isinstance(effect, Call):

@@ -1,3 +1,5 @@
+"""stomp.core.engine.acknowledge"""
+
 from __future__ import annotations
 
 import pytest
@@ -195,3 +197,15 @@ def test_a_message_is_not_settled_if_the_connection_ends_at_that_moment(stage: S
     with pytest.raises(StaleDelivery, match="the connection was lost before") as caught:
         stage.do(acknowledge.settle_gen(stage.engine, message, 30))
     assert caught.value.hint == "the broker delivers it again"
+
+
+def test_the_writer_may_delay_an_acknowledgement(stage: Stage) -> None:
+    [message] = delivered(stage)
+    delays: list[bool] = []
+
+    def transmit(frame: Frame, *, deadline: float | None = None, may_delay: bool = False) -> None:
+        delays.append(may_delay)
+
+    stage.link.transmit = transmit  # type: ignore[method-assign]
+    stage.do(acknowledge.settle_gen(stage.engine, message, 30))
+    assert delays == [True]

@@ -1,3 +1,5 @@
+"""stomp.core.engine.request_reply"""
+
 from __future__ import annotations
 
 import pytest
@@ -90,3 +92,39 @@ def test_request_of_a_lost_connection_fails(stage: Stage) -> None:
     stage.link.hang_up()
     with pytest.raises(OutcomeUnknown):
         assert run.result
+
+
+def test_missing_reply_says_what_to_check(stage: Stage) -> None:
+    run = stage.run(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 5))
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    stage.advance(5)
+    with pytest.raises(ReplyMissing, match=f"no reply to the request to {A} in time") as caught:
+        assert run.result
+    assert caught.value.hint == "check that a service is subscribed to it"
+
+
+def test_requests_share_one_queue_for_replies(stage: Stage) -> None:
+    stage.engine.reply_to["name"] = "/temp-queue/mine"
+    runs = [
+        stage.run(request_reply.request_gen(stage.engine, OutgoingMessage(A, b"?"), stage.clock() + 30))
+        for _ in "12"
+    ]
+    subscribed = stage.link.take("SUBSCRIBE")
+    assert subscribed.headers["destination"] == "/temp-queue/mine"
+    assert not stage.link.sent  # the second one waits for the queue, too
+    stage.link.confirm(subscribed)
+    asked = [stage.link.take("SEND") for _ in runs]
+    assert [frame.headers["reply-to"] for frame in asked] == ["/temp-queue/mine"] * 2
+    assert len({frame.headers["correlation-id"] for frame in asked}) == 2
+
+
+@pytest.mark.parametrize("confirm", [False, True])
+def test_a_reply_may_be_confirmed(stage: Stage, confirm: bool) -> None:
+    outgoing = OutgoingMessage(A, b"!")
+    run = stage.run(request_reply.reply_gen(stage.engine, outgoing, stage.clock() + 30, confirm=confirm))
+    frame = stage.link.take("SEND")
+    assert frame.body == b"!"
+    assert run.done is not confirm
+    if confirm:
+        stage.link.confirm(frame)
+    assert run.result is None

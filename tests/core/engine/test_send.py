@@ -1,10 +1,17 @@
+"""stomp.core.engine.send"""
+
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 from stomp.core.engine import send
+from stomp.core.engine.broker_profiles import SPRING
 from stomp.core.engine.config import OnUnknown
 from stomp.core.engine.confirmations import BaseConfirmation
+from stomp.core.engine.hooks import Hooks
+from stomp.core.engine.message import inflate
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.errors import (
     BrokerError,
@@ -13,8 +20,11 @@ from stomp.core.errors import (
     OutcomeUnknown,
     ReceiptMissing,
     SendStalled,
+    StompError,
+    Unsupported,
     UsageError,
 )
+from stomp.core.frames.frame import Frame
 from tests.core.stage import Stage
 
 A = "/queue/a"
@@ -274,3 +284,131 @@ def test_a_cancelled_send_leaves_nothing_behind(stage: Stage) -> None:
     assert isinstance(run.error, KeyboardInterrupt)
     stage.link.confirm(stage.link.take("SEND"))
     assert not len(stage.engine.pending)
+
+
+def test_compressed_body_has_its_content_encoding() -> None:
+    outgoing = OutgoingMessage(A, "text", headers={"x": "1"}, compress="gzip")
+    assert outgoing.headers == {"x": "1", "content-encoding": "gzip"}
+    assert inflate(outgoing.body, "gzip", 10) == b"text"
+    assert OutgoingMessage(A, b"", compress="deflate").headers == {"content-encoding": "deflate"}
+
+
+def test_expiry_is_counted_from_the_time_of_the_call() -> None:
+    stage = Stage()
+    stage.connect(server="ActiveMQ/5.17.2")
+    for now, expires in ((5000, "6000"), (0, "1000")):
+        outgoing = OutgoingMessage(A, b"", epoch_ms=now, options={"ttl": 1.0}, headers={"x": "y"})
+        stage.do(send.send_gen(stage.engine, outgoing, 30))
+        headers = stage.link.take("SEND").headers
+        assert (headers["expires"], headers["x"]) == (expires, "y")
+    stage.do(send.send_gen(stage.engine, OutgoingMessage(A, b"", options={"ttl": 1.0}), 30))
+    assert stage.link.take("SEND").headers["expires"] == "1000"
+
+
+def test_broker_without_receipts_confirms_nothing() -> None:
+    stage = Stage(profile=SPRING)
+    stage.connect()
+    with pytest.raises(Unsupported, match="Spring has no receipts") as caught:
+        start(stage)
+    assert caught.value.hint == "send without confirm=True"
+    assert not stage.link.sent
+
+
+def test_only_a_send_that_is_waited_for_is_written_at_once(stage: Stage) -> None:
+    delays: list[bool] = []
+    link = stage.link
+
+    def transmit(frame: Frame, *, deadline: float | None = None, may_delay: bool = False) -> object:
+        delays.append(may_delay)
+        return link.session.transmit(frame, deadline=deadline)
+
+    link.transmit = transmit  # type: ignore[method-assign]
+    outgoing = OutgoingMessage(A, b"x")
+    stage.run(send.send_async_gen(stage.engine, outgoing, BaseConfirmation, 30))
+    stage.run(send.send_many_gen(stage.engine, [outgoing], BaseConfirmation, 30))
+    stage.run(send.send_confirmed_gen(stage.engine, outgoing, BaseConfirmation, 30))
+    stage.run(send.send_gen(stage.engine, outgoing, 30))
+    assert delays == [True, True, False, False]
+
+
+class Outcomes(Hooks):
+    """Records the outcome of each send."""
+
+    def __init__(self) -> None:
+        self.seen: list[StompError | None] = []
+
+    def sending(self, frame: Frame) -> Any:
+        return self.seen.append
+
+
+def test_hooks_are_told_the_outcome() -> None:
+    hook = Outcomes()
+    stage = Stage(hooks=(hook,))
+    stage.connect(server="RabbitMQ/3.10.8")
+    first, second = start(stage), start(stage)
+    stage.link.confirm(first[1])
+    stage.link.say("ERROR", message="no", receipt_id=second[1].headers["receipt"])
+    stage.make_calls()
+    assert hook.seen == [None, second[0].error]
+    assert isinstance(second[0].error, BrokerError)
+
+
+def test_hooks_are_told_that_a_send_was_interrupted(stage: Stage) -> None:
+    hook = Outcomes()
+    stage = Stage(hooks=(hook,))
+    stage.connect()
+
+    def interrupted(frame: Frame, **options: object) -> None:
+        raise KeyError("x")
+
+    stage.link.transmit = interrupted  # type: ignore[method-assign]
+    for program in (
+        send.send_gen(stage.engine, OutgoingMessage(A, b"x"), 30),
+        send.send_async_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, 30),
+    ):
+        with pytest.raises(KeyError):
+            stage.do(program)
+        error = hook.seen.pop()
+        assert isinstance(error, OutcomeUnknown)
+        assert error.message == "sending was ended by KeyError"
+        assert isinstance(error.__cause__, KeyError)
+    assert not stage.engine.pending
+
+
+def test_full_window_says_what_to_check() -> None:
+    stage = Stage(window=1)
+    stage.connect()
+    start(stage)
+    run = stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"x"), BaseConfirmation, 5))
+    stage.advance(5)
+    with pytest.raises(SendStalled, match="1 confirmed sends are waiting") as caught:
+        assert run.result
+    assert caught.value.hint == "check the broker's alarms, or increase window="
+
+
+def test_space_in_the_window_does_not_replace_the_connection() -> None:
+    stage = Stage(window=1)
+    stage.connect()
+    confirmation, _ = start(stage)
+    run = stage.run(send.send_async_gen(stage.engine, OutgoingMessage(A, b"y"), BaseConfirmation, 5))
+    stage.link.hang_up()
+    assert confirmation.outcome == "unknown"
+    assert not run.done
+    stage.advance(5)
+    with pytest.raises(NotConnected):
+        assert run.result
+
+
+def test_send_that_the_session_does_not_report_is_given_up_a_second_later(stage: Stage) -> None:
+    confirmation, _ = start(stage)
+    run = stage.run(send.wait_confirmed_gen(stage.engine, confirmation, 5.0))
+    stage.clock.advance(5.9)
+    stage.go_on()
+    assert not run.done
+    stage.clock.advance(0.1)
+    stage.go_on()
+    with pytest.raises(ReceiptMissing) as caught:
+        assert run.result
+    assert caught.value.receipt == confirmation.receipt
+    assert caught.value.hint == "the broker may or may not have received it"
+    assert confirmation.error is caught.value

@@ -1,12 +1,17 @@
+"""stomp.core.engine.subscriptions"""
+
 from __future__ import annotations
 
 import pytest
 
 from stomp.core.engine import acknowledge, subscriptions
+from stomp.core.engine.broker_profiles import SPRING
 from stomp.core.engine.effects import Wait
 from stomp.core.engine.message_queue import ClientSubscription, SubscriptionConfig
 from stomp.core.engine.status import ClientState
 from stomp.core.errors import BrokerError, NotConnected, ReceiptMissing, Unsupported, UsageError
+from stomp.core.frames import commands
+from stomp.core.frames.frame import Frame
 from tests.core.stage import Stage
 
 
@@ -205,3 +210,80 @@ def test_confirmed_ack_is_sent_while_subscriptions_are_restored(stage: Stage) ->
     run = stage.run(acknowledge.settle_gen(stage.engine, message, stage.clock() + 30, confirm=True))
     link.confirm(link.take("ACK"))
     assert run.result is None
+
+
+def test_broker_without_receipts_is_asked_for_none() -> None:
+    stage = Stage(profile=SPRING)
+    stage.connect()
+    subscription, run = subscribing_to(stage)
+    assert run.result is None
+    assert subscription.made
+    assert "receipt" not in stage.link.take("SUBSCRIBE").headers
+    assert stage.link.session.next_deadline() is None
+    run = unsubscribing(stage, subscription)
+    assert run.result is None
+    assert stage.link.take("UNSUBSCRIBE").headers == {"id": "s"}
+    connection = stage.engine.current
+    frame = commands.transaction("COMMIT", "t")
+    with pytest.raises(Unsupported, match="Spring has no receipts") as caught:
+        stage.do(subscriptions.send_and_wait_receipt_gen(stage.engine, connection, frame, 30))
+    assert caught.value.hint == "do without confirm=True"
+    assert not stage.link.sent
+
+
+def test_request_that_is_not_sent_leaves_nothing_behind(stage: Stage) -> None:
+    def lost(frame: Frame, **options: object) -> None:
+        raise NotConnected("the connection has ended")
+
+    connection = stage.engine.current
+    stage.link.transmit = lost  # type: ignore[method-assign]
+    frame = commands.transaction("COMMIT", "t")
+    with pytest.raises(NotConnected):
+        stage.do(subscriptions.send_and_wait_receipt_gen(stage.engine, connection, frame, 30))
+    assert not stage.engine.pending
+
+
+def test_request_that_the_session_does_not_report_is_given_up_a_second_later(stage: Stage) -> None:
+    frame = commands.transaction("COMMIT", "t")
+    run = stage.run(subscriptions.send_and_wait_receipt_gen(stage.engine, stage.engine.current, frame, 5.0))
+    stage.clock.advance(5.9)
+    stage.go_on()
+    assert not run.done
+    stage.clock.advance(0.1)
+    stage.go_on()
+    with pytest.raises(NotConnected, match="the answer to COMMIT was not waited for any longer"):
+        assert run.result
+    assert not stage.engine.pending
+
+
+@pytest.mark.parametrize(
+    ("version", "headers"), [("1.0", {"id": "s", "destination": "/queue/a"}), ("1.1", {"id": "s"})]
+)
+def test_unsubscribe_names_the_destination_in_1_0(version: str, headers: dict[str, str]) -> None:
+    stage = Stage()
+    stage.connect(version=version)
+    subscription, run = subscribing_to(stage)
+    stage.link.confirm(stage.link.take("SUBSCRIBE"))
+    assert run.done
+    unsubscribing(stage, subscription)
+    frame = stage.link.take("UNSUBSCRIBE")
+    assert {name: value for name, value in frame.headers.items() if name != "receipt"} == headers
+
+
+def test_only_an_error_is_the_reason_of_a_subscription_that_ended(stage: Stage) -> None:
+    subscription, run = subscribing_to(stage)
+    run.throw(KeyboardInterrupt())
+    assert (subscription.ended, subscription.error) == (True, None)
+
+
+def test_closed_subscription_is_to_be_made_again(stage: Stage) -> None:
+    subscription = stage.subscribe()
+    subscription.queue.check_open()
+    run = unsubscribing(stage, subscription)
+    stage.link.confirm(stage.link.take("UNSUBSCRIBE"))
+    assert run.done
+    with pytest.raises(UsageError, match="the subscription to /queue/a is closed") as caught:
+        subscription.queue.check_open()
+    assert caught.value.hint == "subscribe again"
+    subscription.error = BrokerError("gone")  # it is raised by the next receive
+    subscription.queue.check_open()

@@ -1,14 +1,18 @@
+"""stomp.core.engine.transaction_ops"""
+
 from __future__ import annotations
 
 import pytest
 
 from stomp.core.engine import acknowledge, receive, send, transaction_ops
+from stomp.core.engine.broker_profiles import SPRING
 from stomp.core.engine.confirmations import BaseConfirmation
 from stomp.core.engine.send import OutgoingMessage
 from stomp.core.errors import (
     BrokerError,
     OutcomeUnknown,
     TransactionVoid,
+    Unsupported,
     UsageError,
 )
 from tests.core.stage import Stage
@@ -121,3 +125,43 @@ def test_message_of_an_aborted_transaction_can_be_acknowledged_again(stage: Stag
     assert stage.engine.unsettled == 3
     stage.do(acknowledge.settle_gen(stage.engine, messages[1], 30))
     assert stage.engine.unsettled == 1
+
+
+def test_broker_without_transactions_begins_none() -> None:
+    stage = Stage(profile=SPRING)
+    stage.connect()
+    with pytest.raises(Unsupported, match="Spring has no transactions") as caught:
+        stage.do(transaction_ops.begin_gen(stage.engine, 30))
+    assert caught.value.hint == "send without a transaction"
+    assert not stage.link.sent
+
+
+def test_frames_name_their_transaction(stage: Stage) -> None:
+    record = stage.do(transaction_ops.begin_gen(stage.engine, 30))
+    assert stage.link.take("BEGIN").headers == {"transaction": record.id}
+    stage.do(transaction_ops.send_in_transaction_gen(stage.engine, record, OutgoingMessage("/queue/a", b"x")))
+    assert stage.link.take("SEND").headers["transaction"] == record.id
+    run = stage.run(transaction_ops.commit_gen(stage.engine, record, 30))
+    frame = stage.link.take("COMMIT")
+    assert frame.headers["transaction"] == record.id
+    stage.link.confirm(frame)
+    assert run.result is None
+    with pytest.raises(UsageError, match="committed already"):
+        record.check()
+
+
+def test_aborted_transaction_is_closed_even_without_answer(stage: Stage) -> None:
+    record = stage.do(transaction_ops.begin_gen(stage.engine, 30))
+    stage.link.take("BEGIN")
+    run = stage.run(transaction_ops.abort_gen(stage.engine, record, 30))
+    frame = stage.link.take("ABORT")
+    assert frame.headers["transaction"] == record.id
+    stage.link.say("ERROR", message="no", receipt_id=frame.headers["receipt"])
+    assert run.result is None
+    assert any(
+        line.startswith("the transaction could not be aborted: the broker refused: no") for line in stage.said
+    )
+    with pytest.raises(UsageError, match="the transaction was aborted already"):
+        record.check()
+    stage.do(transaction_ops.abort_gen(stage.engine, record, 30))
+    assert not stage.link.sent

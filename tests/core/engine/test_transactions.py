@@ -4,7 +4,7 @@ import pytest
 
 from stomp.core.engine.message import BaseMessage
 from stomp.core.engine.transactions import TransactionRecord
-from stomp.core.errors import TransactionVoid, UsageError
+from stomp.core.errors import BrokerError, TransactionVoid, UsageError
 from stomp.core.frames.frame import Headers
 from stomp.core.session.ledger import ActiveSubscription
 
@@ -16,8 +16,24 @@ def test_closed_transaction_refuses_frames() -> None:
     with pytest.raises(TransactionVoid):
         record.check()
     record.state = "committed"
-    with pytest.raises(UsageError, match="committed already"):
+    with pytest.raises(UsageError, match="committed already") as ended:
         record.check()
+    assert ended.value.hint == "begin a new one"
+    for error, why in ((BrokerError("no"), "no"), (KeyError("secret"), "KeyError")):
+        record.error = error
+        with pytest.raises(TransactionVoid) as void:
+            record.check()
+        assert void.value.message == f"the transaction has ended, its COMMIT failed: {why}"
+        assert void.value.hint == "begin a new one"
+        assert void.value.__cause__ is error
+
+
+def test_transaction_of_a_lost_connection_is_to_be_repeated() -> None:
+    record = TransactionRecord("t", 1)
+    error = record.lost()
+    assert "was lost" in error.message
+    assert "repeat it" in error.hint
+    assert record.state == "void"
 
 
 def test_deliveries_are_restored_before_those_that_came_later() -> None:
