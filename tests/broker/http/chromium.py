@@ -133,7 +133,13 @@ class Tab:
         field.send_keys(Keys.BACKSPACE + text)
 
     def select(self, selector: str, value: str) -> None:
-        self.driver.find_element("css selector", f'{selector} option[value="{value}"]').click()
+        """Choose an option; a list that is drawn anew at the same time may lose the click."""
+
+        def chosen() -> bool:
+            self.driver.find_element("css selector", f'{selector} option[value="{value}"]').click()
+            return bool(self.script("return document.querySelector(arguments[0]).value", selector) == value)
+
+        eventually(chosen)
 
     def press(self, *keys: str) -> None:
         webdriver.ActionChains(self.driver, duration=0).send_keys(*keys).perform()

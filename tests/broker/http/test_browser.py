@@ -287,7 +287,17 @@ class Visit:
             tab.type(field, "")
         tab.has("#frames", "SEND")
         tab.click("#frame-pause")
-        tab.has("#frame-missed", "not shown")
+        tab.has("#frame-missed", "held")
+        first = tab.script("return document.querySelector('#frames li').dataset.key")
+        tab.click("#frame-pause")
+        eventually(
+            lambda: int(tab.script("return document.querySelector('#frames li').dataset.key")) > int(first)
+        )
+        keys = tab.script(
+            "return [...document.querySelectorAll('#frames li')].map((each) => Number(each.dataset.key))"
+        )
+        assert keys == sorted(keys, reverse=True)
+        tab.click("#frame-pause")
         tab.click('#frames [data-action="frame"]', "SEND")
         tab.has("#frames dl", "destination")
         self.check_controls()
@@ -392,6 +402,7 @@ class Visit:
         tab.row("/queue/orders.archive", '[data-action="open"]')
         tab.click("#messages li", "0002")
         tab.has("#detail pre", "0002,")
+        tab.has("#messages-facts", "12 waiting")
         tab.save_picture(folder / "broker-page-message.png")
         tab.colours("dark")
         self.view("frames")

@@ -9,7 +9,7 @@ const PAGE = 50, DESTINATIONS = 100;
 const view = { name: "destinations", destination: "", offset: 0, chosen: null, sending: false, form: null };
 const list = { sort: "name", offset: 0 };
 let stream = null, state = null;
-let wasLost = false, pausedFrames = false, missed = 0, lastFrame = 0;
+let wasLost = false, pausedFrames = false, missed = 0, lastFrame = 0, held = [];
 let found = { items: [], total: 0 }, shownNumbers = "", loading = false;
 
 const on = (id, name, handler) => $(id).addEventListener(name, handler);
@@ -65,6 +65,7 @@ function clearFrames() {
   $("frames").replaceChildren();
   $("no-frames").hidden = false;
   missed = lastFrame = 0;
+  held = [];
   showMissed();
 }
 
@@ -224,11 +225,17 @@ async function allFaultsOff() {
 function addFrames(batch) {
   const items = batch.items.filter((frame) => frame.number > lastFrame);
   if (items.length) lastFrame = items.at(-1).number;
-  missed += batch.missed + (pausedFrames ? items.length : 0);
+  missed += batch.missed;
+  if (pausedFrames) {
+    missed += Math.max(0, held.length + items.length - MAX_FRAMES);
+    held = [...held, ...items].slice(-MAX_FRAMES);
+  } else showFrames(items);
   showMissed();
-  if (pausedFrames) return;
+}
+
+function showFrames(items) {
   const rows = $("frames");
-  rows.prepend(...items.slice(-MAX_FRAMES).map(frameItem).reverse());
+  rows.prepend(...items.map(frameItem).reverse());
   while (rows.children.length > MAX_FRAMES) rows.lastChild.remove();
   $("no-frames").hidden = rows.children.length > 0;
 }
@@ -249,7 +256,7 @@ function frameItem(frame) {
 }
 
 function showMissed() {
-  $("frame-missed").textContent = missed ? `${count(missed)} not shown` : "";
+  $("frame-missed").textContent = [held.length ? `${count(held.length)} held` : "", missed ? `${count(missed)} not shown` : ""].filter(Boolean).join(", ");
 }
 
 // ------------------------------------------------------------------------------------- messages
@@ -523,6 +530,7 @@ on("frame-pause", "click", () => {
   pausedFrames = !pausedFrames;
   $("frame-pause").setAttribute("aria-pressed", pausedFrames);
   $("frame-pause").textContent = pausedFrames ? "Continue" : "Pause";
+  if (!pausedFrames) { showFrames(held); held = []; showMissed(); }
 });
 on("frame-clear", "click", () => { const last = lastFrame; clearFrames(); lastFrame = last; });
 on("copy-url", "click", () => copy(state ? state.overview.urls[0] : "", $("copy-url")));
