@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.broker.rawclient import eventually
 
 webdriver = pytest.importorskip("selenium.webdriver")
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
@@ -56,6 +55,18 @@ for (const name of ["click", "input", "change"]) {
   }, true);
 }
 """
+
+
+#: Seconds until a condition must hold, and between two looks: each is a request to the browser, which has work to do.
+_PATIENCE, _PAUSE = 30.0, 0.05
+
+
+def until(condition: Callable[[], object], patience: float = _PATIENCE) -> None:
+    """Wait until a condition of the browser holds."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to pass"
+        time.sleep(_PAUSE)
 
 
 def controls_of_the_page() -> set[str]:
@@ -120,7 +131,7 @@ class Tab:
                 return False
             return True
 
-        eventually(clicked)
+        until(clicked)
 
     def row(self, name: str, selector: str) -> None:
         """Click a control in the row of a destination."""
@@ -139,7 +150,7 @@ class Tab:
             self.driver.find_element("css selector", f'{selector} option[value="{value}"]').click()
             return bool(self.script("return document.querySelector(arguments[0]).value", selector) == value)
 
-        eventually(chosen)
+        until(chosen)
 
     def press(self, *keys: str) -> None:
         webdriver.ActionChains(self.driver, duration=0).send_keys(*keys).perform()
@@ -158,15 +169,15 @@ class Tab:
 
     def has(self, selector: str, text: str) -> None:
         """Wait until an element contains a text."""
-        eventually(lambda: text in self.text(selector))
+        until(lambda: text in self.text(selector))
 
     def answer(self, text: str | None) -> None:
         """Answer the dialog: None cancels it, "" only confirms."""
-        eventually(lambda: self.find("#ask"))
+        until(lambda: self.find("#ask"))
         if text:
             self.type("#ask-value", text)
         self.click("#ask-no" if text is None else "#ask-yes")
-        eventually(lambda: not self.find("#ask"))
+        until(lambda: not self.find("#ask"))
 
     def clipboard(self) -> str:
         return str(

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from stomp.broker import Broker, Permissions
-from tests.broker.http.chromium import DESKTOP, MARKS, PHONE, Keys, Tab, chromium, controls_of_the_page
+from tests.broker.http.chromium import DESKTOP, MARKS, PHONE, Keys, Tab, chromium, controls_of_the_page, until
 from tests.broker.http.conftest import monitor_of, page_of, server_of
 from tests.broker.http.traffic import Traffic, missing
-from tests.broker.rawclient import RawClient, eventually
+from tests.broker.rawclient import RawClient
 
 pytestmark = MARKS
 PICTURES = ("broker-page", "broker-page-message", "broker-page-dark", "broker-page-phone")
@@ -59,7 +59,7 @@ class Visit:
         self.check_controls()
 
     def depth(self, name: str, number: int) -> None:
-        eventually(lambda: self.broker.depth(name) == number)
+        until(lambda: self.broker.depth(name) == number)
 
     # ------------------------------------------------------------------------------------- the parts
 
@@ -73,7 +73,7 @@ class Visit:
         tab.click("#login-go")
         tab.has("#notice", "the user or the password is wrong")
         tab.click("#notice-close")
-        eventually(lambda: not tab.find("#notice"))
+        until(lambda: not tab.find("#notice"))
         tab.type("#login-password", "secret")
         tab.press(Keys.ENTER)
         tab.has("#live", "live")
@@ -82,7 +82,7 @@ class Visit:
     def header(self) -> None:
         tab = self.tab
         tab.click("#copy-url")
-        eventually(lambda: tab.clipboard() == self.broker.url)
+        until(lambda: tab.clipboard() == self.broker.url)
         for theme in ("light", "dark", "auto"):
             tab.click("#theme")
             tab.has("#theme", theme)
@@ -91,18 +91,18 @@ class Visit:
     def destinations(self) -> None:
         tab = self.tab
         tab.has("#destinations", "/queue/orders")
-        eventually(lambda: tab.find("#destinations .plot .line.in"))
+        until(lambda: tab.find("#destinations .plot .line.in"))
         for key in ("depth", "consumers", "received", "delivered", "name"):
             tab.click(f"#sort-{key}")
-            eventually(lambda: tab.find(f'th[aria-sort] [data-sort="{key}"]'))  # noqa: B023
+            until(lambda: tab.find(f'th[aria-sort] [data-sort="{key}"]'))  # noqa: B023
         self.check_controls()
         tab.type("#match", "archive")
-        eventually(lambda: "/queue/orders" not in tab.text("#destinations"))
+        until(lambda: "/queue/orders" not in tab.text("#destinations"))
         tab.row("/queue/archive", '[data-action="pause"]')
         tab.has("#destinations", "paused")
         tab.has("#count-faults", "1 on")
         tab.row("/queue/archive", '[data-action="pause"]')
-        eventually(lambda: "paused" not in tab.text("#destinations"))
+        until(lambda: "paused" not in tab.text("#destinations"))
         tab.type("#match", "")
         tab.has("#destinations", "/queue/orders")
         for number in range(150):
@@ -144,11 +144,9 @@ class Visit:
             tab.click(f'#detail [data-action="form"][data-of="{form}"]')
             tab.has("#detail pre", text)
         tab.click('#detail [data-action="download"]')
-        eventually(
-            lambda: b"number 3" in b"".join(each.read_bytes() for each in self.folder.glob("message-*"))
-        )
+        until(lambda: b"number 3" in b"".join(each.read_bytes() for each in self.folder.glob("message-*")))
         tab.click('#detail [data-action="copy"]')
-        eventually(lambda: tab.clipboard().startswith("stomp send"))
+        until(lambda: tab.clipboard().startswith("stomp send"))
         self.run_command(tab.clipboard())
         self.depth("/queue/archive", 61)
         tab.click('#detail [data-action="delete"]')
@@ -204,7 +202,7 @@ class Visit:
     def send(self) -> None:
         tab = self.tab
         tab.click("#send-here")
-        eventually(lambda: tab.find("#detail #send"))  # the form is beside the messages
+        until(lambda: tab.find("#detail #send"))  # the form is beside the messages
         tab.type("#send-destination", "/queue/sent")
         tab.type("#send-headers", "no header")
         tab.click("#send-go")
@@ -216,7 +214,7 @@ class Visit:
         assert message.body.decode() == "it's\n$(a) `body`"
         assert (message.headers["colour"], message.headers["price"]) == ("red", "1:2")
         tab.click("#send-copy")
-        eventually(lambda: "colour" in tab.clipboard())
+        until(lambda: "colour" in tab.clipboard())
         self.run_command(tab.clipboard())
         first, second = self.broker.wait_for("/queue/sent", 2)
         assert (first.body, first.headers["price"]) == (second.body, second.headers["price"])
@@ -224,13 +222,13 @@ class Visit:
         tab.click("#save-template")
         tab.answer("my own")
         tab.select("#template", "JSON")
-        eventually(
+        until(
             lambda: "application/json" in tab.script("return document.getElementById('send-headers').value")
         )
         tab.select("#template", "my own")
-        eventually(lambda: "colour" in tab.script("return document.getElementById('send-headers').value"))
+        until(lambda: "colour" in tab.script("return document.getElementById('send-headers').value"))
         tab.click("#delete-template")
-        eventually(lambda: "my own" not in tab.text("#template"))
+        until(lambda: "my own" not in tab.text("#template"))
         self.view("destinations")
         tab.type("#match", "sent")
         tab.row("/queue/sent", '[data-action="open"]')
@@ -253,17 +251,17 @@ class Visit:
         tab.has("#connections", "visitor/1")
         own, subscription = f'tr[data-key="{number}"]', f'tr[data-key="{number} own"]'
         tab.click(f'{subscription} [data-action="stall"]')
-        eventually(lambda: any(each.stalled for each in self.broker.subscriptions()))
+        until(lambda: any(each.stalled for each in self.broker.subscriptions()))
         tab.has("#connections", "stalled")
         tab.click(f'{subscription} [data-action="destination"]')
         tab.has("#consumers", "visitor/1")
         self.view("faults")
         tab.click('#stalled [data-action="continue"]')
-        eventually(lambda: not any(each.stalled for each in self.broker.subscriptions()))
+        until(lambda: not any(each.stalled for each in self.broker.subscriptions()))
         self.view("connections")
         tab.click(f'{own} [data-action="frames"]')
         tab.has("#frames", "/queue/stalled")
-        eventually(lambda: tab.text("#frames li").count("\n") >= 2)
+        until(lambda: tab.text("#frames li").count("\n") >= 2)
         assert tab.script("return document.getElementById('frame-connection').value") == str(number)
         self.view("connections")
         tab.click(f'{own} [data-action="drop"]')
@@ -277,12 +275,12 @@ class Visit:
         tab.type("#frame-connection", "")
         tab.has("#frames", "/queue/orders")
         tab.select("#frame-commands", "ACK,NACK")
-        eventually(lambda: "SEND" not in tab.text("#frames") and "ACK" in tab.text("#frames"))
+        until(lambda: "SEND" not in tab.text("#frames") and "ACK" in tab.text("#frames"))
         tab.select("#frame-commands", "")
         tab.type("#frame-destination", "invoices")
-        eventually(lambda: "orders" not in tab.text("#frames") and "invoices" in tab.text("#frames"))
+        until(lambda: "orders" not in tab.text("#frames") and "invoices" in tab.text("#frames"))
         tab.type("#frame-text", "no such text")
-        eventually(lambda: tab.text("#frames") == "")
+        until(lambda: tab.text("#frames") == "")
         for field in ("#frame-destination", "#frame-text"):
             tab.type(field, "")
         tab.has("#frames", "SEND")
@@ -290,9 +288,7 @@ class Visit:
         tab.has("#frame-missed", "held")
         first = tab.script("return document.querySelector('#frames li').dataset.key")
         tab.click("#frame-pause")
-        eventually(
-            lambda: int(tab.script("return document.querySelector('#frames li').dataset.key")) > int(first)
-        )
+        until(lambda: int(tab.script("return document.querySelector('#frames li').dataset.key")) > int(first))
         keys = tab.script(
             "return [...document.querySelectorAll('#frames li')].map((each) => Number(each.dataset.key))"
         )
@@ -302,7 +298,7 @@ class Visit:
         tab.has("#frames dl", "destination")
         self.check_controls()
         tab.click("#frame-clear")
-        eventually(lambda: tab.text("#frames") == "")
+        until(lambda: tab.text("#frames") == "")
         tab.click("#frame-pause")
         tab.has("#frames", "SEND")
 
@@ -322,7 +318,7 @@ class Visit:
         tab.has("#errors-on", "2 left to /queue/faulty")
         tab.type("#fault-seconds", "0.2")
         tab.click("#fault-delay-go")
-        eventually(lambda: faults.delay == 0.2)
+        until(lambda: faults.delay == 0.2)
         self.broker.put("/queue/held", "x")
         self.view("destinations")
         tab.type("#match", "held")
@@ -330,35 +326,35 @@ class Visit:
         tab.type("#match", "")
         self.view("faults")
         tab.click('#paused [data-action="resume"]')
-        eventually(lambda: not server_of(self.broker).engine.state.paused)
+        until(lambda: not server_of(self.broker).engine.state.paused)
         tab.has("#count-faults", "2 on")
         tab.click("#faults-off")
-        eventually(lambda: not tab.text("#count-faults"))
+        until(lambda: not tab.text("#count-faults"))
         assert (faults.delay, faults.errors_on_send, faults.refuse_logins) == (0, 0, False)
 
     def keyboard(self) -> None:
         tab = self.tab
         tab.press("c")
-        eventually(lambda: tab.find("#view-connections"))
+        until(lambda: tab.find("#view-connections"))
         tab.press("d", "/")
         tab.press(*"orders")
-        eventually(lambda: tab.text("#destinations").count("/queue/") == 1)
+        until(lambda: tab.text("#destinations").count("/queue/") == 1)
         tab.press(Keys.ESCAPE, Keys.ARROW_DOWN, Keys.ENTER)
         tab.has("#messages-name", "/queue/orders")
         tab.press("n")
-        eventually(lambda: tab.find("#detail #send"))
+        until(lambda: tab.find("#detail #send"))
         tab.press(Keys.ESCAPE, Keys.ESCAPE, Keys.ESCAPE)
-        eventually(lambda: tab.find("#destinations"))
+        until(lambda: tab.find("#destinations"))
         tab.type("#match", "")
         tab.press(Keys.ESCAPE, "f")
         tab.press("p")
         tab.has("#frame-pause", "Continue")
         tab.press("p", "/")
-        eventually(lambda: tab.script("return document.activeElement.id") == "frame-text")
+        until(lambda: tab.script("return document.activeElement.id") == "frame-text")
         tab.press(Keys.ESCAPE, "s")
-        eventually(lambda: tab.find("#view-send"))
+        until(lambda: tab.find("#view-send"))
         tab.press("a")
-        eventually(lambda: tab.find("#view-faults"))
+        until(lambda: tab.find("#view-faults"))
         tab.press("d")
 
     def tidy(self) -> None:
@@ -457,7 +453,7 @@ def test_every_control_works_while_programs_use_the_broker(
         visit.log_in()
         visit.header()
         for name in foreign:
-            eventually_for(60, lambda: traffic.done[name] >= 1, traffic)  # noqa: B023
+            wait_for_job(traffic, name, 0)
         folder = Path(wanted) if wanted else tmp_path
         visit.destinations()
         visit.messages()
@@ -469,7 +465,7 @@ def test_every_control_works_while_programs_use_the_broker(
         visit.keyboard()
         before = dict(traffic.done)
         for name in foreign:  # they work on, after all faults
-            eventually_for(60, lambda: traffic.done[name] > before[name], traffic)  # noqa: B023
+            wait_for_job(traffic, name, before[name])
         visit.pictures(folder)
         visit.links_and_logout()
         assert tab.used() >= visit.known, f"not used: {visit.known - tab.used()}"
@@ -481,14 +477,12 @@ def test_every_control_works_while_programs_use_the_broker(
         assert (data[:8], size) == (b"\x89PNG\r\n\x1a\n", PHONE if "phone" in name else DESKTOP)
 
 
-def eventually_for(seconds: int, condition, traffic: Traffic) -> None:
-    """As `eventually`, for programs that take longer."""
-    for _ in range(seconds // 10):
-        try:
-            return eventually(condition)
-        except AssertionError:
-            continue
-    raise AssertionError(f"a foreign client did not do its job: {traffic.problems}")
+def wait_for_job(traffic: Traffic, name: str, before: int) -> None:
+    """Wait until a foreign client has done its job once more."""
+    try:
+        until(lambda: traffic.done[name] > before, 90)
+    except AssertionError as error:
+        raise AssertionError(f"{name} did not do its job: {traffic.problems}") from error
 
 
 def test_user_with_permissions_sees_what_he_may(tab: Tab) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from stomp.broker import Broker, Policy
-from tests.broker.http.chromium import MARKS, Tab, chromium
+from tests.broker.http.chromium import MARKS, Tab, chromium, until
 from tests.broker.http.conftest import monitor_of, page_of, server_of
-from tests.broker.rawclient import RawClient, eventually
+from tests.broker.rawclient import RawClient
 
 pytestmark = MARKS
 ATTACK = "document.title='attacked'"
@@ -289,7 +289,7 @@ def test_ten_thousand_destinations_and_a_flood_of_frames(tab: Tab) -> None:
         try:
             # Below 1 s on an idle machine; other tests run beside this one.
             assert slowest_answer(broker, 6) < 5
-            eventually(lambda: "not shown" in tab.text("#frame-missed"))
+            until(lambda: "not shown" in tab.text("#frame-missed"))
             assert tab.script("return document.querySelectorAll('#frames li').length") <= 500
             recorder = monitor_of(broker).recorder
             assert recorder.total > 5000
