@@ -50,6 +50,8 @@ WORDS = {
 PATTERNS = {
     word: re.compile(rf"(?<![A-Za-z])({forms})(?![A-Za-z])", re.IGNORECASE) for word, forms in WORDS.items()
 }
+#: Any of them in a lower-case line: one search instead of one for each word, which take seven times as long.
+ANY = re.compile(rf"(?<![a-z])(?:{'|'.join(WORDS.values())})(?![a-z])")
 AREAS = {
     "src": ["src"],
     "docs": ["docs", *(path.name for path in ROOT.glob("*.md"))],
@@ -96,9 +98,9 @@ def counted() -> dict[str, tuple[int, dict[str, Counter[str]]]]:
         for file in files_of(area):
             text = file.read_text(encoding="utf-8", errors="replace")
             lines += text.count("\n")
-            words = split_names(text)
+            found = [line for line in split_names(text).split("\n") if ANY.search(line.lower())]
             for word, pattern in PATTERNS.items():
-                if count := sum(1 for _ in pattern.finditer(words)):
+                if count := sum(len(pattern.findall(line)) for line in found):
                     places[word][file.relative_to(ROOT).as_posix()] = count
         result[area] = lines, places
     return result
@@ -117,6 +119,21 @@ def test_words_outside_of_the_field_are_rare(
 
 def test_every_area_has_files() -> None:
     assert all(len(files_of(area)) > 5 for area in AREAS)
+
+
+def test_every_word_is_found_by_the_search_for_any() -> None:
+    for word in (
+        "tell",
+        "Hears",
+        "farewell",
+        "look",
+        "let them in",
+        "handed it over",
+        "straight way",
+        "so many",
+    ):
+        assert ANY.search(word.lower()), word
+    assert not ANY.search("indoors, look up")
 
 
 def test_identifiers_are_split_into_words() -> None:

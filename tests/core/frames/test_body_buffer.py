@@ -1,7 +1,5 @@
 """Bodies that come in pieces: how they are put together, and what memory that takes."""
 
-import tracemalloc
-
 import pytest
 
 from stomp.core.frames.body_buffer import BodyBuffer
@@ -55,6 +53,7 @@ def test_empty_body_has_no_content() -> None:
 
 
 def test_content_of_a_bytes_body_is_the_buffer_itself() -> None:
+    tracemalloc = pytest.importorskip("tracemalloc", reason="PyPy has no tracemalloc")
     tracemalloc.start()
     try:
         made = BodyBuffer(1_000_000, text=False)
