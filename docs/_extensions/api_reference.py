@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 #: The modules whose `__all__` is public, and the objects of `stomp.core` that the reference describes.
-PUBLIC = ("stomp", "stomp.broker", "stomp.testing")
+PUBLIC = ("stomp", "stomp.broker", "stomp.testing", "stomp.kombu")
 CORE = (
     "stomp.core.frames.frame.headers_of",
     "stomp.core.frames.encoder.encode",

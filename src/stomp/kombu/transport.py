@@ -63,8 +63,10 @@ class Transport(virtual.Transport):
         SendStalled,
         RemoteProtocolError,
     )
+    #: Errors that end a connection.
     connection_errors = (*recoverable_connection_errors, AuthenticationFailed)
     recoverable_channel_errors = ()
+    #: Errors that refuse a request; the connection stays open.
     channel_errors = (*virtual.Transport.channel_errors, BrokerError)
     implements = virtual.Transport.implements.extend(
         asynchronous=True,
