@@ -19,19 +19,6 @@ from tests.documents import ROOT, blocks
 from tests.processes import catches
 
 HOWTO = ROOT / "docs/howto"
-SITE = """
-SECRET_KEY = "only for this test"
-ROOT_URLCONF = "urls"
-INSTALLED_APPS = ["orders"]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
-import os
-STOMP_URL = os.environ["STOMP_URL"]
-"""
-URLS = """
-from django.urls import path
-from orders.views import create_order
-urlpatterns = [path("orders/<item>", create_order)]
-"""
 
 
 @pytest.fixture
@@ -50,9 +37,18 @@ def write_files(page: str, folder: Path) -> None:
         path.write_text(text)
 
 
+def extend_files(page: str, folder: Path) -> None:
+    """Append each block of a page that is to be added at the end of a file."""
+    for _, text in blocks(HOWTO / page, "text"):
+        named = re.match(r"# (\S+\.py)\n", text)
+        assert named is not None, text
+        with (folder / named[1]).open("a") as file:
+            file.write(text)
+
+
 def start(folder: Path, broker: Broker, *arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "STOMP_URL": f"stomp://{broker.host}:{broker.port}"}
-    environment |= {"PYTHONPATH": f"{folder}:{ROOT / 'src'}", "DJANGO_SETTINGS_MODULE": "site_settings"}
+    environment["PYTHONPATH"] = f"{folder}:{ROOT / 'src'}"
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=folder,
@@ -91,12 +87,11 @@ def test_application_of_a_page_passes_the_test_of_the_page(page: str, tmp_path: 
 @pytest.mark.slow(reason="starts Django's own test runner")
 def test_django_project_of_the_page_passes_the_test_of_the_page(tmp_path: Path, broker: Broker) -> None:
     pytest.importorskip("django")
+    run(tmp_path, broker, "-m", "django", "startproject", "shop", ".")
+    run(tmp_path, broker, "manage.py", "startapp", "orders")
+    extend_files("django.md", tmp_path)
     write_files("django.md", tmp_path)
-    for folder in ("orders", "orders/management", "orders/management/commands"):
-        (tmp_path / folder / "__init__.py").touch()
-    (tmp_path / "site_settings.py").write_text(SITE)
-    (tmp_path / "urls.py").write_text(URLS)
-    run(tmp_path, broker, "-m", "django", "test", "orders")
+    run(tmp_path, broker, "manage.py", "test")
 
 
 def test_cron_script_sends_its_report_or_says_why_not(tmp_path: Path, broker: Broker) -> None:
