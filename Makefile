@@ -37,12 +37,17 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 # Stamps: an extra is installed again only after pyproject.toml has changed.
 BASE := $(VENV)/.installed-base
 DEV  := $(VENV)/.installed-dev
+CORE := $(VENV)/.installed-core
 DOCS := $(VENV)/.installed-docs
 NATIVE := $(VENV)/.installed-native
 MUTATION := $(VENV)/.installed-mutation
 
 # Data files in each environment, so that runs under two Pythons do not mix.
 export COVERAGE_FILE = $(abspath $(VENV)/.coverage)
+
+# Bytecode is written also where the environment forbids it: otherwise each worker, and each program that a test starts,
+# compiles the package again, and pytest rewrites every test file in each worker.
+unexport PYTHONDONTWRITEBYTECODE
 
 SIDE_BY_SIDE = -n $(WORKERS) --dist worksteal
 
@@ -70,9 +75,7 @@ $(PY) -m coverage combine -q && $(PY) -m coverage report $(if $(ARGS),--fail-und
 exit $$status
 endef
 
-# The cryptography that other tests need has no wheel for PyPy.
-test-core: $(BASE)
-	@$(PIP_INSTALL) 'pytest>=9' 'pytest-timeout>=2.4' 'pytest-xdist>=3.6' 'hypothesis>=6.100'
+test-core: $(CORE)
 	@$(PY) -m pytest -n 2 -m 'not slow' tests/core tests/examples $(ARGS)
 
 test-brokers: $(DEV)
@@ -139,6 +142,11 @@ $(DEV): pyproject.toml | $(PY)
 	@echo "installing stompkit[dev] into $(VENV)"
 	@$(PIP_INSTALL) -e '.[dev]'
 	@touch $@ $(BASE)
+
+# The cryptography that other tests need has no wheel for PyPy.
+$(CORE): $(BASE)
+	@$(PIP_INSTALL) 'pytest>=9' 'pytest-timeout>=2.4' 'pytest-xdist>=3.6' 'hypothesis>=6.100'
+	@touch $@
 
 $(NATIVE): $(DEV) native/pyproject.toml $(wildcard native/src/stomp_native/*)
 	@echo "building stompkit-native into $(VENV)"
